@@ -1,6 +1,6 @@
 """Backwards that `dout.derive` writes: are they right, short and fast, on every forward of the tests' corpus?
 
-    python -m benchmarks.derive                       every layer; about fifteen minutes of an idle core
+    python -m benchmarks.derive                       every layer; about seven minutes of an idle core
     python -m benchmarks.derive --only losses Softmax families or classes
     python -m benchmarks.derive --rounds 0            without times
     python -m benchmarks.derive --json derive.json

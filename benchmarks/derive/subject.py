@@ -60,26 +60,33 @@ def limited(seconds: float) -> Iterator[None]:
 def examined(row: ForwardRow, rounds: int, patience: float) -> MeasuredLayer:
     """Everything that is measured of a layer. Raises TooLongError."""
     line = MeasuredLayer(row.family, row.name)
-    with limited(patience), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        example = row.example(SMALL, np.random.default_rng(1))
-        start = process_time()
-        try:
-            derived = dout.derive(row.layer, *example.arguments, init=dict(example.init))
-        except Exception as error:  # whatever it is, it is a row of the table
-            line.why = f"{type(error).__name__}: {error}"
-            line.seconds = process_time() - start
-            return line
-        line.seconds = process_time() - start
-        line.derived = True
-        for measure in (_verdict, _at_thousand, _float32, _against_torch):
-            _noted(line, measure, row, derived.layer)
+        with limited(patience):
+            derived = _judged(line, row)
         by_hand = hand_written(row)
-        if by_hand is not None:
+        if derived is not None and by_hand is not None:
             line.lines = code_lines(derived.source), code_lines(inspect.getsource(by_hand))
-            if rounds:
+            if rounds:  # not under a timer: while one runs, the system counts the processor's time in steps of 4 ms
                 _noted(line, lambda line, row, layer: _timed(line, row, layer, by_hand, rounds), row, derived.layer)
     return line
+
+
+def _judged(line: MeasuredLayer, row: ForwardRow) -> Any:
+    """Derive a layer and note how right it is. None where it is not derived."""
+    example = row.example(SMALL, np.random.default_rng(1))
+    start = process_time()
+    try:
+        derived = dout.derive(row.layer, *example.arguments, init=dict(example.init))
+    except Exception as error:  # whatever it is, it is a row of the table
+        line.why = f"{type(error).__name__}: {error}"
+        return None
+    finally:
+        line.seconds = process_time() - start
+    line.derived = True
+    for measure in (_verdict, _at_thousand, _float32, _against_torch):
+        _noted(line, measure, row, derived.layer)
+    return derived
 
 
 def _noted(

@@ -197,9 +197,92 @@ def test_a_layer_norm_is_written_as_in_the_textbook():
     assert "dx = dxc - np.mean(dxc, axis=-1, keepdims=True)" in backward
 
 
+class BatchNorm:
+    def __init__(self, gamma, beta):
+        self.gamma, self.beta = gamma, beta
+
+    def forward(self, x):
+        xn = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5)
+        return self.gamma * xn + self.beta
+
+
+class LargerOfTwo:
+    def forward(self, x):
+        pairs = x.reshape(x.shape[0], x.shape[1] // 2, 2)
+        return pairs.max(axis=2)
+
+
+class Huber:
+    def __init__(self, delta=0.75):
+        self.delta = delta
+
+    def forward(self, x):
+        r, d = np.abs(x), self.delta
+        return np.where(r <= d, 0.5 * r**2, d * (r - 0.5 * d))
+
+
+class Clipped:
+    def forward(self, x):
+        return np.clip(x, -0.5, 0.5)
+
+
+class ByLength:
+    def forward(self, x):
+        norm = np.sqrt((x * x).sum(axis=1))
+        return x / norm[:, None]
+
+
+class TanhExp:
+    def forward(self, x):
+        return x * np.tanh(np.exp(x))
+
+
+def test_the_slope_of_tanh_is_0_where_what_it_is_multiplied_by_overflows():
+    layer = derived(TanhExp).layer()
+    with np.errstate(over="ignore"):
+        layer.forward(np.array([-1000.0, 0.5, 1000.0]))
+        gradient = layer.backward(np.ones(3))
+    slope = np.tanh(np.exp(0.5)) + 0.5 * np.exp(0.5) / np.cosh(np.exp(0.5)) ** 2
+    assert np.allclose(gradient, [0, slope, 1], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("layer", "given", "again"),
+    [
+        (BatchNorm, {"x": array(4, 3)}, "var|diff"),
+        (LargerOfTwo, {"x": array(3, 4)}, "max"),
+        (Huber, {"x": array(3, 4)}, "where"),
+        (Clipped, {"x": array(3, 4)}, "where"),
+        (ByLength, {"x": array(3, 4)}, "newaxis|0.5"),
+    ],
+)
+def test_what_forward_computed_backward_takes_from_it(layer, given, again):
+    init = {"gamma": array(3), "beta": array(3)} if layer is BatchNorm else {}
+    assert not re.search(again, derived(layer, init, given).source.partition("def backward")[2])
+
+
 def test_gradients_of_parameters_are_kept_like_the_parameters():
     assert 'self.grads["W1"] = ' in written(TwoLayerNet).source
     assert "self.grads[0][...] = " in written(RnnStep).source
+
+
+class InContainer:
+    def __init__(self, W, b, kind):
+        self.weights = kind(W, b)
+
+    def forward(self, x):
+        W, b = self.weights.values() if isinstance(self.weights, dict) else self.weights
+        return np.tanh(x @ W + b)
+
+
+@pytest.mark.parametrize("kind", [lambda W, b: [W, b], lambda W, b: {"W": W, "b": b}])
+def test_gradients_of_one_container_of_parameters_are_in_grads(kind):
+    init = {"W": array(4, 3), "b": array(3), "kind": kind}
+    layer = derived(InContainer, init, {"x": array(2, 4)}).layer(**init)
+    out = layer.forward(array(2, 4))
+    layer.backward(np.ones((2, 3)))
+    db = layer.grads["b"] if isinstance(layer.grads, dict) else layer.grads[1]
+    assert np.allclose(db, (1 - out**2).sum(axis=0), rtol=1e-14)
 
 
 def test_an_instance_keeps_what_it_holds():
@@ -349,12 +432,12 @@ def test_equal_maxima_share_the_gradient():
 
 
 def test_a_reason_is_said_once_as_a_sentence():
-    class TanhExp:
+    class LogOfSum:
         def forward(self, x):
-            return x * np.tanh(np.exp(x))
+            return np.log(np.exp(x) + x**2 + 1)
 
     with pytest.raises(NotDerivedError) as error:
-        derived(TanhExp, {}, {"x": array(3, 4)})
+        derived(LogOfSum, {}, {"x": array(3, 4)})
     assert str(error.value) == (
         "the gradient found for x is not finite at ±1000, and the derivative is: write forward so that it does not "
         "overflow"

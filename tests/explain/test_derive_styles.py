@@ -1,10 +1,12 @@
 """A derived class in the styles of PyTorch and JAX: it computes what the NumPy class computes, or is refused."""
 
 import inspect
+import math
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.lib.stride_tricks import sliding_window_view
 
 import dout
 from dout.adapt.target import Target
@@ -240,6 +242,24 @@ def test_what_is_no_array_is_static_in_jax():
     assert "@partial(jax.custom_vjp, nondiff_argnums=(3,))\ndef affine(x, W, b, scale=2.0):" in text
     assert "def affine_bwd(scale, residuals, dout):\n    x, W = residuals\n" in text
     assert text.endswith("affine.defvjp(affine_fwd, affine_bwd)\n")
+
+
+class Windows:
+    def forward(self, x):
+        self.count = x.shape[1] - 2
+        return sliding_window_view(x, (3,), axis=(-1,)).sum(axis=2) / math.sqrt(3)
+
+    def backward(self, dout):
+        dx = np.zeros((dout.shape[0], self.count + 2))
+        for i in range(3):
+            dx[:, i : i + self.count] += dout / math.sqrt(3)
+        return dx
+
+
+def test_functions_of_modules_are_known_by_what_they_are():
+    text = written(Windows, "pytorch")
+    assert "return x.unfold(1, 3, 1).sum(dim=2) / math.sqrt(3)" in text
+    assert text.startswith("import math\n")
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

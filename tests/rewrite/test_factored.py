@@ -39,6 +39,13 @@ def steps(graph):
         (lambda x, y: x * y + x * np.exp(y), ["exp", "add", "multiply"]),
         (lambda x, y: np.sum(x, axis=1, keepdims=True) / x.shape[1] * y, ["mean", "multiply"]),
         (lambda x, y: np.sinh(x) / np.cosh(x) * y, ["tanh", "multiply"]),
+        (lambda x, y: (x - 1) * np.sign(x - 1) * y, ["absolute", "multiply", "subtract"]),
+        (lambda x, y: np.abs(x - 1) * np.sign(x - 1) * y, ["multiply", "subtract"]),
+        (lambda x, y: y * (1 - x / (x + y)), ["add", "divide", "multiply"]),
+        (lambda x, y: x * (1 - x / (2 + x)), ["add", "divide", "multiply"]),
+        (lambda x, y: y * x * x + 2 * y * np.square(x), ["multiply", "multiply", "multiply"]),
+        (lambda x, y: np.where(x <= y, x * y, y * y), ["minimum", "multiply"]),
+        (lambda x, y: np.where(x <= y, y, x + 0 * y), ["maximum"]),
         (lambda x, y: np.where(x > 1, x, 0.0) * np.exp(x), ["exp", "greater", "multiply", "where"]),
     ],
 )
@@ -46,6 +53,25 @@ def test_the_shorter_form_has_these_steps_and_the_same_values(function, left):
     graph, given = graph_of(function, X, Y)
     shorter = factored(graph)
     assert sorted(steps(shorter)) == sorted(left)
+    np.testing.assert_allclose(value(shorter, given), value(graph, given), rtol=1e-14)
+
+
+def test_a_mean_is_taken_once_whether_its_axes_are_kept_or_not():
+    graph, given = graph_of(lambda x: np.exp(x - x.mean(axis=0)) * np.sin(x - x.mean(axis=0, keepdims=True)), X)
+    shorter = factored(graph)
+    assert sorted(steps(shorter)) == ["exp", "mean", "multiply", "sin", "subtract"]
+    assert np.array_equal(value(shorter, given), value(graph, given))
+
+
+def test_steps_between_two_reshapes_are_done_in_the_shape_that_is_known():
+    def function(x):
+        norm = np.sqrt(np.sum(x * x, axis=1))
+        column = np.exp(norm[:, None])
+        return column * (np.sin(column.ravel()) / norm)[:, None]
+
+    graph, given = graph_of(function, X)
+    shorter = factored(graph)
+    assert steps(shorter).count("reshape") == 1
     np.testing.assert_allclose(value(shorter, given), value(graph, given), rtol=1e-14)
 
 

@@ -156,6 +156,7 @@ FORMULAS = [
     (lambda x: np.log(1 + np.exp(x)), ["softplus"]),
     (lambda x: np.log1p(np.exp(x)), ["softplus"]),
     (lambda x: np.log1p(np.exp(-abs(x))) + np.maximum(0, x), ["softplus"]),
+    (lambda x: np.maximum(x, 0) - 0.3 * x + np.log(1 + np.exp(-abs(x))), ["multiply", "softplus", "subtract"]),
     (lambda x: np.log(1 / (1 + np.exp(-x))), ["negative", "negative", "softplus"]),
     (lambda x: -np.log(1 / (1 + np.exp(-x))), ["negative", "softplus"]),
     (lambda x: np.log(1 - 1 / (1 + np.exp(-x))), ["negative", "softplus"]),

@@ -8,7 +8,7 @@ import pytest
 from traced_layers import LOOP, kinds, messages
 
 import dout
-from dout.trace.record.script import record_script
+from dout.trace.record.script import load_file, record_script
 
 
 def test_of_a_training_loop_the_first_round_is_kept(tmp_path, capsys):
@@ -97,3 +97,12 @@ def test_names_imported_by_a_star_are_traced(tmp_path):
     trace = record_script(path, run_on=True)
     assert trace["y"].data == 1.0
     assert {"math_sqrt", "multiply", "add"} <= {node.primitive.name for node in trace.graph.nodes}
+
+
+def test_a_file_whose_package_cannot_be_imported_finds_its_neighbours(tmp_path):
+    folder = tmp_path / "half_a_package"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import a_library_that_nobody_has\n")
+    (folder / "base.py").write_text("scale = 3\n")
+    (folder / "layers.py").write_text("from .base import scale\n")
+    assert load_file(folder / "layers.py").scale == 3

@@ -5,6 +5,8 @@ __all__ = [
     "identities",
     "masked_writes",
     "node_facts",
+    "scatter_forms",
+    "sigmoid_forms",
     "simplify",
     "softmax_forms",
     "squares",

@@ -7,21 +7,32 @@ which are judged exactly afterwards; the engine does not use it.
 from __future__ import annotations
 
 import math
-import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import reduce
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import users_of
-from dout.rewrite.products import NodeProduct, added, built, common_factors, is_literal, merged, times
+from dout.rewrite.products import (
+    NodeProduct,
+    added,
+    built,
+    common_factors,
+    extreme,
+    is_literal,
+    merged,
+    power_of_sum,
+    rest_of_share,
+    slope_of_power,
+    times,
+    without_sign,
+)  # fmt: skip
 from dout.rewrite.side_by_side import side_by_side
-from dout.rewrite.simplify import simplify
+from dout.rewrite.simplify import is_elementwise, simplify, without_kept_axes
 
 _MULTIPLY, _DIVIDE, _NEGATIVE = (PRIMITIVES[name] for name in ("multiply", "divide", "negative"))
 _PRODUCTS, _SUMS = primitives("multiply divide negative square"), primitives("add subtract")
@@ -39,7 +50,7 @@ def factored(graph: Graph, *, one_power: bool = False) -> Graph:
     """
     graph = simplify(graph)
     for _ in range(_MOST_TURNS):
-        after = simplify(rebuild(graph, _Factoring(graph, one_power)))
+        after = simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power)))
         if after is graph:
             break
         graph = after
@@ -53,6 +64,7 @@ class _Factoring:
         self.users, self.one_power = users_of(graph), one_power
         self.single: dict[Node, bool] = {}
         self.quotients: dict[tuple[Node, Node], Node] = {}
+        self.reshapes: dict[tuple[Node, Shape], Node] = {}
         self.steps = 0  # products that went into the one at hand
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
@@ -62,6 +74,8 @@ class _Factoring:
             shorter = rule(self, made)
             if shorter is not None and shorter.shape == node.shape and shorter.dtype == node.dtype:
                 made = shorter
+        if _is_reshape(made):
+            self.reshapes.setdefault((made.inputs[0], made.shape), made)
         self.single[made] = self.single.get(made, True) and len(self.users.get(node, ())) <= 1
         if made.primitive is _DIVIDE and made.inputs[0].primitive is not CONSTANT:
             self.quotients.setdefault((made.inputs[0], made.inputs[1]), made)
@@ -95,6 +109,8 @@ class _Factoring:
         """A product with quotients that are known, and means; and whether anything changed."""
         changed = any(power == 0 for power in product.powers.values())
         product = product.cleared()
+        if without_sign(product):
+            return product.cleared(), True
         for node in product.above:
             cosh = next((n for n in product.below if _are_sinh_and_cosh(node, n)), None)
             if cosh is not None:
@@ -105,7 +121,7 @@ class _Factoring:
         if self.one_power and len(powers) > 1:
             for node in powers:
                 product.take(node, -1)
-            product.take(_power_of_sum(powers), 1)
+            product.take(power_of_sum(powers), 1)
             return product.cleared(), True
         for (above, below), quotient in self.quotients.items():
             if self.single.get(quotient, True):
@@ -194,6 +210,8 @@ class _Factoring:
         joined = side_by_side([node for node, _ in signed]) if all(sign > 0 for _, sign in signed) else None
         if joined is not None or (both := self.both_sides(root)) is not None:
             return joined or both
+        if (rest := rest_of_share(root)) is not None:
+            return rest
         terms: list[NodeProduct] = []
         for node, sign in signed:
             term = self._term(node)
@@ -300,26 +318,25 @@ def _same_text(one: Node, other: Node) -> bool:
     return products and all(_same_text(a, b) for a, b in zip(one.inputs, other.inputs, strict=True))
 
 
-def _power_of_sum(powers: list[Node]) -> Node:
-    """The exponential of the sum of what several are exponentials of."""
-    recorder = AbstractRecorder(powers[0].where)
-    total: Any = reduce(operator.add, (recorder.wrap(power.inputs[0]) for power in powers))
-    node: Node = np.exp(total).node
-    return node
+def _choice(factoring: _Factoring, node: Node) -> Node | None:
+    """A choice in a shorter form."""
+    return slope_of_power(node) or extreme(node) or _out_of_choice(factoring, node)
 
 
-def _slope_of_power(factoring: _Factoring, node: Node) -> Node | None:
-    """p·x ** (p − 1) for a number p of the layer; that p may be 0, and x too, is no case of its own."""
-    test, zero, slope = node.inputs
-    if test.primitive is not PRIMITIVES["equal"] or not _is_zero(zero) or slope.primitive is not _MULTIPLY:
+def _out_of_choice(factoring: _Factoring, node: Node) -> Node | None:
+    """A choice between two products, with the factors of both in front."""
+    test, *sides = node.inputs
+    if not all(side.primitive in _PRODUCTS and factoring.single.get(side, True) for side in sides):
         return None
-    number, power = slope.inputs
-    if test.inputs[0] is not number or number.primitive is not INPUT or not isinstance(number.dtype, type):
+    products = [factoring.product_of(side) for side in sides]
+    common = common_factors(products)
+    for product in products:
+        product.powers.subtract(common)
+    if not common or not all(any(p > 0 for p in product.powers.values()) for product in products):
         return None
-    if power.primitive not in primitives("pow power") or power.inputs[1].primitive is not PRIMITIVES["where"]:
-        return None
-    lower = Node(power.primitive, (power.inputs[0], power.inputs[1].inputs[2]), {}, power.shape, power.dtype)
-    return Node(_MULTIPLY, (number, lower), {}, node.shape, node.dtype)
+    rest = [built(product.cleared(), node) for product in products]
+    chosen = Node(node.primitive, (test, *rest), {}, node.shape, node.dtype, node.where)
+    return built(NodeProduct(1, Counter({**common, chosen: 1})), node)
 
 
 def _turned_product(factoring: _Factoring, node: Node) -> Node | None:
@@ -337,6 +354,34 @@ def _turned_product(factoring: _Factoring, node: Node) -> Node | None:
     return Node(x.primitive, (b, a), x.static, node.shape, node.dtype, node.where)
 
 
+def _is_reshape(node: Node) -> bool:
+    return node.primitive is PRIMITIVES["reshape"] and "order" not in node.static
+
+
+def _reshaped(factoring: _Factoring, node: Node) -> Node | None:
+    """The reshape of steps on single elements, as those steps on arrays in that shape, where these are known."""
+    (x,) = node.inputs
+    return _in_shape(factoring, x, node.shape) if _is_reshape(node) and is_elementwise(x) else None
+
+
+def _in_shape(factoring: _Factoring, x: Node, shape: Shape) -> Node | None:
+    """A value in another shape without a reshape; None where that takes one."""
+    if not x.shape:
+        return x
+    if _is_reshape(x) and x.inputs[0].shape == shape:
+        return x.inputs[0]
+    if (x, shape) in factoring.reshapes:
+        return factoring.reshapes[x, shape]
+    if (
+        not is_elementwise(x)
+        or not factoring.single.get(x, True)
+        or any(i.shape not in ((), x.shape) for i in x.inputs)
+    ):
+        return None
+    inputs = [made for i in x.inputs if (made := _in_shape(factoring, i, shape)) is not None]
+    return replace(x, inputs=tuple(inputs), shape=shape) if len(inputs) == len(x.inputs) else None
+
+
 def _power(factoring: _Factoring, node: Node) -> Node | None:
     """X ** 1."""
     x, exponent = node.inputs
@@ -346,5 +391,6 @@ def _power(factoring: _Factoring, node: Node) -> Node | None:
 _RULES: dict[Primitive, Any] = by_primitive({
     "multiply": _Factoring.product, "divide": _Factoring.product, "negative": _Factoring.product,
     "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum, "pow": _power, "power": _power,
-    "where": _slope_of_power, "transpose": _turned_product,
+    "where": _choice, "transpose": _turned_product,
+    "reshape": _reshaped,
 })  # fmt: skip

@@ -1,17 +1,19 @@
-"""Products of nodes as a number and factors to whole powers, and sums of such products."""
+"""Products of nodes as a number and factors to whole powers, sums of such products, and short forms of single steps."""
 
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Node
-from dout.ops import PRIMITIVES
+from dout.graph import CONSTANT, INPUT, Node
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.abstract import AbstractRecorder
 
 _NEGATIVE = PRIMITIVES["negative"]
@@ -47,12 +49,40 @@ def merged(terms: Iterable[NodeProduct]) -> list[NodeProduct]:
     """Terms of which no two differ only in their number."""
     found: list[NodeProduct] = []
     for term in terms:
-        same = next((other for other in found if other.powers == term.powers), None)
+        same = next((other for other in found if _of_bases(other) == _of_bases(term)), None)
         if same is None:
             found.append(NodeProduct(term.number, Counter(term.powers)))
         else:
             same.number = same.number + term.number
     return [term for term in found if term.number != 0]
+
+
+def _of_bases(term: NodeProduct) -> Counter[Node]:
+    """The powers of a term, where a square is two factors."""
+    powers: Counter[Node] = Counter()
+    for node, power in term.powers.items():
+        is_square = node.primitive is PRIMITIVES["square"]
+        powers[node.inputs[0] if is_square else node] += 2 * power if is_square else power
+    return powers
+
+
+def without_sign(product: NodeProduct) -> bool:
+    """Take |x| for x · sign(x), also of x / y, and x for |x| · sign(x), in a product; whether there was one."""
+    divide, absolute = PRIMITIVES["divide"], PRIMITIVES["absolute"]
+    for sign in (node for node in product.above if node.primitive is PRIMITIVES["sign"]):
+        (x,) = sign.inputs
+        for factor in product.above:
+            size = Node(absolute, (x,), {}, x.shape, x.dtype, x.where)
+            if factor is x:
+                product.powers.update({sign: -1, factor: -1, size: 1})
+            elif factor.primitive is absolute and factor.inputs == (x,):
+                product.powers.update({sign: -1, factor: -1, x: 1})
+            elif factor.primitive is divide and factor.inputs[0] is x:
+                product.powers.update({sign: -1, factor: -1, size: 1, factor.inputs[1]: -1})
+            else:
+                continue
+            return True
+    return False
 
 
 def common_factors(terms: list[NodeProduct]) -> dict[Node, int]:
@@ -123,3 +153,62 @@ def is_literal(node: Node) -> bool:
     value = node.static["value"]
     small = type(value) is int and abs(value) <= 2
     return small or (isinstance(value, float | np.floating) and bool(np.isfinite(value)))
+
+
+def rest_of_share(root: Node) -> Node | None:
+    """1 − a / (a + b) as b / (a + b); None for any other sum."""
+    for one, share in (root.inputs, root.inputs[::-1]):
+        minus = share.primitive is _NEGATIVE and root.primitive is PRIMITIVES["add"]
+        share = share.inputs[0] if minus else share
+        if not (minus or (root.primitive is PRIMITIVES["subtract"] and one is root.inputs[0])):
+            continue
+        if not (is_literal(one) and one.static["value"] == 1 and share.primitive is PRIMITIVES["divide"]):
+            continue
+        part, whole = share.inputs
+        both = (whole.inputs, whole.inputs[::-1]) if whole.primitive is PRIMITIVES["add"] else ()
+        rest = next((b for a, b in both if a is part), None)
+        if rest is not None:
+            return Node(share.primitive, (rest, whole), {}, root.shape, root.dtype, root.where)
+    return None
+
+
+_EXTREMES = by_primitive({
+    "less": ("minimum", "maximum"), "less_equal": ("minimum", "maximum"),
+    "greater": ("maximum", "minimum"), "greater_equal": ("maximum", "minimum"),
+})  # fmt: skip
+
+
+def extreme(choice: Node) -> Node | None:
+    """The smaller of two, chosen by comparing them, as `minimum`, the larger one alike; None for any other choice."""
+    test, *sides = choice.inputs
+    rows = _EXTREMES.get(test.primitive)
+    if rows is None or not all(one in sides for one in test.inputs):
+        return None
+    row = PRIMITIVES[rows[list(test.inputs) != sides]]
+    return Node(row, tuple(sides), {}, choice.shape, choice.dtype, choice.where)
+
+
+def slope_of_power(node: Node) -> Node | None:
+    """p·x ** (p − 1) for a number p of the layer; that p may be 0, and x too, is no case of its own."""
+    test, zero, slope = node.inputs
+    if (
+        test.primitive is not PRIMITIVES["equal"]
+        or not (is_literal(zero) and zero.static["value"] == 0)
+        or slope.primitive is not PRIMITIVES["multiply"]
+    ):
+        return None
+    number, power = slope.inputs
+    if test.inputs[0] is not number or number.primitive is not INPUT or not isinstance(number.dtype, type):
+        return None
+    if power.primitive not in primitives("pow power") or power.inputs[1].primitive is not PRIMITIVES["where"]:
+        return None
+    lower = Node(power.primitive, (power.inputs[0], power.inputs[1].inputs[2]), {}, power.shape, power.dtype)
+    return Node(PRIMITIVES["multiply"], (number, lower), {}, node.shape, node.dtype)
+
+
+def power_of_sum(powers: list[Node]) -> Node:
+    """The exponential of the sum of what several are exponentials of."""
+    recorder = AbstractRecorder(powers[0].where)
+    total: Any = reduce(operator.add, (recorder.wrap(power.inputs[0]) for power in powers))
+    node: Node = np.exp(total).node
+    return node

@@ -7,7 +7,7 @@ NumPy's own sums can depend on it). NaN is NaN, whatever its sign.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +44,42 @@ def merge_equal_nodes(graph: Graph) -> Graph:
     return rebuild(graph, lambda node, new: merged(renewed(node, new)))
 
 
+def without_kept_axes(graph: Graph) -> Graph:
+    """The graph in which x − x.mean(0, keepdims=True) is x − x.mean(0), where that mean is computed anyway."""
+    plain = {(n.primitive, *n.inputs, n.static.get("axis")): n for n in graph.nodes if set(n.static) == {"axis"}}
+
+    def written(node: Node, new: Mapping[Node, Node]) -> Node:
+        if not is_elementwise(node):
+            return renewed(node, new)
+        inputs = [_framed(i, plain.get((i.primitive, *i.inputs, i.static.get("axis")))) for i in node.inputs]
+        fits = np.broadcast_shapes(*(i.shape for i in inputs)) == node.shape
+        return with_inputs(node, tuple(new.get(i, i) for i in (inputs if fits else node.inputs)))
+
+    return rebuild(graph, written)
+
+
+def with_known_reductions(graph: Graph, known: Iterable[Node]) -> Graph:
+    """Return the graph in which a reduction that keeps its axes is the `known` one that does not, in another shape."""
+    plain = {(n.primitive, *n.inputs, n.static["axis"]): n for n in known if set(n.static) == {"axis"}}
+
+    def written(node: Node, new: Mapping[Node, Node]) -> Node:
+        bare = (
+            plain.get((node.primitive, *node.inputs, node.static.get("axis"))) if node.static.get("keepdims") else None
+        )
+        if bare is None or set(node.static) != {"axis", "keepdims"}:
+            return renewed(node, new)
+        static = {"shape": node.shape}
+        return replace(node, primitive=PRIMITIVES["reshape"], inputs=(new.get(bare, bare),), static=static)
+
+    return rebuild(graph, written)
+
+
+def _framed(node: Node, bare: Node | None) -> Node:
+    """The value without axes of length one in front, where `bare` is that, else itself."""
+    more = len(node.shape) - len(bare.shape) if bare is not None else 0
+    return bare if bare is not None and node.shape == (1,) * more + bare.shape else node
+
+
 # --- constants --------------------------------------------------------------------------------------------------------
 
 _ELEMENTWISE = primitives("astype copy asarray")
@@ -51,7 +87,7 @@ _BY_SCALARS = primitives("pow power")  # NumPy computes x ** 2 in another way th
 # The same bits wherever they are computed; NumPy's other functions may differ between one number and many.
 _ROUNDED_ONCE = primitives(
     "add subtract multiply divide negative sqrt square absolute where less less_equal greater greater_equal equal "
-    "not_equal astype"
+    "not_equal astype maximum minimum"
 )
 _MOVING = primitives("reshape ravel flatten transpose broadcast_to getitem")
 

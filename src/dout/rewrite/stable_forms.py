@@ -38,6 +38,11 @@ def stable_forms(graph: Graph, *, derived: bool = False) -> Graph:
         graph = after
 
 
+def by_exponentials(graph: Graph) -> Graph:
+    """Return the graph in which the slope of tanh is made of exponentials, which may be joined with others."""
+    return simplify(rebuild(simplify(graph), _Rewriting(graph, _BY_EXPONENTIALS)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Rule:
     pattern: Pattern
@@ -111,6 +116,7 @@ def _in_array(node: Node, x: Node) -> bool:
 
 _BY_ROOT: dict[Primitive, list[_Rule]] = {}
 _FOR_DERIVED: dict[Primitive, list[_Rule]] = {}
+_BY_EXPONENTIALS: dict[Primitive, list[_Rule]] = {}
 
 
 def _rule(
@@ -134,6 +140,8 @@ _rule(lambda u: np.log1p(np.exp(u)), lambda u: softplus(u))
 _rule(lambda u: np.logaddexp(0, u), lambda u: softplus(u))
 _rule(lambda u: np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u))), lambda u: softplus(u))
 _rule(lambda u: np.maximum(u, 0) + np.log(1 + np.exp(-np.abs(u))), lambda u: softplus(u))
+_rule(lambda r, u: np.maximum(u, 0) - r + softplus(-np.abs(u)), lambda r, u: softplus(u) - r)
+_rule(lambda r, u: np.maximum(u, 0) + r + softplus(-np.abs(u)), lambda r, u: softplus(u) + r)
 # These pay also where the sigmoid or the softmax is needed anyway: the logarithm of what has become 0 is lost.
 _rule(lambda u: np.log(sigmoid(u)), lambda u: -softplus(-u), alone=False)
 _rule(lambda u: np.log(1 - sigmoid(u)), lambda u: -softplus(u), alone=False)
@@ -152,6 +160,15 @@ _rule(lambda a, u: a / (1 + np.exp(u)), lambda a, u: a * sigmoid(-u))
 
 # The sigmoids of u and −u are computed in one, and 1 − s has lost what an s near 1 is short of.
 _rule(lambda u: 1 - sigmoid(u), lambda u: sigmoid(-u), alone=False, table=_FOR_DERIVED)
+
+# tanh is ±1 long before what its slope is multiplied by overflows: exp(x) · (1 − tanh² exp(x)) is 0.
+for _slope in (lambda u: 1 - np.square(np.tanh(u)), lambda u: 1 - np.tanh(u) * np.tanh(u)):
+    _rule(
+        _slope,
+        lambda u: 4 * np.exp(-2 * abs(u)) / np.square(1 + np.exp(-2 * abs(u))),
+        alone=False,
+        table=_BY_EXPONENTIALS,
+    )
 
 _rule(lambda u: 1 / np.exp(u), lambda u: np.exp(-u))
 _rule(lambda x: np.reciprocal(x), lambda x: 1 / x)

@@ -15,9 +15,11 @@ from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, compute, rebuild, renewed, topological
 from dout.judge.judged_run import is_label
 from dout.judge.judging_points import far
-from dout.ops import PRIMITIVES, by_primitive
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.masked_writes import masked_write_to_select
-from dout.rewrite.simplify import is_elementwise, simplify
+from dout.rewrite.scatter_forms import scatter_additions, scatter_sums
+from dout.rewrite.sigmoid_forms import sigmoid_forms
+from dout.rewrite.simplify import is_elementwise, simplify, with_known_reductions
 from dout.rewrite.softmax_forms import PLAIN, softmax_forms
 from dout.rewrite.squares import with_squares
 from dout.rewrite.stable_forms import stable_forms
@@ -74,6 +76,7 @@ def backward_graph(
     `simplify_elementwise` gives a shorter node for a gradient that acts on each element by itself.
     """
     graph = masked_write_to_select(simplify(run.graph))
+    known = {f"known {i}": node for i, node in enumerate(graph.nodes) if node.primitive in _KNOWN}
     if stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
     graph = rebuild(graph, _easier)
@@ -85,15 +88,28 @@ def backward_graph(
     raw = backpropagate(seeds)
     inputs = wanted_inputs(run)
     found = {f"d {name}": raw.of[node] for name, node in inputs.items() if node in raw.of}
-    whole = {**dict(graph.outputs), **found}
+    whole = {**dict(graph.outputs), **found, **known}
     nodes = topological(whole.values())
-    after = steps(Graph(nodes, {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}, whole))
+    inputs_ = {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}
+    after = scatter_additions(steps(scatter_sums(Graph(nodes, inputs_, whole), _counts(run))))
+    near = [after.outputs[name] for name in known]
+    after = with_known_reductions(sigmoid_forms(after, near), near)
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
     if simplify_elementwise is not None:
         wanted = {name: simplify_elementwise(node) if _acts_on_each(node) else node for name, node in wanted.items()}
     order = topological([*(after.outputs[name] for name in graph.outputs), *wanted.values()])
     last = tuple(after.outputs[name] for name in graph.outputs)
     return BackwardGraph(run, order, wanted, tuple(seeds.values()), raw, last)
+
+
+def _counts(run: ForwardRun) -> dict[Node, Any]:
+    """The whole numbers that forward itself makes."""
+    made = (node for node in run.graph.nodes if node.primitive is INPUT and node in run.trace.data)
+    own = (node for node in made if node not in run.arguments and node not in run.held and node not in run.trace.draws)
+    return {node: run.trace.data[node] for node in own if np.asarray(run.trace.data[node]).dtype.kind == "i"}
+
+
+_KNOWN = primitives("exp add sum mean max min")  # that a gradient may read in another form
 
 
 def _acts_on_each(root: Node) -> bool:

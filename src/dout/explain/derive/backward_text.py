@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 from dout.explain.derive.backward_graph import Twins
 from dout.explain.derive.memory_text import MEMORY
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
+from dout.explain.spelling.factor_groups import grouped, is_masked, literal, whole
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.spare_names import word_for
@@ -33,6 +35,7 @@ _LONG = 72  # characters of an expression that is split
 _SHORT = 24  # and of one that stays where it is among others
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
+_PLAIN = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
 _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
 
 
@@ -126,6 +129,10 @@ class BackwardText:
         if target.isidentifier() or target.startswith("self."):
             self.texts[node] = WrittenText(target)
 
+    def is_fresh(self, node: Node) -> bool:
+        """Whether a value is made in the statement that it is written in, in memory of its own."""
+        return self._is_inline(self.same(node)) and not self._may_alias(node)
+
     def _own(self, node: Node, text: WrittenText) -> WrittenText:
         """A value that would be somebody else's array, in memory of its own."""
         if node in self.douts or not node.shape:
@@ -181,6 +188,8 @@ class BackwardText:
             text = self._product_text(node)
         elif node.primitive in _SUM:
             text = self._sum_text(node)
+        elif is_masked(node) and self.same(node.inputs[1]) in self.douts:
+            text = multiplied([self.text(node.inputs[1]), self.text(node.inputs[0])])
         else:
             unframed = node.primitive is PRIMITIVES["broadcast_to"]
             operands = [self.text(self.unframed(i) if unframed else i) for i in node.inputs]
@@ -215,8 +224,7 @@ class BackwardText:
     def _is_short(self, node: Node, text: WrittenText) -> bool:
         """Whether to write a value out at every use: a leaf with a sign or in another order of axes."""
         only = (i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT)
-        plain = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
-        return node.primitive in plain and all(i in self.leaves for i in only) and len(text.text) < 32
+        return node.primitive in _PLAIN and all(i in self.leaves for i in only) and len(text.text) < 32
 
     def _shortened(self, nodes: Sequence[Node], texts: list[WrittenText]) -> list[WrittenText]:
         """Name the longest operand."""
@@ -278,12 +286,8 @@ class BackwardText:
 
     def _product_text(self, root: Node) -> WrittenText:
         sign, above, below = self._factors(root)
-        factor: Any = 1
-        divisor: Any = 1
-        for n in filter(self._is_literal, above):
-            factor = factor * _literal(n)
-        for n in filter(self._is_literal, below):
-            divisor = divisor * _literal(n)
+        factor: Any = math.prod(map(literal, filter(self._is_literal, above)))
+        divisor: Any = math.prod(map(literal, filter(self._is_literal, below)))
         if factor < 0:
             sign, factor = -sign, -factor
         if divisor < 0:
@@ -292,9 +296,10 @@ class BackwardText:
             sign = -sign if self._is_negative_size(n) else sign
         if divisor != 1 and factor % divisor == 0:
             factor, divisor = factor // divisor if isinstance(factor, int) else factor / divisor, 1
-        factor, divisor = _whole(factor), _whole(divisor)
+        factor, divisor = whole(factor), whole(divisor)
         above = sorted((n for n in above if not self._is_literal(n)), key=lambda n: not self.has_dout(n))
         below = [n for n in below if not self._is_literal(n)]
+        above, below = grouped(root, above, below)
         numbers = [n for n in above if n.shape == ()] if root.shape else []
         arrays = [n for n in above if n not in numbers]
         if not numbers or not arrays:  # else numbers first: a pass over an array takes longer
@@ -319,8 +324,10 @@ class BackwardText:
         counts: dict[Node, int] = {}
         for node in nodes:
             counts[node] = counts.get(node, 0) + 1
-        bare = [self._bare(node) for node in counts]
-        texts = [self._positive(node) for node in bare]
+        bare, texts = list[Node](), list[WrittenText]()
+        for node in counts:  # one after the other: what the first gives a name, the second reads
+            bare.append(self._bare(node))
+            texts.append(self._positive(bare[-1]))
         while sum(len(t.text) for t in texts) > _LONG:
             shorter = self._shortened(bare, texts)
             if shorter is texts:
@@ -388,12 +395,3 @@ class BackwardText:
         for sign, text in signed[1:]:
             made = infix(made, "+" if sign > 0 else "-", text, ADDED, associative=sign > 0)
         return made
-
-
-def _literal(node: Node) -> Any:
-    value = node.static["value"]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _whole(number: Any) -> Any:
-    return int(number) if isinstance(number, float) and abs(number) < 1e15 and number == int(number) else number

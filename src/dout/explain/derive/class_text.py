@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import sys
 import textwrap
 from functools import cached_property
 from itertools import count
-from typing import Any
 
 import numpy as np
 
 from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import ForwardSubject
+from dout.explain.derive.verification import Make
 from dout.explain.spelling.written_text import wrapped
 
 _NUMBER = count(1)
@@ -36,11 +37,15 @@ class ClassText:
         edits: list[tuple[int, int, list[str]]] = []
         methods = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef)}
         ahead, behind = self.subject.methods
-        if ahead not in methods:
-            raise OSError(f"its {ahead} is inherited")
-        start, end = _span(methods[ahead])
-        unit = " " * methods[ahead].col_offset
-        new = _indented([*_decorators(lines, methods[ahead]), *forward], unit)
+        unit = " " * tree.body[0].col_offset
+        if ahead in methods:
+            start, end = _span(methods[ahead])
+            new = _indented([*_decorators(lines, methods[ahead]), *forward], unit)
+        else:  # inherited: below what the class has, or in the place of `pass`
+            self._refuse_elsewhere()
+            only = tree.body[0]
+            start, end = (only.lineno, only.lineno) if isinstance(only, ast.Pass) else (len(lines) + 1, len(lines))
+            new = [*([""] if end < start else []), *_indented(forward, unit)]
         backward = _indented([_with_unit(line, unit) for line in backward], unit)
         if behind in methods:
             edits.append((*_span(methods[behind]), backward))
@@ -59,6 +64,13 @@ class ClassText:
         if not isinstance(tree, ast.ClassDef):
             raise OSError("it is not written as a class of its own")
         return text.splitlines(), tree
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise OSError where an inherited forward cannot be written into this class."""
+        function = self.draft.source.function
+        home = vars(sys.modules[self.subject.target.cls.__module__])
+        if function.__globals__ is not home or "__class__" in function.__code__.co_freevars:
+            raise OSError(f"it is inherited: derive {function.__qualname__.rpartition('.')[0]}, the class that has it")
 
     def _forward(self) -> list[str]:
         lines = self.draft.forward
@@ -101,9 +113,11 @@ class ClassText:
         found: type = space[self.subject.name]
         return found
 
-    def make(self, subject: ForwardSubject) -> Any:
-        """A fresh layer of the written class."""
-        return subject.made(self.cls)
+    @cached_property
+    def make(self) -> Make:
+        """The function that makes a fresh layer of the written class. Raises OSError where there is no source."""
+        cls = self.cls
+        return lambda subject: subject.made(cls)
 
 
 def _span(definition: ast.FunctionDef) -> tuple[int, int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from dout.errors import DoutError
+from dout.errors import DoutError, TargetError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import BackwardDraft, drafted
@@ -17,16 +18,16 @@ from dout.explain.derive.forward_runs import (
     ForwardSubject,
     axes_of,
     found_subject,
-    is_accident,
     is_numbers,
     recorded,
     renumbered,
     resized,
     same_structure,
+    with_lengths_reversed,
     with_longer,
     with_rows,
 )
-from dout.explain.derive.validity import notes_on, one_side, other_axes
+from dout.explain.derive.validity import is_left_out, notes_on, one_side, other_shapes, same_lengths
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
@@ -35,6 +36,7 @@ from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
 from dout.rewrite.simplify import simplify
+from dout.rewrite.stable_forms import by_exponentials
 
 
 class NotDerivedError(DoutError):
@@ -81,12 +83,16 @@ def derived(
     NotDerivedError where nothing can be written that holds.
     """
     subject = found_subject(target, init or {}, _by_name(inputs))
+    if not subject.target.is_function and not hasattr(subject.target.cls, subject.methods[0]):
+        raise TargetError(f"{subject.name} has no method {subject.methods[0]} that computes its output")
     runs, others = _runs(subject)
-    runs += _unequal_axes(runs)
+    unequal, cut = _unequal_axes(runs, each=bool(others))
+    runs += [*unequal, *_reversed(runs)]
     more, fixed = _other_numbers(runs)
 
     def written(more: Iterable[ForwardRun], notes: Sequence[Phrase] = ()) -> DerivedClass:
-        return _written(subject, [*runs, *more], others, [*notes, *fixed], simplify_elementwise)
+        made = _written(subject, [*runs, *more], others, [*notes, *fixed], simplify_elementwise)
+        return replace(made, notes=(*made.notes, *same_lengths(cut, made.layer)))
 
     ways: list[Iterable[ForwardRun]] = [more.values(), *([[*others, *more.values()]] if others else [])]
     for way in ways:
@@ -129,7 +135,7 @@ def _written(
             failed.append(_why(error))
             continue
         if verdicts.because is None:
-            return _made(text, draft, verdicts, [*notes, *notes_on(subject, every), *other_axes(subject, text.make)])
+            return _made(text, draft, verdicts, [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)])
         failed.append(verdicts.because)
     raise NotDerivedError(failed)
 
@@ -160,6 +166,7 @@ class _Way:
 _WAYS = (  # the first that holds is taken
     _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
     _Way(partial(factored, one_power=True), given_only=True, recompute=True),
+    _Way(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
     _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False),
     _Way(simplify, stable=False, recompute=True),
 )  # fmt: skip
@@ -191,8 +198,13 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     Raises NotDerivedError where the steps depend on a size.
     """
     base = recorded(subject)
-    if not any(True for _ in wanted_inputs(base)):
+    wanted = wanted_inputs(base)
+    if not wanted:
         raise NotDerivedError([Phrase("no_real_input", {})])
+    inner = [name for name in wanted if _INNER.match(name)]
+    if inner:
+        more = ", …" if len(inner) > 1 else ""
+        raise NotDerivedError([Phrase("inner_parameter", {"names": f"{inner[0]}{more}"})])
     found: list[ForwardRun] = []
     notes: list[Phrase] = []
     for i, run in _tried(base):
@@ -208,9 +220,12 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     return _alike([base, *found])[:6], []
 
 
+_INNER = re.compile(r"self\.\w+(\[[^\]]*\])*\.")  # self.layers[0].W
+
+
 def _alike(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
     """The most recordings that are no accidents of each other."""
-    groups = [[other for other in runs if not is_accident(run.graph, other.graph)] for run in runs]
+    groups = [[other for other in runs if not _is_accident(run.graph, other.graph)] for run in runs]
     return max(groups, key=len)
 
 
@@ -231,12 +246,18 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
 
 def _differ(one: ForwardRun, other: ForwardRun) -> bool:
     """Whether two recordings take other steps, or other axes have the length 1."""
-    return same_structure(one.graph, other.graph) is not None or is_accident(one.graph, other.graph)
+    return same_structure(one.graph, other.graph) is not None or _is_accident(one.graph, other.graph)
 
 
 def _renumbered(run: ForwardRun, name: str) -> Iterator[ForwardRun]:
     """Recordings with another number for one argument of the constructor."""
     yield from filter(None, map(_tried_once, renumbered(run.subject, name)))
+
+
+def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
+    """The recording with long axes short and short ones long, for a length that is the smaller of two."""
+    more = _tried_once(with_lengths_reversed(runs[0].subject))
+    return [more] if more is not None and not _differ(runs[0], more) else []
 
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
@@ -245,29 +266,47 @@ def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     return [more] if more is not None and same_structure(run.graph, more.graph) is None else []
 
 
-def _unequal_axes(runs: Sequence[ForwardRun]) -> Iterator[ForwardRun]:
+def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[ForwardRun], list[ForwardRun]]:
     """Recordings in which each axis is longer that always had the length of another one, or the same length.
 
-    With windows it is each axis: many lengths follow of the same few.
+    With windows it is each axis, for many lengths follow of the same few; and where it is asked for: where all lengths
+    grew by one factor, one may be twice another by accident.
 
-    Alone, or together with one other axis. Where none runs, forward itself asks for that length. Raises
-    NotDerivedError where the steps depend on it.
+    Alone, or together with one other axis. Where none runs, forward itself asks for that length. Those of which forward
+    leaves out what is more come second. Raises NotDerivedError where the steps depend on the length of an axis; of two
+    arrays of one shape, forward may ask whether they are.
     """
-    base, each = runs[0].subject, [axes_of(run.subject) for run in runs]
-    lengths = {axis: tuple(one[axis] for one in each) for axis, n in axes_of(base).items() if n > 1}
+    base, found, cut = runs[0].subject, list[ForwardRun](), list[ForwardRun]()
+    lengths = {axis: n for axis, n in axes_of(base).items() if n > 1}
     windowed = any(node.primitive is PRIMITIVES["windows"] for node in runs[0].graph.nodes)
-    for axis, sizes in lengths.items():
-        always = len(set(sizes)) == 1
-        as_long = [a for a in lengths if a != axis and lengths[a][0] == sizes[0]]
-        if always or windowed or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
-            ways = [[axis], *([axis, other] for other in as_long if always)]
-            tried = (_tried_once(with_longer(base, way)) for way in ways)
-            more = next((run for run in tried if run and not is_accident(runs[0].graph, run.graph)), None)
-            differs = same_structure(runs[0].graph, more.graph) if more else None
-            if differs is not None:
-                raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
-            if more is not None:
-                yield more
+    for axis in lengths:
+        every = [axes_of(run.subject) for run in (*runs, *found)]
+        always = len({known[axis] for known in every}) == 1
+        as_long = [a for a in lengths if a != axis and lengths[a] == lengths[axis]]
+        tied = [a for a in as_long if all(known[a] == known[axis] for known in every)]
+        alone = always or windowed or any(a[:2] == axis[:2] and a < axis for a in tied)
+        if not (alone or tied or each):
+            continue
+        others = as_long if always else tied if each or (len(tied) > 1 and not alone) else []
+        tried = (_tried_once(with_longer(base, way)) for way in ([axis], *([axis, other] for other in others)))
+        more = next((run for run in tried if run and not _is_accident(runs[0].graph, run.graph)), None)
+        differs = same_structure(runs[0].graph, more.graph) if more else None
+        if differs is not None and alone:
+            raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
+        if more is not None and differs is None:
+            (cut if tied and not alone and is_left_out(more.subject, axis) else found).append(more)
+    return found, cut
+
+
+def _is_accident(one: Graph, other: Graph) -> bool:
+    """Whether two graphs are the same steps, and an axis has the length 1 in one of them alone.
+
+    Lengths that do not go together may run by being repeated: 16 columns in four parts of 5.
+    """
+    if same_structure(one, other) is not None:
+        return False
+    pairs = zip(one.nodes, other.nodes, strict=True)
+    return any((a == 1) != (b == 1) for m, n in pairs for a, b in zip(m.shape, n.shape, strict=True))
 
 
 def _tried_once(subject: ForwardSubject) -> ForwardRun | None:

@@ -77,7 +77,7 @@ class _Drafting(KeptChoice):
     # --- the text -----------------------------------------------------------------------------------------------------
 
     def _text(self, keeps: Sequence[tuple[str, SourcePlace, Node]], chosen: Sequence[Node]) -> BackwardText:
-        names = self._dout_names()
+        names = self._real_douts()
         leaves = dict(zip(self.graph.douts, names, strict=True))
         leaves |= {node: f"self.{name}" for name, _, node in keeps}
         shapes: dict[str, Shapes] = {text: self._shapes(node) for node, text in leaves.items() if node.shape}
@@ -131,14 +131,21 @@ class _Drafting(KeptChoice):
         return tuple(twin.shape for twin in self.twins.of.get(node, (node,)))
 
     def _dout_names(self) -> list[str]:
-        if len(self.graph.douts) == 1:
+        """What backward calls the gradients that arrive, one for each output."""
+        outputs = list(dict.fromkeys(self.graph.outputs))
+        if len(outputs) == 1:
             return ["dout"]
-        names = []
-        for i, output in enumerate(n for n in dict.fromkeys(self.graph.outputs) if self._is_real(n)):
+        names: list[str] = []
+        for i, output in enumerate(outputs):
             found = [self.run.trace.names.get(m) for m in self.members.get(self.same(output), [])]
             name = next((n for n in found if n and n.isidentifier()), None)
             names.append(f"d{name}" if name and f"d{name}" not in names else f"dout{i + 1}")
         return names
+
+    def _real_douts(self) -> list[str]:
+        """The names of those that are gradients of floats."""
+        outputs = dict.fromkeys(self.graph.outputs)
+        return [name for name, out in zip(self._dout_names(), outputs, strict=True) if self._is_real(out)]
 
     @staticmethod
     def _is_real(node: Node) -> bool:
@@ -174,7 +181,9 @@ class _Drafting(KeptChoice):
             text.assign(targets[name], roots[name], fresh=True)
         self._parameters(text, [name for name in wanted if name.startswith("self.")])
         lines = [part for line in self._commented(text) for part in line]
-        given = ", ".join(self._dout_names())
+        names, real = self._dout_names(), self._real_douts()
+        last = max(names.index(name) for name in real)  # those behind it may be left out
+        given = ", ".join([*names[: last + 1], *(f"{name}=None" for name in names[last + 1 :])])
         is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
         head = f"def {self.run.subject.methods[1]}(self, {given}{'=1' if is_loss else ''}):"
         return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
@@ -198,8 +207,9 @@ class _Drafting(KeptChoice):
         """The gradients of parameters: `self.dW`, or in a container like theirs: `self.grads["W1"]`."""
         made: set[str] = set()
         lists: dict[str, list[str]] = {}
+        alone = len({path.partition("[")[0] for path in paths if "[" in path}) == 1
         for path in paths:
-            holder, key = _holder_of(path)
+            holder, key = _holder_of(path, alone=alone)
             there = self._there(holder) if holder else None
             if not holder or isinstance(there, dict | list):
                 write_into = isinstance(there, list)
@@ -303,10 +313,13 @@ class _Drafting(KeptChoice):
 _NO_CODE = (lambda: None).__code__
 
 
-def _holder_of(path: str) -> tuple[str, str]:
-    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`."""
+def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:
+    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`.
+
+    It is called so where there is one container `alone`, or where that is called params.
+    """
     attribute, bracket, key = path.removeprefix("self.").partition("[")
     if not bracket:
         return "", ""
     name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return f"self.{name}", f"[{key}"
+    return "self.grads" if alone and name[0] == "d" else f"self.{name}", f"[{key}"

@@ -290,6 +290,12 @@ def with_rows(subject: ForwardSubject) -> ForwardSubject:
     return _with(subject, {}, first=True)
 
 
+def with_lengths_reversed(subject: ForwardSubject) -> ForwardSubject:
+    """The subject in which the longest axes are the shortest, the second longest the second shortest, and so on."""
+    lengths = sorted(_lengths(subject))
+    return _with(subject, dict(zip(lengths, reversed(lengths), strict=True)))
+
+
 Axis = tuple[str, str, int]  # "inputs" or "init", the name there, the axis
 
 
@@ -373,17 +379,6 @@ def _longer(item: Any, axis: int, length: int) -> Any:
         return np.ascontiguousarray(longer)
     shaken = longer * (1 + np.random.default_rng(length).uniform(-0.3, 0.3, longer.shape))
     return np.ascontiguousarray(shaken.astype(item.dtype))
-
-
-def is_accident(one: Graph, other: Graph) -> bool:
-    """Whether two graphs are the same steps, and an axis has the length 1 in one of them alone.
-
-    Lengths that do not go together may run by being repeated: 16 columns in four parts of 5.
-    """
-    if same_structure(one, other) is not None:
-        return False
-    pairs = zip(one.nodes, other.nodes, strict=True)
-    return any((a == 1) != (b == 1) for m, n in pairs for a, b in zip(m.shape, n.shape, strict=True))
 
 
 def same_structure(one: Graph, other: Graph) -> Node | None:

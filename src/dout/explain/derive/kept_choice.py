@@ -160,8 +160,9 @@ class KeptChoice:
         return "np.arange({})" + (f"[{', '.join(index)}]" if len(index) > 1 else "")
 
     def _again(self, node: Node) -> bool:
-        """Whether backward may compute a value a second time: not what is costly, nor what is slow and at hand."""
-        dear = node.primitive in COSTLY or (node.primitive in SLOW and self.place(node) is not None)
+        """Whether backward may compute a value: not a second time what is costly, nor what is slow and at hand."""
+        computed = bool(self.members.get(node)) and node.primitive in COSTLY
+        dear = computed or (node.primitive in SLOW and self.place(node) is not None)
         return self.recompute or not dear
 
     def _wanted_order(self) -> list[str]:

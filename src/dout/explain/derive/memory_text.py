@@ -11,7 +11,7 @@ import numpy as np
 from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.spelling.index_text import key_text
 from dout.explain.spelling.spelling_needs import Spelling
-from dout.explain.spelling.written_text import ATOM, MULTIPLIED, WrittenText, infix
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, infix
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.shape import may_repeat
@@ -32,29 +32,41 @@ class MemoryLines(Spelling, Protocol):
     def unframed(self, node: Node, *, repeated: bool = False) -> Node:
         """A value without the axes that broadcasting adds."""
 
+    def is_fresh(self, node: Node) -> bool:
+        """Whether a value is made in the statement that it is written in."""
+
     def name_for(self, node: Node) -> str:
         """A free name for a value."""
 
 
 def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
-    """`dx = np.zeros_like(x)`, `dx[index] = …`."""
+    """`dx = np.zeros_like(x)`, `dx[index] = …`, or `+=` where nothing is chosen twice."""
     is_scatter = node.primitive is PRIMITIVES["scatter"]
     places = node.inputs[1 if is_scatter else 2 :]
     index = [writing.text(i) for i in places]
     value = writing.text(writing.unframed(node.inputs[0 if is_scatter else 1], repeated=True))
-    made = _zeros(writing, node) if is_scatter else f"{writing.text(node.inputs[0]).within(ATOM)}.copy()"
+    made = _zeros(writing, node) if is_scatter else _owned(writing, node.inputs[0])
     name = _started(writing, node, name, made)
     key = key_text(writing, node, index, node)
     rows = any(
         text.text.startswith("np.arange(") and _counts_all(writing, i, places)
         for text, i in zip(index, places, strict=True)
     )
-    repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
-    adds = node.primitive is PRIMITIVES["add_at"] or repeats
+    adds = node.primitive is PRIMITIVES["add_at"]
+    repeats = (is_scatter or adds) and may_repeat(node.static["key"], tuple(places)) and not rows
     one = f"({key})" if ", " in key else key
-    written = f"np.add.at({name}, {one}, {value})" if adds else f"{name}[{key}] = {value}"
+    plain = f"{name}[{key}] {'+=' if adds else '='} {value}"
+    if adds and not repeats and value.text.startswith("-") and value.binds != ADDED:
+        plain = f"{name}[{key}] -= {value.text[1:]}"
+    written = f"np.add.at({name}, {one}, {value})" if repeats else plain
     writing.lines.append(WrittenLine(written))
     return name
+
+
+def _owned(writing: MemoryLines, node: Node) -> str:
+    """The text of a value that may be written into."""
+    is_fresh, text = writing.is_fresh(node), writing.text(node)
+    return str(text if is_fresh and not text.text.isidentifier() else f"{text.within(ATOM)}.copy()")
 
 
 def _counts_all(writing: MemoryLines, rows: Node, places: Sequence[Node]) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from inspect import Parameter
 from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject
+from dout.explain.derive.forward_runs import Axis, ForwardRun, ForwardSubject, is_same
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.files import shown_place
-from dout.run import flat, quiet
+from dout.run import copied, flat, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -21,14 +23,27 @@ from dout.trace.capture.watched_conditions import watched
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:
     """What a reader should know of how it was derived: with which flags and words, and on which side of conditions."""
     given = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()} | subject.settings
-    fixed = {name: item for name, item in given.items() if isinstance(item, bool | str)}
+    fixed = {name: item for name, item in given.items() if _is_choice(item)}
     after = [Phrase("after_first", {})] if subject.is_warm else []
-    return [*(one_side(name, item) for name, item in fixed.items()), *_conditions(runs, fixed), *after]
+    conditions = list(_conditions(runs, fixed))
+    asked = {word for note in conditions for word in re.findall(r"\w+", str(note.fields.get("condition", "")))}
+    told = [name for name, item in fixed.items() if item is not None or name not in asked]
+    return [*(one_side(name, fixed[name]) for name in told), *conditions, *after]
 
 
 def one_side(name: str, value: Any) -> Phrase:
     """A setting of which other values were not tried, or give another backward."""
-    return Phrase("one_side", {"flag": name, "value": repr(value)})
+    named = getattr(value, "__name__", None) if callable(value) else None
+    return Phrase("one_side", {"flag": name, "value": named or repr(value)})
+
+
+def _is_choice(item: Any) -> bool:
+    """Whether a setting is no number and no array, so that another one may be another formula: a word, a function."""
+    if isinstance(item, list | tuple):
+        return any(map(_is_choice, item))
+    if isinstance(item, dict):
+        return bool(item) and not all(isinstance(part, np.ndarray) for part in item.values())
+    return isinstance(item, bool | str) or item is None or (callable(item) and item is not Parameter.empty)
 
 
 def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
@@ -61,21 +76,91 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
                 yield Phrase(key, {"where": where})
 
 
-def other_axes(subject: ForwardSubject, make: Make) -> list[Phrase]:
-    """The note that a backward is for so many axes, where forward takes arrays with one more, and it does not."""
-    arrays = {n: x for n, x in subject.inputs.items() if isinstance(x, np.ndarray) and x.dtype.kind == "f"}
-    if not arrays:
+def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
+    """The notes that a backward is for so many axes, for lists of so many arrays, and without broadcasting.
+
+    Where forward takes one axis or array more or less, or repeats an array along an axis that had the length of
+    another's in the example, and backward is not right there.
+    """
+    every = {**subject.init, **subject.inputs}
+    arrays = {n: x for n, x in every.items() if _is_floats(x)}
+    given = {n: x for n, x in arrays.items() if x.ndim and n in subject.inputs}
+    most = {n: x for n, x in given.items() if x.ndim == next(iter(given.values())).ndim}
+    ranks = {n: [{n: x[np.newaxis]}] for n, x in given.items() if n not in most}
+    if most:
+        ways = [{n: np.stack([x, 1.25 * x]) for n, x in most.items()}, {n: x[0] for n, x in most.items()}]
+        ranks = {next(iter(most)): ways, **ranks}
+    lists = {n: [{n: [*x, x[-1]]}, {n: x[:-1]}] for n, x in every.items() if _has_arrays(x)}
+    bad = [n for n, ways in (ranks | lists).items() if not _holds_at(subject, make, ways)]
+    notes = [_counted(n, every[n]) for n in bad]
+    repeated = {n: list(_repeated(n, x, [y for m, y in arrays.items() if m != n])) for n, x in given.items()}
+    names = [n for n, ways in repeated.items() if not _holds_at(subject, make, ways)]
+    if names:
+        notes.append(Phrase("not_repeated", {"names": ", ".join(names)}))
+    return notes
+
+
+def same_lengths(runs: Sequence[ForwardRun], layer: type) -> list[Phrase]:
+    """The note that arrays have one length, where forward leaves out what is more and backward is not right there."""
+    if all(judged_again(run.subject, lambda subject: subject.made(layer)) is None for run in runs):
         return []
-    name, first = next(iter(arrays.items()))
-    more = {n: np.stack([x, 1.25 * x]) for n, x in arrays.items() if x.ndim == first.ndim}
-    other = replace(subject, inputs={**subject.inputs, **more})
-    try:
-        with quiet():
-            ordered, keywords = other.arguments
-            outputs = list(flat(other.forward()(*ordered, **keywords)))
-        runs = all(np.all(np.isfinite(out)) for out in outputs)
-    except Exception:  # forward takes no more axes
-        return []
-    if not runs or judged_again(other, make) is None:
-        return []
-    return [Phrase("axes", {"name": name, "count": first.ndim})]
+    names = [name for run in runs for name, x in run.subject.inputs.items() if isinstance(x, np.ndarray)]
+    return [Phrase("same_lengths", {"names": ", ".join(dict.fromkeys(names))})]
+
+
+def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
+    """Whether forward gives the same whatever stands at the end of an axis of floats."""
+    given, name, place = axis
+    other = copied(dict(getattr(subject, given)))
+    if not _is_floats(other[name]):
+        return False
+    other[name][(slice(None),) * place + (-1,)] += 0.25
+    both = (subject, replace(subject, **{given: other}))
+    outputs = []
+    for one in both:
+        ordered, keywords = one.arguments
+        with quiet(subject.seed):
+            outputs.append(list(flat(one.forward()(*ordered, **keywords))))
+    return all(map(is_same, *outputs))
+
+
+def _is_floats(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype.kind == "f"
+
+
+def _has_arrays(item: Any) -> bool:
+    return isinstance(item, list) and any(map(_is_floats, item))
+
+
+def _counted(name: str, item: Any) -> Phrase:
+    """The note that a backward is for so many axes of an array, or items of a list."""
+    if isinstance(item, list):
+        return Phrase("items", {"name": name, "count": len(item)})
+    return Phrase("one_axis", {"name": name}) if item.ndim == 1 else Phrase("axes", {"name": name, "count": item.ndim})
+
+
+def _repeated(name: str, array: Any, others: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """An array in shapes that broadcasting repeats: along axes as long as those of others, and without the first."""
+    others = [x for x in others if x.ndim == array.ndim]
+    if any(x.shape == array.shape for x in others) and array.ndim:
+        yield {name: array[0]}
+    for axis, n in enumerate(array.shape):
+        if n > 1 and any(x.shape[axis] == n for x in others):
+            yield {name: array.take([0], axis)}
+
+
+def _holds_at(subject: ForwardSubject, make: Make, ways: Sequence[dict[str, Any]]) -> bool:
+    """Whether a written class holds with other arrays, wherever forward takes them."""
+    for arrays in ways:
+        init, inputs = ({n: arrays.get(n, x) for n, x in given.items()} for given in (subject.init, subject.inputs))
+        other = replace(subject, init=init, inputs=inputs)
+        try:
+            with quiet():
+                ordered, keywords = other.arguments
+                outputs = list(flat(other.forward()(*ordered, **keywords)))
+            runs = all(np.all(np.isfinite(out)) for out in outputs)
+        except Exception:  # forward does not take them
+            continue
+        if runs and judged_again(other, make) is not None:
+            return False
+    return True

@@ -32,7 +32,7 @@ _MOST_SIDES = 17  # points on other sides of conditions
 _CHOOSING = primitives(
     "less less_equal greater greater_equal equal not_equal maximum minimum clip absolute sign floor ceil max min where"
 )
-_THOROUGH = 2  # so many subjects are judged at all points; the others tell lengths apart, for which two will do
+_THOROUGH = 2  # so many subjects, the smallest, are judged at all points: the others tell lengths apart
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
     """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
     words: dict[str, str] = {}
     try:
-        for i, subject in enumerate(subjects):
+        for i, subject in enumerate(sorted(subjects, key=_elements)):
             because = _runs_alike(subject, make) or _judged(subject, make, wanted, words, thorough=i < _THOROUGH)
             if because:
                 return Verdicts(words, because)
@@ -60,6 +60,11 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
         return Verdicts(words, _second_call(first, make) or _in_float32(first, make) or _finite(first, make))
     except Exception as error:  # whatever it is, the written class does not do
         return Verdicts(words, Phrase("derive raises", {"error": f"{type(error).__name__}: {error}"}))
+
+
+def _elements(subject: ForwardSubject) -> int:
+    """How many numbers a subject is given: each is a ball at every point."""
+    return sum(item.size for item in flat([*subject.inputs.values(), *subject.init.values()]) if hasattr(item, "size"))
 
 
 def _runs_alike(subject: ForwardSubject, make: Make) -> Phrase | None:

@@ -108,6 +108,7 @@ _LIMITS = {
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
     "unrolled": "forward takes other steps at other sizes: write {where} without a loop over an axis",
+    "inner_parameter": "an object inside holds {names}: derive the class of that, and call its backward in yours",
     "flat": "nothing in forward has a derivative: {says} {where}",
     "one_side": "derived with {flag}={value}",
     "one_side_condition": "derived where {condition} at {where} is {side}",
@@ -116,6 +117,10 @@ _NOT_DERIVED = {
     "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
     "axes": "derived for {name} of {count} axes",
+    "one_axis": "derived for {name} of one axis",
+    "items": "derived with len({name}) = {count}",
+    "same_lengths": "derived for {names} of one length: of a longer one, forward leaves out the rest",
+    "not_repeated": "derived for {names} without broadcasting: where one is repeated, its gradient is not summed",
     "derive unrolled gradient": "the gradient of {where} takes other steps at other sizes: write that line without a "
     "loop over an axis",
     "derive nowhere": "backward needs a value of {where} that no line of forward has by itself: give it a name there",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 
 from dout.graph import Shape
 
@@ -103,6 +103,7 @@ class SizeWords:
             or _sum(sizes, known)
             or _quotient(sizes, known)
             or _part(sizes, known)
+            or _smaller(sizes, known)
         )
         if computed is None:
             raise UnspelledError("derive number", numbers=", ".join(map(str, sizes)))
@@ -163,6 +164,14 @@ def _part(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
         for under in range(2, _MOST_PARTS + 1):
             if all(length // under == n for n, length in zip(sizes, vector, strict=True)):
                 return f"{text} // {under}"
+    return None
+
+
+def _smaller(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
+    """The smaller of two lengths, as that of a diagonal."""
+    for (one, text), (other, under) in combinations(known.items(), 2):
+        if tuple(map(min, one, other)) == sizes:
+            return f"min({text}, {under})"
     return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from dout.graph import INPUT, Node, Primitive
 from dout.ops import by_primitive
+from dout.rewrite.sigmoid_forms import is_sigmoid
 
 _WORDS: Mapping[Primitive, str] = {INPUT: "given"} | by_primitive({
     "sum": "total", "matmul": "product", "dot": "product", "max": "largest", "min": "smallest", "where": "chosen",
@@ -20,5 +21,7 @@ _WORDS: Mapping[Primitive, str] = {INPUT: "given"} | by_primitive({
 
 def word_for(node: Node) -> str:
     """A name for a value that has none."""
+    if is_sigmoid(node):
+        return "sigma"
     wish = _WORDS.get(node.primitive) or str(node.primitive)
     return wish if wish.isidentifier() else "value"

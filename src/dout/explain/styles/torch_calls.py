@@ -354,7 +354,30 @@ def _flip(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keyword
     return _method(given["a"], "flip", axis)
 
 
+def _windows(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
+    """`x.unfold(2, h, 1).unfold(3, w, 1)`: each axis puts its windows last, as NumPy does."""
+    given = _bound("x window axis=", arguments, keywords)
+    made, window, ndim = given["x"], given["window"], kind(given["x"]).ndim
+    try:
+        axes = ast.literal_eval(given.get("axis", ast.Constant(None)))
+    except ValueError:
+        return None
+    if ndim is None or axes is None:
+        return None
+    axes = axes if isinstance(axes, tuple) else (axes,)
+    if isinstance(window, ast.Tuple):
+        sizes = list(window.elts)
+    elif is_number(window):
+        sizes = [window]
+    else:
+        sizes = [ast.Subscript(window, ast.Constant(i), ast.Load()) for i in range(len(axes))]
+    for one, size in zip(axes, sizes, strict=True):
+        made = _method(made, "unfold", str(one % ndim), size, "1")
+    return made
+
+
 SPECIAL: Mapping[str, Special] = {
+    "lib.stride_tricks.sliding_window_view": _windows,
     "maximum": _extreme("maximum", "min"), "minimum": _extreme("minimum", "max"), "where": _where,
     "transpose": _transpose, "zeros": _new("zeros", "shape"), "ones": _new("ones", "shape"), "dot": _dot,
     "empty": _new("empty", "shape"), "full": _new("full", "shape value"), "eye": _new("eye", "n m="),

@@ -195,9 +195,9 @@ class Translator(ast.NodeTransformer):
         if any(k.arg is None for k in node.keywords):
             raise self.refused(f"** in a call of {name}", node)
         keywords = {k.arg: k.value for k in node.keywords if k.arg is not None}
-        if is_number(node) and name in _MATH and not keywords and all(kind(a).is_plain for a in arguments):
-            called = ast.Call(parsed(f"math.{_MATH_NAMES.get(name, name)}"), arguments, [])
-            return with_kind(called, kind(node))
+        of_math = name if name.startswith("math.") else f"math.{_MATH_NAMES.get(name, name)}" if name in _MATH else ""
+        if is_number(node) and of_math and not keywords and all(kind(a).is_plain for a in arguments):
+            return with_kind(ast.Call(parsed(of_math), arguments, []), kind(node))
         made = None
         if is_method and name in self.methods:
             made = self.methods[name](self, node, arguments, keywords)
@@ -209,7 +209,7 @@ class Translator(ast.NodeTransformer):
             except CannotBindError as error:
                 raise self.refused(f"np.{name} with {error}", node) from None
         if made is None:
-            raise self.refused(name if name.startswith("scipy") else f"np.{name}", node)
+            raise self.refused(name if name.startswith(("scipy.", "math.")) else f"np.{name}", node)
         return with_kind(ast.copy_location(made, node), kind(node))
 
     # --- what a library decides ---------------------------------------------------------------------------------------
@@ -339,5 +339,7 @@ def _name_of(value: Any) -> str | None:
         return None
     if getattr(np, name, None) is value:
         return str(name)
+    if getattr(np.lib.stride_tricks, name, None) is value:
+        return f"lib.stride_tricks.{name}"
     special = sys.modules.get("scipy.special")
     return f"scipy.special.{name}" if special is not None and getattr(special, name, None) is value else None

@@ -68,12 +68,29 @@ def name_in_package(name: str, path: Path) -> str:
 
 
 def _has_parent(name: str, path: Path) -> bool:
-    """Import the package a file is in; whether that is the file's folder, and no other of the name."""
+    """Import the package a file is in; whether that is the file's folder, and no other of the name.
+
+    Where that raises, which may be for a library that the file itself does not need, the package is its files alone.
+    """
+    package, folder = name.rpartition(".")[0], path.resolve().parent
     try:
-        parent = importlib.import_module(name.rpartition(".")[0])
+        parent = importlib.import_module(package)
     except Exception:
-        return False
+        parent = _bare_package(package, folder)
     return any(Path(p).resolve() == path.resolve().parent for p in getattr(parent, "__path__", ()))
+
+
+def _bare_package(name: str, folder: Path) -> ModuleType:
+    """A package, and those around it, without what their __init__ files do."""
+    above, _, last = name.rpartition(".")
+    package = sys.modules.get(name)
+    if package is None:
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+        if above:
+            setattr(_bare_package(above, folder.parent), last, package)
+    return package
 
 
 def loaded(name: str, path: Path) -> ModuleType | None:

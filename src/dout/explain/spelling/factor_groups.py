@@ -1,0 +1,54 @@
+"""Products in; which factors go together, what is a mask, and numbers as Python writes them, out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES
+
+
+def grouped(root: Node, above: Sequence[Node], below: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+    """Factors and divisors, those of one shape smaller than the product's as one: a pass over all of it is saved."""
+    above, below = list(above), list(below)
+    for shape in dict.fromkeys(n.shape for n in (*above, *below) if n.shape not in ((), root.shape)):
+        tops, bottoms = ([n for n in side if n.shape == shape] for side in (above, below))
+        if len(tops) + len(bottoms) < 2:
+            continue
+        over = [_joined("multiply", bottoms, root)] if bottoms else []
+        if not tops:
+            below = [*over, *(n for n in below if n not in bottoms)]
+            continue
+        one = _joined("divide", [_joined("multiply", tops, root), *over], root)
+        above = [one if n is tops[0] else n for n in above if n is tops[0] or n not in tops]
+        below = [n for n in below if n not in bottoms]
+    return above, below
+
+
+def _joined(row: str, nodes: Sequence[Node], root: Node) -> Node:
+    """Nodes of one shape, combined."""
+    return reduce(lambda a, b: Node(PRIMITIVES[row], (a, b), {}, a.shape, root.dtype, root.where), nodes)
+
+
+def is_masked(node: Node) -> bool:
+    """Whether a value is another where a mask is true, and 0 elsewhere: of finite numbers, the faster product."""
+    if node.primitive is not PRIMITIVES["where"]:
+        return False
+    test, side, other = node.inputs
+    is_mask = test.dtype == np.bool_ and test.shape == side.shape == node.shape != ()
+    return is_mask and other.primitive is CONSTANT and bool(other.static["value"] == 0)
+
+
+def literal(node: Node) -> Any:
+    """The number of a constant, as one of Python's."""
+    value = node.static["value"]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def whole(number: Any) -> Any:
+    """A number as a whole one where it is."""
+    return int(number) if isinstance(number, float) and abs(number) < 1e15 and number == int(number) else number
