@@ -58,9 +58,12 @@ class EndOfRun(BaseException):
     Who catches it calls `arrived`: the user's code has ended, and need not be ended by other means.
     """
 
+    begun = False  # whether the code that runs has been told to end: what it does from then on is no part of it
+
     def __init__(self, message: str = "", arrived: Callable[[], object] = lambda: None) -> None:
         super().__init__(message)
         self.arrived = arrived
+        EndOfRun.begun = True
 
 
 class MissingFontWarning(UserWarning):

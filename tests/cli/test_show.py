@@ -428,3 +428,22 @@ def test_a_document_with_only_the_promised_keys_is_drawn(tmp_path):
     run = dout("show", path)
     assert run.returncode == 0
     assert "715" in run.stdout
+
+
+def test_a_backward_that_is_given_the_target_is_compared_with_nothing(tmp_path):
+    text = """
+import numpy as np
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y
+    def backward(self, y_true):
+        return self.y - y_true
+layer = Softmax()
+y = layer.forward(np.array([[1.0, 2.0, 0.5]]))
+dx = layer.backward(np.array([[0.0, 1.0, 0.0]]))
+"""
+    run = dout("show", script(tmp_path, text))
+    assert run.returncode == 0
+    assert "✗" not in run.stdout

@@ -11,6 +11,7 @@ import pytest
 
 import dout
 from dout.trace.record.script import first_turn, record_script, run_script
+from dout.trace.session.layer_calls import LayerMethods
 
 SCALE = """
 import numpy as np
@@ -44,6 +45,7 @@ def said(trace):
 def test_imports_count_from_a_folder_above_or_beside_the_script(tmp_path):
     above = written(tmp_path, nets__scale=SCALE, examples__deep__run="from nets.scale import *\n" + USED)
     assert [call.cls for call in record_script(above).calls] == ["Scale"]
+    (tmp_path / "b" / ".git").mkdir(parents=True)
     beside = written(tmp_path / "b", layers__shapes=SCALE, scripts__run="from shapes import *\n" + USED)
     assert [call.cls for call in record_script(beside).calls] == ["Scale"]
 
@@ -95,7 +97,7 @@ print(x.dtype, x_test.shape[1:], t.shape, to_categorical(t, 10).shape)
         ),
         (
             "from sklearn.datasets import fetch_openml\na, b = fetch_openml('mnist_784', return_X_y=True)",
-            [(1024, 784), (1024,)],
+            [(2 * 1024, 784), (2 * 1024,)],
         ),
         ("import cupy as cp\na, b = cp.asnumpy(cp.ones((2, 3))), cp.zeros(4)", [(2, 3), (4,)]),
         ("import mnist\na, b = mnist.train_images(), mnist.train_labels()", [(1024, 28, 28), (1024,)]),
@@ -212,7 +214,8 @@ def test_layers_under_other_names_have_their_rounds_too(tmp_path):
     text += "    layer.backward_propagation(np.ones((3, 4)), 0.1)\n    print(turn)\n"
     from dout.adapt.interface.interface import method_names
 
-    run = run_script(written(tmp_path, train=text), methods_of=method_names)
+    names = method_names
+    run = run_script(written(tmp_path, train=text), methods_of=lambda cls: names(cls) and LayerMethods(*names(cls)))
     (call,) = run.trace().calls
     assert call.cls == "Scale"
     assert call.gradients is not None
@@ -254,3 +257,101 @@ def test_what_is_no_notebook_is_said(tmp_path):
     (tmp_path / "notes.ipynb").write_text("{}")
     with pytest.raises(dout.DoutError, match=r"notes\.ipynb is not valid"):
         record_script(tmp_path / "notes.ipynb")
+
+
+# --- nothing is silently another program ------------------------------------------------------------------------------
+
+
+def test_a_number_from_what_has_no_row_ends_the_gradient_aloud(tmp_path):
+    text = """
+import numpy as np
+class Spectral:
+    def forward(self, W):
+        u, s, vt = np.linalg.svd(W)
+        self.u, self.s, self.vt, self.W = u[:, 0], s[0], vt[0], W
+        return W / self.s
+    def backward(self, dout):
+        return dout / self.s - np.sum(dout * self.W) / self.s**2 * np.outer(self.u, self.vt)
+layer = Spectral()
+W = np.array([[2.0, 1.0], [0.5, 3.0]])
+y = layer.forward(W)
+dW = layer.backward(np.ones((2, 2)))
+"""
+    trace = record_script(written(tmp_path, train=text))
+    assert "a gradient ends here: np.linalg.svd" in said(trace)
+    assert not trace.wrong
+
+
+def test_what_can_be_gone_through_once_is_not_gone_through_twice(tmp_path, capsys):
+    text = SCALE.replace("return x * self.W", "print(np.fromiter((float(v) for v in x[0]), float)); return x * self.W")
+    record_script(written(tmp_path, train=text + USED))
+    assert capsys.readouterr().out.startswith("[1. 1. 1. 1.]")
+
+
+def test_what_a_stopped_program_writes_at_its_end_replaces_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("trained.txt").write_text("after 999 rounds")
+    text = SCALE + "layer, n = Scale(np.ones(4)), 0\ntry:\n    for n in range(1000):\n"
+    text += (
+        "        layer.backward(layer.forward(np.ones((3, 4))))\nfinally:\n    with open('trained.txt', 'w') as file:\n"
+    )
+    text += "        file.write(f'after {n} rounds')\n"
+    record_script(written(tmp_path, train=text))
+    assert Path("trained.txt").read_text() == "after 999 rounds"
+
+
+def test_an_error_that_a_program_makes_of_being_stopped_is_none(tmp_path):
+    text = SCALE + "import sys\nlayer = Scale(np.ones(4))\ntry:\n    for n in range(9):\n"
+    text += "        layer.backward(layer.forward(np.ones((3, 4))))\nexcept:\n    sys.exit(1)\n"
+    assert run_script(written(tmp_path, train=text)).error is None
+
+
+def test_a_file_whose_absence_is_expected_is_absent(tmp_path):
+    text = SCALE + "try:\n    start = int(open('epoch.txt').read())\nexcept FileNotFoundError:\n    start = 0\n" + USED
+    assert not record_script(written(tmp_path, train=text)).events
+
+
+def test_folders_are_no_files_and_what_lies_above_is_named(tmp_path, monkeypatch):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "own.csv").write_text("1,2,3,4\n")
+    (tmp_path / "checkpoints").mkdir()
+    text = (
+        SCALE + "import os\nassert not os.path.isfile('.') and not os.path.exists('') and not os.path.exists('none')\n"
+    )
+    text += "assert not os.path.exists('checkpoints')\nW = np.loadtxt('own.csv', delimiter=',')\n" + USED
+    path = written(tmp_path, scripts__train=text)
+    monkeypatch.chdir(path.parent)
+    assert "the file own.csv is not in the working folder" in said(record_script(path))
+
+
+def test_logs_go_on_beside_made_up_data_and_the_real_ones_stay(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("train.log").write_text("before\n")
+    text = SCALE + "with open('corpus.txt') as file:\n    file.read()\nwith open('train.log', 'a') as log:\n"
+    text += "    log.write('now')\nwith open('train.log') as log:\n    assert log.read() == 'before\\nnow'\n"
+    record_script(written(tmp_path, train=text + USED))
+    assert Path("train.log").read_text() == "before\n"
+
+
+def test_a_value_from_a_thread_is_noticed_after_a_long_preparation_too(tmp_path):
+    in_thread = "found = []; run = threading.Thread(target=lambda: found.append(x * 2.0)); run.start(); run.join()"
+    text = SCALE.replace("return x * self.W", f"{in_thread}\n        return x * found[0]")
+    prepared = "import threading\ndata = np.zeros((3000, 4))\nfor i in range(3000):\n    data[i] = [i, 1, 2, 3]\n"
+    trace = record_script(written(tmp_path, train=text + prepared + USED))
+    assert "an edge is lost" in said(trace)
+
+
+def test_lines_of_a_notebook_that_are_python_stay(tmp_path):
+    cells = [
+        "W = 3.0\nW = W * 0.5   # good scale?\nprint('%f'\n  % W)\n%time y = 1\n",
+        SCALE,
+        USED + "assert W == 1.5\n",
+    ]
+    document = {"cells": [{"cell_type": "code", "source": text} for text in cells]}
+    (tmp_path / "notes.ipynb").write_text(json.dumps(document))
+    assert record_script(tmp_path / "notes.ipynb").calls
+
+
+def test_a_layer_that_comes_after_a_long_preparation_is_reached(tmp_path):
+    prepared = "import numpy as np\ndata = np.zeros((30000, 4))\nfor i in range(30000):\n    data[i] = [i, 1, 2, 3]\n"
+    assert record_script(written(tmp_path, train=prepared + SCALE + USED)).calls

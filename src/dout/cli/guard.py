@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
@@ -27,6 +27,7 @@ class Meter(io.TextIOBase):
         self.parts: list[str] = []
         self.count = 0
         self.buffer = _Bytes(self)
+        self.over: Callable[[], object] = lambda: None  # to be called when the user's code has ended: time is free now
 
     encoding = "utf-8"
 
@@ -87,7 +88,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
     with _descriptor_kept(meter) if capture else nullcontext(), open(os.devnull) as nothing:  # noqa: PTH123
         sys.stdout, sys.stdin = meter, nothing
         try:
-            with _alarm(what, timeout):
+            with _alarm(what, timeout) as meter.over:
                 yield meter
         except EndOfRun as stop:
             raise LimitError(f"{what} {stop}; it was stopped") from None
@@ -114,10 +115,10 @@ def _descriptor_kept(meter: Meter) -> Iterator[None]:
 
 
 @contextmanager
-def _alarm(what: str, timeout: float) -> Iterator[None]:
-    """Interrupt the user's code after `timeout` seconds; end the process if it ignores that."""
+def _alarm(what: str, timeout: float) -> Iterator[Callable[[], object]]:
+    """Interrupt the user's code after `timeout` seconds; end the process if it ignores that. Yields: off."""
     if timeout <= 0 or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
     running = [""]
 
@@ -136,9 +137,13 @@ def _alarm(what: str, timeout: float) -> Iterator[None]:
     last.daemon = True
     last.start()
     signal.setitimer(signal.ITIMER_REAL, timeout)
-    try:
-        yield
-    finally:
+
+    def call_off() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         last.cancel()
+
+    try:
+        yield call_off
+    finally:
+        call_off()
         signal.signal(signal.SIGALRM, kept)

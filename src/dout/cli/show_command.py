@@ -21,6 +21,7 @@ from dout.errors import MissingFontWarning, TargetError, UserCodeError, visible
 if TYPE_CHECKING:
     from dout.draw.picture.picture import Picture
     from dout.trace.record.trace import Trace
+    from dout.trace.session.layer_calls import LayerMethods
 
 
 def _millimetres(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
@@ -138,23 +139,34 @@ def _recorded(target: str, given: _Given, *, capture: bool, timeout: float) -> t
         from dout.trace.record.script import run_script
 
         run = run_script(
-            where, arguments=given.arguments, rounds=given.round or 1, run_on=given.run_on, methods_of=_methods_of
-        )
+            where, arguments=given.arguments, rounds=given.round or 1, run_on=given.run_on, methods_of=_methods_of,
+            over=meter.over,
+        )  # fmt: skip
     return replace(run.trace(), printed="".join(meter.parts)), "", run.error
 
 
-def _methods_of(cls: type) -> tuple[str, str] | None:
-    """What forward and backward of a class are called; None where it is no layer, or nobody can tell."""
-    from dout.trace.session.layer_calls import plain_methods
+def _methods_of(cls: type) -> LayerMethods | None:
+    """The methods of a layer; None where the class is none, or nobody can tell."""
+    from dout.trace.session.layer_calls import LayerMethods, plain_methods
 
-    if (names := plain_methods(cls)) is not None:
-        return names
+    if (plain := plain_methods(cls)) is not None and _takes_dout_alone(cls):
+        return plain
     from dout.adapt.interface.interface import method_names
 
     try:
-        return method_names(cls)
+        names = method_names(cls)
     except Exception:  # what a class answers when it is asked for its methods
-        return None
+        names = None
+    if plain is not None:
+        return plain._replace(takes_dout=names is not None)
+    return None if names is None else LayerMethods(names[0], names[1])
+
+
+def _takes_dout_alone(cls: type) -> bool:
+    """Whether backward has one argument, in a name for an upstream gradient: then nothing needs to be looked into."""
+    code = getattr(getattr(cls, "backward", None), "__code__", None)
+    names: tuple[str, ...] = code.co_varnames[1 : code.co_argcount] if code is not None else ()
+    return len(names) == 1 and names[0].lower().startswith(("d", "grad", "g_", "upstream", "error"))
 
 
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:

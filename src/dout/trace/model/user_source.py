@@ -62,6 +62,13 @@ def line_of(frame: FrameType | None) -> str:
     return str(Where(frame.f_code.co_filename, frame.f_lineno)) if frame else ""
 
 
+def users_place(frame: FrameType | None) -> Where | None:
+    """The line of the user's own code, no library's, that runs in or above `frame`."""
+    while frame is not None and not is_user_code(frame.f_code.co_filename):
+        frame = frame.f_back
+    return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
 def in_user_code(frame: FrameType) -> bool:
     """Whether a frame itself is outside dout and NumPy."""
     return not _is_passed_over(frame.f_code.co_filename)

@@ -27,14 +27,14 @@ def content(name: str) -> bytes | None:
     """
     if (found := _IDX.search(name)) is not None:
         data = _idx(images("mnist", part=int(found["part"] == "t10k"))[found["kind"] == "labels"])
-        return gzip.compress(data, 1) if found["packed"] else data
+        return gzip.compress(data, 0) if found["packed"] else data
     if (found := _CIFAR.search(name)) is not None:
         pixels, labels = images("cifar10", part=1)
         rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
         names = [f"{i}.png" for i in range(len(labels))]
         return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
     if name == "mnist.pkl.gz":
-        return gzip.compress(pickle.dumps(tuple(map(_rows, (0, 1, 1)))), 1)
+        return gzip.compress(pickle.dumps(tuple(map(_rows, (0, 1, 1)))), 0)
     if (found := _CSV.search(name)) is not None:
         pixels, labels = images("mnist", part=int(found["part"] == "test"))
         table = np.column_stack([labels, pixels.reshape(len(pixels), -1)])

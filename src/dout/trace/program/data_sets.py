@@ -8,16 +8,17 @@ where a file names such a number, as in `x.reshape(60000, 784)`.
 from __future__ import annotations
 
 import ast
-import linecache
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from dout.trace.model.user_source import is_user_code
+from dout.trace.program.notebooks import source_of
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.program.torch_data import Compose, DataLoader, Normalize, Pictures, ToTensor
 
@@ -34,7 +35,7 @@ _SHAPED = {"make_moons": 2, "make_circles": 2, "make_s_curve": 0}  # classes of 
 
 
 def loader(name: str, said: Callable[[str], None]) -> Any:
-    """The loader of that dotted name; a namespace of such, for what comes before it; None where none is known.
+    """The loader of that dotted name; None where none is known.
 
     `said` hears which data a program was given.
     """
@@ -62,14 +63,14 @@ def _told(name: str, said: Callable[[str], None]) -> Any:
 def _rows(most: int) -> int:
     """How many rows of a set are made: as many as the program's files can ask for, at most as many as it has."""
     files = {str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())}
-    named = [_largest_number(file) for file in files if file.endswith(".py") and is_user_code(file)]
+    named = [_largest_number(file) for file in files if file.endswith((".py", ".ipynb")) and is_user_code(file)]
     return min(most, max([_FEWEST, *named]))
 
 
 def _largest_number(file: str) -> int:
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
+        tree = ast.parse(source_of(Path(file)))
+    except (SyntaxError, ValueError, OSError):
         return 0
     return max((n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int), default=0)
 
@@ -196,7 +197,8 @@ def _open_set(name: str = "", *args: Any, as_frame: Any = False, return_X_y: boo
     """`fetch_openml` and its forerunner, of the one set that everybody fetches."""
     if "mnist" not in name.lower():
         raise NeedsError(f"needs the data set {name!r} of openml.org, which cannot be fetched")
-    pixels, labels = images("mnist")
+    (pixels, labels), (more, their) = images("mnist"), images("mnist", 1)
+    pixels, labels = np.concatenate([pixels, more]), np.concatenate([labels, their])
     data, target = pixels.reshape(len(pixels), -1).astype(float), labels.astype(str if "_" in name else float)
     return (data, target) if return_X_y else _Bunch(data=data, target=target, DESCR="")
 

@@ -7,24 +7,25 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, PathFinder
-from itertools import islice
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from dout.errors import EndOfRun
 from dout.trace.model.user_source import is_user_code
-from dout.trace.program.project_root import MOST_ABOVE
+from dout.trace.program.guarded_lines import is_guarded
+from dout.trace.program.project_root import folders_above
 
 _READERS = re.compile(  # files of what reads data for the user's code
     r"[/\\](numpy|pandas|dout)[/\\]|[/\\](gzip|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
 )
+_MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _WAIT = 10.0  # seconds that a server may take to answer
 
 
@@ -42,7 +43,7 @@ def missing_files(script: Path, said: Callable[[str], None]) -> Iterator[None]:
             (builtins, "open", files.open),
             (io, "open", files.open),
             (os.path, "exists", files.exists),
-            (os.path, "isfile", files.exists),
+            (os.path, "isfile", files.isfile),
         ]
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
@@ -94,11 +95,13 @@ class _Files:
     """Where the files are that a script names."""
 
     def __init__(self, script: Path, said: Callable[[str], None], ends: contextlib.ExitStack) -> None:
-        self.folders = list(islice(script.resolve().parents, MOST_ABOVE))
+        self.folders = folders_above(script)
         self.said, self.ends = said, ends
         self.instead: dict[str, str] = {}  # by what the script names
         self.scratch: Path | None = None
-        self._open, self._exists = builtins.open, os.path.exists
+        self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
+        ends.callback(setattr, self, "over", True)
+        self._open, self._exists, self._isfile = builtins.open, os.path.exists, os.path.isfile
         self._fetch: Any = None
 
     def take_downloads(self, module: Any) -> None:
@@ -109,15 +112,22 @@ class _Files:
 
     def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         """As `open`."""
-        if isinstance(file, str | os.PathLike):
+        if isinstance(file, str | os.PathLike) and kwargs.get("opener") is None and not self.over:
             file = self._written(file, mode) if set(mode) & set("wax+") else self._read(file)
         return self._open(file, mode, *args, **kwargs)
 
     def exists(self, file: Any) -> bool:
-        """As `os.path.exists`: also where the file lies beside the script, or is stood for."""
-        if self._exists(file) or not isinstance(file, str | os.PathLike):
-            return self._exists(file)
-        reads = sys._getframe(1).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
+        """As `os.path.exists`: also of a file that lies beside the script, or is stood for."""
+        return self._exists(file) or self._is_known(file)
+
+    def isfile(self, file: Any) -> bool:
+        """As `os.path.isfile`, of the same files."""
+        return self._isfile(file) or self._is_known(file)
+
+    def _is_known(self, file: Any) -> bool:
+        if not isinstance(file, str | os.PathLike) or self._exists(file) or not _asks(sys._getframe(2)):
+            return False
+        reads = sys._getframe(2).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
         return self._elsewhere(file) is not None or (reads and self._stand_in(file) is not None)
 
     def fetch(self, url: Any, *args: Any, **kwargs: Any) -> Any:
@@ -137,19 +147,22 @@ class _Files:
     def _read(self, file: str | os.PathLike[str]) -> Any:
         if self._exists(file) and _key(file) not in self.instead:
             return file
-        return self._elsewhere(file) or self._stand_in(file) or file
+        found = self._elsewhere(file) if _asks(sys._getframe(2)) else None
+        if found is not None and _key(file) not in self.instead:
+            self.said(f"the file {os.fspath(file)} is not in the working folder: {found} was read")
+        return found or self._stand_in(file) or file
 
     def _elsewhere(self, file: str | os.PathLike[str]) -> str | None:
         """The file under its name in a folder above the script, or what stands for it."""
         if _key(file) in self.instead:
             return self.instead[_key(file)]
-        places = (str(folder / file) for folder in self.folders)  # of an absolute path: itself
-        return next(filter(self._exists, places), None)
+        places = (str(folder / file) for folder in self.folders if os.fspath(file))  # of an absolute path: itself
+        return next(filter(self._isfile, places), None)
 
     def _stand_in(self, file: str | os.PathLike[str]) -> str | None:
         from dout.trace.program.data_files import content  # few programs need it
 
-        data = content(Path(file).name) if _asks(sys._getframe(2)) else None
+        data = content(Path(file).name) if _asks(sys._getframe(2), unguarded=True) else None
         if data is None:
             return None
         self.said(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
@@ -159,13 +172,15 @@ class _Files:
         return place
 
     def _written(self, file: str | os.PathLike[str], mode: str) -> Any:
-        """Where a file is written: in its place, as long as nothing is stood for."""
-        if self.scratch is None or os.fspath(file) == os.devnull:
+        """Where a file is written: in its place, as long as nothing is stood for and the program was not stopped."""
+        if (self.scratch is None and not EndOfRun.begun) or os.fspath(file) == os.devnull:
             return file
         if _key(file) not in self.instead:
+            before = Path(file).read_bytes() if self._isfile(file) and "w" not in mode else None
             place = self._place(file)
-            if self._exists(file) and "w" not in mode:
-                shutil.copyfile(file, place)
+            if before is not None:
+                with self._open(place, "wb") as copy:
+                    copy.write(before)
         return self.instead[_key(file)]
 
     def _place(self, file: str | os.PathLike[str]) -> str:
@@ -190,11 +205,16 @@ def _waiting() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _asks(frame: FrameType | None) -> bool:
-    """Whether the user's code reads the file, by itself or by what NumPy and Python have to read data with."""
+def _asks(frame: FrameType | None, *, unguarded: bool = False) -> bool:
+    """Whether the user's code reads the file, by itself or by what NumPy and Python have to read data with.
+
+    And, where asked, not in a `try` whose author has an answer of their own for a file that is missing.
+    """
     while frame is not None and _READERS.search(frame.f_code.co_filename):
         frame = frame.f_back
-    return frame is not None and is_user_code(frame.f_code.co_filename)
+    if frame is None or not is_user_code(frame.f_code.co_filename):
+        return False
+    return not (unguarded and is_guarded(frame, _MISSING))
 
 
 def _key(file: str | os.PathLike[str]) -> str:

@@ -6,11 +6,14 @@ import ast
 import io
 import json
 import linecache
+import re
 from pathlib import Path
 
 from dout.files import regular, text_of
+from dout.trace.program.stub_modules import Quiet
 
 SUFFIX = ".ipynb"
+BUILTINS = {"display": lambda *items, **options: None, "get_ipython": Quiet}  # names that a kernel gives
 
 
 def source_of(path: Path) -> str:
@@ -40,18 +43,30 @@ def cells_of(path: Path) -> list[str]:
 def _python(cell: str) -> str:
     """A cell without its magics; without anything, where it is no Python. It has as many lines as before."""
     lines = cell.splitlines()
-    kept = [] if cell.lstrip().startswith("%%") else [_without_magic(line) for line in lines]
-    try:
-        ast.parse("\n".join(kept))
-    except (SyntaxError, ValueError, RecursionError):
-        kept = []
+    kept = list(lines)
+    while (at := _wrong_line("\n".join(kept))) is not None:
+        if at >= len(kept) or not _is_magic(kept[at]) or cell.lstrip().startswith("%%"):
+            kept = []
+        else:
+            kept[at] = f"{kept[at][: len(kept[at]) - len(kept[at].lstrip())]}pass"
     return "\n".join(kept + [""] * (len(lines) - len(kept)))
 
 
-def _without_magic(line: str) -> str:
-    bare = line.lstrip()
-    magic = bare.startswith(("%", "!", "?")) or bare.rstrip().endswith("?")
-    return f"{line[: len(line) - len(bare)]}pass" if magic else line
+def _wrong_line(text: str) -> int | None:
+    """The line, from 0, at which a text is no Python; None where it is."""
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        return (error.lineno or 1) - 1
+    except (ValueError, RecursionError):
+        return len(text)
+    return None
+
+
+def _is_magic(line: str) -> bool:
+    """Whether only a notebook's kernel understands a line: `%matplotlib inline`, `!pip install`, `np.exp?`."""
+    bare = line.strip()
+    return bare.startswith(("%", "!", "?")) or re.fullmatch(r"[\w.]+\?{1,2}", bare) is not None
 
 
 def remember(file: str, text: str) -> None:

@@ -114,13 +114,22 @@ def free_name(name: str, path: Path) -> str:
     return f"_dout_{abs(hash(path))}" if taken else name
 
 
+def folders_above(file: Path) -> list[Path]:
+    """The folder of a file and those above it, up to its project's own."""
+    above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
+    marked = (i for i, folder in enumerate(above) if any((folder / mark).exists() for mark in _MARKS))
+    return above[: next(marked, len(above)) + 1]
+
+
 def reach(name: str, file: Path) -> bool:
     """Make a module of the user's importable that lies in a folder above a file, or beside one of those.
 
     A project's root, a package without __init__.py, a folder that a script is started in. Whether there is one.
     """
     above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
-    folder = next((a for a in above if _has(a, name) and str(a) not in sys.path), None) or _beside(above, name)
+    folder = next((a for a in above if _has(a, name) and str(a) not in sys.path), None) or _beside(
+        folders_above(file), name
+    )
     if folder is None or str(folder) in sys.path:
         return False
     sys.path.append(str(folder))
@@ -135,12 +144,9 @@ def _has(folder: Path, name: str) -> bool:
     return inside.is_dir() and (any(inside.glob("*.py")) or any(inside.glob("*/*.py")))
 
 
-def _beside(above: list[Path], name: str) -> Path | None:
+def _beside(project: list[Path], name: str) -> Path | None:
     """The only folder beside those above that has it, in the nearest one of them."""
-    project = next(
-        (place for place, folder in enumerate(above) if any((folder / m).exists() for m in _MARKS)), len(above)
-    )
-    for parent in above[1 : min(3, project + 1)]:  # what lies beside the project is another one
+    for parent in project[1:3]:  # what lies beside the project is another one
         with contextlib.suppress(OSError), os.scandir(parent) as entries:
             folders = [Path(entry) for entry in itertools.islice(entries, _MOST_BESIDE) if entry.is_dir()]
             found = [f for f in folders if not f.name.startswith(".") and _has(f, name) and is_user_code(str(f))]

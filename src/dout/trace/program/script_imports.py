@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import functools
-import linecache
 import sys
 from collections.abc import Callable, Iterator
 from importlib.abc import Loader
@@ -17,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.program.guarded_lines import is_guarded
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
 
-_CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+_CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
 @contextlib.contextmanager
@@ -54,7 +52,7 @@ class _Finder(Loader):
         if top in self.made:
             return self._standing(name)
         frame = _importing(sys._getframe(1))
-        if frame is None or path is not None or is_guarded(frame):
+        if frame is None or path is not None or _is_expected(frame):
             return None
         file = frame.f_code.co_filename
         if reach(top, Path(file)):
@@ -111,6 +109,15 @@ def _cupy(name: str) -> Any:
     return (lambda *arrays: tracing_version(np)) if name == "get_array_module" else Quiet()
 
 
+def _is_expected(frame: FrameType | None) -> bool:
+    """Whether an import that fails is expected, by this file or by one that imports it, and so on."""
+    while frame is not None:
+        if is_user_code(frame.f_code.co_filename) and is_guarded(frame, _CAUGHT):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _importing(frame: FrameType | None) -> FrameType | None:
     """The frame whose `import` asks: the user's; None where a library imports for itself."""
     while frame is not None:
@@ -119,26 +126,3 @@ def _importing(frame: FrameType | None) -> FrameType | None:
             return frame if is_user_code(file) else None
         frame = frame.f_back
     return None
-
-
-def is_guarded(frame: FrameType) -> bool:
-    """Whether the line that runs in a frame stands in a `try` whose author expects that the import may fail."""
-    return any(first <= frame.f_lineno <= last for first, last in _guarded_lines(frame.f_code.co_filename))
-
-
-@functools.lru_cache(maxsize=64)
-def _guarded_lines(file: str) -> tuple[tuple[int, int], ...]:
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return ()
-    guards = [node for node in ast.walk(tree) if isinstance(node, ast.Try) and any(map(_expects, node.handlers))]
-    return tuple((node.body[0].lineno, node.body[-1].end_lineno or 0) for node in guards)
-
-
-def _expects(handler: ast.ExceptHandler) -> bool:
-    """Whether a handler catches an import that fails."""
-    if handler.type is None:
-        return True
-    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
-    return not names.isdisjoint(_CAUGHT)

@@ -1,7 +1,7 @@
 """What stands for a library that is not installed, or for a name that was never made: harmless until it is used.
 
-Only the user's files get them, by `dout.check.worker.statement_runner`, and only where an `import` fails that they did
-not guard with `try`: `try: import cupy` sees the ImportError that its author wrote the rest for.
+Only the user's files get them, and only where an `import` fails that they did not guard with `try`: `try: import cupy`
+sees the ImportError that its author wrote the rest for.
 """
 
 from __future__ import annotations

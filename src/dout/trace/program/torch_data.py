@@ -19,7 +19,15 @@ class Tensor(np.ndarray[Any, Any]):
         """Itself."""
         return self
 
-    cpu = float = detach
+    cpu = detach
+
+    def float(self) -> Any:
+        """The same numbers as floats."""
+        return self.astype(np.float32)
+
+    def size(self, axis: int | None = None) -> Any:  # type: ignore[override]  # as tensors have it
+        """The shape, or one length of it."""
+        return self.shape if axis is None else self.shape[axis]
 
     def view(self, *shape: Any) -> Any:  # type: ignore[override]  # as tensors have it
         """As `reshape`; of a type as NumPy's `view`."""

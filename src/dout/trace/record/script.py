@@ -6,6 +6,7 @@ import builtins
 import importlib.util
 import linecache
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from dout.files import is_there, text_of
 from dout.graph import Node, Where
 from dout.judge.judged_run import elements
 from dout.trace.model.recorded import Event
-from dout.trace.model.user_source import is_ours
+from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
 from dout.trace.program.missing_files import missing_files
 from dout.trace.program.removed_numpy_names import INSTEAD, Removed
@@ -58,7 +59,8 @@ class ScriptRun:
         if not any(node.inputs for node in tracer.nodes):
             raise self.error or TargetError(_nothing_recorded(self.path, self.main))
         if not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
-            tracer.note("limit", "the program goes on with the same lines, turn after turn: the first turn is shown")
+            message = "the program goes on with the same lines, turn after turn: the first turn is shown"
+            tracer.events.setdefault(Event("limit", message))
             tracer.keep_first(turn)
         size = elements(tracer.nodes)
         if size > MOST_COMPARED:
@@ -85,6 +87,7 @@ def run_script(
     rounds: int = 1,
     run_on: bool = False,
     methods_of: MethodsOf = plain_methods,
+    over: Callable[[], object] = lambda: None,
 ) -> ScriptRun:
     """Run a Python file once as `__main__`, with these arguments, and record its layers and arrays.
 
@@ -93,12 +96,14 @@ def run_script(
     of libraries that are not installed are stood for: the trace's events say so. Questions to the person (`input()`)
     are answered with an empty line, and plots are not shown. What the file raises, with the user's traceback, is the
     run's `error`: what was recorded before stays. Raises TargetError for a file that cannot be read, UserCodeError for
-    a syntax error, UnsupportedError and EscapeError as `dout.trace` does.
+    a syntax error, UnsupportedError and EscapeError as `dout.trace` does. `over` is called when its code has ended.
     """
     path = Path(path)
     text, codes = _read(path)
     main = ModuleType("__main__")
-    tracer = ScriptTracer(rounds, runs_on=run_on)
+    EndOfRun.begun = False
+    has_class = re.search(r"^\s*class\b(.|\n)*\bdef (forward|backward|__call__)\b", text, re.MULTILINE) is not None
+    tracer = ScriptTracer(rounds, runs_on=run_on, awaits_layers=has_class)
     run = ScriptRun(path, main, tracer, rounds)
     removed = Removed()
     with (
@@ -107,13 +112,15 @@ def run_script(
         script_imports(partial(tracer.note, "data")),
         missing_files(path, partial(tracer.note, "data")),
     ):
-        main.__dict__.update(__file__=str(path.absolute()), __builtins__=_builtins(tracer, state))
+        main.__dict__.update(
+            __file__=str(path.absolute()), __builtins__=_builtins(tracer, state, path.suffix == notebooks.SUFFIX)
+        )
         removed.install()
         try:
             for code in codes:
                 run_user_code(partial(exec, code, main.__dict__), path)
         except UserCodeError as error:
-            run.error = error
+            run.error = None if EndOfRun.begun else error  # a program may call it an error that it was stopped
         except EndOfRun as end:
             end.arrived()
             if not tracer.nodes:
@@ -122,6 +129,7 @@ def run_script(
                 tracer.events.setdefault(Event("limit", f"the program {end}: what it did until then is shown"))
         finally:
             removed.remove()
+            over()
     for name, where in removed.take():
         message = f"np.{name}, which NumPy has removed, was answered: write {INSTEAD[name]}"
         tracer.events.setdefault(Event("data", message, where))
@@ -210,6 +218,7 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
 def _users_line(error: BaseException) -> str:
     """Where in the user's code an error was raised, for the end of a message."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
+    frames = [f for f in frames if is_user_code(f.filename)] or frames
     return f", at {Where(frames[-1].filename, frames[-1].lineno or 0)}" if frames else ""
 
 
@@ -281,7 +290,7 @@ def _beside(path: Path, *others: str) -> Iterator[None]:
                 sys.path.remove(folder)
 
 
-def _builtins(tracer: ScriptTracer, state: Session) -> dict[str, Any]:
+def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[str, Any]:
     """The script's builtins: its imports find the tracing versions, its classes are recorded, nothing waits."""
 
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
@@ -308,4 +317,5 @@ def _builtins(tracer: ScriptTracer, state: Session) -> dict[str, Any]:
         "__build_class__": build_class,
         "input": answer,
         **traced_modules.BUILTINS,
+        **(notebooks.BUILTINS if is_notebook else {}),
     }

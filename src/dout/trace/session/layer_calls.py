@@ -9,7 +9,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
-MethodsOf = Callable[[type], tuple[str, str] | None]  # the names of a layer's two methods
+
+
+class LayerMethods(NamedTuple):
+    """The names of a layer's two methods, and whether backward is given the upstream gradient."""
+
+    forward: str = KINDS[0]
+    backward: str = KINDS[1]
+    takes_dout: bool = True
+
+
+MethodsOf = Callable[[type], LayerMethods | None]
 
 
 def is_layer(cls: type) -> bool:
@@ -39,9 +49,9 @@ def is_layer(cls: type) -> bool:
     return all(items and callable(items[0]) for items in found)  # the metaclass is not asked
 
 
-def plain_methods(cls: type) -> tuple[str, str] | None:
-    """The names of a layer's two methods, where they are `forward` and `backward`; None where the class is no layer."""
-    return KINDS if is_layer(cls) else None
+def plain_methods(cls: type) -> LayerMethods | None:
+    """The methods of a layer, where they are called `forward` and `backward`; None where the class is no layer."""
+    return LayerMethods() if is_layer(cls) else None
 
 
 def recording(
@@ -53,12 +63,14 @@ def recording(
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         tracer = current() or woken()
-        if tracer is None or methods_of(type(self)) is None or _is_super_call(tracer, kind, self):
+        methods = methods_of(type(self))
+        if tracer is None or methods is None or _is_super_call(tracer, kind, self):
             return original(self, *args, **kwargs)
         if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
             return original(self, *args, **kwargs)
         site = sys._getframe(1)
         call = _open(tracer, kind, self, site, original, list(signature.parameters)[1:])
+        call.takes_dout = methods.takes_dout
         args, kwargs = _enter(tracer, call, signature, site, args, kwargs)
         tracer.stack.append(call)
         try:
@@ -172,6 +184,7 @@ def _enter(
 def _note_state(tracer: Tracer, call: OpenCall) -> None:
     """Remember the layer's attributes as its forward begins: its parameters are among them, and get their names."""
     attributes = attributes_of(call.instance)
+    tracer.met_state(attributes)
     call.held = {key: list(item) if isinstance(item, list) else item for key, item in attributes.items()}
     for key, item in attributes.items():
         if isinstance(item, Traced):
@@ -288,7 +301,9 @@ def _by_input(forward: OpenCall, returned: tuple[Node | None, ...]) -> tuple[Nod
 
 def _douts(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
     """The upstream gradients that a backward was given, one an output; None where its arguments are none by shape."""
-    given = backward.inputs[: max(1, len(forward.outputs))]
+    given = backward.inputs[: max(1, len(forward.outputs))] if backward.takes_dout else ()
+    if not given:
+        return None
     fits = (
         out is None or dout is None or _is_broadcast(dout.shape, out.shape)
         for out, dout in zip(forward.outputs, given, strict=False)

@@ -67,7 +67,7 @@ class Patches:
         self.seen.add(id(cls))
         self.met_layer()
         for base in mro_of(cls):
-            for kind, name in zip(KINDS, names, strict=True):
+            for kind, name in zip(KINDS, names[:2], strict=True):
                 original = vars_of(base).get(name)
                 if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
                     method = recording(kind, original, current, self.methods_of)
@@ -279,6 +279,7 @@ def _end_recording(state: Session) -> None:
 def _after_fork() -> None:
     """A forked child has no other thread: put back the replacements of other threads there, and release their lock."""
     for state in reversed(_begun):
+        state.tracer.leave()
         if state.tracer.thread != threading.get_ident():
             state.tracer.recording = False
             state.patches.put_back()

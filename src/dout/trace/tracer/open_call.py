@@ -27,6 +27,7 @@ class OpenCall:
         self.parameters: tuple[Parameter, ...] = ()
         self.match: OpenCall | None = None  # forward ↔ its backward
         self.done = False
+        self.takes_dout = True  # whether a backward is given the upstream gradient
 
     def in_backward(self) -> bool:
         """Whether this is a backward or was made inside one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import get_ident
 from types import CodeType
 from typing import Any, TypeVar
@@ -202,6 +202,12 @@ class RunRecord(Recorder):
 
     def met_layer(self) -> None:
         """Told when the program is found to have a layer."""
+
+    def met_state(self, attributes: Mapping[str, Any]) -> None:
+        """Told of the attributes of a layer whose forward begins."""
+
+    def leave(self) -> None:
+        """Told in a forked child, whose part of the program is its own."""
 
     def begins(self) -> None:
         """Told when a layer's forward begins in a script, and no other is under way."""

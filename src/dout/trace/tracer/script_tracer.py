@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from threading import get_ident
 from typing import Any
@@ -12,10 +12,10 @@ import numpy as np
 
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
 from dout.graph import Node
-from dout.run import flat
+from dout.ops import StandIn
+from dout.run import attributes_of, flat
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
-from dout.trace.tracer.shared_memory import owner_of
 from dout.trace.tracer.traced import TracedArray
 from dout.trace.tracer.tracer import Tracer
 
@@ -24,6 +24,8 @@ WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
 MOST = 50_000  # nodes that are recorded of a round
+MOST_BYTES = 2_000_000_000  # of their values
+_DEEP, _WIDE = 3, 1_000  # levels of a layer's attributes, and parts of each, in which arrays are looked for
 
 
 class ScriptTracer(Tracer):
@@ -31,57 +33,74 @@ class ScriptTracer(Tracer):
 
     A program prepares its data before it calls a layer: of a long preparation nothing is kept, and its results are
     inputs of the layers; nor is anything of forwards that go on and on before the first backward. What has no row runs
-    plainly. Where its result is used again, it is an input, and no gradient is compared with a derived one any more.
+    plainly, and an event says where the gradient ends: then none is compared with a derived one any more.
     """
 
-    def __init__(self, rounds: int, *, runs_on: bool) -> None:
+    def __init__(self, rounds: int, *, runs_on: bool, awaits_layers: bool = False) -> None:
         super().__init__(rounds=rounds)
         self.runs_on = runs_on  # whether the program goes on when its round is recorded
-        self.has_layers = False  # whether the program has a layer, as far as it has run
+        self.awaits_layers = awaits_layers  # whether the program has a layer, or will have one
         self.paused = False
         self._evaluates = False  # whether it has recorded enough, and no backward among it
+        self._woken = False
         self._under_way = False
 
     def _begin(self) -> None:
         kept = [event for event in getattr(self, "events", ()) if event.kind in _LASTING]
         super()._begin()
         self.events.update(dict.fromkeys(kept))
-        self._lost: dict[int, tuple[Any, Event]] = {}  # arrays by their memory, and what to say of them
+        self._bytes = 0
 
     def met_layer(self) -> None:
         """Remember that the program has a layer."""
-        self.has_layers = True
+        self.awaits_layers = True
 
     def keep(self, node: Node) -> Node:
         """Enter a node into the recording; when it is long enough, pause until a layer is called, or end it."""
         super().keep(node)
+        self._bytes += getattr(self.data.get(node), "nbytes", 0)
         count = len(self.nodes)
-        if count == PREPARATION and not self.calls and self.has_layers:
-            self.stop()
-            self.paused = True
-        elif count == MOST and self.calls and not any(call.match for call in self.calls):
+        full = count >= MOST or self._bytes > MOST_BYTES
+        if not self.recording or not (full or count >= PREPARATION):
+            return node
+        if self.calls and full and not any(call.match for call in self.calls):
             self._evaluates = True
-        elif count == MOST or (count == WITHOUT_LAYERS and not self.calls):
+            if not self.stack:
+                self._pause()
+        elif not self.calls and self.awaits_layers:
+            self._pause()
+        elif full or (count >= WITHOUT_LAYERS and not self.calls):
             self.note("limit", f"recorded the first {count:,} operations and values; what ran after them is not shown")
             self._ends()
         return node
+
+    def _pause(self) -> None:
+        self.stop()
+        self.paused = True
 
     def wake(self) -> bool:
         """Record anew from the first call of a layer on."""
         if not self.paused or get_ident() != self.thread:
             return False
-        self.paused, self.recording = False, True
-        self.trusted = True  # arrays that were made meanwhile are inputs like any other
-        self.begin_again()
-        self.note("preparation", "what ran before the first layer is not shown: it is long, and no layer is in it")
+        self.paused, self.recording, self._woken = False, True, True
+        self._forget("what ran before the first layer is not shown: it is long, and no layer is in it")
         return True
 
     def begins(self) -> None:
         """A layer's forward begins, and no other is under way: what was an evaluation is forgotten."""
         if self._evaluates:
-            self._evaluates = False
-            self.begin_again()
-            self.note("preparation", "what ran before is not shown: it is long, and no backward is in it")
+            self._forget("what ran before is not shown: it is long, and no backward is in it")
+
+    def _forget(self, why: str) -> None:
+        self._evaluates = False
+        self.begin_again()
+        self.note("preparation", why)
+
+    def met_state(self, attributes: Mapping[str, Any]) -> None:
+        """Told of a layer's attributes: arrays that were made while nothing was recorded are inputs."""
+        for array in _arrays_in(attributes, 0) if self._woken else ():
+            if id(array) not in self.known and array.dtype.kind in "biufc":
+                self.source(array)
 
     def round_ends(self) -> None:
         """Record no more, and end the program, unless it is to go on."""
@@ -96,6 +115,10 @@ class ScriptTracer(Tracer):
         if not self.runs_on:
             raise EndOfRun
 
+    def leave(self) -> None:
+        """Record nothing any more, and end nothing: a forked child's part of the program is its own."""
+        self.recording = self.paused = False
+
     def keep_first(self, count: int) -> None:
         """Forget all but so many nodes, and the calls that had not ended by then."""
         self.nodes = self.nodes[:count]
@@ -107,38 +130,31 @@ class ScriptTracer(Tracer):
         """The stand-in of an argument; an object that cannot be traced stays as it is."""
         return self.attempt(super().wrap, item, name)
 
-    def source(self, array: Any, name: str | None = None, *, made: bool = False) -> Any:
-        """The stand-in of an array that enters; where it had left the trace, an edge is lost."""
-        if isinstance(array, np.ndarray) and (lost := self._lost.pop(id(owner_of(array)), None)) is not None:
-            self.events.setdefault(lost[1])
-        return super().source(array, name, made=made)
-
     def note(self, kind: str, message: str) -> None:
-        """Add an event, if it is not about what a library does with a value outside of layers."""
+        """Add an event at the user's line, if it is not about what a library does with a value outside of layers."""
         if self.stack or kind not in _OF_LIBRARIES or not _asking_library():
-            super().note(kind, message)
+            self.events.setdefault(Event(kind, message, user_source.users_place(sys._getframe(1))))
 
     def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
         """Answer; plainly if that is refused, or if a library asks: it is no part of the program's computation."""
         outermost, self._under_way = not self._under_way, True
         try:
-            if outermost and self.live and (library := _asking_library()):
+            if not outermost or not self.live:
+                return answer(*given)
+            given = tuple(map(_lasting, given))
+            if library := _asking_library():
                 if self.stack:
                     self.note("escape", f"a gradient ends here: {library} was given the value")
                 return self._plainly(answer, given)
-            return answer(*given)
-        except (UnsupportedError, EscapeError) as error:
-            if not outermost or not self.live:
-                raise
-            self.refused = None
-            lost = Event("escape", f"a gradient ends here: {str(error).partition(', at ')[0]}", self.here())
-            result = self._plainly(answer, given)
-            arrays = [part for part in flat([result]) if isinstance(part, np.ndarray)]
-            if arrays:  # who does not use them again has lost nothing
-                self._lost.update((id(owner_of(array)), (array, lost)) for array in arrays)
-            else:
-                self.events.setdefault(lost)
-            return result
+            try:
+                return answer(*given)
+            except (UnsupportedError, EscapeError) as error:
+                if not self.live:
+                    raise
+                self.refused = None
+                if self.calls:  # of what no layer has made, no gradient is asked
+                    self.note("escape", f"a gradient ends here: {str(error).partition(', at ')[0]}")
+                return self._plainly(answer, given)
         finally:
             self._under_way = not outermost
 
@@ -154,6 +170,25 @@ class ScriptTracer(Tracer):
             for array, value in zip(arrays, before, strict=True):
                 if not np.array_equal(value, array.value, equal_nan=value.dtype.kind in "fc"):
                     self.writer.written_unseen(array, value)
+
+
+def _lasting(item: Any) -> Any:
+    """An argument, with a list for what can be gone through only once: an answer may have to be tried twice."""
+    if type(item) is tuple:
+        return tuple(map(_lasting, item))
+    return list(item) if isinstance(item, Iterator) and not isinstance(item, StandIn) else item
+
+
+def _arrays_in(item: Any, depth: int) -> Iterator[np.ndarray[Any, Any]]:
+    """The arrays in an object's attributes, in lists and dicts, and in objects of the user's in those."""
+    if type(item) is np.ndarray:
+        yield item
+    elif depth <= _DEEP and not isinstance(item, StandIn):
+        parts = item.values() if isinstance(item, Mapping) else item if type(item) in (list, tuple) else ()
+        if not parts and not isinstance(item, type) and type(item).__module__ not in ("builtins", "numpy"):
+            parts = attributes_of(item).values()
+        for part in list(parts)[:_WIDE]:
+            yield from _arrays_in(part, depth + 1)
 
 
 def _asking_library() -> str:
