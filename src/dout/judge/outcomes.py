@@ -35,12 +35,14 @@ class Word(StrEnum):
     SUBGRADIENT = "a subgradient at a kink", "~", "at a kink", "right up to a choice at a kink"
     AGREES = "agrees within rounding", "~", "within rounding", "right within rounding"  # a fallback's word: no proof
     SCALED = "right up to a constant factor", "~", "up to a factor", "right up to a constant"
+    PENALISED = "right, with a penalty that forward does not add", "~", "with a penalty", "right with a penalty"
     PASSED = "passed through: its loss must do the work", "~", "passed through", "passed through"
     JOINED = (
         "right for the loss and its activation together", "~", "right with its activation", "right with its activation"
     )  # fmt: skip
     DIAGONAL = "the diagonal of its derivative alone", "~", "the diagonal alone", "right on the diagonal"
     STOPPED = "stopped on purpose: nothing is passed on", "~", "stopped on purpose", "stopped on purpose"
+    MISSING = "no gradient found", "?", "no gradient", "without a gradient"
     INCONCLUSIVE = "inconclusive", "?", "inconclusive", "inconclusive"
     REFUTED = "refuted", "✗", "wrong", "refuted"
 

@@ -19,7 +19,7 @@ from dout.adapt.search.proposals import proposals
 from dout.adapt.sizes.proposed_arrays import array_of, first_sample
 from dout.adapt.source.argument_values import Setting, settings
 from dout.adapt.target import Target, copies, passed
-from dout.adapt.trial.gradient_owners import is_finite
+from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import spent
 from dout.run import flat, quiet
@@ -98,7 +98,7 @@ class ExampleSearch:
         first = next(iter(one.inputs), "")
         inputs = dict(one.inputs)
         for name, shape in self._run(one).returned.items():
-            if name not in one.chosen or not _may_mean(np.shape(inputs[name]), shape, name == first):
+            if name not in one.chosen or not may_mean(np.shape(inputs[name]), shape, name == first):
                 return None
             inputs[name] = alike(inputs[name], shape, name)
         tried = self._run(replace(one, inputs=inputs))
@@ -231,23 +231,6 @@ def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
         for key in mine.keys() & theirs.keys()
         if _is_array(mine[key]) and not names_label(key)
     )
-
-
-def _may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
-    """Whether an input of this shape may have been chosen where one as its gradient was meant.
-
-    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
-    axes of 1, `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
-    alone one that is summed too much: these are wrong.
-    """
-    if first and len(returned) > len(shape):
-        return [n for n in returned if n > 1] == [n for n in shape if n > 1]
-    if first:
-        return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
-    if not returned or np.prod(returned) > np.prod(shape):
-        return False
-    pairs = zip(reversed(shape), reversed(returned), strict=False)
-    return len(returned) > len(shape) or all(b in (1, a) for a, b in pairs)
 
 
 def _is_array(item: Any) -> bool:

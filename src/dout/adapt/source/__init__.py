@@ -10,6 +10,7 @@ from dout.adapt.source.argument_kinds import kinds_for
 from dout.adapt.source.attribute_reads import attributes_read, items_unpacked
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.divisors import divisions_for
+from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import returned_by
 from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_for
 
@@ -19,6 +20,7 @@ __all__ = [
     "argument_values",
     "attributes_read",
     "axes_for",
+    "counts_from_the_end",
     "divisions_for",
     "empty_methods",
     "items_for",

@@ -44,16 +44,20 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Raised(Reason):
-    """An exception of the user's code. `always` says that it comes whatever the layer is given."""
+    """An exception of the user's code.
+
+    `always` says that it comes whatever the layer is given, `after_forward` that forward took what it was given.
+    """
 
     name: str
     text: str
     always: bool = False
+    after_forward: bool = False
 
     @classmethod
-    def of(cls, error: BaseException, *, always: bool = False) -> Raised:
+    def of(cls, error: BaseException, *, always: bool = False, after_forward: bool = False) -> Raised:
         """Return an exception as plain data."""
-        return cls(type(error).__name__, f"{type(error).__name__}: {error}", always)
+        return cls(type(error).__name__, f"{type(error).__name__}: {error}", always, after_forward)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,11 @@ class Refuted(Reason):
     """A gradient is not the derivative of forward, by its numbers or its shape; `zero`: the derivative is 0."""
 
     zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undivided(Reason):
+    """The backward of a loss leaves out a number that its forward divides by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def state(report: Report) -> State:
     if "warning" in severities:
         return "warning"
     words = {verdict.word for verdict in report.verdicts}
-    return "open" if not words or words & {Word.INCONCLUSIVE, Word.REFUTED} else "good"
+    return "open" if not words or words & {Word.MISSING, Word.INCONCLUSIVE, Word.REFUTED} else "good"
 
 
 def _verdict(report: Report) -> str:

@@ -32,8 +32,8 @@ MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has 
 class WrongGradient:
     """A refuted gradient. `unused` says that forward makes no use of its parameter: it may be a copy that packs others.
 
-    `only` says at which inputs it is wrong, where it is right on the given ones. If those have another number of axes
-    (`other_rank`), it is a warning: the layer may not be meant for them.
+    `only` says at which inputs or settings it is wrong, where it is right on the given ones. If the layer may be
+    `not_meant` for these, as inputs with another number of axes, it is a warning.
     """
 
     outcome: Outcome
@@ -42,7 +42,7 @@ class WrongGradient:
     ignores_dout: bool = False
     unused: bool = False
     only: str = ""
-    other_rank: bool = False
+    not_meant: bool = False
 
     @property
     def has_another_shape(self) -> bool:
@@ -66,7 +66,8 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
     if ignores_dout:
         others = _ignoring(examination)
         refuted = {node: o for node, o in others.items() if o.judged.name not in judgement.conventions}
-    found = {} if judgement.elsewhere else causes(subject, examination, refuted)  # a repair has to do on these inputs
+    on_a_side = judgement.elsewhere and not judgement.at_a_setting  # a repair has to do on the given inputs
+    found = {} if on_a_side else causes(subject, examination, refuted)
     latest = spent() + MOST_SECONDS
     return [
         WrongGradient(
@@ -76,7 +77,7 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
             ignores_dout=ignores_dout,
             unused=outcome.judged.parameter and node not in examination.derived,
             only=f", {judgement.elsewhere}" if judgement.elsewhere else "",
-            other_rank=judgement.other_rank,
+            not_meant=judgement.not_meant,
         )
         for node, outcome in refuted.items()
     ]
@@ -115,7 +116,7 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
     ignored = " does not depend on dout:" if wrong.ignores_dout else ""
     because = f": {cause.sentence}" if cause else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
-    if wrong.other_rank:
+    if wrong.not_meant:
         details["severity"] = "warning"
     if wrong.unused:
         message = f"forward makes no use of {name}, and backward gives a gradient for it that is not 0"

@@ -75,7 +75,9 @@ def _second_round(lab: Lab) -> Findings:
                 f"in a second round, on other inputs, forward gives another output: {frozen} is still that of the "
                 "first forward; keep it anew in each one"
             )
-            yield RULE.about(lab.subject, message, argument=frozen.removeprefix("self."), cause="stale")
+            severity = "error" if _is_of_samples(lab, frozen) else RULE.severity
+            argument = frozen.removeprefix("self.")
+            yield RULE.about(lab.subject, message, argument=argument, cause="stale", severity=severity)
             return
         if same(again.gradients, lab.base.gradients) and same(again.learned, lab.base.learned):
             continue
@@ -85,8 +87,14 @@ def _second_round(lab: Lab) -> Findings:
         if wrong is not None:  # the output of a network with a memory depends on earlier calls, rightly
             why = "backward uses what the first forward kept; keep it anew in each forward"
             message = f"in a second round, on other inputs, {wrong.said()}: {why}"
-            yield RULE.about(lab.subject, message, cause="stale", **wrong.details)
+            yield RULE.about(lab.subject, message, cause="stale", severity="error", **wrong.details)
             return
+
+
+def _is_of_samples(lab: Lab, path: str) -> bool:
+    """Whether an array has the shape of an input: it says something of each sample, and is none for others."""
+    shapes = {np.shape(x) for x in lab.subject.inputs if np.ndim(x) > 1}
+    return arrays(lab.base.layer)[path].shape in shapes
 
 
 def _frozen(lab: Lab, used: Any, again: Any) -> str | None:
