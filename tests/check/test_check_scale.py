@@ -270,7 +270,7 @@ def test_an_argument_of_backward_that_is_no_input_is_the_upstream_gradient(k):
 def test_a_wrong_gradient_is_refuted_however_small_or_large_its_numbers_are(k):
     for wrong, inputs in ((WrongProduct(), (X, Y)), (WrongMasked(), (X,)), (WrongShiftedSquare(0.25 * 10.0**k), (X,))):
         report = dout.check(wrong, *(x * 10.0**k for x in inputs))
-        assert {v.word for v in report.verdicts if v.argument != "b"} == {"refuted"}, report
+        assert {v.word for v in report.verdicts} == {"refuted"}, report
 
 
 @pytest.mark.parametrize("k", FEW)
@@ -281,7 +281,7 @@ def test_differences_of_plain_runs_agree_with_a_right_gradient_at_every_scale(k)
 
 def test_an_array_that_is_added_and_small_is_no_stabiliser():
     report = dout.check(WrongShiftedSquare(1e-9), X * 1e-9)
-    assert str(report.verdicts[0]) == "x: refuted"
+    assert [v.word for v in report.verdicts] == ["refuted"]
 
 
 @pytest.mark.parametrize("k", [2, 4, 6, 9, 12])

@@ -42,7 +42,6 @@ class Word(StrEnum):
     )  # fmt: skip
     DIAGONAL = "the diagonal of its derivative alone", "~", "the diagonal alone", "right on the diagonal"
     STOPPED = "stopped on purpose: nothing is passed on", "~", "stopped on purpose", "stopped on purpose"
-    MISSING = "no gradient found", "?", "no gradient", "without a gradient"
     INCONCLUSIVE = "inconclusive", "?", "inconclusive", "inconclusive"
     REFUTED = "refuted", "✗", "wrong", "refuted"
 

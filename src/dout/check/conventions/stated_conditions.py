@@ -24,7 +24,8 @@ def under_conditions(
     the first axis: these are warnings. Failing inputs that do not meet the condition refute it, unless a convention
     makes them right: then they are not shown.
     """
-    wrong = [f for f in report.findings if isinstance(f.reason, Refuted) and f.severity == "error"]
+    errors = [f for f in report.findings if f.severity == "error"]
+    wrong = [f for f in errors if isinstance(f.reason, Refuted) and not f.reason.elsewhere]
     if not wrong:
         return report
 

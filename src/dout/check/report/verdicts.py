@@ -69,9 +69,13 @@ class NothingTaken(Raised):
 
 @dataclass(frozen=True, slots=True)
 class Refuted(Reason):
-    """A gradient is not the derivative of forward, by its numbers or its shape; `zero`: the derivative is 0."""
+    """A gradient is not the derivative of forward, by its numbers or its shape.
+
+    `zero`: the derivative is 0. `elsewhere`: it is wrong at other settings or inputs than the given ones.
+    """
 
     zero: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,8 @@ class Finding:
 class ReportData:
     """Everything that was found out about one layer, as data; `dout.Report` is one that can be shown.
 
+    `missing` names the inputs and parameters on which the output depends, and for which no gradient was found: there is
+    nothing to judge.
     `branches` lists conditions of which a side was not seen at any input tried: nothing is known of that side.
     `branching` says whether there are conditions at all, or may be.
     """
@@ -128,6 +134,7 @@ class ReportData:
     layer: str
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
+    missing: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     branching: bool = False
     file: str | None = None

@@ -15,7 +15,7 @@ from dout.adapt.interface.adapted_layer import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
-from dout.judge.judged_run import STABILISER
+from dout.judge.judged_run import STABILISER, is_label
 from dout.run import attributes_of, deep_copy, quiet
 
 MOST_STRINGS = 4  # of one argument
@@ -32,14 +32,17 @@ class OtherSubject:
     of_inputs: bool = False  # it is the same layer, on other inputs
 
 
-def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any]) -> Iterator[OtherSubject]:
-    """Yield them: one setting changed at a time, then the lengths of one axis, then one axis more."""
+def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
+    """Yield them: one setting changed at a time, then the lengths of one axis, then one axis more.
+
+    Where there is `room`, each setting comes on larger inputs, too.
+    """
     what = Target(target)
-    larger = _larger(subject)
+    larger = larger_inputs(subject) if room else None
     for other in (*(_of_constructor(subject, what, init) if what.is_class else ()), *_of_forward(subject)):
-        if larger is not None:
-            yield replace(other, subject=replace(other.subject, inputs=larger))
         yield other
+        if larger is not None:
+            yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
     yield from _of_lengths(subject)
     yield from _of_more_axes(subject)
 
@@ -122,15 +125,16 @@ def _other_words(value: Any, words: tuple[str, ...]) -> list[str]:
     return [word for word in words if word != value][:MOST_STRINGS]
 
 
-def _larger(subject: Subject) -> tuple[Any, ...] | None:
+def larger_inputs(subject: Subject) -> tuple[Any, ...] | None:
     """Inputs with room for more windows, none of which ends where they end; None of lines and of whole numbers."""
     first = subject.inputs[0] if subject.inputs else None
-    if not isinstance(first, np.ndarray) or first.ndim < 2 or first.dtype.kind != "f":
+    if not isinstance(first, np.ndarray) or first.ndim < 2 or first.dtype.kind != "f" or is_label(first):
         return None
     found = subject.fresh_inputs()
     for axis in range(min(2, first.ndim - 1), first.ndim):
         length = first.shape[axis]
-        found = tuple(resized_along(x, axis, length, 2 * length + axis - 1) for x in found)
+        if length > 1:
+            found = tuple(_lengthened(x, axis, length, length + max(axis + 1, 3)) for x in found)
     return found
 
 
@@ -146,14 +150,22 @@ def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
             length = x.shape[axis]
             alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
             for group in dict.fromkeys(((i,), alike)):
-                if length < 2 or (group, axis) in tried or x.dtype.kind != "f":
+                if length < 2 or (group, axis) in tried or x.dtype.kind != "f" or is_label(x):
                     continue
                 tried.add((group, axis))
                 inputs = tuple(
-                    resized_along(item, axis, length, length + 1) if j in group else item
+                    _lengthened(item, axis, length, length + 1) if j in group else item
                     for j, item in enumerate(subject.fresh_inputs())
                 )
                 yield _on(subject, inputs, group)
+
+
+def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
+    """An input with another length along an axis; labels, as rows with one 1, get zeros there."""
+    found = resized_along(x, axis, length, size)
+    if np.shape(found) != np.shape(x) and x.dtype.kind == "f" and is_label(x):
+        found[(slice(None),) * axis + (slice(length, None),)] = 0.0
+    return found
 
 
 def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:

@@ -17,11 +17,11 @@ from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
-from dout.check.settings.other_settings import OtherSubject, other_subjects
+from dout.check.settings.other_settings import OtherSubject, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied, quiet, size_of, upstream, weighed
+from dout.run import PlainRun, arrays, attributes_of, copied, quiet, size_of, upstream, weighed
 from dout.trace.session.pairing import Pair, pairs
 
 MOST_SECONDS = 0.5  # for all settings of a layer
@@ -51,11 +51,13 @@ def wrong_elsewhere(
     """
     latest = spent() + MOST_SECONDS
     doubtful: WrongElsewhere | None = None
-    for other in islice(other_subjects(subject, target, init), MOST_SETTINGS):
+    room = _takes_larger(subject, judgement)
+    for other in islice(other_subjects(subject, target, init, room), MOST_SETTINGS):
         if spent() > latest:
             break
         try:
-            found = _judged(other) if _is_suspicious(other, judgement) else None
+            is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
+            found = _judged(other) if is_asked else None
         except Exception:  # the layer's own: it does not take this
             continue
         if found is None:
@@ -67,14 +69,33 @@ def wrong_elsewhere(
     return doubtful
 
 
+def _takes_larger(subject: Subject, judgement: Judgement) -> bool:
+    """Whether the layer as it is takes larger inputs, and nothing is wrong on them: it may know the size of its own."""
+    larger = larger_inputs(subject)
+    try:
+        other = OtherSubject("", replace(subject, inputs=larger, memo={})) if larger is not None else None
+        return other is not None and not _is_suspicious(other, judgement)
+    except Exception:  # the layer's own
+        return False
+
+
+def _may_broadcast(subject: Subject, other: OtherSubject) -> bool:
+    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident."""
+    mine, theirs = arrays(subject.runner.layer), arrays(other.subject.runner.layer)
+    pairs = [
+        (x.shape, theirs[path].shape) for path, x in mine.items() if path in theirs and x.ndim == theirs[path].ndim
+    ]
+    return any(b == 1 != a for one, two in pairs for a, b in zip(one, two, strict=True))
+
+
 def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     """Whether the layer is plainly meant for a setting, or for inputs of these shapes.
 
     If the gradient of the only array has a shape that is wrong, the layer may know one size, or one number of axes.
     """
-    arrays = [x for x in other.subject.inputs if isinstance(x, np.ndarray)]
+    number = sum(isinstance(x, np.ndarray) for x in other.subject.inputs)
     of_shape = all(outcome.index is None for outcome in found.refuted.values())
-    return other.meant and not (other.of_inputs and len(arrays) == 1 and of_shape)
+    return other.meant and not (other.of_inputs and number == 1 and of_shape)
 
 
 def _judged(other: OtherSubject) -> Judgement | None:

@@ -21,12 +21,11 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed, on_other_sides
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Finding, Refuted, Verdict
+from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
 from dout.check.settings.settings_sweep import wrong_elsewhere
-from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
@@ -113,7 +112,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     place = subject.place
     return Report(
         layer=subject.name,
-        verdicts=(*judgement.verdicts, *_without_a_gradient(judgement)),
+        verdicts=judgement.verdicts,
+        missing=tuple(_missing(judgement)),
         findings=tuple(findings),
         branches=tuple(judgement.covered.told()),
         branching=bool(judgement.covered) or judgement.examination is None,
@@ -123,17 +123,16 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     )
 
 
-def _without_a_gradient(judgement: Judgement) -> Iterator[Verdict]:
-    """A row for each input and parameter that has no gradient, so that nothing is left out in silence.
+def _missing(judgement: Judgement) -> Iterator[str]:
+    """The inputs and parameters that have no gradient, so that none is left out in silence.
 
     The target of a loss needs none, as labels need none.
     """
     if judgement.examination is not None:
         is_loss = any(verdict.role == "loss" for verdict in judgement.verdicts)
         for name, _, is_parameter in missing_gradients(judgement.examination):
-            if is_loss and not is_parameter:
-                continue
-            yield Verdict(name, Word.MISSING, points=0, role="parameter" if is_parameter else "input")
+            if is_parameter or not is_loss:
+                yield name
 
 
 def _subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Subject:

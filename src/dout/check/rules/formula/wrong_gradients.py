@@ -19,12 +19,14 @@ from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Cause, Finding, Refuted
 from dout.clock import spent
 from dout.graph import Node
+from dout.judge.judged_run import elements
 from dout.judge.judging_points import upstream
 from dout.judge.outcomes import Outcome, Word
 
 if TYPE_CHECKING:
     from dout.check.repair.shrink import Failing
 
+MOST_REPAIRED = 5_000  # elements of a recording at another setting: a repair is tried in a hundred ways
 MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
 
 
@@ -67,13 +69,14 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
         others = _ignoring(examination)
         refuted = {node: o for node, o in others.items() if o.judged.name not in judgement.conventions}
     on_a_side = judgement.elsewhere and not judgement.at_a_setting  # a repair has to do on the given inputs
-    found = {} if on_a_side else causes(subject, examination, refuted)
+    too_slow = judgement.at_a_setting and elements(examination.nodes) > MOST_REPAIRED
+    found = {} if on_a_side or too_slow else causes(subject, examination, refuted)
     latest = spent() + MOST_SECONDS
     return [
         WrongGradient(
             outcome,
             cause=_remarked(found.get(node), outcome, judgement),
-            failing=smallest_failing(subject, examination, outcome) if spent() < latest else None,
+            failing=None if too_slow or spent() > latest else smallest_failing(subject, examination, outcome),
             ignores_dout=ignores_dout,
             unused=outcome.judged.parameter and node not in examination.derived,
             only=f", {judgement.elsewhere}" if judgement.elsewhere else "",
@@ -126,10 +129,12 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
     if failing is not None:
         there = said(failing.index, failing.expected, failing.got)
         details |= {"inputs": failing.inputs, "there": f"there it {there}"}
+    zero = bool(np.any(outcome.got)) and not np.any(outcome.expected)
+    reason = Refuted(zero=zero, elsewhere=bool(wrong.only))
     return rule.about(
         subject, message, (cause and cause.where) or None, argument=name, index=index,
         because=cause.sentence if cause else outcome.because,
-        reason=Refuted(zero=bool(np.any(outcome.got)) and not np.any(outcome.expected)), **details,
+        reason=reason, **details,
     )  # fmt: skip
 
 

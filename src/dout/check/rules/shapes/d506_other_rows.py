@@ -95,7 +95,8 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
                 else "take the number of rows from x.shape"
             )
             message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; with {length} it is right: {advice}"
-            yield RULE.about(lab.subject, message, cause="batch", **wrong.details)
+            severity = "error" if n > 1 else RULE.severity
+            yield RULE.about(lab.subject, message, cause="batch", severity=severity, **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
         return  # the rows depend on each other: there is nothing to compare with
