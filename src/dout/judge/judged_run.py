@@ -84,6 +84,15 @@ class JudgedRun:
         return tuple(n for n in nodes if n.primitive is INPUT and (n in judged or not is_label(self.data[n])))
 
     @cached_property
+    def moving(self) -> frozenset[Node]:
+        """The nodes whose values depend on what may take other values."""
+        found = set(self.varying)
+        for node in self.nodes:
+            if not found.isdisjoint(node.inputs):
+                found.add(node)
+        return frozenset(found)
+
+    @cached_property
     def labels(self) -> tuple[Node, ...]:
         """The inputs that keep their values as labels do."""
         found = (n for n in self.inputs if n.primitive is INPUT and n not in self.varying)

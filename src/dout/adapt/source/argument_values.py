@@ -118,7 +118,7 @@ def settings(weights: bool, labels: bool) -> Iterator[Setting]:
         yield Setting(
             "whole numbers", (np.array([0, 2, 1, 2, 0]), np.array([1, 0, 2, 1, 1])), shapes, (), {"in": 3, "out": 4}
         )
-        indices = np.array([[0, 2], [1, 0]])
+        indices = np.array([[0, 2, 2], [1, 0, 2]])
         yield Setting("rows of whole numbers", (indices,), shapes, (np.array([0, 1]),), {"in": 3, "out": 4})
 
 

@@ -150,7 +150,7 @@ def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
             length = x.shape[axis]
             alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
             for group in dict.fromkeys(((i,), alike)):
-                if length < 2 or (group, axis) in tried or x.dtype.kind != "f" or is_label(x):
+                if length < 2 or (group, axis) in tried or (x.dtype.kind == "f" and is_label(x)):
                     continue
                 tried.add((group, axis))
                 inputs = tuple(

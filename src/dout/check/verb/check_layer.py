@@ -26,6 +26,7 @@ from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
 from dout.check.settings.settings_sweep import wrong_elsewhere
+from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
@@ -72,7 +73,7 @@ def check_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -
 
 
 def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
-    """Whether what was adapted runs and no gradient of it is wrong; what else there is to say is not asked."""
+    """Whether what was adapted runs and every gradient of it is right; what else there is to say is not asked."""
     subject = _subject(target, inputs, init)
     with watched() as seen:
         first = subject.run()
@@ -82,7 +83,8 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     judgement = by_convention(there, judgement)
     wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
-    return bool(judgement.verdicts) and not wrong and not axes_of_one
+    is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
+    return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Sequence[Any]) -> Report:
