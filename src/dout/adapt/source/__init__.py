@@ -12,7 +12,7 @@ from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.divisors import divisions_for
 from dout.adapt.source.rank_free import counts_from_the_end
-from dout.adapt.source.returned_names import returned_by
+from dout.adapt.source.returned_names import has_no_return, returned_by
 from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_for
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "divisions_for",
     "empty_methods",
     "fills_parts",
+    "has_no_return",
     "items_for",
     "items_unpacked",
     "keys_for",

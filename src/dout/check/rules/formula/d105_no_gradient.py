@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dout.adapt.source import has_no_return
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
@@ -14,8 +15,8 @@ RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield an error if backward gives nothing at all; else a note for each missing gradient.
 
-    It is a warning for a parameter beside others that have one, and an error for an input whose gradient backward
-    computes. The gradient of a parameter that backward computes and forgets is D108.
+    It is a warning for a parameter beside others that have one, and an error for an input if backward computes its
+    gradient or has no `return`. The gradient of a parameter that backward computes and forgets is D108.
     """
     examination = judgement.examination
     missing = [] if examination is None else list(missing_gradients(examination))
@@ -24,8 +25,10 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if not examination.judged:
         names = ", ".join(item.name for item in missing)
         message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
-        yield RULE.about(subject, message, argument=missing[0].name, severity="error")
+        first = next((item for item in missing if not item.parameter), missing[0])
+        yield RULE.about(subject, message, argument=first.name, severity="error")
         return
+    gives_none = not any(examination.call.gradients or ()) and has_no_return(type(subject.again()).backward)
     forgotten = discarded_gradients(subject, examination)
     for name, _, is_parameter in missing:
         if name in forgotten and is_parameter:
@@ -33,5 +36,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         message = f"no gradient found for {name}: {subject.name}'s output depends on it"
         if name in forgotten:
             message = f"{subject.name}.backward computes the gradient of {name} and does not return it"
-        severity = "error" if name in forgotten else "warning" if is_parameter and judgement.parameters else "note"
+        elif gives_none and not is_parameter:
+            message = f"{subject.name}.backward has no return: no gradient found for {name}"
+        is_wrong = name in forgotten or (gives_none and not is_parameter)
+        severity = "error" if is_wrong else "warning" if is_parameter and judgement.parameters else "note"
         yield RULE.about(subject, message, argument=name, severity=severity)
