@@ -246,3 +246,16 @@ def test_prediction_minus_target_excuses_the_loss_alone_that_has_it():
 
 def test_no_layer_but_a_softmax_may_pass_dout_on():
     assert not check(ShareOfTheSum(), np.abs(X)).ok
+
+
+class Clipped(Scale):
+    def __init__(self, limit=2.0):
+        super().__init__()
+        self.limit = limit
+
+    def backward(self, dout):
+        return super().backward(np.clip(dout, -self.limit, self.limit))
+
+
+def test_a_limit_that_cuts_a_gradient_off_is_meant_at_other_settings_too():
+    assert severities(check(Clipped, X)) == {}

@@ -11,6 +11,7 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.ratio import Likeness, alike, likenesses
+from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
 from dout.graph import Node, Shape
@@ -61,7 +62,7 @@ class Judgement:
     ignores_dout: bool = False
     is_loss: bool = False  # forward gives one number
     elsewhere: str = ""  # on which side of a condition, or at which setting, it is wrong, if it is right as given
-    at_a_setting: bool = False  # ... which is a setting, or inputs of other lengths
+    as_given: Subject | None = None  # ... at a setting, or on inputs of other lengths: the layer as it is right
     not_meant: bool = False  # ... and the layer may not be meant for that: inputs with another number of axes
     only_here: bool = False  # the recording does not hold at other points
     likeness: Mapping[str, Likeness] = field(default_factory=dict)

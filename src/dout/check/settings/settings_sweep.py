@@ -57,7 +57,7 @@ def wrong_elsewhere(
             break
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
-            found = _judged(other) if is_asked else None
+            found = _judged(other, subject, judgement) if is_asked else None
         except Exception:  # the layer's own: it does not take this
             continue
         if found is None:
@@ -98,7 +98,7 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     return other.meant and not (other.of_inputs and number == 1 and of_shape)
 
 
-def _judged(other: OtherSubject) -> Judgement | None:
+def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgement | None:
     """The judgement at another setting where a gradient is wrong, or penalised by backward alone, else None."""
     with quiet():
         run = other.subject.run()
@@ -108,10 +108,19 @@ def _judged(other: OtherSubject) -> Judgement | None:
             found = judge_numerically(other.subject, run)
         found = by_convention(other.subject, found)
     penalised = any(kept.word == Word.PENALISED for kept in found.conventions.values())
-    if not (found.refuted or penalised):
+    if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
-    return replace(found, verdicts=tuple(there), elsewhere=other.words, at_a_setting=True)
+    return replace(found, verdicts=tuple(there), elsewhere=other.words, as_given=given)
+
+
+def _is_beyond_a_limit(found: Judgement, judgement: Judgement) -> bool:
+    """Whether a limit is passed there alone that is meant to be no derivative: a gradient is cut off."""
+    if found.examination is None:
+        return False
+    conditions = found.examination.conditions
+    excused = {conditions.place(node) for node in conditions.nodes if conditions.is_excused(node)}
+    return any(place in excused for place, _ in judgement.covered.gains(conditions.seen_in_the_run()))
 
 
 def _is_suspicious(other: OtherSubject, judgement: Judgement) -> bool:

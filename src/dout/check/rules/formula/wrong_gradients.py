@@ -68,9 +68,10 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
     if ignores_dout:
         others = _ignoring(examination)
         refuted = {node: o for node, o in others.items() if o.judged.name not in judgement.conventions}
-    on_a_side = judgement.elsewhere and not judgement.at_a_setting  # a repair has to do on the given inputs
-    too_slow = judgement.at_a_setting and elements(examination.nodes) > MOST_REPAIRED
-    found = {} if on_a_side or too_slow else causes(subject, examination, refuted)
+    given = judgement.as_given
+    on_a_side = judgement.elsewhere and given is None  # a repair has to do on the given inputs
+    too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
+    found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
     latest = spent() + MOST_SECONDS
     return [
         WrongGradient(
