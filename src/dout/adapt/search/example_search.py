@@ -70,10 +70,12 @@ class ExampleSearch:
     def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
         ways = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
-        found = []
+        found: list[tuple[Fit, Example | None]] = []
         for way in reversed(ways) if to_look_at else ways:
             self.until = spent() + MOST_SECONDS
             fit, one = way()
+            if one is not None and any(_tries_away(earlier, one) for earlier in found):
+                continue
             if fit == Fit.ALL:
                 return one
             found.append((fit, one))
@@ -168,7 +170,11 @@ class ExampleSearch:
             if found is not None and fit > Fit.RUNS and (first is None or first[0] == Fit.RUNS):
                 first = fit, found, setting
             elif (
-                found is not None and fit == Fit.ALL and first is not None and _may_replace(first[0], first[2], setting)
+                found is not None
+                and fit == Fit.ALL
+                and first is not None
+                and _may_replace(first[0], first[2], setting)
+                and not _tries_away((first[0], first[1]), found)
             ):
                 return fit, found
             first = first or (found and (fit, found, setting)) or None
@@ -223,13 +229,13 @@ def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
 
     A gradient of a wrong shape must not be tried away. Labels are no parameters: they may be what they are called.
     """
-    if best[0] != Fit.SHAPES or best[1] is None:
+    if best[0] not in (Fit.SHAPES, Fit.INPUTS) or best[1] is None:
         return False
     mine, theirs = ({**e.init, **dict(list(e.inputs.items())[1:])} for e in (choice, best[1]))
     return any(
         np.ndim(mine[key]) != np.ndim(theirs[key])
         for key in mine.keys() & theirs.keys()
-        if _is_array(mine[key]) and not names_label(key)
+        if (_is_array(mine[key]) or _is_array(theirs[key])) and not names_label(key)
     )
 
 

@@ -33,7 +33,6 @@ from dout.adapt.trial.gradient_owners import (
     in_a_list,
     inlet_of,
     is_finite,
-    may_mean,
     output_left,
     outputs_meant,
     owned_by,
@@ -257,7 +256,7 @@ class Trials:
         return any(is_named_as_gradient(name) for name in attributes_of(layer))
 
     def _of_parameters(self, layer: Any) -> Fit:
-        """INPUTS where another example may have parameters in the shapes of their gradients; else these are wrong."""
+        """INPUTS where another example may have parameters in the shapes of their gradients."""
         held = attributes_of(layer)
         for name, gradient in held.items():
             if is_named_as_gradient(name) and is_float_array(gradient):
@@ -266,8 +265,7 @@ class Trials:
                     for n, a in held.items()
                     if not is_named_as_gradient(n) and stem(n) == stem(name) and is_float_array(a)
                 ]
-                shapes = {np.shape(a) for a in mine} if not any(np.shape(a) == np.shape(gradient) for a in mine) else ()
-                if any(may_mean(shape, np.shape(gradient), first=False) for shape in shapes):
+                if mine and all(np.shape(a) != np.shape(gradient) for a in mine):
                     return Fit.INPUTS
         return Fit.ALL
 

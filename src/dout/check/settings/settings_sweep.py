@@ -17,6 +17,7 @@ from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
+from dout.check.lab.input_variants import confirmed
 from dout.check.settings.other_settings import OtherSubject, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
@@ -103,7 +104,7 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
     with quiet():
         run = other.subject.run()
         try:
-            found = judge(other.subject.recorded(run.douts), ends=other.subject.ends)
+            found = confirmed(judge(other.subject.recorded(run.douts), ends=other.subject.ends), other.subject, run)
         except DoutError:
             found = judge_numerically(other.subject, run)
         found = by_convention(other.subject, found)

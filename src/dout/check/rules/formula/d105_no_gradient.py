@@ -13,7 +13,7 @@ RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield an error if backward gives nothing at all; else a note for each missing gradient.
+    """Yield an error if backward gives nothing and has no `return`; else a note for each missing gradient.
 
     It is a warning for a parameter beside others that have one, and an error for an input if backward computes its
     gradient or has no `return`. The gradient of a parameter that backward computes and forgets is D108.
@@ -22,13 +22,14 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     missing = [] if examination is None else list(missing_gradients(examination))
     if examination is None or not missing:
         return
-    if not examination.judged:
+    has_none = has_no_return(type(subject.again()).backward)
+    if not examination.judged and has_none:
         names = ", ".join(item.name for item in missing)
         message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
         yield RULE.about(subject, message, argument=first.name, severity="error")
         return
-    gives_none = not any(examination.call.gradients or ()) and has_no_return(type(subject.again()).backward)
+    gives_none = has_none and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)
     for name, _, is_parameter in missing:
         if name in forgotten and is_parameter:

@@ -11,7 +11,7 @@ from dout.check.lab.other_values import opposite, other, same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
-from dout.run import arrays, copied, deep_copy
+from dout.run import arrays, attributes_of, copied, deep_copy
 from dout.run.held_objects import snapshot
 from dout.trace.session.pairing import is_named_as_gradient
 
@@ -83,12 +83,21 @@ def _second_round(lab: Lab) -> Findings:
             continue
         if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
             return  # it is wrong in the first round already
+        collects = _collects(used, layer)
         wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
         if wrong is not None:  # the output of a network with a memory depends on earlier calls, rightly
             why = "backward uses what the first forward kept; keep it anew in each forward"
             message = f"in a second round, on other inputs, {wrong.said()}: {why}"
-            yield RULE.about(lab.subject, message, cause="stale", severity="error", **wrong.details)
+            severity = RULE.severity if collects else "error"
+            yield RULE.about(lab.subject, message, cause="stale", severity=severity, **wrong.details)
             return
+
+
+def _collects(once: Any, twice: Any) -> bool:
+    """Whether a layer keeps more in a list with every round, until it is told to let go: that is how it is used."""
+    before, after = attributes_of(once), attributes_of(twice)
+    lists = [name for name, item in before.items() if isinstance(item, list)]
+    return any(isinstance(after.get(name), list) and len(after[name]) > len(before[name]) for name in lists)
 
 
 def _is_of_samples(lab: Lab, path: str) -> bool:
