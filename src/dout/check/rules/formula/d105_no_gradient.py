@@ -15,8 +15,8 @@ RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield an error if backward gives nothing and has no `return`; else a note for each missing gradient.
 
-    It is a warning for a parameter beside others that have one, and an error for an input if backward computes its
-    gradient or has no `return`. The gradient of a parameter that backward computes and forgets is D108.
+    It is a warning for a parameter beside others that have one, and for an input whose gradient backward computes; an
+    error for an input if backward has no `return`. The gradient of a parameter that is computed and forgotten is D108.
     """
     examination = judgement.examination
     missing = [] if examination is None else list(missing_gradients(examination))
@@ -39,6 +39,6 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
             message = f"{subject.name}.backward computes the gradient of {name} and does not return it"
         elif gives_none and not is_parameter:
             message = f"{subject.name}.backward has no return: no gradient found for {name}"
-        is_wrong = name in forgotten or (gives_none and not is_parameter)
-        severity = "error" if is_wrong else "warning" if is_parameter and judgement.parameters else "note"
+        is_doubtful = name in forgotten or (is_parameter and judgement.parameters)
+        severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
         yield RULE.about(subject, message, argument=name, severity=severity)

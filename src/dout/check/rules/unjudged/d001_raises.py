@@ -20,7 +20,8 @@ RULE = Rule("D001", "error", "forward or backward raises")
 def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given."""
     always = all_chosen and is_own_fault(error)
-    reason = Raised.of(error, always=always, after_forward=_takes_its_inputs(subject) and not CrashError(error).refused)
+    of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
+    reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
     return RULE.finding(message, raised_at(error), layer=subject.name, cause=reason.name, reason=reason)
 
