@@ -4,7 +4,7 @@
 
 Goals: detection of formula and axis ≥ 99 %, of each other class ≥ 95 %; of layers that are wrong on one side of a
 condition alone 100 % refuted or the side listed; no finding of severity error on a right layer
-or control; the right argument and index ≥ 95 %, the right cause ≥ 80 %; a median of at most 40 ms a layer.
+or control; the right argument and index ≥ 95 %, the right cause ≥ 80 %; a median of at most 60 ms a layer.
 """
 
 from __future__ import annotations

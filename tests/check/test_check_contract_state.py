@@ -381,7 +381,8 @@ class RootOfTheFirst:
 @pytest.mark.parametrize("x", [X, np.abs(X)])
 def test_what_the_first_forward_kept_is_stale_in_the_second(x):
     assert "self.mask is still that of the first forward" in found(MaskOfTheFirst, x)["D206"].message
-    assert found(RootOfTheFirst, np.abs(x))["D206"].severity == "warning"
+    assert found(MaskOfTheFirst, x)["D206"].severity == "error"
+    assert found(RootOfTheFirst, np.abs(x))["D206"].severity == "error"
 
 
 class Lazy:

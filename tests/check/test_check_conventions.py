@@ -219,8 +219,6 @@ FACTORS = {
     "2/N": lambda y: 4 / len(y),
     "1/(N·C)": lambda y: 2 / y.size,
     "1/(2·N·C)": lambda y: 1 / y.size,
-    "N": lambda y: 2 * len(y),
-    "N/2": lambda y: len(y),
 }
 
 
@@ -230,6 +228,63 @@ def test_a_factor_that_people_choose_in_a_loss_is_noted_by_its_letters(symbol):
     (verdict,) = report.verdicts
     assert (verdict.word, verdict.constant) == (SCALED, symbol)
     assert [*formula(report)] == ["D106"]
+    assert report.ok
+
+
+class Means(Squares):
+    """The mean of the squared differences over the samples, of sums over the columns; over both if `of_all`."""
+
+    def __init__(self, factor, of_all=False):
+        super().__init__(factor)
+        self.of_all = of_all
+
+    def forward(self, y, t):
+        return super().forward(y, t) / (y.size if self.of_all else len(y))
+
+
+UNDIVIDED = {
+    "N": Means(lambda y: 2.0),
+    "N/2": Means(lambda y: 1.0),
+    "2·N": Means(lambda y: 4.0),
+    "N·C": Means(lambda y: 2.0, of_all=True),
+}
+
+
+@pytest.mark.parametrize("symbol", UNDIVIDED)
+def test_a_loss_that_divides_in_forward_alone_is_warned_of(symbol):
+    report = check(UNDIVIDED[symbol], X, X[::-1].copy())
+    (verdict,) = report.verdicts
+    assert (verdict.word, verdict.constant) == (SCALED, symbol)
+    assert formula(report)["D106"].severity == "warning"
+    assert report.ok
+
+
+@pytest.mark.parametrize(
+    "loss", [Means(lambda y: 2 / len(y), of_all=True), Means(lambda y: 2 / y.size), Squares(lambda y: 2.0 * len(y))]
+)
+def test_two_means_over_other_numbers_are_no_convention(loss):
+    assert [*formula(check(loss, X, X[::-1].copy()))] == ["D101"]
+
+
+def test_a_division_that_another_layer_of_the_file_makes_leaves_a_note():
+    mean = UNDIVIDED["N"], X, X[::-1].copy()
+    assert [f.severity for (f,) in notes(mean, (Averaged(), X))] == ["note", "note"]
+    assert [f.severity for f in notes(mean, (Affine(), X))[0]] == ["warning"]
+
+
+class Decayed(Affine):
+    """Weight decay in the layer's own backward."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW += 0.125 * self.W
+        return dx
+
+
+def test_a_penalty_that_backward_alone_adds_is_a_convention_with_its_strength():
+    report = check(Decayed(), X)
+    assert words(report) == {"x": "exact", "W": "right, with a penalty that forward does not add", "b": "exact"}
+    assert formula(report)["D112"].message.startswith("in the gradient of W backward adds 0.125·W")
     assert report.ok
 
 

@@ -134,7 +134,7 @@ class AnyNumber:
         (SoftmaxWithLoss, {}, {"x": (3, 4), "labels": (3,)}),
         (MaxPool, {"pool_h": (), "pool_w": ()}, {"x": (3, 5, 4, 6)}),
         (Recurrent, {"Wx": (3, 4), "Wh": (4, 4), "b": (4,)}, {"x": (2, 3), "h_prev": (2, 4)}),
-        (Embedding, {"W": (3, 4)}, {"idx": (3,)}),
+        (Embedding, {"W": (3, 4)}, {"idx": (5,)}),
         (Steps, {}, {"xs": (3, 4, 5)}),
         (Multiply, {}, {"x": (3, 4), "y": (3, 4)}),
         (AnyNumber, {}, {"xs[0]": (2, 2), "xs[1]": (2, 2)}),

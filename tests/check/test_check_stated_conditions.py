@@ -22,9 +22,9 @@ def is_one_sample(inputs):
     return len(inputs[0]) == 1
 
 
-def test_a_gradient_that_is_right_for_one_sample_is_a_warning_with_that_condition():
+def test_a_gradient_that_is_right_for_one_sample_is_an_error_with_that_condition():
     found = told(TWO, is_one_sample)
-    assert (found.severity, found.message) == ("warning", "wrong; only on more than one sample")
+    assert (found.severity, found.message) == ("error", "wrong; only on more than one sample")
     assert found.inputs["x"] == TWO
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -84,6 +84,15 @@ class JudgedRun:
         return tuple(n for n in nodes if n.primitive is INPUT and (n in judged or not is_label(self.data[n])))
 
     @cached_property
+    def moving(self) -> frozenset[Node]:
+        """The nodes whose values depend on what may take other values."""
+        found = set(self.varying)
+        for node in self.nodes:
+            if not found.isdisjoint(node.inputs):
+                found.add(node)
+        return frozenset(found)
+
+    @cached_property
     def labels(self) -> tuple[Node, ...]:
         """The inputs that keep their values as labels do."""
         found = (n for n in self.inputs if n.primitive is INPUT and n not in self.varying)
@@ -100,18 +109,31 @@ class JudgedRun:
 
         First of all of them, then of those of one line of the source: where a variance is 0, its own one is needed.
         """
+        lines: dict[Any, dict[Node, float]] = {}
+        for node, literal in self._kept_finite():
+            lines.setdefault(node.where, {})[literal] = 0.0
+        each = list(lines.values())
+        everything = {i: 0.0 for line in each for i in line}
+        return (everything, *each[:_MOST_STABILISERS]) if len(each) > 1 else tuple(each)
+
+    @cached_property
+    def stabilisers(self) -> tuple[frozenset[float], frozenset[float]]:
+        """The tiny numbers that keep another one finite: those of forward, and those of backward."""
+        found: tuple[set[float], set[float]] = (set(), set())
+        for node, literal in self._kept_finite():
+            found[node in self.backward].add(abs(float(self.data[literal])))
+        return frozenset(found[0]), frozenset(found[1])
+
+    def _kept_finite(self) -> Iterator[tuple[Node, Node]]:
+        """Each node that a tiny literal keeps finite, with the literal."""
         own = {*self.inputs, *(j.node for j in self.judged)}  # these, and arrays, mean what they are
         own |= {n for n, x in self.data.items() if n.primitive is INPUT and isinstance(x, np.ndarray)}
-        lines: dict[Any, dict[Node, float]] = {}
         for node in self.nodes:
             for i in node.inputs if node.primitive in _KEEPS_FINITE else ():
                 is_number = i.dtype is float or (not i.shape and not isinstance(i.dtype, type) and i.dtype.kind == "f")
                 is_literal = is_number and i.primitive in (CONSTANT, INPUT) and i not in own
                 if is_literal and 0 < abs(float(self.data[i])) <= STABILISER:
-                    lines.setdefault(node.where, {})[i] = 0.0
-        each = list(lines.values())
-        everything = {i: 0.0 for line in each for i in line}
-        return (everything, *each[:_MOST_STABILISERS]) if len(each) > 1 else tuple(each)
+                    yield node, i
 
     def needed(self, known: Collection[Node]) -> tuple[Node, ...]:
         """The nodes of the forward and of both gradients of everything judged, from those that are known."""

@@ -34,7 +34,7 @@ def outcomes_at(run: ExactJudge, point: Point, refuted: Collection[Node] = ()) -
     A gradient among those `refuted` was so at another point.
     """
     outcomes, balls = run.outcomes(point, refuted)
-    kink = bool(balls.kinks & run.forward)
+    kink = bool(balls.kinks & run.forward & run.moving)  # a label that is what it is compared with is none
     if kink and any(outcome.word not in RIGHT for outcome in outcomes):
         outcomes = _at_kink(run, outcomes)
     return outcomes, balls, kink

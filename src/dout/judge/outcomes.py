@@ -35,6 +35,7 @@ class Word(StrEnum):
     SUBGRADIENT = "a subgradient at a kink", "~", "at a kink", "right up to a choice at a kink"
     AGREES = "agrees within rounding", "~", "within rounding", "right within rounding"  # a fallback's word: no proof
     SCALED = "right up to a constant factor", "~", "up to a factor", "right up to a constant"
+    PENALISED = "right, with a penalty that forward does not add", "~", "with a penalty", "right with a penalty"
     PASSED = "passed through: its loss must do the work", "~", "passed through", "passed through"
     JOINED = (
         "right for the loss and its activation together", "~", "right with its activation", "right with its activation"

@@ -53,6 +53,48 @@ class RecordingOptimizer:
         return self.update
 
 
+class ContainedPart:
+    """A layer for a container to hold: `x (0.5 + x)`, or, if it mixes, `x (0.5 + sum(x))` of each row.
+
+    >>> one, two = two_parts("forward_pass", "backward_pass")
+    >>> two.forward_pass(np.array([1.0, 2.0])), two.backward_pass(np.array([1.0, 0.0]))
+    (array([3.5, 7. ]), array([4.5, 1. ]))
+    """
+
+    def __init__(self, mixes: bool, forward: str, backward: str) -> None:
+        self.mixes, self.names = mixes, (forward, backward)
+        self.params: list[Any] = []
+        self.grads: list[Any] = []
+
+    def __repr__(self) -> str:
+        return "a part"
+
+    def _mixed(self, x: Any) -> Any:
+        return x.sum(axis=-1, keepdims=True) if self.mixes else x
+
+    def forward(self, x: Any, *rest: Any, **named: Any) -> Any:
+        """The output; what else a network passes is not asked."""
+        self.x, self.factor = x, 0.5 + self._mixed(x)
+        return x * self.factor
+
+    def backward(self, dout: Any, *rest: Any, **named: Any) -> Any:
+        """The gradient of the input."""
+        return dout * self.factor + self._mixed(dout * self.x)
+
+    __call__ = forward
+
+    def __getattr__(self, name: str) -> Any:
+        forward, backward = self.__dict__.get("names", ("", ""))
+        if name in (forward, backward):
+            return self.forward if name == forward else self.backward
+        raise AttributeError(name)
+
+
+def two_parts(forward: str, backward: str) -> list[ContainedPart]:
+    """Parts of which the order counts, in backward too."""
+    return [ContainedPart(False, forward, backward), ContainedPart(True, forward, backward)]
+
+
 class Context:
     """Where a static forward keeps what its backward reads, as `torch.autograd.Function` has it."""
 

@@ -29,6 +29,7 @@ from dout.adapt.argument_names import (
     names_upstream,
     taken_by,
 )
+from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.combinations import combined
 from dout.adapt.source.argument_values import takes_target
 from dout.adapt.source.cache_switches import switches_for
@@ -112,7 +113,7 @@ class Interface:
         return DOUT not in self.roles and not self.local
 
     def __str__(self) -> str:
-        before = "".join(f"{name}(…), " for name, _ in self.setup)
+        before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
         roles = ", ".join(role.removesuffix("=") for role in self.roles)
         taken = f"({'ctx, …' if self.context else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
@@ -128,6 +129,12 @@ class Interface:
             says += f", gradients in {', '.join(f'self.{name}' for name in self.found)}"
         says += ", dout as a row" if self.row else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
+
+
+def _said(name: str, arguments: tuple[Any, ...]) -> str:
+    """A method that is called first, or what a container is filled with."""
+    parts = arguments[0] if arguments and isinstance(arguments[0], list) else []
+    return f"{len(parts)} parts in self.{name}" if parts and isinstance(parts[0], ContainedPart) else f"{name}(…)"
 
 
 _FORWARD = (

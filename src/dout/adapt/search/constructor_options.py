@@ -13,6 +13,8 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
+from dout.adapt.interface.collaborators import two_parts
+from dout.adapt.interface.interface import pairs_of
 from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.call_sites import Unproposed
 from dout.adapt.sizes.proposed_arrays import array_of
@@ -63,6 +65,9 @@ class ClassSettings:
 
     def of(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
         """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
+        if function is self.cls and source.fills_parts(self.cls, name):
+            forward, backward = next(iter(pairs_of(self.cls)), ("forward", "backward"))
+            return [two_parts(forward, backward)]
         kinds = source.kinds_for(function, name, self.owner)
         keys = source.keys_for(function, name, self.owner)
         strings = source.strings_for(function, name, self.owner)

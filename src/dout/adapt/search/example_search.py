@@ -19,7 +19,7 @@ from dout.adapt.search.proposals import proposals
 from dout.adapt.sizes.proposed_arrays import array_of, first_sample
 from dout.adapt.source.argument_values import Setting, settings
 from dout.adapt.target import Target, copies, passed
-from dout.adapt.trial.gradient_owners import is_finite
+from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import spent
 from dout.run import flat, quiet
@@ -70,10 +70,12 @@ class ExampleSearch:
     def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
         ways = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
-        found = []
+        found: list[tuple[Fit, Example | None]] = []
         for way in reversed(ways) if to_look_at else ways:
             self.until = spent() + MOST_SECONDS
             fit, one = way()
+            if one is not None and any(_tries_away(earlier, one) for earlier in found):
+                continue
             if fit == Fit.ALL:
                 return one
             found.append((fit, one))
@@ -98,7 +100,7 @@ class ExampleSearch:
         first = next(iter(one.inputs), "")
         inputs = dict(one.inputs)
         for name, shape in self._run(one).returned.items():
-            if name not in one.chosen or not _may_mean(np.shape(inputs[name]), shape, name == first):
+            if name not in one.chosen or not may_mean(np.shape(inputs[name]), shape, name == first):
                 return None
             inputs[name] = alike(inputs[name], shape, name)
         tried = self._run(replace(one, inputs=inputs))
@@ -168,7 +170,11 @@ class ExampleSearch:
             if found is not None and fit > Fit.RUNS and (first is None or first[0] == Fit.RUNS):
                 first = fit, found, setting
             elif (
-                found is not None and fit == Fit.ALL and first is not None and _may_replace(first[0], first[2], setting)
+                found is not None
+                and fit == Fit.ALL
+                and first is not None
+                and _may_replace(first[0], first[2], setting)
+                and not _tries_away((first[0], first[1]), found)
             ):
                 return fit, found
             first = first or (found and (fit, found, setting)) or None
@@ -223,31 +229,14 @@ def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
 
     A gradient of a wrong shape must not be tried away. Labels are no parameters: they may be what they are called.
     """
-    if best[0] != Fit.SHAPES or best[1] is None:
+    if best[0] not in (Fit.SHAPES, Fit.INPUTS) or best[1] is None:
         return False
     mine, theirs = ({**e.init, **dict(list(e.inputs.items())[1:])} for e in (choice, best[1]))
     return any(
         np.ndim(mine[key]) != np.ndim(theirs[key])
         for key in mine.keys() & theirs.keys()
-        if _is_array(mine[key]) and not names_label(key)
+        if (_is_array(mine[key]) or _is_array(theirs[key])) and not names_label(key)
     )
-
-
-def _may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
-    """Whether an input of this shape may have been chosen where one as its gradient was meant.
-
-    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
-    axes of 1, `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
-    alone one that is summed too much: these are wrong.
-    """
-    if first and len(returned) > len(shape):
-        return [n for n in returned if n > 1] == [n for n in shape if n > 1]
-    if first:
-        return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
-    if not returned or np.prod(returned) > np.prod(shape):
-        return False
-    pairs = zip(reversed(shape), reversed(returned), strict=False)
-    return len(returned) > len(shape) or all(b in (1, a) for a, b in pairs)
 
 
 def _is_array(item: Any) -> bool:

@@ -115,8 +115,10 @@ def settings(weights: bool, labels: bool) -> Iterator[Setting]:
     for shapes in _OF_LINES if weights else ():
         yield Setting("a line", lines, shapes, (1, np.array([0.0, 1.0])), {"in": 2, "out": 3})
     for shapes in ({"W": (3, 4)},):
-        yield Setting("whole numbers", (np.array([0, 2, 1]), np.array([1, 0, 2])), shapes, (), {"in": 3, "out": 4})
-        indices = np.array([[0, 2], [1, 0]])
+        yield Setting(
+            "whole numbers", (np.array([0, 2, 1, 2, 0]), np.array([1, 0, 2, 1, 1])), shapes, (), {"in": 3, "out": 4}
+        )
+        indices = np.array([[0, 2, 2], [1, 0, 2]])
         yield Setting("rows of whole numbers", (indices,), shapes, (np.array([0, 1]),), {"in": 3, "out": 4})
 
 

@@ -15,3 +15,12 @@ def returned_by(function: Any) -> tuple[str, ...]:
     found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
     items = items_of(found[0]) if len(found) == 1 and found[0] is not None else []
     return tuple(item.id for item in items) if all(isinstance(item, ast.Name) for item in items) else ()  # type: ignore[attr-defined]
+
+
+@total(bool)
+def has_no_return(function: Any) -> bool:
+    """Whether a function ends without a `return` of anything, be it None."""
+    own = read(function)
+    return own is not None and not any(
+        isinstance(node, ast.Return) and node.value is not None for node in walk(own.node)
+    )

@@ -170,3 +170,20 @@ def differs(value: Any, gradient: Any) -> bool:
     """Whether a gradient that is there has another shape than its value."""
     is_float = isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
     return is_float and gradient is not None and np.shape(value) != np.shape(gradient)
+
+
+def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
+    """Whether an input of this shape may have been chosen where one as its gradient was meant.
+
+    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
+    axes of 1, `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
+    alone one that is summed too much: these are wrong.
+    """
+    if first and len(returned) > len(shape):
+        return [n for n in returned if n > 1] == [n for n in shape if n > 1]
+    if first:
+        return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
+    if not returned or np.prod(returned) > np.prod(shape):
+        return False
+    pairs = zip(reversed(shape), reversed(returned), strict=False)
+    return len(returned) > len(shape) or all(b in (1, a) for a, b in pairs)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_optimizer, names_random_state, names_size
+from dout.adapt.interface.collaborators import two_parts
 from dout.adapt.interface.interface import OPTIMIZER, Interface, required, setups_of
-from dout.adapt.source import attributes_read
+from dout.adapt.source import attributes_read, parts_in
 from dout.adapt.trial.previous_layer import Previous
 from dout.run import attributes_of
 
@@ -28,10 +29,17 @@ Setup = tuple[str, tuple[Any, ...]]
 def prepared(
     cls: type, interface: Interface, make: Make, inputs: Mapping[str, Any], failures: Sequence[str]
 ) -> Iterator[Interface]:
-    """The interface as it is, and with what may prepare a layer first; `failures` are the errors that it met so far."""
+    """The interface as it is, and with what may prepare a layer first; `failures` are the errors that it met so far.
+
+    A container without parts gets two.
+    """
     shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
     held = _attributes(cls, make)
     modes = _closed_modes(held)
+    parts = parts_in(cls)
+    if parts and parts in held and isinstance(held[parts], list | tuple) and not held[parts]:
+        filled = (parts, (two_parts(interface.forward, interface.backward),))
+        yield replace(interface, setup=(*modes, filled))
     if modes:
         yield replace(interface, setup=tuple(modes))
     yield interface

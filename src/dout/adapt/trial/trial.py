@@ -256,6 +256,7 @@ class Trials:
         return any(is_named_as_gradient(name) for name in attributes_of(layer))
 
     def _of_parameters(self, layer: Any) -> Fit:
+        """INPUTS where another example may have parameters in the shapes of their gradients."""
         held = attributes_of(layer)
         for name, gradient in held.items():
             if is_named_as_gradient(name) and is_float_array(gradient):

@@ -18,7 +18,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, Samples
-from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_normalised, says_softmax
+from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
 from dout.check.conventions.stop_gradient import stops_the_gradient
 from dout.check.exact.judge import Convention, Judgement
 from dout.check.exact.ratio import Likeness
@@ -162,7 +162,8 @@ def _of_a_loss(gradient: RefutedGradient) -> Convention | None:
     """Averaged over the samples or the elements where forward sums, or the other way; ½ or 2 of a square dropped."""
     if not gradient.is_of_a_loss:
         return None
-    return _scaled(gradient, _factors_of_a_loss(len(gradient.samples.shape)))
+    guesses = _factors_of_a_loss(len(gradient.samples.shape))
+    return _scaled(gradient, filter(gradient.samples.may_count, guesses))
 
 
 def _factors_of_a_loss(axes: int) -> Iterator[Constant]:
@@ -200,7 +201,8 @@ def _scaled(gradient: RefutedGradient, guesses: Iterable[Constant]) -> Conventio
     constant = gradient.constant(guesses)
     if constant is None:
         return None
-    return Convention(Word.SCALED, constant.says(gradient.samples.shape), constant.symbol)
+    undivided = gradient.is_of_a_loss and constant.power > 0
+    return Convention(Word.SCALED, constant.says(gradient.samples.shape), constant.symbol, undivided=undivided)
 
 
 def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
@@ -225,11 +227,7 @@ def _passes_on(gradient: RefutedGradient) -> Convention | None:
     """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together."""
     subject = gradient.subject
     alone = not gradient.judgement.parameters and len(subject.inputs) == 1
-    if (
-        alone
-        and gradient.likeness.passed
-        and (says_softmax(subject) or is_normalised(subject) or is_last_sigmoid(subject))
-    ):
+    if alone and gradient.likeness.passed and (is_softmax(subject) or is_last_sigmoid(subject)):
         return Convention(Word.PASSED, "backward passes dout on")
     constants = {"1": 1.0}
     if gradient.is_of_a_parameter and gradient.samples.shape:
@@ -271,6 +269,20 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", "step")
 
 
+def _penalised(gradient: RefutedGradient) -> Convention | None:
+    """A penalty on a parameter, λ·W or λ·sign(W), that backward adds and forward does not: weight decay."""
+    outcome = gradient.outcome
+    value = outcome.point.get(outcome.judged.node)
+    if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 2:
+        return None
+    value, added = np.asarray(value, dtype=float), np.asarray(outcome.got) - np.asarray(outcome.expected)
+    for symbol, penalty in ((gradient.name, value), (f"sign({gradient.name})", np.sign(value))):
+        strength = float(np.sum(added * penalty) / np.sum(penalty * penalty)) if np.ptp(penalty) else 0.0
+        if strength > 0 and np.allclose(added, strength * penalty, rtol=1e-6, atol=1e-9 * np.max(np.abs(added))):
+            return Convention(Word.PENALISED, f"backward adds {strength:.4g}·{symbol}, and forward no such penalty")
+    return None
+
+
 def _stops(gradient: RefutedGradient) -> Convention | None:
     """What goes in comes out, and 0 goes back: it has no other use than to stop the gradient."""
     if not stops_the_gradient(gradient.subject):
@@ -278,4 +290,12 @@ def _stops(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.STOPPED, "backward gives 0")
 
 
-RULES: tuple[ConventionRule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)
+RULES: tuple[ConventionRule, ...] = (
+    _passes_on,
+    _is_diagonal,
+    _of_a_loss,
+    _of_parameters,
+    _of_both,
+    _of_steps,
+    _penalised,
+)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dout.check.exact.subject import Subject
 from dout.judge.judging_points import nearby
-from dout.run import copied
+from dout.run import PlainRun, central_difference, copied, weighed
 
-_CLOSE = 1e-6
+_CLOSE, _NEAR = 1e-6, 1e-3
+_STEP = 1e-5
 
 
 def is_of_both(subject: Subject, name: str) -> bool:
@@ -28,7 +30,55 @@ def is_of_both(subject: Subject, name: str) -> bool:
         ratios = [_ratio(subject, place, None), _ratio(subject, place, generator)]
     except Exception:  # the user's code, on other inputs
         return False
-    return all(r is not None and r > 0 for r in ratios)
+    return all(r is not None and r > 0 for r in ratios) and _follows(subject, place)
+
+
+def _follows(subject: Subject, place: int) -> bool:
+    """Whether that is what differentiating loss and activation together gives, up to one positive constant.
+
+    The absolute error of probabilities has another gradient, whatever its backward says.
+    """
+    try:
+        return any(_is_derivative(subject, place, activation) for activation in (_softmax, _sigmoid))
+    except Exception:  # the user's code, on other inputs
+        return False
+
+
+def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any]) -> bool:
+    generator = np.random.default_rng(1)
+    z = generator.normal(size=np.shape(subject.inputs[place]))
+    inputs = [
+        _as_labels(item) if activation is _softmax and np.shape(item) == z.shape else copied(item)
+        for item in subject.inputs
+    ]
+
+    def run(at: Any) -> PlainRun:
+        return subject.run((*inputs[:place], activation(at), *inputs[place + 1 :]))
+
+    first, ratios = run(z), []
+    for _ in range(3):
+        way = generator.normal(size=z.shape)
+        slope = central_difference(partial(_moved, run, z, way), _STEP)
+        ratios.append(float(np.sum(first.gradients[place] * way)) / float(slope))
+    return min(ratios) > 0 and max(ratios) - min(ratios) <= _NEAR * max(ratios)
+
+
+def _moved(run: Callable[[Any], PlainRun], z: Any, way: Any, step: float) -> float:
+    moved = run(z + step * way)
+    return float(weighed(moved.outputs, moved.douts))
+
+
+def _as_labels(item: Any) -> Any:
+    """Rows with one 1 where the item has its largest number."""
+    return np.eye(np.shape(item)[-1])[np.argmax(item, axis=-1)]
+
+
+def _softmax(z: Any) -> Any:
+    return np.exp(z) / np.sum(np.exp(z), axis=-1, keepdims=True)
+
+
+def _sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
 
 
 def _ratio(subject: Subject, place: int, generator: np.random.Generator | None) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -109,6 +109,42 @@ class Samples:
             except Exception:  # the layer's own, or there is no rule: it does not take these
                 continue
             yield (*self.shape[:axis], size, *self.shape[axis + 1 :]), ratios
+
+    @cached_property
+    def totals(self) -> Mapping[int, Literal["sum", "mean", ""]]:
+        """What forward makes of an axis: a sum if its result doubles with everything twice along it, or a mean."""
+        return {axis: self._total(axis) for axis in range(len(self.shape))}
+
+    def _total(self, axis: int) -> Literal["sum", "mean", ""]:
+        length = self.shape[axis]
+        twice = tuple(
+            np.concatenate([x, x], axis) if isinstance(x, np.ndarray) and x.shape[axis : axis + 1] == (length,) else x
+            for x in self.subject.fresh_inputs()
+        )
+        try:
+            once, doubled = (self.subject.run(inputs).outputs for inputs in (self.subject.fresh_inputs(), twice))
+        except Exception:  # the layer's own: it does not take these
+            return ""
+        a, b = np.asarray(once[0], dtype=float), np.asarray(doubled[0], dtype=float)
+        if a.shape != b.shape:  # one number for each: as in a sum, no other counts
+            places = [i for i, n in enumerate(a.shape) if b.shape[i : i + 1] == (2 * n,)]
+            return "sum" if places and np.allclose(np.take(b, range(a.shape[places[0]]), places[0]), a) else ""
+        return "sum" if np.allclose(b, 2 * a) else "mean" if np.allclose(b, a) else ""
+
+    def may_count(self, constant: Constant) -> bool:
+        """Whether a loss may average over these axes where forward sums, or leave out a mean that forward takes.
+
+        What forward and backward divide by has to be the samples, or nothing in one of the two: a mean over all numbers
+        of which backward divides by the samples alone is wrong, whatever their number.
+        """
+        if not self.shape or not constant.counted:
+            return True
+        axes = {axis % len(self.shape) for counted in constant.counted for axis in counted.axes}
+        wanted = "mean" if constant.power > 0 else "sum"
+        if any(self.totals[axis] != wanted and (axis or self.totals[axis]) for axis in axes):
+            return False  # of the samples nothing is known where they depend on each other
+        others = {axis for axis, total in self.totals.items() if total == "mean"} - axes
+        return 0 in axes or not others
 
     def first_that_holds(self, name: str, ratio: float, close: float, guesses: Iterable[Constant]) -> Constant | None:
         """The first constant that a ratio is, here and on other inputs."""

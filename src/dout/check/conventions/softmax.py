@@ -22,10 +22,23 @@ def says_softmax(subject: Subject) -> bool:
     return re.search(r"soft[ _-]?max", _said_of(subject)) is not None
 
 
-def is_normalised(subject: Subject) -> bool:
-    """Whether what comes out, or exp of it, adds up to 1 along an axis."""
+def is_softmax(subject: Subject) -> bool:
+    """Whether what comes out, or exp of it, is the softmax of what goes in, along an axis or over all numbers.
+
+    Of that alone a cross entropy and the layer together have `y - t` as their gradient, and not of `x / sum(x)`.
+    """
+
+    def holds(x: Any, y: Any) -> bool:
+        axes = [*((axis,) for axis in range(x.ndim) if x.shape[axis] > 1), tuple(range(x.ndim))]
+        return any(np.allclose(found, _softmax(x, axis), atol=_CLOSE) for found in (y, np.exp(y)) for axis in axes)
+
     with np.errstate(over="ignore"):
-        return _holds_of(subject, lambda x, y: bool({*_axes_to_one(y), *_axes_to_one(np.exp(y))}))
+        return len(subject.inputs) == 1 and _holds_of(subject, lambda x, y: x.shape == y.shape and holds(x, y))
+
+
+def _softmax(x: Any, axis: tuple[int, ...]) -> Any:
+    exp = np.exp(x - x.max(axis=axis, keepdims=True))
+    return exp / exp.sum(axis=axis, keepdims=True)
 
 
 def is_last_sigmoid(subject: Subject) -> bool:

@@ -1,4 +1,4 @@
-"""Wrong always, or under a condition: more than one sample, images that are not square."""
+"""Wrong on every input, or on some: of more than one sample, of images that are not square."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label
 from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Finding, Refuted
+from dout.check.report.verdicts import Finding, Refuted, Severity
 
 
 def under_conditions(
     report: Report, inputs: Sequence[Any], is_right: Callable[[Sequence[Any]], bool], names: Sequence[str] = ()
 ) -> Report:
-    """Return the report with its wrong gradients as warnings, if `is_right` says that they are right on simpler inputs.
+    """Return the report with the condition of its wrong gradients, if `is_right` says that simpler inputs are right.
 
-    A layer that its author only ever gave one sample, or square images, is wrong under a condition, which is said.
-    So is a loss of two classes on more than one column, and one that has the classes along the first axis. Failing
-    inputs that do not meet the condition refute it, unless a convention makes them right: then they are not shown.
+    A layer that its author only ever gave one sample, or square images, is wrong on ordinary inputs: that stays an
+    error. A loss of two classes on more than one column may not be meant for them, nor one that has the classes along
+    the first axis: these are warnings. Failing inputs that do not meet the condition refute it, unless a convention
+    makes them right: then they are not shown.
     """
-    wrong = [f for f in report.findings if isinstance(f.reason, Refuted) and f.severity == "error"]
+    errors = [f for f in report.findings if f.severity == "error"]
+    wrong = [f for f in errors if isinstance(f.reason, Refuted) and not f.reason.elsewhere]
     if not wrong:
         return report
 
@@ -38,10 +40,11 @@ def under_conditions(
             id(f): failing for f in wrong if (failing := _failing(f)) and condition not in dict(_simpler(failing))
         }
         if right(simpler) and all(map(right, beside.values())):
-            return replace(report, findings=tuple(_under(condition, f, wrong, beside) for f in report.findings))
+            found = (_under(condition, f, wrong, beside, "error") for f in report.findings)
+            return replace(report, findings=tuple(found))
     for condition, simpler in _of_a_loss(report.layer, inputs, names):
         if right(simpler):
-            return replace(report, findings=tuple(_under(condition, f, wrong, {}) for f in report.findings))
+            return replace(report, findings=tuple(_under(condition, f, wrong, {}, "warning") for f in report.findings))
     return report
 
 
@@ -50,12 +53,14 @@ def _failing(finding: Finding) -> list[Any]:
     return [np.asarray(value) for name, value in finding.inputs.items() if name != "dout"]
 
 
-def _under(condition: str, finding: Finding, wrong: Sequence[Finding], beside: Mapping[int, Any]) -> Finding:
-    """The finding as a warning, with its condition; without the failing inputs if they do not meet it."""
+def _under(
+    condition: str, finding: Finding, wrong: Sequence[Finding], beside: Mapping[int, Any], severity: Severity
+) -> Finding:
+    """The finding with its condition; without the failing inputs if they do not meet it."""
     if not any(finding is one for one in wrong):
         return finding
     shown: dict[str, Any] = {"inputs": {}, "there": ""} if id(finding) in beside else {}
-    return replace(finding, severity="warning", message=f"{finding.message}; only on {condition}", **shown)
+    return replace(finding, severity=severity, message=f"{finding.message}; only on {condition}", **shown)
 
 
 def _simpler(inputs: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +15,7 @@ from dout.judge.ball_numbers import middle
 from dout.judge.exact_judge import ExactJudge
 from dout.judge.outcomes import Judged, NoRuleError
 from dout.ops import PRIMITIVES
-from dout.trace.model.recorded import LOSSES, LayerCall
+from dout.trace.model.recorded import LOSSES, LayerCall, Parameter
 from dout.trace.record.trace import Trace
 
 _SELECTING = frozenset(
@@ -82,4 +83,21 @@ def _judged(trace: Trace, call: LayerCall, derived: Mapping[Node, Node]) -> tupl
     for parameter in call.parameters:
         mine = Judged(parameter.name, parameter.node, parameter.gradient, True, derived.get(parameter.node))
         found.setdefault(parameter.node, mine)
+    for name, parameter in _of_parts(trace, call):
+        mine = Judged(name, parameter.node, parameter.gradient, True, derived.get(parameter.node))
+        found.setdefault(parameter.node, mine)
     return tuple(found.values())
+
+
+def _of_parts(trace: Trace, call: LayerCall) -> Iterator[tuple[str, Parameter]]:
+    """The parameters of the layers that a layer calls, named after these; not those of one that is called twice."""
+    parts = [part for part in trace.calls if part is not call and part.inside(call) and part.parameters]
+    owners = Counter(parameter.node for part in parts for parameter in part.parameters)
+    numbered = Counter(part.name for part in parts)
+    places: Counter[str] = Counter()
+    for part in parts:
+        name = part.name if numbered[part.name] == 1 else f"{part.name}[{places[part.name]}]"
+        places[part.name] += 1
+        for parameter in part.parameters:
+            if owners[parameter.node] == 1:
+                yield f"{name}.{parameter.name}", parameter

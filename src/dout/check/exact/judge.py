@@ -11,6 +11,7 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.ratio import Likeness, alike, likenesses
+from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
 from dout.graph import Node, Shape
@@ -34,11 +35,15 @@ NEXT_TO_NOTHING = 2.0**-20  # of the usual size of a gradient
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """What a refuted gradient is right up to: the verdict's word, one for each convention, its reason, the constant."""
+    """What a refuted gradient is right up to: the verdict's word, one for each convention, its reason, the constant.
+
+    The backward of a loss is `undivided` if it leaves out a number that forward divides by.
+    """
 
     word: Word
     because: str
     constant: str = ""
+    undivided: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +61,9 @@ class Judgement:
     examination: Examination | None = None
     ignores_dout: bool = False
     is_loss: bool = False  # forward gives one number
-    elsewhere: str = ""  # on which side of a condition it is wrong, where the given inputs do not come there
-    other_rank: bool = False  # ... which inputs with another number of axes do: the layer may not be meant for them
+    elsewhere: str = ""  # on which side of a condition, or at which setting, it is wrong, if it is right as given
+    as_given: Subject | None = None  # ... at a setting, or on inputs of other lengths: the layer as it is right
+    not_meant: bool = False  # ... and the layer may not be meant for that: inputs with another number of axes
     only_here: bool = False  # the recording does not hold at other points
     likeness: Mapping[str, Likeness] = field(default_factory=dict)
     partly: frozenset[str] = frozenset()  # by argument: right at some points, where the derivative is not 0

@@ -107,7 +107,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
                 other.covered.add(covered)
                 there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
                 not_asked = variant.other_rank and not any(starmap(_is_meant, gained))
-                return replace(other, elsewhere=there, other_rank=not_asked), variant.subject
+                return replace(other, elsewhere=there, not_meant=not_asked), variant.subject
         if _is_as_right(other, judgement):
             covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
         else:

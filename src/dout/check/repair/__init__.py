@@ -32,8 +32,13 @@ def smallest_failing(subject: Subject, examination: Examination, outcome: Outcom
         return None
 
 
-def causes(subject: Subject, examination: Examination, refuted: Mapping[Node, Outcome]) -> dict[Node, Cause]:
-    """The suspected cause of each refuted gradient, by the node of the value it is for."""
+def causes(
+    subject: Subject, examination: Examination, refuted: Mapping[Node, Outcome], given: Subject | None = None
+) -> dict[Node, Cause]:
+    """The suspected cause of each refuted gradient, by the node of the value it is for.
+
+    If the layer is wrong at another setting alone, a repair has to leave it right as `given`.
+    """
     if not refuted:
         return {}
     from dout.check.repair.derived_backward import with_derived_backward
@@ -41,7 +46,7 @@ def causes(subject: Subject, examination: Examination, refuted: Mapping[Node, Ou
 
     found: dict[Node, Cause] = {}
     with quiet(), suppress(Exception):  # an explanation is a convenience, too
-        found = CauseSearch(subject, examination, refuted).found()
+        found = CauseSearch(subject, examination, refuted, given).found()
     with quiet(), suppress(Exception):
-        found = with_derived_backward(subject, refuted, found)
+        found = with_derived_backward(subject, refuted, found) if given is None else found
     return found

@@ -16,12 +16,14 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import judge
+from dout.check.exact.subject import Subject
 from dout.check.repair.candidate_edits import Edit
 from dout.check.repair.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched, tapped
 from dout.check.repair.test_stand import Stand
 from dout.judge.outcomes import Word
-from dout.run import objects_in
+from dout.run import objects_in, one_or_all, quiet
+from dout.trace.record.record import record
 
 _RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED)
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
@@ -84,6 +86,17 @@ def proven(
     remarks += ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
     return ProvenRepair(repair, judgement.examination, another, "".join(remarks))
+
+
+def stays_right(repair: Repair, given: Subject) -> bool:
+    """Whether a repair that was proven at another setting leaves the layer right as it is given."""
+    layer = given.again()
+    repair.prepare(layer)
+    with quiet():
+        given.runner.rewind()
+        trace = record(layer, *given.fresh_inputs(), dout=one_or_all(given.run().douts))
+    words = {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
+    return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE}
 
 
 def same_bits(one: Sequence[Any], other: Sequence[Any]) -> bool:

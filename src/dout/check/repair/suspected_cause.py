@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
-from dout.check.repair.repair_proof import ProvenRepair, Repair, proven
+from dout.check.repair.repair_proof import ProvenRepair, Repair, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.repair_table import SENTENCES
 from dout.check.repair.test_stand import stands
@@ -25,8 +25,10 @@ _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be rec
 class CauseSearch:
     """Looks for the causes of one layer's wrong gradients: first one for all of them, then one for each."""
 
-    def __init__(self, subject: Subject, examination: Examination, refuted: Mapping[Node, Outcome]) -> None:
-        self.examination = examination
+    def __init__(
+        self, subject: Subject, examination: Examination, refuted: Mapping[Node, Outcome], given: Subject | None = None
+    ) -> None:
+        self.examination, self.given = examination, given
         self.refuted = refuted
         self.latest = spent() + MOST_SECONDS
         points = list({id(outcome.point): outcome.point for outcome in refuted.values()}.values())[:2]
@@ -66,7 +68,7 @@ class CauseSearch:
                 found = proven(repair, self.stands, search.functions, others)
             except Exception:  # what cannot be recorded is not proven
                 continue
-            if found is not None:
+            if found is not None and (self.given is None or stays_right(repair, self.given)):
                 return found
         return None
 

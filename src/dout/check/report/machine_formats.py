@@ -29,6 +29,7 @@ def to_json(report: ReportData) -> dict[str, Any]:
         "ok": report.ok,
         "verdicts": [_verdict(verdict) for verdict in report.verdicts],
         "findings": [finding_to_json(finding) for finding in report.findings],
+        "without_gradient": list(report.missing),
         "branches_not_covered": list(report.branches),
         "file": report.file,
         "line": report.line,

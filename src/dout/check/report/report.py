@@ -51,9 +51,12 @@ def _lines(report: ReportData, about: Iterable[str]) -> list[Line]:
     place = shown_place(report.file, report.line)
     lines: list[Line] = [[(visible(report.layer), "title"), (f"  {place}" if place else "", "dim")]]
     lines += [[(_INDENT + visible(sentence), "dim")] for sentence in about]
-    width = max((len(visible(v.argument)) for v in report.verdicts), default=0)
+    names = [*(v.argument for v in report.verdicts), *report.missing]
+    width = max((len(visible(name)) for name in names), default=0)
     lines += [_verdict_line(verdict, width, report.branching) for verdict in report.verdicts]
-    if not (report.verdicts or report.findings):
+    lines += [[(_INDENT, ""), ("? ", "open"), (f"{visible(n):{width}}  ", ""), ("no gradient found", "open")]
+              for n in report.missing]  # fmt: skip
+    if not (names or report.findings):
         lines.append([(_INDENT, ""), ("? ", "open"), ("there is no gradient to judge", "")])
     for severity in SEVERITIES:
         for finding in report.findings:

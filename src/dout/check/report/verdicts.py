@@ -44,16 +44,20 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Raised(Reason):
-    """An exception of the user's code. `always` says that it comes whatever the layer is given."""
+    """An exception of the user's code.
+
+    `always` says that it comes whatever the layer is given, `after_forward` that forward took what it was given.
+    """
 
     name: str
     text: str
     always: bool = False
+    after_forward: bool = False
 
     @classmethod
-    def of(cls, error: BaseException, *, always: bool = False) -> Raised:
+    def of(cls, error: BaseException, *, always: bool = False, after_forward: bool = False) -> Raised:
         """Return an exception as plain data."""
-        return cls(type(error).__name__, f"{type(error).__name__}: {error}", always)
+        return cls(type(error).__name__, f"{type(error).__name__}: {error}", always, after_forward)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,18 @@ class NothingTaken(Raised):
 
 @dataclass(frozen=True, slots=True)
 class Refuted(Reason):
-    """A gradient is not the derivative of forward, by its numbers or its shape; `zero`: the derivative is 0."""
+    """A gradient is not the derivative of forward, by its numbers or its shape.
+
+    `zero`: the derivative is 0. `elsewhere`: it is wrong at other settings or inputs than the given ones.
+    """
 
     zero: bool = False
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undivided(Reason):
+    """The backward of a loss leaves out a number that its forward divides by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,8 @@ class Finding:
 class ReportData:
     """Everything that was found out about one layer, as data; `dout.Report` is one that can be shown.
 
+    `missing` names the inputs and parameters on which the output depends, and for which no gradient was found: there is
+    nothing to judge.
     `branches` lists conditions of which a side was not seen at any input tried: nothing is known of that side.
     `branching` says whether there are conditions at all, or may be.
     """
@@ -119,6 +134,7 @@ class ReportData:
     layer: str
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
+    missing: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     branching: bool = False
     file: str | None = None

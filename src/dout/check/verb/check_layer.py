@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,14 +16,17 @@ from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
+from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed, on_other_sides
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Finding
+from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
+from dout.check.settings.settings_sweep import wrong_elsewhere
+from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
@@ -59,18 +62,18 @@ def check(
     how = Interface.parse(interface) if interface is not None else None
     init, given = init or {}, [*(init or {}).values(), *inputs, *named.values()]
     if foreign_layer(target) is not None:
-        return _examined(_subject(target, inputs, init), target, given)
+        return _examined(_subject(target, inputs, init), target, init, given)
     layer, ordered, found = adapted(target, init, inputs, named, how)
-    return _examined(_subject(layer, ordered, found.init), target, given)
+    return _examined(_subject(layer, ordered, found.init), layer, found.init, given)
 
 
 def check_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Report:
     """`check` of what was adapted already, by `as_found`, with all of its inputs: its interface is not sought again."""
-    return _examined(_subject(target, inputs, init), target, [*init.values(), *inputs])
+    return _examined(_subject(target, inputs, init), target, init, [*init.values(), *inputs])
 
 
 def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
-    """Whether what was adapted runs and no gradient of it is wrong; what else there is to say is not asked."""
+    """Whether what was adapted runs and every gradient of it is right; what else there is to say is not asked."""
     subject = _subject(target, inputs, init)
     with watched() as seen:
         first = subject.run()
@@ -80,10 +83,11 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     judgement = by_convention(there, judgement)
     wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
-    return bool(judgement.verdicts) and not wrong and not axes_of_one
+    is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
+    return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
 
 
-def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
+def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Sequence[Any]) -> Report:
     """The verdict on a layer that is ready to run, and all findings about it."""
     start = time.perf_counter()
     all_chosen = isinstance(target, type) and not has_chosen_parts(given)
@@ -98,11 +102,20 @@ def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement, findings, there = _judged(subject, first, seen)
     judgement = by_convention(there, judgement)
+    if judgement.verdicts and not judgement.refuted and not subject.foreign:
+        elsewhere = wrong_elsewhere(subject, judgement, target, init)
+        if elsewhere is not None and elsewhere.meant:
+            judgement, there = elsewhere
+        elif elsewhere is not None:
+            findings += [
+                f for f in findings_of(elsewhere.subject, elsewhere.judgement) if isinstance(f.reason, Refuted)
+            ]
     findings += [*findings_of(there, judgement), *findings_by_running(subject)]
     place = subject.place
     return Report(
         layer=subject.name,
         verdicts=judgement.verdicts,
+        missing=tuple(_missing(judgement)),
         findings=tuple(findings),
         branches=tuple(judgement.covered.told()),
         branching=bool(judgement.covered) or judgement.examination is None,
@@ -110,6 +123,18 @@ def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
     )
+
+
+def _missing(judgement: Judgement) -> Iterator[str]:
+    """The inputs and parameters that have no gradient, so that none is left out in silence.
+
+    The target of a loss needs none, as labels need none.
+    """
+    if judgement.examination is not None:
+        is_loss = any(verdict.role == "loss" for verdict in judgement.verdicts)
+        for name, _, is_parameter in missing_gradients(judgement.examination):
+            if is_parameter or not is_loss:
+                yield name
 
 
 def _subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Subject:

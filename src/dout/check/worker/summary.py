@@ -76,7 +76,8 @@ def state(report: Report) -> State:
     if "warning" in severities:
         return "warning"
     words = {verdict.word for verdict in report.verdicts}
-    return "open" if not words or words & {Word.INCONCLUSIVE, Word.REFUTED} else "good"
+    is_open = not words or words & {Word.INCONCLUSIVE, Word.REFUTED} or report.missing
+    return "open" if is_open else "good"
 
 
 def _verdict(report: Report) -> str:

@@ -192,6 +192,8 @@ _OWN = (NameError, ImportError, SyntaxError)
 def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
 
+    What forward takes, a plain backward has to take as well.
+
     So is a gradient of another shape, where the example was only found by what the layer raised on others.
     """
     own = {cls.__name__ for cls in _OWN}
@@ -202,7 +204,9 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
         if (reason := raised.get(id(f))) is not None
         and chosen.chosen
-        and not (reason.name in own or reason.always or lacks_attribute(reason.text, Target(target)))
+        and not (
+            reason.name in own or reason.always or reason.after_forward or lacks_attribute(reason.text, Target(target))
+        )
         else f
         for f in report.findings
     ]

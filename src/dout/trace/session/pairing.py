@@ -113,13 +113,13 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
         )
         before = {name: item for name, item in before.items() if name not in noted}
         inner = {name: item for name, item in inner.items() if name not in noted}
-    before = {**inner, **before}
+    before, held = {**inner, **before}, before
     taken: set[str] = set()
     left: list[tuple[str, Any]] = []
     for name, parameter in before.items():
         if not _is_array(parameter):
             continue
-        key = _named(name, parameter, after)
+        key = _named(name, parameter, held, after)
         if key is None:
             left.append((name, parameter))
         else:
@@ -135,16 +135,22 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from _by_shape(left, before, after, taken)
 
 
-def _named(name: str, parameter: Any, after: Mapping[str, Any]) -> str | None:
+def _named(name: str, parameter: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """The attribute that is called as the gradient of this one; of another shape, it is a wrong gradient.
 
-    That is said only of an array that the layer still holds: `x` and `dx` may be left over from other calls.
+    That is said only of an array that the layer still holds: `x` and `dx` may be left over from other calls. A gradient
+    that is a number has to be a new one: `dt = 0.01` is a step.
     """
     keys = [naming.format(name) for naming in _NAMINGS]
     fitting = [key for key in keys if _same_shape(parameter, after.get(key))]
     if not fitting and plain(after.get(name)) is plain(parameter):
-        fitting = [key for key in keys if _is_array(after.get(key))]
+        fitting = [key for key in keys if _is_array(after.get(key)) or _is_new_number(key, before, after)]
     return fitting[0] if fitting else None
+
+
+def _is_new_number(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether backward has left a number there, in place of whatever stood there before."""
+    return _is_float(after.get(key)) and after[key] is not before.get(key)
 
 
 def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[Pair, str]]:
@@ -158,7 +164,10 @@ def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: se
     for name, parameter in left:
         if is_named_as_gradient(name):
             continue
-        fitting = [key for key, item in flat.items() if stem(key) == stem(name) and _same_shape(parameter, item)]
+        called = [key for key, item in flat.items() if stem(key) == stem(name) and _is_gradient(item)]
+        fitting = [key for key in called if _same_shape(parameter, flat[key])]
+        if not fitting and plain(after.get(name)) is plain(parameter):
+            fitting = called  # a wrong one
         rivals = [other for other, _ in left if stem(other) == stem(name) and not is_named_as_gradient(other)]
         if len(fitting) == 1 and len(rivals) == 1:
             yield Pair(name, parameter, flat[fitting[0]], "name"), fitting[0]
@@ -182,7 +191,9 @@ def _of_parameters(held: dict[Any, Any], left: list[tuple[str, Any]], after: Map
 
 
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
-    for parameters, gradients in _LISTS:
+    listed = [name for name, held in before.items() if isinstance(held, list)]
+    named = [(name, naming.format(name)) for name in listed for naming in _NAMINGS]
+    for parameters, gradients in (*_LISTS, *named):
         mine, theirs = before.get(parameters), after.get(gradients)
         if isinstance(mine, dict) and isinstance(theirs, dict):
             found = [(str(key), item, theirs[key]) for key, item in mine.items() if key in theirs]
@@ -190,7 +201,7 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             found = [(f"{parameters}[{i}]", a, b) for i, (a, b) in enumerate(zip(mine, theirs, strict=True))]
         else:
             continue
-        yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_array(b))
+        yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_gradient(b))
 
 
 def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
@@ -221,6 +232,8 @@ def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
                 continue
             value = next((inside[key] for key in _VALUES if _is_array(inside.get(key))), None)
             slope = next((inside[key] for key in _SLOPES if _is_array(inside.get(key))), None)
+            if slope is None:
+                slope = next((inside[key] for key in _SLOPES[:2] if _is_float(inside.get(key))), None)
             if value is not None and slope is not None:
                 yield Pair(called, value, slope, "name")
 
@@ -260,6 +273,15 @@ def _looks(name: str) -> bool:
 def _is_array(item: Any) -> bool:
     value = plain(item)
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _is_float(item: Any) -> bool:
+    """Whether a gradient is a number of NumPy's, as a sum over all axes is."""
+    return isinstance(plain(item), np.floating)
+
+
+def _is_gradient(item: Any) -> bool:
+    return _is_array(item) or _is_float(item)
 
 
 def _same_shape(parameter: Any, gradient: Any) -> bool:

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
-
-from dout.check.exact.exact_route import Examination
+from dout.adapt.source import has_no_return
 from dout.check.exact.judge import Judgement
+from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged
-from dout.graph import INPUT
-from dout.judge.judged_run import is_label
+from dout.check.rules.formula.discarded_gradients import discarded_gradients
 
 RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield a note for each missing gradient. One that backward computes and forgets is D108."""
-    examination = fully_judged(judgement)
-    if examination is None:
+    """Yield an error if backward gives nothing and has no `return`; else a note for each missing gradient.
+
+    It is a warning for a parameter beside others that have one, and for an input whose gradient backward computes; an
+    error for an input if backward has no `return`. The gradient of a parameter that is computed and forgotten is D108.
+    """
+    examination = judgement.examination
+    missing = [] if examination is None else list(missing_gradients(examination))
+    if examination is None or not missing:
         return
+    has_none = has_no_return(type(subject.again()).backward)
+    if not examination.judged and has_none:
+        names = ", ".join(item.name for item in missing)
+        message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
+        first = next((item for item in missing if not item.parameter), missing[0])
+        yield RULE.about(subject, message, argument=first.name, severity="error")
+        return
+    gives_none = has_none and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)
-    for name in (name for name in _without_gradient(examination) if name not in forgotten):
-        message = f"{subject.name} gives no gradient for {name}, on which its output depends"
-        yield RULE.about(subject, message, argument=name)
-
-
-def _without_gradient(examination: Examination) -> Iterator[str]:
-    judged = {j.node for j in examination.judged}
-    judged |= {parameter.node for call in examination.trace.calls for parameter in call.parameters}  # of its parts
-    shapes = {j.node.shape for j in examination.judged if j.parameter}
-    for name, node in examination.trace.graph.inputs.items():
-        value = examination.trace.data[node]
-        if node in judged or node not in examination.derived or node.primitive is not INPUT or is_label(value):
+    for name, _, is_parameter in missing:
+        if name in forgotten and is_parameter:
             continue
-        is_parameter = isinstance(value, np.ndarray) and value.ndim > 0 and node.shape not in shapes
-        if node in examination.call.inputs or (is_parameter and node in examination.trace.names):
-            yield name
+        message = f"no gradient found for {name}: {subject.name}'s output depends on it"
+        if name in forgotten:
+            message = f"{subject.name}.backward computes the gradient of {name} and does not return it"
+        elif gives_none and not is_parameter:
+            message = f"{subject.name}.backward has no return: no gradient found for {name}"
+        is_doubtful = name in forgotten or (is_parameter and judgement.parameters)
+        severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
+        yield RULE.about(subject, message, argument=name, severity=severity)

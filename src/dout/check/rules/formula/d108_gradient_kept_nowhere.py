@@ -15,7 +15,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     examination = fully_judged(judgement)
     if examination is None:
         return
-    for name in discarded_gradients(subject, examination):
+    inputs = {name for name, node in examination.trace.graph.inputs.items() if node in examination.call.inputs}
+    for name in (name for name in discarded_gradients(subject, examination) if name not in inputs):
         message = (
             f"the gradient of {name} is computed and kept nowhere: {subject.name}.backward computes it and forgets it"
         )

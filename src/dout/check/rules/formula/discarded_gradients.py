@@ -1,4 +1,4 @@
-"""Gradients of parameters that a backward computes and keeps nowhere: `dW = x.T @ dout`, a local name, and no more."""
+"""Gradients that a backward computes, and neither returns nor keeps: `dW = x.T @ dout`, a local name, and no more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fully_judged(judgement: Judgement) -> Examination | None:
 
 
 def discarded_gradients(subject: Subject, examination: Examination) -> tuple[str, ...]:
-    """Return the parameters whose gradient backward computes, and neither returns nor keeps nor applies.
+    """Return the inputs and parameters whose gradient backward computes, and neither returns nor keeps nor applies.
 
     There are none if the layer does not run again, or a gradient has no value.
     """
@@ -51,7 +51,8 @@ def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:
         right = derived.get(node)
         if right is None or not np.all(np.isfinite(right)) or np.ptp(right) == 0 or _is_among(right, known):
             continue  # a value that is also something else says nothing
-        if _is_among(right, computed) and _is_left(subject, examination.trace.data[node], right):
+        parameter = None if node in examination.call.inputs else examination.trace.data[node]
+        if _is_among(right, computed) and _is_left(subject, parameter, right):
             yield name
 
 
@@ -59,7 +60,7 @@ def _may_lose(examination: Examination, node: Node) -> bool:
     value = examination.trace.data[node]
     is_array = isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
     judged = {j.node for j in examination.judged}
-    return is_array and node in examination.derived and node not in judged and node not in examination.call.inputs
+    return is_array and node in examination.derived and node not in judged
 
 
 def _computed(examination: Examination) -> list[Any]:
@@ -81,10 +82,12 @@ def _derived(examination: Examination, nodes: list[Node]) -> dict[Node, Any]:
 
 
 def _is_left(subject: Subject, parameter: Any, gradient: Any) -> bool:
-    """Whether, after a plain run, the layer holds the parameter as it was, and its gradient in no shape."""
+    """Whether, after a plain run, the layer holds the gradient in no shape, and a parameter as it was."""
     held = arrays(subject.run().layer).values()
     kept = any(x.size == gradient.size and _is_among(gradient.ravel(), [x.ravel(), x.T.ravel()]) for x in held)
-    return not kept and any(x.shape == parameter.shape and np.array_equal(x, parameter) for x in held)
+    if kept or parameter is None:
+        return not kept
+    return any(x.shape == parameter.shape and np.array_equal(x, parameter) for x in held)
 
 
 def _is_among(right: Any, values: list[Any]) -> bool:

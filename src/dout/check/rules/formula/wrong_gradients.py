@@ -19,12 +19,14 @@ from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Cause, Finding, Refuted
 from dout.clock import spent
 from dout.graph import Node
+from dout.judge.judged_run import elements
 from dout.judge.judging_points import upstream
 from dout.judge.outcomes import Outcome, Word
 
 if TYPE_CHECKING:
     from dout.check.repair.shrink import Failing
 
+MOST_REPAIRED = 5_000  # elements of a recording at another setting: a repair is tried in a hundred ways
 MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
 
 
@@ -32,8 +34,8 @@ MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has 
 class WrongGradient:
     """A refuted gradient. `unused` says that forward makes no use of its parameter: it may be a copy that packs others.
 
-    `only` says at which inputs it is wrong, where it is right on the given ones. If those have another number of axes
-    (`other_rank`), it is a warning: the layer may not be meant for them.
+    `only` says at which inputs or settings it is wrong, where it is right on the given ones. If the layer may be
+    `not_meant` for these, as inputs with another number of axes, it is a warning.
     """
 
     outcome: Outcome
@@ -42,7 +44,7 @@ class WrongGradient:
     ignores_dout: bool = False
     unused: bool = False
     only: str = ""
-    other_rank: bool = False
+    not_meant: bool = False
 
     @property
     def has_another_shape(self) -> bool:
@@ -66,17 +68,20 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
     if ignores_dout:
         others = _ignoring(examination)
         refuted = {node: o for node, o in others.items() if o.judged.name not in judgement.conventions}
-    found = {} if judgement.elsewhere else causes(subject, examination, refuted)  # a repair has to do on these inputs
+    given = judgement.as_given
+    on_a_side = judgement.elsewhere and given is None  # a repair has to do on the given inputs
+    too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
+    found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
     latest = spent() + MOST_SECONDS
     return [
         WrongGradient(
             outcome,
             cause=_remarked(found.get(node), outcome, judgement),
-            failing=smallest_failing(subject, examination, outcome) if spent() < latest else None,
+            failing=None if too_slow or spent() > latest else smallest_failing(subject, examination, outcome),
             ignores_dout=ignores_dout,
             unused=outcome.judged.parameter and node not in examination.derived,
             only=f", {judgement.elsewhere}" if judgement.elsewhere else "",
-            other_rank=judgement.other_rank,
+            not_meant=judgement.not_meant,
         )
         for node, outcome in refuted.items()
     ]
@@ -115,7 +120,7 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
     ignored = " does not depend on dout:" if wrong.ignores_dout else ""
     because = f": {cause.sentence}" if cause else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
-    if wrong.other_rank:
+    if wrong.not_meant:
         details["severity"] = "warning"
     if wrong.unused:
         message = f"forward makes no use of {name}, and backward gives a gradient for it that is not 0"
@@ -125,10 +130,12 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
     if failing is not None:
         there = said(failing.index, failing.expected, failing.got)
         details |= {"inputs": failing.inputs, "there": f"there it {there}"}
+    zero = bool(np.any(outcome.got)) and not np.any(outcome.expected)
+    reason = Refuted(zero=zero, elsewhere=bool(wrong.only))
     return rule.about(
         subject, message, (cause and cause.where) or None, argument=name, index=index,
         because=cause.sentence if cause else outcome.because,
-        reason=Refuted(zero=bool(np.any(outcome.got)) and not np.any(outcome.expected)), **details,
+        reason=reason, **details,
     )  # fmt: skip
 
 

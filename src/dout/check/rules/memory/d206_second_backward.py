@@ -11,7 +11,7 @@ from dout.check.lab.other_values import opposite, other, same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
-from dout.run import arrays, copied, deep_copy
+from dout.run import arrays, attributes_of, copied, deep_copy
 from dout.run.held_objects import snapshot
 from dout.trace.session.pairing import is_named_as_gradient
 
@@ -75,18 +75,35 @@ def _second_round(lab: Lab) -> Findings:
                 f"in a second round, on other inputs, forward gives another output: {frozen} is still that of the "
                 "first forward; keep it anew in each one"
             )
-            yield RULE.about(lab.subject, message, argument=frozen.removeprefix("self."), cause="stale")
+            severity = "error" if _is_of_samples(lab, frozen) else RULE.severity
+            argument = frozen.removeprefix("self.")
+            yield RULE.about(lab.subject, message, argument=argument, cause="stale", severity=severity)
             return
         if same(again.gradients, lab.base.gradients) and same(again.learned, lab.base.learned):
             continue
         if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
             return  # it is wrong in the first round already
+        collects = _collects(used, layer)
         wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
         if wrong is not None:  # the output of a network with a memory depends on earlier calls, rightly
             why = "backward uses what the first forward kept; keep it anew in each forward"
             message = f"in a second round, on other inputs, {wrong.said()}: {why}"
-            yield RULE.about(lab.subject, message, cause="stale", **wrong.details)
+            severity = RULE.severity if collects else "error"
+            yield RULE.about(lab.subject, message, cause="stale", severity=severity, **wrong.details)
             return
+
+
+def _collects(once: Any, twice: Any) -> bool:
+    """Whether a layer keeps more in a list with every round, until it is told to let go: that is how it is used."""
+    before, after = attributes_of(once), attributes_of(twice)
+    lists = [name for name, item in before.items() if isinstance(item, list)]
+    return any(isinstance(after.get(name), list) and len(after[name]) > len(before[name]) for name in lists)
+
+
+def _is_of_samples(lab: Lab, path: str) -> bool:
+    """Whether an array has the shape of an input: it says something of each sample, and is none for others."""
+    shapes = {np.shape(x) for x in lab.subject.inputs if np.ndim(x) > 1}
+    return arrays(lab.base.layer)[path].shape in shapes
 
 
 def _frozen(lab: Lab, used: Any, again: Any) -> str | None:

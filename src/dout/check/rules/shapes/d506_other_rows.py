@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
-from dout.check.lab.conditional_exactness import only_here
+from dout.check.lab.conditional_exactness import only_here, refuted
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
-from dout.run import PlainRun
+from dout.run import PlainRun, copied
 
 RULE = Rule("D506", "warning", "fails on another number of rows")
 
@@ -95,7 +95,8 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
                 else "take the number of rows from x.shape"
             )
             message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; with {length} it is right: {advice}"
-            yield RULE.about(lab.subject, message, cause="batch", **wrong.details)
+            severity = "error" if n > 1 and _is_wrong_of_the_same(lab, group, length, n) else RULE.severity
+            yield RULE.about(lab.subject, message, cause="batch", severity=severity, **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
         return  # the rows depend on each other: there is nothing to compare with
@@ -112,6 +113,13 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
     elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
         message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"
         yield RULE.about(lab.subject, message, cause="batch")
+
+
+def _is_wrong_of_the_same(lab: Lab, group: tuple[int, ...], length: int, n: int) -> bool:
+    """Whether a gradient is wrong on as many rows of the layer's own numbers: others may be beyond a limit."""
+    rows = np.arange(n) % length
+    inputs = tuple(x[rows] if i in group else x for i, x in enumerate(lab.inputs()))
+    return refuted(lab, lab.fresh(), inputs, {}, lab.forward(lab.fresh(), tuple(map(copied, inputs)))) is not None
 
 
 def _repeats(run: PlainRun) -> bool:

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from dout.adapt.argument_names import names_label
 from dout.adapt.search.own_faults import is_own_fault
 from dout.check.exact.subject import Subject
+from dout.check.lab.probe import CrashError
 from dout.check.report.rule import Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding, Raised
+from dout.judge.judged_run import is_label
+from dout.run import quiet
 
 RULE = Rule("D001", "error", "forward or backward raises")
 
 
 def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given."""
-    reason = Raised.of(error, always=all_chosen and is_own_fault(error))
+    always = all_chosen and is_own_fault(error)
+    of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
+    reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
     return RULE.finding(message, raised_at(error), layer=subject.name, cause=reason.name, reason=reason)
+
+
+def _takes_its_inputs(subject: Subject) -> bool:
+    """Whether forward runs on the inputs, none of which is a label: a wrong label may show in backward alone."""
+    interface = subject.interface
+    if (interface is not None and not interface.is_plain) or any(map(is_label, subject.inputs)):
+        return False
+    if any(map(names_label, subject.names)):
+        return False
+    try:
+        with quiet():
+            outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
+            return bool(outputs) and all(np.all(np.isfinite(output)) for output in outputs)
+    except Exception:  # the layer's own
+        return False

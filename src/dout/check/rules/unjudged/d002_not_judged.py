@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import stands_for_array
+from dout.adapt.source import parts_in
 from dout.adapt.source.empty_methods import kept_when_called
 from dout.check.exact.subject import Subject
 from dout.check.lab.probe import MOST_SECONDS, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
-from dout.run import PlainRun
+from dout.run import PlainRun, attributes_of
 
 RULE = Rule("D002", "note", "could not be judged")
 
 
 def check(lab: Lab) -> Findings:
-    """Yield a note if the time was over before every rule was checked."""
+    """Yield a note if the time was over before every rule was checked, and for a container without parts."""
+    parts = parts_in(type(lab.layer))
+    held = attributes_of(lab.layer).get(parts) if parts else None
+    if isinstance(held, list | tuple | dict) and not held:
+        message = f"{lab.subject.name} has no parts in self.{parts}: nothing but what stands around them was judged"
+        yield RULE.about(lab.subject, message)
     if lab.slow:
         message = f"the contract was examined in part only: {MOST_SECONDS:g} s were over; give smaller inputs"
         yield RULE.about(lab.subject, message)

@@ -1,0 +1,54 @@
+"""Which attribute of a layer holds its parts: that whose items a method calls one after the other."""
+
+from __future__ import annotations
+
+import ast
+
+from dout.adapt.source.syntax import Function, read, total, walk
+
+
+@total(str)
+def parts_in(cls: type) -> str:
+    """The attribute over which a method loops and calls `part.forward(x)`, or `part(x)`; "" where there is none."""
+    for method in _methods(cls):
+        for node in walk(method.node):
+            if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+                body = [part for statement in node.body for part in walk(statement)]
+                attribute = _attribute(node.iter, method.me)
+                if attribute and any(_calls(part, node.target.id) for part in body):
+                    return attribute
+    return ""
+
+
+@total(bool)
+def fills_parts(cls: type, argument: str) -> bool:
+    """Whether the constructor keeps this argument, or a list of it, as its parts."""
+    attribute = parts_in(cls)
+    for method in _methods(cls) if attribute else ():
+        for node in walk(method.node) if method.name == "__init__" else ():
+            if isinstance(node, ast.Assign) and any(_attribute(t, method.me) == attribute for t in node.targets):
+                return any(isinstance(part, ast.Name) and part.id == argument for part in walk(node.value))
+    return False
+
+
+def _methods(cls: type) -> list[Function]:
+    found = [read(value) for base in cls.__mro__ for value in list(vars(base).values())]
+    return [method for method in found if method is not None]
+
+
+def _attribute(node: ast.AST, me: str) -> str:
+    """The attribute of the instance in `self.layers`, `reversed(self.layers)`, `self.layers[::-1]`; "" of others."""
+    match node:
+        case ast.Call(func=ast.Name("reversed" | "list" | "tuple"), args=[inner]) | ast.Subscript(value=inner):
+            return _attribute(inner, me)
+        case ast.Attribute(value=ast.Name(name), attr=attribute) if name == me:
+            return attribute
+    return ""
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    """Whether this is a call of an item, or of its forward, with something."""
+    match node:
+        case ast.Call(func=ast.Name(called) | ast.Attribute(value=ast.Name(called)), args=[_, *_]):
+            return called == name
+    return False

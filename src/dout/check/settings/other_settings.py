@@ -1,0 +1,203 @@
+"""The same layer at other settings, and on inputs of other lengths: each a subject of its own, with words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.adapt import source
+from dout.adapt.argument_names import names_switch
+from dout.adapt.interface.adapted_layer import FIXED
+from dout.adapt.target import Target
+from dout.check.exact.subject import Subject
+from dout.check.lab.batch_axis import resized_along
+from dout.judge.judged_run import STABILISER, is_label
+from dout.run import attributes_of, deep_copy, quiet
+
+MOST_STRINGS = 4  # of one argument
+_SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
+
+
+@dataclass(frozen=True, eq=False)
+class OtherSubject:
+    """A layer at another setting, which `words` say. It may not be `meant` for that."""
+
+    words: str
+    subject: Subject
+    meant: bool = True
+    of_inputs: bool = False  # it is the same layer, on other inputs
+
+
+def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
+    """Yield them: one setting changed at a time, then the lengths of one axis, then one axis more.
+
+    Where there is `room`, each setting comes on larger inputs, too.
+    """
+    what = Target(target)
+    larger = larger_inputs(subject) if room else None
+    for other in (*(_of_constructor(subject, what, init) if what.is_class else ()), *_of_forward(subject)):
+        yield other
+        if larger is not None:
+            yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
+    yield from _of_lengths(subject)
+    yield from _of_more_axes(subject)
+
+
+def _of_constructor(subject: Subject, what: Target, init: Mapping[str, Any]) -> Iterator[OtherSubject]:
+    """With another value of each of the constructor's arguments that is a number, a word, a flag or a shape."""
+    for parameter in what.constructor:
+        name, value = parameter.name, init.get(parameter.name, parameter.default)
+        if value is parameter.empty or _is_of_training(name, value):
+            continue
+        words = source.strings_for(what.cls, name, what.cls) if isinstance(value, str) else ()
+        for other in (*_others(value), *_other_words(value, words)):
+            make = partial(what.fresh, {**init, name: other})
+            yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+
+
+def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
+    """With another value of a setting that forward is given: a number, or an item of a dict."""
+    fixed = _fixed(subject)
+    for name, item in fixed.items():
+        if not isinstance(item, dict):
+            for other in () if _is_of_training(name, item) else _others(item):
+                yield _at(f"{name} = {other!r}", _fixed_to(subject, {**fixed, name: other}), item)
+            continue
+        for key, value in item.items():
+            for other in () if _is_of_training(str(key), value) else _others(value):
+                changed = {**fixed, name: {**item, key: other}}
+                yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
+
+
+def _is_of_training(name: str, value: Any) -> bool:
+    """Whether a setting turns training off: D603 looks at that."""
+    return names_switch(name) and (isinstance(value, bool) or value == "train")
+
+
+def _at(words: str, subject: Subject, value: Any) -> OtherSubject:
+    return OtherSubject(f"with {words}", subject, meant=not isinstance(value, bool))
+
+
+def _fixed(subject: Subject) -> dict[str, Any]:
+    """The settings that an adapter gives to forward, by name."""
+    layer = subject.again()
+    if not hasattr(layer, "dout_inputs"):
+        return {}
+    with quiet():
+        layer.dout_inputs(subject.fresh_inputs())
+    return dict(attributes_of(layer).get(FIXED, {}))
+
+
+def _fixed_to(subject: Subject, fixed: Mapping[str, Any]) -> Subject:
+    def make(original: Callable[[], Any]) -> Any:
+        layer = original()
+        attributes_of(layer)[FIXED] = deep_copy(dict(fixed))
+        return layer
+
+    return replace(subject, make=partial(make, subject.make), memo={})
+
+
+def _others(value: Any) -> list[Any]:
+    """Other values of a setting: the neighbours of a whole number, a rate that is on, another share, the other flag.
+
+    >>> _others(1), _others(0), _others(-1), _others(0.5), _others(0.0), _others((2, 2))
+    ([2, 0], [1], [0, 1], [0.35], [0.3], [(3, 3)])
+    """
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [0, 1] if value < 0 else [value + 1, value - 1] if value else [1]
+    if isinstance(value, float):
+        share = round(0.6 * value + 0.05, 6) if value < 1 else round(0.375 * value, 6)
+        return [_SWITCHED_ON] if value == 0 else [share] if value > STABILISER else []
+    if isinstance(value, tuple) and value and all(type(item) is int for item in value):
+        return [tuple(item + 1 for item in value)]
+    if isinstance(value, list) and value and all(type(item) is int for item in value):
+        return [[*value, value[-1]]]
+    return []
+
+
+def _other_words(value: Any, words: tuple[str, ...]) -> list[str]:
+    return [word for word in words if word != value][:MOST_STRINGS]
+
+
+def larger_inputs(subject: Subject) -> tuple[Any, ...] | None:
+    """Inputs with room for more windows, none of which ends where they end; None of lines and of whole numbers."""
+    first = subject.inputs[0] if subject.inputs else None
+    if not isinstance(first, np.ndarray) or first.ndim < 2 or first.dtype.kind != "f" or is_label(first):
+        return None
+    found = subject.fresh_inputs()
+    for axis in range(min(2, first.ndim - 1), first.ndim):
+        length = first.shape[axis]
+        if length > 1:
+            found = tuple(_lengthened(x, axis, length, length + max(axis + 1, 3)) for x in found)
+    return found
+
+
+def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
+    """With one element more along an axis: of each input by itself, and of all that have the same length there.
+
+    The first axis is one of samples, and has a rule of its own.
+    """
+    arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)}
+    tried = set()
+    for i, x in arrays.items():
+        for axis in range(1, x.ndim):
+            length = x.shape[axis]
+            alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
+            for group in dict.fromkeys(((i,), alike)):
+                if length < 2 or (group, axis) in tried or (x.dtype.kind == "f" and is_label(x)):
+                    continue
+                tried.add((group, axis))
+                inputs = tuple(
+                    _lengthened(item, axis, length, length + 1) if j in group else item
+                    for j, item in enumerate(subject.fresh_inputs())
+                )
+                yield _on(subject, inputs, group)
+
+
+def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
+    """An input with another length along an axis; labels, as rows with one 1, get zeros there."""
+    found = resized_along(x, axis, length, size)
+    if np.shape(found) != np.shape(x) and x.dtype.kind == "f" and is_label(x):
+        found[(slice(None),) * axis + (slice(length, None),)] = 0.0
+    return found
+
+
+def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
+    """With one axis more behind the samples, if forward counts axes from the end and does the same in each place."""
+    arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
+    if (
+        not source.counts_from_the_end(subject.again().forward)
+        or not arrays
+        or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
+    ):
+        return
+    parts = [tuple(way * x if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()) for way in (1, -0.75)]
+    stacked = tuple(
+        np.stack(pair, axis=1) if isinstance(pair[0], np.ndarray) else pair[0] for pair in zip(*parts, strict=True)
+    )
+    try:
+        with quiet():
+            whole = subject.runner.forward(subject.again(), stacked)
+            each = [subject.runner.forward(subject.again(), part) for part in parts]
+            alike = [
+                np.allclose(np.asarray(a)[:, i], b)
+                for i, part in enumerate(each)
+                for a, b in zip(whole, part, strict=True)
+            ]
+    except Exception:  # the layer's own: it takes two axes alone
+        return
+    group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
+    if all(alike):
+        yield replace(_on(subject, stacked, group), meant=False)
+
+
+def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:
+    names = [subject.names[i] if i < len(subject.names) else f"input {i}" for i in group]
+    shapes = ", ".join(f"{name} {np.shape(inputs[i])}" for name, i in zip(names, group, strict=True))
+    return OtherSubject(f"on {shapes}", replace(subject, inputs=inputs, memo={}), of_inputs=True)

@@ -1,0 +1,173 @@
+"""Clean is earned: before a layer is called right, it runs at other settings, and on inputs of other lengths.
+
+Plain runs look for a suspicion: one difference quotient of forward, with everything moved at once, beside backward's
+gradients. Exact arithmetic decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dout.check.conventions.convention import by_convention
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.judge import Judgement, judge
+from dout.check.exact.subject import Subject
+from dout.check.lab.input_variants import confirmed
+from dout.check.settings.other_settings import OtherSubject, larger_inputs, other_subjects
+from dout.clock import spent
+from dout.errors import DoutError
+from dout.judge.outcomes import Word
+from dout.run import PlainRun, arrays, attributes_of, copied, quiet, size_of, upstream, weighed
+from dout.trace.session.pairing import Pair, pairs
+
+MOST_SECONDS = 0.5  # for all settings of a layer
+MOST_SETTINGS = 40
+STEP = 1e-6
+CLOSE = 1e-5  # relative to the slope and to what goes into it: rounding, and the curvature along a step
+
+
+class WrongElsewhere(NamedTuple):
+    """A judgement with wrong gradients, and the subject at the setting that it is of."""
+
+    judgement: Judgement
+    subject: Subject
+
+    @property
+    def meant(self) -> bool:
+        """Whether the layer is plainly meant for that setting."""
+        return not self.judgement.not_meant
+
+
+def wrong_elsewhere(
+    subject: Subject, judgement: Judgement, target: Any, init: Mapping[str, Any]
+) -> WrongElsewhere | None:
+    """Judge a layer that is right so far at other settings, and return the first at which it is wrong.
+
+    One that the layer may not be meant for, as the other value of a flag, comes after all others.
+    """
+    latest = spent() + MOST_SECONDS
+    doubtful: WrongElsewhere | None = None
+    room = _takes_larger(subject, judgement)
+    for other in islice(other_subjects(subject, target, init, room), MOST_SETTINGS):
+        if spent() > latest:
+            break
+        try:
+            is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
+            found = _judged(other, subject, judgement) if is_asked else None
+        except Exception:  # the layer's own: it does not take this
+            continue
+        if found is None:
+            continue
+        found.covered.add(judgement.covered)
+        if _is_meant(other, found):
+            return WrongElsewhere(found, other.subject)
+        doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
+    return doubtful
+
+
+def _takes_larger(subject: Subject, judgement: Judgement) -> bool:
+    """Whether the layer as it is takes larger inputs, and nothing is wrong on them: it may know the size of its own."""
+    larger = larger_inputs(subject)
+    try:
+        other = OtherSubject("", replace(subject, inputs=larger, memo={})) if larger is not None else None
+        return other is not None and not _is_suspicious(other, judgement)
+    except Exception:  # the layer's own
+        return False
+
+
+def _may_broadcast(subject: Subject, other: OtherSubject) -> bool:
+    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident."""
+    mine, theirs = arrays(subject.runner.layer), arrays(other.subject.runner.layer)
+    pairs = [
+        (x.shape, theirs[path].shape) for path, x in mine.items() if path in theirs and x.ndim == theirs[path].ndim
+    ]
+    return any(b == 1 != a for one, two in pairs for a, b in zip(one, two, strict=True))
+
+
+def _is_meant(other: OtherSubject, found: Judgement) -> bool:
+    """Whether the layer is plainly meant for a setting, or for inputs of these shapes.
+
+    If the gradient of the only array has a shape that is wrong, the layer may know one size, or one number of axes.
+    """
+    number = sum(isinstance(x, np.ndarray) for x in other.subject.inputs)
+    of_shape = all(outcome.index is None for outcome in found.refuted.values())
+    return other.meant and not (other.of_inputs and number == 1 and of_shape)
+
+
+def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgement | None:
+    """The judgement at another setting where a gradient is wrong, or penalised by backward alone, else None."""
+    with quiet():
+        run = other.subject.run()
+        try:
+            found = confirmed(judge(other.subject.recorded(run.douts), ends=other.subject.ends), other.subject, run)
+        except DoutError:
+            found = judge_numerically(other.subject, run)
+        found = by_convention(other.subject, found)
+    penalised = any(kept.word == Word.PENALISED for kept in found.conventions.values())
+    if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
+        return None
+    there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
+    return replace(found, verdicts=tuple(there), elsewhere=other.words, as_given=given)
+
+
+def _is_beyond_a_limit(found: Judgement, judgement: Judgement) -> bool:
+    """Whether a limit is passed there alone that is meant to be no derivative: a gradient is cut off."""
+    if found.examination is None:
+        return False
+    conditions = found.examination.conditions
+    excused = {conditions.place(node) for node in conditions.nodes if conditions.is_excused(node)}
+    return any(place in excused for place, _ in judgement.covered.gains(conditions.seen_in_the_run()))
+
+
+def _is_suspicious(other: OtherSubject, judgement: Judgement) -> bool:
+    """Whether a gradient there has another shape, or the slope of forward is not what the gradients say."""
+    subject = other.subject
+    layer = subject.again()
+    before, inputs = dict(attributes_of(layer)), subject.fresh_inputs()
+    with quiet():
+        outputs = subject.runner.forward(layer, inputs)
+        if not all(np.all(np.isfinite(output)) for output in outputs):
+            return False
+        douts = tuple(np.ones(np.shape(o))[()] for o in outputs) if judgement.ignores_dout else upstream(outputs)
+        gradients = subject.runner.backward(layer, tuple(map(copied, douts)), seed=0)
+    run = PlainRun(layer, inputs, douts, outputs, gradients)
+    learned = list(pairs(before, attributes_of(layer)))
+    given = [(i, g) for i, g in enumerate(run.gradients[: len(run.inputs)]) if g is not None and _moves(run.inputs[i])]
+    if any(np.shape(g) != np.shape(run.inputs[i]) for i, g in given):
+        return True
+    if any(np.shape(pair.parameter) != np.shape(pair.gradient) for pair in learned):
+        return True
+    return _differs(subject, run, given, learned)
+
+
+def _moves(item: Any) -> bool:
+    return isinstance(item, np.ndarray | np.floating) and item.dtype.kind == "f"
+
+
+def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], learned: list[Pair]) -> bool:
+    """Whether a central difference along one direction is far from the sum of the gradients along it."""
+    generator = np.random.default_rng(0)
+    ways = {i: generator.normal(size=np.shape(g)) * size_of(run.inputs[i]) for i, g in given}
+    inner = {pair.name: generator.normal(size=np.shape(pair.gradient)) * size_of(pair.parameter) for pair in learned}
+    parts = [np.sum(ways[i] * g) for i, g in given]
+    parts += [np.sum(inner[pair.name] * np.asarray(pair.gradient)) for pair in learned]
+
+    def loss(step: float) -> tuple[float, float]:
+        layer = subject.again()
+        inputs = [x + step * ways[i] if i in ways else x for i, x in enumerate(subject.fresh_inputs())]
+        for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
+            if pair.name in inner:
+                pair.parameter[...] += step * inner[pair.name]
+        outputs = subject.runner.forward(layer, inputs)
+        return float(weighed(outputs, run.douts)), float(weighed(map(np.abs, outputs), map(np.abs, run.douts)))
+
+    with quiet():
+        (ahead, size), (behind, _) = loss(STEP), loss(-STEP)
+    slope = (ahead - behind) / (2 * STEP)
+    allowed = CLOSE * (abs(slope) + sum(map(abs, parts))) + 1e-8 * size
+    return not abs(slope - sum(parts)) <= allowed

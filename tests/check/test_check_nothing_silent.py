@@ -1,0 +1,261 @@
+"""What is not judged is said: a gradient that is missing, a container without parts, a setting that hides a mistake."""
+
+import numpy as np
+import pytest
+
+from dout.check.verb.check_layer import check
+
+X = np.random.default_rng(0).normal(size=(3, 4))
+
+
+def severities(report):
+    return {(f.code, f.argument): f.severity for f in report.findings if f.code in ("D101", "D105", "D108", "D501")}
+
+
+class Scale:
+    """Right; the others leave something out."""
+
+    def __init__(self, d=4):
+        self.gamma, self.beta = np.linspace(0.5, 2, d), np.zeros(d)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma + self.beta
+
+    def backward(self, dout):
+        self.dgamma, self.dbeta = np.sum(dout * self.x, axis=0), np.sum(dout, axis=0)
+        return dout * self.gamma
+
+
+class ReturnsNothing(Scale):
+    def backward(self, dout):
+        dx = dout * self.gamma
+        dx += 0
+
+
+class ForgetsToReturn(Scale):
+    def backward(self, dout):
+        self.dgamma, self.dbeta = np.sum(dout * self.x, axis=0), np.sum(dout, axis=0)
+        dx = dout * self.gamma
+        dx += 0
+
+
+class StartsWithOnes(ForgetsToReturn):
+    def __init__(self, d=4):
+        self.gamma, self.beta = np.ones(d), np.zeros(d)
+
+
+class IsTheFirst(ForgetsToReturn):
+    """There is no layer before it."""
+
+    def backward(self, dout):
+        self.dgamma, self.dbeta = np.sum(dout * self.x, axis=0), np.sum(dout, axis=0)
+        return None  # noqa: RET501 - said on purpose
+
+
+class ForgetsBeta(Scale):
+    def backward(self, dout):
+        self.dgamma = np.sum(dout * self.x, axis=0)
+        return dout * self.gamma
+
+
+class SumsTooMuch(Scale):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dgamma = np.sum(dout * self.x)
+        return dx
+
+
+def test_a_layer_that_leaves_nothing_out_has_no_such_finding():
+    report = check(Scale(), X)
+    assert (severities(report), report.missing) == ({}, ())
+
+
+def test_a_backward_that_gives_nothing_is_an_error():
+    report = check(ReturnsNothing(), X)
+    assert severities(report) == {("D105", "x"): "error"}
+    assert (report.verdicts, report.missing) == ((), ("gamma", "beta", "x"))
+
+
+@pytest.mark.parametrize("cls", [ForgetsToReturn, StartsWithOnes])
+def test_a_backward_without_return_is_an_error(cls):
+    assert severities(check(cls(), X)) == {("D105", "x"): "error"}
+
+
+def test_a_backward_that_returns_none_as_it_says_is_noted():
+    assert severities(check(IsTheFirst(), X))["D105", "x"] == "note"
+
+
+def test_a_parameter_without_a_gradient_beside_one_that_has_one_is_listed_and_warned_of():
+    report = check(ForgetsBeta(), X)
+    assert severities(report) == {("D105", "beta"): "warning"}
+    assert "? beta   no gradient found" in str(report)
+    assert report.to_json()["without_gradient"] == ["beta"]
+
+
+def test_a_gradient_that_is_one_number_does_not_disappear():
+    report = check(SumsTooMuch(), X)
+    assert severities(report) == {("D501", "gamma"): "error"}
+    assert "the gradient of gamma has shape (), gamma has (4,)" in "".join(f.message for f in report.findings)
+
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+
+class Chain:
+    def __init__(self):
+        self.layers = []
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        return dout
+
+
+class ChainInOrder(Chain):
+    def backward(self, dout):
+        for layer in self.layers:
+            dout = layer.backward(dout)
+        return dout
+
+
+class Given(Chain):
+    def __init__(self, parts):
+        self.layers = list(parts)
+
+
+@pytest.mark.parametrize("cls", [Chain, Given])
+def test_a_container_is_judged_with_parts_in_it(cls):
+    report = check(cls)
+    assert [str(verdict) for verdict in report.verdicts] == ["x: exact"]
+    assert "has no parts" not in str(report)
+
+
+def test_a_container_that_takes_its_parts_in_the_wrong_order_is_wrong():
+    assert severities(check(ChainInOrder)) == {("D101", "x"): "error"}
+
+
+class Named(Chain):
+    """Its parts have methods that no other layer has."""
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.run_ahead(x)
+        return x
+
+
+def test_a_container_for_which_there_are_no_parts_says_so():
+    assert "Named has no parts in self.layers" in "".join(f.message for f in check(Named).findings)
+
+
+class Filled(Chain):
+    def __init__(self):
+        self.layers = [Scale(), ForgetsBeta(), SumsTooMuch()]
+
+
+def test_the_parameters_of_parts_have_rows():
+    report = check(Filled(), X)
+    assert {v.argument for v in report.verdicts} >= {"Scale.gamma", "Scale.beta", "ForgetsBeta.gamma"}
+    assert severities(report)["D501", "SumsTooMuch.gamma"] == "error"
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+class Power:
+    """Forgets the factor that is 1 by default."""
+
+    def __init__(self, gain=1.0, mode="square"):
+        self.gain, self.mode = gain, mode
+
+    def forward(self, x):
+        self.x = x
+        return self.gain * (x**2 if self.mode == "square" else x**3 if self.mode == "cube" else x)
+
+    def backward(self, dout):
+        return dout * (2 * self.x if self.mode == "square" else 3 * self.x**2 if self.mode == "cube" else 1)
+
+
+class WrongCube(Power):
+    def backward(self, dout):
+        return self.gain * dout * 2 * self.x
+
+
+@pytest.mark.parametrize(("cls", "setting"), [(Power, "with gain = 0.375"), (WrongCube, "with mode = 'cube'")])
+def test_what_is_wrong_at_another_setting_alone_is_said_with_it(cls, setting):
+    (found,) = [f for f in check(cls, X).findings if f.code == "D101"]
+    assert (found.severity, setting in found.message) == ("error", True)
+
+
+class Join:
+    """Right for two widths that are the same."""
+
+    def forward(self, a, b):
+        return np.concatenate([a, b], axis=1)
+
+    def backward(self, dout):
+        half = dout.shape[1] // 2
+        return dout[:, :half], dout[:, half:]
+
+
+def test_two_inputs_of_equal_widths_do_not_hide_a_split():
+    assert "on a (3, 5)" in str(check(Join(), X, X[::-1].copy()))
+
+
+# --- conventions that are none ----------------------------------------------------------------------------------------
+
+
+class AbsoluteError:
+    """The gradient of a cross entropy, of another loss."""
+
+    def forward(self, p, t):
+        self.p, self.t = p, t
+        return np.sum(np.abs(p - t))
+
+    def backward(self, dout=1):
+        return dout * (self.p - self.t)
+
+
+class CrossEntropy(AbsoluteError):
+    def forward(self, p, t):
+        self.p, self.t = p, t
+        return -np.sum(t * np.log(p))
+
+
+class ShareOfTheSum:
+    """Adds up to 1, and is no softmax."""
+
+    def forward(self, x):
+        return x / x.sum(axis=1, keepdims=True)
+
+    def backward(self, dout):
+        return dout
+
+
+def test_prediction_minus_target_excuses_the_loss_alone_that_has_it():
+    p = np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)
+    t = np.eye(4)[[1, 0, 3]]
+    assert check(CrossEntropy(), p, t).ok
+    assert not check(AbsoluteError(), p, t).ok
+
+
+def test_no_layer_but_a_softmax_may_pass_dout_on():
+    assert not check(ShareOfTheSum(), np.abs(X)).ok
+
+
+class Clipped(Scale):
+    def __init__(self, limit=2.0):
+        super().__init__()
+        self.limit = limit
+
+    def backward(self, dout):
+        return super().backward(np.clip(dout, -self.limit, self.limit))
+
+
+def test_a_limit_that_cuts_a_gradient_off_is_meant_at_other_settings_too():
+    assert severities(check(Clipped, X)) == {}

@@ -1,0 +1,59 @@
+"""Mistakes as students make them, each beside its right twin: the mistake is an error, the twin is not.
+
+`student_mistakes.txt` has those that are wrong on ordinary inputs, `setting_mistakes.txt` those that are right as they
+are built and wrong at another setting. A case is the right source, a text in it, and the text in its stead.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FILES = [Path(__file__).parents[1] / "support" / f"{kind}_mistakes.txt" for kind in ("student", "setting")]
+
+
+def cases():
+    """Name, right source and wrong source of each."""
+    for file in FILES:
+        for block in re.split(r"^### ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            name, body = block.split("\n", 1)
+            right, edit = body.split("\n-----\n")
+            old, new = edit.removesuffix("\n").split("\n=====\n") if "\n=====\n" in edit else (edit[:-7], "")
+            assert right.count(old) == 1, name
+            yield name, right, right.replace(old, new)
+
+
+CASES = {name: twins for name, *twins in cases()}
+SAMPLE = [*CASES][::8]
+
+
+def checked(folder, names):
+    """The severities of the findings on each file, of a right and of a wrong layer, by its name."""
+    for name in names:
+        for kind, source in zip(("right", "wrong"), CASES[name], strict=True):
+            (folder / f"{kind}_{name}.py").write_text(f"import numpy as np\n\n\n{source}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "dout", "check", ".", "--json", "--timeout", "60"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500, check=False)
+    return {
+        Path(file["file"]).stem: [f["severity"] for layer in file["layers"] for f in layer["findings"]]
+        for file in json.loads(run.stdout)["files"]
+        if any(layer["verdicts"] or layer["findings"] for layer in file["layers"])
+    }
+
+
+def misjudged(found, names):
+    """The cases whose mistake is no error, and those whose twin is one."""
+    passed = [name for name in names if "error" not in found[f"wrong_{name}"]]
+    return passed, [name for name in names if "error" in found[f"right_{name}"]]
+
+
+def test_a_mistake_is_an_error_and_its_right_twin_is_none(tmp_path):
+    assert misjudged(checked(tmp_path, SAMPLE), SAMPLE) == ([], [])
+
+
+@pytest.mark.long
+def test_all_mistakes_are_errors_and_all_right_twins_are_none(tmp_path):
+    assert misjudged(checked(tmp_path, CASES), CASES) == ([], [])
