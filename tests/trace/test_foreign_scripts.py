@@ -96,7 +96,8 @@ print(x.dtype, x_test.shape[1:], t.shape, to_categorical(t, 10).shape)
             [(8, 1, 28, 28), (8,)],
         ),
         (
-            "from sklearn.datasets import fetch_openml\na, b = fetch_openml('mnist_784', return_X_y=True)\na, b = a[:9], b[:9]",
+            "from sklearn.datasets import fetch_openml\n"
+            "a, b = (part[:9] for part in fetch_openml('mnist_784', return_X_y=True))",
             [(9, 784), (9,)],
         ),
         ("import cupy as cp\na, b = cp.asnumpy(cp.ones((2, 3))), cp.zeros(4)", [(2, 3), (4,)]),
