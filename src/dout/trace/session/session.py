@@ -9,7 +9,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -18,7 +17,7 @@ from dout.run import flat, is_class, module_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace
-from dout.trace.session.layer_calls import KINDS, MethodsOf, is_layer, plain_methods, recording
+from dout.trace.session.layer_calls import KINDS, LayerMethods, MethodsOf, is_layer, plain_methods, recording
 from dout.trace.session.swaps import Swaps
 from dout.trace.session.users_warnings import users_warnings
 from dout.trace.tracer import traced_modules
@@ -39,10 +38,17 @@ class Patches:
     def __init__(self, is_user_class: Any, methods_of: MethodsOf, met_layer: Callable[[], None]) -> None:
         self.is_user_class = is_user_class
         self.met_layer = met_layer
-        self.methods_of = cache(methods_of)
+        self._methods_of = methods_of
+        self._methods: dict[int, tuple[type, LayerMethods | None]] = {}  # by identity: a metaclass may refuse to hash
         self.layers = True  # whether the calls of layers are recorded
         self.undo: list[tuple[Any, str, Any, Any]] = []
         self.seen: set[int] = set()
+
+    def methods_of(self, cls: type) -> LayerMethods | None:
+        """The methods of a layer, asked for once."""
+        if id(cls) not in self._methods:
+            self._methods[id(cls)] = cls, self._methods_of(cls)
+        return self._methods[id(cls)][1]
 
     def namespace(self, names: dict[str, Any]) -> None:
         """Lead a module's names of numpy and math to the tracing versions, and record its layers' calls."""
