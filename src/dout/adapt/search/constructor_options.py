@@ -42,7 +42,8 @@ _LISTS = (
 )
 
 
-_KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array"})
+_KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array",
+                    "generator"})  # fmt: skip
 
 
 _OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
@@ -140,6 +141,8 @@ class ClassSettings:
             return [[4, 5], [3, 4, 5], []]
         if first == "array":
             return [numbers((3, 4), name), numbers((4,), name)]
+        if first == "generator":
+            return [np.random.default_rng(0), np.random.RandomState(0)]
         if first == "float":
             return [real_named(name)]
         if "optim" in lower:

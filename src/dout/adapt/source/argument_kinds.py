@@ -40,6 +40,7 @@ _ONLY = {  # the attributes that one kind alone has
     "array": re.compile(r"shape|T|dot|ndim|dtype|reshape|transpose|astype|flatten|ravel|sum|mean|clip|max|min"),
     "dict": re.compile(r"keys|items|values|get|setdefault"),
     "str": re.compile(r"lower|upper|startswith|casefold"),
+    "generator": re.compile(r"(standard_)?normal|uniform|integers|binomial|permutation|randn|rand|randint"),
 }
 _TAKE_SIZES = frozenset({"randn", "rand"})  # as their arguments
 _TAKE_A_SHAPE = frozenset({"zeros", "ones", "empty", "random", "random_sample", "standard_normal"})
@@ -48,7 +49,7 @@ _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "ein
 
 @total(tuple)
 def kinds_for(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable class shape, or a class by name.
+    """What an argument is: int float bool str tuple list dict array callable class shape generator, or a class by name.
 
     The surest first: by its annotation, then by what is done with it, then by its document.
     """
