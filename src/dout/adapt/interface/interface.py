@@ -243,18 +243,11 @@ def candidates(cls: type) -> Iterator[Interface]:
 
 
 def method_names(cls: type) -> tuple[str, str] | None:
-    """The forward and the backward of a class whose backward takes the upstream gradient; None where none is clear.
-
-    >>> class Scale:
-    ...     def forward_propagation(self, x): return 2 * x
-    ...     def backward_propagation(self, output_error, learning_rate): return 2 * output_error
-    >>> method_names(Scale)
-    ('forward_propagation', 'backward_propagation')
-    """
+    """The forward and the backward of a class whose backward takes the upstream gradient; None where none is clear."""
     first = next(candidates(cls), None)
-    if first is None or first.local or first.context or DOUT not in first.roles:
-        return None
-    return first.forward, first.backward
+    if first and DOUT in first.roles and not (first.local or first.context):
+        return first.forward, first.backward
+    return None
 
 
 def is_plain(cls: type) -> bool:

@@ -1,0 +1,85 @@
+"""`dout show` of whole programs: where they are stopped, what is drawn of one that fails, where a gradient ends."""
+
+import json
+
+import pytest
+from show_commands import LAYER, dout, refused, script
+
+SINGULAR = """
+import numpy as np
+class Values:
+    def forward(self, x):
+        return {inside}
+    def backward(self, dout):
+        return dout
+y = Values().forward({given})
+z = Values().forward({after})
+"""
+
+
+@pytest.mark.parametrize(
+    ("inside", "given", "after", "said", "line"),
+    [
+        ("np.linalg.svd(x)[0] + x", "np.eye(2)", "y", "np.linalg.svd is not in dout's table of primitives", 5),
+        ("x * 2.0", "np.eye(2)", "np.linalg.svd(y)[0]", "np.linalg.svd is not in dout's table of primitives", 9),
+        ("complex(x).real * x", "2.0", "y", "complex(...) turns a traced value into a plain number", 5),
+    ],
+    ids=["in a layer", "between layers", "a number"],
+)
+def test_where_the_trace_ends_the_picture_says_so(tmp_path, inside, given, after, said, line):
+    run = dout("show", script(tmp_path, SINGULAR.format(inside=inside, given=given, after=after)), "--json")
+    (event,) = (event for event in json.loads(run.stdout)["events"] if event["kind"] == "escape")
+    assert event["message"].startswith(f"a gradient ends here: {said}")
+    assert event["line"] == line
+
+
+def test_a_training_loop_is_stopped_after_its_round_unless_it_is_to_run_on(tmp_path):
+    text = LAYER + "mul = MulLayer()\nfor turn in range(3):\n    mul.forward(2.0, 3.0)\n    mul.backward(1.0)\n"
+    text += "    print('turn', turn)\n"
+    stopped, whole = (dout("show", script(tmp_path, text), *more) for more in ([], ["--run-on"]))
+    assert ("turn 0" in stopped.stdout, "turn 1" in stopped.stdout) == (True, False)
+    assert "the program was stopped where its next round begins (--run-on lets it go on)" in " ".join(
+        stopped.stdout.split()
+    )
+    assert "turn 2" in whole.stdout
+
+
+def test_arguments_are_passed_on_to_the_script(tmp_path):
+    text = LAYER + "import sys\nprint(sys.argv[1:])\nMulLayer().forward(float(sys.argv[2]), 3.0)\n"
+    assert "['--lr', '3']" in dout("show", script(tmp_path, text), "--", "--lr", "3").stdout
+    refused(dout("show", "Sigmoid", "--", "--lr", "3"), "Sigmoid is no script; --lr is for a script")
+
+
+def test_what_a_script_did_before_it_failed_is_drawn_and_the_error_follows(tmp_path):
+    text = LAYER + "MulLayer().forward(2.0, 3.0)\nmissing\n"
+    run = dout("show", script(tmp_path, text))
+    assert run.returncode == 2
+    assert "MulLayer" in run.stdout
+    assert "NameError: name 'missing'" in run.stderr
+
+
+def test_at_the_time_limit_what_a_script_did_is_drawn(tmp_path):
+    text = LAYER + "MulLayer().forward(2.0, 3.0)\nwhile True:\n    pass\n"
+    run = dout("show", script(tmp_path, text), "--timeout", "1")
+    assert run.returncode == 0
+    assert "MulLayer" in run.stdout
+    assert "did not end within 1 s" in run.stdout
+
+
+def test_a_backward_that_is_given_the_target_is_compared_with_nothing(tmp_path):
+    text = """
+import numpy as np
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y
+    def backward(self, y_true):
+        return self.y - y_true
+layer = Softmax()
+y = layer.forward(np.array([[1.0, 2.0, 0.5]]))
+dx = layer.backward(np.array([[0.0, 1.0, 0.0]]))
+"""
+    run = dout("show", script(tmp_path, text))
+    assert run.returncode == 0
+    assert "✗" not in run.stdout
