@@ -1,6 +1,6 @@
-"""A training script as people write them: a net of two layers learns which arm of a spiral a point lies on.
+"""A training script as people write them: a net of two layers learns to which of three clusters a point belongs.
 
-    dout show examples/train_spiral.py --round 3 -- --lr 0.1
+    dout show examples/train_clusters.py --round 3 -- --lr 0.1
 """
 
 import argparse
@@ -43,21 +43,19 @@ class SoftmaxWithLoss:
         return dout * (self.y - self.t) / len(self.t)
 
 
-def spiral(generator, points=30, arms=3):
-    """Points on three arms, and the arm of each as a row with a single one."""
-    arm = np.repeat(np.arange(arms), points)
-    radius = np.tile(np.linspace(0, 1, points), arms)
-    angle = 4 * (arm + radius) + generator.normal(scale=0.2, size=arm.shape)
-    return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1), np.eye(arms)[arm]
+def clusters(generator, points=90):
+    """Points about three centres, and the centre of each as a row with a single one."""
+    kind = generator.integers(0, 3, points)
+    return generator.normal(size=(points, 2)) + 2 * np.eye(3, 2)[kind], np.eye(3)[kind]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lr", type=float, default=1.0)
+    parser.add_argument("--lr", type=float, default=0.5)
     parser.add_argument("--epochs", type=int, default=200)
     options = parser.parse_args()
     generator = np.random.default_rng(0)
-    x, t = spiral(generator)
+    x, t = clusters(generator)
     first, relu, second = Affine(2, 16, generator), Relu(), Affine(16, 3, generator)
     loss = SoftmaxWithLoss()
     for epoch in range(options.epochs):
