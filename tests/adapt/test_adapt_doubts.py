@@ -178,3 +178,26 @@ class Squeezed:
 def test_axes_of_one_are_given_where_the_gradient_has_them():
     assert np.shape(example(Squeezed, {}, {}).inputs["x"])[1:3] == (1, 1)
     assert set(words(Squeezed).values()) == {Word.EXACT}
+
+
+class Drawn:
+    def __init__(self, n_in, n_out, source):
+        self.W = source.normal(size=(n_in, n_out))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class DrawnTheOldWay(Drawn):
+    def __init__(self, n_in, n_out, source):
+        self.W = source.randn(n_in, n_out)
+
+
+@pytest.mark.parametrize("cls", [Drawn, DrawnTheOldWay])
+def test_what_draws_numbers_is_a_random_generator(cls):
+    assert words(cls) == {"x": Word.EXACT, "W": Word.EXACT}

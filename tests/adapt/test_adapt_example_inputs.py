@@ -392,26 +392,3 @@ def test_what_is_switched_off_is_off_for_backward_too(tmp_path):
         made = layer()
         assert made.forward(*inputs).sum() == inputs[0].sum() * (1 + training)
         assert made.backward(np.ones_like(inputs[0])).sum() == inputs[0].size * (1 + training)
-
-
-class Drawn:
-    def __init__(self, n_in, n_out, source):
-        self.W = source.normal(size=(n_in, n_out))
-
-    def forward(self, x):
-        self.x = x
-        return x @ self.W
-
-    def backward(self, dout):
-        self.dW = self.x.T @ dout
-        return dout @ self.W.T
-
-
-class DrawnTheOldWay(Drawn):
-    def __init__(self, n_in, n_out, source):
-        self.W = source.randn(n_in, n_out)
-
-
-@pytest.mark.parametrize("cls", [Drawn, DrawnTheOldWay])
-def test_what_draws_numbers_is_a_random_generator(cls):
-    assert {v.argument: v.word for v in check(cls).verdicts} == {"x": Word.EXACT, "W": Word.EXACT}

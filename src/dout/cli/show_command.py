@@ -149,7 +149,8 @@ def _methods_of(cls: type) -> LayerMethods | None:
     """The methods of a layer; None where the class is none, or nobody can tell."""
     from dout.trace.session.layer_calls import LayerMethods, plain_methods
 
-    if (plain := plain_methods(cls)) is not None and _takes_dout_alone(cls):
+    plain = plain_methods(cls)
+    if plain is not None and _takes_dout_by_name(cls):
         return plain
     from dout.adapt.interface.interface import method_names
 
@@ -162,11 +163,10 @@ def _methods_of(cls: type) -> LayerMethods | None:
     return None if names is None else LayerMethods(names[0], names[1])
 
 
-def _takes_dout_alone(cls: type) -> bool:
-    """Whether backward has one argument, in a name for an upstream gradient: then nothing needs to be looked into."""
+def _takes_dout_by_name(cls: type) -> bool:
+    """Whether backward has one argument, called `dout`: then nobody has to be asked, which takes a moment to load."""
     code = getattr(getattr(cls, "backward", None), "__code__", None)
-    names: tuple[str, ...] = code.co_varnames[1 : code.co_argcount] if code is not None else ()
-    return len(names) == 1 and names[0].lower().startswith(("d", "grad", "g_", "upstream", "error"))
+    return code is not None and code.co_varnames[1 : code.co_argcount] == ("dout",)
 
 
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:

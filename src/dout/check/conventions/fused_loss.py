@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.check.conventions.softmax import softmax
 from dout.check.exact.subject import Subject
 from dout.judge.judging_points import nearby
 from dout.run import PlainRun, central_difference, copied, weighed
@@ -39,7 +40,7 @@ def _follows(subject: Subject, place: int) -> bool:
     The absolute error of probabilities has another gradient, whatever its backward says.
     """
     try:
-        return any(_is_derivative(subject, place, activation) for activation in (_softmax, _sigmoid))
+        return any(_is_derivative(subject, place, activation) for activation in (softmax, _sigmoid))
     except Exception:  # the user's code, on other inputs
         return False
 
@@ -48,7 +49,7 @@ def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any
     generator = np.random.default_rng(1)
     z = generator.normal(size=np.shape(subject.inputs[place]))
     inputs = [
-        _as_labels(item) if activation is _softmax and np.shape(item) == z.shape else copied(item)
+        _as_labels(item) if activation is softmax and np.shape(item) == z.shape else copied(item)
         for item in subject.inputs
     ]
 
@@ -71,10 +72,6 @@ def _moved(run: Callable[[Any], PlainRun], z: Any, way: Any, step: float) -> flo
 def _as_labels(item: Any) -> Any:
     """Rows with one 1 where the item has its largest number."""
     return np.eye(np.shape(item)[-1])[np.argmax(item, axis=-1)]
-
-
-def _softmax(z: Any) -> Any:
-    return np.exp(z) / np.sum(np.exp(z), axis=-1, keepdims=True)
 
 
 def _sigmoid(z: Any) -> Any:

@@ -30,13 +30,14 @@ def is_softmax(subject: Subject) -> bool:
 
     def holds(x: Any, y: Any) -> bool:
         axes = [*((axis,) for axis in range(x.ndim) if x.shape[axis] > 1), tuple(range(x.ndim))]
-        return any(np.allclose(found, _softmax(x, axis), atol=_CLOSE) for found in (y, np.exp(y)) for axis in axes)
+        return any(np.allclose(found, softmax(x, axis), atol=_CLOSE) for found in (y, np.exp(y)) for axis in axes)
 
     with np.errstate(over="ignore"):
         return len(subject.inputs) == 1 and _holds_of(subject, lambda x, y: x.shape == y.shape and holds(x, y))
 
 
-def _softmax(x: Any, axis: tuple[int, ...]) -> Any:
+def softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
+    """The softmax along one axis, or over several."""
     exp = np.exp(x - x.max(axis=axis, keepdims=True))
     return exp / exp.sum(axis=axis, keepdims=True)
 

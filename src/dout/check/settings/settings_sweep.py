@@ -22,7 +22,7 @@ from dout.check.settings.other_settings import OtherSubject, larger_inputs, othe
 from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, arrays, attributes_of, copied, quiet, size_of, upstream, weighed
+from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
 from dout.trace.session.pairing import Pair, pairs
 
 MOST_SECONDS = 0.5  # for all settings of a layer
@@ -157,17 +157,19 @@ def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], lear
     parts = [np.sum(ways[i] * g) for i, g in given]
     parts += [np.sum(inner[pair.name] * np.asarray(pair.gradient)) for pair in learned]
 
-    def loss(step: float) -> tuple[float, float]:
+    sizes: list[float] = []
+
+    def loss(step: float) -> float:
         layer = subject.again()
         inputs = [x + step * ways[i] if i in ways else x for i, x in enumerate(subject.fresh_inputs())]
         for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
             if pair.name in inner:
                 pair.parameter[...] += step * inner[pair.name]
         outputs = subject.runner.forward(layer, inputs)
-        return float(weighed(outputs, run.douts)), float(weighed(map(np.abs, outputs), map(np.abs, run.douts)))
+        sizes.append(float(weighed(map(np.abs, outputs), map(np.abs, run.douts))))
+        return float(weighed(outputs, run.douts))
 
     with quiet():
-        (ahead, size), (behind, _) = loss(STEP), loss(-STEP)
-    slope = (ahead - behind) / (2 * STEP)
-    allowed = CLOSE * (abs(slope) + sum(map(abs, parts))) + 1e-8 * size
+        slope = central_difference(loss, STEP)
+    allowed = CLOSE * (abs(slope) + sum(map(abs, parts))) + 1e-8 * sizes[0]
     return not abs(slope - sum(parts)) <= allowed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from dout.trace.session.side_effects import MOST_COPIED
 from dout.trace.tracer.random_draws import generator_of
 from dout.trace.tracer.run_record import LIMIT
 from dout.trace.tracer.traced import Traced, TracedArray, plain
-from dout.trace.tracer.tracer import Tracer
+from dout.trace.tracer.tracer import Tracer, attempting
 
 _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
 # The effects of these outlast the call, or change other calls, and no node records them. Of a generator: later draws.
@@ -45,6 +44,7 @@ def too_long(most: int) -> str:
     return f"it takes more than {most} operations, as a loop over single elements does"
 
 
+@attempting
 class Yielding(Tracer):
     """A tracer that steps aside where it would refuse: it records no more, and the user's code runs on plainly."""
 
@@ -162,14 +162,6 @@ class Yielding(Tracer):
         """Take a random generator."""
         self.met.append(generator_of(generator))
         return super().generator(generator)
-
-
-def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, *given: self.attempt(partial(answer, self), *given)
-
-
-for _name in ("method", "ufunc_method", "emit", "escape", "attribute"):  # as `call`
-    setattr(Yielding, _name, _attempted(getattr(Tracer, _name)))
 
 
 class _Flags:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.program.data_sets import images
+from dout.trace.program.data_sets import as_rows, images
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
@@ -34,7 +34,8 @@ def content(name: str) -> bytes | None:
         names = [f"{i}.png" for i in range(len(labels))]
         return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
     if name == "mnist.pkl.gz":
-        return gzip.compress(pickle.dumps(tuple(map(_rows, (0, 1, 1)))), 0)
+        parts = (images("mnist", part) for part in (0, 1, 1))
+        return gzip.compress(pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts)), 0)
     if (found := _CSV.search(name)) is not None:
         pixels, labels = images("mnist", part=int(found["part"] == "test"))
         table = np.column_stack([labels, pixels.reshape(len(pixels), -1)])
@@ -47,12 +48,6 @@ def content(name: str) -> bytes | None:
     if name.endswith("batches.meta"):
         return _old_pickle({"label_names": [f"class {i}" for i in range(10)], "num_cases_per_batch": 10_000})
     return _text() if name.endswith(".txt") else None
-
-
-def _rows(part: int) -> tuple[Any, Any]:
-    """Images as rows of numbers from 0 to 1, and their labels."""
-    pixels, labels = images("mnist", part)
-    return pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(255), labels.astype(np.int64)
 
 
 def _idx(data: Any) -> bytes:

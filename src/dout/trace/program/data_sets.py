@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,16 +39,18 @@ def loader(name: str, said: Callable[[str], None]) -> Any:
 
     `said` hears which data a program was given.
     """
-    name = name.removeprefix("tensorflow.").removeprefix("python.")
-    if name in _LOADERS:
-        return _told(name, said)
-    return None
+    name = _short(name)
+    return _told(name, said) if name in _LOADERS else None
 
 
 def is_before_loader(name: str) -> bool:
     """Whether a dotted name is that of a module with a loader in it."""
-    name = name.removeprefix("tensorflow.").removeprefix("python.")
-    return any(known.startswith(f"{name}.") for known in _LOADERS)
+    return any(known.startswith(f"{_short(name)}.") for known in _LOADERS)
+
+
+def _short(name: str) -> str:
+    """The name of a part of Keras without that of the library that it came in."""
+    return name.removeprefix("tensorflow.").removeprefix("python.")
 
 
 def _told(name: str, said: Callable[[str], None]) -> Any:
@@ -63,15 +65,21 @@ def _told(name: str, said: Callable[[str], None]) -> Any:
 def _rows(most: int) -> int:
     """How many rows of a set are made: as many as the program's files can ask for, at most as many as it has."""
     files = {str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())}
-    named = [_largest_number(file) for file in files if file.endswith((".py", ".ipynb")) and is_user_code(file)]
-    return min(most, max([_FEWEST, *named]))
+    users = [Path(file) for file in files if file.endswith((".py", ".ipynb")) and is_user_code(file)]
+    return min(most, max([_FEWEST, *map(_largest_number, users)]))
 
 
-def _largest_number(file: str) -> int:
+def _largest_number(file: Path) -> int:
     try:
-        tree = ast.parse(source_of(Path(file)))
+        return _largest_in(source_of(file))
     except (SyntaxError, ValueError, OSError):
         return 0
+
+
+@lru_cache(maxsize=256)
+def _largest_in(text: str) -> int:
+    """The largest whole number that a program's text names; each part of each set asks for it."""
+    tree = ast.parse(text)
     return max((n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int), default=0)
 
 
@@ -83,10 +91,15 @@ def images(kind: str, part: int = 0) -> tuple[Any, Any]:
     return draw.integers(0, 256, (rows, *shape), dtype=np.uint8), draw.integers(0, classes, rows).astype(np.uint8)
 
 
+def as_rows(pixels: Any) -> Any:
+    """Images as rows of numbers from 0 to 1."""
+    return pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(255)
+
+
 def _keras(kind: str, **kwargs: Any) -> Any:
     parts = [images(kind, part) for part in (0, 1)]
     column = (-1, 1) if kind.startswith("cifar") else (-1,)
-    return tuple((images, labels.reshape(column)) for images, labels in parts)
+    return tuple((pixels, labels.reshape(column)) for pixels, labels in parts)
 
 
 def _one_hot(labels: Any, num_classes: int | None = None, dtype: Any = "float32") -> Any:
@@ -98,7 +111,7 @@ def _read_data_sets(folder: str = "", one_hot: bool = False, **kwargs: Any) -> A
     """As the first TensorFlow's examples had it: images as rows of 784 numbers from 0 to 1, in three parts."""
 
     def part(pictures: Any, labels: Any) -> Any:
-        rows = pictures.reshape(len(pictures), -1).astype(np.float32) / np.float32(255)
+        rows = as_rows(pictures)
         targets = _one_hot(labels, 10, float) if one_hot else labels
         at = [0]
 

@@ -44,7 +44,6 @@ class _Finder(Loader):
     def __init__(self, said: Callable[[str], None]) -> None:
         self.said = said
         self.made: list[str] = []
-        self._files: list[str] = []  # the user's files that have asked for something
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """A spec of the user's module in another folder, or of what stands for a library; None where there is none."""

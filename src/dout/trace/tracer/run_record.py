@@ -169,10 +169,8 @@ class RunRecord(Recorder):
 
     def step_aside(self, why_not: str) -> None:
         """Record no more, for a reason that another thread has; the user's code runs on plainly."""
-        frame = sys._current_frames().get(self.thread)
-        while frame is not None and not source.is_user_code(frame.f_code.co_filename):
-            frame = frame.f_back
-        at = f", at {source.line_of(frame)}" if frame is not None else ""
+        where = source.users_place(sys._current_frames().get(self.thread))
+        at = f", at {where}" if where else ""
         self.refused = self.refused or UnsupportedError(f"{why_not}{at}")
         self.recording = False
 

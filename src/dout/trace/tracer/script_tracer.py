@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -17,7 +16,7 @@ from dout.run import attributes_of, flat
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.tracer.traced import TracedArray
-from dout.trace.tracer.tracer import Tracer
+from dout.trace.tracer.tracer import Tracer, attempting
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
@@ -28,6 +27,7 @@ MOST_BYTES = 2_000_000_000  # of their values
 _DEEP, _WIDE = 3, 1_000  # levels of a layer's attributes, and parts of each, in which arrays are looked for
 
 
+@attempting
 class ScriptTracer(Tracer):
     """Records the round that is asked for, the first or a later one, of a program that is not there to be traced.
 
@@ -197,11 +197,3 @@ def _asking_library() -> str:
     if frame is None or user_source.is_user_code(frame.f_code.co_filename):
         return ""
     return str(frame.f_globals.get("__name__", "a library")).partition(".")[0]
-
-
-def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, *given: self.attempt(partial(answer, self), *given)
-
-
-for _name in ("call", "method", "ufunc_method", "emit", "escape", "attribute"):
-    setattr(ScriptTracer, _name, _attempted(getattr(Tracer, _name)))

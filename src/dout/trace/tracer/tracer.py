@@ -6,7 +6,8 @@ import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, p
 
 LARGE = 1 << 16  # bytes of one array
 _numbers = frozenset(PYTHON_NUMBERS)
+_T = TypeVar("_T", bound=type)
 _ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
 # These must not run again after a failure: they write, or call the user's functions.
 _ONCE = frozenset({*WRITES, np.apply_along_axis, np.piecewise})
@@ -308,6 +310,18 @@ def _without_out(kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 def _is_kept(name: str, operands: tuple[Any, ...], static: dict[str, Any]) -> bool:
     """Whether nothing is squeezed: then NumPy gives the very array."""
     return name == "squeeze" and isinstance(operands[0], TracedArray) and static["shape"] == operands[0].shape
+
+
+def attempting(cls: _T) -> _T:
+    """Let a class of tracers be asked by its `attempt` for every answer that can be refused, as `call`."""
+    for name in ("call", "method", "ufunc_method", "emit", "escape", "attribute"):
+        if name not in vars(cls):  # it may attempt by itself
+            setattr(cls, name, _attempted(getattr(cls, name)))
+    return cls
+
+
+def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *given: self.attempt(partial(answer, self), *given)
 
 
 @contextmanager
