@@ -133,6 +133,7 @@ def _run(
     """Run every target."""
     from dout.check.project.discover import find_jobs
     from dout.check.worker.jobs import GivenArguments
+    from dout.check.worker.program_phase import UsedLayers, used_layers
     from dout.check.worker.runner import run
     from dout.cli.output.progress import Progress
     from dout.engine.runtime.parallel_threshold import cores
@@ -141,12 +142,18 @@ def _run(
     jobs, result.problems = find_jobs(places, result.settings)
     result.given = {**init.texts, **inputs.texts}
     given = GivenArguments(dict(init), dict(inputs), result.settings.memory, interface=interface, pictures=pictures)
+    how: Any = {"processes": processes or cores(), "timeout": result.settings.timeout, "isolated": isolate}
     with Progress("checking", len(jobs)) as progress:
-        result.outcomes = run(
-            jobs, given, processes=processes or cores(), timeout=result.settings.timeout, isolated=isolate,
-            asked={where for where, _ in places if not Path(where).is_dir()} | {"dout.layers"},
-            done=lambda outcome: progress.advance(), waiting=progress.look,
+        asked = {where for where, _ in places if not Path(where).is_dir()} | {"dout.layers"}
+        used = UsedLayers()
+        if not (init or inputs or interface):
+            used = used_layers(jobs, given, asked=asked, waiting=progress.look, **how)
+        rest = [job for job in jobs if not (job.where in asked and used.is_all_of(job))]
+        outcomes = run(
+            rest, given, used=used.layers, asked=asked, done=lambda outcome: progress.advance(), waiting=progress.look,
+            **how,
         )  # fmt: skip
+    result.outcomes = used.with_programs(jobs, outcomes, asked)
     result.problems += [outcome.problem for outcome in result.outcomes if outcome.problem]
     result.tracebacks = [outcome.traceback for outcome in result.outcomes if outcome.traceback]
     if result.checked:

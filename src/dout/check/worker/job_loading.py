@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from dout.adapt.interface.interface import pairs_of
+from dout.check.program.observed_layers import Observer
 from dout.check.project.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
 from dout.check.worker.statement_runner import LoadRun, Stop
@@ -26,8 +27,10 @@ from dout.run import names_of
 from dout.run.attributes import qualname_of
 from dout.trace.model.user_source import is_user_code
 from dout.trace.program import notebooks
+from dout.trace.program.missing_files import missing_files
 from dout.trace.program.project_root import at_home, free_name, home, loaded, name_in_package
 from dout.trace.program.removed_numpy_names import Removed
+from dout.trace.program.script_imports import script_imports
 from dout.trace.program.stub_modules import needed_by
 from dout.trace.record.script import run_user_code
 from dout.trace.session.side_effects import KeptRuntime
@@ -77,6 +80,38 @@ class Loading:
         finally:
             sys.argv = arguments
             os.chdir(here)
+
+    def program(self) -> Observer:
+        """Run the file as a program, until it has shown how it uses its layers; what was seen of it.
+
+        Raises as `module`.
+        """
+        path = Path(self.job.where).absolute()
+        is_notebook = path.suffix == notebooks.SUFFIX
+        text, _ = _text(path)
+        cells = notebooks.cells_of(path) if is_notebook else [text]
+        parts = {f"{path}, cell {n}" if is_notebook else str(path): cell for n, cell in enumerate(cells, 1)}
+        self._prepare()
+        observer, arguments = Observer(str(path)), sys.argv
+        main = ModuleType("__main__")
+        main.__file__ = str(path)
+        home_ = home(path, text)
+        sys.path[:0] = home_.folders
+        if "from ." in text:
+            main.__package__ = home_.name.rpartition(".")[0]
+        sys.argv, sys.modules["__main__"] = [str(path)], main
+        said = partial(self.send, "data")
+        try:
+            with script_imports(said), missing_files(path, said, apart=True):
+                self.kept.take()
+                self._run.hears = observer.hear
+                for name, part in parts.items():
+                    notebooks.remember(name, part)
+                    self._run.module(main, part, name)
+        finally:
+            self.kept.take()
+            sys.argv = arguments
+        return observer
 
     def _prepare(self) -> None:
         """From now on the user's code runs: it is answered, watched, and leaves nothing."""

@@ -34,7 +34,8 @@ class Checked:
     """A report, what was chosen to make it (constructor arguments and inputs), and which given names the layer took.
 
     `interface` says how the layer was called, where that is not the plain `forward(x)` and `backward(dout)`; `trace` is
-    the document of a recording that shows a wrong gradient, where pictures are wanted.
+    the document of a recording that shows a wrong gradient, where pictures are wanted. `used` says which program uses
+    the layer so, "as used in train.py:41", and `file` is where the class is written then.
     """
 
     report: Report
@@ -43,6 +44,8 @@ class Checked:
     took: frozenset[str] = frozenset()
     interface: str = ""
     trace: Mapping[str, Any] | None = None
+    used: str = ""
+    file: str = ""
 
 
 class ObjectText(str):

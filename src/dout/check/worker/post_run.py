@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import ModuleType
+from typing import Any
 
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Raised
@@ -32,9 +32,9 @@ def _excused(layer: str, item: Finding, act: str) -> Finding:
 class UsesOfOldNames:
     """Shares out the uses of names that NumPy has removed: each goes to the layer that it stands in, or that ran it."""
 
-    def __init__(self, removed: Removed, module: ModuleType, layers: Sequence[str]) -> None:
+    def __init__(self, removed: Removed, layers: Mapping[str, Any]) -> None:
         self.removed, self.pending = removed, removed.take()
-        self._spans = {name: _span(getattr(module, name, None)) for name in layers}
+        self._spans = {name: _span(item) for name, item in layers.items()}
 
     def noted(self, report: Report) -> Report:
         """A report with those of its layer."""

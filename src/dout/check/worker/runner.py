@@ -51,7 +51,8 @@ class JobOutcome:
     """What became of a job: the layers in their order, or the problem that kept the file from being run.
 
     `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `refused` are the
-    acts that the check did not allow, and `remarks` what else happened: a statement of the file failed.
+    acts that the check did not allow, and `remarks` what else happened: a statement of the file failed. `data` says
+    which data of a program were stood for.
     """
 
     job: Job
@@ -61,6 +62,7 @@ class JobOutcome:
     skipped: str = ""
     refused: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
 
 
 def run(
@@ -70,6 +72,7 @@ def run(
     processes: int = 1,
     timeout: float = 0.0,
     asked: Container[str] | None = None,
+    used: Mapping[str, Mapping[str, Checked]] = {},
     isolated: bool = False,
     done: Callable[[JobOutcome], None] = lambda outcome: None,
     waiting: Callable[[], None] = lambda: None,
@@ -82,7 +85,8 @@ def run(
     file: what is temporary lies in a folder that is removed.
 
     `asked` are the places that were named, and not only their folder (None: all); what keeps another from being run is
-    no problem, it is skipped. With `isolated` the files run in an empty folder, without a network.
+    no problem, it is skipped. `used` are the layers that are checked already, as programs use them: by their file,
+    without links, and by name. With `isolated` the files run in an empty folder, without a network.
     """
     outcomes = [JobOutcome(job) for job in jobs]
     queue = deque(range(len(jobs)))
@@ -102,7 +106,8 @@ def run(
                 is_asked = asked is None or outcome.job.where in asked
                 own = tempfile.mkdtemp(dir=scratch)
                 rules = GuardRules(own, is_asked, timeout, isolated=isolated)
-                running.append(_Process(outcome, replace(given, rules=rules), timeout, method, first))
+                known = used.get(os.path.realpath(outcome.job.where), {})
+                running.append(_Process(outcome, replace(given, rules=rules), timeout, method, first, known))
             connection.wait([process.pipe for process in running], timeout=_LOOK)
             waiting()
             for process in list(running):
@@ -140,12 +145,13 @@ class _Process:
     """A job under way, or the help that the `first` process of a job gets once no other job waits."""
 
     def __init__(
-        self, outcome: JobOutcome, given: GivenArguments, timeout: float, method: str, first: _Process | None = None
-    ) -> None:
+        self, outcome: JobOutcome, given: GivenArguments, timeout: float, method: str, first: _Process | None = None,
+        known: Mapping[str, Checked] = {},
+    ) -> None:  # fmt: skip
         self.outcome, self.given, self.timeout, self.method = outcome, given, timeout, method
         self.first = first or self
         self.names: list[str] | None = None
-        self.by_name: dict[str, Checked] = first.by_name if first else {}
+        self.by_name: dict[str, Checked] = first.by_name if first else dict(known)
         self.stops: list[Stop] = first.stops if first else []
         self.lost: dict[str, str] = first.lost if first else {}
         taken: Any = first.turns.taken if first else shared(method)
@@ -155,9 +161,14 @@ class _Process:
         self.first.helpers += first is not None
         self.start()
 
+    @property
+    def is_program(self) -> bool:
+        """Whether it runs a program: another process would see it run otherwise."""
+        return self.outcome.job.kind == "program"
+
     def may_be_helped(self, processes: int) -> bool:
         """Whether another process would soon take over layers: the file is loaded fast, and has several left."""
-        if self.names is None or self.turns.helps or self.outcome.job.names is not None:
+        if self.names is None or self.turns.helps or self.outcome.job.names is not None or self.is_program:
             return False
         fast = self.loaded - self.began < _FAST and time.monotonic() - self.loaded > _PATIENCE
         return fast and self.helpers < processes - 1 and self.turns.left(self.names) > 1
@@ -201,8 +212,9 @@ class _Process:
         self.since = time.monotonic()
         if kind == "at":
             self.at = content
-        elif kind in ("remark", "refused"):
-            told = self.outcome.remarks if kind == "remark" else self.outcome.refused
+        elif kind in ("remark", "refused", "data"):
+            lists = {"remark": self.outcome.remarks, "refused": self.outcome.refused, "data": self.outcome.data}
+            told = lists[kind]
             told += [text for text in content if text not in told]
         elif kind == "stop":
             if content[0].place not in {stop.place for stop in self.stops}:  # it is told again by a second process

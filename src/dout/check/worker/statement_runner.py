@@ -11,16 +11,18 @@ import ast
 import builtins
 import contextlib
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, Literal
 
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
+from dout.errors import EndOfRun
 from dout.trace.model.user_source import is_ours
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Missing, NeedsError, stand_in, why_absent
@@ -76,6 +78,8 @@ class LoadRun:
     lost: list[tuple[str, str]] = field(default_factory=list)  # classes that were not made: file and name
     spent: float = 0.0
     ended: bool = False  # the author's code has asked to end: what follows is read for its definitions only
+    over: bool = False  # we have ended it: nothing follows
+    hears: Callable[[FrameType, str, Any], object] | None = None  # is told of each call, but of those of imports
 
     def note(self, stop: Stop) -> None:
         """Keep and tell that a statement came to no good end."""
@@ -133,6 +137,8 @@ class _Statements:
     def run(self, body: Iterable[ast.stmt]) -> None:
         """Run them all; the branches of an `if` one by one as well."""
         for statement in body:
+            if self.whole.over:
+                return
             if self.whole.ended and not isinstance(statement, _DEFINES):
                 continue
             if isinstance(statement, ast.If):
@@ -172,10 +178,13 @@ class _Statements:
         try:
             with whole.limited(limit):
                 self.names["__builtins__"] = _BUILTINS
+                heard = sys.getprofile()
+                sys.setprofile(None if imports else whole.hears)
                 try:
                     work()
                 finally:
                     changed = whole.kept.put_back()  # before any other line of ours: it may have replaced `len`
+                    sys.setprofile(heard)
                     whole.guard.note_replaced(f"{shown(self.file)}:{statement.lineno}", changed)
         except _OutOfTime:
             self._stopped(statement, "time", f"did not end within {round(limit, 1):g} s, while it was loaded")
@@ -183,6 +192,8 @@ class _Statements:
             whole.ended = True
             why = _ENDS if stop.code in (None, 0) else f"ended with exit code {stop.code}"
             self._stopped(statement, "exit", why)
+        except EndOfRun:
+            whole.over = True
         except NeedsError as error:
             self._stopped(statement, "needs", str(error))
         except BaseException as error:

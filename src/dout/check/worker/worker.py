@@ -3,7 +3,7 @@
 Messages, in order: ("at", file, line) before each statement that loading runs and ("stop", Stop) where one came to no
 good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names), and for each layer
 ("start", name) and ("done", Checked); ("problem", text, traceback) where something cannot be loaded; ("end",) at last,
-and anywhere ("remark", text) and ("refused", text). The user's code may do anything here, even end it.
+and anywhere ("remark", text), ("refused", text) and ("data", text). The user's code may do anything here, even end it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from dout.adapt.search.own_faults import is_own_fault, lacks_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
+from dout.check.program.observed_layers import Observer
+from dout.check.program.used_example import UsedExample, used_example
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
@@ -44,6 +46,7 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
 from dout.graph import Where
+from dout.run import quiet
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.side_effects import KeptRuntime
 
@@ -72,24 +75,49 @@ def work(pipe: Any, job: Job, given: GivenArguments, skipped: frozenset[str], tu
 def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:
     loading = Loading(job, given.rules, send)
     try:
-        module = loading.module()
-        needs = needing(module, loading.at)
-        names = [name for name in layers_in(module) if name not in needs] if job.names is None else list(job.names)
+        if job.kind == "program":
+            _as_used(loading, loading.program(), given, skipped, send)
+        else:
+            _as_defined(loading, given, skipped, turns, send)
     except UserCodeError as error:
         send("problem", str(error), error.traceback)
-        return
     except DoutError as error:
         send("problem", str(error), "")
-        return
     except BaseException as error:  # the user's code may raise anything while it is loaded
         send("problem", f"{job.where} raised {type(error).__name__}: {error}", "")
-        return
+
+
+def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: frozenset[str], send: Any) -> None:
+    """Check the layers that a program used, each on what it was given there."""
+    every = {(os.path.realpath(found[0].file), found[0].name): found for found in seen.uses.values() if found}
+    wanted = loading.job.names
+    uses = {
+        f"{file}:{name}": found
+        for (file, name), found in every.items()
+        if wanted is None or file in wanted or f"{file}:{name}" in wanted
+    }
+    send("layers", list(uses))
+    old_names = UsesOfOldNames(loading.removed, {found[0].name: found[0].target for found in uses.values()})
+    for key in [key for key in uses if key not in skipped]:
+        send("start", key)
+        example = None
+        with quiet(), contextlib.suppress(BaseException):  # of the user's code, on numbers of ours
+            example = used_example(uses[key])
+        if example is not None:
+            _check_one(loading, uses[key][0].name, example, given, old_names, send)
+
+
+def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:
+    """Check the layers that a file defines."""
+    job, module = loading.job, loading.module()
+    needs = needing(module, loading.at)
+    names = [name for name in layers_in(module) if name not in needs] if job.names is None else list(job.names)
     needs.update((name, "could not be made") for name in loading.lost if name not in needs)
     for name in [name for name in needs if job.names is None or name in job.names]:
         send("lost", name, needs[name])
     names = [name for name in names if name not in needs]
     send("layers", names)
-    uses = UsesOfOldNames(loading.removed, module, names)
+    old_names = UsesOfOldNames(loading.removed, {name: getattr(module, name, None) for name in names})
     for name in turns.of(names):
         if name in skipped:
             continue
@@ -99,36 +127,50 @@ def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns,
             send("problem", str(error), "")
             continue
         send("start", name)
-        before = len(loading.guard.refused)
-        with put_back(loading.kept) as changed:
-            checked = _checked(name, target, given, loading.kept)
-        report = excused(checked.report, loading.guard.refused[before:])
-        if changed:
-            report = _with(report, _patched(report, changed))
-        send("done", portable(replace(checked, report=uses.noted(report))))
-    for remark in () if turns.helps else uses.left():
+        _check_one(loading, name, target, given, old_names, send)
+    for remark in () if turns.helps else old_names.left():
         send("remark", remark)
 
 
-def _checked(name: str, target: Any, given: GivenArguments, kept: KeptRuntime) -> Checked:
+def _check_one(
+    loading: Loading, name: str, target: Any, given: GivenArguments, old_names: UsesOfOldNames, send: Any
+) -> None:
+    """Check a layer as it is defined, or as a program used it, and send what is found."""
+    before = len(loading.guard.refused)
+    used = target if isinstance(target, UsedExample) else None
+    with put_back(loading.kept) as changed:
+        checked = _checked(name, used.target if used else target, given, loading.kept, used)
+    report = excused(checked.report, loading.guard.refused[before:])
+    if changed:
+        report = _with(report, _patched(report, changed))
+    send("done", portable(replace(checked, report=old_names.noted(report))))
+
+
+def _checked(
+    name: str, target: Any, given: GivenArguments, kept: KeptRuntime, used: UsedExample | None = None
+) -> Checked:
     """Check one layer; whatever happens that Python can catch becomes a finding."""
     try:
-        return _checked_as_it_is(name, target, given)
+        return _checked_as_it_is(name, target, given, used)
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
         report = _broken(name, target, error)
         return Checked(_with(report, _patched(report, replaced)) if replaced else report)
 
 
-def _checked_as_it_is(name: str, target: Any, given: GivenArguments) -> Checked:
+def _checked_as_it_is(name: str, target: Any, given: GivenArguments, used: UsedExample | None) -> Checked:
     took: frozenset[str] = frozenset()
     chosen, trace = Example({}, {}), None
     try:
-        init, inputs = _taken(target, given)
-        took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
-        how = Interface.parse(given.interface) if given.interface else None
-        chosen, ordered = _example(name, target, init, inputs, how)
-        layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
+        if used is not None:
+            chosen = used.example
+            layer, ordered = as_found(target, chosen)
+        else:
+            init, inputs = _taken(target, given)
+            took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
+            how = Interface.parse(given.interface) if given.interface else None
+            chosen, ordered = _example(name, target, init, inputs, how)
+            layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
         if chosen.chosen_inputs:
             names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
@@ -152,7 +194,8 @@ def _checked_as_it_is(name: str, target: Any, given: GivenArguments) -> Checked:
     report = replace(report, findings=tuple(_memory(name, item) for item in report.findings))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
-    return Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
+    checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
+    return checked if used is None else replace(checked, used=used.said, file=Target(target).file or "")
 
 
 def _example(

@@ -207,6 +207,7 @@ def _layer(result: Result, outcome: JobOutcome, checked: Checked) -> dict[str, A
         **to_json(checked.report),
         "chosen": {"init": data(checked.init), "inputs": data(checked.inputs)},
         "interface": checked.interface or None,
+        "used": checked.used or None,
         "again": Again(outcome.job, checked, result.given).command,
     }
 

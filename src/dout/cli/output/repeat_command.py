@@ -18,19 +18,23 @@ if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked
 
 _INDENT = "  "
+_LONGEST = 60  # characters of an object that are told
 
 
 def about(checked: Checked) -> list[str]:
-    """A line for the chosen values, and one for an interface that is not the plain one."""
+    """A line for where the values are from and what they are, and one for an interface that is not the plain one."""
     built = ", ".join(f"{name} {_short(value)}" for name, value in checked.init.items())
     given = ", ".join(f"{name} {_short(value)}" for name, value in checked.inputs.items())
     chosen = ", ".join(filter(None, (built and f"built with {built}", given and f"on {given}")))
     called = f"called as {checked.interface}" if checked.interface else ""
-    return [line for line in (chosen, called) if line]
+    first = ": ".join(filter(None, (checked.used, chosen))) if checked.used else chosen and f"{chosen}, chosen by dout"
+    return [line for line in (first, called) if line]
 
 
 def _short(value: Any) -> str:
     shape = getattr(value, "shape", ())
+    if isinstance(value, ObjectText) and len(value) > _LONGEST:
+        return f"= {value[:_LONGEST]}…"
     return str(shape) if shape else f"= {value}"
 
 

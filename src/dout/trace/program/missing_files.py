@@ -30,12 +30,12 @@ _WAIT = 10.0  # seconds that a server may take to answer
 
 
 @contextlib.contextmanager
-def missing_files(script: Path, said: Callable[[str], None]) -> Iterator[None]:
+def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = False) -> Iterator[None]:
     """While it lasts, find the files that the script reads also from its own folder and those above.
 
     A file of a well-known data set that is nowhere, and that cannot be fetched, is stood for; `said` hears of it. From
     then on the script's own files are written to a folder that goes with it: made-up data must not be taken for real
-    ones at another time.
+    ones at another time. With `apart` all of them are, and the folders that it makes.
     """
     with contextlib.ExitStack() as ends:
         files = _Files(script, said, ends)
@@ -45,6 +45,9 @@ def missing_files(script: Path, said: Callable[[str], None]) -> Iterator[None]:
             (os.path, "exists", files.exists),
             (os.path, "isfile", files.isfile),
         ]
+        if apart:
+            files.place("")
+            answers.append((os, "mkdir", files.mkdir))
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
@@ -101,8 +104,13 @@ class _Files:
         self.scratch: Path | None = None
         self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
         ends.callback(setattr, self, "over", True)
-        self._open, self._exists, self._isfile = builtins.open, os.path.exists, os.path.isfile
+        self._open, self._exists, self._isfile, self._mkdir = builtins.open, os.path.exists, os.path.isfile, os.mkdir
         self._fetch: Any = None
+
+    def mkdir(self, path: Any, *args: Any, **kwargs: Any) -> None:
+        """As `os.mkdir`; what the script makes elsewhere it does not need, as its files are written apart."""
+        with contextlib.suppress(PermissionError):
+            self._mkdir(path, *args, **kwargs)
 
     def take_downloads(self, module: Any) -> None:
         """Answer for `urllib.request`."""
@@ -166,7 +174,7 @@ class _Files:
         if data is None:
             return None
         self.said(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
-        place = self._place(file)
+        place = self.place(file)
         with self._open(place, "wb") as made:
             made.write(data)
         return place
@@ -177,13 +185,13 @@ class _Files:
             return file
         if _key(file) not in self.instead:
             before = Path(file).read_bytes() if self._isfile(file) and "w" not in mode else None
-            place = self._place(file)
+            place = self.place(file)
             if before is not None:
                 with self._open(place, "wb") as copy:
                     copy.write(before)
         return self.instead[_key(file)]
 
-    def _place(self, file: str | os.PathLike[str]) -> str:
+    def place(self, file: str | os.PathLike[str]) -> str:
         """A place for a file in a folder that is gone when the script has ended."""
         if self.scratch is None:
             self.scratch = Path(self.ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))

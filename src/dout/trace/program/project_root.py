@@ -145,8 +145,8 @@ def _has(folder: Path, name: str) -> bool:
 
 
 def _beside(project: list[Path], name: str) -> Path | None:
-    """The only folder beside those above that has it, in the nearest one of them."""
-    for parent in project[1:3]:  # what lies beside the project is another one
+    """The only folder beside a file (`src`, say), or beside those above it, that has a module, in the nearest one."""
+    for parent in project[:3]:  # what lies beside the project is another one
         with contextlib.suppress(OSError), os.scandir(parent) as entries:
             folders = [Path(entry) for entry in itertools.islice(entries, _MOST_BESIDE) if entry.is_dir()]
             found = [f for f in folders if not f.name.startswith(".") and _has(f, name) and is_user_code(str(f))]

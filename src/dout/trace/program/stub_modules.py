@@ -177,7 +177,7 @@ def _nnfs(reason: str) -> Any:
 
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
-    "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
+    "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable", "wget",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),

@@ -1,0 +1,3 @@
+"""A program in; what its layers were built with and given, where it uses them, out."""
+
+__all__ = ["observed_layers", "program_choice", "used_example"]

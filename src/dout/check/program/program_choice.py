@@ -1,0 +1,152 @@
+"""Which programs of a repository use its layers: files that do something by themselves, and the files that they import.
+
+Nothing is run here; names are read from the text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dout.adapt.usage.project_files import SourceFile, files_below, parsed, repository_root, text_of
+
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([\w.,\s*]+|[\w., \t*]+)|import[ \t]+([\w., \t]+))",
+    re.MULTILINE,
+)
+_DEFINED = re.compile(r"^(?:[ \t]*class[ \t]+(\w+)|def[ \t]+(\w+))", re.MULTILINE)
+_CALLED = re.compile(r"\b(\w+)[ \t]*\(")
+_DOES = (ast.Expr, ast.For, ast.While, ast.With, ast.Try, ast.If)
+_NO_WORK = re.compile(r"sys\.path|\.(seed|filterwarnings|simplefilter|use|set_printoptions|seterr|append|insert)\(")
+
+Name = tuple[str, str]  # a file, and a class or function in it
+
+
+@dataclass(frozen=True)
+class Program:
+    """A file that does something by itself, and what it and the files that it imports may use of the project's."""
+
+    path: str
+    names: frozenset[Name]
+
+
+def programs(wanted: Iterable[str]) -> list[Program]:
+    """The programs that reach these files, in the repositories that those lie in; a program may be one of them."""
+    wanted = list(wanted)
+    roots = dict.fromkeys(repository_root(file) for file in wanted)
+    return [program for root in roots for program in _Project(files_below(root)).programs({*map(_real, wanted)})]
+
+
+def next_program(left: Sequence[Program], used: set[Name]) -> Program | None:
+    """The program that reaches most of what nobody has used yet; None where none reaches any."""
+    best = max(left, key=lambda program: len(program.names - used), default=None)
+    return best if best is not None and best.names - used else None
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file does something by itself, and not only defines and imports."""
+    try:
+        return any(map(_does_something, parsed(SourceFile.of(path))))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _does_something(statement: ast.stmt) -> bool:
+    """Whether a statement at the top of a file is work: a call, a loop, the block of `__main__`."""
+    if isinstance(statement, ast.Assign):
+        calls = [n for n in ast.walk(statement.value) if isinstance(n, ast.Call)]
+        return any(isinstance(call.func, ast.Attribute) and call.func.attr in ("forward", "backward") for call in calls)
+    if not isinstance(statement, _DOES) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    ):
+        return False
+    if isinstance(statement, ast.Try):
+        return any(map(_does_something, statement.body))
+    if isinstance(statement, ast.If) and "__name__" not in ast.unparse(statement.test):
+        return any(map(_does_something, [*statement.body, *statement.orelse]))
+    return not _NO_WORK.search(ast.unparse(statement)) or not isinstance(statement, ast.Expr)
+
+
+class _Project:
+    """The files of a repository, and which imports which."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.texts: dict[str, str] = {}
+        self._calls: dict[str, frozenset[str]] = {}
+        self._imported: dict[str, list[str]] = {}
+        for file in files:
+            try:
+                self.texts[_real(file)] = text_of(SourceFile.of(file))
+            except (OSError, ValueError, TypeError, AttributeError):
+                continue
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        """The files by what they are imported as: their own name, or that of their package."""
+        found: dict[str, list[str]] = {}
+        for file in self.texts:
+            path = Path(file)
+            found.setdefault(path.parent.name if path.stem == "__init__" else path.stem, []).append(file)
+        return found
+
+    def programs(self, wanted: set[str]) -> Iterator[Program]:
+        """The programs that reach these files."""
+        known = wanted & self.texts.keys()
+        defined = {file: frozenset(a or b for a, b in _DEFINED.findall(self.texts[file])) for file in known}
+        for file in self.texts:
+            reached = self._reached(file)
+            if not reached & defined.keys():
+                continue
+            calls = {name for one in reached for name in self._called(one)}
+            names = frozenset((one, n) for one in reached & defined.keys() for n in defined[one] & calls)
+            if names and is_program(Path(file)):
+                yield Program(file, names)
+
+    def _called(self, file: str) -> frozenset[str]:
+        """What a file calls, by its last name."""
+        if file not in self._calls:
+            self._calls[file] = frozenset(_CALLED.findall(self.texts[file]))
+        return self._calls[file]
+
+    def _reached(self, file: str) -> set[str]:
+        """A file with those that it imports, and so on."""
+        found, waiting = {file}, [file]
+        while waiting:
+            one = waiting.pop()
+            if one not in self._imported:
+                self._imported[one] = list(self._imports(one))
+            new = set(self._imported[one]) - found
+            found |= new
+            waiting += new
+        return found
+
+    def _imports(self, file: str) -> Iterator[str]:
+        for module, names, plain in _IMPORT.findall(self.texts[file]):
+            inside = [part.split(" as ")[0].strip("( \t\n") for part in names.split(",")]
+            for dotted in [module, *(f"{module}.{n}" for n in inside if n.isidentifier())] if module else []:
+                yield from self._files_of(dotted, file)
+            for dotted in plain.split(","):
+                yield from self._files_of(dotted.split(" as ")[0].strip(), file)
+
+    def _files_of(self, dotted: str, asking: str) -> Iterator[str]:
+        """The project's file that a module's name means, the nearest to the one that asks."""
+        parts = [part for part in dotted.split(".") if part]
+        if not parts:
+            return
+        ends = ("/".join(parts) + ".py", "/".join(parts) + "/__init__.py", "/".join(parts) + ".ipynb")
+        fitting = [f for f in self.by_stem.get(parts[-1], []) if f.endswith(tuple(f"/{end}" for end in ends))]
+        if fitting:
+            yield max(fitting, key=lambda f: len(_common(f, asking)))
+
+
+def _common(one: str, other: str) -> tuple[str, ...]:
+    both = zip(Path(one).parts, Path(other).parts, strict=False)
+    return tuple(a for a, b in both if a == b)
+
+
+def _real(path: str | Path) -> str:
+    return str(Path(path).resolve())

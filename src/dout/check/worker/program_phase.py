@@ -1,0 +1,105 @@
+"""The first phase of a check: programs run, and the layers that they use are judged on what they are given there."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dout.check.program.program_choice import Name, is_program, next_program, programs
+from dout.check.project.discover import Job, may_define_layers
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
+from dout.check.worker.jobs import Checked, GivenArguments
+from dout.check.worker.runner import JobOutcome, run
+
+MOST_SECONDS = 30.0  # for all programs of a check
+MOST_PROGRAMS = 8
+PATIENCE = 8.0  # seconds for the work of one program
+
+
+@dataclass
+class UsedLayers:
+    """The layers that programs used, judged: by file, without links, and by name; and what became of each program."""
+
+    layers: dict[str, dict[str, Checked]] = field(default_factory=dict)
+    programs: list[JobOutcome] = field(default_factory=list)
+
+    def is_all_of(self, job: Job) -> bool:
+        """Whether nothing else is to do for a job: its layers are judged, or it is a program that defines none."""
+        if job.names is not None:
+            return set(job.names) <= self._of(job).keys()
+        return any(_is_same(one.job, job) for one in self.programs) and not may_define_layers(Path(job.where))
+
+    def _of(self, job: Job) -> dict[str, Checked]:
+        return self.layers.get(os.path.realpath(job.where), {}) if job.kind == "file" else {}
+
+    def _known(self, job: Job) -> JobOutcome:
+        return JobOutcome(job, [self._of(job)[name] for name in job.names or ()])
+
+    def with_programs(
+        self, jobs: Sequence[Job], outcomes: Sequence[JobOutcome], asked: Container[str]
+    ) -> list[JobOutcome]:
+        """The outcomes of all jobs: those of programs that were named with the layers that they use of other files."""
+        known = {outcome.job: outcome for outcome in outcomes}
+        files = {os.path.realpath(job.where) for job in jobs}
+        every = [known.get(job) or self._known(job) for job in jobs]
+        return [self._of_program(one, files) if one.job.where in asked else one for one in every]
+
+    def _of_program(self, outcome: JobOutcome, files: Container[str]) -> JobOutcome:
+        run = next((one for one in self.programs if _is_same(one.job, outcome.job)), None)
+        if run is None:
+            return outcome
+        ours = [c for c in run.layers if c.used and os.path.realpath(c.file) not in files]
+        remarks = list(dict.fromkeys([*run.remarks, *outcome.remarks]))
+        whole = replace(outcome, layers=[*outcome.layers, *ours], data=run.data, remarks=remarks)
+        if not (whole.layers or whole.problem):
+            whole = replace(whole, problem=run.problem, traceback=run.traceback)
+        return whole
+
+    def add(self, outcome: JobOutcome) -> None:
+        """Take in what one program used; a layer that ended its process there is tried again by itself."""
+        self.programs.append(outcome)
+        for checked in outcome.layers:
+            if checked.used and not any(item.code == STOPPED.code for item in checked.report.findings):
+                self.layers.setdefault(os.path.realpath(checked.file), {}).setdefault(checked.report.layer, checked)
+
+
+def used_layers(
+    jobs: Sequence[Job], given: GivenArguments, *, asked: Container[str] = (), processes: int, timeout: float,
+    isolated: bool = False, waiting: Callable[[], None] = lambda: None,
+) -> UsedLayers:  # fmt: skip
+    """Run the programs that use the layers of these files, and judge what they use.
+
+    Those that are `asked` for come first, then those that use most.
+    """
+    found, until = UsedLayers(), time.monotonic() + MOST_SECONDS
+    files = [job.where for job in jobs if job.kind == "file"]
+    wanted = tuple(name for job in jobs if job.kind == "file" for name in _wanted(job))
+    named = [Job(file, "program") for file in files if file in asked and is_program(Path(file))]
+    left = [one for one in programs(files) if one.path not in {os.path.realpath(job.where) for job in named}]
+    seen: set[Name] = set()
+    limit = min(timeout, PATIENCE) if timeout else PATIENCE
+    while (left or named) and len(found.programs) < MOST_PROGRAMS and time.monotonic() < until:
+        wave, named = named, []
+        hoped = set(seen)
+        while len(wave) < max(1, processes) and (one := next_program(left, hoped)) is not None:
+            left.remove(one)
+            hoped |= one.names
+            wave.append(Job(one.path, "program", wanted))
+        if not wave:
+            break
+        for outcome in run(wave, given, processes=processes, timeout=limit, isolated=isolated, waiting=waiting):
+            found.add(outcome)
+        seen |= {(file, name) for file, layers in found.layers.items() for name in layers}
+    return found
+
+
+def _wanted(job: Job) -> list[str]:
+    file = os.path.realpath(job.where)
+    return [file] if job.names is None else [f"{file}:{name}" for name in job.names]
+
+
+def _is_same(one: Job, other: Job) -> bool:
+    return os.path.realpath(one.where) == os.path.realpath(other.where)

@@ -1,0 +1,170 @@
+"""`dout check` of code with a program beside it: its layers are judged as the program uses them."""
+
+import pytest
+from check_commands import document, dout, layers
+
+LAYERS = '''
+import numpy as np
+
+
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(0)
+        return dout @ self.W.T
+
+
+class Blocks:
+    """Parts of a vector, each by its own factor: it needs as many factors as there are parts, of eight numbers each."""
+
+    def __init__(self, factors, size):
+        self.factors, self.size = factors, size
+
+    def forward(self, x):
+        assert x.shape[1] == self.size * len(self.factors) and len(self.factors) == 4 and self.size % 8 == 0
+        self.scale = np.repeat(np.asarray(self.factors), self.size)
+        return x * self.scale
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
+class Unused:
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        return 2 * dout
+'''
+
+TRAIN = """
+import numpy as np
+from layers import Affine, Blocks
+
+rng = np.random.default_rng(1)
+x = rng.normal(size=(100, 32))
+net = [Affine(rng.normal(size=(32, 32)), np.zeros(32)), Blocks([1.0, 2.0, 3.0, 4.0], 8)]
+for epoch in range(100_000):
+    y = x
+    for layer in net:
+        y = layer.forward(y)
+    dout = y / len(y)
+    for layer in reversed(net):
+        dout = layer.backward(dout)
+    print(epoch, (y * y).mean())
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "README.md").write_text("A network.\n")
+    (tmp_path / "layers.py").write_text(LAYERS)
+    (tmp_path / "train.py").write_text(TRAIN)
+    return tmp_path
+
+
+def test_layers_are_judged_as_a_training_script_uses_them(project):
+    found = layers(document("layers.py", cwd=project))
+    words = {name: {v["word"] for v in layer["verdicts"]} for name, layer in found.items()}
+    assert words == {"Affine": {"exact"}, "Blocks": {"exact"}, "Unused": {"exact"}}
+    assert [layer["used"] for layer in found.values()] == [
+        "as used in train.py:11, at smaller sizes",
+        "as used in train.py:11, with fewer samples",
+        None,
+    ]
+
+
+def test_a_script_is_a_target_and_its_layers_are_those_that_it_uses(project):
+    run = dout("train.py", cwd=project)
+    assert run.returncode == 0
+    assert "Affine  layers.py:13\n  as used in train.py:11, at smaller sizes: built with W (6, 6)" in run.stdout
+    assert "Unused" not in run.stdout
+    assert run.stdout.endswith("s\n")
+    assert "2 layers: 4 gradients exact" in run.stdout
+
+
+def test_a_layer_that_is_wrong_where_a_script_uses_it_is_an_error_there(project):
+    (project / "layers.py").write_text(LAYERS.replace("dout @ self.W.T", "dout @ self.W"))
+    run = dout("train.py", cwd=project)
+    assert run.returncode == 1
+    assert "  ✗ x  refuted\n  ✓ W  exact\n  ✓ b  exact\n" in run.stdout
+    assert "error layers.py:15" in run.stdout
+
+
+def test_a_program_leaves_nothing_and_ends_though_it_trains_for_hours(project):
+    before = sorted(path.name for path in project.iterdir())
+    text = TRAIN.replace("    print(", "    open('log.txt', 'a').write('x')\n    np.save('w.npy', x)\n    print(")
+    (project / "train.py").write_text(text)
+    found = layers(document("layers.py", cwd=project))
+    assert found["Affine"]["used"]
+    assert sorted(path.name for path in project.iterdir()) == before
+
+
+def test_a_program_that_ends_before_its_layers_says_so_and_they_are_judged_without_it(project):
+    (project / "train.py").write_text(TRAIN.replace("net = [", "import sys; sys.exit(3)\nnet = [", 1))
+    run = dout("train.py", cwd=project)
+    assert run.returncode == 2
+    assert "train.py ended with exit code 3" in run.stderr
+    assert layers(document("layers.py", cwd=project))["Affine"]["used"] is None
+
+
+def test_a_statement_that_fails_is_told_and_the_program_goes_on_without_it(project):
+    (project / "train.py").write_text(TRAIN.replace("net = [", "raise RuntimeError('no data')\nnet = [", 1))
+    run = dout("train.py", cwd=project)
+    assert run.returncode == 0
+    assert "stopped: train.py:7 raised RuntimeError: no data" in run.stdout
+    assert "2 layers: 4 gradients exact" in run.stdout
+
+
+def test_what_a_library_gives_is_stood_for_and_the_report_says_so(project):
+    loads = (
+        "from keras.datasets import mnist\n(x, t), _ = mnist.load_data()\nx = x[:100].reshape(100, 784)[:, :32] / 255\n"
+    )
+    (project / "train.py").write_text(TRAIN.replace("x = rng.normal(size=(100, 32))\n", loads))
+    run = dout("train.py", cwd=project)
+    assert "data: stand-in data for keras.datasets.mnist.load_data" in run.stdout
+    assert "2 layers: 4 gradients exact" in " ".join(run.stdout.split())
+
+
+def test_pairs_of_functions_are_judged_as_they_are_called(tmp_path):
+    (tmp_path / "README.md").write_text("Functions.\n")
+    (tmp_path / "net.py").write_text("""
+import numpy as np
+
+def scale_forward(x, w, power):
+    assert w.shape == (len(x),)
+    return x * w[:, None] ** power, (x, w, power)
+
+def scale_backward(dout, cache):
+    x, w, power = cache
+    return dout * w[:, None] ** power, (dout * x).sum(1) * power * w ** (power - 1)
+
+if __name__ == "__main__":
+    out, cache = scale_forward(np.ones((7, 30)), np.arange(1.0, 8.0), 3)
+    scale_backward(out, cache)
+""")
+    (layer,) = layers(document("net.py", cwd=tmp_path)).values()
+    assert layer["used"] == "as used in net.py:13, at smaller sizes"
+    assert {verdict["word"] for verdict in layer["verdicts"]} == {"exact"}
+
+
+def test_a_notebook_is_a_program_and_its_places_are_cells(project):
+    import json
+
+    (project / "train.py").unlink()
+    cells = [{"cell_type": "code", "source": part} for part in ("%matplotlib inline", TRAIN)]
+    (project / "train.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4, "metadata": {}}))
+    assert layers(document("layers.py", cwd=project))["Affine"]["used"] == (
+        "as used in train.ipynb, cell 2:11, at smaller sizes"
+    )
+
+
+def test_inputs_that_are_given_come_first(project):
+    found = layers(document("layers.py:Unused", "--input", "x=[1.0]", cwd=project))
+    assert found["Unused"]["used"] is None
