@@ -118,7 +118,7 @@ def test_a_statement_that_fails_is_told_and_the_program_goes_on_without_it(proje
     (project / "train.py").write_text(TRAIN.replace("net = [", "raise RuntimeError('no data')\nnet = [", 1))
     run = dout("train.py", cwd=project)
     assert run.returncode == 0
-    assert "stopped: train.py:7 raised RuntimeError: no data" in run.stdout
+    assert "stopped: train.py raised RuntimeError, at train.py:7" in run.stdout
     assert "2 layers: 4 gradients exact" in run.stdout
 
 

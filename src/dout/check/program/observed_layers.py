@@ -25,7 +25,7 @@ _BUILDS, _CALLED = "__init__", "__call__"
 
 
 @dataclass
-class Use:
+class LayerUse:
     """A layer as a program uses it: what it was built with, and, at its first forward, itself and its inputs.
 
     `init` is None where the constructor takes what cannot be given again by name. `layer` is a copy, None of a pair of
@@ -57,11 +57,11 @@ class Observer:
 
     def __init__(self, program: str) -> None:
         self.program = program
-        self.uses: dict[type, list[Use]] = {}
+        self.uses: dict[type, list[LayerUse]] = {}
         self._codes: dict[CodeType, bool] = {}
         self._methods: dict[type, dict[str, str]] = {}
         self._pairs: dict[CodeType, tuple[type, str] | None] = {}
-        self._made: dict[int, Use] = {}
+        self._made: dict[int, LayerUse] = {}
         self._kept: dict[int, Any] = {}  # an object that is gone must not lend its identity to another
         self._back: set[int] = set()
 
@@ -114,11 +114,11 @@ class Observer:
         key = id(layer)
         if kind == "built":
             self._kept[key] = layer
-            self._made[key] = Use(type(layer), _arguments(frame.f_code, names), built_at=self._place(frame))
+            self._made[key] = LayerUse(type(layer), _arguments(frame.f_code, names), built_at=self._place(frame))
         elif kind == "forward":
             if key in self._back:
                 raise EndOfRun  # its next round: the program has shown what it does
-            use = self._made.setdefault(key, Use(type(layer), {}))
+            use = self._made.setdefault(key, LayerUse(type(layer), {}))
             self._kept[key] = layer
             if use.forward in ("", _CALLED) and use.forward != frame.f_code.co_name:
                 self._keep(use, frame, names, layer)
@@ -133,10 +133,10 @@ class Observer:
             self._pairs[code] = None if cls is None else (cls, code.co_name)
         pair = self._pairs[code]
         if pair is not None and pair[0] not in self.uses:
-            use = Use(pair[0], {})
+            use = LayerUse(pair[0], {})
             self._keep(use, frame, names, None)
 
-    def _keep(self, use: Use, frame: FrameType, names: dict[str, Any], layer: Any) -> None:
+    def _keep(self, use: LayerUse, frame: FrameType, names: dict[str, Any], layer: Any) -> None:
         """Keep what a forward begins with; where `__call__` hands it on to another method, what that is given."""
         found = self.uses.setdefault(use.target, [])
         inputs = _arguments(frame.f_code, names)

@@ -6,6 +6,7 @@ Nothing is run here; names are read from the text.
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,21 +28,21 @@ Name = tuple[str, str]  # a file, and a class or function in it
 
 
 @dataclass(frozen=True)
-class Program:
+class ProjectProgram:
     """A file that does something by itself, and what it and the files that it imports may use of the project's."""
 
     path: str
     names: frozenset[Name]
 
 
-def programs(wanted: Iterable[str]) -> list[Program]:
+def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
     """The programs that reach these files, in the repositories that those lie in; a program may be one of them."""
     wanted = list(wanted)
     roots = dict.fromkeys(repository_root(file) for file in wanted)
     return [program for root in roots for program in _Project(files_below(root)).programs({*map(_real, wanted)})]
 
 
-def next_program(left: Sequence[Program], used: set[Name]) -> Program | None:
+def next_program(left: Sequence[ProjectProgram], used: set[Name]) -> ProjectProgram | None:
     """The program that reaches most of what nobody has used yet; None where none reaches any."""
     best = max(left, key=lambda program: len(program.names - used), default=None)
     return best if best is not None and best.names - used else None
@@ -93,7 +94,7 @@ class _Project:
             found.setdefault(path.parent.name if path.stem == "__init__" else path.stem, []).append(file)
         return found
 
-    def programs(self, wanted: set[str]) -> Iterator[Program]:
+    def programs(self, wanted: set[str]) -> Iterator[ProjectProgram]:
         """The programs that reach these files."""
         known = wanted & self.texts.keys()
         defined = {file: frozenset(a or b for a, b in _DEFINED.findall(self.texts[file])) for file in known}
@@ -104,7 +105,7 @@ class _Project:
             calls = {name for one in reached for name in self._called(one)}
             names = frozenset((one, n) for one in reached & defined.keys() for n in defined[one] & calls)
             if names and is_program(Path(file)):
-                yield Program(file, names)
+                yield ProjectProgram(file, names)
 
     def _called(self, file: str) -> frozenset[str]:
         """What a file calls, by its last name."""
@@ -149,4 +150,4 @@ def _common(one: str, other: str) -> tuple[str, ...]:
 
 
 def _real(path: str | Path) -> str:
-    return str(Path(path).resolve())
+    return os.path.realpath(path)

@@ -21,7 +21,7 @@ from dout.adapt.interface.interface import optional
 from dout.adapt.search.example import Example
 from dout.adapt.target import Target
 from dout.adapt.trial.trial import Fit, Trials
-from dout.check.program.observed_layers import Use
+from dout.check.program.observed_layers import LayerUse
 from dout.files import near
 from dout.run import copied
 
@@ -42,13 +42,13 @@ class UsedExample:
     smaller: bool = False  # than in the program: rebuilt at other sizes
 
 
-def used_example(uses: Sequence[Use]) -> UsedExample | None:
+def used_example(uses: Sequence[LayerUse]) -> UsedExample | None:
     """The example that the uses of one class give; None where the layer does not run by itself on any of them."""
     found = [one for one in map(_of_use, uses) if one is not None]
     return next((one for one in found if one.smaller), found[0] if found else None)
 
 
-def _of_use(use: Use) -> UsedExample | None:
+def _of_use(use: LayerUse) -> UsedExample | None:
     """The example that a use gives; None where the layer does not run on it by itself, forward and backward."""
     best: tuple[Fit, UsedExample | None] = (Fit.FORWARD, None)
     trials = Trials(use.target)
@@ -71,12 +71,12 @@ _FEWER = "as used in {}, with fewer samples"
 _WHOLE = "as used in {}"
 
 
-def _place(use: Use) -> str:
+def _place(use: LayerUse) -> str:
     at = use.called_at
     return f"{near(at.file)}:{at.line}" if at is not None else "the program"
 
 
-def _ways(use: Use) -> Iterator[tuple[Any, Mapping[str, Any], dict[str, Any], str]]:
+def _ways(use: LayerUse) -> Iterator[tuple[Any, Mapping[str, Any], dict[str, Any], str]]:
     """What to build and to give, the smallest first, and in which words."""
     if use.init is not None:
         for least, apart in product(_LEAST, (True, False)):
@@ -133,7 +133,7 @@ def _count(item: Any) -> int:
 class _Sizes:
     """The lengths of a use and what becomes of each; `apart`: the second of two equal sides of an image differs."""
 
-    def __init__(self, use: Use, least: int, apart: bool) -> None:
+    def __init__(self, use: LayerUse, least: int, apart: bool) -> None:
         self.random = np.random.default_rng(0)
         settings = set(_whole(use.init or {}))
         inputs = list(_arrays(use.inputs))

@@ -52,11 +52,12 @@ class UsedLayers:
         if run is None:
             return outcome
         ours = [c for c in run.layers if c.used and os.path.realpath(c.file) not in files]
-        remarks = list(dict.fromkeys([*run.remarks, *outcome.remarks]))
-        whole = replace(outcome, layers=[*outcome.layers, *ours], data=run.data, remarks=remarks)
-        if not (whole.layers or whole.problem):
-            whole = replace(whole, problem=run.problem, traceback=run.traceback)
-        return whole
+        layers = [*outcome.layers, *ours]
+        if not layers and not outcome.problem:
+            outcome = replace(outcome, problem=run.problem, traceback=run.traceback)
+        happened = [run.problem, *run.remarks] if layers else run.remarks
+        remarks = list(dict.fromkeys([*filter(None, happened), *outcome.remarks]))
+        return replace(outcome, layers=layers, data=run.data, remarks=remarks)
 
     def add(self, outcome: JobOutcome) -> None:
         """Take in what one program used; a layer that ended its process there is tried again by itself."""
