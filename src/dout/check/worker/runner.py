@@ -32,7 +32,7 @@ from dout.check.rules import modules
 from dout.check.rules.formula.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
-from dout.check.worker.audit_guard import GuardRules
+from dout.check.worker.audit_guard import GuardRules, shown
 from dout.check.worker.jobs import Checked, GivenArguments
 from dout.check.worker.statement_runner import Kind, Stop
 from dout.check.worker.work_sharing import Turns, shared
@@ -359,7 +359,7 @@ def _plural(reason: str, names: Sequence[str]) -> str:
 def _problem(where: str, stop: Stop) -> str:
     """A named file's failure in a line."""
     if stop.kind == "raised":
-        return f"{where} {stop.why.partition(':')[0]}, at {stop.file}:{stop.line}"
+        return f"{where} {stop.why.partition(":")[0]}, at {shown(stop.file)}:{stop.line}"
     if stop.kind == "exit":
         return f"{where} {stop.why}"
     return f"{where} {stop.why}; it was stopped"
