@@ -359,7 +359,7 @@ def _plural(reason: str, names: Sequence[str]) -> str:
 def _problem(where: str, stop: Stop) -> str:
     """A named file's failure in a line."""
     if stop.kind == "raised":
-        return f"{where} {stop.why.partition(":")[0]}, at {shown(stop.file)}:{stop.line}"
+        return f"{where} {stop.why.partition(':')[0]}, at {shown(stop.file)}:{stop.line}"
     if stop.kind == "exit":
         return f"{where} {stop.why}"
     return f"{where} {stop.why}; it was stopped"
