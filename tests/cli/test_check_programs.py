@@ -165,6 +165,35 @@ def test_a_notebook_is_a_program_and_its_places_are_cells(project):
     )
 
 
+def test_tests_are_programs_each_of_which_may_fail(project):
+    (project / "train.py").unlink()
+    (project / "test_layers.py").write_text("""
+import unittest
+import numpy as np
+from layers import Affine, Blocks, Unused
+
+class AffineTest(unittest.TestCase):
+    def setUp(self):
+        self.layer = Affine(np.ones((20, 10)), np.zeros(10))
+
+    def test_forward(self):
+        self.assertEqual(self.layer.forward(np.ones((3, 20))).shape, (3, 11))
+
+class TestBlocks:
+    def test_forward(self):
+        Blocks([1, 2, 3, 4], 16).forward(np.ones((7, 64)))
+
+def test_needs_a_fixture(layer):
+    Unused().forward(1.0)
+""")
+    used = {name: layer["used"] for name, layer in layers(document("layers.py", cwd=project)).items()}
+    assert used == {
+        "Affine": "as used in test_layers.py:11, at smaller sizes",
+        "Blocks": "as used in test_layers.py:15, with fewer samples",
+        "Unused": None,
+    }
+
+
 def test_inputs_that_are_given_come_first(project):
     found = layers(document("layers.py:Unused", "--input", "x=[1.0]", cwd=project))
     assert found["Unused"]["used"] is None

@@ -63,7 +63,8 @@ class Observer:
         self._pairs: dict[CodeType, tuple[type, str] | None] = {}
         self._made: dict[int, LayerUse] = {}
         self._kept: dict[int, Any] = {}  # an object that is gone must not lend its identity to another
-        self._back: set[int] = set()
+        self._back: set[int] = set()  # the layers whose backward was the last to be called
+        self._known_at: dict[int, int] = {}  # how many classes were known when a layer's round began
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
         """Be told of a call, as by `sys.setprofile`. Raises EndOfRun where the program has shown enough."""
@@ -116,8 +117,7 @@ class Observer:
             self._kept[key] = layer
             self._made[key] = LayerUse(type(layer), _arguments(frame.f_code, names), built_at=self._place(frame))
         elif kind == "forward":
-            if key in self._back:
-                raise EndOfRun  # its next round: the program has shown what it does
+            self._begins_round(key)
             use = self._made.setdefault(key, LayerUse(type(layer), {}))
             self._kept[key] = layer
             if use.forward in ("", _CALLED) and use.forward != frame.f_code.co_name:
@@ -125,6 +125,16 @@ class Observer:
         elif key in self._made:
             self._made[key].went_back = True
             self._back.add(key)
+
+    def _begins_round(self, key: int) -> None:
+        """A forward begins: where a layer had its backward, and nothing new came since its last round, all is shown."""
+        if key not in self._known_at:
+            self._known_at[key] = len(self.uses)
+        elif key in self._back:
+            self._back.discard(key)
+            before, self._known_at[key] = self._known_at[key], len(self.uses)
+            if before == len(self.uses):
+                raise EndOfRun
 
     def _of_a_pair(self, code: CodeType, frame: FrameType, names: dict[str, Any]) -> None:
         if code not in self._pairs:

@@ -57,7 +57,11 @@ def is_program(path: Path) -> bool:
 
 
 def _does_something(statement: ast.stmt) -> bool:
-    """Whether a statement at the top of a file is work: a call, a loop, the block of `__main__`."""
+    """Whether a statement at the top of a file is work: a call, a loop, the block of `__main__`, a test."""
+    if isinstance(statement, ast.FunctionDef):
+        return statement.name.startswith("test")
+    if isinstance(statement, ast.ClassDef):
+        return "test" in statement.name.lower()
     if isinstance(statement, ast.Assign):
         calls = [n for n in ast.walk(statement.value) if isinstance(n, ast.Call)]
         return any(isinstance(call.func, ast.Attribute) and call.func.attr in ("forward", "backward") for call in calls)

@@ -107,7 +107,9 @@ class Loading:
                 self._run.hears = observer.hear
                 for name, part in parts.items():
                     notebooks.remember(name, part)
+                    self._run.over = False  # what ended was a cell
                     self._run.module(main, part, name)
+                self._run.tests(main, str(path))
         finally:
             self.kept.take()
             sys.argv = arguments

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any, Literal
 
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
@@ -93,6 +93,13 @@ class LoadRun:
         if (says := ast.get_docstring(tree, clean=False)) is not None:
             module.__doc__ = says
         _Statements(self, module, file, flags, tree).run(tree.body)
+
+    def tests(self, module: ModuleType, file: str) -> None:
+        """Run the tests that a module has defined, each as a statement: functions, and methods of classes of tests."""
+        runner = _Statements(self, module, file, 0, ast.Module([], []))
+        for call in _test_calls(module):
+            self.over = False  # what ended was another test
+            runner.run(ast.parse(call).body)
 
     @contextlib.contextmanager
     def limited(self, seconds: float) -> Iterator[None]:
@@ -301,6 +308,24 @@ class _Statements:
 
 _FOLLOWS = "what was to be made by "  # a stop that follows from an earlier one is not told again
 _DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+
+
+def _test_calls(module: ModuleType) -> Iterator[str]:
+    """The calls that run a module's tests, of those that need no arguments."""
+    for name, item in list(vars(module).items()):
+        if isinstance(item, FunctionType) and name.startswith("test") and not _required(item):
+            yield f"{name}()"
+        elif isinstance(item, type) and item.__module__ == module.__name__ and "test" in name.lower():
+            case = hasattr(item, "debug")  # of unittest: with what sets it up
+            methods = {n: getattr(item, n) for n in dir(item) if n.startswith("test")}
+            free = [n for n, m in methods.items() if isinstance(m, FunctionType) and len(_required(m)) == 1]
+            yield from (f"{name}({n!r}).debug()" if case else f"{name}().{n}()" for n in free)
+
+
+def _required(function: FunctionType) -> list[str]:
+    """The arguments by place that a call must give."""
+    code, defaults = function.__code__, function.__defaults__ or ()
+    return list(code.co_varnames[: code.co_argcount - len(defaults)])
 
 
 def _may_be_layer(node: ast.ClassDef) -> bool:
