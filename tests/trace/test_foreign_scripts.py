@@ -357,3 +357,23 @@ def test_lines_of_a_notebook_that_are_python_stay(tmp_path):
 def test_a_layer_that_comes_after_a_long_preparation_is_reached(tmp_path):
     prepared = "import numpy as np\ndata = np.zeros((30000, 4))\nfor i in range(30000):\n    data[i] = [i, 1, 2, 3]\n"
     assert record_script(written(tmp_path, train=prepared + SCALE + USED)).calls
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import autograd.numpy as np\nimport numpy",
+        "import cPickle, Queue\nassert cPickle.loads and Queue.Queue\nimport numpy as np",
+        "from collections import Hashable, Mapping\nassert isinstance((), Hashable)\nimport numpy as np",
+        "import progressbar\nbar = progressbar.ProgressBar(widgets=[progressbar.ETA()])\n"
+        "assert list(bar(range(2))) == [0, 1]\nimport numpy as np",
+    ],
+)
+def test_old_names_and_other_makes_of_numpy_and_bars_are_answered(tmp_path, imports):
+    script = written(tmp_path, train=SCALE.replace("import numpy as np", imports) + USED)
+    assert [call.name for call in record_script(script).calls] == ["layer"]
+
+
+def test_a_package_in_a_folder_of_sources_is_found(tmp_path):
+    script = written(tmp_path, src__mynet__layers=SCALE, train="from mynet.layers import *\n" + USED)
+    assert [call.name for call in record_script(script).calls] == ["layer"]

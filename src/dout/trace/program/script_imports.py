@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -19,6 +21,11 @@ from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
 
+_LIKE_NUMPY = frozenset({"cupy", "autograd.numpy", "minpy.numpy"})
+_RENAMED = {  # modules of Python 2, and what they are called since
+    "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io",
+    "urllib2": "urllib.request",
+}  # fmt: skip
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -30,9 +37,13 @@ def script_imports(said: Callable[[str], None]) -> Iterator[None]:
     """
     finder = _Finder(said)
     sys.meta_path.append(finder)  # last: what is installed and there is used
+    moved = [name for name in collections.abc.__all__ if not hasattr(collections, name)]  # since Python 3.10
+    vars(collections).update({name: getattr(collections.abc, name) for name in moved})
     try:
         yield
     finally:
+        for name in moved:
+            delattr(collections, name)
         sys.meta_path.remove(finder)
         for name in finder.made:
             sys.modules.pop(name, None)
@@ -56,6 +67,8 @@ class _Finder(Loader):
         file = frame.f_code.co_filename
         if reach(top, Path(file)):
             return PathFinder.find_spec(name, path, target)
+        if name in _RENAMED:
+            return find_spec(_RENAMED[name])
         if type(stand_in(top, "")) is not Quiet:
             self.said(f"{top} {why_absent(top)}")
         return self._standing(name)
@@ -87,8 +100,8 @@ class _StandingModule(ModuleType):
             return sys.modules[whole]
         from dout.trace.program import data_sets  # few programs need it
 
-        if self.__name__ == "cupy":
-            return _cupy(name)
+        if self.__name__ in _LIKE_NUMPY:
+            return _like_numpy(name)
         if data_sets.is_before_loader(whole):
             return _StandingModule(whole, self.__dict__["_said"])
         found = data_sets.loader(whole, self.__dict__["_said"])
@@ -99,8 +112,8 @@ class _StandingModule(ModuleType):
         return found
 
 
-def _cupy(name: str) -> Any:
-    """A name of CuPy, which is NumPy with another memory."""
+def _like_numpy(name: str) -> Any:
+    """A name of a library that has NumPy's: CuPy is NumPy with another memory, autograd's is NumPy that is watched."""
     if hasattr(np, name):
         return getattr(tracing_version(np), name)
     if name == "asnumpy":

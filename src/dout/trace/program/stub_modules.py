@@ -19,7 +19,7 @@ KNOWN = frozenset({
     "pytest", "requests", "scipy", "seaborn", "skimage", "sklearn", "streamlit", "sympy", "tensorboardX",
     "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
-    "texttable", "visdom", "wget", "google",
+    "texttable", "visdom", "wget", "google", "progressbar",
 })  # fmt: skip
 
 
@@ -136,6 +136,14 @@ class _Bar(Quiet):
         return len(self.through)
 
 
+class _Progress(Quiet):
+    """A progress bar of another make: it is called with what it goes through."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What is gone through; of settings, a bar again."""
+        return args[0] if len(args) == 1 and hasattr(args[0], "__iter__") else self
+
+
 class _Library:
     """A library of which some names are known; the others are `rest`."""
 
@@ -182,6 +190,7 @@ _QUIET = (
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),
     "tqdm": _tqdm,
+    "progressbar": lambda reason: _Library({}, _Progress()),
     "numba": _numba,
     "nnfs": _nnfs,
 }
