@@ -19,6 +19,7 @@ from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
 from dout.run import copied, deep_copy, is_class, mro_of, vars_of
 from dout.trace.model.user_source import behind, is_user_code, users_place
+from dout.trace.session.side_effects import is_small
 
 MOST_USES = 2  # of one class that are kept
 _BUILDS, _CALLED = "__init__", "__call__"
@@ -154,8 +155,9 @@ class Observer:
             return
         if not use.forward:
             found.append(use)
-            with contextlib.suppress(TargetError):
-                use.layer = None if layer is None else deep_copy(layer)
+            if layer is not None and is_small(layer):
+                with contextlib.suppress(TargetError):
+                    use.layer = deep_copy(layer)
         use.forward, use.inputs, use.called_at = frame.f_code.co_name, inputs, self._place(frame)
 
     def _place(self, frame: FrameType) -> Where | None:
@@ -177,6 +179,6 @@ def _arguments(code: CodeType, names: dict[str, Any]) -> dict[str, Any] | None:
     if code.co_flags & CO_VARKEYWORDS:
         given.update(names.get(code.co_varnames[number]) or {})
     try:
-        return {name: copied(item) for name, item in given.items()}
+        return {name: copied(item) if is_small(item) else item for name, item in given.items()}
     except Exception:  # of the user's classes
         return None

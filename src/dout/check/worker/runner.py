@@ -43,7 +43,8 @@ _LOOK = 0.2  # seconds between looks at processes that say nothing
 _PATIENCE = 0.5  # seconds, after which a file's layers are shared with a process that has nothing to do
 _FAST = 2.0  # seconds, within which a file must load to be loaded once more
 _GRACE = 2.0  # seconds beyond the limit, in which a process ends its statement itself
-MOST_STOPS = 20  # statements of one file
+MOST_STOPS = 20  # statements of one file that end its process
+MOST_RUNS = 2  # of one program
 
 
 @dataclass
@@ -251,7 +252,9 @@ class _Process:
             return True
         kind: Kind = "time" if "within" in how else "died"
         again = self.at is not None and (*self.at, kind) in {stop.place for stop in self.stops}
-        if self.names is None and self.at is not None and not again and len(self.stops) < MOST_STOPS:
+        dead = sum(stop.kind in ("time", "died") for stop in self.stops)
+        most = MOST_RUNS if self.is_program else MOST_STOPS
+        if self.names is None and self.at is not None and not again and dead + 1 < most:
             self.stops.append(Stop(*self.at, kind, f"{how}, while it was loaded"))
             self.start()  # without that statement
             return False
