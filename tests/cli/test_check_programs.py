@@ -95,6 +95,8 @@ def test_a_layer_that_is_wrong_where_a_script_uses_it_is_an_error_there(project)
     assert run.returncode == 1
     assert "  ✗ x  refuted\n  ✓ W  exact\n  ✓ b  exact\n" in run.stdout
     assert "error layers.py:15" in run.stdout
+    said = "network: train.py: the first wrong gradient on the way back is that of x in Affine (layers.py:13)"
+    assert said in " ".join(run.stdout.split())
 
 
 def test_a_program_leaves_nothing_and_ends_though_it_trains_for_hours(project):

@@ -30,7 +30,8 @@ class LayerUse:
     """A layer as a program uses it: what it was built with, and, at its first forward, itself and its inputs.
 
     `init` is None where the constructor takes what cannot be given again by name. `layer` is a copy, None of a pair of
-    functions and where there is no copy. `places` are the user's lines that build and that call it.
+    functions and where there is no copy. `built_at` and `called_at` are the program's lines. `turn` says when its
+    backward was first called: it counts the layers that had theirs before; it is -1 where none was called.
     """
 
     target: Any
@@ -40,7 +41,7 @@ class LayerUse:
     forward: str = ""
     built_at: Where | None = None
     called_at: Where | None = None
-    went_back: bool = False
+    turn: int = -1
 
     @property
     def name(self) -> str:
@@ -64,6 +65,7 @@ class Observer:
         self._pairs: dict[CodeType, tuple[type, str] | None] = {}
         self._made: dict[int, LayerUse] = {}
         self._kept: dict[int, Any] = {}  # an object that is gone must not lend its identity to another
+        self._turns = 0  # layers whose backward was called
         self._back: set[int] = set()  # the layers whose backward was the last to be called
         self._known_at: dict[int, int] = {}  # how many classes were known when a layer's round began
 
@@ -124,7 +126,9 @@ class Observer:
             if use.forward in ("", _CALLED) and use.forward != frame.f_code.co_name:
                 self._keep(use, frame, names, layer)
         elif key in self._made:
-            self._made[key].went_back = True
+            if self._made[key].turn < 0:
+                self._made[key].turn = self._turns
+                self._turns += 1
             self._back.add(key)
 
     def _begins_round(self, key: int) -> None:

@@ -34,11 +34,12 @@ MOST_NUMBERS = 200_000  # of a layer as it was used that are judged
 
 @dataclass(frozen=True, eq=False)
 class UsedExample:
-    """What to judge, on which example, and in words how it comes from the program."""
+    """What to judge, on which example, in words how it comes from the program, and when its backward was called."""
 
     target: Any
     example: Example
     said: str
+    turn: int = -1
     smaller: bool = False  # than in the program: rebuilt at other sizes
 
 
@@ -60,7 +61,7 @@ def _of_use(use: LayerUse) -> UsedExample | None:
         if tried.fit > best[0]:
             chosen = frozenset({*init, *given}) if said != _WHOLE else frozenset()
             found = Example(init, given, chosen, interface=tried.interface)
-            best = tried.fit, UsedExample(target, found, said.format(_place(use)), smaller=said == _SMALLER)
+            best = tried.fit, UsedExample(target, found, said.format(_place(use)), use.turn, said == _SMALLER)
         if tried.fit == Fit.ALL:
             break
     return best[1]

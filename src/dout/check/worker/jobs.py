@@ -35,7 +35,8 @@ class Checked:
 
     `interface` says how the layer was called, where that is not the plain `forward(x)` and `backward(dout)`; `trace` is
     the document of a recording that shows a wrong gradient, where pictures are wanted. `used` says which program uses
-    the layer so, "as used in train.py:41", and `file` is where the class is written then.
+    the layer so, "as used in train.py:41", `file` is where the class is written then, and `turn` the place of its
+    backward among those that the program called, -1 where it called none.
     """
 
     report: Report
@@ -46,6 +47,7 @@ class Checked:
     trace: Mapping[str, Any] | None = None
     used: str = ""
     file: str = ""
+    turn: int = -1
 
 
 class ObjectText(str):

@@ -13,6 +13,8 @@ from dout.check.project.discover import Job, may_define_layers
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments
 from dout.check.worker.runner import JobOutcome, run
+from dout.files import near, shown_place
+from dout.judge.outcomes import Word
 
 MOST_SECONDS = 30.0  # for all programs of a check
 MOST_PROGRAMS = 8
@@ -53,9 +55,11 @@ class UsedLayers:
             return outcome
         ours = [c for c in run.layers if c.used and os.path.realpath(c.file) not in files]
         layers = [*outcome.layers, *ours]
+        first = _first_wrong(run.layers)
         if not layers and not outcome.problem:
             outcome = replace(outcome, problem=run.problem, traceback=run.traceback)
         happened = [run.problem, *run.remarks] if layers else run.remarks
+        outcome.network = f"{near(run.job.where)}: {first}" if first else ""
         remarks = list(dict.fromkeys([*filter(None, happened), *outcome.remarks]))
         return replace(outcome, layers=layers, data=run.data, remarks=remarks)
 
@@ -95,6 +99,16 @@ def used_layers(
             found.add(outcome)
         seen |= {(file, name) for file, layers in found.layers.items() for name in layers}
     return found
+
+
+def _first_wrong(layers: Sequence[Checked]) -> str:
+    """Where the gradients of a program are wrong first, on their way back; nothing where they are right."""
+    for checked in sorted((c for c in layers if c.turn >= 0), key=lambda c: c.turn):
+        wrong = [str(v.argument) for v in checked.report.verdicts if v.word == Word.REFUTED]
+        if wrong:
+            place = shown_place(checked.report.file, checked.report.line)
+            return f"the first wrong gradient on the way back is that of {wrong[0]} in {checked.report.layer} ({place})"
+    return ""
 
 
 def _wanted(job: Job) -> list[str]:

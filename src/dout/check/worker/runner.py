@@ -53,7 +53,7 @@ class JobOutcome:
 
     `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `refused` are the
     acts that the check did not allow, and `remarks` what else happened: a statement of the file failed. `data` says
-    which data of a program were stood for.
+    which data of a program were stood for, and `network` where its gradients are wrong first.
     """
 
     job: Job
@@ -64,6 +64,7 @@ class JobOutcome:
     refused: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
+    network: str = ""
 
 
 def run(

@@ -200,6 +200,7 @@ def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, l
         "refused": list(dict.fromkeys(act for outcome in outcomes for act in outcome.refused)),
         "not covered": [f"{r.layer}: {side}" for r in reports if state(r) in ("good", "open") for side in r.branches],
         "stopped": [remark for remark in remarks if remark not in needing],
+        "network": [outcome.network for outcome in outcomes if outcome.network],
         "data": list(dict.fromkeys(text for outcome in outcomes for text in outcome.data)),
     }
     return [(kind, [_cut(item) for item in items]) for kind, items in kinds.items() if items]

@@ -195,7 +195,7 @@ def _checked_as_it_is(name: str, target: Any, given: GivenArguments, used: UsedE
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
-    return checked if used is None else replace(checked, used=used.said, file=Target(target).file or "")
+    return checked if used is None else replace(checked, used=used.said, turn=used.turn, file=Target(target).file or "")
 
 
 def _example(
