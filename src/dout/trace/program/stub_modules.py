@@ -20,6 +20,7 @@ KNOWN = frozenset({
     "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
     "texttable", "visdom", "wget", "google", "progressbar",
+    "terminaltables", "halo", "alive_progress", "pyfiglet",
 })  # fmt: skip
 
 
@@ -186,6 +187,7 @@ def _nnfs(reason: str) -> Any:
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
     "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable", "wget",
+    "terminaltables", "halo", "alive_progress", "pyfiglet",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),
