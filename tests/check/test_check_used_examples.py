@@ -1,0 +1,109 @@
+"""The example that is made of a layer's use in a program: small and distinct sizes, numbers of the same kind."""
+
+import numpy as np
+import pytest
+
+from dout.check.program.observed_layers import LayerUse
+from dout.check.program.used_example import used_example
+
+RANDOM = np.random.default_rng(0)
+
+
+class Any:
+    """Takes whatever it is given, and checks nothing but what `rule` says."""
+
+    def __init__(self, rule=None, **settings):
+        self.rule, self.settings = rule, settings
+
+    def forward(self, x, t=None):
+        assert self.rule is None or self.rule(self.settings, x, t)
+        return x * 2.0
+
+    def backward(self, dout):
+        return dout * 2.0
+
+
+class Flat(Any):
+    def __init__(self, rule, units, window=1):
+        super().__init__(rule, units=units, window=window)
+
+
+def used(x, t=None, cls=Any, **init):
+    init = {"rule": None, **init}
+    example = used_example([LayerUse(cls, init, cls(**init), {"x": x, **({} if t is None else {"t": t})})])
+    assert example is not None
+    return example, {**example.example.init, **example.example.inputs}
+
+
+def test_a_layer_of_flattened_images_stays_one():
+    rule = lambda settings, x, t: settings["units"] == x[0].size  # noqa: E731
+    example, found = used(RANDOM.normal(size=(64, 8, 13, 13)), cls=Flat, rule=rule, units=1352)
+    assert example.smaller
+    assert found["x"].size < 3000
+    assert len(set(found["x"].shape[:2])) == 2
+
+
+def test_what_divides_a_length_still_does():
+    rule = lambda settings, x, t: x.shape[-1] % settings["window"] == 0 and settings["units"] == x.shape[-1]  # noqa: E731
+    example, found = used(RANDOM.normal(size=(32, 20, 512)), cls=Flat, rule=rule, units=512, window=4)
+    assert example.smaller
+    assert found["window"] == 4
+    assert found["units"] % 4 == 0
+
+
+def test_images_are_not_square_and_have_several_samples():
+    _, found = used(RANDOM.normal(size=(1, 3, 28, 28)))
+    samples, channels, height, width = found["x"].shape
+    assert samples > 1
+    assert channels == 3
+    assert height != width
+
+
+def test_a_layer_that_takes_square_images_alone_gets_square_ones():
+    rule = lambda settings, x, t: x.shape[2] == x.shape[3]  # noqa: E731
+    example, found = used(RANDOM.normal(size=(16, 3, 28, 28)), rule=rule)
+    assert example.smaller
+    assert found["x"].shape[2] == found["x"].shape[3] < 28
+
+
+@pytest.mark.parametrize(
+    ("labels", "holds"),
+    [
+        (RANDOM.integers(0, 10, 100), lambda t, x: t.max() == x.shape[1] - 1 and t.shape == x.shape[:1]),
+        (np.eye(10)[RANDOM.integers(0, 10, 100)], lambda t, x: t.shape == x.shape and set(t.sum(1)) == {1.0}),
+        (
+            RANDOM.dirichlet(np.ones(10), 100),
+            lambda t, x: t.shape == x.shape and np.allclose(t.sum(1), 1) and t.min() > 0,
+        ),
+        (RANDOM.choice([-1.0, 1.0], 100), lambda t, x: set(t) <= {-1.0, 1.0} and t.shape == x.shape[:1]),
+        (RANDOM.uniform(0, 1, (100, 10)), lambda t, x: t.min() > 0 and t.max() < 1),
+        (RANDOM.random((100, 10)) < 0.5, lambda t, x: t.dtype == bool),
+    ],
+    ids=["classes", "one-hot", "shares of one", "plus or minus one", "probabilities", "mask"],
+)
+def test_numbers_stay_of_their_kind(labels, holds):
+    example, found = used(RANDOM.normal(size=(100, 10)), labels)
+    assert example.smaller
+    assert holds(found["t"], found["x"])
+
+
+def test_labels_of_one_sample_grow_with_it_and_a_bias_does_not():
+    _, found = used(RANDOM.normal(size=(1, 10)), np.eye(10)[[3]])
+    assert found["t"].shape == found["x"].shape
+    _, found = used(RANDOM.normal(size=(1, 10)), RANDOM.normal(size=(1, 7)))
+    assert found["x"].shape[0] > 1
+    assert found["t"].shape[0] == 1
+
+
+def test_where_no_other_size_is_taken_the_use_itself_is_judged_with_fewer_samples():
+    rule = lambda settings, x, t: x.shape[1:] == (784,)  # noqa: E731
+    example, found = used(RANDOM.normal(size=(100, 784)), rule=rule)
+    assert (example.smaller, found["x"].shape) == (False, (3, 784))
+
+
+def test_a_layer_that_does_not_run_by_itself_has_no_example():
+    class Broken(Any):
+        def backward(self, dout):
+            raise RuntimeError
+
+    assert used_example([LayerUse(Broken, {}, Broken(), {"x": np.ones((3, 4))})]) is None
