@@ -107,3 +107,13 @@ def test_a_layer_that_does_not_run_by_itself_has_no_example():
             raise RuntimeError
 
     assert used_example([LayerUse(Broken, {}, Broken(), {"x": np.ones((3, 4))})]) is None
+
+
+def test_data_that_happen_to_be_whole_become_any_numbers_and_indices_stay_whole():
+    _, found = used(RANDOM.integers(0, 2, (50, 10)))
+    assert found["x"].dtype == float
+    assert not np.all(found["x"] == np.round(found["x"]))
+    rule = lambda settings, x, t: settings["rows"][x].size > 0  # noqa: E731
+    _, found = used(RANDOM.integers(0, 90, (50, 10)), rule=rule, rows=RANDOM.normal(size=(90, 8)))
+    assert found["x"].dtype.kind == "i"
+    assert found["x"].max() == len(found["rows"]) - 1

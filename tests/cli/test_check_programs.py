@@ -131,6 +131,7 @@ def test_what_a_library_gives_is_stood_for_and_the_report_says_so(project):
     (project / "train.py").write_text(TRAIN.replace("x = rng.normal(size=(100, 32))\n", loads))
     run = dout("train.py", cwd=project)
     assert "data: stand-in data for keras.datasets.mnist.load_data" in run.stdout
+    assert "data: stand-in data for keras.datasets.mnist.load_data" in dout(".", cwd=project).stdout
     assert "2 layers: 4 gradients exact" in " ".join(run.stdout.split())
 
 

@@ -85,6 +85,11 @@ def _ways(use: LayerUse) -> Iterator[tuple[Any, Mapping[str, Any], dict[str, Any
             if apart and not sizes.sides:
                 continue
             init = {name: sizes.setting(item) for name, item in use.init.items()}
+            if all(
+                array.dtype.kind in "iu" for array in _arrays(use.inputs)
+            ):  # data that happen to be whole: try others
+                numbers = {name: _as_floats(item) for name, item in use.inputs.items()}
+                yield use.target, init, sizes.inputs(numbers), _SMALLER
             yield use.target, init, sizes.inputs(use.inputs), _SMALLER
     fewer = _fewer(use.inputs)
     if use.init is not None and _numbers([use.init, fewer]) <= MOST_NUMBERS:
@@ -95,6 +100,10 @@ def _ways(use: LayerUse) -> Iterator[tuple[Any, Mapping[str, Any], dict[str, Any
     ):
         yield use.layer, {}, fewer, _FEWER
         yield use.layer, {}, use.inputs, _WHOLE
+
+
+def _as_floats(item: Any) -> Any:
+    return item + 0.5 if isinstance(item, np.ndarray) else item
 
 
 def _passed(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -23,9 +23,13 @@ PATIENCE = 8.0  # seconds for the work of one program
 
 @dataclass
 class UsedLayers:
-    """The layers that programs used, judged: by file, without links, and by name; and what became of each program."""
+    """The layers that programs used, judged: by file, without links, and by name; and what became of each program.
+
+    `data` are the data that were stood for while the layers of a file were used.
+    """
 
     layers: dict[str, dict[str, Checked]] = field(default_factory=dict)
+    data: dict[str, list[str]] = field(default_factory=dict)
     programs: list[JobOutcome] = field(default_factory=list)
 
     def is_all_of(self, job: Job) -> bool:
@@ -38,13 +42,14 @@ class UsedLayers:
         return self.layers.get(os.path.realpath(job.where), {}) if job.kind == "file" else {}
 
     def _known(self, job: Job) -> JobOutcome:
-        return JobOutcome(job, [self._of(job)[name] for name in job.names or ()])
+        data = self.data.get(os.path.realpath(job.where), [])
+        return JobOutcome(job, [self._of(job)[name] for name in job.names or ()], data=data)
 
     def with_programs(
         self, jobs: Sequence[Job], outcomes: Sequence[JobOutcome], asked: Container[str]
     ) -> list[JobOutcome]:
         """The outcomes of all jobs: those of programs that were named with the layers that they use of other files."""
-        known = {outcome.job: outcome for outcome in outcomes}
+        known = {one.job: replace(one, data=self.data.get(os.path.realpath(one.job.where), [])) for one in outcomes}
         files = {os.path.realpath(job.where) for job in jobs}
         every = [known.get(job) or self._known(job) for job in jobs]
         return [self._of_program(one, files) if one.job.where in asked else one for one in every]
@@ -68,7 +73,9 @@ class UsedLayers:
         self.programs.append(outcome)
         for checked in outcome.layers:
             if checked.used and not any(item.code == STOPPED.code for item in checked.report.findings):
-                self.layers.setdefault(os.path.realpath(checked.file), {}).setdefault(checked.report.layer, checked)
+                file = os.path.realpath(checked.file)
+                self.layers.setdefault(file, {}).setdefault(checked.report.layer, checked)
+                self.data.setdefault(file, []).extend(outcome.data)
 
 
 def used_layers(
