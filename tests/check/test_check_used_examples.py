@@ -117,3 +117,13 @@ def test_data_that_happen_to_be_whole_become_any_numbers_and_indices_stay_whole(
     _, found = used(RANDOM.integers(0, 90, (50, 10)), rule=rule, rows=RANDOM.normal(size=(90, 8)))
     assert found["x"].dtype.kind == "i"
     assert found["x"].max() == len(found["rows"]) - 1
+
+
+def test_a_setting_at_its_default_is_not_given():
+    class Drops(Any):
+        def forward(self, x, train=True, mode="sum"):
+            return super().forward(x)
+
+    given = {"x": RANDOM.normal(size=(50, 10)), "train": True, "mode": "mean"}
+    example = used_example([LayerUse(Drops, {}, Drops(), given)])
+    assert sorted(example.example.inputs) == ["mode", "x"]

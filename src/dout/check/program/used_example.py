@@ -25,6 +25,7 @@ from dout.check.program.observed_layers import LayerUse
 from dout.files import near
 from dout.run import copied
 
+_SETTINGS = (bool, int, float, str, tuple)
 SAMPLES = 3
 EMPTY = inspect.Parameter.empty
 SMALL = 6  # a length up to which it stays what it is: a window, a stride, a number of channels
@@ -109,13 +110,22 @@ def _as_floats(item: Any) -> Any:
 def _passed(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """The inputs that are named as such; None where the call was to other arguments than forward's.
 
-    A setting that backward takes as well, by its default, keeps its default: both must have the same.
+    A setting at its default is left out, as it was given; so is one that backward takes as well, with a default: both
+    must have the same.
     """
     parameters = {p.name: p for p in taken_by(target.forward)}
     if not set(inputs) <= set(parameters):
         return None
     shared = {name for _, back in target.pairs[:1] for name in optional(getattr(target.cls, back))}
-    return {name: item for name, item in inputs.items() if name not in shared or parameters[name].default is EMPTY}
+    return {
+        name: item
+        for name, item in inputs.items()
+        if parameters[name].default is EMPTY or not (name in shared or _is_default(item, parameters[name].default))
+    }
+
+
+def _is_default(item: Any, default: Any) -> bool:
+    return item is default or (type(item) is type(default) and isinstance(item, _SETTINGS) and item == default)
 
 
 def _fewer(inputs: Mapping[str, Any]) -> dict[str, Any]:
