@@ -292,9 +292,8 @@ class _Process:
             return  # another process has layers of this file still
         order = self.first.names if self.first.names is not None else list(self.by_name)
         found = [self.by_name[name] for name in order if name in self.by_name]
-        reports = [self._placed(checked.report) for checked in found]
-        if not self.is_program:  # whose layers are of several files
-            reports = among_siblings(reports)
+        placed = tuple(self._placed(checked.report) for checked in found)
+        reports = placed if self.is_program else among_siblings(placed)  # a program's layers are of several files
         self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
         settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
 
