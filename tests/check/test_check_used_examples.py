@@ -127,3 +127,10 @@ def test_a_setting_at_its_default_is_not_given():
     given = {"x": RANDOM.normal(size=(50, 10)), "train": True, "mode": "mean"}
     example = used_example([LayerUse(Drops, {}, Drops(), given)])
     assert sorted(example.example.inputs) == ["mode", "x"]
+
+
+def test_samples_are_not_as_many_as_classes():
+    for rows, classes in ((2, 2), (3, 3), (10, 10), (100, 3)):
+        _, found = used(RANDOM.normal(size=(rows, classes)), np.eye(classes)[RANDOM.integers(0, classes, rows)])
+        assert found["x"].shape == found["t"].shape
+        assert found["x"].shape[0] != found["x"].shape[1]

@@ -83,7 +83,7 @@ def _ways(use: LayerUse) -> Iterator[tuple[Any, Mapping[str, Any], dict[str, Any
     if use.init is not None:
         for least, apart in product(_LEAST, (True, False)):
             sizes = _Sizes(use, least, apart)
-            if apart and not sizes.sides:
+            if apart and not (sizes.sides or sizes.rows):
                 continue
             init = {name: sizes.setting(item) for name, item in use.init.items()}
             if all(
@@ -151,7 +151,10 @@ def _count(item: Any) -> int:
 
 
 class _Sizes:
-    """The lengths of a use and what becomes of each; `apart`: the second of two equal sides of an image differs."""
+    """The lengths of a use and what becomes of each.
+
+    With `apart`, lengths that coincide get different ones: the sides of a square image, samples and classes.
+    """
 
     def __init__(self, use: LayerUse, least: int, apart: bool) -> None:
         self.random = np.random.default_rng(0)
@@ -159,10 +162,13 @@ class _Sizes:
         inputs = list(_arrays(use.inputs))
         shapes = [array.shape for array in (*_arrays(use.init or {}), *inputs)]
         self.fixed = {n for n in settings if 1 < n <= SMALL}
-        self.batch = _batch([array.shape for array in inputs], settings)
         self.of: dict[int, int] = {}
         self.sides: dict[int, int] = {}
         lengths = {n for shape in shapes for n in shape} | {n for n in settings if n > SMALL}
+        rows = _rows([array.shape for array in inputs], settings)
+        coincides = any(rows in shape[1:] for shape in shapes)
+        self.batch = 0 if coincides else rows
+        self.small = {*self.fixed, *(n for n in lengths if n <= SMALL and n != self.batch)}
         products = {math.prod(run): run for shape in shapes for run in _runs(shape)}
         wholes = {n for n in lengths if n > SMALL and sum(m > 1 for m in products.get(n, ())) > 1}
         for length in sorted(lengths - wholes):
@@ -171,10 +177,15 @@ class _Sizes:
                 self.sides[length] = self._free(length, self.of[length])
         for whole in sorted(wholes):
             self.of[whole] = math.prod(self.of.get(n, n) for n in products[whole])
+        self.rows = rows if apart and coincides else 0  # that are many only where they are the first axis
+        self.samples = self._free(rows, max(least, *self.fixed, 0)) if rows > SMALL else self._few()
+
+    def _few(self) -> int:
+        return next(n for n in count(SAMPLES) if n not in self.small)
 
     def _smaller(self, length: int, least: int) -> int:
         if length == self.batch > 1:
-            return next(n for n in count(SAMPLES) if n not in self.fixed)
+            return self._few()
         return length if length <= SMALL else self._free(length, least)
 
     def _free(self, length: int, least: int) -> int:
@@ -188,7 +199,10 @@ class _Sizes:
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """What becomes of an array's shape."""
         pairs = zip(shape, (0, *shape), strict=False)
-        return tuple(self.sides.get(n, self.of[n]) if n == before else self.of[n] for n, before in pairs)
+        found = [self.sides.get(n, self.of[n]) if n == before else self.of[n] for n, before in pairs]
+        if 1 < self.rows == next(iter(shape), 0):
+            found[:2] = [self.samples, *(self.of[n] for n in shape[1:2])]
+        return tuple(found)
 
     def setting(self, item: Any) -> Any:
         """A constructor's argument at these sizes."""
@@ -267,12 +281,10 @@ def _is_label(item: np.ndarray[Any, Any]) -> bool:
     return item.dtype.kind in "iu" or _is_one_hot(item)
 
 
-def _batch(shapes: Sequence[tuple[int, ...]], settings: set[int]) -> int:
-    """How many samples inputs hold: the length of the first, if it has more axes, and nothing else is as long."""
+def _rows(shapes: Sequence[tuple[int, ...]], settings: set[int]) -> int:
+    """How many samples inputs hold: the length of the first, if it has more axes, and is no setting."""
     first = shapes[0] if shapes else ()
-    if len(first) < 2 or first[0] in settings or first[0] in first[1:]:
-        return 0
-    return first[0]
+    return first[0] if len(first) > 1 and first[0] not in settings else 0
 
 
 def _runs(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
