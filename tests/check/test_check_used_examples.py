@@ -134,3 +134,14 @@ def test_samples_are_not_as_many_as_classes():
         _, found = used(RANDOM.normal(size=(rows, classes)), np.eye(classes)[RANDOM.integers(0, classes, rows)])
         assert found["x"].shape == found["t"].shape
         assert found["x"].shape[0] != found["x"].shape[1]
+
+
+def test_a_shape_that_a_layer_is_built_with_is_that_of_its_input():
+    class Shaped(Any):
+        def __init__(self, shape):
+            super().__init__(lambda settings, x, t: x.shape[1:] == shape)
+
+    x = RANDOM.normal(size=(16, 3, 28, 28))
+    example = used_example([LayerUse(Shaped, {"shape": (3, 28, 28)}, Shaped((3, 28, 28)), {"x": x})]).example
+    assert example.init["shape"] == example.inputs["x"].shape[1:]
+    assert example.init["shape"][1] != example.init["shape"][2]

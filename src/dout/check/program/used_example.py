@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, product
@@ -158,8 +158,9 @@ class _Sizes:
 
     def __init__(self, use: LayerUse, least: int, apart: bool) -> None:
         self.random = np.random.default_rng(0)
-        settings = set(_whole(use.init or {}))
         inputs = list(_arrays(use.inputs))
+        self.shapes = {part for array in inputs for part in (array.shape, array.shape[1:]) if len(part) > 1}
+        settings = set(_whole(use.init or {}, self.shapes))
         shapes = [array.shape for array in (*_arrays(use.init or {}), *inputs)]
         self.fixed = {n for n in settings if 1 < n <= SMALL}
         self.of: dict[int, int] = {}
@@ -208,6 +209,8 @@ class _Sizes:
         """A constructor's argument at these sizes."""
         if type(item) is int:
             return self.of.get(item, item) if item > SMALL else item
+        if type(item) in (list, tuple) and _is_shape(item, self.shapes):
+            return type(item)(self.shape(tuple(item)))
         if isinstance(item, list | tuple) and type(item) in (list, tuple):
             return type(item)(map(self.setting, item))
         if type(item) is dict:
@@ -293,13 +296,17 @@ def _runs(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         yield from (shape[start:end] for end in range(start + 2, len(shape) + 1))
 
 
-def _whole(item: Any) -> Iterator[int]:
-    """The whole numbers in settings."""
+def _whole(item: Any, shapes: Container[tuple[Any, ...]]) -> Iterator[int]:
+    """The whole numbers in settings, but those that are the shape of an input."""
     if type(item) is int:
         yield item
-    elif type(item) in (list, tuple, dict):
+    elif type(item) in (list, tuple, dict) and not (type(item) is not dict and _is_shape(item, shapes)):
         for part in item.values() if isinstance(item, dict) else item:
-            yield from _whole(part)
+            yield from _whole(part, shapes)
+
+
+def _is_shape(item: Sequence[Any], shapes: Container[tuple[Any, ...]]) -> bool:
+    return all(type(part) is int for part in item) and tuple(item) in shapes
 
 
 def _arrays(item: Any) -> Iterator[np.ndarray[Any, Any]]:
