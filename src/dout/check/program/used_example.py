@@ -159,14 +159,15 @@ class _Sizes:
     def __init__(self, use: LayerUse, least: int, apart: bool) -> None:
         self.random = np.random.default_rng(0)
         inputs = list(_arrays(use.inputs))
-        self.shapes = {part for array in inputs for part in (array.shape, array.shape[1:]) if len(part) > 1}
+        parts = {part for array in inputs for part in (array.shape, array.shape[1:]) if len(part) > 1}
+        self.shapes = parts & set(_tuples(use.init or {}))
         settings = set(_whole(use.init or {}, self.shapes))
         shapes = [array.shape for array in (*_arrays(use.init or {}), *inputs)]
         self.fixed = {n for n in settings if 1 < n <= SMALL}
         self.of: dict[int, int] = {}
         self.sides: dict[int, int] = {}
         lengths = {n for shape in shapes for n in shape} | {n for n in settings if n > SMALL}
-        rows = _rows([array.shape for array in inputs], settings)
+        rows = _rows([array.shape for array in inputs if array.shape not in self.shapes], settings)
         coincides = any(rows in shape[1:] for shape in shapes)
         self.batch = 0 if coincides else rows
         self.small = {*self.fixed, *(n for n in lengths if n <= SMALL and n != self.batch)}
@@ -294,6 +295,15 @@ def _runs(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """The axes of a shape that may be flattened into one: all that lie side by side."""
     for start in range(len(shape)):
         yield from (shape[start:end] for end in range(start + 2, len(shape) + 1))
+
+
+def _tuples(item: Any) -> Iterator[tuple[int, ...]]:
+    """The tuples and lists of whole numbers in settings."""
+    if type(item) in (list, tuple) and item and all(type(part) is int for part in item):
+        yield tuple(item)
+    elif type(item) in (list, tuple, dict):
+        for part in item.values() if isinstance(item, dict) else item:
+            yield from _tuples(part)
 
 
 def _whole(item: Any, shapes: Container[tuple[Any, ...]]) -> Iterator[int]:
