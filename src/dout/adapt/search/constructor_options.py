@@ -16,7 +16,6 @@ from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
 from dout.adapt.interface.collaborators import two_parts
 from dout.adapt.interface.interface import pairs_of
 from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
-from dout.adapt.sizes.call_sites import Unproposed
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import MISSING
 from dout.adapt.source.argument_values import numbers
@@ -53,6 +52,10 @@ _WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|
 
 
 _SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
+
+
+class Unproposed(Exception):
+    """An argument for which nothing can be proposed."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ from typing import Any
 from dout.adapt.argument_names import is_named
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.interface import Interface
+from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.sizes.proposed_arrays import is_input
 from dout.adapt.target import Target, copies, passed, placed
-from dout.adapt.usage.declared_example import given_beside
 from dout.errors import TargetError
 from dout.run import deep_copy
 from dout.trace.record.record import record

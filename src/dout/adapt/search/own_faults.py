@@ -16,8 +16,8 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
+from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root
 from dout.adapt.target import Target
-from dout.adapt.usage.project_files import SourceFile, files_below, parsed, repository_root
 from dout.trace.model.user_source import is_ours, is_user_code
 
 _MISSING = (NameError, ImportError, SyntaxError)

@@ -1,4 +1,4 @@
-"""Examples that a layer's own source and its repository propose: shapes in comments, keys of settings, calls elsewhere.
+"""Examples that a layer's own source proposes: shapes in comments, keys of settings.
 
 Nothing is run here; each proposal is tried (`dout.adapt.trial.trial`), and what does not fit is left.
 """
@@ -17,10 +17,8 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import names_array, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.adapted_layer import parameters_of
-from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
-    MANY,
     OF_AXES,
     SETTINGS,
     AxisSizes,
@@ -29,14 +27,11 @@ from dout.adapt.sizes.axis_sizes import (
     without_dots,
     without_holes,
 )
-from dout.adapt.sizes.call_sites import Unproposed, bound, value_of
 from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_hot, whole_numbers
 from dout.adapt.target import Target
-from dout.adapt.usage import Call, calls_of, files_below, repository_root
 from dout.run import attributes_of, fresh, quiet
 
 MOST = 120  # proposals of one kind
-MOST_CALLS = 6  # elsewhere, that are tried
 
 
 def proposals(
@@ -108,7 +103,6 @@ class _Proposer:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 2))
             self.whole = False
-        yield from self._of_uses(shapes)
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
@@ -224,36 +218,6 @@ class _Proposer:
         if self.whole and self.arguments and name == self.arguments[0].name:
             return whole_numbers(shape, 2)
         return between(shape, name) if self.between else array_of(shape, name)
-
-    # --- uses elsewhere -----------------------------------------------------------------------------------------------
-
-    def _of_uses(self, shapes: Mapping[str, Sequence[str]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        if not self.target.is_class:
-            return
-        called = getattr(self.cls, PAIR, (self.cls.__name__,))[0]  # a pair of functions is called by its forward
-        calls = calls_of(called, files_below(repository_root(inspect.getsourcefile(self.forward) or "")))
-        if hasattr(self.cls, PAIR):
-            found = (bound(call, self.forward, self.globals, self.inputs) for call in calls[:MOST_CALLS])
-            yield from (({}, given) for given in found if given is not None)
-        for call in calls[:4] if self.constructor else ():
-            init = bound(call, self.cls, self.globals, self.init)
-            if init is None or any(isinstance(v, int) and v > 20 * MANY for v in init.values()):
-                continue
-            yield from ((init, given) for given in self._inputs_of(call))
-            self.between = self.loss
-            for variant in (0, 2):
-                yield from ((init, given) for given in self._inputs(init, shapes, variant))
-
-    def _inputs_of(self, call: Call) -> Iterator[dict[str, Any]]:
-        names = [p.name for p in self.arguments]
-        for method in call.methods:
-            if method.name in ("forward", "__call__", getattr(self.forward, "__name__", "")):
-                try:
-                    values = [value_of(item, self.globals) for item in method.args]
-                except Unproposed:
-                    continue
-                if len(values) >= len(names):
-                    yield {**dict(zip(names, values, strict=False)), **self.inputs}
 
 
 def _lengths_held(layer: Any, deep: int = 3) -> list[int]:

@@ -1,3 +1,3 @@
 """Names of arguments and axes in; sizes and arrays to try out."""
 
-__all__ = ["axis_sizes", "call_sites", "proposed_arrays"]
+__all__ = ["axis_sizes", "proposed_arrays"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dout.adapt.usage.project_files import SourceFile, files_below, parsed, repository_root, text_of
+from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root, text_of
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([\w.,\s*]+|[\w., \t*]+)|import[ \t]+([\w., \t]+))",

@@ -1,4 +1,4 @@
-"""The files of a repository, and the Python in them: in modules, notebook cells and docstrings' examples."""
+"""The files of a repository, and the Python in them: in modules and notebook cells."""
 
 from __future__ import annotations
 
@@ -103,14 +103,3 @@ def statements_in(text: str) -> list[ast.stmt]:
         return ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-
-
-def examples_in(docstring: str) -> str:
-    """The code of a docstring's examples (`>>>`), without those that are not Python."""
-    blocks: list[list[str]] = [[]]
-    for line in docstring.splitlines():
-        if match := re.match(r"\s*(>>>|\.\.\.)(?: (.*)|$)", line):
-            if match[1] == ">>>":
-                blocks.append([])
-            blocks[-1].append(match[2] or "")
-    return "\n".join(text for block in blocks if statements_in(text := "\n".join(block)))

@@ -1,0 +1,79 @@
+"""Which programs of a repository reach its layers."""
+
+import json
+
+import pytest
+
+from dout.adapt.repository.project_files import repository_root
+from dout.check.program.program_choice import is_program, next_program, programs
+
+LAYERS = "class Dense:\n    def forward(self, x): ...\nclass Relu:\n    def forward(self, x): ...\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "layers.py").write_text(LAYERS)
+    (tmp_path / "net" / "model.py").write_text("from .layers import (\n    Dense,\n    Relu,\n)\nRelu()\n")
+    return tmp_path
+
+
+def found(folder):
+    return {program.path.rpartition("/")[2]: {name for _, name in program.names}
+            for program in programs([str(folder / "net" / "layers.py")])}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("import numpy as np\nN = 3\ndef main():\n    run()\n", False),
+        ("import sys\nsys.path.append('..')\nnp.random.seed(0)\n", False),
+        ("main()\n", True),
+        ("if __name__ == '__main__':\n    main()\n", True),
+        ("try:\n    import cupy\nexcept ImportError:\n    cupy = None\n", False),
+        ("for epoch in range(3):\n    net.fit()\n", True),
+        ("y = layer.forward(x)\n", True),
+        ("def test_dense():\n    Dense(3)\n", True),
+        ("class DenseTest(unittest.TestCase):\n    pass\n", True),
+        ("print 'Python 2'\n", False),
+    ],
+)
+def test_a_program_does_something_by_itself(tmp_path, text, is_one):
+    (tmp_path / "file.py").write_text(text)
+    assert is_program(tmp_path / "file.py") is is_one
+
+
+def test_a_program_reaches_what_it_and_the_files_that_it_imports_call(folder):
+    (folder / "train.py").write_text("from net.model import *\nnet = [Dense(3, 4)]\nnet[0].forward(1)\n")
+    (folder / "other.py").write_text("import numpy as np\nDense(3)\n")
+    (folder / "relu.py").write_text("import net.layers as L\nL.Relu().forward(1)\n")
+    cells = [{"cell_type": "code", "source": ["%matplotlib inline\n", "from net import layers\n", "layers.Dense(1)\n"]}]
+    (folder / "try.ipynb").write_text(json.dumps({"cells": cells}))
+    both = {"Dense", "Relu"}
+    assert found(folder) == {"model.py": {"Relu"}, "train.py": both, "relu.py": {"Relu"}, "try.ipynb": {"Dense"}}
+
+
+def test_the_program_that_uses_most_of_the_rest_is_next(folder):
+    (folder / "a.py").write_text("from net.layers import *\nDense()\n")
+    (folder / "b.py").write_text("from net.layers import *\nDense()\nRelu()\n")
+    every = programs([str(folder / "net" / "layers.py")])
+    first = next_program(every, set())
+    assert first.path.endswith("b.py")
+    assert next_program(every, set(first.names)) is None
+
+
+def test_reading_is_bounded_and_total(folder):
+    (folder / "deep.py").write_text("from net.layers import *\nDense(" + "(" * 500 + ")" * 500 + ")\n")
+    (folder / "bytes.py").write_bytes(b"\xff\xfe Dense(1)")
+    (folder / "bad.ipynb").write_text("[1, 2] Dense(")
+    (folder / "list.ipynb").write_text('["Dense("]')
+    (folder / "loop.py").symlink_to("loop.py")
+    (folder / "round.py").write_text("import round\nfrom net.layers import Dense\nDense()\n")
+    assert set(found(folder)) == {"model.py", "round.py"}
+
+
+def test_a_file_outside_any_project_has_its_own_folder_as_root(tmp_path):
+    deep = tmp_path / "a" / "b" / "c" / "d" / "e" / "f"
+    deep.mkdir(parents=True)
+    assert repository_root(deep / "x.py") == deep.resolve()
