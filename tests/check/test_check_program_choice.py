@@ -51,7 +51,7 @@ def test_a_program_reaches_what_it_and_the_files_that_it_imports_call(folder):
     cells = [{"cell_type": "code", "source": ["%matplotlib inline\n", "from net import layers\n", "layers.Dense(1)\n"]}]
     (folder / "try.ipynb").write_text(json.dumps({"cells": cells}))
     both = {"Dense", "Relu"}
-    assert found(folder) == {"model.py": {"Relu"}, "train.py": both, "relu.py": {"Relu"}, "try.ipynb": {"Dense"}}
+    assert found(folder) == {"model.py": both, "train.py": both, "relu.py": {"Relu"}, "try.ipynb": {"Dense"}}
 
 
 def test_the_program_that_uses_most_of_the_rest_is_next(folder):

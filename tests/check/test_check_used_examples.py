@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dout.check.program.observed_layers import LayerUse
-from dout.check.program.used_example import used_example
+from dout.check.program.used_example import Closeness, used_examples
 
 RANDOM = np.random.default_rng(0)
 
@@ -30,15 +30,14 @@ class Flat(Any):
 
 def used(x, t=None, cls=Any, **init):
     init = {"rule": None, **init}
-    example = used_example([LayerUse(cls, init, cls(**init), {"x": x, **({} if t is None else {"t": t})})])
-    assert example is not None
+    (example,) = used_examples([LayerUse(cls, init, cls(**init), {"x": x, **({} if t is None else {"t": t})})])
     return example, {**example.example.init, **example.example.inputs}
 
 
 def test_a_layer_of_flattened_images_stays_one():
     rule = lambda settings, x, t: settings["units"] == x[0].size  # noqa: E731
     example, found = used(RANDOM.normal(size=(64, 8, 13, 13)), cls=Flat, rule=rule, units=1352)
-    assert example.smaller
+    assert example.closeness is Closeness.SMALLER
     assert found["x"].size < 3000
     assert len(set(found["x"].shape[:2])) == 2
 
@@ -46,7 +45,7 @@ def test_a_layer_of_flattened_images_stays_one():
 def test_what_divides_a_length_still_does():
     rule = lambda settings, x, t: x.shape[-1] % settings["window"] == 0 and settings["units"] == x.shape[-1]  # noqa: E731
     example, found = used(RANDOM.normal(size=(32, 20, 512)), cls=Flat, rule=rule, units=512, window=4)
-    assert example.smaller
+    assert example.closeness is Closeness.SMALLER
     assert found["window"] == 4
     assert found["units"] % 4 == 0
 
@@ -62,7 +61,7 @@ def test_images_are_not_square_and_have_several_samples():
 def test_a_layer_that_takes_square_images_alone_gets_square_ones():
     rule = lambda settings, x, t: x.shape[2] == x.shape[3]  # noqa: E731
     example, found = used(RANDOM.normal(size=(16, 3, 28, 28)), rule=rule)
-    assert example.smaller
+    assert example.closeness is Closeness.SMALLER
     assert found["x"].shape[2] == found["x"].shape[3] < 28
 
 
@@ -83,7 +82,7 @@ def test_a_layer_that_takes_square_images_alone_gets_square_ones():
 )
 def test_numbers_stay_of_their_kind(labels, holds):
     example, found = used(RANDOM.normal(size=(100, 10)), labels)
-    assert example.smaller
+    assert example.closeness is Closeness.SMALLER
     assert holds(found["t"], found["x"])
 
 
@@ -98,7 +97,7 @@ def test_labels_of_one_sample_grow_with_it_and_a_bias_does_not():
 def test_where_no_other_size_is_taken_the_use_itself_is_judged_with_fewer_samples():
     rule = lambda settings, x, t: x.shape[1:] == (784,)  # noqa: E731
     example, found = used(RANDOM.normal(size=(100, 784)), rule=rule)
-    assert (example.smaller, found["x"].shape) == (False, (3, 784))
+    assert (example.closeness, found["x"].shape) == (Closeness.FEWER, (3, 784))
 
 
 def test_a_layer_that_does_not_run_by_itself_has_no_example():
@@ -106,7 +105,7 @@ def test_a_layer_that_does_not_run_by_itself_has_no_example():
         def backward(self, dout):
             raise RuntimeError
 
-    assert used_example([LayerUse(Broken, {}, Broken(), {"x": np.ones((3, 4))})]) is None
+    assert used_examples([LayerUse(Broken, {}, Broken(), {"x": np.ones((3, 4))})]) == []
 
 
 def test_data_that_happen_to_be_whole_become_any_numbers_and_indices_stay_whole():
@@ -125,7 +124,7 @@ def test_a_setting_at_its_default_is_not_given():
             return super().forward(x)
 
     given = {"x": RANDOM.normal(size=(50, 10)), "train": True, "mode": "mean"}
-    example = used_example([LayerUse(Drops, {}, Drops(), given)])
+    (example,) = used_examples([LayerUse(Drops, {}, Drops(), given)])
     assert sorted(example.example.inputs) == ["mode", "x"]
 
 
@@ -142,6 +141,7 @@ def test_a_shape_that_a_layer_is_built_with_is_that_of_its_input():
             super().__init__(lambda settings, x, t: x.shape[1:] == shape)
 
     x = RANDOM.normal(size=(16, 3, 28, 28))
-    example = used_example([LayerUse(Shaped, {"shape": (3, 28, 28)}, Shaped((3, 28, 28)), {"x": x})]).example
+    (found,) = used_examples([LayerUse(Shaped, {"shape": (3, 28, 28)}, Shaped((3, 28, 28)), {"x": x})])
+    example = found.example
     assert example.init["shape"] == example.inputs["x"].shape[1:]
     assert example.init["shape"][1] != example.init["shape"][2]

@@ -135,6 +135,76 @@ def test_what_a_library_gives_is_stood_for_and_the_report_says_so(project):
     assert "2 layers: 4 gradients exact" in " ".join(run.stdout.split())
 
 
+def test_what_holds_for_the_programs_numbers_alone_is_a_warning(project):
+    (project / "layers.py").write_text("""
+class Smooth:  # of a symmetric matrix
+    def __init__(self, A):
+        self.A = A
+    def forward(self, x):
+        return self.A @ x
+    def backward(self, dout):
+        return self.A @ dout
+""")
+    (project / "train.py").write_text("""
+import numpy as np
+from layers import Smooth
+A = np.random.default_rng(0).normal(size=(20, 20))
+layer = Smooth(A + A.T)
+layer.backward(layer.forward(np.ones((20, 9)) / 7))
+""")
+    run = dout("train.py", cwd=project)
+    assert run.returncode == 0
+    assert "as used in train.py:6, with fewer samples it is right" in " ".join(
+        run.stdout.split()
+    ) or "as used in train.py:6 it is right" in " ".join(run.stdout.split())
+
+
+def test_each_manner_of_use_is_judged_and_the_forward_that_a_backward_follows(project):
+    (project / "layers.py").write_text("""
+class Scale:
+    def __init__(self, kind):
+        self.kind = kind
+    def forward(self, x, train=True):
+        self.train = train
+        return x * (3.0 if self.kind == "triple" else 2.0) if train else x
+    def backward(self, dout):
+        return dout * 2.0 if self.train else dout
+""")
+    train = """
+import numpy as np
+from layers import Scale
+x = np.ones((20, 9)) / 7
+for kind in KINDS:
+    layer = Scale(kind)
+    layer.forward(x, train=False)
+    layer.backward(layer.forward(x))
+"""
+    for kinds, code in (("'double', 'double'", 0), ("'double', 'triple'", 1)):
+        (project / "train.py").write_text(train.replace("KINDS", f"({kinds})"))
+        assert dout("train.py", cwd=project).returncode == code
+
+
+def test_layers_of_a_function_and_after_a_training_are_judged_too(project):
+    (project / "train.py").write_text("""
+import numpy as np
+def main():
+    class Own:
+        def forward(self, x):
+            return x * 3.0
+        def backward(self, dout):
+            return dout * 2.0
+    own = Own()
+    own.backward(own.forward(np.ones((7, 9))))
+for turn in range(100):
+    from layers import Unused
+    unused = Unused() if turn == 0 else unused
+    unused.backward(unused.forward(np.ones((7, 9))))
+main()
+""")
+    found = layers(document("train.py", cwd=project))
+    assert {name: layer["ok"] for name, layer in found.items()} == {"Unused": True, "main.<locals>.Own": False}
+
+
 def test_pairs_of_functions_are_judged_as_they_are_called(tmp_path):
     (tmp_path / "README.md").write_text("Functions.\n")
     (tmp_path / "net.py").write_text("""

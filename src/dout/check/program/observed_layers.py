@@ -1,7 +1,7 @@
 """A program while it runs: how each of its layers is built, and what its forward is given.
 
 The program runs plainly. Python tells of each function that begins (`sys.setprofile`); of a layer's constructor and of
-its first forwards the arguments are copied, and of the layer itself as it stands then, with all that was set by hand.
+its forward the arguments are copied, and of the layer itself as it stands then, with all that was set by hand.
 """
 
 from __future__ import annotations
@@ -11,27 +11,31 @@ import inspect
 from dataclasses import dataclass, field
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Literal
 
-from dout.adapt.interface.function_pairs import pair_of
+from dout.adapt.interface.function_pairs import PAIR, pair_of
 from dout.adapt.target import Target
 from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
-from dout.run import copied, deep_copy, is_class, mro_of, vars_of
+from dout.run import attributes_of, copied, deep_copy, is_class, mro_of, vars_of
 from dout.trace.model.user_source import behind, is_user_code, users_place
 from dout.trace.session.side_effects import is_small
 
-MOST_USES = 2  # of one class that are kept
+MOST_USES = 4  # of one class, with different settings, that are kept
+MOST_KEPT = 3  # forwards of one layer before its first backward that are kept, each in place of the one before
+MOST_FORWARDS = 5_000  # after which nothing new is expected
 _BUILDS, _CALLED = "__init__", "__call__"
+_PLAIN = (bool, str, type(None))
+Kind = Literal["built", "forward", "backward"]
 
 
-@dataclass
+@dataclass(eq=False)
 class LayerUse:
-    """A layer as a program uses it: what it was built with, and, at its first forward, itself and its inputs.
+    """A layer as a program uses it: what it was built with, and, at a forward, itself and its inputs.
 
-    `init` is None where the constructor takes what cannot be given again by name. `layer` is a copy, None of a pair of
-    functions and where there is no copy. `built_at` and `called_at` are the program's lines. `turn` says when its
-    backward was first called: it counts the layers that had theirs before; it is -1 where none was called.
+    `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
+    None of a pair of functions and where there is no copy. `called_at` is the program's line. `turn` says when a
+    backward of its class was first called: it counts the classes that had theirs before; it is -1 where none was.
     """
 
     target: Any
@@ -39,7 +43,6 @@ class LayerUse:
     layer: Any = None
     inputs: dict[str, Any] = field(default_factory=dict)
     forward: str = ""
-    built_at: Where | None = None
     called_at: Where | None = None
     turn: int = -1
 
@@ -53,6 +56,14 @@ class LayerUse:
         """The file it is written in."""
         return Target(self.target).file or ""
 
+    @property
+    def manner(self) -> str:
+        """Its settings that are no numbers: flags, words and functions, by which its code may go another way."""
+        items = {**(self.init or {}), **self.inputs, **(attributes_of(self.layer) if self.layer is not None else {})}
+        plain = {k: v for k, v in items.items() if isinstance(v, _PLAIN)}
+        called = {k: getattr(v, "__qualname__", type(v).__qualname__) for k, v in items.items() if callable(v)}
+        return repr(sorted({**plain, **called}.items()))
+
 
 class Observer:
     """Watches the program in a file; `uses` are the layers that it used, by their classes."""
@@ -61,13 +72,17 @@ class Observer:
         self.program = program
         self.uses: dict[type, list[LayerUse]] = {}
         self._codes: dict[CodeType, bool] = {}
-        self._methods: dict[type, dict[str, str]] = {}
-        self._pairs: dict[CodeType, tuple[type, str] | None] = {}
+        self._methods: dict[type, dict[str, Kind]] = {}
+        self._functions: dict[CodeType, tuple[type, Kind] | None] = {}
         self._made: dict[int, LayerUse] = {}
         self._kept: dict[int, Any] = {}  # an object that is gone must not lend its identity to another
-        self._turns = 0  # layers whose backward was called
-        self._back: set[int] = set()  # the layers whose backward was the last to be called
-        self._known_at: dict[int, int] = {}  # how many classes were known when a layer's round began
+        self._turns: dict[type, int] = {}
+        self._forwards: dict[int, int] = {}  # of one layer
+        self._kept_at: dict[int, int] = {}  # at which of them its inputs were kept
+        self._went_back: set[int] = set()  # the layers that had a backward
+        self._gone_back: set[int] = set()  # those that had no forward since
+        self._news_at: dict[int, int] = {}  # how many uses were known when a layer's round began
+        self._quiet = 0  # forwards since the last new use
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
         """Be told of a call, as by `sys.setprofile`. Raises EndOfRun where the program has shown enough."""
@@ -78,20 +93,25 @@ class Observer:
         if known is None:
             known = self._codes[code] = code.co_name[:1] != "<" and is_user_code(code.co_filename)
         if known:
-            self._met(frame, code)
+            with contextlib.suppress(
+                Exception
+            ):  # of the user's classes, asked about themselves: no error of the program
+                self._met(frame, code)
 
     def _met(self, frame: FrameType, code: CodeType) -> None:
         """A function of the user's begins: is it a layer's?"""
-        names = frame.f_locals
-        first = names.get(code.co_varnames[0]) if code.co_argcount else None
-        if code.co_varnames[:1] == ("self",) and first is not None:
-            kind = self._methods_of(type(first)).get(code.co_name)
-            if kind is not None and self._is_its_own(type(first), code):
-                self._of_a_layer(kind, first, frame, names)
-        elif code not in self._pairs or self._pairs[code] is not None:
-            self._of_a_pair(code, frame, names)
+        if code.co_argcount and code.co_varnames[0] == "self":
+            layer = frame.f_locals.get("self")
+            kind = self._methods_of(type(layer)).get(code.co_name)
+            if kind is not None and _is_reached_by_name(type(layer), code):
+                self._of_a_layer(kind, layer, frame)
+        else:
+            if code not in self._functions:
+                self._take_pair(frame, code)
+            if (found := self._functions[code]) is not None:
+                self._of_a_pair(*found, frame)
 
-    def _methods_of(self, cls: type) -> dict[str, str]:
+    def _methods_of(self, cls: type) -> dict[str, Kind]:
         """The methods of a class that are its constructor, forward and backward, by name; none where it is no layer."""
         found = self._methods.get(cls)
         if found is None:
@@ -105,75 +125,115 @@ class Observer:
             self._methods[cls] = found
         return found
 
-    @staticmethod
-    def _is_its_own(cls: type, code: CodeType) -> bool:
-        """Whether it is the method that a call of that name on the class reaches, and no `super()` call inside."""
-        for base in mro_of(cls):
-            item = vars_of(base).get(code.co_name)
-            if item is not None:
-                return getattr(behind(inspect.unwrap(item)), "__code__", None) is code
-        return False
+    def _take_pair(self, frame: FrameType, code: CodeType) -> None:
+        """Find the pair that a function is the forward of."""
+        self._functions[code] = None
+        function = frame.f_globals.get(code.co_name)
+        cls = pair_of(function) if getattr(function, "__code__", None) is code else None
+        if cls is not None:
+            self._functions[code] = cls, "forward"
+            back = frame.f_globals.get(getattr(cls, PAIR)[1])
+            self._functions[getattr(back, "__code__", code)] = cls, "backward"
 
-    def _of_a_layer(self, kind: str, layer: Any, frame: FrameType, names: dict[str, Any]) -> None:
+    def _of_a_layer(self, kind: Kind, layer: Any, frame: FrameType) -> None:
         key = id(layer)
         if kind == "built":
             self._kept[key] = layer
-            self._made[key] = LayerUse(type(layer), _arguments(frame.f_code, names), built_at=self._place(frame))
+            self._made[key] = LayerUse(type(layer), _arguments(frame))
         elif kind == "forward":
-            self._begins_round(key)
-            use = self._made.setdefault(key, LayerUse(type(layer), {}))
-            self._kept[key] = layer
-            if use.forward in ("", _CALLED) and use.forward != frame.f_code.co_name:
-                self._keep(use, frame, names, layer)
+            if key not in self._made:
+                has_none = getattr(type(layer), _BUILDS) is object.__init__
+                self._made[key] = LayerUse(type(layer), {} if has_none else None)
+                self._kept[key] = layer
+            self._goes_forward(self._made[key], key, frame, layer)
         elif key in self._made:
-            if self._made[key].turn < 0:
-                self._made[key].turn = self._turns
-                self._turns += 1
-            self._back.add(key)
+            self._goes_back(self._made[key], key)
 
-    def _begins_round(self, key: int) -> None:
-        """A forward begins: where a layer had its backward, and nothing new came since its last round, all is shown."""
-        if key not in self._known_at:
-            self._known_at[key] = len(self.uses)
-        elif key in self._back:
-            self._back.discard(key)
-            before, self._known_at[key] = self._known_at[key], len(self.uses)
-            if before == len(self.uses):
-                raise EndOfRun
+    def _of_a_pair(self, cls: type, kind: Kind, frame: FrameType) -> None:
+        use = self._made.setdefault(id(cls), LayerUse(cls, {}))
+        if kind == "forward":
+            self._goes_forward(use, id(cls), frame, None)
+        else:
+            self._goes_back(use, id(cls))
 
-    def _of_a_pair(self, code: CodeType, frame: FrameType, names: dict[str, Any]) -> None:
-        if code not in self._pairs:
-            function = frame.f_globals.get(code.co_name)
-            cls = pair_of(function) if getattr(function, "__code__", None) is code else None
-            self._pairs[code] = None if cls is None else (cls, code.co_name)
-        pair = self._pairs[code]
-        if pair is not None and pair[0] not in self.uses:
-            use = LayerUse(pair[0], {})
-            self._keep(use, frame, names, None)
-
-    def _keep(self, use: LayerUse, frame: FrameType, names: dict[str, Any], layer: Any) -> None:
-        """Keep what a forward begins with; where `__call__` hands it on to another method, what that is given."""
-        found = self.uses.setdefault(use.target, [])
-        inputs = _arguments(frame.f_code, names)
-        if inputs is None or (len(found) >= MOST_USES and not use.forward):
+    def _goes_forward(self, use: LayerUse, key: int, frame: FrameType, layer: Any) -> None:
+        name = frame.f_code.co_name
+        if use.forward == _CALLED and name != _CALLED:  # which hands on what it is given
+            self._keep(use, frame)
             return
-        if not use.forward:
-            found.append(use)
-            if layer is not None and is_small(layer):
-                with contextlib.suppress(TargetError):
-                    use.layer = deep_copy(layer)
+        self._end_after_a_round(key)
+        self._forwards[key] = self._forwards.get(key, 0) + 1
+        others = self.uses.setdefault(use.target, [])
+        waits = key not in self._went_back and self._forwards[key] <= MOST_KEPT  # the first may be an evaluation
+        is_known = use in others
+        if (use.forward and not (is_known and waits)) or (not is_known and len(others) >= MOST_USES):
+            return
+        if not self._keep(use, frame):
+            return
+        if layer is not None and is_small(layer):
+            with contextlib.suppress(TargetError):
+                use.layer = deep_copy(layer)
+        self._kept_at[key] = self._forwards[key]
+        if not is_known and use.manner not in [other.manner for other in others]:
+            use.turn = self._turns.get(use.target, -1)
+            others.append(use)
+            self._quiet = 0
+
+    def _goes_back(self, use: LayerUse, key: int) -> None:
+        """A backward begins: it is that of the last forward, and the inputs that were kept may be of another."""
+        turn = self._turns.setdefault(use.target, len(self._turns))
+        for one in self.uses.get(use.target, ()):
+            one.turn = turn
+        if key not in self._went_back and self._forwards.get(key, 0) > self._kept_at.get(key, 0):
+            use.forward = ""  # it is kept anew at the next one
+        self._went_back.add(key)
+        self._gone_back.add(key)
+
+    def _end_after_a_round(self, key: int) -> None:
+        """Raise EndOfRun where a layer had its backward, and nothing new came since its last round."""
+        self._quiet += 1
+        news = sum(map(len, self.uses.values()))
+        if key not in self._news_at:
+            self._news_at[key] = news
+        elif key in self._gone_back:
+            self._gone_back.discard(key)
+            before, self._news_at[key] = self._news_at[key], news
+            if before == news and self._made[key].forward:
+                raise EndOfRun
+        if self._quiet > MOST_FORWARDS and self._turns:
+            raise EndOfRun
+
+    def _keep(self, use: LayerUse, frame: FrameType) -> bool:
+        """Keep what a forward begins with; whether it can be given by name."""
+        inputs = _arguments(frame)
+        if inputs is None:
+            return False
         use.forward, use.inputs, use.called_at = frame.f_code.co_name, inputs, self._place(frame)
+        return True
 
     def _place(self, frame: FrameType) -> Where | None:
-        """The line of the program from which a call comes; of a call that comes from elsewhere, the user's line."""
-        above = frame.f_back
-        while above is not None and not above.f_code.co_filename.startswith(self.program):
+        """The line of the program from which a layer is called; where none of its lines is above, the user's."""
+        layer, above = frame.f_locals.get("self"), frame.f_back
+        while above is not None and (
+            not above.f_code.co_filename.startswith(self.program)
+            or (layer is not None and above.f_locals.get("self") is layer)
+        ):
             above = above.f_back
         return users_place(above or frame.f_back)
 
 
-def _arguments(code: CodeType, names: dict[str, Any]) -> dict[str, Any] | None:
+def _is_reached_by_name(cls: type, code: CodeType) -> bool:
+    """Whether it is the method that a call of that name on the class reaches, and no `super()` call inside."""
+    for base in mro_of(cls):
+        item = vars_of(base).get(code.co_name)
+        if item is not None:
+            return getattr(behind(inspect.unwrap(item)), "__code__", None) is code
+    return False
+
+
+def _arguments(frame: FrameType) -> dict[str, Any] | None:
     """A call's arguments by name, copied; None where some have no name (`*args`), or cannot be copied."""
+    code, names = frame.f_code, frame.f_locals
     number = code.co_argcount + code.co_kwonlyargcount
     given = {name: names[name] for name in code.co_varnames[:number] if name != "self" and name in names}
     if code.co_flags & CO_VARARGS:

@@ -20,7 +20,7 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _DEFINED = re.compile(r"^(?:[ \t]*class[ \t]+(\w+)|def[ \t]+(\w+))", re.MULTILINE)
-_CALLED = re.compile(r"\b(\w+)[ \t]*\(")
+_WORD, _CALLED = re.compile(r"\w+"), re.compile(r"(?<!class )(?<!def )\b(\w+)[ \t]*\(")
 _DOES = (ast.Expr, ast.For, ast.While, ast.With, ast.Try, ast.If)
 _NO_WORK = re.compile(r"sys\.path|\.(seed|filterwarnings|simplefilter|use|set_printoptions|seterr|append|insert)\(")
 
@@ -81,7 +81,7 @@ class _Project:
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.texts: dict[str, str] = {}
-        self._calls: dict[str, frozenset[str]] = {}
+        self._words: dict[tuple[str, bool], frozenset[str]] = {}
         self._imported: dict[str, list[str]] = {}
         for file in files:
             try:
@@ -106,16 +106,20 @@ class _Project:
             reached = self._reached(file)
             if not reached & defined.keys():
                 continue
-            calls = {name for one in reached for name in self._called(one)}
-            names = frozenset((one, n) for one in reached & defined.keys() for n in defined[one] & calls)
+            names = frozenset(
+                (one, name)
+                for one in reached & defined.keys()
+                for name in defined[one]
+                if any(name in self._words_of(other, own=other == one) for other in reached)
+            )
             if names and is_program(Path(file)):
                 yield ProjectProgram(file, names)
 
-    def _called(self, file: str) -> frozenset[str]:
-        """What a file calls, by its last name."""
-        if file not in self._calls:
-            self._calls[file] = frozenset(_CALLED.findall(self.texts[file]))
-        return self._calls[file]
+    def _words_of(self, file: str, own: bool) -> frozenset[str]:
+        """The words of a file; where it is the one that defines them, those that it calls."""
+        if (file, own) not in self._words:
+            self._words[file, own] = frozenset((_CALLED if own else _WORD).findall(self.texts[file]))
+        return self._words[file, own]
 
     def _reached(self, file: str) -> set[str]:
         """A file with those that it imports, and so on."""

@@ -87,6 +87,17 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
 
 
+def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
+    """Whether every gradient of what was adapted agrees with differences; exact arithmetic would take long."""
+    subject = _subject(target, inputs, init)
+    try:
+        first = subject.run()
+        judgement = by_convention(subject, judge_numerically(subject, first))
+    except Exception:  # the layer's own
+        return False
+    return bool(judgement.verdicts) and not judgement.refuted and without_gradient(subject, first) is None
+
+
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Sequence[Any]) -> Report:
     """The verdict on a layer that is ready to run, and all findings about it."""
     start = time.perf_counter()

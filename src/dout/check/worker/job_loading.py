@@ -6,6 +6,7 @@ import ast
 import builtins
 import importlib
 import os
+import re
 import sys
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
@@ -92,12 +93,12 @@ class Loading:
         cells = notebooks.cells_of(path) if is_notebook else [text]
         parts = {f"{path}, cell {n}" if is_notebook else str(path): cell for n, cell in enumerate(cells, 1)}
         self._prepare()
-        observer, arguments = Observer(str(path)), sys.argv
+        observer, arguments, here = Observer(str(path)), sys.argv, os.getcwd()  # noqa: PTH109
         main = ModuleType("__main__")
         main.__file__ = str(path)
         home_ = home(path, text)
         sys.path[:0] = home_.folders
-        if "from ." in text:
+        if re.search(r"^\s*from \.", text, re.MULTILINE):
             main.__package__ = home_.name.rpartition(".")[0]
         sys.argv, sys.modules["__main__"] = [str(path)], main
         said = partial(self.send, "data")
@@ -107,12 +108,12 @@ class Loading:
                 self._run.hears = observer.hear
                 for name, part in parts.items():
                     notebooks.remember(name, part)
-                    self._run.over = False  # what ended was a cell
                     self._run.module(main, part, name)
                 self._run.tests(main, str(path))
         finally:
             self.kept.take()
             sys.argv = arguments
+            os.chdir(here)
         return observer
 
     def _prepare(self) -> None:

@@ -64,6 +64,7 @@ def portable(checked: Checked) -> Checked:
             item,
             message=_cut(_from_here(item.message)),
             because=_cut(_from_here(item.because)),
+            first_wrong=item.first_wrong and _from_here(item.first_wrong),
             reason=_told(item.reason),
             expected=_plain(item.expected),
             got=_plain(item.got),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from dout.check.worker.jobs import Checked, GivenArguments
 from dout.check.worker.runner import JobOutcome, run
 from dout.files import near, shown_place
 from dout.judge.outcomes import Word
+from dout.trace.program import notebooks
 
 MOST_SECONDS = 30.0  # for all programs of a check
 MOST_PROGRAMS = 8
@@ -36,7 +38,8 @@ class UsedLayers:
         """Whether nothing else is to do for a job: its layers are judged, or it is a program that defines none."""
         if job.names is not None:
             return set(job.names) <= self._of(job).keys()
-        return any(_is_same(one.job, job) for one in self.programs) and not may_define_layers(Path(job.where))
+        defines = job.where.endswith(notebooks.SUFFIX) or may_define_layers(Path(job.where))
+        return not defines and any(_is_same(one.job, job) for one in self.programs)
 
     def _of(self, job: Job) -> dict[str, Checked]:
         return self.layers.get(os.path.realpath(job.where), {}) if job.kind == "file" else {}
@@ -50,15 +53,15 @@ class UsedLayers:
     ) -> list[JobOutcome]:
         """The outcomes of all jobs: those of programs that were named with the layers that they use of other files."""
         known = {one.job: replace(one, data=self.data.get(os.path.realpath(one.job.where), [])) for one in outcomes}
-        files = {os.path.realpath(job.where) for job in jobs}
         every = [known.get(job) or self._known(job) for job in jobs]
-        return [self._of_program(one, files) if one.job.where in asked else one for one in every]
+        told = {(os.path.realpath(one.job.where), c.report.layer) for one in every for c in one.layers}
+        return [self._of_program(one, told) if one.job.where in asked else one for one in every]
 
-    def _of_program(self, outcome: JobOutcome, files: Container[str]) -> JobOutcome:
+    def _of_program(self, outcome: JobOutcome, told: Container[tuple[str, str]]) -> JobOutcome:
         run = next((one for one in self.programs if _is_same(one.job, outcome.job)), None)
         if run is None:
             return outcome
-        ours = [c for c in run.layers if c.used and os.path.realpath(c.file) not in files]
+        ours = [c for c in run.layers if c.used and (_file_of(c), c.report.layer) not in told]
         layers = [*outcome.layers, *ours]
         first = _first_wrong(run.layers)
         if not layers and not outcome.problem:
@@ -66,14 +69,15 @@ class UsedLayers:
         happened = [run.problem, *run.remarks] if layers else run.remarks
         outcome.network = f"{near(run.job.where)}: {first}" if first else ""
         remarks = list(dict.fromkeys([*filter(None, happened), *outcome.remarks]))
-        return replace(outcome, layers=layers, data=run.data, remarks=remarks)
+        refused = list(dict.fromkeys([*run.refused, *outcome.refused]))
+        return replace(outcome, layers=layers, data=run.data, remarks=remarks, refused=refused)
 
     def add(self, outcome: JobOutcome) -> None:
         """Take in what one program used; a layer that ended its process there is tried again by itself."""
         self.programs.append(outcome)
         for checked in outcome.layers:
             if checked.used and not any(item.code == STOPPED.code for item in checked.report.findings):
-                file = os.path.realpath(checked.file)
+                file = _file_of(checked)
                 self.layers.setdefault(file, {}).setdefault(checked.report.layer, checked)
                 self.data.setdefault(file, []).extend(outcome.data)
 
@@ -116,6 +120,11 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
             place = shown_place(checked.report.file, checked.report.line)
             return f"the first wrong gradient on the way back is that of {wrong[0]} in {checked.report.layer} ({place})"
     return ""
+
+
+def _file_of(checked: Checked) -> str:
+    """The file in which a layer is written, without links; of a cell, the notebook."""
+    return os.path.realpath(re.sub(rf"({re.escape(notebooks.SUFFIX)}), cell \d+$", r"\1", checked.file))
 
 
 def _wanted(job: Job) -> list[str]:

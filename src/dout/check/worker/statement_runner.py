@@ -31,6 +31,7 @@ from dout.trace.session.side_effects import KeptRuntime
 
 Kind = Literal["raised", "exit", "time", "needs", "import", "refused", "died"]
 _LEAST = 0.2  # seconds that a statement may take once the time is up
+_REST = 3.0  # seconds for what follows a program's training
 _SHARE = 0.25  # of the time for loading that what is no import may take, in a file that nobody named
 
 
@@ -78,7 +79,6 @@ class LoadRun:
     lost: list[tuple[str, str]] = field(default_factory=list)  # classes that were not made: file and name
     spent: float = 0.0
     ended: bool = False  # the author's code has asked to end: what follows is read for its definitions only
-    over: bool = False  # we have ended it: nothing follows
     hears: Callable[[FrameType, str, Any], object] | None = None  # is told of each call, but of those of imports
 
     def note(self, stop: Stop) -> None:
@@ -98,7 +98,6 @@ class LoadRun:
         """Run the tests that a module has defined, each as a statement: functions, and methods of classes of tests."""
         runner = _Statements(self, module, file, 0, ast.Module([], []))
         for call in _test_calls(module):
-            self.over = False  # what ended was another test
             runner.run(ast.parse(call).body)
 
     @contextlib.contextmanager
@@ -144,8 +143,6 @@ class _Statements:
     def run(self, body: Iterable[ast.stmt]) -> None:
         """Run them all; the branches of an `if` one by one as well."""
         for statement in body:
-            if self.whole.over:
-                return
             if self.whole.ended and not isinstance(statement, _DEFINES):
                 continue
             if isinstance(statement, ast.If):
@@ -199,8 +196,8 @@ class _Statements:
             whole.ended = True
             why = _ENDS if stop.code in (None, 0) else f"ended with exit code {stop.code}"
             self._stopped(statement, "exit", why)
-        except EndOfRun:
-            whole.over = True
+        except EndOfRun:  # it has shown what it does; what follows is short, or is not needed
+            whole.spent = max(whole.spent, whole.rules.timeout - _REST)
         except NeedsError as error:
             self._stopped(statement, "needs", str(error))
         except BaseException as error:

@@ -26,7 +26,7 @@ from dout.adapt.search.refusals import takes_target
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import Observer
-from dout.check.program.used_example import UsedExample, used_example
+from dout.check.program.used_example import Closeness, UsedExample, used_examples
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
@@ -37,7 +37,7 @@ from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason, Re
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.verb.check_layer import check_adapted, is_right
+from dout.check.verb.check_layer import agrees, check_adapted, is_right
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
 from dout.check.worker.missing_dependency import lacks, lacks_target
@@ -100,11 +100,16 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
     old_names = UsesOfOldNames(loading.removed, {found[0].name: found[0].target for found in uses.values()})
     for key in [key for key in uses if key not in skipped]:
         send("start", key)
-        example = None
+        examples: list[UsedExample] = []
         with quiet(), contextlib.suppress(BaseException):  # of the user's code, on numbers of ours
-            example = used_example(uses[key])
-        if example is not None:
-            _check_one(loading, uses[key][0].name, example, given, old_names, send)
+            examples = used_examples(uses[key])
+        found = None
+        for one in examples:  # each in a manner of its own: the first that is wrong speaks
+            found = _check_one(loading, uses[key][0].name, one, given, old_names)
+            if not found.report.ok:
+                break
+        if found is not None:
+            send("done", found)
 
 
 def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:
@@ -127,15 +132,13 @@ def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str]
             send("problem", str(error), "")
             continue
         send("start", name)
-        _check_one(loading, name, target, given, old_names, send)
+        send("done", _check_one(loading, name, target, given, old_names))
     for remark in () if turns.helps else old_names.left():
         send("remark", remark)
 
 
-def _check_one(
-    loading: Loading, name: str, target: Any, given: GivenArguments, old_names: UsesOfOldNames, send: Any
-) -> None:
-    """Check a layer as it is defined, or as a program used it, and send what is found."""
+def _check_one(loading: Loading, name: str, target: Any, given: GivenArguments, old_names: UsesOfOldNames) -> Checked:
+    """Check a layer as it is defined, or as a program used it; what is found."""
     before = len(loading.guard.refused)
     used = target if isinstance(target, UsedExample) else None
     with put_back(loading.kept) as changed:
@@ -143,7 +146,7 @@ def _check_one(
     report = excused(checked.report, loading.guard.refused[before:])
     if changed:
         report = _with(report, _patched(report, changed))
-    send("done", portable(replace(checked, report=old_names.noted(report))))
+    return portable(replace(checked, report=old_names.noted(report)))
 
 
 def _checked(
@@ -175,7 +178,8 @@ def _checked_as_it_is(name: str, target: Any, given: GivenArguments, used: UsedE
         if chosen.chosen_inputs:
             names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
             right = partial(is_right, layer, init=chosen.init)
-            report = under_conditions(report, ordered, right, names)
+            told = under_conditions(report, ordered, right, names)
+            report = _fair(told, used) if told is report and used is not None else told
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         report = _not_judged(name, target, given, error)
@@ -195,7 +199,7 @@ def _checked_as_it_is(name: str, target: Any, given: GivenArguments, used: UsedE
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
-    return checked if used is None else replace(checked, used=used.said, turn=used.turn, file=Target(target).file or "")
+    return checked if used is None else replace(checked, used=used.said, turn=used.use.turn, file=used.use.file)
 
 
 def _example(
@@ -254,6 +258,22 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         for f in report.findings
     ]
     return replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in found))
+
+
+def _fair(report: Report, used: UsedExample) -> Report:
+    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others."""
+    wrong = {id(f) for f in report.findings if f.severity == "error" and isinstance(f.reason, Refuted)}
+    if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
+        return report
+    layer, ordered = as_found(itself.target, itself.example)
+    if not agrees(layer, ordered, itself.example.init):
+        return report
+    doubt = f"{itself.said} it is right: it may not be meant for other numbers"
+    found = (
+        replace(f, severity="warning", message=f"{f.message}; {doubt}") if id(f) in wrong else f
+        for f in report.findings
+    )
+    return replace(report, findings=tuple(found))
 
 
 def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:

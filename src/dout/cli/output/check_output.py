@@ -178,6 +178,8 @@ def _json(result: Result) -> None:
             "problem": outcome.problem or None,
             "skipped": outcome.skipped or None,
             "remarks": [*(f"{act}: refused" for act in outcome.refused), *outcome.remarks],
+            "data": outcome.data,
+            "network": outcome.network or None,
             "layers": [_layer(result, outcome, checked) for checked in outcome.layers],
         }
         for outcome in result.outcomes

@@ -33,6 +33,8 @@ def about(checked: Checked) -> list[str]:
 
 def _short(value: Any) -> str:
     shape = getattr(value, "shape", ())
+    if isinstance(value, list | tuple) and any(getattr(item, "shape", ()) for item in value):
+        return f"[{', '.join(_short(item).removeprefix('= ') for item in value)}]"
     if isinstance(value, ObjectText) and len(value) > _LONGEST:
         return f"= {value[:_LONGEST]}…"
     return str(shape) if shape else f"= {value}"
@@ -43,7 +45,7 @@ class Again:
 
     def __init__(self, job: Job, checked: Checked, given: Mapping[str, str] | None = None) -> None:
         self.job, self.checked = job, checked
-        self.parts: list[tuple[str, ...]] = [("dout", "check", _target(job, checked.report.layer))]
+        self.parts: list[tuple[str, ...]] = [("dout", "check", _target(job, checked))]
         self.unwritten: list[str] = []
         self.parts += [(key.split()[0], text) for key, text in (given or {}).items() if key in checked.took]
         for option, values in (("--init", checked.init), ("--input", checked.inputs)):
@@ -82,9 +84,10 @@ class Again:
             yield f"{_INDENT}why: dout explain {visible(shlex.quote(self.parts[0][-1]))}"
 
 
-def _target(job: Job, layer: str) -> str:
+def _target(job: Job, checked: Checked) -> str:
     """What names one layer: `layers.py:Conv`, `package.layers:Conv`, `Sigmoid`."""
+    layer = checked.report.layer
     if job.kind == "ready":
         return layer
-    where = near(job.where) if job.kind == "file" else job.where
+    where = near(checked.file or job.where) if job.kind == "file" else job.where
     return f"{'./' if where.startswith('-') else ''}{Path(where).as_posix() if job.kind == 'file' else where}:{layer}"

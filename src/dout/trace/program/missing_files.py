@@ -26,6 +26,7 @@ _READERS = re.compile(  # files of what reads data for the user's code
     r"[/\\](numpy|pandas|dout)[/\\]|[/\\](gzip|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
 )
 _MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
+_ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
 _WAIT = 10.0  # seconds that a server may take to answer
 
 
@@ -46,8 +47,8 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
             (os.path, "isfile", files.isfile),
         ]
         if apart:
-            files.place("")
-            answers.append((os, "mkdir", files.mkdir))
+            files.scratch = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))
+            answers += [(os, act, files.apart(getattr(os, act))) for act in _ACTS]
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
@@ -104,13 +105,20 @@ class _Files:
         self.scratch: Path | None = None
         self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
         ends.callback(setattr, self, "over", True)
-        self._open, self._exists, self._isfile, self._mkdir = builtins.open, os.path.exists, os.path.isfile, os.mkdir
+        self._open, self._exists, self._isfile = builtins.open, os.path.exists, os.path.isfile
         self._fetch: Any = None
 
-    def mkdir(self, path: Any, *args: Any, **kwargs: Any) -> None:
-        """As `os.mkdir`; what the script makes elsewhere it does not need, as its files are written apart."""
-        with contextlib.suppress(PermissionError):
-            self._mkdir(path, *args, **kwargs)
+    def apart(self, act: Callable[..., None]) -> Callable[..., None]:
+        """An act on files and folders that goes to those that were written apart; on others it does nothing."""
+
+        def answer(*paths: Any, **kwargs: Any) -> None:
+            own = [self.instead.get(_key(p), p) if isinstance(p, str | os.PathLike) else p for p in paths]
+            with contextlib.suppress(OSError):
+                act(*own, **kwargs)
+                if act.__name__ in ("rename", "replace") and _key(paths[0]) in self.instead:
+                    self.instead[_key(paths[1])] = os.fspath(own[1])
+
+        return answer
 
     def take_downloads(self, module: Any) -> None:
         """Answer for `urllib.request`."""
