@@ -17,7 +17,7 @@ from dout.adapt.target import Target, copies, passed
 from dout.graph import INPUT, Graph, Node, topological
 from dout.judge.judged_run import is_label
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
+from dout.run import attributes_of, copied, deep_copy, flat, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
@@ -294,6 +294,12 @@ def with_lengths_reversed(subject: ForwardSubject) -> ForwardSubject:
     """The subject in which the longest axes are the shortest, the second longest the second shortest, and so on."""
     lengths = sorted(_lengths(subject))
     return _with(subject, dict(zip(lengths, reversed(lengths), strict=True)))
+
+
+def elements_of(subject: ForwardSubject) -> int:
+    """How many numbers a subject is given: each is a ball at every point where it is judged."""
+    given = flat([*subject.inputs.values(), *subject.init.values()])
+    return sum(item.size for item in given if isinstance(item, np.ndarray))
 
 
 Axis = tuple[str, str, int]  # "inputs" or "init", the name there, the axis

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.forward_runs import ForwardSubject, is_same
+from dout.explain.derive.forward_runs import ForwardSubject, elements_of, is_same
 from dout.explain.model.explanation import Phrase
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, Node
@@ -52,7 +52,7 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
     """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
     words: dict[str, str] = {}
     try:
-        for i, subject in enumerate(sorted(subjects, key=_elements)):
+        for i, subject in enumerate(sorted(subjects, key=elements_of)):
             because = _runs_alike(subject, make) or _judged(subject, make, wanted, words, thorough=i < _THOROUGH)
             if because:
                 return Verdicts(words, because)
@@ -60,11 +60,6 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
         return Verdicts(words, _second_call(first, make) or _in_float32(first, make) or _finite(first, make))
     except Exception as error:  # whatever it is, the written class does not do
         return Verdicts(words, Phrase("derive raises", {"error": f"{type(error).__name__}: {error}"}))
-
-
-def _elements(subject: ForwardSubject) -> int:
-    """How many numbers a subject is given: each is a ball at every point."""
-    return sum(item.size for item in flat([*subject.inputs.values(), *subject.init.values()]) if hasattr(item, "size"))
 
 
 def _runs_alike(subject: ForwardSubject, make: Make) -> Phrase | None:
@@ -134,7 +129,7 @@ def _judged(
     missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
     if missing:
         return Phrase("derive missing", {"names": ", ".join(missing)})
-    for point in _points(judge) if thorough else (judge.base, generic(judge, 0)):
+    for point in _points(judge) if thorough else (generic(judge, 0),):
         try:
             outcomes, _, _ = outcomes_at(judge, point)
         except (NoRuleError, ValueError, IndexError, TypeError):
