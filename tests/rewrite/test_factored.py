@@ -43,6 +43,9 @@ def steps(graph):
         (lambda x, y: np.abs(x - 1) * np.sign(x - 1) * y, ["multiply", "subtract"]),
         (lambda x, y: y * (1 - x / (x + y)), ["add", "divide", "multiply"]),
         (lambda x, y: x * (1 - x / (2 + x)), ["add", "divide", "multiply"]),
+        (lambda x, y: x * np.exp(y) + x * np.sin(y) + np.cos(x), ["add", "add", "cos", "exp", "multiply", "sin"]),
+        (lambda x, y: np.minimum(np.abs(x - 1), 0.5) * np.sign(x - 1) * y, ["clip", "multiply", "subtract"]),
+        (lambda x, y: np.sum(x) / 3 * y - np.sum(x) / -3, ["add", "divide", "multiply", "sum"]),
         (lambda x, y: y * x * x + 2 * y * np.square(x), ["multiply", "multiply", "multiply"]),
         (lambda x, y: np.where(x <= y, x * y, y * y), ["minimum", "multiply"]),
         (lambda x, y: np.where(x <= y, y, x + 0 * y), ["maximum"]),
@@ -127,3 +130,14 @@ def test_a_quotient_that_is_no_softmax_stays():
     other, _ = graph_of(lambda x, y: np.exp(x) / np.sum(np.exp(y), axis=1, keepdims=True), X, Y + X)
     assert "special_softmax" in steps(softmax_forms(simplify(graph)))
     assert "special_softmax" not in steps(softmax_forms(simplify(other)))
+
+
+def test_a_factor_goes_into_a_sum_where_its_product_with_a_term_is_an_output():
+    run = trace(lambda x, s: (x * s, np.cos(x) * s * (1 + x * (1 - s))), X, X + 1)
+    graph = Graph(run.graph.nodes, {}, dict(run.graph.outputs))
+    shorter = factored(graph)
+    assert sorted(steps(shorter)) == ["add", "cos", "multiply", "multiply", "multiply", "subtract"]
+    given = {node: run.data[node] for node in graph.nodes if not node.inputs and node in run.data}
+    for name, node in graph.outputs.items():
+        values = evaluate([node, shorter.outputs[name]], given, PLAIN)
+        np.testing.assert_allclose(values[shorter.outputs[name]], values[node], rtol=1e-14)

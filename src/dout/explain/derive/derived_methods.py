@@ -39,9 +39,11 @@ class BackwardDraft:
     notes: tuple[Phrase, ...] = ()
 
 
-def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> BackwardDraft:
+def drafted(
+    twins: Twins, *, given_only: bool = False, finite_only: bool = False, recompute: bool = False
+) -> BackwardDraft:
     """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
-    return _Drafting(twins, given_only, recompute).draft()
+    return _Drafting(twins, given_only, finite_only, recompute).draft()
 
 
 class _Drafting(KeptChoice):
@@ -177,6 +179,7 @@ class _Drafting(KeptChoice):
             name: f"d{name}" if name.isidentifier() else f"d{name.replace('[', '').replace(']', '')}" for name in inputs
         }
         text.taken |= set(targets.values())
+        text.targets = {self.same(roots[name]): target for name, target in reversed(targets.items())}
         for name in inputs:
             text.assign(targets[name], roots[name], fresh=True)
         self._parameters(text, [name for name in wanted if name.startswith("self.")])

@@ -11,7 +11,7 @@ import numpy as np
 from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.spelling.index_text import key_text
 from dout.explain.spelling.spelling_needs import Spelling
-from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, infix
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, called, infix
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.shape import may_repeat
@@ -87,6 +87,18 @@ def _started(writing: MemoryLines, node: Node, name: str | None, made: str) -> s
     writing.taken.add(name)
     writing.lines.append(WrittenLine(f"{name} = {made}", node))
     return name
+
+
+def repeated(writing: MemoryLines, node: Node) -> WrittenText:
+    """A value that is repeated along axes, as an array of its own: `np.repeat` along one axis, else `np.full`."""
+    (x,) = node.inputs
+    longer = [axis for axis, (n, m) in enumerate(zip(x.shape, node.shape, strict=False)) if n != m]
+    if len(x.shape) == len(node.shape) and len(longer) == 1:
+        (axis,) = longer
+        count = writing.sizes.number([shape[axis] for shape in writing.shapes(node)])
+        return called("np.repeat", str(writing.text(x)), count, f"axis={axis}")
+    value = str(writing.text(writing.unframed(x)))
+    return called("np.full", writing.sizes.shape(writing.shapes(node)), value)
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------
