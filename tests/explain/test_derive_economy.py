@@ -56,6 +56,18 @@ class Mixed:
         return np.einsum("ntd,de->nte", x, self.W)
 
 
+class CrossEntropy:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        y = e / e.sum(axis=1, keepdims=True)
+        return -np.sum(t * np.log(y))
+
+
+class Silu:
+    def forward(self, x):
+        return x / (1 + np.exp(-x))
+
+
 class Sigmoid:
     def forward(self, x):
         return 1 / (1 + np.exp(-x))
@@ -86,6 +98,10 @@ def lines_of(layer, *inputs, **init):
           "dx = diff * (self.gamma / self.sqrt)"]),
         (Gated, [(3, 4), (3, 4)], {}, ["da = dout * self.gate", "db = -2 * da * self.a * self.b"]),
         (Mixed, [(3, 4, 5)], {"W": (5, 6)}, ["self.dW = np.einsum('nte,ntd->de', dout, self.x, optimize=True)"]),
+        (CrossEntropy, [(3, 4), (3, 4)], {},
+         ["dx = minus - np.sum(minus, axis=1, keepdims=True) * self.y",
+          "dt = -dout * (self.diff - np.log(self.total))"]),
+        (Silu, [(3, 4)], {}, ["sigma = 1 / self.sum_", "dx = dout * ((1 - sigma) * self.out + sigma)"]),
         (Sigmoid, [(3, 4)], {}, ["dx = dout * (1 - self.out) * self.out"]),
     ],
 )  # fmt: skip
