@@ -442,3 +442,20 @@ def test_a_reason_is_said_once_as_a_sentence():
         "the gradient found for x is not finite at ±1000, and the derivative is: write forward so that it does not "
         "overflow"
     )
+
+
+class HeldTwice:
+    def __init__(self, W):
+        self.W = W
+        self.params, self.grads = [self.W], [np.zeros_like(W)]
+
+    def forward(self, x):
+        return x @ self.W
+
+
+def test_the_gradient_of_an_array_that_is_among_params_too_goes_where_the_optimiser_looks():
+    layer = derived(HeldTwice, {"W": array(4, 2)}, {"x": array(3, 4)}).layer(array(4, 2))
+    x, place = array(3, 4), layer.grads[0]
+    layer.backward(np.ones_like(layer.forward(x)))
+    assert layer.grads[0] is place
+    np.testing.assert_allclose(place, x.T @ np.ones((3, 2)))

@@ -17,7 +17,6 @@ from dout.explain.derive.forward_runs import (
     ForwardRun,
     ForwardSubject,
     axes_of,
-    elements_of,
     found_subject,
     is_numbers,
     recorded,
@@ -29,7 +28,7 @@ from dout.explain.derive.forward_runs import (
     with_rows,
 )
 from dout.explain.derive.validity import is_left_out, notes_on, one_side, other_shapes, same_lengths
-from dout.explain.derive.verification import Verdicts, verified
+from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
 from dout.explain.spelling.size_words import UnspelledError

@@ -45,8 +45,11 @@ def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
     places = node.inputs[1 if is_scatter else 2 :]
     index = [writing.text(i) for i in places]
     value = writing.text(writing.unframed(node.inputs[0 if is_scatter else 1], repeated=True))
-    made = _zeros(writing, node) if is_scatter else _owned(writing, node.inputs[0])
-    name = _started(writing, node, name, made)
+    source = node.inputs[0]
+    if not is_scatter and source.primitive in MEMORY and writing.is_fresh(source):
+        name = MEMORY[source.primitive](writing, source, name)  # it is written into once more
+    else:
+        name = _started(writing, node, name, _zeros(writing, node) if is_scatter else _owned(writing, source))
     key = key_text(writing, node, index, node)
     rows = any(
         text.text.startswith("np.arange(") and _counts_all(writing, i, places)

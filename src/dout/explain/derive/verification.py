@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.forward_runs import ForwardSubject, elements_of, is_same
+from dout.explain.derive.forward_runs import ForwardSubject, is_same
 from dout.explain.model.explanation import Phrase
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, Node
@@ -60,6 +60,12 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
         return Verdicts(words, _second_call(first, make) or _in_float32(first, make) or _finite(first, make))
     except Exception as error:  # whatever it is, the written class does not do
         return Verdicts(words, Phrase("derive raises", {"error": f"{type(error).__name__}: {error}"}))
+
+
+def elements_of(subject: ForwardSubject) -> int:
+    """How many numbers a subject is given: each is a ball at every point where it is judged."""
+    given = flat([*subject.inputs.values(), *subject.init.values()])
+    return sum(item.size for item in given if isinstance(item, np.ndarray))
 
 
 def _runs_alike(subject: ForwardSubject, make: Make) -> Phrase | None:

@@ -54,6 +54,10 @@ def _key_part(spelling: Spelling, parts: Sequence[Any], index: Operands) -> str:
         return "np.newaxis"
     if first is Ellipsis:
         return "..."
+    if isinstance(first, range):
+        counts = all((part.start, part.step) == (0, 1) for part in parts)
+        bounds = [[getattr(part, name) for part in parts] for name in ("start", "stop", "step")]
+        return f"range({', '.join(_bound(spelling, numbers) for numbers in (bounds[1:2] if counts else bounds))})"
     if isinstance(first, slice):
         bounds = [_bound(spelling, [getattr(part, name) for part in parts]) for name in ("start", "stop", "step")]
         text = f"{bounds[0]}:{bounds[1]}"
