@@ -56,8 +56,8 @@ def _key_part(spelling: Spelling, parts: Sequence[Any], index: Operands) -> str:
         return "..."
     if isinstance(first, range):
         counts = all((part.start, part.step) == (0, 1) for part in parts)
-        bounds = [[getattr(part, name) for part in parts] for name in ("start", "stop", "step")]
-        return f"range({', '.join(_bound(spelling, numbers) for numbers in (bounds[1:2] if counts else bounds))})"
+        ends = (_bound(spelling, [getattr(part, name) for part in parts]) for name in ("start", "stop", "step"))
+        return f"range({_bound(spelling, [part.stop for part in parts]) if counts else ', '.join(ends)})"
     if isinstance(first, slice):
         bounds = [_bound(spelling, [getattr(part, name) for part in parts]) for name in ("start", "stop", "step")]
         text = f"{bounds[0]}:{bounds[1]}"
