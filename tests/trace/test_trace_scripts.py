@@ -146,3 +146,12 @@ def test_what_comes_after_all_that_a_name_needs_is_not_run(tmp_path):
     module = load_file(path, "Scaled")
     assert module.Scaled().forward(2) == 6
     assert module.scale == 3
+
+
+def test_a_package_that_uses_what_is_missing_while_it_is_imported_is_left_aside(tmp_path):
+    folder = tmp_path / "progress"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import a_library_that_nobody_has\nbar = a_library_that_nobody_has.Bar()\n")
+    (folder / "base.py").write_text("scale = 3\n")
+    (folder / "layers.py").write_text("from .base import scale\nclass Scaled:\n    scale = scale\n")
+    assert load_file(folder / "layers.py", "Scaled").Scaled.scale == 3
