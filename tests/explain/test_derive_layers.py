@@ -459,3 +459,16 @@ def test_the_gradient_of_an_array_that_is_among_params_too_goes_where_the_optimi
     layer.backward(np.ones_like(layer.forward(x)))
     assert layer.grads[0] is place
     np.testing.assert_allclose(place, x.T @ np.ones((3, 2)))
+
+
+class Contrasting:
+    def forward(self, x, t):
+        return np.where(t == 1, 1 - x, np.maximum(0, x - 0.25)).sum()
+
+
+def test_labels_among_floats_choose_the_side():
+    x, t = np.array([0.5, 0.75, -0.5, 0.125]), np.array([1.0, -1.0, -1.0, 1.0])
+    layer = derived(Contrasting, inputs={"x": x, "t": t}).layer()
+    layer.forward(x, t)
+    found = layer.backward(1.0)
+    assert np.array_equal(found[0] if isinstance(found, tuple) else found, [-1, 1, 0, -1])

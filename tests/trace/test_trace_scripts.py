@@ -142,10 +142,12 @@ def test_what_comes_after_all_that_a_name_needs_is_not_run(tmp_path):
         "scale = 1\nclass Scaled:\n    def forward(self, x):\n        return factor * x\n"
         "scale = 2\ndef double(n):\n    return scale * n\nfactor = double(1.5)\nscale = 3\n"
         "while True:\n    pass\n"
+        "def scaled_backward(dout):\n    return factor * dout\n"
     )
     module = load_file(path, "Scaled")
     assert module.Scaled().forward(2) == 6
     assert module.scale == 3
+    assert module.scaled_backward(2) == 6
 
 
 def test_a_package_that_uses_what_is_missing_while_it_is_imported_is_left_aside(tmp_path):

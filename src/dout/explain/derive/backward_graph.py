@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -257,6 +258,18 @@ def tied(graph: BackwardGraph) -> Point:
     return point
 
 
+def met(graph: BackwardGraph) -> Point:
+    """A point at which an input that is compared with a number, t == 1, is that number in every second place."""
+    point = next(points(graph))
+    tests = (node.inputs for node in graph.run.graph.nodes if node.primitive in primitives("equal not_equal"))
+    for x, number in itertools.chain.from_iterable(((a, b), (b, a)) for a, b in tests):
+        if number.primitive is CONSTANT and np.ndim(point.get(x, 0)):
+            value = np.array(point[x])
+            value.flat[::2] = number.static["value"]
+            point[x] = value
+    return point
+
+
 def _wide(value: Any) -> Any:
     is_float = isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f"
     return np.asarray(value, dtype=float)[()] if is_float else value
@@ -289,7 +302,7 @@ class EqualValues:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
             found = []
-            for point in (*points(graph), tied(graph)):
+            for point in (*points(graph), tied(graph), met(graph)):
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
                     try:

@@ -7,6 +7,7 @@ import ast
 import builtins
 import dis
 import importlib.util
+import itertools
 import linecache
 import operator
 import os
@@ -174,8 +175,8 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
     """Run a Python file as a module (its `__main__` block does not run) and return it, for what it calls `name`.
 
     Modules and files are found, and libraries that are not installed are stood for, as in `run_script`. What comes
-    after the last statement that `name` needs is not run: a training at the end of the file. A statement that raises is
-    left out, as long as the file has `name` without it. Raises as `record_script`.
+    after the last statement that `name` needs is not run, but for functions and classes: a training at the end of the
+    file. A statement that raises is left out, as long as the file has `name` without it. Raises as `record_script`.
     """
     path = Path(path)
     text, codes = _read(path, each=True)
@@ -192,7 +193,7 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
         sys.modules[within] = module
         try:
             top = name.partition(".")[0]
-            errors = _run_each(codes[: _end_of_need(codes, top)], module, path, go_on=bool(name))
+            errors = _run_each(_needed(codes, top), module, path, go_on=bool(name))
             if errors and not (name and (top in module.__dict__ or top not in text)):
                 raise errors[0]
         except BaseException:
@@ -218,10 +219,10 @@ def _run_each(codes: Sequence[CodeType], module: ModuleType, path: Path, *, go_o
     return errors
 
 
-def _end_of_need(codes: Sequence[CodeType], name: str) -> int:
-    """How many of these statements there are up to the last one that makes what `name` needs; all where none makes it.
+def _needed(codes: Sequence[CodeType], name: str) -> list[CodeType]:
+    """These statements up to the last one that makes what `name` needs, and functions and classes behind it.
 
-    An import with a star may make anything.
+    All where none makes it. An import with a star may make anything.
     """
     made = [_names(code, "STORE_NAME") | ({name} if ("*",) in code.co_consts else set()) for code in codes]
     wanted, chosen, found = {name}, list[int](), -1
@@ -229,7 +230,9 @@ def _end_of_need(codes: Sequence[CodeType], name: str) -> int:
         found = len(wanted)
         chosen = [i for i, names in enumerate(made) if names & wanted]
         wanted.update(*(_names(part, "LOAD_NAME", "LOAD_GLOBAL") for i in chosen for part in _inside(codes[i])))
-    return chosen[-1] + 1 if chosen else len(codes)
+    end = chosen[-1] + 1 if chosen else len(codes)
+    defines = (any(part.co_name in made[i] for part in _inside(codes[i])) for i in range(end, len(codes)))
+    return [*codes[:end], *itertools.compress(codes[end:], defines)]
 
 
 def _names(code: CodeType, *operations: str) -> set[str]:
