@@ -57,7 +57,7 @@ GOLDEN = {
 
             def backward(self, dout):
                 # y = 1 / (1 + exp(-x))  →  dy/dx = y * (1 - y): the output is all that is needed
-                dx = dout * self.out * (1 - self.out)
+                dx = dout * (1 - self.out) * self.out
 
                 return dx
     """,

@@ -273,3 +273,39 @@ def test_a_class_that_is_indented_by_two_stays_so(tmp_path, monkeypatch):
     layer = made.layer()
     layer.forward(np.zeros(2))
     assert np.array_equal(layer.backward(np.ones(2)), [2.0, 2.0])
+
+
+class LeavesOutput:
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = 0.01 * np.random.randn(n_inputs, n_neurons)
+        self.biases = np.zeros((1, n_neurons))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = np.dot(inputs, self.weights) + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = np.dot(self.inputs.T, dvalues)
+        self.dbiases = np.sum(dvalues, axis=0, keepdims=True)
+        self.dinputs = np.dot(dvalues, self.weights.T)
+
+
+def test_output_and_gradients_stay_in_the_attributes_in_which_the_class_leaves_them():
+    layer = derived(LeavesOutput).layer(3, 2)
+    x = np.arange(12.0).reshape(4, 3)
+    assert layer.forward(x) is None
+    layer.backward(np.ones_like(layer.output))
+    np.testing.assert_allclose(layer.dinputs, np.ones((4, 2)) @ layer.weights.T)
+    np.testing.assert_allclose(layer.dweights, x.T @ np.ones((4, 2)))
+
+
+class ByRange:
+    def forward(self, y, t):
+        return -np.log(y[range(len(y)), t]).mean()
+
+
+def test_rows_that_a_range_names_are_written_so():
+    y, t = np.full((3, 2), 0.25), np.array([0, 1, 1])
+    layer = derived(ByRange, inputs={"y": y, "t": t}).layer()
+    layer.forward(y, t)
+    np.testing.assert_allclose(layer.backward(1.0), [[-4 / 3, 0], [0, -4 / 3], [0, -4 / 3]])

@@ -260,6 +260,7 @@ def ramp(*shape):
     ("layer", "init", "inputs", "note"),
     [
         (Added, {}, {"a": ramp(3, 4), "b": ramp(3, 4)}, "derived for a, b without broadcasting"),
+        (Added, {}, {"a": ramp(3, 4), "b": 2.0}, "derived for b as a single number"),
         (Batches, {}, {"a": ramp(2, 3, 4), "b": ramp(2, 4, 5)}, "derived for a, b without broadcasting"),
         (Chain, {"Ws": [ramp(4)]}, {"x": ramp(3, 4)}, "derived with len(Ws) = 1"),
         (Chosen, {}, {"x": ramp(3, 4)}, "derived with act=tanh"),

@@ -7,7 +7,7 @@ from dout import trace
 from dout.graph import Graph, evaluate, topological
 from dout.rewrite.factored import factored
 from dout.rewrite.simplify import simplify
-from dout.rewrite.softmax_forms import PLAIN, softmax_forms
+from dout.rewrite.softmax_forms import PLAIN, log_softmax_by_sums, softmax_forms
 
 X = np.random.default_rng(3).uniform(0.5, 2, (3, 5))
 Y = np.random.default_rng(4).uniform(0.5, 2, (3, 1))
@@ -43,6 +43,9 @@ def steps(graph):
         (lambda x, y: np.abs(x - 1) * np.sign(x - 1) * y, ["multiply", "subtract"]),
         (lambda x, y: y * (1 - x / (x + y)), ["add", "divide", "multiply"]),
         (lambda x, y: x * (1 - x / (2 + x)), ["add", "divide", "multiply"]),
+        (lambda x, y: x * np.exp(y) + x * np.sin(y) + np.cos(x), ["add", "add", "cos", "exp", "multiply", "sin"]),
+        (lambda x, y: np.minimum(np.abs(x - 1), 0.5) * np.sign(x - 1) * y, ["clip", "multiply", "subtract"]),
+        (lambda x, y: np.sum(x) / 3 * y - np.sum(x) / -3, ["add", "divide", "multiply", "sum"]),
         (lambda x, y: y * x * x + 2 * y * np.square(x), ["multiply", "multiply", "multiply"]),
         (lambda x, y: np.where(x <= y, x * y, y * y), ["minimum", "multiply"]),
         (lambda x, y: np.where(x <= y, y, x + 0 * y), ["maximum"]),
@@ -127,3 +130,34 @@ def test_a_quotient_that_is_no_softmax_stays():
     other, _ = graph_of(lambda x, y: np.exp(x) / np.sum(np.exp(y), axis=1, keepdims=True), X, Y + X)
     assert "special_softmax" in steps(softmax_forms(simplify(graph)))
     assert "special_softmax" not in steps(softmax_forms(simplify(other)))
+
+
+def test_a_factor_goes_into_a_sum_where_its_product_with_a_term_is_an_output():
+    run = trace(lambda x, s: (x * s, np.cos(x) * s * (1 + x * (1 - s))), X, X + 1)
+    graph = Graph(run.graph.nodes, {}, dict(run.graph.outputs))
+    shorter = factored(graph)
+    assert sorted(steps(shorter)) == ["add", "cos", "multiply", "multiply", "multiply", "subtract"]
+    given = {node: run.data[node] for node in graph.nodes if not node.inputs and node in run.data}
+    for name, node in graph.outputs.items():
+        values = evaluate([node, shorter.outputs[name]], given, PLAIN)
+        np.testing.assert_allclose(values[shorter.outputs[name]], values[node], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("shift", "left"), [(True, ["exp", "log", "max", "subtract", "subtract", "sum"]), (False, ["special_log_softmax"])]
+)
+def test_log_softmax_is_made_of_a_known_sum_of_exponentials_that_cannot_overflow(shift, left):
+    def function(x):
+        e = np.exp(x - x.max(axis=1, keepdims=True) if shift else x)
+        total = e.sum(axis=1, keepdims=True)
+        return np.log(e / total), total
+
+    run = trace(function, X)
+    form = softmax_forms(Graph(run.graph.nodes, {}, dict(run.graph.outputs)))
+    after = log_softmax_by_sums(form, form.nodes)
+    out = after.outputs["out0"]
+    found = sorted(str(node.primitive) for node in topological([out]) if node.inputs)
+    assert found == left
+    given = {node: run.data[node] for node in run.graph.nodes if not node.inputs}
+    expected = run.data[run.graph.outputs["out0"]]
+    np.testing.assert_allclose(evaluate([out], given, PLAIN)[out], expected, rtol=1e-13)

@@ -8,6 +8,7 @@ import pytest
 from traced_layers import LOOP, kinds, messages
 
 import dout
+from dout.errors import UserCodeError
 from dout.trace.record.script import load_file, record_script
 
 
@@ -106,3 +107,53 @@ def test_a_file_whose_package_cannot_be_imported_finds_its_neighbours(tmp_path):
     (folder / "base.py").write_text("scale = 3\n")
     (folder / "layers.py").write_text("from .base import scale\n")
     assert load_file(folder / "layers.py").scale == 3
+
+
+FAILING = """
+from __future__ import annotations
+import a_library_that_nobody_has as lib
+data = a_name_that_nobody_made
+class Double:
+    def forward(self, x: lib.Array):
+        return 2 * x
+class Base(data):
+    pass
+raise ValueError("in the middle")
+"""
+
+
+def test_a_file_is_loaded_for_a_name_that_it_makes_although_other_statements_raise(tmp_path):
+    path = tmp_path / "failing.py"
+    path.write_text(FAILING)
+    assert load_file(path, "Double").Double().forward(2) == 4
+
+
+@pytest.mark.parametrize("name", ["Base", ""])
+def test_what_a_statement_raised_is_raised_where_the_name_is_not_made_or_none_is_given(tmp_path, name):
+    path = tmp_path / "failing.py"
+    path.write_text(FAILING)
+    with pytest.raises(UserCodeError, match=r"raised NameError, at .*failing\.py:4"):
+        load_file(path, name)
+
+
+def test_what_comes_after_all_that_a_name_needs_is_not_run(tmp_path):
+    path = tmp_path / "training.py"
+    path.write_text(
+        "scale = 1\nclass Scaled:\n    def forward(self, x):\n        return factor * x\n"
+        "scale = 2\ndef double(n):\n    return scale * n\nfactor = double(1.5)\nscale = 3\n"
+        "while True:\n    pass\n"
+        "def scaled_backward(dout):\n    return factor * dout\n"
+    )
+    module = load_file(path, "Scaled")
+    assert module.Scaled().forward(2) == 6
+    assert module.scale == 3
+    assert module.scaled_backward(2) == 6
+
+
+def test_a_package_that_uses_what_is_missing_while_it_is_imported_is_left_aside(tmp_path):
+    folder = tmp_path / "progress"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import a_library_that_nobody_has\nbar = a_library_that_nobody_has.Bar()\n")
+    (folder / "base.py").write_text("scale = 3\n")
+    (folder / "layers.py").write_text("from .base import scale\nclass Scaled:\n    scale = scale\n")
+    assert load_file(folder / "layers.py", "Scaled").Scaled.scale == 3

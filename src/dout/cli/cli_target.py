@@ -40,7 +40,7 @@ def load(target: str) -> tuple[ModuleType, Any]:
         raise TargetError(f"{where} is a folder; name a file in it: {Path(where, 'FILE.py')}")
     if kind == "ready":
         return layers, getattr(layers, where)
-    module = load_file(where) if kind == "file" else _imported(where)
+    module = load_file(where, name or "") if kind == "file" else _imported(where)
     return module, None if name is None else of_numpy(attribute(module, name, where), target)
 
 

@@ -290,13 +290,13 @@ def _filled(node: Node, value: Any) -> Any:
 
 def _written(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
     out = np.array(x, dtype=object if is_float(node) else None)
-    out[fill_key(node.static["key"], index)] = value
+    out[fill_key(node.static["key"], index)] = exact(value) if is_float(node) else value
     return out
 
 
 def _added_at(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
     out = np.array(x, dtype=object if is_float(node) else None)
-    np.add.at(out, fill_key(node.static["key"], index), value)
+    np.add.at(out, fill_key(node.static["key"], index), exact(value) if is_float(node) else value)
     return out
 
 

@@ -6,6 +6,7 @@ __all__ = [
     "masked_writes",
     "node_facts",
     "scatter_forms",
+    "shared_parts",
     "sigmoid_forms",
     "simplify",
     "softmax_forms",

@@ -8,41 +8,45 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.node_facts import users_of
 from dout.rewrite.products import (
+    PRODUCTS,
     NodeProduct,
-    added,
     built,
     common_factors,
+    distributed,
     extreme,
+    is_float,
     is_literal,
     merged,
     power_of_sum,
+    product_of,
     rest_of_share,
     slope_of_power,
-    times,
+    sum_of,
+    with_shared_factor,
     without_sign,
 )  # fmt: skip
-from dout.rewrite.side_by_side import side_by_side
+from dout.rewrite.shared_parts import shared_sums
+from dout.rewrite.side_by_side import both_sides, side_by_side
 from dout.rewrite.simplify import is_elementwise, simplify, without_kept_axes
 
 _MULTIPLY, _DIVIDE, _NEGATIVE = (PRIMITIVES[name] for name in ("multiply", "divide", "negative"))
-_PRODUCTS, _SUMS = primitives("multiply divide negative square"), primitives("add subtract")
+_SUMS = primitives("add subtract")
 _MOST_TURNS = 8
 
 
 def factored(graph: Graph, *, one_power: bool = False) -> Graph:
     """Return the graph, simplified, with its products and sums in the shortest form that these rules find.
 
-    - a factor that is the same along an axis comes out of the sum over it; a sum over a count is a mean;
+    - a factor that is the same along an axis comes out of the sum over it; a sum over a count is a mean; sums of the
+      same product are one;
     - what is multiplied and divided by the same goes; n / d that was computed before is used again;
     - a sum of arrays that are zero but for a part each, and have all parts together, is these parts side by side;
     - common factors of the terms of a sum come out, and equal terms are one, with a number in front;
@@ -50,7 +54,7 @@ def factored(graph: Graph, *, one_power: bool = False) -> Graph:
     """
     graph = simplify(graph)
     for _ in range(_MOST_TURNS):
-        after = simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power)))
+        after = shared_sums(simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power))))
         if after is graph:
             break
         graph = after
@@ -64,45 +68,40 @@ class _Factoring:
         self.users, self.one_power = users_of(graph), one_power
         self.single: dict[Node, bool] = {}
         self.quotients: dict[tuple[Node, Node], Node] = {}
+        self.known: dict[frozenset[Node], Node] = {}  # products of two that are outputs
         self.reshapes: dict[tuple[Node, Shape], Node] = {}
         self.steps = 0  # products that went into the one at hand
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
         made = renewed(node, new)
         rule = _RULES.get(node.primitive)
-        if rule is not None and _is_float(node):
+        if rule is not None and is_float(node):
             shorter = rule(self, made)
             if shorter is not None and shorter.shape == node.shape and shorter.dtype == node.dtype:
                 made = shorter
         if _is_reshape(made):
             self.reshapes.setdefault((made.inputs[0], made.shape), made)
         self.single[made] = self.single.get(made, True) and len(self.users.get(node, ())) <= 1
+        if made.primitive is _MULTIPLY and None in self.users.get(node, ()):
+            self.known.setdefault(frozenset(made.inputs), made)
         if made.primitive is _DIVIDE and made.inputs[0].primitive is not CONSTANT:
             self.quotients.setdefault((made.inputs[0], made.inputs[1]), made)
         return made
 
     # --- products -----------------------------------------------------------------------------------------------------
 
-    def product_of(self, root: Node) -> NodeProduct:
-        """The factors of a product, through products that only it reads."""
-        found, self.steps = NodeProduct(), 0
-        waiting = [(root, 1)]
-        while waiting:
-            node, power = waiting.pop(0)
-            if node.primitive in _PRODUCTS and (node is root or self.single.get(node, True)) and _is_float(node):
-                self.steps += 1
-                one, *rest = node.inputs
-                if node.primitive is _NEGATIVE:
-                    found.number = -found.number
-                second = -power if node.primitive is _DIVIDE else power
-                if node.primitive is PRIMITIVES["square"]:
-                    rest = [one]
-                waiting[:0] = [(one, power), *((other, second) for other in rest)]
-            elif is_literal(node):
-                value = node.static["value"]
-                found.number = times(found.number, value.item() if isinstance(value, np.generic) else value, power)
-            else:
-                found.take(node, power)
+    def product_of(self, root: Node, whole: Node | None = None) -> NodeProduct:
+        """The factors of a product, through products that only it reads.
+
+        And through what costs little: a sign, and a number times what is smaller than the `whole` that it is a part of.
+        """
+        shape = (whole or root).shape
+
+        def opens(node: Node) -> bool:
+            is_scaled = node.shape != shape and any(i.primitive is CONSTANT for i in node.inputs)
+            return node.primitive is _NEGATIVE or is_scaled or self.single.get(node, True)
+
+        found, self.steps = product_of(root, opens)
         return found
 
     def shorter(self, product: NodeProduct) -> tuple[NodeProduct, bool]:
@@ -141,7 +140,7 @@ class _Factoring:
             ):
                 count = _count(node)
                 number = next((n for n in product.below if _is_whole(n) and n.static["value"] == count), None)
-                if number is not None:
+                if number is not None and self.single.get(node, True):
                     mean = Node(PRIMITIVES["mean"], node.inputs, node.static, node.shape, node.dtype, node.where)
                     product.take(node, -1)
                     product.take(number, 1)
@@ -154,6 +153,8 @@ class _Factoring:
         found = self.product_of(node)
         steps = self.steps
         product, changed = self.shorter(found)
+        if (spread := distributed(product, self.open_terms, self.known)) is not None:
+            product, changed = spread, True
         if (chosen := self.chosen_last(product, node)) is not None:
             return chosen
         literals = sum(1 for i in node.inputs if is_literal(i))
@@ -185,7 +186,7 @@ class _Factoring:
         if len(node.inputs) != 1 or not set(node.static) <= {"axis", "keepdims"}:
             return None
         (x,) = node.inputs
-        if x.primitive not in _PRODUCTS or not self.single.get(x, True):
+        if x.primitive not in PRODUCTS or not self.single.get(x, True):
             return None
         product = self.product_of(x)
         keeps = bool(node.static.get("keepdims"))
@@ -208,22 +209,21 @@ class _Factoring:
         """A sum with the common factors of its terms in front, and equal terms once."""
         signed = list(self.terms_of(root))
         joined = side_by_side([node for node, _ in signed]) if all(sign > 0 for _, sign in signed) else None
-        if joined is not None or (both := self.both_sides(root)) is not None:
-            return joined or both
+        if joined is None and all(self.single.get(i) for i in root.inputs):
+            joined = both_sides(root)
+        if joined is not None:
+            return joined
         if (rest := rest_of_share(root)) is not None:
             return rest
-        terms: list[NodeProduct] = []
-        for node, sign in signed:
-            term = self._term(node)
-            term.number = term.number * sign
-            terms.append(self.shorter(term)[0])
-        short = merged(terms)
+        terms = self._products(signed, root)
+        short = merged(self.shorter(term)[0] for term in terms)
         common = common_factors(short)
-        if len(short) == len(terms) and not common:
-            return None
         for term in short:
             term.powers.subtract(common)
-        inner = added([built(term.cleared(), root) if term.cleared().powers else term.number for term in short], root)
+        short = with_shared_factor(short, root)
+        if len(short) == len(terms) and not common:
+            return None
+        inner = sum_of(short, root)
         if inner is None:
             return None
         outer = NodeProduct(1, Counter(common))
@@ -232,6 +232,20 @@ class _Factoring:
         else:
             outer.take(inner, 1)
         return built(outer, root)
+
+    def open_terms(self, node: Node) -> list[NodeProduct] | None:
+        """The terms of a sum that only one product reads."""
+        if node.primitive not in _SUMS or not self.single.get(node, True):
+            return None
+        return self._products(self.terms_of(node), node)
+
+    def _products(self, signed: Iterable[tuple[Node, int]], whole: Node) -> list[NodeProduct]:
+        """The terms of a sum as products."""
+        terms = []
+        for node, sign in signed:
+            terms.append(self._term(node, whole))
+            terms[-1].number = terms[-1].number * sign
+        return terms
 
     def terms_of(self, root: Node) -> Iterator[tuple[Node, int]]:
         """The terms of a sum, through sums that only it reads, each with its sign."""
@@ -244,24 +258,10 @@ class _Factoring:
             else:
                 yield node, sign
 
-    def both_sides(self, root: Node) -> Node | None:
-        """where(c, a, 0) + where(c, 0, b) as where(c, a, b)."""
-        one, two = root.inputs
-        alike = one.primitive is two.primitive is PRIMITIVES["where"] and one.inputs[0] is two.inputs[0]
-        if root.primitive is not PRIMITIVES["add"] or not alike or not (self.single.get(one) and self.single.get(two)):
-            return None
-        (_, a, b), (_, c, d) = one.inputs, two.inputs
-        if _is_zero(b) and _is_zero(c):
-            sides = (a, d)
-        elif _is_zero(a) and _is_zero(d):
-            sides = (c, b)
-        else:
-            return None
-        return Node(one.primitive, (one.inputs[0], *sides), {}, root.shape, root.dtype, root.where)
-
-    def _term(self, node: Node) -> NodeProduct:
-        if node.primitive in _PRODUCTS and self.single.get(node, True) and _is_float(node):
-            return self.product_of(node)
+    def _term(self, node: Node, whole: Node) -> NodeProduct:
+        opens = node.primitive is _NEGATIVE or self.single.get(node, True)
+        if node.primitive in PRODUCTS and opens and is_float(node):
+            return self.product_of(node, whole)
         found = NodeProduct()
         if is_literal(node):
             found.number = node.static["value"]
@@ -270,17 +270,9 @@ class _Factoring:
         return found
 
 
-def _is_float(node: Node) -> bool:
-    return not isinstance(node.dtype, type) and node.dtype.kind == "f"
-
-
 def _are_sinh_and_cosh(one: Node, other: Node) -> bool:
     """Whether two are sinh and cosh of the same: what overflows in both is tanh."""
     return (one.primitive, other.primitive) == (PRIMITIVES["sinh"], PRIMITIVES["cosh"]) and one.inputs == other.inputs
-
-
-def _is_zero(node: Node) -> bool:
-    return is_literal(node) and node.static["value"] == 0
 
 
 def _is_whole(node: Node) -> bool:
@@ -301,7 +293,7 @@ def _is_flat(small: Shape, shape: Shape, axes: Any) -> bool:
 
 
 def _has_inner_literal(node: Node) -> bool:
-    return any(i.primitive in _PRODUCTS and any(is_literal(j) for j in i.inputs) for i in node.inputs)
+    return any(i.primitive in PRODUCTS and any(is_literal(j) for j in i.inputs) for i in node.inputs)
 
 
 def _has_inner_sign(node: Node) -> bool:
@@ -314,7 +306,7 @@ def _same_text(one: Node, other: Node) -> bool:
         return True
     if one.primitive is CONSTANT and other.primitive is CONSTANT:
         return bool(one.static["value"] == other.static["value"])
-    products = one.primitive is other.primitive and one.primitive in _PRODUCTS
+    products = one.primitive is other.primitive and one.primitive in PRODUCTS
     return products and all(_same_text(a, b) for a, b in zip(one.inputs, other.inputs, strict=True))
 
 
@@ -326,7 +318,7 @@ def _choice(factoring: _Factoring, node: Node) -> Node | None:
 def _out_of_choice(factoring: _Factoring, node: Node) -> Node | None:
     """A choice between two products, with the factors of both in front."""
     test, *sides = node.inputs
-    if not all(side.primitive in _PRODUCTS and factoring.single.get(side, True) for side in sides):
+    if not all(side.primitive in PRODUCTS and factoring.single.get(side, True) for side in sides):
         return None
     products = [factoring.product_of(side) for side in sides]
     common = common_factors(products)

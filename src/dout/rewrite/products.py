@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import operator
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,46 @@ class NodeProduct:
         return NodeProduct(self.number, Counter({n: p for n, p in self.powers.items() if p}))
 
 
+PRODUCTS = primitives("multiply divide negative square")
+
+
+def product_of(root: Node, opens: Callable[[Node], bool]) -> tuple[NodeProduct, int]:
+    """The factors of a product, through the products that are opened; and how many products these are."""
+    found, steps = NodeProduct(), 0
+    waiting = [(root, 1)]
+    while waiting:
+        node, power = waiting.pop(0)
+        if node.primitive in PRODUCTS and (node is root or opens(node)) and is_float(node):
+            steps += 1
+            one, *rest = node.inputs
+            if node.primitive is _NEGATIVE:
+                found.number = -found.number
+            second = -power if node.primitive is PRIMITIVES["divide"] else power
+            if node.primitive is PRIMITIVES["square"]:
+                rest = [one]
+            waiting[:0] = [(one, power), *((other, second) for other in rest)]
+        elif is_literal(node):
+            value = node.static["value"]
+            found.number = times(found.number, value.item() if isinstance(value, np.generic) else value, power)
+        elif node.primitive is CONSTANT and type(node.static["value"]) is int:
+            found.number = times(found.number, -1 if node.static["value"] < 0 else 1, power)
+            found.take(_length(abs(node.static["value"])), power)
+        else:
+            found.take(node, power)
+    return found, steps
+
+
+@lru_cache(maxsize=1024)
+def _length(number: int) -> Node:
+    """A whole number as a factor: the same node each time."""
+    return Node(CONSTANT, (), {"value": number}, (), int)
+
+
+def is_float(node: Node) -> bool:
+    """Whether a value is an array or a NumPy number of floats."""
+    return not isinstance(node.dtype, type) and node.dtype.kind == "f"
+
+
 def merged(terms: Iterable[NodeProduct]) -> list[NodeProduct]:
     """Terms of which no two differ only in their number."""
     found: list[NodeProduct] = []
@@ -67,7 +107,10 @@ def _of_bases(term: NodeProduct) -> Counter[Node]:
 
 
 def without_sign(product: NodeProduct) -> bool:
-    """Take |x| for x · sign(x), also of x / y, and x for |x| · sign(x), in a product; whether there was one."""
+    """Take |x| for x · sign(x), also of x / y, and x for |x| · sign(x), in a product; whether there was one.
+
+    And what is between −c and c of x for min(|x|, c) · sign(x), of a bound c that is a number: it is not negative.
+    """
     divide, absolute = PRIMITIVES["divide"], PRIMITIVES["absolute"]
     for sign in (node for node in product.above if node.primitive is PRIMITIVES["sign"]):
         (x,) = sign.inputs
@@ -79,10 +122,31 @@ def without_sign(product: NodeProduct) -> bool:
                 product.powers.update({sign: -1, factor: -1, x: 1})
             elif factor.primitive is divide and factor.inputs[0] is x:
                 product.powers.update({sign: -1, factor: -1, size: 1, factor.inputs[1]: -1})
+            elif (bound := _bound_of_size(factor, x)) is not None:
+                product.powers.update({sign: -1, factor: -1, _within(x, bound): 1})
             else:
                 continue
             return True
     return False
+
+
+def _bound_of_size(node: Node, x: Node) -> Node | None:
+    """The number c of min(|x|, c)."""
+    if node.primitive is not PRIMITIVES["minimum"]:
+        return None
+    size = next((i for i in node.inputs if i.primitive is PRIMITIVES["absolute"] and i.inputs == (x,)), None)
+    bound = next((i for i in node.inputs if i is not size), None)
+    if size is None or bound is None or bound.shape != ():
+        return None
+    return bound if bound.primitive is INPUT or (is_literal(bound) and bound.static["value"] >= 0) else None
+
+
+def _within(x: Node, bound: Node) -> Node:
+    recorder = AbstractRecorder(x.where)
+    limit: Any = recorder.wrap(bound)
+    within: Any = np.clip(recorder.wrap(x), -limit, limit)
+    found: Node = within.node
+    return found
 
 
 def common_factors(terms: list[NodeProduct]) -> dict[Node, int]:
@@ -97,6 +161,70 @@ def common_factors(terms: list[NodeProduct]) -> dict[Node, int]:
         elif all(p < 0 for p in powers):
             common[node] = max(powers)
     return common
+
+
+def with_shared_factor(terms: list[NodeProduct], like: Node) -> list[NodeProduct]:
+    """The terms of a longer sum, with those that have a factor of its shape in common as one: (a + b) · f + c."""
+    counts: Counter[Node] = Counter()
+    for term in terms:
+        counts.update({f: 1 for f, power in term.powers.items() if power > 0 and f.shape == like.shape})
+    factor, count = max(counts.items(), key=lambda one: one[1], default=(like, 0))
+    if not 1 < count < len(terms):
+        return terms
+    shared = [term for term in terms if term.powers.get(factor, 0) > 0]
+    for term in shared:
+        term.take(factor, -1)
+    inner = sum_of(shared, like)
+    joined = NodeProduct(1, Counter({factor: 1}))
+    if isinstance(inner, Node):
+        joined.take(inner, 1)
+    else:
+        joined.number = inner
+    place = next(i for i, term in enumerate(terms) if term in shared)
+    rest = [term for term in terms if term not in shared]
+    return [*rest[:place], joined, *rest[place:]]
+
+
+def distributed(
+    product: NodeProduct, terms_of: Callable[[Node], list[NodeProduct] | None], known: Mapping[frozenset[Node], Node]
+) -> NodeProduct | None:
+    """F · (1 + g·h) as f + p·h, where p = f·g is `known`: one step less. None for any other product.
+
+    `terms_of` gives the terms of a sum that may be changed, else None.
+    """
+    for total in product.above:
+        terms = terms_of(total)
+        for factor in product.above if terms else ():
+            spread = [_by_known(term, factor, known) for term in terms or ()]
+            whole = [term for term in spread if term is not None]
+            if factor is total or len(whole) < len(spread) or not any(len(t.powers) > 1 for t in whole):
+                continue
+            found = NodeProduct(product.number, Counter(product.powers))
+            found.take(factor, -1)
+            found.take(total, -1)
+            found.take(sum_of(whole, total), 1)
+            return found.cleared()
+    return None
+
+
+def _by_known(term: NodeProduct, factor: Node, known: Mapping[frozenset[Node], Node]) -> NodeProduct | None:
+    """A term times a factor without another step."""
+    if not term.powers:
+        return NodeProduct(term.number, Counter({factor: 1})) if abs(term.number) == 1 else None
+    for other in term.above:
+        whole = known.get(frozenset((factor, other)))
+        if whole is not None:
+            made = NodeProduct(term.number, Counter(term.powers))
+            made.take(other, -1)
+            made.take(whole, 1)
+            return made.cleared()
+    return None
+
+
+def sum_of(terms: list[NodeProduct], like: Node) -> Any:
+    """The sum of products as a node, or as a number."""
+    short = [term.cleared() for term in terms]
+    return added([built(term, like) if term.powers else term.number for term in short], like)
 
 
 def added(terms: list[Any], like: Node) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from dout.graph import Node
+from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES
 from dout.ops.operators import is_basic
 
@@ -40,3 +40,23 @@ def _part(term: Node) -> tuple[int, int, int] | None:
         return None
     start, stop, _ = ranges[axes[0]]
     return (axes[0], start, stop) if start < stop else None
+
+
+def both_sides(root: Node) -> Node | None:
+    """where(c, a, 0) + where(c, 0, b) as where(c, a, b); None for any other sum."""
+    one, two = root.inputs
+    alike = one.primitive is two.primitive is PRIMITIVES["where"] and one.inputs[0] is two.inputs[0]
+    if root.primitive is not PRIMITIVES["add"] or not alike:
+        return None
+    (_, a, b), (_, c, d) = one.inputs, two.inputs
+    if _is_zero(b) and _is_zero(c):
+        sides = (a, d)
+    elif _is_zero(a) and _is_zero(d):
+        sides = (c, b)
+    else:
+        return None
+    return Node(one.primitive, (one.inputs[0], *sides), {}, root.shape, root.dtype, root.where)
+
+
+def _is_zero(node: Node) -> bool:
+    return node.primitive is CONSTANT and bool(node.static["value"] == 0)

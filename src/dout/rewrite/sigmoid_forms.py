@@ -17,8 +17,9 @@ _SIGMOID, _NEGATIVE, _EXP, _ADD = (PRIMITIVES[name] for name in ("sigmoid", "neg
 def sigmoid_forms(graph: Graph, known: Collection[Node]) -> Graph:
     """Return the graph without the primitive sigmoid; `known` are values that forward computes.
 
-    Where 1 + exp(−u) is known, σ(u) is 1 over it. Where exp(u) or exp(−u) is, it is 1 / (1 + exp(−u)), which overflows
-    where forward does, or on the other side. Else it is made of exp(−|u|).
+    Where 1 + exp(−u) is known, σ(u) is 1 over it. Where exp(−u) is, it is 1 / (1 + exp(−u)), and where exp(u) is,
+    1 / (1 + 1 / exp(u)): without another exponential, and of one that has overflowed it is 1. Else it is made of
+    exp(−|u|).
     """
     powers = {_signed(node.inputs[0]): node for node in known if node.primitive is _EXP}
     sums = {_signed(power.inputs[0]): node for node in known if (power := _power_and_one(node)) is not None}
@@ -32,9 +33,10 @@ def sigmoid_forms(graph: Graph, known: Collection[Node]) -> Graph:
             return _of(node, lambda d: 1 / d, d=new.get(sums[base, -sign], sums[base, -sign]))
         if base.primitive is PRIMITIVES["absolute"] and sign < 0:
             return _of(node, lambda u: np.exp(u) / (1 + np.exp(u)), u=u)
-        if (base, 1) in powers or (base, -1) in powers:
-            minus = u.inputs[0] if u.primitive is _NEGATIVE else None
-            return _of(node, lambda v: 1 / (1 + np.exp(v if minus else -v)), v=minus or u)
+        if (base, -sign) in powers:
+            return _of(node, lambda e: 1 / (1 + e), e=new.get(powers[base, -sign], powers[base, -sign]))
+        if (base, sign) in powers:
+            return _of(node, lambda e: 1 / (1 + 1 / e), e=new.get(powers[base, sign], powers[base, sign]))
         return _of(node, _bounded if sign > 0 else _bounded_of_minus, u=new.get(base, base))
 
     return rebuild(graph, written)
@@ -46,13 +48,11 @@ def is_sigmoid(node: Node) -> bool:
 
 
 def _bounded(u: Any) -> Any:
-    e = np.exp(-np.abs(u))
-    return np.where(u >= 0, 1, e) / (1 + e)
+    return np.exp(np.minimum(u, 0)) / (1 + np.exp(-np.abs(u)))
 
 
 def _bounded_of_minus(u: Any) -> Any:
-    e = np.exp(-np.abs(u))
-    return np.where(u >= 0, e, 1) / (1 + e)
+    return np.exp(-np.maximum(u, 0)) / (1 + np.exp(-np.abs(u)))
 
 
 def _of(node: Node, function: Callable[..., Any], **operands: Node) -> Node:

@@ -6,7 +6,7 @@ computes them where SciPy, whose functions these rows are, is not installed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive
+from dout.rewrite.node_facts import applied
 
 _EXP, _LOG, _SUM, _SUBTRACT = (PRIMITIVES[name] for name in ("exp", "log", "sum", "subtract"))
 _SOFTMAX, _LOG_SOFTMAX, _LOG_SUM_EXP = (
@@ -31,6 +32,34 @@ def softmax_forms(graph: Graph) -> Graph:
         if after is graph:
             return graph
         graph = after
+
+
+def log_softmax_by_sums(graph: Graph, known: Iterable[Node]) -> Graph:
+    """Return the graph in which log softmax(x) is z − log s, where forward has s = Σ exp(z) among the `known` values.
+
+    Here z is x without its largest element, so that nothing overflows, and no exponential is taken again.
+    """
+    totals: dict[tuple[Node, Any], Node] = {}
+    for total in known:
+        if total.primitive is not _SUM or len(total.inputs) > 1 or total.inputs[0].primitive is not _EXP:
+            continue
+        axes, (z,) = total.static.get("axis"), total.inputs[0].inputs
+        if z.primitive is _SUBTRACT and _behind(z.inputs[1]).primitive is PRIMITIVES["max"]:
+            totals.setdefault((unshifted(z, axes), axes), total)
+
+    def written(node: Node, new: Mapping[Node, Node]) -> Node:
+        total = totals.get((node.inputs[0], node.static.get("axis"))) if node.primitive is _LOG_SOFTMAX else None
+        if total is None:
+            return renewed(node, new)
+        (z,) = total.inputs[0].inputs
+        axes = total.static["axis"] if total.static.get("axis") is not None else range(len(z.shape))
+        along = {a % len(z.shape) for a in ((axes,) if isinstance(axes, int) else axes)}
+        shape = tuple(1 if axis in along else n for axis, n in enumerate(z.shape))
+        whole = new.get(total, total)
+        whole = whole if whole.shape == shape else applied(PRIMITIVES["reshape"], [whole], {"shape": shape}, node.where)
+        return applied(_SUBTRACT, [new.get(z, z), applied(_LOG, [whole], {}, node.where)], {}, node.where)
+
+    return rebuild(graph, written)
 
 
 def _rewritten(node: Node, new: Mapping[Node, Node]) -> Node:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,13 +22,14 @@ from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.scatter_forms import scatter_additions, scatter_sums
 from dout.rewrite.sigmoid_forms import sigmoid_forms
 from dout.rewrite.simplify import is_elementwise, simplify, with_known_reductions
-from dout.rewrite.softmax_forms import PLAIN, softmax_forms
+from dout.rewrite.softmax_forms import PLAIN, log_softmax_by_sums, softmax_forms
 from dout.rewrite.squares import with_squares
 from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
 _NOTHING = 1e-3  # a number that may be there to keep another from 0
+_EXTREME = 1000.0
 _SCALES = (0.1, 3.0, 10.0)  # of points further in and further out
 
 
@@ -93,7 +96,7 @@ def backward_graph(
     inputs_ = {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}
     after = scatter_additions(steps(scatter_sums(Graph(nodes, inputs_, whole), _counts(run))))
     near = [after.outputs[name] for name in known]
-    after = with_known_reductions(sigmoid_forms(after, near), near)
+    after = log_softmax_by_sums(with_known_reductions(sigmoid_forms(after, near), near), near)
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
     if simplify_elementwise is not None:
         wanted = {name: simplify_elementwise(node) if _acts_on_each(node) else node for name, node in wanted.items()}
@@ -231,6 +234,19 @@ def points(graph: BackwardGraph, count: int = 2 + len(_SCALES)) -> Iterator[Poin
         yield point
 
 
+def extreme(graph: BackwardGraph) -> Iterator[Point]:
+    """Points at which the inputs are about a thousand: of either sign, and of both."""
+    for signs in (1.0, -1.0, 0.0):
+        point = next(points(graph))
+        for node in set(wanted_inputs(graph.run).values()) & point.keys():
+            value = np.abs(np.asarray(point[node], dtype=float)) * (
+                _EXTREME / (np.max(np.abs(point[node]), initial=0) or 1)
+            )
+            both = np.where(np.arange(value.size).reshape(value.shape) % 2, value, -value)
+            point[node] = (signs * value if signs else both)[()]
+        yield point
+
+
 def tied(graph: BackwardGraph) -> Point:
     """A point at which the largest number of each input stands in every second place: a maximum is not alone there."""
     point = next(points(graph))
@@ -239,6 +255,18 @@ def tied(graph: BackwardGraph) -> Point:
         if value.size > 1:
             value.flat[::2] = value.max()
             point[node] = value
+    return point
+
+
+def met(graph: BackwardGraph) -> Point:
+    """A point at which an input that is compared with a number, t == 1, is that number in every second place."""
+    point = next(points(graph))
+    tests = (node.inputs for node in graph.run.graph.nodes if node.primitive in primitives("equal not_equal"))
+    for x, number in itertools.chain.from_iterable(((a, b), (b, a)) for a, b in tests):
+        if number.primitive is CONSTANT and np.ndim(point.get(x, 0)):
+            value = np.array(point[x])
+            value.flat[::2] = number.static["value"]
+            point[x] = value
     return point
 
 
@@ -257,11 +285,24 @@ class EqualValues:
     twins: Twins
     _values: list[list[dict[Node, Any]]] = field(default_factory=list)
 
+    @cached_property
+    def _extreme(self) -> list[dict[Node, Any]]:
+        graph = self.twins.graphs[0]
+        nodes = topological([*graph.nodes, *graph.run.graph.nodes])
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return [_computed(nodes, dict(point)) for point in extreme(graph)]
+
+    def holds_far_out(self, member: Node, node: Node) -> bool:
+        """Whether a value of forward is finite where the inputs are large, and still that of a node in stable form."""
+        pairs = [(point[member], point[node]) for point in self._extreme if member in point and node in point]
+        return all(bool(np.all(np.isfinite(mine))) and _alike(mine, stable) for mine, stable in pairs)
+
     def __post_init__(self) -> None:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
             found = []
-            for point in (*points(graph), tied(graph)):
+            for point in (*points(graph), tied(graph), met(graph)):
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
                     try:

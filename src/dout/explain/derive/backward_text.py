@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
-from dout.explain.derive.memory_text import MEMORY
+from dout.explain.derive.memory_text import MEMORY, repeated
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
-from dout.explain.spelling.factor_groups import grouped, is_masked, literal, whole
+from dout.explain.spelling.array_owners import ArrayOwners
+from dout.explain.spelling.factor_groups import grouped, is_masked, literal, ordered, whole
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.spare_names import word_for
@@ -29,14 +30,12 @@ from dout.explain.spelling.written_text import (
 )
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
-from dout.ops.operators import is_basic
 
 _LONG = 72  # characters of an expression that is split
 _SHORT = 24  # and of one that stays where it is among others
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
 _PLAIN = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
-_VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
 
 
 @dataclass(eq=False)
@@ -61,8 +60,11 @@ class BackwardText:
     uses: dict[Node, int] = field(default_factory=dict)
     globals_: Mapping[str, Any] = field(default_factory=dict)  # of the user's module
     dtype_of: Callable[[Any], str | None] | None = None  # of an array that is not at hand
-    given: set[Node] = field(default_factory=set)  # what was assigned to a target, and belongs to the caller now
+    targets: dict[Node, str] = field(default_factory=dict)  # the names that values will be assigned to
     _upstream: dict[Node, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.owners = ArrayOwners(self)
 
     # --- what the rows of the spelling ask --------------------------------------------------------------------------
 
@@ -115,15 +117,16 @@ class BackwardText:
     def assign(self, target: str, root: Node, *, fresh: bool) -> None:
         """Write the statement that gives `target` a value; `fresh`: in memory of its own."""
         node = self.same(root)
+        self.targets.pop(node, None)
         if node.primitive in MEMORY and node not in self.texts and node not in self.leaves:
             self._write_memory(node, target if target.isidentifier() else None)
             if target.isidentifier():
-                self.given.add(node)
+                self.owners.given.add(node)
                 return
         text = self.text(node, root=True)
-        if fresh and self._may_alias(node):
+        if fresh and self.owners.may_alias(node) and not self.owners.is_part(node):
             text = self._own(node, text)
-        self.given.add(node)
+        self.owners.given.add(node)
         if text.text != target:
             self.lines.append(WrittenLine(f"{target} = {text}", node))
         if target.isidentifier() or target.startswith("self."):
@@ -131,28 +134,20 @@ class BackwardText:
 
     def is_fresh(self, node: Node) -> bool:
         """Whether a value is made in the statement that it is written in, in memory of its own."""
-        return self._is_inline(self.same(node)) and not self._may_alias(node)
+        return self._is_inline(self.same(node)) and not self.owners.may_alias(node)
 
     def _own(self, node: Node, text: WrittenText) -> WrittenText:
         """A value that would be somebody else's array, in memory of its own."""
         if node in self.douts or not node.shape:
             return infix(text, "*", WrittenText("1"), MULTIPLIED)
+        if node.primitive is PRIMITIVES["broadcast_to"] and self._is_inline(node):
+            return repeated(self, node)
         return WrittenText(f"{text.within(ATOM)}.copy()")
 
-    def _may_alias(self, node: Node) -> bool:
-        node = self.same(node)
-        if node in self.leaves:
-            return node.primitive is not CONSTANT
-        if node in self.texts:
-            return node in self.given
-        if node.primitive is PRIMITIVES["getitem"]:
-            return is_basic(node.static["key"]) and (node.shape != () or self._may_alias(node.inputs[0]))
-        return node.primitive in _VIEWS and (
-            node.primitive is PRIMITIVES["broadcast_to"] or self._may_alias(node.inputs[0])
-        )
-
     def name_for(self, node: Node) -> str:
-        """A free name for a value."""
+        """A free name for a value; of a gradient that is asked for, the name that it will have anyway."""
+        if node in self.targets:
+            return self.targets.pop(node)
         wish = self.named(node) or word_for(node)
         name, n = wish, 2
         while name in self.taken:
@@ -297,7 +292,8 @@ class BackwardText:
         if divisor != 1 and factor % divisor == 0:
             factor, divisor = factor // divisor if isinstance(factor, int) else factor / divisor, 1
         factor, divisor = whole(factor), whole(divisor)
-        above = sorted((n for n in above if not self._is_literal(n)), key=lambda n: not self.has_dout(n))
+        above = [n for n in above if not self._is_literal(n)]
+        above = ordered(above, self.has_dout, lambda n: self._is_inline(n) and n.shape == root.shape)
         below = [n for n in below if not self._is_literal(n)]
         above, below = grouped(root, above, below)
         numbers = [n for n in above if n.shape == ()] if root.shape else []

@@ -28,13 +28,14 @@ from dout.explain.derive.forward_runs import (
     with_rows,
 )
 from dout.explain.derive.validity import is_left_out, notes_on, one_side, other_shapes, same_lengths
-from dout.explain.derive.verification import Verdicts, verified
+from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
+from dout.rewrite.shared_parts import shared_products
 from dout.rewrite.simplify import simplify
 from dout.rewrite.stable_forms import by_exponentials
 
@@ -128,7 +129,7 @@ def _written(
             ]
             if not graphs[0].wanted:
                 raise NotDerivedError([_flat(runs[0])])
-            draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
+            draft = drafted(Twins.paired(graphs), **way.keeps)
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in every], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
@@ -153,18 +154,31 @@ def _why(error: Exception) -> Phrase:
 class _Way:
     """A way to write a backward.
 
-    `stable`: formulas that overflow give way to better ones. `given_only`: what forward computes is not used, for it
-    may overflow. `recompute`: also what is costly is computed again.
+    `stable`: formulas that overflow give way to better ones. `finite_only`: what forward computes is used where it
+    stays finite and right at large inputs; `given_only`: it is not used. `recompute`: also what is costly is computed
+    again.
     """
 
     steps: Callable[[Graph], Graph]
     stable: bool = True
+    finite_only: bool = False
     given_only: bool = False
     recompute: bool = False
 
+    @property
+    def keeps(self) -> dict[str, bool]:
+        """What decides on the values that forward keeps."""
+        return {"finite_only": self.finite_only, "given_only": self.given_only, "recompute": self.recompute}
+
+
+def _shared(graph: Graph) -> Graph:
+    """The graph in short forms, with common parts computed once."""
+    return shared_products(factored(graph))
+
 
 _WAYS = (  # the first that holds is taken
-    _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
+    _Way(_shared), _Way(factored), _Way(simplify), _Way(_shared, finite_only=True),
+    _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
     _Way(partial(factored, one_power=True), given_only=True, recompute=True),
     _Way(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
     _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False),
@@ -214,12 +228,14 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
         elif i > 3:
             notes.append(Phrase("unrolled", {"where": str(differs.where or "")}))
         if i == 3 and len(alike := _alike([*found, base])) > 2:
-            return [*alike[:2], *_other_batch(alike[0])], alike[2:]
+            others = [run for run in alike[2:] if elements_of(run.subject) <= _MOST_ELEMENTS]
+            return [*alike[:2], *_other_batch(alike[0])], others
     if notes:
         raise NotDerivedError(notes[:1])
     return _alike([base, *found])[:6], []
 
 
+_MOST_ELEMENTS = 10_000  # a recording of more numbers takes longer to be judged than all others, and tells no more
 _INNER = re.compile(r"self\.\w+(\[[^\]]*\])*\.")  # self.layers[0].W
 
 

@@ -82,6 +82,7 @@ def slope_comment(formula: str, gradient: str, leaves: Mapping[str, str]) -> str
     text = re.sub(r"(\d) \* dout\b", r"\1", text, count=1)
     text = re.sub(r"\bdout \* ", "", text, count=1)
     text = re.sub(r"\bdout / ", "1 / ", text, count=1)
+    text = re.sub(r"^(\([^()]*\)) \* (\w+)$", r"\2 * \1", text)  # y * (1 - y), as books have it
     if "dout" in text or not text:
         return None
     formula, slope = (re.sub(r"\bnp\.", "", one) for one in (formula, text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,9 +40,11 @@ class BackwardDraft:
     notes: tuple[Phrase, ...] = ()
 
 
-def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> BackwardDraft:
+def drafted(
+    twins: Twins, *, given_only: bool = False, finite_only: bool = False, recompute: bool = False
+) -> BackwardDraft:
     """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
-    return _Drafting(twins, given_only, recompute).draft()
+    return _Drafting(twins, given_only, finite_only, recompute).draft()
 
 
 class _Drafting(KeptChoice):
@@ -66,7 +69,7 @@ class _Drafting(KeptChoice):
             if f"self.{name}_{what}" in body
         }
         forward = self.source.keeping([(attribute, place) for attribute, place, _ in keeps], extra)
-        return BackwardDraft(self.source, forward, lines, tuple(wanted))
+        return BackwardDraft(self.source, forward, lines, tuple(map(self._in_container, wanted)))
 
     def _nowhere(self, read: Sequence[Node]) -> str:
         """The line of a value that the gradients read, and that no line of forward has by itself."""
@@ -177,8 +180,13 @@ class _Drafting(KeptChoice):
             name: f"d{name}" if name.isidentifier() else f"d{name.replace('[', '').replace(']', '')}" for name in inputs
         }
         text.taken |= set(targets.values())
+        text.targets = {self.same(roots[name]): target for name, target in reversed(targets.items())}
         for name in inputs:
             text.assign(targets[name], roots[name], fresh=True)
+        for attribute, name in zip(
+            self.run.subject.interface.found, inputs, strict=False
+        ):  # where the user's leaves them
+            text.lines.append(WrittenLine(f"self.{attribute} = {targets[name]}"))
         self._parameters(text, [name for name in wanted if name.startswith("self.")])
         lines = [part for line in self._commented(text) for part in line]
         names, real = self._dout_names(), self._real_douts()
@@ -207,9 +215,10 @@ class _Drafting(KeptChoice):
         """The gradients of parameters: `self.dW`, or in a container like theirs: `self.grads["W1"]`."""
         made: set[str] = set()
         lists: dict[str, list[str]] = {}
-        alone = len({path.partition("[")[0] for path in paths if "[" in path}) == 1
+        inside = map(self._in_container, paths)
+        alone = len({path.partition("[")[0] for path in inside if "[" in path}) == 1
         for path in paths:
-            holder, key = _holder_of(path, alone=alone)
+            holder, key = _holder_of(self._in_container(path), alone=alone)
             there = self._there(holder) if holder else None
             if not holder or isinstance(there, dict | list):
                 write_into = isinstance(there, list)
@@ -226,6 +235,17 @@ class _Drafting(KeptChoice):
                 lists.setdefault(holder, []).append(name)
         for holder, names in lists.items():
             text.lines.append(WrittenLine(f"{holder} = [{', '.join(names)}]"))
+
+    def _in_container(self, path: str) -> str:
+        """Of what is an attribute and in a container, too, its path there, if the layer has gradients beside that."""
+        item = getattr(self.run.layer, path.removeprefix("self."), None)
+        for name, held in attributes_of(self.run.layer).items() if isinstance(item, np.ndarray) else ():
+            pairs = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ()
+            key = next((json.dumps(key) for key, one in pairs if one is item and isinstance(key, int | str)), None)
+            there: Any = None if key is None else self._there(_holder_of(f"self.{name}[{key}]", alone=True)[0])
+            if type(there) is type(held) and there is not held and len(there) == len(held):
+                return f"self.{name}[{key}]"
+        return path
 
     def _gradient_attribute(self, path: str) -> str:
         """Where the gradient of a parameter is kept: the attribute in which the class keeps it already, or dW."""

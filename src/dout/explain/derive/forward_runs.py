@@ -21,8 +21,7 @@ from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
-PLAIN = Interface()
-_TINY = 1e-3
+PLAIN, _TINY = Interface(), 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ class ForwardSubject:
 
     def bare(self) -> Any:
         """A fresh layer whose backward does nothing: only its forward is of interest."""
-        return self.instance(self.target.forward_alone(self.methods[0]))
+        return self.instance(self._giving(self.target.forward_alone(self.methods[0])))
 
     def forward(self) -> Any:
         """The forward of the target itself: the function, or the method of a fresh layer."""
@@ -79,7 +78,14 @@ class ForwardSubject:
     def made(self, cls: type) -> Any:
         """A fresh layer of a class that was written, which has forward and backward by these names, too."""
         own = zip(("forward", "backward"), (inspect.getattr_static(cls, name) for name in self.methods), strict=True)
-        return self.instance(type(cls.__name__, (cls,), dict(own)))
+        return self.instance(self._giving(type(cls.__name__, (cls,), dict(own))))
+
+    def _giving(self, cls: Any) -> type:
+        """The class, with a forward that returns the output where the user's leaves it in an attribute."""
+        if (out := self.interface.out) is not None:
+            own = cls.forward
+            cls.forward = lambda layer, *given, **named: (own(layer, *given, **named), getattr(layer, out))[1]
+        return cls  # type: ignore[no-any-return]
 
     @property
     def methods(self) -> tuple[str, str]:

@@ -21,8 +21,8 @@ from dout.run import attributes_of
 class KeptChoice:
     """What is known of the values of a forward: which are equal, at hand, costly, and what they are called."""
 
-    def __init__(self, twins: Twins, given_only: bool, recompute: bool) -> None:
-        self.twins, self.given_only, self.recompute = twins, given_only, recompute
+    def __init__(self, twins: Twins, given_only: bool, finite_only: bool, recompute: bool) -> None:
+        self.twins, self.given_only, self.finite_only, self.recompute = twins, given_only, finite_only, recompute
         self.graph: BackwardGraph = twins.graphs[0]
         self.run: ForwardRun = self.graph.run
         self.equal = EqualValues(twins)
@@ -91,7 +91,7 @@ class KeptChoice:
         for member in self.members.get(node, ()):
             if member not in data:
                 continue
-            if self.given_only and member not in self.run.arguments and member.dtype != np.bool_:
+            if not (member in self.run.arguments or member.dtype == np.bool_ or self._is_trusted(member, node)):
                 continue
             value = data[member]
             for name, item in self._attributes().items():
@@ -101,6 +101,10 @@ class KeptChoice:
                 return SourcePlace(self.run.arguments[member])
             found = found or next(self.source.places(self.watch, value), None)
         return found
+
+    def _is_trusted(self, member: Node, node: Node) -> bool:
+        """Whether a value that forward computes is used for a node."""
+        return not self.given_only and (not self.finite_only or self.equal.holds_far_out(member, node))
 
     def _attributes(self) -> dict[str, Any]:
         """What forward itself keeps, by attribute."""
@@ -161,7 +165,10 @@ class KeptChoice:
 
     def _again(self, node: Node) -> bool:
         """Whether backward may compute a value: not a second time what is costly, nor what is slow and at hand."""
-        computed = bool(self.members.get(node)) and node.primitive in COSTLY
+        members = self.members.get(node, ())
+        if self.finite_only:
+            members = [member for member in members if self._is_trusted(member, node)]
+        computed = bool(members) and node.primitive in COSTLY
         dear = computed or (node.primitive in SLOW and self.place(node) is not None)
         return self.recompute or not dear
 

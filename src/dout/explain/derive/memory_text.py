@@ -11,7 +11,7 @@ import numpy as np
 from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.spelling.index_text import key_text
 from dout.explain.spelling.spelling_needs import Spelling
-from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, infix
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, called, infix
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.shape import may_repeat
@@ -45,8 +45,11 @@ def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
     places = node.inputs[1 if is_scatter else 2 :]
     index = [writing.text(i) for i in places]
     value = writing.text(writing.unframed(node.inputs[0 if is_scatter else 1], repeated=True))
-    made = _zeros(writing, node) if is_scatter else _owned(writing, node.inputs[0])
-    name = _started(writing, node, name, made)
+    source = node.inputs[0]
+    if not is_scatter and source.primitive in MEMORY and writing.is_fresh(source):
+        name = MEMORY[source.primitive](writing, source, name)  # it is written into once more
+    else:
+        name = _started(writing, node, name, _zeros(writing, node) if is_scatter else _owned(writing, source))
     key = key_text(writing, node, index, node)
     rows = any(
         text.text.startswith("np.arange(") and _counts_all(writing, i, places)
@@ -87,6 +90,18 @@ def _started(writing: MemoryLines, node: Node, name: str | None, made: str) -> s
     writing.taken.add(name)
     writing.lines.append(WrittenLine(f"{name} = {made}", node))
     return name
+
+
+def repeated(writing: MemoryLines, node: Node) -> WrittenText:
+    """A value that is repeated along axes, as an array of its own: `np.repeat` along one axis, else `np.full`."""
+    (x,) = node.inputs
+    longer = [axis for axis, (n, m) in enumerate(zip(x.shape, node.shape, strict=False)) if n != m]
+    if len(x.shape) == len(node.shape) and len(longer) == 1:
+        (axis,) = longer
+        count = writing.sizes.number([shape[axis] for shape in writing.shapes(node)])
+        return called("np.repeat", str(writing.text(x)), count, f"axis={axis}")
+    value = str(writing.text(writing.unframed(x)))
+    return called("np.full", writing.sizes.shape(writing.shapes(node)), value)
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -77,7 +78,7 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
 
 
 def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
-    """The notes that a backward is for so many axes, for lists of so many arrays, and without broadcasting.
+    """The notes that a backward is for so many axes, lists of so many arrays, single numbers, and without broadcasting.
 
     Where forward takes one axis or array more or less, or repeats an array along an axis that had the length of
     another's in the example, and backward is not right there.
@@ -93,6 +94,8 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
     lists = {n: [{n: [*x, x[-1]]}, {n: x[:-1]}] for n, x in every.items() if _has_arrays(x)}
     bad = [n for n, ways in (ranks | lists).items() if not _holds_at(subject, make, ways)]
     notes = [_counted(n, every[n]) for n in bad]
+    numbers = {n: _as_arrays(n, [y for y in given.values() if y.ndim]) for n in subject.inputs if _is_number(every[n])}
+    notes += [Phrase("one_number", {"name": n}) for n, ways in numbers.items() if not _holds_at(subject, make, ways)]
     repeated = {n: list(_repeated(n, x, [y for m, y in arrays.items() if m != n])) for n, x in given.items()}
     names = [n for n, ways in repeated.items() if not _holds_at(subject, make, ways)]
     if names:
@@ -126,6 +129,16 @@ def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
 
 def _is_floats(item: Any) -> bool:
     return isinstance(item, np.ndarray) and item.dtype.kind == "f"
+
+
+def _is_number(item: Any) -> bool:
+    return type(item) in (int, float) or (isinstance(item, np.ndarray | np.floating) and np.ndim(item) == 0)
+
+
+def _as_arrays(name: str, others: Sequence[Any]) -> list[dict[str, Any]]:
+    """An argument that is a number, as an array in the shapes of other arguments and of their last axes."""
+    shapes = dict.fromkeys(shape for y in others for shape in (y.shape, y.shape[-1:]))
+    return [{name: np.linspace(0.6, 1.4, math.prod(shape)).reshape(shape)} for shape in shapes]
 
 
 def _has_arrays(item: Any) -> bool:

@@ -52,7 +52,7 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
     """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
     words: dict[str, str] = {}
     try:
-        for i, subject in enumerate(sorted(subjects, key=_elements)):
+        for i, subject in enumerate(sorted(subjects, key=elements_of)):
             because = _runs_alike(subject, make) or _judged(subject, make, wanted, words, thorough=i < _THOROUGH)
             if because:
                 return Verdicts(words, because)
@@ -62,9 +62,10 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
         return Verdicts(words, Phrase("derive raises", {"error": f"{type(error).__name__}: {error}"}))
 
 
-def _elements(subject: ForwardSubject) -> int:
-    """How many numbers a subject is given: each is a ball at every point."""
-    return sum(item.size for item in flat([*subject.inputs.values(), *subject.init.values()]) if hasattr(item, "size"))
+def elements_of(subject: ForwardSubject) -> int:
+    """How many numbers a subject is given: each is a ball at every point where it is judged."""
+    given = flat([*subject.inputs.values(), *subject.init.values()])
+    return sum(item.size for item in given if isinstance(item, np.ndarray))
 
 
 def _runs_alike(subject: ForwardSubject, make: Make) -> Phrase | None:
@@ -134,7 +135,7 @@ def _judged(
     missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
     if missing:
         return Phrase("derive missing", {"names": ", ".join(missing)})
-    for point in _points(judge) if thorough else (judge.base, generic(judge, 0)):
+    for point in _points(judge) if thorough else _few_points(judge):
         try:
             outcomes, _, _ = outcomes_at(judge, point)
         except (NoRuleError, ValueError, IndexError, TypeError):
@@ -153,10 +154,20 @@ def _judged(
 def _points(judge: ExactJudge) -> Iterator[Point]:
     """Where to judge: near the example, and on the other sides of what chooses by value."""
     yield from (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0))
-    if any(node.primitive in _CHOOSING for node in judge.nodes):
+    if _chooses(judge):
         numbers = [node.static["value"] for node in judge.nodes if node.primitive is CONSTANT]
         limits = [float(n) for n in dict.fromkeys(numbers) if isinstance(n, int | float) and 0 < abs(n) < _INFINITE]
         yield from (point for point, _ in islice(beyond(judge, limits), 1, _MOST_SIDES))
+
+
+def _few_points(judge: ExactJudge) -> Iterator[Point]:
+    """One generic point; of what chooses by value the example too, where two numbers may be equal."""
+    yield from (judge.base,) if _chooses(judge) else ()
+    yield generic(judge, 0)
+
+
+def _chooses(judge: ExactJudge) -> bool:
+    return any(node.primitive in _CHOOSING for node in judge.nodes)
 
 
 def _names_of(path: str) -> set[str]:

@@ -118,6 +118,7 @@ _NOT_DERIVED = {
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
     "axes": "derived for {name} of {count} axes",
     "one_axis": "derived for {name} of one axis",
+    "one_number": "derived for {name} as a single number: of an array, its gradient is not the sum over all elements",
     "items": "derived with len({name}) = {count}",
     "same_lengths": "derived for {names} of one length: of a longer one, forward leaves out the rest",
     "not_repeated": "derived for {names} without broadcasting: where one is repeated, its gradient is not summed",

@@ -1,3 +1,12 @@
 """Nodes in; NumPy as a person writes it out."""
 
-__all__ = ["factor_groups", "index_text", "numpy_text", "size_words", "spare_names", "spelling_needs", "written_text"]
+__all__ = [
+    "array_owners",
+    "factor_groups",
+    "index_text",
+    "numpy_text",
+    "size_words",
+    "spare_names",
+    "spelling_needs",
+    "written_text",
+]

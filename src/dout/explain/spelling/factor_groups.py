@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -13,10 +13,16 @@ from dout.ops import PRIMITIVES
 
 
 def grouped(root: Node, above: Sequence[Node], below: Sequence[Node]) -> tuple[list[Node], list[Node]]:
-    """Factors and divisors, those of one shape smaller than the product's as one: a pass over all of it is saved."""
+    """Factors and divisors, those of one shape smaller than the product's as one: a pass over all of it is saved.
+
+    Single numbers go with the first smaller shape.
+    """
     above, below = list(above), list(below)
-    for shape in dict.fromkeys(n.shape for n in (*above, *below) if n.shape not in ((), root.shape)):
-        tops, bottoms = ([n for n in side if n.shape == shape] for side in (above, below))
+    shapes = dict.fromkeys(n.shape for n in (*above, *below) if n.shape not in ((), root.shape))
+    for i, shape in enumerate(shapes):
+        alike = (shape,) if i else (shape, ())
+        tops, bottoms = ([n for n in side if n.shape in alike] for side in (above, below))
+        tops.sort(key=lambda n: n.shape == ())
         if len(tops) + len(bottoms) < 2:
             continue
         over = [_joined("multiply", bottoms, root)] if bottoms else []
@@ -29,9 +35,17 @@ def grouped(root: Node, above: Sequence[Node], below: Sequence[Node]) -> tuple[l
     return above, below
 
 
+def ordered(
+    factors: Sequence[Node], is_gradient: Callable[[Node], bool], is_made: Callable[[Node], bool]
+) -> list[Node]:
+    """Factors: gradients first; what is made on the way second, so that few arrays wait to be used."""
+    first = sorted(factors, key=lambda n: not is_gradient(n))
+    return [*first[:1], *sorted(first[1:], key=lambda n: not is_made(n))]
+
+
 def _joined(row: str, nodes: Sequence[Node], root: Node) -> Node:
     """Nodes of one shape, combined."""
-    return reduce(lambda a, b: Node(PRIMITIVES[row], (a, b), {}, a.shape, root.dtype, root.where), nodes)
+    return reduce(lambda a, b: Node(PRIMITIVES[row], (a, b), {}, a.shape or b.shape, root.dtype, root.where), nodes)
 
 
 def is_masked(node: Node) -> bool:

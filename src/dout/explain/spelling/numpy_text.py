@@ -254,7 +254,11 @@ def _array(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
 
 
 def _einsum(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return called("np.einsum", repr(node.static["subscripts"]).replace("'", '"'), *map(str, operands))
+    subscripts = str(node.static["subscripts"])
+    inputs, _, out = subscripts.partition("->")
+    common = set.intersection(*map(set, inputs.split(",")))
+    by_matrices = ["optimize=True"] if len(operands) > 1 and common and common.isdisjoint(out) else []
+    return called("np.einsum", f'"{subscripts}"', *map(str, operands), *by_matrices)
 
 
 def _running(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:

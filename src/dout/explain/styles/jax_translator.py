@@ -192,6 +192,8 @@ def _dtype(t: Translator, node: ast.Call, dtype: ast.expr | None) -> ast.expr:
 def _new(name: str) -> Special:
     def write(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
         dtype = keywords.pop("dtype", None)
+        if name == "full" and kind(arguments[-1]).is_tensor and dtype is None and not keywords:
+            return ast.Call(parsed("jnp.full"), arguments, [])
         if keywords or not all(kind(a).is_plain for a in arguments):
             return None
         if name == "arange" and dtype is None and kind(node).dtype == "i":

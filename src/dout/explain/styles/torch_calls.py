@@ -225,6 +225,14 @@ def _new(name: str, names: str) -> Special:
     return write
 
 
+def _full(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
+    given = _bound("shape value dtype=", arguments, keywords)
+    if kind(given["value"]).is_tensor and "dtype" not in given:
+        repeated = ast.Call(parsed("torch.broadcast_to"), [given["value"], given["shape"]], [])
+        return _method(repeated, "clone")
+    return _new("full", "shape value")(t, node, arguments, keywords)
+
+
 def _arange(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
     if keywords or not all(kind(a).is_plain for a in arguments):
         return None
@@ -380,7 +388,7 @@ SPECIAL: Mapping[str, Special] = {
     "lib.stride_tricks.sliding_window_view": _windows,
     "maximum": _extreme("maximum", "min"), "minimum": _extreme("minimum", "max"), "where": _where,
     "transpose": _transpose, "zeros": _new("zeros", "shape"), "ones": _new("ones", "shape"), "dot": _dot,
-    "empty": _new("empty", "shape"), "full": _new("full", "shape value"), "eye": _new("eye", "n m="),
+    "empty": _new("empty", "shape"), "full": _full, "eye": _new("eye", "n m="),
     "identity": _new("eye", "n"), "arange": _arange, "array": _array, "asarray": _asarray, "pad": _pad,
     "add.at": _add_at, "einsum": _einsum, "sort": _sort, "ptp": _ptp, "fliplr": _fliplr, "size": _size, "shape": _shape,
     "flip": _flip,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from dout.run import names_of
 from dout.trace.model.user_source import is_user_code
+from dout.trace.program.stub_modules import NeedsError
 
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
 _MOST_BESIDE = 200  # folders beside those
@@ -75,7 +76,7 @@ def _has_parent(name: str, path: Path) -> bool:
     package, folder = name.rpartition(".")[0], path.resolve().parent
     try:
         parent = importlib.import_module(package)
-    except Exception:
+    except (Exception, NeedsError):
         parent = _bare_package(package, folder)
     return any(Path(p).resolve() == path.resolve().parent for p in getattr(parent, "__path__", ()))
 

@@ -1,10 +1,15 @@
 """Running a script once and recording it; and loading a file for the classes in it."""
 
 from __future__ import annotations
+import __future__
 
+import ast
 import builtins
+import dis
 import importlib.util
+import itertools
 import linecache
+import operator
 import os
 import re
 import sys
@@ -12,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -166,31 +171,81 @@ def _nothing_recorded(path: Path, main: ModuleType) -> str:
     return f"{path} calls none of its layers ({', '.join(layers)}); name one: dout show {path}:{layers[-1]}"
 
 
-def load_file(path: str | Path) -> ModuleType:
-    """Run a Python file as a module (its `__main__` block does not run) and return it, for the classes in it.
+def load_file(path: str | Path, name: str = "") -> ModuleType:
+    """Run a Python file as a module (its `__main__` block does not run) and return it, for what it calls `name`.
 
-    Raises as `record_script`.
+    Modules and files are found, and libraries that are not installed are stood for, as in `run_script`. What comes
+    after the last statement that `name` needs is not run, but for functions and classes: a training at the end of the
+    file. A statement that raises is left out, as long as the file has `name` without it. Raises as `record_script`.
     """
     path = Path(path)
-    text, codes = _read(path)
+    text, codes = _read(path, each=True)
     home = project_root.home(path, text)
-    with _beside(path, *home.folders):
-        name = project_root.name_in_package(home.name, path)
-        if "." in name and (known := project_root.loaded(name, path)) is not None:
+    with _beside(path, *home.folders), script_imports(_unsaid), missing_files(path, _unsaid):
+        within = project_root.name_in_package(home.name, path)
+        if "." in within and (known := project_root.loaded(within, path)) is not None:
             return known  # its package has imported it
-        name = project_root.free_name(name, path)
-        spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
+        within = project_root.free_name(within, path)
+        spec = importlib.util.spec_from_loader(within, loader=None, origin=str(path))
         assert spec is not None
         module = importlib.util.module_from_spec(spec)
         module.__file__ = str(path)
-        sys.modules[name] = module
+        sys.modules[within] = module
         try:
-            for code in codes:
-                run_user_code(partial(exec, code, module.__dict__), path)
+            top = name.partition(".")[0]
+            errors = _run_each(_needed(codes, top), module, path, go_on=bool(name))
+            if errors and not (name and (top in module.__dict__ or top not in text)):
+                raise errors[0]
         except BaseException:
-            sys.modules.pop(name, None)  # half a module must not be found by the next import
+            sys.modules.pop(within, None)  # half a module must not be found by the next import
             raise
-    return project_root.at_home(module, name, path)
+    return project_root.at_home(module, within, path)
+
+
+def _unsaid(message: str) -> None:
+    """What stands in is not told: what uses it says so itself."""
+
+
+def _run_each(codes: Sequence[CodeType], module: ModuleType, path: Path, *, go_on: bool) -> list[UserCodeError]:
+    """Run statements, and return what they raised: the first error, or, to `go_on`, all of them."""
+    errors: list[UserCodeError] = []
+    for code in codes:
+        try:
+            run_user_code(partial(exec, code, module.__dict__), path)
+        except UserCodeError as error:
+            errors.append(error)
+            if not go_on:
+                break
+    return errors
+
+
+def _needed(codes: Sequence[CodeType], name: str) -> list[CodeType]:
+    """These statements up to the last one that makes what `name` needs, and functions and classes behind it.
+
+    All where none makes it. An import with a star may make anything.
+    """
+    made = [_names(code, "STORE_NAME") | ({name} if ("*",) in code.co_consts else set()) for code in codes]
+    wanted, chosen, found = {name}, list[int](), -1
+    while len(wanted) > found:
+        found = len(wanted)
+        chosen = [i for i, names in enumerate(made) if names & wanted]
+        wanted.update(*(_names(part, "LOAD_NAME", "LOAD_GLOBAL") for i in chosen for part in _inside(codes[i])))
+    end = chosen[-1] + 1 if chosen else len(codes)
+    defines = (any(part.co_name in made[i] for part in _inside(codes[i])) for i in range(end, len(codes)))
+    return [*codes[:end], *itertools.compress(codes[end:], defines)]
+
+
+def _names(code: CodeType, *operations: str) -> set[str]:
+    """The names in these operations of a code."""
+    return {step.argval for step in dis.get_instructions(code) if step.opname in operations}
+
+
+def _inside(code: CodeType) -> Iterator[CodeType]:
+    """A code, and those of the functions and classes in it."""
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from _inside(part)
 
 
 def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
@@ -233,19 +288,19 @@ def users_traceback(error: BaseException) -> str:
     return "".join(report.format())
 
 
-def _read(path: Path) -> tuple[str, list[CodeType]]:
-    """The text of a script and its code; that of a notebook a cell each."""
+def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
+    """The text of a script and its code: one code, that of a notebook one a cell, or `each` statement by itself."""
     if not is_there(path):
         raise TargetError(f"there is no file {path}")
     try:
         if path.suffix != notebooks.SUFFIX:
-            text = text_of(path)
-            return text, [compile(text, str(path), "exec", dont_inherit=True)]
-        cells = {f"{path}, cell {n}": cell for n, cell in enumerate(notebooks.cells_of(path), 1)}
-        for name, cell in cells.items():
-            notebooks.remember(name, cell)
-        codes = [compile(cell, name, "exec", dont_inherit=True) for name, cell in cells.items()]
-        return "\n".join(cells.values()), codes
+            parts = {str(path): text_of(path)}
+        else:
+            parts = {f"{path}, cell {n}": cell for n, cell in enumerate(notebooks.cells_of(path), 1)}
+            for name, cell in parts.items():
+                notebooks.remember(name, cell)
+        codes = [code for name, part in parts.items() for code in (_statements if each else _whole)(part, name)]
+        return "\n".join(parts.values()), codes
     except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"{path} cannot be read: {error}") from None
     except (SyntaxError, ValueError) as error:
@@ -255,6 +310,20 @@ def _read(path: Path) -> tuple[str, list[CodeType]]:
         raise UserCodeError(f"{at} is not valid Python", shown) from None
     except (RecursionError, MemoryError):
         raise TargetError(f"{path} is nested too deeply: Python cannot read it") from None
+
+
+def _whole(text: str, name: str) -> list[CodeType]:
+    return [compile(text, name, "exec", dont_inherit=True)]
+
+
+def _statements(text: str, name: str) -> Iterator[CodeType]:
+    """The code of each statement of a module, with what the module imports from the future."""
+    flags = compile(text, name, "exec", dont_inherit=True).co_flags & _FUTURES
+    for statement in ast.parse(text, name).body:
+        yield compile(ast.Module([statement], []), name, "exec", flags, dont_inherit=True)
+
+
+_FUTURES = reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 
 
 @contextmanager
