@@ -139,7 +139,7 @@ def test_a_loop_over_very_many_elements_is_left_to_numpy():
         np.testing.assert_array_equal(fast.dscale, plain.dscale)
     for function in fast.plan().functions:
         (why,) = function.plainly
-        assert why.startswith("it takes more than 30000 operations, as a loop over single elements does, at ")
+        assert why.startswith("it takes too many operations to be recorded, as a loop over single elements does, at ")
         assert __file__ in why
 
 
@@ -181,7 +181,7 @@ def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):
     fast = dout.compile(shifted)
     np.testing.assert_array_equal(fast(mine), shifted(theirs))
     np.testing.assert_array_equal(mine, theirs)
-    assert "more than 30000 operations" in fast.plan().functions[0].plainly[0]
+    assert "too many operations" in fast.plan().functions[0].plainly[0]
 
 
 def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():
@@ -197,4 +197,4 @@ def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():
         assert value == 11_000 * 10_999 / 2
         np.testing.assert_array_equal(gradient, np.arange(11_000))
     (why,) = fast.plan().functions[0].plainly
-    assert "more than 30000 operations" in why
+    assert "too many operations" in why

@@ -20,8 +20,8 @@ from dout.engine.guards.class_attributes import Settled
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
-from dout.trace.capture.capture import MOST_OPERATIONS, Capture, capture
-from dout.trace.capture.lenient_tracer import too_long
+from dout.trace.capture.budget import MOST_OPERATIONS, Budget, too_long
+from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.rollback import PERHAPS
 from dout.trace.session.layer_calls import KINDS, is_layer
 from dout.trace.session.session import reaches
@@ -122,13 +122,15 @@ class Compiled(Settled):
 
     def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it, and make a program of that if one can be made."""
+        budget = Budget()
         try:
-            run_once = self._captured(args, kwargs)
+            run_once = self._captured(args, kwargs, budget)
         except Exception as error:
             if PERHAPS in getattr(error, "__notes__", ()):
                 self._fails("an error was raised during the recording, and the effects until then could not be undone")
             raise
-        why_not = run_once.why_not or self._made(form, run_once)
+        why_not = run_once.why_not or self._made(form, run_once, budget)
+        self.given_up = self.given_up or budget.exceeded
         if why_not is not None:
             self._fails(why_not)
         elif not self.given_up:
@@ -141,24 +143,24 @@ class Compiled(Settled):
         self.failed += 1
         self.given_up = self.given_up or self.failed >= TRIES
 
-    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
+    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], budget: Budget) -> Capture:
         if self.derives is None:
-            return capture(self.function, args, kwargs)
+            return capture(self.function, args, kwargs, budget=budget)
         return with_gradient(capture(self.derives.function, args, kwargs, or_plainly=False), self.derives)
 
-    def _made(self, form: Form, run_once: Capture) -> str | None:
+    def _made(self, form: Form, run_once: Capture, budget: Budget) -> str | None:
         """Make a program of a run and compare the two; say why there is none."""
         if len(run_once.graph.nodes) > MOST_OPERATIONS:
-            return too_long(MOST_OPERATIONS)
+            return too_long(run_once.graph.nodes)
         graph, better = run_once.graph, run_once.better
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
         difference: Difference | ProgramFailure | None
         try:
-            program = build(run_once, self.pool, strict=self.strict)
+            program = build(run_once, self.pool, budget, strict=self.strict)
             with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
                 difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         except UnsupportedError as error:
-            return str(error)
+            return too_long(graph.nodes) if budget.exceeded else str(error)
         except DoutError:
             raise
         except Exception as error:  # ours: the user's own run is whole, and its result is there
