@@ -17,6 +17,7 @@ from dout.engine.compile.derived_program import with_gradient
 from dout.engine.compile.program_builder import BuiltProgram, build, without_values
 from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
 from dout.engine.guards.class_attributes import Settled
+from dout.engine.loops.looped_function import LoopedFunction, looped_function
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
@@ -25,6 +26,7 @@ from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.rollback import PERHAPS
 from dout.trace.session.layer_calls import KINDS, is_layer
 from dout.trace.session.session import reaches
+from dout.trace.tracer.user_functions import under_way
 
 if TYPE_CHECKING:
     from dout.engine.compile.plan import Plan
@@ -85,6 +87,8 @@ class Compiled(Settled):
         self.why_not: list[str] = []  # the reasons of runs that gave no program
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
+        self.loops: LoopedFunction | None = None  # the function with kernels in place of its loops, where that pays
+        self._read = False  # whether its loops have been looked for
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
         if hasattr(function, "compiled") or not hasattr(function, "plan"):
@@ -100,15 +104,45 @@ class Compiled(Settled):
     def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Answer a call that no program stands for yet: run it, and make one."""
         form = (len(args), *kwargs)
+        looped = self._looped()
         with turn() as may_record:
-            if not inside_a_trace():
+            traced = inside_a_trace()
+            if not traced and looped is None:
                 for run in self.by_form.get(form, ()):  # another thread was faster, or recorded
                     result = run(*args, *kwargs.values())
                     if result is not MISS:
                         return result
                 if may_record and not self._gives_up(form):
                     return self._recorded(form, args, kwargs)
-        return plainly(self.function, args, kwargs)
+        if traced or looped is None:
+            return plainly(self.function, args, kwargs)
+        return self._by_loops(looped, form, args, kwargs)
+
+    def _looped(self) -> LoopedFunction | None:
+        """The function with its loops, unless it has none, or no kernel can stand for any."""
+        if not self._read:
+            with turn():
+                self.loops = None if self.derives else looped_function(self.function, strict=self.strict)
+                self._read = True
+        return self.loops
+
+    def _by_loops(self, looped: LoopedFunction, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run it with its loops; from now on without a recording, if kernels stand for loops of many turns."""
+        result = plainly(looped.run, args, kwargs)
+        if looped.pays():
+            count, names = len(args), tuple(kwargs)
+
+            def run(*given: Any) -> Any:
+                if under_way:
+                    return MISS
+                return plainly(looped.run, given[:count], dict(zip(names, given[count:], strict=True)))
+
+            self.by_form[form] = (run,)
+            if not names:
+                self.runs = self.by_form[form]
+        else:
+            self.loops = None
+        return result
 
     def _gives_up(self, form: Form) -> bool:
         made = self.programs.get(form, ())
