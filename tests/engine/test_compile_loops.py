@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import dout
+from dout.trace.capture import budget
 
 
 class Convolution:
@@ -159,6 +160,51 @@ def test_names_that_a_loop_sets_are_there_afterwards_with_their_types():
         assert (ours, list(map(type, ours))) == (theirs, list(map(type, theirs)))
     with pytest.raises(UnboundLocalError):
         fast(np.zeros(0))
+
+
+def test_an_array_that_grows_in_place_stays_the_same_array():
+    def added(x, total):
+        kept = total
+        for i in range(len(x)):
+            total += x[i]
+            last = x[i, 0]
+        return total is kept, total, last, i
+
+    fast = dout.compile(added)
+    for seed in range(3):
+        x = images(100, 3, seed=seed)
+        (same, ours, *rest), (_, theirs, *others) = fast(x, np.zeros(3)), added(x, np.zeros(3))
+        assert same
+        np.testing.assert_array_equal(ours, theirs)
+        assert rest == others
+    assert fast.plan().kernels
+
+
+class Network:
+    """Layers with loops, called by a method without any."""
+
+    def __init__(self):
+        self.layers = [Convolution(images(2, 2, 3, 3, seed=k), images(2, seed=k)) for k in range(2)]
+
+    def gradient(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        for layer in reversed(self.layers):
+            x = layer.backward(x)
+        return x
+
+
+def test_kernels_stand_for_loops_of_the_functions_that_are_called(monkeypatch):
+    monkeypatch.setattr(budget, "MOST_SECONDS", 0.01)
+    monkeypatch.setattr(budget, "MOST_TIMES", 0)
+    plain, net = Network(), Network()
+    gradient = dout.compile(net.gradient)
+    for seed in range(4):
+        x = images(2, 2, 6, 6, seed=seed)
+        np.testing.assert_array_equal(gradient(x), plain.gradient(x))
+        np.testing.assert_array_equal(net.layers[1].dW, plain.layers[1].dW)
+    assert len(gradient.plan().kernels) == 2
+    assert gradient.plan().functions[0].plainly == ()
 
 
 def test_whole_numbers_that_might_grow_too_large_are_left_to_python():

@@ -130,6 +130,7 @@ class Compiled(Settled):
         """Run it with its loops; from now on without a recording, if kernels stand for loops of many turns."""
         result = plainly(looped.run, args, kwargs)
         if looped.pays():
+            self.why_not.clear()  # of the recording, which nothing needs now
             count, names = len(args), tuple(kwargs)
 
             def run(*given: Any) -> Any:
@@ -164,7 +165,9 @@ class Compiled(Settled):
                 self._fails("an error was raised during the recording, and the effects until then could not be undone")
             raise
         why_not = run_once.why_not or self._made(form, run_once, budget)
-        self.given_up = self.given_up or budget.exceeded
+        if budget.exceeded:
+            self.given_up = True
+            self.loops = looped_function(self.function, strict=self.strict, inside=True) if not self.derives else None
         if why_not is not None:
             self._fails(why_not)
         elif not self.given_up:

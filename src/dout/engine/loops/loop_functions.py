@@ -20,7 +20,7 @@ _OF_TWO: dict[Any, str] = {np.maximum: "larger", np.minimum: "smaller"}  # of ze
 _BINARY: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 _REDUCED: dict[Any, str] = {
     np.sum: "summed", np.max: "largest", np.min: "smallest", np.mean: "averaged", np.argmax: "largest_at",
-    np.argmin: "smallest_at",
+    np.argmin: "smallest_at", np.amax: "largest", np.amin: "smallest",
 }  # fmt: skip
 _METHODS: dict[str, Any] = {
     "sum": np.sum,

@@ -123,7 +123,13 @@ class LoopSite:
                 array[...] = content
             return None
         self.turns = int(turns)
-        return _results(values)
+        return self._results(kernel, values)
+
+    def _results(self, kernel: LoopKernel, values: list[Any]) -> tuple[Any, ...]:
+        """A value for each name that is read after the loop; an array is changed in place, and its name stays."""
+        pairs = zip(kernel.results, values[::2], values[1::2], strict=True)
+        found = {name: TYPES[KINDS[int(kind) - 1]](value) for name, value, kind in pairs if kind}
+        return tuple(found.get(name, UNSET) for name in sorted(self.live))
 
     def _rehearse(self, ready: Ready, arguments: Mapping[str, Any]) -> None:
         """Run the kernel on copies; `settle` compares it with the plain run that follows."""
@@ -138,7 +144,7 @@ class LoopSite:
             end = perf_counter()
             self.turns = int(turns)
             arrays = [(arguments[place], copies[place]) for place in written]
-            self.pending[get_ident()] = Rehearsal(ready, arrays, _results(values), end - start, end)
+            self.pending[get_ident()] = Rehearsal(ready, arrays, self._results(ready.kernel, values), end - start, end)
 
     def settle(self, *values: Any) -> None:
         """Compare a kernel with the plain run that has just ended, which left these values."""
@@ -191,11 +197,6 @@ def _share_memory(arguments: Mapping[str, Any], written: frozenset[str]) -> bool
             if other != place and type(item) is np.ndarray and np.may_share_memory(array, item):
                 return True
     return False
-
-
-def _results(values: list[Any]) -> tuple[Any, ...]:
-    pairs = zip(values[::2], values[1::2], strict=True)
-    return tuple(TYPES[KINDS[int(kind) - 1]](value) if kind else UNSET for value, kind in pairs)
 
 
 def _same(plain: Any, ours: Any, rounds: bool) -> bool:

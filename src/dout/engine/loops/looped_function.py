@@ -9,14 +9,15 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import CellType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from dout.engine.loops.liveness import Liveness, captured, stored
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
-from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
+from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, place_of, root_of, surroundings
 from dout.graph import Where
+from dout.trace.model import user_source
 
 _WATCHING = frozenset({"locals", "vars", "dir", "exec", "eval", "super", "globals"})
 _ERRORS = (NameError, AttributeError, KeyError, NotPlainError)
@@ -29,38 +30,74 @@ FEW = 64  # turns: fewer are soon recorded one by one, and then what stands arou
 
 @dataclass(frozen=True, eq=False)
 class LoopedFunction:
-    """A function that does what the user's does, with its loops."""
+    """A function that does what the user's does, with its loops and those of the functions that it calls."""
 
     run: Callable[..., Any]
-    sites: tuple[LoopSite, ...]
+    sites: list[LoopSite]
 
     def pays(self) -> bool:
         """Whether kernels stand for its loops, and a recording would be long."""
         return any(site.turns >= FEW for site in self.sites)
 
 
-def looped_function(function: Any, *, strict: bool) -> LoopedFunction | None:
-    """Return the function with sites in its loops; None where it has no loop that a kernel might take."""
-    plain = function.__func__ if isinstance(function, MethodType) else function
-    if (
-        type(plain) is not FunctionType
-        or hasattr(plain, "__wrapped__")
-        or plain.__code__.co_flags & inspect.CO_GENERATOR
-    ):
-        return None
-    tree, twin = _source(plain), _source(plain)
-    if tree is None or twin is None:
-        return None
-    writer = _Writer(tree, twin, plain, strict)
-    code = writer.code()
-    if code is None:
-        return None
-    names = {**writer.cells, **dict(zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True))}
-    closure = tuple(names[name] for name in code.co_freevars)
-    made = FunctionType(code, plain.__globals__, plain.__name__, plain.__defaults__, closure)
-    made.__kwdefaults__ = plain.__kwdefaults__
-    run: Callable[..., Any] = MethodType(made, function.__self__) if isinstance(function, MethodType) else made
-    return LoopedFunction(run, tuple(writer.sites))
+def looped_function(function: Any, *, strict: bool, inside: bool = False) -> LoopedFunction | None:
+    """Return the function with sites in its loops; None where it has no loop that a kernel might take.
+
+    With `inside`, loops of the functions that it calls are enough.
+    """
+    around = _Rewriting(strict)
+    run = around(function)
+    return LoopedFunction(run, around.sites) if run is not function and (inside or around.sites) else None
+
+
+class _Rewriting:
+    """Gives functions with sites in place of functions of the user's; what it cannot rewrite it gives as it is."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.sites: list[LoopSite] = []
+        self.made: dict[FunctionType, FunctionType] = {}
+
+    def __call__(self, function: Any) -> Any:
+        if type(function) is MethodType:
+            plain = function.__func__
+            made = self._rewritten(plain)
+            return function if made is plain else MethodType(made, function.__self__)
+        return self._rewritten(function)
+
+    def called(self, function: Any) -> Any:
+        """The same for a function that is called: only if it is the user's, and stands in a module or class."""
+        plain = function.__func__ if type(function) is MethodType else function
+        if (
+            type(plain) is not FunctionType
+            or plain.__closure__
+            or not user_source.is_user_code(plain.__code__.co_filename)
+        ):
+            return function
+        return self(function)
+
+    def _rewritten(self, plain: Any) -> Any:
+        if type(plain) is not FunctionType or hasattr(plain, "__wrapped__"):
+            return plain
+        if plain not in self.made:
+            self.made[plain] = plain  # as long as it is at work
+            self.made[plain] = self._made(plain) or plain
+        return self.made[plain]
+
+    def _made(self, plain: FunctionType) -> FunctionType | None:
+        tree, twin = _source(plain), _source(plain)
+        if tree is None or twin is None or plain.__code__.co_flags & inspect.CO_GENERATOR:
+            return None
+        writer = _Writer(tree, twin, plain, self)
+        code = writer.code()
+        if code is None:
+            return None
+        names = {**writer.cells, **dict(zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True))}
+        closure = tuple(names[name] for name in code.co_freevars)
+        made = FunctionType(code, plain.__globals__, plain.__name__, plain.__defaults__, closure)
+        made.__kwdefaults__ = plain.__kwdefaults__
+        self.sites += writer.sites
+        return made
 
 
 def _source(function: FunctionType) -> ast.FunctionDef | None:
@@ -120,8 +157,10 @@ def _compiled(tree: ast.FunctionDef, function: FunctionType, more: tuple[str, ..
 class _Writer(ast.NodeTransformer):
     """Puts sites into a function."""
 
-    def __init__(self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, strict: bool) -> None:
-        self.tree, self.function, self.strict = tree, function, strict
+    def __init__(
+        self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, around: _Rewriting
+    ) -> None:
+        self.tree, self.function, self.around = tree, function, around
         self.sites: list[LoopSite] = []
         self.cells: dict[str, CellType] = {}
         self.hidden = captured(tree)
@@ -129,14 +168,21 @@ class _Writer(ast.NodeTransformer):
         self.liveness = Liveness(twin)
         self.local = frozenset(function.__code__.co_varnames) | frozenset(function.__code__.co_freevars) | stored(tree)
         self.outer: LoopSite | None = None
+        self.calls = False
 
     def code(self) -> CodeType | None:
-        """The code with its sites; None where there are none."""
+        """The code with its sites; None where there are none, and no calls."""
         self.generic_visit(self.tree)
-        if not self.sites:
+        if not self.sites and not self.calls:
             return None
-        for name, item in (("attribute", attribute), ("entry", entry), ("errors", _ERRORS), ("unset", UNSET)):
-            self.cells[_PREFIX + name] = CellType(item)
+        means = {
+            "attribute": attribute,
+            "entry": entry,
+            "errors": _ERRORS,
+            "unset": UNSET,
+            "called": self.around.called,
+        }
+        self.cells |= {_PREFIX + name: CellType(item) for name, item in means.items()}
         return _compiled(self.tree, self.function, tuple(self.cells))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -144,6 +190,22 @@ class _Writer(ast.NodeTransformer):
         return node
 
     visit_Lambda = visit_ClassDef = visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        """A call, of the function with its own sites."""
+        self.generic_visit(node)
+        place = place_of(node.func)
+        if place and not self._is_library(root_of(node.func)):
+            self.calls = True
+            node.func = ast.Call(ast.Name(f"{_PREFIX}called", ast.Load()), [node.func], [])
+            ast.copy_location(node.func, node)
+        return node
+
+    def _is_library(self, name: str) -> bool:
+        """Whether a name stands for a module or function that is not the user's."""
+        item = self.function.__globals__.get(name, getattr(builtins, name, None))
+        file = getattr(item, "__file__", None) if isinstance(item, ModuleType) else None
+        return isinstance(item, BuiltinFunctionType | type) or (file is not None and not user_source.is_user_code(file))
 
     def visit_For(self, node: ast.For) -> Any:
         """A loop, with a site before it."""
@@ -155,7 +217,7 @@ class _Writer(ast.NodeTransformer):
         started = {name: ast.Name(name, ast.Load()) for name in sorted(live.before[own] & stored(node))}
         after = live.after[own] & stored(node)
         where = Where(self.function.__code__.co_filename, node.lineno)
-        site = LoopSite(own, {**places, **started}, after, live.before, where, self.strict, self.outer)
+        site = LoopSite(own, {**places, **started}, after, live.before, where, self.around.strict, self.outer)
         self.sites.append(site)
         name = f"{_PREFIX}site{len(self.sites)}"
         self.cells[name] = CellType(site)
