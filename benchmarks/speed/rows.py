@@ -54,7 +54,9 @@ class Row:
         if self.task in WHY_MISSED:
             return WHY_MISSED[self.task]
         return (
-            "" if self.kind not in ("two calls", "one step") else WHY_MISSED["16 M" if self.size == "16 M" else "less"]
+            ""
+            if self.kind not in ("two calls", "one step") or self.number == 10
+            else WHY_MISSED["16 M" if self.size == "16 M" else "less"]
         )
 
     @property
@@ -149,6 +151,16 @@ def _net(number: int, widths: tuple[int, ...], size: int, goals: tuple[Goal, ...
     return Row(number, "net", "training step", (*widths, size), goals, ("plain", *PEERS, "dout", "matmuls"))
 
 
+def _loops() -> list[Row]:
+    alone, shape = ("plain", "dout"), (4, 3, 16, 16)
+    tasks = ("naive convolution", "naive max pooling")
+    return [
+        *(Row(10, task, "two calls", shape, (Goal(200, "plain"),), alone) for task in tasks),
+        Row(10, tasks[0], "first call, cold", shape, (Goal(3, most=True),), ("dout",), "s"),
+        Row(10, tasks[0], "first call, warm", shape, (Goal(0.5, most=True),), ("dout",), "s"),
+    ]
+
+
 ROWS = [
     *(
         row
@@ -173,5 +185,6 @@ ROWS = [
     Row(6, "buy-fruits", "purchase", (), (Goal(1.5, most=True), Goal(6, "micrograd")), ("plain", "micrograd", "dout")),
     *_memory(),
     *_first(),
+    *_loops(),
     Row(9, "ten norms", "ten small kernels", (8,), (Goal(10, most=True),), ("plain", "dout")),
 ]

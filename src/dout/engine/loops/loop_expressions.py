@@ -136,13 +136,13 @@ class Expressions:
     def _attribute(self, node: ast.Attribute) -> Value:
         owner = self.value(node.value)
         if isinstance(owner, LoopArray):
-            lengths = tuple(LoopNumber(f"np.int64({n})", frozenset(["int"]), 31) for n in owner.lengths)
+            lengths = tuple(LoopNumber(f"np.int64({n})", frozenset(["int"]), 31, True) for n in owner.lengths)
             if node.attr == "shape":
                 return Items(lengths)
             if node.attr == "ndim":
                 return literal(len(lengths))
             if node.attr == "size":
-                return LoopNumber(" * ".join(n.text for n in lengths).join("()") or "1", frozenset(["int"]), 40)
+                return LoopNumber(" * ".join(n.text for n in lengths).join("()") or "1", frozenset(["int"]), 40, True)
             if node.attr == "T":
                 return self._turned(owner)
         raise LoopRefusal(f"it has {ast.unparse(node)}"[:80], node)
@@ -252,13 +252,13 @@ class Expressions:
             self.text.leave_if(f"{step} <= 0")
         first, last = (self._end(end, length) for end in (key.lower, key.upper))
         first = first or "0"
-        count = self.text.let("n", self.text.call("many", first, last or length, step))
+        count = self.text.count(first, last or length, step)
         return first, count, step
 
     def _end(self, end: ast.expr | None, length: str) -> str | None:
         if end is None or _is(end, None):
             return None
-        return self.text.let("e", self.text.call("clipped", self.whole(end).text, length))
+        return self.text.end(self.whole(end), length)
 
 
 def _truth(number: LoopNumber) -> str:

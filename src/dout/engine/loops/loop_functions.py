@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Hashable, Sequence
 from itertools import product
 from typing import Any
@@ -22,6 +23,10 @@ _REDUCED: dict[Any, str] = {
     np.sum: "summed", np.max: "largest", np.min: "smallest", np.mean: "averaged", np.argmax: "largest_at",
     np.argmin: "smallest_at", np.amax: "largest", np.amin: "smallest",
 }  # fmt: skip
+_EXTREME: dict[Any, tuple[str, str]] = {
+    **dict.fromkeys((np.max, np.amax), ("larger", "min")), **dict.fromkeys((np.min, np.amin), ("smaller", "max")),
+}  # fmt: skip
+_ENDS = {"min": "-np.inf", "max": "np.inf"}
 _METHODS: dict[str, Any] = {
     "sum": np.sum,
     "max": np.max,
@@ -35,6 +40,7 @@ NAMES = frozenset(
     f.__name__ for f in (*_OF_FLOATS, *_ROUNDING, *_OF_ANY, *_OF_TWO, *_BINARY, *_REDUCED, *_FILLED)
 ) | {"abs", "max", "min", "dot", "where", "outer", "unravel_index", "amax", "amin", "len", "int", "float"}  # fmt: skip
 
+_NOT_ZERO = re.compile(r"np\.(int|float)64\(-?[\d.]*[1-9][\d.]*\)")  # a number that stands in the code
 Given = Sequence[Value]
 Options = dict[str, Any]
 
@@ -71,7 +77,8 @@ class LoopFunctions:
         if isinstance(one, LoopNumber) and isinstance(other, LoopNumber):
             if sign == "**":
                 return self._power(one, other)
-            if sign in ("/", "//", "%") and one.kinds & WEAK and other.kinds & WEAK:
+            divides = sign in ("/", "//", "%") and not _NOT_ZERO.fullmatch(other.text)
+            if divides and one.kinds & WEAK and other.kinds & WEAK:
                 self.text.leave_if(f"{other.text} == 0")  # an error; NumPy's numbers give infinity
             return arithmetic(sign, one, other)
         if sign == "**":
@@ -237,6 +244,8 @@ class LoopFunctions:
         if helper != "summed":
             for a in axes:
                 self.text.leave_if(f"{array.lengths[a]} == 0")
+        if whole and not keeps and function in _EXTREME:
+            return self._extreme_of(array, *_EXTREME[function])
         if whole and not keeps:
             row, size = self.text.row(array)
             return LoopNumber(self.text.let("s", self.text.call(helper, row, size)), frozenset([letter]))
@@ -253,6 +262,16 @@ class LoopFunctions:
         if not lengths:
             return LoopNumber(element(out, ["0"]), frozenset([letter]))
         return LoopArray(tuple(lengths), letter, lambda at: element(out, at), frozenset([out]), True)
+
+    def _extreme_of(self, array: LoopArray, helper: str, start: str) -> LoopNumber:
+        """The largest or smallest element, as they go by."""
+        form = FORMS[array.letter]
+        found = self.text.let(
+            "s", f"np.iinfo(np.int64).{start}" if array.letter == "l" else f"np.{form}({_ENDS[start]})"
+        )
+        with self.text.over(array.lengths) as at:
+            self.text.add(f"{found} = {self.text.call(helper, found, array.element(at))}")
+        return LoopNumber(found, frozenset([array.letter]))
 
     def _axes(self, array: LoopArray, axis: Any) -> list[int]:
         count = len(array.lengths)
@@ -313,7 +332,7 @@ class LoopFunctions:
         found: list[Value] = []
         for i in range(len(lengths)):
             rest = " * ".join(lengths[i + 1 :]) or ONE
-            found.append(LoopNumber(self.text.let("k", f"{left} // ({rest})"), frozenset(["l"])))
+            found.append(LoopNumber(self.text.let("k", f"{left} // ({rest})"), frozenset(["l"]), natural=True))
             left = self.text.let("k", f"{left} % ({rest})")
         return Items(tuple(found))
 
@@ -338,7 +357,7 @@ class LoopFunctions:
             return literal(len(one.items))
         if not as_array(one).lengths:
             raise LoopRefusal("it takes the length of a number")
-        return LoopNumber(f"np.int64({as_array(one).lengths[0]})", frozenset(["int"]), 31)
+        return LoopNumber(f"np.int64({as_array(one).lengths[0]})", frozenset(["int"]), 31, True)
 
     def _int(self, one: Value) -> Value:
         if not isinstance(one, LoopNumber) or not one.is_whole:

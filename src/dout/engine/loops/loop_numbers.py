@@ -43,11 +43,15 @@ class LoopRefusal(UnsupportedError):
 
 @dataclass(frozen=True)
 class LoopNumber:
-    """A number: its text in the kernel, the kinds that it can have, and the bits of a whole number of Python's."""
+    """A number: its text in the kernel, the kinds that it can have, and the bits of a whole number of Python's.
+
+    `natural` ones are known not to be negative.
+    """
 
     text: str
     kinds: frozenset[str]
     bits: int = 0
+    natural: bool = False
 
     @property
     def stored(self) -> str:
@@ -82,7 +86,7 @@ def literal(value: Any) -> LoopNumber:
     if kind not in PYTHON or (kind == "int" and abs(value) >= 1 << WIDEST):
         raise LoopRefusal(f"it uses {value!r}"[:60])
     if kind == "int":
-        return LoopNumber(f"np.int64({value})", frozenset([kind]), abs(value).bit_length())
+        return LoopNumber(f"np.int64({value})", frozenset([kind]), abs(value).bit_length(), value >= 0)
     if kind == "float":
         text = repr(value) if abs(value) < float("inf") else "np.inf" if value > 0 else "-np.inf"
         return LoopNumber(f"np.float64({text})", frozenset([kind]))
@@ -132,7 +136,8 @@ def arithmetic(sign: str, one: LoopNumber, other: LoopNumber) -> LoopNumber:
     form = stored(kinds, bits)
     if form == "float32" and "float" in kinds:
         raise LoopRefusal("a number is sometimes of one type and sometimes of another")
-    return LoopNumber(f"({one.to(form)} {sign} {other.to(form)})", kinds, bits)
+    natural = one.natural and other.natural and sign != "-"
+    return LoopNumber(f"({one.to(form)} {sign} {other.to(form)})", kinds, bits, natural)
 
 
 def _bits(sign: str, one: int, other: int) -> int:

@@ -121,10 +121,30 @@ class LoopText:
         if not number.is_whole:
             raise LoopRefusal("an index is no whole number")
         name = self.let("j", number.text)
+        if number.natural:
+            self.leave_if(f"{name} >= {length}")
+            return name
         with self.inside(f"if {name} < 0:"):
             self.add(f"{name} += {length}")
         self.leave_if(f"{name} < 0 or {name} >= {length}")
         return name
+
+    def end(self, number: LoopNumber, length: str) -> str:
+        """An end of a slice with a positive step: counted from the beginning, and never outside."""
+        name = self.let("e", number.text)
+        if not number.natural:
+            with self.inside(f"if {name} < 0:"):
+                self.add(f"{name} = {name} + {length} if {name} > -{length} else 0")
+        with self.inside(f"if {name} > {length}:"):
+            self.add(f"{name} = {length}")
+        return name
+
+    def count(self, first: str, last: str, step: str = ONE) -> str:
+        """How many whole numbers there are from one to another, with a positive step."""
+        if step == ONE and first == "0":
+            return self.let("n", f"{last} if {last} > 0 else 0")
+        many = f"{last} - {first}" if step == ONE else f"({last} - {first} + {step} - 1) // {step}"
+        return self.let("n", f"{many} if {last} > {first} else 0")
 
 
 def element(name: str, indices: Sequence[str]) -> str:

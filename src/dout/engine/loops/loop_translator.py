@@ -19,6 +19,7 @@ from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
 from dout.engine.loops.surroundings import place_of
 from dout.engine.runtime.kernel_cache import ArrayType, KernelType
 
+Kinds = tuple[frozenset[str], int, bool]  # of a name: what it can be, its bits, and whether it is natural
 _ROUNDS = 8  # until the types of all names are known
 _TOP = """import numpy as np
 from numba import njit
@@ -65,7 +66,7 @@ def translated(
 
     Raises LoopRefusal where no kernel can stand for it.
     """
-    kinds: dict[str, tuple[frozenset[str], int]] = {}
+    kinds: dict[str, Kinds] = {}
     for _ in range(_ROUNDS):
         attempt = _Translator(loop, given, live, entering, dict(kinds))
         attempt.whole()
@@ -82,7 +83,7 @@ class _Translator:
         given: Mapping[str, LoopArgument],
         live: Names,
         entering: Mapping[ast.stmt, Names],
-        kinds: dict[str, tuple[frozenset[str], int]],
+        kinds: dict[str, Kinds],
     ) -> None:
         self.loop, self.entering, self.kinds = loop, entering, kinds
         self.types: list[KernelType] = []
@@ -129,8 +130,7 @@ class _Translator:
             else:  # an array of the user's, which may only be changed in place
                 self.reader.names[name] = value
         for name in self.numbers:
-            kinds, bits = self.kinds[name]
-            self.reader.names.setdefault(name, LoopNumber(f"v_{name}", kinds, bits))
+            self.reader.names.setdefault(name, LoopNumber(f"v_{name}", *self.kinds[name]))
         self._statement(self.loop)
 
     def kernel(self) -> LoopKernel:
@@ -141,7 +141,7 @@ class _Translator:
         head = list(self.head)
         dtypes: list[np.dtype[Any]] = [np.dtype("l"), np.dtype("l")]
         for name in self.numbers:
-            form = stored(*self.kinds[name])
+            form = stored(*self.kinds[name][:2])
             start = self.started.get(name)
             head.append(f"v_{name} = np.{form}({start.text if isinstance(start, LoopNumber) else 0})")
             if name in self.results:
@@ -226,13 +226,12 @@ class _Translator:
             if name in self.set_once:
                 raise LoopRefusal(f"{name} is sometimes an array and sometimes a number", target)
             self._learn(name, value)
-            kinds, bits = self.kinds[name]
-            self.text.add(f"v_{name} = {value.to(stored(kinds, bits))}")
+            self.text.add(f"v_{name} = {value.to(stored(*self.kinds[name][:2]))}")
             if name in self.results:
                 if len(value.kinds) > 1:
                     raise LoopRefusal(f"the type of {name} is not known", target)
                 self.text.add(f"s_{name} = np.int64({KINDS.index(next(iter(value.kinds))) + 1})")
-            self.reader.names.setdefault(name, LoopNumber(f"v_{name}", kinds, bits))
+            self.reader.names.setdefault(name, LoopNumber(f"v_{name}", *self.kinds[name]))
             return
         kept = self.entering[self.loop.body[0]] - stored_names(self.loop.target)
         if name in {*self.set_once, *self.started, *self.kinds, *kept}:
@@ -241,11 +240,11 @@ class _Translator:
         self.reader.names[name] = self.text.made(value) if isinstance(value, LoopArray) and not value.view else value
 
     def _learn(self, name: str, value: LoopNumber) -> None:
-        kinds, bits = self.kinds.get(name, (frozenset[str](), 0))
+        kinds, bits, natural = self.kinds.get(name, (frozenset[str](), 0, True))
         if value.bits > bits:
             bits = value.bits if name not in self.kinds else WIDEST
-        self.kinds[name] = (kinds | value.kinds, bits)
-        stored(*self.kinds[name])
+        self.kinds[name] = (kinds | value.kinds, bits, natural and value.natural)
+        stored(*self.kinds[name][:2])
 
     def _change(self, one: ast.AugAssign) -> None:
         target, value = one.target, self.reader.value(one.value)
@@ -339,11 +338,15 @@ class _Translator:
                 LoopNumber("np.int64(1)", frozenset(["int"]), 1),
             )
             first, last, step = {1: (zero, *given, one), 2: (*given, one), 3: tuple(given)}[len(given)]
-            names = [self.text.let("r", number.text) for number in (first, last, step)]
-            if len(given) == 3:
-                self.text.leave_if(f"{names[2]} == 0")
-            bits = max(first.bits, last.bits, GIVEN)
-            self.going.append(("range", names, bits))
+            names = [
+                n.text if n.text in ("np.int64(0)", "np.int64(1)") else self.text.let("r", n.text)
+                for n in (first, last, step)
+            ]
+            begin = "0" if first.text == "np.int64(0)" else names[0]
+            self.going.append(("range", names, max(first.bits, last.bits, GIVEN), first.natural and step.natural))
+            if step.text == "np.int64(1)":
+                return self.text.count(begin, names[1])
+            self.text.leave_if(f"{names[2]} == 0")
             return self.text.let("n", f"len(range({', '.join(names)}))")
         if kind is reversed:
             assert isinstance(node, ast.Call)
@@ -402,7 +405,7 @@ class _Translator:
             found: list[tuple[ast.expr, Value]] = []
             for one, part in zip(target.elts, parts, strict=True):
                 if part is None:
-                    found.append((one, LoopNumber(counter, frozenset(["int"]), GIVEN)))
+                    found.append((one, LoopNumber(counter, frozenset(["int"]), GIVEN, True)))
                     plans = plans[1:]
                 else:
                     more, plans = self._given(one, part, plans, counter)
@@ -416,7 +419,9 @@ class _Translator:
             return self._item(plan[1], f"({plan[2]} - 1 - {counter})")
         if plan[0] == "range":
             first, _, step = plan[1]
-            return LoopNumber(f"({first} + {counter} * {step})", frozenset(["int"]), plan[2])
+            text = counter if step == "np.int64(1)" else f"{counter} * {step}"
+            text = text if first == "np.int64(0)" else f"({first} + {text})"
+            return LoopNumber(text, frozenset(["int"]), plan[2], plan[3])
         array: LoopArray = plan[1]
         index = self.text.let("j", counter)
         part = LoopArray(

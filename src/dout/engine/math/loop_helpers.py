@@ -1,4 +1,4 @@
-"""What kernels of loops call: slices as Python takes them, and sums in NumPy's order, to the last bit."""
+"""What kernels of loops call: sums in NumPy's order, to the last bit, and extremes and their places."""
 
 from __future__ import annotations
 
@@ -14,27 +14,14 @@ def _inlined(function: Any) -> Any:
     return numba.njit(error_model="numpy", forceinline=True)(function)
 
 
-def _clipped(end: Any, length: Any) -> Any:
-    if end < 0:
-        end += length
-        return max(0, end)
-    return min(length, end)
-
-
-# An end of a slice with a positive step: counted from the other end if it is negative, and never outside.
-clipped = _inlined(_clipped)
-
-
-def _many(first: Any, last: Any, step: Any) -> Any:
-    return (last - first + step - 1) // step if last > first else 0
-
-
-# How many elements a slice has.
-many = _inlined(_many)
-
-
-def _row(x: Any, first: Any, count: Any) -> Any:
-    i, end, one, eight = np.uint64(first), np.uint64(first + count), np.uint64(1), np.uint64(8)
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def in_pairs(x: Any, first: Any, count: Any) -> Any:
+    """The sum of elements in a row, of which halves are added up alone if they are many."""
+    if count > _ROW:
+        half = count // 2
+        half -= half % 8
+        return in_pairs(x, first, half) + in_pairs(x, first + half, count - half)
+    i, end, one = np.uint64(first), np.uint64(first + count), np.uint64(1)
     total = -x.dtype.type(0)
     if count >= 8:
         a, b, c, d, e, f, g, h = total, total, total, total, total, total, total, total
@@ -48,7 +35,7 @@ def _row(x: Any, first: Any, count: Any) -> Any:
             f += x[i + np.uint64(5)]
             g += x[i + np.uint64(6)]
             h += x[i + np.uint64(7)]
-            i += eight
+            i += np.uint64(8)
         total = ((a + b) + (c + d)) + ((e + f) + (g + h))
     while i < end:
         total += x[i]
@@ -56,43 +43,11 @@ def _row(x: Any, first: Any, count: Any) -> Any:
     return total
 
 
-row = _inlined(_row)
-
-
-def _in_halves(x: Any, count: Any) -> Any:
-    """The sum of more than one row, without recursion: `left` holds what first halves came to."""
-    first, length, done = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(64, np.int64)
-    left = np.zeros(64, x.dtype)
-    length[0] = count
-    total, depth = x[0], 0
-    while depth >= 0:
-        if length[depth] <= _ROW:
-            total = row(x, first[depth], length[depth])
-            depth -= 1
-            while depth >= 0 and done[depth] == 1:
-                total = left[depth] + total
-                depth -= 1
-            if depth < 0:
-                break
-            left[depth], done[depth] = total, 1
-        half = length[depth] // 2
-        half -= half % 8
-        first[depth + 1] = first[depth] + half * done[depth]
-        length[depth + 1] = length[depth] - half if done[depth] else half
-        depth += 1
-        done[depth] = 0
-    return total
-
-
-in_halves = numba.njit(error_model="numpy")(_in_halves)
-
-
 def _summed(x: Any, count: Any) -> Any:
-    total = row(x, 0, count) if count <= _ROW else in_halves(x, count)
-    return x.dtype.type(0) + total
+    return x.dtype.type(0) + in_pairs(x, 0, count)
 
 
-# The sum of the first elements of a contiguous array of floats.
+# The sum of the first elements of a contiguous array.
 summed = _inlined(_summed)
 
 
