@@ -120,13 +120,16 @@ class Elementwise:
         self.x = x
         y = np.zeros_like(x)
         for i in range(len(x)):
-            y[i] = x[i] * self.scale
+            y[i] = self.scaled(x[i])
         return y
+
+    def scaled(self, number):
+        return number * self.scale
 
     def backward(self, dout):
         self.dscale = np.zeros(1)
         for i in range(len(dout)):
-            self.dscale[0] += dout[i] * self.x[i]
+            self.dscale[0] += self.scaled(dout[i]) * self.x[i]
         return dout * self.scale
 
 

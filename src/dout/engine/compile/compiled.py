@@ -104,7 +104,7 @@ class Compiled(Settled):
     def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Answer a call that no program stands for yet: run it, and make one."""
         form = (len(args), *kwargs)
-        looped = self._looped()
+        looped = self._looped(args, kwargs)
         with turn() as may_record:
             traced = inside_a_trace()
             if not traced and looped is None:
@@ -118,12 +118,12 @@ class Compiled(Settled):
             return plainly(self.function, args, kwargs)
         return self._by_loops(looped, form, args, kwargs)
 
-    def _looped(self) -> LoopedFunction | None:
-        """The function with its loops, unless it has none, or no kernel can stand for any."""
-        if not self._read:
-            with turn():
-                self.loops = None if self.derives else looped_function(self.function, strict=self.strict)
-                self._read = True
+    def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
+        """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
+        if not self._read and not under_way:
+            looped = None if self.derives else looped_function(self.function, strict=self.strict)
+            self.loops = looped if looped and looped.may_take(args, kwargs) else None
+            self._read = True
         return self.loops
 
     def _by_loops(self, looped: LoopedFunction, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

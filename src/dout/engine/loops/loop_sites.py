@@ -15,6 +15,7 @@ import numpy as np
 from dout.engine.loops.liveness import Names
 from dout.engine.loops.loop_numbers import GIVEN, KINDS, TYPES, LoopRefusal
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
+from dout.engine.loops.surroundings import NotPlainError, root_of, value_of
 from dout.engine.runtime import kernel_cache
 from dout.graph import Where
 
@@ -93,6 +94,18 @@ class LoopSite:
             return self._run(ready, arguments)
         self._rehearse(ready, arguments)
         return None
+
+    def may_take(self, names: Mapping[str, Any]) -> bool:
+        """Whether a kernel can be given what these names stand for, as far as they go."""
+        for node in self.places.values():
+            if root_of(node) in names:
+                try:
+                    item = value_of(node, names)
+                except (AttributeError, KeyError, NotPlainError):
+                    return False
+                if _described(item) is None:
+                    return False
+        return True
 
     def kernels(self) -> list[str]:
         """The texts of the kernels that stand for it."""

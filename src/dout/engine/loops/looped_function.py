@@ -7,7 +7,9 @@ import builtins
 import dis
 import inspect
 import textwrap
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -35,9 +37,22 @@ class LoopedFunction:
     run: Callable[..., Any]
     sites: list[LoopSite]
 
+    def may_take(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
+        """Whether a kernel might stand for a loop at this call, as far as its arguments tell."""
+        return any(site.may_take(named(self.run, arguments, keywords)) for site in self.sites)
+
     def pays(self) -> bool:
         """Whether kernels stand for its loops, and a recording would be long."""
         return any(site.turns >= FEW for site in self.sites)
+
+
+def named(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call, by name; those alone whose names the function never sets."""
+    given = [function.__self__, *arguments] if isinstance(function, MethodType) else arguments
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    kept = {one.argval for one in dis.get_instructions(function.__code__) if one.opname.startswith(("STORE", "DELETE"))}
+    found = {**dict(zip(names, given, strict=False)), **keywords}
+    return {name: item for name, item in found.items() if name not in kept}
 
 
 def looped_function(function: Any, *, strict: bool, inside: bool = False) -> LoopedFunction | None:
@@ -100,12 +115,21 @@ class _Rewriting:
         return made
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings that Python gave when it read the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _source(function: FunctionType) -> ast.FunctionDef | None:
     """The syntax of a function, if it is what the function runs."""
     code = function.__code__
     try:
         lines, first = inspect.getsourcelines(code)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
+        with quiet():
+            tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
     ast.increment_lineno(tree, first - 1)
@@ -147,7 +171,8 @@ def _compiled(tree: ast.FunctionDef, function: FunctionType, more: tuple[str, ..
     module = ast.fix_missing_locations(ast.Module([around], []))
     try:
         flags = function.__code__.co_flags & 0x1000000
-        compiled = compile(module, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
+        with quiet():
+            compiled = compile(module, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
     outer = next(one for one in compiled.co_consts if isinstance(one, CodeType))
@@ -288,7 +313,7 @@ def _may_be_taken(loop: ast.For) -> bool:
 
 def _is_known(function: ast.expr) -> bool:
     if isinstance(function, ast.Name):
-        return function.id in _ITERATED or function.id in NAMES or not hasattr(builtins, function.id)
+        return function.id in _ITERATED or function.id in NAMES
     return isinstance(function, ast.Attribute) and (function.attr in NAMES or function.attr in _METHODS)
 
 

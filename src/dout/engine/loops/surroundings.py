@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -96,6 +96,17 @@ def entry(owner: Any, key: str) -> Any:
     if type(owner) is not dict:
         raise NotPlainError
     return owner[key]
+
+
+def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """What a place holds, from the values of names."""
+    match node:
+        case ast.Attribute():
+            return attribute(value_of(node.value, names), node.attr)
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
+            return entry(value_of(node.value, names), key)
+    assert isinstance(node, ast.Name)
+    return names[node.id]
 
 
 def evaluated(node: ast.expr, names: dict[str, str]) -> ast.expr:
