@@ -20,6 +20,7 @@ def not_compiled(monkeypatch):
     """Kernels run as Python, and no matter how slowly."""
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     monkeypatch.setattr(loop_sites, "thread_time", lambda: 0.0)
+    monkeypatch.setattr(loop_sites, "_ASKING", 0.0)
     monkeypatch.setattr(loop_sites.kernel_cache, "load", interpreted)
 
 

@@ -181,6 +181,8 @@ class LoopFunctions:
 
     def method(self, owner: Value, name: str, given: Given, options: Options) -> Value:
         """A call of an array's method."""
+        if name == "dot" and len(given) == 1:
+            return self.call(np.dot, [owner, *given], options)
         if not isinstance(owner, LoopArray) or name not in (*_METHODS, "copy") or given:
             raise LoopRefusal(f"it calls the method {name}")
         return self.text.made(owner) if name == "copy" else self.reduced(_METHODS[name], owner, options)
@@ -289,9 +291,18 @@ class LoopFunctions:
 
     def _dot(self, one: Value, other: Value) -> Value:
         a, b = as_array(one), as_array(other)
-        if len(a.lengths) != 1 or len(b.lengths) != 1 or self.letter(a, b) not in "df":
-            raise LoopRefusal("it multiplies matrices")
+        if (
+            self.letter(a, b) not in "df"
+            or not 2 <= len(a.lengths) + len(b.lengths) <= 3
+            or not (a.lengths and b.lengths)
+        ):
+            raise LoopRefusal("it multiplies matrices")  # BLAS does it faster
         self.text.rounds = True
+        if len(a.lengths) == 2:  # rows times a vector
+            return self.reduced(np.sum, as_array(self.binary("*", a, b)), {"axis": 1})
+        if len(b.lengths) == 2:
+            a = LoopArray((a.lengths[0], ONE), a.letter, lambda at, row=a: row.element(at[:1]), a.reads)  # type: ignore[misc]
+            return self.reduced(np.sum, as_array(self.binary("*", a, b)), {"axis": 0})
         return self.reduced(np.sum, as_array(self.binary("*", a, b)), {})
 
     def _outer(self, one: Value, other: Value) -> Value:
