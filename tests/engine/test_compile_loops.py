@@ -1,5 +1,9 @@
 """Functions with loops over elements: kernels stand for the loops, everything around them is the user's own code."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -178,6 +182,29 @@ def test_an_array_that_grows_in_place_stays_the_same_array():
         np.testing.assert_array_equal(ours, theirs)
         assert rest == others
     assert fast.plan().kernels
+
+
+def test_the_next_process_has_nothing_to_compile(tmp_path):
+    script = tmp_path / "sums.py"
+    script.write_text(
+        """import sys
+import numpy as np
+import dout
+
+def sums(x):
+    out = np.zeros(len(x))
+    for i in range(len(x)):
+        out[i] = np.sum(x[i] * x[i]) + np.max(x[i])
+    return out
+
+fast, x = dout.compile(sums), np.random.default_rng(0).normal(size=(80, 300))
+assert all((fast(x) == sums(x)).all() for _ in range(3))
+print(fast.plan().functions[0].loops[0].turns, "numba" in sys.modules)
+"""
+    )
+    given = {**os.environ, "DOUT_CACHE_DIR": str(tmp_path / "cache")}
+    runs = [subprocess.run([sys.executable, script], capture_output=True, text=True, env=given) for _ in range(2)]
+    assert [run.stdout.split() for run in runs] == [["80", "True"], ["80", "False"]]
 
 
 class Network:

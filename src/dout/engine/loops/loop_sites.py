@@ -98,14 +98,14 @@ class LoopSite:
 
     def may_take(self, names: Mapping[str, Any]) -> bool:
         """Whether a kernel can be given what these names stand for, as far as they go."""
-        for node in self.places.values():
-            if root_of(node) in names:
-                try:
-                    item = value_of(node, names)
-                except (AttributeError, KeyError, NotPlainError):
+        for node in (one for one in self.places.values() if root_of(one) in names):
+            try:
+                if _described(value_of(node, names)) is None:
                     return False
-                if _described(item) is None:
-                    return False
+            except NotPlainError:
+                return False
+            except (AttributeError, KeyError):  # the function may set it before the loop
+                continue
         return True
 
     def kernels(self) -> list[str]:

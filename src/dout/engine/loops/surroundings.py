@@ -86,7 +86,9 @@ def attribute(owner: Any, name: str) -> Any:
     own = getattr(owner, "__dict__", {})
     if name in own:
         return own[name]
-    if static is None or hasattr(type(static), "__get__"):
+    if static is None:
+        raise AttributeError(name)
+    if hasattr(type(static), "__get__"):
         raise NotPlainError
     return static
 

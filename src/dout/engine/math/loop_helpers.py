@@ -14,13 +14,7 @@ def _inlined(function: Any) -> Any:
     return numba.njit(error_model="numpy", forceinline=True)(function)
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
-def in_pairs(x: Any, first: Any, count: Any) -> Any:
-    """The sum of elements in a row, of which halves are added up alone if they are many."""
-    if count > _ROW:
-        half = count // 2
-        half -= half % 8
-        return in_pairs(x, first, half) + in_pairs(x, first + half, count - half)
+def _row(x: Any, first: Any, count: Any) -> Any:
     i, end, one = np.uint64(first), np.uint64(first + count), np.uint64(1)
     total = -x.dtype.type(0)
     if count >= 8:
@@ -43,8 +37,39 @@ def in_pairs(x: Any, first: Any, count: Any) -> Any:
     return total
 
 
+row = _inlined(_row)
+
+
+def _in_halves(x: Any, count: Any) -> Any:
+    """The sum of more than one row, without recursion, which is not linked; `left` is what first halves came to."""
+    first, length, done = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(64, np.int64)
+    left = np.zeros(64, x.dtype)
+    length[0] = count
+    total, depth = x[0], 0
+    while depth >= 0:
+        if length[depth] <= _ROW:
+            total = row(x, first[depth], length[depth])
+            depth -= 1
+            while depth >= 0 and done[depth] == 1:
+                total = left[depth] + total
+                depth -= 1
+            if depth < 0:
+                break
+            left[depth], done[depth] = total, 1
+        half = length[depth] // 2
+        half -= half % 8
+        first[depth + 1] = first[depth] + half * done[depth]
+        length[depth + 1] = length[depth] - half if done[depth] else half
+        depth += 1
+        done[depth] = 0
+    return total
+
+
+in_halves = numba.njit(error_model="numpy")(_in_halves)
+
+
 def _summed(x: Any, count: Any) -> Any:
-    return x.dtype.type(0) + in_pairs(x, 0, count)
+    return x.dtype.type(0) + (row(x, 0, count) if count <= _ROW else in_halves(x, count))
 
 
 # The sum of the first elements of a contiguous array.
