@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.loops.loop_numbers import WEAK, LoopNumber, LoopRefusal, arithmetic, literal, together
-from dout.engine.loops.loop_text import FORMS, LoopText, element, reindexed
+from dout.engine.loops.loop_text import FORMS, LoopText, converted, element, reindexed, spread
 from dout.engine.loops.loop_values import ONE, Items, LoopArray, Value
 
 # By the text of one element; those that round in their own way differ from NumPy's in the last bits.
@@ -50,18 +50,6 @@ def as_array(value: Value) -> LoopArray:
     if isinstance(value, LoopArray):
         return value
     raise LoopRefusal("it needs an array")
-
-
-def _element(array: LoopArray, at: Sequence[str], form: str) -> str:
-    """The element of an array at the indices of a larger shape, in another form."""
-    text = reindexed(array, at)
-    return text if FORMS[array.letter] == form else f"np.{form}({text})"
-
-
-def _spread(number: LoopNumber, letter: str) -> LoopArray:
-    """A number as an array without axes."""
-    text = number.to(FORMS[letter])
-    return LoopArray((), letter, lambda at: text, frozenset())
 
 
 class LoopFunctions:
@@ -142,7 +130,7 @@ class LoopFunctions:
 
         def texts(at: Sequence[str]) -> list[str]:
             return [
-                _element(one, at, form) if isinstance(one, LoopArray) else name
+                converted(one, at, form) if isinstance(one, LoopArray) else name
                 for name, one in zip(names, given, strict=True)
             ]
 
@@ -316,7 +304,7 @@ class LoopFunctions:
         mask, letter = as_array(condition), self._computed(one, other)
         if mask.letter != "?":
             raise LoopRefusal("it chooses by what is no condition")
-        chosen = [_spread(item, letter) if isinstance(item, LoopNumber) else item for item in (one, other)]
+        chosen = [spread(item, letter) if isinstance(item, LoopNumber) else item for item in (one, other)]
         arrays = [mask, *map(as_array, chosen)]
         lengths, form = self.text.broadcast(*arrays), FORMS[letter]
 

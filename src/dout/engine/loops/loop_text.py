@@ -155,7 +155,16 @@ def element(name: str, indices: Sequence[str]) -> str:
 def reindexed(array: LoopArray, indices: Sequence[str]) -> str:
     """The element of an array at the indices of a shape that it is broadcast to."""
     own = indices[len(indices) - len(array.lengths) :]
-    return array.element([ONE_AT if length == ONE else index for length, index in zip(array.lengths, own, strict=True)])
+    return array.element(["0" if length == ONE else index for length, index in zip(array.lengths, own, strict=True)])
 
 
-ONE_AT = "0"
+def converted(array: LoopArray, at: Sequence[str], form: str) -> str:
+    """The element of an array at the indices of a larger shape, in another form."""
+    text = reindexed(array, at)
+    return text if FORMS[array.letter] == form else f"np.{form}({text})"
+
+
+def spread(number: LoopNumber, letter: str) -> LoopArray:
+    """A number as an array without axes."""
+    text = number.to(FORMS[letter])
+    return LoopArray((), letter, lambda at: text, frozenset())

@@ -15,8 +15,8 @@ from dout.engine.loops.liveness import stored as stored_names
 from dout.engine.loops.loop_expressions import Expressions
 from dout.engine.loops.loop_numbers import GIVEN, KINDS, WIDEST, LoopNumber, LoopRefusal, stored
 from dout.engine.loops.loop_text import FORMS, LoopText, element, reindexed
+from dout.engine.loops.loop_turns import turns
 from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
-from dout.engine.loops.surroundings import place_of
 from dout.engine.runtime.kernel_cache import ArrayType, KernelType
 
 Kinds = tuple[frozenset[str], int, bool]  # of a name: what it can be, its bits, and whether it is natural
@@ -202,14 +202,6 @@ class _Translator:
             owner = self._written(target)
             self._store(self.reader.place(owner, target.slice), value)
             return
-        if isinstance(target, ast.Tuple):
-            value = self.reader.value(node)
-            if not isinstance(value, Items) or len(value.items) != len(target.elts):
-                raise LoopRefusal(f"it has {ast.unparse(target)} = {ast.unparse(node)}"[:80], target)
-            values: list[Value] = [self._held(item) for item in value.items]
-            for part, item in zip(target.elts, values, strict=True):
-                self._bind(part, item)
-            return
         self._bind(target, self.reader.value(node))
 
     def _held(self, value: Value) -> Value:
@@ -218,7 +210,11 @@ class _Translator:
         return LoopNumber(self.text.let("x", value.text), value.kinds, value.bits)
 
     def _bind(self, target: ast.expr, value: Value) -> None:
-        """Give a name to a value."""
+        """Give a name to a value, or names to those of a tuple."""
+        if isinstance(target, ast.Tuple) and isinstance(value, Items) and len(target.elts) == len(value.items):
+            for part, item in list(zip(target.elts, map(self._held, value.items), strict=True)):
+                self._bind(part, item)
+            return
         if not isinstance(target, ast.Name):
             raise LoopRefusal(f"it sets {ast.unparse(target)}"[:80], target)
         name = target.id
@@ -307,124 +303,12 @@ class _Translator:
         if given != form and (form not in ("float32", "float64") or given == "bool_"):
             raise LoopRefusal(f"it writes {given} into an array of {form}")
 
-    # --- loops --------------------------------------------------------------------------------------------------------
-
     def _for(self, loop: ast.For) -> None:
         if loop.orelse:
             raise LoopRefusal("it has an else", loop)
-        with self.text.inside(self._opened(loop)):
+        count, item = turns(self.reader, loop.iter)
+        counter = self.text.new("t")
+        with self.text.inside(f"for {counter} in range({count}):"):
             self.text.add("turns += 1")
-            for target, value in self._turn(loop.target, loop.iter):
-                self._bind(target, value)
+            self._bind(loop.target, item(counter))
             self._block(loop.body)
-
-    def _opened(self, loop: ast.For) -> str:
-        self.counter = self.text.new("t")
-        self.going: list[object] = []
-        count = self._count(loop.iter)
-        self.plans = self.going
-        return f"for {self.counter} in range({count}):"
-
-    def _count(self, node: ast.expr) -> str:
-        """How many turns there are; remembers what each of them gives."""
-        kind = self._called(node)
-        if kind is range:
-            assert isinstance(node, ast.Call)
-            given = [self.reader.whole(one) for one in node.args]
-            if not 1 <= len(given) <= 3 or node.keywords:
-                raise LoopRefusal("it calls range", node)
-            zero, one = (
-                LoopNumber("np.int64(0)", frozenset(["int"]), 1),
-                LoopNumber("np.int64(1)", frozenset(["int"]), 1),
-            )
-            first, last, step = {1: (zero, *given, one), 2: (*given, one), 3: tuple(given)}[len(given)]
-            names = [
-                n.text if n.text in ("np.int64(0)", "np.int64(1)") else self.text.let("r", n.text)
-                for n in (first, last, step)
-            ]
-            begin = "0" if first.text == "np.int64(0)" else names[0]
-            self.going.append(("range", names, max(first.bits, last.bits, GIVEN), first.natural and step.natural))
-            if step.text == "np.int64(1)":
-                return self.text.count(begin, names[1])
-            self.text.leave_if(f"{names[2]} == 0")
-            return self.text.let("n", f"len(range({', '.join(names)}))")
-        if kind is reversed:
-            assert isinstance(node, ast.Call)
-            return self._reversed(node)
-        if kind is enumerate:
-            assert isinstance(node, ast.Call)
-            if len(node.args) != 1 or node.keywords:
-                raise LoopRefusal("it calls enumerate with a start", node)
-            self.going.append(("index",))
-            return self._count(node.args[0])
-        if kind is zip:
-            assert isinstance(node, ast.Call)
-            if not node.args or node.keywords:
-                raise LoopRefusal("it calls zip", node)
-            counts = [self._count(one) for one in node.args]
-            found = counts[0]
-            for count in counts[1:]:
-                found = self.text.let("n", f"{found} if {found} < {count} else {count}")
-            return found
-        array = self.reader.value(node)
-        if not isinstance(array, LoopArray) or not array.lengths or not array.view:
-            raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
-        self.going.append(("elements", array, ""))
-        return array.lengths[0]
-
-    def _reversed(self, node: ast.Call) -> str:
-        if len(node.args) != 1 or node.keywords or self._called(node.args[0]) not in (None, range):
-            raise LoopRefusal(f"it has {ast.unparse(node)}"[:80], node)
-        count = self._count(node.args[0])
-        self.going.append(("backwards", self.going.pop(), count))
-        return count
-
-    def _called(self, node: ast.expr) -> object:
-        if not isinstance(node, ast.Call):
-            return None
-        value = self.reader.value(node.func) if place_of(node.func) else None
-        item = value.item if isinstance(value, Known) else None
-        return item if item in (range, reversed, enumerate, zip) else None
-
-    def _turn(self, target: ast.expr, node: ast.expr) -> list[tuple[ast.expr, Value]]:
-        """The names that a turn sets, with what it sets them to."""
-        plans, counter = list(self.plans), self.counter
-        found, left = self._given(target, node, plans, counter)
-        assert not left
-        return found
-
-    def _given(
-        self, target: ast.expr, node: ast.expr, plans: list[object], counter: str
-    ) -> tuple[list[tuple[ast.expr, Value]], list[object]]:
-        kind = self._called(node)
-        if kind in (enumerate, zip):
-            assert isinstance(node, ast.Call)
-            parts = [None, node.args[0]] if kind is enumerate else list(node.args)
-            if not isinstance(target, ast.Tuple) or len(target.elts) != len(parts):
-                raise LoopRefusal(f"it sets {ast.unparse(target)} at each turn"[:80], target)
-            found: list[tuple[ast.expr, Value]] = []
-            for one, part in zip(target.elts, parts, strict=True):
-                if part is None:
-                    found.append((one, LoopNumber(counter, frozenset(["int"]), GIVEN, True)))
-                    plans = plans[1:]
-                else:
-                    more, plans = self._given(one, part, plans, counter)
-                    found += more
-            return found, plans
-        return [(target, self._item(plans[0], counter))], plans[1:]
-
-    def _item(self, plan: object, counter: str) -> Value:
-        assert isinstance(plan, tuple)
-        if plan[0] == "backwards":
-            return self._item(plan[1], f"({plan[2]} - 1 - {counter})")
-        if plan[0] == "range":
-            first, _, step = plan[1]
-            text = counter if step == "np.int64(1)" else f"{counter} * {step}"
-            text = text if first == "np.int64(0)" else f"({first} + {text})"
-            return LoopNumber(text, frozenset(["int"]), plan[2], plan[3])
-        array: LoopArray = plan[1]
-        index = self.text.let("j", counter)
-        part = LoopArray(
-            array.lengths[1:], array.letter, lambda at: array.element([index, *at]), array.reads, True, array.in_order
-        )
-        return self.reader.part(array, part)
