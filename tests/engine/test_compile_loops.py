@@ -184,6 +184,21 @@ def test_an_array_that_grows_in_place_stays_the_same_array():
     assert fast.plan().kernels
 
 
+LATEST = None
+
+
+def test_names_of_the_module_are_set():
+    def noted(x):
+        global LATEST
+        for i in range(len(x)):
+            LATEST = x[i]
+
+    fast, x = dout.compile(noted), images(100)
+    for end in (100, 90, 80):
+        fast(x[:end])
+        assert x[end - 1] == LATEST
+
+
 def test_the_next_process_has_nothing_to_compile(tmp_path):
     script = tmp_path / "sums.py"
     script.write_text(

@@ -23,8 +23,9 @@ def stored(*nodes: ast.AST) -> Names:
 
 
 def captured(function: ast.AST) -> Names:
-    """The names that functions inside a function may read or set at any time."""
-    return frozenset(
+    """The names that others may read or set at any time: functions inside a function, or its module."""
+    declared = (n for n in ast.walk(function) if isinstance(n, ast.Global | ast.Nonlocal))
+    return frozenset(name for one in declared for name in one.names) | frozenset(
         n.id
         for scope in ast.walk(function)
         if isinstance(scope, _SCOPES) and scope is not function
