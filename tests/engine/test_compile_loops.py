@@ -184,6 +184,26 @@ def test_an_array_that_grows_in_place_stays_the_same_array():
     assert fast.plan().kernels
 
 
+def test_the_plan_says_why_a_long_loop_has_no_kernel(monkeypatch):
+    monkeypatch.setattr(budget, "MOST_SECONDS", 0.01)
+    monkeypatch.setattr(budget, "MOST_TIMES", 0)
+
+    def chained(x):
+        row = np.zeros(3)
+        for i in range(len(x)):
+            row = row * 0.5 + x[i]
+        return row
+
+    fast, x = dout.compile(chained), images(1000, 3)
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(x), chained(x))
+    without, too_long = fast.plan().functions[0].plainly
+    line = chained.__code__.co_firstlineno + 3
+    assert without.startswith("no kernel takes the place of its loop: row is an array, and set in two places or kept")
+    assert without.endswith(f"{__file__}:{line}")
+    assert too_long == f"{budget.TOO_LONG}, at {__file__}:{line - 1}"
+
+
 LATEST = None
 
 

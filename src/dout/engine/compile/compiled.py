@@ -88,6 +88,7 @@ class Compiled(Settled):
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
         self.loops: LoopedFunction | None = None  # the function with kernels in place of its loops, where that pays
+        self.without_kernel: list[str] = []  # why there is none for a loop
         self._read = False  # whether its loops have been looked for
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
@@ -142,7 +143,7 @@ class Compiled(Settled):
             if not names:
                 self.runs = self.by_form[form]
         else:
-            self.loops = None
+            self.loops, self.without_kernel = None, looped.why_not()
         return result
 
     def _gives_up(self, form: Form) -> bool:
@@ -168,6 +169,7 @@ class Compiled(Settled):
         if budget.exceeded:
             self.given_up = True
             self.loops = looped_function(self.function, strict=self.strict, inside=True) if not self.derives else None
+            self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
         if why_not is not None:
             self._fails(why_not)
         elif not self.given_up:

@@ -43,7 +43,11 @@ class LoopedFunction:
 
     def pays(self) -> bool:
         """Whether kernels stand for its loops, and a recording would be long."""
-        return any(site.turns >= FEW for site in self.sites)
+        return any(site.turns >= FEW and site.kernels() for site in self.sites)
+
+    def why_not(self) -> list[str]:
+        """Why no kernel stands for some of its loops."""
+        return [why for site in self.sites for why in site.why_not]
 
 
 def named(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
