@@ -183,7 +183,7 @@ class _Translator:
                 case ast.Continue():
                     self.text.add("continue")
                 case _:
-                    raise LoopRefusal(f"it has {ast.unparse(one).partition(chr(10))[0]}"[:80], one)
+                    raise LoopRefusal(f"a kernel cannot do {ast.unparse(one).partition(chr(10))[0]}"[:80], one)
         except LoopRefusal as why:
             if why.node is None:
                 raise LoopRefusal(str(why), one) from None
@@ -246,7 +246,7 @@ class _Translator:
         target, value = one.target, self.reader.value(one.value)
         signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
         if type(one.op) not in signs:
-            raise LoopRefusal(f"it has {ast.unparse(one)}"[:80], one)
+            raise LoopRefusal(f"a kernel cannot do {ast.unparse(one)}"[:80], one)
         sign = signs[type(one.op)]
         if isinstance(target, ast.Subscript):
             owner = self._written(target)
@@ -257,7 +257,7 @@ class _Translator:
                 self._bind(target, self.reader.functions.binary(sign, held, value))
                 return
             if not isinstance(held, LoopArray) or not held.view:
-                raise LoopRefusal(f"it has {ast.unparse(one)}"[:80], one)
+                raise LoopRefusal(f"a kernel cannot do {ast.unparse(one)}"[:80], one)
             old = held
             self.written |= held.reads & set(self.arrays)
         if isinstance(value, LoopArray) and value.reads & old.reads:
