@@ -100,6 +100,15 @@ WHY_MISSED = {
         "and sums of columns that go to its cache and back at each row (3 µs; four rows at once would do). "
         "What would close it: an option for fewer digits, sums of several rows at once, processors that are cores."
     ),
+    "naive convolution": (
+        "Numba takes 1 to 2 s of a processor for each of the two kernels, and as much again where others use it. "
+        "What would close it: fewer statements in a kernel, code for LLVM without Numba."
+    ),
+    "naive max pooling": (
+        "768 turns are few: to look at what the loop is given takes 12 of the 16 µs of a forward, "
+        "and what a backward writes into is copied before, in case that an index is out of range. "
+        "What would close it: guards in the compiled call, indices that are proved to be in range."
+    ),
     "net": (
         "matrix products are NumPy's OpenBLAS: its threads wait for each other, "
         "and where other programs use the processors they wait for milliseconds."
