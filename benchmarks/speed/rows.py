@@ -54,7 +54,9 @@ class Row:
         if self.task in WHY_MISSED:
             return WHY_MISSED[self.task]
         return (
-            "" if self.kind not in ("two calls", "one step") else WHY_MISSED["16 M" if self.size == "16 M" else "less"]
+            ""
+            if self.kind not in ("two calls", "one step") or self.number == 10
+            else WHY_MISSED["16 M" if self.size == "16 M" else "less"]
         )
 
     @property
@@ -97,6 +99,15 @@ WHY_MISSED = {
         "one core: a division an element (5 of the backward kernel's 27 µs), where peers multiply by an inverse, "
         "and sums of columns that go to its cache and back at each row (3 µs; four rows at once would do). "
         "What would close it: an option for fewer digits, sums of several rows at once, processors that are cores."
+    ),
+    "naive convolution": (
+        "Numba takes 1 to 2 s of a processor for each of the two kernels, and as much again where others use it. "
+        "What would close it: fewer statements in a kernel, code for LLVM without Numba."
+    ),
+    "naive max pooling": (
+        "768 turns are few: to look at what the loop is given takes 12 of the 16 µs of a forward, "
+        "and what a backward writes into is copied before, in case that an index is out of range. "
+        "What would close it: guards in the compiled call, indices that are proved to be in range."
     ),
     "net": (
         "matrix products are NumPy's OpenBLAS: its threads wait for each other, "
@@ -149,6 +160,16 @@ def _net(number: int, widths: tuple[int, ...], size: int, goals: tuple[Goal, ...
     return Row(number, "net", "training step", (*widths, size), goals, ("plain", *PEERS, "dout", "matmuls"))
 
 
+def _loops() -> list[Row]:
+    alone, shape = ("plain", "dout"), (4, 3, 16, 16)
+    tasks = ("naive convolution", "naive max pooling")
+    return [
+        *(Row(10, task, "two calls", shape, (Goal(200, "plain"),), alone) for task in tasks),
+        Row(10, tasks[0], "first call, cold", shape, (Goal(3, most=True),), ("dout",), "s"),
+        Row(10, tasks[0], "first call, warm", shape, (Goal(0.5, most=True),), ("dout",), "s"),
+    ]
+
+
 ROWS = [
     *(
         row
@@ -173,5 +194,6 @@ ROWS = [
     Row(6, "buy-fruits", "purchase", (), (Goal(1.5, most=True), Goal(6, "micrograd")), ("plain", "micrograd", "dout")),
     *_memory(),
     *_first(),
+    *_loops(),
     Row(9, "ten norms", "ten small kernels", (8,), (Goal(10, most=True),), ("plain", "dout")),
 ]

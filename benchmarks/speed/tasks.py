@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import layers
+from benchmarks.speed import layers, naive
 
 Arrays = dict[str, Any]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Task:
     function: Callable[..., Any] | None = None
     two_calls: float = 0  # numbers moved an element: arguments, results and kept arrays, each once a call
     one_step: float = 0  # the same for value and gradient in one
+    example: Shape = (3, 4)  # a small shape that it takes
+    given_back: Callable[[Shape], Shape] = tuple  # the shape of its result
 
 
 TASKS = {
@@ -40,6 +43,17 @@ TASKS = {
     "layer norm": Task(layers.LayerNorm, ("x", "gamma", "beta"), held=("gamma", "beta")),
     "batch norm": Task(
         layers.BatchNorm, ("x", "gamma", "beta"), held=("gamma", "beta"), kept=("running_mean", "running_var")
+    ),
+    "naive convolution": Task(
+        naive.NaiveConvolution,
+        kept=("dW", "db"),
+        example=(1, 3, 2, 3),
+        given_back=lambda shape: (shape[0], 8, *shape[2:]),
+    ),
+    "naive max pooling": Task(
+        naive.NaiveMaxPooling,
+        example=(1, 2, 2, 4),
+        given_back=lambda shape: (*shape[:2], shape[2] // 2, shape[3] // 2),
     ),
 }
 PURCHASE = (100.0, 2.0, 150.0, 3.0, 1.1)
@@ -58,7 +72,7 @@ def arrays(task: Task, shape: tuple[int, ...], dtype: Any = np.float32) -> Array
     found = {name: normal(*(shape[-1:] if name in task.held else shape)) for name in task.leaves}
     if task.labels:
         return found | {"t": rng.integers(0, shape[-1], shape[0])}
-    return found | {"dout": normal(*shape)}
+    return found | {"dout": normal(*task.given_back(shape))}
 
 
 def batch(widths: tuple[int, ...], size: int, dtype: Any = np.float32) -> tuple[Any, Any]:

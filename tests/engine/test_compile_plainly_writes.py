@@ -120,13 +120,16 @@ class Elementwise:
         self.x = x
         y = np.zeros_like(x)
         for i in range(len(x)):
-            y[i] = x[i] * self.scale
+            y[i] = self.scaled(x[i])
         return y
+
+    def scaled(self, number):
+        return number * self.scale
 
     def backward(self, dout):
         self.dscale = np.zeros(1)
         for i in range(len(dout)):
-            self.dscale[0] += dout[i] * self.x[i]
+            self.dscale[0] += self.scaled(dout[i]) * self.x[i]
         return dout * self.scale
 
 
@@ -139,7 +142,7 @@ def test_a_loop_over_very_many_elements_is_left_to_numpy():
         np.testing.assert_array_equal(fast.dscale, plain.dscale)
     for function in fast.plan().functions:
         (why,) = function.plainly
-        assert why.startswith("it takes more than 30000 operations, as a loop over single elements does, at ")
+        assert why.startswith("it takes too many operations to be recorded, as a loop over single elements does, at ")
         assert __file__ in why
 
 
@@ -181,7 +184,7 @@ def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):
     fast = dout.compile(shifted)
     np.testing.assert_array_equal(fast(mine), shifted(theirs))
     np.testing.assert_array_equal(mine, theirs)
-    assert "more than 30000 operations" in fast.plan().functions[0].plainly[0]
+    assert "too many operations" in fast.plan().functions[0].plainly[0]
 
 
 def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():
@@ -197,4 +200,4 @@ def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():
         assert value == 11_000 * 10_999 / 2
         np.testing.assert_array_equal(gradient, np.arange(11_000))
     (why,) = fast.plan().functions[0].plainly
-    assert "more than 30000 operations" in why
+    assert "too many operations" in why

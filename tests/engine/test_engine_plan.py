@@ -227,8 +227,8 @@ def test_a_long_call_that_prepares_others_leaves_room_for_a_program_of_these(mon
         weights = None
 
         def step(self, x):
-            for _ in range(50):
-                x = np.tanh(x)
+            for function in [np.tanh] * 50:
+                x = function(x)
             if self.weights is None:
                 self.weights = np.zeros_like(x)
             self.weights = self.weights + x

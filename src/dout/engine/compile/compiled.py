@@ -17,14 +17,16 @@ from dout.engine.compile.derived_program import with_gradient
 from dout.engine.compile.program_builder import BuiltProgram, build, without_values
 from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
 from dout.engine.guards.class_attributes import Settled
+from dout.engine.loops.looped_function import LoopedFunction, looped_function
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
-from dout.trace.capture.capture import MOST_OPERATIONS, Capture, capture
-from dout.trace.capture.lenient_tracer import too_long
+from dout.trace.capture.budget import MOST_OPERATIONS, Budget, too_long
+from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.rollback import PERHAPS
 from dout.trace.session.layer_calls import KINDS, is_layer
 from dout.trace.session.session import reaches
+from dout.trace.tracer.user_functions import under_way
 
 if TYPE_CHECKING:
     from dout.engine.compile.plan import Plan
@@ -85,6 +87,9 @@ class Compiled(Settled):
         self.why_not: list[str] = []  # the reasons of runs that gave no program
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
+        self.loops: LoopedFunction | None = None  # the function with kernels in place of its loops, where that pays
+        self.without_kernel: list[str] = []  # why there is none for a loop
+        self._read = False  # whether its loops have been looked for
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
         if hasattr(function, "compiled") or not hasattr(function, "plan"):
@@ -100,15 +105,46 @@ class Compiled(Settled):
     def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Answer a call that no program stands for yet: run it, and make one."""
         form = (len(args), *kwargs)
+        looped = self._looped(args, kwargs)
         with turn() as may_record:
-            if not inside_a_trace():
+            traced = inside_a_trace()
+            if not traced and looped is None:
                 for run in self.by_form.get(form, ()):  # another thread was faster, or recorded
                     result = run(*args, *kwargs.values())
                     if result is not MISS:
                         return result
                 if may_record and not self._gives_up(form):
                     return self._recorded(form, args, kwargs)
-        return plainly(self.function, args, kwargs)
+        if traced or looped is None:
+            return plainly(self.function, args, kwargs)
+        return self._by_loops(looped, form, args, kwargs)
+
+    def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
+        """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
+        if not self._read and not under_way:
+            looped = None if self.derives else looped_function(self.function, strict=self.strict)
+            self.loops = looped if looped and looped.may_take(args, kwargs) else None
+            self._read = True
+        return self.loops
+
+    def _by_loops(self, looped: LoopedFunction, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run it with its loops; from now on without a recording, if kernels stand for loops of many turns."""
+        result = plainly(looped.run, args, kwargs)
+        if looped.pays():
+            self.why_not.clear()  # of the recording, which nothing needs now
+            count, names = len(args), tuple(kwargs)
+
+            def run(*given: Any) -> Any:
+                if under_way:
+                    return MISS
+                return plainly(looped.run, given[:count], dict(zip(names, given[count:], strict=True)))
+
+            self.by_form[form] = (run,)
+            if not names:
+                self.runs = self.by_form[form]
+        else:
+            self.loops, self.without_kernel = None, looped.why_not()
+        return result
 
     def _gives_up(self, form: Form) -> bool:
         made = self.programs.get(form, ())
@@ -122,13 +158,18 @@ class Compiled(Settled):
 
     def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it, and make a program of that if one can be made."""
+        budget = Budget()
         try:
-            run_once = self._captured(args, kwargs)
+            run_once = self._captured(args, kwargs, budget)
         except Exception as error:
             if PERHAPS in getattr(error, "__notes__", ()):
                 self._fails("an error was raised during the recording, and the effects until then could not be undone")
             raise
-        why_not = run_once.why_not or self._made(form, run_once)
+        why_not = run_once.why_not or self._made(form, run_once, budget)
+        if budget.exceeded:
+            self.given_up = True
+            self.loops = looped_function(self.function, strict=self.strict, inside=True) if not self.derives else None
+            self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
         if why_not is not None:
             self._fails(why_not)
         elif not self.given_up:
@@ -141,24 +182,24 @@ class Compiled(Settled):
         self.failed += 1
         self.given_up = self.given_up or self.failed >= TRIES
 
-    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
+    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], budget: Budget) -> Capture:
         if self.derives is None:
-            return capture(self.function, args, kwargs)
+            return capture(self.function, args, kwargs, budget=budget)
         return with_gradient(capture(self.derives.function, args, kwargs, or_plainly=False), self.derives)
 
-    def _made(self, form: Form, run_once: Capture) -> str | None:
+    def _made(self, form: Form, run_once: Capture, budget: Budget) -> str | None:
         """Make a program of a run and compare the two; say why there is none."""
         if len(run_once.graph.nodes) > MOST_OPERATIONS:
-            return too_long(MOST_OPERATIONS)
+            return too_long(run_once.graph.nodes)
         graph, better = run_once.graph, run_once.better
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
         difference: Difference | ProgramFailure | None
         try:
-            program = build(run_once, self.pool, strict=self.strict)
+            program = build(run_once, self.pool, budget, strict=self.strict)
             with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
                 difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         except UnsupportedError as error:
-            return str(error)
+            return too_long(graph.nodes) if budget.exceeded else str(error)
         except DoutError:
             raise
         except Exception as error:  # ours: the user's own run is whole, and its result is there

@@ -14,7 +14,8 @@ from dout.ops import PRIMITIVES
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.node_facts import applied, constant
 from dout.rewrite.stable_forms import stable_forms
-from dout.trace.capture.capture import MOST_OPERATIONS, Capture
+from dout.trace.capture.budget import MOST_OPERATIONS
+from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built, Held, HeldView, Same, Template, nodes_in
 from dout.trace.model.replay import Data
 from dout.trace.record.trace_verbs import Derives, not_a_number, the_value

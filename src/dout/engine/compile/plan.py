@@ -12,12 +12,13 @@ import numpy as np
 
 from dout.engine.codegen.kernel_words import UniqueNames, formula, places
 from dout.engine.compile import plan_text
-from dout.engine.compile.plan_lines import FunctionPlan, Kept, PlanLine, ProgramPlan
+from dout.engine.compile.plan_lines import FunctionPlan, Kept, LoopPlan, PlanLine, ProgramPlan
 from dout.engine.compile.program_builder import BuiltProgram
 from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.cost_model import bytes_moved, is_product
 from dout.engine.ir.cost_model import flops as flops_of
 from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.loops.looped_function import LoopedFunction
 from dout.engine.memory.memory_plan import Over, ResultView, makes
 from dout.graph import CONSTANT, Node, dtype_name
 from dout.ops import PRIMITIVES, by_primitive
@@ -50,7 +51,9 @@ class Plan:
     @property
     def kernels(self) -> dict[str, str]:
         """The texts of all kernels, by name."""
-        return {name: text for program in self.programs for name, text in program.kernels.items()}
+        found = {name: text for program in self.programs for name, text in program.kernels.items()}
+        loops = (loop for function in self.functions for loop in function.loops if loop.kernel)
+        return found | {f"loop at {loop.place}": loop.kernel for loop in loops}
 
     def __repr__(self) -> str:
         steps = sum(len(program.steps) for program in self.programs)
@@ -75,6 +78,7 @@ class PlanOwner(Protocol):
     function: Callable[..., Any]
     programs: dict[tuple[Any, ...], list[BuiltProgram]]
     why_not: list[str]
+    loops: LoopedFunction | None
 
 
 def plan_of(*compiled: PlanOwner) -> Plan:
@@ -88,7 +92,16 @@ def _function(compiled: PlanOwner) -> FunctionPlan:
     programs = [
         _program(built, form, _parameters(function)) for form, many in list(compiled.programs.items()) for built in many
     ]
-    return FunctionPlan(name, tuple(programs), tuple(compiled.why_not))
+    return FunctionPlan(name, tuple(programs), tuple(compiled.why_not), tuple(_loops(compiled)))
+
+
+def _loops(compiled: PlanOwner) -> Iterator[LoopPlan]:
+    """The loops that kernels stand for, and those that none does."""
+    for site in compiled.loops.sites if compiled.loops else ():
+        for text in site.kernels():
+            yield LoopPlan(str(site.where), site.turns, text)
+        for why in site.why_not:
+            yield LoopPlan(str(site.where), 0, "", why)
 
 
 def _parameters(function: Any) -> list[str]:

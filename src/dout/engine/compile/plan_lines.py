@@ -74,10 +74,24 @@ class ProgramPlan:
         return sum(step.seconds(memory, arithmetic) for step in self.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class LoopPlan:
+    """A loop: its line, the turns of its latest call, the text of the kernel that stands for it, or why none does."""
+
+    place: str
+    turns: int
+    kernel: str
+    plainly: str = ""
+
+
 @dataclass(frozen=True)
 class FunctionPlan:
-    """A compiled function: its programs, the latest first, and why calls that none of them stands for run plainly."""
+    """A compiled function: its programs, the latest first, and why calls that none of them stands for run plainly.
+
+    Where kernels stand for loops of it, the rest runs as it is written, and there are no programs.
+    """
 
     name: str
     programs: tuple[ProgramPlan, ...]
     plainly: tuple[str, ...]
+    loops: tuple[LoopPlan, ...] = ()

@@ -57,7 +57,19 @@ def lines_of(functions: Functions) -> list[list[Span]]:
 
 def _function(function: FunctionPlan) -> Iterator[list[Span]]:
     yield [(visible(function.name), "title")]
-    if not (function.programs or function.plainly):
+    for loop in function.loops:
+        if loop.plainly:
+            yield [("  ", ""), (f"loop runs plainly: {visible(loop.plainly)}", "slow")]
+        else:
+            yield [
+                ("  ", ""),
+                ("loop  ", "kernel"),
+                (f"{visible(loop.place)}  ", ""),
+                (f"{loop.turns:,} turns at the last call", "dim"),
+            ]
+    if function.loops:
+        yield [("  the rest runs as it is written", "dim")]
+    if not (function.programs or function.plainly or function.loops):
         yield [("  ", ""), (_LATER, "dim")]
     for program in function.programs:
         yield from _program(program)

@@ -28,6 +28,7 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.ops import PRIMITIVES
 from dout.ops.raising import may_raise
 from dout.rewrite.node_facts import constant
+from dout.trace.capture.budget import Budget
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Same, nodes_in
 from dout.trace.session.attribute_swap import Namespace
@@ -70,10 +71,10 @@ class Planned:
         return {node: place.node for node, place in self.memory.places.items() if isinstance(place, Over)}
 
 
-def planned(run: Capture, *, strict: bool = False) -> Planned:
+def planned(run: Capture, budget: Budget, *, strict: bool = False) -> Planned:
     """Decide what a program of a run does.
 
-    Raises UnsupportedError where none can stand for it.
+    Raises UnsupportedError where none can stand for it, or when the budget is exceeded.
     """
     if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
         raise UnsupportedError("it catches errors, and some of its steps may raise one")
@@ -82,7 +83,8 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     if (name := next(_set_unseen(run), None)) is not None:
         raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
-    graph = transformed(graph, _turned(run, graph), strict=strict)
+    graph = transformed(graph, _turned(run, graph), budget, strict=strict)
+    budget.check()
     graph = unalias_outputs(run, graph)
     steps, forms = _rehearsed(run, graph, strict)
     if (ordered := in_order(run, graph, forms)) is not graph:
@@ -100,12 +102,14 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     return Planned(steps, now, forms, memory)
 
 
-def build(run: Capture, pool: Pool, *, strict: bool = False) -> BuiltProgram:
+def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> BuiltProgram:
     """Make a program of a run.
 
-    Raises UnsupportedError where none can stand for it.
+    Raises UnsupportedError where none can stand for it, or when the budget is exceeded.
     """
-    plan = planned(run, strict=strict)
+    with budget.spending():
+        plan = planned(run, budget, strict=strict)
+        budget.check()
     layouts, over = plan.layouts, plan.over
     kernels = {s: kernel(s, layouts, run.names, over) for s in plan.steps if isinstance(s, Group)}
     means = Means(plan.memory, kernels, plan.forms, run.names, pool)

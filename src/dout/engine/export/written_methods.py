@@ -19,6 +19,7 @@ from dout.engine.export.written_names import Words
 from dout.engine.export.written_steps import MethodBody, Steps, Texts, taken_apart
 from dout.engine.guards.loaded_names import Loaded
 from dout.errors import UnsupportedError
+from dout.trace.capture.budget import Budget
 
 _CHECK = re.compile(r"^(?P<start>is_array\(.*), (?P<axes>\d+)\)$")
 # What some axis is for.
@@ -120,7 +121,7 @@ class _Draft:
         run = recorded.capture
         if run.why_not is not None:
             raise UnsupportedError(run.why_not)
-        plan = planned(run)
+        plan = planned(run, Budget())
         steps = Texts(plan, run)
         program = Program(run, plan.steps, plan.now, lambda text, inputs: Steps(text, inputs, steps))
         text = Words(module, run.root, Loaded(run.codes).outside | set(parameters), leaves)

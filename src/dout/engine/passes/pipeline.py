@@ -10,6 +10,7 @@ from dout.graph import Graph, Node
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import merge_equal_nodes, simplify
 from dout.rewrite.stable_forms import stable_forms
+from dout.trace.capture.budget import Budget
 
 Pass = Callable[[Graph], Graph]
 
@@ -27,9 +28,13 @@ STRICT: tuple[Pass, ...] = (merge_equal_nodes, masked_write_to_select, merge_equ
 after_each: list[Callable[[Graph, Graph, Pass], None]] = []  # called after every pass: the tests verify the graph
 
 
-def transformed(graph: Graph, orders: Mapping[Node, tuple[int, ...]], *, strict: bool = False) -> Graph:
-    """Return the graph after all passes; `orders` says which inputs lie in another order than C, as `untranspose`."""
+def transformed(graph: Graph, orders: Mapping[Node, tuple[int, ...]], budget: Budget, *, strict: bool = False) -> Graph:
+    """Return the graph after all passes; `orders` says which inputs lie in another order than C, as `untranspose`.
+
+    Raises UnsupportedError when the budget is exceeded.
+    """
     for one in STRICT if strict else PASSES:
+        budget.check()
         before, graph = graph, decompose(graph, orders) if one is decompose else one(graph)
         for act in after_each:
             act(before, graph, one)

@@ -54,18 +54,44 @@ def bounds(
     last = {i: place for place, node in enumerate(nodes) for i in (node, *node.inputs)}
     leaving: dict[int, list[Node]] = {}
     for node, place in last.items():
-        if wanted is not None and node not in wanted:
-            leaving.setdefault(place, []).append(node)
+        leaving.setdefault(place, []).append(node)
     found: dict[Node, Error] = {}
+    values = _Values(data)
     for place, node in enumerate(nodes):
         if node in known:
             found[node] = known[node]
         elif node.primitive is not INPUT and node.primitive is not CONSTANT:
             errors = [found.get(i, known.get(i, EXACT)) for i in node.inputs]
-            found[node] = bound(node, [data[i] for i in node.inputs], data[node], errors)
+            if not _passes_on(node) or any(error is not EXACT for error in errors):
+                found[node] = bound(node, [values[i] for i in node.inputs], values[node], errors)
         for gone in leaving.get(place, ()):
-            found.pop(gone, None)
+            values.pop(gone, None)
+            if wanted is not None and gone not in wanted:
+                found.pop(gone, None)
     return {node: found.get(node, EXACT) for node in nodes if wanted is None or node in wanted}
+
+
+class _Values(dict[Node, Any]):
+    """Recorded values. One that is computed anew is kept for the next, as where an array is written into in a loop."""
+
+    def __init__(self, data: Mapping[Node, Any]) -> None:
+        self.data = data
+
+    def __missing__(self, node: Node) -> Any:
+        if node in self.data or not all(i in self or i in self.data for i in node.inputs):
+            return self.data[node]
+        with np.errstate(all="ignore"):
+            self[node] = node.primitive.apply([self[i] for i in node.inputs], node.static)
+        return self[node]
+
+
+def _passes_on(node: Node) -> bool:
+    """Whether a row neither rounds nor casts to fewer digits: of exact inputs its result is exact."""
+    own = np.dtype(node.dtype)
+    digits = (
+        dtype.itemsize for dtype in map(np.dtype, (i.dtype for i in node.inputs)) if dtype.kind == own.kind == "f"
+    )
+    return ULPS.get(node.primitive, FUNCTION) == 0 and all(size <= own.itemsize for size in digits)
 
 
 def bound(node: Node, inputs: Sequence[Any], out: Any, errors: Sequence[Error]) -> Error:

@@ -12,6 +12,7 @@ import numpy as np
 from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
 from dout.run import flat, is_generator
+from dout.trace.capture.budget import Budget
 from dout.trace.capture.call_watch import Calls
 from dout.trace.capture.lenient_tracer import Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
@@ -25,8 +26,6 @@ from dout.trace.session.value_names import ValueNames
 from dout.trace.tracer.recorder import described, is_strange
 from dout.trace.tracer.run_record import OVERLAP
 from dout.trace.tracer.traced import TracedArray, plain_deep
-
-MOST_OPERATIONS = 30_000  # of one run: to make a program of so many takes up to 20 s, and of more ever longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +72,20 @@ class Capture:
     better: Graph | None = None
 
 
-def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], or_plainly: bool = True) -> Capture:
+def capture(
+    function: Any,
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    or_plainly: bool = True,
+    budget: Budget | None = None,
+) -> Capture:
     """Run `function` once, as it is, and return what it gave with all that is needed to do the same again.
 
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
     says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
-    goes for errors that come of the recording alone.
+    goes for errors that come of the recording alone, and for a recording that exceeds its `budget`.
     """
-    run = _Run(function, or_plainly=or_plainly)
+    run = _Run(function, or_plainly=or_plainly, budget=(budget or Budget()) if or_plainly else None)
     strange = next((item for item in flat([arguments, keywords]) if is_strange(item)), None)
     if strange is not None:
         return run.plainly(arguments, keywords, f"it is given {described(strange)}, which cannot be traced")
@@ -88,10 +93,10 @@ def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
 
 
 class _Run:
-    def __init__(self, function: Any, *, or_plainly: bool = False) -> None:
+    def __init__(self, function: Any, *, or_plainly: bool = False, budget: Budget | None = None) -> None:
         self.function = function
         self.root = function.__self__ if isinstance(function, MethodType) else function
-        self.tracer = Yielding(MOST_OPERATIONS) if or_plainly else Yielding()
+        self.tracer = Yielding(budget)
         self.or_plainly = or_plainly
         self.undone = False  # whether the run failed, and all is as it was before
         self.holdings = Holdings()
@@ -143,6 +148,7 @@ class _Run:
         """Call the user's code and return its result. If it fails, undo all that it did, if possible."""
         code: Any = self.function if self.root is self.function else self.function.__func__
         before = Before(state, self.tracer, [*given, *named.values()])
+        self.tracer.may_break_off = lambda: before.can_be_undone(calls)
         try:
             with calls.watched():
                 output = code(*given, **named) if self.root is self.function else code(self.root, *given, **named)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from dout.clock import spent
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import Node, Primitive
 from dout.run import flat
+from dout.trace.capture.budget import TOO_LONG, Budget
 from dout.trace.model import user_source
 from dout.trace.session.side_effects import MOST_COPIED
 from dout.trace.tracer.random_draws import generator_of
-from dout.trace.tracer.run_record import LIMIT
+from dout.trace.tracer.run_record import there
 from dout.trace.tracer.traced import Traced, TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
@@ -22,6 +26,7 @@ _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "sav
 # The effects of these outlast the call, or change other calls, and no node records them. Of a generator: later draws.
 _EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "setbufsize", "set_printoptions",
             "set_string_function"}  # fmt: skip
+_CAPTURE = str(Path(__file__).with_name("capture.py"))  # where the user's code is called
 LASTING = frozenset(_FILES | _EFFECTS)  # names of functions whose effects outlast a call
 _HEARD = frozenset({"raise", "call", "print", "log"})  # NumPy's reactions to a division by zero, besides a warning
 
@@ -39,20 +44,28 @@ def _has_numbers(item: Any) -> bool:
     return type(item) in (TracedArray, np.ndarray) and item.dtype.kind in "biufc"
 
 
-def too_long(most: int) -> str:
-    """Say that a run has too many operations to make a program of it."""
-    return f"it takes more than {most} operations, as a loop over single elements does"
+class TooLongError(Exception):
+    """A recording was broken off in the middle of the user's code."""
+
+
+def _around(frame: FrameType | None) -> Iterator[FrameType]:
+    """What runs around a place, besides our code, as far as to the call that is captured; the innermost first."""
+    while frame is not None and frame.f_code.co_filename != _CAPTURE:
+        if not user_source.is_ours(frame.f_code.co_filename):
+            yield frame
+        frame = frame.f_back
 
 
 @attempting
 class Yielding(Tracer):
     """A tracer that steps aside where it would refuse: it records no more, and the user's code runs on plainly."""
 
-    def __init__(self, most: int = LIMIT) -> None:
+    def __init__(self, budget: Budget | None = None) -> None:
         super().__init__()
-        self.most = most  # operations that are recorded
+        self.budget = budget  # of a recording that may end at any time; None: it has to be whole
         self._under_way = False  # an answer, which is whole before the next is asked for
         self.sizing: dict[Node, None] = {}  # arrays whose values give a shape that was asked for
+        self.may_break_off: Callable[[], bool] = lambda: False  # whether all that the code did can be undone
         self.overlaps: set[Node] = set()  # contents of arrays that share memory with a written array
         self.met: list[Any] = []  # generators
         self.settings = error_settings()
@@ -135,10 +148,11 @@ class Yielding(Tracer):
     def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
         """Answer; plainly if that is refused or enough is recorded. `answer` asks whether this tracer is live."""
         outermost = not self._under_way
-        if outermost and self.live and len(self.nodes) >= self.most:
-            self.refuse(UnsupportedError(too_long(self.most)))
-            self._step_out()
+        budget = self.budget if outermost and self.live else None
+        if budget and budget.ends_recording(len(self.nodes)):
+            self._end(sys._getframe(1))
         self._under_way = True
+        start = spent() if budget else 0.0
         try:
             return answer(*given)
         except (UnsupportedError, EscapeError):
@@ -148,6 +162,20 @@ class Yielding(Tracer):
             return answer(*given)
         finally:
             self._under_way = not outermost
+            if budget:
+                budget.seconds += spent() - start
+                budget.plain = self.computing
+
+    def _end(self, frame: FrameType) -> None:
+        """Enough is recorded: break off, so that the call can run plainly from its beginning, or else step aside."""
+        around = list(_around(frame))
+        loop = next(filter(None, map(user_source.loop_in, filter(user_source.in_user_code, around))), there())
+        why_not = f"{TOO_LONG}, at {loop}"
+        notices_errors = any(place.f_code.co_exceptiontable for place in around)  # except, finally, with
+        if self.may_break_off() and not notices_errors:
+            raise TooLongError(why_not)
+        self.refuse(UnsupportedError(why_not))
+        self._step_out()
 
     def _step_out(self) -> None:
         self.recording = False

@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.run.random_states import global_generator, kept_states
 from dout.trace.capture.call_watch import Calls
-from dout.trace.capture.lenient_tracer import LASTING, Yielding
+from dout.trace.capture.lenient_tracer import LASTING, TooLongError, Yielding
 from dout.trace.model import user_source
 from dout.trace.session.attribute_swap import MOST
 from dout.trace.session.side_effects import containers
@@ -62,7 +62,7 @@ class Before:
 
     def undo(self, entered: dict[Any, tuple[Any, Node]], calls: Calls) -> bool:
         """Undo the effects of the run. If that is impossible, undo nothing and return False."""
-        if not self._can_be_undone(calls):
+        if not self.can_be_undone(calls):
             return False
         for undo in self.back:
             undo()
@@ -77,7 +77,8 @@ class Before:
         self.put_states_back()
         return True
 
-    def _can_be_undone(self, calls: Calls) -> bool:
+    def can_be_undone(self, calls: Calls) -> bool:
+        """Whether nothing was changed but what was seen."""
         tracer, swaps = self.tracer, self.state.swaps
         if calls.effects or tracer.effects or self.state.gave_way or len(swaps.seen) >= MOST:
             return False
@@ -102,7 +103,7 @@ def _fill(array: Any, content: Any) -> None:
 
 def why_plainly(error: BaseException) -> str:
     """The line at which a recording could not follow the user's code."""
-    if isinstance(error, CaughtError):
+    if isinstance(error, CaughtError | TooLongError):
         return str(error)
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     users = [f"{file}:{line}" for file, line in places if user_source.is_user_code(file)]

@@ -174,9 +174,29 @@ def _name(node: ast.AST) -> str | None:
 
 def call_text(site: Any, otherwise: str = "a condition") -> str:
     """The text of the condition or expression at a site, for a message."""
-    node = _node(user_frame(site)) if isinstance(site, FrameType) else _node(site)
-    text = ast.unparse(node) if isinstance(node, ast.expr) else ""
+    place = user_frame(site) if isinstance(site, FrameType) else site
+    if place is None:
+        return otherwise
+    key = id(place.f_code), place.f_lasti
+    if key not in _texts:  # a loop comes to the same place again and again
+        node = _node(place)
+        _texts[key] = place.f_code, ast.unparse(node) if isinstance(node, ast.expr) else ""
+    text = _texts[key][1]
     return text if 0 < len(text) <= _LONGEST_NAME else otherwise
+
+
+_texts: dict[tuple[int, int], tuple[CodeType, str]] = {}  # by place, with its code, so that the identity stays its own
+
+
+def loop_in(frame: FrameType) -> str:
+    """The outermost loop of its function that runs in a frame: file:line, or nothing."""
+    loop, node = None, _node(frame)
+    while node is not None and not isinstance(node, ast.FunctionDef | ast.Lambda):
+        loop, node = node if isinstance(node, _LOOPS) else loop, getattr(node, "parent", None)
+    return "" if loop is None else str(Where(frame.f_code.co_filename, loop.lineno))
+
+
+_LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
 
 def goes_into_text(frame: FrameType) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from enum import Enum
+from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -51,11 +52,13 @@ class Recording(RunRecord):
             first = operand if first is None else first
             nodes.append(self.node_of(operand))
             values.append(plain(operand))
+        start = perf_counter()
         try:
             value = primitive.apply(values, static)
         except Exception:
             self.fails()
             raise
+        self.computing += perf_counter() - start
         node = self.record(primitive, tuple(nodes), static, value)
         if type(value) is not np.ndarray:
             return Traced(self, value, node) if not isinstance(value, np.generic) else TracedArray(self, value, node)

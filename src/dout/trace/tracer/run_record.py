@@ -61,6 +61,7 @@ class RunRecord(Recorder):
         self.given: set[Node] = set()  # arguments of the code that runs
         self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
         self.generators: dict[Node, Any] = {}  # and by which generator
+        self.computing = 0.0  # seconds in NumPy's own functions
         self.effects: list[str] = []  # effects of the code that no node records
         self.texts: list[str] = []  # lines at which a value became text or a key: the recording holds for it only
         self.failed: list[str] = []  # lines at which an operation raised

@@ -1,0 +1,3 @@
+"""A function with loops in; the same with kernels in place of its loops out."""
+
+__all__ = ["looped_function"]

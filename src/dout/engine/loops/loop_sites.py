@@ -1,0 +1,236 @@
+"""Loops where they stand in a function: a kernel runs in place of one, if there is any for what the loop is given."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from threading import get_ident
+from time import thread_time
+from typing import Any
+
+import numpy as np
+
+from dout.engine.loops.liveness import Names
+from dout.engine.loops.loop_numbers import GIVEN, KINDS, TYPES, LoopRefusal
+from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
+from dout.engine.loops.surroundings import NotPlainError, root_of, value_of
+from dout.engine.runtime import kernel_cache
+from dout.graph import Where
+
+UNSET: Any = object()  # of a name that a loop did not set
+_LETTERS = frozenset("ldf?")
+_ASKING = 1e-5  # seconds that it takes to ask for a kernel
+_NEAR = {"d": 1e-9, "f": 1e-4}  # of the largest element: functions round in their own way, and loops carry that on
+_NUMBERS = {TYPES[kind]: kind for kind in KINDS}
+
+
+@dataclass(eq=False)
+class Ready:
+    """A kernel for arguments of some kind, and whether a plain run has confirmed it."""
+
+    kernel: LoopKernel
+    run: Callable[..., Any]
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Rehearsal:
+    """What a kernel gave, until the plain run has come to the same: numbers, and the user's arrays with ours."""
+
+    ready: Ready
+    arrays: list[tuple[Any, Any]]
+    results: tuple[Any, ...]
+    seconds: float
+    ended: float
+
+
+@dataclass(eq=False)
+class LoopSite:
+    """One loop of a function. `places` is what it takes from around it, in the order of the arguments of a call."""
+
+    loop: ast.For
+    places: Mapping[str, ast.expr]
+    live: Names
+    entering: Mapping[ast.stmt, Names]
+    where: Where
+    strict: bool
+    outer: LoopSite | None = None
+    ready: dict[tuple[Any, ...], Ready | None] = field(default_factory=dict)
+    why_not: list[str] = field(default_factory=list)
+    pending: dict[int, Rehearsal] = field(default_factory=dict)  # by thread
+    turns: int = 0
+    latest: tuple[Any, Ready | None] = (None, None)
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether the plain run of a loop around it is under way, with which a kernel will be compared."""
+        return self.outer is not None and (get_ident() in self.outer.pending or self.outer.rehearsed)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the plain run that follows is to be compared with a kernel."""
+        return get_ident() in self.pending
+
+    def __call__(self, *given: Any) -> tuple[Any, ...] | None:
+        """What the names are that the loop sets; None where it has to run plainly."""
+        self.pending.pop(get_ident(), None)
+        if self.rehearsed:
+            return None
+        found = tuple(map(_described, given))
+        if found != self.latest[0]:  # described by the same objects as a rule, so that this is soon seen
+            if None in found:
+                return None
+            if found not in self.ready:
+                self.ready[found] = self._made(dict(zip(self.places, found, strict=True)))
+            self.latest = found, self.ready[found]
+        ready = self.latest[1]
+        if ready is None:
+            return None
+        arguments = dict(zip(self.places, given, strict=True))
+        if _share_memory(arguments, ready.kernel.written):
+            return None
+        if ready.confirmed:
+            return self._run(ready, arguments)
+        self._rehearse(ready, arguments)
+        return None
+
+    def may_take(self, names: Mapping[str, Any]) -> bool:
+        """Whether a kernel can be given what these names stand for, as far as they go."""
+        for node in (one for one in self.places.values() if root_of(one) in names):
+            try:
+                if _described(value_of(node, names)) is None:
+                    return False
+            except NotPlainError:
+                return False
+            except (AttributeError, KeyError):  # the function may set it before the loop
+                continue
+        return True
+
+    def kernels(self) -> list[str]:
+        """The texts of the kernels that stand for it."""
+        return [one.kernel.text for one in self.ready.values() if one is not None and one.confirmed]
+
+    def _made(self, given: Mapping[str, Any]) -> Ready | None:
+        try:
+            kernel = translated(self.loop, self.places, given, self.live, self.entering)
+            if self.strict and kernel.rounds:
+                raise LoopRefusal("it computes what NumPy rounds in its own way", self.loop)
+            run = kernel_cache.load("loop", kernel.text, kernel.types, results=kernel.returned, meaning=kernel.text)
+        except LoopRefusal as error:
+            where = replace(self.where, line=getattr(error.node, "lineno", self.where.line))
+            self._refuse(f"{error}, at {where}")
+            return None
+        return Ready(kernel, run)
+
+    def _refuse(self, why: str) -> None:
+        if why not in self.why_not:
+            self.why_not.append(why)
+
+    def _run(self, ready: Ready, arguments: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        kernel = ready.kernel
+        before = [(arguments[p], arguments[p].copy()) for p in kernel.written] if kernel.may_leave else []
+        try:
+            ended, turns, *values = ready.run(*_flat(arguments))
+        except (TypeError, OverflowError):
+            return None
+        if not ended:
+            for array, content in before:
+                array[...] = content
+            return None
+        self.turns = int(turns)
+        return self._results(kernel, values)
+
+    def _results(self, kernel: LoopKernel, values: list[Any]) -> tuple[Any, ...]:
+        """A value for each name that is read after the loop; an array is changed in place, and its name stays."""
+        pairs = zip(kernel.results, values[::2], values[1::2], strict=True)
+        found = {name: TYPES[KINDS[int(kind) - 1]](value) for name, value, kind in pairs if kind}
+        return tuple(found.get(name, UNSET) for name in sorted(self.live))
+
+    def _rehearse(self, ready: Ready, arguments: Mapping[str, Any]) -> None:
+        """Run the kernel on copies; `settle` compares it with the plain run that follows."""
+        written = ready.kernel.written
+        copies = {place: item.copy("K") if place in written else item for place, item in arguments.items()}
+        start = thread_time()
+        try:
+            ended, turns, *values = ready.run(*_flat(copies))
+        except (TypeError, OverflowError):
+            return
+        if ended:
+            end = thread_time()
+            self.turns = int(turns)
+            arrays = [(arguments[place], copies[place]) for place in written]
+            self.pending[get_ident()] = Rehearsal(ready, arrays, self._results(ready.kernel, values), end - start, end)
+
+    def settle(self, *values: Any) -> None:
+        """Compare a kernel with the plain run that has just ended, which left these values."""
+        found = self.pending.pop(get_ident())
+        seconds, rounds = thread_time() - found.ended, found.ready.kernel.rounds
+        same = all(_same(plain, ours, rounds) for plain, ours in found.arrays)
+        same = same and all(_same_number(*pair, rounds) for pair in zip(values, found.results, strict=True))
+        if same and seconds >= found.seconds + _ASKING:
+            found.ready.confirmed = True
+            return
+        self.latest = (None, None)
+        self.ready = {key: None if one is found.ready else one for key, one in self.ready.items()}
+        self._refuse(f"{'NumPy is faster' if same else 'a kernel gives other numbers'}, at {self.where}")
+
+
+def _described(item: Any) -> LoopArgument | None:
+    kind = type(item)
+    if kind is np.ndarray:
+        dtype, flags = item.dtype, item.flags
+        if dtype.char not in _LETTERS or not dtype.isnative or not flags.aligned or item.ndim == 0:
+            return None
+        return _argument("A", dtype.char, item.ndim, flags.c_contiguous)
+    if kind is int:
+        return _INT if -_MOST < item < _MOST else None
+    if kind in _NUMBERS:
+        return _argument(_NUMBERS[kind])
+    if kind is tuple:
+        fits = all(type(one) is int and -_MOST < one < _MOST for one in item)
+        return _argument("items", "", len(item)) if fits else None
+    if callable(item) or item is None:
+        return LoopArgument("object", item=item)
+    return None
+
+
+_argument = cache(LoopArgument)
+_INT, _MOST = _argument("int"), 1 << GIVEN
+
+
+def _flat(arguments: Mapping[str, Any]) -> list[Any]:
+    """The arguments as a kernel takes them."""
+    return [
+        np.array(item, np.int64) if type(item) is tuple else item
+        for item in arguments.values()
+        if not (callable(item) or item is None)
+    ]
+
+
+def _share_memory(arguments: Mapping[str, Any], written: frozenset[str]) -> bool:
+    """Whether an array that is written into lies over another, or over itself."""
+    for place in written:
+        array = arguments[place]
+        if not (array.flags.c_contiguous or array.flags.f_contiguous):
+            return True
+        for other, item in arguments.items():
+            if other != place and type(item) is np.ndarray and np.may_share_memory(array, item):
+                return True
+    return False
+
+
+def _same(plain: Any, ours: Any, rounds: bool) -> bool:
+    if not rounds or plain.dtype.char not in _NEAR:
+        return bool(np.array_equal(plain, ours, equal_nan=plain.dtype.kind == "f"))
+    near = _NEAR[plain.dtype.char]
+    with np.errstate(all="ignore"):
+        scale = np.max(np.abs(plain), initial=0, where=np.isfinite(plain))
+        return bool(np.allclose(ours, plain, rtol=near, atol=near * scale, equal_nan=True))
+
+
+def _same_number(plain: Any, ours: Any, rounds: bool) -> bool:
+    if ours is UNSET:
+        return True
+    return type(plain) is type(ours) and _same(np.asarray(plain), np.asarray(ours), rounds)

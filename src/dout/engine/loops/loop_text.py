@@ -1,0 +1,170 @@
+"""The text of a kernel while it is written: lines, names, loops over elements, and ways out where NumPy would raise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+
+from dout.engine.loops.loop_numbers import LETTERS, LoopNumber, LoopRefusal
+from dout.engine.loops.loop_values import ONE, LoopArray
+
+FORMS = {letter: form for form, letter in LETTERS.items()}
+
+
+class LoopText:
+    """Lines of a kernel. `leave` is what it does where the loop has to run plainly instead."""
+
+    def __init__(self, leave: str) -> None:
+        self.leave = leave
+        self.lines: list[str] = []
+        self.depth = 1
+        self.rounds = False  # whether something is computed in another way than NumPy does it
+        self.may_leave = False
+        self.helpers: set[str] = set()
+        self._numbers = count(1)
+
+    def add(self, line: str) -> None:
+        """Write a line."""
+        self.lines.append("    " * self.depth + line)
+
+    def new(self, stem: str) -> str:
+        """A name that nothing has."""
+        return f"{stem}{next(self._numbers)}"
+
+    def let(self, stem: str, text: str) -> str:
+        """Give a value a name."""
+        name = self.new(stem)
+        self.add(f"{name} = {text}")
+        return name
+
+    def call(self, helper: str, *given: str) -> str:
+        """The call of a helper."""
+        self.helpers.add(helper)
+        return f"{helper}({', '.join(given)})"
+
+    def leave_if(self, condition: str) -> None:
+        """Go no further where this holds."""
+        self.may_leave = True
+        self.add(f"if {condition}:")
+        self.add(f"    {self.leave}")
+
+    @contextmanager
+    def inside(self, head: str) -> Iterator[None]:
+        """Lines under a head."""
+        self.add(head)
+        self.depth += 1
+        start = len(self.lines)
+        try:
+            yield
+        finally:
+            if len(self.lines) == start:
+                self.add("pass")
+            self.depth -= 1
+
+    @contextmanager
+    def over(self, lengths: Sequence[str]) -> Iterator[list[str]]:
+        """Lines for each element of a shape; gives the names of its indices."""
+        indices = []
+        for length in lengths:
+            if length == ONE:
+                indices.append("0")
+                continue
+            indices.append(name := self.new("i"))
+            self.add(f"for {name} in range({length}):")
+            self.depth += 1
+        try:
+            yield indices
+        finally:
+            self.depth -= sum(index != "0" for index in indices)
+
+    # --- arrays -------------------------------------------------------------------------------------------------------
+
+    def broadcast(self, *arrays: LoopArray) -> tuple[str, ...]:
+        """The common shape of arrays. Where lengths are equal is seen in the kernel; a length of 1 must be known."""
+        axes = max(len(array.lengths) for array in arrays)
+        found = [ONE] * axes
+        for array in arrays:
+            for axis, length in enumerate(array.lengths, start=axes - len(array.lengths)):
+                if found[axis] == ONE:
+                    found[axis] = length
+                elif length not in (ONE, found[axis]):
+                    self.leave_if(f"{length} != {found[axis]}")
+        return tuple(found)
+
+    def made(self, array: LoopArray, stem: str = "a") -> LoopArray:
+        """The array in memory of its own."""
+        name = self.empty(array.lengths, array.letter, stem)
+        with self.over(array.lengths) as indices:
+            self.add(f"{element(name, indices)} = {array.element(indices)}")
+        return LoopArray(array.lengths, array.letter, lambda at: element(name, at), frozenset([name]), True)
+
+    def empty(self, lengths: Sequence[str], letter: str, stem: str = "a") -> str:
+        """The name of a new array."""
+        return self.let(stem, f"np.empty(({', '.join(lengths)},), np.{FORMS[letter]})")
+
+    def row(self, array: LoopArray, at: Sequence[str] = (), axes: Sequence[int] | None = None) -> tuple[str, str]:
+        """A new array of one axis with all elements, or those along some axes at a place of the others; its length."""
+        axes = axes or range(len(array.lengths))
+        size = self.let("n", " * ".join(array.lengths[a] for a in axes) or ONE)
+        name, place = self.empty([size], array.letter), self.let("k", "0")
+        with self.over([array.lengths[a] for a in axes]) as inner:
+            indices = list(at) or [""] * len(array.lengths)
+            for axis, index in zip(axes, inner, strict=True):
+                indices[axis] = index
+            self.add(f"{element(name, [place])} = {array.element(indices)}")
+            self.add(f"{place} += 1")
+        return name, size
+
+    def index(self, number: LoopNumber, length: str) -> str:
+        """An index, counted from the beginning; the kernel leaves where there is no such element."""
+        if not number.is_whole:
+            raise LoopRefusal("an index is no whole number")
+        name = self.let("j", number.text)
+        if number.natural:
+            self.leave_if(f"{name} >= {length}")
+            return name
+        with self.inside(f"if {name} < 0:"):
+            self.add(f"{name} += {length}")
+        self.leave_if(f"{name} < 0 or {name} >= {length}")
+        return name
+
+    def end(self, number: LoopNumber, length: str) -> str:
+        """An end of a slice with a positive step: counted from the beginning, and never outside."""
+        name = self.let("e", number.text)
+        if not number.natural:
+            with self.inside(f"if {name} < 0:"):
+                self.add(f"{name} = {name} + {length} if {name} > -{length} else 0")
+        with self.inside(f"if {name} > {length}:"):
+            self.add(f"{name} = {length}")
+        return name
+
+    def count(self, first: str, last: str, step: str = ONE) -> str:
+        """How many whole numbers there are from one to another, with a positive step."""
+        if step == ONE and first == "0":
+            return self.let("n", f"{last} if {last} > 0 else 0")
+        many = f"{last} - {first}" if step == ONE else f"({last} - {first} + {step} - 1) // {step}"
+        return self.let("n", f"{many} if {last} > {first} else 0")
+
+
+def element(name: str, indices: Sequence[str]) -> str:
+    """One element of an array in memory. Unsigned indices are not looked at again."""
+    return f"{name}[{', '.join(f'np.uint64({index})' for index in indices)}]"
+
+
+def reindexed(array: LoopArray, indices: Sequence[str]) -> str:
+    """The element of an array at the indices of a shape that it is broadcast to."""
+    own = indices[len(indices) - len(array.lengths) :]
+    return array.element(["0" if length == ONE else index for length, index in zip(array.lengths, own, strict=True)])
+
+
+def converted(array: LoopArray, at: Sequence[str], form: str) -> str:
+    """The element of an array at the indices of a larger shape, in another form."""
+    text = reindexed(array, at)
+    return text if FORMS[array.letter] == form else f"np.{form}({text})"
+
+
+def spread(number: LoopNumber, letter: str) -> LoopArray:
+    """A number as an array without axes."""
+    text = number.to(FORMS[letter])
+    return LoopArray((), letter, lambda at: text, frozenset())

@@ -1,0 +1,93 @@
+"""What a loop goes over: how many turns there are, and what each of them gives."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from dout.engine.loops.loop_expressions import Expressions
+from dout.engine.loops.loop_numbers import GIVEN, LoopNumber, LoopRefusal, literal
+from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
+from dout.engine.loops.surroundings import place_of
+
+Turns = tuple[str, Callable[[str], Value]]  # the number of turns, and what one gives, from the text of its number
+
+
+def turns(reader: Expressions, node: ast.expr) -> Turns:
+    """The turns of a loop over an expression. LoopRefusal if it is no range, array, enumerate, zip or reversed."""
+    how = _WAYS.get(_called(reader, node))
+    if how is not None:
+        assert isinstance(node, ast.Call)
+        if node.keywords or not node.args:
+            raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
+        return how(reader, node)
+    array = reader.value(node)
+    if not isinstance(array, LoopArray) or not array.lengths or not array.view:
+        raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
+    return array.lengths[0], lambda counter: _element(reader, array, counter)
+
+
+def _called(reader: Expressions, node: ast.expr) -> object:
+    if not isinstance(node, ast.Call) or not place_of(node.func):
+        return None
+    value = reader.value(node.func)
+    return value.item if isinstance(value, Known) and isinstance(value.item, type) else None
+
+
+def _element(reader: Expressions, array: LoopArray, counter: str) -> Value:
+    index = reader.text.let("j", counter)
+    lengths, letter, reads = array.lengths[1:], array.letter, array.reads
+    part = LoopArray(lengths, letter, lambda at: array.element([index, *at]), reads, True, array.in_order)
+    return reader.part(array, part)
+
+
+def _range(reader: Expressions, node: ast.Call) -> Turns:
+    given = [reader.whole(one) for one in node.args]
+    if len(given) > 3:
+        raise LoopRefusal("it calls range", node)
+    zero, one, text = literal(0), literal(1), reader.text
+    first, last, step = {1: (zero, *given, one), 2: (*given, one), 3: tuple(given)}[len(given)]
+    begin, pace = ("" if n.text == usual.text else text.let("r", n.text) for n, usual in ((first, zero), (step, one)))
+    end = text.let("r", last.text)
+    if pace:
+        text.leave_if(f"{pace} == 0")
+        count = text.let("n", f"len(range({begin or zero.text}, {end}, {pace}))")
+    else:
+        count = text.count(begin or "0", end)
+    bits, natural = max(first.bits, last.bits, GIVEN), first.natural and step.natural
+
+    def item(counter: str) -> Value:
+        found = f"{counter} * {pace}" if pace else counter
+        return LoopNumber(f"({begin} + {found})" if begin else found, frozenset(["int"]), bits, natural)
+
+    return count, item
+
+
+def _reversed(reader: Expressions, node: ast.Call) -> Turns:
+    if len(node.args) != 1 or _called(reader, node.args[0]) not in (None, range):
+        raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
+    count, item = turns(reader, node.args[0])
+    return count, lambda counter: item(f"({count} - 1 - {counter})")
+
+
+def _enumerated(reader: Expressions, node: ast.Call) -> Turns:
+    if len(node.args) != 1:
+        raise LoopRefusal("it calls enumerate with a start", node)
+    count, item = turns(reader, node.args[0])
+    return count, lambda counter: Items((LoopNumber(counter, frozenset(["int"]), GIVEN, True), item(counter)))
+
+
+def _zipped(reader: Expressions, node: ast.Call) -> Turns:
+    several = [turns(reader, one) for one in node.args]
+    found = several[0][0]
+    for count, _ in several[1:]:
+        found = reader.text.let("n", f"{found} if {found} < {count} else {count}")
+    return found, lambda counter: Items(tuple(item(counter) for _, item in several))
+
+
+_WAYS: dict[object, Callable[[Expressions, ast.Call], Turns]] = {
+    range: _range,
+    reversed: _reversed,
+    enumerate: _enumerated,
+    zip: _zipped,
+}

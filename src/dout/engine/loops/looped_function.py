@@ -1,0 +1,325 @@
+"""A function of the user's, read from its source, with sites in place of its loops."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dis
+import inspect
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from dout.engine.loops.liveness import Liveness, captured, stored
+from dout.engine.loops.loop_functions import NAMES
+from dout.engine.loops.loop_sites import UNSET, LoopSite
+from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, place_of, root_of, surroundings
+from dout.graph import Where
+from dout.trace.model import user_source
+
+_WATCHING = frozenset({"locals", "vars", "dir", "exec", "eval", "super", "globals"})
+_ERRORS = (NameError, AttributeError, KeyError, NotPlainError)
+_STATEMENTS = (ast.For, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
+_ITERATED = frozenset({"range", "enumerate", "zip", "reversed"})
+_METHODS = frozenset({"sum", "max", "min", "mean", "argmax", "argmin", "copy"})
+_PREFIX = "_dout_"
+FEW = 64  # turns: fewer are soon recorded one by one, and then what stands around them is compiled as well
+
+
+@dataclass(frozen=True, eq=False)
+class LoopedFunction:
+    """A function that does what the user's does, with its loops and those of the functions that it calls."""
+
+    run: Callable[..., Any]
+    sites: list[LoopSite]
+
+    def may_take(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
+        """Whether a kernel might stand for a loop at this call, as far as its arguments tell."""
+        return any(site.may_take(named(self.run, arguments, keywords)) for site in self.sites)
+
+    def pays(self) -> bool:
+        """Whether kernels stand for its loops, and a recording would be long."""
+        return any(site.turns >= FEW and site.kernels() for site in self.sites)
+
+    def why_not(self) -> list[str]:
+        """Why no kernel stands for some of its loops."""
+        return [why for site in self.sites for why in site.why_not]
+
+
+def named(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call, by name; those alone whose names the function never sets."""
+    given = [function.__self__, *arguments] if isinstance(function, MethodType) else arguments
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    kept = {one.argval for one in dis.get_instructions(function.__code__) if one.opname.startswith(("STORE", "DELETE"))}
+    found = {**dict(zip(names, given, strict=False)), **keywords}
+    return {name: item for name, item in found.items() if name not in kept}
+
+
+def looped_function(function: Any, *, strict: bool, inside: bool = False) -> LoopedFunction | None:
+    """Return the function with sites in its loops; None where it has no loop that a kernel might take.
+
+    With `inside`, loops of the functions that it calls are enough.
+    """
+    around = _Rewriting(strict)
+    run = around(function)
+    return LoopedFunction(run, around.sites) if run is not function and (inside or around.sites) else None
+
+
+class _Rewriting:
+    """Gives functions with sites in place of functions of the user's; what it cannot rewrite it gives as it is."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.sites: list[LoopSite] = []
+        self.made: dict[FunctionType, FunctionType] = {}
+
+    def __call__(self, function: Any) -> Any:
+        if type(function) is MethodType:
+            plain = function.__func__
+            made = self._rewritten(plain)
+            return function if made is plain else MethodType(made, function.__self__)
+        return self._rewritten(function)
+
+    def called(self, function: Any) -> Any:
+        """The same for a function that is called: only if it is the user's, and stands in a module or class."""
+        plain = function.__func__ if type(function) is MethodType else function
+        if (
+            type(plain) is not FunctionType
+            or plain.__closure__
+            or not user_source.is_user_code(plain.__code__.co_filename)
+        ):
+            return function
+        return self(function)
+
+    def _rewritten(self, plain: Any) -> Any:
+        if type(plain) is not FunctionType or hasattr(plain, "__wrapped__"):
+            return plain
+        if plain not in self.made:
+            self.made[plain] = plain  # as long as it is at work
+            self.made[plain] = self._made(plain) or plain
+        return self.made[plain]
+
+    def _made(self, plain: FunctionType) -> FunctionType | None:
+        tree, twin = _source(plain), _source(plain)
+        if tree is None or twin is None or plain.__code__.co_flags & inspect.CO_GENERATOR:
+            return None
+        writer = _Writer(tree, twin, plain, self)
+        code = writer.code()
+        if code is None:
+            return None
+        names = {**writer.cells, **dict(zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True))}
+        closure = tuple(names[name] for name in code.co_freevars)
+        made = FunctionType(code, plain.__globals__, plain.__name__, plain.__defaults__, closure)
+        made.__kwdefaults__ = plain.__kwdefaults__
+        self.sites += writer.sites
+        return made
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings that Python gave when it read the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _source(function: FunctionType) -> ast.FunctionDef | None:
+    """The syntax of a function, if it is what the function runs."""
+    code = function.__code__
+    try:
+        lines, first = inspect.getsourcelines(code)
+        with quiet():
+            tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return None
+    ast.increment_lineno(tree, first - 1)
+    found = tree.body[0]
+    if not isinstance(found, ast.FunctionDef) or found.name != code.co_name:
+        return None
+    found.decorator_list = []
+    names = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
+    private = any(n.startswith("__") and not n.endswith("__") for n in _all_names(found))
+    if names & _WATCHING or private or any(name.startswith(_PREFIX) for name in names):
+        return None
+    again = _compiled(found, function, ())
+    return found if again is not None and _steps(again) == _steps(code) else None
+
+
+def _steps(code: CodeType) -> list[tuple[str, Any]]:
+    """What code does, however it calls methods, which depends on the imports of its file."""
+    found: list[tuple[str, Any]] = []
+    for one in dis.get_instructions(code):
+        jumps = one.opcode in dis.hasjrel or one.opcode in dis.hasjabs
+        what = None if jumps or isinstance(one.argval, CodeType) else (type(one.argval), one.argval)
+        if one.opname not in ("PUSH_NULL", "EXTENDED_ARG", "NOP", "CACHE"):
+            found.append((one.opname.replace("LOAD_METHOD", "LOAD_ATTR"), what))
+    return found
+
+
+def _all_names(tree: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} | {
+        n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)
+    }
+
+
+def _compiled(tree: ast.FunctionDef, function: FunctionType, more: tuple[str, ...]) -> CodeType | None:
+    """The code of a function, in which the names of its surroundings are free."""
+    free = (*function.__code__.co_freevars, *more)
+    body: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
+    arguments = ast.arguments([], [], None, [], [], None, [])
+    around = ast.copy_location(ast.FunctionDef("around", arguments, [*body, tree], []), tree)
+    module = ast.fix_missing_locations(ast.Module([around], []))
+    try:
+        flags = function.__code__.co_flags & 0x1000000
+        with quiet():
+            compiled = compile(module, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return None
+    outer = next(one for one in compiled.co_consts if isinstance(one, CodeType))
+    return next(one for one in outer.co_consts if isinstance(one, CodeType) and one.co_name == tree.name)
+
+
+class _Writer(ast.NodeTransformer):
+    """Puts sites into a function."""
+
+    def __init__(
+        self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, around: _Rewriting
+    ) -> None:
+        self.tree, self.function, self.around = tree, function, around
+        self.sites: list[LoopSite] = []
+        self.cells: dict[str, CellType] = {}
+        self.hidden = captured(tree)
+        self.twins = dict(zip(ast.walk(tree), ast.walk(twin), strict=True))  # the sites keep the loops as they are
+        self.liveness = Liveness(twin)
+        self.local = frozenset(function.__code__.co_varnames) | frozenset(function.__code__.co_freevars) | stored(tree)
+        self.outer: LoopSite | None = None
+        self.calls = False
+
+    def code(self) -> CodeType | None:
+        """The code with its sites; None where there are none, and no calls."""
+        self.generic_visit(self.tree)
+        if not self.sites and not self.calls:
+            return None
+        means = {
+            "attribute": attribute,
+            "entry": entry,
+            "errors": _ERRORS,
+            "unset": UNSET,
+            "called": self.around.called,
+        }
+        self.cells |= {_PREFIX + name: CellType(item) for name, item in means.items()}
+        return _compiled(self.tree, self.function, tuple(self.cells))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Functions inside stay as they are."""
+        return node
+
+    visit_Lambda = visit_ClassDef = visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        """A call, of the function with its own sites."""
+        self.generic_visit(node)
+        place = place_of(node.func)
+        if place and not self._is_library(root_of(node.func)):
+            self.calls = True
+            node.func = ast.Call(ast.Name(f"{_PREFIX}called", ast.Load()), [node.func], [])
+            ast.copy_location(node.func, node)
+        return node
+
+    def _is_library(self, name: str) -> bool:
+        """Whether a name stands for a module or function that is not the user's."""
+        item = self.function.__globals__.get(name, getattr(builtins, name, None))
+        file = getattr(item, "__file__", None) if isinstance(item, ModuleType) else None
+        return isinstance(item, BuiltinFunctionType | type) or (file is not None and not user_source.is_user_code(file))
+
+    def visit_For(self, node: ast.For) -> Any:
+        """A loop, with a site before it."""
+        if not _may_be_taken(node) or stored(node) & self.hidden:
+            return self.generic_visit(node)
+        places = surroundings(node, self.local)
+        own, live = self.twins[node], self.liveness
+        assert isinstance(own, ast.For)
+        started = {name: ast.Name(name, ast.Load()) for name in sorted(live.before[own] & stored(node))}
+        after = live.after[own] & stored(node)
+        where = Where(self.function.__code__.co_filename, node.lineno)
+        site = LoopSite(own, {**places, **started}, after, live.before, where, self.around.strict, self.outer)
+        self.sites.append(site)
+        name = f"{_PREFIX}site{len(self.sites)}"
+        self.cells[name] = CellType(site)
+        outer, self.outer = self.outer, site
+        self.generic_visit(node)
+        self.outer = outer
+        return _with_site(node, site, name)
+
+
+def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
+    results = sorted(site.live)
+    names = {"attribute": f"{_PREFIX}attribute", "entry": f"{_PREFIX}entry"}
+    given = ", ".join(ast.unparse(evaluated(one, names)) for one in site.places.values())
+    found = f"{_PREFIX}found"
+    lines = [
+        "try:",
+        f"    {found} = {name}({given})",
+        f"except {_PREFIX}errors:",
+        f"    {found} = None",
+        f"if {found} is None:",
+        "    pass",
+        "else:",
+    ]
+    for i, one in enumerate(results):
+        lines += [f"    if {found}[{i}] is not {_PREFIX}unset:", f"        {one} = {found}[{i}]"]
+    lines += ["    pass", f"if {name}.waits:", "    pass"]
+    attempt, choice, settled = ast.parse("\n".join(lines)).body
+    assert isinstance(choice, ast.If)
+    assert isinstance(settled, ast.If)
+    tail: list[ast.stmt] = list(ast.parse("\n".join(_settling(name, results))).body)
+    choice.body = [loop, ast.If(settled.test, tail, [])]
+    made: list[ast.stmt] = [attempt, choice]
+    own = set(ast.walk(loop))
+    for node in (node for one in made for node in ast.walk(one)):
+        if node not in own and isinstance(node, ast.stmt | ast.expr | ast.excepthandler):
+            ast.copy_location(node, loop)
+    return made
+
+
+def _settling(name: str, results: list[str]) -> list[str]:
+    """Tell a site what the plain loop has left; a name that it did not set is told as such."""
+    lines = []
+    for one in results:
+        held = f"{_PREFIX}left_{one}"
+        lines += ["try:", f"    {held} = {one}", "except NameError:", f"    {held} = {_PREFIX}unset"]
+    return [*lines, f"{name}.settle({', '.join(f'{_PREFIX}left_{one}' for one in results)})"]
+
+
+def _may_be_taken(loop: ast.For) -> bool:
+    """Whether a kernel might stand for a loop, as far as its text tells."""
+    if loop.orelse:
+        return False
+    for node in ast.walk(loop):
+        if isinstance(node, ast.stmt) and not isinstance(node, _STATEMENTS) and not _is_text(node):
+            return False
+        if isinstance(node, ast.For) and node.orelse:
+            return False
+        if isinstance(node, ast.Call) and not _is_known(node.func):
+            return False
+        if isinstance(
+            node, ast.comprehension | ast.Lambda | ast.NamedExpr | ast.Starred | ast.Await | ast.Yield | ast.JoinedStr
+        ):
+            return False
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            return False
+    return True
+
+
+def _is_known(function: ast.expr) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in _ITERATED or function.id in NAMES
+    return isinstance(function, ast.Attribute) and (function.attr in NAMES or function.attr in _METHODS)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -1,0 +1,137 @@
+"""What kernels of loops call: sums in NumPy's order, to the last bit, and extremes and their places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+_ROW = 128  # elements that NumPy adds up in eight sums side by side; more are halved
+
+
+def _inlined(function: Any) -> Any:
+    return numba.njit(error_model="numpy", forceinline=True)(function)
+
+
+def _row(x: Any, first: Any, count: Any) -> Any:
+    i, end, one = np.uint64(first), np.uint64(first + count), np.uint64(1)
+    total = -x.dtype.type(0)
+    if count >= 8:
+        a, b, c, d, e, f, g, h = total, total, total, total, total, total, total, total
+        last = end - np.uint64(count % 8)
+        while i < last:
+            a += x[i]
+            b += x[i + one]
+            c += x[i + np.uint64(2)]
+            d += x[i + np.uint64(3)]
+            e += x[i + np.uint64(4)]
+            f += x[i + np.uint64(5)]
+            g += x[i + np.uint64(6)]
+            h += x[i + np.uint64(7)]
+            i += np.uint64(8)
+        total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    while i < end:
+        total += x[i]
+        i += one
+    return total
+
+
+row = _inlined(_row)
+
+
+def _in_halves(x: Any, count: Any) -> Any:
+    """The sum of more than one row, without recursion, which is not linked; `left` is what first halves came to."""
+    first, length, done = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(64, np.int64)
+    left = np.zeros(64, x.dtype)
+    length[0] = count
+    total, depth = x[0], 0
+    while depth >= 0:
+        if length[depth] <= _ROW:
+            total = row(x, first[depth], length[depth])
+            depth -= 1
+            while depth >= 0 and done[depth] == 1:
+                total = left[depth] + total
+                depth -= 1
+            if depth < 0:
+                break
+            left[depth], done[depth] = total, 1
+        half = length[depth] // 2
+        half -= half % 8
+        first[depth + 1] = first[depth] + half * done[depth]
+        length[depth + 1] = length[depth] - half if done[depth] else half
+        depth += 1
+        done[depth] = 0
+    return total
+
+
+in_halves = numba.njit(error_model="numpy")(_in_halves)
+
+
+def _summed(x: Any, count: Any) -> Any:
+    return x.dtype.type(0) + (row(x, 0, count) if count <= _ROW else in_halves(x, count))
+
+
+# The sum of the first elements of a contiguous array.
+summed = _inlined(_summed)
+
+
+def _averaged(x: Any, count: Any) -> Any:
+    return x.dtype.type(summed(x, count) / x.dtype.type(count))
+
+
+# The mean of the first elements.
+averaged = _inlined(_averaged)
+
+
+def _larger(x: Any, y: Any) -> Any:
+    return x if x >= y or x != x else y
+
+
+# The larger of two numbers, NaN if either is; the first of equal ones.
+larger = _inlined(_larger)
+
+
+def _smaller(x: Any, y: Any) -> Any:
+    return x if x <= y or x != x else y
+
+
+smaller = _inlined(_smaller)
+
+
+def _first_of(better: Any) -> Any:
+    def place(x: Any, count: Any) -> Any:
+        best = 0
+        for i in range(1, count):
+            if x[best] != x[best]:
+                break
+            if better(x[i], x[best]) or x[i] != x[i]:
+                best = i
+        return best
+
+    return _inlined(place)
+
+
+# Where the largest of the first elements stands, the first NaN if there is one.
+largest_at = _first_of(_inlined(lambda x, y: x > y))
+smallest_at = _first_of(_inlined(lambda x, y: x < y))
+
+
+def _largest(x: Any, count: Any) -> Any:
+    best = x[0]
+    for i in range(1, count):
+        best = larger(best, x[np.uint64(i)])
+    return best
+
+
+largest = _inlined(_largest)
+
+
+def _smallest(x: Any, count: Any) -> Any:
+    best = x[0]
+    for i in range(1, count):
+        best = smaller(best, x[np.uint64(i)])
+    return best
+
+
+smallest = _inlined(_smallest)

@@ -1,0 +1,118 @@
+"""Random loops: what a kernel does is what the loop does, or raises, in results and in what is left behind.
+
+The kernels of random loops run as the Python that they are: it is not Numba that is in doubt.
+"""
+
+import linecache
+import re
+
+import numpy as np
+import pytest
+
+from dout.engine.loops import loop_sites, looped_function
+from tests.support.loop_programs import LoopProgram
+
+SIZES = [(3, 4, 5), (3, 4, 5), (4, 3, 6), (2, 5, 1)]
+
+
+@pytest.fixture(autouse=True)
+def not_compiled(monkeypatch):
+    """Kernels run as Python, and no matter how slowly."""
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    monkeypatch.setattr(loop_sites, "thread_time", lambda: 0.0)
+    monkeypatch.setattr(loop_sites, "_ASKING", 0.0)
+    monkeypatch.setattr(loop_sites.kernel_cache, "load", interpreted)
+
+
+def interpreted(name, text, types, **options):
+    namespace = {}
+    body = re.sub(r"^(@njit.*|from .*)$", "", text, flags=re.MULTILINE)
+    exec(body, {"np": np, **HELPERS, "range": lambda *ends: range(*map(int, ends))}, namespace)
+
+    def run(*arguments):
+        numbers = {float: np.float64, int: np.int64, bool: np.bool_}
+        with np.errstate(all="ignore"):
+            return namespace[name](*(numbers.get(type(item), lambda same: same)(item) for item in arguments))
+
+    return run
+
+
+HELPERS = {
+    "summed": lambda x, count: np.sum(x[:count]),
+    "averaged": lambda x, count: np.mean(x[:count]),
+    "larger": np.maximum,
+    "smaller": np.minimum,
+    "largest": lambda x, count: np.max(x[:count]),
+    "smallest": lambda x, count: np.min(x[:count]),
+    "largest_at": lambda x, count: np.argmax(x[:count]),
+    "smallest_at": lambda x, count: np.argmin(x[:count]),
+}
+
+
+def program(source, name):
+    """The function, with its source where `inspect` looks for it."""
+    file = f"<{name}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    namespace = {"np": np}
+    exec(compile(source, file, "exec"), namespace)
+    return namespace["program"]
+
+
+def given(seed, sizes):
+    rng = np.random.default_rng(seed)
+    a, b, c = sizes
+    dtype = np.float32 if seed % 4 == 3 else np.float64
+    x, out = rng.normal(size=(2, a, b, c)).round(2).astype(dtype)
+    y, labels = rng.normal(size=(b, c)).astype(dtype), rng.integers(0, a, size=a)
+    return x, y, labels, out, float(rng.normal()), int(rng.integers(1, 4))
+
+
+def outcome(function, arguments):
+    """What a call gives or raises, and what it leaves in its arguments."""
+    try:
+        with np.errstate(all="ignore"):
+            result = function(*arguments)
+    except Exception as error:  # whatever it is, it has to be the same
+        result = (type(error).__name__, str(error))
+    return result, arguments[:4]
+
+
+def same(ours, theirs):
+    if isinstance(ours, np.ndarray | np.floating | float):
+        near = 1e-3 if np.asarray(ours).dtype == np.float32 else 1e-9
+        with np.errstate(all="ignore"):
+            return type(ours) is type(theirs) and np.allclose(ours, theirs, rtol=near, atol=near, equal_nan=True)
+    if isinstance(ours, tuple):
+        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    return type(ours) is type(theirs) and ours == theirs
+
+
+def compare(seed):
+    """Several calls of one random program; how many loops ran as kernels."""
+    source = LoopProgram(seed).source
+    plain = program(source, f"loops {seed}")
+    looped = looped_function.looped_function(plain, strict=False)
+    assert looped is not None
+    kernels = 0
+    for sizes in SIZES:
+        for site in looped.sites:
+            site.turns = 0
+        ours, theirs = (outcome(function, given(seed, sizes)) for function in (looped.run, plain))
+        assert same(ours, theirs), f"seed {seed}, {sizes}\n{source}"
+        kernels += sum(site.turns > 0 and not site.pending for site in looped.sites)
+    why = [why for site in looped.sites for why in site.why_not]
+    assert not [one for one in why if "other numbers" in one], f"seed {seed}\n{source}"
+    return kernels
+
+
+@pytest.mark.parametrize("first", range(0, 300, 50))
+def test_loops_run_as_they_would_plainly(first):
+    kernels = [compare(seed) for seed in range(first, first + 50)]
+    assert sum(kernels) > 50  # most of them are of the kind that a kernel can take
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(300, 20_300, 500))
+def test_many_more_loops_run_as_they_would_plainly(first):
+    for seed in range(first, first + 500):
+        compare(seed)
