@@ -123,7 +123,7 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     judged = Judged(place.name, node, node, place.parameter)
     if got.shape != value.shape:
         shape = f"its shape is {got.shape}"
-        return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {}, shape), "shapes", None
+        return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {node: value}, shape), "shapes", None
     expected, error = np.array(got, dtype=float), np.full(value.shape, place.lost)
     route, compared = "complex step", []
     for index in _some(value):
@@ -149,7 +149,7 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
         word, because = (Word.REFUTED, "") if np.any(~(off <= allowed)) else (Word.AGREES, "")
     pairs = [(expected[index], float(got[index])) for index in compared]
     ratio = ratio_of_floats([e for e, _ in pairs], [g for _, g in pairs], _constancy(place.value))
-    return Outcome(judged, word, expected, np.asarray(got, dtype=float), {}, because), route, ratio
+    return Outcome(judged, word, expected, np.asarray(got, dtype=float), {node: value}, because), route, ratio
 
 
 def _precision(value: Any) -> float:

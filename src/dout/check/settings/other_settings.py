@@ -30,6 +30,8 @@ class OtherSubject:
     subject: Subject
     meant: bool = True
     of_inputs: bool = False  # it is the same layer, on other inputs
+    of_a_flag: bool = False
+    of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
 
 
 def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
@@ -53,10 +55,39 @@ def _of_constructor(subject: Subject, what: Target, init: Mapping[str, Any]) -> 
         name, value = parameter.name, init.get(parameter.name, parameter.default)
         if value is parameter.empty or _is_of_training(name, value):
             continue
-        words = source.strings_for(what.cls, name, what.cls) if isinstance(value, str) else ()
+        if value is None:
+            yield from _instead_of_none(subject, what, init, name)
+            continue
+        words = _words_for(what.cls, name) if isinstance(value, str) else ()
         for other in (*_others(value), *_other_words(value, words)):
             make = partial(what.fresh, {**init, name: other})
             yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+
+
+def _words_for(cls: type, name: str) -> tuple[str, ...]:
+    """What a constructor's argument is compared with, in the class or one that it is made of."""
+    return next(filter(None, (source.strings_for(one, name, one) for one in cls.__mro__[:-1])), ())
+
+
+def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], name: str) -> Iterator[OtherSubject]:
+    """With a small number for an argument that is None, or as many weights as a sample has numbers.
+
+    It has to be kept as it is where a number or None is kept now: an array that stands for None has a shape to fit.
+    """
+    first = next((x for x in subject.inputs if isinstance(x, np.ndarray) and x.ndim), None)
+    weights = [] if first is None else [np.linspace(0.5, 1.5, first.shape[-1])]
+    others: list[Any] = [0, 1, 2, *weights]
+    for other in others:
+        make = partial(what.fresh, {**init, name: other})
+        try:
+            with quiet():
+                mine, theirs = attributes_of(subject.again()), attributes_of(make())
+        except Exception:  # the layer's own: it does not take this
+            continue
+        kept = [path for path, value in theirs.items() if type(value) is type(other) and np.array_equal(value, other)]
+        if kept and all(type(mine.get(path)) in (int, type(None)) for path in kept):
+            said = other if isinstance(other, int) else f"array({len(other)})"
+            yield OtherSubject(f"with {name} = {said}", replace(subject, make=make, memo={}), of_nothing=True)
 
 
 def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
@@ -79,7 +110,7 @@ def _is_of_training(name: str, value: Any) -> bool:
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:
-    return OtherSubject(f"with {words}", subject, meant=not isinstance(value, bool))
+    return OtherSubject(f"with {words}", subject, of_a_flag=isinstance(value, bool))
 
 
 def _fixed(subject: Subject) -> dict[str, Any]:
@@ -169,7 +200,10 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 
 
 def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
-    """With one axis more behind the samples, if forward counts axes from the end and does the same in each place."""
+    """With one axis more behind the samples, if forward counts axes from the end and does the same in each place.
+
+    The layer is plainly meant for that if backward counts from the end, too.
+    """
     arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
     if (
         not source.counts_from_the_end(subject.again().forward)
@@ -194,7 +228,7 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if all(alike):
-        yield replace(_on(subject, stacked, group), meant=False)
+        yield replace(_on(subject, stacked, group), meant=source.counts_from_the_end(subject.again().backward))
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:

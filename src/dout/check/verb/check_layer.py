@@ -25,7 +25,7 @@ from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
-from dout.check.settings.settings_sweep import wrong_elsewhere
+from dout.check.settings.settings_sweep import settings_swept
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
@@ -102,8 +102,9 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement, findings, there = _judged(subject, first, seen)
     judgement = by_convention(there, judgement)
+    untried: tuple[str, ...] = ()
     if judgement.verdicts and not judgement.refuted and not subject.foreign:
-        elsewhere = wrong_elsewhere(subject, judgement, target, init)
+        elsewhere, untried = settings_swept(subject, judgement, target, init)
         if elsewhere is not None and elsewhere.meant:
             judgement, there = elsewhere
         elif elsewhere is not None:
@@ -117,8 +118,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         verdicts=judgement.verdicts,
         missing=tuple(_missing(judgement)),
         findings=tuple(findings),
-        branches=tuple(judgement.covered.told()),
-        branching=bool(judgement.covered) or judgement.examination is None,
+        branches=(*judgement.covered.told(), *untried),
+        branching=bool(judgement.covered) or bool(untried) or judgement.examination is None,
         file=place.file if place else None,
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
