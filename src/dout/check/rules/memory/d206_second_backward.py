@@ -96,17 +96,17 @@ def _second_round(lab: Lab) -> Findings:
 
 def _kept_draw(lab: Lab) -> Findings:
     """A mask that the first forward draws, and no later one: the same numbers are dropped for ever."""
-    layer = lab.fresh()
-    start = states(lab, layer)
-    lab.forward(layer, lab.inputs())
-    once, drawn = arrays(layer), states(lab, layer)
-    if same(start, drawn):
-        return
-    lab.forward(layer, lab.inputs())
-    if not same(states(lab, layer), start):
+    layer, draws = lab.fresh(), []
+    kept: dict[str, Any] = {}
+    for _ in range(2):
+        lab.rewind()
+        before, kept = states(lab, layer), arrays(layer)
+        lab.forward(layer, lab.inputs())
+        draws.append(states(lab, layer) != before)
+    if draws != [True, False]:
         return
     shapes = {np.shape(x) for x in lab.subject.inputs}
-    for path, array in once.items():
+    for path, array in kept.items():
         if path not in arrays(lab.layer) and array.shape in shapes and array.size > 2 and _is_mask(array):
             message = f"{path} is drawn in the first forward alone, and stays the same in all others: draw it each time"
             yield RULE.about(lab.subject, message, argument=path, cause="stale", severity="error")
