@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from dout.check.exact.difference_route import uncontradicted
+from dout.check.exact.judge import judge
+from dout.check.exact.subject import Subject
 from dout.check.verb.check_layer import check
 
 X = np.array([[1.0, -2.0, 0.5, 3.0], [0.25, 1.5, -1.0, 2.0], [-0.5, 0.75, 2.5, -3.0]])
@@ -191,3 +194,41 @@ class Decays:
 def test_a_penalty_may_be_added_to_an_average():
     (found,) = [finding for finding in check(Decays(), X).findings if finding.code == "D112"]
     assert "averages over the samples, adds 0.25·W" in found.message
+
+
+class Named:
+    """Gives NumPy's functions their arrays by name."""
+
+    def forward(self, x):
+        self.x = x
+        return np.sum(a=np.pad(array=x, pad_width=((0, 0), (1, 1)), mode="constant") ** 2, axis=1)
+
+    def backward(self, dout):
+        return 2 * self.x * dout[:, None]
+
+
+def test_an_array_that_goes_by_name_is_recorded():
+    (verdict,) = check(Named(), X).verdicts
+    assert (verdict.word, verdict.route) == ("exact", "exact arithmetic")
+
+
+class Doubles:
+    factor = 2
+
+    def forward(self, x):
+        return self.factor * x
+
+    def backward(self, dout):
+        return 2 * dout
+
+
+class Triples(Doubles):
+    factor = 3
+
+
+@pytest.mark.parametrize(("ran", "remains"), [(Doubles, 0), (Triples, 1)])
+def test_what_a_recording_refutes_is_believed_unless_plain_runs_contradict_it(ran, remains):
+    recorded = Subject.of(Triples, (X,), ("x",))
+    judgement = judge(recorded.recorded((np.ones_like(X),)))
+    subject = Subject.of(ran, (X,), ("x",))
+    assert len(uncontradicted(judgement, subject, subject.run()).refuted) == remains

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.difference_route import doubting, judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
@@ -143,13 +143,7 @@ def confirmed(judgement: Judgement, subject: Subject, first: PlainRun) -> Judgem
     if not judgement.refuted:
         return judgement
     plain = {verdict.argument: verdict.word for verdict in judge_numerically(subject, first).verdicts}
-    doubted = {n: o for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES}
-    names = {outcome.judged.name for outcome in doubted.values()}
-    because = "differences of plain runs do not confirm it"
-    verdicts = (replace(v, word=Word.INCONCLUSIVE, because=because) if v.argument in names else v
-                for v in judgement.verdicts)  # fmt: skip
-    refuted = {node: outcome for node, outcome in judgement.refuted.items() if node not in doubted}
-    return replace(judgement, verdicts=tuple(verdicts), refuted=refuted)
+    return doubting(judgement, {n for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES})
 
 
 def _numbers(test: ast.expr | None) -> list[float]:

@@ -13,7 +13,7 @@ from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
-from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.difference_route import judge_numerically, uncontradicted
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
@@ -176,7 +176,8 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             judgement = judge(trace, ends=subject.ends)
             judgement.covered.add(seen)
             if judgement.refuted:
-                judgement = confirmed(judgement, subject, first) if judgement.only_here else judgement
+                confirm = confirmed if judgement.only_here else uncontradicted
+                judgement = confirm(judgement, subject, first)
                 return judgement, [], subject
             judgement, there = on_other_sides(subject, judgement, seen)
             return judgement, [], there
