@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +21,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.judge.judged_run import STABILISER, is_label
 from dout.run import attributes_of, deep_copy, quiet
+from dout.trace.model.user_source import behind
 
 MOST_STRINGS = 4  # of one argument
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
@@ -72,7 +77,8 @@ def _words_for(cls: type, name: str) -> tuple[str, ...]:
 def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], name: str) -> Iterator[OtherSubject]:
     """With a small number for an argument that is None, or as many weights as a sample has numbers.
 
-    It has to be kept as it is where a number or None is kept now: an array that stands for None has a shape to fit.
+    It has to be kept as it is where a number or None is kept now, and no other array may be made of it: one that stands
+    for None has a shape to fit.
     """
     first = next((x for x in subject.inputs if isinstance(x, np.ndarray) and x.ndim), None)
     weights = [] if first is None else [np.linspace(0.5, 1.5, first.shape[-1])]
@@ -85,9 +91,15 @@ def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], na
         except Exception:  # the layer's own: it does not take this
             continue
         kept = [path for path, value in theirs.items() if type(value) is type(other) and np.array_equal(value, other)]
-        if kept and all(type(mine.get(path)) in (int, type(None)) for path in kept):
+        made = _shapes_but(theirs, kept) != _shapes_but(mine, kept)
+        if kept and not made and all(type(mine.get(path)) in (int, type(None)) for path in kept):
             said = other if isinstance(other, int) else f"array({len(other)})"
             yield OtherSubject(f"with {name} = {said}", replace(subject, make=make, memo={}), of_nothing=True)
+
+
+def _shapes_but(held: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """The shapes of the arrays that a layer holds, but for some."""
+    return {name: item.shape for name, item in held.items() if isinstance(item, np.ndarray) and name not in names}
 
 
 def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
@@ -228,7 +240,24 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if all(alike):
-        yield replace(_on(subject, stacked, group), meant=source.counts_from_the_end(subject.again().backward))
+        yield replace(_on(subject, stacked, group), meant=_names_axes_from_the_end(subject.again().backward))
+
+
+def _names_axes_from_the_end(function: Any) -> bool:
+    """Whether a function asks for the number of axes, or names one from the end, as `axis` or in a shape."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(behind(function))))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr="ndim") | ast.Constant(value=builtins.Ellipsis):
+                return True
+            case ast.keyword(arg="axis", value=ast.UnaryOp(op=ast.USub())):
+                return True
+            case ast.Subscript(value=ast.Attribute(attr="shape"), slice=ast.UnaryOp(op=ast.USub())):
+                return True
+    return False
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:
