@@ -106,7 +106,9 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
             if other.refuted:
                 other.covered.add(covered)
                 there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
-                not_asked = variant.other_rank and not any(starmap(_is_meant, gained))
+                not_asked = variant.other_rank and not (
+                    any(starmap(_is_meant, gained)) and _does_the_same(subject, variant.subject)
+                )
                 return replace(other, elsewhere=there, not_meant=not_asked), variant.subject
         if _is_as_right(other, judgement):
             covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
@@ -121,6 +123,26 @@ def _is_meant(place: ConditionPlace, side: str) -> bool:
     test = place.condition
     is_equality = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq)
     return not (is_equality and side == FALSE and place.has_no_else)
+
+
+def _does_the_same(one: Subject, other: Subject) -> bool:
+    """Whether forward makes of inputs with an axis more what it makes of each of their parts, or the sum or mean of it.
+
+    Labels with an axis more may be others: rows with one 1.
+    """
+    lower, higher = sorted((one, other), key=lambda subject: max(map(np.ndim, subject.inputs)))
+    number = max(len(x) for x in higher.inputs if isinstance(x, np.ndarray))
+    try:
+        whole = higher.run().outputs
+        given = [tuple(copied(x[i]) if np.ndim(x) else x for x in higher.inputs) for i in range(number)]
+        each = [lower.run(inputs).outputs for inputs in given]
+    except Exception:  # the layer's own: it does not take these
+        return False
+    parts = [np.array(part, dtype=float) for part in zip(*each, strict=True)]
+    return all(
+        any(np.shape(a) == np.shape(b) and np.allclose(a, b) for b in (part, part.sum(axis=0), part.mean(axis=0)))
+        for a, part in zip(whole, parts, strict=True)
+    )
 
 
 def _is_as_right(other: Judgement, judgement: Judgement) -> bool:

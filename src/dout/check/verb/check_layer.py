@@ -81,7 +81,8 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
         return False
     judgement, _, there = _judged(subject, first, seen)
     judgement = by_convention(there, judgement)
-    wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
+    refuted = bool(judgement.refuted) and not judgement.not_meant
+    wrong = refuted or (judgement.ignores_dout and not judgement.is_loss)
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
     is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
