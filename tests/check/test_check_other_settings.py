@@ -232,3 +232,58 @@ def test_what_a_recording_refutes_is_believed_unless_plain_runs_contradict_it(ra
     judgement = judge(recorded.recorded((np.ones_like(X),)))
     subject = Subject.of(ran, (X,), ("x",))
     assert len(uncontradicted(judgement, subject, subject.run()).refuted) == remains
+
+
+class Picks:
+    """The loss of the right class, whether labels are numbers or rows; backward doubles that of rows."""
+
+    def forward(self, p, t):
+        self.p, self.t, self.rows = p, t if t.ndim == 1 else t.argmax(axis=1), t.ndim == 2
+        return -np.log(p[np.arange(len(p)), self.t]).sum()
+
+    def backward(self, dout=1):
+        dp = np.zeros_like(self.p)
+        dp[np.arange(len(dp)), self.t] = -dout / self.p[np.arange(len(dp)), self.t]
+        if self.rows:
+            dp = 2 * dp
+        return dp
+
+
+def test_labels_come_as_numbers_and_as_rows():
+    (found,) = errors(check(Picks(), np.exp(X), np.array([1, 0, 3])))
+    assert "where `" in found.message
+
+
+class Softmax:
+    """Its backward multiplies columns with columns, which goes well with one class alone."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        columns = [y[:, None] for y in self.y]
+        return np.stack([(np.diagflat(y) - y @ y) @ d for y, d in zip(columns, dout, strict=True)])
+
+
+def test_one_class_is_no_example_of_a_softmax():
+    assert [finding.code for finding in errors(check(Softmax, X[:, :1]))] == ["D001"]
+
+
+class Windows:
+    """Places its windows at the wrong steps, which one window does not show."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return np.stack([x[:, i : i + 3].sum(axis=1) for i in range(0, x.shape[1] - 2, 2)], axis=1)
+
+    def backward(self, dout):
+        dx = np.zeros(self.shape)
+        for place in range(dout.shape[1]):
+            dx[:, place : place + 3] += dout[:, place, None]
+        return dx
+
+
+def test_larger_inputs_show_what_one_window_hides():
+    assert ["on larger inputs" in finding.message for finding in errors(check(Windows(), X))] == [True]

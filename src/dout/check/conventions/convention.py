@@ -102,7 +102,9 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
     for outcome in judgement.refuted.values():
         gradient = RefutedGradient(subject, judgement, outcome, samples, loss)
         convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else (_stops,)))), None)
-        if convention is not None:
+        if convention is not None and convention.word == Word.SCALED and judgement.elsewhere:
+            remarks[gradient.name] = f"it is {convention.because} there alone"  # as given it is the derivative itself
+        elif convention is not None:
             found[gradient.name] = convention
         elif uses_dout and (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
             remarks[gradient.name] = remark

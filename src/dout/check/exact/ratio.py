@@ -36,6 +36,8 @@ def alike(found: Iterable[Likeness]) -> Likeness:
     told = [one for one in found if one.ratio is None or not math.isnan(one.ratio)]
     first = told[0].ratio if told else None
     close = max((one.close for one in found), default=EXACTLY)
+    if found and not told:
+        return Likeness(math.nan, all(one.passed for one in found), close)
     same = first is not None and all(o.ratio is not None and abs(o.ratio - first) <= close * abs(first) for o in told)
     return Likeness(first if same else None, bool(found) and all(one.passed for one in found), close)
 

@@ -24,13 +24,14 @@ from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied
+from dout.run import PlainRun, attributes_of, copied, quiet
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
 MOST_SECONDS = 2.0  # for all variants
 MOST_SIZE = 300  # of an axis, where a condition asks for so many
 _LARGE = (30.0, 1e3, 1e5, 1e-3)
+_COLUMNS = 4
 _ON_PURPOSE = re.compile(r"clip|norm", re.IGNORECASE)  # a gradient is cut off
 
 
@@ -58,10 +59,25 @@ def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Var
     if not tests:
         return
     yield from (Variant(item, trusted=False) for item in _of_other_flags(subject, tests))
+    yield from map(Variant, _of_labels_as_rows(subject))
     yield from map(Variant, _of_other_sizes(subject, numbers))
     yield from (Variant(item, other_rank=True) for item in _of_other_ranks(subject))
     for seed, move in enumerate([*map(far, _LARGE), of_sign(1, 10.0), of_sign(-1, 10.0), *map(_about, numbers)]):
         yield Variant(_moved(subject, 10 + seed, move), far=True)
+
+
+def with_more_columns(subject: Subject) -> Subject | None:
+    """The layer on an input of several columns instead of one, of which nothing can be told, if forward takes it."""
+    if len(subject.inputs) != 1 or np.shape(subject.inputs[0])[-1:] != (1,) or np.ndim(subject.inputs[0]) < 2:
+        return None
+    (x,) = subject.fresh_inputs()
+    wider = replace(subject, inputs=(resized_along(x, x.ndim - 1, 1, _COLUMNS),), memo={})
+    try:
+        with quiet():
+            outputs = wider.runner.forward(wider.again(), wider.fresh_inputs())
+    except Exception:  # the layer's own: it is for one column
+        return None
+    return wider if outputs else None
 
 
 def is_on_purpose(place: ConditionPlace) -> bool:
@@ -198,6 +214,36 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
             if size >= 1 and size != length:
                 resized_ = tuple(resized_along(x, axis, length, size) for x in subject.inputs)
                 yield replace(subject, inputs=resized_, memo={})
+
+
+def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
+    """Labels that are whole numbers as rows with one 1, and the other way, if forward makes the same of them.
+
+    They stand beside scores with a number for each class.
+    """
+    tables = [i for i, x in enumerate(subject.inputs) if np.ndim(x) == 2 and not _has_rows_with_one(np.asarray(x))]
+    for i, x in enumerate(subject.inputs if tables else ()):
+        scores, labels = np.shape(subject.inputs[tables[0]]), np.asarray(x)
+        other: Any = None
+        if labels.shape == scores[:1] and labels.dtype.kind in "iu" and labels.max(initial=0) < scores[1]:
+            other = np.eye(scores[1])[labels]
+        elif labels.shape == scores and _has_rows_with_one(labels):
+            other = np.argmax(labels, axis=1)
+        if other is None:
+            continue
+        inputs = (*subject.fresh_inputs()[:i], other, *subject.fresh_inputs()[i + 1 :])
+        found = replace(subject, inputs=inputs, memo={})
+        try:
+            pairs = zip(subject.run().outputs, found.run().outputs, strict=True)
+            if all(np.allclose(a, b) for a, b in pairs):
+                yield found
+        except Exception:  # the layer's own: it does not take these
+            continue
+
+
+def _has_rows_with_one(x: Any) -> bool:
+    """Whether each row has one 1 among zeros."""
+    return x.ndim == 2 and bool(np.isin(x, (0, 1)).all() and np.all(x.sum(axis=1) == 1))
 
 
 def _of_other_ranks(subject: Subject) -> Iterator[Subject]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,8 +57,10 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     """
     latest = spent() + MOST_SECONDS
     doubtful: WrongElsewhere | None = None
-    room = _takes_larger(subject, judgement)
-    for number, other in enumerate(other_subjects(subject, target, init, room)):
+    larger = _on_larger(subject)
+    room = larger is not None and _takes(larger, judgement)
+    first = [larger] if larger is not None and not room else []
+    for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
         if spent() > latest or number == MOST_SETTINGS:
             return Sweep(doubtful, (f"{other.words}, and at other settings that are not tried: there are too many",))
         try:
@@ -74,12 +77,19 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     return Sweep(doubtful)
 
 
-def _takes_larger(subject: Subject, judgement: Judgement) -> bool:
-    """Whether the layer as it is takes larger inputs, and nothing is wrong on them: it may know the size of its own."""
-    larger = larger_inputs(subject)
+def _on_larger(subject: Subject) -> OtherSubject | None:
+    """The layer as it is, on larger inputs."""
+    inputs = larger_inputs(subject)
+    if inputs is None:
+        return None
+    words = f"on larger inputs, {np.shape(inputs[0])}"
+    return OtherSubject(words, replace(subject, inputs=inputs, memo={}), of_inputs=True)
+
+
+def _takes(larger: OtherSubject, judgement: Judgement) -> bool:
+    """Whether the layer takes larger inputs, and nothing is wrong on them: it may know the size of its own."""
     try:
-        other = OtherSubject("", replace(subject, inputs=larger, memo={})) if larger is not None else None
-        return other is not None and not _is_suspicious(other, judgement)
+        return not _is_suspicious(larger, judgement)
     except Exception:  # the layer's own
         return False
 

@@ -18,7 +18,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.lab.input_variants import confirmed, on_other_sides
+from dout.check.lab.input_variants import confirmed, on_other_sides, with_more_columns
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Refuted
@@ -102,6 +102,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     if unjudged is not None:
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement, findings, there = _judged(subject, first, seen)
+    if judgement.says_nothing and (wider := with_more_columns(subject)) is not None:
+        return _examined(wider, target, init, given)
     judgement = by_convention(there, judgement)
     untried: tuple[str, ...] = ()
     if judgement.verdicts and not judgement.refuted and not subject.foreign:
