@@ -287,3 +287,31 @@ class Windows:
 
 def test_larger_inputs_show_what_one_window_hides():
     assert ["on larger inputs" in finding.message for finding in errors(check(Windows(), X))] == [True]
+
+
+class Gained(Weighted):
+    """Leaves out a gain that is 1."""
+
+    def __init__(self, shift=1):
+        super().__init__()
+        self.gain = 1.0
+        self.shift = shift
+
+    def forward(self, x):
+        self.x = x
+        return self.gain * self.shift * x**2
+
+
+def test_what_a_layer_holds_is_a_setting_too():
+    assert ["with shift = 2" in finding.message for finding in errors(check(Gained, X))] == [True]
+    assert ["with self.shift = 2" in finding.message for finding in errors(check(Gained(), X))] == [True]
+
+
+class GainOnly(Gained):
+    def backward(self, dout):
+        return self.shift * super().backward(dout)
+
+
+def test_a_number_that_stands_in_the_constructor_is_warned_of():
+    found = [finding for finding in check(GainOnly, X).findings if finding.code == "D101"]
+    assert [(f.severity, "with self.gain = " in f.message) for f in found] == [("warning", True)]

@@ -19,6 +19,7 @@ from dout.adapt.interface.adapted_layer import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
+from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
 from dout.run import attributes_of, deep_copy, quiet
 from dout.trace.model.user_source import behind
@@ -46,7 +47,8 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
     """
     what = Target(target)
     larger = larger_inputs(subject) if room else None
-    for other in (*(_of_constructor(subject, what, init) if what.is_class else ()), *_of_forward(subject)):
+    of_constructor = _of_constructor(subject, what, init) if what.is_class else ()
+    for other in (*of_constructor, *_of_attributes(subject, what), *_of_forward(subject)):
         yield other
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
@@ -67,6 +69,28 @@ def _of_constructor(subject: Subject, what: Target, init: Mapping[str, Any]) -> 
         for other in (*_others(value), *_other_words(value, words)):
             make = partial(what.fresh, {**init, name: other})
             yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+
+
+def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:
+    """With another value of a number that the layer holds: of an argument's if it is built already, or of a literal's.
+
+    Nobody may ever give a literal another value.
+    """
+    held = attributes_of(subject.again())
+    for setting in (one for cls in what.cls.__mro__[:-1] for one in held_settings(cls)):
+        value = held.get(setting.name)
+        if (setting.is_argument and what.is_class) or _is_of_training(setting.name, value):
+            continue
+        for other in _others(value):
+            make = partial(_with, subject.make, setting.name, other)
+            at = _at(f"self.{setting.name} = {other!r}", replace(subject, make=make, memo={}), value)
+            yield replace(at, meant=setting.is_argument)
+
+
+def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
+    layer = make()
+    attributes_of(layer)[name] = value
+    return layer
 
 
 def _words_for(cls: type, name: str) -> tuple[str, ...]:
