@@ -315,3 +315,23 @@ class GainOnly(Gained):
 def test_a_number_that_stands_in_the_constructor_is_warned_of():
     found = [finding for finding in check(GainOnly, X).findings if finding.code == "D101"]
     assert [(f.severity, "with self.gain = " in f.message) for f in found] == [("warning", True)]
+
+
+class Lasso:
+    """Takes w for its sign, which noughts and ones do not show."""
+
+    def __init__(self, strength=0.0):
+        self.strength = strength
+
+    def forward(self, w, x):
+        self.w, self.x = w, x
+        return np.sum((x @ w) ** 2) + self.strength * np.abs(w).sum()
+
+    def backward(self, dout):
+        return dout * (2 * self.x.T @ self.x @ self.w + self.strength * self.w)
+
+
+def test_noughts_and_ones_are_no_example_of_what_has_a_gradient():
+    (found,) = errors(check(Lasso, np.eye(4)[:, :3], X))
+    assert found.argument == "w"
+    assert "strength = 0.3" in found.message or "than 0 and 1 in w" in found.message

@@ -172,7 +172,7 @@ def _others(value: Any) -> list[Any]:
     """Other values of a setting: the neighbours of a whole number, a rate that is on, another share, the other flag.
 
     >>> _others(1), _others(0), _others(-1), _others(0.5), _others(0.0), _others((2, 2))
-    ([2, 0], [1], [0, 1], [0.35], [0.3], [(3, 3)])
+    ([2, 0], [1], [0, 1], [0.35], [0.3], [(3, 3), (2, 3)])
     """
     if isinstance(value, bool):
         return [not value]
@@ -182,7 +182,7 @@ def _others(value: Any) -> list[Any]:
         share = round(0.6 * value + 0.05, 6) if value < 1 else round(0.375 * value, 6)
         return [_SWITCHED_ON] if value == 0 else [share] if value > STABILISER else []
     if isinstance(value, tuple) and value and all(type(item) is int for item in value):
-        return [tuple(item + 1 for item in value)]
+        return [tuple(item + 1 for item in value), *([(*value[:-1], value[-1] + 1)] if len(value) > 1 else [])]
     if isinstance(value, list) and value and all(type(item) is int for item in value):
         return [[*value, value[-1]]]
     return []
@@ -236,13 +236,14 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 
 
 def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
-    """With one axis more behind the samples, if forward counts axes from the end and does the same in each place.
+    """With one axis more behind the samples, if axes are counted from the end and forward does the same in each place.
 
     The layer is plainly meant for that if backward counts from the end, too.
     """
-    arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
+    arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
+    is_meant = _names_axes_from_the_end(layer.backward)
     if (
-        not source.counts_from_the_end(subject.again().forward)
+        not (is_meant or source.counts_from_the_end(layer.forward))
         or not arrays
         or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
     ):
@@ -264,7 +265,7 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if all(alike):
-        yield replace(_on(subject, stacked, group), meant=_names_axes_from_the_end(subject.again().backward))
+        yield replace(_on(subject, stacked, group), meant=is_meant, of_inputs=False)
 
 
 def _names_axes_from_the_end(function: Any) -> bool:

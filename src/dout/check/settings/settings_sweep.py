@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dout.adapt.argument_names import names_label
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
@@ -21,6 +22,7 @@ from dout.check.lab.input_variants import confirmed
 from dout.check.settings.other_settings import OtherSubject, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
+from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
 from dout.trace.session.pairing import Pair, pairs
@@ -57,9 +59,11 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     """
     latest = spent() + MOST_SECONDS
     doubtful: WrongElsewhere | None = None
+    usual = _on_usual_numbers(subject, judgement)
+    subject = subject if usual is None else usual.subject
     larger = _on_larger(subject)
     room = larger is not None and _takes(larger, judgement)
-    first = [larger] if larger is not None and not room else []
+    first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
     for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
         if spent() > latest or number == MOST_SETTINGS:
             return Sweep(doubtful, (f"{other.words}, and at other settings that are not tried: there are too many",))
@@ -75,6 +79,26 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             return Sweep(WrongElsewhere(found, other.subject))
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
     return Sweep(doubtful)
+
+
+def _on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
+    """The layer on numbers near noughts and ones that have a gradient, and are no labels: of those w is sign(w)."""
+    judged = {verdict.argument for verdict in judgement.verdicts} - judgement.parameters
+    places = [
+        i
+        for i, (name, x) in enumerate(zip(subject.names, subject.inputs, strict=False))
+        if name in judged and not names_label(name) and _moves(x) and np.ndim(x) and np.isin(x, (0, 1)).all()
+    ]
+    if not places:
+        return None
+    generator = np.random.default_rng(0)
+    inputs = tuple(nearby(x, generator) if i in places else x for i, x in enumerate(subject.fresh_inputs()))
+    found = replace(subject, inputs=inputs, memo={})
+    try:
+        usual = all(np.all(np.isfinite(output)) for output in found.run().outputs)
+    except Exception:  # the layer's own
+        return None
+    return OtherSubject(f"on other numbers than 0 and 1 in {subject.names[places[0]]}", found) if usual else None
 
 
 def _on_larger(subject: Subject) -> OtherSubject | None:
