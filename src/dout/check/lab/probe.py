@@ -168,12 +168,14 @@ class Lab:
     def grown(self) -> tuple[str, ...]:
         """The paths of arrays that were absent or 0, and grow by the same amount with each backward.
 
-        The gradient that backward returns is none of them, unless the layer has a method to clear it.
+        The gradient of an input that backward returns is none of them, unless the layer has a method to clear it.
         """
         layer = self.fresh()
         before = snapshot(layer)
         run = self.run(layer=layer)
-        returned = [] if any(map(_CLEARS.search, dir(type(layer)))) else run.gradients
+        clears = any(map(_CLEARS.search, dir(type(layer))))
+        given = [] if clears else zip(run.gradients, run.inputs, strict=False)
+        returned = [g for g, x in given if is_float_array(x) and np.shape(g) == x.shape]
         held = {path for path, array in arrays(layer).items() if any(array is gradient for gradient in returned)}
         once = snapshot(layer)
         self.backward(layer, tuple(map(copied, self.base.douts)))
