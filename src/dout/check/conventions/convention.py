@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -293,27 +293,38 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
 
 
 def _penalised(gradient: RefutedGradient) -> Convention | None:
-    """A penalty on a parameter, λ·W or λ·sign(W), that backward adds and forward does not: weight decay.
+    """A penalty on a parameter, λ·W, λ·sign(W) or both, that backward adds and forward does not: weight decay.
 
     It may be added to an average over the samples.
     """
     outcome = gradient.outcome
     value = outcome.point.get(outcome.judged.node)
-    if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 2:
+    if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 3:
         return None
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
-    penalties = (gradient.name, value), (f"sign({gradient.name})", np.sign(value))
+    known = {gradient.name: value, f"sign({gradient.name})": np.sign(value)}
     averages = [constant.at(gradient.samples.shape) for constant in _averages(len(gradient.samples.shape))]
-    close = 1e-6 if gradient.judgement.examination is not None else _BY_DIFFERENCES
-    for share, (symbol, penalty) in product(dict.fromkeys((1.0, *averages)), penalties):
+    for share, names in product(dict.fromkeys((1.0, *averages)), [*([name] for name in known), list(known)]):
         added = np.asarray(outcome.got) - share * expected
-        strength = float(np.sum(added * penalty) / np.sum(penalty * penalty)) if np.ptp(penalty) else 0.0
-        least = 1e-3 * close * np.max(np.abs(added))
-        if strength > 0 and np.allclose(added, strength * penalty, rtol=close, atol=least):
+        strengths = _strengths(added, [known[name] for name in names], gradient.judgement.examination is not None)
+        if strengths:
             averaged = "" if share == 1 else "averages over the samples, "
-            because = f"backward {averaged}adds {strength:.4g}·{symbol}, and forward no such penalty"
+            penalty = " + ".join(f"{strength:.4g}·{name}" for strength, name in zip(strengths, names, strict=True))
+            because = f"backward {averaged}adds {penalty}, and forward no such penalty"
             return Convention(Word.PENALISED, because)
     return None
+
+
+def _strengths(added: Any, penalties: Sequence[Any], exact: bool) -> list[float]:
+    """How strong each penalty is, where they add up to just that; nothing where they do not."""
+    if not all(map(np.ptp, penalties)):
+        return []
+    columns = np.stack([penalty.ravel() for penalty in penalties], axis=1)
+    found = np.linalg.lstsq(columns, np.ravel(added), rcond=None)[0]
+    close = 1e-6 if exact else _BY_DIFFERENCES
+    least = 1e-3 * close * np.max(np.abs(added))
+    fits = np.allclose(np.ravel(added), columns @ found, rtol=close, atol=least)
+    return found.tolist() if fits and np.all(found > 0) else []
 
 
 def _stops(gradient: RefutedGradient) -> Convention | None:

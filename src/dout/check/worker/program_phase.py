@@ -64,8 +64,8 @@ class UsedLayers:
         ours = [c for c in run.layers if c.used and (_file_of(c), c.report.layer) not in told]
         layers = [*outcome.layers, *ours]
         first = _first_wrong(run.layers)
-        if not layers and not outcome.problem:
-            outcome = replace(outcome, problem=run.problem, traceback=run.traceback)
+        problem = ("", "") if layers else (run.problem or outcome.problem, run.traceback or outcome.traceback)
+        outcome = replace(outcome, problem=problem[0], traceback=problem[1])  # the program ran as it is meant to run
         happened = [run.problem, *run.remarks] if layers else run.remarks
         outcome.network = f"{near(run.job.where)}: {first}" if first else ""
         remarks = list(dict.fromkeys([*filter(None, happened), *outcome.remarks]))

@@ -79,6 +79,7 @@ class LoadRun:
     lost: list[tuple[str, str]] = field(default_factory=list)  # classes that were not made: file and name
     spent: float = 0.0
     ended: bool = False  # the author's code has asked to end: what follows is read for its definitions only
+    shown: bool = False  # a training was cut short, and what follows may fail for want of what it would have made
     hears: Callable[[FrameType, str, Any], object] | None = None  # is told of each call, but of those of imports
 
     def note(self, stop: Stop) -> None:
@@ -197,6 +198,7 @@ class _Statements:
             why = _ENDS if stop.code in (None, 0) else f"ended with exit code {stop.code}"
             self._stopped(statement, "exit", why)
         except EndOfRun:  # it has shown what it does; what follows is short, or is not needed
+            whole.shown = True
             whole.spent = max(whole.spent, whole.rules.timeout - _REST)
         except NeedsError as error:
             self._stopped(statement, "needs", str(error))
@@ -220,7 +222,7 @@ class _Statements:
     def _stopped(self, statement: ast.stmt, kind: Kind, why: str, shown_: str = "", line: int | None = None) -> None:
         stop = Stop(self.file, line or statement.lineno, kind, why, shown_)
         again = kind == "needs" and any(s.kind == "needs" and s.why == why for s in self.whole.stops)
-        if not again and not (kind == "needs" and _FOLLOWS in why):
+        if not (again or self.whole.shown or (kind == "needs" and _FOLLOWS in why)):
             self.whole.note(stop)
         self._stand_for(statement, why.removeprefix("needs ") if kind == "needs" else f"{_FOLLOWS}{stop}")
 
