@@ -179,7 +179,7 @@ def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]
         raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
     found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
-    told = " ".join(as_options("--input", used, inputs))
+    told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
     return replace(trace, target=target), f"dout chose {told}" if told else ""
 
 

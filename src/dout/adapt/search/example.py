@@ -20,20 +20,20 @@ from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
 
-def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Trace, dict[str, Any]]:
+def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Trace, Example]:
     """Record a layer class, a layer or a function on `inputs`, or on small ones that it takes; return those too.
 
-    It is a copy of a layer that runs. Raises TargetError where an input is unknown or none that was tried is taken,
-    with the last error of the user's code as its cause; and what the user's code raises on inputs that were given.
+    A class is built with `init`, and with what else its constructor takes. It is a copy of a layer that runs. Raises
+    TargetError where an input is unknown or none that was tried is taken, with the last error of the user's code as its
+    cause; and what the user's code raises on inputs that were given.
     """
     target = Target.of(target)
-    target.builder(init)
-    found = example(target, init, inputs, build_it=False, to_look_at=True)
+    found = example(target, init, inputs, to_look_at=True)
     layer, given = as_found(target, found)
     if layer is not target.named:
-        return record(Target(layer).fresh(init), *map(deep_copy, given)), dict(found.inputs)
+        return record(Target(layer).fresh(found.init), *map(deep_copy, given)), found
     ordered, keywords = target.arguments(copies(found.inputs))
-    return record(target.fresh(init), *ordered, **keywords), dict(found.inputs)
+    return record(target.fresh(found.init), *ordered, **keywords), found
 
 
 def adapted(
@@ -72,25 +72,25 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
 
 
 def example(
-    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, build_it: bool = True, to_look_at: bool = False,
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, to_look_at: bool = False,
     interface: Interface | None = None,
 ) -> Example:  # fmt: skip
     """Constructor arguments and inputs with which a class, a layer or a function runs: those given, the others chosen.
 
-    Trials run in silence, each on a layer and arrays of its own, for a few seconds at most. With `build_it` missing
-    constructor arguments are guessed. What is `to_look_at` is small and prints whole; else sizes are distinct.
-    `interface` is how the layer is called; else that is found out. What `dout_example()` beside it gives comes first.
+    Trials run in silence, each on a layer and arrays of its own, for a few seconds at most. What is `to_look_at` is
+    small and prints whole; else sizes are distinct. `interface` is how the layer is called; else that is found out.
+    What `dout_example()` beside it gives comes first.
     Raises TargetError where an argument is unknown, or nothing is taken.
     """
     target = Target.of(target)
     parameters = target.inputs(interface)
     named = {placed(key, parameters): value for key, value in inputs.items()}
-    beside = None if inputs and not build_it else given_beside(target.named, [p.name for p in parameters])
+    beside = given_beside(target.named, [p.name for p in parameters])
     if beside is not None:
         init, named = {**(beside[0] if target.is_class else {}), **init}, {**beside[1], **named}
     named = {**target.switched_on(interface), **named}
     target.refuse_unknown(parameters, named)
-    needed = target.not_given(init) if build_it else []
+    needed = target.not_given(init)
     if not needed:
         target.builder(init)  # says what is wrong with the arguments that were given
     open_ = [p.name for p in parameters if is_named(p) and p.default is p.empty and p.name not in named]
