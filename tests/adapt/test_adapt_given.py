@@ -130,3 +130,30 @@ class Network:
 def test_a_derivative_by_the_outputs_of_a_network_is_not_that_by_its_inputs():
     with pytest.raises(dout.DoutError, match="takes the target itself"):
         dout.check(Network)
+
+
+class Concat:
+    def forward(self, xs):
+        self.at = np.cumsum([x.shape[1] for x in xs])[:-1]
+        return np.concatenate(xs, axis=1)
+
+    def backward(self, dout):
+        return np.split(dout.copy(), self.at, axis=1)
+
+
+class Total:
+    def forward(self, xs):
+        self.number = len(xs)
+        return sum(xs)
+
+    def backward(self, dout):
+        return [dout.copy() for _ in range(self.number)]
+
+
+def test_a_list_of_arrays_is_an_input_whose_parts_have_a_gradient_each():
+    uneven = dout.check(Concat(), [np.ones((2, 3)), np.full((2, 4), 0.3)])
+    assert [(verdict.argument, str(verdict.word)) for verdict in uneven.verdicts] == [
+        ("xs[0]", "exact"),
+        ("xs[1]", "exact"),
+    ]
+    assert dout.check(Total(), [np.ones((2, 3)), np.full((2, 3), 0.3)]).ok

@@ -61,8 +61,10 @@ def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
     """Whether backward returned the gradient of its only input as a list of parts: of each channel, say."""
     if not isinstance(result, list) or len(inputs) != 1 or not all(map(is_float_array, result)):
         return False
-    (shape,) = map(np.shape, inputs.values())
-    return bool(result) and {np.shape(part) for part in result} == {shape[1:]}
+    (given,) = inputs.values()
+    if isinstance(given, list | tuple):  # whose parts have a gradient each
+        return False
+    return bool(result) and {np.shape(part) for part in result} == {np.shape(given)[1:]}
 
 
 def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:

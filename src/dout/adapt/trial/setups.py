@@ -15,7 +15,7 @@ from dout.adapt.interface.collaborators import two_parts
 from dout.adapt.interface.interface import OPTIMIZER, Interface, required, setups_of
 from dout.adapt.source import attributes_read, parts_in
 from dout.adapt.trial.previous_layer import Previous
-from dout.run import attributes_of
+from dout.run import attributes_of, flat
 
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
 _MODE = re.compile(r"_*(is_?)?train(ing)?(_?mode)?")
@@ -33,7 +33,7 @@ def prepared(
 
     A container without parts gets two.
     """
-    shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
+    shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
     held = _attributes(cls, make)
     modes = _closed_modes(held)
     parts = parts_in(cls)
@@ -57,7 +57,7 @@ def _with_calls(
 ) -> Iterator[Interface]:
     """With all methods that may prepare a layer called, and with each alone, after what is `known`."""
     tried = []
-    shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
+    shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
     sample, last = shape[1:] or shape, shape[-1] if shape else 1
     for given in ((sample, last), (sample, sample), (shape, last)):
         made = (_call(cls, name, given, inputs) for name in setups_of(cls) if name != interface.forward)

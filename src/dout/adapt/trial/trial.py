@@ -185,7 +185,7 @@ class Trials:
             raise
         except Exception as error:
             tried = Tried(Fit.FORWARD, interface, error)
-            lines = all(np.ndim(x) == 1 for x in (*inputs.values(), *outputs))
+            lines = all(np.ndim(x) == 1 for x in flat([*inputs.values(), *outputs]))
             if lines and not interface.row and DOUT in interface.roles:
                 row = self._try(replace(interface, row=True), make, inputs)
                 tried = row if row.fit > tried.fit else tried
