@@ -423,3 +423,21 @@ def test_the_summary_counts_what_is_right_up_to_a_constant():
 def test_the_report_shows_the_constant_beside_the_word():
     lines = str(check(Averaged(), X)).splitlines()
     assert any("~ W" in line and f"{SCALED}: 1/N of the derivative" in line for line in lines)
+
+
+def test_penalties_of_both_kinds_may_be_added_together():
+    class Decayed:
+        def __init__(self):
+            self.W = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dout):
+            self.dW = self.x.T @ dout + 0.125 * self.W + 0.25 * np.sign(self.W)
+            return dout @ self.W.T
+
+    report = dout.check(Decayed(), np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]]))
+    (verdict,) = (verdict for verdict in report.verdicts if verdict.argument == "W")
+    assert verdict.because.startswith("backward adds 0.125·W + 0.25·sign(W)")

@@ -299,7 +299,7 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     """
     outcome = gradient.outcome
     value = outcome.point.get(outcome.judged.node)
-    if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 3:
+    if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 2:
         return None
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
     known = {gradient.name: value, f"sign({gradient.name})": np.sign(value)}
@@ -317,7 +317,7 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
 
 def _strengths(added: Any, penalties: Sequence[Any], exact: bool) -> list[float]:
     """How strong each penalty is, where they add up to just that; nothing where they do not."""
-    if not all(map(np.ptp, penalties)):
+    if not all(map(np.ptp, penalties)) or np.size(added) <= len(penalties):  # as many as they are fit anything
         return []
     columns = np.stack([penalty.ravel() for penalty in penalties], axis=1)
     found = np.linalg.lstsq(columns, np.ravel(added), rcond=None)[0]
