@@ -438,6 +438,6 @@ def test_penalties_of_both_kinds_may_be_added_together():
             self.dW = self.x.T @ dout + 0.125 * self.W + 0.25 * np.sign(self.W)
             return dout @ self.W.T
 
-    report = dout.check(Decayed(), np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]]))
+    report = check(Decayed(), np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]]))
     (verdict,) = (verdict for verdict in report.verdicts if verdict.argument == "W")
     assert verdict.because.startswith("backward adds 0.125·W + 0.25·sign(W)")
