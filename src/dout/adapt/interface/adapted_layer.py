@@ -34,7 +34,7 @@ from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
-KEPT, FIXED, INLET, AGAIN = "_dout_kept", "_dout_fixed", "_dout_inlet", "_dout_again"
+KEPT, FIXED, INLET, AGAIN, GIVEN = "_dout_kept", "_dout_fixed", "_dout_inlet", "_dout_again", "_dout_given"
 _inside: set[int] = set()  # layers in whose own code we are
 
 
@@ -170,6 +170,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     result = method(context, *inputs) if interface.context else method(*inputs)
     if interface.out is not None:
         result = getattr(layer, interface.out)
+    if interface.gives:
+        result, given = _with_gradients(result, interface.forward)
     caches = interface.roles.count(CACHE)
     cache: tuple[Any, ...] = ()
     if caches and isinstance(result, tuple) and len(result) > 1:
@@ -189,9 +191,18 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         kept[INLET] = inputs[0]
     if context is not None:
         kept[CONTEXT] = context
+    if interface.gives:
+        kept[GIVEN] = given
     if kept:
         attributes_of(layer)[KEPT] = kept if again is None else {**kept, AGAIN: again}
     return result
+
+
+def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
+    """The number and the gradients among what a loss returned. Raises TypeError where it is no number."""
+    if not (isinstance(result, tuple) and len(result) > 1 and np.size(plain(result[0])) == 1):
+        raise TypeError(f"{name} has returned no number with its gradients")
+    return result[0], result[1] if len(result) == 2 else result[1:]
 
 
 # --- backward ---------------------------------------------------------------------------------------------------------
@@ -206,7 +217,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     arguments = list(_arguments(user, layer, interface, douts, handed))
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
-    result = getattr(user, interface.backward)(*arguments)
+    result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
     if interface.inlet:
         result = douts[0]
     for name in interface.after:

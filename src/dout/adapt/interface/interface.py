@@ -34,6 +34,7 @@ from dout.adapt.interface.combinations import combined
 from dout.adapt.source.argument_values import takes_target
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import is_unwritten, kept_when_called, read_by
+from dout.adapt.source.returned_names import gives_gradients
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
 from dout.run import mro_of, vars_of
@@ -108,12 +109,19 @@ class Interface:
         return self == Interface(roles=self.roles) and bool(self.roles) and set(self.roles) == {DOUT}
 
     @property
+    def gives(self) -> bool:
+        """Whether forward returns the gradients with its number, `loss, dx = softmax_loss(x, y)`: it is both methods."""
+        return self.forward == self.backward
+
+    @property
     def ends(self) -> bool:
         """Whether backward takes no upstream gradient and is not the local derivative either."""
         return DOUT not in self.roles and not self.local
 
     def __str__(self) -> str:
         before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
+        if self.gives:
+            return f"{before}{self.forward}(…), which returns its gradients too"
         roles = ", ".join(role.removesuffix("=") for role in self.roles)
         taken = f"({'ctx, …' if self.context else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
@@ -225,7 +233,8 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
     ahead, behind = methods(cls, _FORWARD), methods(cls, _BACKWARD)
     behind = [name for name in behind if name not in ahead]
     ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
-    return [(a, b) for b in behind[:2] for a in ahead[:2]]
+    found = [(a, b) for b in behind[:2] for a in ahead[:2]]
+    return found or [(n, n) for n in _written_order(cls) if gives_gradients(_static(cls, n))][:1]
 
 
 def forwards_of(cls: type) -> list[str]:
@@ -236,6 +245,9 @@ def forwards_of(cls: type) -> list[str]:
 def candidates(cls: type) -> Iterator[Interface]:
     """Every interface that the names in a class allow, the likeliest first."""
     for forward, backward in pairs_of(cls):
+        if forward == backward:
+            yield Interface(forward, backward, ())
+            return
         if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
             yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
             return
@@ -282,6 +294,10 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
         else _roles(name, taken, loss, local or len(wanted) > 1, context)
         for name in wanted
     ]
+    others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
+    if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given
+        others[0].remove(DOUT)
+        others[0].insert(0, DOUT)
     if not loss and not any(c[0] == DOUT for c in choices):  # `backward(grads, lr)`: what else would come from above?
         greek = len(wanted) == 1 and wanted[0] in ("eta", "alpha")  # some call the error so
         choices = [[DOUT, c[0]] if c[0] == GRADS or (c[0] == RATE_ROLE and greek) else c for c in choices]

@@ -25,7 +25,7 @@ class Runs:
     def __init__(self, cls: type, make: Make, inputs: Mapping[str, Any], interface: Interface) -> None:
         self.runner, self.inputs = Runner(partial(make, cls)), inputs
         names = list(inputs)
-        wanted = interface.order[0] if interface.order and interface.order[0] in names else None
+        wanted = next((name for name in names if name in interface.order), None)  # gradients come in the inputs' order
         first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x)), None)
         self.place = names.index(wanted) if wanted else first
         self.all_ones = DOUT not in interface.roles and not interface.local

@@ -71,7 +71,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     By name, `return dh_0`, where places cannot say it: of an argument that forward was not given, or of fewer gradients
     than inputs. Else by shape; where names say another order than shapes, places speak, in which they may be wrong.
     """
-    returned = source.returned_by(getattr(cls, interface.backward))
+    returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
