@@ -293,12 +293,16 @@ def _times(dout: Any, derivative: Any) -> Any:
 
 
 def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
-    """The inputs' gradients among those that stand in a dict, by their keys; the others are learned."""
+    """The inputs' gradients among those that stand in a dict, by their keys; the others are learned.
+
+    Never by their places: a number that tells of an update is no gradient.
+    """
     parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
     owners = {stem(name): name for name in (*parameters, *names)}
     owned = {owners.get(stem(str(key)), ""): gradient for key, gradient in result.items()}
     if not any(owned):
-        return tuple(result.values())
+        arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
+        return arrays[0] if len(arrays) == len(names) == 1 else None
     _learn(layer, {name: g for name, g in owned.items() if name in parameters and name not in names})
     return _in_order(owned, names)
 

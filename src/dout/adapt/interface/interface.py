@@ -10,7 +10,7 @@ import ast
 import functools
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -32,6 +32,7 @@ from dout.adapt.argument_names import (
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.combinations import combined
 from dout.adapt.source.argument_values import takes_target
+from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import is_unwritten, kept_when_called, read_by
 from dout.adapt.source.returned_names import gives_gradients
@@ -159,11 +160,6 @@ _BACKWARD = (
     r"(loss|cost|error|activation|f)?_?(derivat(ive|e)|gradient|grad|deriv|der)", r"_backward",
     r"backward_.*|.*_backward",
 )  # fmt: skip
-SETUPS = re.compile(
-    r"_*(set_?up|out_?shape|build|init|initiali[sz]e|connect|compile|prepare|reset|create|"
-    r"set_?(input|optim|weights|shape|in_?|prev)|(compute|infer|calc)_\w*shapes?)\w*|__call__",
-    re.IGNORECASE,
-)
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
 _ROLES = ((names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"))
 _OF_OBJECT = frozenset(dir(object))
@@ -196,10 +192,26 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
 
 
-def setups_of(cls: type) -> list[str]:
-    """The methods that may have to prepare a layer before its first forward, as they are written."""
-    names = [n for n in _written_order(cls) if SETUPS.fullmatch(n) and (n == "__call__" or not n.endswith("__"))]
-    return [n for n in names if inspect.isfunction(_static(cls, n))]
+def setups_of(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -> list[str]:
+    """The methods that write what forward and backward read and a new layer does not hold, as they are written.
+
+    `held` are the attributes of a new layer; what is None or empty in there is not held. So with what these read.
+    """
+    methods = [n for n in _written_order(cls) if inspect.isfunction(_static(cls, n)) and n not in (forward, backward)]
+    methods = [name for name in methods if name == "__call__" or not name.endswith("__")]
+    known = {name: own_attributes(getattr(cls, name)) for name in (*methods, forward, backward)}
+    lacking = {n for reads, writes in known.values() for n in (*reads, *writes)} - {n for n in held if _is_filled(held[n])}
+    written = known[forward][1] | known[backward][1]
+    wanted = ((known[forward][0] | known[backward][0]) - written) & lacking
+    found: set[str] = set()
+    while more := {name for name in methods if known[name][1] & wanted} - found:
+        found |= more
+        wanted |= {n for name in more for n in known[name][0] if n not in written} & lacking
+    return [name for name in methods if name in found]
+
+
+def _is_filled(item: Any) -> bool:
+    return item is not None and not (isinstance(item, dict | list | tuple) and not item)
 
 
 def may_be_backward(name: str) -> bool:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.argument_names import names_label
+from dout.adapt.search.argument_repair import BY_MESSAGE, arguments_at
 from dout.adapt.sizes.axis_sizes import MANY
 from dout.adapt.sizes.proposed_arrays import array_of, probabilities, whole_numbers
 from dout.clock import spent
@@ -53,14 +54,28 @@ class Failure:
         return (frame.f_code.co_filename if frame else "", str(line), str(self.error), repr(self.init))
 
     @cached_property
-    def _frames(self) -> list[tuple[FrameType, int]]:
-        """The frames of the user's code that it came through, the innermost last, each with its line."""
+    def _steps(self) -> list[TracebackType]:
+        """The way through the user's code, the innermost function last."""
         found, step = [], self.error.__traceback__
         while step is not None:
             if is_user_code(step.tb_frame.f_code.co_filename):
-                found.append((step.tb_frame, step.tb_lineno))
+                found.append(step)
             step = step.tb_next
         return found
+
+    @property
+    def _frames(self) -> list[tuple[FrameType, int]]:
+        """The functions of the user's that it came through, the innermost last, each with its line."""
+        return [(step.tb_frame, step.tb_lineno) for step in self._steps]
+
+    def of_arguments(self) -> Iterator[Change]:
+        """What to change of the constructor's arguments that stand in the expression that raised."""
+        init = {name: item for name, item in self.init.items() if name in self.free}
+        names = arguments_at(self._steps[-1] if self._steps else None, init)
+        known = {n: item for step in self._steps for n, item in step.tb_frame.f_globals.items()} if names else {}
+        for pattern, change in BY_MESSAGE if names else ():
+            if match := re.search(pattern, str(self.error)):
+                yield from change(names, init, *match.groups(), known)
 
     @property
     def progress(self) -> int:
@@ -125,6 +140,7 @@ def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failur
 def changes(failure: Failure) -> Iterator[Change]:
     """What to change of an example, by its error; the likeliest first."""
     yield from _smaller(failure)
+    yield from failure.of_arguments()
     text = str(failure.error)
     for pattern, change in _BY_MESSAGE:
         if match := re.search(pattern, text, re.IGNORECASE):

@@ -1,4 +1,4 @@
-"""Which attributes of an argument a method reads, and what it calls the items of its own."""
+"""Which attributes a method reads, of an argument and of its own instance, and which it writes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,27 @@ def attributes_read(function: Any, name: str) -> frozenset[str]:
             }
     found = (node for node in walk(own.node) if isinstance(node, ast.Attribute)) if own else ()
     return frozenset(node.attr for node in found if _is_one_of(node.value, known))
+
+
+@total(lambda: (frozenset(), frozenset()))
+def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """The attributes of its instance that a method reads, and those that it writes, or writes into."""
+    own = read(function)
+    nodes = list(walk(own.node)) if own else []
+    mine = [n for n in nodes if isinstance(n, ast.Attribute) and own and isinstance(n.value, ast.Name) and n.value.id == own.me]
+    items = {_base(n) for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
+    stored = {id(n) for n in mine if isinstance(n.ctx, ast.Store)} | {id(n) for n in items}
+    return (
+        frozenset(n.attr for n in mine if not isinstance(n.ctx, ast.Store)),
+        frozenset(n.attr for n in mine if id(n) in stored),
+    )
+
+
+def _base(node: ast.expr) -> ast.expr:
+    """What is written into: `self.p` of `self.p["W"][0] = …`."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node
 
 
 @total(dict)

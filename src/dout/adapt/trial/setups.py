@@ -44,23 +44,24 @@ def prepared(
         yield replace(interface, setup=tuple(modes))
     yield interface
     known = [*modes, *_open_attributes(held, shape)]
-    yield from _with_calls(cls, interface, known, inputs)
+    names = setups_of(cls, interface.forward, interface.backward, held)
+    yield from _with_calls(cls, interface, names, known, inputs)
     drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
     if drawn:
-        yield from _with_calls(cls, interface, [*known, *drawn], inputs)
+        yield from _with_calls(cls, interface, names, [*known, *drawn], inputs)
     if any(name in failure for name in _MODES for failure in failures):
         yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
 
 
 def _with_calls(
-    cls: type, interface: Interface, known: Sequence[Setup], inputs: Mapping[str, Any]
+    cls: type, interface: Interface, names: Sequence[str], known: Sequence[Setup], inputs: Mapping[str, Any]
 ) -> Iterator[Interface]:
-    """With all methods that may prepare a layer called, and with each alone, after what is `known`."""
+    """With all of these methods called, and with each alone, after what is `known`."""
     tried = []
     shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
     sample, last = shape[1:] or shape, shape[-1] if shape else 1
     for given in ((sample, last), (sample, sample), (shape, last)):
-        made = (_call(cls, name, given, inputs) for name in setups_of(cls) if name != interface.forward)
+        made = (_call(cls, name, given, inputs) for name in names)
         calls = sorted((call for call in made if call is not None), key=_settles)
         whole = [(*known, *calls)] if known or len(calls) > 1 else []
         for setup in (*whole, *((*known, call) for call in calls[:3])):
