@@ -198,11 +198,17 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     return result
 
 
+class NoLossError(TypeError):
+    """What may be a loss with its gradients returned no number, or no arrays with it."""
+
+
 def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
-    """The number and the gradients among what a loss returned. Raises TypeError where it is no number."""
-    if not (isinstance(result, tuple) and len(result) > 1 and np.size(plain(result[0])) == 1):
-        raise TypeError(f"{name} has returned no number with its gradients")
-    return result[0], result[1] if len(result) == 2 else result[1:]
+    """The number and the gradients among what a loss returned. Raises NoLossError where they are none."""
+    value, *rest = result if isinstance(result, tuple) else (result,)
+    arrays = [g for item in rest for g in (item.values() if isinstance(item, dict) else [item])]
+    if np.size(plain(value)) != 1 or not any(map(is_float_array, arrays)):
+        raise NoLossError(f"{name} has returned no number with its gradients")
+    return value, rest[0] if len(rest) == 1 else tuple(rest)
 
 
 # --- backward ---------------------------------------------------------------------------------------------------------
