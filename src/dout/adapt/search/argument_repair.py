@@ -26,23 +26,28 @@ _SHAPE = (4, 6, 2, 5)
 
 
 def arguments_at(step: TracebackType | None, init: Mapping[str, Any]) -> list[str]:
-    """The constructor arguments whose values stand in the expression that raised; those called as there come first."""
-    if step is None:
-        return []
-    names = re.findall(r"[A-Za-z_][\w.]*", _expression(step))
-    here = {name: _valued(name, step.tb_frame.f_locals) for name in names}
-    parts = {name.rpartition(".")[2] for name in names}
-    found = [n for n, value in init.items() if any(_holds(value, item) for item in here.values())]
-    return [n for n in found if n in parts] or found or [n for n in init if n in parts]
+    """The constructor arguments whose values stand in the expression that raised, or in its line.
+
+    Of several that have one value, those that are called so there.
+    """
+    for text in _texts(step) if step is not None else ():
+        names = re.findall(r"[A-Za-z_][\w.]*", text)
+        here = [_valued(name, step.tb_frame.f_locals) for name in names]  # type: ignore[union-attr]
+        parts = {part for name in names for part in name.split(".")}
+        found = [n for n, value in init.items() if any(_holds(value, item) for item in here)]
+        if found := [n for n in found if n in parts] or found:
+            return found
+    return []
 
 
-def _expression(step: TracebackType) -> str:
-    """The text of the expression that raised."""
+def _texts(step: TracebackType) -> Iterator[str]:
+    """The text of the expression that raised, and that of its line."""
     code = step.tb_frame.f_code
     line, end, first, last = next(islice(code.co_positions(), step.tb_lasti // 2, None), (None,) * 4)
     text = linecache.getline(code.co_filename, line or step.tb_lineno)
-    whole = line == end and first is not None
-    return text.encode()[first:last].decode(errors="replace") if whole else text
+    if line == end and first is not None:
+        yield text.encode()[first:last].decode(errors="replace")
+    yield text
 
 
 def _valued(name: str, known: Mapping[str, Any]) -> Any:
@@ -58,6 +63,9 @@ def _valued(name: str, known: Mapping[str, Any]) -> Any:
 
 
 def _holds(value: Any, item: Any) -> bool:
+    """Whether something is a value, one of its items, or its shape."""
+    if isinstance(value, np.ndarray) and isinstance(item, tuple):
+        return item == value.shape
     return item is not None and (value is item or (isinstance(value, list | tuple) and any(v is item for v in value)))
 
 
@@ -97,11 +105,13 @@ def as_object(
         yield from ({name: numbers(_SHAPE[:n], name)} for n in (2, 1, 3) if hasattr(np.ndarray, attribute))
 
 
-def as_many(names: Sequence[str], init: Mapping[str, Any], number: str, *_: Any) -> Iterator[Change]:
-    """What is unpacked into so many: a tuple of sizes, or an array with so many axes."""
+def as_many(names: Sequence[str], init: Mapping[str, Any], wanted: str, got: str, *_: Any) -> Iterator[Change]:
+    """What is unpacked into so many: a tuple of sizes, or an array with so many axes more."""
     for name in names:
-        sizes = _SHAPE[: int(number)]
-        yield {name: numbers(sizes, name) if isinstance(init[name], np.ndarray | np.generic) else sizes}
+        if isinstance(init[name], np.ndarray | np.generic):
+            yield {name: numbers(_SHAPE[: np.ndim(init[name]) + int(wanted) - int(got)], name)}
+        else:
+            yield {name: _SHAPE[: int(wanted)]}
 
 
 def _made_with(attribute: str, known: Mapping[str, Any]) -> Iterator[Any]:
@@ -119,7 +129,7 @@ def _made_with(attribute: str, known: Mapping[str, Any]) -> Iterator[Any]:
 BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"has no len\(\)|not iterable|not subscriptable|cannot unpack", as_sequence),
     (r"as an integer|integer argument|must be an integer|must be int", as_whole),
-    (r"unpack \(expected ([2-4])\b", as_many),
+    (r"unpack \(expected ([2-4]), got (\d)", as_many),
     (r"object is not callable", as_callable),
     (r"'(?:int|float|str|NoneType|list|tuple)' object has no attribute '(\w+)'", as_object),
 )

@@ -27,7 +27,21 @@ def fills_parts(cls: type, argument: str) -> bool:
     for method in _methods(cls) if attribute else ():
         for node in walk(method.node) if method.name == "__init__" else ():
             if isinstance(node, ast.Assign) and any(_attribute(t, method.me) == attribute for t in node.targets):
-                return any(isinstance(part, ast.Name) and part.id == argument for part in walk(node.value))
+                return _is_made_of(node.value, argument)
+    return False
+
+
+def _is_made_of(node: ast.AST, name: str) -> bool:
+    """Whether this is what a name stands for, or a list of it: not what is made with it, `[Dense(n) for _ in …]`."""
+    match node:
+        case ast.Name():
+            return node.id == name
+        case ast.Call(func=ast.Name("list" | "tuple"), args=[inner]) | ast.Starred(value=inner):
+            return _is_made_of(inner, name)
+        case ast.ListComp(elt=ast.Name(item), generators=[ast.comprehension(target=ast.Name(target), iter=inner)]):
+            return item == target and _is_made_of(inner, name)
+        case ast.List() | ast.Tuple() | ast.BoolOp() | ast.IfExp() | ast.BinOp():
+            return any(_is_made_of(part, name) for part in ast.iter_child_nodes(node))
     return False
 
 
