@@ -34,7 +34,8 @@ from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
-KEPT, FIXED, INLET, AGAIN, GIVEN = "_dout_kept", "_dout_fixed", "_dout_inlet", "_dout_again", "_dout_given"
+KEPT, FIXED, INLET, AGAIN = "_dout_kept", "_dout_fixed", "_dout_inlet", "_dout_again"
+GIVEN, HELD = "_dout_given", "_dout_held"
 _inside: set[int] = set()  # layers in whose own code we are
 
 
@@ -167,7 +168,10 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
     again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
+    inputs = _in_holders(interface, inputs)
     result = method(context, *inputs) if interface.context else method(*inputs)
+    held = (inputs, result) if interface.holder else None
+    result = _bare(result) if held else result
     if interface.out is not None:
         result = getattr(layer, interface.out)
     if interface.gives:
@@ -193,6 +197,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         kept[CONTEXT] = context
     if interface.gives:
         kept[GIVEN] = given
+    if held:
+        kept[HELD] = held
     if kept:
         attributes_of(layer)[KEPT] = kept if again is None else {**kept, AGAIN: again}
     return result
@@ -211,12 +217,26 @@ def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
     return value, rest[0] if len(rest) == 1 else tuple(rest)
 
 
+def _in_holders(interface: Interface, items: Sequence[Any]) -> Sequence[Any]:
+    """Arrays of floats in the user's own objects, where they work on such."""
+    holder = interface.holder
+    return items if holder is None else [holder(item) if isinstance(plain(item), np.ndarray) else item for item in items]
+
+
+def _bare(item: Any) -> Any:
+    """What stands in the user's own objects."""
+    if isinstance(item, tuple | list):
+        return type(item)(map(_bare, item))
+    return next((held for held in attributes_of(item).values() if isinstance(plain(held), np.ndarray)), item)
+
+
 # --- backward ---------------------------------------------------------------------------------------------------------
 
 
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
     douts = _arriving(layer, interface, douts)
+    douts = douts if interface.bare else _in_holders(interface, douts)
     rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
@@ -224,6 +244,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
+    result = _bare(result) if interface.holder else result
     if interface.inlet:
         result = douts[0]
     for name in interface.after:

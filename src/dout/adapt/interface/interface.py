@@ -66,6 +66,7 @@ class Interface:
     `outputs`: the places of the outputs that backward takes an upstream gradient of, in its order; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
     `stacked`: it is returned in a list, along the input's first axis.
+    `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
     """
 
     forward: str = "forward"
@@ -84,6 +85,8 @@ class Interface:
     outputs: tuple[int, ...] | None = None
     row: bool = False
     stacked: bool = False
+    holder: type | None = None
+    bare: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Interface:
@@ -137,6 +140,7 @@ class Interface:
         if self.found:
             says += f", gradients in {', '.join(f'self.{name}' for name in self.found)}"
         says += ", dout as a row" if self.row else ""
+        says += f", arrays in a {self.holder.__name__}" if self.holder else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
 
 

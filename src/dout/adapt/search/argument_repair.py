@@ -34,7 +34,7 @@ def arguments_at(step: TracebackType | None, init: Mapping[str, Any]) -> list[st
         names = re.findall(r"[A-Za-z_][\w.]*", text)
         here = [_valued(name, step.tb_frame.f_locals) for name in names]  # type: ignore[union-attr]
         parts = {part for name in names for part in name.split(".")}
-        found = [n for n, value in init.items() if any(_holds(value, item) for item in here)]
+        found = [n for n, value in init.items() if any(_holds(value, item) for item in here) or (value is None and n in parts)]
         if found := [n for n in found if n in parts] or found:
             return found
     return []
@@ -78,8 +78,8 @@ def _in_place(value: Any, other: Any) -> Any:
 
 
 def as_sequence(names: Sequence[str], init: Mapping[str, Any], *_: Any) -> Iterator[Change]:
-    """Lists of sizes, the same number of them in all, and shapes."""
-    for made in ([4, 5], [4, 5, 3], (3, 3), (4, 6), (2, 4, 6)):
+    """Lists of sizes, shapes, and whole numbers from 0."""
+    for made in ([4, 5], [4, 5, 3], (3, 3), (4, 6), (2, 4, 6), [0, 2, 1, 2, 0, 1]):
         yield from ({name: made} for name in names if not isinstance(init[name], list | tuple))
 
 
@@ -128,7 +128,7 @@ def _made_with(attribute: str, known: Mapping[str, Any]) -> Iterator[Any]:
 
 BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"has no len\(\)|not iterable|not subscriptable|cannot unpack", as_sequence),
-    (r"as an integer|integer argument|must be an integer|must be int", as_whole),
+    (r"as an integer|integer argument|must be an integer|must be int|unsupported operand .*'NoneType'", as_whole),
     (r"unpack \(expected ([2-4]), got (\d)", as_many),
     (r"object is not callable", as_callable),
     (r"'(?:int|float|str|NoneType|list|tuple)' object has no attribute '(\w+)'", as_object),

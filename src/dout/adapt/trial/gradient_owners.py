@@ -129,7 +129,7 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tu
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         return tuple(order) if sorted(order) == sorted(floats) else ()
     left = [name for name in parameters if name not in order]
-    if order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
+    if not any(order) or order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
         told_apart = len({np.shape(item) for item in items}) > 1
         return () if fits and told_apart else ("",) * len(items)
     return tuple(name or left.pop(0) for name in order)

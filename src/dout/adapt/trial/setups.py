@@ -115,7 +115,7 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
             return None  # forward itself, or of another use
         elif names_random_state(lower):
             found.append(np.random.RandomState(0))
-        elif read or argument in inputs or lower in ("x", "data"):
+        elif argument in inputs or lower in ("x", "data") or {*read} & {"shape", "ndim"} == {*read} != set():
             found.append(inputs.get(argument, next(iter(inputs.values()), None)))
         elif "shape" in lower or lower in ("input", "inputs"):
             found.append(shape)

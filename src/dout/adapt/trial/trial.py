@@ -165,8 +165,8 @@ class Trials:
             raise
         except Exception as error:
             return Tried(Fit.NOTHING, None, error)
-        if any(map(stands_for_array, outputs)):
-            return Tried(Fit.NOTHING)  # a node of the user's own graph
+        if node := next(filter(stands_for_array, outputs), None):  # of the user's own graph
+            return self._in_holders(interface, type(node), make, inputs)
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)
@@ -193,6 +193,13 @@ class Trials:
             fewer = self._try(replace(interface, outputs=meant), make, inputs)
             return fewer if fewer.fit > tried.fit and self._adds_nothing(fewer, make, inputs) else tried
         return tried
+
+    def _in_holders(self, interface: Interface, holder: type, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """With inputs and upstream gradients in objects of this class, or with upstream gradients as they are."""
+        if interface.holder is not None:
+            return Tried(Fit.NOTHING)
+        ways = [self._try(replace(interface, holder=holder, bare=bare), make, inputs) for bare in (False, True)]
+        return max(ways, key=lambda tried: tried.fit)
 
     def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether gradients are 0 where the upstream gradient is: else it is that of the other outputs as well."""
