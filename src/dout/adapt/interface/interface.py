@@ -35,7 +35,7 @@ from dout.adapt.source.argument_values import takes_target
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import is_unwritten, kept_when_called, read_by
-from dout.adapt.source.returned_names import gives_gradients
+from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
 from dout.run import mro_of, vars_of
@@ -203,6 +203,7 @@ def setups_of(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -
     """
     methods = [n for n in _written_order(cls) if inspect.isfunction(_static(cls, n)) and n not in (forward, backward)]
     methods = [name for name in methods if name == "__call__" or not name.endswith("__")]
+    methods = [n for n in methods if has_no_return(getattr(cls, n)) or returned_by(getattr(cls, n)) == ("self",)]
     known = {name: own_attributes(getattr(cls, name)) for name in (*methods, forward, backward)}
     lacking = {n for reads, writes in known.values() for n in (*reads, *writes)} - {n for n in held if _is_filled(held[n])}
     written = known[forward][1] | known[backward][1]

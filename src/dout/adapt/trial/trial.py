@@ -27,6 +27,7 @@ from dout.adapt.interface.interface import (
 )
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
+from dout.adapt.trial.array_holders import holders_for
 from dout.adapt.trial.gradient_owners import (
     differs,
     gradients_left,
@@ -164,7 +165,9 @@ class Trials:
         except MemoryError:
             raise
         except Exception as error:
-            return Tried(Fit.NOTHING, None, error)
+            tried = Tried(Fit.NOTHING, None, error)
+            ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, error)]
+            return max((tried, *ways), key=lambda t: t.fit)
         if node := next(filter(stands_for_array, outputs), None):  # of the user's own graph
             return self._in_holders(interface, type(node), make, inputs)
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
