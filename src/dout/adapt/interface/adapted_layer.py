@@ -26,8 +26,10 @@ from dout.adapt.interface.interface import (
     Interface,
     cache_place,
     optional,
+    required,
 )
-from dout.adapt.source import switches_for
+from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.source import attributes_read, switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, flat, global_states
 from dout.trace.model.user_source import behind
@@ -217,10 +219,25 @@ def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
     return value, rest[0] if len(rest) == 1 else tuple(rest)
 
 
-def _in_holders(interface: Interface, items: Sequence[Any]) -> Sequence[Any]:
-    """Arrays of floats in the user's own objects, where they work on such."""
-    holder = interface.holder
-    return items if holder is None else [holder(item) if isinstance(plain(item), np.ndarray) else item for item in items]
+def _in_holders(interface: Interface, items: Sequence[Any], asked: Sequence[str] = ()) -> Sequence[Any]:
+    """Arrays in the user's own objects, where they work on such; they have also the attributes that are asked of them.
+
+    Each array stands for itself in what an object does not have, or has not filled.
+    """
+    if interface.holder is None:
+        return items
+    made = [wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) else item for item in items]
+    for one, item in zip(made, items, strict=True):
+        for name in asked:
+            if one is not item and np.size(getattr(one, name, None) or 0) <= 1:
+                setattr(one, name, item)
+    return made
+
+
+def wrapped(holder: type, array: Any) -> Any:
+    """An object of the user's class that holds an array; what else it must be given is a number."""
+    needed = [p for p in taken_by(holder) if is_named(p) and p.default is p.empty]
+    return holder(array, *[RATE] * (len(needed) - 1))
 
 
 def _bare(item: Any) -> Any:
@@ -230,13 +247,23 @@ def _bare(item: Any) -> Any:
     return next((held for held in attributes_of(item).values() if isinstance(plain(held), np.ndarray)), item)
 
 
+def _left_in(holders: Sequence[Any]) -> Any:
+    """The gradients that backward has left in the objects in which the inputs stand, beside them."""
+    found = []
+    for holder in holders:
+        held = [item for item in attributes_of(holder).values() if isinstance(plain(item), np.ndarray)]
+        fitting = [item for item in held[1:] if np.shape(item) == np.shape(held[0])]
+        found.append(fitting[0] if fitting else None)
+    return None if not any(item is not None for item in found) else found[0] if len(found) == 1 else tuple(found)
+
+
 # --- backward ---------------------------------------------------------------------------------------------------------
 
 
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
     douts = _arriving(layer, interface, douts)
-    douts = douts if interface.bare else _in_holders(interface, douts)
+    douts = douts if interface.bare else _in_holders(interface, douts, _asked_of(interface, user))
     rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
@@ -244,7 +271,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
-    result = _bare(result) if interface.holder else result
+    if interface.holder:
+        result = _left_in(kept[HELD][0]) if result is None else _bare(result)
     if interface.inlet:
         result = douts[0]
     for name in interface.after:
@@ -265,6 +293,13 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if isinstance(result, dict):
         return _by_key(layer, result, names)
     return _divided(layer, interface, result, names) if interface.order else result
+
+
+def _asked_of(interface: Interface, user: Any) -> list[str]:
+    """The attributes that backward asks of its arguments, and no array has."""
+    backward = getattr(user, interface.backward) if interface.holder else None
+    names = required(backward) if backward is not None else ()
+    return [a for name in names for a in attributes_read(backward, name) if not hasattr(np.ndarray, a)]
 
 
 def step_rate(layer: Any, interface: Interface) -> Any:
