@@ -34,7 +34,11 @@ def arguments_at(step: TracebackType | None, init: Mapping[str, Any]) -> list[st
         names = re.findall(r"[A-Za-z_][\w.]*", text)
         here = [_valued(name, step.tb_frame.f_locals) for name in names]  # type: ignore[union-attr]
         parts = {part for name in names for part in name.split(".")}
-        found = [n for n, value in init.items() if any(_holds(value, item) for item in here) or (value is None and n in parts)]
+        found = [
+            n
+            for n, value in init.items()
+            if any(_holds(value, item) for item in here) or (value is None and n in parts)
+        ]
         if found := [n for n in found if n in parts] or found:
             return found
     return []
@@ -65,7 +69,7 @@ def _valued(name: str, known: Mapping[str, Any]) -> Any:
 def _holds(value: Any, item: Any) -> bool:
     """Whether something is a value, one of its items, or its shape."""
     if isinstance(value, np.ndarray) and isinstance(item, tuple):
-        return item == value.shape
+        return bool(item == value.shape)
     return item is not None and (value is item or (isinstance(value, list | tuple) and any(v is item for v in value)))
 
 
@@ -74,12 +78,12 @@ def _in_place(value: Any, other: Any) -> Any:
     return [other for _ in value] if isinstance(value, list | tuple) else other
 
 
-# ----------------------------------------------------------------------------------------------------- what may be meant
+# ---------------------------------------------------------------------------------------------------- what may be meant
 
 
 def as_sequence(names: Sequence[str], init: Mapping[str, Any], *_: Any) -> Iterator[Change]:
     """Lists of sizes, shapes, and whole numbers from 0."""
-    for made in ([4, 5], [4, 5, 3], (3, 3), (4, 6), (2, 4, 6), [0, 2, 1, 2, 0, 1]):
+    for made in ([4, 5], [4, 5, 3], [0, 2, 1, 2, 0, 1], (3, 3), (4, 6), (2, 4, 6)):
         yield from ({name: made} for name in names if not isinstance(init[name], list | tuple))
 
 

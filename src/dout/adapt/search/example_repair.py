@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label
-from dout.adapt.search.argument_repair import BY_MESSAGE, arguments_at
+from dout.adapt.search.argument_repair import BY_MESSAGE, Change, arguments_at
 from dout.adapt.sizes.axis_sizes import MANY
 from dout.adapt.sizes.proposed_arrays import array_of, probabilities, whole_numbers
 from dout.clock import spent
@@ -34,7 +34,6 @@ MOST_ELEMENTS = 100_000  # of an input
 _SMALL = (7, 4, 5, 6, 8)  # sizes in place of large ones
 
 Values = Mapping[str, Any]
-Change = dict[str, Any]
 
 
 @dataclass(frozen=True)

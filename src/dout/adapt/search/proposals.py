@@ -16,8 +16,8 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_array, names_label, names_loss, names_size, stands_for
-from dout.adapt.interface.adapted_layer import parameters_of
 from dout.adapt.interface.function_pairs import PAIR
+from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
     MANY,

@@ -28,7 +28,8 @@ def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
     """The attributes of its instance that a method reads, and those that it writes, or writes into."""
     own = read(function)
     nodes = list(walk(own.node)) if own else []
-    mine = [n for n in nodes if isinstance(n, ast.Attribute) and own and isinstance(n.value, ast.Name) and n.value.id == own.me]
+    me = own.me if own else ""
+    mine = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == me]
     items = {_base(n) for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
     stored = {id(n) for n in mine if isinstance(n.ctx, ast.Store)} | {id(n) for n in items}
     return (

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import is_float_array
 from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.trial.setups import Make
 from dout.run import Runner, attributes_of, central_difference, copied, flat, quiet, run_backward, size_of, weighed
 from dout.trace.session.pairing import GRADIENTS

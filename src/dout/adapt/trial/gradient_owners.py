@@ -11,8 +11,9 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_label
-from dout.adapt.interface.adapted_layer import KEPT, arrays_in, is_float_array, parameters_of
-from dout.adapt.interface.interface import DOUT, Interface, required
+from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
+from dout.adapt.interface.method_pairs import required
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 

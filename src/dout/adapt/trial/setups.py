@@ -12,8 +12,9 @@ import numpy as np
 
 from dout.adapt.argument_names import names_optimizer, names_random_state, names_size
 from dout.adapt.interface.collaborators import two_parts
-from dout.adapt.interface.interface import OPTIMIZER, Interface, required, setups_of
-from dout.adapt.source import attributes_read, parts_in
+from dout.adapt.interface.interface import OPTIMIZER, Interface
+from dout.adapt.interface.method_pairs import required, setups_of
+from dout.adapt.source import attributes_read, kinds_for, parts_in
 from dout.adapt.trial.previous_layer import Previous
 from dout.run import attributes_of
 
@@ -109,12 +110,12 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
         read = attributes_read(getattr(cls, name), argument)
         if "opt" in lower:
             found.append(OPTIMIZER)
+        elif names_random_state(lower) or "generator" in kinds_for(getattr(cls, name), argument, cls)[:1]:
+            found.append(np.random.RandomState(0))
         elif read - _OF_ARRAYS:
             found.append(Previous(shape, dimension))
         elif name == "__call__":
             return None  # forward itself, or of another use
-        elif names_random_state(lower):
-            found.append(np.random.RandomState(0))
         elif argument in inputs or lower in ("x", "data") or {*read} & {"shape", "ndim"} == {*read} != set():
             found.append(inputs.get(argument, next(iter(inputs.values()), None)))
         elif "shape" in lower or lower in ("input", "inputs"):

@@ -11,23 +11,14 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_rate
-from dout.adapt.interface.adapted_layer import is_float_array, layer_class, parameters_of
+from dout.adapt.interface.adapted_layer import layer_class
+from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import RecordingOptimizer
-from dout.adapt.interface.interface import (
-    CACHE,
-    CONTEXT,
-    DOUT,
-    GRADS,
-    OPTIMIZER,
-    RATE_ROLE,
-    Interface,
-    candidates,
-    optional,
-    required,
-)
+from dout.adapt.interface.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_ROLE, Interface, candidates
+from dout.adapt.interface.learned_gradients import is_float_array, parameters_of
+from dout.adapt.interface.method_pairs import optional, required
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
-from dout.adapt.trial.array_holders import holders_for
 from dout.adapt.trial.gradient_owners import (
     differs,
     gradients_left,

@@ -16,7 +16,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
-from dout.adapt.interface.interface import may_be_backward
+from dout.adapt.interface.method_pairs import may_be_backward
 from dout.adapt.source.returned_names import returns_gradients
 from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp

@@ -1,0 +1,90 @@
+"""Objects of the user's own in which arrays stand: `Variable(data)`, a blob with a value and a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.interface.interface import RATE, Interface
+from dout.adapt.interface.method_pairs import required
+from dout.adapt.source import attributes_read
+from dout.run import attributes_of, is_class
+from dout.trace.model.user_source import behind
+from dout.trace.tracer.traced import plain
+
+_MOST = 2  # classes that are tried
+
+
+def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]:
+    """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
+    asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
+    if interface.holder is not None or not (asked or "memoryview" in str(error)):
+        return []
+    known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
+    attribute = (error.name or "") if isinstance(error, AttributeError) else ""
+    found = [item for item in known.values() if is_class(item) and _holds_an_array(item, attribute)][:_MOST]
+    return found or ([_holder_of(attribute)] if attribute else [])
+
+
+def _holder_of(attribute: str) -> type:
+    """A class of objects that have an array in this attribute, and nothing else."""
+    return type("Holder", (), {"__init__": lambda self, array: setattr(self, attribute, array)})
+
+
+def _holds_an_array(cls: type, attribute: str) -> bool:
+    """Whether an object that is made of an array keeps it, and has the attribute."""
+    array = np.array([0.5, 0.25])
+    try:
+        made = wrapped(cls, array)
+    except Exception:
+        return False
+    held = any(item is array for item in attributes_of(made).values())
+    return held and (not attribute or hasattr(made, attribute))
+
+
+def in_holders(interface: Interface, items: Sequence[Any], asked: Sequence[str] = ()) -> Sequence[Any]:
+    """Arrays in the user's own objects, where they work on such; they have also the attributes that are asked of them.
+
+    Each array stands for itself in what an object does not have, or has not filled.
+    """
+    if interface.holder is None:
+        return items
+    made = [wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) else item for item in items]
+    for one, item in zip(made, items, strict=True):
+        for name in asked:
+            if one is not item and np.size(getattr(one, name, None) or 0) <= 1:
+                setattr(one, name, item)
+    return made
+
+
+def wrapped(holder: type, array: Any) -> Any:
+    """An object of the user's class that holds an array; what else it must be given is a number."""
+    needed = [p for p in taken_by(holder) if is_named(p) and p.default is p.empty]
+    return holder(array, *[RATE] * (len(needed) - 1))
+
+
+def bare(item: Any) -> Any:
+    """What stands in the user's own objects."""
+    if isinstance(item, tuple | list):
+        return type(item)(map(bare, item))
+    return next((held for held in attributes_of(item).values() if isinstance(plain(held), np.ndarray)), item)
+
+
+def left_in(holders: Sequence[Any]) -> Any:
+    """The gradients that backward has left in the objects in which the inputs stand, beside them."""
+    found = []
+    for holder in holders:
+        held = [item for item in attributes_of(holder).values() if isinstance(plain(item), np.ndarray)]
+        fitting = [item for item in held[1:] if np.shape(item) == np.shape(held[0])]
+        found.append(fitting[0] if fitting else None)
+    return None if not any(item is not None for item in found) else found[0] if len(found) == 1 else tuple(found)
+
+
+def asked_of(interface: Interface, user: Any) -> list[str]:
+    """The attributes that backward asks of its arguments, and no array has."""
+    backward = getattr(user, interface.backward) if interface.holder else None
+    names = required(backward) if backward is not None else ()
+    return [a for name in names for a in attributes_read(backward, name) if not hasattr(np.ndarray, a)]
