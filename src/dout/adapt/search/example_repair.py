@@ -224,6 +224,7 @@ def _sizes(failure: Failure, *found: str) -> Iterator[Change]:
         of_parameters -= {size for x in failure.arrays.values() for size in x.shape}
     pairs = sorted(((one, two), (two, one)), key=lambda pair: pair[1] not in of_parameters)
     images = any(x.ndim > 3 for x in failure.arrays.values())  # are flattened: an equal axis is an accident
+    yield from _channels(failure) if images else ()
     for have, want in pairs:
         for change in (_derived, _size) if images else (_size, _derived):
             yield from change(failure, have, want)
@@ -372,7 +373,7 @@ def _same_numbers(one: Any, two: Any) -> bool:
 
 def _look(init: Values, inputs: Values) -> str:
     """What an example looks like: equal looks need not be tried twice."""
-    return repr([(n, np.shape(x), np.asarray(x).dtype.kind, np.max(x)) if isinstance(x, np.ndarray) else (n, x)
+    return repr([(n, x.shape, x.dtype.kind, x.max() if x.size else 0) if isinstance(x, np.ndarray) else (n, x)
                  for n, x in (*init.items(), *inputs.items())])  # fmt: skip
 
 

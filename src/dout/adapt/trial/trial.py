@@ -159,7 +159,8 @@ class Trials:
             tried = Tried(Fit.NOTHING, None, error)
             ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, error)]
             return max((tried, *ways), key=lambda t: t.fit)
-        if node := next(filter(stands_for_array, outputs), None):  # of the user's own graph
+        node = next(filter(stands_for_array, outputs), None)
+        if node is not None:  # of the user's own graph
             return self._in_holders(interface, type(node), make, inputs)
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
