@@ -222,7 +222,7 @@ def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
     """The number and the gradients among what a loss returned. Raises NoLossError where they are none."""
     value, *rest = result if isinstance(result, tuple) else (result,)
     arrays = [g for item in rest for g in (item.values() if isinstance(item, dict) else [item])]
-    if np.size(plain(value)) != 1 or not any(map(is_float_array, arrays)):
+    if np.size(plain(value)) != 1 or not any(is_float_array(g) and np.size(plain(g)) > 1 for g in arrays):
         raise NoLossError(f"{name} has returned no number with its gradients")
     return value, rest[0] if len(rest) == 1 else tuple(rest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from dout.adapt.argument_names import names_plain_upstream
 from dout.adapt.source.syntax import items_of, name_of, read, total, walk
 from dout.trace.session.pairing import is_named_as_gradient
 
@@ -26,14 +27,21 @@ def gives_gradients(function: Any) -> bool:
 
 
 def returns_gradients(function: ast.AST) -> bool:
-    """The same of a function's syntax."""
-    found = (node.value for node in walk(function) if isinstance(node, ast.Return))
-    return any(isinstance(value, ast.Tuple) and _ends_in_gradients(value.elts) for value in found)
+    """The same of a function's syntax: all items but the first are called as gradients, or made of such."""
+    nodes = walk(function)
+    arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
 
+    def is_gradient(item: ast.expr) -> bool:
+        names = set(map(name_of, walk(item)))
+        called = any(is_named_as_gradient(name) or names_plain_upstream(name) for name in names)
+        return called or bool(names & {f"d{name}" for name in arguments})
 
-def _ends_in_gradients(items: list[ast.expr]) -> bool:
-    names = [name_of(item) for item in items]
-    return bool(names[1:]) and all(map(is_named_as_gradient, names[1:])) and not is_named_as_gradient(names[0])
+    for node in nodes:
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            first, *rest = map(is_gradient, node.value.elts)
+            if rest and all(rest) and not first:
+                return True
+    return False
 
 
 @total(bool)
