@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,9 @@ class RecordingOptimizer:
             elif isinstance(one, list | tuple) and isinstance(two, list | tuple):
                 self.updates += list(zip(one, two, strict=False))
         return given[0] if given else None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):

@@ -323,5 +323,5 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"shape-mismatch for sum|cannot reshape", _channels),
     (r"negative dimensions|zero-size|at least one array|must be positive|too small|larger than", _larger),
     (r"'(?:int|float|list|tuple|numpy.*)' object|unsized object|has no len", _an_array),
-    (r"NoneType|missing \d required positional|no number with its gradients", _given),
+    (r"NoneType|missing \d required positional|no number with its gradients|^'\w+'$|has no attribute", _given),
 )

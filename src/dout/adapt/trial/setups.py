@@ -122,8 +122,10 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
             found.append(shape)
         elif names_size(lower):
             found.append(dimension)
+        elif read:
+            return None  # an array of some shape
         else:
-            return None
+            found.append(OPTIMIZER)  # what is only kept
     return (name, tuple(found)) if found or name != "__call__" else None
 
 
