@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.array_holders import asked_of, bare, in_holders, left_in
+from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import Context, RecordingOptimizer
 from dout.adapt.interface.interface import (
     CACHE,
@@ -240,9 +240,10 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     arguments = list(_arguments(user, layer, interface, douts, handed))
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
+    seen = arrays_held(kept[HELD][0]) if interface.holder else []
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
     if interface.holder:
-        result = left_in(kept[HELD][0]) if result is None else bare(result)
+        result = left_in(kept[HELD][0], seen) if result is None else bare(result)
     if interface.inlet:
         result = douts[0]
     for name in interface.after:

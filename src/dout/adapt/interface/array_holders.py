@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,14 +73,24 @@ def bare(item: Any) -> Any:
     return next((held for held in attributes_of(item).values() if isinstance(plain(held), np.ndarray)), item)
 
 
-def left_in(holders: Sequence[Any]) -> Any:
-    """The gradients that backward has left in the objects in which the inputs stand, beside them."""
-    found = []
-    for holder in holders:
-        held = [item for item in attributes_of(holder).values() if isinstance(plain(item), np.ndarray)]
-        fitting = [item for item in held[1:] if np.shape(item) == np.shape(held[0])]
-        found.append(fitting[0] if fitting else None)
+def arrays_held(holders: Sequence[Any]) -> list[dict[str, Any]]:
+    """The numbers that stand in each object, by attribute."""
+    return [{n: np.array(plain(x)) for n, x in attributes_of(h).items() if _is_array(x)} for h in holders]
+
+
+def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
+    """The gradients that backward has left in the objects in which the inputs stand: what is new there, or changed."""
+    found: list[Any] = []
+    for holder, seen in zip(holders, before, strict=True):
+        shape = np.shape(next(iter(seen.values()), ()))
+        now = {n: x for n, x in attributes_of(holder).items() if _is_array(x) and np.shape(x) == shape}
+        new = [x for n, x in now.items() if n not in seen or not np.array_equal(plain(x), seen[n], equal_nan=True)]
+        found.append(new[0] if new else None)
     return None if not any(item is not None for item in found) else found[0] if len(found) == 1 else tuple(found)
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(plain(item), np.ndarray)
 
 
 def asked_of(interface: Interface, user: Any) -> list[str]:

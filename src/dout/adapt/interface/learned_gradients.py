@@ -49,17 +49,17 @@ def is_float_array(item: Any) -> bool:
 
 
 def take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any) -> None:
-    """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back."""
+    """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back.
+
+    What an optimizer keeps is put back too, as if there had been no step.
+    """
     found = {}
     for name, now in list(parameters_of(layer)):
-        if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])):
+        if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])) or is_named_as_gradient(name):
             continue
-        if (
-            not _is_same(plain(now), plain(before[name]))
-            and not _is_of_optimizer(name, before[name])
-            and not is_named_as_gradient(name)
-        ):
-            found[name] = (before[name] - now) / rate
+        if not _is_same(plain(now), plain(before[name])):
+            if not _is_of_optimizer(name, before[name]):
+                found[name] = (before[name] - now) / rate
             _put(layer, name, where[name], before[name])
     learn(layer, found)
 

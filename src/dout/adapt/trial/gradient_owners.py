@@ -73,6 +73,12 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     than inputs. Else by shape; where names say another order than shapes, places speak, in which they may be wrong.
     """
     returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
+    if (
+        interface.gives
+        and returned
+        and all(_is_of_another(name, [*inputs, *dict(parameters_of(layer))]) for name in returned)
+    ):
+        return ("",) * len(returned)
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
@@ -82,6 +88,13 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     order = _by_shape_or_place(result, inputs, layer)
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
+
+
+def _is_of_another(gradient: str, owners: Sequence[str]) -> bool:
+    """Whether a gradient is called after something that is none of these: `dZ` where forward is given `A`."""
+    own, stems = stem(gradient), list(map(stem, owners))
+    plain_name = own in ("x", "in", "input", "inputs", "out") or not is_named_as_gradient(gradient)
+    return not plain_name and not any(name.startswith(own) or own.startswith(name) for name in stems)
 
 
 def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, ...]:
