@@ -1,4 +1,6 @@
-"""What the code does decides, whatever its names are: what an argument is, what prepares a layer, what its parts are."""
+"""What the code does decides, not its names: what an argument is, what prepares a layer, what its parts are."""
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +14,7 @@ class Steps:
     """As many layers as there are numbers in a list: nothing but its use says that it is one."""
 
     def __init__(self, profile):
-        self.tables = [np.random.default_rng(i).normal(size=pair) for i, pair in enumerate(zip(profile, profile[1:]))]
+        self.tables = [np.random.default_rng(i).normal(size=pair) for i, pair in enumerate(pairwise(profile))]
 
     def forward(self, x):
         self.seen = [x]
