@@ -129,6 +129,8 @@ def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tu
     interface = layer.dout_interface
     context = [attributes_of(layer)[KEPT][CONTEXT]] if interface.context else []
     ahead = [*context, *layer.dout_inputs(inputs)]
+    if interface.gives:
+        return ahead, ahead, {}  # it is one call
     arguments = _arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
     return ahead, list(arguments), {interface.inlet: getattr(layer, interface.inlet)} if interface.inlet else {}
 
