@@ -31,7 +31,8 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
 
 def _holder_of(attribute: str) -> type:
     """A class of objects that have an array in this attribute, and nothing else."""
-    return type("Holder", (), {"__init__": lambda self, array: setattr(self, attribute, array)})
+    own = {"__init__": lambda self, array: setattr(self, attribute, array), "__qualname__": f"Holder.{attribute}"}
+    return type("Holder", (), own)
 
 
 def _holds_an_array(cls: type, attribute: str) -> bool:
