@@ -21,6 +21,12 @@ def svm_of_weights(W, X, y, reg):
     return margins.sum() / len(X) + reg * np.sum(W * W), dW
 
 
+def logistic_loss(w, X, y):
+    p = 1 / (1 + np.exp(-X.dot(w)))
+    dw = X.T.dot(p - y) / X.shape[0]
+    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), dw
+
+
 class LossOfParameters:
     def __init__(self, n_in, n_out):
         self.params = {"W": np.random.randn(n_in, n_out), "b": np.zeros(n_out)}

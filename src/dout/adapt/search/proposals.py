@@ -95,6 +95,10 @@ class _Proposer:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
             for one in (shapes, {**shapes, **whole}) if whole else ():
                 yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
+        lines = {n: axes[:1] for n, axes in shapes.items() if len(axes) == 2 and axes[1] == f"{n}_columns"}
+        if self.loss and lines:  # weights of one score, whose columns are but guessed
+            for one in (shapes, {**shapes, **lines}):
+                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
@@ -206,7 +210,8 @@ class _Proposer:
     def _unshaped(self, name: str, place: int, sizes: AxisSizes, shapes: Mapping[str, Sequence[str]]) -> list[Any]:
         """Arrays for an input of which nothing is known, by what others are."""
         least = source.axes_for(self.forward, name, self.owner)
-        known = [sizes.of(axes) for axes in shapes.values()]
+        data = {n: axes for n, axes in shapes.items() if not stands_for(n)}  # labels go with it, and not with weights
+        known = [sizes.of(axes) for axes in (data if data and names_label(name) else shapes).values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
             return [self._array(shape, name) for shape in (*((n,) for n in lengths), *((n, 1) for n in lengths))]
