@@ -68,10 +68,13 @@ def wrapped(holder: type, array: Any) -> Any:
 
 
 def bare(item: Any) -> Any:
-    """What stands in the user's own objects."""
+    """What stands in the user's own objects, be it in one inside another."""
     if isinstance(item, tuple | list):
         return type(item)(map(bare, item))
-    return next((held for held in attributes_of(item).values() if isinstance(plain(held), np.ndarray)), item)
+    held = list(attributes_of(item).values())
+    for array in filter(_is_array, held):
+        return array
+    return next((bare(part) for part in held if type(part) is type(item) and part is not item), item)
 
 
 def arrays_held(holders: Sequence[Any]) -> list[dict[str, Any]]:
