@@ -11,7 +11,8 @@ from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.interface import RATE, Interface
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import attributes_read
-from dout.run import attributes_of, is_class
+from dout.adapt.source.attribute_reads import users_with
+from dout.run import attributes_of, quiet
 from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
 
@@ -24,9 +25,9 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
     if interface.holder is not None or not (asked or "memoryview" in str(error)):
         return []
     known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
-    attribute = (error.name or "") if isinstance(error, AttributeError) else ""
-    found = [item for item in known.values() if is_class(item) and _holds_an_array(item, attribute)][:_MOST]
-    return found or ([_holder_of(attribute)] if attribute else [])
+    attribute = error.name if isinstance(error, AttributeError) and error.name else "data"
+    found = [item for item in known.values() if users_with(item, attribute) and _holds_an_array(item)][:_MOST]
+    return found or ([_holder_of(attribute)] if asked else [])
 
 
 def _holder_of(attribute: str) -> type:
@@ -35,15 +36,15 @@ def _holder_of(attribute: str) -> type:
     return type("Holder", (), own)
 
 
-def _holds_an_array(cls: type, attribute: str) -> bool:
-    """Whether an object that is made of an array keeps it, and has the attribute."""
+def _holds_an_array(cls: type) -> bool:
+    """Whether an object that is made of an array keeps it."""
     array = np.array([0.5, 0.25])
     try:
-        made = wrapped(cls, array)
+        with quiet():
+            made = wrapped(cls, array)
     except Exception:
         return False
-    held = any(item is array for item in attributes_of(made).values())
-    return held and (not attribute or hasattr(made, attribute))
+    return any(item is array for item in attributes_of(made).values())
 
 
 def in_holders(interface: Interface, items: Sequence[Any], asked: Sequence[str] = ()) -> Sequence[Any]:

@@ -6,7 +6,6 @@ an attribute an object that has it, which the user's own module can make.
 
 from __future__ import annotations
 
-import inspect
 import linecache
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.source.argument_values import numbers
-from dout.run import attributes_of, is_class
+from dout.adapt.source.attribute_reads import users_with
+from dout.run import attributes_of, quiet
 
 Change = dict[str, Any]
 _SIZES = (4, 5, 3)
@@ -120,13 +120,14 @@ def as_many(names: Sequence[str], init: Mapping[str, Any], wanted: str, got: str
 
 def _made_with(attribute: str, known: Mapping[str, Any]) -> Iterator[Any]:
     """Instances of the classes that a module knows, which have the attribute."""
-    for cls in [item for item in known.values() if is_class(item) and not inspect.isabstract(item)]:
+    for cls in [item for item in known.values() if users_with(item, attribute)]:
         needed = [p for p in taken_by(cls) if is_named(p) and p.default is p.empty]
         try:
-            made = cls(*_SIZES[: len(needed)]) if len(needed) < len(_SIZES) else None
+            with quiet():
+                made = cls(*_SIZES[: len(needed)]) if len(needed) < len(_SIZES) else None
         except Exception:
             continue
-        if made is not None and hasattr(made, attribute):
+        if hasattr(made, attribute):
             yield made
 
 

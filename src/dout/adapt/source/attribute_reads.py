@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
+from types import FunctionType
 from typing import Any
 
 from dout.adapt.source.syntax import read, total, walk
+from dout.run import is_class
+from dout.trace.model.user_source import is_user_code
 
 
 @total(frozenset)
@@ -36,6 +40,17 @@ def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
         frozenset(n.attr for n in mine if not isinstance(n.ctx, ast.Store)),
         frozenset(n.attr for n in mine if id(n) in stored),
     )
+
+
+@total(bool)
+def users_with(cls: Any, attribute: str) -> bool:
+    """Whether this is a class of the user's whose objects have an attribute: nothing is made to see it."""
+    if not is_class(cls) or inspect.isabstract(cls):
+        return False
+    methods = [item for item in vars(cls).values() if type(item) is FunctionType]
+    if not any(is_user_code(method.__code__.co_filename) for method in methods):
+        return False
+    return hasattr(cls, attribute) or attribute in own_attributes(cls.__init__)[1]
 
 
 def _base(node: ast.expr) -> ast.expr:
