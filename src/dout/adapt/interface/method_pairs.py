@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from dout.adapt.argument_names import names_upstream, taken_by
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
-from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
+from dout.adapt.source.returned_names import gives_gradients, returned_by
 from dout.run import mro_of, vars_of
 from dout.trace.model.user_source import behind
 
@@ -29,6 +31,7 @@ _BACKWARD = (
     r"backward_.*|.*_backward",
 )  # fmt: skip
 _OF_OBJECT = frozenset(dir(object))
+_PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
 
 
 def methods(cls: type, patterns: Sequence[str]) -> list[str]:
@@ -65,7 +68,8 @@ def setups_of(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -
     """
     methods = [n for n in _written_order(cls) if inspect.isfunction(_static(cls, n)) and n not in (forward, backward)]
     methods = [name for name in methods if name == "__call__" or not name.endswith("__")]
-    methods = [n for n in methods if has_no_return(getattr(cls, n)) or returned_by(getattr(cls, n)) == ("self",)]
+    ahead = {name for name in forwards_of(cls) if name != "__call__" or returned_by(cls.__call__) != ("self",)}
+    methods = [name for name in methods if name not in ahead]
     known = {name: _own_attributes(cls, name) for name in (*methods, forward, backward)}
     lacking = {n for reads, writes in known.values() for n in (*reads, *writes)} - {
         n for n in held if _is_filled(held[n])
@@ -80,18 +84,20 @@ def setups_of(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -
 
 
 def _own_attributes(cls: type, method: str) -> tuple[set[str], set[str]]:
-    """The attributes that a method reads and writes, by itself and by the methods of its own that it calls."""
+    """The attributes that a method reads and writes: itself, above it, and in the methods of its own that it calls."""
     reads, writes, left = set[str](), set[str](), [method]
     while left:
-        more, kept = own_attributes(_static(cls, left.pop()))
-        left += [name for name in more - reads if inspect.isfunction(_static(cls, name))]
-        reads |= more
-        writes |= kept
+        name = left.pop()
+        for base in mro_of(cls):
+            more, kept = own_attributes(behind(vars_of(base).get(name)))
+            left += [other for other in more - reads if inspect.isfunction(_static(cls, other))]
+            reads |= more
+            writes |= kept
     return reads, writes
 
 
 def _is_filled(item: Any) -> bool:
-    return item is not None and not (isinstance(item, dict | list | tuple) and not item)
+    return bool(item.size) if isinstance(item, np.ndarray) else not isinstance(item, _PLAIN) or bool(item)
 
 
 def may_be_backward(name: str) -> bool:

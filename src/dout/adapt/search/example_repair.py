@@ -62,11 +62,12 @@ def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failur
 def changes(failure: Failure) -> Iterator[Change]:
     """What to change of an example, by its error; the likeliest first."""
     yield from _smaller(failure)
-    yield from failure.of_arguments()
+    yield from failure.of_arguments() if failure.building else ()
     text = str(failure.error)
     for pattern, change in _BY_MESSAGE:
         if match := re.search(pattern, text, re.IGNORECASE):
             yield from change(failure, *match.groups())
+    yield from failure.of_arguments() if not failure.building else ()
 
 
 def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:

@@ -60,6 +60,11 @@ class Failure:
                 yield from change(names, init, *match.groups(), known)
 
     @property
+    def building(self) -> bool:
+        """Whether the constructor raised: no input was given yet."""
+        return bool(self._frames) and self._frames[0][0].f_code.co_name == "__init__"
+
+    @property
     def progress(self) -> int:
         """How far the outermost of the user's functions came: its line."""
         return self._frames[0][1] if self._frames else 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_optimizer, names_random_state, names_size
+from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
 from dout.adapt.interface.collaborators import two_parts
 from dout.adapt.interface.interface import OPTIMIZER, Interface
 from dout.adapt.interface.method_pairs import required, setups_of
@@ -63,12 +63,21 @@ def _with_calls(
     sample, last = shape[1:] or shape, shape[-1] if shape else 1
     for given in ((sample, last), (sample, sample), (shape, last)):
         made = (_call(cls, name, given, inputs) for name in names)
-        calls = sorted((call for call in made if call is not None), key=_settles)
-        whole = [(*known, *calls)] if known or len(calls) > 1 else []
-        for setup in (*whole, *((*known, call) for call in calls[:3])):
+        every = sorted((call for call in made if call is not None), key=_settles)
+        sure = [call for call in every if not _is_guessed(cls, call)]
+        whole = [(*known, *calls) for calls in (sure, every) if known or len(calls) > 1]
+        alone = sorted(every, key=lambda call: _is_guessed(cls, call))[:3]
+        for setup in (*whole, *((*known, call) for call in alone)):
             if repr(setup) not in tried:
                 tried.append(repr(setup))
                 yield replace(interface, setup=setup)
+
+
+def _is_guessed(cls: type, call: Setup) -> bool:
+    """Whether a method is given something of which only is known that it keeps it."""
+    name, arguments = call
+    named = required(getattr(cls, name), bound=True)
+    return any(isinstance(a, str) and "opt" not in n.lower() for n, a in zip(named, arguments, strict=False))
 
 
 def _lacking(failures: Sequence[str]) -> list[str]:
@@ -116,7 +125,7 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
             found.append(Previous(shape, dimension))
         elif name == "__call__":
             return None  # forward itself, or of another use
-        elif argument in inputs or lower in ("x", "data") or {*read} & {"shape", "ndim"} == {*read} != set():
+        elif argument in inputs or lower in ("x", "data") or (read and not stands_for(argument)):
             found.append(inputs.get(argument, next(iter(inputs.values()), None)))
         elif "shape" in lower or lower in ("input", "inputs"):
             found.append(shape)
