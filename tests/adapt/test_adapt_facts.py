@@ -1,11 +1,13 @@
 """What the code does decides, not its names: what an argument is, what prepares a layer, what its parts are."""
 
+import ast
 from itertools import pairwise
 
 import numpy as np
 
 from dout.adapt import example
 from dout.adapt.interface.function_pairs import pair_class
+from dout.adapt.source.returned_names import returns_gradients
 from dout.check.verb.check_layer import check
 from dout.judge.outcomes import Word
 
@@ -126,3 +128,7 @@ def test_numbers_in_a_dict_are_nobodys_gradients():
 def test_what_forward_is_not_given_is_the_upstream_gradient_and_shapes_say_whose_each_gradient_is():
     report = check(pair_class(product, product_back))
     assert {v.argument: v.word for v in report.verdicts} == dict.fromkeys(("z", "W", "b"), Word.EXACT)
+
+
+def test_a_function_may_return_an_empty_tuple():
+    assert not returns_gradients(ast.parse("def f(x):\n    return ()"))

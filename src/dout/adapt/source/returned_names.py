@@ -26,6 +26,7 @@ def gives_gradients(function: Any) -> bool:
     return own is not None and returns_gradients(own.node)
 
 
+@total(bool)
 def returns_gradients(function: ast.AST) -> bool:
     """The same of a function's syntax: all items but the first are called as gradients, or made of such."""
     nodes = walk(function)
@@ -37,10 +38,9 @@ def returns_gradients(function: ast.AST) -> bool:
         return called or bool(names & {f"d{name}" for name in arguments})
 
     for node in nodes:
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-            first, *rest = map(is_gradient, node.value.elts)
-            if rest and all(rest) and not first:
-                return True
+        items = node.value.elts if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) else []
+        if len(items) > 1 and not is_gradient(items[0]) and all(map(is_gradient, items[1:])):
+            return True
     return False
 
 
