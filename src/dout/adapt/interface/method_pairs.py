@@ -30,6 +30,11 @@ _BACKWARD = (
     r"(loss|cost|error|activation|f)?_?(derivat(ive|e)|gradient|grad|deriv|der)", r"_backward",
     r"backward_.*|.*_backward",
 )  # fmt: skip
+_SETUPS = re.compile(
+    r"_*(set_?up|out_?shape|build|init|initiali[sz]e|connect|compile|prepare|reset|create|"
+    r"set_?(input|optim|weights|shape|in_?|prev)|(compute|infer|calc)_\w*shapes?)\w*|__call__",
+    re.IGNORECASE,
+)
 _OF_OBJECT = frozenset(dir(object))
 _PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
 
@@ -61,7 +66,13 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
 
 
-def setups_of(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -> list[str]:
+def setups_of(cls: type) -> list[str]:
+    """The methods that are called as what prepares a layer before its first forward, as they are written."""
+    names = [n for n in _written_order(cls) if _SETUPS.fullmatch(n) and (n == "__call__" or not n.endswith("__"))]
+    return [n for n in names if inspect.isfunction(_static(cls, n))]
+
+
+def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -> list[str]:
     """The methods that write what forward and backward read and a new layer does not hold, as they are written.
 
     `held` are the attributes of a new layer; what is None or empty in there is not held. So with what these read.

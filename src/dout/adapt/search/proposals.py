@@ -218,6 +218,8 @@ class _Proposer:
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
+        if known and stands_for(name) == "W" and not place:  # of as many axes as what it is multiplied with
+            options = [shape for shape in options if len(shape) == len(known[0])] or options
         fitting = [s for s in options if least is None or len(s) >= least] or options
         made = [self._array(shape, name) for shape in fitting]
         if not names_label(name) or not place:

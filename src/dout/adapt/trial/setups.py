@@ -13,7 +13,7 @@ import numpy as np
 from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
 from dout.adapt.interface.collaborators import two_parts
 from dout.adapt.interface.interface import OPTIMIZER, Interface
-from dout.adapt.interface.method_pairs import required, setups_of
+from dout.adapt.interface.method_pairs import required, setups_of, writers_for
 from dout.adapt.source import attributes_read, kinds_for, parts_in
 from dout.adapt.trial.previous_layer import Previous
 from dout.run import attributes_of
@@ -45,11 +45,14 @@ def prepared(
         yield replace(interface, setup=tuple(modes))
     yield interface
     known = [*modes, *_open_attributes(held, shape)]
-    names = setups_of(cls, interface.forward, interface.backward, held)
+    names = [name for name in setups_of(cls) if name != interface.forward]
     yield from _with_calls(cls, interface, names, known, inputs)
     drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
     if drawn:
         yield from _with_calls(cls, interface, names, [*known, *drawn], inputs)
+    more = [n for n in writers_for(cls, interface.forward, interface.backward, held) if n not in names]
+    if more:
+        yield from _with_calls(cls, interface, [*names, *more], known, inputs)
     if any(name in failure for name in _MODES for failure in failures):
         yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
 
