@@ -18,6 +18,7 @@ BROKEN = (  # class, what is written there, what is written instead, the argumen
     ("cross_entropy_of", "dscores[rows, wanted] -= 1", "dscores[rows, wanted] += 1", {"scores"}),
     ("svm_of_weights", "2 * reg * W", "reg * W", {"W"}),
     ("LossOfParameters", '{"b": dscores.sum(axis=0)', '{"b": -dscores.sum(axis=0)', {"b"}),
+    ("squared_loss", "2 * (predictions - targets)", "2 * (targets - predictions)", {"predictions"}),
     ("logistic_loss", "X.T.dot(p - y)", "X.T.dot(y - p)", {"w"}),
     ("LossOfParameters", "X.T @ dscores", "-X.T @ dscores", {"W"}),
     ("HeldProduct", "return dout * b, dout * a", "return dout * a, dout * b", {"a", "b"}),

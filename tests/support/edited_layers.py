@@ -39,6 +39,7 @@ METHODS = {  # interface: class, arguments that are judged
     "backward(self.output, labels)": ("Loss_CategoricalCrossentropy", {"y_pred"}),
     "gradients returned with a loss": ("cross_entropy_of", {"scores"}),
     "gradients of weights returned with a loss": ("svm_of_weights", {"W"}),
+    "gradients called nothing else, returned with a loss": ("squared_loss", {"predictions"}),
     "weights of one score, returned with a loss": ("logistic_loss", {"w"}),
     "a dict of gradients returned with a loss": ("LossOfParameters", {"W", "b"}),
     "arrays in objects of a graph": ("HeldProduct", {"a", "b"}),

@@ -218,8 +218,10 @@ class _Proposer:
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
-        if known and stands_for(name) == "W" and not place:  # of as many axes as what it is multiplied with
-            options = [shape for shape in options if len(shape) == len(known[0])] or options
+        if known and stands_for(name) == "W" and not place:  # of what it is multiplied with, on either side
+            other = next(n for n in (3, 4, 5) if n not in known[0])
+            like = [shape for shape in options if len(shape) == len(known[0])]
+            options = [known[0][-1:], (known[0][-1], other), (other, known[0][0]), *like]
         fitting = [s for s in options if least is None or len(s) >= least] or options
         made = [self._array(shape, name) for shape in fitting]
         if not names_label(name) or not place:

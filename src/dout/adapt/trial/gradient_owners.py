@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_label
+from dout.adapt.argument_names import names_gradients, names_label
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import required
@@ -92,6 +92,8 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
 
 def _is_of_another(gradient: str, owners: Sequence[str]) -> bool:
     """Whether a gradient is called after something that is none of these: `dZ` where forward is given `A`."""
+    if names_gradients(gradient) or names_gradients(f"{gradient}s"):  # of nothing by name
+        return False
     own, stems = stem(gradient), list(map(stem, owners))
     plain_name = own in ("x", "in", "input", "inputs", "out") or not is_named_as_gradient(gradient)
     return not plain_name and not any(name.startswith(own) or own.startswith(name) for name in stems)
