@@ -26,8 +26,10 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
         return []
     known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
     attribute = error.name if isinstance(error, AttributeError) and error.name else "data"
-    found = [item for item in known.values() if users_with(item, attribute) and _holds_an_array(item)][:_MOST]
-    return found or ([_holder_of(attribute)] if asked else [])
+    others = [item for item in known.values() if users_with(item, attribute) and not issubclass(cls, item)]
+    found = [item for item in others if _holds_an_array(item)][:_MOST]
+    connects = interface.forward == "__call__"  # it may ask a layer before it
+    return found or ([_holder_of(attribute)] if asked and not connects else [])
 
 
 def _holder_of(attribute: str) -> type:
