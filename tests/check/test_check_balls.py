@@ -6,7 +6,7 @@ from flint import arb
 from row_checks import ran
 from row_examples import all_examples
 
-from dout.graph import INPUT
+from dout.graph import INPUT, Node
 from dout.judge.ball_numbers import exact, middle
 from dout.judge.ball_rules import RULES
 from dout.judge.ball_values import Balls
@@ -99,3 +99,11 @@ def test_balls_are_taken_as_they_are_and_what_stands_among_them_becomes_one():
     assert exact(balls) is balls
     mixed = exact(np.array([arb(2), 1, 0.5], dtype=object))
     assert set(map(type, mixed)) == {arb}
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 5])
+def test_a_power_of_a_number_that_may_be_0_is_a_number(exponent):
+    x = Node(INPUT, (), {}, (), np.dtype(float))
+    power = RULES[PRIMITIVES["power"]](Balls({}), x, arb(0, 1e-90), arb(exponent))
+    assert power.is_finite()
+    assert power.contains(1 if exponent == 0 else 0)

@@ -154,14 +154,15 @@ def test_the_verdict_names_the_constant():
     assert verdict.because == "1/N of the derivative of forward, N = 2 samples"
 
 
-def test_an_affine_that_averages_one_gradient_and_sums_the_other_is_warned_of_which_is_which():
+def test_an_affine_that_averages_one_gradient_and_sums_the_other_is_wrong_and_told_which_is_which():
     report = check(HalfAveraged(), X)
     found = formula(report)
-    assert [*found] == ["D106"]
-    assert found["D106"].severity == "warning"
-    assert "the gradient of W is 1/N" in found["D106"].message
-    assert "the gradient of b is the derivative itself" in found["D106"].message
-    assert "+        self.dW = self.x.T @ dout" in found["D106"].fix.splitlines()
+    assert words(report) == {"x": "exact", "W": "refuted", "b": "exact"}
+    assert [*found] == ["D101"]
+    assert found["D101"].severity == "error"
+    assert "it is 1/N of the derivative" in found["D101"].message
+    assert "the gradient of b is the derivative itself" in found["D101"].message
+    assert "+        self.dW = self.x.T @ dout" in found["D101"].fix.splitlines()
 
 
 def test_an_average_in_the_gradient_that_goes_on_stays_an_error_and_says_that_it_compounds():

@@ -120,10 +120,20 @@ def _power(x: arb, y: arb) -> arb:
     """X ** y; for a whole exponent also of a negative number."""
     whole = y.unique_fmpz() if y.is_exact() else None
     if whole is not None and abs(whole) <= MOST_EXPONENT:
-        return x**whole if whole >= 0 else 1 / x ** (-whole)
+        return _whole_power(x, int(whole)) if whole >= 0 else 1 / _whole_power(x, -int(whole))
     if y == arb(0.5):
         return x.sqrt()
     return arb(0) if x == 0 and y > 0 else x**y
+
+
+def _whole_power(x: arb, exponent: int) -> arb:
+    """X multiplied so many times; of a ball that contains 0, for which arb's own power is no number."""
+    if not x.contains(0):
+        return x**exponent
+    found = arb(1)
+    while exponent:
+        found, x, exponent = (found * x if exponent % 2 else found), x * x, exponent // 2
+    return found
 
 
 def _cbrt(x: arb) -> arb:
@@ -225,7 +235,7 @@ def _mean(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
 
 def _variance(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
     mean = _mean(balls, node, elements)
-    squares = [(ball(e) - mean) ** 2 for e in elements]
+    squares = [_whole_power(ball(e) - mean, 2) for e in elements]
     return sum(squares, start=arb(0)) / (len(elements) - node.static.get("ddof", 0))
 
 
@@ -393,7 +403,7 @@ RULES: dict[Primitive, Rule] = by_primitive({
     "inv": _on_matrices(arb_mat.inv), "solve": _on_matrices(arb_mat.solve), "det": _on_matrices(arb_mat.det),
     "flatten": lambda balls, node, x: node.primitive.forward(np.asarray(x), **node.static),
     "places": lambda balls, node, *x: node.primitive.forward(*map(middle, x), **node.static),
-    "math_hypot": lambda balls, node, *sides: _sum(balls, node, [ball(side) ** 2 for side in sides]).sqrt(),
+    "math_hypot": lambda balls, node, *sides: _sum(balls, node, [_whole_power(ball(side), 2) for side in sides]).sqrt(),
     "math_fsum": lambda balls, node, *elements: _sum(balls, node, list(elements)),
 })  # fmt: skip
 

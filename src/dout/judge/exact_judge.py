@@ -19,6 +19,7 @@ from flint import arb
 from dout.graph import CONSTANT, Node, topological
 from dout.judge.ball_numbers import ball, exact, middle
 from dout.judge.ball_values import Balls
+from dout.judge.float_judge import in_float64
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
 from dout.run import central_difference
@@ -99,6 +100,9 @@ class ExactJudge(JudgedRun):
         node, point = outcome.judged.node, outcome.point
         if outcome.judged.parameter and node not in point:
             return False  # it is computed while the layer runs
+        if not np.all(np.isfinite(np.asarray(outcome.got, dtype=float))):
+            gradient = outcome.judged.gradient  # a ball may be too wide where the number itself is not
+            return not np.all(np.isfinite(in_float64(topological([gradient], known=point), point)[gradient]))
         if not outcome.judged.whole or node not in balls.values:
             return True  # what moves a value moves all its uses
         step = STEP * _positive(_size(balls.values[node]))

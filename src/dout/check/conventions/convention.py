@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
@@ -32,6 +32,8 @@ Role = Literal["input", "parameter", "loss"]
 _RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES)
 _SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
 _STEPS = Axes("T", (1,), "steps")
+_BY_DIFFERENCES = 1e-4  # as far off may a difference be
+STEP = "step"  # the constant of a step that the layer takes by itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +102,16 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
     for outcome in judgement.refuted.values():
         gradient = RefutedGradient(subject, judgement, outcome, samples, loss)
         convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else (_stops,)))), None)
-        if convention is not None:
+        if convention is not None and convention.word == Word.SCALED and judgement.elsewhere:
+            remarks[gradient.name] = f"it is {convention.because} there alone"  # as given it is the derivative itself
+        elif convention is not None:
             found[gradient.name] = convention
         elif uses_dout and (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
             remarks[gradient.name] = remark
     role: Role = "loss" if loss else "input"
+    for name, remark in _disagreeing(found, judgement, role).items():
+        del found[name]
+        remarks[name] = remark
     return replace(
         judgement,
         verdicts=tuple(_said(v, found.get(v.argument), judgement, role) for v in judgement.verdicts),
@@ -122,6 +129,22 @@ def _said(verdict: Verdict, convention: Convention | None, judgement: Judgement,
         return replace(verdict, role=mine, constant="1" if verdict.word in _RIGHT else "")
     word, because = convention.word, convention.because
     return replace(verdict, word=word, because=because, role=mine, constant=convention.constant)
+
+
+def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Role) -> dict[str, str]:
+    """Those up to a constant that not all gradients of the layer have: of its parameters, or of all that a loss gives.
+
+    An average is a convention of a whole layer: `dW` averaged and `db` summed is a mistake.
+    """
+    scaled = {name: kept for name, kept in found.items() if kept.word == Word.SCALED and kept.constant != STEP}
+    ratios = {name: one.ratio for name, one in judgement.likeness.items()}
+    compared = judgement.parameters if role != "loss" and judgement.parameters else ratios.keys()
+    right = [name for name, ratio in ratios.items() if ratio == 1 and name in compared and name not in found]
+    constants = dict.fromkeys(kept.because for kept in scaled.values())
+    if len(constants) < 2 and not (scaled and right):
+        return {}
+    others = f"the gradient of {right[0]} is the derivative itself" if right else "others are another constant of it"
+    return {name: f"it is {kept.because}, and {others}" for name, kept in scaled.items()}
 
 
 def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
@@ -266,20 +289,30 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
         return None
     if ratio is None or not 0 < ratio < math.inf:
         return None
-    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", "step")
+    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", STEP)
 
 
 def _penalised(gradient: RefutedGradient) -> Convention | None:
-    """A penalty on a parameter, λ·W or λ·sign(W), that backward adds and forward does not: weight decay."""
+    """A penalty on a parameter, λ·W or λ·sign(W), that backward adds and forward does not: weight decay.
+
+    It may be added to an average over the samples.
+    """
     outcome = gradient.outcome
     value = outcome.point.get(outcome.judged.node)
     if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 2:
         return None
-    value, added = np.asarray(value, dtype=float), np.asarray(outcome.got) - np.asarray(outcome.expected)
-    for symbol, penalty in ((gradient.name, value), (f"sign({gradient.name})", np.sign(value))):
+    value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
+    penalties = (gradient.name, value), (f"sign({gradient.name})", np.sign(value))
+    averages = [constant.at(gradient.samples.shape) for constant in _averages(len(gradient.samples.shape))]
+    close = 1e-6 if gradient.judgement.examination is not None else _BY_DIFFERENCES
+    for share, (symbol, penalty) in product(dict.fromkeys((1.0, *averages)), penalties):
+        added = np.asarray(outcome.got) - share * expected
         strength = float(np.sum(added * penalty) / np.sum(penalty * penalty)) if np.ptp(penalty) else 0.0
-        if strength > 0 and np.allclose(added, strength * penalty, rtol=1e-6, atol=1e-9 * np.max(np.abs(added))):
-            return Convention(Word.PENALISED, f"backward adds {strength:.4g}·{symbol}, and forward no such penalty")
+        least = 1e-3 * close * np.max(np.abs(added))
+        if strength > 0 and np.allclose(added, strength * penalty, rtol=close, atol=least):
+            averaged = "" if share == 1 else "averages over the samples, "
+            because = f"backward {averaged}adds {strength:.4g}·{symbol}, and forward no such penalty"
+            return Convention(Word.PENALISED, because)
     return None
 
 

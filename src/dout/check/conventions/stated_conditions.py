@@ -1,4 +1,4 @@
-"""Wrong on every input, or on some: of more than one sample, of images that are not square."""
+"""Wrong on every input, or on some: of more than one sample, or number a sample; of images that are not square."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ def _simpler(inputs: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
         (number,) = rows
         one = [item[:1].copy() if np.ndim(item) and np.shape(item)[0] == number else item for item in inputs]
         yield "more than one sample", one
+    if len(inputs) > 1 and len({np.shape(item) for item in inputs}) == 1 and np.ndim(inputs[0]) == 2:
+        yield "more than one number a sample", [item[:, 0].copy() for item in inputs]
 
 
 _TWO_CLASSES = re.compile(r"sigmoid|binary|logistic|bce", re.IGNORECASE)

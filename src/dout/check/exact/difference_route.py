@@ -5,8 +5,8 @@ A gradient is refuted only where it lies outside what the estimate of the error 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,9 @@ from dout.check.exact.ratio import Likeness, is_same, ratio_of_floats
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict
 from dout.graph import INPUT, Node
+from dout.judge.float_judge import outcomes_in_float64
 from dout.judge.outcomes import Judged, Outcome, Word
-from dout.run import Line, PlainRun, attributes_of, copied, quiet, size_of, upstream, weighed
+from dout.run import Line, PlainRun, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
 from dout.run.numerical_difference import GOOD
 from dout.trace.session.pairing import pairs
 
@@ -64,6 +65,47 @@ def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
         parameters=frozenset(parameters),
         outputs=tuple(map(np.shape, first.outputs)),
     )
+
+
+def uncontradicted(judgement: Judgement, subject: Subject, first: PlainRun) -> Judgement:
+    """The judgement without the refutations that plain runs contradict: the recording has lost something there."""
+    examination = judgement.examination
+    if examination is None or not judgement.refuted:
+        return judgement
+    point = examination.base
+    run = replace(first, douts=tuple(point[dout] for dout in examination.seeds.values()))
+    here = {outcome.judged.node: outcome for outcome in outcomes_in_float64(examination, point, confirm=False)[0]}
+    doubted = {node for node in judgement.refuted if node in here and _speak_for(subject, run, here[node])}
+    return doubting(judgement, doubted)
+
+
+def doubting(judgement: Judgement, nodes: Collection[Node]) -> Judgement:
+    """The judgement with these gradients inconclusive."""
+    names = {outcome.judged.name for node, outcome in judgement.refuted.items() if node in nodes}
+    because = "differences of plain runs do not confirm it"
+    verdicts = (replace(v, word=Word.INCONCLUSIVE, because=because) if v.argument in names else v
+                for v in judgement.verdicts)  # fmt: skip
+    refuted = {node: outcome for node, outcome in judgement.refuted.items() if node not in nodes}
+    return replace(judgement, verdicts=tuple(verdicts), refuted=refuted)
+
+
+def _speak_for(subject: Subject, first: PlainRun, outcome: Outcome) -> bool:
+    """Whether plain runs speak for a gradient that a recording refutes.
+
+    The slope of forward along the difference of the two gradients tells them apart.
+    """
+    expected, got = np.asarray(outcome.expected, dtype=float), np.asarray(outcome.got, dtype=float)
+    place = next((place for place in _places(subject, first) if place.name == outcome.judged.name), None)
+    if place is None or np.shape(place.value) != got.shape or expected.shape != got.shape:
+        return False
+    way = got - expected
+    apart = float(np.sum(way * way))
+    if not 0 < apart < np.inf:
+        return False
+    step = NEARBY * size_of(place.value) / float(np.max(np.abs(way)))
+    value = np.asarray(place.value, dtype=float)
+    slope = central_difference(lambda share: float(place.loss((value + share * way)[()])), step)
+    return bool(abs(slope - float(np.sum(got * way))) <= 1e-3 * apart)
 
 
 def _ignores_dout(subject: Subject, first: PlainRun) -> bool:
@@ -123,7 +165,7 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     judged = Judged(place.name, node, node, place.parameter)
     if got.shape != value.shape:
         shape = f"its shape is {got.shape}"
-        return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {}, shape), "shapes", None
+        return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {node: value}, shape), "shapes", None
     expected, error = np.array(got, dtype=float), np.full(value.shape, place.lost)
     route, compared = "complex step", []
     for index in _some(value):
@@ -149,7 +191,7 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
         word, because = (Word.REFUTED, "") if np.any(~(off <= allowed)) else (Word.AGREES, "")
     pairs = [(expected[index], float(got[index])) for index in compared]
     ratio = ratio_of_floats([e for e, _ in pairs], [g for _, g in pairs], _constancy(place.value))
-    return Outcome(judged, word, expected, np.asarray(got, dtype=float), {}, because), route, ratio
+    return Outcome(judged, word, expected, np.asarray(got, dtype=float), {node: value}, because), route, ratio
 
 
 def _precision(value: Any) -> float:

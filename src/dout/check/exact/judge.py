@@ -73,6 +73,12 @@ class Judgement:
     excused: dict[Node, Outcome] = field(default_factory=dict)  # their outcomes, as `refuted` has the others
     remarks: Mapping[str, str] = field(default_factory=dict)  # by argument: what else is to be said of a refuted one
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether every gradient and its derivative are 0 everywhere: the inputs may be to blame."""
+        ratios = [one.ratio for one in self.likeness.values()]
+        return bool(ratios) and all(ratio is not None and math.isnan(ratio) for ratio in ratios)
+
 
 def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
     """Judge every gradient that the backward of a recorded layer returned or kept. Raises NoRuleError.

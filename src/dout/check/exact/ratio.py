@@ -36,6 +36,8 @@ def alike(found: Iterable[Likeness]) -> Likeness:
     told = [one for one in found if one.ratio is None or not math.isnan(one.ratio)]
     first = told[0].ratio if told else None
     close = max((one.close for one in found), default=EXACTLY)
+    if found and not told:
+        return Likeness(math.nan, all(one.passed for one in found), close)
     same = first is not None and all(o.ratio is not None and abs(o.ratio - first) <= close * abs(first) for o in told)
     return Likeness(first if same else None, bool(found) and all(one.passed for one in found), close)
 
@@ -45,9 +47,11 @@ def likenesses(examination: Examination, outcomes: Iterable[Outcome], exact: boo
 
     In exact arithmetic there may be a constant factor without the stabilisers, where there is none with them.
     """
+    outcomes = list(outcomes)
     found, without, close = [], None, SAME if exact else IN_FLOATS
+    largest = max((_size(outcome) for outcome in outcomes), default=0.0)
     for outcome in outcomes:
-        ratio = _known(outcome)
+        ratio = _known(outcome, NOTHING * largest)
         if outcome.word == Word.REFUTED:
             ratio = ratio_of_floats(outcome.expected, outcome.got, close)
             if ratio is None and exact and examination.without_stabilisers:
@@ -85,9 +89,16 @@ def ratio_of_floats(expected: Any, got: Any, close: float) -> float | None:
     return ratio if ratio and bool(np.all(np.abs(got - ratio * expected) <= close * size)) else None
 
 
-def _known(outcome: Outcome) -> float | None:
-    """The ratio that a word tells by itself."""
-    return 1.0 if (outcome.word in RIGHT or outcome.word == Word.AGREES) and np.any(outcome.got) else math.nan
+def _known(outcome: Outcome, nothing: float) -> float | None:
+    """The ratio that a word tells by itself: none of a gradient that is next to nothing beside the others."""
+    is_right = outcome.word in RIGHT or outcome.word == Word.AGREES
+    return 1.0 if is_right and _size(outcome) > nothing else math.nan
+
+
+def _size(outcome: Outcome) -> float:
+    """The largest number of a gradient; one that is not finite counts for nothing."""
+    got = np.abs(np.asarray(outcome.got, dtype=float))
+    return float(np.max(got[np.isfinite(got)], initial=0.0))
 
 
 def _is_upstream(outcome: Outcome, douts: Iterable[Node]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.difference_route import doubting, judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
@@ -24,13 +24,14 @@ from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied
+from dout.run import PlainRun, attributes_of, copied, quiet
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
 MOST_SECONDS = 2.0  # for all variants
 MOST_SIZE = 300  # of an axis, where a condition asks for so many
 _LARGE = (30.0, 1e3, 1e5, 1e-3)
+_COLUMNS = 4
 _ON_PURPOSE = re.compile(r"clip|norm", re.IGNORECASE)  # a gradient is cut off
 
 
@@ -58,10 +59,25 @@ def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Var
     if not tests:
         return
     yield from (Variant(item, trusted=False) for item in _of_other_flags(subject, tests))
+    yield from map(Variant, _of_labels_as_rows(subject))
     yield from map(Variant, _of_other_sizes(subject, numbers))
     yield from (Variant(item, other_rank=True) for item in _of_other_ranks(subject))
     for seed, move in enumerate([*map(far, _LARGE), of_sign(1, 10.0), of_sign(-1, 10.0), *map(_about, numbers)]):
         yield Variant(_moved(subject, 10 + seed, move), far=True)
+
+
+def with_more_columns(subject: Subject) -> Subject | None:
+    """The layer on an input of several columns instead of one, of which nothing can be told, if forward takes it."""
+    if len(subject.inputs) != 1 or np.shape(subject.inputs[0])[-1:] != (1,) or np.ndim(subject.inputs[0]) < 2:
+        return None
+    (x,) = subject.fresh_inputs()
+    wider = replace(subject, inputs=(resized_along(x, x.ndim - 1, 1, _COLUMNS),), memo={})
+    try:
+        with quiet():
+            outputs = wider.runner.forward(wider.again(), wider.fresh_inputs())
+    except Exception:  # the layer's own: it is for one column
+        return None
+    return wider if outputs else None
 
 
 def is_on_purpose(place: ConditionPlace) -> bool:
@@ -106,7 +122,9 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
             if other.refuted:
                 other.covered.add(covered)
                 there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
-                not_asked = variant.other_rank and not any(starmap(_is_meant, gained))
+                not_asked = variant.other_rank and not (
+                    any(starmap(_is_meant, gained)) and _does_the_same(subject, variant.subject)
+                )
                 return replace(other, elsewhere=there, not_meant=not_asked), variant.subject
         if _is_as_right(other, judgement):
             covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
@@ -121,6 +139,26 @@ def _is_meant(place: ConditionPlace, side: str) -> bool:
     test = place.condition
     is_equality = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq)
     return not (is_equality and side == FALSE and place.has_no_else)
+
+
+def _does_the_same(one: Subject, other: Subject) -> bool:
+    """Whether forward makes of inputs with an axis more what it makes of each of their parts, or the sum or mean of it.
+
+    Labels with an axis more may be others: rows with one 1.
+    """
+    lower, higher = sorted((one, other), key=lambda subject: max(map(np.ndim, subject.inputs)))
+    number = max(len(x) for x in higher.inputs if isinstance(x, np.ndarray))
+    try:
+        whole = higher.run().outputs
+        given = [tuple(copied(x[i]) if np.ndim(x) else x for x in higher.inputs) for i in range(number)]
+        each = [lower.run(inputs).outputs for inputs in given]
+    except Exception:  # the layer's own: it does not take these
+        return False
+    parts = [np.array(part, dtype=float) for part in zip(*each, strict=True)]
+    return all(
+        any(np.shape(a) == np.shape(b) and np.allclose(a, b) for b in (part, part.sum(axis=0), part.mean(axis=0)))
+        for a, part in zip(whole, parts, strict=True)
+    )
 
 
 def _is_as_right(other: Judgement, judgement: Judgement) -> bool:
@@ -143,13 +181,7 @@ def confirmed(judgement: Judgement, subject: Subject, first: PlainRun) -> Judgem
     if not judgement.refuted:
         return judgement
     plain = {verdict.argument: verdict.word for verdict in judge_numerically(subject, first).verdicts}
-    doubted = {n: o for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES}
-    names = {outcome.judged.name for outcome in doubted.values()}
-    because = "differences of plain runs do not confirm it"
-    verdicts = (replace(v, word=Word.INCONCLUSIVE, because=because) if v.argument in names else v
-                for v in judgement.verdicts)  # fmt: skip
-    refuted = {node: outcome for node, outcome in judgement.refuted.items() if node not in doubted}
-    return replace(judgement, verdicts=tuple(verdicts), refuted=refuted)
+    return doubting(judgement, {n for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES})
 
 
 def _numbers(test: ast.expr | None) -> list[float]:
@@ -182,6 +214,36 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
             if size >= 1 and size != length:
                 resized_ = tuple(resized_along(x, axis, length, size) for x in subject.inputs)
                 yield replace(subject, inputs=resized_, memo={})
+
+
+def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
+    """Labels that are whole numbers as rows with one 1, and the other way, if forward makes the same of them.
+
+    They stand beside scores with a number for each class.
+    """
+    tables = [i for i, x in enumerate(subject.inputs) if np.ndim(x) == 2 and not _has_rows_with_one(np.asarray(x))]
+    for i, x in enumerate(subject.inputs if tables else ()):
+        scores, labels = np.shape(subject.inputs[tables[0]]), np.asarray(x)
+        other: Any = None
+        if labels.shape == scores[:1] and labels.dtype.kind in "iu" and labels.max(initial=0) < scores[1]:
+            other = np.eye(scores[1])[labels]
+        elif labels.shape == scores and _has_rows_with_one(labels):
+            other = np.argmax(labels, axis=1)
+        if other is None:
+            continue
+        inputs = (*subject.fresh_inputs()[:i], other, *subject.fresh_inputs()[i + 1 :])
+        found = replace(subject, inputs=inputs, memo={})
+        try:
+            pairs = zip(subject.run().outputs, found.run().outputs, strict=True)
+            if all(np.allclose(a, b) for a, b in pairs):
+                yield found
+        except Exception:  # the layer's own: it does not take these
+            continue
+
+
+def _has_rows_with_one(x: Any) -> bool:
+    """Whether each row has one 1 among zeros."""
+    return x.ndim == 2 and bool(np.isin(x, (0, 1)).all() and np.all(x.sum(axis=1) == 1))
 
 
 def _of_other_ranks(subject: Subject) -> Iterator[Subject]:

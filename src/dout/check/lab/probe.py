@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from dout.run.random_states import all_states
 from dout.trace.session.pairing import pairs
 
 MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
+_CLEARS = re.compile(r"zero|reset|clear", re.IGNORECASE)
 _RAISE = dis.opmap["RAISE_VARARGS"]
 T = TypeVar("T")
 
@@ -164,14 +166,21 @@ class Lab:
 
     @cached_property
     def grown(self) -> tuple[str, ...]:
-        """The paths of arrays that were absent or 0, and grow by the same amount with each backward."""
+        """The paths of arrays that were absent or 0, and grow by the same amount with each backward.
+
+        The gradient of an input that backward returns is none of them, unless the layer has a method to clear it.
+        """
         layer = self.fresh()
         before = snapshot(layer)
-        self.run(layer=layer)
+        run = self.run(layer=layer)
+        clears = any(map(_CLEARS.search, dir(type(layer))))
+        given = [] if clears else zip(run.gradients, run.inputs, strict=False)
+        returned = [g for g, x in given if is_float_array(x) and np.shape(g) == x.shape]
+        held = {path for path, array in arrays(layer).items() if any(array is gradient for gradient in returned)}
         once = snapshot(layer)
         self.backward(layer, tuple(map(copied, self.base.douts)))
         twice = snapshot(layer)
-        return tuple(path for path in once if _adds_up(before.get(path), once[path], twice.get(path)))
+        return tuple(p for p in once if p not in held and _adds_up(before.get(p), once[p], twice.get(p)))
 
     def clear(self, layer: Any) -> None:
         """Set what adds up over calls of backward to 0, as people do before each step."""

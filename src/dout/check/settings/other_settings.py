@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,8 +19,10 @@ from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
+from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
 from dout.run import attributes_of, deep_copy, quiet
+from dout.trace.model.user_source import behind
 
 MOST_STRINGS = 4  # of one argument
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
@@ -30,6 +36,8 @@ class OtherSubject:
     subject: Subject
     meant: bool = True
     of_inputs: bool = False  # it is the same layer, on other inputs
+    of_a_flag: bool = False
+    of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
 
 
 def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
@@ -39,7 +47,8 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
     """
     what = Target(target)
     larger = larger_inputs(subject) if room else None
-    for other in (*(_of_constructor(subject, what, init) if what.is_class else ()), *_of_forward(subject)):
+    of_constructor = _of_constructor(subject, what, init) if what.is_class else ()
+    for other in (*of_constructor, *_of_attributes(subject, what), *_of_forward(subject)):
         yield other
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
@@ -53,10 +62,68 @@ def _of_constructor(subject: Subject, what: Target, init: Mapping[str, Any]) -> 
         name, value = parameter.name, init.get(parameter.name, parameter.default)
         if value is parameter.empty or _is_of_training(name, value):
             continue
-        words = source.strings_for(what.cls, name, what.cls) if isinstance(value, str) else ()
+        if value is None:
+            yield from _instead_of_none(subject, what, init, name)
+            continue
+        words = _words_for(what.cls, name) if isinstance(value, str) else ()
         for other in (*_others(value), *_other_words(value, words)):
             make = partial(what.fresh, {**init, name: other})
             yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+
+
+def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:
+    """With another value of a number that the layer holds: of an argument's if it is built already, or of a literal's.
+
+    Nobody may ever give a literal another value.
+    """
+    held = attributes_of(subject.again())
+    for setting in (one for cls in what.cls.__mro__[:-1] for one in held_settings(cls)):
+        value = held.get(setting.name)
+        if (setting.is_argument and what.is_class) or _is_of_training(setting.name, value):
+            continue
+        for other in _others(value):
+            make = partial(_with, subject.make, setting.name, other)
+            at = _at(f"self.{setting.name} = {other!r}", replace(subject, make=make, memo={}), value)
+            yield replace(at, meant=setting.is_argument)
+
+
+def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
+    layer = make()
+    attributes_of(layer)[name] = value
+    return layer
+
+
+def _words_for(cls: type, name: str) -> tuple[str, ...]:
+    """What a constructor's argument is compared with, in the class or one that it is made of."""
+    return next(filter(None, (source.strings_for(one, name, one) for one in cls.__mro__[:-1])), ())
+
+
+def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], name: str) -> Iterator[OtherSubject]:
+    """With a small number for an argument that is None, or as many weights as a sample has numbers.
+
+    It has to be kept as it is where a number or None is kept now, and no other array may be made of it: one that stands
+    for None has a shape to fit.
+    """
+    first = next((x for x in subject.inputs if isinstance(x, np.ndarray) and x.ndim), None)
+    weights = [] if first is None else [np.linspace(0.5, 1.5, first.shape[-1])]
+    others: list[Any] = [0, 1, 2, *weights]
+    for other in others:
+        make = partial(what.fresh, {**init, name: other})
+        try:
+            with quiet():
+                mine, theirs = attributes_of(subject.again()), attributes_of(make())
+        except Exception:  # the layer's own: it does not take this
+            continue
+        kept = [path for path, value in theirs.items() if type(value) is type(other) and np.array_equal(value, other)]
+        made = _shapes_but(theirs, kept) != _shapes_but(mine, kept)
+        if kept and not made and all(type(mine.get(path)) in (int, type(None)) for path in kept):
+            said = other if isinstance(other, int) else f"array({len(other)})"
+            yield OtherSubject(f"with {name} = {said}", replace(subject, make=make, memo={}), of_nothing=True)
+
+
+def _shapes_but(held: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """The shapes of the arrays that a layer holds, but for some."""
+    return {name: item.shape for name, item in held.items() if isinstance(item, np.ndarray) and name not in names}
 
 
 def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
@@ -79,7 +146,7 @@ def _is_of_training(name: str, value: Any) -> bool:
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:
-    return OtherSubject(f"with {words}", subject, meant=not isinstance(value, bool))
+    return OtherSubject(f"with {words}", subject, of_a_flag=isinstance(value, bool))
 
 
 def _fixed(subject: Subject) -> dict[str, Any]:
@@ -105,7 +172,7 @@ def _others(value: Any) -> list[Any]:
     """Other values of a setting: the neighbours of a whole number, a rate that is on, another share, the other flag.
 
     >>> _others(1), _others(0), _others(-1), _others(0.5), _others(0.0), _others((2, 2))
-    ([2, 0], [1], [0, 1], [0.35], [0.3], [(3, 3)])
+    ([2, 0], [1], [0, 1], [0.35], [0.3], [(3, 3), (2, 3)])
     """
     if isinstance(value, bool):
         return [not value]
@@ -115,7 +182,7 @@ def _others(value: Any) -> list[Any]:
         share = round(0.6 * value + 0.05, 6) if value < 1 else round(0.375 * value, 6)
         return [_SWITCHED_ON] if value == 0 else [share] if value > STABILISER else []
     if isinstance(value, tuple) and value and all(type(item) is int for item in value):
-        return [tuple(item + 1 for item in value)]
+        return [tuple(item + 1 for item in value), *([(*value[:-1], value[-1] + 1)] if len(value) > 1 else [])]
     if isinstance(value, list) and value and all(type(item) is int for item in value):
         return [[*value, value[-1]]]
     return []
@@ -169,10 +236,14 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 
 
 def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
-    """With one axis more behind the samples, if forward counts axes from the end and does the same in each place."""
-    arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
+    """With one axis more behind the samples, if axes are counted from the end and forward does the same in each place.
+
+    The layer is plainly meant for that if backward counts from the end, too.
+    """
+    arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
+    is_meant = _names_axes_from_the_end(layer.backward)
     if (
-        not source.counts_from_the_end(subject.again().forward)
+        not (is_meant or source.counts_from_the_end(layer.forward))
         or not arrays
         or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
     ):
@@ -194,7 +265,24 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if all(alike):
-        yield replace(_on(subject, stacked, group), meant=False)
+        yield replace(_on(subject, stacked, group), meant=is_meant, of_inputs=False)
+
+
+def _names_axes_from_the_end(function: Any) -> bool:
+    """Whether a function asks for the number of axes, or names one from the end, as `axis` or in a shape."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(behind(function))))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr="ndim") | ast.Constant(value=builtins.Ellipsis):
+                return True
+            case ast.keyword(arg="axis", value=ast.UnaryOp(op=ast.USub())):
+                return True
+            case ast.Subscript(value=ast.Attribute(attr="shape"), slice=ast.UnaryOp(op=ast.USub())):
+                return True
+    return False
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:

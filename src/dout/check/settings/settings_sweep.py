@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dout.adapt.argument_names import names_label
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
@@ -21,12 +22,13 @@ from dout.check.lab.input_variants import confirmed
 from dout.check.settings.other_settings import OtherSubject, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
+from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
 from dout.trace.session.pairing import Pair, pairs
 
 MOST_SECONDS = 0.5  # for all settings of a layer
-MOST_SETTINGS = 40
+MOST_SETTINGS = 120
 STEP = 1e-6
 CLOSE = 1e-5  # relative to the slope and to what goes into it: rounding, and the curvature along a step
 
@@ -43,19 +45,28 @@ class WrongElsewhere(NamedTuple):
         return not self.judgement.not_meant
 
 
-def wrong_elsewhere(
-    subject: Subject, judgement: Judgement, target: Any, init: Mapping[str, Any]
-) -> WrongElsewhere | None:
-    """Judge a layer that is right so far at other settings, and return the first at which it is wrong.
+class Sweep(NamedTuple):
+    """What came of the settings that were tried, and what the report says of those that there was no time for."""
 
-    One that the layer may not be meant for, as the other value of a flag, comes after all others.
+    wrong: WrongElsewhere | None
+    untried: tuple[str, ...] = ()
+
+
+def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Mapping[str, Any]) -> Sweep:
+    """Judge a layer that is right so far at other settings, until it is wrong at one.
+
+    One that the layer may not be meant for, as another number of axes, comes after all others.
     """
     latest = spent() + MOST_SECONDS
     doubtful: WrongElsewhere | None = None
-    room = _takes_larger(subject, judgement)
-    for other in islice(other_subjects(subject, target, init, room), MOST_SETTINGS):
-        if spent() > latest:
-            break
+    usual = _on_usual_numbers(subject, judgement)
+    subject = subject if usual is None else usual.subject
+    larger = _on_larger(subject)
+    room = larger is not None and _takes(larger, judgement)
+    first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
+    for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
+        if spent() > latest or number == MOST_SETTINGS:
+            return Sweep(doubtful, (f"{other.words}, and at other settings that are not tried: there are too many",))
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
@@ -65,17 +76,44 @@ def wrong_elsewhere(
             continue
         found.covered.add(judgement.covered)
         if _is_meant(other, found):
-            return WrongElsewhere(found, other.subject)
+            return Sweep(WrongElsewhere(found, other.subject))
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
-    return doubtful
+    return Sweep(doubtful)
 
 
-def _takes_larger(subject: Subject, judgement: Judgement) -> bool:
-    """Whether the layer as it is takes larger inputs, and nothing is wrong on them: it may know the size of its own."""
-    larger = larger_inputs(subject)
+def _on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
+    """The layer on numbers near noughts and ones that have a gradient, and are no labels: of those w is sign(w)."""
+    judged = {verdict.argument for verdict in judgement.verdicts} - judgement.parameters
+    places = [
+        i
+        for i, (name, x) in enumerate(zip(subject.names, subject.inputs, strict=False))
+        if name in judged and not names_label(name) and _moves(x) and np.ndim(x) and np.isin(x, (0, 1)).all()
+    ]
+    if not places:
+        return None
+    generator = np.random.default_rng(0)
+    inputs = tuple(nearby(x, generator) if i in places else x for i, x in enumerate(subject.fresh_inputs()))
+    found = replace(subject, inputs=inputs, memo={})
     try:
-        other = OtherSubject("", replace(subject, inputs=larger, memo={})) if larger is not None else None
-        return other is not None and not _is_suspicious(other, judgement)
+        usual = all(np.all(np.isfinite(output)) for output in found.run().outputs)
+    except Exception:  # the layer's own
+        return None
+    return OtherSubject(f"on other numbers than 0 and 1 in {subject.names[places[0]]}", found) if usual else None
+
+
+def _on_larger(subject: Subject) -> OtherSubject | None:
+    """The layer as it is, on larger inputs."""
+    inputs = larger_inputs(subject)
+    if inputs is None:
+        return None
+    words = f"on larger inputs, {np.shape(inputs[0])}"
+    return OtherSubject(words, replace(subject, inputs=inputs, memo={}), of_inputs=True)
+
+
+def _takes(larger: OtherSubject, judgement: Judgement) -> bool:
+    """Whether the layer takes larger inputs, and nothing is wrong on them: it may know the size of its own."""
+    try:
+        return not _is_suspicious(larger, judgement)
     except Exception:  # the layer's own
         return False
 
@@ -92,11 +130,13 @@ def _may_broadcast(subject: Subject, other: OtherSubject) -> bool:
 def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     """Whether the layer is plainly meant for a setting, or for inputs of these shapes.
 
-    If the gradient of the only array has a shape that is wrong, the layer may know one size, or one number of axes.
+    If the gradient of the only array has a shape that is wrong, the layer may know one size, or one number of axes. A
+    flag may stop the gradient.
     """
     number = sum(isinstance(x, np.ndarray) for x in other.subject.inputs)
     of_shape = all(outcome.index is None for outcome in found.refuted.values())
-    return other.meant and not (other.of_inputs and number == 1 and of_shape)
+    stops = other.of_a_flag and not any(np.any(outcome.got) for outcome in found.refuted.values())
+    return other.meant and not stops and not (other.of_inputs and number == 1 and of_shape)
 
 
 def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgement | None:
@@ -107,12 +147,37 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
             found = confirmed(judge(other.subject.recorded(run.douts), ends=other.subject.ends), other.subject, run)
         except DoutError:
             found = judge_numerically(other.subject, run)
-        found = by_convention(other.subject, found)
+        found = _without_scale(by_convention(other.subject, found), judgement)
     penalised = any(kept.word == Word.PENALISED for kept in found.conventions.values())
+    if other.of_nothing:
+        known = {verdict.argument for verdict in judgement.verdicts}
+        found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in known})
     if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
     return replace(found, verdicts=tuple(there), elsewhere=other.words, as_given=given)
+
+
+def _without_scale(found: Judgement, given: Judgement) -> Judgement:
+    """A constant factor is a convention at all settings or at none: a loss that sums divides by nothing.
+
+    Refuted are those gradients up to a constant that are the derivative itself as given.
+    """
+    exact = {verdict.argument for verdict in given.verdicts if verdict.constant == "1"}
+    scaled = {name: kept for name, kept in found.conventions.items() if kept.word == Word.SCALED and name in exact}
+    if not scaled:
+        return found
+    verdicts = (
+        replace(v, word=Word.REFUTED, because="", constant="") if v.argument in scaled else v for v in found.verdicts
+    )
+    return replace(
+        found,
+        verdicts=tuple(verdicts),
+        refuted={**found.refuted, **{n: o for n, o in found.excused.items() if o.judged.name in scaled}},
+        excused={n: o for n, o in found.excused.items() if o.judged.name not in scaled},
+        conventions={name: kept for name, kept in found.conventions.items() if name not in scaled},
+        remarks={**found.remarks, **{name: f"it is {kept.because}" for name, kept in scaled.items()}},
+    )
 
 
 def _is_beyond_a_limit(found: Judgement, judgement: Judgement) -> bool:

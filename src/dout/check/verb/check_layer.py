@@ -13,19 +13,19 @@ from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
-from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.difference_route import judge_numerically, uncontradicted
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.lab.input_variants import confirmed, on_other_sides
+from dout.check.lab.input_variants import confirmed, on_other_sides, with_more_columns
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
-from dout.check.settings.settings_sweep import wrong_elsewhere
+from dout.check.settings.settings_sweep import settings_swept
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
@@ -81,7 +81,8 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
         return False
     judgement, _, there = _judged(subject, first, seen)
     judgement = by_convention(there, judgement)
-    wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
+    refuted = bool(judgement.refuted) and not judgement.not_meant
+    wrong = refuted or (judgement.ignores_dout and not judgement.is_loss)
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
     is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
@@ -112,9 +113,12 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     if unjudged is not None:
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement, findings, there = _judged(subject, first, seen)
+    if judgement.says_nothing and (wider := with_more_columns(subject)) is not None:
+        return _examined(wider, target, init, given)
     judgement = by_convention(there, judgement)
+    untried: tuple[str, ...] = ()
     if judgement.verdicts and not judgement.refuted and not subject.foreign:
-        elsewhere = wrong_elsewhere(subject, judgement, target, init)
+        elsewhere, untried = settings_swept(subject, judgement, target, init)
         if elsewhere is not None and elsewhere.meant:
             judgement, there = elsewhere
         elif elsewhere is not None:
@@ -128,8 +132,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         verdicts=judgement.verdicts,
         missing=tuple(_missing(judgement)),
         findings=tuple(findings),
-        branches=tuple(judgement.covered.told()),
-        branching=bool(judgement.covered) or judgement.examination is None,
+        branches=(*judgement.covered.told(), *untried),
+        branching=bool(judgement.covered) or bool(untried) or judgement.examination is None,
         file=place.file if place else None,
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
@@ -186,7 +190,8 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             judgement = judge(trace, ends=subject.ends)
             judgement.covered.add(seen)
             if judgement.refuted:
-                judgement = confirmed(judgement, subject, first) if judgement.only_here else judgement
+                confirm = confirmed if judgement.only_here else uncontradicted
+                judgement = confirm(judgement, subject, first)
                 return judgement, [], subject
             judgement, there = on_other_sides(subject, judgement, seen)
             return judgement, [], there

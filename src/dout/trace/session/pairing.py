@@ -17,7 +17,7 @@ from dout.trace.tracer.traced import plain
 
 GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
 
-_NAMINGS = ("d{}", "d_{}", "grad_{}", "{}_grad", "{}_gradient")
+_NAMINGS = ("d{}", "d_{}", "g{}", "grad_{}", "{}_grad", "{}_gradient")
 _LISTS = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"))
 
 

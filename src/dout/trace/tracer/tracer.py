@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,6 +32,27 @@ _ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
 _ONCE = frozenset({*WRITES, np.apply_along_axis, np.piecewise})
 
 
+def _by_place(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, with traced ones that go by NumPy's names for them in their places: `np.pad(array=x, …)`."""
+    if not kwargs or isinstance(function, np.ufunc) or not holds_traced(kwargs):
+        return args, kwargs
+    named = dict(kwargs)
+    for name in _names(function)[len(args) :]:
+        if name not in named or name == "out" or not holds_traced([named[name]]):
+            break
+        args += (named.pop(name),)
+    return args, named
+
+
+@cache
+def _names(function: Any) -> tuple[str, ...]:
+    """What a function calls its arguments; nothing if it does not say."""
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return ()
+
+
 class Tracer(Recording):
     """Records one run: answers operators, NumPy's functions and the methods of arrays."""
 
@@ -51,6 +72,7 @@ class Tracer(Recording):
         """Answer a call of a NumPy function."""
         if not self.live:
             return plainly(function, args, kwargs)
+        args, kwargs = _by_place(function, args, kwargs)
         try:
             return self._answered(function, args, kwargs)
         except _ERRORS as error:

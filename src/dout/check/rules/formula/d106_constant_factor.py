@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.repair import causes
 from dout.check.report.layer_report import Report
 from dout.check.report.rule import Findings, Rule
-from dout.check.report.verdicts import Cause, Finding, Undivided
+from dout.check.report.verdicts import Finding, Undivided
 from dout.check.rules.formula.kept_conventions import by_reason, gradient_of, keeping, told
 from dout.judge.outcomes import Word
 
@@ -18,46 +17,18 @@ RULE = Rule("D106", "note", "a constant factor: a convention")
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield one note for a layer with one constant; a warning if its own gradients do not agree on one.
+    """Yield one note for a layer; a warning for a loss whose forward divides by a number that its backward leaves out.
 
-    It is a warning, too, for a loss whose forward divides by a number that its backward leaves out.
+    A layer whose own gradients do not keep to one constant has no convention: they are wrong.
     """
     found = keeping(judgement, Word.SCALED)
-    if not found:
-        return
-    groups, right = by_reason(found), _right(judgement)
-    if len(groups) == 1 and not right:
-        message = f"{subject.name}.backward is {next(iter(groups))}, in the {gradient_of([*found])}"
-        if any(kept.undivided for kept in found.values()):
+    for because, names in by_reason(found).items():
+        kept = {name: found[name] for name in names}
+        message, details = f"{subject.name}.backward is {because}, in the {gradient_of(names)}", told(kept)
+        if any(convention.undivided for convention in kept.values()):
             message += ": forward divides by that number, and backward does not"
-            reason = Undivided()
-            yield RULE.about(subject, message, cause="factor", severity="warning", reason=reason, **told(found))
-            return
-        yield RULE.about(subject, message, cause="factor", **told(found))
-        return
-    parts = [f"the {gradient_of(names)} is {because}" for because, names in groups.items()]
-    parts += [f"the {gradient_of(right)} is the derivative itself"] if right else []
-    message = f"{subject.name}.backward does not keep to one constant: {', '.join(parts)}"
-    details = {"severity": "warning", "cause": "factor", **told(found)}
-    repair = _repair(subject, judgement)
-    if repair is not None:
-        details["fix"] = repair.fix
-    yield RULE.about(subject, message, repair.where if repair is not None else None, **details)
-
-
-def _right(judgement: Judgement) -> list[str]:
-    """The arguments whose gradient is the derivative itself; those of parameters where the layer has some."""
-    of_parameters = judgement.parameters and not any(v.role == "loss" for v in judgement.verdicts)
-    compared = [v for v in judgement.verdicts if v.role == "parameter" or not of_parameters]
-    return [v.argument for v in compared if v.constant == "1"]
-
-
-def _repair(subject: Subject, judgement: Judgement) -> Cause | None:
-    """The first repaired line of a layer that does not agree with itself."""
-    if judgement.examination is None:
-        return None
-    found = causes(subject, judgement.examination, judgement.excused).values()
-    return next((cause for cause in found if cause.fix), None)
+            details |= {"severity": "warning", "reason": Undivided()}
+        yield RULE.about(subject, message, cause="factor", **details)
 
 
 def among_siblings(reports: Sequence[Report]) -> tuple[Report, ...]:

@@ -62,8 +62,12 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
 
 def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
     examination, refuted = judgement.examination, judgement.refuted
+    only, not_meant = f", {judgement.elsewhere}" if judgement.elsewhere else "", judgement.not_meant
     if examination is None:
-        return [WrongGradient(outcome, _remarked(None, outcome, judgement)) for outcome in refuted.values()]
+        return [
+            WrongGradient(outcome, _remarked(None, outcome, judgement), only=only, not_meant=not_meant)
+            for outcome in refuted.values()
+        ]
     ignores_dout = judgement.ignores_dout and not judgement.is_loss
     if ignores_dout:
         others = _ignoring(examination)
@@ -80,8 +84,8 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
             failing=None if too_slow or spent() > latest else smallest_failing(subject, examination, outcome),
             ignores_dout=ignores_dout,
             unused=outcome.judged.parameter and node not in examination.derived,
-            only=f", {judgement.elsewhere}" if judgement.elsewhere else "",
-            not_meant=judgement.not_meant,
+            only=only,
+            not_meant=not_meant,
         )
         for node, outcome in refuted.items()
     ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.other_values import opposite, other, same
-from dout.check.lab.probe import CrashError, Lab
+from dout.check.lab.probe import CrashError, Lab, states
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
 from dout.run import arrays, attributes_of, copied, deep_copy
@@ -25,6 +25,7 @@ def check(lab: Lab) -> Findings:
     yield from _second_backward(lab)
     if lab.copyable:
         yield from _second_round(lab)
+        yield from _kept_draw(lab)
 
 
 def _second_backward(lab: Lab) -> Findings:
@@ -86,11 +87,36 @@ def _second_round(lab: Lab) -> Findings:
         collects = _collects(used, layer)
         wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
         if wrong is not None:  # the output of a network with a memory depends on earlier calls, rightly
-            why = "backward uses what the first forward kept; keep it anew in each forward"
+            why = "backward uses what the first round left; keep or clear it anew in each one"
             message = f"in a second round, on other inputs, {wrong.said()}: {why}"
             severity = RULE.severity if collects else "error"
             yield RULE.about(lab.subject, message, cause="stale", severity=severity, **wrong.details)
             return
+
+
+def _kept_draw(lab: Lab) -> Findings:
+    """A mask that the first forward draws, and no later one: the same numbers are dropped for ever."""
+    layer, draws = lab.fresh(), []
+    kept: dict[str, Any] = {}
+    for _ in range(2):
+        lab.rewind()
+        before, kept = states(lab, layer), arrays(layer)
+        lab.forward(layer, lab.inputs())
+        draws.append(states(lab, layer) != before)
+    if draws != [True, False]:
+        return
+    shapes = {np.shape(x) for x in lab.subject.inputs}
+    for path, array in kept.items():
+        if path not in arrays(lab.layer) and array.shape in shapes and array.size > 2 and _is_mask(array):
+            message = f"{path} is drawn in the first forward alone, and stays the same in all others: draw it each time"
+            yield RULE.about(lab.subject, message, argument=path, cause="stale", severity="error")
+            return
+
+
+def _is_mask(array: Any) -> bool:
+    """Whether all numbers are 0 or one other."""
+    numbers = np.unique(array)
+    return array.dtype.kind == "b" or (len(numbers) == 2 and not numbers.min())
 
 
 def _collects(once: Any, twice: Any) -> bool:
