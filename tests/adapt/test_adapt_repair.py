@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dout.adapt import example
-from dout.adapt.search.example_repair import Failure, changes
+from dout.adapt.search.example_repair import changes
+from dout.adapt.search.failure import Failure
 from dout.check.verb.check_layer import check
 from dout.judge.outcomes import Word
 

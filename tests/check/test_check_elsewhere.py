@@ -5,6 +5,7 @@ from written import written
 
 from dout.check.verb.check_layer import check
 from dout.check.worker.missing_dependency import lacks, lacks_target
+from dout.judge.outcomes import Word
 from dout.trace.program.stub_modules import Missing
 
 SOURCE = """
@@ -97,9 +98,8 @@ class Double(Function):
 """
 
 
-@pytest.mark.parametrize(("name", "says"), [("Square", "needs self.inputs, which its __call__ sets"),
-                                            ("Double", "returns a Variable, no array")])  # fmt: skip
-def test_nodes_of_a_graph_of_the_users_own_are_not_judged_alone(name, says):
-    (finding,) = check(getattr(written(GRAPH), name)).findings
-    assert (finding.code, finding.severity) == ("D002", "note")
-    assert says in finding.message
+@pytest.mark.parametrize("name", ["Square", "Double"])
+def test_nodes_of_a_graph_of_the_users_own_are_judged_in_its_variables(name):
+    report = check(getattr(written(GRAPH), name))
+    assert [verdict.word for verdict in report.verdicts] in ([Word.EXACT], [Word.AGREES])
+    assert report.ok, report

@@ -37,6 +37,13 @@ METHODS = {  # interface: class, arguments that are judged
     "a loss that leaves self.dinputs": ("Loss_MeanSquaredError", {"y_pred"}),
     "a softmax and its loss in one": ("Activation_Softmax_Loss_CategoricalCrossentropy", {"inputs"}),
     "backward(self.output, labels)": ("Loss_CategoricalCrossentropy", {"y_pred"}),
+    "gradients returned with a loss": ("cross_entropy_of", {"scores"}),
+    "gradients of weights returned with a loss": ("svm_of_weights", {"W"}),
+    "gradients called nothing else, returned with a loss": ("squared_loss", {"predictions"}),
+    "weights of one score, returned with a loss": ("logistic_loss", {"w"}),
+    "a dict of gradients returned with a loss": ("LossOfParameters", {"W", "b"}),
+    "arrays in objects of a graph": ("HeldProduct", {"a", "b"}),
+    "gradients beside arrays in objects": ("BlobSine", {"bottom"}),
     "ctx.save_for_backward": ("SavesForBackward", {"x", "w"}),
     "attributes of ctx": ("KeepsOnTheContext", {"x"}),
     "backward(pred, target)": ("LossWithBoth", {"pred"}),
@@ -129,7 +136,7 @@ def source(name):
     cls = layer(foreign_layers, name)
     if name not in PAIRS:
         return inspect.getsource(cls)
-    forward, backward = (inspect.getsource(getattr(foreign_layers, n)) for n in cls.dout_pair)
+    forward, backward = (inspect.getsource(getattr(home(name), n)) for n in cls.dout_pair)
     return whole[whole.index(forward) : whole.index(backward) + len(backward)]
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
-from dout.adapt.interface.interface import Interface, forwards_of, pairs_of
+from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.method_pairs import forwards_of, pairs_of
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
 from dout.run import copied, deep_copy, fresh, is_class, vars_of

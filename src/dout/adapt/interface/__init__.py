@@ -1,3 +1,11 @@
 """A class or a pair of functions in any interface in; a layer with forward and backward out."""
 
-__all__ = ["adapted_layer", "collaborators", "function_pairs", "interface"]
+__all__ = [
+    "adapted_layer",
+    "array_holders",
+    "collaborators",
+    "function_pairs",
+    "interface",
+    "learned_gradients",
+    "method_pairs",
+]

@@ -7,12 +7,12 @@ reads, copies or edits a plain layer does so here. Inside a call the user's own 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import Context, RecordingOptimizer
 from dout.adapt.interface.interface import (
     CACHE,
@@ -25,8 +25,18 @@ from dout.adapt.interface.interface import (
     RATE_ROLE,
     Interface,
     cache_place,
-    optional,
 )
+from dout.adapt.interface.learned_gradients import (
+    FIXED,
+    KEPT,
+    arrays_in,
+    is_float_array,
+    learn,
+    parameters_of,
+    take_recorded,
+    take_updates,
+)
+from dout.adapt.interface.method_pairs import optional
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, flat, global_states
@@ -34,7 +44,8 @@ from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
-KEPT, FIXED, INLET, AGAIN = "_dout_kept", "_dout_fixed", "_dout_inlet", "_dout_again"
+INLET, AGAIN = "_dout_inlet", "_dout_again"
+GIVEN, HELD = "_dout_given", "_dout_held"
 _inside: set[int] = set()  # layers in whose own code we are
 
 
@@ -118,6 +129,8 @@ def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tu
     interface = layer.dout_interface
     context = [attributes_of(layer)[KEPT][CONTEXT]] if interface.context else []
     ahead = [*context, *layer.dout_inputs(inputs)]
+    if interface.gives:
+        return ahead, ahead, {}  # it is one call
     arguments = _arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
     return ahead, list(arguments), {interface.inlet: getattr(layer, interface.inlet)} if interface.inlet else {}
 
@@ -167,9 +180,14 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
     again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
+    inputs = in_holders(interface, inputs)
     result = method(context, *inputs) if interface.context else method(*inputs)
+    held = (inputs, result) if interface.holder else None
+    result = bare(result) if held else result
     if interface.out is not None:
         result = getattr(layer, interface.out)
+    if interface.gives:
+        result, given = _with_gradients(result, interface.forward)
     caches = interface.roles.count(CACHE)
     cache: tuple[Any, ...] = ()
     if caches and isinstance(result, tuple) and len(result) > 1:
@@ -189,9 +207,26 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         kept[INLET] = inputs[0]
     if context is not None:
         kept[CONTEXT] = context
+    if interface.gives:
+        kept[GIVEN] = given
+    if held:
+        kept[HELD] = held
     if kept:
         attributes_of(layer)[KEPT] = kept if again is None else {**kept, AGAIN: again}
     return result
+
+
+class NoLossError(TypeError):
+    """What may be a loss with its gradients returned no number, or no arrays with it."""
+
+
+def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
+    """The number and the gradients among what a loss returned. Raises NoLossError where they are none."""
+    value, *rest = result if isinstance(result, tuple) else (result,)
+    arrays = [g for item in rest for g in (item.values() if isinstance(item, dict) else [item])]
+    if np.size(plain(value)) != 1 or not any(is_float_array(g) and np.size(plain(g)) > 1 for g in arrays):
+        raise NoLossError(f"{name} has returned no number with its gradients")
+    return value, rest[0] if len(rest) == 1 else tuple(rest)
 
 
 # --- backward ---------------------------------------------------------------------------------------------------------
@@ -200,26 +235,30 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
     douts = _arriving(layer, interface, douts)
+    douts = douts if interface.bare else in_holders(interface, douts, asked_of(interface, user))
     rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
     arguments = list(_arguments(user, layer, interface, douts, handed))
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
-    result = getattr(user, interface.backward)(*arguments)
+    seen = arrays_held(kept[HELD][0]) if interface.holder else []
+    result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
+    if interface.holder:
+        result = left_in(kept[HELD][0], seen) if result is None else bare(result)
     if interface.inlet:
         result = douts[0]
     for name in interface.after:
         getattr(user, name)()
     result = _lines(result) if interface.row else result
     if before:
-        _take_updates(layer, before, where, rate)
-    _take_recorded(layer)
+        take_updates(layer, before, where, rate)
+    take_recorded(layer)
     if interface.found:
         result = tuple(getattr(layer, name) for name in interface.found)
         result = result[0] if len(result) == 1 else result
     if handed:
-        _learn(layer, handed)
+        learn(layer, handed)
     if interface.stacked:
         result = np.stack(result)
     if interface.local:
@@ -282,20 +321,24 @@ def _times(dout: Any, derivative: Any) -> Any:
 
 
 def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
-    """The inputs' gradients among those that stand in a dict, by their keys; the others are learned."""
+    """The inputs' gradients among those that stand in a dict, by their keys; the others are learned.
+
+    Never by their places: a number that tells of an update is no gradient.
+    """
     parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
     owners = {stem(name): name for name in (*parameters, *names)}
     owned = {owners.get(stem(str(key)), ""): gradient for key, gradient in result.items()}
     if not any(owned):
-        return tuple(result.values())
-    _learn(layer, {name: g for name, g in owned.items() if name in parameters and name not in names})
+        arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
+        return arrays[0] if len(arrays) == len(names) == 1 else None
+    learn(layer, {name: g for name, g in owned.items() if name in parameters and name not in names})
     return _in_order(owned, names)
 
 
 def _divided(layer: Any, interface: Interface, result: Any, names: Sequence[str]) -> Any:
     """The inputs' gradients among what backward returned, by the order that says whose each is; the rest is learned."""
     owned = dict(zip(interface.order, flat(result), strict=False))
-    _learn(layer, {name: g for name, g in owned.items() if name and name not in names})
+    learn(layer, {name: g for name, g in owned.items() if name and name not in names})
     return _in_order(owned, names)
 
 
@@ -305,94 +348,3 @@ def _in_order(owned: Mapping[str, Any], names: Sequence[str]) -> Any:
     while len(found) > 1 and found[-1] is None:
         found.pop()
     return tuple(found) if len(found) > 1 else found[0]
-
-
-def _learn(layer: Any, gradients: Mapping[str, Any]) -> None:
-    """Note gradients of parameters, by the parameters' names, where what pairs them looks."""
-    if gradients:
-        attributes = attributes_of(layer)
-        attributes[GRADIENTS] = {**attributes.get(GRADIENTS, {}), **gradients}
-
-
-def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The float arrays in a layer's attributes, also in its dicts and lists, each with its name."""
-    for name, item in list(attributes_of(layer).items()):
-        if name in (KEPT, FIXED, GRADIENTS):
-            continue
-        if is_float_array(item):
-            yield name, item
-        else:
-            yield from arrays_in(name, item)
-
-
-def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
-    """The float arrays in a dict or list of this name, each with its own: its key, or its place."""
-    if isinstance(item, dict):
-        yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
-    elif isinstance(item, list):
-        yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
-
-
-def is_float_array(item: Any) -> bool:
-    """Whether something is an array of floats with axes."""
-    value = plain(item)
-    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
-
-
-def _take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any) -> None:
-    """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back."""
-    found = {}
-    for name, now in list(parameters_of(layer)):
-        if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])):
-            continue
-        if (
-            not _is_same(plain(now), plain(before[name]))
-            and not _is_of_optimizer(name, before[name])
-            and not is_named_as_gradient(name)
-        ):
-            found[name] = (before[name] - now) / rate
-            _put(layer, name, where[name], before[name])
-    _learn(layer, found)
-
-
-def _is_same(one: Any, two: Any) -> bool:
-    """Whether two arrays hold the same numbers; in a recording np.array_equal would be a branch of ours."""
-    return bool(((one == two) | ((one != one) & (two != two))).all())
-
-
-_STATE = re.compile(r"(v|m|s|r|velocity|moment(um)?|cache|prev|old|running|moving|avg|mean|sq|acc)_?\w*", re.IGNORECASE)
-
-
-def _is_of_optimizer(name: str, before: Any) -> bool:
-    """Whether an array is what an optimizer keeps from step to step: called so, and 0 at first."""
-    return bool(_STATE.fullmatch(name)) and not np.any(plain(before))
-
-
-def _put(layer: Any, name: str, original: Any, value: Any) -> None:
-    """A parameter as it was: the same array, holding the same numbers."""
-    original[...] = value
-    attributes = attributes_of(layer)
-    if name in attributes:
-        attributes[name] = original
-        return
-    for key, item in attributes.items():
-        if isinstance(item, dict) and name in item:
-            item[name] = original
-        elif isinstance(item, list) and name.startswith(f"{key}["):
-            item[int(name[len(key) + 1 : -1])] = original
-
-
-def _take_recorded(layer: Any) -> None:
-    """Note the gradients that a layer handed to its optimizers."""
-    for item in list(attributes_of(layer).values()):
-        if isinstance(item, RecordingOptimizer):
-            for parameter, gradient in item.updates:
-                name = next((n for n, array in parameters_of(layer) if array is parameter), None)
-                if isinstance(parameter, str):
-                    name = next((n for n, _ in parameters_of(layer) if stem(n) == stem(parameter)), None)
-                elif name is None:
-                    same = [n for n, a in parameters_of(layer) if np.shape(plain(a)) == np.shape(plain(parameter))]
-                    name = same[0] if same else None
-                if name is not None:
-                    _learn(layer, {name: gradient})
-            item.updates.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,9 @@ class RecordingOptimizer:
                 self.updates += list(zip(one, two, strict=False))
         return given[0] if given else None
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -72,13 +75,15 @@ class ContainedPart:
     def _mixed(self, x: Any) -> Any:
         return x.sum(axis=-1, keepdims=True) if self.mixes else x
 
-    def forward(self, x: Any, *rest: Any, **named: Any) -> Any:
-        """The output; what else a network passes is not asked."""
-        self.x, self.factor = x, 0.5 + self._mixed(x)
-        return x * self.factor
+    def forward(self, *given: Any, **named: Any) -> Any:
+        """The output; what else a network passes is not asked, nor what it calls the input."""
+        self.x = next(iter((*given, *named.values())))
+        self.factor = 0.5 + self._mixed(self.x)
+        return self.x * self.factor
 
-    def backward(self, dout: Any, *rest: Any, **named: Any) -> Any:
+    def backward(self, *given: Any, **named: Any) -> Any:
         """The gradient of the input."""
+        dout = next(iter((*given, *named.values())))
         return dout * self.factor + self._mixed(dout * self.x)
 
     __call__ = forward

@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
+from dout.adapt.source.returned_names import gives_gradients
 from dout.run import names_of
 
 PAIR = "dout_pair"
@@ -51,7 +52,8 @@ def function_pairs(module: ModuleType) -> dict[str, type]:
         ):
             key = ahead if ahead not in found else name
             found[key] = pair_class(functions[ahead], backward)
-    return found
+    both = {f for pair in found.values() for f in getattr(pair, PAIR)}
+    return found | {n: pair_class(f, f) for n, f in functions.items() if n not in both and gives_gradients(f)}
 
 
 def pair_of(forward: Any) -> type | None:

@@ -31,12 +31,12 @@ from dout.adapt.argument_names import (
 )
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.combinations import combined
+from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required
 from dout.adapt.source.argument_values import takes_target
 from dout.adapt.source.cache_switches import switches_for
-from dout.adapt.source.empty_methods import is_unwritten, kept_when_called, read_by
+from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
-from dout.run import mro_of, vars_of
 from dout.trace.model.user_source import behind
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
@@ -64,6 +64,7 @@ class Interface:
     `outputs`: the places of the outputs that backward takes an upstream gradient of, in its order; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
     `stacked`: it is returned in a list, along the input's first axis.
+    `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
     """
 
     forward: str = "forward"
@@ -82,6 +83,8 @@ class Interface:
     outputs: tuple[int, ...] | None = None
     row: bool = False
     stacked: bool = False
+    holder: type | None = None
+    bare: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Interface:
@@ -108,12 +111,19 @@ class Interface:
         return self == Interface(roles=self.roles) and bool(self.roles) and set(self.roles) == {DOUT}
 
     @property
+    def gives(self) -> bool:
+        """Whether forward returns the gradients with its number, `loss, dx = f(x, y)`: it is both methods then."""
+        return self.forward == self.backward
+
+    @property
     def ends(self) -> bool:
         """Whether backward takes no upstream gradient and is not the local derivative either."""
         return DOUT not in self.roles and not self.local
 
     def __str__(self) -> str:
         before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
+        if self.gives:
+            return f"{before}{self.forward}(…), which returns its gradients too"
         roles = ", ".join(role.removesuffix("=") for role in self.roles)
         taken = f"({'ctx, …' if self.context else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
@@ -128,6 +138,7 @@ class Interface:
         if self.found:
             says += f", gradients in {', '.join(f'self.{name}' for name in self.found)}"
         says += ", dout as a row" if self.row else ""
+        says += f", arrays in a {self.holder.__name__}" if self.holder else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
 
 
@@ -137,105 +148,16 @@ def _said(name: str, arguments: tuple[Any, ...]) -> str:
     return f"{len(parts)} parts in self.{name}" if parts and isinstance(parts[0], ContainedPart) else f"{name}(…)"
 
 
-_FORWARD = (
-    r"forward", r"forward_?pass", r"_*forward_?propagat(e|ion)", r"f(orward_?)?prop", r"feed_?forward", r"propagate",
-    r"__call__", r"call", r"function", r"func?|f|fx", r"activat(e|ion)", r"apply",
-    r"(compute_?|calc(ulate)?_?)?(loss|cost|error)",
-    r"fn|value|evaluate|compute|calculate|calc|output", r"_forward", r"forward_.*|.*_forward",
-    r"\w+forward_?(pass|prop\w*)",
-)  # fmt: skip
-_BACKWARD = (
-    r"backward", r"backward_?pass", r"_*back(ward)?s?_?prop(agat(e|ion))?s?", r"back_?pass|b_?prop",
-    r"(compute|calc(ulate)?|get)_?gradients?", r"gradients?", r"grad", r"(first_)?derivat(ive|e)|deriv|derivada",
-    r"f?_?prime|f_prime|.*_prime", r"d|df|diff|dfn?|df?unc|d_?loss|deltas?", r"(input_)?grad(ient)?_?(input)?|dx",
-    r"(loss|cost|error|activation|f)?_?(derivat(ive|e)|gradient|grad|deriv|der)", r"_backward",
-    r"backward_.*|.*_backward",
-)  # fmt: skip
-SETUPS = re.compile(
-    r"_*(set_?up|out_?shape|build|init|initiali[sz]e|connect|compile|prepare|reset|create|"
-    r"set_?(input|optim|weights|shape|in_?|prev)|(compute|infer|calc)_\w*shapes?)\w*|__call__",
-    re.IGNORECASE,
-)
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
 _ROLES = ((names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"))
-_OF_OBJECT = frozenset(dir(object))
-
-
-def methods(cls: type, patterns: Sequence[str]) -> list[str]:
-    """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
-    order = {name: i for i, name in enumerate(_written_order(cls))}
-    names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
-        found.update(
-            dict.fromkeys(
-                sorted(
-                    fitting,
-                    key=lambda n: (
-                        not required(getattr(cls, n), bound=True),
-                        _is_private(n),
-                        order.get(n, len(order)),
-                        n,
-                    ),
-                )
-            )
-        )
-    return [name for name in found if not is_unwritten(cls, name)]
-
-
-def _is_private(name: str) -> bool:
-    return name.startswith("_") and not name.endswith("__")
-
-
-def setups_of(cls: type) -> list[str]:
-    """The methods that may have to prepare a layer before its first forward, as they are written."""
-    names = [n for n in _written_order(cls) if SETUPS.fullmatch(n) and (n == "__call__" or not n.endswith("__"))]
-    return [n for n in names if inspect.isfunction(_static(cls, n))]
-
-
-def may_be_backward(name: str) -> bool:
-    """Whether a method or function of this name may be a forward or a backward."""
-    return any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in (*_FORWARD[:6], *_BACKWARD))
-
-
-def _written_order(cls: type) -> list[str]:
-    return list(dict.fromkeys(name for base in mro_of(cls) for name in vars_of(base)))
-
-
-def _static(cls: type, name: str) -> Any:
-    found = inspect.getattr_static(cls, name, None)
-    return found.__func__ if isinstance(found, staticmethod | classmethod) else found
-
-
-def pairs_of(cls: type) -> list[tuple[str, str]]:
-    """The pairs of a forward and a backward method that a class may mean, the likeliest first.
-
-    >>> class Tanh:
-    ...     def __call__(self, x): return np.tanh(x)
-    ...     def gradient(self, x): return 1 - np.tanh(x) ** 2
-    >>> pairs_of(Tanh)
-    [('__call__', 'gradient')]
-    """
-    if hasattr(cls, "dout_interface"):  # adapted already
-        return [("forward", "backward")]
-    written: tuple[str, str] | None = getattr(cls, "dout_pair", None)
-    if written is not None:
-        return [written]
-    ahead, behind = methods(cls, _FORWARD), methods(cls, _BACKWARD)
-    behind = [name for name in behind if name not in ahead]
-    ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
-    return [(a, b) for b in behind[:2] for a in ahead[:2]]
-
-
-def forwards_of(cls: type) -> list[str]:
-    """The methods that may be the forward of a class, the likeliest first."""
-    return methods(cls, _FORWARD)
 
 
 def candidates(cls: type) -> Iterator[Interface]:
     """Every interface that the names in a class allow, the likeliest first."""
     for forward, backward in pairs_of(cls):
+        if forward == backward:
+            yield Interface(forward, backward, ())
+            return
         if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
             yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
             return
@@ -252,7 +174,7 @@ def method_names(cls: type) -> tuple[str, str] | None:
 
 def is_plain(cls: type) -> bool:
     """Whether the names alone say that a class is written as `forward(*inputs)` and `backward(dout)`."""
-    if _is_static(cls, "forward") or _is_static(cls, "backward"):
+    if is_static(cls, "forward") or is_static(cls, "backward"):
         return False
     names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
     plain = len(names) == 1 and names_plain_upstream(names[0])
@@ -262,8 +184,8 @@ def is_plain(cls: type) -> bool:
 def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     """The interfaces with these two methods, by what the arguments of backward may be for."""
     context, taken = _inputs(cls, forward)
-    wanted = required(getattr(cls, backward), bound=not _is_static(cls, backward))
-    place = len(wanted) + (not _is_static(cls, backward))
+    wanted = required(getattr(cls, backward), bound=not is_static(cls, backward))
+    place = len(wanted) + (not is_static(cls, backward))
     wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
     local = not _LOCAL.search(backward)
     loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
@@ -282,6 +204,10 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
         else _roles(name, taken, loss, local or len(wanted) > 1, context)
         for name in wanted
     ]
+    others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
+    if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given
+        others[0].remove(DOUT)
+        others[0].insert(0, DOUT)
     if not loss and not any(c[0] == DOUT for c in choices):  # `backward(grads, lr)`: what else would come from above?
         greek = len(wanted) == 1 and wanted[0] in ("eta", "alpha")  # some call the error so
         choices = [[DOUT, c[0]] if c[0] == GRADS or (c[0] == RATE_ROLE and greek) else c for c in choices]
@@ -335,11 +261,6 @@ def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequen
     return local and (len(own) > len(taken) > 0 or by_outputs)
 
 
-def optional(function: Any) -> dict[str, Any]:
-    """The arguments that have a default, and that."""
-    return {p.name: p.default for p in taken_by(behind(function)) if p.default is not p.empty}
-
-
 def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
     """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
     found = [p.name for p in taken_by(behind(function))[place : place + 1] if p.default is not p.empty]
@@ -353,24 +274,9 @@ def _looks_like_two(taken: Sequence[str]) -> bool:
 
 
 def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
-    names = required(getattr(cls, forward), bound=not _is_static(cls, forward))
+    names = required(getattr(cls, forward), bound=not is_static(cls, forward))
     context = bool(names) and names_context(names[0])
     return context, names[context:]
-
-
-def _is_static(cls: type, name: str) -> bool:
-    return isinstance(inspect.getattr_static(cls, name, None), staticmethod | classmethod)
-
-
-def required(function: Any, bound: bool = False) -> list[str]:
-    """The names of the arguments that must be given by place; without `self` where it is to be bound first."""
-    parameters = taken_by(behind(function))[bound:]
-    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    wanted = [p.name for p in parameters if p.kind in places and p.default is p.empty]
-    if not wanted and any(p.kind in places or p.kind is p.VAR_POSITIONAL for p in parameters):
-        first = next(p for p in parameters if p.kind in places or p.kind is p.VAR_POSITIONAL)
-        wanted = [first.name] if names_upstream(first.name) or first.kind is first.VAR_POSITIONAL else []
-    return wanted
 
 
 def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool) -> list[str]:

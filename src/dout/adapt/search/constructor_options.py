@@ -14,7 +14,7 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
 from dout.adapt.interface.collaborators import two_parts
-from dout.adapt.interface.interface import pairs_of
+from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import MISSING

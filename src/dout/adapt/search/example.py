@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dout.adapt.argument_names import is_named
-from dout.adapt.interface.adapted_layer import layer_class
+from dout.adapt.interface.adapted_layer import NoLossError, layer_class
 from dout.adapt.interface.interface import Interface
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
@@ -107,6 +107,8 @@ def example(
         found = trial.first_taken(needed, open_[:1], to_look_at)
     if found is None and trial.empty and trial.last is None:
         raise TargetError(gives_nothing(target))
+    if found is None and isinstance(trial.last, NoLossError):
+        raise TargetError(f"{target.name} returns no number with the gradient of what it takes: it is no gradient")
     if found is None:
         raise nothing_taken(target, needed, open_, trial.last) from trial.last
     return found

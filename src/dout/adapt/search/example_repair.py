@@ -6,23 +6,19 @@ tried, and its own error mended in turn, within bounds. Nothing here knows a lay
 
 from __future__ import annotations
 
-import linecache
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import pairwise
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.argument_names import names_label
+from dout.adapt.search.argument_repair import Change
+from dout.adapt.search.failure import Failure, Values
 from dout.adapt.sizes.axis_sizes import MANY
 from dout.adapt.sizes.proposed_arrays import array_of, probabilities, whole_numbers
 from dout.clock import spent
-from dout.run import attributes_of
-from dout.trace.model.user_source import is_user_code
 
 MOST_SECONDS = 3.0
 MOST_TRIALS = 30  # from one of them
@@ -31,65 +27,6 @@ DEEPEST = 8  # changes of one example
 MOST_ELEMENTS = 100_000  # of an input
 
 _SMALL = (7, 4, 5, 6, 8)  # sizes in place of large ones
-
-Values = Mapping[str, Any]
-Change = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An example on which a layer raised: constructor arguments, inputs by name, and the error; `free` may change."""
-
-    init: Values
-    inputs: Values
-    error: Exception
-    free: frozenset[str]
-    optional: tuple[str, ...] = ()  # inputs with a default of None
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Where it raised and what it said: a change of inputs after which this is the same has changed nothing."""
-        frame, line = self._frames[-1] if self._frames else (None, 0)
-        return (frame.f_code.co_filename if frame else "", str(line), str(self.error), repr(self.init))
-
-    @cached_property
-    def _frames(self) -> list[tuple[FrameType, int]]:
-        """The frames of the user's code that it came through, the innermost last, each with its line."""
-        found, step = [], self.error.__traceback__
-        while step is not None:
-            if is_user_code(step.tb_frame.f_code.co_filename):
-                found.append((step.tb_frame, step.tb_lineno))
-            step = step.tb_next
-        return found
-
-    @property
-    def progress(self) -> int:
-        """How far the outermost of the user's functions came: its line."""
-        return self._frames[0][1] if self._frames else 0
-
-    @property
-    def line(self) -> str:
-        """The text of the line that raised."""
-        frame, line = self._frames[-1] if self._frames else (None, 0)
-        return linecache.getline(frame.f_code.co_filename, line) if frame else ""
-
-    @cached_property
-    def arrays(self) -> dict[str, Any]:
-        """The inputs that are arrays and may change; first those to be seen where it raised, from the inside out."""
-        free = {n: x for n, x in self.inputs.items() if n in self.free and isinstance(x, np.ndarray)}
-        for frame, _ in reversed(self._frames):
-            here = [item for item in frame.f_locals.values() if isinstance(item, np.ndarray)]
-            seen = [name for name, x in free.items() if any(_same_numbers(x, item) for item in here)]
-            if seen:
-                return {name: free[name] for name in (*seen, *(n for n in free if n not in seen))}
-        return free
-
-    @cached_property
-    def held(self) -> list[Any]:
-        """The arrays that the objects in the innermost function hold: parameters."""
-        frame = self._frames[-1][0] if self._frames else None
-        owners = [item for item in (frame.f_locals if frame else {}).values() if hasattr(item, "__dict__")]
-        return [a for owner in owners[:3] for a in attributes_of(owner).values() if isinstance(a, np.ndarray)]
 
 
 def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]) -> bool:
@@ -125,10 +62,12 @@ def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failur
 def changes(failure: Failure) -> Iterator[Change]:
     """What to change of an example, by its error; the likeliest first."""
     yield from _smaller(failure)
+    yield from failure.of_arguments() if failure.building else ()
     text = str(failure.error)
     for pattern, change in _BY_MESSAGE:
         if match := re.search(pattern, text, re.IGNORECASE):
             yield from change(failure, *match.groups())
+    yield from failure.of_arguments() if not failure.building else ()
 
 
 def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:
@@ -209,6 +148,7 @@ def _sizes(failure: Failure, *found: str) -> Iterator[Change]:
         of_parameters -= {size for x in failure.arrays.values() for size in x.shape}
     pairs = sorted(((one, two), (two, one)), key=lambda pair: pair[1] not in of_parameters)
     images = any(x.ndim > 3 for x in failure.arrays.values())  # are flattened: an equal axis is an accident
+    yield from _channels(failure) if images else ()
     for have, want in pairs:
         for change in (_derived, _size) if images else (_size, _derived):
             yield from change(failure, have, want)
@@ -289,6 +229,13 @@ def _broadcast(failure: Failure, *found: str) -> Iterator[Change]:
                 yield from _size(failure, a, b)
 
 
+def _indices(failure: Failure, found: str) -> Iterator[Change]:
+    """Give whole numbers the shape of those beside which they index: one for each row."""
+    shapes = [tuple(map(int, re.findall(r"\d+", text))) for text in re.findall(r"\([\d, ]*\)", found)]
+    whole = {n: x for n, x in failure.arrays.items() if x.dtype.kind in "iu" and x.shape in shapes}
+    yield from ({n: alike(x, shape, n)} for n, x in whole.items() for shape in shapes if shape != x.shape)
+
+
 # --------------------------------------------------------------------------------------------- what an input is made of
 
 
@@ -350,14 +297,9 @@ def _counted(like: Any, shape: Sequence[int], name: str) -> Any:
     return np.eye(shape[-1])[whole_numbers(tuple(shape[:-1]), shape[-1])] if is_label else alike(like, shape, name)
 
 
-def _same_numbers(one: Any, two: Any) -> bool:
-    """Whether two arrays hold the same numbers, in any order of axes."""
-    return one.size == two.size and one.dtype == two.dtype and np.array_equal(np.sort(one, None), np.sort(two, None))
-
-
 def _look(init: Values, inputs: Values) -> str:
     """What an example looks like: equal looks need not be tried twice."""
-    return repr([(n, np.shape(x), np.asarray(x).dtype.kind, np.max(x)) if isinstance(x, np.ndarray) else (n, x)
+    return repr([(n, x.shape, x.dtype.kind, x.max() if x.size else 0) if isinstance(x, np.ndarray) else (n, x)
                  for n, x in (*init.items(), *inputs.items())])  # fmt: skip
 
 
@@ -374,6 +316,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"index \d+ is out of bounds for axis \d with size (\d+)", _below),
     (r"not aligned: (\d+) \(dim \d\) != (\d+)", _sizes),
     (r"size (\d+) is different from (\d+)", _sizes),
+    (rf"indexing arrays could not be broadcast together with shapes {_SHAPES}", _indices),
     (rf"could not be broadcast together with (?:remapped )?shapes {_SHAPES}", _broadcast),
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
@@ -381,5 +324,5 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"shape-mismatch for sum|cannot reshape", _channels),
     (r"negative dimensions|zero-size|at least one array|must be positive|too small|larger than", _larger),
     (r"'(?:int|float|list|tuple|numpy.*)' object|unsized object|has no len", _an_array),
-    (r"NoneType|missing \d required positional", _given),
+    (r"NoneType|missing \d required positional|no number with its gradients|^'\w+'$|has no attribute", _given),
 )

@@ -13,7 +13,8 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.example_repair import Failure, alike, as_labels, mended
+from dout.adapt.search.example_repair import alike, as_labels, mended
+from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import proposals
 from dout.adapt.sizes.proposed_arrays import array_of, first_sample

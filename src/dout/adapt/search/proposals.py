@@ -16,7 +16,7 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_array, names_label, names_loss, names_size, stands_for
-from dout.adapt.interface.adapted_layer import parameters_of
+from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
     OF_AXES,
@@ -89,6 +89,10 @@ class _Proposer:
         if len(image := shapes.get(self.arguments[0].name, ())) == 4:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
             for one in (shapes, {**shapes, **whole}) if whole else ():
+                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
+        lines = {n: axes[:1] for n, axes in shapes.items() if len(axes) == 2 and axes[1] == f"{n}_columns"}
+        if self.loss and lines:  # weights of one score, whose columns are but guessed
+            for one in (shapes, {**shapes, **lines}):
                 yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
@@ -200,13 +204,18 @@ class _Proposer:
     def _unshaped(self, name: str, place: int, sizes: AxisSizes, shapes: Mapping[str, Sequence[str]]) -> list[Any]:
         """Arrays for an input of which nothing is known, by what others are."""
         least = source.axes_for(self.forward, name, self.owner)
-        known = [sizes.of(axes) for axes in shapes.values()]
+        data = {n: axes for n, axes in shapes.items() if not stands_for(n)}  # labels go with it, and not with weights
+        known = [sizes.of(axes) for axes in (data if data and names_label(name) else shapes).values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
             return [self._array(shape, name) for shape in (*((n,) for n in lengths), *((n, 1) for n in lengths))]
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
+        if known and stands_for(name) == "W" and not place:  # of what it is multiplied with, on either side
+            other = next(n for n in (3, 4, 5) if n not in known[0])
+            like = [shape for shape in options if len(shape) == len(known[0])]
+            options = [known[0][-1:], (known[0][-1], other), (other, known[0][0]), *like]
         fitting = [s for s in options if least is None or len(s) >= least] or options
         made = [self._array(shape, name) for shape in fitting]
         if not names_label(name) or not place:

@@ -34,7 +34,7 @@ def one_hot(shape: tuple[int, ...]) -> Any:
 
 def whole_numbers(shape: tuple[int, ...], below: int) -> Any:
     """Whole numbers from 0 up to `below`, as labels or indices; of three and more, one comes twice."""
-    found = np.arange(int(np.prod(shape))) % max(2, below)
+    found = np.arange(int(np.prod(shape))) % max(1, below)
     found[2:][-1:] = found[:1]
     return found.reshape(shape)
 

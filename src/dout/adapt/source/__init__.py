@@ -7,7 +7,7 @@ the class whose methods may read it, where it is not the one the function stands
 
 from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
 from dout.adapt.source.argument_kinds import kinds_for
-from dout.adapt.source.attribute_reads import attributes_read, items_unpacked
+from dout.adapt.source.attribute_reads import attributes_read, items_unpacked, own_attributes
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.divisors import divisions_for
@@ -30,6 +30,7 @@ __all__ = [
     "items_unpacked",
     "keys_for",
     "kinds_for",
+    "own_attributes",
     "parts_in",
     "returned_by",
     "shapes_for",

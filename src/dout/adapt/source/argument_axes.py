@@ -58,6 +58,9 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
             by_code.add(name)
         elif name in inferred:
             found[name] = inferred[name]
+            by_code.add(name)
+        if len(mine := inferred.get(name, ())) == len(found.get(name, ())):
+            renamed |= {i: f for i, f in zip(mine, found.get(name, ()), strict=True) if f not in ("", "...", i)}
     return {n: tuple(renamed.get(a, a) for a in axes) if n in by_code else axes for n, axes in found.items()}
 
 

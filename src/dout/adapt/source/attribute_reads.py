@@ -1,11 +1,15 @@
-"""Which attributes of an argument a method reads, and what it calls the items of its own."""
+"""Which attributes a method reads, of an argument and of its own instance, and which it writes."""
 
 from __future__ import annotations
 
 import ast
+import inspect
+from types import FunctionType
 from typing import Any
 
 from dout.adapt.source.syntax import read, total, walk
+from dout.run import is_class
+from dout.trace.model.user_source import is_user_code
 
 
 @total(frozenset)
@@ -21,6 +25,39 @@ def attributes_read(function: Any, name: str) -> frozenset[str]:
             }
     found = (node for node in walk(own.node) if isinstance(node, ast.Attribute)) if own else ()
     return frozenset(node.attr for node in found if _is_one_of(node.value, known))
+
+
+@total(lambda: (frozenset(), frozenset()))
+def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """The attributes of its instance that a method reads, and those that it writes, or writes into."""
+    own = read(function)
+    nodes = list(walk(own.node)) if own else []
+    me = own.me if own else ""
+    mine = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == me]
+    items = {_base(n) for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
+    stored = {id(n) for n in mine if isinstance(n.ctx, ast.Store)} | {id(n) for n in items}
+    return (
+        frozenset(n.attr for n in mine if not isinstance(n.ctx, ast.Store)),
+        frozenset(n.attr for n in mine if id(n) in stored),
+    )
+
+
+@total(bool)
+def users_with(cls: Any, attribute: str) -> bool:
+    """Whether this is a class of the user's whose objects have an attribute: nothing is made to see it."""
+    if not is_class(cls) or inspect.isabstract(cls):
+        return False
+    methods = [item for item in vars(cls).values() if type(item) is FunctionType]
+    if not any(is_user_code(method.__code__.co_filename) for method in methods):
+        return False
+    return hasattr(cls, attribute) or attribute in own_attributes(cls.__init__)[1]
+
+
+def _base(node: ast.expr) -> ast.expr:
+    """What is written into: `self.p` of `self.p["W"][0] = …`."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node
 
 
 @total(dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from dout.adapt.source.syntax import Function, read, total, walk
+from dout.adapt.source.syntax import Function, name_of, read, text_of, total, walk
 
 
 @total(str)
@@ -27,7 +27,28 @@ def fills_parts(cls: type, argument: str) -> bool:
     for method in _methods(cls) if attribute else ():
         for node in walk(method.node) if method.name == "__init__" else ():
             if isinstance(node, ast.Assign) and any(_attribute(t, method.me) == attribute for t in node.targets):
-                return any(isinstance(part, ast.Name) and part.id == argument for part in walk(node.value))
+                return _is_made_of(node.value, argument)
+    return False
+
+
+def _is_made_of(node: ast.AST, name: str) -> bool:
+    """Whether this is what a name stands for, or some of it: not what is made with it, `[Dense(n) for _ in …]`."""
+    match node:
+        case ast.Name():
+            return node.id == name
+        case ast.Call(func=function, args=args):
+            called = name_of(function)
+            return called != "range" and not called[:1].isupper() and any(_is_made_of(arg, name) for arg in args)
+        case ast.ListComp(elt=item, generators=[made]) | ast.GeneratorExp(elt=item, generators=[made]):
+            return text_of(item) == text_of(made.target) and _is_made_of(made.iter, name)
+        case (
+            ast.Subscript(value=inner)
+            | ast.Starred(value=inner)
+            | ast.DictComp(generators=[ast.comprehension(iter=inner)])
+        ):
+            return _is_made_of(inner, name)
+        case ast.List() | ast.Tuple() | ast.BoolOp() | ast.IfExp() | ast.BinOp():
+            return any(_is_made_of(part, name) for part in ast.iter_child_nodes(node))
     return False
 
 

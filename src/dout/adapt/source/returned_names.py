@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from dout.adapt.source.syntax import items_of, read, total, walk
+from dout.adapt.argument_names import names_plain_upstream
+from dout.adapt.source.syntax import items_of, name_of, read, total, walk
+from dout.trace.session.pairing import is_named_as_gradient
 
 
 @total(tuple)
@@ -15,6 +17,31 @@ def returned_by(function: Any) -> tuple[str, ...]:
     found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
     items = items_of(found[0]) if len(found) == 1 and found[0] is not None else []
     return tuple(item.id for item in items) if all(isinstance(item, ast.Name) for item in items) else ()  # type: ignore[attr-defined]
+
+
+@total(bool)
+def gives_gradients(function: Any) -> bool:
+    """Whether a function returns its gradients with what they are of: `return loss, dx`."""
+    own = read(function)
+    return own is not None and returns_gradients(own.node)
+
+
+@total(bool)
+def returns_gradients(function: ast.AST) -> bool:
+    """The same of a function's syntax: all items but the first are called as gradients, or made of such."""
+    nodes = walk(function)
+    arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+    def is_gradient(item: ast.expr) -> bool:
+        names = set(map(name_of, walk(item)))
+        called = any(is_named_as_gradient(name) or names_plain_upstream(name) for name in names)
+        return called or bool(names & {f"d{name}" for name in arguments})
+
+    for node in nodes:
+        items = node.value.elts if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) else []
+        if len(items) > 1 and not is_gradient(items[0]) and all(map(is_gradient, items[1:])):
+            return True
+    return False
 
 
 @total(bool)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import is_float_array
 from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.trial.setups import Make
 from dout.run import Runner, attributes_of, central_difference, copied, flat, quiet, run_backward, size_of, weighed
 from dout.trace.session.pairing import GRADIENTS
@@ -25,7 +25,7 @@ class Runs:
     def __init__(self, cls: type, make: Make, inputs: Mapping[str, Any], interface: Interface) -> None:
         self.runner, self.inputs = Runner(partial(make, cls)), inputs
         names = list(inputs)
-        wanted = interface.order[0] if interface.order and interface.order[0] in names else None
+        wanted = next((name for name in names if name in interface.order), None)  # gradients come in the inputs' order
         first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x)), None)
         self.place = names.index(wanted) if wanted else first
         self.all_ones = DOUT not in interface.roles and not interface.local

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_label
-from dout.adapt.interface.adapted_layer import KEPT, arrays_in, is_float_array, parameters_of
-from dout.adapt.interface.interface import DOUT, Interface, required
+from dout.adapt.argument_names import names_gradients, names_label
+from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
+from dout.adapt.interface.method_pairs import required
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
@@ -73,7 +74,13 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     By name, `return dh_0`, where places cannot say it: of an argument that forward was not given, or of fewer gradients
     than inputs. Else by shape; where names say another order than shapes, places speak, in which they may be wrong.
     """
-    returned = source.returned_by(getattr(cls, interface.backward))
+    returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
+    if (
+        interface.gives
+        and returned
+        and all(_is_of_another(name, [*inputs, *dict(parameters_of(layer))]) for name in returned)
+    ):
+        return ("",) * len(returned)
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
@@ -83,6 +90,15 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     order = _by_shape_or_place(result, inputs, layer)
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
+
+
+def _is_of_another(gradient: str, owners: Sequence[str]) -> bool:
+    """Whether a gradient is called after something that is none of these: `dZ` where forward is given `A`."""
+    if names_gradients(gradient) or names_gradients(f"{gradient}s"):  # of nothing by name
+        return False
+    own, stems = stem(gradient), list(map(stem, owners))
+    plain_name = own in ("x", "in", "input", "inputs", "out") or not is_named_as_gradient(gradient)
+    return not plain_name and not any(name.startswith(own) or own.startswith(name) for name in stems)
 
 
 def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -131,7 +147,7 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tu
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         return tuple(order) if sorted(order) == sorted(floats) else ()
     left = [name for name in parameters if name not in order]
-    if order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
+    if not any(order) or order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
         told_apart = len({np.shape(item) for item in items}) > 1
         return () if fits and told_apart else ("",) * len(items)
     return tuple(name or left.pop(0) for name in order)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_optimizer, names_random_state, names_size
+from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
 from dout.adapt.interface.collaborators import two_parts
-from dout.adapt.interface.interface import OPTIMIZER, Interface, required, setups_of
-from dout.adapt.source import attributes_read, parts_in
+from dout.adapt.interface.interface import OPTIMIZER, Interface
+from dout.adapt.interface.method_pairs import required, setups_of, writers_for
+from dout.adapt.source import attributes_read, kinds_for, parts_in
 from dout.adapt.trial.previous_layer import Previous
 from dout.run import attributes_of, flat
 
@@ -44,29 +45,42 @@ def prepared(
         yield replace(interface, setup=tuple(modes))
     yield interface
     known = [*modes, *_open_attributes(held, shape)]
-    yield from _with_calls(cls, interface, known, inputs)
+    names = [name for name in setups_of(cls) if name != interface.forward]
+    yield from _with_calls(cls, interface, names, known, inputs)
     drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
     if drawn:
-        yield from _with_calls(cls, interface, [*known, *drawn], inputs)
+        yield from _with_calls(cls, interface, names, [*known, *drawn], inputs)
+    more = [n for n in writers_for(cls, interface.forward, interface.backward, held) if n not in names]
+    if more:
+        yield from _with_calls(cls, interface, [*names, *more], known, inputs)
     if any(name in failure for name in _MODES for failure in failures):
         yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
 
 
 def _with_calls(
-    cls: type, interface: Interface, known: Sequence[Setup], inputs: Mapping[str, Any]
+    cls: type, interface: Interface, names: Sequence[str], known: Sequence[Setup], inputs: Mapping[str, Any]
 ) -> Iterator[Interface]:
-    """With all methods that may prepare a layer called, and with each alone, after what is `known`."""
+    """With all of these methods called, and with each alone, after what is `known`."""
     tried = []
     shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
     sample, last = shape[1:] or shape, shape[-1] if shape else 1
     for given in ((sample, last), (sample, sample), (shape, last)):
-        made = (_call(cls, name, given, inputs) for name in setups_of(cls) if name != interface.forward)
-        calls = sorted((call for call in made if call is not None), key=_settles)
-        whole = [(*known, *calls)] if known or len(calls) > 1 else []
-        for setup in (*whole, *((*known, call) for call in calls[:3])):
+        made = (_call(cls, name, given, inputs) for name in names)
+        every = sorted((call for call in made if call is not None), key=_settles)
+        sure = [call for call in every if not _is_guessed(cls, call)]
+        whole = [(*known, *calls) for calls in (sure, every) if known or len(calls) > 1]
+        alone = sorted(every, key=lambda call: _is_guessed(cls, call))[:3]
+        for setup in (*whole, *((*known, call) for call in alone)):
             if repr(setup) not in tried:
                 tried.append(repr(setup))
                 yield replace(interface, setup=setup)
+
+
+def _is_guessed(cls: type, call: Setup) -> bool:
+    """Whether a method is given something of which only is known that it keeps it."""
+    name, arguments = call
+    named = required(getattr(cls, name), bound=True)
+    return any(isinstance(a, str) and "opt" not in n.lower() for n, a in zip(named, arguments, strict=False))
 
 
 def _lacking(failures: Sequence[str]) -> list[str]:
@@ -108,20 +122,22 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
         read = attributes_read(getattr(cls, name), argument)
         if "opt" in lower:
             found.append(OPTIMIZER)
+        elif names_random_state(lower) or "generator" in kinds_for(getattr(cls, name), argument, cls)[:1]:
+            found.append(np.random.RandomState(0))
         elif read - _OF_ARRAYS:
             found.append(Previous(shape, dimension))
         elif name == "__call__":
             return None  # forward itself, or of another use
-        elif names_random_state(lower):
-            found.append(np.random.RandomState(0))
-        elif read or argument in inputs or lower in ("x", "data"):
+        elif argument in inputs or lower in ("x", "data") or (read and not stands_for(argument)):
             found.append(inputs.get(argument, next(iter(inputs.values()), None)))
         elif "shape" in lower or lower in ("input", "inputs"):
             found.append(shape)
         elif names_size(lower):
             found.append(dimension)
+        elif read:
+            return None  # an array of some shape
         else:
-            return None
+            found.append(OPTIMIZER)  # what is only kept
     return (name, tuple(found)) if found or name != "__call__" else None
 
 

@@ -11,20 +11,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_rate
-from dout.adapt.interface.adapted_layer import is_float_array, layer_class, parameters_of
+from dout.adapt.interface.adapted_layer import layer_class
+from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import RecordingOptimizer
-from dout.adapt.interface.interface import (
-    CACHE,
-    CONTEXT,
-    DOUT,
-    GRADS,
-    OPTIMIZER,
-    RATE_ROLE,
-    Interface,
-    candidates,
-    optional,
-    required,
-)
+from dout.adapt.interface.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_ROLE, Interface, candidates
+from dout.adapt.interface.learned_gradients import is_float_array, parameters_of
+from dout.adapt.interface.method_pairs import optional, required
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
 from dout.adapt.trial.gradient_owners import (
@@ -164,9 +156,12 @@ class Trials:
         except MemoryError:
             raise
         except Exception as error:
-            return Tried(Fit.NOTHING, None, error)
-        if any(map(stands_for_array, outputs)):
-            return Tried(Fit.NOTHING)  # a node of the user's own graph
+            tried = Tried(Fit.NOTHING, None, error)
+            ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, error)]
+            return max((tried, *ways), key=lambda t: t.fit)
+        node = next(filter(stands_for_array, outputs), None)
+        if node is not None:  # of the user's own graph
+            return self._in_holders(interface, type(node), make, inputs)
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)
@@ -194,6 +189,13 @@ class Trials:
             return fewer if fewer.fit > tried.fit and self._adds_nothing(fewer, make, inputs) else tried
         return tried
 
+    def _in_holders(self, interface: Interface, holder: type, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """With inputs and upstream gradients in objects of this class, or with upstream gradients as they are."""
+        if interface.holder is not None:
+            return Tried(Fit.NOTHING)
+        ways = [self._try(replace(interface, holder=holder, bare=bare), make, inputs) for bare in (False, True)]
+        return max(ways, key=lambda tried: tried.fit)
+
     def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether gradients are 0 where the upstream gradient is: else it is that of the other outputs as well."""
         if tried.interface is None:
@@ -218,6 +220,8 @@ class Trials:
         douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
         given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
         result = layer.backward(*given)
+        if any(map(stands_for_array, flat(result))):
+            return Tried(Fit.FORWARD, interface)  # of the user's own graph
         if any(np.size(g) == 0 for g in flat(result) if is_float_array(g) or isinstance(g, np.ndarray)):
             return Tried(Fit.FORWARD, interface)  # places that it found, say: no gradient
         if interface.inlet and not np.any(result):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.interface import optional
+from dout.adapt.interface.method_pairs import optional
 from dout.adapt.search.example import Example
 from dout.adapt.target import Target
 from dout.adapt.trial.trial import Fit, Trials

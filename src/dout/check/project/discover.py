@@ -16,7 +16,8 @@ from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
-from dout.adapt.interface.interface import may_be_backward
+from dout.adapt.interface.method_pairs import may_be_backward
+from dout.adapt.source.returned_names import returns_gradients
 from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
 from dout.check.project.settings import Settings, matches
@@ -114,6 +115,8 @@ def may_define_layers(path: Path) -> bool:
     classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     if any(ahead in functions for name in functions for ahead in forward_names(name)):
+        return True
+    if any(isinstance(n, ast.FunctionDef) and returns_gradients(n) for n in ast.walk(tree)):
         return True
     vjp = any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree))
     return vjp or any(node.bases or any(map(may_be_backward, _methods(node))) for node in classes)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.interface import required
+from dout.adapt.interface.method_pairs import required
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.report.layer_report import Report

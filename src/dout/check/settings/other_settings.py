@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_switch
-from dout.adapt.interface.adapted_layer import FIXED
+from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along

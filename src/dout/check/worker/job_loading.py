@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dout.adapt.interface.interface import pairs_of
+from dout.adapt.interface.method_pairs import pairs_of
 from dout.check.program.observed_layers import Observer
 from dout.check.project.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network

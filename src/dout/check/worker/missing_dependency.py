@@ -9,7 +9,8 @@ from types import FrameType
 from typing import Any
 
 from dout.adapt.argument_names import names_label
-from dout.adapt.interface.interface import Interface, optional, required
+from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.method_pairs import optional, required
 from dout.trace.program.stub_modules import needed_by
 
 

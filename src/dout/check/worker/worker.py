@@ -18,7 +18,8 @@ from typing import Any
 
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
-from dout.adapt.interface.interface import Interface, required
+from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.method_pairs import required
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import is_own_fault, lacks_attribute

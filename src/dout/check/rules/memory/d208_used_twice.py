@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dout.adapt.interface.adapted_layer import KEPT
+from dout.adapt.interface.learned_gradients import KEPT
 from dout.check.lab.other_values import other, same
 from dout.check.lab.probe import Lab, learned
 from dout.check.report.rule import Findings, Rule

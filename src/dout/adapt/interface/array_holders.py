@@ -1,0 +1,107 @@
+"""Objects of the user's own in which arrays stand: `Variable(data)`, a blob with a value and a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.interface.interface import RATE, Interface
+from dout.adapt.interface.method_pairs import required
+from dout.adapt.source import attributes_read
+from dout.adapt.source.attribute_reads import users_with
+from dout.run import attributes_of, quiet
+from dout.trace.model.user_source import behind
+from dout.trace.tracer.traced import plain
+
+_MOST = 2  # classes that are tried
+
+
+def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]:
+    """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
+    asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
+    if interface.holder is not None or not (asked or "memoryview" in str(error)):
+        return []
+    known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
+    attribute = error.name if isinstance(error, AttributeError) and error.name else "data"
+    others = [item for item in known.values() if users_with(item, attribute) and not issubclass(cls, item)]
+    found = [item for item in others if _holds_an_array(item)][:_MOST]
+    connects = interface.forward == "__call__"  # it may ask a layer before it
+    return found or ([_holder_of(attribute)] if asked and not connects else [])
+
+
+def _holder_of(attribute: str) -> type:
+    """A class of objects that have an array in this attribute, and nothing else."""
+    own = {"__init__": lambda self, array: setattr(self, attribute, array), "__qualname__": f"Holder.{attribute}"}
+    return type("Holder", (), own)
+
+
+def _holds_an_array(cls: type) -> bool:
+    """Whether an object that is made of an array keeps it."""
+    array = np.array([0.5, 0.25])
+    try:
+        with quiet():
+            made = wrapped(cls, array)
+    except Exception:
+        return False
+    return any(item is array for item in attributes_of(made).values())
+
+
+def in_holders(interface: Interface, items: Sequence[Any], asked: Sequence[str] = ()) -> Sequence[Any]:
+    """Arrays in the user's own objects, where they work on such; they have also the attributes that are asked of them.
+
+    Each array stands for itself in what an object does not have, or has not filled.
+    """
+    if interface.holder is None:
+        return items
+    made = [wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) else item for item in items]
+    for one, item in zip(made, items, strict=True):
+        for name in asked:
+            if one is not item and np.size(getattr(one, name, None) or 0) <= 1:
+                setattr(one, name, item)
+    return made
+
+
+def wrapped(holder: type, array: Any) -> Any:
+    """An object of the user's class that holds an array; what else it must be given is a number."""
+    needed = [p for p in taken_by(holder) if is_named(p) and p.default is p.empty]
+    return holder(array, *[RATE] * (len(needed) - 1))
+
+
+def bare(item: Any) -> Any:
+    """What stands in the user's own objects, be it in one inside another."""
+    if isinstance(item, tuple | list):
+        return type(item)(map(bare, item))
+    held = list(attributes_of(item).values())
+    for array in filter(_is_array, held):
+        return array
+    return next((bare(part) for part in held if type(part) is type(item) and part is not item), item)
+
+
+def arrays_held(holders: Sequence[Any]) -> list[dict[str, Any]]:
+    """The numbers that stand in each object, by attribute."""
+    return [{n: np.array(plain(x)) for n, x in attributes_of(h).items() if _is_array(x)} for h in holders]
+
+
+def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
+    """The gradients that backward has left in the objects in which the inputs stand: what is new there, or changed."""
+    found: list[Any] = []
+    for holder, seen in zip(holders, before, strict=True):
+        shape = np.shape(next(iter(seen.values()), ()))
+        now = {n: x for n, x in attributes_of(holder).items() if _is_array(x) and np.shape(x) == shape}
+        new = [x for n, x in now.items() if n not in seen or not np.array_equal(plain(x), seen[n], equal_nan=True)]
+        found.append(new[0] if new else None)
+    return None if not any(item is not None for item in found) else found[0] if len(found) == 1 else tuple(found)
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(plain(item), np.ndarray)
+
+
+def asked_of(interface: Interface, user: Any) -> list[str]:
+    """The attributes that backward asks of its arguments, and no array has."""
+    backward = getattr(user, interface.backward) if interface.holder else None
+    names = required(backward) if backward is not None else ()
+    return [a for name in names for a in attributes_read(backward, name) if not hasattr(np.ndarray, a)]

@@ -1,0 +1,107 @@
+"""The parameters of a layer, and their gradients where a layer does not keep these: noted by the parameters' names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.collaborators import RecordingOptimizer
+from dout.run import attributes_of
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.tracer.traced import plain
+
+KEPT, FIXED = "_dout_kept", "_dout_fixed"  # what an adapted layer keeps beside the user's attributes
+
+
+def learn(layer: Any, gradients: Mapping[str, Any]) -> None:
+    """Note gradients of parameters, by the parameters' names, where what pairs them looks."""
+    if gradients:
+        attributes = attributes_of(layer)
+        attributes[GRADIENTS] = {**attributes.get(GRADIENTS, {}), **gradients}
+
+
+def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The float arrays in a layer's attributes, also in its dicts and lists, each with its name."""
+    for name, item in list(attributes_of(layer).items()):
+        if name in (KEPT, FIXED, GRADIENTS):
+            continue
+        if is_float_array(item):
+            yield name, item
+        else:
+            yield from arrays_in(name, item)
+
+
+def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
+    """The float arrays in a dict or list of this name, each with its own: its key, or its place."""
+    if isinstance(item, dict):
+        yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
+    elif isinstance(item, list):
+        yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
+
+
+def is_float_array(item: Any) -> bool:
+    """Whether something is an array of floats with axes."""
+    value = plain(item)
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
+
+
+def take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any) -> None:
+    """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back.
+
+    What an optimizer keeps is put back too, as if there had been no step.
+    """
+    found = {}
+    for name, now in list(parameters_of(layer)):
+        if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])) or is_named_as_gradient(name):
+            continue
+        if not _is_same(plain(now), plain(before[name])):
+            if not _is_of_optimizer(name, before[name]):
+                found[name] = (before[name] - now) / rate
+            _put(layer, name, where[name], before[name])
+    learn(layer, found)
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    """Whether two arrays hold the same numbers; in a recording np.array_equal would be a branch of ours."""
+    return bool(((one == two) | ((one != one) & (two != two))).all())
+
+
+_STATE = re.compile(r"(v|m|s|r|velocity|moment(um)?|cache|prev|old|running|moving|avg|mean|sq|acc)_?\w*", re.IGNORECASE)
+
+
+def _is_of_optimizer(name: str, before: Any) -> bool:
+    """Whether an array is what an optimizer keeps from step to step: called so, and 0 at first."""
+    return bool(_STATE.fullmatch(name)) and not np.any(plain(before))
+
+
+def _put(layer: Any, name: str, original: Any, value: Any) -> None:
+    """A parameter as it was: the same array, holding the same numbers."""
+    original[...] = value
+    attributes = attributes_of(layer)
+    if name in attributes:
+        attributes[name] = original
+        return
+    for key, item in attributes.items():
+        if isinstance(item, dict) and name in item:
+            item[name] = original
+        elif isinstance(item, list) and name.startswith(f"{key}["):
+            item[int(name[len(key) + 1 : -1])] = original
+
+
+def take_recorded(layer: Any) -> None:
+    """Note the gradients that a layer handed to its optimizers."""
+    for item in list(attributes_of(layer).values()):
+        if isinstance(item, RecordingOptimizer):
+            for parameter, gradient in item.updates:
+                name = next((n for n, array in parameters_of(layer) if array is parameter), None)
+                if isinstance(parameter, str):
+                    name = next((n for n, _ in parameters_of(layer) if stem(n) == stem(parameter)), None)
+                elif name is None:
+                    same = [n for n, a in parameters_of(layer) if np.shape(plain(a)) == np.shape(plain(parameter))]
+                    name = same[0] if same else None
+                if name is not None:
+                    learn(layer, {name: gradient})
+            item.updates.clear()

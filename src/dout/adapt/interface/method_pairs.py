@@ -1,0 +1,172 @@
+"""Which methods of a class are its forward and its backward, and which prepare it first."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.argument_names import names_upstream, taken_by
+from dout.adapt.source.attribute_reads import own_attributes
+from dout.adapt.source.empty_methods import is_unwritten
+from dout.adapt.source.returned_names import gives_gradients, returned_by
+from dout.run import mro_of, vars_of
+from dout.trace.model.user_source import behind
+
+_FORWARD = (
+    r"forward", r"forward_?pass", r"_*forward_?propagat(e|ion)", r"f(orward_?)?prop", r"feed_?forward", r"propagate",
+    r"__call__", r"call", r"function", r"func?|f|fx", r"activat(e|ion)", r"apply",
+    r"(compute_?|calc(ulate)?_?)?(loss|cost|error)",
+    r"fn|value|evaluate|compute|calculate|calc|output", r"_forward", r"forward_.*|.*_forward",
+    r"\w+forward_?(pass|prop\w*)",
+)  # fmt: skip
+_BACKWARD = (
+    r"backward", r"backward_?pass", r"_*back(ward)?s?_?prop(agat(e|ion))?s?", r"back_?pass|b_?prop",
+    r"(compute|calc(ulate)?|get)_?gradients?", r"gradients?", r"grad", r"(first_)?derivat(ive|e)|deriv|derivada",
+    r"f?_?prime|f_prime|.*_prime", r"d|df|diff|dfn?|df?unc|d_?loss|deltas?", r"(input_)?grad(ient)?_?(input)?|dx",
+    r"(loss|cost|error|activation|f)?_?(derivat(ive|e)|gradient|grad|deriv|der)", r"_backward",
+    r"backward_.*|.*_backward",
+)  # fmt: skip
+_SETUPS = re.compile(
+    r"_*(set_?up|out_?shape|build|init|initiali[sz]e|connect|compile|prepare|reset|create|"
+    r"set_?(input|optim|weights|shape|in_?|prev)|(compute|infer|calc)_\w*shapes?)\w*|__call__",
+    re.IGNORECASE,
+)
+_OF_OBJECT = frozenset(dir(object))
+_PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
+
+
+def methods(cls: type, patterns: Sequence[str]) -> list[str]:
+    """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
+    order = {name: i for i, name in enumerate(_written_order(cls))}
+    names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
+        found.update(
+            dict.fromkeys(
+                sorted(
+                    fitting,
+                    key=lambda n: (
+                        not required(getattr(cls, n), bound=True),
+                        _is_private(n),
+                        order.get(n, len(order)),
+                        n,
+                    ),
+                )
+            )
+        )
+    return [name for name in found if not is_unwritten(cls, name)]
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def setups_of(cls: type) -> list[str]:
+    """The methods that are called as what prepares a layer before its first forward, as they are written."""
+    names = [n for n in _written_order(cls) if _SETUPS.fullmatch(n) and (n == "__call__" or not n.endswith("__"))]
+    return [n for n in names if inspect.isfunction(_static(cls, n))]
+
+
+def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -> list[str]:
+    """The methods that write what forward and backward read and a new layer does not hold, as they are written.
+
+    `held` are the attributes of a new layer; what is None or empty in there is not held. So with what these read.
+    """
+    methods = [n for n in _written_order(cls) if inspect.isfunction(_static(cls, n)) and n not in (forward, backward)]
+    methods = [name for name in methods if name == "__call__" or not name.endswith("__")]
+    ahead = {name for name in forwards_of(cls) if name != "__call__" or returned_by(cls.__call__) != ("self",)}
+    methods = [name for name in methods if name not in ahead]
+    known = {name: _own_attributes(cls, name) for name in (*methods, forward, backward)}
+    lacking = {n for reads, writes in known.values() for n in (*reads, *writes)} - {
+        n for n in held if _is_filled(held[n])
+    }
+    written = known[forward][1] | known[backward][1]
+    wanted = ((known[forward][0] | known[backward][0]) - written) & lacking
+    found: set[str] = set()
+    while more := {name for name in methods if known[name][1] & wanted} - found:
+        found |= more
+        wanted |= {n for name in more for n in known[name][0] if n not in written} & lacking
+    return [name for name in methods if name in found]
+
+
+def _own_attributes(cls: type, method: str) -> tuple[set[str], set[str]]:
+    """The attributes that a method reads and writes: itself, above it, and in the methods of its own that it calls."""
+    reads, writes, left = set[str](), set[str](), [method]
+    while left:
+        name = left.pop()
+        for base in mro_of(cls):
+            more, kept = own_attributes(behind(vars_of(base).get(name)))
+            left += [other for other in more - reads if inspect.isfunction(_static(cls, other))]
+            reads |= more
+            writes |= kept
+    return reads, writes
+
+
+def _is_filled(item: Any) -> bool:
+    return bool(item.size) if isinstance(item, np.ndarray) else not isinstance(item, _PLAIN) or bool(item)
+
+
+def may_be_backward(name: str) -> bool:
+    """Whether a method or function of this name may be a forward or a backward."""
+    return any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in (*_FORWARD[:6], *_BACKWARD))
+
+
+def _written_order(cls: type) -> list[str]:
+    return list(dict.fromkeys(name for base in mro_of(cls) for name in vars_of(base)))
+
+
+def _static(cls: type, name: str) -> Any:
+    found = inspect.getattr_static(cls, name, None)
+    return found.__func__ if isinstance(found, staticmethod | classmethod) else found
+
+
+def pairs_of(cls: type) -> list[tuple[str, str]]:
+    """The pairs of a forward and a backward method that a class may mean, the likeliest first.
+
+    >>> class Tanh:
+    ...     def __call__(self, x): return np.tanh(x)
+    ...     def gradient(self, x): return 1 - np.tanh(x) ** 2
+    >>> pairs_of(Tanh)
+    [('__call__', 'gradient')]
+    """
+    if hasattr(cls, "dout_interface"):  # adapted already
+        return [("forward", "backward")]
+    written: tuple[str, str] | None = getattr(cls, "dout_pair", None)
+    if written is not None:
+        return [written]
+    ahead, behind = methods(cls, _FORWARD), methods(cls, _BACKWARD)
+    behind = [name for name in behind if name not in ahead]
+    ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
+    found = [(a, b) for b in behind[:2] for a in ahead[:2]]
+    return found or [(n, n) for n in _written_order(cls) if gives_gradients(_static(cls, n))][:1]
+
+
+def forwards_of(cls: type) -> list[str]:
+    """The methods that may be the forward of a class, the likeliest first."""
+    return methods(cls, _FORWARD)
+
+
+def optional(function: Any) -> dict[str, Any]:
+    """The arguments that have a default, and that."""
+    return {p.name: p.default for p in taken_by(behind(function)) if p.default is not p.empty}
+
+
+def is_static(cls: type, name: str) -> bool:
+    """Whether a method takes no instance."""
+    return isinstance(inspect.getattr_static(cls, name, None), staticmethod | classmethod)
+
+
+def required(function: Any, bound: bool = False) -> list[str]:
+    """The names of the arguments that must be given by place; without `self` where it is to be bound first."""
+    parameters = taken_by(behind(function))[bound:]
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    wanted = [p.name for p in parameters if p.kind in places and p.default is p.empty]
+    if not wanted and any(p.kind in places or p.kind is p.VAR_POSITIONAL for p in parameters):
+        first = next(p for p in parameters if p.kind in places or p.kind is p.VAR_POSITIONAL)
+        wanted = [first.name] if names_upstream(first.name) or first.kind is first.VAR_POSITIONAL else []
+    return wanted

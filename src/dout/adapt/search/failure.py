@@ -1,0 +1,99 @@
+"""An example on which a layer raised, with what stood at the line that raised: which input, which argument it was."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.search.argument_repair import BY_MESSAGE, Change, arguments_at
+from dout.run import attributes_of
+from dout.trace.model.user_source import is_user_code
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An example on which a layer raised: constructor arguments, inputs by name, and the error; `free` may change."""
+
+    init: Values
+    inputs: Values
+    error: Exception
+    free: frozenset[str]
+    optional: tuple[str, ...] = ()  # inputs with a default of None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Where it raised and what it said: a change of inputs after which this is the same has changed nothing."""
+        frame, line = self._frames[-1] if self._frames else (None, 0)
+        return (frame.f_code.co_filename if frame else "", str(line), str(self.error), repr(self.init))
+
+    @cached_property
+    def _steps(self) -> list[TracebackType]:
+        """The way through the user's code, the innermost function last."""
+        found, step = [], self.error.__traceback__
+        while step is not None:
+            if is_user_code(step.tb_frame.f_code.co_filename):
+                found.append(step)
+            step = step.tb_next
+        return found
+
+    @property
+    def _frames(self) -> list[tuple[FrameType, int]]:
+        """The functions of the user's that it came through, the innermost last, each with its line."""
+        return [(step.tb_frame, step.tb_lineno) for step in self._steps]
+
+    def of_arguments(self) -> Iterator[Change]:
+        """What to change of the constructor's arguments that stand in the expression that raised."""
+        init = {name: item for name, item in self.init.items() if name in self.free}
+        names = arguments_at(self._steps[-1] if self._steps else None, init)
+        known = {n: item for step in self._steps for n, item in step.tb_frame.f_globals.items()} if names else {}
+        for pattern, change in BY_MESSAGE if names else ():
+            if match := re.search(pattern, str(self.error)):
+                yield from change(names, init, *match.groups(), known)
+
+    @property
+    def building(self) -> bool:
+        """Whether the constructor raised: no input was given yet."""
+        return bool(self._frames) and self._frames[0][0].f_code.co_name == "__init__"
+
+    @property
+    def progress(self) -> int:
+        """How far the outermost of the user's functions came: its line."""
+        return self._frames[0][1] if self._frames else 0
+
+    @property
+    def line(self) -> str:
+        """The text of the line that raised."""
+        frame, line = self._frames[-1] if self._frames else (None, 0)
+        return linecache.getline(frame.f_code.co_filename, line) if frame else ""
+
+    @cached_property
+    def arrays(self) -> dict[str, Any]:
+        """The inputs that are arrays and may change; first those to be seen where it raised, from the inside out."""
+        free = {n: x for n, x in self.inputs.items() if n in self.free and isinstance(x, np.ndarray)}
+        for frame, _ in reversed(self._frames):
+            here = [item for item in frame.f_locals.values() if isinstance(item, np.ndarray)]
+            seen = [name for name, x in free.items() if any(_same_numbers(x, item) for item in here)]
+            if seen:
+                return {name: free[name] for name in (*seen, *(n for n in free if n not in seen))}
+        return free
+
+    @cached_property
+    def held(self) -> list[Any]:
+        """The arrays that the objects in the innermost function hold: parameters."""
+        frame = self._frames[-1][0] if self._frames else None
+        owners = [item for item in (frame.f_locals if frame else {}).values() if hasattr(item, "__dict__")]
+        return [a for owner in owners[:3] for a in attributes_of(owner).values() if isinstance(a, np.ndarray)]
+
+
+def _same_numbers(one: Any, two: Any) -> bool:
+    """Whether two arrays hold the same numbers, in any order of axes."""
+    return one.size == two.size and one.dtype == two.dtype and np.array_equal(np.sort(one, None), np.sort(two, None))

@@ -1,0 +1,134 @@
+"""What the code does decides, not its names: what an argument is, what prepares a layer, what its parts are."""
+
+import ast
+from itertools import pairwise
+
+import numpy as np
+
+from dout.adapt import example
+from dout.adapt.interface.function_pairs import pair_class
+from dout.adapt.source.returned_names import returns_gradients
+from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
+
+
+class Steps:
+    """As many layers as there are numbers in a list: nothing but its use says that it is one."""
+
+    def __init__(self, profile):
+        self.tables = [np.random.default_rng(i).normal(size=pair) for i, pair in enumerate(pairwise(profile))]
+
+    def forward(self, x):
+        self.seen = [x]
+        for table in self.tables:
+            self.seen.append(self.seen[-1] @ table)
+        return self.seen[-1]
+
+    def backward(self, dout):
+        for table in reversed(self.tables):
+            dout = dout @ table.T
+        return dout
+
+
+class Double:
+    def transform(self, x):
+        return 2 * x
+
+
+class Wrapping:
+    def __init__(self, other):
+        self.other = other
+
+    def forward(self, x):
+        return self.other.transform(x) * x
+
+    def backward(self, dout):
+        raise NotImplementedError
+
+
+class PreparedByWhatItWrites:
+    def frobnicate(self, shape):
+        self.table = np.random.default_rng(0).normal(size=(shape[-1], 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.table
+
+    def backward(self, dout):
+        return dout @ self.table.T
+
+
+class MadeWithItsArguments:
+    """Its parts are made with the argument: they are not it."""
+
+    def __init__(self, width):
+        self.parts = [Scaling(width) for _ in range(width)]
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part.forward(x)
+        return x
+
+    def backward(self, dout):
+        for part in reversed(self.parts):
+            dout = part.backward(dout)
+        return dout
+
+
+class Scaling:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+    def backward(self, dout):
+        return dout * self.factor
+
+
+class TellsOfItsSteps:
+    def forward(self, x):
+        return 3 * x
+
+    def backward(self, dout):
+        return {"steps": 1.0, "largest": 2.0}
+
+
+def product(z, W, b):
+    return z @ W + b
+
+
+def product_back(arriving, W, z):
+    return z.T @ arriving, arriving.sum(axis=0), arriving @ W.T
+
+
+def test_a_list_is_given_where_one_is_taken_apart():
+    chosen = example(Steps, {}, {})
+    assert len(chosen.init["profile"]) > 1
+    assert {v.word for v in check(Steps).verdicts if v.argument == "x"} == {Word.EXACT}
+
+
+def test_an_object_is_given_that_has_what_is_asked_of_it():
+    assert isinstance(example(Wrapping, {}, {}).init["other"], Double)
+
+
+def test_what_writes_what_forward_reads_prepares_a_layer():
+    assert [name for name, _ in example(PreparedByWhatItWrites, {}, {}).interface.setup] == ["frobnicate"]
+
+
+def test_what_parts_are_made_with_is_a_number():
+    assert isinstance(example(MadeWithItsArguments, {}, {}).init["width"], int)
+    assert check(MadeWithItsArguments).ok
+
+
+def test_numbers_in_a_dict_are_nobodys_gradients():
+    assert not [f for f in check(TellsOfItsSteps).findings if f.code == "D501"]
+
+
+def test_what_forward_is_not_given_is_the_upstream_gradient_and_shapes_say_whose_each_gradient_is():
+    report = check(pair_class(product, product_back))
+    assert {v.argument: v.word for v in report.verdicts} == dict.fromkeys(("z", "W", "b"), Word.EXACT)
+
+
+def test_a_function_may_return_an_empty_tuple():
+    assert not returns_gradients(ast.parse("def f(x):\n    return ()"))
