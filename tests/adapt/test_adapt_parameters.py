@@ -251,13 +251,16 @@ def test_a_derivative_in_the_output_is_of_that_function_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [("lr * dW", "lr * dW / len(self.x)"), ("lr * dW", "(lr / self.x.shape[0]) * dW")],
+    "averaged",
+    ["dx = dout @ self.W.T; lr = lr / len(self.x)", "dx = dout @ self.W.T; dW, db = dW / len(dout), db / len(dout)"],
 )
-def test_a_step_that_is_averaged_over_the_batch_is_a_convention(old, new, tmp_path):
-    report = check(edited(tmp_path, "UpdatesByRebinding", old, new))
+def test_steps_that_are_averaged_over_the_batch_are_a_convention_if_all_are(averaged, tmp_path):
+    report = check(edited(tmp_path, "UpdatesByRebinding", "dx = dout @ self.W.T", averaged))
     words = {v.argument: v.word for v in report.verdicts}
-    assert (report.ok, words) == (True, {"x": Word.EXACT, "W": Word.SCALED, "b": Word.EXACT})
+    assert (report.ok, words) == (True, {"x": Word.EXACT, "W": Word.SCALED, "b": Word.SCALED})
+    report = check(edited(tmp_path, "UpdatesByRebinding", "lr * dW", "lr * dW / len(self.x)"))
+    words = {v.argument: v.word for v in report.verdicts}
+    assert (report.ok, words) == (False, {"x": Word.EXACT, "W": Word.REFUTED, "b": Word.EXACT})
 
 
 def test_a_step_uphill_is_wrong(tmp_path):
