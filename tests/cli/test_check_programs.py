@@ -267,6 +267,13 @@ def test_needs_a_fixture(layer):
     }
 
 
+def test_an_example_that_the_author_gives_comes_before_a_program(project):
+    example = '{"init": {"W": np.ones((3, 2)), "b": np.ones(2)}, "inputs": [np.ones((4, 3))]}'
+    given = f'\n\ndef dout_example():\n    return {{"Affine": {example}}}\n'
+    (project / "layers.py").write_text(LAYERS + given)
+    assert layers(document("layers.py", cwd=project))["Affine"]["used"] is None
+
+
 def test_inputs_that_are_given_come_first(project):
     found = layers(document("layers.py:Unused", "--input", "x=[1.0]", cwd=project))
     assert found["Unused"]["used"] is None

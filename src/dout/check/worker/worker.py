@@ -20,6 +20,7 @@ from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import required
+from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import is_own_fault, lacks_attribute
@@ -103,7 +104,8 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         send("start", key)
         examples: list[UsedExample] = []
         with quiet(), contextlib.suppress(BaseException):  # of the user's code, on numbers of ours
-            examples = used_examples(uses[key])
+            given_by_author = given_beside(uses[key][0].target, []) is not None
+            examples = [] if given_by_author else used_examples(uses[key])
         found = None
         for one in examples:  # each in a manner of its own: the first that is wrong speaks
             found = _check_one(loading, uses[key][0].name, one, given, old_names)
