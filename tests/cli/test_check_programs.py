@@ -119,8 +119,8 @@ def test_a_program_that_ends_before_its_layers_says_so_and_they_are_judged_witho
 def test_a_statement_that_fails_is_told_and_the_program_goes_on_without_it(project):
     (project / "train.py").write_text(TRAIN.replace("net = [", "raise RuntimeError('no data')\nnet = [", 1))
     run = dout("train.py", cwd=project)
-    assert run.returncode == 0
-    assert "stopped: train.py raised RuntimeError, at train.py:7" in run.stdout
+    assert run.returncode == 2
+    assert "dout: train.py raised RuntimeError, at train.py:7\n" in run.stderr
     assert "2 layers: 4 gradients exact" in run.stdout
 
 

@@ -64,11 +64,9 @@ class UsedLayers:
         ours = [c for c in run.layers if c.used and (_file_of(c), c.report.layer) not in told]
         layers = [*outcome.layers, *ours]
         first = _first_wrong(run.layers)
-        problem = ("", "") if layers else (run.problem or outcome.problem, run.traceback or outcome.traceback)
-        outcome = replace(outcome, problem=problem[0], traceback=problem[1])  # the program ran as it is meant to run
-        happened = [run.problem, *run.remarks] if layers else run.remarks
+        outcome = replace(outcome, problem=run.problem, traceback=run.traceback)  # it ran as it is meant to run
         outcome.network = f"{near(run.job.where)}: {first}" if first else ""
-        remarks = list(dict.fromkeys([*filter(None, happened), *outcome.remarks]))
+        remarks = list(dict.fromkeys([*run.remarks, *outcome.remarks]))
         refused = list(dict.fromkeys([*run.refused, *outcome.refused]))
         return replace(outcome, layers=layers, data=run.data, remarks=remarks, refused=refused)
 
