@@ -238,12 +238,11 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
     """With one axis more behind the samples, if axes are counted from the end and forward does the same in each place.
 
-    The layer is plainly meant for that if backward counts from the end, too.
+    The layer may not be meant for that: `gamma`'s gradient is often summed over the first axis, and right for matrices.
     """
     arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
-    is_meant = _names_axes_from_the_end(layer.backward)
     if (
-        not (is_meant or source.counts_from_the_end(layer.forward))
+        not (_names_axes_from_the_end(layer.backward) or source.counts_from_the_end(layer.forward))
         or not arrays
         or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
     ):
@@ -265,7 +264,7 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if all(alike):
-        yield replace(_on(subject, stacked, group), meant=is_meant, of_inputs=False)
+        yield replace(_on(subject, stacked, group), meant=False, of_inputs=False)
 
 
 def _names_axes_from_the_end(function: Any) -> bool:
