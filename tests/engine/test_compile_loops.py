@@ -348,3 +348,19 @@ def test_few_turns_are_recorded_with_what_stands_around_them():
         np.testing.assert_allclose(fast(x), rows(x))
     assert fast.plan().functions[0].loops == ()
     assert len(fast.plan().programs) == 1
+
+
+def blurred(x):
+    out = np.zeros_like(x)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = np.mean(x[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2])
+    return out
+
+
+def test_the_page_on_compiling_shows_what_is_so():
+    blur = dout.compile(blurred)
+    blur(np.ones((20, 30)))
+    blur(np.ones((40, 10)))
+    (loop,) = blur.plan().functions[0].loops
+    assert loop.turns == 440
