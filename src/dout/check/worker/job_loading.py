@@ -103,7 +103,7 @@ class Loading:
         sys.argv, sys.modules["__main__"] = [str(path)], main
         said = partial(self.send, "data")
         try:
-            with script_imports(said), missing_files(path, said, apart=True):
+            with script_imports(said), missing_files(path, said, apart=not self.rules.isolated):
                 self.kept.take()
                 self._run.hears = observer.hear
                 for name, part in parts.items():
