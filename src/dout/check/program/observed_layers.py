@@ -93,9 +93,7 @@ class Observer:
         if known is None:
             known = self._codes[code] = code.co_name[:1] != "<" and is_user_code(code.co_filename)
         if known:
-            with contextlib.suppress(
-                Exception
-            ):  # of the user's classes, asked about themselves: no error of the program
+            with contextlib.suppress(Exception):  # of the user's classes, asked about themselves
                 self._met(frame, code)
 
     def _met(self, frame: FrameType, code: CodeType) -> None:
@@ -170,11 +168,11 @@ class Observer:
             return
         if not self._keep(use, frame):
             return
-        if layer is not None and is_small(layer):
-            with contextlib.suppress(TargetError):
-                use.layer = deep_copy(layer)
         self._kept_at[key] = self._forwards[key]
-        if not is_known and use.manner not in [other.manner for other in others]:
+        use.layer = layer
+        is_new = not is_known and use.manner not in [other.manner for other in others]
+        use.layer = _copy(layer) if is_new or is_known else None  # of many layers of one manner, the first alone
+        if is_new:
             use.turn = self._turns.get(use.target, -1)
             others.append(use)
             self._quiet = 0
@@ -229,6 +227,14 @@ def _is_reached_by_name(cls: type, code: CodeType) -> bool:
         if item is not None:
             return getattr(behind(inspect.unwrap(item)), "__code__", None) is code
     return False
+
+
+def _copy(layer: Any) -> Any:
+    """A copy of a layer; None of a large one, and where there is none."""
+    if layer is not None and is_small(layer):
+        with contextlib.suppress(TargetError):
+            return deep_copy(layer)
+    return None
 
 
 def _arguments(frame: FrameType) -> dict[str, Any] | None:

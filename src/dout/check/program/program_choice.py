@@ -37,9 +37,9 @@ class ProjectProgram:
 
 def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
     """The programs that reach these files, in the repositories that those lie in; a program may be one of them."""
-    wanted = list(wanted)
-    roots = dict.fromkeys(repository_root(file) for file in wanted)
-    return [program for root in roots for program in _Project(files_below(root)).programs({*map(_real, wanted)})]
+    files = list(map(_real, wanted))
+    roots = dict.fromkeys(map(repository_root, files))
+    return [program for root in roots for program in _Project(files_below(root)).programs(set(files))]
 
 
 def next_program(left: Sequence[ProjectProgram], used: set[Name]) -> ProjectProgram | None:

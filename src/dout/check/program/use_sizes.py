@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from dout.check.program.observed_layers import LayerUse
 from dout.run import attributes_of, copied
 
+_NESTED = (list, tuple, dict)
 SAMPLES = 3
 SMALL = 6  # a length up to which it stays what it is: a window, a stride, a number of channels
 
@@ -78,12 +79,10 @@ class UseSizes:
         """A constructor's argument at these sizes."""
         if type(item) is int:
             return item if item in self.fixed else self.of.get(item, item)
-        if type(item) in (list, tuple) and _is_shape(item, self.shapes):
+        if _is_shape(item, self.shapes):
             return type(item)(self.shape(tuple(item)))
-        if isinstance(item, list | tuple) and type(item) in (list, tuple):
-            return type(item)(map(self.setting, item))
-        if type(item) is dict:
-            return {key: self.setting(part) for key, part in item.items()}
+        if type(item) in _NESTED:
+            return _with_each(item, self.setting)
         return self.value(item, distinct=True) if isinstance(item, np.ndarray) else item
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,10 +99,8 @@ class UseSizes:
 
     def value(self, item: Any, data: bool = False, distinct: bool = False) -> Any:
         """An input at these sizes, of numbers of its kind."""
-        if isinstance(item, list | tuple) and type(item) in (list, tuple):
-            return type(item)(map(self.value, item))
-        if type(item) is dict:
-            return {key: self.value(part) for key, part in item.items()}
+        if type(item) in _NESTED:
+            return _with_each(item, self.value)
         if not isinstance(item, np.ndarray) or item.dtype.kind not in "fiub" or item.ndim == 0:
             return copied(item)
         return self._numbers(item, self.shape(item.shape), data, distinct)
@@ -183,8 +180,8 @@ def _tuples(item: Any) -> Iterator[tuple[int, ...]]:
     """The tuples and lists of whole numbers in settings."""
     if type(item) in (list, tuple) and item and all(type(part) is int for part in item):
         yield tuple(item)
-    elif type(item) in (list, tuple, dict):
-        for part in item.values() if isinstance(item, dict) else item:
+    else:
+        for part in _parts(item):
             yield from _tuples(part)
 
 
@@ -192,21 +189,35 @@ def _whole(item: Any, shapes: Container[tuple[Any, ...]]) -> Iterator[int]:
     """The whole numbers in settings, but those that are the shape of an input."""
     if type(item) is int:
         yield item
-    elif type(item) in (list, tuple, dict) and not (type(item) is not dict and _is_shape(item, shapes)):
-        for part in item.values() if isinstance(item, dict) else item:
+    elif type(item) is dict or not _is_shape(item, shapes):
+        for part in _parts(item):
             yield from _whole(part, shapes)
 
 
-def _is_shape(item: Sequence[Any], shapes: Container[tuple[Any, ...]]) -> bool:
-    return all(type(part) is int for part in item) and tuple(item) in shapes
+def _is_shape(item: Any, shapes: Container[tuple[Any, ...]]) -> bool:
+    return type(item) in (list, tuple) and all(type(part) is int for part in item) and tuple(item) in shapes
+
+
+def _parts(item: Any) -> Iterable[Any]:
+    """What stands in a list, tuple or dict; nothing of another item."""
+    if type(item) not in _NESTED:
+        return ()
+    return item.values() if type(item) is dict else item
+
+
+def _with_each(item: Any, change: Callable[[Any], Any]) -> Any:
+    """A list, tuple or dict with each part changed."""
+    if type(item) is dict:
+        return {key: change(part) for key, part in item.items()}
+    return type(item)(map(change, item))
 
 
 def arrays_in(item: Any) -> Iterator[np.ndarray[Any, Any]]:
     """The arrays in an item, also in its lists and dicts."""
     if isinstance(item, np.ndarray):
         yield item
-    elif type(item) in (list, tuple, dict):
-        for part in item.values() if isinstance(item, dict) else item:
+    else:
+        for part in _parts(item):
             yield from arrays_in(part)
 
 

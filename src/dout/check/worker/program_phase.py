@@ -45,15 +45,15 @@ class UsedLayers:
         return self.layers.get(os.path.realpath(job.where), {}) if job.kind == "file" else {}
 
     def _known(self, job: Job) -> JobOutcome:
-        data = self.data.get(os.path.realpath(job.where), [])
-        return JobOutcome(job, [self._of(job)[name] for name in job.names or ()], data=data)
+        return JobOutcome(job, [self._of(job)[name] for name in job.names or ()])
 
     def with_programs(
         self, jobs: Sequence[Job], outcomes: Sequence[JobOutcome], asked: Container[str]
     ) -> list[JobOutcome]:
         """The outcomes of all jobs: those of programs that were named with the layers that they use of other files."""
-        known = {one.job: replace(one, data=self.data.get(os.path.realpath(one.job.where), [])) for one in outcomes}
-        every = [known.get(job) or self._known(job) for job in jobs]
+        known = {outcome.job: outcome for outcome in outcomes}
+        found = [known.get(job) or self._known(job) for job in jobs]
+        every = [replace(one, data=self.data.get(os.path.realpath(one.job.where), [])) for one in found]
         told = {(os.path.realpath(one.job.where), c.report.layer) for one in every for c in one.layers}
         return [self._of_program(one, told) if one.job.where in asked else one for one in every]
 
