@@ -244,4 +244,4 @@ def test_the_attributes_of_an_argument_are_read_through_other_names():
             return one.out_shape, self.shape.size
 
     assert attributes_read(Layer.connect, "before") == {"out_shape"}
-    assert attributes_read(Layer.connect, "n") == set()
+    assert attributes_read(Layer.connect, "n") == {"size"}

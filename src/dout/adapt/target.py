@@ -10,6 +10,7 @@ from typing import Any
 
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
+from dout.adapt.interface.held_values import argument_name
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import forwards_of, pairs_of
 from dout.adapt.source import switches_for
@@ -71,6 +72,9 @@ class Target:
         A `__call__` of `*args` hands them on to the forward.
         """
         known = interface is not None and not hasattr(self.named, "dout_interface")
+        if known and interface and interface.given:
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            return [inspect.Parameter(argument_name(place), kind) for place in interface.given]
         found = taken_by(behind(getattr(self.named, interface.forward)) if known and interface else self.forward)
         if known and hasattr(self.named, "forward") and not any(is_named(p) for p in found if p.name != "self"):
             found = taken_by(behind(self.named.forward))
@@ -120,9 +124,11 @@ class Target:
         forward = behind(getattr(self.named, interface.forward)) if interface else self.forward
         return dict.fromkeys(switches_for(forward), True)
 
-    def arguments(self, given: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def arguments(
+        self, given: Mapping[str, Any], interface: Interface | None = None
+    ) -> tuple[list[Any], dict[str, Any]]:
         """How to pass inputs, by name, to its forward: a list by place, and the rest by name."""
-        return passed(self.inputs(), given)
+        return passed(self.inputs(interface), given)
 
     def fresh(self, init: Mapping[str, Any]) -> Any:
         """A layer that may be changed."""

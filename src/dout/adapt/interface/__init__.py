@@ -5,6 +5,7 @@ __all__ = [
     "array_holders",
     "collaborators",
     "function_pairs",
+    "held_values",
     "interface",
     "learned_gradients",
     "method_pairs",

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_holders, left_in
-from dout.adapt.interface.collaborators import Context, RecordingOptimizer
+from dout.adapt.interface.collaborators import RATE, Collaborator, Context
+from dout.adapt.interface.held_values import give, gradients_at, held_at, put_at
 from dout.adapt.interface.interface import (
     CACHE,
     CONTEXT,
@@ -21,7 +22,6 @@ from dout.adapt.interface.interface import (
     GRADS,
     OPTIMIZER,
     OUTPUT,
-    RATE,
     RATE_ROLE,
     Interface,
     cache_place,
@@ -92,7 +92,7 @@ def set_up(layer: Any, interface: Interface) -> None:
     """Call the methods, and set the attributes, that prepare a layer before its first forward."""
     for name, arguments in interface.setup:
         method = getattr(layer, name, None)
-        own = [RecordingOptimizer() if isinstance(a, str) and a == OPTIMIZER else deep_copy(a) for a in arguments]
+        own = [deep_copy(a) for a in arguments]
         if callable(method):
             method(*own)
         else:
@@ -128,7 +128,7 @@ def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tu
     """
     interface = layer.dout_interface
     context = [attributes_of(layer)[KEPT][CONTEXT]] if interface.context else []
-    ahead = [*context, *layer.dout_inputs(inputs)]
+    ahead = [*context, *layer.dout_inputs(inputs)] if not interface.given else []
     if interface.gives:
         return ahead, ahead, {}  # it is one call
     arguments = _arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
@@ -181,11 +181,14 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
     inputs = in_holders(interface, inputs)
+    for place, item in zip(interface.given, inputs, strict=False):
+        give(layer, place, item)
+    inputs = () if interface.given else inputs
     result = method(context, *inputs) if interface.context else method(*inputs)
     held = (inputs, result) if interface.holder else None
     result = bare(result) if held else result
     if interface.out is not None:
-        result = getattr(layer, interface.out)
+        result = held_at(layer, interface.out)
     if interface.gives:
         result, given = _with_gradients(result, interface.forward)
     caches = interface.roles.count(CACHE)
@@ -254,8 +257,11 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if before:
         take_updates(layer, before, where, rate)
     take_recorded(layer)
+    if interface.given and interface.found:
+        result = gradients_at(layer, interface.given, interface.found)
+    elif interface.found:
+        result = tuple(held_at(layer, name) for name in interface.found)
     if interface.found:
-        result = tuple(getattr(layer, name) for name in interface.found)
         result = result[0] if len(result) == 1 else result
     if handed:
         learn(layer, handed)
@@ -270,11 +276,20 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
 
 def step_rate(layer: Any, interface: Interface) -> Any:
     """The learning rate at which backward itself steps; None where it does not."""
-    return getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
+    return held_at(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
 
 
 def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:
-    """The upstream gradients as the user's backward takes them; those that it takes from an attribute stand there."""
+    """The upstream gradients as the user's backward takes them; those that it takes from an attribute stand there.
+
+    Gradients may be added to what stands where they are left: that is 0 before.
+    """
+    for place, owner in zip(interface.found, interface.given, strict=False):
+        if place:
+            value = np.asarray(plain(held_at(layer, owner)))
+            put_at(layer, place, np.zeros(value.shape, np.result_type(value.dtype, np.float32)))
+    if interface.upstream:
+        put_at(layer, interface.upstream, douts[0] * 1.0)
     if interface.inlet:
         setattr(layer, interface.inlet, douts[0] * 1.0)
         douts = [attributes_of(layer)[KEPT][INLET] * 0.0]
@@ -288,7 +303,7 @@ def _arguments(
     kept = attributes_of(layer).get(KEPT, {})
     caches = iter(kept.get(CACHE, ()))
     plain_roles: Mapping[str, Callable[[], Any]] = {
-        RATE_ROLE: lambda: RATE, "True": lambda: True, OPTIMIZER: RecordingOptimizer, GRADS: lambda: handed,
+        RATE_ROLE: lambda: RATE, "True": lambda: True, OPTIMIZER: Collaborator, GRADS: lambda: handed,
         CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT), OUTPUT: lambda: kept.get(OUTPUT),
     }  # fmt: skip
     for role in interface.roles:

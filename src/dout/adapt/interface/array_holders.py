@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
-from dout.adapt.interface.interface import RATE, Interface
+from dout.adapt.interface.collaborators import RATE
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import attributes_read
 from dout.adapt.source.attribute_reads import users_with

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_rate, names_switch
 
-class RecordingOptimizer:
-    """An optimizer that changes nothing and remembers what it was given: any method takes (parameter, gradient).
+RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
 
-    Of a dict of gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters.
 
-    >>> optimizer = RecordingOptimizer()
-    >>> float(optimizer.update(np.float64(3.0), np.float64(0.5)))
-    3.0
-    >>> optimizer.updates
-    [(np.float64(3.0), np.float64(0.5))]
+class Collaborator:
+    """What a layer is connected to: an optimizer, the layer before it, the network around both.
+
+    It changes nothing, and remembers what it was given: any method takes (parameter, gradient). Of a dict of gradients
+    alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters. Whatever is called a shape is that
+    of what the layer before gives, whatever is called a size its last, and it is in training.
+
+    >>> one = Collaborator((4, 6))
+    >>> float(one.update(np.float64(3.0), np.float64(0.5))), one.updates
+    (3.0, [(np.float64(3.0), np.float64(0.5))])
+    >>> one.out_shape, one.get_output_shape(), one.units, one.learning_rate, one.training
+    ((4, 6), (4, 6), 6, 0.5, True)
     """
 
-    learning_rate = lr = rate = 0.5
-
-    def __init__(self) -> None:
+    def __init__(self, shape: tuple[int, ...] = (), dimension: Any = None) -> None:
         self.updates: list[tuple[Any, Any]] = []
+        self._shape = shape
+        self._dimension = shape[-1] if shape and dimension is None else dimension
 
-    def __copy__(self) -> RecordingOptimizer:
-        return RecordingOptimizer()
+    def __repr__(self) -> str:
+        return f"a collaborator of {self._shape}" if self._shape else "a collaborator"
+
+    def __deepcopy__(self, memo: Any) -> Collaborator:
+        return Collaborator(self._shape, self._dimension)
 
     def __call__(self, *items: Any, **named: Any) -> Any:
         """As `update`."""
@@ -50,10 +60,35 @@ class RecordingOptimizer:
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("__"):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
             raise AttributeError(name)
-        return self.update
+        if "shape" in name.lower() and self._shape:
+            return _Shape(self._shape)
+        if names_rate(name):
+            return RATE
+        if names_switch(name):
+            return True
+        return _Size(self._dimension) if isinstance(self._dimension, int) and _SIZE.search(name) else self.update
+
+
+_SIZE = re.compile(r"size|dim|units|num|n_|nodes|neurons|features|out", re.IGNORECASE)
+
+
+class _Shape(tuple[int, ...]):
+    """A shape, read as an attribute or from a method."""
+
+    __slots__ = ()
+
+    def __call__(self, *_: Any) -> tuple[int, ...]:
+        return tuple(self)
+
+
+class _Size(int):
+    """A size, read as an attribute or from a method."""
+
+    def __call__(self, *_: Any) -> int:
+        return int(self)
 
 
 class ContainedPart:
@@ -101,22 +136,36 @@ def two_parts(forward: str, backward: str) -> list[ContainedPart]:
 
 
 class Context:
-    """Where a static forward keeps what its backward reads, as `torch.autograd.Function` has it."""
+    """Where a static forward keeps what its backward reads, as `torch.autograd.Function` has it.
 
-    saved_tensors: tuple[Any, ...] = ()
+    Whatever method is given something keeps it; whatever is asked for that was never set is what was kept.
 
-    def save_for_backward(self, *items: Any) -> None:
-        """Keep these; they are `saved_tensors` afterwards."""
-        self.saved_tensors = items
-
-    @property
-    def saved_variables(self) -> tuple[Any, ...]:
-        """An older name of `saved_tensors`."""
-        return self.saved_tensors
-
-    @property
-    def saved_values(self) -> tuple[Any, ...]:
-        """Another name of `saved_tensors`."""
-        return self.saved_tensors
+    >>> ctx = Context()
+    >>> ctx.save_for_backward(1, 2)
+    >>> ctx.saved_tensors, ctx.get_saved()
+    ((1, 2), (1, 2))
+    """
 
     needs_input_grad = (True,) * 16
+
+    def __init__(self) -> None:
+        self._items: tuple[Any, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        kept = _Kept(self._items)
+        kept.context = self
+        return kept
+
+
+class _Kept(tuple[Any, ...]):
+    """What a context keeps: a tuple, and a method that returns it, or keeps something else."""
+
+    context: Context
+
+    def __call__(self, *items: Any, **named: Any) -> Any:
+        if items:
+            self.context._items = items
+        self.context.__dict__.update(named)
+        return None if items or named else tuple(self)

@@ -40,7 +40,6 @@ from dout.errors import TargetError
 from dout.trace.model.user_source import behind
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
-RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
 
@@ -60,7 +59,10 @@ class Interface:
     `after`: methods called after backward, which compute the parameters' gradients from what it left.
     `inlet`: the attribute in which the upstream gradient stands before backward, which is given zeros in the shape of
     the first input instead, and leaves the gradient in them.
-    `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
+    `given`: the places from which forward reads its inputs, where it takes no arguments (`bottom.value`); `upstream`:
+    that from which backward reads the upstream gradient.
+    `out`, `found`: the places in which output and gradients are left; "" for an input that has none.
+    `order`: whose each returned gradient is.
     `outputs`: the places of the outputs that backward takes an upstream gradient of, in its order; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
     `stacked`: it is returned in a list, along the input's first axis.
@@ -77,6 +79,8 @@ class Interface:
     hands_over: bool = False
     after: tuple[str, ...] = ()
     inlet: str | None = None
+    given: tuple[str, ...] = ()
+    upstream: str | None = None
     out: str | None = None
     found: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
@@ -118,16 +122,18 @@ class Interface:
     @property
     def ends(self) -> bool:
         """Whether backward takes no upstream gradient and is not the local derivative either."""
-        return DOUT not in self.roles and not self.local
+        return DOUT not in self.roles and not self.local and self.upstream is None
 
     def __str__(self) -> str:
         before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
         if self.gives:
             return f"{before}{self.forward}(…), which returns its gradients too"
         roles = ", ".join(role.removesuffix("=") for role in self.roles)
-        taken = f"({'ctx, …' if self.context else '…'})"
+        taken = f"({'ctx, …' if self.context else '' if self.given else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
-        says += f", dout in self.{self.inlet}" if self.inlet else ""
+        says += f", {_listed('input', self.given)}" if self.given else ""
+        upstream = self.inlet or self.upstream
+        says += f", dout in self.{upstream.removesuffix('[]')}" if upstream else ""
         says += "".join(f", {name}()" for name in self.after)
         if self.rate:
             says += f", which steps at self.{self.rate}"
@@ -136,10 +142,14 @@ class Interface:
         if self.out:
             says += f", output in self.{self.out}"
         if self.found:
-            says += f", gradients in {', '.join(f'self.{name}' for name in self.found)}"
+            says += f", {_listed('gradients', self.found)}"
         says += ", dout as a row" if self.row else ""
         says += f", arrays in a {self.holder.__name__}" if self.holder else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    return f"{what} in {', '.join(f'self.{name}' for name in names if name)}"
 
 
 def _said(name: str, arguments: tuple[Any, ...]) -> str:
@@ -149,7 +159,7 @@ def _said(name: str, arguments: tuple[Any, ...]) -> str:
 
 
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
-_ROLES = ((names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"))
+_SETTINGS = ((names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"))
 
 
 def candidates(cls: type) -> Iterator[Interface]:
@@ -162,6 +172,11 @@ def candidates(cls: type) -> Iterator[Interface]:
             yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
             return
         yield from of_methods(cls, forward, backward)
+
+
+def setting_role(name: str) -> str:
+    """What an argument of backward is for that is no gradient and that forward did not have: a rate, a switch."""
+    return next((role for is_named, role in _SETTINGS if is_named(name)), RATE_ROLE)
 
 
 def method_names(cls: type) -> tuple[str, str] | None:
@@ -281,7 +296,7 @@ def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
 
 def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool) -> list[str]:
     """What an argument of backward may be for, the likeliest first."""
-    for is_named, role in _ROLES:
+    for is_named, role in _SETTINGS:
         if is_named(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
     if names_context(name):

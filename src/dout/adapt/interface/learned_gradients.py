@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.collaborators import RecordingOptimizer
+from dout.adapt.interface.collaborators import Collaborator
 from dout.run import attributes_of
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
@@ -94,7 +94,7 @@ def _put(layer: Any, name: str, original: Any, value: Any) -> None:
 def take_recorded(layer: Any) -> None:
     """Note the gradients that a layer handed to its optimizers."""
     for item in list(attributes_of(layer).values()):
-        if isinstance(item, RecordingOptimizer):
+        if isinstance(item, Collaborator):
             for parameter, gradient in item.updates:
                 name = next((n for n, array in parameters_of(layer) if array is parameter), None)
                 if isinstance(parameter, str):

@@ -81,7 +81,7 @@ def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any])
     methods = [name for name in methods if name == "__call__" or not name.endswith("__")]
     ahead = {name for name in forwards_of(cls) if name != "__call__" or returned_by(cls.__call__) != ("self",)}
     methods = [name for name in methods if name not in ahead]
-    known = {name: _own_attributes(cls, name) for name in (*methods, forward, backward)}
+    known = {name: reads_and_writes(cls, name) for name in (*methods, forward, backward)}
     lacking = {n for reads, writes in known.values() for n in (*reads, *writes)} - {
         n for n in held if _is_filled(held[n])
     }
@@ -94,7 +94,7 @@ def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any])
     return [name for name in methods if name in found]
 
 
-def _own_attributes(cls: type, method: str) -> tuple[set[str], set[str]]:
+def reads_and_writes(cls: type, method: str) -> tuple[set[str], set[str]]:
     """The attributes that a method reads and writes: itself, above it, and in the methods of its own that it calls."""
     reads, writes, left = set[str](), set[str](), [method]
     while left:

@@ -136,5 +136,5 @@ BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"as an integer|integer argument|must be an integer|must be int|unsupported operand .*'NoneType'", as_whole),
     (r"unpack \(expected ([2-4]), got (\d)", as_many),
     (r"object is not callable", as_callable),
-    (r"'(?:int|float|str|NoneType|list|tuple)' object has no attribute '(\w+)'", as_object),
+    (r"'(?:int|float|str|NoneType|list|tuple|numpy\.\w+)' object has no attribute '(\w+)'", as_object),
 )

@@ -149,9 +149,9 @@ class ClassSettings:
         if first == "float":
             return [real_named(name)]
         if "optim" in lower:
-            from dout.adapt.interface.collaborators import RecordingOptimizer
+            from dout.adapt.interface.collaborators import Collaborator
 
-            return [RecordingOptimizer()]
+            return [Collaborator()]
         padding = any(_WINDOW.search(p.name.lower()) for p in self.constructor if p.name != name)
         return numbers_named(name, share=lower == "p" and not padding)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from dout.adapt.argument_names import is_named
@@ -11,13 +12,17 @@ from dout.adapt.interface.adapted_layer import NoLossError, layer_class
 from dout.adapt.interface.interface import Interface
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
+from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.sizes.proposed_arrays import is_input
 from dout.adapt.target import Target, copies, passed, placed
+from dout.adapt.trial.attribute_inputs import AttributeInputs
 from dout.errors import TargetError
 from dout.run import deep_copy
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
+
+MOST_BUILT = 6  # choices of constructor arguments for a layer that reads its inputs from attributes
 
 
 def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Trace, Example]:
@@ -90,6 +95,10 @@ def example(
         init, named = {**(beside[0] if target.is_class else {}), **init}, {**beside[1], **named}
     named = {**target.switched_on(interface), **named}
     target.refuse_unknown(parameters, named)
+    if interface is None and target.is_class and target.has_both and not parameters:
+        for choice in islice(constructor_arguments(target, init), MOST_BUILT):
+            if (held := AttributeInputs(target.cls, choice).found()) is not None:
+                return Example(choice, held[1], frozenset({*choice, *held[1]} - {*init}), held[0])
     needed = target.not_given(init)
     if not needed:
         target.builder(init)  # says what is wrong with the arguments that were given

@@ -87,9 +87,11 @@ class ExampleSearch:
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self._run(other).fit == Fit.ALL:
                 return other
-        if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
-            inputs = {**one.inputs, **first_sample(one.chosen_inputs)}
-            fit, other = self._best([replace(one, inputs=inputs, mended=True)])
+        if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone, with its axis or without
+            self.until = spent() + MOST_SECONDS
+            rows = first_sample(one.chosen_inputs)
+            samples = [rows, {n: x[0] if np.ndim(x) and x is not one.inputs[n] else x for n, x in rows.items()}]
+            fit, other = self._best([replace(one, inputs={**one.inputs, **way}, mended=True) for way in samples])
             one = other if fit >= Fit.INPUTS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
 

@@ -50,10 +50,15 @@ class Failure:
         """The functions of the user's that it came through, the innermost last, each with its line."""
         return [(step.tb_frame, step.tb_lineno) for step in self._steps]
 
+    @cached_property
+    def arguments(self) -> list[str]:
+        """The constructor's arguments that stand in the expression that raised."""
+        init = {name: item for name, item in self.init.items() if name in self.free}
+        return arguments_at(self._steps[-1] if self._steps else None, init)
+
     def of_arguments(self) -> Iterator[Change]:
         """What to change of the constructor's arguments that stand in the expression that raised."""
-        init = {name: item for name, item in self.init.items() if name in self.free}
-        names = arguments_at(self._steps[-1] if self._steps else None, init)
+        init, names = {n: item for n, item in self.init.items() if n in self.free}, self.arguments
         known = {n: item for step in self._steps for n, item in step.tb_frame.f_globals.items()} if names else {}
         for pattern, change in BY_MESSAGE if names else ():
             if match := re.search(pattern, str(self.error)):

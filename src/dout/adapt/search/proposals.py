@@ -17,6 +17,7 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import names_array, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.learned_gradients import parameters_of
+from dout.adapt.search.buildings import built
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
     OF_AXES,
@@ -50,6 +51,15 @@ def proposals(
         yield from islice(proposer.all(), 3 * MOST)
     except Exception:  # a convenience, over anybody's source
         return
+
+
+def constructor_arguments(target: Target, init: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The constructor arguments with which a class is built, the likeliest first; those given are kept."""
+    try:
+        choices = list(islice(_Proposer(target, init, {})._inits(), MOST))
+    except Exception:  # nothing is known of an argument: the errors may say what it is
+        choices = [{**dict.fromkeys(target.not_given(init), 0.5), **init}]
+    yield from built(target, choices)
 
 
 class _Proposer:

@@ -173,7 +173,7 @@ class AxisSizes:
             )
         if not sizes:
             yield from ((n, 4), (n, 2, 4, 6), (n, 4, 6, 2), (2, 4, 6), (4, 6, 2), (4, 6), (n, 2, 4), (4, 1), (4,))
-        yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 8))
+        yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8))
 
 
 def real_named(name: str) -> float:

@@ -7,24 +7,36 @@ import inspect
 from types import FunctionType
 from typing import Any
 
+from dout.adapt.source.scopes import Scope, scopes_of
 from dout.adapt.source.syntax import read, total, walk
 from dout.run import is_class
 from dout.trace.model.user_source import is_user_code
 
 
 @total(frozenset)
-def attributes_read(function: Any, name: str) -> frozenset[str]:
-    """The attributes of an argument that a method reads, those of its items too: `prev.out_shape` of `prev`."""
-    own = read(function)
-    known = {name}
-    for node in walk(own.node) if own else ():
-        if isinstance(node, ast.Assign) and _is_one_of(node.value, known):
-            known |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-            known |= {
-                n.id for t in node.targets if isinstance(t, ast.Tuple) for n in walk(t) if isinstance(n, ast.Name)
-            }
-    found = (node for node in walk(own.node) if isinstance(node, ast.Attribute)) if own else ()
-    return frozenset(node.attr for node in found if _is_one_of(node.value, known))
+def attributes_read(function: Any, name: str, cls: type | None = None) -> frozenset[str]:
+    """The attributes that are read of an argument, those of its items too: `prev.out_shape` of `prev`.
+
+    Also where a class keeps it: `self.prev.out_shape` in any method or property.
+    """
+    found = set()
+    for scope in scopes_of(function, name, cls):
+        items = {n.id for node in walk(scope.function.node) for n in _items_of(node, scope)}
+        for node in walk(scope.function.node):
+            if isinstance(node, ast.Attribute) and (scope.holds(node.value) or _is_named(node.value, items)):
+                found.add(node.attr)
+    return frozenset(found)
+
+
+def _items_of(node: ast.AST, scope: Scope) -> list[ast.Name]:
+    """The names to which a statement binds the items of an argument: `a, b = prev`."""
+    if not isinstance(node, ast.Assign) or not scope.holds(node.value):
+        return []
+    return [n for t in node.targets if isinstance(t, ast.Tuple) for n in walk(t) if isinstance(n, ast.Name)]
+
+
+def _is_named(node: ast.AST, names: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
 
 
 @total(lambda: (frozenset(), frozenset()))
@@ -50,7 +62,8 @@ def users_with(cls: Any, attribute: str) -> bool:
     methods = [item for item in vars(cls).values() if type(item) is FunctionType]
     if not any(is_user_code(method.__code__.co_filename) for method in methods):
         return False
-    return hasattr(cls, attribute) or attribute in own_attributes(cls.__init__)[1]
+    made = (vars(base).get("__init__") for base in cls.__mro__)
+    return hasattr(cls, attribute) or any(attribute in own_attributes(init)[1] for init in made)
 
 
 def _base(node: ast.expr) -> ast.expr:
@@ -78,7 +91,3 @@ def items_unpacked(function: Any) -> dict[str, str]:
         if own and me == own.me:
             found |= {place: name.id for place, name in places.items() if isinstance(name, ast.Name)}
     return found
-
-
-def _is_one_of(node: ast.AST, names: set[str]) -> bool:
-    return isinstance(node, ast.Name) and node.id in names

@@ -98,6 +98,8 @@ def _plain(function: Any) -> FunctionType | None:
             function = inspect.getattr_static(function, "__init__", None)
         elif isinstance(function, functools.partial):
             function = function.func
+        elif isinstance(function, property):
+            function = function.fget
         elif isinstance(function, MethodType | classmethod | staticmethod):
             function = function.__func__
         elif isinstance(function, FunctionType):

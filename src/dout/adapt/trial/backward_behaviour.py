@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.trial.setups import Make
 from dout.run import Runner, attributes_of, central_difference, copied, flat, quiet, run_backward, size_of, weighed
@@ -28,7 +28,7 @@ class Runs:
         wanted = next((name for name in names if name in interface.order), None)  # gradients come in the inputs' order
         first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x)), None)
         self.place = names.index(wanted) if wanted else first
-        self.all_ones = DOUT not in interface.roles and not interface.local
+        self.all_ones = interface.ends
 
     def forward(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
         """A new layer after its forward, and the outputs, flat."""

@@ -71,8 +71,9 @@ def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
 def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """Whose each returned gradient is; empty where they are the inputs' in their order.
 
-    By name, `return dh_0`, where places cannot say it: of an argument that forward was not given, or of fewer gradients
-    than inputs. Else by shape; where names say another order than shapes, places speak, in which they may be wrong.
+    By name, `return dWx, db`, where each is called after a parameter or an input of its shape; `return dh_0` where
+    places cannot say it: of an argument that forward was not given, or of fewer gradients than inputs. Else by shape;
+    where names say another order than shapes, places speak, in which they may be wrong.
     """
     returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
     if (
@@ -81,6 +82,8 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
         and all(_is_of_another(name, [*inputs, *dict(parameters_of(layer))]) for name in returned)
     ):
         return ("",) * len(returned)
+    if (called := _by_name(returned, result, inputs, layer)) and not set(called) <= set(inputs):
+        return called
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
@@ -90,6 +93,17 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     order = _by_shape_or_place(result, inputs, layer)
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
+
+
+def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """The inputs and parameters after which gradients are called, each of its shape; empty where that is not plain."""
+    values = {**dict(parameters_of(layer)), **inputs}
+    owners = {stem(name): name for name in values if not is_named_as_gradient(name)}
+    found = tuple(owners.get(stem(name), "") if is_named_as_gradient(name) else "" for name in names)
+    items = list(flat(result))
+    plain_names = all(found) and len(set(found)) == len(found) == len(items) and len(owners) == len(values)
+    fits = plain_names and all(np.shape(values[n]) == np.shape(g) for n, g in zip(found, items, strict=True))
+    return found if fits else ()
 
 
 def _is_of_another(gradient: str, owners: Sequence[str]) -> bool:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
-from dout.adapt.interface.collaborators import two_parts
-from dout.adapt.interface.interface import OPTIMIZER, Interface
+from dout.adapt.interface.collaborators import Collaborator, two_parts
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import required, setups_of, writers_for
 from dout.adapt.source import attributes_read, kinds_for, parts_in
-from dout.adapt.trial.previous_layer import Previous
 from dout.run import attributes_of, flat
 
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
@@ -64,7 +63,7 @@ def _with_calls(
     tried = []
     shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
     sample, last = shape[1:] or shape, shape[-1] if shape else 1
-    for given in ((sample, last), (sample, sample), (shape, last)):
+    for given in ((sample, last), (sample, sample), (shape, last), (shape, shape)):
         made = (_call(cls, name, given, inputs) for name in names)
         every = sorted((call for call in made if call is not None), key=_settles)
         sure = [call for call in every if not _is_guessed(cls, call)]
@@ -80,7 +79,10 @@ def _is_guessed(cls: type, call: Setup) -> bool:
     """Whether a method is given something of which only is known that it keeps it."""
     name, arguments = call
     named = required(getattr(cls, name), bound=True)
-    return any(isinstance(a, str) and "opt" not in n.lower() for n, a in zip(named, arguments, strict=False))
+    given = [
+        n for n, a in zip(named, arguments, strict=False) if isinstance(a, Collaborator) and "opt" not in n.lower()
+    ]
+    return any(not attributes_read(getattr(cls, name), n, cls) - _OF_ARRAYS for n in given)
 
 
 def _lacking(failures: Sequence[str]) -> list[str]:
@@ -107,7 +109,7 @@ def _open_attributes(held: Mapping[str, Any], shape: tuple[int, ...]) -> list[Se
     last = shape[-1] if shape else 1
     empty = [name for name, item in held.items() if item is None]
     shapes = [(name, (shape[1:] if "shape" in name else last,)) for name in empty if _SHAPES.fullmatch(name)]
-    return [*shapes, *((name, (OPTIMIZER,)) for name in empty if names_optimizer(name))]
+    return [*shapes, *((name, (Collaborator(shape),)) for name in empty if names_optimizer(name))]
 
 
 def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any]) -> Setup | None:
@@ -119,13 +121,11 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
     found: list[Any] = []
     for argument in required(getattr(cls, name), bound=True):
         lower = argument.lower()
-        read = attributes_read(getattr(cls, name), argument)
-        if "opt" in lower:
-            found.append(OPTIMIZER)
-        elif names_random_state(lower) or "generator" in kinds_for(getattr(cls, name), argument, cls)[:1]:
+        read = attributes_read(getattr(cls, name), argument, cls)
+        if names_random_state(lower) or "generator" in kinds_for(getattr(cls, name), argument, cls)[:1]:
             found.append(np.random.RandomState(0))
-        elif read - _OF_ARRAYS:
-            found.append(Previous(shape, dimension))
+        elif "opt" in lower or read - _OF_ARRAYS:
+            found.append(Collaborator(shape, dimension))
         elif name == "__call__":
             return None  # forward itself, or of another use
         elif argument in inputs or lower in ("x", "data") or (read and not stands_for(argument)):
@@ -137,7 +137,7 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
         elif read:
             return None  # an array of some shape
         else:
-            found.append(OPTIMIZER)  # what is only kept
+            found.append(Collaborator(shape, dimension))  # what is only kept
     return (name, tuple(found)) if found or name != "__call__" else None
 
 
@@ -145,7 +145,7 @@ def _settles(call: Setup) -> int:
     """Shapes are settled before parameters are made of them."""
     name, arguments = call
     settles = name.startswith("set") or "shape" in name
-    return 0 if settles and OPTIMIZER not in map(str, arguments) else 1
+    return 0 if settles and not any(isinstance(a, Collaborator) for a in arguments) else 1
 
 
 def afters_of(cls: type, backward: str) -> list[str]:

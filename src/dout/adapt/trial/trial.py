@@ -13,7 +13,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_rate
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
-from dout.adapt.interface.collaborators import RecordingOptimizer
+from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_ROLE, Interface, candidates
 from dout.adapt.interface.learned_gradients import is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import optional, required
@@ -236,7 +236,7 @@ class Trials:
             interface, result = replace(interface, stacked=True), np.stack(result)
         elif not interface.order and not interface.local:
             interface = replace(interface, order=owners_of(self.cls, interface, result, inputs, layer))
-        recorders = [item for item in attributes_of(layer).values() if isinstance(item, RecordingOptimizer)]
+        recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
         owned = owned_by(interface, result, names)
@@ -324,4 +324,5 @@ def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> st
     if RATE_ROLE in interface.roles or not stepped:
         return None
     held = attributes_of(layer).items()
-    return next((n for n, item in held if names_rate(n) and isinstance(item, int | float) and item), None)
+    own = [n for n, item in held if names_rate(n) and isinstance(item, int | float) and item]
+    return next(iter(own + [f"{n}.learning_rate" for n, item in held if isinstance(item, Collaborator)]), None)

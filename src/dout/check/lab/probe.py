@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from dout.adapt.interface.held_values import HeldShapeError
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.report.source_places import is_users, raised_at
@@ -35,7 +36,7 @@ class CrashError(Exception):
     def __init__(self, error: BaseException) -> None:
         super().__init__(type(error).__name__)
         self.error = error
-        self.refused = isinstance(error, MemoryError) or _by_hand(error)
+        self.refused = isinstance(error, MemoryError | HeldShapeError) or _by_hand(error)
         self.where = raised_at(error)
 
     def __str__(self) -> str:

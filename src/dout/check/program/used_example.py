@@ -86,7 +86,7 @@ def _first_that_fits(use: LayerUse, ways: Sequence[_Way]) -> UsedExample | None:
     trials = Trials(use.target)
     for way in ways:
         given = _passed(Target(way.target), way.inputs)
-        if given is None:
+        if not given:  # what it takes stands elsewhere
             continue
         tried = trials.run(partial(Target(way.target).instance, way.init), given)
         if tried.fit > best[0]:

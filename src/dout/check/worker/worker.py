@@ -214,7 +214,7 @@ def _example(
         chosen = example(foreign(), {}, {}) if not inputs else Example({}, inputs)
         return chosen, list(chosen.inputs.values())
     chosen = example(target, init, inputs, interface=how)
-    ordered, keywords = Target(target).arguments(chosen.inputs)
+    ordered, keywords = Target(target).arguments(chosen.inputs, chosen.interface)
     if keywords:
         raise TargetError(f"{name}.forward takes {', '.join(keywords)} by name only, and inputs are given by place")
     return chosen, ordered

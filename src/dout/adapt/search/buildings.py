@@ -1,0 +1,66 @@
+"""Constructor arguments with which a class is built: those that raise are changed by their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from dout.adapt.search.example_repair import changes
+from dout.adapt.search.failure import Failure
+from dout.adapt.target import Target
+from dout.run import quiet
+
+MOST_TRIALS = 60
+DEEPEST = 4  # changes of one choice
+
+
+def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The choices of constructor arguments with which a class is built, in their order; those that raise come last.
+
+    These are changed by their errors, within bounds.
+    """
+    failures: dict[tuple[str, ...], Failure] = {}
+    for choice in choices:
+        failure = _built(target, choice)
+        if failure is None:
+            yield dict(choice)
+        else:
+            failures.setdefault(failure.key[:2], failure)
+    trials, seen = 0, set[str]()
+    for failure in failures.values():
+        stack = [changes(failure)]
+        lasts = [failure]
+        while stack and trials < MOST_TRIALS:
+            change = next(stack[-1], None)
+            if change is None:
+                stack.pop()
+                lasts.pop()
+                continue
+            choice = {**lasts[-1].init, **{n: x for n, x in change.items() if n in lasts[-1].init}}
+            if (look := repr(choice)) in seen:
+                continue
+            seen.add(look)
+            trials += 1
+            again = _built(target, choice)
+            if again is None:
+                yield choice
+            elif len(stack) < DEEPEST and _said(again) != _said(lasts[-1]):
+                stack.append(changes(again))
+                lasts.append(again)
+
+
+def _said(failure: Failure) -> tuple[str, ...]:
+    """Where it raised, what it said and of which arguments: if this stays the same, a change has changed nothing."""
+    return (*failure.key[1:3], *failure.arguments)
+
+
+def _built(target: Target, init: Mapping[str, Any]) -> Failure | None:
+    """What it raises with these arguments; None where it is built."""
+    try:
+        with quiet():
+            target.fresh(init)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Failure(init, {}, error, frozenset(init))
+    return None
