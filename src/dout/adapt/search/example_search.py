@@ -17,7 +17,7 @@ from dout.adapt.search.example_repair import alike, as_labels, mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import proposals
-from dout.adapt.sizes.proposed_arrays import array_of, first_sample
+from dout.adapt.sizes.proposed_arrays import array_of, single
 from dout.adapt.source.argument_values import Setting, settings
 from dout.adapt.target import Target, copies, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
@@ -70,9 +70,9 @@ class ExampleSearch:
 
     def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
-        ways = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
+        sources = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
         found: list[tuple[Fit, Example | None]] = []
-        for way in reversed(ways) if to_look_at else ways:
+        for way in reversed(sources) if to_look_at else sources:
             self.until = spent() + MOST_SECONDS
             fit, one = way()
             if one is not None and any(_tries_away(earlier, one) for earlier in found):
@@ -87,11 +87,10 @@ class ExampleSearch:
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self._run(other).fit == Fit.ALL:
                 return other
-        if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone, with its axis or without
+        if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
             self.until = spent() + MOST_SECONDS
-            rows = first_sample(one.chosen_inputs)
-            samples = [rows, {n: x[0] if np.ndim(x) and x is not one.inputs[n] else x for n, x in rows.items()}]
-            fit, other = self._best([replace(one, inputs={**one.inputs, **way}, mended=True) for way in samples])
+            ways = (replace(one, inputs={**one.inputs, **way}, mended=True) for way in single(one.chosen_inputs))
+            fit, other = self._best(ways)
             one = other if fit >= Fit.INPUTS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
 

@@ -1,6 +1,6 @@
 """Examples that a layer's own source proposes: shapes in comments, keys of settings.
 
-Nothing is run here; each proposal is tried (`dout.adapt.trial.trial`), and what does not fit is left.
+Only the constructor is run here; each proposal is tried (`dout.adapt.trial.trial`), and what does not fit is left.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice, product
 from typing import Any
 
@@ -56,10 +57,9 @@ def proposals(
 def constructor_arguments(target: Target, init: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The constructor arguments with which a class is built, the likeliest first; those given are kept."""
     try:
-        choices = list(islice(_Proposer(target, init, {})._inits(), MOST))
+        yield from _Proposer(target, init, {}).inits
     except Exception:  # nothing is known of an argument: the errors may say what it is
-        choices = [{**dict.fromkeys(target.not_given(init), 0.5), **init}]
-    yield from built(target, choices)
+        yield from built(target, [{**dict.fromkeys(target.not_given(init), 0.5), **init}])
 
 
 class _Proposer:
@@ -88,7 +88,7 @@ class _Proposer:
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
         shapes = self._as_lines(shapes)
-        inits = list(islice(self._inits(), MOST))
+        inits = self.inits
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in self.arguments[1:]}
         if linear and shapes:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
@@ -134,10 +134,16 @@ class _Proposer:
         kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
         for axes in sorted(OF_AXES.get(number, ()), key=lambda axes: len(set(kinds.values()) - {*axes})):
             known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
-            for init in islice(self._inits(), MOST):
+            for init in self.inits:
                 yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))
 
     # --- constructor --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def inits(self) -> list[dict[str, Any]]:
+        """The constructor arguments to try: those with which it is built, if there are any."""
+        choices = list(islice(self._inits(), MOST))
+        return (list(islice(built(self.target, choices), MOST)) if self.constructor else []) or choices
 
     def _inits(self) -> Iterator[dict[str, Any]]:
         needed = [p.name for p in self.constructor if p.name not in self.init]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,12 +39,15 @@ def whole_numbers(shape: tuple[int, ...], below: int) -> Any:
     return found.reshape(shape)
 
 
-def first_sample(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs of which only the first sample is left: a slice of the first one, and of what is as long as that."""
+def single(inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Inputs of which only one sample is left, with its axis and without, then one number of each."""
     first: Any = next(iter(inputs.values()), None)
-    if np.ndim(first) < 2:
-        return dict(inputs)
-    return {name: x[:1] if np.ndim(x) and len(x) == len(first) else x for name, x in inputs.items()}
+    if np.ndim(first) > 1:
+        along = [name for name, x in inputs.items() if np.ndim(x) and len(x) == len(first)]
+        yield {name: x[:1] if name in along else x for name, x in inputs.items()}
+        yield {name: x[0] if name in along else x for name, x in inputs.items()}
+    if np.ndim(first):
+        yield {name: x.flat[0] if isinstance(x, np.ndarray) and x.size else x for name, x in inputs.items()}
 
 
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:

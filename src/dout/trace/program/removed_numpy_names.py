@@ -66,10 +66,12 @@ class Removed:
     def install(self) -> None:
         """Be asked for every name that NumPy does not have."""
         vars(np)["__getattr__"] = self._answer
+        vars(np.lib)["pad"] = np.pad  # it stood there, too
 
     def remove(self) -> None:
         """Be asked no more."""
         vars(np)["__getattr__"] = self._before
+        vars(np.lib).pop("pad", None)
 
     def _answer(self, name: str) -> Any:
         where = _users_line(sys._getframe(1)) if name in INSTEAD else None
