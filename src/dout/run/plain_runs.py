@@ -133,8 +133,9 @@ def fresh(target: Any, init: Mapping[str, Any]) -> Any:
 
 
 def run_backward(layer: Any, douts: tuple[Any, ...]) -> Any:
-    """What backward returns for the upstream gradients of all outputs."""
-    return layer.backward(*douts_taken(layer.backward, one_or_all(douts)))
+    """What backward returns for the upstream gradients of all outputs; nothing where it says `NotImplemented`."""
+    result = layer.backward(*douts_taken(layer.backward, one_or_all(douts)))
+    return None if result is NotImplemented else result
 
 
 def one_or_all(douts: tuple[Any, ...]) -> Any:

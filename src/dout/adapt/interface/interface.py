@@ -202,7 +202,8 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     wanted = required(getattr(cls, backward), bound=not is_static(cls, backward))
     place = len(wanted) + (not is_static(cls, backward))
     wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
-    local = not _LOCAL.search(backward)
+    arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
+    local = not (_LOCAL.search(backward) or arrives)
     loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]

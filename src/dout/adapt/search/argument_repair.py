@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.source.argument_values import numbers
 from dout.adapt.source.attribute_reads import users_with
-from dout.run import attributes_of, quiet
+from dout.run import attributes_of, is_class, quiet
 
 Change = dict[str, Any]
 _SIZES = (4, 5, 3)
@@ -105,6 +106,7 @@ def as_object(
 ) -> Iterator[Change]:
     """Objects that have the attribute, which the user's module makes."""
     for name in names:
+        yield from ({name: made} for made in (list(_SIZES[:2]), dict[str, Any]()) if hasattr(made, attribute))
         yield from ({name: _in_place(init[name], made)} for made in _made_with(attribute, known))
         yield from ({name: numbers(_SHAPE[:n], name)} for n in (2, 1, 3) if hasattr(np.ndarray, attribute))
 
@@ -116,6 +118,19 @@ def as_many(names: Sequence[str], init: Mapping[str, Any], wanted: str, got: str
             yield {name: numbers(_SHAPE[: np.ndim(init[name]) + int(wanted) - int(got)], name)}
         else:
             yield {name: _SHAPE[: int(wanted)]}
+
+
+def as_list(names: Sequence[str], init: Mapping[str, Any], *_: Any) -> Iterator[Change]:
+    """A list in place of a tuple, or of a number."""
+    yield from (
+        {n: list(init[n]) if isinstance(init[n], tuple) else [4, 5]} for n in names if type(init[n]) is not list
+    )
+
+
+def as_class(names: Sequence[str], init: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Change]:
+    """What makes an object when it is called: a class of the user's that has methods like those of a layer."""
+    layers = [item for item in known.values() if is_class(item) and item.__module__ != "builtins" and pairs_of(item)]
+    yield from ({name: _in_place(init[name], cls)} for name in names for cls in layers)
 
 
 def _made_with(attribute: str, known: Mapping[str, Any]) -> Iterator[Any]:
@@ -136,5 +151,7 @@ BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"as an integer|integer argument|must be an integer|must be int|unsupported operand .*'NoneType'", as_whole),
     (r"unpack \(expected ([2-4]), got (\d)", as_many),
     (r"object is not callable", as_callable),
+    (r"_tanh\(\) missing", as_class),
+    (r"can only concatenate list", as_list),
     (r"'(?:int|float|str|NoneType|list|tuple|numpy\.\w+)' object has no attribute '(\w+)'", as_object),
 )

@@ -14,16 +14,16 @@ MOST_TRIALS = 60
 DEEPEST = 4  # changes of one choice
 
 
-def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The choices of constructor arguments with which a class is built, in their order; those that raise come last.
+def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The choices of constructor arguments with which a class is built, in their order, and whether they were changed.
 
-    These are changed by their errors, within bounds.
+    Those that raise come last, changed by their errors within bounds.
     """
     failures: dict[tuple[str, ...], Failure] = {}
     for choice in choices:
         failure = _built(target, choice)
         if failure is None:
-            yield dict(choice)
+            yield dict(choice), False
         else:
             failures.setdefault(failure.key[:2], failure)
     trials, seen = 0, set[str]()
@@ -43,7 +43,7 @@ def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[dict
             trials += 1
             again = _built(target, choice)
             if again is None:
-                yield choice
+                yield choice, True
             elif len(stack) < DEEPEST and _said(again) != _said(lasts[-1]):
                 stack.append(changes(again))
                 lasts.append(again)

@@ -92,6 +92,7 @@ class ExampleSearch:
             ways = (replace(one, inputs={**one.inputs, **way}, mended=True) for way in single(one.chosen_inputs))
             fit, other = self._best(ways)
             one = other if fit >= Fit.INPUTS else one
+        one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
 
     def _as_returned(self, one: Example) -> Example | None:
@@ -186,8 +187,8 @@ class ExampleSearch:
 
     def _proposed(self, needed: list[str], open_: list[str]) -> Iterator[Example]:
         """What the source itself proposes, where it says anything that names do not."""
-        for init, inputs in proposals(self.target, self.init, self.named, lambda: self.last):
-            yield Example(init, inputs, frozenset({*needed, *open_}))
+        for init, inputs, changed in proposals(self.target, self.init, self.named, lambda: self.last):
+            yield Example(init, inputs, frozenset({*needed, *open_}), mended=changed)
 
     def _choices(self, setting: Setting, needed: list[str], open_: list[str], order: list[str]) -> Iterator[Example]:
         loss = names_loss(self.target.name)

@@ -41,15 +41,17 @@ def proposals(
     init: Mapping[str, Any],
     inputs: Mapping[str, Any],
     last: Callable[[], Exception | None] = lambda: None,
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], bool]]:
     """Yield constructor arguments and inputs that the source proposes, the likeliest first; those given are kept.
 
-    `last` gives the error of the last trial, which may say how many axes are wanted.
+    With them, whether the constructor has raised on what the source proposes, and these were changed. `last` gives the
+    error of the last trial, which may say how many axes are wanted.
     """
     try:
         proposer = _Proposer(target, init, inputs)
         proposer.last = last
-        yield from islice(proposer.all(), 3 * MOST)
+        for init, given in islice(proposer.all(), 3 * MOST):
+            yield init, given, id(init) in proposer.changed
     except Exception:  # a convenience, over anybody's source
         return
 
@@ -59,7 +61,7 @@ def constructor_arguments(target: Target, init: Mapping[str, Any]) -> Iterator[d
     try:
         yield from _Proposer(target, init, {}).inits
     except Exception:  # nothing is known of an argument: the errors may say what it is
-        yield from built(target, [{**dict.fromkeys(target.not_given(init), 0.5), **init}])
+        yield from (choice for choice, _ in built(target, [{**dict.fromkeys(target.not_given(init), 0.5), **init}]))
 
 
 class _Proposer:
@@ -79,6 +81,7 @@ class _Proposer:
         )
         self.last: Callable[[], Exception | None] = lambda: None
         self.lengths: dict[str, list[int]] = {}
+        self.changed: set[int] = set()  # the constructor arguments, by identity, that were changed by an error
         self.whole = False  # whether the first input is made of indices
         self.defaults = _sizes_by_default(target.constructor)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
@@ -143,7 +146,9 @@ class _Proposer:
     def inits(self) -> list[dict[str, Any]]:
         """The constructor arguments to try: those with which it is built, if there are any."""
         choices = list(islice(self._inits(), MOST))
-        return (list(islice(built(self.target, choices), MOST)) if self.constructor else []) or choices
+        found = list(islice(built(self.target, choices), MOST)) if self.constructor else []
+        self.changed = {id(choice) for choice, changed in found if changed}
+        return [choice for choice, _ in found] or choices
 
     def _inits(self) -> Iterator[dict[str, Any]]:
         needed = [p.name for p in self.constructor if p.name not in self.init]

@@ -12,11 +12,15 @@ from dout.trace.session.pairing import is_named_as_gradient
 
 @total(tuple)
 def returned_by(function: Any) -> tuple[str, ...]:
-    """The names in a function's only `return`: ("dx", "dh"); empty where there are several, or it computes there."""
+    """The names in a function's only `return`: ("dx", "dh"); empty where there are several, or it computes there.
+
+    Of what it keeps as well, `return self.dW, dx`, the name without `self`.
+    """
     own = read(function)
     found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
     items = items_of(found[0]) if len(found) == 1 and found[0] is not None else []
-    return tuple(item.id for item in items) if all(isinstance(item, ast.Name) for item in items) else ()  # type: ignore[attr-defined]
+    plain = [isinstance(item.value if isinstance(item, ast.Attribute) else item, ast.Name) for item in items]
+    return tuple(map(name_of, items)) if all(plain) else ()
 
 
 @total(bool)

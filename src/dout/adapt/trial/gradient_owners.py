@@ -97,8 +97,9 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
 
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """The inputs and parameters after which gradients are called, each of its shape; empty where that is not plain."""
-    values = {**dict(parameters_of(layer)), **inputs}
-    owners = {stem(name): name for name in values if not is_named_as_gradient(name)}
+    held = {name: array for name, array in parameters_of(layer) if not is_named_as_gradient(name)}
+    values = {**held, **inputs}
+    owners = {stem(name): name for name in values}
     found = tuple(owners.get(stem(name), "") if is_named_as_gradient(name) else "" for name in names)
     items = list(flat(result))
     plain_names = all(found) and len(set(found)) == len(found) == len(items) and len(owners) == len(values)

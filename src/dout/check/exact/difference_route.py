@@ -18,6 +18,7 @@ from dout.check.exact.ratio import Likeness, is_same, ratio_of_floats
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict
 from dout.graph import INPUT, Node
+from dout.errors import TargetError
 from dout.judge.float_judge import outcomes_in_float64
 from dout.judge.outcomes import Judged, Outcome, Word
 from dout.run import Line, PlainRun, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
@@ -43,7 +44,10 @@ class _Place:
 
 
 def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
-    """Judge the gradients of a plain run by differences."""
+    """Judge the gradients of a plain run by differences. Raises TargetError where forward returns no numbers."""
+    for output in first.outputs:
+        if np.asarray(output).dtype.kind not in "biufc":
+            raise TargetError(f"{subject.name}.forward returns {type(output).__qualname__}, which is no number")
     ignores = _ignores_dout(subject, first)
     ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
     first = PlainRun(first.layer, first.inputs, ones, first.outputs, first.gradients) if ignores else first

@@ -114,7 +114,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
         before = {name: item for name, item in before.items() if name not in noted}
         inner = {name: item for name, item in inner.items() if name not in noted}
     before, held = {**inner, **before}, before
-    taken: set[str] = set()
+    taken = {key for key, item in after.items() if any(item is gradient for gradient in noted.values())}
     left: list[tuple[str, Any]] = []
     for name, parameter in before.items():
         if not _is_array(parameter):
