@@ -30,7 +30,8 @@ def nothing_taken(target: Target, needed: list[str], open_: list[str], last: Exc
         return target.needs(needed, why)
     short = f"{target.name} took none of the small inputs tried{why}"
     give = " ".join(f"--input '{name}=…'" for name in open_)
-    return NotTakenError(f"{short}: give {give}, or write dout_example() beside it", short)
+    give = f"give {give}, or " if give else ""
+    return NotTakenError(f"{short}: {give}write dout_example() beside it", short)
 
 
 def _place(error: Exception | None) -> str:

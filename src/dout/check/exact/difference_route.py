@@ -43,13 +43,17 @@ class _Place:
 
 
 def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
-    """Judge the gradients of a plain run by differences."""
-    ignores = _ignores_dout(subject, first)
+    """Judge the gradients of a plain run by differences; nothing is wrong of a forward that differs at each call."""
+    other = _on_another_dout(subject, first)
+    ignores = other is not None and _has_same_gradients(first, other)
+    repeats = other is None or all(map(is_same, first.outputs, other.outputs))
     ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
     first = PlainRun(first.layer, first.inputs, ones, first.outputs, first.gradients) if ignores else first
     verdicts, refuted, likeness, parameters = [], {}, {}, set()
     for place in _places(subject, first):
         outcome, route, ratio = _judged(place)
+        if outcome.word == Word.REFUTED and not repeats:
+            outcome = replace(outcome, word=Word.INCONCLUSIVE, because="forward gives other numbers at each call")
         verdicts.append(Verdict(place.name, outcome.word, route, because=outcome.because))
         passed = len(first.douts) == 1 and is_same(place.gradient, first.douts[0])
         likeness[place.name] = Likeness(ratio, passed, _constancy(place.value))
@@ -108,12 +112,14 @@ def _speak_for(subject: Subject, first: PlainRun, outcome: Outcome) -> bool:
     return bool(abs(slope - float(np.sum(got * way))) <= 1e-3 * apart)
 
 
-def _ignores_dout(subject: Subject, first: PlainRun) -> bool:
-    """Whether another upstream gradient gives the same gradients."""
+def _on_another_dout(subject: Subject, first: PlainRun) -> PlainRun | None:
     try:
-        other = subject.run(douts=upstream(first.outputs, seed=1))
-    except Exception:
-        return False
+        return subject.run(douts=upstream(first.outputs, seed=1))
+    except Exception:  # the layer's own
+        return None
+
+
+def _has_same_gradients(first: PlainRun, other: PlainRun) -> bool:
     pairs = [(a, b) for a, b in zip(first.gradients, other.gradients, strict=False) if a is not None]
     return any(np.any(a) for a, _ in pairs) and all(np.array_equal(a, b) for a, b in pairs)
 

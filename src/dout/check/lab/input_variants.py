@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.exact.difference_route import doubting, judge_numerically
+from dout.check.exact.difference_route import doubting, judge_numerically, uncontradicted
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
@@ -177,9 +177,14 @@ def _decided(verdict: Verdict, elsewhere: list[Judgement]) -> Verdict:
 
 
 def confirmed(judgement: Judgement, subject: Subject, first: PlainRun) -> Judgement:
-    """Where values steered the run, the recording is not the whole layer: plain runs have to refute as well."""
+    """Where values steered the run, the recording is not the whole layer: plain runs have to refute as well.
+
+    Else it is enough that they do not contradict it.
+    """
     if not judgement.refuted:
         return judgement
+    if not judgement.only_here:
+        return uncontradicted(judgement, subject, first)
     plain = {verdict.argument: verdict.word for verdict in judge_numerically(subject, first).verdicts}
     return doubting(judgement, {n for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES})
 

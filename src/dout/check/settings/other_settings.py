@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from dout.run import attributes_of, deep_copy, quiet
 from dout.trace.model.user_source import behind
 
 MOST_STRINGS = 4  # of one argument
+_ACTIVATIONS = ("relu", "sigmoid", "tanh")
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
@@ -57,18 +59,28 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
 
 
 def _of_constructor(subject: Subject, what: Target, init: Mapping[str, Any]) -> Iterator[OtherSubject]:
-    """With another value of each of the constructor's arguments that is a number, a word, a flag or a shape."""
-    for parameter in what.constructor:
-        name, value = parameter.name, init.get(parameter.name, parameter.default)
-        if value is parameter.empty or _is_of_training(name, value):
-            continue
-        if value is None:
-            yield from _instead_of_none(subject, what, init, name)
-            continue
-        words = _words_for(what.cls, name) if isinstance(value, str) else ()
-        for other in (*_others(value), *_other_words(value, words)):
-            make = partial(what.fresh, {**init, name: other})
-            yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+    """With another value of each of the constructor's arguments that is a number, a word, a flag or a shape.
+
+    The first of each comes before the second of any: there may be no time for all.
+    """
+    each = [_of_argument(subject, what, init, parameter) for parameter in what.constructor]
+    for row in zip_longest(*each):
+        yield from filter(None, row)
+
+
+def _of_argument(
+    subject: Subject, what: Target, init: Mapping[str, Any], parameter: inspect.Parameter
+) -> Iterator[OtherSubject]:
+    name, value = parameter.name, init.get(parameter.name, parameter.default)
+    if value is parameter.empty or _is_of_training(name, value):
+        return
+    if value is None:
+        yield from _instead_of_none(subject, what, init, name)
+        return
+    words = _words_for(what.cls, name, value) if isinstance(value, str) else ()
+    for other in (*_others(value), *_other_words(value, words)):
+        make = partial(what.fresh, {**init, name: other})
+        yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
 
 
 def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:
@@ -93,9 +105,11 @@ def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
     return layer
 
 
-def _words_for(cls: type, name: str) -> tuple[str, ...]:
-    """What a constructor's argument is compared with, in the class or one that it is made of."""
-    return next(filter(None, (source.strings_for(one, name, one) for one in cls.__mro__[:-1])), ())
+def _words_for(cls: type, name: str, value: str) -> tuple[str, ...]:
+    """What a constructor's argument is compared with, in the class or a parent of it; else other words of its kind."""
+    constructors = (one.__dict__.get("__init__", one) for one in cls.__mro__[:-1])
+    read = (source.strings_for(function, name, cls) for function in (*cls.__mro__[:-1], *constructors))
+    return next(filter(None, read), _ACTIVATIONS if value in _ACTIVATIONS else ())
 
 
 def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], name: str) -> Iterator[OtherSubject]:

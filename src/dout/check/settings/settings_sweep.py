@@ -27,7 +27,7 @@ from dout.judge.outcomes import Word
 from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
 from dout.trace.session.pairing import Pair, pairs
 
-MOST_SECONDS = 0.5  # for all settings of a layer
+MOST_SECONDS = 1.5  # for all settings of a layer
 MOST_SETTINGS = 120
 STEP = 1e-6
 CLOSE = 1e-5  # relative to the slope and to what goes into it: rounding, and the curvature along a step
@@ -148,10 +148,11 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
         except DoutError:
             found = judge_numerically(other.subject, run)
         found = _without_scale(by_convention(other.subject, found), judgement)
-    penalised = any(kept.word == Word.PENALISED for kept in found.conventions.values())
+    known = {name for name, kept in judgement.conventions.items() if kept.word == Word.PENALISED}
+    penalised = any(kept.word == Word.PENALISED and name not in known for name, kept in found.conventions.items())
     if other.of_nothing:
-        known = {verdict.argument for verdict in judgement.verdicts}
-        found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in known})
+        judged = {verdict.argument for verdict in judgement.verdicts}
+        found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in judged})
     if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)

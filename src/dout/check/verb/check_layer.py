@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
-from dout.check.exact.difference_route import judge_numerically, uncontradicted
+from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
@@ -88,15 +88,19 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
 
 
-def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
-    """Whether every gradient of what was adapted agrees with differences; exact arithmetic would take long."""
+def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Whether these gradients of what was adapted, and all others, agree with differences.
+
+    Exact arithmetic would take long.
+    """
     subject = _subject(target, inputs, init)
     try:
         first = subject.run()
         judgement = by_convention(subject, judge_numerically(subject, first))
     except Exception:  # the layer's own
         return False
-    return bool(judgement.verdicts) and not judgement.refuted and without_gradient(subject, first) is None
+    judged = {verdict.argument for verdict in judgement.verdicts}
+    return judged.issuperset(names) and not judgement.refuted and without_gradient(subject, first) is None
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Sequence[Any]) -> Report:
@@ -190,9 +194,7 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             judgement = judge(trace, ends=subject.ends)
             judgement.covered.add(seen)
             if judgement.refuted:
-                confirm = confirmed if judgement.only_here else uncontradicted
-                judgement = confirm(judgement, subject, first)
-                return judgement, [], subject
+                return confirmed(judgement, subject, first), [], subject
             judgement, there = on_other_sides(subject, judgement, seen)
             return judgement, [], there
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
