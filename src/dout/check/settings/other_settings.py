@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_switch
+from dout.adapt.argument_names import names_switch, taken_by
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
@@ -157,6 +157,26 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
 def _is_of_training(name: str, value: Any) -> bool:
     """Whether a setting turns training off: D603 looks at that."""
     return names_switch(name) and (isinstance(value, bool) or value == "train")
+
+
+def in_training(subject: Subject) -> Subject | None:
+    """The layer with the flag of training on, if forward has one that is given as False, or is False by default.
+
+    Backward belongs to training: what it reads may be left over from another call, or of other numbers.
+    """
+    fixed = _fixed(subject)
+    name = next((name for name, item in fixed.items() if names_switch(name) and item is False), None)
+    if name is not None:
+        return _fixed_to(subject, {**fixed, name: True})
+    forward = getattr(type(subject.again()), "forward", None)
+    taken = taken_by(getattr(forward, "__wrapped__", forward))[1:]
+    for place, parameter in enumerate(taken):
+        given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
+        if names_switch(parameter.name) and given is False and not fixed:
+            before = [p.default for p in taken[len(subject.inputs) : place]]
+            inputs = (*subject.inputs[:place], *before, True, *subject.inputs[place + 1 :])
+            return replace(subject, inputs=inputs, memo={})
+    return None
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:

@@ -19,7 +19,7 @@ from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
-from dout.check.settings.other_settings import OtherSubject, larger_inputs, other_subjects
+from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby
@@ -148,6 +148,8 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
         except DoutError:
             found = judge_numerically(other.subject, run)
         found = _without_scale(by_convention(other.subject, found), judgement)
+        if found.refuted and (training := in_training(other.subject)) is not None:
+            found = by_convention(training, judge(training.recorded(run.douts), ends=training.ends))
     known = {name for name, kept in judgement.conventions.items() if kept.word == Word.PENALISED}
     penalised = any(kept.word == Word.PENALISED and name not in known for name, kept in found.conventions.items())
     if other.of_nothing:
@@ -164,7 +166,7 @@ def _without_scale(found: Judgement, given: Judgement) -> Judgement:
 
     Refuted are those gradients up to a constant that are the derivative itself as given.
     """
-    exact = {verdict.argument for verdict in given.verdicts if verdict.constant == "1"}
+    exact = {v.argument for v in given.verdicts if v.constant == "1" and given.likeness[v.argument].ratio == 1}
     scaled = {name: kept for name, kept in found.conventions.items() if kept.word == Word.SCALED and name in exact}
     if not scaled:
         return found

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.interface import Interface
@@ -25,6 +28,7 @@ from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
+from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import settings_swept
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
@@ -119,7 +123,9 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     judgement, findings, there = _judged(subject, first, seen)
     if judgement.says_nothing and (wider := with_more_columns(subject)) is not None:
         return _examined(wider, target, init, given)
-    judgement = by_convention(there, judgement)
+    if judgement.refuted and (training := _right_in_training(subject)) is not None:
+        return _examined(training, target, init, given)
+    judgement = _perhaps_meant(by_convention(there, judgement), subject, there)
     untried: tuple[str, ...] = ()
     if judgement.verdicts and not judgement.refuted and not subject.foreign:
         elsewhere, untried = settings_swept(subject, judgement, target, init)
@@ -142,6 +148,22 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
     )
+
+
+def _right_in_training(subject: Subject) -> Subject | None:
+    """The layer in training, if it is given otherwise, and right in training: backward belongs to that."""
+    training = in_training(subject)
+    try:
+        judgement = judge(training.recorded(training.run().douts), ends=training.ends) if training else None
+    except Exception:  # the layer's own, or there is no rule
+        return None
+    return training if judgement and judgement.verdicts and not judgement.refuted else None
+
+
+def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Judgement:
+    """A loss may not be meant for another number of axes: its `len(t)` are samples, and of a single one the classes."""
+    ranks = [max(map(np.ndim, one.inputs), default=0) for one in (subject, there)]
+    return replace(judgement, not_meant=True) if judgement.is_loss and ranks[0] != ranks[1] else judgement
 
 
 def _missing(judgement: Judgement) -> Iterator[str]:
