@@ -162,7 +162,7 @@ def _right_in_training(subject: Subject) -> Subject | None:
 
 def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Judgement:
     """A loss may not be meant for another number of axes: its `len(t)` are samples, and of a single one the classes."""
-    ranks = [max(map(np.ndim, one.inputs), default=0) for one in (subject, there)]
+    ranks = [[x.ndim for x in one.inputs if isinstance(x, np.ndarray)] for one in (subject, there)]
     return replace(judgement, not_meant=True) if judgement.is_loss and ranks[0] != ranks[1] else judgement
 
 
