@@ -193,6 +193,8 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
         settled = np.isfinite(expected) & (error <= 1e-2 * np.abs(expected) + 1e-6 * place.natural)
         wrong = bool(np.any((off > allowed + 1e-2 * size) & settled))
         word, because = (Word.REFUTED, "") if wrong else (Word.INCONCLUSIVE, "the differences do not settle")
+    elif value.size and not compared:
+        word, because = Word.INCONCLUSIVE, "the differences meet a kink everywhere"
     else:
         word, because = (Word.REFUTED, "") if np.any(~(off <= allowed)) else (Word.AGREES, "")
     pairs = [(expected[index], float(got[index])) for index in compared]

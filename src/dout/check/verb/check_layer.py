@@ -21,7 +21,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.lab.input_variants import confirmed, on_other_sides, with_more_columns
+from dout.check.lab.input_variants import confirmed, is_of_one_sample, on_other_sides, with_more_columns
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Refuted
@@ -161,9 +161,18 @@ def _right_in_training(subject: Subject) -> Subject | None:
 
 
 def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Judgement:
-    """A loss may not be meant for another number of axes: its `len(t)` are samples, and of a single one the classes."""
+    """A layer may not be meant for another number of axes: a loss, or one that takes all samples for one.
+
+    The `len(t)` of a loss are samples, and of a single one the classes.
+    """
     ranks = [[x.ndim for x in one.inputs if isinstance(x, np.ndarray)] for one in (subject, there)]
-    return replace(judgement, not_meant=True) if judgement.is_loss and ranks[0] != ranks[1] else judgement
+    if judgement.elsewhere and judgement.is_loss and ranks[0] != ranks[1]:
+        return replace(judgement, not_meant=True)
+    if judgement.refuted and not judgement.elsewhere and is_of_one_sample(subject):
+        remark = "forward takes all rows for one sample, and on one line of numbers it is right"
+        names = (outcome.judged.name for outcome in judgement.refuted.values())
+        return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
+    return judgement
 
 
 def _missing(judgement: Judgement) -> Iterator[str]:

@@ -106,7 +106,7 @@ def _is_never_read(subject: Subject, name: str) -> bool:
         return False
     cls = type(subject.again())
     own = {"__init__", "backward", interface.backward if interface else ""}
-    methods = (item for base in cls.__mro__[:-1] for key, item in vars(base).items() if key not in own)
+    methods = [getattr(cls, name, None) for name in dir(cls) if name not in own]
     try:
         texts = [inspect.getsource(method) for method in methods if inspect.isfunction(method)]
     except (OSError, TypeError):
