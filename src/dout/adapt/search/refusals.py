@@ -9,10 +9,9 @@ from dout.errors import NotTakenError
 from dout.trace.model.user_source import is_user_code
 
 
-def takes_target(target: Target) -> str:
+def takes_target(target: Target, backward: str = "") -> str:
     """That a backward takes the target, and forward does not."""
-    _, backward = target.pairs[0]
-    what = f"{target.name}.{backward} takes the target itself"
+    what = f"{target.name}.{backward or target.pairs[0][1]} takes the target itself"
     return f"{what}: it is the gradient of a loss that forward does not give, so there is nothing to compare it with"
 
 

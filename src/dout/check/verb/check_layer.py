@@ -27,7 +27,7 @@ from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
-from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
+from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, misread, without_gradient
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import settings_swept
 from dout.judge.outcomes import Word
@@ -125,6 +125,9 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         return _examined(wider, target, init, given)
     if judgement.refuted and (training := _right_in_training(subject)) is not None:
         return _examined(training, target, init, given)
+    unjudged = misread(subject) if judgement.refuted else None
+    if unjudged is not None:
+        return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement = _perhaps_meant(by_convention(there, judgement), subject, there)
     untried: tuple[str, ...] = ()
     if judgement.verdicts and not judgement.refuted and not subject.foreign:

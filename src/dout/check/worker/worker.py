@@ -286,7 +286,7 @@ def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
         return item
     if item.severity != "error" or name not in chosen.chosen:
         return item
-    if chosen.mended:
+    if chosen.mended or len(item.got) > len(item.expected) + 1:
         doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
     elif item.reason.zero:
         doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
