@@ -2,7 +2,9 @@
 
 import time
 
-from dout.clock import spent
+import pytest
+
+from dout.clock import TimeIsOver, check_time, spent, within
 
 
 def test_a_second_of_sleep_counts_as_a_fifth():
@@ -18,3 +20,18 @@ def test_work_counts_whole():
     while time.thread_time() - began < 0.1:
         pass
     assert spent() - before >= 0.09
+
+
+def endless():
+    while True:
+        try:
+            check_time()
+        except Exception:
+            pytest.fail("an error of what was tried")
+
+
+def test_what_takes_longer_than_its_time_ends_at_the_next_check():
+    check_time()
+    with pytest.raises(TimeIsOver), within(10), within(0):
+        endless()
+    check_time()

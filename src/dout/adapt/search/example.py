@@ -126,11 +126,16 @@ def example(
 def _interface(
     target: Target, parameters: list[inspect.Parameter], init: Any, inputs: Any, given: Interface | None
 ) -> Interface | None:
-    """The interface in which a layer takes what it was given; None where it is the plain one, or none runs."""
+    """The interface in which a layer takes what it was given; None where it is the plain one, or that does not run.
+
+    Raises TargetError where none runs, and its methods are not called forward and backward.
+    """
     if not target.has_both:
         return None
     trial = ExampleSearch(target, parameters, dict(init), dict(inputs), given)
     _, found = trial._best([Example(init, inputs)])
+    if found is None and not (hasattr(target.cls, "forward") and hasattr(target.cls, "backward")):
+        raise nothing_taken(target, [], [], trial.last) from trial.last
     return found.interface if found else None
 
 

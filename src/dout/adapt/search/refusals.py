@@ -9,10 +9,9 @@ from dout.errors import NotTakenError
 from dout.trace.model.user_source import is_user_code
 
 
-def takes_target(target: Target) -> str:
+def takes_target(target: Target, backward: str = "") -> str:
     """That a backward takes the target, and forward does not."""
-    _, backward = target.pairs[0]
-    what = f"{target.name}.{backward} takes the target itself"
+    what = f"{target.name}.{backward or target.pairs[0][1]} takes the target itself"
     return f"{what}: it is the gradient of a loss that forward does not give, so there is nothing to compare it with"
 
 
@@ -30,7 +29,8 @@ def nothing_taken(target: Target, needed: list[str], open_: list[str], last: Exc
         return target.needs(needed, why)
     short = f"{target.name} took none of the small inputs tried{why}"
     give = " ".join(f"--input '{name}=…'" for name in open_)
-    return NotTakenError(f"{short}: give {give}, or write dout_example() beside it", short)
+    give = f"give {give}, or " if give else ""
+    return NotTakenError(f"{short}: {give}write dout_example() beside it", short)
 
 
 def _place(error: Exception | None) -> str:

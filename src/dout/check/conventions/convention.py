@@ -33,6 +33,7 @@ _RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGRE
 _SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
 _STEPS = Axes("T", (1,), "steps")
 _BY_DIFFERENCES = 1e-4  # as far off may a difference be
+BY_BACKWARD_ALONE = ", and forward no such penalty"
 STEP = "step"  # the constant of a step that the layer takes by itself
 
 
@@ -310,7 +311,7 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
         if strengths:
             averaged = "" if share == 1 else "averages over the samples, "
             penalty = " + ".join(f"{strength:.4g}·{name}" for strength, name in zip(strengths, names, strict=True))
-            because = f"backward {averaged}adds {penalty}, and forward no such penalty"
+            because = f"backward {averaged}adds {penalty}{BY_BACKWARD_ALONE}"
             return Convention(Word.PENALISED, because)
     return None
 

@@ -35,6 +35,9 @@ def under_conditions(
         except Exception:  # the user's code, on other inputs
             return False
 
+    for condition, simpler in _of_a_loss(report.layer, inputs, names):
+        if right(simpler):
+            return replace(report, findings=tuple(_under(condition, f, wrong, {}, "warning") for f in report.findings))
     for condition, simpler in _simpler(inputs):
         beside = {
             id(f): failing for f in wrong if (failing := _failing(f)) and condition not in dict(_simpler(failing))
@@ -42,9 +45,6 @@ def under_conditions(
         if right(simpler) and all(map(right, beside.values())):
             found = (_under(condition, f, wrong, beside, "error") for f in report.findings)
             return replace(report, findings=tuple(found))
-    for condition, simpler in _of_a_loss(report.layer, inputs, names):
-        if right(simpler):
-            return replace(report, findings=tuple(_under(condition, f, wrong, {}, "warning") for f in report.findings))
     return report
 
 

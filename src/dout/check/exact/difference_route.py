@@ -17,8 +17,8 @@ from dout.check.exact.judge import Judgement
 from dout.check.exact.ratio import Likeness, is_same, ratio_of_floats
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict
-from dout.graph import INPUT, Node
 from dout.errors import TargetError
+from dout.graph import INPUT, Node
 from dout.judge.float_judge import outcomes_in_float64
 from dout.judge.outcomes import Judged, Outcome, Word
 from dout.run import Line, PlainRun, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
@@ -44,16 +44,23 @@ class _Place:
 
 
 def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
-    """Judge the gradients of a plain run by differences. Raises TargetError where forward returns no numbers."""
+    """Judge the gradients of a plain run by differences; nothing is wrong of a forward that differs at each call.
+
+    Raises TargetError where forward returns no numbers.
+    """
     for output in first.outputs:
         if np.asarray(output).dtype.kind not in "biufc":
             raise TargetError(f"{subject.name}.forward returns {type(output).__qualname__}, which is no number")
-    ignores = _ignores_dout(subject, first)
+    other = _on_another_dout(subject, first)
+    ignores = other is not None and _has_same_gradients(first, other)
+    repeats = other is None or all(map(is_same, first.outputs, other.outputs))
     ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
     first = PlainRun(first.layer, first.inputs, ones, first.outputs, first.gradients) if ignores else first
     verdicts, refuted, likeness, parameters = [], {}, {}, set()
     for place in _places(subject, first):
         outcome, route, ratio = _judged(place)
+        if outcome.word == Word.REFUTED and not repeats:
+            outcome = replace(outcome, word=Word.INCONCLUSIVE, because="forward gives other numbers at each call")
         verdicts.append(Verdict(place.name, outcome.word, route, because=outcome.because))
         passed = len(first.douts) == 1 and is_same(place.gradient, first.douts[0])
         likeness[place.name] = Likeness(ratio, passed, _constancy(place.value))
@@ -112,12 +119,14 @@ def _speak_for(subject: Subject, first: PlainRun, outcome: Outcome) -> bool:
     return bool(abs(slope - float(np.sum(got * way))) <= 1e-3 * apart)
 
 
-def _ignores_dout(subject: Subject, first: PlainRun) -> bool:
-    """Whether another upstream gradient gives the same gradients."""
+def _on_another_dout(subject: Subject, first: PlainRun) -> PlainRun | None:
     try:
-        other = subject.run(douts=upstream(first.outputs, seed=1))
-    except Exception:
-        return False
+        return subject.run(douts=upstream(first.outputs, seed=1))
+    except Exception:  # the layer's own
+        return None
+
+
+def _has_same_gradients(first: PlainRun, other: PlainRun) -> bool:
     pairs = [(a, b) for a, b in zip(first.gradients, other.gradients, strict=False) if a is not None]
     return any(np.any(a) for a, _ in pairs) and all(np.array_equal(a, b) for a, b in pairs)
 
@@ -191,6 +200,8 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
         settled = np.isfinite(expected) & (error <= 1e-2 * np.abs(expected) + 1e-6 * place.natural)
         wrong = bool(np.any((off > allowed + 1e-2 * size) & settled))
         word, because = (Word.REFUTED, "") if wrong else (Word.INCONCLUSIVE, "the differences do not settle")
+    elif value.size and not compared:
+        word, because = Word.INCONCLUSIVE, "the differences meet a kink everywhere"
     else:
         word, because = (Word.REFUTED, "") if np.any(~(off <= allowed)) else (Word.AGREES, "")
     pairs = [(expected[index], float(got[index])) for index in compared]

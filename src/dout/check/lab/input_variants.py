@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.exact.difference_route import doubting, judge_numerically
+from dout.check.exact.difference_route import doubting, judge_numerically, uncontradicted
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
@@ -78,6 +78,25 @@ def with_more_columns(subject: Subject) -> Subject | None:
     except Exception:  # the layer's own: it is for one column
         return None
     return wider if outputs else None
+
+
+def is_of_one_sample(subject: Subject) -> bool:
+    """Whether a layer is right on a line of numbers, and takes the rows of a table for one such line: it knows no rows.
+
+    A softmax over all that it is given is one.
+    """
+    if len(subject.inputs) != 1 or np.ndim(subject.inputs[0]) != 2:
+        return False
+    (x,) = subject.fresh_inputs()
+    line = replace(subject, inputs=(x[0],), memo={})
+    try:
+        (whole,), rows = subject.run((x,)).outputs, [subject.run((copied(row),)).outputs[0] for row in x]
+        if np.shape(whole) != x.shape or np.allclose(whole, rows):
+            return False
+        found = judge(line.recorded(line.run().douts), ends=line.ends)
+    except Exception:  # the layer's own: it takes no line
+        return False
+    return bool(found.verdicts) and not found.refuted
 
 
 def is_on_purpose(place: ConditionPlace) -> bool:
@@ -177,9 +196,14 @@ def _decided(verdict: Verdict, elsewhere: list[Judgement]) -> Verdict:
 
 
 def confirmed(judgement: Judgement, subject: Subject, first: PlainRun) -> Judgement:
-    """Where values steered the run, the recording is not the whole layer: plain runs have to refute as well."""
+    """Where values steered the run, the recording is not the whole layer: plain runs have to refute as well.
+
+    Else it is enough that they do not contradict it.
+    """
     if not judgement.refuted:
         return judgement
+    if not judgement.only_here:
+        return uncontradicted(judgement, subject, first)
     plain = {verdict.argument: verdict.word for verdict in judge_numerically(subject, first).verdicts}
     return doubting(judgement, {n for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES})
 

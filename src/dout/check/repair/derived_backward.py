@@ -7,12 +7,16 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from weakref import WeakSet
 
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Cause
+from dout.clock import TimeIsOver, within
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
 
+MOST_SECONDS = 2.0
+_TOO_LONG: WeakSet[type] = WeakSet()
 DERIVED = "derived"  # the word of such a cause
 _SENTENCE = "no small repair is known, the backward below is derived from forward"
 
@@ -36,16 +40,24 @@ def with_derived_backward(
 
 
 def derived_fix(subject: Subject) -> str | None:
-    """The change of the class's file that gives it its derived backward, as a unified diff; None if there is none."""
+    """The change of the class's file that gives it its derived backward, as a unified diff; None if there is none.
+
+    There is none either if that takes long; it is not tried for the same class again.
+    """
     from dout.explain.derive.class_writer import derived
     from dout.explain.derive.in_place import replaced_source
 
     cls = type(subject.again())
-    if subject.interface is not None or "<" in cls.__qualname__:
+    if subject.interface is not None or "<" in cls.__qualname__ or cls in _TOO_LONG:
         return None
     file = Path(inspect.getsourcefile(cls) or "")
     text = file.read_text(encoding="utf-8")
-    made = derived(subject.again(), None, dict(zip(subject.names, subject.fresh_inputs(), strict=False)))
+    try:
+        with within(MOST_SECONDS):
+            made = derived(subject.again(), None, dict(zip(subject.names, subject.fresh_inputs(), strict=False)))
+    except TimeIsOver:
+        _TOO_LONG.add(cls)
+        return None
     before, after = (t.splitlines(keepends=True) for t in (text, replaced_source(text, cls.__qualname__, made)))
     lines = difflib.unified_diff(before, after, f"a/{file.name}", f"b/{file.name}", n=0)
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)

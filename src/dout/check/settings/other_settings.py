@@ -9,12 +9,13 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_switch
+from dout.adapt.argument_names import names_switch, taken_by
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
@@ -25,6 +26,7 @@ from dout.run import attributes_of, deep_copy, quiet
 from dout.trace.model.user_source import behind
 
 MOST_STRINGS = 4  # of one argument
+_ACTIVATIONS = ("relu", "sigmoid", "tanh")
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
@@ -57,18 +59,28 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
 
 
 def _of_constructor(subject: Subject, what: Target, init: Mapping[str, Any]) -> Iterator[OtherSubject]:
-    """With another value of each of the constructor's arguments that is a number, a word, a flag or a shape."""
-    for parameter in what.constructor:
-        name, value = parameter.name, init.get(parameter.name, parameter.default)
-        if value is parameter.empty or _is_of_training(name, value):
-            continue
-        if value is None:
-            yield from _instead_of_none(subject, what, init, name)
-            continue
-        words = _words_for(what.cls, name) if isinstance(value, str) else ()
-        for other in (*_others(value), *_other_words(value, words)):
-            make = partial(what.fresh, {**init, name: other})
-            yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+    """With another value of each of the constructor's arguments that is a number, a word, a flag or a shape.
+
+    The first of each comes before the second of any: there may be no time for all.
+    """
+    each = [_of_argument(subject, what, init, parameter) for parameter in what.constructor]
+    for row in zip_longest(*each):
+        yield from filter(None, row)
+
+
+def _of_argument(
+    subject: Subject, what: Target, init: Mapping[str, Any], parameter: inspect.Parameter
+) -> Iterator[OtherSubject]:
+    name, value = parameter.name, init.get(parameter.name, parameter.default)
+    if value is parameter.empty or _is_of_training(name, value):
+        return
+    if value is None:
+        yield from _instead_of_none(subject, what, init, name)
+        return
+    words = _words_for(what.cls, name, value) if isinstance(value, str) else ()
+    for other in (*_others(value), *_other_words(value, words)):
+        make = partial(what.fresh, {**init, name: other})
+        yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
 
 
 def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:
@@ -93,9 +105,11 @@ def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
     return layer
 
 
-def _words_for(cls: type, name: str) -> tuple[str, ...]:
-    """What a constructor's argument is compared with, in the class or one that it is made of."""
-    return next(filter(None, (source.strings_for(one, name, one) for one in cls.__mro__[:-1])), ())
+def _words_for(cls: type, name: str, value: str) -> tuple[str, ...]:
+    """What a constructor's argument is compared with, in the class or a parent of it; else other words of its kind."""
+    constructors = (one.__dict__.get("__init__", one) for one in cls.__mro__[:-1])
+    read = (source.strings_for(function, name, cls) for function in (*cls.__mro__[:-1], *constructors))
+    return next(filter(None, read), _ACTIVATIONS if value in _ACTIVATIONS else ())
 
 
 def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], name: str) -> Iterator[OtherSubject]:
@@ -143,6 +157,26 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
 def _is_of_training(name: str, value: Any) -> bool:
     """Whether a setting turns training off: D603 looks at that."""
     return names_switch(name) and (isinstance(value, bool) or value == "train")
+
+
+def in_training(subject: Subject) -> Subject | None:
+    """The layer with the flag of training on, if forward has one that is given as False, or is False by default.
+
+    Backward belongs to training: what it reads may be left over from another call, or of other numbers.
+    """
+    fixed = _fixed(subject)
+    name = next((name for name, item in fixed.items() if names_switch(name) and item is False), None)
+    if name is not None:
+        return _fixed_to(subject, {**fixed, name: True})
+    forward = getattr(type(subject.again()), "forward", None)
+    taken = taken_by(getattr(forward, "__wrapped__", forward))[1:]
+    for place, parameter in enumerate(taken):
+        given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
+        if names_switch(parameter.name) and given is False and not fixed:
+            before = [p.default for p in taken[len(subject.inputs) : place]]
+            inputs = (*subject.inputs[:place], *before, True, *subject.inputs[place + 1 :])
+            return replace(subject, inputs=inputs, memo={})
+    return None
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:

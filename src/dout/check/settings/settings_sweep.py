@@ -19,7 +19,7 @@ from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
-from dout.check.settings.other_settings import OtherSubject, larger_inputs, other_subjects
+from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby
@@ -27,7 +27,7 @@ from dout.judge.outcomes import Word
 from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
 from dout.trace.session.pairing import Pair, pairs
 
-MOST_SECONDS = 0.5  # for all settings of a layer
+MOST_SECONDS = 1.5  # for all settings of a layer
 MOST_SETTINGS = 120
 STEP = 1e-6
 CLOSE = 1e-5  # relative to the slope and to what goes into it: rounding, and the curvature along a step
@@ -148,10 +148,13 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
         except DoutError:
             found = judge_numerically(other.subject, run)
         found = _without_scale(by_convention(other.subject, found), judgement)
-    penalised = any(kept.word == Word.PENALISED for kept in found.conventions.values())
+        if found.refuted and (training := in_training(other.subject)) is not None:
+            found = by_convention(training, judge(training.recorded(run.douts), ends=training.ends))
+    known = {name for name, kept in judgement.conventions.items() if kept.word == Word.PENALISED}
+    penalised = any(kept.word == Word.PENALISED and name not in known for name, kept in found.conventions.items())
     if other.of_nothing:
-        known = {verdict.argument for verdict in judgement.verdicts}
-        found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in known})
+        judged = {verdict.argument for verdict in judgement.verdicts}
+        found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in judged})
     if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
@@ -163,7 +166,7 @@ def _without_scale(found: Judgement, given: Judgement) -> Judgement:
 
     Refuted are those gradients up to a constant that are the derivative itself as given.
     """
-    exact = {verdict.argument for verdict in given.verdicts if verdict.constant == "1"}
+    exact = {v.argument for v in given.verdicts if v.constant == "1" and given.likeness[v.argument].ratio == 1}
     scaled = {name: kept for name, kept in found.conventions.items() if kept.word == Word.SCALED and name in exact}
     if not scaled:
         return found

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.interface import Interface
@@ -13,18 +16,19 @@ from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
-from dout.check.exact.difference_route import judge_numerically, uncontradicted
+from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.lab.input_variants import confirmed, on_other_sides, with_more_columns
+from dout.check.lab.input_variants import confirmed, is_of_one_sample, on_other_sides, with_more_columns
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
-from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
+from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, misread, without_gradient
+from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import settings_swept
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
@@ -88,15 +92,19 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
 
 
-def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
-    """Whether every gradient of what was adapted agrees with differences; exact arithmetic would take long."""
+def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Whether these gradients of what was adapted, and all others, agree with differences.
+
+    Exact arithmetic would take long.
+    """
     subject = _subject(target, inputs, init)
     try:
         first = subject.run()
         judgement = by_convention(subject, judge_numerically(subject, first))
     except Exception:  # the layer's own
         return False
-    return bool(judgement.verdicts) and not judgement.refuted and without_gradient(subject, first) is None
+    judged = {verdict.argument for verdict in judgement.verdicts}
+    return judged.issuperset(names) and not judgement.refuted and without_gradient(subject, first) is None
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Sequence[Any]) -> Report:
@@ -115,7 +123,12 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     judgement, findings, there = _judged(subject, first, seen)
     if judgement.says_nothing and (wider := with_more_columns(subject)) is not None:
         return _examined(wider, target, init, given)
-    judgement = by_convention(there, judgement)
+    if judgement.refuted and (training := _right_in_training(subject)) is not None:
+        return _examined(training, target, init, given)
+    unjudged = misread(subject) if judgement.refuted else None
+    if unjudged is not None:
+        return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
+    judgement = _perhaps_meant(by_convention(there, judgement), subject, there)
     untried: tuple[str, ...] = ()
     if judgement.verdicts and not judgement.refuted and not subject.foreign:
         elsewhere, untried = settings_swept(subject, judgement, target, init)
@@ -138,6 +151,31 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
     )
+
+
+def _right_in_training(subject: Subject) -> Subject | None:
+    """The layer in training, if it is given otherwise, and right in training: backward belongs to that."""
+    training = in_training(subject)
+    try:
+        judgement = judge(training.recorded(training.run().douts), ends=training.ends) if training else None
+    except Exception:  # the layer's own, or there is no rule
+        return None
+    return training if judgement and judgement.verdicts and not judgement.refuted else None
+
+
+def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Judgement:
+    """A layer may not be meant for another number of axes: a loss, or one that takes all samples for one.
+
+    The `len(t)` of a loss are samples, and of a single one the classes.
+    """
+    ranks = [[x.ndim for x in one.inputs if isinstance(x, np.ndarray)] for one in (subject, there)]
+    if judgement.elsewhere and judgement.is_loss and ranks[0] != ranks[1]:
+        return replace(judgement, not_meant=True)
+    if judgement.refuted and not judgement.elsewhere and is_of_one_sample(subject):
+        remark = "forward takes all rows for one sample, and on one line of numbers it is right"
+        names = (outcome.judged.name for outcome in judgement.refuted.values())
+        return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
+    return judgement
 
 
 def _missing(judgement: Judgement) -> Iterator[str]:
@@ -190,9 +228,7 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             judgement = judge(trace, ends=subject.ends)
             judgement.covered.add(seen)
             if judgement.refuted:
-                confirm = confirmed if judgement.only_here else uncontradicted
-                judgement = confirm(judgement, subject, first)
-                return judgement, [], subject
+                return confirmed(judgement, subject, first), [], subject
             judgement, there = on_other_sides(subject, judgement, seen)
             return judgement, [], there
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not

@@ -265,11 +265,11 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
 
 def _fair(report: Report, used: UsedExample) -> Report:
     """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others."""
-    wrong = {id(f) for f in report.findings if f.severity == "error" and isinstance(f.reason, Refuted)}
+    wrong = {id(f): str(f.argument) for f in report.findings if f.severity == "error" and isinstance(f.reason, Refuted)}
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
-    if not agrees(layer, ordered, itself.example.init):
+    if not agrees(layer, ordered, itself.example.init, wrong.values()):
         return report
     doubt = f"{itself.said} it is right: it may not be meant for other numbers"
     found = (
@@ -286,7 +286,7 @@ def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
         return item
     if item.severity != "error" or name not in chosen.chosen:
         return item
-    if chosen.mended:
+    if chosen.mended or len(item.got) > len(item.expected) + 1:
         doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
     elif item.reason.zero:
         doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"

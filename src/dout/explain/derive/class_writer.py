@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from dout.clock import check_time
 from dout.errors import DoutError, TargetError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
@@ -123,6 +124,7 @@ def _written(
     every = list(dict.fromkeys([*runs, *others]))
     ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
     for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
+        check_time()
         try:
             graphs = [
                 backward_graph(run, stable=way.stable, steps=way.steps, simplify_elementwise=shorter) for run in runs

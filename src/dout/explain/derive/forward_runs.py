@@ -14,6 +14,7 @@ from dout.adapt.interface.adapted_layer import set_up
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
+from dout.clock import check_time
 from dout.graph import INPUT, Graph, Node, topological
 from dout.judge.judged_run import is_label
 from dout.rewrite.window_forms import window_forms
@@ -173,6 +174,7 @@ def _is_floats(item: Any) -> bool:
 
 def recorded(subject: ForwardSubject) -> ForwardRun:
     """Record the forward on the subject's example. Raises what the user's code raises, and what `record` does."""
+    check_time()
     ordered, keywords = subject.arguments
     layer: Any = None
     before: Any = None

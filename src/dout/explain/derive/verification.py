@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.clock import check_time
 from dout.explain.derive.forward_runs import ForwardSubject, is_same
 from dout.explain.model.explanation import Phrase
 from dout.grad import backpropagate
@@ -53,6 +54,7 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
     words: dict[str, str] = {}
     try:
         for i, subject in enumerate(sorted(subjects, key=elements_of)):
+            check_time()
             because = _runs_alike(subject, make) or _judged(subject, make, wanted, words, thorough=i < _THOROUGH)
             if because:
                 return Verdicts(words, because)
@@ -136,6 +138,7 @@ def _judged(
     if missing:
         return Phrase("derive missing", {"names": ", ".join(missing)})
     for point in _points(judge) if thorough else _few_points(judge):
+        check_time()
         try:
             outcomes, _, _ = outcomes_at(judge, point)
         except (NoRuleError, ValueError, IndexError, TypeError):

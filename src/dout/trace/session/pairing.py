@@ -214,7 +214,8 @@ def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
         yield first._replace(gradient=reduce(add, parts.values()))
 
 
-_VALUES, _SLOPES = ("data", "value", "array", "values", "val", "w"), ("grad", "gradient", "grads", "dvalue", "dw", "d")
+_VALUES = ("data", "value", "array", "values", "val", "w", "params")
+_SLOPES = ("grad", "gradient", "grads", "dvalue", "dw", "d")
 
 
 def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:

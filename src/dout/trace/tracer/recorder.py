@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dout.clock import check_time
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
 from dout.ops import PRIMITIVES, kind_of
@@ -42,6 +43,7 @@ class Recording(RunRecord):
         """Run a primitive on the real values and record it."""
         if not self.live:
             return primitive.apply([plain_deep(operand) for operand in operands], static)
+        check_time()
         first, nodes, values = None, [], []
         for operand in operands:
             if type(operand) is np.ndarray:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dout.adapt.source import has_no_return
+from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients
+from dout.run import attributes_of
 
 RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
@@ -16,20 +20,22 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield an error if backward gives nothing and has no `return`; else a note for each missing gradient.
 
     It is a warning for a parameter beside others that have one, and for an input whose gradient backward computes; an
-    error for an input if backward has no `return`. The gradient of a parameter that is computed and forgotten is D108.
+    error for an input if backward has no `return`, unless it holds other layers: nobody asks a whole network for the
+    gradient of its data. The gradient of a parameter that is computed and forgotten is D108.
     """
     examination = judgement.examination
     missing = [] if examination is None else list(missing_gradients(examination))
     if examination is None or not missing:
         return
-    has_none = has_no_return(type(subject.again()).backward)
-    if not examination.judged and has_none:
+    layer = subject.again()
+    has_none, is_network = has_no_return(type(layer).backward), _holds_layers(layer)
+    if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
         yield RULE.about(subject, message, argument=first.name, severity="error")
         return
-    gives_none = has_none and not any(examination.call.gradients or ())
+    gives_none = has_none and not is_network and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)
     for name, _, is_parameter in missing:
         if name in forgotten and is_parameter:
@@ -42,3 +48,10 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         is_doubtful = name in forgotten or (is_parameter and judgement.parameters)
         severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
         yield RULE.about(subject, message, argument=name, severity=severity)
+
+
+def _holds_layers(layer: Any) -> bool:
+    """Whether a layer has others among its attributes, alone or in a list or a dict."""
+    held = attributes_of(layer).values()
+    inner = (item for x in held for item in (x.values() if isinstance(x, dict) else x if isinstance(x, list) else [x]))
+    return any(Target(type(item)).has_both for item in inner if type(item).__module__ != "builtins")

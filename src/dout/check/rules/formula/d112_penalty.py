@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dout.check.conventions.convention import BY_BACKWARD_ALONE
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
@@ -15,6 +16,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one note for all parameters that are drawn towards 0 by backward alone."""
     if penalised := keeping(judgement, Word.PENALISED):
         at = f" {judgement.elsewhere}" if judgement.elsewhere else ""
-        reasons = ", ".join(convention.because for convention in penalised.values())
-        message = f"in the {gradient_of([*penalised])}{at} {reasons}: the loss that is reported lacks it"
+        added = ", ".join(kept.because.removesuffix(BY_BACKWARD_ALONE) for kept in penalised.values())
+        says = f"in the {gradient_of([*penalised])}{at} {added}{BY_BACKWARD_ALONE}"
+        message = f"{says}: the loss that is reported lacks it"
         yield RULE.about(subject, message, cause="penalty", **told(penalised))

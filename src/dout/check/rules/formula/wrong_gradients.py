@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.adapt.interface.interface import RATE_ROLE
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
+from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes, smallest_failing
 from dout.check.repair.derived_backward import DERIVED
@@ -32,7 +35,9 @@ MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has 
 
 @dataclass(frozen=True, eq=False)
 class WrongGradient:
-    """A refuted gradient. `unused` says that forward makes no use of its parameter: it may be a copy that packs others.
+    """A refuted gradient. `unused` says that forward makes no use of its parameter.
+
+    It is `forgotten` if no method but backward reads it: else it may be a copy that packs others, or turned off.
 
     `only` says at which inputs or settings it is wrong, where it is right on the given ones. If the layer may be
     `not_meant` for these, as inputs with another number of axes, it is a warning.
@@ -43,6 +48,7 @@ class WrongGradient:
     failing: Failing | None = None
     ignores_dout: bool = False
     unused: bool = False
+    forgotten: bool = False
     only: str = ""
     not_meant: bool = False
 
@@ -77,18 +83,35 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
     too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
     found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
     latest = spent() + MOST_SECONDS
+    lacks = any(item.parameter for item in missing_gradients(examination))
     return [
         WrongGradient(
             outcome,
             cause=_remarked(found.get(node), outcome, judgement),
             failing=None if too_slow or spent() > latest else smallest_failing(subject, examination, outcome),
             ignores_dout=ignores_dout,
-            unused=outcome.judged.parameter and node not in examination.derived,
+            unused=(unused := outcome.judged.parameter and node not in examination.derived),
+            forgotten=unused and not lacks and _is_never_read(subject, outcome.judged.name),
             only=only,
             not_meant=not_meant,
         )
         for node, outcome in refuted.items()
     ]
+
+
+def _is_never_read(subject: Subject, name: str) -> bool:
+    """Whether no method but the constructor and backward names a parameter, and backward makes no step of its own."""
+    interface = subject.interface
+    if not name.isidentifier() or (interface is not None and (interface.rate or RATE_ROLE in interface.roles)):
+        return False
+    cls = type(subject.again())
+    own = {"__init__", "backward", interface.backward if interface else ""}
+    methods = [getattr(cls, name, None) for name in dir(cls) if name not in own]
+    try:
+        texts = [inspect.getsource(method) for method in methods if inspect.isfunction(method)]
+    except (OSError, TypeError):
+        return False
+    return bool(texts) and not any(re.search(rf"\b{name}\b", text) for text in texts)
 
 
 def _remarked(cause: Cause | None, outcome: Outcome, judgement: Judgement) -> Cause | None:
@@ -128,7 +151,7 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
         details["severity"] = "warning"
     if wrong.unused:
         message = f"forward makes no use of {name}, and backward gives a gradient for it that is not 0"
-        details["severity"] = "warning"
+        details["severity"] = "error" if wrong.forgotten else "warning"
     if cause is not None:
         details |= {"cause": cause.word, "fix": cause.fix, "first_wrong": cause.first_wrong}
     if failing is not None:

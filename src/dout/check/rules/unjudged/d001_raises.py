@@ -11,6 +11,7 @@ from dout.check.lab.probe import CrashError
 from dout.check.report.rule import Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding, Raised
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
 from dout.run import quiet
 
@@ -22,8 +23,11 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     always = all_chosen and is_own_fault(error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
+    where = raised_at(error)
+    if where is None and not subject.inputs:  # its parts have the inputs, and the gradients
+        return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
-    return RULE.finding(message, raised_at(error), layer=subject.name, cause=reason.name, reason=reason)
+    return RULE.finding(message, where, layer=subject.name, cause=reason.name, reason=reason)
 
 
 def _takes_its_inputs(subject: Subject) -> bool:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from dout.adapt.interface.interface import Interface
+from dout.adapt.search.refusals import takes_target
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source import parts_in
 from dout.adapt.source.empty_methods import kept_when_called
+from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.lab.probe import MOST_SECONDS, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
 from dout.run import PlainRun, attributes_of
+from dout.trace.session.pairing import pairs
 
 RULE = Rule("D002", "note", "could not be judged")
+NOTHING = 1e-12  # of a gradient: what rounding leaves of one that is 0
 
 
 def check(lab: Lab) -> Findings:
@@ -41,6 +46,44 @@ def called_first(subject: Subject, error: Exception) -> Finding | None:
         return None
     message = f"{subject.name} needs self.{lacks}, which its __call__ sets: it computes in a graph of its own"
     return RULE.finding(message, raised_at(error), layer=subject.name)
+
+
+def misread(subject: Subject) -> Finding | None:
+    """Return the note on a layer whose interface only seemed to fit, and whose gradients are therefore not judged.
+
+    Its backward takes the target for what was given as `dout`: then every gradient is 0 where that is what forward
+    gives. Or it gives a Jacobian, which has the shape of a square input by chance.
+    """
+    if subject.interface is None or subject.interface.is_plain:
+        return None
+    backward = subject.interface.backward
+    if _takes_the_target(subject):
+        return RULE.finding(takes_target(Target(subject.again()), backward), layer=subject.name)
+    if _is_jacobian(subject, subject.interface):
+        message = f"{backward} gives another shape than its input's: it may be a Jacobian"
+        return RULE.finding(message, layer=subject.name)
+    return None
+
+
+def _takes_the_target(subject: Subject) -> bool:
+    before = attributes_of(subject.again())
+    try:
+        run = subject.run(douts=tuple(subject.run().outputs))
+    except Exception:  # the layer's own
+        return False
+    found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
+    return bool(found) and all(np.max(np.abs(g), initial=0.0) <= NOTHING for g in found if g is not None)
+
+
+def _is_jacobian(subject: Subject, interface: Interface) -> bool:
+    x = subject.inputs[0] if len(subject.inputs) == 1 else None
+    if not interface.local or not isinstance(x, np.ndarray) or x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        return False
+    try:
+        subject.run((x[..., :-1].copy(),))
+    except Exception as error:
+        return isinstance(error, ValueError) and raised_at(error) is None  # our product with `dout`
+    return False
 
 
 def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:

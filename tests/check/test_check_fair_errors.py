@@ -1,0 +1,233 @@
+"""What is an error, and what is not: where a layer is meant for something else than it was given."""
+
+import numpy as np
+import pytest
+
+import dout
+
+
+def table(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def severities(report, code="D101"):
+    return [f.severity for f in report.findings if f.code == code]
+
+
+class SoftmaxOfAll:
+    """It knows no rows: its sums are over all that it is given."""
+
+    def forward(self, x):
+        e = np.exp(x - np.max(x))
+        self.y = e / np.sum(e)
+        return self.y
+
+    def backward(self, dout):
+        return self.y * (dout - np.sum(dout * self.y, axis=-1, keepdims=True))
+
+
+class SoftmaxOfRows(SoftmaxOfAll):
+    def forward(self, x):
+        e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        self.y = e / np.sum(e, axis=-1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        return self.y * (dout - np.sum(dout * self.y))
+
+
+def test_a_layer_of_one_sample_may_not_be_meant_for_rows():
+    assert severities(dout.check(SoftmaxOfAll, table(3, 4))) == ["warning"]
+    assert severities(dout.check(SoftmaxOfRows, table(3, 4))) == ["error"]
+
+
+class Linear:
+    def __init__(self):
+        self.W, self.b = table(4, 3), np.zeros(3)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class Network:
+    def __init__(self):
+        self.layers = [Linear(), SoftmaxOfRows()]
+
+    def forward(self, x):
+        for layer in self.layers[:1]:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in self.layers[:1]:
+            dout = layer.backward(dout)
+
+
+class Forgetful(Linear):
+    def backward(self, dout):
+        super().backward(dout)
+
+
+def test_a_network_need_not_return_the_gradient_of_its_data():
+    assert severities(dout.check(Network, table(2, 4)), "D105") == ["warning"]
+    assert severities(dout.check(Forgetful, table(2, 4)), "D105") == ["error"]
+
+
+class WithoutBias(Linear):
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+
+class PerhapsWithoutBias(Linear):
+    use_bias = False
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + (self.b if self.use_bias else 0)
+
+
+def test_a_gradient_for_what_no_other_method_reads_is_an_error():
+    assert severities(dout.check(WithoutBias, table(2, 4))) == ["error"]
+    assert severities(dout.check(PerhapsWithoutBias, table(2, 4))) == ["warning"]
+
+
+class Dropout:
+    def __init__(self):
+        self.mask = np.zeros((3, 4))
+
+    def forward(self, x, training=False):
+        if not training:
+            return x
+        self.mask = np.random.default_rng(0).random(x.shape) < 0.5
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class WrongDropout(Dropout):
+    def backward(self, dout):
+        return dout * self.mask * 2
+
+
+def test_backward_belongs_to_training():
+    assert dout.check(Dropout, table(3, 4)).ok
+    assert severities(dout.check(WrongDropout, table(3, 4))) == ["error"]
+
+
+class Activation:
+    """Backward differentiates at the output instead of the input: right for relu alone."""
+
+    def __init__(self, kind="relu"):
+        self.kind = kind
+
+    def value(self, x):
+        return {"relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x))}[self.kind](x)
+
+    def slope(self, x):
+        if self.kind == "relu":
+            return (x > 0) * 1.0
+        return self.value(x) * (1 - self.value(x))
+
+    def forward(self, x):
+        self.y = self.value(x)
+        return self.y
+
+    def backward(self, dout):
+        return dout * self.slope(self.y)
+
+
+class Parametrised(Activation):
+    def __init__(self, name="relu"):
+        super().__init__(name)
+
+
+@pytest.mark.parametrize("cls", [Activation, Parametrised])
+def test_words_of_the_parents_are_tried(cls):
+    (finding,) = [f for f in dout.check(cls, table(3, 4)).findings if f.severity == "error"]
+    assert "= 'sigmoid'" in finding.message
+
+
+class Unrepeatable:
+    """Its noise comes from outside: no two calls have the same, and NumPy's own functions are not called on x alone."""
+
+    calls = 0
+
+    def forward(self, x):
+        Unrepeatable.calls += 1
+        self.x = x
+        return np.frompyfunc(lambda a: float(a) ** 3 * Unrepeatable.calls, 1, 1)(x).astype(float)
+
+    def backward(self, dout):
+        return dout * self.x
+
+
+def test_nothing_is_wrong_of_a_forward_that_differs_at_each_call():
+    report = dout.check(Unrepeatable, table(2, 3))
+    assert [v.word for v in report.verdicts] == ["inconclusive"]
+
+
+class Loss:
+    """The book's: of a single sample `len(t)` counts the classes."""
+
+    def forward(self, x, t):
+        e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=-1, keepdims=True), t
+        number = len(t) if t.ndim == 2 else 1
+        return -np.sum(t * np.log(self.y + 1e-7)) / number
+
+    def backward(self, dout=1):
+        return (self.y - self.t) / len(self.t) * dout
+
+
+def test_another_number_of_axes_of_a_loss_is_a_warning():
+    report = dout.check(Loss, table(3, 4), np.eye(4)[[1, 2, 2]])
+    assert set(severities(report)) <= {"warning"}
+
+
+class Trained:
+    """Its backward takes what the network should have given, and makes a step."""
+
+    def __init__(self):
+        self.weights, self.learning_rate = table(4, 3), 0.5
+
+    def feed_forward(self, x):
+        return x @ self.weights
+
+    def back_propagation(self, x, outputs):
+        self.weights -= self.learning_rate * x.T @ (x @ self.weights - outputs)
+
+
+def test_a_backward_that_takes_the_target_is_not_judged():
+    report = dout.check(Trained(), table(5, 4), interface="feed_forward, back_propagation(x, dout)")
+    assert not report.verdicts
+    assert any("takes the target itself" in f.message for f in report.findings)
+
+
+class Decay:
+    def __init__(self, units=3):
+        self.W, self.b = table(4, units), np.zeros(units)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout + 0.25 * self.W
+        self.db = dout.sum(axis=0) + 0.5 * self.b
+        return dout @ self.W.T
+
+
+def test_a_penalty_on_a_bias_of_zeros_is_a_convention_too():
+    report = dout.check(Decay, table(5, 4))
+    assert report.ok
+    (note,) = [f for f in report.findings if f.code == "D112"]
+    assert "0.25·W" in note.message
+    assert "0.5·b" in note.message
+    assert "units" not in note.message  # it is there as given
