@@ -110,7 +110,7 @@ STOPS = {
     "a hard exit": ("os._exit(0)", "ended the interpreter, with exit code 0"),
     "a crash": ("import ctypes\nctypes.string_at(0)", "crashed (SIGSEGV)"),
     "arguments": (
-        "import argparse\np = argparse.ArgumentParser()\np.add_argument('file')\na = p.parse_args()",
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('file')\na = p.parse_args(['--no'])",
         "exit code 2",
     ),
 }  # fmt: skip

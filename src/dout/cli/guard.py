@@ -8,19 +8,21 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
 from dout.errors import EndOfRun, LimitError
-from dout.trace.model.user_source import line_of
+from dout.trace.model.user_source import is_ours, line_of
 
 MOST_OUTPUT = 1_000_000  # characters a script may print
-_GRACE = 2.0  # seconds for the user's code to end once it was told to
+_GRACE = 5.0  # seconds for the user's code to end once it was told to
+_TICK = 0.2  # seconds between looks at the time
 
 
 class Meter(io.TextIOBase):
-    """A stdout that counts, keeps what was printed, and passes it on unchanged."""
+    """A stdout or stderr that counts, keeps what was printed, and passes it on unchanged."""
 
     def __init__(self, through: TextIO | None) -> None:
         self.through = through
@@ -44,7 +46,9 @@ class Meter(io.TextIOBase):
         return self.through.fileno() if self.through is not None else 1
 
     def write(self, text: str) -> int:
-        """Keep and pass on; beyond the limit the script is stopped."""
+        """Keep and pass on; beyond the limit the script is stopped. What it says of being stopped is dropped."""
+        if EndOfRun.begun:
+            return len(text)
         self.count += len(text)
         if self.count > MOST_OUTPUT:
             where = line_of(sys._getframe(1))
@@ -83,10 +87,10 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
     With `capture` nothing reaches the real stdout, also not from C code and child processes; the Meter has it all.
     Raises LimitError naming the line that was running.
     """
-    meter = Meter(None if capture else sys.stdout)
+    meter, EndOfRun.begun = Meter(None if capture else sys.stdout), False
     kept, folder = (sys.stdout, sys.stdin, sys.stderr), os.getcwd()  # noqa: PTH109
     with _descriptor_kept(meter) if capture else nullcontext(), open(os.devnull) as nothing:  # noqa: PTH123
-        sys.stdout, sys.stdin = meter, nothing
+        sys.stdout, sys.stdin, sys.stderr = meter, nothing, Meter(kept[2])
         try:
             with _alarm(what, timeout) as meter.over:
                 yield meter
@@ -116,19 +120,26 @@ def _descriptor_kept(meter: Meter) -> Iterator[None]:
 
 @contextmanager
 def _alarm(what: str, timeout: float) -> Iterator[Callable[[], object]]:
-    """Interrupt the user's code after `timeout` seconds; end the process if it ignores that. Yields: off."""
+    """Interrupt the user's code after `timeout` seconds, and soon again what catches that. Yields: off.
+
+    So is a program that has been told to end before. A process that ignores it is ended.
+    """
     if timeout <= 0 or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    running = [""]
+    said, until = "", time.monotonic() + timeout
 
     def ring(number: int, frame: Any) -> None:
-        where = line_of(frame)
-        running[0] = f", at {where}" if where else ""
-        raise EndOfRun(f"did not end within {timeout:g} s{running[0]}", last.cancel)
+        nonlocal said
+        if not said and time.monotonic() >= until:
+            where = line_of(frame)
+            said = f"did not end within {timeout:g} s{f', at {where}' if where else ''}"
+        elif not EndOfRun.begun or is_ours(frame.f_code.co_filename):
+            return
+        raise EndOfRun(said, last.cancel)
 
     def give_up() -> None:
-        message = f"dout: {what} did not end within {timeout:g} s{running[0]}, and cannot be interrupted there\n"
+        message = f"dout: {what} {said or f'did not end within {timeout:g} s'}, and cannot be interrupted there\n"
         os.write(2, message.encode("utf-8", "replace"))
         os._exit(2)
 
@@ -136,7 +147,7 @@ def _alarm(what: str, timeout: float) -> Iterator[Callable[[], object]]:
     last = threading.Timer(timeout + _GRACE, give_up)
     last.daemon = True
     last.start()
-    signal.setitimer(signal.ITIMER_REAL, timeout)
+    signal.setitimer(signal.ITIMER_REAL, min(timeout, _TICK), _TICK)
 
     def call_off() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)

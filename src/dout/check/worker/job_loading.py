@@ -6,7 +6,6 @@ import ast
 import builtins
 import importlib
 import os
-import re
 import sys
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from dout.run import names_of
 from dout.run.attributes import qualname_of
 from dout.trace.model.user_source import is_user_code
 from dout.trace.program import notebooks
+from dout.trace.program.main_module import as_main
 from dout.trace.program.missing_files import missing_files
 from dout.trace.program.project_root import at_home, free_name, home, loaded, name_in_package
 from dout.trace.program.removed_numpy_names import Removed
@@ -93,17 +93,13 @@ class Loading:
         cells = notebooks.cells_of(path) if is_notebook else [text]
         parts = {f"{path}, cell {n}" if is_notebook else str(path): cell for n, cell in enumerate(cells, 1)}
         self._prepare()
-        observer, arguments, here = Observer(str(path)), sys.argv, os.getcwd()  # noqa: PTH109
-        main = ModuleType("__main__")
-        main.__file__ = str(path)
-        home_ = home(path, text)
-        sys.path[:0] = home_.folders
-        if re.search(r"^\s*from \.", text, re.MULTILINE):
-            main.__package__ = home_.name.rpartition(".")[0]
-        sys.argv, sys.modules["__main__"] = [str(path)], main
-        said = partial(self.send, "data")
+        observer, here, said = Observer(str(path)), os.getcwd(), partial(self.send, "data")  # noqa: PTH109
         try:
-            with script_imports(said), missing_files(path, said, apart=not self.rules.isolated):
+            with (
+                as_main(path, text, (), said) as main,
+                script_imports(said),
+                missing_files(path, said, apart=not self.rules.isolated),
+            ):
                 self.kept.take()
                 self._run.hears = observer.hear
                 for name, part in parts.items():
@@ -112,7 +108,6 @@ class Loading:
                 self._run.tests(main, str(path))
         finally:
             self.kept.take()
-            sys.argv = arguments
             os.chdir(here)
         return observer
 

@@ -8,8 +8,10 @@ where a file names such a number, as in `x.reshape(60000, 784)`.
 from __future__ import annotations
 
 import ast
+import contextlib
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import is_user_code
+from dout.trace.program import downloads, pictures, preparation, tables
 from dout.trace.program.notebooks import source_of
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.program.torch_data import Compose, DataLoader, Normalize, Pictures, ToTensor
@@ -40,47 +43,64 @@ def loader(name: str, said: Callable[[str], None]) -> Any:
     `said` hears which data a program was given.
     """
     name = _short(name)
-    return _told(name, said) if name in _LOADERS else None
+    return _told(name, said) if name in _LOADERS else _TOOLS.get(name)
 
 
 def is_before_loader(name: str) -> bool:
     """Whether a dotted name is that of a module with a loader in it."""
-    return any(known.startswith(f"{_short(name)}.") for known in _LOADERS)
+    return any(known.startswith(f"{_short(name)}.") for known in (*_LOADERS, *_TOOLS))
 
 
 def _short(name: str) -> str:
-    """The name of a part of Keras without that of the library that it came in."""
-    return name.removeprefix("tensorflow.").removeprefix("python.")
+    """The name of a loader without the libraries and packages that it comes in."""
+    name = name.removeprefix("tensorflow.").removeprefix("python.")
+    return re.sub(r"^(\w+\.)+(?=mnist\.load_mnist$)", "", name)  # the book's, in a package of any name
 
 
 def _told(name: str, said: Callable[[str], None]) -> Any:
     def load(*args: Any, **kwargs: Any) -> Any:
-        if not name.endswith(_HELPERS):
-            said(f"stand-in data for {name}: numbers drawn at random, in the shape of the real ones")
+        said(f"stand-in data for {name}: numbers drawn at random, in the shape of the real ones")
         return _LOADERS[name](*args, **kwargs)
 
     return load
 
 
 def _rows(most: int) -> int:
-    """How many rows of a set are made: as many as the program's files can ask for, at most as many as it has."""
+    """How many rows of a part of a set are made: as many as the program's files can ask for.
+
+    Where they name a number of at least half of its rows, it is whole: others may be for a part of their own.
+    """
+    largest = max((number for text in _users_texts() for number in _numbers_in(text) if number <= most), default=0)
+    return most if 2 * largest >= most else max(_FEWEST, largest)
+
+
+def _users_texts() -> Iterator[str]:
+    """The texts of the user's files that have been imported."""
     files = {str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())}
-    users = [Path(file) for file in files if file.endswith((".py", ".ipynb")) and is_user_code(file)]
-    return min(most, max([_FEWEST, *map(_largest_number, users)]))
-
-
-def _largest_number(file: Path) -> int:
-    try:
-        return _largest_in(source_of(file))
-    except (SyntaxError, ValueError, OSError):
-        return 0
+    for file in files:
+        if file.endswith((".py", ".ipynb")) and is_user_code(file):
+            with contextlib.suppress(ValueError, OSError, SyntaxError):
+                yield source_of(Path(file))
 
 
 @lru_cache(maxsize=256)
-def _largest_in(text: str) -> int:
-    """The largest whole number that a program's text names; each part of each set asks for it."""
-    tree = ast.parse(text)
-    return max((n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int), default=0)
+def _numbers_in(text: str) -> frozenset[int]:
+    """The whole numbers that a program's text names; each part of each set asks for them."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    return frozenset(n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int)
+
+
+def mentions(*words: str) -> bool:
+    """Whether a file of the program has one of these words."""
+    return any(re.search(rf"\b({'|'.join(words)})\b", text) for text in _users_texts())
+
+
+def reads_images() -> bool:
+    """Whether a file of the program reads images."""
+    return mentions("imread", r"Image\.open", "load_img")
 
 
 def images(kind: str, part: int = 0) -> tuple[Any, Any]:
@@ -132,7 +152,7 @@ def _read_data_sets(folder: str = "", one_hot: bool = False, **kwargs: Any) -> A
 class _Bunch(dict[str, Any]):
     """What the loaders of scikit-learn return: a dict with attributes."""
 
-    __getattr__ = dict.__getitem__
+    __getattr__, __setattr__ = dict.__getitem__, dict.__setitem__
 
 
 def _table(kind: str, return_X_y: bool = False, n_class: int = 10, **kwargs: Any) -> Any:
@@ -171,21 +191,6 @@ def _made(
     return _drawn(rows, n_features or columns, classes and (n_classes or classes))
 
 
-def _split(*arrays: Any, test_size: float | None = None, train_size: float | None = None, shuffle: bool = True,
-           **kwargs: Any) -> list[Any]:  # fmt: skip
-    """`train_test_split` of scikit-learn."""
-    count = len(arrays[0])
-    share = test_size if test_size is not None else 0.25 if train_size is None else None
-    held = count - _part(train_size or 0, count) if share is None else _part(share, count)
-    order = np.random.default_rng(0).permutation(count) if shuffle else np.arange(count)
-    train, test = (order[held:], order[:held]) if shuffle else (order[: count - held], order[count - held :])
-    return [np.asarray(array)[places] for array in arrays for places in (train, test)]
-
-
-def _part(size: float, count: int) -> int:
-    return size if isinstance(size, int) else int(np.ceil(size * count))
-
-
 def _spiral(samples: int, classes: int) -> tuple[Any, Any]:
     """Arms of a spiral around the origin, as the book's `spiral_data` gives: points in the plane, classes as uint8."""
     draw = np.random.default_rng(0)
@@ -221,29 +226,47 @@ def _pictures(kind: str, root: Any = "", train: bool = True, transform: Any = No
     return Pictures(*images(kind, part=int(not train)), transform, target_transform)
 
 
+def _load_mnist(normalize: bool = True, flatten: bool = True, one_hot_label: bool = False) -> Any:
+    """The book's loader: images from 0 to 1, as rows or with one channel, of the two parts."""
+
+    def part(pictures: Any, labels: Any) -> Any:
+        rows = as_rows(pictures) if normalize else pictures.reshape(len(pictures), -1)
+        shaped = rows if flatten else rows.reshape(-1, 1, *pictures.shape[1:])
+        return shaped, _one_hot(labels, 10, int) if one_hot_label else labels
+
+    return part(*images("mnist")), part(*images("mnist", 1))
+
+
 _TORCHVISION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10", "CIFAR100": "cifar100"}
 _LOADERS: dict[str, Callable[..., Any]] = {
     **{f"torchvision.datasets.{name}": partial(_pictures, kind) for name, kind in _TORCHVISION.items()},
-    "torchvision.transforms.Compose": Compose,
-    "torchvision.transforms.ToTensor": ToTensor,
-    "torchvision.transforms.Normalize": Normalize,
-    "torch.utils.data.DataLoader": DataLoader,
     "sklearn.datasets.fetch_openml": _open_set,
     "sklearn.datasets.fetch_mldata": _open_set,
     **{f"keras.datasets.{kind}.load_data": partial(_keras, kind) for kind in _IMAGES},
-    "keras.utils.to_categorical": _one_hot,
-    "keras.utils.np_utils.to_categorical": _one_hot,
     "examples.tutorials.mnist.input_data.read_data_sets": _read_data_sets,
     **{f"sklearn.datasets.load_{kind}": partial(_table, kind) for kind in _TABLES},
     **{f"sklearn.datasets.{name}": partial(_made, 2, classes) for name, classes in _SHAPED.items()},
     "sklearn.datasets.make_blobs": partial(_made, 2, 3),
     "sklearn.datasets.make_classification": partial(_made, 20, 2),
     "sklearn.datasets.make_regression": partial(_made, 100, 0),
-    "sklearn.model_selection.train_test_split": _split,
     **{f"mnist.{part}_images": lambda part=i: images("mnist", part)[0] for i, part in enumerate(("train", "test"))},
     **{f"mnist.{part}_labels": lambda part=i: images("mnist", part)[1] for i, part in enumerate(("train", "test"))},
+    "mnist.load_mnist": _load_mnist,
     "nnfs.datasets.spiral_data": _spiral,
     "nnfs.datasets.vertical_data": _vertical,
     "nnfs.datasets.sine_data": _sine,
+    **pictures.READERS,
 }
-_HELPERS = ("to_categorical", "train_test_split", "DataLoader", "Compose", "ToTensor", "Normalize")
+_TOOLS: dict[str, Any] = {  # what works on data: no data are stood for
+    "torchvision.transforms.Compose": Compose,
+    "torchvision.transforms.ToTensor": ToTensor,
+    "torchvision.transforms.Normalize": Normalize,
+    "torch.utils.data.DataLoader": DataLoader,
+    "keras.utils.to_categorical": _one_hot,
+    "keras.utils.np_utils.to_categorical": _one_hot,
+    **dict.fromkeys(("munch.Munch", "easydict.EasyDict", "attrdict.AttrDict"), _Bunch),
+    **downloads.NAMES,
+    **pictures.HELPERS,
+    **preparation.TOOLS,
+    **tables.NAMES,
+}

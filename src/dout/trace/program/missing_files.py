@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -23,10 +24,12 @@ from dout.trace.program.guarded_lines import is_guarded
 from dout.trace.program.project_root import folders_above
 
 _READERS = re.compile(  # files of what reads data for the user's code
-    r"[/\\](numpy|pandas|dout)[/\\]|[/\\](gzip|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
+    r"[/\\](numpy|pandas|PIL|imageio|skimage|matplotlib|dout)[/\\]|[/\\](gzip|glob|bz2|lzma|tarfile|zipfile|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
 )
 _MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
+_FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can be stood for
+_CLASSES, _IMAGES = 10, 20  # of a folder that is not there: folders in it, and images in each
 _WAIT = 10.0  # seconds that a server may take to answer
 
 
@@ -45,10 +48,12 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
             (io, "open", files.open),
             (os.path, "exists", files.exists),
             (os.path, "isfile", files.isfile),
+            (os.path, "isdir", files.isdir),
+            (os, "listdir", files.listdir),
         ]
+        answers += [(os, act, files.apart(getattr(os, act), is_plain=not apart)) for act in _ACTS]
         if apart:
             files.scratch = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))
-            answers += [(os, act, files.apart(getattr(os, act))) for act in _ACTS]
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
@@ -57,6 +62,9 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
             ends.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, answer)
         ends.enter_context(when_imported("urllib.request", files.take_downloads))
+        ends.enter_context(when_imported("glob", files.take_glob))
+        for module, name in (("tarfile", "bltn_open"), ("bz2", "_builtin_open")):
+            ends.enter_context(when_imported(module, partial(files.take_open, name)))
         yield
 
 
@@ -106,17 +114,22 @@ class _Files:
         self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
         ends.callback(setattr, self, "over", True)
         self._open, self._exists, self._isfile = builtins.open, os.path.exists, os.path.isfile
+        self._isdir, self._listdir = os.path.isdir, os.listdir
+        self.listed: dict[str, list[str]] = {}  # folders that are not there, and what is said to be in them
         self._fetch: Any = None
 
-    def apart(self, act: Callable[..., None]) -> Callable[..., None]:
-        """An act on files and folders that goes to those that were written apart; on others it does nothing."""
+    def apart(self, act: Callable[..., None], *, is_plain: bool) -> Callable[..., None]:
+        """An act on files and folders that goes to those that were written apart; on others `is_plain`, or nothing."""
 
         def answer(*paths: Any, **kwargs: Any) -> None:
+            if is_plain and not any(isinstance(p, str | os.PathLike) and _key(p) in self.instead for p in paths):
+                return act(*paths, **kwargs)
             own = [self.instead.get(_key(p), p) if isinstance(p, str | os.PathLike) else p for p in paths]
             with contextlib.suppress(OSError):
                 act(*own, **kwargs)
                 if act.__name__ in ("rename", "replace") and _key(paths[0]) in self.instead:
                     self.instead[_key(paths[1])] = os.fspath(own[1])
+            return None
 
         return answer
 
@@ -126,10 +139,29 @@ class _Files:
         self.ends.callback(setattr, module, "urlopen", self._fetch)
         module.urlopen = self.fetch
 
+    def take_glob(self, module: Any) -> None:
+        """Answer for `glob`: of a pattern that nothing fits, the names of files that are stood for."""
+
+        def found(pattern: Any, *args: Any, **options: Any) -> Iterator[str]:
+            names, text = list(plain(pattern, *args, **options)), str(pattern).replace("\\", "/")
+            if not names and _FILES.search(text) and _asks(sys._getframe(1), unguarded=True):
+                self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
+                names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
+            return iter(names)
+
+        plain = module.iglob  # which `glob` calls, too
+        self.ends.callback(setattr, module, "iglob", plain)
+        module.iglob = found
+
+    def take_open(self, name: str, module: Any) -> None:
+        """Answer for a module's own name of `open`."""
+        self.ends.callback(setattr, module, name, getattr(module, name))
+        setattr(module, name, self.open)
+
     def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         """As `open`."""
         if isinstance(file, str | os.PathLike) and kwargs.get("opener") is None and not self.over:
-            file = self._written(file, mode) if set(mode) & set("wax+") else self._read(file)
+            file = self._written(file, mode) if set(mode) & set("wax+") else self._read(file, "b" not in mode)
         return self._open(file, mode, *args, **kwargs)
 
     def exists(self, file: Any) -> bool:
@@ -139,6 +171,26 @@ class _Files:
     def isfile(self, file: Any) -> bool:
         """As `os.path.isfile`, of the same files."""
         return self._isfile(file) or self._is_known(file)
+
+    def isdir(self, folder: Any) -> bool:
+        """As `os.path.isdir`: also of a folder that is stood for."""
+        return self._isdir(folder) or (isinstance(folder, str | os.PathLike) and _key(folder) in self.listed)
+
+    def listdir(self, folder: Any = ".") -> list[str]:
+        """As `os.listdir`: of a folder of images that is not there, ten folders of some images each."""
+        from dout.trace.program.data_sets import reads_images
+
+        if not isinstance(folder, str | os.PathLike) or self._isdir(folder):
+            return self._listdir(folder)
+        elsewhere = next((str(f / folder) for f in self.folders if self._isdir(f / folder)), None)
+        if elsewhere is not None or not _asks(sys._getframe(1), unguarded=True) or not reads_images():
+            return self._listdir(elsewhere or folder)
+        key = _key(folder)
+        if key not in self.listed:
+            inner = os.path.dirname(key) in self.listed  # noqa: PTH120 - which is a text
+            self.said(f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random")
+            self.listed[key] = [f"{i}.png" for i in range(_IMAGES)] if inner else [str(i) for i in range(_CLASSES)]
+        return list(self.listed[key])
 
     def _is_known(self, file: Any) -> bool:
         if not isinstance(file, str | os.PathLike) or self._exists(file) or not _asks(sys._getframe(2)):
@@ -160,25 +212,29 @@ class _Files:
 
             return addinfourl(self._open(made, "rb"), Message(), address, 200)
 
-    def _read(self, file: str | os.PathLike[str]) -> Any:
+    def _read(self, file: str | os.PathLike[str], as_text: bool) -> Any:
         if self._exists(file) and _key(file) not in self.instead:
             return file
         found = self._elsewhere(file) if _asks(sys._getframe(2)) else None
         if found is not None and _key(file) not in self.instead:
             self.said(f"the file {os.fspath(file)} is not in the working folder: {found} was read")
-        return found or self._stand_in(file) or file
+        return found or self._stand_in(file, as_text) or file
 
     def _elsewhere(self, file: str | os.PathLike[str]) -> str | None:
         """The file under its name in a folder above the script, or what stands for it."""
         if _key(file) in self.instead:
             return self.instead[_key(file)]
-        places = (str(folder / file) for folder in self.folders if os.fspath(file))  # of an absolute path: itself
+        name = os.fspath(file).replace("\\", "/")  # as Windows writes it
+        places = (str(folder / name) for folder in self.folders if name)  # of an absolute path: itself
         return next(filter(self._isfile, places), None)
 
-    def _stand_in(self, file: str | os.PathLike[str]) -> str | None:
+    def _stand_in(self, file: str | os.PathLike[str], as_text: bool = False) -> str | None:
+        if not _asks(sys._getframe(2), unguarded=True):
+            return None
         from dout.trace.program.data_files import content  # few programs need it
 
-        data = content(Path(file).name) if _asks(sys._getframe(2), unguarded=True) else None
+        name = os.fspath(file).replace("\\", "/").rpartition("/")[2]
+        data = content(name, as_text=as_text)
         if data is None:
             return None
         self.said(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")

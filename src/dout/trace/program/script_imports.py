@@ -22,9 +22,9 @@ from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
 
 _LIKE_NUMPY = frozenset({"cupy", "autograd.numpy", "minpy.numpy"})
-_RENAMED = {  # modules of Python 2, and what they are called since
+_RENAMED = {  # modules of Python 2, and others, and what they are called since
     "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io",
-    "urllib2": "urllib.request",
+    "urllib2": "urllib.request", "glob2": "glob",
 }  # fmt: skip
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
@@ -59,11 +59,14 @@ class _Finder(Loader):
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """A spec of the user's module in another folder, or of what stands for a library; None where there is none."""
         top = name.partition(".")[0]
-        if top in self.made:
+        if top in self.made or name.rpartition(".")[0] in self.made:
             return self._standing(name)
         frame = _importing(sys._getframe(1))
-        if frame is None or path is not None or _is_expected(frame):
+        if frame is None or _is_expected(frame):
             return None
+        if path is not None:  # a part of a package of the user's: it may not have been built
+            self.said(f"{name} cannot be found")
+            return self._standing(name)
         file = frame.f_code.co_filename
         if reach(top, Path(file)):
             return PathFinder.find_spec(name, path, target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 from dout.run import is_class, mro_of
@@ -20,30 +21,50 @@ KNOWN = frozenset({
     "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
     "texttable", "visdom", "wget", "google", "progressbar",
-    "terminaltables", "halo", "alive_progress", "pyfiglet",
+    "terminaltables", "halo", "alive_progress", "pyfiglet", "easydict", "attrdict", "pyximport", "Cython", "mpi4py",
 })  # fmt: skip
 
 
 class NeedsError(BaseException):
-    """The user's code used what is not there. No Exception: their `except Exception` does not hide the reason."""
+    """The user's code used what is not there. No Exception: their `except Exception` does not hide the reason.
+
+    `first` is that of the program that runs, as long as it goes on: what runs tests catches everything.
+    """
+
+    first = ""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        NeedsError.first = NeedsError.first or reason
 
 
 class Missing:
-    """Something that is not there: it can be named, imported from, derived from and annotated with, and no more."""
+    """Something that is not there: it can be named, imported from, derived from and annotated with, and no more.
 
-    def __init__(self, reason: str) -> None:
-        self.__dict__["_reason"] = reason
+    One that is `idle` can be called, too, if nobody takes the result: `torch.manual_seed(0)` alone does no harm.
+    """
+
+    def __init__(self, reason: str, *, idle: bool = False) -> None:
+        self.__dict__.update(_reason=reason, _idle=idle)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return self
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused, or nothing."""
+        return self if self._idle and _is_dropped(sys._getframe(1)) else self._refuse()
+
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise NeedsError(f"needs {self._reason}")
 
-    __call__ = __getitem__ = __iter__ = __len__ = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
-    __setattr__ = __setitem__ = __contains__ = __enter__ = __next__ = __neg__ = __abs__ = __invert__ = _refuse
+    def _nothing(self, *args: Any) -> None:
+        """A setting of what is not there."""
+
+    __setattr__ = __setitem__ = _nothing
+    __getitem__ = __iter__ = __len__ = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
+    __contains__ = __enter__ = __next__ = __neg__ = __abs__ = __invert__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _refuse
     __rpow__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = _refuse
@@ -64,6 +85,14 @@ class Missing:
 
     def __deepcopy__(self, memo: Any) -> Missing:
         return self
+
+
+def _is_dropped(frame: FrameType) -> bool:
+    """Whether nobody takes the result of the call that a frame is at."""
+    code, at = frame.f_code.co_code, frame.f_lasti + 2
+    while at < len(code) and dis.opname[code[at]] == "CACHE":
+        at += 2
+    return at < len(code) and dis.opname[code[at]] == "POP_TOP"
 
 
 class _Base:
@@ -98,7 +127,19 @@ class Quiet:
     def _same(self, *args: Any) -> Any:
         return self
 
-    __getitem__ = __enter__ = __add__ = __radd__ = __sub__ = __mul__ = __truediv__ = __or__ = _same
+    __getitem__ = __enter__ = __add__ = __sub__ = __mul__ = __truediv__ = __or__ = _same
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = _same
+
+    def _no(self, *args: Any) -> bool:
+        return False
+
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _no
+
+    def __int__(self) -> int:
+        return 0
+
+    def __float__(self) -> float:
+        return 0.0
 
     def __str__(self) -> str:
         return ""
@@ -186,7 +227,7 @@ def _nnfs(reason: str) -> Any:
 
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
-    "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable", "wget",
+    "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
     "terminaltables", "halo", "alive_progress", "pyfiglet",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
@@ -209,5 +250,5 @@ def why_absent(top: str) -> str:
 
 def stand_in(module: str, reason: str) -> Any:
     """What stands for a module that cannot be imported, or for a submodule of it."""
-    make = _MAKES.get(module.partition(".")[0], Missing)
-    return make(reason)
+    top = module.partition(".")[0]
+    return _MAKES[top](reason) if top in _MAKES else Missing(reason, idle=top in KNOWN)

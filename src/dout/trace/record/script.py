@@ -8,14 +8,11 @@ import builtins
 import dis
 import importlib.util
 import itertools
-import linecache
 import operator
-import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
@@ -29,6 +26,7 @@ from dout.judge.judged_run import elements
 from dout.trace.model.recorded import Event
 from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
+from dout.trace.program.main_module import as_main, importing_from
 from dout.trace.program.missing_files import missing_files
 from dout.trace.program.removed_numpy_names import INSTEAD, Removed
 from dout.trace.program.script_imports import script_imports
@@ -105,21 +103,18 @@ def run_script(
     """
     path = Path(path)
     text, codes = _read(path)
-    main = ModuleType("__main__")
     EndOfRun.begun = False
     has_class = re.search(r"^\s*class\b(.|\n)*\bdef (forward|backward|__call__)\b", text, re.MULTILINE) is not None
     tracer = ScriptTracer(rounds, runs_on=run_on, awaits_layers=has_class)
-    run = ScriptRun(path, main, tracer, rounds)
-    removed = Removed()
+    removed, said = Removed(), partial(tracer.note, "data")
     with (
         session(tracer, methods_of=methods_of) as state,
-        _as_main(main, path, text, arguments),
-        script_imports(partial(tracer.note, "data")),
-        missing_files(path, partial(tracer.note, "data")),
+        as_main(path, text, arguments, partial(tracer.note, "input")) as main,
+        script_imports(said),
+        missing_files(path, said),
     ):
-        main.__dict__.update(
-            __file__=str(path.absolute()), __builtins__=_builtins(tracer, state, path.suffix == notebooks.SUFFIX)
-        )
+        run = ScriptRun(path, main, tracer, rounds)
+        main.__dict__["__builtins__"] = _builtins(tracer, state, path.suffix == notebooks.SUFFIX)
         removed.install()
         try:
             for code in codes:
@@ -181,7 +176,11 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
     path = Path(path)
     text, codes = _read(path, each=True)
     home = project_root.home(path, text)
-    with _beside(path, *home.folders), script_imports(_unsaid), missing_files(path, _unsaid):
+    with (
+        importing_from([*home.folders, str(path.resolve().parent)]),
+        script_imports(_unsaid),
+        missing_files(path, _unsaid),
+    ):
         within = project_root.name_in_package(home.name, path)
         if "." in within and (known := project_root.loaded(within, path)) is not None:
             return known  # its package has imported it
@@ -250,7 +249,7 @@ def _inside(code: CodeType) -> Iterator[CodeType]:
 
 def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
     """Run the user's code. Its exceptions become a UserCodeError with their own traceback; SystemExit ends it."""
-    kept = KeptRuntime()
+    kept, NeedsError.first = KeptRuntime(), ""
     try:
         try:
             return run()
@@ -263,7 +262,8 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
         raise UserCodeError(f"{what} {error}{at}") from None
     except SystemExit as stop:
         if stop.code not in (None, 0):
-            raise UserCodeError(f"{what} ended with exit code {stop.code}") from None
+            why = f": it {NeedsError.first}" if NeedsError.first else ""
+            raise UserCodeError(f"{what} ended with exit code {stop.code}{why}") from None
     except Exception as error:
         shown = users_traceback(error)
         raise UserCodeError(f"{what} raised {type(error).__name__}{_users_line(error)}", shown) from None
@@ -324,39 +324,6 @@ def _statements(text: str, name: str) -> Iterator[CodeType]:
 
 
 _FUTURES = reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
-
-
-@contextmanager
-def _as_main(main: ModuleType, path: Path, text: str, arguments: Sequence[str]) -> Iterator[None]:
-    """Make `main` the module `__main__`, and look for imports in the script's folder, as when Python runs it.
-
-    A script that imports from its own package is run as a part of it, as `python -m` does.
-    """
-    kept = sys.modules.get("__main__"), sys.argv
-    sys.modules["__main__"], sys.argv = main, [str(path), *arguments]
-    home = project_root.home(path, text) if "from ." in text else project_root.Home("", [])
-    try:
-        with _beside(path, *home.folders):
-            main.__dict__["__package__"] = home.name.rpartition(".")[0] or None
-            yield
-    finally:
-        if kept[0] is not None:
-            sys.modules["__main__"] = kept[0]
-        sys.argv = kept[1]
-
-
-@contextmanager
-def _beside(path: Path, *others: str) -> Iterator[None]:
-    os.environ.setdefault("MPLBACKEND", "Agg")  # plt.show() must not wait for a person
-    linecache.checkcache(str(path))
-    folders = list(dict.fromkeys([*others, str(path.resolve().parent)]))
-    sys.path[:0] = folders
-    try:
-        yield
-    finally:
-        for folder in folders:
-            if folder in sys.path:
-                sys.path.remove(folder)
 
 
 def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[str, Any]:

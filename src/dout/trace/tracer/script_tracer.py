@@ -24,6 +24,8 @@ _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
 MOST = 50_000  # nodes that are recorded of a round
 MOST_BYTES = 2_000_000_000  # of their values
+_WIDER = 2  # times as much of a call that is under way
+_LONG = "what ran before is not shown: it is long, and no backward is in it"
 _DEEP, _WIDE = 3, 1_000  # levels of a layer's attributes, and parts of each, in which arrays are looked for
 
 
@@ -67,6 +69,8 @@ class ScriptTracer(Tracer):
             self._evaluates = True
             if not self.stack:
                 self._pause()
+            elif count >= _WIDER * MOST or self._bytes > _WIDER * MOST_BYTES:
+                self._leave_out()
         elif not self.calls and self.awaits_layers:
             self._pause()
         elif full or (count >= WITHOUT_LAYERS and not self.calls):
@@ -78,9 +82,15 @@ class ScriptTracer(Tracer):
         self.stop()
         self.paused = True
 
+    def _leave_out(self) -> None:
+        """Forget a call that goes on and on, and record no more until it has ended."""
+        under_way = self.stack
+        self._forget(_LONG)
+        self.stack, self.recording, self.paused = under_way, False, True
+
     def wake(self) -> bool:
         """Record anew from the first call of a layer on."""
-        if not self.paused or get_ident() != self.thread:
+        if not self.paused or self.stack or get_ident() != self.thread:
             return False
         self.paused, self.recording, self._woken = False, True, True
         self._forget("what ran before the first layer is not shown: it is long, and no layer is in it")
@@ -89,7 +99,7 @@ class ScriptTracer(Tracer):
     def begins(self) -> None:
         """A layer's forward begins, and no other is under way: what was an evaluation is forgotten."""
         if self._evaluates:
-            self._forget("what ran before is not shown: it is long, and no backward is in it")
+            self._forget(_LONG)
 
     def _forget(self, why: str) -> None:
         self._evaluates = False
@@ -176,7 +186,8 @@ def _lasting(item: Any) -> Any:
     """An argument, with a list for what can be gone through only once: an answer may have to be tried twice."""
     if type(item) is tuple:
         return tuple(map(_lasting, item))
-    return list(item) if isinstance(item, Iterator) and not isinstance(item, StandIn) else item
+    once = isinstance(item, Iterator) and not isinstance(item, StandIn) and not hasattr(item, "read")  # no file
+    return list(item) if once else item
 
 
 def _arrays_in(item: Any, depth: int) -> Iterator[np.ndarray[Any, Any]]:

@@ -1,0 +1,130 @@
+"""A file as the program `__main__`: where its imports count from, and the arguments that it is started with."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import linecache
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+from dout.trace.model.user_source import is_user_code
+from dout.trace.program import project_root
+from dout.trace.program.guarded_lines import is_guarded
+
+_HAS_ANSWER = frozenset({"IndexError", "LookupError", "Exception", "BaseException"})
+_NOT_NEEDED = ("*", argparse.PARSER, argparse.REMAINDER)
+_PLAIN = "1"  # for an argument of which nothing is known: a number and a name
+
+
+@contextlib.contextmanager
+def as_main(path: Path, text: str, arguments: Sequence[str], said: Callable[[str], None]) -> Iterator[ModuleType]:
+    """The module `__main__` for a program in this file, while it lasts.
+
+    Its imports are looked for in its folder and where they count from, and one that imports from its own package is
+    run as a part of it, as `python -m` does. An argument that it needs and was not given is made up: `said` hears.
+    """
+    os.environ.setdefault("MPLBACKEND", "Agg")  # plt.show() must not wait for a person
+    linecache.checkcache(str(path))
+    main, home = ModuleType("__main__"), project_root.home(path, text)
+    main.__file__ = str(path.absolute())
+    main.__package__ = home.name.rpartition(".")[0] or None if "from ." in text else None
+    own = str(path.resolve().parent)
+    is_part = "from ." in text or re.search(rf"^\s*(from|import) {re.escape(path.stem)}\.", text, re.MULTILINE)
+    folders = [*home.folders, own] if is_part else [own, *home.folders]
+    kept = sys.modules.get("__main__"), sys.argv, argparse.ArgumentParser.parse_known_args
+    sys.modules["__main__"], sys.argv = main, _Arguments([str(path), *arguments], said)
+    argparse.ArgumentParser.parse_known_args = _with_what_it_needs(kept[2], said)  # type: ignore[method-assign]
+    try:
+        with importing_from(folders):
+            yield main
+    finally:
+        if kept[0] is not None:
+            sys.modules["__main__"] = kept[0]
+        sys.argv, argparse.ArgumentParser.parse_known_args = kept[1:]  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def importing_from(folders: Sequence[str]) -> Iterator[None]:
+    """Look for imports in these folders first, while it lasts."""
+    folders = list(dict.fromkeys(folders))
+    sys.path[:0] = folders
+    try:
+        yield
+    finally:
+        for folder in folders:
+            if folder in sys.path:
+                sys.path.remove(folder)
+
+
+class _Arguments(list[str]):
+    """`sys.argv`, with an answer for arguments that were not given."""
+
+    def __init__(self, items: Sequence[str], said: Callable[[str], None]) -> None:
+        super().__init__(items)
+        self.said = said
+
+    def __getitem__(self, place: Any) -> Any:
+        """The argument at a place."""
+        frame = sys._getframe(1)
+        file = frame.f_code.co_filename
+        given = not isinstance(place, int) or place < len(self)
+        if given or not is_user_code(file) or is_guarded(frame, _HAS_ANSWER):
+            return super().__getitem__(place)
+        answer = _compared_with(f"sys.argv[{place}]", "".join(linecache.getlines(file)))
+        self.said(f"sys.argv[{place}] was answered with {answer!r}: give arguments after --")
+        return answer
+
+
+def _compared_with(expression: str, text: str) -> str:
+    """The first text that a program compares an expression with."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Compare) and ast.unparse(node.left) == expression:
+            words = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+            if words:
+                return words[0]
+    return _PLAIN
+
+
+def _with_what_it_needs(parse: Callable[..., Any], said: Callable[[str], None]) -> Callable[..., Any]:
+    """`ArgumentParser.parse_known_args`, with answers for what a program needs."""
+
+    def answer(parser: argparse.ArgumentParser, *args: Any, **options: Any) -> Any:
+        needed = [a for a in parser._actions if a.required and a.nargs not in _NOT_NEEDED]
+        needed = needed if _asking(sys._getframe(1)) else []
+        for action in needed:
+            action.required, action.default = False, _answer(action)
+            if not action.option_strings:
+                action.nargs = "*" if action.nargs == "+" else action.nargs or "?"
+        found, rest = parse(parser, *args, **options)
+        for action in needed:
+            if getattr(found, action.dest, None) is action.default:
+                name = "/".join(action.option_strings) or action.dest
+                said(f"{name} was answered with {action.default!r}: give arguments after --")
+        return found, rest
+
+    return answer
+
+
+def _asking(frame: FrameType | None) -> bool:
+    """Whether the user's code has its arguments parsed, and no library its own."""
+    while frame is not None and frame.f_code.co_filename == argparse.__file__:
+        frame = frame.f_back
+    return frame is not None and is_user_code(frame.f_code.co_filename)
+
+
+def _answer(action: argparse.Action) -> Any:
+    """A value that an argument may have."""
+    if action.choices:
+        return next(iter(action.choices))
+    one: Any = _PLAIN
+    if callable(action.type):
+        with contextlib.suppress(ValueError, TypeError, argparse.ArgumentTypeError):
+            one = action.type(_PLAIN)
+    return [one] * (action.nargs if isinstance(action.nargs, int) else 1) if action.nargs not in (None, "?") else one

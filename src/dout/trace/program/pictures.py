@@ -1,0 +1,129 @@
+"""What stands for libraries that read images (cv2, PIL, imageio, skimage), and for image files that are not there."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+_SIZES = {"mnist": (28, 28), "cifar": (32, 32, 3)}
+_ELSE = (64, 64, 3)
+_MODES = {"L": 1, "1": 1, "P": 1, "RGB": 3, "RGBA": 4}
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+def image_of(path: str) -> Any:
+    """Pixels drawn at random for an image of that path, in the size that images of its data set have."""
+    shape = next((size for word, size in _SIZES.items() if word in path.lower()), _ELSE)
+    return np.random.default_rng(zlib.crc32(path.encode())).integers(0, 256, shape, dtype=np.uint8)
+
+
+def png(pixels: Any) -> bytes:
+    """A PNG file of those pixels (ISO/IEC 15948)."""
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", width, height, 8, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    made = (_number(len(data)) + kind + data + _number(zlib.crc32(kind + data)) for kind, data in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(made)
+
+
+def _number(item: int) -> bytes:
+    return item.to_bytes(4, "big")
+
+
+def in_channels(pixels: Any, count: int) -> Any:
+    """The same image in grey (1), in colours (3), or with opacity (4)."""
+    colours = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, 2)
+    if count == 1:
+        return pixels if pixels.ndim == 2 else np.rint(colours[..., :3] @ _LUMA).astype(pixels.dtype)
+    opaque = np.full((*colours.shape[:2], 1), 255, colours.dtype)
+    return colours[..., :3] if count == 3 else np.concatenate([colours[..., :3], opaque], 2)
+
+
+def resized(pixels: Any, size: Any = None, fx: float = 1, fy: float = 1, **options: Any) -> Any:
+    """An image of that width and height: of each pixel the nearest one."""
+    height, width = pixels.shape[:2]
+    new = (round(width * fx), round(height * fy)) if size is None else tuple(size)
+    down, across = np.arange(new[1]) * height // new[1], np.arange(new[0]) * width // new[0]
+    return pixels[down][:, across]
+
+
+class StandingImage:
+    """An image as PIL has it."""
+
+    def __init__(self, pixels: Any) -> None:
+        self.pixels = np.asarray(pixels)
+        self.size = self.pixels.shape[1::-1]
+        self.width, self.height = self.size
+        self.mode = "L" if self.pixels.ndim == 2 else "RGB"
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.pixels.astype(dtype or self.pixels.dtype)
+
+    def __enter__(self) -> StandingImage:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def convert(self, mode: str = "RGB", *args: Any, **options: Any) -> StandingImage:
+        """The same in grey or in colours."""
+        return StandingImage(in_channels(self.pixels, _MODES.get(mode, 3)))
+
+    def resize(self, size: Any, *args: Any, **options: Any) -> StandingImage:
+        """The same in another size."""
+        return StandingImage(resized(self.pixels, size))
+
+    def getdata(self, *args: Any) -> Any:
+        """The pixels, one after the other."""
+        return self.pixels.reshape(-1, *self.pixels.shape[2:])
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Nothing: nobody sees it here."""
+
+    show = close = save
+
+
+def _read(path: Any, flag: int = 1, *args: Any, **options: Any) -> Any:
+    """`cv2.imread`: in grey (0), in colours (1), or as it is (-1)."""
+    pixels = image_of(str(path))
+    return pixels if flag < 0 else in_channels(pixels, 3 if flag else 1)
+
+
+def _coloured(pixels: Any, code: str, *args: Any) -> Any:
+    """`cv2.cvtColor`; the code is its name."""
+    before, after = re.fullmatch(r"(\w+?)2(\w+)", code).groups()  # type: ignore[union-attr]
+    made = in_channels(pixels, {"GRAY": 1, "BGRA": 4, "RGBA": 4}.get(after, 3))
+    return made[..., ::-1] if {before, after} == {"RGB", "BGR"} else made
+
+
+READERS: dict[str, Any] = {
+    "cv2.imread": _read,
+    "imageio.imread": lambda path, *args, **options: image_of(str(path)),
+    "imageio.v2.imread": lambda path, *args, **options: image_of(str(path)),
+    "skimage.io.imread": lambda path, as_gray=False, **options: in_channels(image_of(str(path)), 1 if as_gray else 3),
+    "matplotlib.pyplot.imread": lambda path, *args: image_of(str(path)) / np.float32(255),
+    "matplotlib.image.imread": lambda path, *args: image_of(str(path)) / np.float32(255),
+    "PIL.Image.open": lambda path, *args, **options: StandingImage(image_of(str(getattr(path, "name", path)))),
+}
+HELPERS: dict[str, Any] = {
+    "cv2.resize": lambda pixels, dsize, *args, **options: resized(pixels, dsize, **options),
+    "cv2.cvtColor": _coloured,
+    "cv2.IMREAD_GRAYSCALE": 0,
+    "cv2.IMREAD_COLOR": 1,
+    "cv2.IMREAD_UNCHANGED": -1,
+    **{f"cv2.COLOR_{code}": code for code in ("BGR2GRAY", "RGB2GRAY", "BGR2RGB", "RGB2BGR", "GRAY2RGB", "GRAY2BGR")},
+    **{f"cv2.INTER_{name}": i for i, name in enumerate(("NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4"))},
+    "PIL.Image.fromarray": lambda pixels, *args: StandingImage(pixels),
+}
+
+
+def is_image(path: str) -> bool:
+    """Whether a file's name says that it is an image."""
+    return Path(path).suffix.lower() in SUFFIXES

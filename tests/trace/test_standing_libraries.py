@@ -1,0 +1,195 @@
+"""What stands for libraries that read and prepare data, and for the data: it does what a few lines of NumPy do."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from dout.trace.program import pictures, preparation, tables
+from dout.trace.record.script import record_script
+
+LAYER = """
+from pathlib import Path
+import numpy as np
+class Scale:
+    def forward(self, x):
+        self.x = x
+        return x * 2.0
+    def backward(self, dout):
+        return dout * 2.0
+layer = Scale()
+"""
+USED = "layer.forward(np.ones(3))\nlayer.backward(np.ones(3))\n"
+
+
+def said(folder, text):
+    """What the events of a program say that runs so far that its layer is used."""
+    path = folder / "train.py"
+    path.write_text(LAYER + text + USED)
+    trace = record_script(path)
+    assert len(trace.calls) == 1
+    return [event.message for event in trace.events]
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    (tmp_path / "flowers.csv").write_text("id,width,kind\n1,0.5,a\n2,,b\n3,2.5,a\n")
+    return tables.read_csv(tmp_path / "flowers.csv")
+
+
+def test_columns_are_of_the_kind_that_their_cells_are(flowers):
+    assert [flowers[name].dtype.kind for name in flowers] == ["i", "f", "O"]
+    np.testing.assert_array_equal(flowers["width"], [0.5, np.nan, 2.5])
+    assert flowers.shape == (3, 3)
+
+
+def test_rows_and_columns_are_picked_by_place_and_by_name(flowers):
+    np.testing.assert_array_equal(flowers.iloc[:2, 0].values, [1, 2])
+    np.testing.assert_array_equal(flowers.loc[0:1, "id":"width"].values, [[1, 0.5], [2, np.nan]])
+    np.testing.assert_array_equal(flowers[flowers["kind"] == "a"]["id"], [1, 3])
+    np.testing.assert_array_equal(flowers.drop("kind", axis=1).dropna().values, [[1, 0.5], [3, 2.5]])
+    np.testing.assert_array_equal(flowers.drop([0]).index, [0, 1])
+
+
+def test_words_become_numbers(flowers):
+    flowers.iloc[np.where(flowers["kind"] == "a")[0], -1] = 0
+    flowers["kind"] = flowers["kind"].replace({"b": 1}).astype(int)
+    np.testing.assert_array_equal(flowers.kind, [0, 1, 0])
+    np.testing.assert_array_equal(tables.get_dummies(["x", "y", "x"]).values, [[1, 0], [0, 1], [1, 0]])
+
+
+def test_numbers_of_a_table_are_those_of_its_columns(flowers):
+    numbers = flowers[["id", "width"]].fillna(0.0)
+    np.testing.assert_allclose((numbers - numbers.mean()).sum(), [0, 0], atol=1e-12)
+    np.testing.assert_allclose(numbers.std(), np.std(numbers.values, 0, ddof=1))
+    np.testing.assert_array_equal(tables.concat([numbers, numbers]).values, np.tile(numbers.values, (2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("1 2\n3 4\n", {"sep": " ", "header": None}),
+        ("# no\n1\t2\n3\t4\n", {"sep": r"\s+", "names": "ab", "comment": "#"}),
+    ],
+)
+def test_other_forms_of_tables_are_read(tmp_path, text, options):
+    (tmp_path / "table").write_text(text)
+    np.testing.assert_array_equal(tables.read_csv(tmp_path / "table", **options).values, [[1, 2], [3, 4]])
+
+
+# --- preparation ------------------------------------------------------------------------------------------------------
+
+
+def test_scalers_put_every_column_at_one_scale_and_back():
+    data = np.array([[1.0, 10.0], [2.0, 10.0], [6.0, 10.0]])
+    for scaler in (preparation.StandardScaler(), preparation.MinMaxScaler()):
+        scaled = scaler.fit_transform(data)
+        np.testing.assert_allclose(scaler.inverse_transform(scaled), data)
+        np.testing.assert_array_equal(scaled[:, 1], 0)
+    np.testing.assert_allclose(scaled[:, 0], [0, 0.2, 1])
+
+
+def test_items_become_places_and_rows():
+    assert preparation.LabelEncoder().fit_transform(["b", "a", "b"]).tolist() == [1, 0, 1]
+    assert preparation.LabelBinarizer().fit_transform([7, 9, 8]).tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert preparation.OneHotEncoder().fit_transform([["a"], ["b"]]).toarray().tolist() == [[1, 0], [0, 1]]
+
+
+def test_rows_stay_with_their_labels_where_data_are_split():
+    data = np.arange(20).reshape(10, 2)
+    for first, second, t_first, t_second in (
+        preparation.train_test_split(data, data[:, 0], test_size=0.3),
+        preparation.train_test_split(data, data[:, 0], train_size=7),
+    ):
+        assert (len(first), len(second)) == (7, 3)
+        np.testing.assert_array_equal(np.concatenate([first, second])[:, 0], np.concatenate([t_first, t_second]))
+        assert sorted(np.concatenate([t_first, t_second]).tolist()) == list(range(0, 20, 2))
+    held = [part for _, part in preparation.KFold(3).split(data)]
+    assert sorted(np.concatenate(held).tolist()) == list(range(10))
+
+
+def test_hits_are_counted():
+    tools = preparation.TOOLS
+    assert tools["sklearn.metrics.accuracy_score"]([1, 2, 3, 4], [1, 2, 0, 4]) == 0.75
+    assert tools["sklearn.metrics.confusion_matrix"]([0, 0, 1], [0, 1, 1]).tolist() == [[1, 1], [0, 1]]
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def test_images_that_are_not_there_are_of_the_size_that_their_set_has(tmp_path):
+    text = """
+import os, cv2
+for label in os.listdir("mnist_images/train"):
+    for name in os.listdir(os.path.join("mnist_images/train", label)):
+        image = cv2.imread(os.path.join("mnist_images/train", label, name), cv2.IMREAD_UNCHANGED)
+        assert image.shape == (28, 28) and int(label) in range(10), (image.shape, label)
+assert cv2.cvtColor(cv2.resize(cv2.imread("photo.jpg"), (20, 10)), cv2.COLOR_BGR2GRAY).shape == (10, 20)
+"""
+    messages = " ".join(said(tmp_path, text))
+    assert "stand-in data for the folder mnist_images/train, which is not there" in messages
+    assert "stand-in data for cv2.imread" in messages
+
+
+def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for pixels in (pictures.image_of("mnist/1.png"), pictures.image_of("photo.png")):
+        (tmp_path / "1.png").write_bytes(pictures.png(pixels))
+        np.testing.assert_array_equal(np.asarray(image.open(tmp_path / "1.png")), pixels)
+
+
+# --- files, downloads, arguments --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "with open('t10k-labels.idx1-ubyte', 'rb') as f:\n    f.read(8)\n"
+        "    assert len(np.fromfile(f, np.uint8)) > 999\n",
+        "import glob\nassert all(Path(name).read_text() for name in glob.glob('*.txt')) and glob.glob('*.txt')\n",
+        "assert Path('data\\\\own.dat').read_text() == 'mine'\n",
+        "assert len(Path('train.en').read_text().splitlines()) > 99\n",
+        "assert np.fromfile('train.bin', np.uint16).max() < 65\n",
+        "from dataset.mnist import load_mnist\n(x, t), _ = load_mnist(flatten=False, one_hot_label=True)\n"
+        "assert x.shape[1:] == (1, 28, 28) and t.shape == (len(x), 10)\n",
+        "import wget, tarfile, os\nname = wget.download('http://nowhere.invalid/digits.tar')\n"
+        "with tarfile.open(name) as archive:\n    archive.extractall('.')\nos.remove(name)\n"
+        "assert Path('data/train-labels-idx1-ubyte').read_bytes()\n",
+        "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
+        "assert len(x[0]) == 1 + 784, 'label'\n",
+    ],
+    ids=["in the middle", "a pattern", "of Windows", "text", "numbers", "the book's loader", "an archive", "a table"],
+)
+def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "own.dat").write_text("mine")
+    assert said(tmp_path, text)
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "train.py"}
+
+
+def test_arguments_that_a_program_needs_are_made_up_and_said(tmp_path):
+    text = """
+import argparse, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("size", type=int)
+parser.add_argument("--set", required=True, choices=["digits", "words"])
+parser.add_argument("--rate", type=float, default=0.5)
+given = parser.parse_args()
+assert (given.size, given.set, given.rate) == (1, "digits", 0.5), given
+assert sys.argv[1] == "mnist" and len(sys.argv) == 1
+"""
+    assert {message.partition(":")[0] for message in said(tmp_path, text)} == {
+        "size was answered with 1",
+        "--set was answered with 'digits'",
+        "sys.argv[1] was answered with 'mnist'",
+    }
+
+
+def test_what_a_program_does_with_a_missing_library_is_no_matter_if_nobody_takes_the_result(tmp_path):
+    text = "import torch, cvxopt\ntorch.manual_seed(0)\ntorch.backends.cudnn.benchmark = True\n"
+    text += "cvxopt.solvers.options['show_progress'] = False\n"
+    if "torch" not in sys.modules:
+        assert {"torch is not installed", "cvxopt cannot be found"} <= set(said(tmp_path, text))
