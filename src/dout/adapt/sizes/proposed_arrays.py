@@ -47,7 +47,7 @@ def single(inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {name: x[:1] if name in along else x for name, x in inputs.items()}
         yield {name: x[0] if name in along else x for name, x in inputs.items()}
     if np.ndim(first):
-        yield {name: x.flat[0] if isinstance(x, np.ndarray) and x.size else x for name, x in inputs.items()}
+        yield {name: array_of((), name) if np.asarray(x).dtype.kind == "f" else x for name, x in inputs.items()}
 
 
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:

@@ -26,7 +26,7 @@ class Runs:
         self.runner, self.inputs = Runner(partial(make, cls)), inputs
         names = list(inputs)
         wanted = next((name for name in names if name in interface.order), None)  # gradients come in the inputs' order
-        first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x)), None)
+        first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x) or isinstance(x, float)), None)
         self.place = names.index(wanted) if wanted else first
         self.all_ones = interface.ends
 
@@ -55,7 +55,7 @@ class Runs:
         """Whether the first gradient is right for its input, along two directions: RIGHT, SCALED, or 0."""
         if self.place is None or not gradients:
             return 0
-        inputs = [np.array(x, dtype=float) if i == self.place else x for i, x in enumerate(self.inputs.values())]
+        inputs = [np.array(x, dtype=float)[()] if i == self.place else x for i, x in enumerate(self.inputs.values())]
         if np.shape(gradients[0]) != np.shape(inputs[self.place]):
             return 0
         found = [self._slopes(gradients[0], inputs, direction) for direction in _directions(np.shape(gradients[0]))]

@@ -96,15 +96,25 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
 
 
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
-    """The inputs and parameters after which gradients are called, each of its shape; empty where that is not plain."""
-    held = {name: array for name, array in parameters_of(layer) if not is_named_as_gradient(name)}
-    values = {**held, **inputs}
-    owners = {stem(name): name for name in values}
-    found = tuple(owners.get(stem(name), "") if is_named_as_gradient(name) else "" for name in names)
-    items = list(flat(result))
-    plain_names = all(found) and len(set(found)) == len(found) == len(items) and len(owners) == len(values)
-    fits = plain_names and all(np.shape(values[n]) == np.shape(g) for n, g in zip(found, items, strict=True))
-    return found if fits else ()
+    """The inputs and parameters after which gradients are called, each of its shape; empty where that is not plain.
+
+    A parameter that is called as an input has no name of its own here: its gradient is nobody's.
+    """
+    held = [(name, array) for name, array in parameters_of(layer) if not is_named_as_gradient(name)]
+    held = [
+        (n, array) for n, array in held if n not in inputs or np.shape(array) != np.shape(inputs[n])
+    ]  # it kept that
+    values = [*inputs.items(), *((name if name not in inputs else "", array) for name, array in held)]
+    stems = [stem(name) for name in (*inputs, *(name for name, _ in held))]
+    found = []
+    for gradient, called in zip(flat(result), names, strict=False):
+        known = zip(stems, values, strict=True)
+        called_so = [(n, x) for own, (n, x) in known if own == stem(called) and np.shape(x) == np.shape(gradient)]
+        if len(called_so) != 1 or not is_named_as_gradient(called):
+            return ()
+        found.append(called_so[0][0])
+    named = [name for name in found if name]
+    return tuple(found) if len(found) == len(names) and len(set(named)) == len(named) else ()
 
 
 def _is_of_another(gradient: str, owners: Sequence[str]) -> bool:

@@ -52,13 +52,17 @@ def misread(subject: Subject) -> Finding | None:
     """Return the note on a layer whose interface only seemed to fit, and whose gradients are therefore not judged.
 
     Its backward takes the target for what was given as `dout`: then every gradient is 0 where that is what forward
-    gives. Or it gives a Jacobian, which has the shape of a square input by chance.
+    gives. Or it takes nothing, and forward gives no number: its loss stands elsewhere. Or it gives a Jacobian, which
+    has the shape of a square input by chance.
     """
     if subject.interface is None or subject.interface.is_plain:
         return None
     backward = subject.interface.backward
     if _takes_the_target(subject):
         return RULE.finding(takes_target(Target(subject.again()), backward), layer=subject.name)
+    if subject.ends and all(np.size(output) > 1 for output in subject.run().outputs):
+        message = f"{backward} takes no upstream gradient, and {subject.interface.forward} gives no loss"
+        return RULE.finding(f"{message}: there is nothing to compare it with", layer=subject.name)
     if _is_jacobian(subject, subject.interface):
         message = f"{backward} gives another shape than its input's: it may be a Jacobian"
         return RULE.finding(message, layer=subject.name)
@@ -68,11 +72,13 @@ def misread(subject: Subject) -> Finding | None:
 def _takes_the_target(subject: Subject) -> bool:
     before = attributes_of(subject.again())
     try:
-        run = subject.run(douts=tuple(subject.run().outputs))
+        outputs = subject.run().outputs
+        run = subject.run(douts=tuple(outputs))
     except Exception:  # the layer's own
         return False
     found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
-    return bool(found) and all(np.max(np.abs(g), initial=0.0) <= NOTHING for g in found if g is not None)
+    nothing = all(np.max(np.abs(g), initial=0.0) <= NOTHING for g in found if g is not None)
+    return bool(found) and any(map(np.any, outputs)) and nothing
 
 
 def _is_jacobian(subject: Subject, interface: Interface) -> bool:
