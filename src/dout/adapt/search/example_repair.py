@@ -62,12 +62,14 @@ def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failur
 def changes(failure: Failure) -> Iterator[Change]:
     """What to change of an example, by its error; the likeliest first."""
     yield from _smaller(failure)
+    yield from _asserted(failure)
     yield from failure.of_arguments() if failure.building else ()
     text = str(failure.error)
     for pattern, change in _BY_MESSAGE:
         if match := re.search(pattern, text, re.IGNORECASE):
             yield from change(failure, *match.groups())
     yield from failure.of_arguments() if not failure.building else ()
+    yield from _numbers_said(failure)
 
 
 def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:
@@ -94,6 +96,12 @@ def _axes(failure: Failure, number: str) -> Iterator[Change]:
             yield {name: alike(x, shape, name)}
             if like:
                 yield {n: alike(wrong[n], shape, n) for n in (name, *like)}
+
+
+def _asserted(failure: Failure) -> Iterator[Change]:
+    """Give an input the shape that the line that raised asserts: `assert x.shape == (self.d,)`."""
+    for array, shape in failure.asserted_shapes():
+        yield from ({n: alike(x, shape, n)} for n, x in failure.arrays.items() if x is array or x.shape == array.shape)
 
 
 def _shapes_of(number: int, shape: Sequence[int], failure: Failure) -> Iterator[tuple[int, ...]]:
@@ -176,6 +184,15 @@ def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
     for name, x in failure.arrays.items():
         if x.size == int(have):
             yield from ({name: alike(x, shape, name)} for shape in shapes)
+
+
+def _numbers_said(failure: Failure) -> Iterator[Change]:
+    """Make a size of an input another number that the error says: "expected 784 features, got 3"."""
+    said = [int(n) for n in re.findall(r"\d+", str(failure.error))]
+    sizes = {size for x in failure.arrays.values() for size in x.shape}
+    for want in dict.fromkeys(n for n in said if n > 1 and n not in sizes):
+        for have in dict.fromkeys(n for n in said if n in sizes):
+            yield from _size(failure, have, want)
 
 
 def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:

@@ -119,6 +119,7 @@ class ExampleSearch:
             own = {name: item for name, item in init.items() if item is not self.defaults.get(name, ...)}
             choice = Example(own, inputs, frozenset({*own, *inputs} - {*self.init, *self.named}), mended=True)
             tried = self._run(choice)
+            self.last = more_telling(tried.error, self.last)
             if tried.misfits:
                 return self._failure(choice, tried)
             if tried.fit == Fit.ALL or (tried.fit == Fit.FORWARD and tried.error is None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import re
 from collections.abc import Iterator, Mapping
@@ -12,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.repository.project_files import statements_in
 from dout.adapt.search.argument_repair import BY_MESSAGE, Change, arguments_at
-from dout.run import attributes_of
+from dout.run import attributes_of, names_of
 from dout.trace.model.user_source import is_user_code
 
 Values = Mapping[str, Any]
@@ -60,6 +62,8 @@ class Failure:
         """What to change of the constructor's arguments that stand in the expression that raised."""
         init, names = {n: item for n, item in self.init.items() if n in self.free}, self.arguments
         known = {n: item for step in self._steps for n, item in step.tb_frame.f_globals.items()} if names else {}
+        for module in [m for m in known.values() if is_user_code(getattr(m, "__file__", None) or "")]:
+            known = {**names_of(module), **known}
         for pattern, change in BY_MESSAGE if names else ():
             if match := re.search(pattern, str(self.error)):
                 yield from change(names, init, *match.groups(), known)
@@ -80,6 +84,18 @@ class Failure:
         frame, line = self._frames[-1] if self._frames else (None, 0)
         return linecache.getline(frame.f_code.co_filename, line) if frame else ""
 
+    def asserted_shapes(self) -> Iterator[tuple[Any, tuple[int, ...]]]:
+        """The arrays whose shape the line that raised asserts, each with that: `assert x.shape == (n, self.d)`."""
+        if not self._frames:
+            return
+        frame, _ = self._frames[-1]
+        for node in (part for statement in statements_in(self.line.strip()) for part in ast.walk(statement)):
+            match node:
+                case ast.Compare(left=ast.Attribute(value=value, attr="shape"), ops=[ast.Eq()], comparators=[right]):
+                    array, shape = (_valued(part, frame) for part in (value, right))
+                    if isinstance(array, np.ndarray) and isinstance(shape, tuple):
+                        yield array, shape
+
     @cached_property
     def arrays(self) -> dict[str, Any]:
         """The inputs that are arrays and may change; first those to be seen where it raised, from the inside out."""
@@ -97,6 +113,29 @@ class Failure:
         frame = self._frames[-1][0] if self._frames else None
         owners = [item for item in (frame.f_locals if frame else {}).values() if hasattr(item, "__dict__")]
         return [a for owner in owners[:3] for a in attributes_of(owner).values() if isinstance(a, np.ndarray)]
+
+
+_PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Constant, ast.BinOp, ast.operator, ast.expr_context)
+
+
+def _valued(node: ast.expr, frame: FrameType) -> Any:
+    """What an expression of names and numbers stands for in a function; None for any other."""
+    plain = (
+        ast.Name
+        | ast.Attribute
+        | ast.Subscript
+        | ast.Tuple
+        | ast.Constant
+        | ast.BinOp
+        | ast.operator
+        | ast.expr_context
+    )
+    if not all(isinstance(part, plain) for part in ast.walk(node)):
+        return None
+    try:
+        return eval(compile(ast.Expression(node), "<asserted>", "eval"), frame.f_globals, frame.f_locals)
+    except Exception:
+        return None
 
 
 def _same_numbers(one: Any, two: Any) -> bool:

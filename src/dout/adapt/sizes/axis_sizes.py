@@ -125,6 +125,9 @@ class AxisSizes:
             return self.batch if place == 0 and number > 1 else self.known.setdefault(f"axis {place}", self._another())
         if axis in self.known:
             return self.known[axis]
+        alike = [size for name, size in self.known.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
+        if len(set(alike)) == 1:
+            return self.known.setdefault(axis, alike[0])
         names = set(re.findall(r"[A-Za-z_]\w*", axis))
         if names != {axis}:
             try:
@@ -174,6 +177,14 @@ class AxisSizes:
         if not sizes:
             yield from ((n, 4), (n, 2, 4, 6), (n, 4, 6, 2), (2, 4, 6), (4, 6, 2), (4, 6), (n, 2, 4), (4, 1), (4,))
         yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8))
+
+
+def _short(name: str) -> str:
+    """What a size is of, however it is called: "in" of `input_dim`, `in_features` and `n_inputs`."""
+    of = re.sub(
+        r"size|dim(ension)?s?|features?|units?|channels?|nodes|neurons|len(gth)?|num|(?<![a-z])n(?=_)", "", name.lower()
+    )
+    return re.sub(r"(input|output|hidden|embedd?ing)s?", lambda m: m[1][:3].rstrip("p"), of).strip("_")
 
 
 def real_named(name: str) -> float:

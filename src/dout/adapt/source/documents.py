@@ -114,6 +114,7 @@ _NO_AXIS = re.compile(
     r"|required|np|numpy|type|any|true|false|function|scalar|number|mean|std|self|layer|relu|tanh|sigmoid",
     re.IGNORECASE,
 )
+_SIZED = re.compile(r"\w*(dim|size|len|length|features|units|channels)|(n|num)_\w+")
 _MOST_TEXT = 600
 
 
@@ -159,7 +160,8 @@ def axes_in(text: str) -> Axes | None:
     """
     text = text[:_MOST_TEXT]
     for match in _BRACKET.finditer(text):
-        axes = _axes_between(match[1], said=_SHAPED.search(text[: match.start()]) is not None)
+        alone = not text[: match.start()].strip(" :：") and _SIZED.fullmatch(match[1].strip()) is not None
+        axes = _axes_between(match[1], said=alone or _SHAPED.search(text[: match.start()]) is not None)
         if axes is not None:
             return axes
     crossed = _CROSSED.search(text)
@@ -174,7 +176,8 @@ def _axes_between(inside: str, said: bool) -> Axes | None:
         return None
     if said and not inside.strip():
         return ()
-    items = [re.sub(r"(?<=\w)\s*=.*|[`'\"]", "", item).strip() for item in re.split(r"[,，、]", inside)]
+    between = r"[,，、]| [x×] " if said else r"[,，、]"
+    items = [re.sub(r"(?<=\w)\s*=.*|[`'\"]", "", item).strip() for item in re.split(between, inside)]
     items = items[:-1] if not items[-1] else items
     worded = 1 < len(items) < 7 and (said or all(map(_COUNTED.fullmatch, items)))
     if not items or not all(_AXIS.fullmatch(i) or (worded and _WORDED_AXIS.fullmatch(i)) for i in items):
