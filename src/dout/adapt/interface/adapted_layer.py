@@ -20,6 +20,7 @@ from dout.adapt.interface.interface import (
     CONTEXT,
     DOUT,
     GRADS,
+    NO_DOUT,
     OPTIMIZER,
     OUTPUT,
     RATE_ROLE,
@@ -202,7 +203,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         result = result if len(result) > 1 else result[0]
     known = zip(names, inputs, strict=False)
     kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
-    if OUTPUT in interface.roles:
+    if OUTPUT in interface.roles or any(role.startswith(NO_DOUT) for role in interface.roles):
         kept[OUTPUT] = result
     if cache:
         kept[CACHE] = cache
@@ -312,6 +313,8 @@ def _arguments(
         elif role.endswith("=") and role not in kept:
             forward, name = getattr(user, interface.forward), role.removesuffix("=")
             yield name in switches_for(forward) or optional(forward)[name]
+        elif role.startswith(NO_DOUT):
+            yield list(flat(kept[OUTPUT]))[int(role.removeprefix(NO_DOUT)) - 1] * 0.0
         elif role.startswith("self."):
             yield getattr(layer, role.removeprefix("self."))
         else:

@@ -40,6 +40,7 @@ from dout.errors import TargetError
 from dout.trace.model.user_source import behind
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
+NO_DOUT = "no dout "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
 
@@ -51,7 +52,8 @@ class Interface:
     `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
     `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
     forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
-    `optimizer`, `True`, or the name of an argument of forward.
+    `no dout 1` (zeros: the upstream gradient of another use of the first output), `optimizer`, `True`, or the name of
+    an argument of forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
@@ -128,7 +130,7 @@ class Interface:
         before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
         if self.gives:
             return f"{before}{self.forward}(…), which returns its gradients too"
-        roles = ", ".join(role.removesuffix("=") for role in self.roles)
+        roles = ", ".join("0" if role.startswith(NO_DOUT) else role.removesuffix("=") for role in self.roles)
         taken = f"({'ctx, …' if self.context else '' if self.given else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
         says += f", {_listed('input', self.given)}" if self.given else ""

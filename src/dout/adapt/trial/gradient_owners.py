@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_gradients, names_label
-from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.interface import DOUT, NO_DOUT, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
-from dout.adapt.interface.method_pairs import required
+from dout.adapt.interface.method_pairs import is_static, required
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
@@ -150,6 +151,24 @@ def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ..
     if len(set(returned)) == number and len(set(called)) == len(called) and set(called) <= set(returned):
         return tuple(map(returned.index, called))
     return tuple(range(len(called)))
+
+
+def with_one_use(cls: type, interface: Interface, number: int) -> Interface | None:
+    """The interface for upstream gradients of several uses of one output, all but the first of them zeros.
+
+    Those of one output are called alike: `backward(dh, dh_next, dc_next)` of `return h, c`. None where they are not.
+    """
+    names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+    uses: list[str] = []
+    roles = []
+    for name, role in zip(names, interface.roles, strict=False):
+        first = stem(name)[:1]
+        again = role == DOUT and first in uses
+        uses += [first] if role == DOUT and not again else []
+        roles.append(f"{NO_DOUT}{uses.index(first) + 1}" if again else role)
+    return (
+        replace(interface, roles=tuple(roles)) if len(uses) == number and len(roles) == len(interface.roles) else None
+    )
 
 
 def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:

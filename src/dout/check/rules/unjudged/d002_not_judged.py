@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from dout.adapt.interface.interface import Interface
@@ -60,7 +63,7 @@ def misread(subject: Subject) -> Finding | None:
     backward = subject.interface.backward
     if _takes_the_target(subject):
         return RULE.finding(takes_target(Target(subject.again()), backward), layer=subject.name)
-    if subject.ends and all(np.size(output) > 1 for output in subject.run().outputs):
+    if subject.ends and _is_constant(subject):
         message = f"{backward} takes no upstream gradient, and {subject.interface.forward} gives no loss"
         return RULE.finding(f"{message}: there is nothing to compare it with", layer=subject.name)
     if _is_jacobian(subject, subject.interface):
@@ -70,15 +73,30 @@ def misread(subject: Subject) -> Finding | None:
 
 
 def _takes_the_target(subject: Subject) -> bool:
-    before = attributes_of(subject.again())
+    """Whether every gradient is 0 where the upstream gradient is the output, and not where it is twice that."""
     try:
         outputs = subject.run().outputs
-        run = subject.run(douts=tuple(outputs))
+        one, two = ([np.multiply(output, times)[()] for output in outputs] for times in (1.0, 2.0))
+        return _gives_nothing(subject, one) and not _gives_nothing(subject, two)
     except Exception:  # the layer's own
         return False
+
+
+def _gives_nothing(subject: Subject, douts: Sequence[Any]) -> bool:
+    before = attributes_of(subject.again())
+    run = subject.run(douts=tuple(douts))
     found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
-    nothing = all(np.max(np.abs(g), initial=0.0) <= NOTHING for g in found if g is not None)
-    return bool(found) and any(map(np.any, outputs)) and nothing
+    return bool(found) and all(np.max(np.abs(g), initial=0.0) <= NOTHING for g in found if g is not None)
+
+
+def _is_constant(subject: Subject) -> bool:
+    """Whether the sum of the outputs is the same for other inputs, as that of softmax is: it is no loss then."""
+    inputs = tuple(x * 0.75 if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in subject.fresh_inputs())
+    try:
+        here, there = (float(sum(map(np.sum, run.outputs))) for run in (subject.run(), subject.run(inputs)))
+    except Exception:  # the layer's own
+        return False
+    return abs(here - there) <= 1e-9 * max(1.0, abs(here))
 
 
 def _is_jacobian(subject: Subject, interface: Interface) -> bool:
