@@ -127,8 +127,11 @@ class Target:
     def arguments(
         self, given: Mapping[str, Any], interface: Interface | None = None
     ) -> tuple[list[Any], dict[str, Any]]:
-        """How to pass inputs, by name, to its forward: a list by place, and the rest by name."""
-        return passed(self.inputs(interface), given)
+        """How to pass inputs, by name, to its forward: a list by place, and the rest by name.
+
+        Of a layer whose forward takes none, they are those that the interface names.
+        """
+        return passed(self.inputs(interface if interface and interface.given else None), given)
 
     def fresh(self, init: Mapping[str, Any]) -> Any:
         """A layer that may be changed."""

@@ -63,6 +63,8 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
     """
     target = Target.of(target)
     parameters = target.inputs(found.interface)
+    if found.inputs and not {p.name for p in parameters} & {*found.inputs}:  # its `__call__` calls them otherwise
+        parameters = target.inputs()
     ordered, _ = passed(parameters, found.inputs)
     names = [p.name for p in parameters][: len(ordered)]
     if found.interface is None or getattr(target.named, "dout_interface", None) or len(names) < len(ordered):

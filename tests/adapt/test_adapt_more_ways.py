@@ -1,0 +1,154 @@
+"""What a layer's errors, asserts and names say of an example, and of its backward's arguments."""
+
+import numpy as np
+import pytest
+
+from dout.adapt import example
+from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
+
+
+class Variable:
+    def __init__(self, data):
+        self.data = data
+        self.grad = None
+
+
+class Function:
+    def __call__(self, input):
+        output = Variable(self.forward(input.data))
+        self.input = input
+        return output
+
+
+class Square(Function):
+    """A function of a graph: what its parent calls `input`, it calls `x`."""
+
+    def forward(self, x):
+        return x**2
+
+    def backward(self, gy):
+        return 2 * self.input.data * gy
+
+
+class Cell:
+    """One step of a sequence, whose hidden state is used above and in the next step."""
+
+    def __init__(self, n_in, n_hidden):
+        generator = np.random.default_rng(0)
+        self.Wx, self.Wh = generator.normal(size=(n_in, n_hidden)), generator.normal(size=(n_hidden, n_hidden))
+
+    def forward(self, x, h, c):
+        state = c + x @ self.Wx + h @ self.Wh
+        cache = (x, h, state)
+        return np.tanh(state), state, cache
+
+    def backward(self, dh, dh_next, dc_next, cache):
+        x, h, state = cache
+        dc = dc_next + (dh + dh_next) * (1 - np.tanh(state) ** 2)
+        self.dWx, self.dWh = x.T @ dc, h.T @ dc
+        return dc @ self.Wx.T, dc @ self.Wh.T, dc
+
+
+class OneSample:
+    """Says by an assertion that it takes one sample alone."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def forward(self, x):
+        self.x = x
+        assert self.x.shape == (self.width,)
+        return x * x
+
+    def backward(self, dout):
+        return 2 * self.x * dout
+
+
+class Wide:
+    """Says in its error how many columns it wants."""
+
+    def forward(self, x):
+        if x.shape[-1] != 24:
+            raise ValueError(f"expected 24 columns, got {x.shape[-1]}")
+        self.x = x
+        return np.sin(x)
+
+    def backward(self, dout):
+        return np.cos(self.x) * dout
+
+
+class Linear:
+    """Returns what it keeps beside the gradient of its input, and holds what an optimizer needs."""
+
+    def __init__(self, n_in, n_out):
+        self.W = np.random.default_rng(0).normal(size=(n_in, n_out))
+        self.W_moment = np.zeros_like(self.W)
+
+    def forward(self, x):
+        return x @ self.W, x
+
+    def gradient(self, dout, cache):
+        self.grad_W = cache.T @ dout
+        return self.grad_W, dout @ self.W.T
+
+
+@pytest.mark.parametrize(
+    ("cls", "names"),
+    [
+        (Square, {"x"}),
+        (Cell, {"x", "h", "c", "Wx", "Wh"}),
+        (OneSample, {"x"}),
+        (Wide, {"x"}),
+        (Linear, {"x", "W"}),
+    ],
+)
+def test_it_is_driven_and_every_gradient_is_right(cls, names):
+    report = check(cls)
+    assert {v.argument for v in report.verdicts} == names
+    assert {v.word for v in report.verdicts} <= {Word.EXACT, Word.AGREES}
+    assert all(finding.severity != "error" for finding in report.findings)
+
+
+def test_another_use_of_an_output_has_no_gradient_here():
+    assert str(example(Cell, {}, {}).interface) == "forward(…), backward(dout, 0, dout, cache)"
+
+
+class SoftmaxInLoss:
+    """Gives the shares, and keeps its loss to itself."""
+
+    def forward(self, x, labels):
+        shares = np.exp(x - x.max(axis=1, keepdims=True))
+        self.shares, self.labels = shares / shares.sum(axis=1, keepdims=True), labels
+        self.loss = -np.sum(labels * np.log(self.shares))
+        return self.shares
+
+    def backward(self):
+        return self.shares - self.labels
+
+
+def test_a_loss_that_is_not_given_is_nothing_to_compare_with():
+    report = check(SoftmaxInLoss)
+    assert not report.verdicts
+    assert [f.code for f in report.findings] == ["D002"]
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x)) if x > -700 else 0.0
+
+
+def sigmoid_prime(y):
+    return y * (1 - y) if y < 1 else 0.0
+
+
+class OfOneNumber:
+    def forward(self, x):
+        return sigmoid(x)
+
+    def derivative(self, output):
+        return sigmoid_prime(output)
+
+
+def test_a_derivative_that_is_given_the_output_of_one_number_is_known_as_such():
+    report = check(OfOneNumber)
+    assert [v.word for v in report.verdicts] == [Word.EXACT]
