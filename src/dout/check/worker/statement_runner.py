@@ -13,7 +13,6 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any, Literal
 
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
+from dout.clock import spent
 from dout.errors import EndOfRun
 from dout.trace.model.user_source import is_ours
 from dout.trace.program.project_root import reach
@@ -30,6 +30,7 @@ from dout.trace.record.script import users_traceback
 from dout.trace.session.side_effects import KeptRuntime
 
 Kind = Literal["raised", "exit", "time", "needs", "import", "refused", "died"]
+_TICK = 0.2  # seconds between looks at the clock
 _LEAST = 0.2  # seconds that a statement may take once the time is up
 _REST = 3.0  # seconds for what follows a program's training
 _SHARE = 0.25  # of the time for loading that what is no import may take, in a file that nobody named
@@ -108,19 +109,19 @@ class LoadRun:
             yield
             return
 
-        def ring(number: int, frame: Any) -> None:
-            raise _OutOfTime
+        until = spent() + seconds
 
-        outer, since = signal.getitimer(signal.ITIMER_REAL)[0], time.monotonic()
-        kept = signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+        def ring(number: int, frame: Any) -> None:
+            if spent() >= until:
+                raise _OutOfTime
+
+        outer, kept = signal.getitimer(signal.ITIMER_REAL), signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, min(seconds, _TICK), _TICK)
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_REAL, *outer)
             signal.signal(signal.SIGALRM, kept)
-            if outer:
-                signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - since), 0.01), 0.5)
 
     def seconds(self, statement: ast.stmt) -> float:
         """How long a statement may take; 0: no limit."""
@@ -176,7 +177,7 @@ class _Statements:
 
     def _guarded(self, statement: ast.stmt, work: Callable[[], Any]) -> None:
         """Do a statement's work; whatever Python can catch is noted."""
-        whole, since, imports = self.whole, time.monotonic(), isinstance(statement, ast.Import | ast.ImportFrom)
+        whole, since, imports = self.whole, spent(), isinstance(statement, ast.Import | ast.ImportFrom)
         whole.at(self.file, statement.lineno)
         refused = len(whole.guard.refused)
         limit = whole.seconds(statement)
@@ -210,7 +211,7 @@ class _Statements:
                 self._failed(statement, error, is_refused)
         finally:
             if not imports:
-                whole.spent += time.monotonic() - since
+                whole.spent += spent() - since
 
     def _failed(self, statement: ast.stmt, error: BaseException, refused: bool) -> None:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]

@@ -204,6 +204,11 @@ class Table:
         """The rows in which nothing is missing."""
         return self._in_place(inplace, self._rows(~np.any([c.isnull() for c in self._columns.values()], 0)))
 
+    def sort_values(self, by: Any, ascending: bool = True, inplace: bool = False, **options: Any) -> Any:
+        """With the rows in the order of a column."""
+        order = np.argsort(self[by[0] if isinstance(by, list) else by], kind="stable")
+        return self._in_place(inplace, self._rows(order if ascending else order[::-1]))
+
     def reset_index(self, inplace: bool = False, **options: Any) -> Any:
         """The same: rows have no names here."""
         return self._in_place(inplace, self)
@@ -311,7 +316,8 @@ class _Places:
 def read_csv(
     source: Any, sep: str | None = ",", delimiter: str | None = None, header: Any = "infer",
     names: Sequence[Any] | None = None, index_col: Any = None, usecols: Any = None, skiprows: int = 0,
-    nrows: int | None = None, comment: str | None = None, encoding: str | None = "utf-8", **options: Any,
+    nrows: int | None = None, comment: str | None = None, encoding: str | None = "utf-8",
+    skipinitialspace: bool = False, **options: Any,
 ) -> Table:  # fmt: skip
     """The table in a file of lines."""
     if hasattr(source, "read"):
@@ -324,7 +330,7 @@ def read_csv(
     if len(between) > 1:  # r"\s+"
         rows = [line.split(None if "s" in between else between.strip("\\")) for line in lines]
     else:
-        rows = list(csv.reader(lines, delimiter=between, skipinitialspace=between == " "))
+        rows = list(csv.reader(lines, delimiter=between, skipinitialspace=skipinitialspace or between == " "))
     if header == "infer":
         header = 0 if names is None else None
     own = rows.pop(header) if isinstance(header, int) else None
