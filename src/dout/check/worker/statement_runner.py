@@ -5,7 +5,6 @@ names it would have made, and libraries that are not installed, are stood for by
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import builtins
@@ -27,6 +26,7 @@ from dout.trace.model.user_source import is_ours
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Missing, NeedsError, stand_in, why_absent
 from dout.trace.record.script import users_traceback
+from dout.trace.record.statements import future_flags, made_by
 from dout.trace.session.side_effects import KeptRuntime
 
 Kind = Literal["raised", "exit", "time", "needs", "import", "refused", "died"]
@@ -91,7 +91,7 @@ class LoadRun:
     def module(self, module: ModuleType, text: str, file: str) -> None:
         """Run a file's text as a module. Raises SyntaxError where it is no Python."""
         tree = ast.parse(text, file)
-        flags = _future_flags(tree)
+        flags = future_flags(tree)
         if (says := ast.get_docstring(tree, clean=False)) is not None:
             module.__doc__ = says
         _Statements(self, module, file, flags, tree).run(tree.body)
@@ -230,7 +230,7 @@ class _Statements:
     def _stand_for(self, statement: ast.stmt, reason: str) -> None:
         """Let the names that a statement would have made be harmless until they are used."""
         stands = Missing(reason)
-        for name in _made_by(statement):
+        for name in made_by(self._compiled(ast.Module([statement], []), "exec")):
             self.names.setdefault(name, stands)
         classes = [node for node in ast.walk(statement) if isinstance(node, ast.ClassDef) and _may_be_layer(node)]
         self.whole.lost += [(self.file, node.name) for node in classes if self.names.get(node.name) is stands]
@@ -331,29 +331,6 @@ def _required(function: FunctionType) -> list[str]:
 def _may_be_layer(node: ast.ClassDef) -> bool:
     """Whether a class has a base, or forward or backward."""
     return bool(node.bases) or any(name in ("forward", "backward") for item in node.body for name in _defined(item))
-
-
-def _future_flags(tree: ast.Module) -> int:
-    names = [a.name for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__" for a in n.names]
-    features = [getattr(__future__, name, None) for name in names]
-    flags = 0
-    for feature in features:
-        flags |= feature.compiler_flag if feature else 0
-    return flags
-
-
-def _made_by(statement: ast.stmt) -> set[str]:
-    """The names that a statement makes in its module: not those inside functions and classes."""
-    found: set[str] = set()
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        node = waiting.pop()
-        found.update(_defined(node))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(node))
-    return found
 
 
 def _defined(node: ast.AST) -> Iterator[str]:
