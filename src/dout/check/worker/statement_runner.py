@@ -25,8 +25,8 @@ from dout.errors import EndOfRun
 from dout.trace.model.user_source import is_ours
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Missing, NeedsError, stand_in, why_absent
+from dout.trace.record.module_statements import future_flags, made_by
 from dout.trace.record.script import users_traceback
-from dout.trace.record.statements import future_flags, made_by
 from dout.trace.session.side_effects import KeptRuntime
 
 Kind = Literal["raised", "exit", "time", "needs", "import", "refused", "died"]

@@ -26,8 +26,8 @@ from dout.trace.program.missing_files import missing_files
 from dout.trace.program.removed_numpy_names import INSTEAD, Removed
 from dout.trace.program.script_imports import script_imports
 from dout.trace.program.stub_modules import NeedsError
+from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
-from dout.trace.record.statements import needed, statements
 from dout.trace.record.trace import Trace
 from dout.trace.session.layer_calls import MethodsOf, is_layer, plain_methods
 from dout.trace.session.session import Session, session
