@@ -142,7 +142,7 @@ class Table:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in self._columns:
-            raise AttributeError(f"'DataFrame' object has no attribute {name!r}")
+            raise AttributeError(f"{name}: pandas is not installed, and what stands for it has no column or method so")
         return self._columns[name]
 
     def __setattr__(self, name: str, item: Any) -> None:
@@ -219,6 +219,13 @@ class Table:
         """With other names."""
         new = columns if callable(columns) else lambda name: (columns or {}).get(name, name)
         return self._in_place(inplace, Table({new(name): item for name, item in self._columns.items()}))
+
+    def to_csv(self, path: Any, header: bool = True, index: bool = True, **options: Any) -> None:
+        """Write a file of lines."""
+        with open(path, "w", newline="", encoding="utf-8") as file:  # noqa: PTH123 - it may be written apart
+            writer = csv.writer(file)
+            writer.writerows([["", *self._columns][not index :]] * header)
+            writer.writerows([place, *row][not index :] for place, row in enumerate(self.values.tolist()))
 
     def iterrows(self) -> Any:
         """Each row with its number."""

@@ -29,7 +29,7 @@ from dout.trace.program.stub_modules import NeedsError
 from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
 from dout.trace.record.trace import Trace
-from dout.trace.session.layer_calls import MethodsOf, is_layer, plain_methods
+from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import Session, session
 from dout.trace.session.side_effects import KeptRuntime
 from dout.trace.session.user_modules import user_modules
@@ -45,6 +45,7 @@ class ScriptRun:
     main: ModuleType
     tracer: ScriptTracer
     rounds: int
+    methods_of: MethodsOf
     error: UserCodeError | None = None
 
     def trace(self) -> Trace:
@@ -56,7 +57,7 @@ class ScriptRun:
             had = self.rounds - tracer.rounds + 1
             raise self.error or TargetError(f"{self.path} has {had} forward–backward rounds, not {self.rounds}")
         if not any(node.inputs for node in tracer.nodes):
-            raise self.error or TargetError(_nothing_recorded(self.path, self.main))
+            raise self.error or TargetError(_nothing_recorded(self))
         if not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
             message = "the program goes on with the same lines, turn after turn: the first turn is shown"
             tracer.events.setdefault(Event("limit", message))
@@ -106,10 +107,10 @@ def run_script(
     with (
         session(tracer, methods_of=methods_of) as state,
         as_main(path, text, arguments, partial(tracer.note, "input")) as main,
-        script_imports(said),
-        missing_files(path, said),
+        missing_files(path, said) as made_up,
+        script_imports(said, made_up),
     ):
-        run = ScriptRun(path, main, tracer, rounds)
+        run = ScriptRun(path, main, tracer, rounds, methods_of)
         main.__dict__["__builtins__"] = _builtins(tracer, state, path.suffix == notebooks.SUFFIX)
         removed.install()
         try:
@@ -154,9 +155,14 @@ def first_turn(nodes: Sequence[Node]) -> int:
     return count - covered + turn if covered else 0
 
 
-def _nothing_recorded(path: Path, main: ModuleType) -> str:
+def _nothing_recorded(run: ScriptRun) -> str:
     """Why there is nothing to show, and what to write instead."""
-    layers = [name for name, item in vars(main).items() if isinstance(item, type) and is_layer(item)]
+    path = run.path
+    layers = [name for name, item in vars(run.main).items() if isinstance(item, type) and run.methods_of(item)]
+    if run.tracer.left_out:
+        return (
+            f"{path} has no round that can be shown: its forward takes too many steps; give it fewer or smaller samples"
+        )
     if not layers:
         return f"{path} has no layer in it: no class with forward and backward, and no operation on NumPy arrays"
     return f"{path} calls none of its layers ({', '.join(layers)}); name one: dout show {path}:{layers[-1]}"
@@ -174,7 +180,7 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
     home = project_root.home(path, text)
     with (
         importing_from([*home.folders, str(path.resolve().parent)]),
-        script_imports(_unsaid),
+        script_imports(_unsaid, _unsaid),
         missing_files(path, _unsaid),
     ):
         within = project_root.name_in_package(home.name, path)
