@@ -277,3 +277,31 @@ def test_an_example_that_the_author_gives_comes_before_a_program(project):
 def test_inputs_that_are_given_come_first(project):
     found = layers(document("layers.py:Unused", "--input", "x=[1.0]", cwd=project))
     assert found["Unused"]["used"] is None
+
+
+def test_a_module_has_its_programs_too_and_each_manner_of_use_is_named(project):
+    (project / "parts").mkdir()
+    (project / "parts" / "sums.py").write_text("""
+class Sum:
+    def __init__(self, how):
+        self.how = how
+    def forward(self, *terms):
+        self.count = len(terms) if self.how == "mean" else 1
+        return sum(terms) / self.count
+    def backward(self, dout):
+        return dout / self.count, dout / self.count
+""")
+    (project / "train.py").write_text("""
+import numpy as np
+from parts.sums import Sum
+np.seterr(all="raise")
+np.add = None
+x = np.ones((7, 30))
+total, mean = Sum("sum"), Sum("mean")
+total.backward(total.forward(x, 2 * x))
+mean.backward(mean.forward(x, 2 * x))
+""")
+    (layer,) = layers(document("parts.sums:Sum", cwd=project)).values()
+    assert layer["used"] == "as used in train.py:8, at smaller sizes (so too in train.py:9)"
+    assert {v["word"] for v in layer["verdicts"]} == {"exact"}
+    assert len(layer["chosen"]["inputs"]) == 2

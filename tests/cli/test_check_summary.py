@@ -14,8 +14,7 @@ from dout.adapt.source.argument_values import numbers
 from dout.check.project.discover import Job
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Verdict
-from dout.check.worker.jobs import Checked, ObjectText
-from dout.check.worker.runner import JobOutcome
+from dout.check.worker.jobs import Checked, JobOutcome, ObjectText
 from dout.check.worker.summary import columns, row, shortened, table, told
 from dout.cli.output.cli_values import is_same, read, written
 from dout.cli.output.repeat_command import Again

@@ -83,3 +83,34 @@ dx = layer.backward(np.array([[0.0, 1.0, 0.0]]))
     run = dout("show", script(tmp_path, text))
     assert run.returncode == 0
     assert "✗" not in run.stdout
+
+
+def test_a_program_that_catches_everything_is_told_to_end_again_and_what_it_says_of_that_is_dropped(tmp_path):
+    text = (
+        "import time, unittest\n"
+        + LAYER
+        + """
+class Tests(unittest.TestCase):
+    def test_a_round(self):
+        mul = MulLayer()
+        for turn in range(2):
+            mul.backward(mul.forward(2.0, 3.0))
+    def test_b(self):
+        time.sleep(1000)
+if __name__ == "__main__":
+    unittest.main()
+"""
+    )
+    run = dout("show", script(tmp_path, text))
+    assert run.returncode == 0
+    assert "mul" in run.stdout
+    assert "the program was stopped where its next round begins" in run.stdout
+    assert run.stderr == ""
+
+
+def test_a_test_that_needs_a_library_says_which(tmp_path):
+    text = "import unittest\nimport tensorflow\n"
+    text += "class Tests(unittest.TestCase):\n    def test(self):\n        tensorflow.ones(3).sum()\nunittest.main()\n"
+    run = dout("show", script(tmp_path, text))
+    assert run.returncode == 2
+    assert run.stderr.endswith("mine.py ended with exit code True: it needs tensorflow, which is not installed\n")

@@ -1,6 +1,7 @@
 """Scripts as people keep them: in a folder below their packages, with libraries and data that are not there."""
 
 import gzip
+import importlib
 import importlib.util
 import json
 import pickle
@@ -207,6 +208,27 @@ def test_a_long_preparation_is_left_out_and_its_results_are_inputs(tmp_path):
     assert len(trace.graph.nodes) < 30
     np.testing.assert_array_equal(trace["y"].data, [[0, 1, 2, 3], [1, 1, 2, 3], [2, 1, 2, 3]])
     assert "what ran before the first layer is not shown" in said(trace)
+
+
+def test_an_evaluation_in_one_call_is_forgotten_while_it_runs(tmp_path, monkeypatch):
+    limits = importlib.import_module("dout.trace.tracer.script_tracer")
+    monkeypatch.setattr(limits, "MOST", 3000)
+    monkeypatch.setattr(limits, "PREPARATION", 1000)
+    net = """
+class Net:
+    def __init__(self):
+        self.layer = Scale(np.ones(4))
+    def forward(self, x):
+        return np.stack([self.layer.forward(row) for row in x])
+    def backward(self, dout):
+        return dout
+net = Net()
+net.forward(np.ones((8000, 4)))
+"""
+    (outer, *_) = (trace := record_script(written(tmp_path, train=SCALE + net + USED.replace("layer", "own")))).calls
+    assert outer.cls == "Scale"
+    assert len(trace.graph.nodes) < 30
+    assert "what ran before is not shown: it is long, and no backward is in it" in said(trace)
 
 
 def test_layers_under_other_names_have_their_rounds_too(tmp_path):

@@ -170,6 +170,15 @@ def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
     assert {path.name for path in tmp_path.iterdir()} == {"data", "train.py"}
 
 
+def test_data_that_a_loader_makes_up_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "from mnist import train_labels\nfrom pandas import DataFrame, read_csv\n"
+    text += "DataFrame(train_labels()[:9]).to_csv('set/labels.csv', index=False)\n"
+    text += "assert read_csv('set/labels.csv').shape == (9, 1)\n"
+    assert said(tmp_path, text)
+    assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+
+
 def test_arguments_that_a_program_needs_are_made_up_and_said(tmp_path):
     text = """
 import argparse, sys

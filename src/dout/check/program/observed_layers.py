@@ -238,13 +238,18 @@ def _copy(layer: Any) -> Any:
 
 
 def _arguments(frame: FrameType) -> dict[str, Any] | None:
-    """A call's arguments by name, copied; None where some have no name (`*args`), or cannot be copied."""
+    """A call's arguments by name, copied; None where some have no name beside others, or cannot be copied.
+
+    Where all come as `*args`, their names are those of a trace: `args[0]`.
+    """
     code, names = frame.f_code, frame.f_locals
     number = code.co_argcount + code.co_kwonlyargcount
     given = {name: names[name] for name in code.co_varnames[:number] if name != "self" and name in names}
     if code.co_flags & CO_VARARGS:
-        if names.get(code.co_varnames[number]):
+        rest = names.get(code.co_varnames[number]) or ()
+        if rest and given:
             return None
+        given = given or {f"{code.co_varnames[number]}[{place}]": item for place, item in enumerate(rest)}
         number += 1
     if code.co_flags & CO_VARKEYWORDS:
         given.update(names.get(code.co_varnames[number]) or {})

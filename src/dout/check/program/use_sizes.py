@@ -112,30 +112,39 @@ class UseSizes:
 
         Those of a setting that are all `distinct` stay so, as those of a permutation: they are places.
         """
-        random = self.random
         if item.dtype.kind == "b":
-            return random.random(shape) < 0.5
-        values = np.unique(item[:: max(1, len(item) // 1000)])
-        whole = bool(np.all(values == np.floor(values))) and bool(np.all(np.isfinite(values)))
+            return self.random.random(shape) < 0.5
         if _is_one_hot(item):
             return np.eye(shape[-1])[self._indices(shape[:-1], shape[-1])].astype(item.dtype)
+        values = np.unique(item[:: max(1, len(item) // 1000)])
+        whole = bool(np.all(values == np.floor(values))) and bool(np.all(np.isfinite(values)))
         if whole and values.size and (item.dtype.kind in "iu" or len(values) <= 2 or not data):
-            if values[0] < 0:
-                return random.choice(values, shape)
-            below = self._below(int(values[-1]) + 1)
-            if is_permutation(item):
-                return random.permutation(math.prod(shape)).reshape(shape)
-            if distinct and np.unique(item).size == item.size > 1 and math.prod(shape) <= below:
-                return random.permutation(below)[: math.prod(shape)].reshape(shape)
-            made = self._indices(shape, below)
-            return made.astype(item.dtype) if item.dtype.kind == "f" and len(values) <= 2 else made
-        made = np.round(random.uniform(-2, 2, shape) * 64) / 64 + 1 / 128  # no zeros, no ties with whole numbers
+            return self._whole_numbers(item, values, shape, distinct)
+        return self._floats(item, values, shape)
+
+    def _whole_numbers(
+        self, item: np.ndarray[Any, Any], values: np.ndarray[Any, Any], shape: tuple[int, ...], distinct: bool
+    ) -> Any:
+        """Labels or places, below what they are below."""
+        if values[0] < 0:
+            return self.random.choice(values, shape)
+        below = self._below(int(values[-1]) + 1)
+        if is_permutation(item):
+            return self.random.permutation(math.prod(shape)).reshape(shape)
+        if distinct and np.unique(item).size == item.size > 1 and math.prod(shape) <= below:
+            return self.random.permutation(below)[: math.prod(shape)].reshape(shape)
+        made = self._indices(shape, below)
+        return made.astype(item.dtype) if item.dtype.kind == "f" and len(values) <= 2 else made
+
+    def _floats(self, item: np.ndarray[Any, Any], values: np.ndarray[Any, Any], shape: tuple[int, ...]) -> Any:
+        """Numbers with a sign as theirs, shares where they are; no zeros, no ties with whole numbers."""
+        made = np.round(self.random.uniform(-2, 2, shape) * 64) / 64 + 1 / 128
         if values.size and values[0] >= 0:
             made = np.abs(made)
             made = made * 0.375 + 0.125 if values[-1] <= 1 else made
             if item.ndim > 1 and np.allclose(item.sum(-1), 1):
                 made = made / made.sum(-1, keepdims=True)
-        return made
+        return made.astype(item.dtype) if item.dtype.kind == "f" else made
 
     def _indices(self, shape: tuple[int, ...], below: int) -> Any:
         """Whole numbers up to `below`, the last among them; one comes twice where there are three."""

@@ -60,10 +60,15 @@ class UsedExample:
     closeness: Closeness
 
     @property
+    def place(self) -> str:
+        """Where the program uses the layer."""
+        at = self.use.called_at
+        return f"{near(at.file)}:{at.line}" if at is not None else "the program"
+
+    @property
     def said(self) -> str:
         """In words, how it comes from the program."""
-        at = self.use.called_at
-        return self.closeness.value.format(f"{near(at.file)}:{at.line}" if at is not None else "the program")
+        return self.closeness.value.format(self.place)
 
     def as_it_was(self) -> UsedExample | None:
         """The same with the numbers of the program, of few samples if it runs so; an index comes twice."""
@@ -156,6 +161,8 @@ def _passed(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     must have the same.
     """
     parameters = {p.name: p for p in taken_by(target.forward)}
+    if any(p.kind is p.VAR_POSITIONAL and inputs.keys() & {f"{p.name}[0]"} for p in parameters.values()):
+        return dict(inputs)
     if not set(inputs) <= set(parameters):
         return None
     shared = {name for _, back in target.pairs[:1] for name in optional(getattr(target.cls, back))}

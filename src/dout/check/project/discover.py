@@ -21,7 +21,7 @@ from dout.adapt.source.returned_names import returns_gradients
 from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
 from dout.check.project.settings import Settings, matches
-from dout.check.project.target_kind import kind_of
+from dout.check.project.target_kind import kind_of, module_file
 from dout.errors import TargetError
 from dout.files import regular, text_of
 from dout.run import is_class, module_of, mro_of, names_of, vars_of
@@ -43,6 +43,14 @@ class Job:
     where: str
     kind: Literal["file", "module", "ready", "program"]
     names: tuple[str, ...] | None = None
+
+    @property
+    def file(self) -> str:
+        """Its file, without links; nothing where it has none of the user's."""
+        if self.kind == "ready":
+            return ""
+        file = module_file(self.where) if self.kind == "module" else self.where
+        return file and os.path.realpath(file)
 
 
 def find_jobs(targets: Iterable[tuple[str, str | None]], settings: Settings) -> tuple[list[Job], list[str]]:

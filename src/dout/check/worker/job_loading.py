@@ -20,6 +20,7 @@ from dout.adapt.interface.method_pairs import pairs_of
 from dout.check.program.observed_layers import Observer
 from dout.check.project.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
+from dout.check.worker.sandbox import put_back
 from dout.check.worker.statement_runner import LoadRun, Stop
 from dout.errors import TargetError, UserCodeError
 from dout.files import is_there
@@ -93,22 +94,25 @@ class Loading:
         cells = notebooks.cells_of(path) if is_notebook else [text]
         parts = {f"{path}, cell {n}" if is_notebook else str(path): cell for n, cell in enumerate(cells, 1)}
         self._prepare()
-        observer, here, said = Observer(str(path)), os.getcwd(), partial(self.send, "data")  # noqa: PTH109
-        try:
-            with (
-                as_main(path, text, (), said) as main,
-                script_imports(said),
-                missing_files(path, said, apart=not self.rules.isolated),
-            ):
+        observer, said = Observer(str(path)), partial(self.send, "data")
+        with put_back(self.kept):  # the layers are judged as if it had not run
+            try:
+                with (
+                    as_main(path, text, (), said) as main,
+                    missing_files(path, said, apart=not self.rules.isolated) as made_up,
+                    script_imports(said, made_up),
+                ):
+                    self.kept.take()
+                    self._run.hears = observer.hear
+                    for name, part in parts.items():
+                        notebooks.remember(name, part)
+                        self._run.module(main, part, name)
+                    self._run.tests(main, str(path))
+                    folders = list(sys.path)
+            finally:
                 self.kept.take()
-                self._run.hears = observer.hear
-                for name, part in parts.items():
-                    notebooks.remember(name, part)
-                    self._run.module(main, part, name)
-                self._run.tests(main, str(path))
-        finally:
-            self.kept.take()
-            os.chdir(here)
+        sys.path[:], sys.modules["__main__"] = folders, main  # a method of theirs may import, and has its module
+        self.kept.take()
         return observer
 
     def _prepare(self) -> None:

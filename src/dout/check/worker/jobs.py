@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.check.project.discover import Job
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import NothingTaken, Raised, Reason
 from dout.check.worker.audit_guard import HERE, GuardRules
@@ -48,6 +49,26 @@ class Checked:
     used: str = ""
     file: str = ""
     turn: int = -1
+
+
+@dataclass
+class JobOutcome:
+    """What became of a job: the layers in their order, or the problem that kept the file from being run.
+
+    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `refused` are the
+    acts that the check did not allow, and `remarks` what else happened: a statement of the file failed. `data` says
+    which data of a program were stood for, and `network` where its gradients are wrong first.
+    """
+
+    job: Job
+    layers: list[Checked] = field(default_factory=list)
+    problem: str = ""
+    traceback: str = ""
+    skipped: str = ""
+    refused: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
+    network: str = ""
 
 
 class ObjectText(str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,13 +11,13 @@ from pathlib import Path
 from dout.check.program.program_choice import Name, is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.worker.jobs import Checked, GivenArguments
-from dout.check.worker.runner import JobOutcome, run
+from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
+from dout.check.worker.runner import run
 from dout.files import near, shown_place
 from dout.judge.outcomes import Word
 from dout.trace.program import notebooks
 
-MOST_SECONDS = 30.0  # for all programs of a check
+MOST_SECONDS = 30.0  # of work, for all programs of a check
 MOST_PROGRAMS = 8
 PATIENCE = 8.0  # seconds for the work of one program
 
@@ -42,7 +41,7 @@ class UsedLayers:
         return not defines and any(_is_same(one.job, job) for one in self.programs)
 
     def _of(self, job: Job) -> dict[str, Checked]:
-        return self.layers.get(os.path.realpath(job.where), {}) if job.kind == "file" else {}
+        return self.layers.get(job.file, {})
 
     def _known(self, job: Job) -> JobOutcome:
         return JobOutcome(job, [self._of(job)[name] for name in job.names or ()])
@@ -53,8 +52,8 @@ class UsedLayers:
         """The outcomes of all jobs: those of programs that were named with the layers that they use of other files."""
         known = {outcome.job: outcome for outcome in outcomes}
         found = [known.get(job) or self._known(job) for job in jobs]
-        every = [replace(one, data=self.data.get(os.path.realpath(one.job.where), [])) for one in found]
-        told = {(os.path.realpath(one.job.where), c.report.layer) for one in every for c in one.layers}
+        every = [replace(one, data=self.data.get(one.job.file, [])) for one in found]
+        told = {(one.job.file, c.report.layer) for one in every for c in one.layers}
         return [self._of_program(one, told) if one.job.where in asked else one for one in every]
 
     def _of_program(self, outcome: JobOutcome, told: Container[tuple[str, str]]) -> JobOutcome:
@@ -88,25 +87,32 @@ def used_layers(
 
     Those that are `asked` for come first, then those that use most.
     """
-    found, until = UsedLayers(), time.monotonic() + MOST_SECONDS
-    files = [job.where for job in jobs if job.kind == "file"]
-    wanted = tuple(name for job in jobs if job.kind == "file" for name in _wanted(job))
-    named = [Job(file, "program") for file in files if file in asked and is_program(Path(file))]
-    left = [one for one in programs(files) if one.path not in {os.path.realpath(job.where) for job in named}]
-    seen: set[Name] = set()
+    found = UsedLayers()
+    wanted = tuple(name for job in jobs if job.file for name in _wanted(job))
+    mine = [job.where for job in jobs if job.kind == "file" and job.where in asked]
+    named = [Job(file, "program") for file in mine if is_program(Path(file))]
+    known = {job.file for job in named}
+    left = [one for one in programs([job.file for job in jobs if job.file]) if one.path not in known]
+    hoped: dict[str, frozenset[Name]] = {}  # of the programs that run
+
+    def next_job() -> Job | None:
+        seen = {(file, name) for file, layers in found.layers.items() for name in layers}.union(*hoped.values())
+        one = next_program(left, seen)
+        if one is None or len(found.programs) + len(hoped) >= MOST_PROGRAMS:
+            return None
+        left.remove(one)
+        hoped[one.path] = one.names
+        return Job(one.path, "program", wanted)
+
+    def take(outcome: JobOutcome) -> None:
+        hoped.pop(outcome.job.where, None)
+        found.add(outcome)
+
     limit = min(timeout, PATIENCE) if timeout else PATIENCE
-    while (left or named) and len(found.programs) < MOST_PROGRAMS and time.monotonic() < until:
-        wave, named = named, []
-        hoped = set(seen)
-        while len(wave) < max(1, processes) and (one := next_program(left, hoped)) is not None:
-            left.remove(one)
-            hoped |= one.names
-            wave.append(Job(one.path, "program", wanted))
-        if not wave:
-            break
-        for outcome in run(wave, given, processes=processes, timeout=limit, isolated=isolated, waiting=waiting):
-            found.add(outcome)
-        seen |= {(file, name) for file, layers in found.layers.items() for name in layers}
+    run(
+        named, given, processes=processes, timeout=limit, isolated=isolated, seconds=MOST_SECONDS, more=next_job,
+        done=take, waiting=waiting,
+    )  # fmt: skip
     return found
 
 
@@ -126,9 +132,8 @@ def _file_of(checked: Checked) -> str:
 
 
 def _wanted(job: Job) -> list[str]:
-    file = os.path.realpath(job.where)
-    return [file] if job.names is None else [f"{file}:{name}" for name in job.names]
+    return [job.file] if job.names is None else [f"{job.file}:{name}" for name in job.names]
 
 
 def _is_same(one: Job, other: Job) -> bool:
-    return os.path.realpath(one.where) == os.path.realpath(other.where)
+    return one.file == other.file

@@ -19,7 +19,8 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from math import inf
 from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,11 @@ from dout.check.rules.formula.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker.audit_guard import GuardRules, shown
-from dout.check.worker.jobs import Checked, GivenArguments
+from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.statement_runner import Kind, Stop
 from dout.check.worker.work_sharing import Turns, shared
 from dout.check.worker.worker import work
+from dout.clock import spent_by
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 _LOOK = 0.2  # seconds between looks at processes that say nothing
@@ -45,26 +47,6 @@ _FAST = 2.0  # seconds, within which a file must load to be loaded once more
 _GRACE = 2.0  # seconds beyond the limit, in which a process ends its statement itself
 MOST_STOPS = 20  # statements of one file that end its process
 MOST_RUNS = 2  # of one program
-
-
-@dataclass
-class JobOutcome:
-    """What became of a job: the layers in their order, or the problem that kept the file from being run.
-
-    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `refused` are the
-    acts that the check did not allow, and `remarks` what else happened: a statement of the file failed. `data` says
-    which data of a program were stood for, and `network` where its gradients are wrong first.
-    """
-
-    job: Job
-    layers: list[Checked] = field(default_factory=list)
-    problem: str = ""
-    traceback: str = ""
-    skipped: str = ""
-    refused: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    data: list[str] = field(default_factory=list)
-    network: str = ""
 
 
 def run(
@@ -76,6 +58,8 @@ def run(
     asked: Container[str] | None = None,
     used: Mapping[str, Mapping[str, Checked]] = {},
     isolated: bool = False,
+    seconds: float = inf,
+    more: Callable[[], Job | None] = lambda: None,
     done: Callable[[JobOutcome], None] = lambda outcome: None,
     waiting: Callable[[], None] = lambda: None,
     method: str = METHOD,
@@ -88,32 +72,39 @@ def run(
 
     `asked` are the places that were named, and not only their folder (None: all); what keeps another from being run is
     no problem, it is skipped. `used` are the layers that are checked already, as programs use them: by their file,
-    without links, and by name. With `isolated` the files run in an empty folder, without a network.
+    without links, and by name. With `isolated` the files run in an empty folder, without a network. After so many
+    `seconds` of work all processes end, and what they have found so far stands. `more` gives a job whenever another
+    could begin.
     """
     outcomes = [JobOutcome(job) for job in jobs]
-    queue = deque(range(len(jobs)))
+    queue = deque(outcomes)
     running: list[_Process] = []
     scratch = tempfile.mkdtemp(prefix="dout-")
     modules()  # of the rules: loaded here, each fork has them
-    if len(jobs) > 1:
+    if len(jobs) != 1:
         importlib.import_module("dout.check.repair.suspected_cause")
     gc.freeze()  # what is loaded stays shared with the forks
     try:
-        while queue or running:
+        while seconds > 0:
             while len(running) < max(1, processes):
+                if not queue and (job := more()) is not None:
+                    outcomes.append(JobOutcome(job))
+                    queue.append(outcomes[-1])
                 first = None if queue else next((p for p in running if p.may_be_helped(processes)), None)
                 if not queue and first is None:
                     break
-                outcome = outcomes[queue.popleft()] if first is None else first.outcome
+                outcome = queue.popleft() if first is None else first.outcome
                 is_asked = asked is None or outcome.job.where in asked
-                own = tempfile.mkdtemp(dir=scratch)
-                rules = GuardRules(own, is_asked, timeout, isolated=isolated)
-                known = used.get(os.path.realpath(outcome.job.where), {})
+                rules = GuardRules(tempfile.mkdtemp(dir=scratch), is_asked, timeout, isolated=isolated)
+                known = used.get(outcome.job.file, {})
                 running.append(_Process(outcome, replace(given, rules=rules), timeout, method, first, known))
+            if not running:
+                break
             connection.wait([process.pipe for process in running], timeout=_LOOK)
             waiting()
+            seconds -= max(process.step() for process in running)
             for process in list(running):
-                if process.advance():
+                if process.advance() or (seconds <= 0 and process.is_cut_short()):
                     running.remove(process)
                     if not process.first.at_work:
                         done(process.outcome)
@@ -155,6 +146,7 @@ class _Process:
         self.names: list[str] | None = None
         self.by_name: dict[str, Checked] = first.by_name if first else dict(known)
         self.stops: list[Stop] = first.stops if first else []
+        self.fatal: list[Stop] = []  # those that ended the process
         self.lost: dict[str, str] = first.lost if first else {}
         taken: Any = first.turns.taken if first else shared(method)
         self.turns: Turns = Turns(taken, helps=first is not None)
@@ -180,7 +172,8 @@ class _Process:
         context: Any = get_context(self.method)
         self.pipe, theirs = context.Pipe(duplex=False)
         skipped = frozenset(self.by_name)
-        left_out = frozenset((stop.file, stop.line) for stop in self.stops if stop.kind in ("time", "died"))
+        stops = self.fatal if self.is_program else self.stops  # a training that was cut short has used its layers
+        left_out = frozenset((stop.file, stop.line) for stop in stops if stop.kind in ("time", "died"))
         self.given = replace(self.given, rules=replace(self.given.rules, left_out=left_out))
         given = (theirs, self.outcome.job, self.given, skipped, self.turns)
         self.process = context.Process(target=work, args=given, daemon=False)
@@ -191,7 +184,16 @@ class _Process:
         self.over = False
         self.current: str | None = None
         self.at: tuple[str, int] | None = None
-        self.since = time.monotonic()
+        self.since = self.seen = self.spent()
+
+    def spent(self) -> float:
+        """Seconds of work of the process, from an arbitrary beginning."""
+        return spent_by(self.process.pid or 0)
+
+    def step(self) -> float:
+        """Seconds of work since the last look."""
+        before, self.seen = self.seen, self.spent()
+        return max(self.seen - before, 0.0)
 
     def advance(self) -> bool:
         """Take in what has been said; whether the job is over."""
@@ -203,15 +205,15 @@ class _Process:
             return self._has_died(self._exit_words())
         except Exception as error:  # what was sent cannot be read
             return self._has_died(f"sent what cannot be read ({type(error).__name__})")
-        grace = _GRACE if self.names is None else 0.0  # a statement that is slow to load is ended in the process itself
-        if self.timeout and time.monotonic() - self.since > self.timeout + grace:
-            return self._has_died(f"did not end within {self.timeout:g} s")
         if not self.process.is_alive() and not self.pipe.poll():
             return self._has_died(self._exit_words())
+        grace = _GRACE if self.names is None else 0.0  # a statement that is slow to load is ended in the process itself
+        if self.timeout and self.spent() - self.since > self.timeout + grace:
+            return self._has_died(f"did not end within {self.timeout:g} s")
         return False
 
     def _hear(self, kind: str, *content: Any) -> bool:
-        self.since = time.monotonic()
+        self.since = self.spent()
         if kind == "at":
             self.at = content
         elif kind in ("remark", "refused", "data"):
@@ -224,7 +226,7 @@ class _Process:
         elif kind == "lost":
             self.lost[content[0]] = content[1]
         elif kind == "layers":
-            self.names, self.loaded = content[0], time.monotonic()
+            self.names, self.loaded = list(dict.fromkeys([*(self.names or ()), *content[0]])), time.monotonic()
         elif kind == "start":
             self.current = content[0]
         elif kind == "done":
@@ -246,7 +248,7 @@ class _Process:
 
     def _has_died(self, how: str) -> bool:
         """Note the layer that did it and go on with the rest, in a new process."""
-        seconds = time.monotonic() - self.since
+        seconds = max(self.spent() - self.since, 0.0)
         self.kill()
         if self.turns.helps and self.current is None:  # the first process goes on without it
             self._finish()
@@ -256,7 +258,8 @@ class _Process:
         dead = sum(stop.kind in ("time", "died") for stop in self.stops)
         most = MOST_RUNS if self.is_program else MOST_STOPS
         if self.names is None and self.at is not None and not again and dead + 1 < most:
-            self.stops.append(Stop(*self.at, kind, f"{how}, while it was loaded"))
+            self.fatal.append(Stop(*self.at, kind, f"{how}, while it was loaded"))
+            self.stops.append(self.fatal[-1])
             self.start()  # without that statement
             return False
         if self.current is None:
@@ -273,6 +276,12 @@ class _Process:
             return True
         self.start()
         return False
+
+    def is_cut_short(self) -> bool:
+        """End it with what it has found; true."""
+        self.outcome.remarks.append(f"{self.outcome.job.where} was stopped: programs have had their time")
+        self._finish()
+        return True
 
     def _exit_words(self) -> str:
         self.process.join(2.0)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +63,7 @@ def _mapped() -> int:
 
 @contextmanager
 def put_back(kept: KeptRuntime) -> Iterator[list[str]]:
-    """Afterwards NumPy, its error state, the folder and the streams are as before, and what is `kept`.
+    """Afterwards NumPy, its error state, warnings, the folder and the streams are as before, and what is `kept`.
 
     Yields the names that were not.
     """
@@ -70,7 +71,7 @@ def put_back(kept: KeptRuntime) -> Iterator[list[str]]:
     modules = [sys.modules[m] for m in ("numpy", "numpy.linalg", "numpy.random", "math") if m in sys.modules]
     before = [(module, dict(vars(module))) for module in modules]
     folder, streams, path = os.getcwd(), (sys.stdin, sys.stdout, sys.stderr), list(sys.path)  # noqa: PTH109
-    with np.errstate():
+    with np.errstate(), warnings.catch_warnings():
         try:
             yield changed
         finally:

@@ -5,7 +5,6 @@ names it would have made, and libraries that are not installed, are stood for by
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import builtins
@@ -13,7 +12,6 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,14 +20,17 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any, Literal
 
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
+from dout.clock import spent
 from dout.errors import EndOfRun
 from dout.trace.model.user_source import is_ours
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Missing, NeedsError, stand_in, why_absent
+from dout.trace.record.module_statements import future_flags, made_by
 from dout.trace.record.script import users_traceback
 from dout.trace.session.side_effects import KeptRuntime
 
 Kind = Literal["raised", "exit", "time", "needs", "import", "refused", "died"]
+_TICK = 0.2  # seconds between looks at the clock
 _LEAST = 0.2  # seconds that a statement may take once the time is up
 _REST = 3.0  # seconds for what follows a program's training
 _SHARE = 0.25  # of the time for loading that what is no import may take, in a file that nobody named
@@ -90,7 +91,7 @@ class LoadRun:
     def module(self, module: ModuleType, text: str, file: str) -> None:
         """Run a file's text as a module. Raises SyntaxError where it is no Python."""
         tree = ast.parse(text, file)
-        flags = _future_flags(tree)
+        flags = future_flags(tree)
         if (says := ast.get_docstring(tree, clean=False)) is not None:
             module.__doc__ = says
         _Statements(self, module, file, flags, tree).run(tree.body)
@@ -108,19 +109,19 @@ class LoadRun:
             yield
             return
 
-        def ring(number: int, frame: Any) -> None:
-            raise _OutOfTime
+        until = spent() + seconds
 
-        outer, since = signal.getitimer(signal.ITIMER_REAL)[0], time.monotonic()
-        kept = signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+        def ring(number: int, frame: Any) -> None:
+            if spent() >= until:
+                raise _OutOfTime
+
+        outer, kept = signal.getitimer(signal.ITIMER_REAL), signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, min(seconds, _TICK), _TICK)
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_REAL, *outer)
             signal.signal(signal.SIGALRM, kept)
-            if outer:
-                signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - since), 0.01), 0.5)
 
     def seconds(self, statement: ast.stmt) -> float:
         """How long a statement may take; 0: no limit."""
@@ -176,7 +177,7 @@ class _Statements:
 
     def _guarded(self, statement: ast.stmt, work: Callable[[], Any]) -> None:
         """Do a statement's work; whatever Python can catch is noted."""
-        whole, since, imports = self.whole, time.monotonic(), isinstance(statement, ast.Import | ast.ImportFrom)
+        whole, since, imports = self.whole, spent(), isinstance(statement, ast.Import | ast.ImportFrom)
         whole.at(self.file, statement.lineno)
         refused = len(whole.guard.refused)
         limit = whole.seconds(statement)
@@ -210,7 +211,7 @@ class _Statements:
                 self._failed(statement, error, is_refused)
         finally:
             if not imports:
-                whole.spent += time.monotonic() - since
+                whole.spent += spent() - since
 
     def _failed(self, statement: ast.stmt, error: BaseException, refused: bool) -> None:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
@@ -229,7 +230,7 @@ class _Statements:
     def _stand_for(self, statement: ast.stmt, reason: str) -> None:
         """Let the names that a statement would have made be harmless until they are used."""
         stands = Missing(reason)
-        for name in _made_by(statement):
+        for name in made_by(self._compiled(ast.Module([statement], []), "exec")):
             self.names.setdefault(name, stands)
         classes = [node for node in ast.walk(statement) if isinstance(node, ast.ClassDef) and _may_be_layer(node)]
         self.whole.lost += [(self.file, node.name) for node in classes if self.names.get(node.name) is stands]
@@ -330,29 +331,6 @@ def _required(function: FunctionType) -> list[str]:
 def _may_be_layer(node: ast.ClassDef) -> bool:
     """Whether a class has a base, or forward or backward."""
     return bool(node.bases) or any(name in ("forward", "backward") for item in node.body for name in _defined(item))
-
-
-def _future_flags(tree: ast.Module) -> int:
-    names = [a.name for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__" for a in n.names]
-    features = [getattr(__future__, name, None) for name in names]
-    flags = 0
-    for feature in features:
-        flags |= feature.compiler_flag if feature else 0
-    return flags
-
-
-def _made_by(statement: ast.stmt) -> set[str]:
-    """The names that a statement makes in its module: not those inside functions and classes."""
-    found: set[str] = set()
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        node = waiting.pop()
-        found.update(_defined(node))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(node))
-    return found
 
 
 def _defined(node: ast.AST) -> Iterator[str]:

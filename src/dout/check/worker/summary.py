@@ -21,7 +21,7 @@ from dout.files import near, shown_place
 from dout.judge.outcomes import Word
 
 if TYPE_CHECKING:
-    from dout.check.worker.runner import JobOutcome
+    from dout.check.worker.jobs import JobOutcome
 
 MOST = 5  # of one kind that are told
 MOST_TEXT = 200  # characters of a reason

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from dout.adapt.search.own_faults import is_own_fault, lacks_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
-from dout.check.program.observed_layers import Observer
+from dout.check.program.observed_layers import LayerUse, Observer
 from dout.check.program.used_example import Closeness, UsedExample, used_examples
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
@@ -91,7 +92,9 @@ def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns,
 
 def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: frozenset[str], send: Any) -> None:
     """Check the layers that a program used, each on what it was given there."""
-    every = {(os.path.realpath(found[0].file), found[0].name): found for found in seen.uses.values() if found}
+    every: dict[tuple[str, str], list[LayerUse]] = {}  # a function may have made several classes of one name
+    for use in itertools.chain.from_iterable(seen.uses.values()):
+        every.setdefault((os.path.realpath(use.file), use.name), []).append(use)
     wanted = loading.job.names
     uses = {
         f"{file}:{name}": found
@@ -106,13 +109,19 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         with quiet(), contextlib.suppress(BaseException):  # of the user's code, on numbers of ours
             given_by_author = given_beside(uses[key][0].target, []) is not None
             examples = [] if given_by_author else used_examples(uses[key])
-        found = None
-        for one in examples:  # each in a manner of its own: the first that is wrong speaks
-            found = _check_one(loading, uses[key][0].name, one, given, old_names)
-            if not found.report.ok:
-                break
-        if found is not None:
-            send("done", found)
+        found: list[Checked] = []
+        while len(found) < len(examples) and all(checked.report.ok for checked in found):
+            found.append(_check_one(loading, uses[key][0].name, examples[len(found)], given, old_names))
+        if found:  # each in a manner of its own: the first that is wrong speaks, or the first of all
+            send("done", _of_all(found, [one.place for one in examples]))
+
+
+def _of_all(found: Sequence[Checked], places: Sequence[str]) -> Checked:
+    """What is told of a layer that was judged in several uses, at these places."""
+    if len(found) == 1 or not found[-1].report.ok:
+        return found[-1]
+    others = ", ".join(dict.fromkeys(place for place in places[1:] if place != places[0]))
+    return replace(found[0], used=f"{found[0].used} (so too in {others})") if others else found[0]
 
 
 def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:

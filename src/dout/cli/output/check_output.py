@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from dout.check.report.layer_report import Report
     from dout.check.report.report import Line
     from dout.check.report.verdicts import Finding
-    from dout.check.worker.jobs import Checked
-    from dout.check.worker.runner import JobOutcome
+    from dout.check.worker.jobs import Checked, JobOutcome
 
 PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
 

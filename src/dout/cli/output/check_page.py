@@ -25,8 +25,7 @@ from dout.errors import DoutError, visible
 from dout.files import near, shown_place
 
 if TYPE_CHECKING:
-    from dout.check.worker.jobs import Checked
-    from dout.check.worker.runner import JobOutcome
+    from dout.check.worker.jobs import Checked, JobOutcome
     from dout.cli.output.check_output import Result
 
 MOST_PICTURE = 1_000_000  # characters

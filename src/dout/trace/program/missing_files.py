@@ -34,12 +34,13 @@ _WAIT = 10.0  # seconds that a server may take to answer
 
 
 @contextlib.contextmanager
-def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = False) -> Iterator[None]:
+def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = False) -> Iterator[Callable[[str], None]]:
     """While it lasts, find the files that the script reads also from its own folder and those above.
 
     A file of a well-known data set that is nowhere, and that cannot be fetched, is stood for; `said` hears of it. From
     then on the script's own files are written to a folder that goes with it: made-up data must not be taken for real
-    ones at another time. With `apart` all of them are, and the folders that it makes.
+    ones at another time. With `apart` all of them are, and the folders that it makes. Yields what is to hear of data
+    that are made up elsewhere.
     """
     with contextlib.ExitStack() as ends:
         files = _Files(script, said, ends)
@@ -53,7 +54,7 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
         ]
         answers += [(os, act, files.apart(getattr(os, act), is_plain=not apart)) for act in _ACTS]
         if apart:
-            files.scratch = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))
+            files.apart_from_now()
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
@@ -65,7 +66,7 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
         ends.enter_context(when_imported("glob", files.take_glob))
         for module, name in (("tarfile", "bltn_open"), ("bz2", "_builtin_open")):
             ends.enter_context(when_imported(module, partial(files.take_open, name)))
-        yield
+        yield files.made_up
 
 
 @contextlib.contextmanager
@@ -132,6 +133,17 @@ class _Files:
             return None
 
         return answer
+
+    def made_up(self, message: str) -> None:
+        """Hear of made-up data: what is written from now on goes with them."""
+        self.apart_from_now()
+        self.said(message)
+
+    def apart_from_now(self) -> Path:
+        """The folder, gone when the script has ended, in which files are written from now on."""
+        if self.scratch is None:
+            self.scratch = Path(self.ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))
+        return self.scratch
 
     def take_downloads(self, module: Any) -> None:
         """Answer for `urllib.request`."""
@@ -257,9 +269,7 @@ class _Files:
 
     def place(self, file: str | os.PathLike[str]) -> str:
         """A place for a file in a folder that is gone when the script has ended."""
-        if self.scratch is None:
-            self.scratch = Path(self.ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))
-        place = str(self.scratch / f"{len(self.instead)}-{Path(file).name}")
+        place = str(self.apart_from_now() / f"{len(self.instead)}-{Path(file).name}")
         self.instead[_key(file)] = place
         return place
 

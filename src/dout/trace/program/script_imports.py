@@ -30,12 +30,14 @@ _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseExc
 
 
 @contextlib.contextmanager
-def script_imports(said: Callable[[str], None]) -> Iterator[None]:
+def script_imports(said: Callable[[str], None], made_up: Callable[[str], None]) -> Iterator[None]:
     """While it lasts, answer the imports of the user's files that Python does not find; `said` hears what stands in.
+
+    So does `made_up` of data.
 
     Nothing is answered that the user's code guards with `try`: it has an answer of its own.
     """
-    finder = _Finder(said)
+    finder = _Finder(said, made_up)
     sys.meta_path.append(finder)  # last: what is installed and there is used
     moved = [name for name in collections.abc.__all__ if not hasattr(collections, name)]  # since Python 3.10
     vars(collections).update({name: getattr(collections.abc, name) for name in moved})
@@ -52,8 +54,8 @@ def script_imports(said: Callable[[str], None]) -> Iterator[None]:
 class _Finder(Loader):
     """Finds what no other finder has found."""
 
-    def __init__(self, said: Callable[[str], None]) -> None:
-        self.said = said
+    def __init__(self, said: Callable[[str], None], made_up: Callable[[str], None]) -> None:
+        self.said, self.made_up = said, made_up
         self.made: list[str] = []
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
@@ -82,7 +84,7 @@ class _Finder(Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """What stands for a library, or for a part of it."""
-        return _StandingModule(spec.name, self.said)
+        return _StandingModule(spec.name, self.made_up)
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing: it is made already."""

@@ -142,7 +142,7 @@ class Table:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in self._columns:
-            raise AttributeError(f"'DataFrame' object has no attribute {name!r}")
+            raise AttributeError(f"{name}: pandas is not installed, and what stands for it has no column or method so")
         return self._columns[name]
 
     def __setattr__(self, name: str, item: Any) -> None:
@@ -204,6 +204,11 @@ class Table:
         """The rows in which nothing is missing."""
         return self._in_place(inplace, self._rows(~np.any([c.isnull() for c in self._columns.values()], 0)))
 
+    def sort_values(self, by: Any, ascending: bool = True, inplace: bool = False, **options: Any) -> Any:
+        """With the rows in the order of a column."""
+        order = np.argsort(self[by[0] if isinstance(by, list) else by], kind="stable")
+        return self._in_place(inplace, self._rows(order if ascending else order[::-1]))
+
     def reset_index(self, inplace: bool = False, **options: Any) -> Any:
         """The same: rows have no names here."""
         return self._in_place(inplace, self)
@@ -214,6 +219,13 @@ class Table:
         """With other names."""
         new = columns if callable(columns) else lambda name: (columns or {}).get(name, name)
         return self._in_place(inplace, Table({new(name): item for name, item in self._columns.items()}))
+
+    def to_csv(self, path: Any, header: bool = True, index: bool = True, **options: Any) -> None:
+        """Write a file of lines."""
+        with open(path, "w", newline="", encoding="utf-8") as file:  # noqa: PTH123 - it may be written apart
+            writer = csv.writer(file)
+            writer.writerows([["", *self._columns][not index :]] * header)
+            writer.writerows([place, *row][not index :] for place, row in enumerate(self.values.tolist()))
 
     def iterrows(self) -> Any:
         """Each row with its number."""
@@ -311,7 +323,8 @@ class _Places:
 def read_csv(
     source: Any, sep: str | None = ",", delimiter: str | None = None, header: Any = "infer",
     names: Sequence[Any] | None = None, index_col: Any = None, usecols: Any = None, skiprows: int = 0,
-    nrows: int | None = None, comment: str | None = None, encoding: str | None = "utf-8", **options: Any,
+    nrows: int | None = None, comment: str | None = None, encoding: str | None = "utf-8",
+    skipinitialspace: bool = False, **options: Any,
 ) -> Table:  # fmt: skip
     """The table in a file of lines."""
     if hasattr(source, "read"):
@@ -324,7 +337,7 @@ def read_csv(
     if len(between) > 1:  # r"\s+"
         rows = [line.split(None if "s" in between else between.strip("\\")) for line in lines]
     else:
-        rows = list(csv.reader(lines, delimiter=between, skipinitialspace=between == " "))
+        rows = list(csv.reader(lines, delimiter=between, skipinitialspace=skipinitialspace or between == " "))
     if header == "infer":
         header = 0 if names is None else None
     own = rows.pop(header) if isinstance(header, int) else None

@@ -1,20 +1,15 @@
 """Running a script once and recording it; and loading a file for the classes in it."""
 
 from __future__ import annotations
-import __future__
 
-import ast
 import builtins
-import dis
 import importlib.util
-import itertools
-import operator
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -31,9 +26,10 @@ from dout.trace.program.missing_files import missing_files
 from dout.trace.program.removed_numpy_names import INSTEAD, Removed
 from dout.trace.program.script_imports import script_imports
 from dout.trace.program.stub_modules import NeedsError
+from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
 from dout.trace.record.trace import Trace
-from dout.trace.session.layer_calls import MethodsOf, is_layer, plain_methods
+from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import Session, session
 from dout.trace.session.side_effects import KeptRuntime
 from dout.trace.session.user_modules import user_modules
@@ -49,6 +45,7 @@ class ScriptRun:
     main: ModuleType
     tracer: ScriptTracer
     rounds: int
+    methods_of: MethodsOf
     error: UserCodeError | None = None
 
     def trace(self) -> Trace:
@@ -60,7 +57,7 @@ class ScriptRun:
             had = self.rounds - tracer.rounds + 1
             raise self.error or TargetError(f"{self.path} has {had} forward–backward rounds, not {self.rounds}")
         if not any(node.inputs for node in tracer.nodes):
-            raise self.error or TargetError(_nothing_recorded(self.path, self.main))
+            raise self.error or TargetError(_nothing_recorded(self))
         if not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
             message = "the program goes on with the same lines, turn after turn: the first turn is shown"
             tracer.events.setdefault(Event("limit", message))
@@ -110,10 +107,10 @@ def run_script(
     with (
         session(tracer, methods_of=methods_of) as state,
         as_main(path, text, arguments, partial(tracer.note, "input")) as main,
-        script_imports(said),
-        missing_files(path, said),
+        missing_files(path, said) as made_up,
+        script_imports(said, made_up),
     ):
-        run = ScriptRun(path, main, tracer, rounds)
+        run = ScriptRun(path, main, tracer, rounds, methods_of)
         main.__dict__["__builtins__"] = _builtins(tracer, state, path.suffix == notebooks.SUFFIX)
         removed.install()
         try:
@@ -158,9 +155,14 @@ def first_turn(nodes: Sequence[Node]) -> int:
     return count - covered + turn if covered else 0
 
 
-def _nothing_recorded(path: Path, main: ModuleType) -> str:
+def _nothing_recorded(run: ScriptRun) -> str:
     """Why there is nothing to show, and what to write instead."""
-    layers = [name for name, item in vars(main).items() if isinstance(item, type) and is_layer(item)]
+    path = run.path
+    layers = [name for name, item in vars(run.main).items() if isinstance(item, type) and run.methods_of(item)]
+    if run.tracer.left_out:
+        return (
+            f"{path} has no round that can be shown: its forward takes too many steps; give it fewer or smaller samples"
+        )
     if not layers:
         return f"{path} has no layer in it: no class with forward and backward, and no operation on NumPy arrays"
     return f"{path} calls none of its layers ({', '.join(layers)}); name one: dout show {path}:{layers[-1]}"
@@ -178,7 +180,7 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
     home = project_root.home(path, text)
     with (
         importing_from([*home.folders, str(path.resolve().parent)]),
-        script_imports(_unsaid),
+        script_imports(_unsaid, _unsaid),
         missing_files(path, _unsaid),
     ):
         within = project_root.name_in_package(home.name, path)
@@ -192,7 +194,7 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
         sys.modules[within] = module
         try:
             top = name.partition(".")[0]
-            errors = _run_each(_needed(codes, top), module, path, go_on=bool(name))
+            errors = _run_each(needed(codes, top), module, path, go_on=bool(name))
             if errors and not (name and (top in module.__dict__ or top not in text)):
                 raise errors[0]
         except BaseException:
@@ -216,35 +218,6 @@ def _run_each(codes: Sequence[CodeType], module: ModuleType, path: Path, *, go_o
             if not go_on:
                 break
     return errors
-
-
-def _needed(codes: Sequence[CodeType], name: str) -> list[CodeType]:
-    """These statements up to the last one that makes what `name` needs, and functions and classes behind it.
-
-    All where none makes it. An import with a star may make anything.
-    """
-    made = [_names(code, "STORE_NAME") | ({name} if ("*",) in code.co_consts else set()) for code in codes]
-    wanted, chosen, found = {name}, list[int](), -1
-    while len(wanted) > found:
-        found = len(wanted)
-        chosen = [i for i, names in enumerate(made) if names & wanted]
-        wanted.update(*(_names(part, "LOAD_NAME", "LOAD_GLOBAL") for i in chosen for part in _inside(codes[i])))
-    end = chosen[-1] + 1 if chosen else len(codes)
-    defines = (any(part.co_name in made[i] for part in _inside(codes[i])) for i in range(end, len(codes)))
-    return [*codes[:end], *itertools.compress(codes[end:], defines)]
-
-
-def _names(code: CodeType, *operations: str) -> set[str]:
-    """The names in these operations of a code."""
-    return {step.argval for step in dis.get_instructions(code) if step.opname in operations}
-
-
-def _inside(code: CodeType) -> Iterator[CodeType]:
-    """A code, and those of the functions and classes in it."""
-    yield code
-    for part in code.co_consts:
-        if isinstance(part, CodeType):
-            yield from _inside(part)
 
 
 def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
@@ -299,7 +272,7 @@ def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
             parts = {f"{path}, cell {n}": cell for n, cell in enumerate(notebooks.cells_of(path), 1)}
             for name, cell in parts.items():
                 notebooks.remember(name, cell)
-        codes = [code for name, part in parts.items() for code in (_statements if each else _whole)(part, name)]
+        codes = [code for name, part in parts.items() for code in (statements if each else _whole)(part, name)]
         return "\n".join(parts.values()), codes
     except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"{path} cannot be read: {error}") from None
@@ -314,16 +287,6 @@ def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
 
 def _whole(text: str, name: str) -> list[CodeType]:
     return [compile(text, name, "exec", dont_inherit=True)]
-
-
-def _statements(text: str, name: str) -> Iterator[CodeType]:
-    """The code of each statement of a module, with what the module imports from the future."""
-    flags = compile(text, name, "exec", dont_inherit=True).co_flags & _FUTURES
-    for statement in ast.parse(text, name).body:
-        yield compile(ast.Module([statement], []), name, "exec", flags, dont_inherit=True)
-
-
-_FUTURES = reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 
 
 def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class ScriptTracer(Tracer):
         self.runs_on = runs_on  # whether the program goes on when its round is recorded
         self.awaits_layers = awaits_layers  # whether the program has a layer, or will have one
         self.paused = False
+        self.left_out = False  # whether a call was forgotten while it ran
         self._evaluates = False  # whether it has recorded enough, and no backward among it
         self._woken = False
         self._under_way = False
@@ -84,7 +85,7 @@ class ScriptTracer(Tracer):
 
     def _leave_out(self) -> None:
         """Forget a call that goes on and on, and record no more until it has ended."""
-        under_way = self.stack
+        under_way, self.left_out = self.stack, True
         self._forget(_LONG)
         self.stack, self.recording, self.paused = under_way, False, True
 

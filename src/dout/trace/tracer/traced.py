@@ -23,7 +23,7 @@ Step = tuple[Primitive, tuple[Node, ...], dict[str, Any]]
 class Traced(StandIn):
     """A traced number: answers as its value's type, a plain number or one of NumPy's."""
 
-    __slots__ = ("_recorder", "epoch", "node", "value")
+    __slots__ = ("__weakref__", "_recorder", "epoch", "node", "value")
     _recorder: RunRecord
 
     def __init__(self, recorder: RunRecord, value: Any, node: Node) -> None:
