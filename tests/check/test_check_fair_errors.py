@@ -231,3 +231,25 @@ def test_a_penalty_on_a_bias_of_zeros_is_a_convention_too():
     assert "0.25·W" in note.message
     assert "0.5·b" in note.message
     assert "units" not in note.message  # it is there as given
+
+
+class Flatten:
+    """It puts the numbers back in another order: of a table that is the same."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(x.shape[0], -1)
+
+    def backward(self, dout):
+        return dout.reshape(self.shape[0], *self.shape[:0:-1]).T.reshape(self.shape[::-1]).T
+
+
+class RightFlatten(Flatten):
+    def backward(self, dout):
+        return dout.reshape(self.shape)
+
+
+def test_what_flattens_a_table_is_tried_on_images():
+    assert dout.check(RightFlatten, table(3, 4)).ok
+    (finding,) = [f for f in dout.check(Flatten, table(3, 4)).findings if f.severity == "error"]
+    assert "on x (3, 2, 4, 5)" in finding.message

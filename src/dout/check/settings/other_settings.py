@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
 import inspect
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,10 +20,10 @@ from dout.check.lab.batch_axis import resized_along
 from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
 from dout.run import attributes_of, deep_copy, quiet
-from dout.trace.model.user_source import behind
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
+_IMAGES = (3, 2, 4, 5)
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
@@ -55,6 +52,7 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
     yield from _of_lengths(subject)
+    yield from _of_images(subject)
     yield from _of_more_axes(subject)
 
 
@@ -269,6 +267,17 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
     return found
 
 
+def _of_images(subject: Subject) -> Iterator[OtherSubject]:
+    """On images, a layer that only moves the numbers of a table: what flattens rows is there to flatten images."""
+    x = subject.inputs[0] if len(subject.inputs) == 1 else None
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind != "f":
+        return
+    with quiet():
+        outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
+    if len(outputs) == 1 and np.array_equal(np.sort(np.ravel(outputs[0])), np.sort(x.ravel())):
+        yield _on(subject, (np.random.default_rng(0).normal(size=_IMAGES),), (0,))
+
+
 def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
     """With one axis more behind the samples, if axes are counted from the end and forward does the same in each place.
 
@@ -276,7 +285,7 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
     """
     arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
     if (
-        not (_names_axes_from_the_end(layer.backward) or source.counts_from_the_end(layer.forward))
+        not any(map(source.counts_from_the_end, (layer.backward, layer.forward)))
         or not arrays
         or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
     ):
@@ -299,23 +308,6 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if all(alike):
         yield replace(_on(subject, stacked, group), meant=False, of_inputs=False)
-
-
-def _names_axes_from_the_end(function: Any) -> bool:
-    """Whether a function asks for the number of axes, or names one from the end, as `axis` or in a shape."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(behind(function))))
-    except (OSError, TypeError, SyntaxError):
-        return False
-    for node in ast.walk(tree):
-        match node:
-            case ast.Attribute(attr="ndim") | ast.Constant(value=builtins.Ellipsis):
-                return True
-            case ast.keyword(arg="axis", value=ast.UnaryOp(op=ast.USub())):
-                return True
-            case ast.Subscript(value=ast.Attribute(attr="shape"), slice=ast.UnaryOp(op=ast.USub())):
-                return True
-    return False
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:

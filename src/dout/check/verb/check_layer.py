@@ -168,8 +168,9 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
 
     The `len(t)` of a loss are samples, and of a single one the classes.
     """
-    ranks = [[x.ndim for x in one.inputs if isinstance(x, np.ndarray)] for one in (subject, there)]
-    if judgement.elsewhere and judgement.is_loss and ranks[0] != ranks[1]:
+    arrays = [(a, b) for a, b in zip(subject.inputs, there.inputs, strict=False) if isinstance(a, np.ndarray)]
+    other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
+    if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
     if judgement.refuted and not judgement.elsewhere and is_of_one_sample(subject):
         remark = "forward takes all rows for one sample, and on one line of numbers it is right"
