@@ -253,3 +253,32 @@ def test_what_flattens_a_table_is_tried_on_images():
     assert dout.check(RightFlatten, table(3, 4)).ok
     (finding,) = [f for f in dout.check(Flatten, table(3, 4)).findings if f.severity == "error"]
     assert "on x (3, 2, 4, 5)" in finding.message
+
+
+class Norm:
+    """Its mean is over the rows of whatever it is given; backward divides by the first axis."""
+
+    def forward(self, x):
+        rows = x.reshape(-1, x.shape[-1])
+        self.x, self.m = x, rows.mean(axis=0)
+        return x - self.m
+
+    def backward(self, dout):
+        return dout - dout.reshape(-1, dout.shape[-1]).sum(axis=0) / len(self.x)
+
+
+class RightNorm(Norm):
+    def backward(self, dout):
+        return dout - dout.reshape(-1, dout.shape[-1]).mean(axis=0)
+
+
+class NormOfTables(Norm):
+    def forward(self, x):
+        self.x, self.m = x, x.mean(axis=tuple(range(x.ndim - 1)))
+        return x - self.m
+
+
+def test_what_makes_a_table_of_a_table_is_meant_for_more_axes():
+    assert not severities(dout.check(RightNorm, table(3, 4)))
+    assert severities(dout.check(Norm, table(3, 4))) == ["error"]
+    assert severities(dout.check(NormOfTables, table(3, 4))) == ["warning"]

@@ -15,14 +15,17 @@ from dout.adapt import source
 from dout.adapt.argument_names import names_switch, taken_by
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
+from dout.ops import PRIMITIVES
 from dout.run import attributes_of, deep_copy, quiet
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
+_RESHAPE = PRIMITIVES["reshape"]
 _IMAGES = (3, 2, 4, 5)
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
@@ -279,9 +282,10 @@ def _of_images(subject: Subject) -> Iterator[OtherSubject]:
 
 
 def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
-    """With one axis more behind the samples, if axes are counted from the end and forward does the same in each place.
+    """With one axis more behind the samples, if axes are counted from the end, and forward goes on as with two.
 
-    The layer may not be meant for that: `gamma`'s gradient is often summed over the first axis, and right for matrices.
+    It does the same in each place, or takes them for more rows. The layer may not be meant for that, unless it makes a
+    table of what is one: `gamma`'s gradient is often summed over the first axis, and right for matrices.
     """
     arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
     if (
@@ -294,20 +298,33 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
     stacked = tuple(
         np.stack(pair, axis=1) if isinstance(pair[0], np.ndarray) else pair[0] for pair in zip(*parts, strict=True)
     )
-    try:
+    rows = tuple(x.reshape(-1, x.shape[-1]) if isinstance(x, np.ndarray) else x for x in stacked)
+
+    def forward(inputs: tuple[Any, ...]) -> list[Any]:
         with quiet():
-            whole = subject.runner.forward(subject.again(), stacked)
-            each = [subject.runner.forward(subject.again(), part) for part in parts]
-            alike = [
-                np.allclose(np.asarray(a)[:, i], b)
-                for i, part in enumerate(each)
-                for a, b in zip(whole, part, strict=True)
-            ]
+            return [np.asarray(out) for out in subject.runner.forward(subject.again(), inputs)]
+
+    try:
+        whole, (one, two), more = forward(stacked), map(forward, parts), forward(rows)
+        places = [np.stack(pair, axis=1) for pair in zip(one, two, strict=True)]
+        goes_on = any(
+            all(a.size == b.size and np.allclose(a.ravel(), b.ravel()) for a, b in zip(whole, other, strict=True))
+            for other in (places, more)
+        )
     except Exception:  # the layer's own: it takes two axes alone
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
-    if all(alike):
-        yield replace(_on(subject, stacked, group), meant=False, of_inputs=False)
+    if goes_on:
+        yield replace(_on(subject, stacked, group), meant=_flattens_a_table(subject), of_inputs=False)
+
+
+def _flattens_a_table(subject: Subject) -> bool:
+    """Whether forward reshapes an array to the shape it has: it expects others, `x.reshape(-1, x.shape[-1])`."""
+    try:
+        nodes = Examination(subject.recorded(subject.run().douts)).forward
+    except Exception:  # there is no recording
+        return False
+    return any(node.primitive is _RESHAPE and node.shape == node.inputs[0].shape for node in nodes)
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:
