@@ -282,3 +282,23 @@ def test_what_makes_a_table_of_a_table_is_meant_for_more_axes():
     assert not severities(dout.check(RightNorm, table(3, 4)))
     assert severities(dout.check(Norm, table(3, 4))) == ["error"]
     assert severities(dout.check(NormOfTables, table(3, 4))) == ["warning"]
+
+
+class Regularised:
+    """A penalty is a convention; what is wrong at the setting after it is not."""
+
+    def __init__(self, strength=0.0, gain=1.0):
+        self.W, self.strength, self.gain = table(4, 3), strength, gain
+
+    def forward(self, x):
+        self.x = x
+        return self.gain * (x @ self.W)
+
+    def backward(self, dout):
+        self.dW = self.gain * self.x.T @ dout + self.strength * self.W
+        return dout @ self.W.T
+
+
+def test_a_penalty_hides_no_wrong_gradient_at_another_setting():
+    (finding,) = [f for f in dout.check(Regularised, table(3, 4)).findings if f.severity == "error"]
+    assert "with gain = " in finding.message

@@ -55,9 +55,10 @@ class Sweep(NamedTuple):
 def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Mapping[str, Any]) -> Sweep:
     """Judge a layer that is right so far at other settings, until it is wrong at one.
 
-    One that the layer may not be meant for, as another number of axes, comes after all others.
+    A penalty comes after all others; then a setting that the layer may not be meant for, as another number of axes.
     """
     latest = spent() + MOST_SECONDS
+    penalised: WrongElsewhere | None = None
     doubtful: WrongElsewhere | None = None
     usual = _on_usual_numbers(subject, judgement)
     subject = subject if usual is None else usual.subject
@@ -66,7 +67,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
     for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
         if spent() > latest or number == MOST_SETTINGS:
-            return Sweep(doubtful, (f"{other.words}, and at other settings that are not tried: there are too many",))
+            untried = f"{other.words}, and at other settings that are not tried: there are too many"
+            return Sweep(penalised or doubtful, (untried,))
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
@@ -75,10 +77,13 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if found is None:
             continue
         found.covered.add(judgement.covered)
+        if not found.refuted:
+            penalised = penalised or WrongElsewhere(found, other.subject)
+            continue
         if _is_meant(other, found):
             return Sweep(WrongElsewhere(found, other.subject))
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
-    return Sweep(doubtful)
+    return Sweep(penalised or doubtful)
 
 
 def _on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
