@@ -302,3 +302,18 @@ class Regularised:
 def test_a_penalty_hides_no_wrong_gradient_at_another_setting():
     (finding,) = [f for f in dout.check(Regularised, table(3, 4)).findings if f.severity == "error"]
     assert "with gain = " in finding.message
+
+
+class Calls:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, dout):
+        return dout(1 - self.y**2)
+
+
+def test_a_backward_that_calls_an_array_raises_whatever_it_is_given():
+    (finding,) = dout.check(Calls).findings
+    assert (finding.code, finding.severity) == ("D001", "error")
+    assert finding.message.endswith("whatever it is given")
