@@ -340,3 +340,30 @@ def test_a_jacobian_of_a_square_input_is_not_judged():
     report = dout.check(Identity(), table(2, 3, 3), interface="f, f_prime(x), local")
     assert not report.verdicts
     assert any("it may be a Jacobian" in f.message for f in report.findings)
+
+
+class Steps:
+    def __init__(self):
+        self.W, self.b = table(4, 3), table(1, 3)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        dx = dout @ self.W.T
+        self.W = self.W - 0.5 * self.x.T @ dout
+        self.b = self.b - 0.5 * dout
+        return dx
+
+
+class SummedSteps(Steps):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.b = self.b.mean(axis=0, keepdims=True)
+        return dx
+
+
+def test_a_step_that_spreads_a_parameter_over_the_samples_is_an_error():
+    assert severities(dout.check(Steps, table(5, 4)), "D210") == ["error"]
+    assert severities(dout.check(SummedSteps, table(5, 4)), "D210") == ["warning"]
