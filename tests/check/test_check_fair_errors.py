@@ -367,3 +367,50 @@ class SummedSteps(Steps):
 def test_a_step_that_spreads_a_parameter_over_the_samples_is_an_error():
     assert severities(dout.check(Steps, table(5, 4)), "D210") == ["error"]
     assert severities(dout.check(SummedSteps, table(5, 4)), "D210") == ["warning"]
+
+
+class Activated:
+    """The sigmoid at the end is left to the loss, as many have it."""
+
+    left = "sigmoid"
+
+    def __init__(self, kind="linear"):
+        self.W, self.kind = table(4, 3), kind
+
+    def forward(self, x):
+        self.x, z = x, x @ self.W
+        if self.kind == "sigmoid":
+            z = 1 / (1 + np.exp(-z))
+        elif self.kind == "tanh":
+            z = np.tanh(z)
+        self.y = z
+        return z
+
+    def backward(self, dout):
+        slopes = {"linear": 1.0, "sigmoid": self.y * (1 - self.y), "tanh": 1 - self.y**2}
+        dz = dout * (1.0 if self.kind == self.left else slopes[self.kind])
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T
+
+
+class LeavesTanh(Activated):
+    left = "tanh"
+
+
+def test_a_sigmoid_at_the_end_that_is_one_word_of_several_may_be_left_to_the_loss():
+    assert dout.check(Activated, table(5, 4)).ok
+    assert not dout.check(LeavesTanh, table(5, 4)).ok
+
+
+class HalfOfSquares:
+    def forward(self, prediction, target):
+        self.difference = prediction - target
+        return np.sum(self.difference**2)
+
+    def backward(self, dout=1):
+        return dout * self.difference**3
+
+
+def test_numbers_on_which_every_gradient_is_0_are_no_example():
+    zeros = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert not dout.check(HalfOfSquares, zeros, zeros).ok

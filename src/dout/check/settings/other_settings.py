@@ -39,6 +39,7 @@ class OtherSubject:
     meant: bool = True
     of_inputs: bool = False  # it is the same layer, on other inputs
     of_a_flag: bool = False
+    of_a_word: bool = False
     of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
 
 
@@ -181,7 +182,7 @@ def in_training(subject: Subject) -> Subject | None:
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:
-    return OtherSubject(f"with {words}", subject, of_a_flag=isinstance(value, bool))
+    return OtherSubject(f"with {words}", subject, of_a_flag=isinstance(value, bool), of_a_word=isinstance(value, str))
 
 
 def _fixed(subject: Subject) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label
 from dout.check.conventions.convention import by_convention
+from dout.check.conventions.softmax import passes_a_sigmoid
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
@@ -60,7 +61,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     latest = spent() + MOST_SECONDS
     penalised: WrongElsewhere | None = None
     doubtful: WrongElsewhere | None = None
-    usual = _on_usual_numbers(subject, judgement)
+    usual = on_usual_numbers(subject, judgement)
     subject = subject if usual is None else usual.subject
     larger = _on_larger(subject)
     room = larger is not None and _takes(larger, judgement)
@@ -86,7 +87,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     return Sweep(penalised or doubtful)
 
 
-def _on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
+def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
     """The layer on numbers near noughts and ones that have a gradient, and are no labels: of those w is sign(w)."""
     judged = {verdict.argument for verdict in judgement.verdicts} - judgement.parameters
     places = [
@@ -161,6 +162,8 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
         judged = {verdict.argument for verdict in judgement.verdicts}
         found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in judged})
     if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
+        return None
+    if other.of_a_word and passes_a_sigmoid(other.subject):  # one word of several: it is left to the loss on purpose
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
     return replace(found, verdicts=tuple(there), elsewhere=other.words, as_given=given)

@@ -29,7 +29,7 @@ from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, misread, without_gradient
 from dout.check.settings.other_settings import in_training
-from dout.check.settings.settings_sweep import settings_swept
+from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
@@ -121,8 +121,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     if unjudged is not None:
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement, findings, there = _judged(subject, first, seen)
-    if judgement.says_nothing and (wider := with_more_columns(subject)) is not None:
-        return _examined(wider, target, init, given)
+    if judgement.says_nothing and (telling := _telling(subject, judgement)) is not None:
+        return _examined(telling, target, init, given)
     if judgement.refuted and (training := _right_in_training(subject)) is not None:
         return _examined(training, target, init, given)
     unjudged = misread(subject) if judgement.refuted else None
@@ -151,6 +151,12 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
     )
+
+
+def _telling(subject: Subject, judgement: Judgement) -> Subject | None:
+    """The layer on inputs that tell more than the given ones, of which every gradient is 0."""
+    usual = on_usual_numbers(subject, judgement)
+    return with_more_columns(subject) or (usual.subject if usual is not None else None)
 
 
 def _right_in_training(subject: Subject) -> Subject | None:
