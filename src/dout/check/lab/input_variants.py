@@ -24,7 +24,7 @@ from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied, quiet
+from dout.run import PlainRun, attributes_of, copied, quiet, upstream
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -97,6 +97,25 @@ def is_of_one_sample(subject: Subject) -> bool:
     except Exception:  # the layer's own: it takes no line
         return False
     return bool(found.verdicts) and not found.refuted
+
+
+def fits_by_chance(subject: Subject) -> bool:
+    """Whether forward takes one input of another length, and backward does not: the lengths are alike by chance."""
+    floats = [i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim and x.dtype.kind == "f"]
+    for i in floats if len(floats) > 1 else ():
+        inputs = list(subject.fresh_inputs())
+        inputs[i] = resized_along(inputs[i], 0, len(inputs[i]), len(inputs[i]) + 1)
+        layer = subject.again()
+        with quiet():
+            try:
+                outputs = subject.runner.forward(layer, inputs)
+            except Exception:  # the layer's own: it does not take this
+                continue
+            try:
+                subject.runner.backward(layer, upstream(outputs), seed=0)
+            except Exception:
+                return True
+    return False
 
 
 def is_on_purpose(place: ConditionPlace) -> bool:

@@ -21,7 +21,13 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.lab.input_variants import confirmed, is_of_one_sample, on_other_sides, with_more_columns
+from dout.check.lab.input_variants import (
+    confirmed,
+    fits_by_chance,
+    is_of_one_sample,
+    on_other_sides,
+    with_more_columns,
+)
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Refuted
@@ -170,7 +176,7 @@ def _right_in_training(subject: Subject) -> Subject | None:
 
 
 def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Judgement:
-    """A layer may not be meant for another number of axes: a loss, or one that takes all samples for one.
+    """A layer may not be meant for another number of axes, or for lengths that are alike by chance.
 
     The `len(t)` of a loss are samples, and of a single one the classes.
     """
@@ -178,8 +184,12 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
-    if judgement.refuted and not judgement.elsewhere and is_of_one_sample(subject):
-        remark = "forward takes all rows for one sample, and on one line of numbers it is right"
+    remark = ""
+    if judgement.refuted and not judgement.elsewhere:
+        one = "forward takes all rows for one sample, and on one line of numbers it is right"
+        chance = "the lengths of the inputs are alike by chance, as backward takes no others"
+        remark = one if is_of_one_sample(subject) else chance if fits_by_chance(subject) else ""
+    if remark:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
     return judgement
