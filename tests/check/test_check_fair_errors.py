@@ -436,3 +436,7 @@ def test_lengths_that_are_alike_by_chance_are_no_example():
     line, states = table(3), table(3, 4)
     assert set(severities(dout.check(Recurrent, line, states), "D501")) == {"warning"}
     assert dout.check(Recurrent, table(2, 3), table(2, 4)).ok
+
+
+def test_an_empty_input_tells_nothing_more():
+    assert dout.check(SoftmaxOfRows, np.zeros((0, 3))).ok

@@ -93,7 +93,7 @@ def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | N
     places = [
         i
         for i, (name, x) in enumerate(zip(subject.names, subject.inputs, strict=False))
-        if name in judged and not names_label(name) and _moves(x) and np.ndim(x) and np.isin(x, (0, 1)).all()
+        if name in judged and not names_label(name) and _moves(x) and np.ndim(x) and x.size and np.isin(x, (0, 1)).all()
     ]
     if not places:
         return None
