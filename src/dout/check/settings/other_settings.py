@@ -274,7 +274,7 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 def _of_images(subject: Subject) -> Iterator[OtherSubject]:
     """On images, a layer that only moves the numbers of a table: what flattens rows is there to flatten images."""
     x = subject.inputs[0] if len(subject.inputs) == 1 else None
-    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind != "f":
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind != "f" or x.size < 2:
         return
     with quiet():
         outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
