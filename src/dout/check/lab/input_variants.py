@@ -100,22 +100,33 @@ def is_of_one_sample(subject: Subject) -> bool:
 
 
 def fits_by_chance(subject: Subject) -> bool:
-    """Whether forward takes one input of another length, and backward does not: the lengths are alike by chance."""
-    floats = [i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim and x.dtype.kind == "f"]
-    for i in floats if len(floats) > 1 else ():
-        inputs = list(subject.fresh_inputs())
+    """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
+
+    In forward, where there are as many rows as columns; or of one input alone, which forward takes and backward not.
+    """
+    arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim}
+    rows = {len(x) for x in arrays.values()}
+    is_square = len(rows) == 1 and not rows.isdisjoint(n for x in arrays.values() for n in x.shape[1:])
+    if is_square and _raises_in(subject, [*arrays]) == "forward":
+        return True
+    floats = [i for i, x in arrays.items() if x.dtype.kind == "f"]
+    return len(floats) > 1 and any(_raises_in(subject, [i]) == "backward" for i in floats)
+
+
+def _raises_in(subject: Subject, longer: list[int]) -> str:
+    """The method that raises where these inputs have one row more; "" where none does."""
+    inputs = list(subject.fresh_inputs())
+    for i in longer:
         inputs[i] = resized_along(inputs[i], 0, len(inputs[i]), len(inputs[i]) + 1)
-        layer = subject.again()
+    layer, method = subject.again(), "forward"
+    try:
         with quiet():
-            try:
-                outputs = subject.runner.forward(layer, inputs)
-            except Exception:  # the layer's own: it does not take this
-                continue
-            try:
-                subject.runner.backward(layer, upstream(outputs), seed=0)
-            except Exception:
-                return True
-    return False
+            outputs = subject.runner.forward(layer, inputs)
+            method = "backward"
+            subject.runner.backward(layer, upstream(outputs), seed=0)
+    except Exception:  # the layer's own: it does not take this
+        return method
+    return ""
 
 
 def is_on_purpose(place: ConditionPlace) -> bool:

@@ -187,7 +187,7 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     remark = ""
     if judgement.refuted and not judgement.elsewhere:
         one = "forward takes all rows for one sample, and on one line of numbers it is right"
-        chance = "the lengths of the inputs are alike by chance, as backward takes no others"
+        chance = "the lengths of the inputs are alike by chance: with one row more there is an error"
         remark = one if is_of_one_sample(subject) else chance if fits_by_chance(subject) else ""
     if remark:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
