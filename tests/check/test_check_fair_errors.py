@@ -443,10 +443,22 @@ class Picks:
         return gradient
 
 
+class Unpacks:
+    """It expects a pair, and two rows are one."""
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        gradient, rest = dout
+        return np.stack([gradient, rest + gradient])
+
+
 def test_lengths_that_are_alike_by_chance_are_no_example():
     rows_of_labels = np.array([[0, 1, 1], [2, 0, 1], [1, 2, 2]])
     assert severities(dout.check(Picks, table(3, 3), rows_of_labels)) == ["warning"]
     assert dout.check(Picks, table(4, 3), np.array([0, 2, 1, 1])).ok
+    assert severities(dout.check(Unpacks, table(2, 3))) == ["warning"]
     line, states = table(3), table(3, 4)
     assert set(severities(dout.check(Recurrent, line, states), "D501")) == {"warning"}
     assert dout.check(Recurrent, table(2, 3), table(2, 4)).ok

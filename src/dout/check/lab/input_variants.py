@@ -102,12 +102,14 @@ def is_of_one_sample(subject: Subject) -> bool:
 def fits_by_chance(subject: Subject) -> bool:
     """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
 
-    In forward, where there are as many rows as columns; or of one input alone, which forward takes and backward not.
+    In forward, where there are as many rows as columns; in backward, where two rows may have been taken for two values;
+    or in backward with one input alone, which forward takes.
     """
     arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim}
     rows = {len(x) for x in arrays.values()}
-    is_square = len(rows) == 1 and not rows.isdisjoint(n for x in arrays.values() for n in x.shape[1:])
-    if is_square and _raises_in(subject, [*arrays]) == "forward":
+    is_square = not rows.isdisjoint(n for x in arrays.values() for n in x.shape[1:])
+    doubtful = {"forward": is_square, "backward": rows == {2}, "": False}
+    if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
         return True
     floats = [i for i, x in arrays.items() if x.dtype.kind == "f"]
     return len(floats) > 1 and any(_raises_in(subject, [i]) == "backward" for i in floats)
