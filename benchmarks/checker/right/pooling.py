@@ -137,8 +137,8 @@ class ZeroPad:
         return np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
 
     def backward(self, dout):
-        p = self.pad
-        return dout[:, :, p:-p, p:-p].copy()
+        p, (height, width) = self.pad, dout.shape[2:]
+        return dout[:, :, p : height - p, p : width - p].copy()
 
 
 class SubPixel:

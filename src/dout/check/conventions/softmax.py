@@ -68,6 +68,19 @@ def handed_on(subject: Subject) -> dict[str, float]:
     return {name: one.ratio for name, one in likeness.items() if one.ratio is not None}
 
 
+def passes_a_sigmoid(subject: Subject) -> bool:
+    """Whether all gradients are right, up to a constant, if `dout` is that of what a sigmoid at the end was given."""
+    try:
+        first = subject.run()
+        (y,), (dout,) = first.outputs, first.douts
+        if not (np.all(y > 0) and np.all(y < 1)):
+            return False
+        likeness = judge_numerically(subject, replace(first, douts=(dout / (y * (1 - y)),))).likeness
+    except Exception:  # the user's code, or more than one output
+        return False
+    return bool(likeness) and all(one.ratio is not None and one.ratio > 0 for one in likeness.values())
+
+
 def gives_diagonal(subject: Subject) -> bool:
     """Whether the gradient of the only input is `dout * y * (1 - y)`, of an output `y` that adds up to 1."""
     try:

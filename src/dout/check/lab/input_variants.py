@@ -24,7 +24,7 @@ from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied, quiet
+from dout.run import PlainRun, attributes_of, copied, quiet, upstream
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -97,6 +97,38 @@ def is_of_one_sample(subject: Subject) -> bool:
     except Exception:  # the layer's own: it takes no line
         return False
     return bool(found.verdicts) and not found.refuted
+
+
+def fits_by_chance(subject: Subject) -> bool:
+    """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
+
+    In forward, where there are as many rows as columns; in backward, where two rows may have been taken for two values;
+    or in backward with one input alone, which forward takes.
+    """
+    arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim}
+    rows = {len(x) for x in arrays.values()}
+    is_square = not rows.isdisjoint(n for x in arrays.values() for n in x.shape[1:])
+    doubtful = {"forward": is_square, "backward": rows == {2}, "": False}
+    if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
+        return True
+    floats = [i for i, x in arrays.items() if x.dtype.kind == "f"]
+    return len(floats) > 1 and any(_raises_in(subject, [i]) == "backward" for i in floats)
+
+
+def _raises_in(subject: Subject, longer: list[int]) -> str:
+    """The method that raises where these inputs have one row more; "" where none does."""
+    inputs = list(subject.fresh_inputs())
+    for i in longer:
+        inputs[i] = resized_along(inputs[i], 0, len(inputs[i]), len(inputs[i]) + 1)
+    layer, method = subject.again(), "forward"
+    try:
+        with quiet():
+            outputs = subject.runner.forward(layer, inputs)
+            method = "backward"
+            subject.runner.backward(layer, upstream(outputs), seed=0)
+    except Exception:  # the layer's own: it does not take this
+        return method
+    return ""
 
 
 def is_on_purpose(place: ConditionPlace) -> bool:

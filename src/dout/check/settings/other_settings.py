@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
 import inspect
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,15 +15,18 @@ from dout.adapt import source
 from dout.adapt.argument_names import names_switch, taken_by
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
+from dout.ops import PRIMITIVES
 from dout.run import attributes_of, deep_copy, quiet
-from dout.trace.model.user_source import behind
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
+_RESHAPE = PRIMITIVES["reshape"]
+_IMAGES = (3, 2, 4, 5)
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
@@ -39,6 +39,7 @@ class OtherSubject:
     meant: bool = True
     of_inputs: bool = False  # it is the same layer, on other inputs
     of_a_flag: bool = False
+    of_a_word: bool = False
     of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
 
 
@@ -55,6 +56,7 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
     yield from _of_lengths(subject)
+    yield from _of_images(subject)
     yield from _of_more_axes(subject)
 
 
@@ -180,7 +182,7 @@ def in_training(subject: Subject) -> Subject | None:
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:
-    return OtherSubject(f"with {words}", subject, of_a_flag=isinstance(value, bool))
+    return OtherSubject(f"with {words}", subject, of_a_flag=isinstance(value, bool), of_a_word=isinstance(value, str))
 
 
 def _fixed(subject: Subject) -> dict[str, Any]:
@@ -269,14 +271,26 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
     return found
 
 
-def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
-    """With one axis more behind the samples, if axes are counted from the end and forward does the same in each place.
+def _of_images(subject: Subject) -> Iterator[OtherSubject]:
+    """On images, a layer that only moves the numbers of a table: what flattens rows is there to flatten images."""
+    x = subject.inputs[0] if len(subject.inputs) == 1 else None
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind != "f" or x.size < 2:
+        return
+    with quiet():
+        outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
+    if len(outputs) == 1 and np.array_equal(np.sort(np.ravel(outputs[0])), np.sort(x.ravel())):
+        yield _on(subject, (np.random.default_rng(0).normal(size=_IMAGES),), (0,))
 
-    The layer may not be meant for that: `gamma`'s gradient is often summed over the first axis, and right for matrices.
+
+def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
+    """With one axis more behind the samples, if axes are counted from the end, and forward goes on as with two.
+
+    It does the same in each place, or takes them for more rows. The layer may not be meant for that, unless it makes a
+    table of what is one: `gamma`'s gradient is often summed over the first axis, and right for matrices.
     """
     arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
     if (
-        not (_names_axes_from_the_end(layer.backward) or source.counts_from_the_end(layer.forward))
+        not any(map(source.counts_from_the_end, (layer.backward, layer.forward)))
         or not arrays
         or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
     ):
@@ -285,37 +299,33 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
     stacked = tuple(
         np.stack(pair, axis=1) if isinstance(pair[0], np.ndarray) else pair[0] for pair in zip(*parts, strict=True)
     )
-    try:
+    rows = tuple(x.reshape(-1, x.shape[-1]) if isinstance(x, np.ndarray) else x for x in stacked)
+
+    def forward(inputs: tuple[Any, ...]) -> list[Any]:
         with quiet():
-            whole = subject.runner.forward(subject.again(), stacked)
-            each = [subject.runner.forward(subject.again(), part) for part in parts]
-            alike = [
-                np.allclose(np.asarray(a)[:, i], b)
-                for i, part in enumerate(each)
-                for a, b in zip(whole, part, strict=True)
-            ]
+            return [np.asarray(out) for out in subject.runner.forward(subject.again(), inputs)]
+
+    try:
+        whole, (one, two), more = forward(stacked), map(forward, parts), forward(rows)
+        places = [np.stack(pair, axis=1) for pair in zip(one, two, strict=True)]
+        goes_on = any(
+            all(a.size == b.size and np.allclose(a.ravel(), b.ravel()) for a, b in zip(whole, other, strict=True))
+            for other in (places, more)
+        )
     except Exception:  # the layer's own: it takes two axes alone
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
-    if all(alike):
-        yield replace(_on(subject, stacked, group), meant=False, of_inputs=False)
+    if goes_on:
+        yield replace(_on(subject, stacked, group), meant=_flattens_a_table(subject), of_inputs=False)
 
 
-def _names_axes_from_the_end(function: Any) -> bool:
-    """Whether a function asks for the number of axes, or names one from the end, as `axis` or in a shape."""
+def _flattens_a_table(subject: Subject) -> bool:
+    """Whether forward reshapes an array to the shape it has: it expects others, `x.reshape(-1, x.shape[-1])`."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(behind(function))))
-    except (OSError, TypeError, SyntaxError):
+        nodes = Examination(subject.recorded(subject.run().douts)).forward
+    except Exception:  # there is no recording
         return False
-    for node in ast.walk(tree):
-        match node:
-            case ast.Attribute(attr="ndim") | ast.Constant(value=builtins.Ellipsis):
-                return True
-            case ast.keyword(arg="axis", value=ast.UnaryOp(op=ast.USub())):
-                return True
-            case ast.Subscript(value=ast.Attribute(attr="shape"), slice=ast.UnaryOp(op=ast.USub())):
-                return True
-    return False
+    return any(node.primitive is _RESHAPE and node.shape == node.inputs[0].shape for node in nodes)
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:

@@ -15,6 +15,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label
 from dout.check.conventions.convention import by_convention
+from dout.check.conventions.softmax import passes_a_sigmoid
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
@@ -55,18 +56,20 @@ class Sweep(NamedTuple):
 def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Mapping[str, Any]) -> Sweep:
     """Judge a layer that is right so far at other settings, until it is wrong at one.
 
-    One that the layer may not be meant for, as another number of axes, comes after all others.
+    A penalty comes after all others; then a setting that the layer may not be meant for, as another number of axes.
     """
     latest = spent() + MOST_SECONDS
+    penalised: WrongElsewhere | None = None
     doubtful: WrongElsewhere | None = None
-    usual = _on_usual_numbers(subject, judgement)
+    usual = on_usual_numbers(subject, judgement)
     subject = subject if usual is None else usual.subject
     larger = _on_larger(subject)
     room = larger is not None and _takes(larger, judgement)
     first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
     for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
         if spent() > latest or number == MOST_SETTINGS:
-            return Sweep(doubtful, (f"{other.words}, and at other settings that are not tried: there are too many",))
+            untried = f"{other.words}, and at other settings that are not tried: there are too many"
+            return Sweep(penalised or doubtful, (untried,))
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
@@ -75,19 +78,22 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if found is None:
             continue
         found.covered.add(judgement.covered)
+        if not found.refuted:
+            penalised = penalised or WrongElsewhere(found, other.subject)
+            continue
         if _is_meant(other, found):
             return Sweep(WrongElsewhere(found, other.subject))
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
-    return Sweep(doubtful)
+    return Sweep(penalised or doubtful)
 
 
-def _on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
+def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
     """The layer on numbers near noughts and ones that have a gradient, and are no labels: of those w is sign(w)."""
     judged = {verdict.argument for verdict in judgement.verdicts} - judgement.parameters
     places = [
         i
         for i, (name, x) in enumerate(zip(subject.names, subject.inputs, strict=False))
-        if name in judged and not names_label(name) and _moves(x) and np.ndim(x) and np.isin(x, (0, 1)).all()
+        if name in judged and not names_label(name) and _moves(x) and np.ndim(x) and x.size and np.isin(x, (0, 1)).all()
     ]
     if not places:
         return None
@@ -156,6 +162,8 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
         judged = {verdict.argument for verdict in judgement.verdicts}
         found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in judged})
     if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
+        return None
+    if other.of_a_word and passes_a_sigmoid(other.subject):  # one word of several: it is left to the loss on purpose
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
     return replace(found, verdicts=tuple(there), elsewhere=other.words, as_given=given)

@@ -21,7 +21,13 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.lab.input_variants import confirmed, is_of_one_sample, on_other_sides, with_more_columns
+from dout.check.lab.input_variants import (
+    confirmed,
+    fits_by_chance,
+    is_of_one_sample,
+    on_other_sides,
+    with_more_columns,
+)
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Refuted
@@ -29,7 +35,7 @@ from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, misread, without_gradient
 from dout.check.settings.other_settings import in_training
-from dout.check.settings.settings_sweep import settings_swept
+from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
@@ -121,8 +127,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     if unjudged is not None:
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement, findings, there = _judged(subject, first, seen)
-    if judgement.says_nothing and (wider := with_more_columns(subject)) is not None:
-        return _examined(wider, target, init, given)
+    if judgement.says_nothing and (telling := _telling(subject, judgement)) is not None:
+        return _examined(telling, target, init, given)
     if judgement.refuted and (training := _right_in_training(subject)) is not None:
         return _examined(training, target, init, given)
     unjudged = misread(subject) if judgement.refuted else None
@@ -153,6 +159,12 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     )
 
 
+def _telling(subject: Subject, judgement: Judgement) -> Subject | None:
+    """The layer on inputs that tell more than the given ones, of which every gradient is 0."""
+    usual = on_usual_numbers(subject, judgement)
+    return with_more_columns(subject) or (usual.subject if usual is not None else None)
+
+
 def _right_in_training(subject: Subject) -> Subject | None:
     """The layer in training, if it is given otherwise, and right in training: backward belongs to that."""
     training = in_training(subject)
@@ -164,15 +176,20 @@ def _right_in_training(subject: Subject) -> Subject | None:
 
 
 def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Judgement:
-    """A layer may not be meant for another number of axes: a loss, or one that takes all samples for one.
+    """A layer may not be meant for another number of axes, or for lengths that are alike by chance.
 
     The `len(t)` of a loss are samples, and of a single one the classes.
     """
-    ranks = [[x.ndim for x in one.inputs if isinstance(x, np.ndarray)] for one in (subject, there)]
-    if judgement.elsewhere and judgement.is_loss and ranks[0] != ranks[1]:
+    arrays = [(a, b) for a, b in zip(subject.inputs, there.inputs, strict=False) if isinstance(a, np.ndarray)]
+    other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
+    if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
-    if judgement.refuted and not judgement.elsewhere and is_of_one_sample(subject):
-        remark = "forward takes all rows for one sample, and on one line of numbers it is right"
+    remark = ""
+    if judgement.refuted and not judgement.elsewhere:
+        one = "forward takes all rows for one sample, and on one line of numbers it is right"
+        chance = "the lengths of the inputs are alike by chance: with one row more there is an error"
+        remark = one if is_of_one_sample(subject) else chance if fits_by_chance(subject) else ""
+    if remark:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
     return judgement

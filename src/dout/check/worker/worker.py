@@ -327,7 +327,10 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
     if cause is None or not own:
         return _only(name, target, NOT_JUDGED, str(error), reason=_reason(error))
     reason = Raised.of(cause)
-    return _only(name, target, RAISES, f"{name} raises {reason.text}", raised_at(cause), reason=reason)
+    refuses = broken is not None and not isinstance(broken, _OWN) and bool(taken_by(target))  # what was left out
+    severity = "warning" if refuses else RAISES.severity
+    message = f"{name} raises {reason.text}"
+    return _only(name, target, RAISES, message, raised_at(cause), reason=reason, severity=severity)
 
 
 def _reason(error: TargetError) -> Reason | None:

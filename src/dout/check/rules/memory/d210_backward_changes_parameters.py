@@ -12,7 +12,10 @@ RULE = Rule("D210", "warning", "backward changes parameters")
 
 
 def check(lab: Lab) -> Findings:
-    """Yield a finding if forward gives another output after backward, since arrays that it reads have changed."""
+    """Yield a finding if forward gives another output after backward, since arrays that it reads have changed.
+
+    It is an error if one has another shape then: the gradient of its step is not summed.
+    """
     if not lab.repeatable:
         return
     layer = lab.fresh()
@@ -25,7 +28,13 @@ def check(lab: Lab) -> Findings:
     if not moved or same(lab.forward(layer, lab.inputs()), steady):
         return
     guilty = next((path for path in moved if _matters(lab, path)), None)
-    if guilty is not None:
+    spread = next((path for path in moved if before[path].shape != after[path].shape and _matters(lab, path)), None)
+    if spread is not None:
+        shapes = f"{after[spread].shape} after backward, and {before[spread].shape} before"
+        message = f"{spread} has shape {shapes}: sum the gradient of its step over the samples"
+        name = spread.removeprefix("self.")
+        yield RULE.about(lab.subject, message, argument=name, cause="axis", severity="error")
+    elif guilty is not None:
         message = f"{guilty} changes during backward: compute the gradient there, and make the step elsewhere"
         yield RULE.about(lab.subject, message, argument=guilty.removeprefix("self."), cause="stale")
 

@@ -95,7 +95,8 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
                 else "take the number of rows from x.shape"
             )
             message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; with {length} it is right: {advice}"
-            severity = "error" if n > 1 and _is_wrong_of_the_same(lab, group, length, n) else RULE.severity
+            any_more = n == length + 1 or _repeats(fine[n])  # some more: a layer may be built for no more than so many
+            severity = "error" if any_more and _is_wrong_of_the_same(lab, group, length, n) else RULE.severity
             yield RULE.about(lab.subject, message, cause="batch", severity=severity, **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):

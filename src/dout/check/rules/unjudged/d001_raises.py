@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import numpy as np
 
 from dout.adapt.argument_names import names_label
@@ -9,7 +11,7 @@ from dout.adapt.search.own_faults import is_own_fault
 from dout.check.exact.subject import Subject
 from dout.check.lab.probe import CrashError
 from dout.check.report.rule import Rule
-from dout.check.report.source_places import raised_at
+from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
@@ -20,7 +22,7 @@ RULE = Rule("D001", "error", "forward or backward raises")
 
 def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given."""
-    always = all_chosen and is_own_fault(error)
+    always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     where = raised_at(error)
@@ -28,6 +30,15 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
         return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
     return RULE.finding(message, where, layer=subject.name, cause=reason.name, reason=reason)
+
+
+def _calls_an_array(subject: Subject, error: Exception) -> bool:
+    """Whether backward itself calls an array, `dout(1 - y)`: what it is given are arrays, whatever they are."""
+    if not isinstance(error, TypeError) or "'numpy.ndarray' object is not callable" not in str(error):
+        return False
+    name = subject.interface.backward if subject.interface else "backward"
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code.co_filename)]
+    return bool(frames) and frames[-1].f_code.co_name == name
 
 
 def _takes_its_inputs(subject: Subject) -> bool:
