@@ -76,6 +76,13 @@ def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(
     assert words(shown, "Square") == words(shown, "Triple") == ["exact"]
 
 
+def test_a_layer_that_runs_and_is_not_judged_in_the_time_is_a_warning(tmp_path):
+    write(tmp_path, bad("Slow", "global calls", "calls += 1", "while calls > 20: pass", before="calls = 0"))
+    (finding,) = layers(document("mine.py", "--timeout", "2", cwd=tmp_path))["Slow"]["findings"]
+    assert (finding["code"], finding["severity"]) == ("D003", "warning")
+    assert finding["message"] == "Slow runs, and could not be judged within 2 s"
+
+
 def test_what_user_code_prints_is_swallowed_from_wherever_it_comes(tmp_path):
     loud = "print('LOUD'); os.system('echo LOUD; echo LOUD >&2'); print('LOUD', file=sys.stderr)"
     write(tmp_path, bad("Loud", loud, before=loud))

@@ -183,6 +183,7 @@ class _Process:
         theirs.close()
         self.over = False
         self.current: str | None = None
+        self.ran = False  # whether it has run on an example
         self.at: tuple[str, int] | None = None
         self.since = self.seen = self.spent()
 
@@ -228,7 +229,9 @@ class _Process:
         elif kind == "layers":
             self.names, self.loaded = list(dict.fromkeys([*(self.names or ()), *content[0]])), time.monotonic()
         elif kind == "start":
-            self.current = content[0]
+            self.current, self.ran = content[0], False
+        elif kind == "ran":
+            self.ran = True
         elif kind == "done":
             self._note(content[0])
         elif kind == "problem":
@@ -268,8 +271,11 @@ class _Process:
             self._finish()
             return True
         name, file = self.current, self.outcome.job.where if self.outcome.job.kind == "file" else None
-        message = f"{name} {how}; the other layers were judged without it"
-        stopped = STOPPED.finding(message, layer=name, file=file, line=line_of_class(file, name) if file else None)
+        message, severity = f"{name} {how}; the other layers were judged without it", STOPPED.severity
+        if kind == "time" and self.ran:
+            message, severity = f"{name} runs, and could not be judged within {self.timeout:g} s", "warning"
+        line = line_of_class(file, name) if file else None
+        stopped = STOPPED.finding(message, layer=name, file=file, line=line, severity=severity)
         self._note(Checked(Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)))
         if set(self.names or ()) <= set(self.by_name):
             self._finish()

@@ -12,7 +12,7 @@ import contextlib
 import inspect
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -144,17 +144,20 @@ def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str]
             send("problem", str(error), "")
             continue
         send("start", name)
-        send("done", _check_one(loading, name, target, given, old_names))
+        send("done", _check_one(loading, name, target, given, old_names, partial(send, "ran", name)))
     for remark in () if turns.helps else old_names.left():
         send("remark", remark)
 
 
-def _check_one(loading: Loading, name: str, target: Any, given: GivenArguments, old_names: UsesOfOldNames) -> Checked:
-    """Check a layer as it is defined, or as a program used it; what is found."""
+def _check_one(
+    loading: Loading, name: str, target: Any, given: GivenArguments, old_names: UsesOfOldNames,
+    ran: Callable[[], None] = lambda: None,
+) -> Checked:  # fmt: skip
+    """Check a layer as it is defined, or as a program used it; what is found. `ran` hears that an example was found."""
     before = len(loading.guard.refused)
     used = target if isinstance(target, UsedExample) else None
     with put_back(loading.kept) as changed:
-        checked = _checked(name, used.target if used else target, given, loading.kept, used)
+        checked = _checked(name, used.target if used else target, given, loading.kept, ran, used)
     report = excused(checked.report, loading.guard.refused[before:])
     if changed:
         report = _with(report, _patched(report, changed))
@@ -162,18 +165,21 @@ def _check_one(loading: Loading, name: str, target: Any, given: GivenArguments, 
 
 
 def _checked(
-    name: str, target: Any, given: GivenArguments, kept: KeptRuntime, used: UsedExample | None = None
-) -> Checked:
+    name: str, target: Any, given: GivenArguments, kept: KeptRuntime, ran: Callable[[], None],
+    used: UsedExample | None = None,
+) -> Checked:  # fmt: skip
     """Check one layer; whatever happens that Python can catch becomes a finding."""
     try:
-        return _checked_as_it_is(name, target, given, used)
+        return _checked_as_it_is(name, target, given, ran, used)
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
         report = _broken(name, target, error)
         return Checked(_with(report, _patched(report, replaced)) if replaced else report)
 
 
-def _checked_as_it_is(name: str, target: Any, given: GivenArguments, used: UsedExample | None) -> Checked:
+def _checked_as_it_is(
+    name: str, target: Any, given: GivenArguments, ran: Callable[[], None], used: UsedExample | None
+) -> Checked:
     took: frozenset[str] = frozenset()
     chosen, trace = Example({}, {}), None
     try:
@@ -186,6 +192,7 @@ def _checked_as_it_is(name: str, target: Any, given: GivenArguments, used: UsedE
             how = Interface.parse(given.interface) if given.interface else None
             chosen, ordered = _example(name, target, init, inputs, how)
             layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
+        ran()
         report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
         if chosen.chosen_inputs:
             names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
