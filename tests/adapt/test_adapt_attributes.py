@@ -5,6 +5,7 @@ import pytest
 
 from dout.adapt import example
 from dout.check.verb.check_layer import check
+from dout.errors import TargetError
 from dout.judge.outcomes import Word
 
 
@@ -139,6 +140,14 @@ def test_the_interface_says_where_everything_stands():
         "forward(), backward(), input in self.sources[0].result, self.sources[1].result, dout in self.users, output in "
         "self.result, gradients in self.slopes[sources[0]], self.slopes[sources[1]]"
     )
+
+
+def test_its_inputs_are_given_by_the_names_of_their_places():
+    given = np.array([[0.5, -1.0]])
+    assert np.array_equal(example(Cube, {}, {"input": given}).inputs["input"], given)
+    assert np.array_equal(example(Cube, {}, {"0": given}).inputs["input"], given)
+    with pytest.raises(TargetError, match="takes input, not x"):
+        example(Cube, {}, {"x": given})
 
 
 class Wide:

@@ -96,11 +96,10 @@ def example(
     if beside is not None:
         init, named = {**(beside[0] if target.is_class else {}), **init}, {**beside[1], **named}
     named = {**target.switched_on(interface), **named}
+    takes_nothing = interface is None and target.is_class and target.has_both and not parameters
+    if takes_nothing and (held := _of_attributes(target, init, named)) is not None:
+        return held
     target.refuse_unknown(parameters, named)
-    if interface is None and target.is_class and target.has_both and not parameters:
-        for choice in islice(constructor_arguments(target, init), MOST_BUILT):
-            if (held := AttributeInputs(target.cls, choice).found()) is not None:
-                return Example(choice, held[1], frozenset({*choice, *held[1]} - {*init}), held[0])
     needed = target.not_given(init)
     if not needed:
         target.builder(init)  # says what is wrong with the arguments that were given
@@ -123,6 +122,18 @@ def example(
     if found is None:
         raise nothing_taken(target, needed, open_, trial.last) from trial.last
     return found
+
+
+def _of_attributes(target: Target, init: Mapping[str, Any], named: Mapping[str, Any]) -> Example | None:
+    """An example of a layer that reads its inputs from attributes; None where it does not, or none runs."""
+    for choice in islice(constructor_arguments(target, init), MOST_BUILT):
+        if (held := AttributeInputs(target.cls, choice).found()) is not None:
+            interface, inputs = held
+            parameters = target.inputs(interface)
+            given = {placed(key, parameters): value for key, value in named.items()}
+            target.refuse_unknown(parameters, given)
+            return Example(choice, {**inputs, **given}, frozenset({*choice, *inputs} - {*init, *given}), interface)
+    return None
 
 
 def _interface(

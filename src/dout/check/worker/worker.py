@@ -248,6 +248,8 @@ def _taken(target: Any, given: GivenArguments) -> tuple[dict[str, Any], dict[str
 
     what = Target(target)
     init = of(target, given.init, 0) if what.is_class else {}
+    if what.has_both and not what.inputs():  # what it reads from attributes is known when it has run
+        return init, dict(given.inputs)
     return init, of(what.forward, given.inputs, int(what.is_class))  # a function of JAX has no forward
 
 
