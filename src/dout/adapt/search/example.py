@@ -12,6 +12,7 @@ from dout.adapt.interface.adapted_layer import NoLossError, layer_class
 from dout.adapt.interface.interface import Interface
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
+from dout.adapt.search.failure import Failure
 from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.sizes.proposed_arrays import is_input
@@ -22,7 +23,7 @@ from dout.run import deep_copy
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
-MOST_BUILT = 6  # choices of constructor arguments for a layer that reads its inputs from attributes
+MOST_BUILT, MOST_CHANGED = 6, 24  # choices of constructor arguments for a layer that reads its inputs from attributes
 
 
 def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Trace, Example]:
@@ -126,8 +127,14 @@ def example(
 
 def _of_attributes(target: Target, init: Mapping[str, Any], named: Mapping[str, Any]) -> Example | None:
     """An example of a layer that reads its inputs from attributes; None where it does not, or none runs."""
-    for choice in islice(constructor_arguments(target, init), MOST_BUILT):
-        if (held := AttributeInputs(target.cls, choice).found()) is not None:
+    choices = list(islice(constructor_arguments(target, init), MOST_BUILT))
+    for choice in choices:  # grows: what forward raises may be of the constructor's arguments
+        attributes = AttributeInputs(target.cls, choice)
+        held = attributes.found()
+        if held is None and attributes.error is not None and len(choices) < MOST_CHANGED:
+            failure = Failure(choice, {}, attributes.error, frozenset({*choice} - {*init}))
+            choices += [{**choice, **change} for change in islice(failure.of_arguments(), MOST_BUILT)]
+        if held is not None:
             interface, inputs = held
             parameters = target.inputs(interface)
             given = {placed(key, parameters): value for key, value in named.items()}

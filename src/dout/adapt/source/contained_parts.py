@@ -7,6 +7,9 @@ import ast
 from dout.adapt.source.syntax import Function, name_of, read, text_of, total, walk
 
 
+_HANDS_ON = frozenset({"list", "tuple", "dict", "copy", "deepcopy", "reversed", "enumerate", "zip"})
+
+
 @total(str)
 def parts_in(cls: type) -> str:
     """The attribute over which a method loops and calls `part.forward(x)`, or `part(x)`; "" where there is none."""
@@ -37,8 +40,7 @@ def _is_made_of(node: ast.AST, name: str) -> bool:
         case ast.Name():
             return node.id == name
         case ast.Call(func=function, args=args):
-            called = name_of(function)
-            return called != "range" and not called[:1].isupper() and any(_is_made_of(arg, name) for arg in args)
+            return name_of(function) in _HANDS_ON and any(_is_made_of(arg, name) for arg in args)
         case ast.ListComp(elt=item, generators=[made]) | ast.GeneratorExp(elt=item, generators=[made]):
             return text_of(item) == text_of(made.target) and _is_made_of(made.iter, name)
         case (

@@ -29,6 +29,7 @@ from dout.run import deep_copy, flat, objects_in, quiet, run_backward, seed_glob
 from dout.trace.session.pairing import is_named_as_gradient
 
 _MOST_SETUPS, _MOST_SHAPES, _MOST_PLACES = 8, 24, 8
+_PRODUCT = ((3, 5), (5, 4), (4,))  # shapes of what is multiplied and added
 _VALUES = re.compile(r"(^|\.)(output|out|value|data|result)$")
 Inputs = Mapping[str, Any]  # by place
 Shapes = Mapping[str, tuple[int, ...]]  # by place
@@ -53,6 +54,7 @@ class AttributeInputs:
 
     def __init__(self, cls: type, init: Mapping[str, Any]) -> None:
         self.cls, self.init = cls, init
+        self.error: Exception | None = None  # what forward raised last
 
     def found(self) -> tuple[Interface, dict[str, Any]] | None:
         """The interface in which it runs, with the values of its inputs by the names of arguments; None where none."""
@@ -68,6 +70,7 @@ class AttributeInputs:
                 except MemoryError:
                     raise
                 except Exception as error:
+                    self.error = error
                     failures.append(str(error))
                     continue
                 if known is not None:
@@ -86,12 +89,13 @@ class AttributeInputs:
     # --- forward ------------------------------------------------------------------------------------------------------
 
     def _run(self, interface: Interface) -> tuple[Interface, dict[str, Any]] | None:
-        for shapes in self._shapes(interface):
+        for shapes in [*self._shapes(interface)] or [{}]:
             for made in (array_of, between):
                 values = {p: one_hot(s) if _is_label(p) and len(s) > 1 else made(s, p) for p, s in shapes.items()}
                 try:
                     out, read = self._read(interface, values)
-                except Exception:
+                except Exception as error:
+                    self.error = error
                     continue
                 known = replace(interface, given=tuple(read), out=out)
                 found = self._with_backward(known, {place: values[place] for place in read}) if read else None
@@ -113,8 +117,8 @@ class AttributeInputs:
         owners = {place: _owner(place, held) for place in held}
         theirs = {p: owner for p, owner in owners.items() if id(owner) in foreign and owner is not layer}
         known = {p: np.shape(held[p]) for p in theirs if is_float_array(held[p])}
-        if not known:
-            empty += [p for p in theirs if held[p] is None]
+        if not known:  # a number may be an array as well
+            empty += [p for p in theirs if held[p] is None or (isinstance(held[p], np.ndarray) and not held[p].ndim)]
         if not empty:
             yield known
             return
@@ -124,6 +128,9 @@ class AttributeInputs:
             for axes in (axes for number in (2, 4, 3) for axes in OF_AXES[number]):
                 if all(kind in axes for kind in kinds.values()):
                     yield {p: tuple(map(int, axes[kind])) for p, kind in kinds.items()}
+        order = list(dict.fromkeys(id(owners.get(p)) for p in empty))
+        if len(order) in (2, 3):
+            yield {p: _PRODUCT[order.index(id(owners.get(p)))] for p in empty}
         for shape in islice(AxisSizes(self.init, 0, own).likely(), _MOST_SHAPES):
             yield known | dict.fromkeys(empty, shape)
 
@@ -181,7 +188,10 @@ class AttributeInputs:
         alike = [p for p, x in held.items() if p not in known and is_float_array(x) and np.shape(x) == shape]
         own = [name for name in sorted(reads) if name not in known and not hasattr(self.cls, name)]
         empty = [f"{name}[]" for name in own if isinstance(held.get(name), list) and not held[name]]
-        places = [*alike, *(name for name in own if held.get(name) is None), *empty]
+        unset = [
+            name for name in own if held.get(name) is None or (type(held[name]) in (int, float) and not held[name])
+        ]
+        places = [*alike, *unset, *empty]
         places.sort(key=lambda place: not is_named_as_gradient(place.rpartition(".")[2]))
         return [*places[:_MOST_PLACES], None]
 
@@ -192,6 +202,8 @@ class AttributeInputs:
         try:
             layer = self._make(cls)
             layer.forward(*(x.copy() for x in inputs.values()))
+            for place, number in _numbers_beside(layer, inputs):
+                put_at(layer, place, number)
             before = {place: np.array(item) for place, item in places_of(layer).items() if is_float_array(item)}
             result = run_backward(layer, (dout,))
         except MemoryError:
@@ -201,6 +213,15 @@ class AttributeInputs:
         now = {p: x for p, x in places_of(layer).items() if is_float_array(x) and p not in inputs}
         held = {p: x for p, x in now.items() if p not in before or not np.array_equal(before[p], x)}
         return _Left(held, tuple(filter(is_float_array, flat(result))))
+
+
+def _numbers_beside(layer: Any, inputs: Inputs) -> Iterator[tuple[str, Any]]:
+    """The places beside inputs where a number stands, with zeros in the input's shape: gradients may be added there."""
+    shapes = {place.rpartition(".")[0]: np.shape(x) for place, x in inputs.items() if "." in place}
+    for place, item in places_of(layer).items():
+        shape = shapes.get(place.rpartition(".")[0])
+        if shape is not None and isinstance(item, np.ndarray) and not item.ndim:
+            yield place, np.zeros(shape)
 
 
 def _is_label(place: str) -> bool:
