@@ -6,7 +6,6 @@ import ast
 
 from dout.adapt.source.syntax import Function, name_of, read, text_of, total, walk
 
-
 _HANDS_ON = frozenset({"list", "tuple", "dict", "copy", "deepcopy", "reversed", "enumerate", "zip"})
 
 
