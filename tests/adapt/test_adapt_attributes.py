@@ -113,9 +113,33 @@ class Distance:
         self.predicted.slope += 2 * difference / difference.size
 
 
+class Number:
+    """What an operation of a graph takes: an array, or a number."""
+
+    def __init__(self, data):
+        self.data = np.array(data, dtype=float)
+        self.grad = np.zeros_like(self.data)
+
+
+class Product:
+    """An operation of a graph: its operands are kept as they are given, whatever they are."""
+
+    def __init__(self, one, other):
+        self.one, self.other = one, other
+        self.grad = 0
+
+    def forward(self):
+        self.data = self.one.data @ self.other.data
+        return self.data
+
+    def backward(self):
+        self.one.grad += self.grad @ self.other.data.T
+        self.other.grad += self.one.data.T @ self.grad
+
+
 @pytest.mark.parametrize(
     ("cls", "number"),
-    [(Double, 1), (Times, 2), (Cube, 1), (Distance, 1)],
+    [(Double, 1), (Times, 2), (Cube, 1), (Distance, 1), (Product, 2)],
     ids=lambda item: getattr(item, "__name__", ""),
 )
 def test_what_reads_attributes_is_exact_if_it_is_right(cls, number):
