@@ -416,22 +416,6 @@ def test_numbers_on_which_every_gradient_is_0_are_no_example():
     assert not dout.check(HalfOfSquares, zeros, zeros).ok
 
 
-class Recurrent:
-    """Of one line of numbers each step: three of them are no batch, and no batch of states either."""
-
-    def __init__(self):
-        self.W, self.V = table(3, 4), table(4, 4)
-
-    def forward(self, x, state):
-        self.x, self.state = x, state
-        self.h = x @ self.W + state @ self.V
-        return self.h
-
-    def backward(self, dout):
-        self.dW, self.dV = np.dot(self.x.T, dout), np.dot(self.state.T, dout)
-        return dout @ self.W.T, dout @ self.V.T
-
-
 class Picks:
     def forward(self, scores, labels):
         self.scores, self.place = scores, (np.arange(len(labels)), labels)
@@ -459,9 +443,6 @@ def test_lengths_that_are_alike_by_chance_are_no_example():
     assert severities(dout.check(Picks, table(3, 3), rows_of_labels)) == ["warning"]
     assert dout.check(Picks, table(4, 3), np.array([0, 2, 1, 1])).ok
     assert severities(dout.check(Unpacks, table(2, 3))) == ["warning"]
-    line, states = table(3), table(3, 4)
-    assert set(severities(dout.check(Recurrent, line, states), "D501")) == {"warning"}
-    assert dout.check(Recurrent, table(2, 3), table(2, 4)).ok
 
 
 def test_an_empty_input_tells_nothing_more():
