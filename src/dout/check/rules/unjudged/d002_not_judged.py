@@ -52,7 +52,7 @@ def misread(subject: Subject) -> Finding | None:
     """Return the note on a layer whose interface only seemed to fit, and whose gradients are therefore not judged.
 
     Its backward takes the target for what was given as `dout`: then every gradient is 0 where that is what forward
-    gives. Or it gives a Jacobian, which has the shape of a square input by chance.
+    gives, and not where it is 0. Or it gives a Jacobian, which has the shape of a square input by chance.
     """
     if subject.interface is None or subject.interface.is_plain:
         return None
@@ -66,7 +66,7 @@ def misread(subject: Subject) -> Finding | None:
 
 
 def _takes_the_target(subject: Subject) -> bool:
-    """Whether all gradients are 0 where `dout` is what forward gives, and at another one they are not."""
+    """Whether all gradients are 0 where `dout` is what forward gives, and where it is 0 they are not."""
     before = attributes_of(subject.again())
 
     def size(run: PlainRun) -> float:
@@ -74,8 +74,9 @@ def _takes_the_target(subject: Subject) -> bool:
         return max((float(np.max(np.abs(g), initial=0.0)) for g in found if g is not None), default=0.0)
 
     try:
-        usual = subject.run()
-        return size(subject.run(douts=tuple(usual.outputs))) <= NOTHING * size(usual) > 0
+        outputs = subject.run().outputs
+        zeros = subject.run(douts=tuple(np.zeros(np.shape(output)) for output in outputs))
+        return size(subject.run(douts=tuple(outputs))) <= NOTHING * size(zeros) > 0
     except Exception:  # the layer's own
         return False
 
