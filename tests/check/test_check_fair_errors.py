@@ -447,3 +447,28 @@ def test_lengths_that_are_alike_by_chance_are_no_example():
 
 def test_an_empty_input_tells_nothing_more():
     assert dout.check(Linear, np.zeros((0, 4))).ok
+
+
+class SignOfBias:
+    """What is not negative has the sign 1 here, and a bias begins at 0."""
+
+    def __init__(self, strength=0):
+        self.W, self.b, self.strength = table(4, 3), np.zeros(3), strength
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        if self.strength > 0:
+            signs = np.ones_like(self.b)
+            signs[self.b < 0] = -1
+            self.db += self.strength * signs
+        return dout @ self.W.T
+
+
+def test_a_penalty_on_the_signs_of_zeros_is_a_convention_too():
+    report = dout.check(SignOfBias, table(5, 4))
+    assert report.ok
+    assert "D112" in {f.code for f in report.findings}
