@@ -416,22 +416,6 @@ def test_numbers_on_which_every_gradient_is_0_are_no_example():
     assert not dout.check(HalfOfSquares, zeros, zeros).ok
 
 
-class Recurrent:
-    """Of one line of numbers each step: three of them are no batch, and no batch of states either."""
-
-    def __init__(self):
-        self.W, self.V = table(3, 4), table(4, 4)
-
-    def forward(self, x, state):
-        self.x, self.state = x, state
-        self.h = x @ self.W + state @ self.V
-        return self.h
-
-    def backward(self, dout):
-        self.dW, self.dV = np.dot(self.x.T, dout), np.dot(self.state.T, dout)
-        return dout @ self.W.T, dout @ self.V.T
-
-
 class Picks:
     def forward(self, scores, labels):
         self.scores, self.place = scores, (np.arange(len(labels)), labels)
@@ -459,10 +443,32 @@ def test_lengths_that_are_alike_by_chance_are_no_example():
     assert severities(dout.check(Picks, table(3, 3), rows_of_labels)) == ["warning"]
     assert dout.check(Picks, table(4, 3), np.array([0, 2, 1, 1])).ok
     assert severities(dout.check(Unpacks, table(2, 3))) == ["warning"]
-    line, states = table(3), table(3, 4)
-    assert set(severities(dout.check(Recurrent, line, states), "D501")) == {"warning"}
-    assert dout.check(Recurrent, table(2, 3), table(2, 4)).ok
 
 
 def test_an_empty_input_tells_nothing_more():
     assert dout.check(Linear, np.zeros((0, 4))).ok
+
+
+class SignOfBias:
+    """What is not negative has the sign 1 here, and a bias begins at 0."""
+
+    def __init__(self, strength=0):
+        self.W, self.b, self.strength = table(4, 3), np.zeros(3), strength
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        if self.strength > 0:
+            signs = np.ones_like(self.b)
+            signs[self.b < 0] = -1
+            self.db += self.strength * signs
+        return dout @ self.W.T
+
+
+def test_a_penalty_on_the_signs_of_zeros_is_a_convention_too():
+    report = dout.check(SignOfBias, table(5, 4))
+    assert report.ok
+    assert "D112" in {f.code for f in report.findings}

@@ -25,6 +25,7 @@ from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict
 from dout.judge.judged_run import is_label
+from dout.judge.judging_points import generic
 from dout.judge.outcomes import Outcome, Word
 
 Role = Literal["input", "parameter", "loss"]
@@ -298,7 +299,7 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
 
     It may be added to an average over the samples.
     """
-    outcome = gradient.outcome
+    outcome = _where_it_varies(gradient)
     value = outcome.point.get(outcome.judged.node)
     if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 2:
         return None
@@ -314,6 +315,16 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
             because = f"backward {averaged}adds {penalty}{BY_BACKWARD_ALONE}"
             return Convention(Word.PENALISED, because)
     return None
+
+
+def _where_it_varies(gradient: RefutedGradient) -> Outcome:
+    """The outcome at a point where the parameter has several values: a bias of zeros has no sign."""
+    outcome, judgement = gradient.outcome, gradient.judgement
+    value = np.asarray(outcome.point.get(outcome.judged.node, 0.0), dtype=float)
+    if judgement.examination is None or judgement.only_here or not value.size or np.ptp(value):
+        return outcome
+    outcomes, _ = judgement.examination.outcomes(generic(judgement.examination, 0))
+    return next((other for other in outcomes if other.judged.node is outcome.judged.node), outcome)
 
 
 def _strengths(added: Any, penalties: Sequence[Any], exact: bool) -> list[float]:

@@ -102,17 +102,15 @@ def is_of_one_sample(subject: Subject) -> bool:
 def fits_by_chance(subject: Subject) -> bool:
     """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
 
-    In forward, where there are as many rows as columns; in backward, where two rows may have been taken for two values;
-    or in backward with one input alone, which forward takes.
+    In forward, where whole numbers stand in a square beside another; in backward, where two rows may have been taken
+    for two values. Of matrices that says nothing: a backward that lacks a transpose takes square ones alone.
     """
     arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim}
     rows = {len(x) for x in arrays.values()}
-    is_square = not rows.isdisjoint(n for x in arrays.values() for n in x.shape[1:])
-    doubtful = {"forward": is_square, "backward": rows == {2}, "": False}
-    if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
-        return True
-    floats = [i for i, x in arrays.items() if x.dtype.kind == "f"]
-    return len(floats) > 1 and any(_raises_in(subject, [i]) == "backward" for i in floats)
+    squares = len(arrays) == 2 and {x.shape for x in arrays.values()} == {(*rows, *rows)}
+    picks = squares and any(x.dtype.kind in "iu" for x in arrays.values())
+    doubtful = {"forward": picks, "backward": rows == {2}, "": False}
+    return len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]
 
 
 def _raises_in(subject: Subject, longer: list[int]) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from dout.adapt.interface.interface import Interface
@@ -55,8 +52,7 @@ def misread(subject: Subject) -> Finding | None:
     """Return the note on a layer whose interface only seemed to fit, and whose gradients are therefore not judged.
 
     Its backward takes the target for what was given as `dout`: then every gradient is 0 where that is what forward
-    gives. Or it takes nothing, and forward gives no number: its loss stands elsewhere. Or it gives a Jacobian, which
-    has the shape of a square input by chance.
+    gives, and not where it is 0. Or it gives a Jacobian, which has the shape of a square input by chance.
     """
     if subject.interface is None or subject.interface.is_plain:
         return None
@@ -73,20 +69,19 @@ def misread(subject: Subject) -> Finding | None:
 
 
 def _takes_the_target(subject: Subject) -> bool:
-    """Whether every gradient is 0 where the upstream gradient is the output, and not where it is twice that."""
+    """Whether all gradients are 0 where `dout` is what forward gives, and where it is 0 they are not."""
+    before = attributes_of(subject.again())
+
+    def size(run: PlainRun) -> float:
+        found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
+        return max((float(np.max(np.abs(g), initial=0.0)) for g in found if g is not None), default=0.0)
+
     try:
         outputs = subject.run().outputs
-        one, two = ([np.multiply(output, times)[()] for output in outputs] for times in (1.0, 2.0))
-        return _gives_nothing(subject, one) and not _gives_nothing(subject, two)
+        zeros = subject.run(douts=tuple(np.zeros(np.shape(output)) for output in outputs))
+        return size(subject.run(douts=tuple(outputs))) <= NOTHING * size(zeros) > 0
     except Exception:  # the layer's own
         return False
-
-
-def _gives_nothing(subject: Subject, douts: Sequence[Any]) -> bool:
-    before = attributes_of(subject.again())
-    run = subject.run(douts=tuple(douts))
-    found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
-    return bool(found) and all(np.max(np.abs(g), initial=0.0) <= NOTHING for g in found if g is not None)
 
 
 def _is_constant(subject: Subject) -> bool:
