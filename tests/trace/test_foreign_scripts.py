@@ -202,6 +202,13 @@ def test_names_that_numpy_has_removed_are_answered_and_said(tmp_path):
     assert not hasattr(np, "float")  # it is gone again
 
 
+def test_what_numpy_once_converted_is_converted_and_said(tmp_path):
+    used = USED + "import weakref\nassert weakref.ref(y)() is y\n"
+    used += "loss = np.sum(y, keepdims=True)\nassert (float(loss), int(loss), f'{float(loss)}') == (12.0, 12, '12.0')\n"
+    trace = record_script(written(tmp_path, train=SCALE + used))
+    assert "float or int of an array with axes, which NumPy has removed, was answered: write x.item()" in said(trace)
+
+
 def test_a_long_preparation_is_left_out_and_its_results_are_inputs(tmp_path):
     prepared = "data = np.zeros((3000, 4))\nfor i in range(3000):\n    data[i] = [i, 1, 2, 3]\n"
     trace = record_script(written(tmp_path, train=SCALE + prepared + USED.replace("np.ones((3, 4))", "data[:3]", 1)))

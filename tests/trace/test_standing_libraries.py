@@ -170,6 +170,30 @@ def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
     assert {path.name for path in tmp_path.iterdir()} == {"data", "train.py"}
 
 
+def test_settings_are_read(tmp_path):
+    settings = """
+# of the training
+model:
+  sizes: [784, 30, 10]   # widths
+  name: "two: layers"
+rate: 1e-3
+epochs: 5
+shuffle: yes
+steps:
+- kind: dense
+  units: 3
+- relu
+last:
+"""
+    (tmp_path / "settings.yaml").write_text(settings)
+    text = "import yaml\nfrom torch.utils.data import Dataset\n"
+    text += "class Rows(Dataset):\n    pass\nassert Rows()\n"
+    text += "with open('settings.yaml') as file:\n    read = yaml.safe_load(file)\n"
+    text += "assert read == {'model': {'sizes': [784, 30, 10], 'name': 'two: layers'}, 'rate': 0.001, 'epochs': 5, "
+    text += "'shuffle': True, 'steps': [{'kind': 'dense', 'units': 3}, 'relu'], 'last': None}, read\n"
+    assert said(tmp_path, text)
+
+
 def test_data_that_a_loader_makes_up_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = "from mnist import train_labels\nfrom pandas import DataFrame, read_csv\n"
