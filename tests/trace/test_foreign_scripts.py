@@ -202,6 +202,13 @@ def test_names_that_numpy_has_removed_are_answered_and_said(tmp_path):
     assert not hasattr(np, "float")  # it is gone again
 
 
+def test_functions_that_once_lay_in_another_module_are_found_and_recorded(tmp_path):
+    text = SCALE.replace("return x * self.W", "return np.lib.pad(x * self.W, 1, 'constant')[1:-1, 1:-1]")
+    trace = record_script(written(tmp_path, train=text + USED))
+    assert {"concatenate", "pad"} & {str(node.primitive) for node in trace.graph.nodes}
+    assert not hasattr(np.lib, "pad")
+
+
 def test_what_numpy_once_converted_is_converted_and_said(tmp_path):
     used = USED + "import weakref\nassert weakref.ref(y)() is y\n"
     used += "loss = np.sum(y, keepdims=True)\nassert (float(loss), int(loss), f'{float(loss)}') == (12.0, 12, '12.0')\n"

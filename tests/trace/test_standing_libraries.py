@@ -174,7 +174,9 @@ def test_settings_are_read(tmp_path):
     settings = """
 # of the training
 model:
-  sizes: [784, 30, 10]   # widths
+  sizes: [
+    [784, 30], [30, 10]   # widths
+  ]
   name: "two: layers"
 rate: 1e-3
 epochs: 5
@@ -189,7 +191,9 @@ last:
     text = "import yaml\nfrom torch.utils.data import Dataset\n"
     text += "class Rows(Dataset):\n    pass\nassert Rows()\n"
     text += "with open('settings.yaml') as file:\n    read = yaml.safe_load(file)\n"
-    text += "assert read == {'model': {'sizes': [784, 30, 10], 'name': 'two: layers'}, 'rate': 0.001, 'epochs': 5, "
+    text += (
+        "assert read == {'model': {'sizes': [[784, 30], [30, 10]], 'name': 'two: layers'}, 'rate': 0.001, 'epochs': 5, "
+    )
     text += "'shuffle': True, 'steps': [{'kind': 'dense', 'units': 3}, 'relu'], 'last': None}, read\n"
     assert said(tmp_path, text)
 

@@ -35,9 +35,29 @@ def _download(url: str, out: str | None = None, *args: Any, **options: Any) -> s
 def _load(stream: Any, *args: Any, **options: Any) -> Any:
     """`yaml.safe_load`, of settings: keys, lists, numbers and words, without anchors and texts of several lines."""
     text = stream if isinstance(stream, str) else stream.read()
-    bare = (_COMMENT.sub("", line).rstrip() for line in text.splitlines())
-    lines = [(len(line) - len(line.lstrip()), line.strip()) for line in bare if line.strip() not in ("", "---")]
+    lines: list[tuple[int, str]] = []
+    for line in (_COMMENT.sub("", line).rstrip() for line in text.splitlines()):
+        if lines and _is_open(lines[-1][1]):
+            lines[-1] = lines[-1][0], f"{lines[-1][1]} {line.strip()}"
+        elif line.strip() not in ("", "---"):
+            lines.append((len(line) - len(line.lstrip()), line.strip()))
     return _block(lines, lines[0][0]) if lines else None
+
+
+def _is_open(text: str) -> bool:
+    """Whether a list or dict that begins in a text goes on."""
+    return sum(map(text.count, "[{")) > sum(map(text.count, "]}"))
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between the commas of a list or dict."""
+    found: list[str] = []
+    for part in text.split(","):
+        if found and _is_open(found[-1]):
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return [part.strip() for part in found if part.strip()]
 
 
 def _block(lines: list[tuple[int, str]], indent: int) -> Any:
@@ -69,7 +89,7 @@ def _below(lines: list[tuple[int, str]], indent: int, or_beside: str = " ") -> A
 def _scalar(text: str) -> Any:
     """A number, a word, or a list or dict in one line."""
     if text[:1] in "[{" and text[:1]:
-        parts = [part.strip() for part in text[1:-1].split(",") if part.strip()]
+        parts = _parts(text[1:-1])
         if text[0] == "[":
             return list(map(_scalar, parts))
         return {_scalar(key.strip()): _scalar(item.strip()) for key, _, item in (p.partition(":") for p in parts)}
