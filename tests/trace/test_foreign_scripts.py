@@ -183,6 +183,8 @@ with gzip.open("t10k-labels-idx1-ubyte.gz") as file, urllib.request.urlopen(addr
 def test_a_file_that_nobody_can_make_is_missing_as_ever(tmp_path):
     with pytest.raises(dout.DoutError, match="raised FileNotFoundError"):
         record_script(written(tmp_path, train=SCALE + "np.load('weights.npz')\n"))
+    with pytest.raises(dout.DoutError, match="raised FileNotFoundError"):
+        record_script(written(tmp_path, train=SCALE + "np.loadtxt('numbers.txt')\n"))
 
 
 def test_files_that_are_there_are_read_and_written_as_ever(tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
-        openers._file_openers[None] = files.open
+        openers._file_openers[None] = files.open_numbers
         for owner, name, answer in answers:
             ends.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, answer)
@@ -176,6 +176,10 @@ class _Files:
             file = self._written(file, mode) if set(mode) & set("wax+") else self._read(file, "b" not in mode)
         return self._open(file, mode, *args, **kwargs)
 
+    def open_numbers(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        """As `open`, for what reads numbers from lines: words do not stand for them."""
+        return self._open(self._read(file, None), mode, *args, **kwargs)
+
     def exists(self, file: Any) -> bool:
         """As `os.path.exists`: also of a file that lies beside the script, or is stood for."""
         return self._exists(file) or self._is_known(file)
@@ -208,7 +212,7 @@ class _Files:
         if not isinstance(file, str | os.PathLike) or self._exists(file) or not _asks(sys._getframe(2)):
             return False
         reads = sys._getframe(2).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
-        return self._elsewhere(file) is not None or (reads and self._stand_in(file) is not None)
+        return self._elsewhere(file) is not None or (reads and self._stand_in(file, None) is not None)
 
     def fetch(self, url: Any, *args: Any, **kwargs: Any) -> Any:
         """As `urllib.request.urlopen`, also inside of `urlretrieve`; what cannot be fetched is stood for."""
@@ -224,7 +228,7 @@ class _Files:
 
             return addinfourl(self._open(made, "rb"), Message(), address, 200)
 
-    def _read(self, file: str | os.PathLike[str], as_text: bool) -> Any:
+    def _read(self, file: str | os.PathLike[str], as_text: bool | None) -> Any:
         if self._exists(file) and _key(file) not in self.instead:
             return file
         found = self._elsewhere(file) if _asks(sys._getframe(2)) else None
@@ -240,7 +244,7 @@ class _Files:
         places = (str(folder / name) for folder in self.folders if name)  # of an absolute path: itself
         return next(filter(self._isfile, places), None)
 
-    def _stand_in(self, file: str | os.PathLike[str], as_text: bool = False) -> str | None:
+    def _stand_in(self, file: str | os.PathLike[str], as_text: bool | None = False) -> str | None:
         if not _asks(sys._getframe(2), unguarded=True):
             return None
         from dout.trace.program.data_files import content  # few programs need it
