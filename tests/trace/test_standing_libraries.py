@@ -150,6 +150,7 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "with open('t10k-labels.idx1-ubyte', 'rb') as f:\n    f.read(8)\n"
         "    assert len(np.fromfile(f, np.uint8)) > 999\n",
         "import glob\nassert all(Path(name).read_text() for name in glob.glob('*.txt')) and glob.glob('*.txt')\n",
+        "from glob import glob\n(name,) = glob('./mnist/train*3-ubyte')\nassert Path(name).read_bytes()[3] == 3\n",
         "assert Path('data\\\\own.dat').read_text() == 'mine'\n",
         "assert len(Path('train.en').read_text().splitlines()) > 99\n",
         "assert np.fromfile('train.bin', np.uint16).max() < 65\n",
@@ -161,7 +162,17 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
         "assert len(x[0]) == 1 + 784, 'label'\n",
     ],
-    ids=["in the middle", "a pattern", "of Windows", "text", "numbers", "the book's loader", "an archive", "a table"],
+    ids=[
+        "in the middle",
+        "a pattern",
+        "a set's pattern",
+        "of Windows",
+        "text",
+        "numbers",
+        "the book's loader",
+        "an archive",
+        "a table",
+    ],
 )
 def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
     (tmp_path / "data").mkdir()

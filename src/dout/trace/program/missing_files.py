@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import fnmatch
 import io
 import os
 import re
@@ -29,6 +30,7 @@ _READERS = re.compile(  # files of what reads data for the user's code
 _MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
 _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can be stood for
+_MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 _CLASSES, _IMAGES = 10, 20  # of a folder that is not there: folders in it, and images in each
 _WAIT = 10.0  # seconds that a server may take to answer
 
@@ -156,9 +158,13 @@ class _Files:
 
         def found(pattern: Any, *args: Any, **options: Any) -> Iterator[str]:
             names, text = list(plain(pattern, *args, **options)), str(pattern).replace("\\", "/")
-            if not names and _FILES.search(text) and _asks(sys._getframe(1), unguarded=True):
-                self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
-                names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
+            if not names and _asks(sys._getframe(1), unguarded=True):
+                folder, _, last = text.rpartition("/")
+                names = [f"{folder or '.'}/{name}" for name in fnmatch.filter(_MNIST, last)]
+                if _FILES.search(text):
+                    names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
+                if names:
+                    self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
             return iter(names)
 
         plain = module.iglob  # which `glob` calls, too
