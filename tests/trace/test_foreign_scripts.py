@@ -183,6 +183,8 @@ with gzip.open("t10k-labels-idx1-ubyte.gz") as file, urllib.request.urlopen(addr
 def test_a_file_that_nobody_can_make_is_missing_as_ever(tmp_path):
     with pytest.raises(dout.DoutError, match="raised FileNotFoundError"):
         record_script(written(tmp_path, train=SCALE + "np.load('weights.npz')\n"))
+    with pytest.raises(dout.DoutError, match="raised FileNotFoundError"):
+        record_script(written(tmp_path, train=SCALE + "np.loadtxt('numbers.txt')\n"))
 
 
 def test_files_that_are_there_are_read_and_written_as_ever(tmp_path, monkeypatch):
@@ -200,6 +202,20 @@ def test_names_that_numpy_has_removed_are_answered_and_said(tmp_path):
     trace = record_script(written(tmp_path, train=SCALE + "ones = np.ones(4, dtype=np.float)\n" + USED))
     assert "np.float, which NumPy has removed, was answered: write float" in said(trace)
     assert not hasattr(np, "float")  # it is gone again
+
+
+def test_functions_that_once_lay_in_another_module_are_found_and_recorded(tmp_path):
+    text = SCALE.replace("return x * self.W", "return np.lib.pad(x * self.W, 1, 'constant')[1:-1, 1:-1]")
+    trace = record_script(written(tmp_path, train=text + USED))
+    assert {"concatenate", "pad"} & {str(node.primitive) for node in trace.graph.nodes}
+    assert not hasattr(np.lib, "pad")
+
+
+def test_what_numpy_once_converted_is_converted_and_said(tmp_path):
+    used = USED + "import weakref\nassert weakref.ref(y)() is y\n"
+    used += "loss = np.sum(y, keepdims=True)\nassert (float(loss), int(loss), f'{float(loss)}') == (12.0, 12, '12.0')\n"
+    trace = record_script(written(tmp_path, train=SCALE + used))
+    assert "float or int of an array with axes, which NumPy has removed, was answered: write x.item()" in said(trace)
 
 
 def test_a_long_preparation_is_left_out_and_its_results_are_inputs(tmp_path):

@@ -150,6 +150,7 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "with open('t10k-labels.idx1-ubyte', 'rb') as f:\n    f.read(8)\n"
         "    assert len(np.fromfile(f, np.uint8)) > 999\n",
         "import glob\nassert all(Path(name).read_text() for name in glob.glob('*.txt')) and glob.glob('*.txt')\n",
+        "from glob import glob\n(name,) = glob('./mnist/train*3-ubyte')\nassert Path(name).read_bytes()[3] == 3\n",
         "assert Path('data\\\\own.dat').read_text() == 'mine'\n",
         "assert len(Path('train.en').read_text().splitlines()) > 99\n",
         "assert np.fromfile('train.bin', np.uint16).max() < 65\n",
@@ -161,13 +162,51 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
         "assert len(x[0]) == 1 + 784, 'label'\n",
     ],
-    ids=["in the middle", "a pattern", "of Windows", "text", "numbers", "the book's loader", "an archive", "a table"],
+    ids=[
+        "in the middle",
+        "a pattern",
+        "a set's pattern",
+        "of Windows",
+        "text",
+        "numbers",
+        "the book's loader",
+        "an archive",
+        "a table",
+    ],
 )
 def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "own.dat").write_text("mine")
     assert said(tmp_path, text)
     assert {path.name for path in tmp_path.iterdir()} == {"data", "train.py"}
+
+
+def test_settings_are_read(tmp_path):
+    settings = """
+# of the training
+model:
+  sizes: [
+    [784, 30], [30, 10]   # widths
+  ]
+  name: "two: layers"
+rate: 1e-3
+epochs: 5
+shuffle: yes
+steps:
+- kind: dense
+  units: 3
+- relu
+last:
+"""
+    (tmp_path / "settings.yaml").write_text(settings)
+    text = "import yaml\nfrom torch.utils.data import Dataset\n"
+    text += "class Rows(Dataset):\n    pass\nassert Rows()\n"
+    text += "with open('settings.yaml') as file:\n    read = yaml.safe_load(file)\n"
+    text += (
+        "assert read == {'model': {'sizes': [[784, 30], [30, 10]], 'name': 'two: layers'}, 'rate': 0.001, 'epochs': 5, "
+    )
+    text += "'shuffle': True, 'steps': [{'kind': 'dense', 'units': 3}, 'relu'], 'last': None}, read\n"
+    assert said(tmp_path, text)
 
 
 def test_data_that_a_loader_makes_up_are_not_kept(tmp_path, monkeypatch):

@@ -27,8 +27,10 @@ _LINES, _WORDS = 1000, 200
 _TOKENS, _NUMBERS = 64, 200_000  # of a file of whole numbers, which are places in an alphabet
 
 
-def content(name: str, *, as_text: bool = False) -> bytes | None:
-    """The content of a file of that name, which may be read as text; None where it names no file that is known.
+def content(name: str, *, as_text: bool | None = False) -> bytes | None:
+    """The content of a file of that name; None where it names no file that is known.
+
+    It may be read `as_text`, or, where that is None, as lines of numbers.
 
     MNIST's four files (http://yann.lecun.com/exdb/mnist) and its usual copies (Theano's pickle, Keras' arrays, a table
     with the label first), CIFAR-10's batches (A. Krizhevsky, 2009), images, and text:
@@ -62,6 +64,8 @@ def content(name: str, *, as_text: bool = False) -> bytes | None:
         return _empty_archive(name)
     if name.endswith(".csv") and mentions("784", r"28\s*[*,]\s*28"):  # Kaggle's digits, their columns with names
         return _table(int("test" in name), header=mentions("label"))
+    if as_text is None:
+        return None
     return _text() if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
 
 

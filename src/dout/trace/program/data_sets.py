@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import is_user_code
-from dout.trace.program import downloads, pictures, preparation, tables
+from dout.trace.program import file_readers, pictures, preparation, tables
 from dout.trace.program.notebooks import source_of
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.program.torch_data import Compose, DataLoader, Normalize, Pictures, ToTensor
@@ -262,10 +262,12 @@ _TOOLS: dict[str, Any] = {  # what works on data: no data are stood for
     "torchvision.transforms.ToTensor": ToTensor,
     "torchvision.transforms.Normalize": Normalize,
     "torch.utils.data.DataLoader": DataLoader,
+    "torch.utils.data.dataloader.DataLoader": DataLoader,
+    "torch.utils.data.Dataset": type("Dataset", (), {}),
     "keras.utils.to_categorical": _one_hot,
     "keras.utils.np_utils.to_categorical": _one_hot,
     **dict.fromkeys(("munch.Munch", "easydict.EasyDict", "attrdict.AttrDict"), _Bunch),
-    **downloads.NAMES,
+    **file_readers.NAMES,
     **pictures.HELPERS,
     **preparation.TOOLS,
     **tables.NAMES,

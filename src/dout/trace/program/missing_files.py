@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import fnmatch
 import io
 import os
 import re
@@ -29,6 +30,7 @@ _READERS = re.compile(  # files of what reads data for the user's code
 _MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
 _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can be stood for
+_MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 _CLASSES, _IMAGES = 10, 20  # of a folder that is not there: folders in it, and images in each
 _WAIT = 10.0  # seconds that a server may take to answer
 
@@ -58,7 +60,7 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
-        openers._file_openers[None] = files.open
+        openers._file_openers[None] = files.open_numbers
         for owner, name, answer in answers:
             ends.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, answer)
@@ -156,9 +158,13 @@ class _Files:
 
         def found(pattern: Any, *args: Any, **options: Any) -> Iterator[str]:
             names, text = list(plain(pattern, *args, **options)), str(pattern).replace("\\", "/")
-            if not names and _FILES.search(text) and _asks(sys._getframe(1), unguarded=True):
-                self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
-                names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
+            if not names and _asks(sys._getframe(1), unguarded=True):
+                folder, _, last = text.rpartition("/")
+                names = [f"{folder or '.'}/{name}" for name in fnmatch.filter(_MNIST, last)]
+                if _FILES.search(text):
+                    names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
+                if names:
+                    self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
             return iter(names)
 
         plain = module.iglob  # which `glob` calls, too
@@ -175,6 +181,10 @@ class _Files:
         if isinstance(file, str | os.PathLike) and kwargs.get("opener") is None and not self.over:
             file = self._written(file, mode) if set(mode) & set("wax+") else self._read(file, "b" not in mode)
         return self._open(file, mode, *args, **kwargs)
+
+    def open_numbers(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        """As `open`, for what reads numbers from lines: words do not stand for them."""
+        return self._open(self._read(file, None), mode, *args, **kwargs)
 
     def exists(self, file: Any) -> bool:
         """As `os.path.exists`: also of a file that lies beside the script, or is stood for."""
@@ -208,7 +218,7 @@ class _Files:
         if not isinstance(file, str | os.PathLike) or self._exists(file) or not _asks(sys._getframe(2)):
             return False
         reads = sys._getframe(2).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
-        return self._elsewhere(file) is not None or (reads and self._stand_in(file) is not None)
+        return self._elsewhere(file) is not None or (reads and self._stand_in(file, None) is not None)
 
     def fetch(self, url: Any, *args: Any, **kwargs: Any) -> Any:
         """As `urllib.request.urlopen`, also inside of `urlretrieve`; what cannot be fetched is stood for."""
@@ -224,7 +234,7 @@ class _Files:
 
             return addinfourl(self._open(made, "rb"), Message(), address, 200)
 
-    def _read(self, file: str | os.PathLike[str], as_text: bool) -> Any:
+    def _read(self, file: str | os.PathLike[str], as_text: bool | None) -> Any:
         if self._exists(file) and _key(file) not in self.instead:
             return file
         found = self._elsewhere(file) if _asks(sys._getframe(2)) else None
@@ -240,7 +250,7 @@ class _Files:
         places = (str(folder / name) for folder in self.folders if name)  # of an absolute path: itself
         return next(filter(self._isfile, places), None)
 
-    def _stand_in(self, file: str | os.PathLike[str], as_text: bool = False) -> str | None:
+    def _stand_in(self, file: str | os.PathLike[str], as_text: bool | None = False) -> str | None:
         if not _asks(sys._getframe(2), unguarded=True):
             return None
         from dout.trace.program.data_files import content  # few programs need it

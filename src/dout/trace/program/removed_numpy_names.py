@@ -62,16 +62,16 @@ class Removed:
         self._seen: set[tuple[str, str]] = set()  # file and name
         self._functions = _functions()
         self._before: Callable[[str], Any] = vars(np)["__getattr__"]
+        self._before_of_lib: Callable[[str], Any] = vars(np.lib)["__getattr__"]
 
     def install(self) -> None:
         """Be asked for every name that NumPy does not have."""
         vars(np)["__getattr__"] = self._answer
-        vars(np.lib)["pad"] = np.pad  # it stood there, too
+        vars(np.lib)["__getattr__"] = self._answer_of_lib
 
     def remove(self) -> None:
         """Be asked no more."""
-        vars(np)["__getattr__"] = self._before
-        vars(np.lib).pop("pad", None)
+        vars(np)["__getattr__"], vars(np.lib)["__getattr__"] = self._before, self._before_of_lib
 
     def _answer(self, name: str) -> Any:
         where = _users_line(sys._getframe(1)) if name in INSTEAD else None
@@ -81,6 +81,11 @@ class Removed:
             self._seen.add((where.file, name))
             self.used.append((name, where))
         return self._meant(name)
+
+    def _answer_of_lib(self, name: str) -> Any:
+        """Once `np.lib` had many of NumPy's functions, too."""
+        known = name in vars(np) and not name.startswith("_") and _users_line(sys._getframe(1)) is not None
+        return vars(np)[name] if known else self._before_of_lib(name)
 
     def _meant(self, name: str) -> Any:
         if name in self._functions:

@@ -189,6 +189,10 @@ class RunRecord(Recorder):
             self.note(kind, f"the program was steered by a value: {source.call_text(sys._getframe(2))} was {outcome}")
         return outcome
 
+    def single(self, item: Any) -> Any:
+        """What `float` or `int` is to convert: itself, with NumPy's own error for an array with axes."""
+        return item
+
     def overlapped(self, before: Node, after: Node) -> None:
         """Told of the content of an input array, before and after a write into another input that shares its memory."""
         self.note("alias", OVERLAP)

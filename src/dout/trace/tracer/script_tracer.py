@@ -113,6 +113,13 @@ class ScriptTracer(Tracer):
             if id(array) not in self.known and array.dtype.kind in "biufc":
                 self.source(array)
 
+    def single(self, item: Any) -> Any:
+        """Of an array with axes its only element, which NumPy no longer converts."""
+        if not np.ndim(item.value) or item.value.size != 1:
+            return item
+        self.note("data", "float or int of an array with axes, which NumPy has removed, was answered: write x.item()")
+        return item.reshape(())
+
     def round_ends(self) -> None:
         """Record no more, and end the program, unless it is to go on."""
         if self.runs_on:

@@ -64,7 +64,7 @@ class Traced(StandIn):
         return self._recorder.outcome("branch", self, bool(self.value))
 
     def __int__(self) -> int:
-        return self._recorder.outcome("index", self, int(self.value))
+        return self._recorder.outcome("index", self, int(self._recorder.single(self).value))
 
     def __index__(self) -> int:
         return self._recorder.outcome("index", self, operator.index(self.value))

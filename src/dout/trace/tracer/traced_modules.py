@@ -80,6 +80,9 @@ class TracingFloat(float, metaclass=_FloatType):
         if cls is not TracingFloat:
             return float.__new__(cls, *args)
         item, tracer = args[0] if args else 0, current()
+        if isinstance(item, Traced) and tracer is not None:
+            item = tracer.single(item)
+            args = (item,)
         if not isinstance(item, StandIn) or tracer is None or user_source.goes_into_text(sys._getframe(1)):
             return float(*map(plain, args))
         return tracer.emit(PRIMITIVES["float"], (item,), {})

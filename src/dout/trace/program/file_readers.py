@@ -1,0 +1,112 @@
+"""What stands for libraries that fetch and read files (requests, wget, yaml), where they are not installed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+
+
+def _get(url: str, *args: Any, **options: Any) -> Any:
+    """`requests.get`: what Python's own `urlopen` fetches, or what stands for it."""
+    with urllib.request.urlopen(url) as answer:
+        data: bytes = answer.read()
+
+    def iter_content(chunk_size: int = 1, **options: Any) -> Iterator[bytes]:
+        yield from (data[at : at + chunk_size] for at in range(0, len(data), chunk_size))
+
+    return SimpleNamespace(
+        content=data, text=data.decode(errors="replace"), status_code=200, ok=True, iter_content=iter_content,
+        raise_for_status=lambda: None, headers={"content-length": str(len(data))},
+    )  # fmt: skip
+
+
+def _download(url: str, out: str | None = None, *args: Any, **options: Any) -> str:
+    """`wget.download`: the name of the file that was written."""
+    name = out or PurePosixPath(url).name
+    urllib.request.urlretrieve(url, name)
+    return name
+
+
+def _load(stream: Any, *args: Any, **options: Any) -> Any:
+    """`yaml.safe_load`, of settings: keys, lists, numbers and words, without anchors and texts of several lines."""
+    text = stream if isinstance(stream, str) else stream.read()
+    lines: list[tuple[int, str]] = []
+    for line in (_COMMENT.sub("", line).rstrip() for line in text.splitlines()):
+        if lines and _is_open(lines[-1][1]):
+            lines[-1] = lines[-1][0], f"{lines[-1][1]} {line.strip()}"
+        elif line.strip() not in ("", "---"):
+            lines.append((len(line) - len(line.lstrip()), line.strip()))
+    return _block(lines, lines[0][0]) if lines else None
+
+
+def _is_open(text: str) -> bool:
+    """Whether a list or dict that begins in a text goes on."""
+    return sum(map(text.count, "[{")) > sum(map(text.count, "]}"))
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between the commas of a list or dict."""
+    found: list[str] = []
+    for part in text.split(","):
+        if found and _is_open(found[-1]):
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return [part.strip() for part in found if part.strip()]
+
+
+def _block(lines: list[tuple[int, str]], indent: int) -> Any:
+    """The list or dict that begins with these lines, which are taken."""
+    found: Any = [] if lines[0][1].startswith("-") else {}
+    while lines and lines[0][0] == indent and lines[0][1].startswith("-") == (type(found) is list):
+        _, line = lines.pop(0)
+        if type(found) is list:
+            item = line[1:].strip()
+            if _KEY.match(item):  # a dict in a list: its first key stands beside the dash
+                inner = indent + len(line) - len(item)
+                lines.insert(0, (inner, item))
+                found.append(_block(lines, inner))
+            else:
+                found.append(_scalar(item) if item else _below(lines, indent))
+        else:
+            key, _, item = (part.strip() for part in line.partition(":"))
+            found[_scalar(key)] = _scalar(item) if item else _below(lines, indent, or_beside="-")
+    return found
+
+
+def _below(lines: list[tuple[int, str]], indent: int, or_beside: str = " ") -> Any:
+    """What stands below a line, deeper than it; a list may stand as deep."""
+    if lines and (lines[0][0] > indent or (lines[0][0] == indent and lines[0][1].startswith(or_beside))):
+        return _block(lines, lines[0][0])
+    return None
+
+
+def _scalar(text: str) -> Any:
+    """A number, a word, or a list or dict in one line."""
+    if text[:1] in "[{" and text[:1]:
+        parts = _parts(text[1:-1])
+        if text[0] == "[":
+            return list(map(_scalar, parts))
+        return {_scalar(key.strip()): _scalar(item.strip()) for key, _, item in (p.partition(":") for p in parts)}
+    if text[:1] in ("'", '"'):
+        return text[1:-1]
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+_COMMENT, _KEY = re.compile(r"(^|\s)#.*"), re.compile(r"[\w.-]+:(\s|$)")
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "null": None, "~": None}
+NAMES: dict[str, Any] = {
+    "requests.get": _get,
+    "wget.download": _download,
+    **{f"yaml.{name}": _load for name in ("load", "safe_load", "full_load")},
+}
