@@ -202,3 +202,18 @@ def test_every_value_is_within_its_bound_of_the_exact_one(program):
         if np.asarray(run.data[node]).dtype.kind == "f":
             far = np.abs(np.asarray(right[node]) - run.data[node])
             assert np.all(far <= np.asarray(found[node]) * (1 + 1e-9)), node
+
+
+def test_what_the_last_steps_explain_asks_for_no_bounds_of_the_first():
+    def deep(x):
+        for _ in range(40):
+            x = np.tanh(x)
+        return x @ x.T
+
+    run = capture(deep, [SINGLE], {})
+    (end,) = run.graph.outputs.values()
+    late = {node: run.data[node] for node in run.graph.nodes[-8:]}  # a KeyError where others are asked for
+    got = (late[end.inputs[0]].astype(float) @ late[end.inputs[1]].astype(float)).astype(np.float32)
+    assert first_difference([end], late, {end: got}) is None
+    with pytest.raises(KeyError):
+        first_difference([end], late, {end: got * np.float32(1.01)})
