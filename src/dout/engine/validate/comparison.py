@@ -14,16 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.validate.error_bounds import bound, bounds, pointwise
+from dout.engine.validate.error_bounds import bound, bounds, pointwise, product_bound
 from dout.engine.validate.error_rules import EXACT, Error
 from dout.errors import DifferenceWarning
 from dout.graph import CONSTANT, Node, Shape, evaluate, same_kind, topological
-from dout.ops import kind_of
+from dout.ops import PRIMITIVES, kind_of
+from dout.rewrite.identities import is_whole
 from dout.trace.model.replay import Data
 
 NEAR = 4  # ulp that need no reason
 KEPT = 1 << 28  # bytes of bounds that may be kept
 DEPTHS = (1, 4, 16)  # steps before a value whose rounding is looked at first: mostly it explains all
+PART = 0.25  # of the cost of all bounds, which is spent on these
+STEP = 1 << 13  # elements, the bounds of which take as long as all else that is done for a step
 CHUNK = 1 << 16  # elements looked at together, so that large arrays need little memory beside them
 
 Points = tuple[Any, ...]  # index arrays, one an axis
@@ -94,7 +97,7 @@ def _difference(node: Node, expected: Any, got: Any, errors: _Errors, own: _Erro
     one, other = np.asarray(expected), np.asarray(got)
     for points in _unlike(one, other):
         far = _apart(one[points], other[points])
-        if any(not _beyond(far, 2 * errors.of_last(depth, node, points)).any() for depth in DEPTHS):
+        if errors.explains(node, points, far):
             continue
         wrong = _beyond(far, 2 * errors.at(node, points))
         if wrong.any() and own is not errors:
@@ -155,6 +158,7 @@ class _Errors:
         self.data = data
         self.whole: dict[Node, Error] = {}
         self.last: dict[tuple[int, Node], Error] = {}
+        self.spent = 0
 
     @cached_property
     def keeps(self) -> bool:
@@ -177,18 +181,32 @@ class _Errors:
             errors[step] = bound(step, inputs, _picked(self.data[step], shape, points), given)
         return errors[node]
 
-    def of_last(self, depth: int, node: Node, points: Points) -> Any:
-        """A lower bound of it, at less cost: as if what is more than `depth` steps before were exact."""
-        if (depth, node) not in self.last:
-            steps = level = {node}
-            for _ in range(depth - 1):
-                level = {i for step in level for i in step.inputs} - steps
-                steps = steps | level
-            around = {i for step in steps for i in step.inputs} - steps
-            self.last[depth, node] = bounds(topological([node], known=around), self.data, wanted=[node])[node]
-        return (
-            _picked(self.last[depth, node], node.shape, points) if node.shape else np.atleast_1d(self.last[depth, node])
-        )
+    def explains(self, node: Node, points: Points, far: Any) -> bool:
+        """Whether the rounding of the last steps is enough, as if all before them were exact: a lower bound.
+
+        It is looked at as long as that costs a part of what the bounds of all nodes would.
+        """
+        node = _written(node)
+        alone = product_bound(node, [self.data[i] for i in node.inputs], points) if len(node.shape) == 2 else None
+        if alone is not None and not _beyond(far, 2 * alone).any():
+            return True
+        for depth in DEPTHS[alone is not None :]:
+            steps = _last_steps(node, depth)
+            if (depth, node) not in self.last:
+                self.spent += sum(map(_cost, steps))
+                if self.spent > PART * self.whole_cost:
+                    return False
+                around = {i for step in steps for i in step.inputs} - steps
+                self.last[depth, node] = bounds(topological([node], known=around), self.data, wanted=[node])[node]
+            bound = self.last[depth, node]
+            if not _beyond(far, 2 * (_picked(bound, node.shape, points) if node.shape else np.atleast_1d(bound))).any():
+                return True
+        return False
+
+    @cached_property
+    def whole_cost(self) -> int:
+        """What the bounds of all nodes cost."""
+        return sum(map(_cost, self.data))
 
     def of(self, node: Node) -> Error:
         """The bound of all of a node."""
@@ -214,6 +232,30 @@ class _OtherErrors(_Errors):
             with np.errstate(all="ignore"):
                 self.data = Data(evaluate(ends, {**numbers, **self.data}))
         return super().at(other, points)
+
+
+def _written(node: Node) -> Node:
+    """The value that was written over all of an array, if the node is that."""
+    while node.primitive is PRIMITIVES["setitem"] and len(node.inputs) == 2:
+        value = node.inputs[1]
+        if value.shape != node.shape or value.dtype != node.dtype or not is_whole(node.static["key"], node.shape):
+            break
+        node = value
+    return node
+
+
+def _last_steps(node: Node, depth: int) -> set[Node]:
+    """The nodes from which so few steps lead to a node that it is among the last `depth`."""
+    steps = level = {node}
+    for _ in range(depth - 1):
+        level = {i for step in level for i in step.inputs} - steps
+        steps = steps | level
+    return steps
+
+
+def _cost(node: Node) -> int:
+    """What a bound costs, about, in elements that are looked at."""
+    return STEP + math.prod(node.shape)
 
 
 def _pointwise_end(node: Node) -> set[Node]:
