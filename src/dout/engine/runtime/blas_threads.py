@@ -7,7 +7,8 @@ and on two; but on two every fiftieth call took 60 ms, and the mean 600 µs of a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,37 @@ def alone(product: Callable[..., Any]) -> Callable[..., Any]:
     number, put = switch
 
     def on_one_thread(x: Any, y: Any, out: Any) -> Any:
-        threads = number()
-        if threads == 1:  # also where another thread of Python's is in here, which sets it back
+        before = number()
+        if before == 1:  # also where another thread of Python's is in here, which sets it back
             return product(x, y, out)
         put(1)
         try:
             return product(x, y, out)
         finally:
-            put(threads)
+            put(before)
 
     return on_one_thread
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Products on one thread of the BLAS, where there are many small ones."""
+    switch = _switch()
+    before = switch[0]() if switch else 1
+    if switch is None or before == 1:
+        yield
+        return
+    switch[1](1)
+    try:
+        yield
+    finally:
+        switch[1](before)
+
+
+def threads() -> int | None:
+    """How many threads the BLAS takes now; None where it does not tell."""
+    switch = _switch()
+    return None if switch is None else switch[0]()
 
 
 @cache

@@ -6,7 +6,7 @@ They round differently, and may: as far apart as `bounds` says that both can be 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.runtime.blas_threads import one_thread
 from dout.engine.validate.error_bounds import bound, bounds, pointwise, product_bound
 from dout.engine.validate.error_rules import EXACT, Error
 from dout.errors import DifferenceWarning
@@ -81,14 +82,11 @@ def first_difference(
     every value is right. Where the program was made from other formulas than the recorded ones, `others` are the nodes
     of these, which round in their own way.
     """
-    errors = _Errors(expected)
+    errors = _Errors(expected, got.keys())
     own = _OtherErrors(expected, others) if others else errors
-    for node in nodes:
-        if node in got:
-            found = _difference(node, expected[node], got[node], errors, own)
-            if found is not None:
-                return found
-    return None
+    with one_thread():
+        found = (_difference(node, expected[node], got[node], errors, own) for node in nodes if node in got)
+        return next((one for one in found if one is not None), None)
 
 
 def _difference(node: Node, expected: Any, got: Any, errors: _Errors, own: _Errors) -> Difference | None:
@@ -154,8 +152,8 @@ def _described(item: Any) -> str:
 class _Errors:
     """Bounds of the nodes of one run, made when they are asked for."""
 
-    def __init__(self, data: Mapping[Node, Any]) -> None:
-        self.data = data
+    def __init__(self, data: Mapping[Node, Any], ends: Collection[Node] = ()) -> None:
+        self.data, self.ends = data, ends
         self.whole: dict[Node, Error] = {}
         self.last: dict[tuple[int, Node], Error] = {}
         self.spent = 0
@@ -171,7 +169,7 @@ class _Errors:
         if not shape:
             return np.atleast_1d(self.of(node))
         local = _pointwise_end(node)
-        if not local or (self.keeps and math.prod(shape) <= CHUNK):  # a long chain is gone through once
+        if not local or math.prod(shape) <= CHUNK:  # a long chain is gone through once
             return _picked(self.of(node), shape, points)
         errors: dict[Node, Error] = {}
         around = {i for inner in local for i in inner.inputs} - local
@@ -211,8 +209,9 @@ class _Errors:
     def of(self, node: Node) -> Error:
         """The bound of all of a node."""
         if node not in self.whole:
-            nodes = topological([node], known=self.whole)
-            self.whole.update(bounds(nodes, self.data, self.whole, wanted=None if self.keeps else [node]))
+            ends = [node] if self.keeps else [node, *self.ends]  # those of all results in one go
+            nodes = topological(ends, known=self.whole)
+            self.whole.update(bounds(nodes, self.data, self.whole, wanted=None if self.keeps else ends))
         return self.whole[node]
 
 
