@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import layers
+from benchmarks.speed import layers, networks
 from benchmarks.speed.rows import Row
-from benchmarks.speed.tasks import PURCHASE, RATE, TASKS, Arrays, Task, arrays, batch
+from benchmarks.speed.tasks import PURCHASE, RATE, TASKS, Arrays, Task, arrays, batch, images
 
 Work = tuple[Callable[[], Any], Callable[[Any], list[Any]]]  # a call, and arrays to compare from what it gave
 Compile = Callable[[Any], Any]
@@ -31,6 +31,8 @@ def build(row: Row, compile: Compile = as_it_is, dtype: Any = np.float32) -> Wor
     """The row's work, warm after its first call."""
     if row.task == "net":
         return _training(row, compile, dtype)
+    if row.task == "convolutional net":
+        return _gradient(row, compile, dtype)
     if row.task == "buy-fruits":
         buy = compile(layers.buy_fruits)
         return lambda: buy(*PURCHASE), list
@@ -111,6 +113,13 @@ def _training(row: Row, compile: Compile, dtype: Any) -> Work:
     step = compile(step)
     before = {name: value.copy() for name, value in net.params.items()}
     return lambda: step(x, t), lambda _: [(before[name] - net.params[name]) / RATE for name in before]
+
+
+def _gradient(row: Row, compile: Compile, dtype: Any) -> Work:
+    net = networks.ConvolutionalNet(dtype)
+    gradient = compile(net.gradient)
+    x, t = images(*row.shape, dtype)
+    return lambda: gradient(x, t), lambda grads: [grads[name] for name in net.params]
 
 
 def build_matmuls(row: Row) -> Work:

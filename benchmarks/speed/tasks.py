@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import layers, naive
+from benchmarks.speed import layers, naive, networks
 
 Arrays = dict[str, Any]
 Shape = tuple[int, ...]
@@ -55,6 +55,11 @@ TASKS = {
         example=(1, 2, 2, 4),
         given_back=lambda shape: (*shape[:2], shape[2] // 2, shape[3] // 2),
     ),
+    "recurrent layer": Task(
+        networks.Recurrent,
+        kept=("dWx", "dWh", "db"),
+        example=(1, 2, 100),
+    ),
 }
 PURCHASE = (100.0, 2.0, 150.0, 3.0, 1.1)
 RATE = 0.01  # small: many steps must not end where gradients are subnormal, and slow
@@ -80,3 +85,9 @@ def batch(widths: tuple[int, ...], size: int, dtype: Any = np.float32) -> tuple[
     rng = np.random.default_rng(3)
     x = 0.3 * rng.standard_normal((size, widths[0]), np.float32)
     return x.astype(dtype, copy=False), np.eye(widths[-1], dtype=dtype)[rng.integers(0, widths[-1], size)]
+
+
+def images(size: int, dtype: Any = np.float32) -> tuple[Any, Any]:
+    """Images of 28 by 28 with one channel, and their classes as rows of zeros with a one."""
+    x, t = batch((28 * 28, 10), size, dtype)
+    return x.reshape(size, 1, 28, 28), t

@@ -107,7 +107,7 @@ def loss(x):
 
 
 def test_everything_is_put_back_when_there_is_no_memory_left_for_what_was_recorded(monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(sys.modules["dout.trace.tracer.run_record"], "set_apart", fails)

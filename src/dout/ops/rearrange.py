@@ -324,8 +324,11 @@ windows = define(
 )
 
 
-def _fold(dout: Any, window: Shape, axes: tuple[int, ...], steps: tuple[int, ...], shape: Shape) -> Any:
-    out = np.zeros(shape, dout.dtype)
+def _fold(
+    dout: Any, window: Shape, axes: tuple[int, ...], steps: tuple[int, ...], shape: Shape, out: Any = None
+) -> Any:
+    out = np.empty(shape, dout.dtype) if out is None else out
+    out[...] = 0
     for place in itertools.product(*map(range, window)):
         taken = [slice(None)] * len(shape)
         for axis, at, step in zip(axes, place, steps, strict=True):

@@ -14,6 +14,7 @@ import numpy as np
 
 from dout.graph import CONSTANT, Node, Primitive, Shape, same_kind
 from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.operators import is_basic
 from dout.ops.reduce import reduced
 from dout.rewrite.node_facts import constant, number_of
 
@@ -30,10 +31,12 @@ def cancelled(node: Node) -> Node:
 
 def is_whole(key: Any, shape: Shape) -> bool:
     """Whether an index key takes all of an array of this shape, as it is: [:], [...], [:, :]."""
-    parts = [part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis]
-    return all(
+    parts = list(key) if isinstance(key, tuple) else [key]
+    if (at := next((i for i, part in enumerate(parts) if part is Ellipsis), None)) is not None:
+        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
+    return len(parts) <= len(shape) and all(
         isinstance(part, slice) and part.indices(n) == (0, n, 1) for part, n in zip(parts, shape, strict=False)
-    ) and len(parts) <= len(shape)
+    )
 
 
 def only_inserts(key: Any) -> bool:
@@ -176,6 +179,10 @@ def _broadcast_to(node: Node) -> Node | None:
     return _over("broadcast_to", x.inputs[0], node, shape=node.shape) if x.primitive is node.primitive else None
 
 
+def _pad(node: Node) -> Node | None:
+    return None if any(map(any, node.static["width"])) else node.inputs[0]
+
+
 def _getitem(node: Node) -> Node | None:
     x, *index = node.inputs
     if index:
@@ -183,6 +190,16 @@ def _getitem(node: Node) -> Node | None:
     if is_whole(node.static["key"], x.shape):
         return x
     return _over("reshape", x, node, shape=node.shape) if only_inserts(node.static["key"]) else None
+
+
+def _setitem(node: Node) -> Node | None:
+    """A write over the very elements that were written before it: `x[i] += y` writes twice."""
+    before, value = node.inputs[:2]
+    again = before.primitive is node.primitive and len(node.inputs) == len(before.inputs) == 2
+    keys = [one.static["key"] for one in (node, before)] if again else []
+    if not keys or not all(map(is_basic, keys)) or repr(keys[0]) != repr(keys[1]):
+        return None
+    return replace(node, inputs=(before.inputs[0], value))
 
 
 def _where(node: Node) -> Node | None:
@@ -197,5 +214,6 @@ _RULES: Mapping[Primitive, Callable[[Node], Node | None]] = by_primitive({
     "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide, "negative": _negative,
     "invert": _twice, "logical_not": _twice, "where": _where,
     "reshape": _reshape, "ravel": _ravel, "flatten": _ravel, "transpose": _transpose,
-    "broadcast_to": _broadcast_to, "getitem": _getitem,
+    "broadcast_to": _broadcast_to, "getitem": _getitem, "setitem": _setitem,
+    "pad": _pad,
 }) | dict.fromkeys(_REDUCTIONS, _axes)  # fmt: skip

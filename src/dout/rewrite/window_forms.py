@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dout.graph import Graph, Node, Shape, rebuild, renewed, same_kind
+import numpy as np
+
+from dout.graph import Graph, Node, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES
 from dout.ops.operators import is_basic
 from dout.rewrite.node_facts import applied, number_of
@@ -76,11 +78,13 @@ def _of_loop(node: Node) -> Node | None:
         return None
     source = writes[0][1].inputs[0]
     rest = [axis for axis in range(len(node.shape)) if axis not in axes]
-    if len(source.shape) != len(rest) or not same_kind(source.dtype, node.dtype):
+    if len(source.shape) != len(rest) or not isinstance(source.dtype, np.dtype):
         return None
     turned = _turned(source, window, writes)
     if turned is None:
         return None
+    if source.dtype != node.dtype:  # a write casts
+        source = applied(PRIMITIVES["astype"], (source,), {"dtype": node.dtype}, node.where)
     static = {"window": window, "axes": tuple(turned), "steps": tuple(turned.values())}
     windows = applied(PRIMITIVES["windows"], (source,), static, node.where)
     order = tuple(rest.index(a) if a in rest else len(rest) + axes.index(a) for a in range(len(node.shape)))
@@ -93,7 +97,7 @@ def _writes(node: Node) -> tuple[list[int], list[_Write]] | None:
     axes: list[int] | None = None
     writes: list[_Write] = []
     while node.primitive is PRIMITIVES["setitem"]:
-        key = _key(node.static["key"], node.shape)
+        key = basic_key(node.static["key"], node.shape)
         if key is None:
             return None
         numbers = [axis for axis, part in enumerate(key) if isinstance(part, int)]
@@ -135,7 +139,7 @@ def _turned(source: Node, window: Shape, writes: Sequence[_Write]) -> dict[int, 
     return found if all(whole[axis] or axis in found for axis in range(len(source.shape))) else None
 
 
-def _key(key: Any, shape: Shape) -> list[Any] | None:
+def basic_key(key: Any, shape: Shape) -> list[Any] | None:
     """An index of whole numbers and slices, one for each axis; None where it has other parts."""
     if not is_basic(key):
         return None
@@ -148,5 +152,5 @@ def _key(key: Any, shape: Shape) -> list[Any] | None:
 
 
 def _slices(key: Any, shape: Shape) -> list[slice] | None:
-    parts = _key(key, shape)
+    parts = basic_key(key, shape)
     return parts if parts is not None and all(isinstance(part, slice) for part in parts) else None

@@ -8,6 +8,7 @@ __all__ = [
     "kernel_source",
     "kernel_words",
     "loop_body",
+    "native_steps",
     "numpy_phrases",
     "program_kernels",
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dout.engine.codegen.driver_text import DriverText
+from dout.engine.codegen.native_steps import Native
 from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
 from dout.engine.codegen.program_kernels import Kernel
 from dout.engine.ir.aliasing import IN_PLACE, way
@@ -37,6 +38,7 @@ class Means:
     forms: Mapping[Node, BufferLayout]
     names: Mapping[Node, str]
     pool: Pool
+    natives: Mapping[Node, Native] = field(default_factory=dict)
 
 
 class StepWriter:
@@ -155,10 +157,19 @@ class StepWriter:
             self.text.line(f"{place}[...] = {FILLED[node.primitive] if node.primitive in FILLED else operands[0]}")
         elif way(node) == "copy":
             self.text.line(f"{place}[...] = {operands[0]}")
+        elif node in self.means.natives:
+            native = self.means.natives[node]
+            given = [*operands, place, *map(str, native.numbers)]
+            self.text.line(f"{self.text.constant(native.run, native.name)}({', '.join(given)})")
         else:
             self.text.line(self._call(node, [*operands, f"out={place}"]))
 
     def _write(self, node: Node, place: str, operands: list[str]) -> None:
+        if node in self.means.natives:
+            native = self.means.natives[node]
+            call = f"{self.text.constant(native.run, native.name)}({', '.join([place, *operands[1:]])})"
+            self.text.line(f"if not {call}: raise IndexError")
+            return
         if node.primitive is PRIMITIVES["setitem"]:
             self.text.line(f"{place}[{subscript(node.static['key'], operands[2:], self.text)}] = {operands[1]}")
             return

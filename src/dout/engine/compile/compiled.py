@@ -184,7 +184,7 @@ class Compiled(Settled):
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], budget: Budget) -> Capture:
         if self.derives is None:
-            return capture(self.function, args, kwargs, budget=budget)
+            return capture(self.function, args, kwargs, budget=budget, lasting=False)
         return with_gradient(capture(self.derives.function, args, kwargs, or_plainly=False), self.derives)
 
     def _made(self, form: Form, run_once: Capture, budget: Budget) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.engine.codegen.kernel_words import UniqueNames, formula, places
 from dout.engine.compile import plan_text
-from dout.engine.compile.plan_lines import FunctionPlan, Kept, LoopPlan, PlanLine, ProgramPlan
+from dout.engine.compile.plan_lines import FunctionPlan, How, Kept, LoopPlan, PlanLine, ProgramPlan
 from dout.engine.compile.program_builder import BuiltProgram
 from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.cost_model import bytes_moved, is_product
@@ -172,8 +172,9 @@ def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLin
     text = f"{texts[step]} = {_called(step, texts)}"
     view = isinstance(built.means.memory.places[step], ResultView)
     products = flops_of(step) if is_product(step) else 0
+    how: How = "view" if view else "kernel" if step in built.means.natives and not products else "NumPy"
     return PlanLine(
-        text, "view" if view else "NumPy", places([step]), bytes_moved(step, in_place=bool(over)), over=over,
+        text, how, places([step]), bytes_moved(step, in_place=bool(over)), over=over,
         products=products, itemsize=np.dtype(step.dtype).itemsize,
     )  # fmt: skip
 

@@ -13,12 +13,13 @@ import numpy as np
 from dout.engine.codegen.driver import Program, write
 from dout.engine.codegen.driver_steps import Means, StepWriter, may_leave
 from dout.engine.codegen.kernel_source import may_overwrite
+from dout.engine.codegen.native_steps import native, small_product
 from dout.engine.codegen.program_kernels import kernel
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
-from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, makes
+from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, Own, ResultView, makes
 from dout.engine.memory.pool import Pool
 from dout.engine.passes.fuse import fuse
 from dout.engine.passes.pipeline import transformed
@@ -112,7 +113,11 @@ def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> 
         budget.check()
     layouts, over = plan.layouts, plan.over
     kernels = {s: kernel(s, layouts, run.names, over) for s in plan.steps if isinstance(s, Group)}
-    means = Means(plan.memory, kernels, plan.forms, run.names, pool)
+    given = [
+        s for s in plan.steps if isinstance(s, Node) and not isinstance(plan.memory.places.get(s), Own | ResultView)
+    ]
+    natives = {step: native(step, plan.forms) or (None if strict else small_product(step)) for step in given}
+    means = Means(plan.memory, kernels, plan.forms, run.names, pool, {s: n for s, n in natives.items() if n})
     program = Program(run, plan.steps, plan.now, lambda text, inputs: StepWriter(text, inputs, means))
     driver, source = write(program, "run")
     return BuiltProgram(driver, source, program, means)

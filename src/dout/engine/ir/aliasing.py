@@ -19,7 +19,7 @@ _ALWAYS = primitives("transpose getitem broadcast_to windows diagonal")
 
 IN_PLACE = primitives("setitem add_at")  # a copy with some elements changed, or the same array where nobody minds
 
-_WITH_OUT = primitives("matmul dot")  # always in C order
+_WITH_OUT = primitives("matmul dot fold")  # always in C order
 _REDUCED = primitives("sum mean var std prod max min any all argmax argmin")
 _DIVIDED = primitives("mean var std")  # of halves NumPy rounds once, but into an array of them twice
 

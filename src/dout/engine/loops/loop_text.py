@@ -18,6 +18,7 @@ class LoopText:
     def __init__(self, leave: str) -> None:
         self.leave = leave
         self.lines: list[str] = []
+        self.before: list[str] = []  # what stands before all of them
         self.depth = 1
         self.rounds = False  # whether something is computed in another way than NumPy does it
         self.may_leave = False
@@ -104,10 +105,17 @@ class LoopText:
         return self.let(stem, f"np.empty(({', '.join(lengths)},), np.{FORMS[letter]})")
 
     def row(self, array: LoopArray, at: Sequence[str] = (), axes: Sequence[int] | None = None) -> tuple[str, str]:
-        """A new array of one axis with all elements, or those along some axes at a place of the others; its length."""
+        """An array that begins with all elements, or those along some axes at a place of the others; how many they are.
+
+        All turns share its memory, which grows where it is too small.
+        """
         axes = axes or range(len(array.lengths))
         size = self.let("n", " * ".join(array.lengths[a] for a in axes) or ONE)
-        name, place = self.empty([size], array.letter), self.let("k", "0")
+        name, form = self.new("a"), f"np.{FORMS[array.letter]}"
+        self.before.append(f"{name} = np.empty(0, {form})")
+        with self.inside(f"if {name}.size < {size}:"):
+            self.add(f"{name} = np.empty({size}, {form})")
+        place = self.let("k", "0")
         with self.over([array.lengths[a] for a in axes]) as inner:
             indices = list(at) or [""] * len(array.lengths)
             for axis, index in zip(axes, inner, strict=True):

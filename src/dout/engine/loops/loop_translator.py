@@ -149,7 +149,11 @@ class _Translator:
                 dtypes += [np.dtype(form), np.dtype("l")]
         helpers = sorted(self.text.helpers)
         imports = f"from dout.engine.math.loop_helpers import {', '.join(helpers)}\n" if helpers else ""
-        body = ["    " + line for line in (*head, "turns = np.int64(0)")] + self.text.lines + ["    " + self.ending]
+        body = (
+            ["    " + line for line in (*head, *self.text.before, "turns = np.int64(0)")]
+            + self.text.lines
+            + ["    " + self.ending]
+        )
         top = f'\n\n@njit(error_model="numpy")\ndef loop({", ".join(self.parameters)}):\n'
         written = frozenset(self.arrays[name] for name in self.written)
         types = [one._replace(written=True) if isinstance(one, ArrayType) and name in self.written else one

@@ -111,8 +111,8 @@ def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
     wanted = line.decode().split()
     # One engine a kernel: their names never meet. Making one also shows LLVM the symbols of this process.
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target().create_target_machine(jit=True))
-    if any(symbol in threads.SYMBOLS for symbol in wanted) and not threads.prepare():
-        return None
+    if not threads.SYMBOLS.isdisjoint(wanted):
+        threads.prepare()
     if any(not _allowed(symbol) or llvm.address_of_symbol(symbol) is None for symbol in wanted):
         return None
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))

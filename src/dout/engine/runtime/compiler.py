@@ -19,6 +19,7 @@ from numba.np.numpy_support import as_dtype, from_dtype
 
 from dout.engine.runtime.entry_point import ArrayType, EntryPoint, KernelType, native_types
 from dout.engine.runtime.numba_stubs import RECORD, SUPPORT
+from dout.engine.runtime.parallel_parts import in_parts_text
 
 
 def function(name: str, module: str, text: str, file: str) -> Any:
@@ -40,11 +41,19 @@ def signature(types: Sequence[KernelType]) -> tuple[Any, ...]:
     )
 
 
-def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> bytes | None:
-    """The kernel and its wrapper as `binding.link` takes them; None where Numba calls it in another way."""
+def compiled(dispatcher: Any, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> bytes | None:
+    """The kernel and its wrapper as `binding.link` takes them; None where Numba calls it in another way.
+
+    `text` is that of the dispatcher: a parallel loop in it is shared among our own threads.
+    """
+    if "prange(" in text:
+        made = dispatcher.py_func
+        dispatcher = function(
+            made.__name__, f"{made.__module__}_in_parts", in_parts_text(text), made.__code__.co_filename
+        )
     flags = compiler.Flags()
     dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
-    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True  # ours takes their place
+    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True  # ours takes their place
     result = compiler.compile_extra(
         cpu_target.typing_context,
         cpu_target.target_context,
@@ -54,7 +63,7 @@ def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[np.
         flags=flags,
         locals={},
     )
-    module = result.library._final_module.clone()
+    module = _optimised(result.library)
     native = module.get_function(result.fndesc.llvm_func_name)
     record = [str(one) for one in _meminfo_struct_type.elements]
     if record != [re.sub("ptr", "i8*", one) for one in RECORD] or (
@@ -75,6 +84,14 @@ def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[np.
     _inline(module)
     code: bytes = cpu_target.target_context.codegen()._tm.emit_object(module)
     return " ".join(_undefined(module, code)).encode() + b"\n" + code
+
+
+def _optimised(library: Any) -> Any:
+    """The module of a library that was not finished: with what it calls, but not compiled a first time by Numba."""
+    for called in dict.fromkeys(library._linking_libraries):
+        library._final_module.link_in(called._get_module_for_linking(), preserve=True)
+    library._optimize_final_module()
+    return library._final_module
 
 
 def _inline(module: Any) -> None:

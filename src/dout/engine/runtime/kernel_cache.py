@@ -68,7 +68,7 @@ def _find(
     dispatcher = compiler.function(name, f"dout_kernels.{title}", text, str(cache_folder.root() / f"{title}.py"))
     if not hasattr(dispatcher, "py_func"):  # NUMBA_DISABLE_JIT: someone wants to step through it
         return cast(Callable[..., Any], dispatcher)
-    kernel = compiler.compiled(dispatcher, types, results) if native else None
+    kernel = compiler.compiled(dispatcher, text, types, results) if native else None
     function = None if kernel is None else binding.link(name, kernel)
     if kernel is None or function is None:
         return compiler.dispatched(dispatcher, types, results)
@@ -96,7 +96,7 @@ def _surroundings() -> str:
     settings = sorted(
         (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and "THREAD" not in name
     )
-    parts = ("entry_point", "work_stealing", "numba_stubs", "compiler", "binding")
+    parts = ("entry_point", "work_stealing", "parallel_parts", "numba_stubs", "compiler", "binding")
     own = sorted((Path(__file__).parents[1] / "math").glob("*.py"))
     own += [Path(__file__).with_name(f"{part}.py") for part in parts]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]

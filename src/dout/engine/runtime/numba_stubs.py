@@ -8,7 +8,7 @@ RECORD = ["i64", "ptr", "ptr", "ptr", "i64"]  # of memory: references, destructo
 _DATA, _SIZE, _HEADER = 24, 32, 64
 
 SUPPORT = {  # by the name that Numba's code calls
-    "numba_parallel_for": CODE,
+    "dout.share": CODE,
     # Memory for arrays that a kernel makes for itself. Python's raw allocator may be called by any thread.
     "NRT_MemInfo_alloc_aligned": f"""
 declare ptr @PyMem_RawMalloc(i64)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.machinery
-import importlib.util
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -19,23 +15,8 @@ import llvmlite.binding as llvm
 from dout.engine.runtime.parallel_threshold import cores
 from dout.engine.runtime.work_stealing import ALONE, CHUNKS_EACH, PARTS, SIZE, SLEEPER, SLEEPERS, THREADS, WORKERS
 
-SCHEDULE = (  # how Numba cuts a loop into chunks: functions of each of its threading layers, that need no threads
-    "do_scheduling_signed",
-    "do_scheduling_unsigned",
-    "allocate_sched",
-    "deallocate_sched",
-    "set_parallel_chunksize",
-    "get_parallel_chunksize",
-    "get_sched_size",
-)
-PYTHON = (
-    "PyThread_acquire_lock",
-    "PyThread_release_lock",
-    "PyErr_Clear",  # Numba's chunks could raise, and name this; ours have nothing to raise
-    "PyErr_SetNone",
-)
-ERRORS = {f"PyExc_{error.__name__}": error for error in (StopIteration, SystemError)}
-SYMBOLS = {"dout.pool", *SCHEDULE, *PYTHON, *ERRORS}
+PYTHON = ("PyThread_acquire_lock", "PyThread_release_lock")
+SYMBOLS = {"dout.pool", *PYTHON}
 
 
 def number() -> int:
@@ -44,19 +25,11 @@ def number() -> int:
 
 
 @cache
-def prepare() -> bool:
-    """Give LLVM the addresses that parallel kernels want; False where this Numba has no such functions."""
-    layer = _layer()
-    if not all(hasattr(layer, name) for name in SCHEDULE):
-        return False
-    for name in SCHEDULE:
-        llvm.add_symbol(name, getattr(layer, name))
+def prepare() -> None:
+    """Give LLVM the addresses that parallel kernels want."""
     for name in PYTHON:
         llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
-    for name, error in ERRORS.items():
-        llvm.add_symbol(name, id(error))
     llvm.add_symbol("dout.pool", _pool())
-    return True
 
 
 def start(worker: int) -> None:
@@ -89,23 +62,6 @@ def _modest() -> Iterator[None]:
 
 
 _started: list[int] = []
-
-
-def _layer() -> Any:
-    """Numba's simplest threading layer, alone where Numba itself is not loaded; its threads are never started."""
-    name, spec = "numba.np.ufunc.workqueue", importlib.util.find_spec("numba")
-    if "numba" not in sys.modules and spec is not None and spec.origin is not None:
-        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-            path = Path(spec.origin).parent.joinpath("np", "ufunc", f"workqueue{suffix}")
-            found = importlib.util.spec_from_file_location(name, path) if path.exists() else None
-            if found is not None and found.loader is not None:
-                module = importlib.util.module_from_spec(found)
-                found.loader.exec_module(module)
-                return module
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
 
 
 @cache

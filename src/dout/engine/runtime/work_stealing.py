@@ -107,40 +107,13 @@ end:
   ret void
 }}
 
-; One chunk of the job that runs: the arguments moved by its number, and a length of one.
+; One chunk of the job that runs.
 define hidden void @dout.chunk(i64 %index, i64 %total) {{
 begin:
   %f = load ptr, ptr {_at(CALL)}
-  %args = load ptr, ptr {_at(CALL + 8)}
-  %dims = load ptr, ptr {_at(CALL + 16)}
-  %steps = load ptr, ptr {_at(CALL + 24)}
-  %data = load ptr, ptr {_at(CALL + 32)}
-  %inner = load i64, ptr {_at(CALL + 40)}
-  %count = load i64, ptr {_at(CALL + 48)}
-  %axes = add i64 %inner, 1
-  %moved = alloca ptr, i64 %count
-  %sizes = alloca i64, i64 %axes
-  %bytes = mul i64 %axes, 8
-  call void @llvm.memcpy.p0.p0.i64(ptr %sizes, ptr %dims, i64 %bytes, i1 false)
-  store i64 1, ptr %sizes
-  br label %each
-each:
-  %j = phi i64 [ 0, %begin ], [ %next, %move ]
-  %all = icmp uge i64 %j, %count
-  br i1 %all, label %run, label %move
-move:
-  %from = getelementptr ptr, ptr %args, i64 %j
-  %to = getelementptr ptr, ptr %moved, i64 %j
-  %width = getelementptr i64, ptr %steps, i64 %j
-  %base = load ptr, ptr %from
-  %step = load i64, ptr %width
-  %offset = mul i64 %step, %index
-  %place = getelementptr i8, ptr %base, i64 %offset
-  store ptr %place, ptr %to
-  %next = add i64 %j, 1
-  br label %each
-run:
-  call void %f(ptr %moved, ptr %sizes, ptr %steps, ptr %data)
+  %data = load ptr, ptr {_at(CALL + 8)}
+  %turns = load i64, ptr {_at(CALL + 16)}
+  call void %f(ptr %data, i64 %index, i64 %total, i64 %turns)
   %before = atomicrmw add ptr {_at(DONE)}, i64 1 seq_cst
   %after = add i64 %before, 1
   %last = icmp eq i64 %after, %total
@@ -201,19 +174,16 @@ next:
   br label %next
 }}
 
-define hidden i64 @get_num_threads() {{
-  %parts = load i64, ptr {_at(PARTS)}
-  ret i64 %parts
-}}
-
-; Numba's name for it: run the function %f on every chunk.
-define hidden void @numba_parallel_for(ptr %f, ptr %a, ptr %n, ptr %s, ptr %d, i64 %i, i64 %c, i64 %t) {{
+; Run the function %f on every chunk of so many turns.
+define hidden void @dout.share(ptr %f, ptr %data, i64 %turns) {{
 begin:
-  %total = load i64, ptr %n
+  %parts = load i64, ptr {_at(PARTS)}
+  %few = icmp ult i64 %turns, %parts
+  %total = select i1 %few, i64 %turns, i64 %parts
   %alone = load i64, ptr {_at(ALONE)}
-  %many = icmp ugt i64 %total, {CHUNKS}
-  %wide = zext i1 %many to i64
-  %self = or i64 %alone, %wide
+  %single = icmp ult i64 %total, 2
+  %one = zext i1 %single to i64
+  %self = or i64 %alone, %one
   %here = icmp ne i64 %self, 0
   br i1 %here, label %serial, label %ask
 ask:
@@ -221,16 +191,12 @@ ask:
   %other = icmp ne i64 %busy, 0
   br i1 %other, label %serial, label %publish
 serial:
-  call void %f(ptr %a, ptr %n, ptr %s, ptr %d)
+  call void %f(ptr %data, i64 0, i64 1, i64 %turns)
   ret void
 publish:
   store ptr %f, ptr {_at(CALL)}
-  store ptr %a, ptr {_at(CALL + 8)}
-  store ptr %n, ptr {_at(CALL + 16)}
-  store ptr %s, ptr {_at(CALL + 24)}
-  store ptr %d, ptr {_at(CALL + 32)}
-  store i64 %i, ptr {_at(CALL + 40)}
-  store i64 %c, ptr {_at(CALL + 48)}
+  store ptr %data, ptr {_at(CALL + 8)}
+  store i64 %turns, ptr {_at(CALL + 16)}
   store atomic i64 0, ptr {_at(DONE)} seq_cst, align 8
   %old = load atomic i64, ptr {_at(JOB)} seq_cst, align 8
   %shifted = lshr i64 %old, 16
@@ -252,20 +218,6 @@ work:
   call void @dout.take(i64 %job, i64 0)
   call void @dout.wait(ptr {_at(DONE)}, i64 %total, i1 true, i64 0)
   store atomic i64 0, ptr {_at(BUSY)} seq_cst, align 8
-  ret void
-}}
-
-; The caller keeps Python's lock, as NumPy does in short loops.
-define hidden void @numba_gil_ensure(ptr %state) {{
-  ret void
-}}
-define hidden void @numba_gil_release(ptr %state) {{
-  ret void
-}}
-define hidden ptr @PyEval_SaveThread() {{
-  ret ptr null
-}}
-define hidden void @PyEval_RestoreThread(ptr %state) {{
   ret void
 }}
 """

@@ -6,7 +6,7 @@ They round differently, and may: as far apart as `bounds` says that both can be 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -14,15 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.validate.error_bounds import bound, bounds, pointwise
+from dout.engine.runtime.blas_threads import one_thread
+from dout.engine.validate.error_bounds import bound, bounds, pointwise, product_bound
 from dout.engine.validate.error_rules import EXACT, Error
 from dout.errors import DifferenceWarning
 from dout.graph import CONSTANT, Node, Shape, evaluate, same_kind, topological
-from dout.ops import kind_of
+from dout.ops import PRIMITIVES, kind_of
+from dout.rewrite.identities import is_whole
 from dout.trace.model.replay import Data
 
 NEAR = 4  # ulp that need no reason
 KEPT = 1 << 28  # bytes of bounds that may be kept
+DEPTHS = (1, 4, 16)  # steps before a value whose rounding is looked at first: mostly it explains all
+PART = 0.25  # of the cost of all bounds, which is spent on these
+STEP = 1 << 13  # elements, the bounds of which take as long as all else that is done for a step
 CHUNK = 1 << 16  # elements looked at together, so that large arrays need little memory beside them
 
 Points = tuple[Any, ...]  # index arrays, one an axis
@@ -77,14 +82,11 @@ def first_difference(
     every value is right. Where the program was made from other formulas than the recorded ones, `others` are the nodes
     of these, which round in their own way.
     """
-    errors = _Errors(expected)
+    errors = _Errors(expected, got.keys())
     own = _OtherErrors(expected, others) if others else errors
-    for node in nodes:
-        if node in got:
-            found = _difference(node, expected[node], got[node], errors, own)
-            if found is not None:
-                return found
-    return None
+    with one_thread():
+        found = (_difference(node, expected[node], got[node], errors, own) for node in nodes if node in got)
+        return next((one for one in found if one is not None), None)
 
 
 def _difference(node: Node, expected: Any, got: Any, errors: _Errors, own: _Errors) -> Difference | None:
@@ -93,6 +95,8 @@ def _difference(node: Node, expected: Any, got: Any, errors: _Errors, own: _Erro
     one, other = np.asarray(expected), np.asarray(got)
     for points in _unlike(one, other):
         far = _apart(one[points], other[points])
+        if errors.explains(node, points, far):
+            continue
         wrong = _beyond(far, 2 * errors.at(node, points))
         if wrong.any() and own is not errors:
             wrong = _beyond(far, errors.at(node, points) + own.at(node, points))
@@ -148,9 +152,11 @@ def _described(item: Any) -> str:
 class _Errors:
     """Bounds of the nodes of one run, made when they are asked for."""
 
-    def __init__(self, data: Mapping[Node, Any]) -> None:
-        self.data = data
+    def __init__(self, data: Mapping[Node, Any], ends: Collection[Node] = ()) -> None:
+        self.data, self.ends = data, ends
         self.whole: dict[Node, Error] = {}
+        self.last: dict[tuple[int, Node], Error] = {}
+        self.spent = 0
 
     @cached_property
     def keeps(self) -> bool:
@@ -163,7 +169,7 @@ class _Errors:
         if not shape:
             return np.atleast_1d(self.of(node))
         local = _pointwise_end(node)
-        if not local or (self.keeps and math.prod(shape) <= CHUNK):  # a long chain is gone through once
+        if not local or math.prod(shape) <= CHUNK:  # a long chain is gone through once
             return _picked(self.of(node), shape, points)
         errors: dict[Node, Error] = {}
         around = {i for inner in local for i in inner.inputs} - local
@@ -173,11 +179,39 @@ class _Errors:
             errors[step] = bound(step, inputs, _picked(self.data[step], shape, points), given)
         return errors[node]
 
+    def explains(self, node: Node, points: Points, far: Any) -> bool:
+        """Whether the rounding of the last steps is enough, as if all before them were exact: a lower bound.
+
+        It is looked at as long as that costs a part of what the bounds of all nodes would.
+        """
+        node = _written(node)
+        alone = product_bound(node, [self.data[i] for i in node.inputs], points) if len(node.shape) == 2 else None
+        if alone is not None and not _beyond(far, 2 * alone).any():
+            return True
+        for depth in DEPTHS[alone is not None :]:
+            steps = _last_steps(node, depth)
+            if (depth, node) not in self.last:
+                self.spent += sum(map(_cost, steps))
+                if self.spent > PART * self.whole_cost:
+                    return False
+                around = {i for step in steps for i in step.inputs} - steps
+                self.last[depth, node] = bounds(topological([node], known=around), self.data, wanted=[node])[node]
+            bound = self.last[depth, node]
+            if not _beyond(far, 2 * (_picked(bound, node.shape, points) if node.shape else np.atleast_1d(bound))).any():
+                return True
+        return False
+
+    @cached_property
+    def whole_cost(self) -> int:
+        """What the bounds of all nodes cost."""
+        return sum(map(_cost, self.data))
+
     def of(self, node: Node) -> Error:
         """The bound of all of a node."""
         if node not in self.whole:
-            nodes = topological([node], known=self.whole)
-            self.whole.update(bounds(nodes, self.data, self.whole, wanted=None if self.keeps else [node]))
+            ends = [node] if self.keeps else [node, *self.ends]  # those of all results in one go
+            nodes = topological(ends, known=self.whole)
+            self.whole.update(bounds(nodes, self.data, self.whole, wanted=None if self.keeps else ends))
         return self.whole[node]
 
 
@@ -197,6 +231,30 @@ class _OtherErrors(_Errors):
             with np.errstate(all="ignore"):
                 self.data = Data(evaluate(ends, {**numbers, **self.data}))
         return super().at(other, points)
+
+
+def _written(node: Node) -> Node:
+    """The value that was written over all of an array, if the node is that."""
+    while node.primitive is PRIMITIVES["setitem"] and len(node.inputs) == 2:
+        value = node.inputs[1]
+        if value.shape != node.shape or value.dtype != node.dtype or not is_whole(node.static["key"], node.shape):
+            break
+        node = value
+    return node
+
+
+def _last_steps(node: Node, depth: int) -> set[Node]:
+    """The nodes from which so few steps lead to a node that it is among the last `depth`."""
+    steps = level = {node}
+    for _ in range(depth - 1):
+        level = {i for step in level for i in step.inputs} - steps
+        steps = steps | level
+    return steps
+
+
+def _cost(node: Node) -> int:
+    """What a bound costs, about, in elements that are looked at."""
+    return STEP + math.prod(node.shape)
 
 
 def _pointwise_end(node: Node) -> set[Node]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.validate.error_rules import EXACT, Error, RoundedStep, magnitude, propagated, real
+from dout.engine.validate.error_rules import EXACT, Error, RoundedStep, magnitude, product_at, propagated, real
 from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import by_primitive, primitives
 from dout.ops.plain_math import MATH
@@ -113,6 +113,23 @@ def bound(node: Node, inputs: Sequence[Any], out: Any, errors: Sequence[Error]) 
     except (ArithmeticError, ValueError, TypeError):  # a complex number, or math's function beyond its domain
         return np.full(shape, np.inf)
     return total if np.any(total != 0) else EXACT
+
+
+def product_bound(node: Node, inputs: Sequence[Any], points: Sequence[Any]) -> Error | None:
+    """The bound of a product of two matrices at some of its elements, if its factors are exact; None if it is none."""
+    shapes = [np.shape(item) for item in inputs]
+    if node.primitive not in primitives("dot matmul") or [len(shape) for shape in shapes] != [2, 2]:
+        return None
+    dtype = np.dtype(node.dtype)
+    if dtype.kind != "f" or any(np.asarray(item).dtype != dtype for item in inputs):
+        return None
+    if len(points[0]) * shapes[0][1] > MOST_FACTORS:
+        return None
+    epsilon, tiny = _rounding(dtype.type(0))
+    return ULPS[node.primitive] * (epsilon * product_at(*inputs, *points) + tiny)
+
+
+MOST_FACTORS = 1 << 22  # that are looked at one by one; a product of all is faster than more
 
 
 def pointwise(node: Node) -> bool:

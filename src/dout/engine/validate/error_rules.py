@@ -83,6 +83,12 @@ def _of_product(step: RoundedStep) -> Any:
     return _additions(_shared(step)) * step.forward(*map(np.abs, step.x))
 
 
+def product_at(x: Any, y: Any, rows: Any, columns: Any) -> Any:
+    """What the rounding of a product of two matrices is relative to, at some of its elements: as `_of_product`."""
+    sizes = np.einsum("ij,ij->i", np.abs(x[rows]).astype(float), np.abs(y.T[columns]).astype(float))
+    return _additions(x.shape[1]) * sizes
+
+
 def _shared(step: RoundedStep) -> int:
     """How many products are added up for one element."""
     row = step.node.primitive

@@ -78,14 +78,17 @@ def capture(
     keywords: Mapping[str, Any],
     or_plainly: bool = True,
     budget: Budget | None = None,
+    lasting: bool = True,
 ) -> Capture:
     """Run `function` once, as it is, and return what it gave with all that is needed to do the same again.
 
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
     says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
-    goes for errors that come of the recording alone, and for a recording that exceeds its `budget`.
+    goes for errors that come of the recording alone, and for a recording that exceeds its `budget`. Values that are not
+    `lasting` share memory with the user's arrays: they hold until the user's code goes on.
     """
     run = _Run(function, or_plainly=or_plainly, budget=(budget or Budget()) if or_plainly else None)
+    run.tracer.lasting = lasting
     strange = next((item for item in flat([arguments, keywords]) if is_strange(item)), None)
     if strange is not None:
         return run.plainly(arguments, keywords, f"it is given {described(strange)}, which cannot be traced")

@@ -58,7 +58,7 @@ def same_bits(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray | np.generic):
         if a.dtype != b.dtype or a.shape != b.shape:
             return False
-        if a.tobytes() == b.tobytes():
+        if _same_memory(a, b):
             return True
         if a.dtype.kind not in "fc":
             return False
@@ -68,6 +68,14 @@ def same_bits(a: Any, b: Any) -> bool:
     if isinstance(a, int):
         return bool(a == b)  # without its text, which Python limits
     return bool(a == b and str(a) == str(b)) or bool(a != a and b != b)
+
+
+def _same_memory(a: Any, b: Any) -> bool:
+    """Whether two values of one shape and dtype have the same bytes; large arrays are compared without a copy."""
+    if isinstance(a, np.ndarray) and a.dtype.kind in "biuf" and a.dtype.itemsize in (1, 2, 4, 8):
+        bits = f"u{a.dtype.itemsize}"
+        return np.array_equal(a.view(bits), b.view(bits))
+    return bool(a.tobytes() == b.tobytes())
 
 
 def same_bits_deep(a: Any, b: Any) -> bool:

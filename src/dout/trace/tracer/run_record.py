@@ -34,6 +34,7 @@ class RunRecord(Recorder):
         self.rounds = rounds  # of a script: which forward–backward round is recorded; None records all that runs
         self.thread = get_ident()
         self.recording = True
+        self.lasting = True  # whether the values are to be read when the user's code goes on
         self.epoch = 0
         self.refused: DoutError | None = None
         self.trusted = False
@@ -78,7 +79,7 @@ class RunRecord(Recorder):
         """Record no more. Set recorded values apart: the user's code may change its arrays from now on."""
         if self.recording:
             self.recording = False
-            set_apart(self.data, self._unused())
+            set_apart(self.data, self._unused(), inputs_alone=not self.lasting)
 
     def _unused(self) -> set[Node]:
         """Inputs that were only within reach, and those that no memory can hold: a refusal says so."""

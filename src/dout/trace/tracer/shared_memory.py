@@ -47,14 +47,14 @@ class Buffer:
         self.aliases.clear()
 
 
-def set_apart(data: dict[Node, Any], unused: set[Node]) -> None:
+def set_apart(data: dict[Node, Any], unused: set[Node], *, inputs_alone: bool = False) -> None:
     """Give recorded values that the user's code can still change memory of their own.
 
     What nobody else refers to, neither the array nor a view of it, stays as it is; so do those that are `unused`, for
     there may be a data set among them.
     """
     for node, value in data.items():
-        if node in unused:
+        if node in unused or (inputs_alone and node.primitive is not INPUT):
             continue
         if type(value) is np.ndarray and (value.base is not None or sys.getrefcount(value) > 3):
             data[node] = same_layout(value, shared=True)

@@ -1,0 +1,192 @@
+"""Steps that NumPy computes slowly, as functions of their own: sums of windows, places of extremes, writes at places.
+
+Each gives NumPy's bits. Its text depends on dtypes and numbers of axes; sizes are those of the arrays that it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from dout.engine.memory.buffer_layout import BufferLayout
+from dout.engine.runtime import blas_threads, kernel_cache
+from dout.engine.runtime.entry_point import ArrayType, KernelType
+from dout.engine.runtime.parallel_threshold import parallel_pays
+from dout.graph import Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive
+from dout.ops.operators import Slot
+
+_COST = 4  # operations an element, about
+_INT = np.dtype(np.int64)
+
+
+@dataclass(frozen=True)
+class NativeText:
+    """A function's text, the types of its arguments, and the numbers that it takes after the arrays."""
+
+    name: str
+    lines: tuple[str, ...]
+    types: tuple[KernelType, ...]
+    numbers: tuple[int, ...] = ()
+    results: tuple[np.dtype[Any], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The module."""
+        parallel = any("prange(" in line for line in self.lines)
+        options = 'error_model="numpy"' + (", parallel=True" if parallel else "")
+        imports = f"import numpy as np\nfrom numba import njit{', prange' if parallel else ''}\n\n\n"
+        return imports + "\n".join([f"@njit({options})", *self.lines, ""])
+
+
+@dataclass(frozen=True, eq=False)
+class Native:
+    """A step's function, ready to be called with the step's operands, then the array for the result, then `numbers`."""
+
+    name: str
+    run: Callable[..., Any]
+    numbers: tuple[int, ...]
+
+
+def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
+    """The function for a step; None where NumPy does it, or where it is too small to matter."""
+    write = _TEXTS.get(node.primitive)
+    arrays = [i for i in node.inputs if i.shape]
+    if write is None or math.prod(max((i.shape for i in (*arrays, node)), key=math.prod)) < _SMALL:
+        return None
+    if not all(i in forms and forms[i].array and forms[i].readable for i in node.inputs):
+        return None
+    made = write(node, [forms[i].layout for i in node.inputs])
+    if made is None:
+        return None
+    run = kernel_cache.load(made.name, made.text, made.types, results=made.results)
+    return Native(made.name, run, made.numbers)
+
+
+def small_product(node: Node) -> Native | None:
+    """A product of two small matrices, on one thread; None where it is none."""
+    how = {PRIMITIVES["dot"]: np.dot, PRIMITIVES["matmul"]: np.matmul}.get(node.primitive)
+    if how is None or any(len(i.shape) != 2 for i in node.inputs):
+        return None
+    operations = 2 * math.prod(node.shape) * node.inputs[0].shape[1]
+    return Native(f"{node.primitive}_alone", _alone(how), ()) if operations <= blas_threads.SMALL else None
+
+
+_alone = cache(blas_threads.alone)
+_SMALL = 1 << 12  # elements, below which a call of NumPy costs as much as its work
+
+
+def _type(node: Node, layout: str, *, written: bool = False) -> ArrayType:
+    return ArrayType(np.dtype(node.dtype), len(node.shape), "C" if layout == "C" else "A", written)
+
+
+def _nested(opened: Sequence[str], inside: Sequence[str], depth: int) -> list[str]:
+    lines = [f"{'    ' * (depth + i)}{line}" for i, line in enumerate(opened)]
+    return lines + [f"{'    ' * (depth + len(opened))}{line}" for line in inside]
+
+
+# --- sums of windows --------------------------------------------------------------------------------------------------
+
+
+def _fold(node: Node, layouts: Sequence[str]) -> NativeText | None:
+    """Zeros, to which the elements at one place of every window are added, place by place."""
+    axes, steps, (x,) = node.static["axes"], node.static["steps"], node.inputs
+    rest = len(node.shape)
+    if node.dtype not in (np.float32, np.float64) or x.dtype != node.dtype or len(set(axes)) != len(axes):
+        return None
+    lead = [] if 0 in axes else [0]
+    parallel = bool(lead) and parallel_pays(math.prod(x.shape), _COST)
+    at = [f"i{axis}" for axis in range(rest)]
+    places = [f"p{k}" for k in range(len(axes))]
+    into = list(at)
+    for k, axis in enumerate(axes):
+        into[axis] = f"p{k} + i{axis} * s{k}"
+    own = [axis for axis in range(rest) if axis not in lead]
+    outer = [f"for i0 in {'prange' if parallel else 'range'}(x.shape[0]):"] if lead else []
+    zero = [f"for i{axis} in range(out.shape[{axis}]):" for axis in own]
+    every = [f"for p{k} in range(x.shape[{rest + k}]):" for k in range(len(axes))]
+    every += [f"for i{axis} in range(x.shape[{axis}]):" for axis in own]
+    name = f"fold_{rest}_{'_'.join(map(str, axes))}"
+    lines = [f"def {name}(x, out, {', '.join(f's{k}' for k in range(len(axes)))}):"]
+    lines += _nested(outer, [], 1)
+    depth = 1 + len(outer)
+    lines += _nested(zero, [f"out[{', '.join(at)}] = 0"], depth)
+    lines += _nested(every, [f"out[{', '.join(into)}] += x[{', '.join([*at, *places])}]"], depth)
+    types: tuple[KernelType, ...] = (_type(x, layouts[0]), _type(node, "C", written=True), *(_INT for _ in axes))
+    return NativeText(name, tuple(lines), types, tuple(steps))
+
+
+# --- places of extremes -----------------------------------------------------------------------------------------------
+
+
+def _place_of_extreme(node: Node, layouts: Sequence[str]) -> NativeText | None:
+    """The first of the largest (or smallest) elements along the last axis; a NaN is the extreme."""
+    (x,) = node.inputs
+    axis = node.static.get("axis")
+    last = isinstance(axis, int) and axis % len(x.shape) == len(x.shape) - 1
+    if not last or layouts[0] != "C" or np.dtype(x.dtype).kind not in "fiu" or node.static.get("keepdims"):
+        return None
+    if len(node.shape) < 1 or not x.shape[-1] or np.dtype(node.dtype) != _INT:
+        return None
+    rows = [f"i{a}" for a in range(len(node.shape))]
+    better = ">" if node.primitive is PRIMITIVES["argmax"] else "<"
+    odd = " | ((value != value) & (best == best))" if np.dtype(x.dtype).kind == "f" else ""
+    parallel = parallel_pays(math.prod(x.shape), _COST)
+    opened = [
+        f"for {row} in {'prange' if parallel and a == 0 else 'range'}(out.shape[{a}]):" for a, row in enumerate(rows)
+    ]
+    index = ", ".join(rows)
+    inside = [
+        f"best = x[{index}, 0]",
+        "place = 0",
+        f"for k in range(1, x.shape[{len(rows)}]):",
+        f"    value = x[{index}, k]",
+        f"    takes = (value {better} best){odd}",
+        "    best = value if takes else best",
+        "    place = k if takes else place",
+        f"out[{index}] = place",
+    ]
+    name = f"{node.primitive}_{len(x.shape)}"
+    lines = (f"def {name}(x, out):", *_nested(opened, inside, 1))
+    return NativeText(name, lines, (_type(x, "C"), _type(node, "C", written=True)))
+
+
+# --- writes at places -------------------------------------------------------------------------------------------------
+
+
+def _write_at_places(node: Node, layouts: Sequence[str]) -> NativeText | None:
+    """One element after the other, at an index along each axis; False where one is out of range."""
+    x, value, *index = node.inputs
+    key, count = node.static["key"], node.static["selected"]
+    every = isinstance(key, tuple) and len(key) == len(index) == len(x.shape) and len(count) == 1
+    if not every or [int(part) for part in key if isinstance(part, Slot)] != list(range(len(index))):
+        return None
+    if value.shape != count or value.dtype != node.dtype or np.dtype(node.dtype).kind not in "fiub":
+        return None
+    if any(i.shape != count or np.dtype(i.dtype).kind != "i" for i in index) or layouts[0] != "C":
+        return None
+    names = [f"i{axis}" for axis in range(len(index))]
+    inside = []
+    for axis, name in enumerate(names):
+        inside += [f"a{axis} = {name}[k]", f"if a{axis} < 0:", f"    a{axis} += out.shape[{axis}]"]
+        inside += [f"if a{axis} < 0 or a{axis} >= out.shape[{axis}]:", "    return False"]
+    inside.append(f"out[{', '.join(f'a{axis}' for axis in range(len(index)))}] = value[k]")
+    title = f"write_at_{len(index)}"
+    lines = [f"def {title}(out, value, {', '.join(names)}):", *_nested(["for k in range(value.size):"], inside, 1)]
+    types = (_type(x, "C", written=True), *(_type(i, how) for i, how in zip(node.inputs[1:], layouts[1:], strict=True)))
+    return NativeText(title, (*lines, "    return True"), types, results=(np.dtype(bool),))
+
+
+_TEXTS: Mapping[Primitive, Callable[[Node, Sequence[str]], NativeText | None]] = by_primitive(
+    {
+        "fold": _fold,
+        "argmax": _place_of_extreme,
+        "argmin": _place_of_extreme,
+        "setitem": _write_at_places,
+    }
+)

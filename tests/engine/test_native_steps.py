@@ -1,0 +1,120 @@
+"""Steps with functions of their own give NumPy's bits: sums of windows, places of extremes, writes at places."""
+
+import numpy as np
+import pytest
+from engine_graphs import graph_of
+
+import dout
+from dout.engine.passes.fold_forms import fold_forms
+from dout.ops import PRIMITIVES
+
+RNG = np.random.default_rng(5)
+FOLD = PRIMITIVES["fold"]
+
+
+def col2im(fh, fw, stride, size, dtype=float):
+    def function(col):
+        h, w = col.shape[-2:]
+        image = np.zeros((*col.shape[:2], *size), dtype)
+        for y in range(fh):
+            for x in range(fw):
+                image[:, :, y : y + stride * h : stride, x : x + stride * w : stride] += col[:, :, y, x]
+        return image
+
+    return function
+
+
+def from_the_left(col):
+    out = np.zeros((*col.shape[:4], col.shape[5] + col.shape[4] - 1))
+    for i in range(col.shape[4]):
+        out[..., i : i + col.shape[5]] = col[:, :, :, :, i] + out[..., i : i + col.shape[5]]
+    return out
+
+
+FOLDED = {
+    "overlapping windows": (col2im(3, 2, 1, (9, 8)), (8, 5, 3, 2, 7, 7)),
+    "blocks": (col2im(2, 2, 2, (14, 14), np.float32), (12, 5, 2, 2, 7, 7)),
+    "a border that nothing reaches": (col2im(2, 2, 2, (15, 16), np.float32), (12, 5, 2, 2, 7, 7)),
+    "one axis, the sum on the right": (from_the_left, (8, 5, 4, 2, 3, 7)),
+}
+
+
+@pytest.mark.parametrize(("function", "shape"), FOLDED.values(), ids=FOLDED)
+def test_a_loop_of_sums_is_one_step_with_the_same_bits(function, shape):
+    col = RNG.normal(size=shape).astype(np.float32)
+    fast = dout.compile(function)
+    for _ in range(3):
+        assert fast(col).tobytes() == function(col).tobytes()
+    assert [line.how for line in fast.plan().programs[0].steps if line.text.count("fold(")] == ["kernel"]
+
+
+def in_another_order(parts):
+    out = np.zeros((4, 8))
+    for i in (1, 0):
+        out[:, i : i + 7] += parts[i]
+    return out
+
+
+def onto_ones(parts):
+    out = np.ones((4, 8))
+    for i in range(2):
+        out[:, i : i + 7] += parts[i]
+    return out
+
+
+def doubled(parts):
+    out = np.zeros((4, 8))
+    for i in range(2):
+        out[:, i : i + 7] += 2 * parts[i]
+    return out
+
+
+def one_twice(parts):
+    out = np.zeros((4, 8))
+    for i in range(2):
+        out[:, i : i + 7] += parts[0]
+    return out
+
+
+@pytest.mark.parametrize("function", [in_another_order, onto_ones, doubled, one_twice])
+def test_other_loops_stay(function):
+    graph = graph_of(function, RNG.normal(size=(2, 4, 7)))
+    assert FOLD not in [node.primitive for node in fold_forms(graph).nodes]
+
+
+@pytest.mark.parametrize("extreme", [np.argmax, np.argmin])
+@pytest.mark.parametrize("dtype", [np.float32, float, np.int64, np.uint8])
+def test_places_of_extremes_are_numpys(extreme, dtype):
+    x = RNG.integers(0, 4, size=(30, 40, 5)).astype(dtype)  # many are equal
+    if np.dtype(dtype).kind == "f":
+        x[RNG.random(x.shape) < 0.1] = np.nan
+        x[RNG.random(x.shape) < 0.1] = -np.inf
+        x[0, :, 1:3] = [0.0, -0.0]
+
+    def last(x):
+        return extreme(x, axis=-1)
+
+    fast = dout.compile(last)
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(x), last(x))
+    assert fast.plan().programs[0].steps[-1].how == "kernel"
+
+
+def test_of_several_writes_to_one_place_the_last_one_counts():
+    def written(x, i, j, value):
+        out = np.zeros_like(x)
+        out[i, j] = value
+        return out
+
+    x, value = np.ones((50, 100)), RNG.normal(size=9000)
+    i, j = RNG.integers(-50, 50, 9000), RNG.integers(-100, 100, 9000)
+    fast = dout.compile(written)
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(x, i, j, value), written(x, i, j, value))
+    assert fast.plan().programs[0].steps[-1].how == "kernel"
+    j[7000] = 100
+    with pytest.raises(IndexError, match="index 100 is out of bounds"):
+        fast(x, i, j, value)
+    j[7000] = -101
+    with pytest.raises(IndexError, match="index -101 is out of bounds"):
+        fast(x, i, j, value)
