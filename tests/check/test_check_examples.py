@@ -185,5 +185,5 @@ def test_what_cannot_be_guessed_is_named():
         def forward(self, x):
             return self.net.forward(x)
 
-    with pytest.raises(TargetError, match=r"Wrapper needs net to be built: give --init 'net=…' \(AttributeError"):
+    with pytest.raises(TargetError, match=r"Wrapper needs net to be built: give --init 'net=…' \(\w+Error"):
         example(Wrapper, {}, {})

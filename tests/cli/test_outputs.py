@@ -60,6 +60,7 @@ PLACES = {
     "draw/writers/pdf.py: save",  # into memory
     "draw/writers/pptx.py: save",
     "trace/program/data_files.py: savez",
+    "trace/program/tables.py: open",  # what a program saves of a table: where programs may write
 }
 
 

@@ -187,8 +187,9 @@ def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
 
 
 def _numbers_said(failure: Failure) -> Iterator[Change]:
-    """Make a size of an input another number that the error says: "expected 784 features, got 3"."""
-    said = [int(n) for n in re.findall(r"\d+", str(failure.error))]
+    """Make a size of an input another number that the layer's own error says: "expected 784 features, got 3"."""
+    own = failure.line.lstrip().startswith(("raise", "assert"))
+    said = [int(n) for n in re.findall(r"\d+", str(failure.error))] if own else []
     sizes = {size for x in failure.arrays.values() for size in x.shape}
     for want in dict.fromkeys(n for n in said if n > 1 and n not in sizes):
         for have in dict.fromkeys(n for n in said if n in sizes):

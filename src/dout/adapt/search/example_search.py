@@ -89,8 +89,9 @@ class ExampleSearch:
                 return other
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
             self.until = spent() + MOST_SECONDS
-            ways = (replace(one, inputs={**one.inputs, **way}, mended=True) for way in single(one.chosen_inputs))
-            fit, other = self._best(ways)
+            numbers = one.interface is not None and one.interface.local  # `1 if x > 0 else 0`
+            ways = single(one.chosen_inputs, numbers)
+            fit, other = self._best(replace(one, inputs={**one.inputs, **way}, mended=True) for way in ways)
             one = other if fit >= Fit.INPUTS else one
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one

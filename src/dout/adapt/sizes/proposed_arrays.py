@@ -39,14 +39,14 @@ def whole_numbers(shape: tuple[int, ...], below: int) -> Any:
     return found.reshape(shape)
 
 
-def single(inputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Inputs of which only one sample is left, with its axis and without, then one number of each."""
+def single(inputs: Mapping[str, Any], numbers: bool) -> Iterator[dict[str, Any]]:
+    """Inputs of which only one sample is left, with its axis and without; with `numbers` then one number of each."""
     first: Any = next(iter(inputs.values()), None)
     if np.ndim(first) > 1:
         along = [name for name, x in inputs.items() if np.ndim(x) and len(x) == len(first)]
         yield {name: x[:1] if name in along else x for name, x in inputs.items()}
         yield {name: x[0] if name in along else x for name, x in inputs.items()}
-    if np.ndim(first):
+    if numbers and np.ndim(first):
         yield {name: array_of((), name) if np.asarray(x).dtype.kind == "f" else x for name, x in inputs.items()}
 
 
