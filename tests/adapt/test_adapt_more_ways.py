@@ -110,8 +110,19 @@ def test_it_is_driven_and_every_gradient_is_right(cls, names):
     assert all(finding.severity != "error" for finding in report.findings)
 
 
-def test_another_use_of_an_output_has_no_gradient_here():
-    assert str(example(Cell, {}, {}).interface) == "forward(…), backward(dout, 0, dout, cache)"
+def test_several_uses_of_an_output_share_what_arrives():
+    assert str(example(Cell, {}, {}).interface) == "forward(…), backward(dout, dout, dout, cache)"
+
+
+class OfOneUse(Cell):
+    """Forgets what comes back from the next step."""
+
+    def backward(self, dh, dh_next, dc_next, cache):
+        return super().backward(dh, 0 * dh_next, dc_next, cache)
+
+
+def test_a_use_that_is_left_out_is_found():
+    assert Word.REFUTED in {v.word for v in check(OfOneUse).verdicts}
 
 
 class SoftmaxInLoss:

@@ -7,7 +7,7 @@ balls are disjoint they are not: a proof at that point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -27,6 +27,7 @@ from dout.run import central_difference
 EXACT, ROUNDED, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -40
 STEP = arb(2) ** -100
 FEW, MANY = 6, 15  # digits of a literal that may be a rounded constant; 16 and more are computed
+NOTHING = arb(2) ** -44  # of the largest gradient: what rounding leaves of one that is 0
 BLURRED = arb(2) ** -14  # where the digits of the literals say less, they excuse nothing
 
 
@@ -61,12 +62,30 @@ class ExactJudge(JudgedRun):
             found = self._excused(found, Word.STABILISED, point, zeros, self._same_without)
         if self.rounded:
             found = self._excused(found, Word.ROUNDED, point, self.rounded, self._meets)
+        largest = max(self._sizes(balls, *self.judged), default=arb(0))
+        found = [
+            replace(o, word=Word.ROUNDED, because="")
+            if o.word == Word.REFUTED and self._is_nothing(o, balls, largest)
+            else o
+            for o in found
+        ]
         return [
             o
             if o.word != Word.REFUTED or o.index is None or o.judged.gradient in refuted or self._confirmed(o, balls)
             else o.doubted(Doubt.UNCONFIRMED)
             for o in found
         ], balls
+
+    def _sizes(self, balls: Balls, *judged: Judged) -> Iterator[Any]:
+        """The sizes of the derivatives, and of the gradients that backward gives."""
+        for one in judged:
+            for values in (self.expected(balls, one), balls.values[one.gradient]):
+                yield from (abs(v).mid() for v in map(ball, _flat(values)) if v.is_finite())
+
+    def _is_nothing(self, outcome: Outcome, balls: Balls, largest: Any) -> bool:
+        """Whether a gradient is 0 but for the rounding of what cancels in it: of a bias before a normalisation, say."""
+        fits = np.shape(self.expected(balls, outcome.judged)) == np.shape(balls.values[outcome.judged.gradient])
+        return fits and all(size <= NOTHING * largest for size in self._sizes(balls, outcome.judged))
 
     def _excused(
         self, found: list[Outcome], word: Word, point: Point, also: Point, same: Callable[[Judged, Balls], bool]

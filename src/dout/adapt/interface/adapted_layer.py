@@ -20,10 +20,10 @@ from dout.adapt.interface.interface import (
     CONTEXT,
     DOUT,
     GRADS,
-    NO_DOUT,
     OPTIMIZER,
     OUTPUT,
     RATE_ROLE,
+    SHARED,
     Interface,
     cache_place,
 )
@@ -203,7 +203,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         result = result if len(result) > 1 else result[0]
     known = zip(names, inputs, strict=False)
     kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
-    if OUTPUT in interface.roles or any(role.startswith(NO_DOUT) for role in interface.roles):
+    if OUTPUT in interface.roles:
         kept[OUTPUT] = result
     if cache:
         kept[CACHE] = cache
@@ -303,18 +303,25 @@ def _arguments(
     given = iter(douts)
     kept = attributes_of(layer).get(KEPT, {})
     caches = iter(kept.get(CACHE, ()))
+    taken: list[Any] = []
+    uses: dict[int, int] = {}
     plain_roles: Mapping[str, Callable[[], Any]] = {
         RATE_ROLE: lambda: RATE, "True": lambda: True, OPTIMIZER: Collaborator, GRADS: lambda: handed,
         CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT), OUTPUT: lambda: kept.get(OUTPUT),
     }  # fmt: skip
+    shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]
     for role in interface.roles:
         if role == DOUT:
-            yield next(given, None)
+            place = len(taken)
+            taken.append(next(given, None))
+            yield taken[place] * 0.5 ** shared.count(place) if place in shared else taken[place]
         elif role.endswith("=") and role not in kept:
             forward, name = getattr(user, interface.forward), role.removesuffix("=")
             yield name in switches_for(forward) or optional(forward)[name]
-        elif role.startswith(NO_DOUT):
-            yield list(flat(kept[OUTPUT]))[int(role.removeprefix(NO_DOUT)) - 1] * 0.0
+        elif role.startswith(SHARED):  # a half, then a quarter …: what a backward leaves out is missed
+            place = int(role.removeprefix(SHARED)) - 1
+            uses[place] = uses.get(place, 0) + 1
+            yield taken[place] * 0.5 ** uses[place]
         elif role.startswith("self."):
             yield getattr(layer, role.removeprefix("self."))
         else:

@@ -40,7 +40,7 @@ from dout.errors import TargetError
 from dout.trace.model.user_source import behind
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
-NO_DOUT = "no dout "
+SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
 
@@ -52,7 +52,7 @@ class Interface:
     `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
     `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
     forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
-    `no dout 1` (zeros: the upstream gradient of another use of the first output), `optimizer`, `True`, or the name of
+    `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`, or the name of
     an argument of forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
@@ -130,7 +130,7 @@ class Interface:
         before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
         if self.gives:
             return f"{before}{self.forward}(…), which returns its gradients too"
-        roles = ", ".join("0" if role.startswith(NO_DOUT) else role.removesuffix("=") for role in self.roles)
+        roles = ", ".join("dout" if role.startswith(SHARED) else role.removesuffix("=") for role in self.roles)
         taken = f"({'ctx, …' if self.context else '' if self.given else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
         says += f", {_listed('input', self.given)}" if self.given else ""
@@ -176,9 +176,9 @@ def candidates(cls: type) -> Iterator[Interface]:
         yield from of_methods(cls, forward, backward)
 
 
-def setting_role(name: str) -> str:
-    """What an argument of backward is for that is no gradient and that forward did not have: a rate, a switch."""
-    return next((role for is_named, role in _SETTINGS if is_named(name)), RATE_ROLE)
+def setting_role(name: str, otherwise: str) -> str:
+    """What an argument of backward is for that is called as a setting: a rate, a switch; else that."""
+    return next((role for is_named, role in _SETTINGS if is_named(name)), otherwise)
 
 
 def method_names(cls: type) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.source.argument_values import numbers
 from dout.adapt.source.attribute_reads import users_with
-from dout.run import attributes_of, is_class, quiet
+from dout.run import attributes_of, deep_copy, is_class, quiet
 
 Change = dict[str, Any]
 _SIZES = (4, 5, 3)
@@ -76,7 +76,7 @@ def _holds(value: Any, item: Any) -> bool:
 
 def _in_place(value: Any, other: Any) -> Any:
     """A value instead of another: of each item, where the other is a list."""
-    return [other for _ in value] if isinstance(value, list | tuple) else other
+    return [deep_copy(other) for _ in value] if isinstance(value, list | tuple) else other
 
 
 # ---------------------------------------------------------------------------------------------------- what may be meant

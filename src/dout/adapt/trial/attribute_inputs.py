@@ -18,15 +18,15 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_upstream, stands_for
 from dout.adapt.interface.adapted_layer import layer_class, set_up
 from dout.adapt.interface.held_values import argument_name, places_of, put_at
-from dout.adapt.interface.interface import DOUT, Interface, setting_role
+from dout.adapt.interface.interface import DOUT, RATE_ROLE, Interface, setting_role
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import pairs_of, reads_and_writes, required
 from dout.adapt.sizes.axis_sizes import OF_AXES, AxisSizes
 from dout.adapt.sizes.proposed_arrays import array_of, between, one_hot
 from dout.adapt.trial.gradient_owners import is_finite
 from dout.adapt.trial.setups import prepared
-from dout.run import deep_copy, flat, objects_in, quiet, run_backward, seed_global
-from dout.trace.session.pairing import is_named_as_gradient
+from dout.run import attributes_of, deep_copy, flat, objects_in, quiet, run_backward, seed_global
+from dout.trace.session.pairing import is_named_as_gradient, stem
 
 _MOST_SETUPS, _MOST_SHAPES, _MOST_PLACES = 8, 24, 8
 _PRODUCT = ((3, 5), (5, 4), (4,))  # shapes of what is multiplied and added
@@ -59,22 +59,34 @@ class AttributeInputs:
     def found(self) -> tuple[Interface, dict[str, Any]] | None:
         """The interface in which it runs, with the values of its inputs by the names of arguments; None where none."""
         for forward, backward in pairs_of(self.cls):
-            names = required(getattr(self.cls, backward), bound=True)
-            roles = tuple(DOUT if names_upstream(name) else setting_role(name) for name in names)
-            failures: list[str] = []
-            plain = Interface(forward, backward, roles)
-            for setup in islice(prepared(self.cls, plain, self._make, {}, failures), _MOST_SETUPS):
-                try:
-                    with quiet():
-                        known = self._run(setup)
-                except MemoryError:
-                    raise
-                except Exception as error:
-                    self.error = error
-                    failures.append(str(error))
-                    continue
-                if known is not None:
+            for roles in self._roles(backward):
+                if (known := self._in(Interface(forward, backward, roles))) is not None:
                     return known
+        return None
+
+    def _roles(self, backward: str) -> Iterator[tuple[str, ...]]:
+        """What the arguments of backward are for: settings; or the first that is not called so is what arrives."""
+        names = required(getattr(self.cls, backward), bound=True)
+        roles = [DOUT if names_upstream(name) else setting_role(name, "") for name in names]
+        yield tuple(role or RATE_ROLE for role in roles)
+        if DOUT not in roles and "" in roles:
+            roles[roles.index("")] = DOUT
+            yield tuple(role or RATE_ROLE for role in roles)
+
+    def _in(self, interface: Interface) -> tuple[Interface, dict[str, Any]] | None:
+        failures: list[str] = []
+        for setup in islice(prepared(self.cls, interface, self._make, {}, failures), _MOST_SETUPS):
+            try:
+                with quiet():
+                    known = self._run(setup)
+            except MemoryError:
+                raise
+            except Exception as error:
+                self.error = error
+                failures.append(str(error))
+                continue
+            if known is not None:
+                return known
         return None
 
     def _make(self, cls: Any) -> Any:
@@ -113,7 +125,9 @@ class AttributeInputs:
         set_up(layer, interface)
         held = places_of(layer)
         reads, writes = reads_and_writes(self.cls, interface.forward)
-        empty = [n for n in sorted(reads - writes) if held.get(n) is None and not hasattr(self.cls, n)]
+        order = [*attributes_of(layer), *sorted(reads)]
+        read = sorted(reads - writes, key=order.index)
+        empty = [n for n in read if held.get(n) is None and not hasattr(self.cls, n)]
         owners = {place: _owner(place, held) for place in held}
         theirs = {p: owner for p, owner in owners.items() if id(owner) in foreign and owner is not layer}
         known = {p: np.shape(held[p]) for p in theirs if is_float_array(held[p])}
@@ -128,9 +142,9 @@ class AttributeInputs:
             for axes in (axes for number in (2, 4, 3) for axes in OF_AXES[number]):
                 if all(kind in axes for kind in kinds.values()):
                     yield {p: tuple(map(int, axes[kind])) for p, kind in kinds.items()}
-        order = list(dict.fromkeys(id(owners.get(p)) for p in empty))
-        if len(order) in (2, 3):
-            yield {p: _PRODUCT[order.index(id(owners.get(p)))] for p in empty}
+        theirs_in_order = list(dict.fromkeys(id(owners.get(p)) for p in empty))
+        if len(theirs_in_order) in (2, 3):
+            yield {p: _PRODUCT[theirs_in_order.index(id(owners.get(p)))] for p in empty}
         for shape in islice(AxisSizes(self.init, 0, own).likely(), _MOST_SHAPES):
             yield known | dict.fromkeys(empty, shape)
 
@@ -164,36 +178,46 @@ class AttributeInputs:
     def _with_backward(self, interface: Interface, inputs: Inputs) -> Interface | None:
         """The interface with the places of the upstream gradient and of the inputs' gradients; None without these."""
         _, output = self._output(interface, inputs)
-        for upstream in self._open(interface, np.shape(output)):
+        for upstream in self._open(interface, inputs, np.shape(output)):
             known = replace(interface, upstream=upstream)
             one, two = (self._left(known, inputs, output, scale) for scale in (1.0, 2.0))
             if one is None or two is None or (upstream is not None and not one.differs(two, upstream)):
                 continue
+            if upstream is None and DOUT not in interface.roles and np.size(output) > 1:
+                continue  # what has several outputs is no loss
             shapes = [np.shape(x) for x in inputs.values()]
             if one.returned and [np.shape(gradient) for gradient in one.returned[: len(shapes)]] == shapes:
                 return known
-            found = [_gradient_place(p, np.shape(x), one.held, upstream) for p, x in inputs.items()]
+            follows = {p: x for p, x in one.held.items() if not np.array_equal(x, two.held.get(p, ()))}
+            left = follows if upstream is not None or DOUT in interface.roles else one.held
+            found = _gradient_places(inputs, left, upstream)
             if any(found):
                 return replace(known, found=tuple(found))
         return None
 
-    def _open(self, interface: Interface, shape: tuple[int, ...]) -> list[str | None]:
-        """The places from which backward may read the upstream gradient; None where it is an argument, or none."""
+    def _open(self, interface: Interface, inputs: Inputs, shape: tuple[int, ...]) -> list[str | None]:
+        """The places from which backward may read the upstream gradient; None where it is an argument, or none.
+
+        After forward nothing stands there yet: nothing at all, a number 0, or zeros in the shape of the output.
+        """
         if DOUT in interface.roles:
             return [None]
+        layer = self._prepared(interface)
+        for place, value in inputs.items():
+            put_at(layer, place, value.copy())
+        getattr(layer, interface.forward)()
+        held = places_of(layer)
         reads, _ = reads_and_writes(self.cls, interface.backward)
-        _, writes = reads_and_writes(self.cls, interface.forward)
-        held = places_of(self._prepared(interface))
-        known = {*interface.given, interface.out, *writes}
-        alike = [p for p, x in held.items() if p not in known and is_float_array(x) and np.shape(x) == shape]
-        own = [name for name in sorted(reads) if name not in known and not hasattr(self.cls, name)]
+        known = {*interface.given, interface.out}
+        owner = (interface.out or "").rpartition(".")[0]
+        beside = [place for place in held if owner and place.rpartition(".")[0] == owner]
+        own = [name for name in sorted(reads) if not hasattr(self.cls, name)]
+        unset = [p for p in (*beside, *own) if p not in known and _is_unset(held.get(p), shape)]
         empty = [f"{name}[]" for name in own if isinstance(held.get(name), list) and not held[name]]
-        unset = [
-            name for name in own if held.get(name) is None or (type(held[name]) in (int, float) and not held[name])
-        ]
-        places = [*alike, *unset, *empty]
+        alike = [p for p, x in held.items() if p not in known and is_float_array(x) and _is_unset(x, shape)]
+        places = [*unset, *empty, *alike]
         places.sort(key=lambda place: not is_named_as_gradient(place.rpartition(".")[2]))
-        return [*places[:_MOST_PLACES], None]
+        return [*dict.fromkeys(places[:_MOST_PLACES]), None]
 
     def _left(self, interface: Interface, inputs: Inputs, output: Any, scale: float) -> _Left | None:
         """What backward leaves for an upstream gradient of this scale; None where it raises."""
@@ -233,9 +257,26 @@ def _owner(place: str, held: Inputs) -> Any:
     return held.get(place.rpartition(".")[0])
 
 
-def _gradient_place(place: str, shape: tuple[int, ...], left: Inputs, upstream: str | None) -> str:
-    """Where an input's gradient stands among what backward has left: beside it, under its owner, or on the layer."""
-    fitting = [p for p, item in left.items() if np.shape(item) == shape and p not in (upstream, place)]
-    owner = place.rpartition(".")[0]
-    beside = [p for p in fitting if owner and (p.rpartition(".")[0] == owner or p.endswith(f"[{owner}]"))]
-    return next(iter((*beside, *(p for p in fitting if "." not in p and "[" not in p))), "")
+def _is_unset(item: Any, shape: tuple[int, ...]) -> bool:
+    """Whether nothing has been put there yet."""
+    if item is None or type(item) in (int, float):
+        return not item
+    return isinstance(item, np.ndarray) and item.shape in ((), shape) and not np.any(item)
+
+
+def _gradient_places(inputs: Inputs, left: Inputs, upstream: str | None) -> list[str]:
+    """Where the inputs' gradients stand among what backward has left: beside them, under their owners, or on the layer.
+
+    Each place is that of one input; of several the one that is called after it, then what is called as a gradient.
+    """
+    taken: set[str] = set()
+    found = []
+    for place, x in inputs.items():
+        owner = place.rpartition(".")[0]
+        fitting = [p for p in left if np.shape(left[p]) == np.shape(x) and p not in {upstream, place, *taken}]
+        beside = [p for p in fitting if owner and (p.rpartition(".")[0] == owner or p.endswith(f"[{owner}]"))]
+        own = [p for p in fitting if "." not in p and "[" not in p]
+        own.sort(key=lambda p: (stem(p) != stem(place), not is_named_as_gradient(p)))
+        found.append(next(iter((*beside, *own)), ""))
+        taken.add(found[-1])
+    return found

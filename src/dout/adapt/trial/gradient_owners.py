@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_gradients, names_label
-from dout.adapt.interface.interface import DOUT, NO_DOUT, Interface
+from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.run import attributes_of, flat
@@ -153,8 +153,8 @@ def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ..
     return tuple(range(len(called)))
 
 
-def with_one_use(cls: type, interface: Interface, number: int) -> Interface | None:
-    """The interface for upstream gradients of several uses of one output, all but the first of them zeros.
+def with_several_uses(cls: type, interface: Interface, number: int) -> Interface | None:
+    """The interface for upstream gradients of several uses of one output, which share it.
 
     Those of one output are called alike: `backward(dh, dh_next, dc_next)` of `return h, c`. None where they are not.
     """
@@ -165,7 +165,7 @@ def with_one_use(cls: type, interface: Interface, number: int) -> Interface | No
         first = stem(name)[:1]
         again = role == DOUT and first in uses
         uses += [first] if role == DOUT and not again else []
-        roles.append(f"{NO_DOUT}{uses.index(first) + 1}" if again else role)
+        roles.append(f"{SHARED}{uses.index(first) + 1}" if again else role)
     return (
         replace(interface, roles=tuple(roles)) if len(uses) == number and len(roles) == len(interface.roles) else None
     )

@@ -29,7 +29,7 @@ from dout.adapt.trial.gradient_owners import (
     outputs_meant,
     owned_by,
     owners_of,
-    with_one_use,
+    with_several_uses,
 )
 from dout.adapt.trial.setups import Make, afters_of, prepared
 from dout.run import attributes_of, copied, flat, quiet
@@ -166,7 +166,7 @@ class Trials:
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)
-        if taken > len(outputs) > 1 and (other := with_one_use(self.cls, interface, len(outputs))) is not None:
+        if taken > len(outputs) > 1 and (other := with_several_uses(self.cls, interface, len(outputs))) is not None:
             return self._try(other, make, inputs)
         meant = outputs_meant(self.cls, interface, len(outputs)) if 0 < taken <= len(outputs) > 1 else None
         if interface.outputs is None and meant and (1 < taken < len(outputs) or meant != (*range(taken),)):

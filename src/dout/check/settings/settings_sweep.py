@@ -142,7 +142,8 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     number = sum(isinstance(x, np.ndarray) for x in other.subject.inputs)
     of_shape = all(outcome.index is None for outcome in found.refuted.values())
     stops = other.of_a_flag and not any(np.any(outcome.got) for outcome in found.refuted.values())
-    return other.meant and not stops and not (other.of_inputs and number == 1 and of_shape)
+    left = other.of_a_word and passes_a_sigmoid(other.subject)  # one word of several: maybe to its loss, on purpose
+    return other.meant and not (stops or left) and not (other.of_inputs and number == 1 and of_shape)
 
 
 def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgement | None:
@@ -162,8 +163,6 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
         judged = {verdict.argument for verdict in judgement.verdicts}
         found = replace(found, refuted={n: o for n, o in found.refuted.items() if o.judged.name in judged})
     if not (found.refuted or penalised) or _is_beyond_a_limit(found, judgement):
-        return None
-    if other.of_a_word and passes_a_sigmoid(other.subject):  # one word of several: it is left to the loss on purpose
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
     return replace(found, verdicts=tuple(there), elsewhere=other.words, as_given=given)

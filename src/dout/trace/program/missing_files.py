@@ -25,8 +25,9 @@ from dout.trace.program.guarded_lines import is_guarded
 from dout.trace.program.project_root import folders_above
 
 _READERS = re.compile(  # files of what reads data for the user's code
-    r"[/\\](numpy|pandas|PIL|imageio|skimage|matplotlib|dout)[/\\]|[/\\](gzip|glob|bz2|lzma|tarfile|zipfile|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
+    r"[/\\](numpy|pandas|PIL|imageio|skimage|matplotlib|dout)[/\\]|[/\\](shutil|gzip|glob|bz2|lzma|tarfile|zipfile|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
 )
+_TAKES_AWAY = frozenset({"rename", "replace", "remove", "unlink", "rmdir", "removedirs"})
 _MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
 _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can be stood for
@@ -125,13 +126,16 @@ class _Files:
         """An act on files and folders that goes to those that were written apart; on others `is_plain`, or nothing."""
 
         def answer(*paths: Any, **kwargs: Any) -> None:
-            if is_plain and not any(isinstance(p, str | os.PathLike) and _key(p) in self.instead for p in paths):
+            named = {_key(p) for p in paths if isinstance(p, str | os.PathLike)}
+            if is_plain and self.scratch is None and not named & self.instead.keys():
                 return act(*paths, **kwargs)
             own = [self.instead.get(_key(p), p) if isinstance(p, str | os.PathLike) else p for p in paths]
+            if act.__name__ in _TAKES_AWAY and self.scratch and _key(paths[0]) not in self.instead:
+                return None  # a file of the user's, which stays where it is
+            if act.__name__ in ("rename", "replace"):
+                own[1] = self.place(paths[1])
             with contextlib.suppress(OSError):
                 act(*own, **kwargs)
-                if act.__name__ in ("rename", "replace") and _key(paths[0]) in self.instead:
-                    self.instead[_key(paths[1])] = os.fspath(own[1])
             return None
 
         return answer

@@ -249,7 +249,8 @@ def _by_shape(
         for key, item in after.items()
         if key not in taken and _is_array(item) and (_looks(key) or key in anew)
     ]
-    parameters = [(name, item) for name, item in left if name not in taken | anew and not _looks(name)]
+    kept = [(name, item) for name, item in left if name not in after or plain(after[name]) is plain(item)]
+    parameters = [(name, item) for name, item in kept if name not in taken | anew and not _looks(name)]
     for name, parameter in parameters:
         mine = [(key, item) for key, item in gradients if _same_shape(parameter, item)]
         called = [item for key, item in mine if _first_word(key) == _bare(name).lower()]
