@@ -45,6 +45,9 @@ _LOOK = 0.2  # seconds between looks at processes that say nothing
 _PATIENCE = 0.5  # seconds, after which a file's layers are shared with a process that has nothing to do
 _FAST = 2.0  # seconds, within which a file must load to be loaded once more
 _GRACE = 2.0  # seconds beyond the limit, in which a process ends its statement itself
+_PATIENT = (
+    3.0  # times the limit of work that may pass by the clock on the wall: processors are shared, and code may sleep
+)
 MOST_STOPS = 20  # statements of one file that end its process
 MOST_RUNS = 2  # of one program
 
@@ -186,6 +189,7 @@ class _Process:
         self.ran = False  # whether it has run on an example
         self.at: tuple[str, int] | None = None
         self.since = self.seen = self.spent()
+        self.heard = time.monotonic()
 
     def spent(self) -> float:
         """Seconds of work of the process, from an arbitrary beginning."""
@@ -209,12 +213,13 @@ class _Process:
         if not self.process.is_alive() and not self.pipe.poll():
             return self._has_died(self._exit_words())
         grace = _GRACE if self.names is None else 0.0  # a statement that is slow to load is ended in the process itself
-        if self.timeout and self.spent() - self.since > self.timeout + grace:
+        late = time.monotonic() - self.heard > _PATIENT * (self.timeout + grace)  # it sleeps, or waits for something
+        if self.timeout and (late or self.spent() - self.since > self.timeout + grace):
             return self._has_died(f"did not end within {self.timeout:g} s")
         return False
 
     def _hear(self, kind: str, *content: Any) -> bool:
-        self.since = self.spent()
+        self.since, self.heard = self.spent(), time.monotonic()
         if kind == "at":
             self.at = content
         elif kind in ("remark", "refused", "data"):

@@ -31,6 +31,14 @@ class Column(np.ndarray[Any, Any]):
         """As `values`, of that type."""
         return self.values if dtype is None else self.values.astype(dtype)
 
+    def _reduced(self, how: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """As pandas does: what is blank does not count."""
+        return how(self.values, *args, **options)
+
+    mean, sum = partialmethod(_reduced, np.nanmean), partialmethod(_reduced, np.nansum)
+    min, max = partialmethod(_reduced, np.nanmin), partialmethod(_reduced, np.nanmax)
+    std, var = partialmethod(_reduced, np.nanstd, ddof=1), partialmethod(_reduced, np.nanvar, ddof=1)
+
     def map(self, change: Any) -> Column:
         """Each item changed by a function, or by a dict."""
         look = change.get if isinstance(change, Mapping) else change
@@ -269,11 +277,11 @@ class Table:
     def _reduced(self, how: Callable[..., Any], axis: Any = 0, **options: Any) -> Column:
         if axis in (1, "columns"):
             return column(how(self.values, axis=1))
-        return column([how(item) for item in self._columns.values() if item.dtype.kind in "biuf"])
+        return column([how(item.values) for item in self._columns.values() if item.dtype.kind in "biuf"])
 
-    mean, sum = partialmethod(_reduced, np.mean), partialmethod(_reduced, np.sum)
-    min, max = partialmethod(_reduced, np.min), partialmethod(_reduced, np.max)
-    std = partialmethod(_reduced, partial(np.std, ddof=1))
+    mean, sum = partialmethod(_reduced, np.nanmean), partialmethod(_reduced, np.nansum)
+    min, max = partialmethod(_reduced, np.nanmin), partialmethod(_reduced, np.nanmax)
+    std = partialmethod(_reduced, partial(np.nanstd, ddof=1))
 
     def _with(self, act: Callable[[Any, Any], Any], other: Any) -> Table:
         return Table(act(self.values, np.asarray(other)), list(self._columns))
