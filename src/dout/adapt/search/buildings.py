@@ -28,15 +28,14 @@ def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[tupl
             failures.setdefault(failure.key[:2], failure)
     trials, seen = 0, set[str]()
     for failure in failures.values():
-        stack = [changes(failure)]
-        lasts = [failure]
+        stack = [(failure, changes(failure))]
         while stack and trials < MOST_TRIALS:
-            change = next(stack[-1], None)
+            last, ways = stack[-1]
+            change = next(ways, None)
             if change is None:
                 stack.pop()
-                lasts.pop()
                 continue
-            choice = {**lasts[-1].init, **{n: x for n, x in change.items() if n in lasts[-1].init}}
+            choice = {**last.init, **{n: x for n, x in change.items() if n in last.init}}
             if (look := repr(choice)) in seen:
                 continue
             seen.add(look)
@@ -44,9 +43,8 @@ def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[tupl
             again = _built(target, choice)
             if again is None:
                 yield choice, True
-            elif len(stack) < DEEPEST and _said(again) != _said(lasts[-1]):
-                stack.append(changes(again))
-                lasts.append(again)
+            elif len(stack) < DEEPEST and _said(again) != _said(last):
+                stack.append((again, changes(again)))
 
 
 def _said(failure: Failure) -> tuple[str, ...]:

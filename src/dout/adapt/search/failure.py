@@ -120,17 +120,7 @@ _PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Constant, ast.B
 
 def _valued(node: ast.expr, frame: FrameType) -> Any:
     """What an expression of names and numbers stands for in a function; None for any other."""
-    plain = (
-        ast.Name
-        | ast.Attribute
-        | ast.Subscript
-        | ast.Tuple
-        | ast.Constant
-        | ast.BinOp
-        | ast.operator
-        | ast.expr_context
-    )
-    if not all(isinstance(part, plain) for part in ast.walk(node)):
+    if not all(isinstance(part, _PLAIN) for part in ast.walk(node)):
         return None
     try:
         return eval(compile(ast.Expression(node), "<asserted>", "eval"), frame.f_globals, frame.f_locals)

@@ -93,9 +93,12 @@ class AttributeInputs:
         seed_global(0)
         return cls(**deep_copy(dict(self.init)))
 
-    def _prepared(self, interface: Interface) -> Any:
+    def _prepared(self, interface: Interface, values: Inputs) -> Any:
+        """A layer with copies of these values in their places."""
         layer = self._make(self.cls)
         set_up(layer, interface)
+        for place, value in values.items():
+            put_at(layer, place, value.copy())
         return layer
 
     # --- forward ------------------------------------------------------------------------------------------------------
@@ -155,9 +158,7 @@ class AttributeInputs:
         return out, [p for p, other in others.items() if not np.array_equal(self._output(interface, other)[1], output)]
 
     def _output(self, interface: Interface, values: Inputs) -> tuple[str | None, Any]:
-        layer = self._prepared(interface)
-        for place, value in values.items():
-            put_at(layer, place, value.copy())
+        layer = self._prepared(interface, values)
         before = {place: (item, np.array(item)) for place, item in places_of(layer).items() if is_float_array(item)}
         result = getattr(layer, interface.forward)()
         if is_float_array(result) or isinstance(result, float):
@@ -202,9 +203,7 @@ class AttributeInputs:
         """
         if DOUT in interface.roles:
             return [None]
-        layer = self._prepared(interface)
-        for place, value in inputs.items():
-            put_at(layer, place, value.copy())
+        layer = self._prepared(interface, inputs)
         getattr(layer, interface.forward)()
         held = places_of(layer)
         reads, _ = reads_and_writes(self.cls, interface.backward)
