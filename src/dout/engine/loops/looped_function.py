@@ -8,8 +8,7 @@ import dis
 import inspect
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -119,20 +118,12 @@ class _Rewriting:
         return made
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the warnings that Python gave when it read the file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _source(function: FunctionType) -> ast.FunctionDef | None:
     """The syntax of a function, if it is what the function runs."""
     code = function.__code__
     try:
         lines, first = inspect.getsourcelines(code)
-        with quiet():
+        with warnings.catch_warnings(action="ignore"):  # Python gave them when it read the file
             tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
@@ -174,8 +165,8 @@ def _compiled(tree: ast.FunctionDef, function: FunctionType, more: tuple[str, ..
     around = ast.copy_location(ast.FunctionDef("around", arguments, [*body, tree], []), tree)
     module = ast.fix_missing_locations(ast.Module([around], []))
     try:
-        flags = function.__code__.co_flags & 0x1000000
-        with quiet():
+        flags = function.__code__.co_flags & annotations.compiler_flag
+        with warnings.catch_warnings(action="ignore"):
             compiled = compile(module, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
