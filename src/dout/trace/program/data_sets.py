@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import is_user_code
-from dout.trace.program import file_readers, pictures, preparation, tables
+from dout.trace.program import file_readers, pictures, preparation, tables, torch_data
 from dout.trace.program.notebooks import source_of
 from dout.trace.program.stub_modules import NeedsError
-from dout.trace.program.torch_data import Compose, DataLoader, Normalize, Pictures, ToTensor
+from dout.trace.program.torch_data import Pictures
 
 _FEWEST = 1024  # rows, where no file of the program names a larger number
 _IMAGES = {  # shape of one, how many for training, classes
@@ -258,12 +258,6 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     **pictures.READERS,
 }
 _TOOLS: dict[str, Any] = {  # what works on data: no data are stood for
-    "torchvision.transforms.Compose": Compose,
-    "torchvision.transforms.ToTensor": ToTensor,
-    "torchvision.transforms.Normalize": Normalize,
-    "torch.utils.data.DataLoader": DataLoader,
-    "torch.utils.data.dataloader.DataLoader": DataLoader,
-    "torch.utils.data.Dataset": type("Dataset", (), {}),
     "keras.utils.to_categorical": _one_hot,
     "keras.utils.np_utils.to_categorical": _one_hot,
     **dict.fromkeys(("munch.Munch", "easydict.EasyDict", "attrdict.AttrDict"), _Bunch),
@@ -271,4 +265,5 @@ _TOOLS: dict[str, Any] = {  # what works on data: no data are stood for
     **pictures.HELPERS,
     **preparation.TOOLS,
     **tables.NAMES,
+    **torch_data.TOOLS,
 }

@@ -1,152 +1,106 @@
 """What stands for pandas where it is not installed: a table with named columns, read from a CSV file.
 
 Of pandas it has what programs prepare their data with: rows and columns are picked, changed, and handed on as arrays.
+A row of `_OF_COLUMNS` or `_OF_TABLES` is one name of pandas', and what it does; options that change nothing here are
+taken and left.
 """
 
 from __future__ import annotations
 
 import csv
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial, partialmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 _BLANK = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "?"})
+_ACROSS = (1, "columns")  # an axis that goes along the columns
+_REDUCTIONS: dict[str, Callable[..., Any]] = {  # as pandas has them: what is blank does not count
+    "mean": np.nanmean, "sum": np.nansum, "min": np.nanmin, "max": np.nanmax,
+    "std": partial(np.nanstd, ddof=1), "var": partial(np.nanvar, ddof=1),
+}  # fmt: skip
 
 
 class Column(np.ndarray[Any, Any]):
     """An array that hands itself out as a column does."""
 
-    @property
-    def values(self) -> Any:
-        """The same memory, as NumPy's own kind of array."""
-        return np.ndarray.view(self, np.ndarray)
 
-    index = property(lambda self: np.arange(len(self)))
-    iloc = loc = property(lambda self: self)
-
-    def to_numpy(self, dtype: Any = None, **options: Any) -> Any:
-        """As `values`, of that type."""
-        return self.values if dtype is None else self.values.astype(dtype)
-
-    def _reduced(self, how: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """As pandas does: what is blank does not count."""
-        return how(self.values, *args, **options)
-
-    mean, sum = partialmethod(_reduced, np.nanmean), partialmethod(_reduced, np.nansum)
-    min, max = partialmethod(_reduced, np.nanmin), partialmethod(_reduced, np.nanmax)
-    std, var = partialmethod(_reduced, np.nanstd, ddof=1), partialmethod(_reduced, np.nanvar, ddof=1)
-
-    def map(self, change: Any) -> Column:
-        """Each item changed by a function, or by a dict."""
-        look = change.get if isinstance(change, Mapping) else change
-        return column([look(item) for item in self.tolist()])
-
-    def apply(self, change: Callable[..., Any], *args: Any, **options: Any) -> Column:
-        """Each item changed by a function."""
-        return column([change(item, *args, **options) for item in self.tolist()])
-
-    def replace(self, old: Any, new: Any = None, **options: Any) -> Column:
-        """Items in place of others, which a dict or two lists name."""
-        olds = old if isinstance(old, list) else [old]
-        news = new if isinstance(new, list) else [new] * len(olds)
-        pairs = dict(old if isinstance(old, Mapping) else zip(olds, news, strict=True))
-        return column([pairs.get(item, item) for item in self.tolist()])
-
-    def unique(self) -> Any:
-        """The distinct items, in their order."""
-        return np.array(list(dict.fromkeys(self.tolist())), dtype=self.dtype)
-
-    def nunique(self) -> int:
-        """How many distinct items there are."""
-        return len(self.unique())
-
-    def isnull(self) -> Column:
-        """Where nothing is."""
-        return column([item is None or item != item for item in self.tolist()])
-
-    isna = isnull
-
-    def fillna(self, item: Any = 0, **options: Any) -> Column:
-        """That item where nothing is."""
-        return column(np.where(self.isnull(), item, self))
-
-    def reset_index(self, **options: Any) -> Column:
-        """Itself: rows have no names here."""
-        return self
-
-    def head(self, count: int = 5) -> Any:
-        """The first rows."""
-        return self[:count]
-
-
-def column(items: Any) -> Column:
+def column(items: Any) -> Any:
     """Items as a column: numbers where all are."""
     array = np.asarray(items)
-    if array.dtype.kind in "US":
-        array = array.astype(object)
-    return np.ndarray.view(array, Column)
+    return np.ndarray.view(array.astype(object) if array.dtype.kind in "US" else array, Column)
+
+
+def _to_numpy(item: Any, dtype: Any = None, **options: Any) -> Any:
+    """As `values`, of that type."""
+    return item.values if dtype is None else item.values.astype(dtype)
+
+
+def _replaced(items: Any, old: Any, new: Any = None, **options: Any) -> Any:
+    """Items in place of others, which a dict or two lists name."""
+    olds = old if isinstance(old, list) else [old]
+    news = new if isinstance(new, list) else [new] * len(olds)
+    pairs = dict(old if isinstance(old, Mapping) else zip(olds, news, strict=True))
+    return column([pairs.get(item, item) for item in items.tolist()])
+
+
+def _reduced(name: str) -> Callable[..., Any]:
+    return lambda items, *args, **options: _REDUCTIONS[name](items.values, *args, **options)
+
+
+def _itself(item: Any, *args: Any, **options: Any) -> Any:
+    """Nothing changes: rows have no names here."""
+    return item
+
+
+_OF_COLUMNS: dict[str, Any] = {
+    "values": property(lambda items: np.ndarray.view(items, np.ndarray)),
+    "index": property(lambda items: np.arange(len(items))),
+    "iloc": property(_itself), "loc": property(_itself), "reset_index": _itself,
+    "to_numpy": _to_numpy, **dict.fromkeys(("toarray", "todense"), _to_numpy),  # as a sparse array is asked
+    "map": lambda items, by: column([(by.get if isinstance(by, Mapping) else by)(i) for i in items.tolist()]),
+    "apply": lambda items, by, *args, **options: column([by(i, *args, **options) for i in items.tolist()]),
+    "replace": _replaced,
+    "unique": lambda items: np.array(list(dict.fromkeys(items.tolist())), dtype=items.dtype),
+    "nunique": lambda items: len(items.unique()),
+    "isnull": (_isnull := lambda items: column([i is None or i != i for i in items.tolist()])), "isna": _isnull,
+    "fillna": lambda items, item=0, **options: column(np.where(items.isnull(), item, items)),
+    "head": lambda items, count=5: items[:count],
+    **{name: _reduced(name) for name in _REDUCTIONS},
+}  # fmt: skip
+for _name, _item in _OF_COLUMNS.items():
+    setattr(Column, _name, _item)
 
 
 class Table:
     """Columns of the same length, each with its name."""
 
     def __init__(self, data: Any = None, columns: Sequence[Any] | None = None, **options: Any) -> None:
-        if isinstance(data, Table):
-            found = data._columns
-        elif isinstance(data, Mapping):
-            found = {name: column(items) for name, items in data.items()}
-        elif isinstance(data, list) and data and isinstance(data[0], Mapping):
-            found = {name: column([row[name] for row in data]) for name in data[0]}
-        else:
+        if isinstance(data, list) and data and isinstance(data[0], Mapping):
+            data = {name: [row[name] for row in data] for name in data[0]}
+        if not isinstance(data, Table | Mapping):
             rows = np.asarray([] if data is None else data)
             rows = rows.reshape(len(rows), -1)
-            found = {n: column(rows[:, i]) for i, n in enumerate(columns if columns is not None else _count(rows))}
-        self.__dict__["_columns"] = dict(found)
+            data = {n: rows[:, i] for i, n in enumerate(columns if columns is not None else range(rows.shape[1]))}
+        self.__dict__["_columns"] = {name: column(items) for name, items in data.items()}
 
-    # --- shape and numbers --------------------------------------------------------------------------------------------
-
-    @property
-    def columns(self) -> Any:
-        """The names."""
-        return np.array(list(self._columns), dtype=object)
-
-    @property
-    def values(self) -> Any:
-        """All columns side by side, of the type that they have in common."""
-        parts = [item.values for item in self._columns.values()]
-        if any(part.dtype.kind not in "biuf" for part in parts):
-            parts = [part.astype(object) for part in parts]
-        return np.stack(parts, 1) if parts else np.zeros((0, 0))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """How many rows and columns."""
-        return len(self), len(self._columns)
-
-    index = property(lambda self: np.arange(len(self)))
-    iloc = property(lambda self: _Places(self, by_name=False))
-    loc = property(lambda self: _Places(self, by_name=True))
-
-    def to_numpy(self, dtype: Any = None, **options: Any) -> Any:
-        """As `values`, of that type."""
-        return self.values if dtype is None else self.values.astype(dtype)
+    def items(self) -> Any:
+        """Each column with its name."""
+        return self._columns.items()
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values()), ()))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        return self.to_numpy(dtype)
+        return _to_numpy(self, dtype)
 
     def __iter__(self) -> Any:
         return iter(self._columns)
 
     def __contains__(self, name: Any) -> bool:
         return name in self._columns
-
-    # --- columns and rows ---------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in self._columns:
@@ -161,7 +115,7 @@ class Table:
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice) or getattr(key, "dtype", None) == np.dtype(bool):
-            return self._rows(key)
+            return self.of_rows(key)
         if isinstance(key, list) or (isinstance(key, np.ndarray) and key.ndim):
             return Table({name: self._columns[name] for name in key})
         return self._columns[key]
@@ -176,118 +130,115 @@ class Table:
     def __delitem__(self, name: Any) -> None:
         del self._columns[name]
 
-    def _rows(self, rows: Any) -> Table:
-        rows = rows.values if isinstance(rows, Column) else rows
-        return Table({name: item[rows] for name, item in self._columns.items()})
+    def of_rows(self, rows: Any) -> Table:
+        """The same columns, of these rows."""
+        return self.each(lambda items: items[rows.values if isinstance(rows, Column) else rows])
 
-    def drop(self, labels: Any = None, axis: Any = 0, columns: Any = None, index: Any = None, inplace: bool = False,
-             **options: Any) -> Any:  # fmt: skip
-        """Without those columns, or rows."""
-        gone = columns if columns is not None else labels if index is None else index
-        gone = [gone] if isinstance(gone, str | int) else list(gone)
-        if columns is None and (index is not None or axis not in (1, "columns")):
-            return self._in_place(inplace, self._rows(np.delete(np.arange(len(self)), gone)))
-        return self._in_place(inplace, Table({n: item for n, item in self._columns.items() if n not in gone}))
+    def each(self, change: Callable[[Any], Any]) -> Table:
+        """Each column changed."""
+        return Table({name: change(items) for name, items in self.items()})
 
-    def _in_place(self, inplace: bool, made: Table) -> Any:
+    def become(self, made: Table, inplace: bool = True) -> Any:
+        """The table that was made, or nothing where this one becomes it."""
         if not inplace:
             return made
         self.__dict__["_columns"] = made._columns
         return None
 
-    def pop(self, name: Any) -> Any:
-        """That column, which is taken out."""
-        return self._columns.pop(name)
 
-    def head(self, count: int = 5) -> Table:
-        """The first rows."""
-        return self._rows(slice(count))
+def _values(table: Table) -> Any:
+    """All columns side by side, of the type that they have in common."""
+    parts = [items.values for _, items in table.items()]
+    if any(part.dtype.kind not in "biuf" for part in parts):
+        parts = [part.astype(object) for part in parts]
+    return np.stack(parts, 1) if parts else np.zeros((0, 0))
 
-    def sample(self, n: int | None = None, frac: float | None = None, **options: Any) -> Table:
-        """Rows drawn at random, each once."""
-        number = n if n is not None else round(len(self) * (frac or 0)) or 1
-        return self._rows(np.random.default_rng(0).permutation(len(self))[:number])
 
-    def dropna(self, inplace: bool = False, **options: Any) -> Any:
-        """The rows in which nothing is missing."""
-        return self._in_place(inplace, self._rows(~np.any([c.isnull() for c in self._columns.values()], 0)))
+def _drop(table: Table, labels: Any = None, axis: Any = 0, columns: Any = None, index: Any = None,
+          inplace: bool = False, **options: Any) -> Any:  # fmt: skip
+    """Without those columns, or rows."""
+    gone = columns if columns is not None else labels if index is None else index
+    gone = [gone] if isinstance(gone, str | int) else list(gone)
+    if columns is None and (index is not None or axis not in _ACROSS):
+        return table.become(table.of_rows(np.delete(np.arange(len(table)), gone)), inplace)
+    return table.become(Table({name: items for name, items in table.items() if name not in gone}), inplace)
 
-    def sort_values(self, by: Any, ascending: bool = True, inplace: bool = False, **options: Any) -> Any:
-        """With the rows in the order of a column."""
-        order = np.argsort(self[by[0] if isinstance(by, list) else by], kind="stable")
-        return self._in_place(inplace, self._rows(order if ascending else order[::-1]))
 
-    def reset_index(self, inplace: bool = False, **options: Any) -> Any:
-        """The same: rows have no names here."""
-        return self._in_place(inplace, self)
+def _sample(table: Table, n: int | None = None, frac: float | None = None, **options: Any) -> Table:
+    """Rows drawn at random, each once."""
+    number = n if n is not None else round(len(table) * (frac or 0)) or 1
+    return table.of_rows(np.random.default_rng(0).permutation(len(table))[:number])
 
-    set_index = sort_index = reset_index
 
-    def rename(self, columns: Any = None, inplace: bool = False, **options: Any) -> Any:
-        """With other names."""
-        new = columns if callable(columns) else lambda name: (columns or {}).get(name, name)
-        return self._in_place(inplace, Table({new(name): item for name, item in self._columns.items()}))
+def _sort_values(table: Table, by: Any, ascending: bool = True, inplace: bool = False, **options: Any) -> Any:
+    """With the rows in the order of a column."""
+    order = np.argsort(table[by[0] if isinstance(by, list) else by], kind="stable")
+    return table.become(table.of_rows(order if ascending else order[::-1]), inplace)
 
-    def to_csv(self, path: Any, header: bool = True, index: bool = True, **options: Any) -> None:
-        """Write a file of lines."""
-        with open(path, "w", newline="", encoding="utf-8") as file:  # noqa: PTH123 - it may be written apart
-            writer = csv.writer(file)
-            writer.writerows([["", *self._columns][not index :]] * header)
-            writer.writerows([place, *row][not index :] for place, row in enumerate(self.values.tolist()))
 
-    def iterrows(self) -> Any:
-        """Each row with its number."""
-        for place in range(len(self)):
-            yield place, {name: item[place] for name, item in self._columns.items()}
+def _rename(table: Table, columns: Any = None, inplace: bool = False, **options: Any) -> Any:
+    """With other names."""
+    new = columns if callable(columns) else lambda name: (columns or {}).get(name, name)
+    return table.become(Table({new(name): items for name, items in table.items()}), inplace)
 
-    def items(self) -> Any:
-        """Each column with its name."""
-        return self._columns.items()
 
-    # --- numbers ------------------------------------------------------------------------------------------------------
+def _to_csv(table: Table, path: Any, header: bool = True, index: bool = True, **options: Any) -> None:
+    """Write a file of lines."""
+    with open(path, "w", newline="", encoding="utf-8") as file:  # noqa: PTH123 - it may be written apart
+        rows = [["", *table]] * header + [[place, *row] for place, row in enumerate(table.values.tolist())]
+        csv.writer(file).writerows(row[not index :] for row in rows)
 
-    def _each(self, change: Callable[[Column], Any]) -> Table:
-        return Table({name: change(item) for name, item in self._columns.items()})
 
-    def astype(self, dtype: Any, **options: Any) -> Table:
-        """Of that type; a dict names one for each of some columns."""
-        types = dtype if isinstance(dtype, Mapping) else dict.fromkeys(self._columns, dtype)
-        return Table({n: item.astype(types[n]) if n in types else item for n, item in self._columns.items()})
+def _astype(table: Table, dtype: Any, **options: Any) -> Table:
+    """Of that type; a dict names one for each of some columns."""
+    types = dtype if isinstance(dtype, Mapping) else dict.fromkeys(table, dtype)
+    return Table({name: items.astype(types[name]) if name in types else items for name, items in table.items()})
 
-    def copy(self, deep: bool = True) -> Table:
-        """The same, in memory of its own."""
-        return self._each(np.copy)
 
-    def fillna(self, item: Any = 0, inplace: bool = False, **options: Any) -> Any:
-        """That item where nothing is."""
-        return self._in_place(inplace, self._each(lambda one: one.fillna(item)))
+def _apply(table: Table, change: Callable[..., Any], axis: Any = 0, **options: Any) -> Any:
+    """Each column changed by a function, or each row."""
+    return column([change(row) for _, row in table.iterrows()]) if axis in _ACROSS else table.each(change)
 
-    def isnull(self) -> Table:
-        """Where nothing is."""
-        return self._each(Column.isnull)
 
-    isna = isnull
+def _reduced_table(name: str) -> Callable[..., Any]:
+    def reduced(table: Table, axis: Any = 0, **options: Any) -> Any:
+        if axis in _ACROSS:
+            return column(_REDUCTIONS[name](table.values, axis=1))
+        return column([_REDUCTIONS[name](items.values) for _, items in table.items() if items.dtype.kind in "biuf"])
 
-    def apply(self, change: Callable[..., Any], axis: Any = 0, **options: Any) -> Any:
-        """Each column changed by a function, or each row."""
-        if axis in (1, "columns"):
-            return column([change(row) for _, row in self.iterrows()])
-        return self._each(change)
+    return reduced
 
-    def _reduced(self, how: Callable[..., Any], axis: Any = 0, **options: Any) -> Column:
-        if axis in (1, "columns"):
-            return column(how(self.values, axis=1))
-        return column([how(item.values) for item in self._columns.values() if item.dtype.kind in "biuf"])
 
-    mean, sum = partialmethod(_reduced, np.nanmean), partialmethod(_reduced, np.nansum)
-    min, max = partialmethod(_reduced, np.nanmin), partialmethod(_reduced, np.nanmax)
-    std = partialmethod(_reduced, partial(np.nanstd, ddof=1))
+def _acting(name: str) -> Callable[..., Any]:
+    act = getattr(operator, name)
+    return lambda table, other: Table(act(table.values, np.asarray(other)), list(table))
 
-    def _with(self, act: Callable[[Any, Any], Any], other: Any) -> Table:
-        return Table(act(self.values, np.asarray(other)), list(self._columns))
 
-    __add__, __sub__ = partialmethod(_with, operator.add), partialmethod(_with, operator.sub)
-    __mul__, __truediv__ = partialmethod(_with, operator.mul), partialmethod(_with, operator.truediv)
+_OF_TABLES: dict[str, Any] = {
+    "columns": property(lambda table: np.array(list(table), dtype=object), Table.__setattr__),
+    "values": property(_values), "to_numpy": _to_numpy,
+    "shape": property(lambda table: (len(table), len(table._columns))),
+    "index": property(lambda table: np.arange(len(table))),
+    "iloc": property(lambda table: _Places(table, by_name=False)),
+    "loc": property(lambda table: _Places(table, by_name=True)),
+    "drop": _drop, "sample": _sample, "sort_values": _sort_values, "rename": _rename, "to_csv": _to_csv,
+    "astype": _astype, "apply": _apply,
+    "pop": lambda table, name: table._columns.pop(name),
+    "head": lambda table, count=5: table.of_rows(slice(count)),
+    "dropna": lambda table, inplace=False, **options: table.become(
+        table.of_rows(~np.any([items.isnull() for _, items in table.items()], 0)), inplace),
+    **dict.fromkeys(("reset_index", "set_index", "sort_index"),
+                    lambda table, *args, inplace=False, **options: table.become(table, inplace)),
+    "iterrows": lambda table: ((i, {n: items[i] for n, items in table.items()}) for i in range(len(table))),
+    "copy": lambda table, deep=True: table.each(np.copy),
+    "fillna": lambda table, item=0, inplace=False, **options: table.become(
+        table.each(lambda items: items.fillna(item)), inplace),
+    **dict.fromkeys(("isnull", "isna"), lambda table: table.each(_isnull)),
+    **{name: _reduced_table(name) for name in _REDUCTIONS},
+    **{f"__{name}__": _acting(name) for name in ("add", "sub", "mul", "truediv")},
+}  # fmt: skip
+for _name, _item in _OF_TABLES.items():
+    setattr(Table, _name, _item)
 
 
 class _Places:
@@ -301,7 +252,7 @@ class _Places:
         if one:
             return self.table[names[0]][rows]
         picked = Table({name: self.table[name] for name in names})
-        return column(picked.values[rows]) if isinstance(rows, int | np.integer) else picked._rows(rows)
+        return column(picked.values[rows]) if isinstance(rows, int | np.integer) else picked.of_rows(rows)
 
     def __setitem__(self, key: Any, item: Any) -> None:
         rows, names, one = self._meant(key)
@@ -369,14 +320,10 @@ def _typed(cells: Sequence[str]) -> Any:
     return column(np.array([cell if cell not in _BLANK else None for cell in cells], dtype=object))
 
 
-def _count(rows: Any) -> Iterable[int]:
-    return range(rows.shape[1])
-
-
 def concat(tables: Sequence[Any], axis: Any = 0, **options: Any) -> Any:
     """Tables one below the other, or side by side; columns one below the other."""
     tables = list(tables)
-    if axis in (1, "columns"):
+    if axis in _ACROSS:
         parts = [one.items() if isinstance(one, Table) else [(i, one)] for i, one in enumerate(tables)]
         return Table({name: item for part in parts for name, item in part})
     if not isinstance(tables[0], Table):

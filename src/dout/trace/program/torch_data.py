@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,22 @@ import numpy as np
 class Tensor(np.ndarray[Any, Any]):
     """An array that hands itself out as a tensor does."""
 
-    def numpy(self) -> Any:
-        """The same memory, as NumPy's own kind of array."""
-        return np.ndarray.view(self, np.ndarray)
 
-    def detach(self) -> Tensor:
-        """Itself."""
-        return self
+def _view(tensor: Any, *shape: Any) -> Any:
+    """As `reshape`; of a type as NumPy's `view`."""
+    is_type = any(isinstance(one, type) for one in shape)
+    return np.ndarray.view(tensor, *shape) if is_type else tensor.reshape(*shape)
 
-    cpu = detach
 
-    def float(self) -> Any:
-        """The same numbers as floats."""
-        return self.astype(np.float32)
-
-    def size(self, axis: int | None = None) -> Any:  # type: ignore[override]  # as tensors have it
-        """The shape, or one length of it."""
-        return self.shape if axis is None else self.shape[axis]
-
-    def view(self, *shape: Any) -> Any:  # type: ignore[override]  # as tensors have it
-        """As `reshape`; of a type as NumPy's `view`."""
-        return np.ndarray.view(self, *shape) if any(isinstance(s, type) for s in shape) else self.reshape(*shape)
+_OF_TENSORS: dict[str, Callable[..., Any]] = {
+    "numpy": lambda tensor: np.ndarray.view(tensor, np.ndarray),
+    **dict.fromkeys(("detach", "cpu"), lambda tensor: tensor),
+    "float": lambda tensor: tensor.astype(np.float32),
+    "size": lambda tensor, axis=None: tensor.shape if axis is None else tensor.shape[axis],
+    "view": _view,
+}
+for _name, _method in _OF_TENSORS.items():
+    setattr(Tensor, _name, _method)
 
 
 class Pictures:
@@ -39,54 +35,38 @@ class Pictures:
 
     def __init__(self, data: Any, targets: Any, transform: Any = None, target_transform: Any = None) -> None:
         self.data, self.targets = np.ndarray.view(data, Tensor), np.ndarray.view(targets, Tensor)
-        self._images, self._labels = data, targets.astype(int)
-        self._transform, self._target_transform = transform, target_transform
-        self.classes = [str(label) for label in range(int(targets.max()) + 1)]
+        self._images, self._labels = data, targets.astype(int).tolist()
+        self._transforms = transform or _itself, target_transform or _itself
+        self.classes = [str(label) for label in range(max(self._labels) + 1)]
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, place: int) -> tuple[Any, Any]:
-        image, label = self._images[place], int(self._labels[place])
-        return (
-            self._transform(image) if self._transform is not None else image,
-            self._target_transform(label) if self._target_transform is not None else label,
-        )
+        return self._transforms[0](self._images[place]), self._transforms[1](self._labels[place])
 
 
-class Compose:
-    """Several transforms, one after the other."""
-
-    def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
-        self.transforms = transforms
-
-    def __call__(self, item: Any) -> Any:
-        """The item after all of them."""
-        for transform in self.transforms:
-            item = transform(item)
-        return item
+def _itself(item: Any) -> Any:
+    return item
 
 
-class ToTensor:
+def _composed(transforms: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """`Compose`: several transforms, one after the other."""
+    return lambda item: reduce(lambda found, transform: transform(found), transforms, item)
+
+
+def _to_tensor(image: Any) -> Any:
     """An image of bytes as numbers from 0 to 1, its channels first."""
-
-    def __call__(self, image: Any) -> Any:
-        """That tensor."""
-        image = np.asarray(image)
-        image = image[..., None] if image.ndim == 2 else image
-        scaled = image.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-        return np.ndarray.view(np.ascontiguousarray(scaled), Tensor)
+    image = np.asarray(image)
+    image = image[..., None] if image.ndim == 2 else image
+    scaled = image.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    return np.ndarray.view(np.ascontiguousarray(scaled), Tensor)
 
 
-class Normalize:
-    """Minus the mean and by the deviation of each channel."""
-
-    def __init__(self, mean: Any, std: Any, *args: Any) -> None:
-        self.mean, self.std = (np.reshape(np.asarray(item, np.float32), (-1, 1, 1)) for item in (mean, std))
-
-    def __call__(self, image: Any) -> Any:
-        """That tensor."""
-        return (image - self.mean) / self.std
+def _normalized(mean: Any, std: Any, *args: Any) -> Callable[[Any], Any]:
+    """`Normalize`: minus the mean and by the deviation of each channel."""
+    mean, std = (np.reshape(np.asarray(item, np.float32), (-1, 1, 1)) for item in (mean, std))
+    return lambda image: (image - mean) / std
 
 
 class DataLoader:
@@ -96,12 +76,8 @@ class DataLoader:
         self, dataset: Any, batch_size: int = 1, shuffle: bool = False, collate_fn: Any = None,
         drop_last: bool = False, **others: Any,
     ) -> None:  # fmt: skip
-        self.dataset, self.batch_size, self._shuffle, self._collate = (
-            dataset,
-            batch_size,
-            shuffle,
-            collate_fn or stacked,
-        )
+        self.dataset, self.batch_size, self._shuffle = dataset, batch_size, shuffle
+        self._collate = collate_fn or _stacked
         self._count = len(dataset) // batch_size if drop_last else -(-len(dataset) // batch_size)
 
     def __len__(self) -> int:
@@ -114,8 +90,18 @@ class DataLoader:
             yield self._collate([self.dataset[place] for place in order[first : first + self.batch_size]])
 
 
-def stacked(items: Sequence[Any]) -> Any:
+def _stacked(items: Sequence[Any]) -> Any:
     """Items as one: each part of them in one tensor."""
     if isinstance(items[0], tuple | list):
-        return [stacked(part) for part in zip(*items, strict=True)]
+        return [_stacked(part) for part in zip(*items, strict=True)]
     return np.ndarray.view(np.stack([np.asarray(item) for item in items]), Tensor)
+
+
+TOOLS: dict[str, Any] = {
+    "torchvision.transforms.Compose": _composed,
+    "torchvision.transforms.ToTensor": lambda: _to_tensor,
+    "torchvision.transforms.Normalize": _normalized,
+    "torch.utils.data.DataLoader": DataLoader,
+    "torch.utils.data.dataloader.DataLoader": DataLoader,
+    "torch.utils.data.Dataset": type("Dataset", (), {}),
+}
