@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
+_Line = tuple[int, str]  # how deep it stands, and its text
+
 
 def _get(url: str, *args: Any, **options: Any) -> Any:
     """`requests.get`: what Python's own `urlopen` fetches, or what stands for it."""
@@ -35,13 +37,18 @@ def _download(url: str, out: str | None = None, *args: Any, **options: Any) -> s
 def _load(stream: Any, *args: Any, **options: Any) -> Any:
     """`yaml.safe_load`, of settings: keys, lists, numbers and words, without anchors and texts of several lines."""
     text = stream if isinstance(stream, str) else stream.read()
-    lines: list[tuple[int, str]] = []
+    lines: list[_Line] = []
     for line in (_COMMENT.sub("", line).rstrip() for line in text.splitlines()):
+        indent, rest = len(line) - len(line.lstrip()), line.strip()
         if lines and _is_open(lines[-1][1]):
-            lines[-1] = lines[-1][0], f"{lines[-1][1]} {line.strip()}"
-        elif line.strip() not in ("", "---"):
-            lines.append((len(line) - len(line.lstrip()), line.strip()))
-    return _block(lines, lines[0][0]) if lines else None
+            lines[-1] = lines[-1][0], f"{lines[-1][1]} {rest}"
+            continue
+        while rest == "-" or rest.startswith("- "):  # the dash is a line by itself: an item stands below it
+            lines.append((indent, "-"))
+            indent, rest = indent + len(rest) - len(rest[1:].lstrip()), rest[1:].strip()
+        if rest not in ("", "---"):
+            lines.append((indent, rest))
+    return _block(lines, -1)
 
 
 def _is_open(text: str) -> bool:
@@ -60,30 +67,21 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in found if part.strip()]
 
 
-def _block(lines: list[tuple[int, str]], indent: int) -> Any:
-    """The list or dict that begins with these lines, which are taken."""
-    found: Any = [] if lines[0][1].startswith("-") else {}
-    while lines and lines[0][0] == indent and lines[0][1].startswith("-") == (type(found) is list):
-        _, line = lines.pop(0)
-        if type(found) is list:
-            item = line[1:].strip()
-            if _KEY.match(item):  # a dict in a list: its first key stands beside the dash
-                inner = indent + len(line) - len(item)
-                lines.insert(0, (inner, item))
-                found.append(_block(lines, inner))
-            else:
-                found.append(_scalar(item) if item else _below(lines, indent))
-        else:
-            key, _, item = (part.strip() for part in line.partition(":"))
-            found[_scalar(key)] = _scalar(item) if item else _below(lines, indent, or_beside="-")
+def _block(lines: list[_Line], above: int) -> Any:
+    """The list, dict or scalar that begins with these lines, which are taken; None where they are no deeper."""
+    if not lines or lines[0][0] <= above:
+        return None
+    indent, line = lines[0]
+    if line != "-" and not _KEY.match(line):
+        return _scalar(lines.pop(0)[1])
+    found: Any = [] if line == "-" else {}
+    while lines and lines[0][0] == indent and (lines[0][1] == "-") == (line == "-"):
+        key, _, item = (part.strip() for part in lines.pop(0)[1].partition(":"))
+        if line == "-":
+            found.append(_block(lines, indent))
+        else:  # a list may stand as deep as its key
+            found[_scalar(key)] = _scalar(item) if item else _block(lines, indent - (lines[:1] == [(indent, "-")]))
     return found
-
-
-def _below(lines: list[tuple[int, str]], indent: int, or_beside: str = " ") -> Any:
-    """What stands below a line, deeper than it; a list may stand as deep."""
-    if lines and (lines[0][0] > indent or (lines[0][0] == indent and lines[0][1].startswith(or_beside))):
-        return _block(lines, lines[0][0])
-    return None
 
 
 def _scalar(text: str) -> Any:
