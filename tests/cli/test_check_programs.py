@@ -1,7 +1,7 @@
 """`dout check` of code with a program beside it: its layers are judged as the program uses them."""
 
 import pytest
-from check_commands import document, dout, layers
+from check_commands import PLAIN, document, dout, layers
 
 LAYERS = '''
 import numpy as np
@@ -305,3 +305,16 @@ mean.backward(mean.forward(x, 2 * x))
     assert layer["used"] == "as used in train.py:8, at smaller sizes (so too in train.py:9)"
     assert {v["word"] for v in layer["verdicts"]} == {"exact"}
     assert len(layer["chosen"]["inputs"]) == 2
+
+
+@pytest.mark.parametrize(
+    "end", ["os.kill(os.getpid(), 9)", "while True: pass"], ids=["it kills itself", "it never ends"]
+)
+def test_a_program_that_is_killed_leaves_no_made_up_data(tmp_path, end):
+    (scratch := tmp_path / "scratch").mkdir()
+    (tmp_path / "layers.py").write_text(LAYERS)
+    train = f"import os\nimport numpy as np\nfrom layers import *\nnp.load('mnist.npz')\nUnused().forward(1.0)\n{end}\n"
+    (tmp_path / "train.py").write_text(train)
+    run = dout(tmp_path, "--timeout", "2", cwd=tmp_path, env={**PLAIN, "TMPDIR": str(scratch)})
+    assert "stand-in data for the file mnist.npz" in run.stdout
+    assert not list(scratch.iterdir())

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import json
 import pickle
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,18 @@ with gzip.open("t10k-labels-idx1-ubyte.gz") as file, urllib.request.urlopen(addr
     )
     assert "stand-in data for the file" in said(record_script(written(tmp_path, train=text + USED)))
     assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+
+
+def test_what_stands_for_files_is_gone_when_the_program_has_ended(tmp_path, monkeypatch):
+    (scratch := tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    text = (
+        SCALE
+        + "import os\nx = np.load('mnist.npz')['x_train']\nwith open('cache', 'w') as file:\n    file.write('x')\n"
+    )
+    text += "os.makedirs('models/a')\nos.remove('cache')\n"
+    assert "stand-in data" in said(record_script(written(tmp_path, train=text + USED)))
+    assert not list(scratch.iterdir())
 
 
 def test_a_file_that_nobody_can_make_is_missing_as_ever(tmp_path):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import builtins
 import contextlib
 import fnmatch
+import glob
 import io
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -47,64 +48,44 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
     """
     with contextlib.ExitStack() as ends:
         files = _Files(script, said, ends)
-        answers: list[tuple[Any, str, Any]] = [
-            (builtins, "open", files.open),
-            (io, "open", files.open),
-            (os.path, "exists", files.exists),
-            (os.path, "isfile", files.isfile),
-            (os.path, "isdir", files.isdir),
-            (os, "listdir", files.listdir),
-        ]
-        answers += [(os, act, files.apart(getattr(os, act), is_plain=not apart)) for act in _ACTS]
-        if apart:
-            files.apart_from_now()
+        for name in ("exists", "isfile", "isdir"):
+            files.answer(os.path, name)
+        for owner, name in ((builtins, "open"), (io, "open"), (os, "listdir"), (glob, "iglob")):
+            files.answer(owner, name)
+        for module, name in (("tarfile", "bltn_open"), ("bz2", "_builtin_open")):  # as they call Python's `open`
+            if module in sys.modules:
+                files.answer(sys.modules[module], name, files.open)
+        for act in _ACTS:
+            files.answer(os, act, files.apart(getattr(os, act), is_plain=not apart))
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
         openers._file_openers[None] = files.open_numbers
-        for owner, name, answer in answers:
-            ends.callback(setattr, owner, name, getattr(owner, name))
-            setattr(owner, name, answer)
-        ends.enter_context(when_imported("urllib.request", files.take_downloads))
-        ends.enter_context(when_imported("glob", files.take_glob))
-        for module, name in (("tarfile", "bltn_open"), ("bz2", "_builtin_open")):
-            ends.enter_context(when_imported(module, partial(files.take_open, name)))
+        ends.enter_context(when_imported("urllib.request", lambda module: files.answer(module, "urlopen")))
+        if apart:
+            files.apart_from_now()
         yield files.made_up
 
 
 @contextlib.contextmanager
-def when_imported(name: str, then: Callable[[ModuleType], None]) -> Iterator[None]:
+def when_imported(name: str, then: Callable[[ModuleType], object]) -> Iterator[None]:
     """While it lasts, hear of a module as soon as it is there: to import it oneself would take long."""
-    finder = _Hearing(name, then)
+
+    def find_spec(asked: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(asked, path, target) if asked == name else None
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: then(run(module) or module)  # type: ignore[method-assign, assignment, func-returns-value]
+        return spec
+
+    finder: Any = SimpleNamespace(find_spec=find_spec)
     if name in sys.modules:
         then(sys.modules[name])
-    else:
-        sys.meta_path.insert(0, finder)
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        if finder in sys.meta_path:
-            sys.meta_path.remove(finder)
-
-
-class _Hearing:
-    """Finds one module as Python does, and tells when it has been run."""
-
-    def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
-        self.name, self.then = name, then
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """The spec of that module; None for any other."""
-        spec = PathFinder.find_spec(name, path, target) if name == self.name else None
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                run(module)
-                self.then(module)
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+        sys.meta_path.remove(finder)
 
 
 class _Files:
@@ -114,13 +95,23 @@ class _Files:
         self.folders = folders_above(script)
         self.said, self.ends = said, ends
         self.instead: dict[str, str] = {}  # by what the script names
-        self.scratch: Path | None = None
-        self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
-        ends.callback(setattr, self, "over", True)
-        self._open, self._exists, self._isfile = builtins.open, os.path.exists, os.path.isfile
-        self._isdir, self._listdir = os.path.isdir, os.listdir
         self.listed: dict[str, list[str]] = {}  # folders that are not there, and what is said to be in them
-        self._fetch: Any = None
+        self.scratch: Path | None = None
+        self.plain: dict[str, Any] = {}  # what it answers for, by name
+        self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
+        ends.callback(self._remove_scratch)  # after all is put back: what removes files is answered for, too
+        ends.callback(setattr, self, "over", True)
+
+    def answer(self, owner: Any, name: str, instead: Callable[..., Any] | None = None) -> None:
+        """Answer for a function, by the method of its name or by another one."""
+        plain = getattr(owner, name)
+        self.plain.setdefault(name, plain)
+        self.ends.callback(setattr, owner, name, plain)
+        setattr(owner, name, instead or getattr(self, name))
+
+    def _remove_scratch(self) -> None:
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def apart(self, act: Callable[..., None], *, is_plain: bool) -> Callable[..., None]:
         """An act on files and folders that goes to those that were written apart; on others `is_plain`, or nothing."""
@@ -148,69 +139,52 @@ class _Files:
     def apart_from_now(self) -> Path:
         """The folder, gone when the script has ended, in which files are written from now on."""
         if self.scratch is None:
-            self.scratch = Path(self.ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))
+            self.scratch = Path(tempfile.mkdtemp(prefix="dout-"))
         return self.scratch
 
-    def take_downloads(self, module: Any) -> None:
-        """Answer for `urllib.request`."""
-        self._fetch = module.urlopen
-        self.ends.callback(setattr, module, "urlopen", self._fetch)
-        module.urlopen = self.fetch
-
-    def take_glob(self, module: Any) -> None:
-        """Answer for `glob`: of a pattern that nothing fits, the names of files that are stood for."""
-
-        def found(pattern: Any, *args: Any, **options: Any) -> Iterator[str]:
-            names, text = list(plain(pattern, *args, **options)), str(pattern).replace("\\", "/")
-            if not names and _asks(sys._getframe(1), unguarded=True):
-                folder, _, last = text.rpartition("/")
-                names = [f"{folder or '.'}/{name}" for name in fnmatch.filter(_MNIST, last)]
-                if _FILES.search(text):
-                    names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
-                if names:
-                    self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
-            return iter(names)
-
-        plain = module.iglob  # which `glob` calls, too
-        self.ends.callback(setattr, module, "iglob", plain)
-        module.iglob = found
-
-    def take_open(self, name: str, module: Any) -> None:
-        """Answer for a module's own name of `open`."""
-        self.ends.callback(setattr, module, name, getattr(module, name))
-        setattr(module, name, self.open)
+    def iglob(self, pattern: Any, *args: Any, **options: Any) -> Iterator[str]:
+        """As `glob.iglob`, which `glob` calls, too: of a pattern that nothing fits, names of files that are made."""
+        names, text = list(self.plain["iglob"](pattern, *args, **options)), str(pattern).replace("\\", "/")
+        if not names and _asks(unguarded=True):
+            folder, _, last = text.rpartition("/")
+            names = [f"{folder or '.'}/{name}" for name in fnmatch.filter(_MNIST, last)]
+            if _FILES.search(text):
+                names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
+            if names:
+                self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
+        return iter(names)
 
     def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         """As `open`."""
         if isinstance(file, str | os.PathLike) and kwargs.get("opener") is None and not self.over:
             file = self._written(file, mode) if set(mode) & set("wax+") else self._read(file, "b" not in mode)
-        return self._open(file, mode, *args, **kwargs)
+        return self.plain["open"](file, mode, *args, **kwargs)
 
     def open_numbers(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         """As `open`, for what reads numbers from lines: words do not stand for them."""
-        return self._open(self._read(file, None), mode, *args, **kwargs)
+        return self.plain["open"](self._read(file, None), mode, *args, **kwargs)
 
     def exists(self, file: Any) -> bool:
         """As `os.path.exists`: also of a file that lies beside the script, or is stood for."""
-        return self._exists(file) or self._is_known(file)
+        return self.plain["exists"](file) or self._is_known(file)
 
     def isfile(self, file: Any) -> bool:
         """As `os.path.isfile`, of the same files."""
-        return self._isfile(file) or self._is_known(file)
+        return self.plain["isfile"](file) or self._is_known(file)
 
     def isdir(self, folder: Any) -> bool:
         """As `os.path.isdir`: also of a folder that is stood for."""
-        return self._isdir(folder) or (isinstance(folder, str | os.PathLike) and _key(folder) in self.listed)
+        return self.plain["isdir"](folder) or (isinstance(folder, str | os.PathLike) and _key(folder) in self.listed)
 
     def listdir(self, folder: Any = ".") -> list[str]:
         """As `os.listdir`: of a folder of images that is not there, ten folders of some images each."""
         from dout.trace.program.data_sets import reads_images
 
-        if not isinstance(folder, str | os.PathLike) or self._isdir(folder):
-            return self._listdir(folder)
-        elsewhere = next((str(f / folder) for f in self.folders if self._isdir(f / folder)), None)
-        if elsewhere is not None or not _asks(sys._getframe(1), unguarded=True) or not reads_images():
-            return self._listdir(elsewhere or folder)
+        if not isinstance(folder, str | os.PathLike) or self.plain["isdir"](folder):
+            return self.plain["listdir"](folder)
+        elsewhere = next((str(f / folder) for f in self.folders if self.plain["isdir"](f / folder)), None)
+        if elsewhere is not None or not _asks(unguarded=True) or not reads_images():
+            return self.plain["listdir"](elsewhere or folder)
         key = _key(folder)
         if key not in self.listed:
             inner = os.path.dirname(key) in self.listed  # noqa: PTH120 - which is a text
@@ -219,29 +193,33 @@ class _Files:
         return list(self.listed[key])
 
     def _is_known(self, file: Any) -> bool:
-        if not isinstance(file, str | os.PathLike) or self._exists(file) or not _asks(sys._getframe(2)):
+        if not isinstance(file, str | os.PathLike) or self.plain["exists"](file) or not _asks():
             return False
         reads = sys._getframe(2).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
         return self._elsewhere(file) is not None or (reads and self._stand_in(file, None) is not None)
 
-    def fetch(self, url: Any, *args: Any, **kwargs: Any) -> Any:
+    def urlopen(self, url: Any, *args: Any, **kwargs: Any) -> Any:
         """As `urllib.request.urlopen`, also inside of `urlretrieve`; what cannot be fetched is stood for."""
+        import socket
+        from email.message import Message
+        from urllib.response import addinfourl
+
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(_WAIT)
         try:
-            with _waiting():
-                return self._fetch(url, *args, **kwargs)
+            return self.plain["urlopen"](url, *args, **kwargs)
         except OSError:
             address = getattr(url, "full_url", url)
             if (made := self._stand_in(address)) is None:
                 raise
-            from email.message import Message
-            from urllib.response import addinfourl
-
-            return addinfourl(self._open(made, "rb"), Message(), address, 200)
+            return addinfourl(self.plain["open"](made, "rb"), Message(), address, 200)
+        finally:
+            socket.setdefaulttimeout(before)
 
     def _read(self, file: str | os.PathLike[str], as_text: bool | None) -> Any:
-        if self._exists(file) and _key(file) not in self.instead:
+        if self.plain["exists"](file) and _key(file) not in self.instead:
             return file
-        found = self._elsewhere(file) if _asks(sys._getframe(2)) else None
+        found = self._elsewhere(file) if _asks() else None
         if found is not None and _key(file) not in self.instead:
             self.said(f"the file {os.fspath(file)} is not in the working folder: {found} was read")
         return found or self._stand_in(file, as_text) or file
@@ -252,10 +230,10 @@ class _Files:
             return self.instead[_key(file)]
         name = os.fspath(file).replace("\\", "/")  # as Windows writes it
         places = (str(folder / name) for folder in self.folders if name)  # of an absolute path: itself
-        return next(filter(self._isfile, places), None)
+        return next(filter(self.plain["isfile"], places), None)
 
     def _stand_in(self, file: str | os.PathLike[str], as_text: bool | None = False) -> str | None:
-        if not _asks(sys._getframe(2), unguarded=True):
+        if not _asks(unguarded=True):
             return None
         from dout.trace.program.data_files import content  # few programs need it
 
@@ -265,7 +243,7 @@ class _Files:
             return None
         self.said(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
         place = self.place(file)
-        with self._open(place, "wb") as made:
+        with self.plain["open"](place, "wb") as made:
             made.write(data)
         return place
 
@@ -274,10 +252,10 @@ class _Files:
         if (self.scratch is None and not EndOfRun.begun) or os.fspath(file) == os.devnull:
             return file
         if _key(file) not in self.instead:
-            before = Path(file).read_bytes() if self._isfile(file) and "w" not in mode else None
+            before = Path(file).read_bytes() if self.plain["isfile"](file) and "w" not in mode else None
             place = self.place(file)
             if before is not None:
-                with self._open(place, "wb") as copy:
+                with self.plain["open"](place, "wb") as copy:
                     copy.write(before)
         return self.instead[_key(file)]
 
@@ -288,24 +266,12 @@ class _Files:
         return place
 
 
-@contextlib.contextmanager
-def _waiting() -> Iterator[None]:
-    """Wait for a server no longer than that."""
-    import socket
-
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_WAIT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _asks(frame: FrameType | None, *, unguarded: bool = False) -> bool:
+def _asks(*, unguarded: bool = False) -> bool:
     """Whether the user's code reads the file, by itself or by what NumPy and Python have to read data with.
 
     And, where asked, not in a `try` whose author has an answer of their own for a file that is missing.
     """
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and _READERS.search(frame.f_code.co_filename):
         frame = frame.f_back
     if frame is None or not is_user_code(frame.f_code.co_filename):
