@@ -53,33 +53,6 @@ def _at_least(ndim: int) -> Callable[..., Any]:
     return at_least
 
 
-@composes(np.stack)
-def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
-    return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
-
-
-@composes(np.hstack)
-def _hstack(tracer: RunRecord, arrays: Any) -> Any:
-    parts = [_at_least(1)(tracer, a) for a in arrays]
-    return _concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
-
-
-@composes(np.vstack)
-def _vstack(tracer: RunRecord, arrays: Any) -> Any:
-    return _concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
-
-
-@composes(np.column_stack)
-def _column_stack(tracer: RunRecord, arrays: Any) -> Any:
-    parts = [tracer.array(a) for a in arrays]
-    return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
-
-
-@composes(np.append)
-def _append(tracer: RunRecord, array: Any, values: Any, axis: Any = None) -> Any:
-    return _concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
-
-
 @composes(np.array_split)
 def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     """np.array_split, and np.split where the parts are equal: views, one a part."""
@@ -123,11 +96,6 @@ def vdot(tracer: RunRecord, a: Any, b: Any) -> Any:
     return np.dot(a.reshape(-1), b.reshape(-1))
 
 
-@composes(np.outer)
-def _outer(tracer: RunRecord, a: Any, b: Any) -> Any:
-    return tracer.array(a).ravel()[:, np.newaxis] * tracer.array(b).ravel()[np.newaxis, :]
-
-
 @composes(np.tensordot)
 def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
     """np.tensordot: transpose, reshape, dot, reshape."""
@@ -157,13 +125,6 @@ def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None, *, min
 
 
 # --- sums and the like ------------------------------------------------------------------------------------------------
-
-
-@composes(np.ptp)
-def ptp(tracer: RunRecord, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """np.ptp: from the smallest to the largest."""
-    x = tracer.array(x)
-    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
 @composes(np.average)
@@ -228,13 +189,49 @@ def nonzero(tracer: RunRecord, x: Any) -> tuple[Any, ...]:
     return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
 
 
+def _joined(along: int, least: int) -> Callable[..., Any]:
+    """The parts, each with so many axes at least, joined along an axis; along the first, where they have only that."""
+
+    def joined(tracer: RunRecord, arrays: Any) -> Any:
+        parts = [_at_least(least)(tracer, a) for a in arrays]
+        return _concatenate(tracer, parts, along if parts and parts[0].ndim > 1 else 0)
+
+    return joined
+
+
+def _columns(tracer: RunRecord, arrays: Any, axis: Any = 1) -> Any:
+    """The parts side by side, those with one axis as columns."""
+    parts = [tracer.array(a) for a in arrays]
+    return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], axis)
+
+
+def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+    return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
+
+
 COMPOSED.update(
     {
         np.atleast_1d: _at_least(1),
         np.atleast_2d: _at_least(2),
         np.atleast_3d: _at_least(3),
+        np.stack: _stack,
+        np.hstack: _joined(1, 1),
+        np.vstack: _joined(0, 2),
+        np.dstack: _joined(2, 3),
+        np.column_stack: lambda tracer, arrays: _columns(tracer, arrays),
+        np.append: lambda tracer, array, values, axis=None: _concatenate(
+            tracer, [tracer.array(array), tracer.array(values)], axis
+        ),
         np.hsplit: lambda tracer, x, where: _split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
         np.vsplit: lambda tracer, x, where: _split(tracer, x, where, 0),
+        np.outer: lambda tracer, a, b: tracer.array(a).ravel()[:, None] * tracer.array(b).ravel()[None, :],
+        np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
+            np.max(x := tracer.array(x), axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
+        ),
+        np.trace: lambda tracer, x, offset=0, axis1=0, axis2=1, dtype=None: np.sum(
+            np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype
+        ),
+        np.diagflat: lambda tracer, v, k=0: np.diag(tracer.array(v).ravel(), k),
         np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
         np.argwhere: lambda tracer, x: np.transpose(_stack(tracer, nonzero(tracer, x))),
         math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
@@ -308,5 +305,5 @@ class TracingConcatenator:
         arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
         parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
         if self.__wrapped__ is np.c_:
-            return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
+            return _columns(tracer, parts, -1)
         return _concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -107,11 +107,6 @@ def _kron(tracer: RunRecord, a: Any, b: Any) -> Any:
     left = a.reshape([k for pair in zip(one, (1,) * n, strict=True) for k in pair])
     right = b.reshape([k for pair in zip((1,) * n, two, strict=True) for k in pair])
     return (left * right).reshape([i * j for i, j in zip(one, two, strict=True)])
-
-
-@composes(np.trace)
-def _trace(tracer: RunRecord, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    return np.sum(np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 @composes(np.einsum)
@@ -354,12 +349,6 @@ def astype(
     out = x.astype(dtype)
     as_asked = order in ("K", "A") or out.flags[f"{order}_CONTIGUOUS"]
     return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
-
-
-@composes(np.dstack)
-def _dstack(tracer: RunRecord, arrays: Any) -> Any:
-    parts = np.atleast_3d(*(tracer.array(a) for a in arrays))
-    return np.concatenate(parts if isinstance(parts, Sequence) else [parts], axis=2)
 
 
 COMPOSED.update((f, places(f)) for f in (np.digitize, np.searchsorted, np.isclose, np.count_nonzero))

@@ -100,11 +100,6 @@ def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
 # --- diagonals, turns and windows -------------------------------------------------------------------------------------
 
 
-@composes(np.diagflat)
-def _diagflat(tracer: RunRecord, v: Any, k: int = 0) -> Any:
-    return np.diag(tracer.array(v).ravel(), k)
-
-
 @composes(np.fill_diagonal)
 def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> None:
     """np.fill_diagonal: a write at the places of the diagonal."""
