@@ -16,6 +16,7 @@ from dout.graph import Node, Primitive
 from dout.judge.ball_numbers import as_objects, ball, exact, is_exact, is_float, middle
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.operators import fill_key
+from dout.ops.reduce import axes_of
 
 MOST_EXPONENT = 10_000  # that is multiplied out
 
@@ -193,8 +194,7 @@ def _on_matrices(function: Callable[..., Any]) -> Rule:
 def _rows(x: Any, axis: Any) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
     """The array with the reduced axes joined into a last one, and the axes."""
     x = np.asarray(x)
-    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    axes = tuple(a % x.ndim for a in axes)
+    axes = axes_of(axis, x.ndim)
     kept = [a for a in range(x.ndim) if a not in axes]
     turned = np.transpose(x, (*kept, *axes))
     return turned.reshape([x.shape[a] for a in kept] + [math.prod(x.shape[a] for a in axes)]), axes

@@ -23,13 +23,14 @@ Axis = int | tuple[int, ...] | None
 def reduced(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
     """Shape after the reduction over `axis`; the dtype as NumPy reduces."""
     x = inputs[0]
-    axes = _axes(static.get("axis"), len(x.shape))
+    axes = axes_of(static.get("axis"), len(x.shape))
     keep = static.get("keepdims", False)
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
     return shape, dtype_of(primitive, inputs[:1], {k: v for k, v in static.items() if k != "axis"})
 
 
-def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes that a reduction goes along, of an array with so many; none of a number."""
     axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     return tuple(a % ndim for a in axes) if ndim else ()
 
@@ -77,7 +78,7 @@ _SUM, _MEAN, _EXTREME, _SPREAD, _TEST = (
 
 def spread(item: Any, x: Any, axis: Axis) -> Any:
     """Repeat a reduced array along the reduced axes."""
-    axes = _axes(axis, len(x.shape))
+    axes = axes_of(axis, len(x.shape))
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     return np.broadcast_to(np.reshape(item, kept), x.shape)
 
@@ -87,7 +88,7 @@ def _count(x: Any, axis: Axis, where: tuple[Any, ...]) -> Any:
     if where:
         mask = np.broadcast_to(where[0], x.shape)
         return spread(np.sum(mask.astype(float), axis=axis), x, axis).astype(x.dtype)
-    return math.prod(x.shape[a] for a in _axes(axis, len(x.shape)))
+    return math.prod(x.shape[a] for a in axes_of(axis, len(x.shape)))
 
 
 def _back(gradient: Any, where: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -135,7 +136,7 @@ def _others(x: Any, axis: Axis) -> Any:
 
     Nothing is divided, so that zeros do no harm, also in the derivatives of this.
     """
-    axes = _axes(axis, len(x.shape))
+    axes = axes_of(axis, len(x.shape))
     order = (*(i for i in range(len(x.shape)) if i not in axes), *axes)
     if not axes or 0 in x.shape:
         return np.ones_like(x)

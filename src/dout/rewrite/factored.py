@@ -14,7 +14,8 @@ from typing import Any
 
 from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.rewrite.node_facts import users_of
+from dout.ops.reduce import axes_of
+from dout.rewrite.node_facts import is_reshape, over, users_of
 from dout.rewrite.products import (
     PRODUCTS,
     NodeProduct,
@@ -79,7 +80,7 @@ class _Factoring:
             shorter = rule(self, made)
             if shorter is not None and shorter.shape == node.shape and shorter.dtype == node.dtype:
                 made = shorter
-        if _is_reshape(made):
+        if is_reshape(made):
             self.reshapes.setdefault((made.inputs[0], made.shape), made)
         self.single[made] = self.single.get(made, True) and len(self.users.get(node, ())) <= 1
         if made.primitive is _MULTIPLY and None in self.users.get(node, ()):
@@ -280,16 +281,13 @@ def _is_whole(node: Node) -> bool:
 
 
 def _count(node: Node) -> int:
-    axes, shape = node.static.get("axis"), node.inputs[0].shape
-    along = range(len(shape)) if axes is None else (axes,) if isinstance(axes, int) else axes
-    return math.prod(shape[a] for a in along)
+    shape = node.inputs[0].shape
+    return math.prod(shape[a] for a in axes_of(node.static.get("axis"), len(shape)))
 
 
 def _is_flat(small: Shape, shape: Shape, axes: Any) -> bool:
     """Whether an array of shape `small` is the same along some axes of the shape it is repeated to."""
-    along = range(len(shape)) if axes is None else (axes,) if isinstance(axes, int) else axes
-    whole = (1,) * (len(shape) - len(small)) + small
-    return all(whole[a] == 1 for a in along)
+    return all(over(small, shape)[a] == 1 for a in axes_of(axes, len(shape)))
 
 
 def _has_inner_literal(node: Node) -> bool:
@@ -346,21 +344,17 @@ def _turned_product(factoring: _Factoring, node: Node) -> Node | None:
     return Node(x.primitive, (b, a), x.static, node.shape, node.dtype, node.where)
 
 
-def _is_reshape(node: Node) -> bool:
-    return node.primitive is PRIMITIVES["reshape"] and "order" not in node.static
-
-
 def _reshaped(factoring: _Factoring, node: Node) -> Node | None:
     """The reshape of steps on single elements, as those steps on arrays in that shape, where these are known."""
     (x,) = node.inputs
-    return _in_shape(factoring, x, node.shape) if _is_reshape(node) and is_elementwise(x) else None
+    return _in_shape(factoring, x, node.shape) if is_reshape(node) and is_elementwise(x) else None
 
 
 def _in_shape(factoring: _Factoring, x: Node, shape: Shape) -> Node | None:
     """A value in another shape without a reshape; None where that takes one."""
     if not x.shape:
         return x
-    if _is_reshape(x) and x.inputs[0].shape == shape:
+    if is_reshape(x) and x.inputs[0].shape == shape:
         return x.inputs[0]
     if (x, shape) in factoring.reshapes:
         return factoring.reshapes[x, shape]

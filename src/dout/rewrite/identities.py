@@ -16,7 +16,7 @@ from dout.graph import CONSTANT, Node, Primitive, Shape, same_kind
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.operators import is_basic
 from dout.ops.reduce import reduced
-from dout.rewrite.node_facts import constant, number_of
+from dout.rewrite.node_facts import constant, is_reshape, number_of
 
 
 def cancelled(node: Node) -> Node:
@@ -126,11 +126,7 @@ def _reshape(node: Node) -> Node | None:
     if x.primitive is PRIMITIVES["broadcast_to"] and math.prod(x.inputs[0].shape) == 1:
         one = replace(node, inputs=x.inputs, static={"shape": ()}, shape=())
         return _over("broadcast_to", _reshape(one) or one, node, shape=node.shape)
-    return _over("reshape", x.inputs[0], node, shape=node.shape) if _is_reshape(node) and _is_reshape(x) else None
-
-
-def _is_reshape(node: Node) -> bool:
-    return node.primitive is PRIMITIVES["reshape"] and "order" not in node.static
+    return _over("reshape", x.inputs[0], node, shape=node.shape) if is_reshape(node) and is_reshape(x) else None
 
 
 def _ravel(node: Node) -> Node | None:

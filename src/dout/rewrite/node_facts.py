@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Graph, Node, Primitive, Where
-from dout.ops import PRIMITIVES, by_primitive, kind_of
+from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, Where
+from dout.ops import PRIMITIVES, by_primitive, kind_of, primitives
 from dout.ops.abstract import AbstractRecorder
 
 FILLED = by_primitive({"zeros": 0, "empty": 0, "ones": 1})  # what `empty` gives in a recording are zeros
@@ -44,3 +44,20 @@ def number_of(node: Node) -> Any:
     if node.primitive is PRIMITIVES["full"] and node.inputs[0].primitive is CONSTANT:
         return np.full((), node.inputs[0].static["value"], node.dtype)[()]
     return None
+
+
+def is_reshape(node: Node) -> bool:
+    """Whether a step gives another shape, and the elements keep their order."""
+    return node.primitive is PRIMITIVES["reshape"] and "order" not in node.static
+
+
+def behind(node: Node, *, through: frozenset[Primitive] = primitives("reshape broadcast_to")) -> Node:
+    """What was given other axes of length one, or was repeated."""
+    while node.primitive in through and len(node.inputs) == 1:
+        (node,) = node.inputs
+    return node
+
+
+def over(small: Shape, shape: Shape) -> Shape:
+    """A shape with the axes of length one that broadcasting adds."""
+    return (1,) * (len(shape) - len(small)) + small

@@ -10,6 +10,7 @@ import numpy as np
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES
 from dout.ops.operators import Slot
+from dout.ops.reduce import axes_of
 from dout.rewrite.node_facts import applied, users_of
 
 _SCATTER, _SUM, _ADD, _SUBTRACT = (PRIMITIVES[name] for name in ("scatter", "sum", "add", "subtract"))
@@ -38,8 +39,7 @@ def _one_in_each_row(scatter: Node, axis: Any, index: list[Node], counts: Mappin
     key, shape, chosen = scatter.static["key"], scatter.shape, scatter.inputs[0].shape
     if not isinstance(key, tuple) or len(key) != len(shape) or not all(isinstance(part, Slot) for part in key):
         return False
-    along = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    rows = [i for i in range(len(shape)) if i not in {a % len(shape) for a in along}]
+    rows = [i for i in range(len(shape)) if i not in axes_of(axis, len(shape))]
     if tuple(shape[i] for i in rows) != chosen or any(index[key[i]] not in counts for i in rows):
         return False
     every = zip(rows, np.indices(chosen), strict=True)

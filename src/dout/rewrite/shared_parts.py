@@ -10,7 +10,8 @@ from itertools import combinations
 
 from dout.graph import Graph, Node, Shape, rebuild, renewed, topological
 from dout.ops import PRIMITIVES
-from dout.rewrite.node_facts import applied, constant, users_of
+from dout.ops.reduce import axes_of
+from dout.rewrite.node_facts import applied, constant, over, users_of
 from dout.rewrite.products import PRODUCTS, NodeProduct, built, is_float, product_of
 from dout.rewrite.simplify import simplify
 
@@ -68,7 +69,7 @@ class _SummedProduct:
 
     def _outside(self, factor: Node) -> Node:
         """A factor in the shape that it has beside the sum."""
-        shape = _over(factor.shape, self.node.inputs[0].shape)
+        shape = over(factor.shape, self.node.inputs[0].shape)
         kept = self.node.static.get("keepdims")
         rest = [n for axis, n in enumerate(shape) if kept or axis not in self.axes]
         while rest and rest[0] == 1 and len(rest) > 1 and not kept:
@@ -82,26 +83,20 @@ def _summed(node: Node, forward: Collection[Node]) -> _SummedProduct | None:
     (x,), axis = node.inputs, node.static.get("axis")
     if not is_float(node) or not is_float(x):
         return None
-    axes = tuple(range(len(x.shape))) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    axes = tuple(sorted(a % len(x.shape) for a in axes))
+    axes = tuple(sorted(axes_of(axis, len(x.shape))))
     if x.primitive in PRODUCTS and x not in forward:
         product, _ = product_of(x, lambda one: one not in forward)
     else:
         product = NodeProduct(1, Counter({x: 1}))
     product = product.cleared()
-    is_outer = {n: all(_over(n.shape, x.shape)[a] == 1 for a in axes) for n in product.powers}
+    is_outer = {n: all(over(n.shape, x.shape)[a] == 1 for a in axes) for n in product.powers}
     outer = NodeProduct(product.number, Counter({n: p for n, p in product.powers.items() if is_outer[n]}))
     inner = NodeProduct(1, Counter({n: p for n, p in product.powers.items() if not is_outer[n]}))
     return _SummedProduct(node, axes, outer, inner) if any(p > 0 for p in inner.powers.values()) else None
 
 
-def _over(small: Shape, shape: Shape) -> Shape:
-    """A shape with the axes of length one that broadcasting adds."""
-    return (1,) * (len(shape) - len(small)) + small
-
-
 def _shaped(node: Node, shape: Shape) -> Node:
-    if len(shape) > len(node.shape) and shape == _over(node.shape, shape):
+    if len(shape) > len(node.shape) and shape == over(node.shape, shape):
         return applied(PRIMITIVES["broadcast_to"], [node], {"shape": shape}, node.where)
     return node if node.shape == shape else applied(PRIMITIVES["reshape"], [node], {"shape": shape}, node.where)
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive
-from dout.rewrite.node_facts import applied
+from dout.ops.reduce import axes_of
+from dout.rewrite.node_facts import applied, behind, over
 
 _EXP, _LOG, _SUM, _SUBTRACT = (PRIMITIVES[name] for name in ("exp", "log", "sum", "subtract"))
 _SOFTMAX, _LOG_SOFTMAX, _LOG_SUM_EXP = (
@@ -44,7 +45,7 @@ def log_softmax_by_sums(graph: Graph, known: Iterable[Node]) -> Graph:
         if total.primitive is not _SUM or len(total.inputs) > 1 or total.inputs[0].primitive is not _EXP:
             continue
         axes, (z,) = total.static.get("axis"), total.inputs[0].inputs
-        if z.primitive is _SUBTRACT and _behind(z.inputs[1]).primitive is PRIMITIVES["max"]:
+        if z.primitive is _SUBTRACT and behind(z.inputs[1]).primitive is PRIMITIVES["max"]:
             totals.setdefault((unshifted(z, axes), axes), total)
 
     def written(node: Node, new: Mapping[Node, Node]) -> Node:
@@ -52,8 +53,7 @@ def log_softmax_by_sums(graph: Graph, known: Iterable[Node]) -> Graph:
         if total is None:
             return renewed(node, new)
         (z,) = total.inputs[0].inputs
-        axes = total.static["axis"] if total.static.get("axis") is not None else range(len(z.shape))
-        along = {a % len(z.shape) for a in ((axes,) if isinstance(axes, int) else axes)}
+        along = axes_of(total.static.get("axis"), len(z.shape))
         shape = tuple(1 if axis in along else n for axis, n in enumerate(z.shape))
         whole = new.get(total, total)
         whole = whole if whole.shape == shape else applied(PRIMITIVES["reshape"], [whole], {"shape": shape}, node.where)
@@ -72,7 +72,7 @@ def _rewritten(node: Node, new: Mapping[Node, Node]) -> Node:
 def _divide(node: Node) -> Node | None:
     """exp(z) / Σ exp(z)."""
     top, bottom = node.inputs
-    total = _behind(bottom)
+    total = behind(bottom)
     if top.primitive is not _EXP or total.primitive is not _SUM or total.inputs != (top,):
         return None
     axes = total.static.get("axis")
@@ -96,7 +96,7 @@ def _log(node: Node) -> Node | None:
 def _subtract(node: Node) -> Node | None:
     """Z − log Σ exp(z)."""
     z, total = node.inputs
-    largest = _behind(total)
+    largest = behind(total)
     if largest.primitive is not _LOG_SUM_EXP or largest.inputs != (z,):
         return None
     axes = largest.static.get("axis")
@@ -113,7 +113,7 @@ def _add(node: Node) -> Node | None:
         z, axes = total.inputs[0], total.static.get("axis")
         if z.primitive is _SUBTRACT and _goes_along(z.inputs[1].shape, z.shape, axes):
             taken = z.inputs[1]
-            if m is taken or (_behind(m) is _behind(taken) and _behind(m).shape in (m.shape, taken.shape)):
+            if m is taken or (behind(m) is behind(taken) and behind(m).shape in (m.shape, taken.shape)):
                 return replace(node, primitive=_LOG_SUM_EXP, inputs=z.inputs[:1], static=total.static)
     return None
 
@@ -127,16 +127,8 @@ def unshifted(z: Node, axes: Any) -> Node:
 
 def _goes_along(small: Shape, shape: Shape, axes: Any) -> bool:
     """Whether an array of shape `small`, broadcast, has one number along the axes and all of its own elsewhere."""
-    along = range(len(shape)) if axes is None else (axes,) if isinstance(axes, int) else axes
-    whole = (1,) * (len(shape) - len(small)) + small
-    return whole == tuple(1 if axis in {a % len(shape) for a in along} else n for axis, n in enumerate(shape))
-
-
-def _behind(node: Node) -> Node:
-    """What was given other axes of length one, or was repeated."""
-    while node.primitive in (PRIMITIVES["reshape"], PRIMITIVES["broadcast_to"]):
-        (node,) = node.inputs
-    return node
+    along = axes_of(axes, len(shape))
+    return over(small, shape) == tuple(1 if axis in along else n for axis, n in enumerate(shape))
 
 
 def _log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.elementwise import sigmoid, softplus
-from dout.rewrite.node_facts import users_of
+from dout.rewrite.node_facts import behind, users_of
 from dout.rewrite.patterns import Match, Pattern, replaced
 from dout.rewrite.simplify import simplify
 
@@ -86,11 +86,14 @@ def _by_powers_of_two(node: Node, **operands: Node) -> bool:
     return all(abs(math.frexp(number)[0]) == 0.5 and abs(math.frexp(number)[1]) < most for number in numbers)
 
 
+_PASSED = primitives("reshape broadcast_to getitem transpose")
+
+
 def _is_softmax(node: Node, z: Node, s: Node) -> bool:
     """Whether z is an array without its largest element, and s the sum of exp(z), both along the same axes."""
     if z.primitive is not PRIMITIVES["subtract"]:
         return False
-    x, largest, total = z.inputs[0], _behind(z.inputs[1]), _behind(s)
+    x, largest, total = z.inputs[0], behind(z.inputs[1], through=_PASSED), behind(s, through=_PASSED)
     return (
         (largest.primitive, total.primitive) == (PRIMITIVES["max"], PRIMITIVES["sum"])
         and largest.inputs == (x,)
@@ -98,13 +101,6 @@ def _is_softmax(node: Node, z: Node, s: Node) -> bool:
         and total.inputs[0].primitive is PRIMITIVES["exp"]
         and total.inputs[0].inputs == (z,)
     )
-
-
-def _behind(node: Node) -> Node:
-    """What was reshaped or repeated."""
-    while node.primitive in primitives("reshape broadcast_to getitem transpose") and len(node.inputs) == 1:
-        (node,) = node.inputs
-    return node
 
 
 def _in_array(node: Node, x: Node) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,20 @@ def flat(item: Any) -> Iterator[Any]:
             yield from flat(part)
     else:
         yield item
+
+
+def mapped(item: Any, change: Callable[[Any], Any]) -> Any:
+    """Nested lists, tuples and dicts with each part inside changed; the very object where no part is another one."""
+    kind = type(item)
+    if kind is dict:
+        new = {key: mapped(part, change) for key, part in item.items()}
+        return item if all(new[key] is part for key, part in item.items()) else new
+    if kind is not list and not issubclass(kind, tuple):
+        return change(item)
+    parts = [mapped(part, change) for part in item]
+    if all(a is b for a, b in zip(parts, item, strict=True)):
+        return item
+    return parts if kind is list else tuple.__new__(kind, parts)
 
 
 def copied(item: Any) -> Any:

@@ -140,7 +140,8 @@ class _Run:
                 for item, node in holdings.entered.values()
                 if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
             }
-            wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes, tracer.sizing)
+            sized = tracer.sizing, tracer.sized_by
+            wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes, *sized)
         returned = plain_deep(state.outputs[0])
         bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots)
         run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABCMeta
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
@@ -14,7 +14,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dout.graph import INPUT, Node, topological
-from dout.ops.raising import may_raise, shaped_by_values, shaping_inputs
+from dout.ops.raising import may_raise
 from dout.trace.session.attribute_swap import Place, refill
 from dout.trace.tracer.traced import Step
 
@@ -125,11 +125,12 @@ def outputs(
     outcomes: Mapping[tuple[Node, str], Any],
     nodes: Sequence[Node],
     sizing: Iterable[Node],
+    sized_by: Mapping[Node, Iterable[Node]],
 ) -> dict[str, Node]:
     """Every node whose value, error or shape the run needs, once, under a name of its own.
 
     Of `sizing` it needs the shape; so it does of its results, and of what is read by nodes that nothing needs: with
-    another shape these might raise.
+    another shape these might raise. `sized_by` are the nodes whose values give a node its shape.
     """
     found: dict[Node, str] = {}
     for i, node in enumerate(nodes_in(result)):
@@ -145,21 +146,10 @@ def outputs(
     for node in nodes:
         if node not in needed and may_raise(node):
             found.setdefault(node, f"raises{len(found)}")
-    read = (i for node in nodes if node not in needed for i in node.inputs)
-    for node in (*sizing, *_sizing(nodes, {*found, *read})):
+    asked = {*found, *(i for node in nodes if node not in needed for i in node.inputs)}
+    for node in (*sizing, *(source for node in nodes if node in asked for source in sized_by.get(node, ()))):
         found.setdefault(node, f"sizes{len(found)}")
     return {name: node for node, name in found.items()}
-
-
-def _sizing(nodes: Sequence[Node], asked: Set[Node]) -> Iterator[Node]:
-    """What gives by its values the shapes of nodes that are asked for theirs."""
-    sources: dict[Node, set[Node]] = {}  # by node whose shape depends on values: those that it comes of
-    for node in nodes:
-        own = {node} if shaped_by_values(node) else set()
-        found = own.union(*(sources[i] for i in shaping_inputs(node) if i in sources))
-        if found:
-            sources[node] = found
-    yield from {source: None for node in nodes if node in asked for source in sources.get(node, ())}
 
 
 _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,

@@ -6,7 +6,7 @@ import ast
 import inspect
 import sysconfig
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -56,6 +56,13 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
+def asking_user(frame: FrameType | None, passes: Callable[[str], object]) -> FrameType | None:
+    """The frame that asks, above those of files that only pass a question on; None where it is not the user's."""
+    while frame is not None and passes(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame if frame is not None and is_user_code(frame.f_code.co_filename) else None
+
+
 def line_of(frame: FrameType | None) -> str:
     """The user's line that runs in or above `frame`: file:line, or nothing."""
     frame = user_frame(frame)
@@ -64,8 +71,7 @@ def line_of(frame: FrameType | None) -> str:
 
 def users_place(frame: FrameType | None) -> Where | None:
     """The line of the user's own code, no library's, that runs in or above `frame`."""
-    while frame is not None and not is_user_code(frame.f_code.co_filename):
-        frame = frame.f_back
+    frame = asking_user(frame, lambda file: not is_user_code(file))
     return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 

@@ -11,10 +11,10 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
-from dout.trace.model.user_source import is_user_code
+from dout.trace.model.user_source import asking_user, is_user_code
 from dout.trace.program import project_root
 from dout.trace.program.guarded_lines import is_guarded
 
@@ -97,7 +97,8 @@ def _with_what_it_needs(parse: Callable[..., Any], said: Callable[[str], None]) 
 
     def answer(parser: argparse.ArgumentParser, *args: Any, **options: Any) -> Any:
         needed = [a for a in parser._actions if a.required and a.nargs not in _NOT_NEEDED]
-        needed = needed if _asking(sys._getframe(1)) else []
+        asking = asking_user(sys._getframe(1), lambda file: file == argparse.__file__)  # and no library for itself
+        needed = needed if asking is not None else []
         for action in needed:
             action.required, action.default = False, _answer(action)
             if not action.option_strings:
@@ -110,13 +111,6 @@ def _with_what_it_needs(parse: Callable[..., Any], said: Callable[[str], None]) 
         return found, rest
 
     return answer
-
-
-def _asking(frame: FrameType | None) -> bool:
-    """Whether the user's code has its arguments parsed, and no library its own."""
-    while frame is not None and frame.f_code.co_filename == argparse.__file__:
-        frame = frame.f_back
-    return frame is not None and is_user_code(frame.f_code.co_filename)
 
 
 def _answer(action: argparse.Action) -> Any:

@@ -15,13 +15,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import FrameType, ModuleType, SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from dout.errors import EndOfRun
-from dout.trace.model.user_source import is_user_code
+from dout.trace.model.user_source import asking_user
 from dout.trace.program.guarded_lines import is_guarded
 from dout.trace.program.project_root import folders_above
 
@@ -75,7 +75,7 @@ def when_imported(name: str, then: Callable[[ModuleType], object]) -> Iterator[N
         spec = PathFinder.find_spec(asked, path, target) if asked == name else None
         if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
-            spec.loader.exec_module = lambda module: then(run(module) or module)  # type: ignore[method-assign, assignment, func-returns-value]
+            spec.loader.exec_module = lambda module: then(run(module) or module)  # type: ignore[method-assign, assignment]
         return spec
 
     finder: Any = SimpleNamespace(find_spec=find_spec)
@@ -97,7 +97,7 @@ class _Files:
         self.instead: dict[str, str] = {}  # by what the script names
         self.listed: dict[str, list[str]] = {}  # folders that are not there, and what is said to be in them
         self.scratch: Path | None = None
-        self.plain: dict[str, Any] = {}  # what it answers for, by name
+        self.plain: dict[str, Callable[..., Any]] = {}  # what it answers for, by name
         self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
         ends.callback(self._remove_scratch)  # after all is put back: what removes files is answered for, too
         ends.callback(setattr, self, "over", True)
@@ -176,7 +176,7 @@ class _Files:
         """As `os.path.isdir`: also of a folder that is stood for."""
         return self.plain["isdir"](folder) or (isinstance(folder, str | os.PathLike) and _key(folder) in self.listed)
 
-    def listdir(self, folder: Any = ".") -> list[str]:
+    def listdir(self, folder: Any = ".") -> Any:
         """As `os.listdir`: of a folder of images that is not there, ten folders of some images each."""
         from dout.trace.program.data_sets import reads_images
 
@@ -271,12 +271,8 @@ def _asks(*, unguarded: bool = False) -> bool:
 
     And, where asked, not in a `try` whose author has an answer of their own for a file that is missing.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _READERS.search(frame.f_code.co_filename):
-        frame = frame.f_back
-    if frame is None or not is_user_code(frame.f_code.co_filename):
-        return False
-    return not (unguarded and is_guarded(frame, _MISSING))
+    frame = asking_user(sys._getframe(1), _READERS.search)
+    return frame is not None and not (unguarded and is_guarded(frame, _MISSING))
 
 
 def _key(file: str | os.PathLike[str]) -> str:

@@ -10,13 +10,12 @@ import linecache
 import math
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from dout.graph import Where
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import asking_user, is_ours
 
 INSTEAD = {
     **{name: name for name in ("bool", "int", "float", "complex", "object", "str")},
@@ -74,7 +73,7 @@ class Removed:
         vars(np)["__getattr__"], vars(np.lib)["__getattr__"] = self._before, self._before_of_lib
 
     def _answer(self, name: str) -> Any:
-        where = _users_line(sys._getframe(1)) if name in INSTEAD else None
+        where = _users_line() if name in INSTEAD else None
         if where is None or "hasattr(" in (line := linecache.getline(where.file, where.line)) or "getattr(" in line:
             return self._before(name)
         if (where.file, name) not in self._seen:
@@ -84,7 +83,7 @@ class Removed:
 
     def _answer_of_lib(self, name: str) -> Any:
         """Once `np.lib` had many of NumPy's functions, too."""
-        known = name in vars(np) and not name.startswith("_") and _users_line(sys._getframe(1)) is not None
+        known = name in vars(np) and not name.startswith("_") and _users_line() is not None
         return vars(np)[name] if known else self._before_of_lib(name)
 
     def _meant(self, name: str) -> Any:
@@ -102,10 +101,7 @@ class Removed:
         return taken
 
 
-def _users_line(frame: FrameType | None) -> Where | None:
+def _users_line() -> Where | None:
     """The line that asks, where it is a user's: libraries look for names of older NumPys themselves."""
-    while frame is not None and (is_ours(frame.f_code.co_filename) or "importlib" in frame.f_code.co_filename):
-        frame = frame.f_back
-    if frame is None or not is_user_code(frame.f_code.co_filename):
-        return None
-    return Where(frame.f_code.co_filename, frame.f_lineno)
+    frame = asking_user(sys._getframe(1), lambda file: is_ours(file) or "importlib" in file)
+    return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import asking_user, is_ours, is_user_code
 from dout.trace.program.guarded_lines import is_guarded
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
@@ -63,7 +63,7 @@ class _Finder(Loader):
         top = name.partition(".")[0]
         if top in self.made or name.rpartition(".")[0] in self.made:
             return self._standing(name)
-        frame = _importing(sys._getframe(1))
+        frame = asking_user(sys._getframe(1), lambda file: file.startswith("<frozen") or is_ours(file))
         if frame is None or _is_expected(frame):
             return None
         if path is not None:  # a part of a package of the user's: it may not have been built
@@ -133,13 +133,3 @@ def _is_expected(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _importing(frame: FrameType | None) -> FrameType | None:
-    """The frame whose `import` asks: the user's; None where a library imports for itself."""
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith("<frozen") and not is_ours(file):
-            return frame if is_user_code(file) else None
-        frame = frame.f_back
-    return None

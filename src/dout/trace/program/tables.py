@@ -33,6 +33,11 @@ def column(items: Any) -> Any:
     return np.ndarray.view(array.astype(object) if array.dtype.kind in "US" else array, Column)
 
 
+def _bare(items: Any) -> Any:
+    """The same memory as NumPy's own kind of array; anything else as it is."""
+    return np.ndarray.view(items, np.ndarray) if isinstance(items, Column) else items
+
+
 def _to_numpy(item: Any, dtype: Any = None, **options: Any) -> Any:
     """As `values`, of that type."""
     return item.values if dtype is None else item.values.astype(dtype)
@@ -56,7 +61,7 @@ def _itself(item: Any, *args: Any, **options: Any) -> Any:
 
 
 _OF_COLUMNS: dict[str, Any] = {
-    "values": property(lambda items: np.ndarray.view(items, np.ndarray)),
+    "values": property(_bare),
     "index": property(lambda items: np.arange(len(items))),
     "iloc": property(_itself), "loc": property(_itself), "reset_index": _itself,
     "to_numpy": _to_numpy, **dict.fromkeys(("toarray", "todense"), _to_numpy),  # as a sparse array is asked
@@ -132,7 +137,7 @@ class Table:
 
     def of_rows(self, rows: Any) -> Table:
         """The same columns, of these rows."""
-        return self.each(lambda items: items[rows.values if isinstance(rows, Column) else rows])
+        return self.each(lambda items: items[_bare(rows)])
 
     def each(self, change: Callable[[Any], Any]) -> Table:
         """Each column changed."""
@@ -215,7 +220,7 @@ def _acting(name: str) -> Callable[..., Any]:
 
 
 _OF_TABLES: dict[str, Any] = {
-    "columns": property(lambda table: np.array(list(table), dtype=object), Table.__setattr__),
+    "columns": property(lambda table: np.array(list(table), dtype=object)),
     "values": property(_values), "to_numpy": _to_numpy,
     "shape": property(lambda table: (len(table), len(table._columns))),
     "index": property(lambda table: np.arange(len(table))),
@@ -266,8 +271,7 @@ class _Places:
     def _meant(self, key: Any) -> tuple[Any, list[Any], bool]:
         """The rows, the names of the columns, and whether it is one of them alone."""
         rows, which = key if isinstance(key, tuple) else (key, slice(None))
-        rows = rows.values if isinstance(rows, Column) else rows
-        every = list(self.table)
+        rows, every = _bare(rows), list(self.table)
         if not self.by_name:
             found = np.array(every, dtype=object)[which]
             return rows, list(np.atleast_1d(found)), np.ndim(found) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Node, evaluate
+from dout.run import mapped
 from dout.trace.model.recorded import Draw, RecordedRun
 from dout.trace.model.replay import is_number, same_bits
 from dout.trace.tracer.random_draws import ONE
@@ -46,7 +47,8 @@ def redrawn(trace: _Run, seed: int | None = None) -> _Run:
         if node in trace.steered and not _steers_alike(data[node], trace.data[node]):
             raise _another(node, "would steer the program elsewhere")
     ends = iter([data[node] for node in trace.graph.outputs.values()])
-    return replace(trace, data=data, outputs=_filled(trace.outputs, ends), stored=None)
+    outputs = mapped(trace.outputs, lambda part: next(ends) if is_number(part) else part)
+    return replace(trace, data=data, outputs=outputs, stored=None)
 
 
 def _again(draw: Draw, sources: Mapping[str, Any], node: Node, known: Any) -> Any:
@@ -66,13 +68,3 @@ def _steers_alike(new: Any, old: Any) -> bool:
 def _another(node: Node, what: str) -> UnsupportedError:
     at = f", at {node.where}" if node.where else ""
     return UnsupportedError(f"drawn anew, {node.primitive} {what}{at}; trace it again")
-
-
-def _filled(item: Any, values: Iterator[Any]) -> Any:
-    """The outputs as they were given, with these numbers and arrays in them."""
-    if isinstance(item, dict):
-        return {key: _filled(part, values) for key, part in item.items()}
-    if isinstance(item, list | tuple):
-        parts = [_filled(part, values) for part in item]
-        return tuple.__new__(type(item), parts) if isinstance(item, tuple) else parts
-    return next(values) if is_number(item) else item

@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.shape import same_layout
-from dout.run import deep_copy, flat, global_states, quiet
+from dout.run import deep_copy, flat, global_states, mapped, quiet
 from dout.run.held_objects import generators
 from dout.trace.model.recorded import Event
 from dout.trace.model.replay import same_bits
@@ -89,9 +89,7 @@ def _specialised(trace: Trace) -> Event:
 
 def _entering(item: Any, given: Mapping[Node, Any]) -> Any:
     """An argument with the values of its nodes, each a copy."""
-    if type(item) in (list, tuple):
-        return type(item)([_entering(part, given) for part in item])
-    return _copy(given[item]) if isinstance(item, Node) else item
+    return mapped(item, lambda part: _copy(given[part]) if isinstance(part, Node) else part)
 
 
 class _EndlessError(Exception):

@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
-from dout.run import flat
+from dout.run import flat, mapped
 from dout.trace.tracer.traced import Traced, holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def only_whole(item: Any) -> bool:
 
 def as_indices(item: Any) -> Any:
     """Replace traced values by their plain values; for a whole number an event says so."""
-    if type(item) in (list, tuple):
-        return type(item)(map(as_indices, item))
-    if type(item) is dict:
-        return {key: as_indices(part) for key, part in item.items()}
+    return mapped(item, _as_index)
+
+
+def _as_index(item: Any) -> Any:
     if not isinstance(item, Traced):
         return item
     if np.ndim(item.value) == 0 and np.asarray(item.value).dtype.kind in "iub":

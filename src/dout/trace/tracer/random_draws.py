@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dout.graph import INPUT, topological
-from dout.run import flat, is_generator
+from dout.run import flat, is_generator, mapped
 from dout.run.random_states import global_generator
 from dout.trace.model.recorded import Draw
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
@@ -125,11 +125,7 @@ def _drawn(tracer: RunRecord, result: Any, generator: Any, name: str, args: Any,
 
 def _set_apart(item: Any) -> Any:
     """The same, with each array copied, which may change later. Objects of the user's stay: they may refuse a copy."""
-    if type(item) in (list, tuple):
-        return type(item)(map(_set_apart, item))
-    if type(item) is dict:
-        return {key: _set_apart(part) for key, part in item.items()}
-    return item.copy() if isinstance(item, np.ndarray) else item
+    return mapped(item, lambda part: part.copy() if isinstance(part, np.ndarray) else part)
 
 
 def _moves(tracer: RunRecord, item: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dout.graph import Node, Primitive
 from dout.ops import OPERATORS, ArrayStandIn, StandIn
+from dout.run import mapped
 from dout.trace.tracer.shared_memory import Buffer
 
 if TYPE_CHECKING:
@@ -250,19 +251,11 @@ def plain(item: Any) -> Any:
 
 def plain_deep(item: Any) -> Any:
     """`plain`, also inside lists, tuples, dicts and slices. An object without a stand-in comes back itself."""
-    kind = type(item)
-    if kind in (list, tuple):
-        parts = [plain_deep(part) for part in item]
-        return item if all(a is b for a, b in zip(parts, item, strict=True)) else kind(parts)
-    if issubclass(kind, tuple):  # a named one
-        parts = [plain_deep(part) for part in item]
-        return item if all(a is b for a, b in zip(parts, item, strict=True)) else tuple.__new__(kind, parts)
-    if kind is dict:
-        new = {key: plain_deep(part) for key, part in item.items()}
-        return item if all(new[key] is part for key, part in item.items()) else new
-    if kind is slice:
-        return slice(plain(item.start), plain(item.stop), plain(item.step))
-    return plain(item)
+    return mapped(item, _plain_part)
+
+
+def _plain_part(item: Any) -> Any:
+    return slice(plain(item.start), plain(item.stop), plain(item.step)) if type(item) is slice else plain(item)
 
 
 def plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

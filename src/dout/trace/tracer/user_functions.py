@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dout.ops import StandIn
-from dout.run import module_of
+from dout.run import mapped, module_of
 from dout.trace.tracer.traced import plain, plainly
 
 if TYPE_CHECKING:
@@ -88,17 +87,7 @@ def is_jitted(item: Any) -> bool:
 
 def _bare(item: Any) -> Any:
     """Replace stand-ins and tracing functions by the originals, also inside containers; else return the same object."""
-    if isinstance(item, StandIn):
-        return plain(item)
-    if isinstance(item, TracingFunction):
-        return item.__wrapped__
-    if isinstance(item, dict):
-        pairs = {_bare(key): _bare(part) for key, part in item.items()}
-        return item if all(pairs.get(key) is part for key, part in item.items()) else pairs
-    if isinstance(item, list | tuple):
-        parts = [_bare(part) for part in item]
-        return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
-    return item
+    return mapped(item, lambda part: part.__wrapped__ if isinstance(part, TracingFunction) else plain(part))
 
 
 def tracing_function(function: Any) -> TracingFunction:
