@@ -10,6 +10,6 @@ from dout.run.random_states import global_states, is_generator, put_state, seed_
 __all__ = [
     "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of", "central_difference", "copied", "deep_copy",
     "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_generator", "mapped", "module_of",
-    "mro_of", "names_of", "objects_in", "one_or_all", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of",
-    "state_of", "upstream", "vars_of", "weighed",
+    "mro_of", "names_of", "objects_in", "one_or_all", "places", "put_state", "quiet", "run_backward", "seed_global",
+    "size_of", "state_of", "upstream", "vars_of", "weighed",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ def flat(item: Any) -> Iterator[Any]:
 
 def mapped(item: Any, change: Callable[[Any], Any]) -> Any:
     """Nested lists, tuples and dicts with each part inside changed; the very object where no part is another one."""
-    kind = type(item)
+    kind: Any = type(item)
     if kind is dict:
         new = {key: mapped(part, change) for key, part in item.items()}
         return item if all(new[key] is part for key, part in item.items()) else new

@@ -147,8 +147,8 @@ def outputs(
         if node not in needed and may_raise(node):
             found.setdefault(node, f"raises{len(found)}")
     asked = {*found, *(i for node in nodes if node not in needed for i in node.inputs)}
-    for node in (*sizing, *(source for node in nodes if node in asked for source in sized_by.get(node, ()))):
-        found.setdefault(node, f"sizes{len(found)}")
+    for source in (*sizing, *(one for node in nodes if node in asked for one in sized_by.get(node, ()))):
+        found.setdefault(source, f"sizes{len(found)}")
     return {name: node for node, name in found.items()}
 
 
