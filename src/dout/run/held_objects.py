@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dout.ops import StandIn
 from dout.run.attributes import attributes_of, filled_cells
 from dout.run.random_states import is_generator
 
 MOST = 10_000  # places looked at
-_NOT_OPENED = (np.ndarray, np.generic, ModuleType, FunctionType, type, str, bytes, int, float, complex)
+_NOT_OPENED = (np.ndarray, np.generic, StandIn, ModuleType, FunctionType, type, str, bytes, int, float, complex)
 
 
 class HeldPlace(NamedTuple):

@@ -54,40 +54,25 @@ def resized(pixels: Any, size: Any = None, fx: float = 1, fy: float = 1, **optio
     return pixels[down][:, across]
 
 
-class StandingImage:
+def _nothing(*args: Any, **options: Any) -> None:
+    """Nobody sees it here."""
+
+
+_OF_IMAGES: dict[str, Any] = {
+    "size": property(lambda image: image.shape[1::-1]),
+    "width": property(lambda image: image.shape[1]), "height": property(lambda image: image.shape[0]),
+    "mode": property(lambda image: "L" if image.ndim == 2 else "RGB"),
+    "convert": lambda image, mode="RGB", *args, **options: _image(in_channels(image, _MODES.get(mode, 3))),
+    "resize": lambda image, size, *args, **options: _image(resized(image, size)),
+    "getdata": lambda image, *args: np.asarray(image).reshape(-1, *image.shape[2:]),
+    "__enter__": lambda image: image, "__exit__": _nothing, "save": _nothing, "show": _nothing, "close": _nothing,
+}  # fmt: skip
+_Image: Any = type("_Image", (np.ndarray,), _OF_IMAGES)
+
+
+def _image(pixels: Any) -> Any:
     """An image as PIL has it."""
-
-    def __init__(self, pixels: Any) -> None:
-        self.pixels = np.asarray(pixels)
-        self.size = self.pixels.shape[1::-1]
-        self.width, self.height = self.size
-        self.mode = "L" if self.pixels.ndim == 2 else "RGB"
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        return self.pixels.astype(dtype or self.pixels.dtype)
-
-    def __enter__(self) -> StandingImage:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def convert(self, mode: str = "RGB", *args: Any, **options: Any) -> StandingImage:
-        """The same in grey or in colours."""
-        return StandingImage(in_channels(self.pixels, _MODES.get(mode, 3)))
-
-    def resize(self, size: Any, *args: Any, **options: Any) -> StandingImage:
-        """The same in another size."""
-        return StandingImage(resized(self.pixels, size))
-
-    def getdata(self, *args: Any) -> Any:
-        """The pixels, one after the other."""
-        return self.pixels.reshape(-1, *self.pixels.shape[2:])
-
-    def save(self, *args: Any, **options: Any) -> None:
-        """Nothing: nobody sees it here."""
-
-    show = close = save
+    return np.ndarray.view(np.asarray(pixels), _Image)
 
 
 def _read(path: Any, flag: int = 1, *args: Any, **options: Any) -> Any:
@@ -110,7 +95,7 @@ READERS: dict[str, Any] = {
     "skimage.io.imread": lambda path, as_gray=False, **options: in_channels(image_of(str(path)), 1 if as_gray else 3),
     "matplotlib.pyplot.imread": lambda path, *args: image_of(str(path)) / np.float32(255),
     "matplotlib.image.imread": lambda path, *args: image_of(str(path)) / np.float32(255),
-    "PIL.Image.open": lambda path, *args, **options: StandingImage(image_of(str(getattr(path, "name", path)))),
+    "PIL.Image.open": lambda path, *args, **options: _image(image_of(str(getattr(path, "name", path)))),
 }
 HELPERS: dict[str, Any] = {
     "cv2.resize": lambda pixels, dsize, *args, **options: resized(pixels, dsize, **options),
@@ -120,7 +105,7 @@ HELPERS: dict[str, Any] = {
     "cv2.IMREAD_UNCHANGED": -1,
     **{f"cv2.COLOR_{code}": code for code in ("BGR2GRAY", "RGB2GRAY", "BGR2RGB", "RGB2BGR", "GRAY2RGB", "GRAY2BGR")},
     **{f"cv2.INTER_{name}": i for i, name in enumerate(("NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4"))},
-    "PIL.Image.fromarray": lambda pixels, *args: StandingImage(pixels),
+    "PIL.Image.fromarray": lambda pixels, *args: _image(pixels),
 }
 
 

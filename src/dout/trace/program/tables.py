@@ -23,10 +23,6 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {  # as pandas has them: what is bl
 }  # fmt: skip
 
 
-class Column(np.ndarray[Any, Any]):
-    """An array that hands itself out as a column does."""
-
-
 def column(items: Any) -> Any:
     """Items as a column: numbers where all are."""
     array = np.asarray(items)
@@ -75,8 +71,7 @@ _OF_COLUMNS: dict[str, Any] = {
     "head": lambda items, count=5: items[:count],
     **{name: _reduced(name) for name in _REDUCTIONS},
 }  # fmt: skip
-for _name, _item in _OF_COLUMNS.items():
-    setattr(Column, _name, _item)
+Column: Any = type("Column", (np.ndarray,), _OF_COLUMNS)  # an array that hands itself out as a column does
 
 
 class Table:

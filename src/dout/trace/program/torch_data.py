@@ -9,25 +9,20 @@ from typing import Any
 import numpy as np
 
 
-class Tensor(np.ndarray[Any, Any]):
-    """An array that hands itself out as a tensor does."""
-
-
 def _view(tensor: Any, *shape: Any) -> Any:
     """As `reshape`; of a type as NumPy's `view`."""
     is_type = any(isinstance(one, type) for one in shape)
     return np.ndarray.view(tensor, *shape) if is_type else tensor.reshape(*shape)
 
 
-_OF_TENSORS: dict[str, Callable[..., Any]] = {
+_OF_TENSORS: dict[str, Any] = {
     "numpy": lambda tensor: np.ndarray.view(tensor, np.ndarray),
     **dict.fromkeys(("detach", "cpu"), lambda tensor: tensor),
     "float": lambda tensor: tensor.astype(np.float32),
     "size": lambda tensor, axis=None: tensor.shape if axis is None else tensor.shape[axis],
     "view": _view,
 }
-for _name, _method in _OF_TENSORS.items():
-    setattr(Tensor, _name, _method)
+Tensor: Any = type("Tensor", (np.ndarray,), _OF_TENSORS)  # an array that hands itself out as a tensor does
 
 
 class Pictures:

@@ -280,30 +280,18 @@ def ufunc_method(tracer: RunRecord, ufunc: Any, method: str, *args: Any, **optio
 # --- np.c_ and np.r_ --------------------------------------------------------------------------------------------------
 
 
-class TracingConcatenator:
-    """`np.r_` and `np.c_` while a trace runs."""
-
-    def __init__(self, original: Any, current: Callable[[], RunRecord | None]) -> None:
-        self.__wrapped__ = original
-        self._current = current
-
-    def __getitem__(self, key: Any) -> Any:
-        tracer = self._current()
-        return self._joined(key) if tracer is None else tracer.attempt(self._joined, key)
-
-    def _joined(self, key: Any) -> Any:
-        tracer, items = self._current(), key if isinstance(key, tuple) else (key,)
-        if tracer is None or not any(isinstance(item, TracedArray) for item in items):
-            return self.__wrapped__[plain_deep(key)]
-        if any(isinstance(item, str) for item in items):
-            raise tracer.unsupported(f"np.{'c' if self.__wrapped__ is np.c_ else 'r'}_ with a directive")
-        parts = [
-            tracer.source(self.__wrapped__[i], made=True) if isinstance(i, slice) else tracer.array(i) for i in items
-        ]
-        # A plain number takes the dtype of the arrays beside it, as in arithmetic.
-        numbers = [plain(item) for item in items if type(plain(item)) in PYTHON_NUMBERS]
-        arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
-        parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
-        if self.__wrapped__ is np.c_:
-            return _columns(tracer, parts, -1)
-        return _concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)
+def concatenated(tracer: RunRecord, original: Any, key: Any) -> Any:
+    """`np.r_[key]` and `np.c_[key]` of traced arrays."""
+    items = key if isinstance(key, tuple) else (key,)
+    if not any(isinstance(item, TracedArray) for item in items):
+        return original[plain_deep(key)]
+    if any(isinstance(item, str) for item in items):
+        raise tracer.unsupported(f"np.{'c' if original is np.c_ else 'r'}_ with a directive")
+    parts = [tracer.source(original[i], made=True) if isinstance(i, slice) else tracer.array(i) for i in items]
+    # A plain number takes the dtype of the arrays beside it, as in arithmetic.
+    numbers = [plain(item) for item in items if type(plain(item)) in PYTHON_NUMBERS]
+    arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
+    parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
+    if original is np.c_:
+        return _columns(tracer, parts, -1)
+    return _concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from threading import get_ident
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
 from dout.graph import Node
 from dout.ops import StandIn
-from dout.run import attributes_of, flat
+from dout.run import flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.tracer.traced import TracedArray
@@ -26,7 +27,7 @@ MOST = 50_000  # nodes that are recorded of a round
 MOST_BYTES = 2_000_000_000  # of their values
 _WIDER = 2  # times as much of a call that is under way
 _LONG = "what ran before is not shown: it is long, and no backward is in it"
-_DEEP, _WIDE = 3, 1_000  # levels of a layer's attributes, and parts of each, in which arrays are looked for
+_MOST_HELD = 10_000  # places in a layer in which arrays are looked for
 
 
 @attempting
@@ -109,8 +110,9 @@ class ScriptTracer(Tracer):
 
     def met_state(self, attributes: Mapping[str, Any]) -> None:
         """Told of a layer's attributes: arrays that were made while nothing was recorded are inputs."""
-        for array in _arrays_in(attributes, 0) if self._woken else ():
-            if id(array) not in self.known and array.dtype.kind in "biufc":
+        for place in islice(places(attributes), _MOST_HELD) if self._woken else ():
+            array = place.item
+            if type(array) is np.ndarray and id(array) not in self.known and array.dtype.kind in "biufc":
                 self.source(array)
 
     def single(self, item: Any) -> Any:
@@ -196,18 +198,6 @@ def _lasting(item: Any) -> Any:
         return tuple(map(_lasting, item))
     once = isinstance(item, Iterator) and not isinstance(item, StandIn) and not hasattr(item, "read")  # no file
     return list(item) if once else item
-
-
-def _arrays_in(item: Any, depth: int) -> Iterator[np.ndarray[Any, Any]]:
-    """The arrays in an object's attributes, in lists and dicts, and in objects of the user's in those."""
-    if type(item) is np.ndarray:
-        yield item
-    elif depth <= _DEEP and not isinstance(item, StandIn):
-        parts = item.values() if isinstance(item, Mapping) else item if type(item) in (list, tuple) else ()
-        if not parts and not isinstance(item, type) and type(item).__module__ not in ("builtins", "numpy"):
-            parts = attributes_of(item).values()
-        for part in list(parts)[:_WIDE]:
-            yield from _arrays_in(part, depth + 1)
 
 
 def _asking_library() -> str:

@@ -14,11 +14,10 @@ from dout.ops import PRIMITIVES, StandIn, special
 from dout.ops.shape import memory_order
 from dout.run import names_of
 from dout.trace.model import user_source
-from dout.trace.tracer.composed import TracingConcatenator
+from dout.trace.tracer.composed import concatenated
 from dout.trace.tracer.random_draws import generator_of
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
 from dout.trace.tracer.user_functions import (
-    JittedFunction,
     TracingFunction,
     current,
     is_function,
@@ -126,27 +125,25 @@ class _GeneratorType(type):
         return tracer.generator(generator)
 
 
-class TracingRandomState(metaclass=_GeneratorType):
-    """`np.random.RandomState` while a trace runs: its generators record their draws."""
-
-    real = staticmethod(lambda: np.random.RandomState)  # numpy.random is loaded late
-
-
-class TracingGenerator(metaclass=_GeneratorType):
-    """`np.random.Generator` while a trace runs: its generators record their draws."""
-
-    real = staticmethod(lambda: np.random.Generator)
+_GENERATORS = {  # while a trace runs, generators of these classes record their draws; numpy.random is loaded late
+    "RandomState": _GeneratorType("RandomState", (), {"real": staticmethod(lambda: np.random.RandomState)}),
+    "Generator": _GeneratorType("Generator", (), {"real": staticmethod(lambda: np.random.Generator)}),
+}
 
 
-class TracingGrid:
-    """`np.mgrid` and `np.ogrid` while a trace runs: their arrays belong to the trace."""
+class TracingIndex:
+    """`np.r_`, `np.c_`, `np.mgrid` and `np.ogrid` while a trace runs: their arrays belong to the trace."""
 
     def __init__(self, original: Any) -> None:
         self.__wrapped__ = original
 
     def __getitem__(self, key: Any) -> Any:
         tracer = current()
-        return self.__wrapped__[key] if tracer is None else tracer.call(self.__wrapped__.__getitem__, (key,), {})
+        if tracer is None:
+            return self.__wrapped__[plain_deep(key)]
+        if self.__wrapped__ is np.r_ or self.__wrapped__ is np.c_:
+            return tracer.attempt(concatenated, tracer, self.__wrapped__, key)
+        return tracer.call(self.__wrapped__.__getitem__, (key,), {})
 
 
 class TracingIterator:
@@ -170,27 +167,19 @@ class TracingIterator:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__wrapped__ if name in self._PLACES else self._read(), name)
 
-    def __getitem__(self, key: Any) -> Any:
-        return self._read()[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._read()[key] = plain(value)
-
-    def __iter__(self) -> Any:
-        return iter(self._read())
-
-    def __next__(self) -> Any:
-        return next(self._read())
-
     def __enter__(self) -> TracingIterator:
         self.__wrapped__.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> Any:
-        return self.__wrapped__.__exit__(*error)
 
-    def __len__(self) -> int:
-        return len(self.__wrapped__)
+def _of_iterator(name: str, *, reads: bool = True) -> Callable[..., Any]:
+    return lambda self, *args: getattr(self._read() if reads else self.__wrapped__, name)(*map(plain, args))
+
+
+for _name in ("__getitem__", "__setitem__", "__iter__", "__next__"):
+    setattr(TracingIterator, _name, _of_iterator(_name))
+for _name in ("__exit__", "__len__"):
+    setattr(TracingIterator, _name, _of_iterator(_name, reads=False))
 
 
 class TracingVectorize(np.vectorize):
@@ -247,9 +236,6 @@ class TracingConversion:
         return self.__wrapped__(*args, **kwargs)
 
 
-_GENERATORS = {"RandomState": TracingRandomState, "Generator": TracingGenerator}
-
-
 class TracingModule(ModuleType):
     """A module whose functions record while a trace runs."""
 
@@ -275,10 +261,8 @@ class TracingModule(ModuleType):
             item = TracingVectorize
         elif item is np.nditer:
             item = TracingIterator
-        elif item is np.mgrid or item is np.ogrid:
-            item = TracingGrid(item)
-        elif item is np.r_ or item is np.c_:
-            item = TracingConcatenator(item, current)
+        elif any(item is one for one in (np.mgrid, np.ogrid, np.r_, np.c_)):
+            item = TracingIndex(item)
         self.__dict__[name] = item
         return item
 
@@ -332,7 +316,7 @@ def tracing_version(item: Any) -> Any:
             learn()
         return _modules.get(id(item), item)
     if is_jitted(item):
-        return JittedFunction(item)
+        return tracing_function(item)
     return _functions.get(id(item), item) if callable(item) else item
 
 

@@ -52,31 +52,21 @@ class TracingFunction:
 
 
 class PlainFunction(TracingFunction):
-    """A function of the standard library that takes numbers out of its arguments in C: it gets plain ones."""
+    """A function that takes numbers out of its arguments in C, of the standard library or compiled by Numba."""
 
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the call. Unless it turns numbers into text, they leave the trace, and an event says so."""
-        given = (args, kwargs)
-        bare, tracer, module = _bare(given), current(), self.__wrapped__.__module__.lstrip("_")
-        if tracer is not None and bare is not given and not module.startswith("json"):
-            tracer.note("escape", f"{module}.{self.__wrapped__.__name__} took a traced value as a plain number")
-        return self.__wrapped__(*bare[0], **bare[1])
-
-
-class JittedFunction(PlainFunction):
-    """A function compiled by Numba: it takes real arrays alone, and no node records its steps."""
-
-    __slots__ = ()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the call, and note that its steps are not known."""
-        tracer, name = current(), getattr(self.__wrapped__, "__name__", "a function")
-        if tracer is not None:
+        """Make the call with plain numbers. If they leave the trace, or its steps are not known, an event says so."""
+        given, tracer = (args, kwargs), current()
+        bare, name = mapped(given, _bare), getattr(self.__wrapped__, "__name__", "a function")
+        if tracer is not None and is_jitted(self.__wrapped__):
             tracer.note("escape", f"it calls {name}, compiled by Numba, which dout does not see into")
-        args, kwargs = _bare((args, kwargs))
-        return self.__wrapped__(*args, **kwargs)
+        elif tracer is not None and bare is not given:
+            module = self.__wrapped__.__module__.lstrip("_")
+            if not module.startswith("json"):  # it turns them into text
+                tracer.note("escape", f"{module}.{name} took a traced value as a plain number")
+        return self.__wrapped__(*bare[0], **bare[1])
 
 
 def is_jitted(item: Any) -> bool:
@@ -86,14 +76,14 @@ def is_jitted(item: Any) -> bool:
 
 
 def _bare(item: Any) -> Any:
-    """Replace stand-ins and tracing functions by the originals, also inside containers; else return the same object."""
-    return mapped(item, lambda part: part.__wrapped__ if isinstance(part, TracingFunction) else plain(part))
+    """The original of a stand-in or a tracing function, and anything else as it is."""
+    return item.__wrapped__ if isinstance(item, TracingFunction) else plain(item)
 
 
 def tracing_function(function: Any) -> TracingFunction:
     """The version of a library's function that the user's modules see while a trace runs."""
-    plainly = (getattr(function, "__module__", None) or "").partition(".")[0] in _PLAIN
-    return PlainFunction(function) if plainly else TracingFunction(function)
+    in_c = (getattr(function, "__module__", None) or "").partition(".")[0] in _PLAIN or is_jitted(function)
+    return PlainFunction(function) if in_c else TracingFunction(function)
 
 
 def is_function(item: Any) -> bool:
