@@ -21,7 +21,8 @@ def exact(value: Any) -> Any:
         if value.dtype.kind == "f":
             return _each_ball(value.astype(float)) if value.shape else ball(value.item())
         if value.dtype == object:
-            return value if not value.shape or _are_balls(value) else _each_ball(value)
+            are_balls = not value.shape or set(map(type, value.ravel().tolist())) <= {arb}
+            return value if are_balls else _each_ball(value)
         return value
     if isinstance(value, float | np.floating):
         return arb(float(value))
@@ -53,10 +54,6 @@ def as_objects(function: Callable[..., Any], inputs: int = 1) -> Callable[..., A
     """`function` of elements, applied to arrays; one number stays one number."""
     each: Callable[..., Any] = np.frompyfunc(function, inputs, 1)
     return each
-
-
-def _are_balls(value: np.ndarray[Any, Any]) -> bool:
-    return set(map(type, value.ravel().tolist())) <= {arb}
 
 
 _each_ball = as_objects(ball)

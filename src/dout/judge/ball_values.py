@@ -57,7 +57,10 @@ class Balls:
                 raise NoRuleError(f"{node.primitive}: {error}") from None
         else:
             value = node.primitive.apply(values, node.static)
-        return exact(value) if is_float(node) and not _only_moves(node) else value
+        only_moves = node.primitive in _MOVES and is_float(
+            node.inputs[0]
+        )  # balls then, as these; a look at each takes time
+        return exact(value) if is_float(node) and not only_moves else value
 
     def order(self, node: Node, a: Any, b: Any) -> int:
         """-1, 0 or 1 as a is below, equal to or above b; a kink where a small step might change that."""
@@ -69,11 +72,6 @@ class Balls:
             self.kinks.add(node)
             sign = (float(a.mid()) > float(b.mid())) - (float(a.mid()) < float(b.mid()))
         return int(sign)
-
-
-def _only_moves(node: Node) -> bool:
-    """Whether every element of a value is one of its inputs': balls then, as these are. To look at each takes time."""
-    return node.primitive in _MOVES and is_float(node.inputs[0])
 
 
 _MOVES = primitives("getitem reshape ravel transpose broadcast_to setitem add_at scatter")

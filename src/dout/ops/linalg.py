@@ -118,14 +118,10 @@ def _inverse(x: Any, unknown: bool = False) -> Any:
         return np.full(x.shape, np.nan, x.dtype)
 
 
-def _inverse_backward(dout: Any, out: Any, x: Any, unknown: bool = False) -> Any:
-    return -np.matmul(np.matmul(_swap(out), dout), _swap(out))
-
-
 inverse: Primitive = define(
     "inv",
     forward=_inverse,
-    backward=_inverse_backward,
+    backward=lambda dout, out, x, unknown=False: -np.matmul(np.matmul(_swap(out), dout), _swap(out)),
     infer=shaped(lambda x, unknown=False: x),
     calls={np.linalg.inv: lambda a: ((a,), {})},
     symbol="⁻¹",

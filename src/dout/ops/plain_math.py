@@ -6,7 +6,7 @@ An array of one element counts as the number in it, as `math` itself takes it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -108,14 +108,10 @@ def _log_backward(dout: Any, out: Any, x: Any, *base: Any) -> tuple[Any, ...]:
     return dout / (x * whole), -dout * out / (base[0] * whole)
 
 
-def _log_arguments(*inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return _numbers(2 if len(inputs) == 2 else 1)(*inputs)
-
-
 _define(
     math.log,
     backward=_log_backward,
-    calls={math.log: _log_arguments},
+    calls={math.log: lambda *inputs: _numbers(2 if len(inputs) == 2 else 1)(*inputs)},
     symbol="log",
     latex=r"\log {0}",
     says="divide by the input",
@@ -148,10 +144,6 @@ _define(
 )
 
 
-def _sum_arguments(numbers: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return tuple(map(_number, numbers)), {}
-
-
 def _sum_of(*numbers: Any) -> float:
     return math.fsum(numbers)
 
@@ -162,7 +154,7 @@ define(
     python=_sum_of,
     backward=lambda dout, out, *inputs: tuple(dout for _ in inputs),
     infer=_gives(float),
-    calls={math.fsum: _sum_arguments},
+    calls={math.fsum: lambda numbers: (tuple(map(_number, numbers)), {})},
     symbol="Σ",
     latex=r"{0} + \dots",
     says="pass dout on to every input",

@@ -119,10 +119,6 @@ def _tiles(shape: Shape, reps: Shape) -> tuple[Shape, Shape]:
     return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + tuple(max(r, 0) for r in reps)
 
 
-def _tile_shape(x: Shape, reps: Shape) -> Shape:
-    return tuple(a * b for a, b in zip(*_tiles(x, reps), strict=True))
-
-
 def _tile_backward(dout: Any, out: Any, x: Any, reps: Shape) -> Any:
     shape, reps = _tiles(x.shape, reps)
     apart = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
@@ -133,7 +129,7 @@ tile = define(
     "tile",
     forward=np.tile,
     backward=_tile_backward,
-    infer=moved(_tile_shape),
+    infer=moved(lambda x, reps: tuple(a * b for a, b in zip(*_tiles(x, reps), strict=True))),
     calls={np.tile: lambda x, reps: ((x,), {"reps": asked_shape(reps)})},
     symbol="tile",
     latex=r"\operatorname{{tile}} {0}",

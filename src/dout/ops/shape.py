@@ -93,10 +93,6 @@ def _reshape_function(x: Any, shape: Any, order: str = "C") -> tuple[tuple[Any],
     return _ordered(x, order, shape=whole)
 
 
-def _reshape_method(x: Any, *shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
-    return _reshape_function(x, shape[0] if len(shape) == 1 else shape, order)
-
-
 def _one_axis(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
     return (math.prod(inputs[0].shape),), np.dtype(inputs[0].dtype)
 
@@ -108,7 +104,9 @@ reshape = define(
     infer=as_asked,
     write_back=lambda base, changed, shape, order="C": np.reshape(changed, base.shape, order=order),
     calls={np.reshape: _reshape_function},
-    methods={"reshape": _reshape_method},
+    methods={
+        "reshape": lambda x, *shape, order="C": _reshape_function(x, shape[0] if len(shape) == 1 else shape, order)
+    },
     symbol="reshape",
     latex=r"\operatorname{{reshape}} {0}",
     says="reshape dout back",

@@ -191,8 +191,12 @@ class _Factoring:
             return None
         product = self.product_of(x)
         keeps = bool(node.static.get("keepdims"))
-        axes = node.static.get("axis")
-        out = {f: p for f, p in product.powers.items() if not f.shape or (keeps and _is_flat(f.shape, x.shape, axes))}
+        along = axes_of(node.static.get("axis"), len(x.shape))
+        out = {
+            f: p
+            for f, p in product.powers.items()
+            if not f.shape or (keeps and all(over(f.shape, x.shape)[a] == 1 for a in along))
+        }
         inside = Counter({f: p for f, p in product.powers.items() if f not in out})
         if (not out and product.number == 1) or not any(power > 0 for power in inside.values()):
             return None
@@ -285,11 +289,6 @@ def _count(node: Node) -> int:
     return math.prod(shape[a] for a in axes_of(node.static.get("axis"), len(shape)))
 
 
-def _is_flat(small: Shape, shape: Shape, axes: Any) -> bool:
-    """Whether an array of shape `small` is the same along some axes of the shape it is repeated to."""
-    return all(over(small, shape)[a] == 1 for a in axes_of(axes, len(shape)))
-
-
 def _has_inner_literal(node: Node) -> bool:
     return any(i.primitive in PRODUCTS and any(is_literal(j) for j in i.inputs) for i in node.inputs)
 
@@ -306,11 +305,6 @@ def _same_text(one: Node, other: Node) -> bool:
         return bool(one.static["value"] == other.static["value"])
     products = one.primitive is other.primitive and one.primitive in PRODUCTS
     return products and all(_same_text(a, b) for a, b in zip(one.inputs, other.inputs, strict=True))
-
-
-def _choice(factoring: _Factoring, node: Node) -> Node | None:
-    """A choice in a shorter form."""
-    return slope_of_power(node) or extreme(node) or _out_of_choice(factoring, node)
 
 
 def _out_of_choice(factoring: _Factoring, node: Node) -> Node | None:
@@ -368,15 +362,15 @@ def _in_shape(factoring: _Factoring, x: Node, shape: Shape) -> Node | None:
     return replace(x, inputs=tuple(inputs), shape=shape) if len(inputs) == len(x.inputs) else None
 
 
-def _power(factoring: _Factoring, node: Node) -> Node | None:
-    """X ** 1."""
-    x, exponent = node.inputs
-    return x if exponent.primitive is CONSTANT and exponent.static["value"] == 1 else None
+def _is_one(node: Node) -> bool:
+    return node.primitive is CONSTANT and bool(node.static["value"] == 1)
 
 
 _RULES: dict[Primitive, Any] = by_primitive({
     "multiply": _Factoring.product, "divide": _Factoring.product, "negative": _Factoring.product,
-    "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum, "pow": _power, "power": _power,
-    "where": _choice, "transpose": _turned_product,
+    "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum,
+    **dict.fromkeys(("pow", "power"), lambda factoring, node: node.inputs[0] if _is_one(node.inputs[1]) else None),
+    "where": lambda factoring, node: slope_of_power(node) or extreme(node) or _out_of_choice(factoring, node),
+     "transpose": _turned_product,
     "reshape": _reshaped,
 })  # fmt: skip

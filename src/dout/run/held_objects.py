@@ -54,20 +54,15 @@ def _inside(path: str, holder: Any, ours: bool) -> Iterator[HeldPlace]:
         for key, item in list(attributes.items()):
             if ours or not key.startswith("_dout_"):  # an adapter's: what the caller of such a layer keeps
                 yield HeldPlace(f"{path}.{key}", item, partial(attributes.__setitem__, key))
-        for cls in type(holder).__mro__:
-            for key in _slots(cls):
-                if hasattr(holder, key) and key not in attributes:
+        for cls in users_classes(holder):
+            slots = cls.__dict__.get("__slots__", ())
+            for key in (slots,) if issubclass(type(slots), str) else slots:
+                if not key.startswith("__") and hasattr(holder, key) and key not in attributes:
                     yield HeldPlace(f"{path}.{key}", getattr(holder, key), partial(setattr, holder, key))
 
 
 def _nowhere(new: Any) -> None:
     """For what stands in a tuple."""
-
-
-def _slots(cls: type) -> tuple[str, ...]:
-    names = cls.__dict__.get("__slots__", ()) if cls.__module__ != "builtins" else ()
-    names = (names,) if issubclass(type(names), str) else tuple(names)
-    return tuple(name for name in names if not name.startswith("__"))
 
 
 def arrays(layer: Any) -> dict[str, np.ndarray[Any, Any]]:

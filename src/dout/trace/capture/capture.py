@@ -191,6 +191,7 @@ class _Run:
         nodes = tuple(node for node in tracer.nodes if node in needed or node in tracer.draws)
         data = Data({node: tracer.data[node] for node in nodes if node in tracer.data})
         names = ValueNames(tracer, nodes)
+        lost = next((event for event in tracer.events if event.kind in LOSSES), None)
         origins = {node for _, node in self.holdings.entered.values()}
         came = [(self.holdings.came_as(item), item) for item in tracer.identified]
         identities = {node: id(item.value) for node, item in came if node is not None}
@@ -220,12 +221,8 @@ class _Run:
             codes=frozenset(calls.codes),
             hushed=tracer.hushed,
             why_not=self._why_not(nodes, made, calls),
-            no_gradient=self._no_gradient(),
+            no_gradient=tracer.refused or (EscapeError(f"no gradient can be given: {lost}") if lost else None),
         )
-
-    def _no_gradient(self) -> DoutError | None:
-        lost = next((event for event in self.tracer.events if event.kind in LOSSES), None)
-        return self.tracer.refused or (EscapeError(f"no gradient can be given: {lost}") if lost else None)
 
     def _why_not(self, nodes: tuple[Node, ...], made: frozenset[Node], calls: Calls) -> str | None:
         tracer = self.tracer

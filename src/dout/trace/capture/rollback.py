@@ -58,7 +58,7 @@ class Before:
         self.seen = [*map(plain, given), *(plain(item) for _, _, item in state.swaps.visited)]
         self.back: list[Callable[[], Any]] = [undo for holder in state.swaps.holders for undo in containers(holder)]
         self.back += [undo for item in self.seen if type(item) in (set, bytearray) for undo in containers(item)]
-        self.put_states_back = kept_states(_generators(tracer))
+        self.put_states_back = kept_states(filter(None, [*tracer.met, global_generator()]))
 
     def undo(self, entered: dict[Any, tuple[Any, Node]], calls: Calls) -> bool:
         """Undo the effects of the run. If that is impossible, undo nothing and return False."""
@@ -87,13 +87,6 @@ class Before:
         if not tracer.recording and any(not LASTING.isdisjoint(code.co_names) for code in calls.codes):
             return False  # it does not tell any more
         return not any(hasattr(type(item), "__next__") for item in self.seen)
-
-
-def _generators(tracer: Yielding) -> Iterator[Any]:
-    yield from tracer.met
-    known = global_generator()
-    if known is not None:
-        yield known
 
 
 def _fill(array: Any, content: Any) -> None:

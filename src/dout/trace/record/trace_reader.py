@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.errors import DocumentError, visible
 from dout.files import regular
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where
+from dout.graph import CONSTANT, INPUT, Graph, Node, Where
 from dout.ops import PRIMITIVES
 from dout.ops.operators import Slot
 from dout.ops.reduce import PLACES
@@ -135,7 +135,9 @@ class _Reader:
         _sure(made["output"] == identity, "a value names a node that made another value")
         inputs = tuple(self.nodes[i] for i in made["inputs"])
         static = {_text(key): decode_static(item) for key, item in made.get("static", {}).items()}
-        node = Node(_primitive(made), inputs, static, shape, dtype, _where(made))
+        name = _text(made["primitive"])
+        _sure(name in PRIMITIVES, f"no primitive is named {_short(name)}")
+        node = Node(PRIMITIVES[name], inputs, static, shape, dtype, _where(made))
         _check_static(node)
         return node
 
@@ -224,12 +226,6 @@ def _shape(item: Any) -> tuple[int, ...]:
     shape = tuple(_whole(n) for n in item)
     _sure(len(shape) <= 64 and math.prod(shape) < 1 << 62, "no array has such a shape")
     return shape
-
-
-def _primitive(entry: dict[str, Any]) -> Primitive:
-    name = _text(entry["primitive"])
-    _sure(name in PRIMITIVES, f"no primitive is named {_short(name)}")
-    return PRIMITIVES[name]
 
 
 def _check_static(node: Node) -> None:

@@ -27,6 +27,7 @@ _PARTS = (
     dict, list, deque, tuple, FunctionType, MethodType, staticmethod, classmethod, partial, SimpleNamespace,
     MappingProxyType,
 )  # fmt: skip
+_SETTINGS = ("argparse", "Namespace")  # objects of this class are nothing but the user's settings
 CACHE = type(lru_cache(len))
 _OF_TYPES = frozenset(name for name, item in vars(type).items() if hasattr(type(item), "__set__"))  # cls.__name__
 
@@ -72,7 +73,7 @@ class Reach:
             return self.is_users(item)
         if kind is FunctionType and not anyone:
             return "__recorded__" in item.__dict__ or is_user_code(item.__code__.co_filename)
-        if issubclass(kind, _PARTS) or self.is_users(kind) or _is_settings(kind):
+        if issubclass(kind, _PARTS) or self.is_users(kind) or (module_of(kind), kind.__name__) == _SETTINGS:
             return True
         if issubclass(kind, np.ndarray):
             return anyone and item.dtype == object
@@ -110,7 +111,8 @@ class Reach:
         elif issubclass(kind, partial):
             yield Place("func", "", holder.func, nowhere)
             yield Place("keywords", "", holder.keywords, nowhere)
-            yield Place("args", "args", holder.args, lambda new: partial.__setstate__(holder, _state(holder, new)))  # type: ignore[attr-defined]
+            put = lambda new: partial.__setstate__(holder, (holder.func, new, holder.keywords, attributes_of(holder)))  # type: ignore[attr-defined]  # noqa: E731
+            yield Place("args", "args", holder.args, put)
         elif kind is MappingProxyType:
             yield from (Place("", "", inside, nowhere) for inside in gc.get_referents(holder))
         elif issubclass(kind, CACHE):
@@ -166,11 +168,6 @@ def is_rewritten(before: tuple[Any, ...], now: tuple[Any, ...], kind: type) -> b
     return not all(map(operator.is_, before, now)) or (len(before) != len(now) and not grown)
 
 
-def _is_settings(kind: type) -> bool:
-    """Whether objects of a library's class are nothing but the user's settings."""
-    return module_of(kind) == "argparse" and kind.__name__ == "Namespace"
-
-
 def _attributes(attributes: Iterable[Any], put: Callable[[Any, Any], Any], *, dunder: bool = False) -> Iterator[Place]:
     for key, item in list(attributes.items()):  # type: ignore[attr-defined]
         if dunder or (isinstance(key, str) and not is_special(key)):
@@ -218,10 +215,6 @@ def remembered(cached: Any) -> Iterator[Any]:
             table and "_lru_list_elem" in {type(part).__name__ for part in item.values()}
         ):
             yield item
-
-
-def _state(call: Any, args: Any) -> tuple[Any, ...]:
-    return call.func, args, call.keywords, attributes_of(call)
 
 
 def _text(key: Any) -> str:

@@ -64,7 +64,9 @@ def recording(
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         tracer = current() or woken()
         methods = methods_of(type(self))
-        if tracer is None or methods is None or _is_super_call(tracer, kind, self):
+        if tracer is None or methods is None:
+            return original(self, *args, **kwargs)
+        if tracer.stack and tracer.stack[-1].instance is self and tracer.stack[-1].kind == kind:  # it calls its super's
             return original(self, *args, **kwargs)
         if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
             return original(self, *args, **kwargs)
@@ -103,10 +105,6 @@ def _with_self(signature: inspect.Signature) -> inspect.Signature:
     if parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
         parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
     return signature.replace(parameters=parameters)
-
-
-def _is_super_call(tracer: Tracer, kind: str, instance: Any) -> bool:
-    return bool(tracer.stack) and tracer.stack[-1].instance is instance and tracer.stack[-1].kind == kind
 
 
 def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
@@ -224,7 +222,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         return
     call.span = (call.span[0], len(tracer.nodes))
     items = result if type(result) in (list, tuple) else (result,)
-    call.outputs = tuple(_result_node(tracer, item) for item in items)
+    call.outputs = tuple(tracer.node_of(i) if isinstance(i, Traced) or is_number(i) else None for i in items)
     call.done = True
     names = user_source.assigned_name(site) if user_source.in_user_code(site) else None
     for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
@@ -242,11 +240,12 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             if returned > given:
                 tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
             found = pairs(call.match.held, attributes_of(call.instance))
+            then = call.match.held_nodes  # whatever was written into its memory since
             parameters = (
                 Parameter(
-                    pair.name, _node_then(tracer, call.match, pair.parameter), tracer.node_of(pair.gradient), pair.by
+                    p.name, then.get(id(p.parameter)) or tracer.node_of(p.parameter), tracer.node_of(p.gradient), p.by
                 )
-                for pair in found
+                for p in found
             )
             made = set(tracer.nodes[slice(*call.match.span)])  # by forward: drawn when it first saw its input
             call.parameters = tuple(p for p in parameters if p.node.primitive is INPUT or p.node not in made)
@@ -261,15 +260,6 @@ def _kept(attributes: Mapping[str, Any]) -> Iterable[tuple[str, Traced]]:
             yield from ((f"{key}[{i}]", part) for i, part in enumerate(item) if isinstance(part, Traced))
         elif type(item) is dict:
             yield from ((str(name), part) for name, part in item.items() if isinstance(part, Traced))
-
-
-def _node_then(tracer: Tracer, forward: OpenCall, parameter: Any) -> Node:
-    """The node a parameter had when forward began, whatever was written into its memory since."""
-    return forward.held_nodes.get(id(parameter)) or tracer.node_of(parameter)
-
-
-def _result_node(tracer: Tracer, item: Any) -> Node | None:
-    return tracer.node_of(item) if isinstance(item, Traced) or is_number(item) else None
 
 
 def _match(tracer: Tracer, backward: OpenCall) -> None:

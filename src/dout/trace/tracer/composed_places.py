@@ -146,14 +146,11 @@ def as_strided(
             "np.lib.stride_tricks.as_strided out of C order",
             "np.lib.stride_tricks.sliding_window_view(x, window)[::step]",
         )
-    places = sum((np.arange(n) * (s // size)).reshape(-1, *[1] * k) for k, (n, s) in _from_the_last(shape, strides))
+    steps = enumerate(zip(reversed(shape), reversed(strides), strict=True))
+    places = sum((np.arange(n) * (s // size)).reshape(-1, *[1] * k) for k, (n, s) in steps)
     flat = x.reshape(-1)
     template, index = split_key(tracer.source(np.broadcast_to(places, shape).copy(), made=True))
     given = (flat.resolve(), *(i.resolve() for i in index))
     value = np.lib.stride_tricks.as_strided(plain(x), shape, strides)
     node = tracer.record(PRIMITIVES["getitem"], given, {"key": template}, value)
     return TracedArray(tracer, value, node, flat, (PRIMITIVES["getitem"], given[1:], {"key": template}))
-
-
-def _from_the_last(shape: Any, strides: Any) -> Any:
-    return enumerate(zip(reversed(shape), reversed(strides), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -63,17 +64,13 @@ def _asarray(tracer: RunRecord, x: Any, dtype: Any = None, order: str = "K", *, 
     return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
 
 
-def _copyto(tracer: RunRecord, dst: Any, src: Any) -> None:
-    tracer.wrap(dst)[...] = src
-
-
 BUILD: dict[Any, Callable[..., Any]] = {
     np.array: _array,
     np.asarray: _asarray,
     np.asanyarray: _asarray,
     np.ascontiguousarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "C", ndmin=1),
     np.asfortranarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "F", ndmin=1),
-    np.copyto: _copyto,
+    np.copyto: lambda tracer, dst, src: operator.setitem(tracer.wrap(dst), Ellipsis, src),
 }
 
 WRITES = {np.copyto, np.put_along_axis, np.fill_diagonal}  # into their first argument
