@@ -266,7 +266,7 @@ def test_a_step_of_learning_is_no_part_of_the_backward(tmp_path: Any) -> None:
         "dx = one.backward(np.ones(2)) + two.backward(np.ones(2))\n"
         "one.w -= 0.1 * one.dw\n"
     )
-    from dout.trace.record.script import record_script
+    from recorded_scripts import record_script
 
     assert {"dw", "dx"} == ends(record_script(str(file)).draw(backward=True))
 

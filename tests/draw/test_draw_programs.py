@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from recorded_scripts import record_script
+
 from dout.draw.paint.display_list import Text
-from dout.trace.record.script import record_script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import page_programs
 import pytest
+from recorded_scripts import record_script
 
 from dout.draw.page.page_data import page_data
 from dout.draw.page.page_program import PageProgram, _encoded
@@ -21,7 +22,6 @@ from dout.graph import dtype_name
 from dout.number_text import format_number
 from dout.ops import PRIMITIVES
 from dout.ops.registry import kind_of
-from dout.trace.record.script import record_script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from recorded_scripts import record_script
 from traced_layers import kinds
 
 import dout
 from dout.trace.model.replay import first_difference
 from dout.trace.model.trace_writer import to_document
-from dout.trace.record.script import record_script
 from dout.trace.record.trace_reader import from_document
 
 X = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]])

@@ -7,9 +7,9 @@ import statistics
 
 import numpy as np
 import pytest
+from recorded_scripts import record_script
 
 import dout
-from dout.trace.record.script import record_script
 
 KINDS = {int: "whole", float: "broken"}
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_scripts import record_script
 
 import dout
-from dout.trace.record.script import first_turn, record_script, run_script
+from dout.trace.record.script import first_turn, run_script
 from dout.trace.session.layer_calls import LayerMethods
 
 SCALE = """

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from recorded_scripts import record_script
 
 from dout.trace.program import pictures, preparation, tables
-from dout.trace.record.script import record_script
 
 LAYER = """
 from pathlib import Path

@@ -4,11 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+from recorded_scripts import record_script
 from traced_layers import MulLayer
 
 import dout
 from dout.trace.model.trace_writer import to_document
-from dout.trace.record.script import record_script
 from dout.trace.record.trace_reader import from_document, load
 
 

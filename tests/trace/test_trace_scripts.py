@@ -5,11 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from recorded_scripts import record_script
 from traced_layers import LOOP, kinds, messages
 
 import dout
 from dout.errors import UserCodeError
-from dout.trace.record.script import load_file, record_script
+from dout.trace.record.script import load_file
 
 
 def test_of_a_training_loop_the_first_round_is_kept(tmp_path, capsys):

@@ -371,6 +371,6 @@ _RULES: dict[Primitive, Any] = by_primitive({
     "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum,
     **dict.fromkeys(("pow", "power"), lambda factoring, node: node.inputs[0] if _is_one(node.inputs[1]) else None),
     "where": lambda factoring, node: slope_of_power(node) or extreme(node) or _out_of_choice(factoring, node),
-     "transpose": _turned_product,
+    "transpose": _turned_product,
     "reshape": _reshaped,
 })  # fmt: skip

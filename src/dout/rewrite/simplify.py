@@ -17,7 +17,7 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind
 from dout.ops import PRIMITIVES, kind_of, primitives
 from dout.ops.registry import broadcast
 from dout.rewrite.identities import cancelled
-from dout.rewrite.node_facts import constant, number_of
+from dout.rewrite.node_facts import constant, number_of, over
 
 COMMUTATIVE = primitives(
     "add multiply equal not_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor"
@@ -76,8 +76,7 @@ def with_known_reductions(graph: Graph, known: Iterable[Node]) -> Graph:
 
 def _framed(node: Node, bare: Node | None) -> Node:
     """The value without axes of length one in front, where `bare` is that, else itself."""
-    more = len(node.shape) - len(bare.shape) if bare is not None else 0
-    return bare if bare is not None and node.shape == (1,) * more + bare.shape else node
+    return bare if bare is not None and node.shape == over(bare.shape, node.shape) else node
 
 
 # --- constants --------------------------------------------------------------------------------------------------------
@@ -159,14 +158,10 @@ def _narrowed(node: Node) -> Node:
 def _unrepeated(node: Node) -> Node:
     if node.primitive is PRIMITIVES["broadcast_to"] and same_kind(node.dtype, node.inputs[0].dtype):
         return node.inputs[0]
-    if node.primitive is PRIMITIVES["reshape"] and node.shape == (1,) * _more(node) + node.inputs[0].shape:
+    if node.primitive is PRIMITIVES["reshape"] and node.shape == over(node.inputs[0].shape, node.shape):
         return node.inputs[0]
     number = number_of(node) if node.shape else None
     return node if number is None else constant(number, node.where)
-
-
-def _more(node: Node) -> int:
-    return len(node.shape) - len(node.inputs[0].shape)
 
 
 # --- the same thing twice ---------------------------------------------------------------------------------------------

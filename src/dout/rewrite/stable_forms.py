@@ -103,11 +103,6 @@ def _is_softmax(node: Node, z: Node, s: Node) -> bool:
     )
 
 
-def _in_array(node: Node, x: Node) -> bool:
-    """NumPy's own √ stands for ** 0.5 in arrays; a number of −inf or −0 has another answer."""
-    return node.shape != ()
-
-
 # --- the table --------------------------------------------------------------------------------------------------------
 
 _BY_ROOT: dict[Primitive, list[_Rule]] = {}
@@ -177,7 +172,9 @@ def _powers(power: Callable[[Any, Any], Any]) -> None:
     _rule(lambda x: power(x, 2), lambda x: np.square(x))
     _rule(lambda x: power(x, 3), lambda x: x * np.square(x))
     _rule(lambda x: power(x, 4), lambda x: np.square(np.square(x)))
-    _rule(lambda x: power(x, 0.5), lambda x: np.sqrt(x), _in_array)
+    _rule(
+        lambda x: power(x, 0.5), lambda x: np.sqrt(x), lambda node, x: node.shape != ()
+    )  # of numbers −inf and −0 differ
     _rule(lambda x: power(x, -1), lambda x: 1 / x)
     _rule(lambda x: power(x, -2), lambda x: np.square(1 / x))
 

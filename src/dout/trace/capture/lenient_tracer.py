@@ -179,9 +179,6 @@ class Yielding(Tracer):
 
     def _step_out(self) -> None:
         self.recording = False
-        self._set_aside()
-
-    def _set_aside(self) -> None:
         arrays = [item.value for item in self.known.values()]
         many = sum(array.nbytes for array in arrays) > MOST_COPIED
         self.aside = None if many else [(array, array.copy()) for array in arrays]

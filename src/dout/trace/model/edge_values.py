@@ -81,7 +81,8 @@ class _Annotation:
                 uses.append(Use(consumer, self.trace.call_of.get(consumer), argument))
                 continue
             layer = self._entered(node, consumer)
-            wholes = self._wholes(node, layer, arguments) if layer else []
+            given = [use for use in arguments[layer] if layer.inputs[use.argument] is node] if layer else []
+            wholes = given or (self._held(node, layer) if layer else [])  # else an array that the layer holds itself
             if wholes:
                 parts.update({(u.call, u.argument): u.gradient for u in wholes})
             else:
@@ -92,11 +93,6 @@ class _Annotation:
                 gradient = wholes[edges.index((consumer, argument))].gradient or gradient
             uses.append(Use(consumer, self.trace.call_of.get(consumer), argument, gradient))
         return tuple(uses), self._total(node, list(parts.values()))
-
-    def _wholes(self, node: Node, layer: LayerCall, arguments: Mapping[LayerCall, tuple[Use, ...]]) -> Sequence[Use]:
-        """The edges of a value into a layer as a whole: as its arguments, else as an array that it holds itself."""
-        given = [use for use in arguments[layer] if layer.inputs[use.argument] is node]
-        return given or self._held(node, layer)
 
     def _held(self, node: Node, layer: LayerCall) -> Sequence[Use]:
         """The edge into a layer of an array that it holds itself, with the gradient its backward kept for it."""

@@ -108,6 +108,11 @@ def needed_by(item: Any) -> str:
     return item._needs if is_class(item) and _Base in mro_of(item) else ""
 
 
+def _is_decorated(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a call has one function or class alone: it may be a decorator's."""
+    return len(args) == 1 and not kwargs and (isinstance(args[0], type) or hasattr(args[0], "__code__"))
+
+
 class Quiet:
     """Something that nobody sees here, like a plot: whatever is done with it does nothing.
 
@@ -121,8 +126,7 @@ class Quiet:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Nothing."""
-        decorates = len(args) == 1 and not kwargs and (isinstance(args[0], type) or hasattr(args[0], "__code__"))
-        return args[0] if decorates else self
+        return args[0] if _is_decorated(args, kwargs) else self
 
     def _same(self, *args: Any) -> Any:
         return self
@@ -200,17 +204,7 @@ class _Library:
 
 def _decorator(*args: Any, **kwargs: Any) -> Any:
     """`@njit` and `@njit(parallel=True)`: the function itself."""
-    if len(args) == 1 and not kwargs and (isinstance(args[0], type) or hasattr(args[0], "__code__")):
-        return args[0]
-    return lambda function: function
-
-
-def _trange(*args: int, **kwargs: Any) -> _Bar:
-    return _Bar(range(*args))
-
-
-def _tqdm(reason: str) -> Any:
-    return _Library({"tqdm": _Bar, "tqdm_notebook": _Bar, "trange": _trange, "tnrange": _trange}, Quiet())
+    return args[0] if _is_decorated(args, kwargs) else lambda function: function
 
 
 def _numba(reason: str) -> Any:
@@ -220,11 +214,6 @@ def _numba(reason: str) -> Any:
     return _Library({**same, **quiet}, Missing(reason))
 
 
-def _nnfs(reason: str) -> Any:
-    """Of the book's helper `init` only sets a seed; its datasets are not there."""
-    return _Library({"init": Quiet()}, Missing(reason))
-
-
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
     "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
@@ -232,11 +221,14 @@ _QUIET = (
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),
-    "tqdm": _tqdm,
+    "tqdm": lambda reason: _Library({
+        **dict.fromkeys(("tqdm", "tqdm_notebook"), _Bar),
+        **dict.fromkeys(("trange", "tnrange"), lambda *args, **kwargs: _Bar(range(*args))),
+    }, Quiet()),
     "progressbar": lambda reason: _Library({}, _Progress()),
     "numba": _numba,
-    "nnfs": _nnfs,
-}
+    "nnfs": lambda reason: _Library({"init": Quiet()}, Missing(reason)),  # the book's helper only sets a seed
+}  # fmt: skip
 
 
 def why_absent(top: str) -> str:

@@ -83,7 +83,9 @@ def record_function(
 def _forward(
     state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[list[Node | Any], Any]:
-    arguments, keywords = _named_inputs(state, forward, inputs, keywords)
+    names = parameters(forward, len(inputs))
+    arguments = [state.argument(item, name) for item, name in zip(inputs, names, strict=True)]
+    keywords = {key: state.argument(item, key) for key, item in keywords.items()}
     entered = [_entered(state.tracer, a) for a in arguments]
     return entered, forward(*arguments, **keywords)
 
@@ -166,14 +168,6 @@ def _no_output(target: Any, output: Any) -> str:
     at = f", at {code.co_filename}:{code.co_firstlineno}" if code else ""
     kind = "None" if output is None else f"a {type(output).__qualname__}"
     return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return its result"
-
-
-def _named_inputs(
-    state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    names = parameters(forward, len(inputs))
-    arguments = [state.argument(item, name) for item, name in zip(inputs, names, strict=True)]
-    return arguments, {key: state.argument(item, key) for key, item in keywords.items()}
 
 
 def is_complex(node: Node) -> bool:

@@ -72,14 +72,6 @@ class ScriptRun:
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
 
-def record_script(path: str | Path, *, rounds: int = 1, run_on: bool = False) -> Trace:
-    """As `run_script`, and return the trace. What the file raises is raised, as UserCodeError."""
-    run = run_script(path, rounds=rounds, run_on=run_on)
-    if run.error is not None:
-        raise run.error
-    return run.trace()
-
-
 def run_script(
     path: str | Path,
     *,
@@ -173,7 +165,7 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
 
     Modules and files are found, and libraries that are not installed are stood for, as in `run_script`. What comes
     after the last statement that `name` needs is not run, but for functions and classes: a training at the end of the
-    file. A statement that raises is left out, as long as the file has `name` without it. Raises as `record_script`.
+    file. A statement that raises is left out, as long as the file has `name` without it. Raises as `run_script` does, and UserCodeError.
     """
     path = Path(path)
     text, codes = _read(path, each=True)

@@ -95,7 +95,8 @@ def grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
 def _value_and_grad(
     forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any], wanted: tuple[int, ...], many: bool
 ) -> tuple[Any, Any]:
-    recorded, entered = record_function(forward, tuple(_apart(plain(item)) for item in inputs), keywords)
+    given_apart = [item.view() if isinstance(item, np.ndarray) else item for item in map(plain, inputs)]
+    recorded, entered = record_function(forward, tuple(given_apart), keywords)  # the same array twice is two inputs
     lost = next((event for event in recorded.events if event.kind in LOSSES), None)
     if lost is not None:
         raise EscapeError(f"no gradient can be given: {lost}")
@@ -111,9 +112,15 @@ def _value_and_grad(
     with trusting(current()):
         values = evaluate([end, *(node for node in nodes if node is not None)], given)
     gradients = tuple(
-        _zeros(plain(inputs[i])) if node is None else _own(values[node]) for node, i in zip(nodes, wanted, strict=True)
+        _zeros(plain(inputs[i])) if node is None else copied(values[node])
+        for node, i in zip(nodes, wanted, strict=True)
     )
     return values[end], gradients if many else gradients[0]
+
+
+def _own(gradient: Any) -> Any:
+    """A gradient in memory of its own: it may be a view of an input, of another gradient, or of one repeated number."""
+    return gradient.copy() if type(gradient) is np.ndarray else gradient
 
 
 def the_value(name: str, ends: list[Node], nodes: Iterable[Node]) -> Node:
@@ -122,7 +129,8 @@ def the_value(name: str, ends: list[Node], nodes: Iterable[Node]) -> Node:
         at = next((f", at {node.where}" for node in beyond if node.where), "")
         raise UnsupportedError(f"no gradient can be given of complex values{at}; keep real and imaginary parts apart")
     if len(ends) != 1 or ends[0].shape != ():
-        raise TargetError(f"{name} gives {_shapes(ends)}, not one number: sum it, or take one element")
+        shapes = " and ".join(f"shape {end.shape}" for end in ends) or "nothing traced"
+        raise TargetError(f"{name} gives {shapes}, not one number: sum it, or take one element")
     return ends[0]
 
 
@@ -135,17 +143,3 @@ def _zeros(item: Any) -> Any:
     """The gradient of an input that the value does not depend on, in its dtype where that is a NumPy float."""
     dtype = np.asarray(item).dtype
     return np.zeros(np.shape(item), dtype if dtype.kind in "fc" else float)[()]
-
-
-def _own(gradient: Any) -> Any:
-    """A gradient in memory of its own: it may be a view of an input, of another gradient, or of one repeated number."""
-    return gradient.copy() if type(gradient) is np.ndarray else gradient
-
-
-def _apart(item: Any) -> Any:
-    """An array object of its own for each input: the same array given twice is two inputs here."""
-    return item.view() if isinstance(item, np.ndarray) else item
-
-
-def _shapes(ends: list[Node]) -> str:
-    return " and ".join(f"shape {end.shape}" for end in ends) or "nothing traced"

@@ -144,13 +144,9 @@ def _named(name: str, parameter: Any, before: Mapping[str, Any], after: Mapping[
     keys = [naming.format(name) for naming in _NAMINGS]
     fitting = [key for key in keys if _same_shape(parameter, after.get(key))]
     if not fitting and plain(after.get(name)) is plain(parameter):
-        fitting = [key for key in keys if _is_array(after.get(key)) or _is_new_number(key, before, after)]
+        new = [key for key in keys if _is_float(after.get(key)) and after[key] is not before.get(key)]
+        fitting = [key for key in keys if _is_array(after.get(key)) or key in new]
     return fitting[0] if fitting else None
-
-
-def _is_new_number(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether backward has left a number there, in place of whatever stood there before."""
-    return _is_float(after.get(key)) and after[key] is not before.get(key)
 
 
 def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[Pair, str]]:
@@ -253,18 +249,14 @@ def _by_shape(
     parameters = [(name, item) for name, item in kept if name not in taken | anew and not _looks(name)]
     for name, parameter in parameters:
         mine = [(key, item) for key, item in gradients if _same_shape(parameter, item)]
-        called = [item for key, item in mine if _first_word(key) == _bare(name).lower()]
+        words = [_AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower() for key, _ in mine]  # dW_curr: w
+        called = [item for word, (_, item) in zip(words, mine, strict=True) if word == _bare(name).lower()]
         looking = [item for key, item in mine if _looks(key)]
         rivals = [other for other, item in parameters if _same_shape(parameter, item)]
         if len(called) == 1:
             yield Pair(name, parameter, called[0], "name")
         elif len(looking) == 1 and rivals == [name]:
             yield Pair(name, parameter, looking[0], "shape")
-
-
-def _first_word(key: str) -> str:
-    """The first word of a gradient's name: the `w` of `dW_curr`."""
-    return _AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower()
 
 
 def _looks(name: str) -> bool:

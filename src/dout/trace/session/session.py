@@ -93,13 +93,6 @@ class Patches:
                 type.__setattr__(holder, name, original)
 
 
-def _spaces_of(item: Any) -> Iterator[dict[str, Any]]:
-    """The global names that a function of the user's sees; of a class those that its methods see."""
-    for function in [item] if type(item) is FunctionType else _functions_of(item):
-        if user_source.is_user_code(function.__code__.co_filename):
-            yield function.__globals__
-
-
 def user_class_test(packages: set[str], given: set[type]) -> Any:
     """Return the test whether a class is the user's: written in their code, in one of these packages, or given."""
 
@@ -145,7 +138,8 @@ class Session:
             self.homes.update(map(module_of, classes) if classes else (found.__module__,))
         if is_class(found):
             self.patches.layer(found)
-        for names in _spaces_of(found):
+        functions = [found] if type(found) is FunctionType else _functions_of(found)
+        for names in [f.__globals__ for f in functions if user_source.is_user_code(f.__code__.co_filename)]:
             if id(names) not in self.patches.seen:
                 self.patches.namespace(names)
                 if not user_modules.is_loaded(names):  # nobody else adopts it

@@ -119,13 +119,11 @@ def _drawn(tracer: RunRecord, result: Any, generator: Any, name: str, args: Any,
     traced = tracer.source(result, made=True)
     kind: Any = "Generator" if isinstance(generator, sys.modules["numpy.random"].Generator) else "RandomState"
     tracer.generators[traced.node] = generator
-    tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *_set_apart((tuple(args), dict(kwargs))))
+    given = mapped(
+        [tuple(args), dict(kwargs)], lambda i: i.copy() if isinstance(i, np.ndarray) else i
+    )  # they may change
+    tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *given)
     return traced
-
-
-def _set_apart(item: Any) -> Any:
-    """The same, with each array copied, which may change later. Objects of the user's stay: they may refuse a copy."""
-    return mapped(item, lambda part: part.copy() if isinstance(part, np.ndarray) else part)
 
 
 def _moves(tracer: RunRecord, item: Any) -> bool:
