@@ -162,13 +162,9 @@ determinant = define(
 # --- convolution ------------------------------------------------------------------------------------------------------
 
 
-def _start(shortest: int, mode: str) -> int:
-    """The index in the full convolution at which this mode begins."""
-    return {"full": 0, "same": shortest - 1 - shortest // 2, "valid": shortest - 1}[mode]
-
-
 def _convolve_backward(dout: Any, out: Any, x: Any, y: Any, mode: str = "full") -> tuple[Any, Any]:
-    whole, start = x.shape[0] + y.shape[0] - 1, _start(min(x.shape[0], y.shape[0]), mode)
+    whole, shortest = x.shape[0] + y.shape[0] - 1, min(x.shape[0], y.shape[0])
+    start = {"full": 0, "same": shortest - 1 - shortest // 2, "valid": shortest - 1}[mode]  # in the full convolution
     full = np.pad(dout, (start, whole - start - dout.shape[0])) if mode != "full" else dout
     return np.convolve(full, np.flip(y), "valid"), np.convolve(full, np.flip(x), "valid")
 
@@ -265,18 +261,14 @@ def _einsum_backward(dout: Any, out: Any, *operands: Any, subscripts: str, optim
     return tuple(gradients)
 
 
-def _einsum_write_back(base: Any, changed: Any, *, subscripts: str, optimize: Any = False) -> Any:
-    """Of one array with nothing summed, NumPy gives a view with permuted axes."""
-    term, _, result = subscripts.partition("->")
-    return np.einsum(f"{result}->{term}", changed)
-
-
 einsum = define(
     "einsum",
     forward=lambda *operands, subscripts, optimize=False: np.einsum(subscripts, *operands, optimize=optimize),
     backward=_einsum_backward,
     infer=shaped(_einsum_shape),
-    write_back=_einsum_write_back,
+    write_back=lambda base, changed, subscripts, optimize=False: np.einsum(  # of one array alone NumPy gives a view
+        "{2}->{0}".format(*subscripts.partition("->")), changed
+    ),
     calls={np.einsum: _einsum_arguments},
     symbol="einsum",
     latex=r"\operatorname{{einsum}}({0}, \dots)",

@@ -351,17 +351,14 @@ def _add_at(x: Any, value: Any, *index: Any, key: Any, selected: Shape) -> Any:
     return out
 
 
-def _add_at_backward(
-    dout: Any, out: Any, x: Any, value: Any, *index: Any, key: Any, selected: Shape
-) -> tuple[Any, ...]:
-    taken = sum_to(getitem(dout, *index, key=key, shape=selected), value.shape)
-    return dout, taken, *(None for _ in index)
-
-
 add_at = define(
     "add_at",
     forward=_add_at,
-    backward=_add_at_backward,
+    backward=lambda dout, out, x, value, *index, key, selected: (
+        dout,
+        sum_to(getitem(dout, *index, key=key, shape=selected), value.shape),
+        *(None for _ in index),
+    ),
     infer=same,
     symbol="[ ]+=",
     latex=r"{0}[\cdot \mathrel{{+}}= {1}]",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from dout.graph import Binder, DType, Node, Primitive, Shape
+from dout.graph import Binder, Primitive
 from dout.ops.reduce import Axis, as_axis, reduced, spread
 from dout.ops.registry import CALLS, PRIMITIVES, all_inputs, define, dtype_of, shaped
 from dout.ops.shape import shape_of
@@ -90,18 +90,10 @@ def _along(x: Any, axis: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x,), {"axis": as_axis(axis)}
 
 
-def _softmax_backward(dout: Any, out: Any, x: Any, axis: Axis = None) -> Any:
-    return out * (dout - spread(np.sum(dout * out, axis=axis), x, axis))
-
-
-def _log_softmax_backward(dout: Any, out: Any, x: Any, axis: Axis = None) -> Any:
-    return dout - np.exp(out) * spread(np.sum(dout, axis=axis), x, axis)
-
-
 _define(
     "softmax",
     _along,
-    backward=_softmax_backward,
+    backward=lambda dout, out, x, axis=None: out * (dout - spread(np.sum(dout * out, axis=axis), x, axis)),
     infer=shaped(lambda x, axis=None: x),
     symbol="softmax",
     latex=r"\operatorname{{softmax}} {0}",
@@ -111,7 +103,7 @@ _define(
 _define(
     "log_softmax",
     _along,
-    backward=_log_softmax_backward,
+    backward=lambda dout, out, x, axis=None: dout - np.exp(out) * spread(np.sum(dout, axis=axis), x, axis),
     infer=shaped(lambda x, axis=None: x),
     symbol="log softmax",
     latex=r"\log \operatorname{{softmax}} {0}",
@@ -133,10 +125,6 @@ def _logsumexp(x: Any, *weights: Any, axis: Any = None, keepdims: bool = False) 
     return function(x, axis, *weights, keepdims=keepdims)
 
 
-def _logsumexp_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    return reduced(row, inputs[:1], static)[0], dtype_of(row, inputs, {})
-
-
 def _logsumexp_backward(dout: Any, out: Any, x: Any, *weights: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
     share = spread(dout, x, axis) * np.exp(x - spread(out, x, axis))
     return (share * weights[0], share) if weights else (share,)
@@ -147,7 +135,7 @@ _define(
     _logsumexp_arguments,
     forward=_logsumexp,
     backward=_logsumexp_backward,
-    infer=_logsumexp_shape,
+    infer=lambda row, inputs, static: (reduced(row, inputs[:1], static)[0], dtype_of(row, inputs, {})),
     symbol="log Σ exp",
     latex=r"\log \textstyle\sum e^{{{0}}}",
     says="each input's share of the sum",

@@ -67,10 +67,6 @@ def _over(name: str, x: Node, node: Node, **static: Any) -> Node | None:
     )
 
 
-def _first(node: Node) -> Node:
-    return node.inputs[0]
-
-
 def _add(node: Node) -> Node | None:
     x, y = node.inputs
     zero = {"f": -0.0, "i": 0, "u": 0}.get(_kind(node), math.inf)
@@ -112,11 +108,6 @@ def _negative(node: Node) -> Node | None:
     return None
 
 
-def _twice(node: Node) -> Node | None:
-    (x,) = node.inputs
-    return x.inputs[0] if x.primitive is node.primitive else None
-
-
 def _reshape(node: Node) -> Node | None:
     (x,) = node.inputs
     if x.shape == node.shape:
@@ -127,10 +118,6 @@ def _reshape(node: Node) -> Node | None:
         one = replace(node, inputs=x.inputs, static={"shape": ()}, shape=())
         return _over("broadcast_to", _reshape(one) or one, node, shape=node.shape)
     return _over("reshape", x.inputs[0], node, shape=node.shape) if is_reshape(node) and is_reshape(x) else None
-
-
-def _ravel(node: Node) -> Node | None:
-    return _over("reshape", node.inputs[0], node, shape=node.shape) if "order" not in node.static else None
 
 
 def _astype(node: Node) -> Node | None:
@@ -175,10 +162,6 @@ def _broadcast_to(node: Node) -> Node | None:
     return _over("broadcast_to", x.inputs[0], node, shape=node.shape) if x.primitive is node.primitive else None
 
 
-def _pad(node: Node) -> Node | None:
-    return None if any(map(any, node.static["width"])) else node.inputs[0]
-
-
 def _getitem(node: Node) -> Node | None:
     x, *index = node.inputs
     if index:
@@ -206,10 +189,13 @@ def _where(node: Node) -> Node | None:
 
 _REDUCTIONS = primitives("sum mean var std prod max min any all")
 _RULES: Mapping[Primitive, Callable[[Node], Node | None]] = by_primitive({
-    "positive": _first, "copy": _first, "asarray": _first, "astype": _astype,
+    **dict.fromkeys(("positive", "copy", "asarray"), lambda node: node.inputs[0]), "astype": _astype,
     "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide, "negative": _negative,
-    "invert": _twice, "logical_not": _twice, "where": _where,
-    "reshape": _reshape, "ravel": _ravel, "flatten": _ravel, "transpose": _transpose,
+    **dict.fromkeys(("invert", "logical_not"), lambda node: node.inputs[0].inputs[0]
+                    if node.inputs[0].primitive is node.primitive else None), "where": _where,
+    "reshape": _reshape, "transpose": _transpose,
+    **dict.fromkeys(("ravel", "flatten"), lambda node: _over("reshape", node.inputs[0], node, shape=node.shape)
+                    if "order" not in node.static else None),
     "broadcast_to": _broadcast_to, "getitem": _getitem, "setitem": _setitem,
-    "pad": _pad,
+    "pad": lambda node: None if any(map(any, node.static["width"])) else node.inputs[0],
 }) | dict.fromkeys(_REDUCTIONS, _axes)  # fmt: skip

@@ -165,7 +165,8 @@ def load_file(path: str | Path, name: str = "") -> ModuleType:
 
     Modules and files are found, and libraries that are not installed are stood for, as in `run_script`. What comes
     after the last statement that `name` needs is not run, but for functions and classes: a training at the end of the
-    file. A statement that raises is left out, as long as the file has `name` without it. Raises as `run_script` does, and UserCodeError.
+    file. A statement that raises is left out, as long as the file has `name` without it. Raises as `run_script`,
+    and UserCodeError.
     """
     path = Path(path)
     text, codes = _read(path, each=True)

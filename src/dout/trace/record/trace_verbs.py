@@ -112,8 +112,7 @@ def _value_and_grad(
     with trusting(current()):
         values = evaluate([end, *(node for node in nodes if node is not None)], given)
     gradients = tuple(
-        _zeros(plain(inputs[i])) if node is None else copied(values[node])
-        for node, i in zip(nodes, wanted, strict=True)
+        _zeros(plain(inputs[i])) if node is None else _own(values[node]) for node, i in zip(nodes, wanted, strict=True)
     )
     return values[end], gradients if many else gradients[0]
 
