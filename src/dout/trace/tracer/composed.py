@@ -283,7 +283,7 @@ def ufunc_method(tracer: RunRecord, ufunc: Any, method: str, *args: Any, **optio
 def concatenated(tracer: RunRecord, original: Any, key: Any) -> Any:
     """`np.r_[key]` and `np.c_[key]` of traced arrays."""
     items = key if isinstance(key, tuple) else (key,)
-    if not any(isinstance(item, TracedArray) for item in items):
+    if not tracer.live or not any(isinstance(item, TracedArray) for item in items):
         return original[plain_deep(key)]
     if any(isinstance(item, str) for item in items):
         raise tracer.unsupported(f"np.{'c' if original is np.c_ else 'r'}_ with a directive")
