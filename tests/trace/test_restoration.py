@@ -36,30 +36,6 @@ class Bag:
     pass
 
 
-class Shy:
-    """A key that tells its hash only as long as it is not hidden."""
-
-    hidden = False
-
-    def __hash__(self):
-        if self.hidden:
-            raise Refused("hidden")
-        return id(self)
-
-    def __eq__(self, other):
-        if self.hidden:
-            raise Refused("hidden")
-        return self is other
-
-
-def hide(layer, x):
-    """Keep values beside keys, and keys among others, that refuse to be hashed later."""
-    key, other = Shy(), Shy()
-    layer.hidden = {layer.count: 1, key: x, other: [x], "last": layer.count}
-    layer.hidden_names = {key, layer.count, frozenset([other, layer.count])}
-    key.hidden = other.hidden = True
-
-
 def unlock(layer, x):
     LOCKED.flags.writeable = True
     LOCKED[0] += 1.0
@@ -143,7 +119,6 @@ STEPS = {
     "an ordered key": lambda layer, x: setattr(layer, "ordered", OrderedDict([("a", 1), (layer.count, x), ("b", [x])])),
     "a set": lambda layer, x: layer.names.add(layer.count),
     "a global set": lambda layer, x: NAMES.add(len(NAMES)),
-    "hidden keys": hide,
     "lock": lambda layer, x: setattr(FIXED.flags, "writeable", not FIXED.flags.writeable),
     "lock what it holds": lambda layer, x: setattr(layer.W.flags, "writeable", False),
     "unlock": unlock,
@@ -241,8 +216,6 @@ def seen(item, labels):
         )
     if isinstance(item, dict):
         return "dict", [(seen(key, labels), seen(part, labels)) for key, part in item.items()]
-    if isinstance(item, Shy):
-        return "shy", labels[id(item)]
     if isinstance(item, set | frozenset):
         return "set", sorted(repr(seen(part, labels)) for part in item)
     if isinstance(item, list | tuple):

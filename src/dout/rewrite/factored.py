@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import axes_of
-from dout.rewrite.node_facts import is_reshape, over, users_of
+from dout.rewrite.node_facts import is_reshape, made_by, over, users_of
 from dout.rewrite.products import (
     PRODUCTS,
     NodeProduct,
@@ -26,7 +28,6 @@ from dout.rewrite.products import (
     is_float,
     is_literal,
     merged,
-    power_of_sum,
     product_of,
     rest_of_share,
     slope_of_power,
@@ -121,7 +122,8 @@ class _Factoring:
         if self.one_power and len(powers) > 1:
             for node in powers:
                 product.take(node, -1)
-            product.take(power_of_sum(powers), 1)
+            total = made_by(lambda *u: np.exp(sum(u[1:], u[0])), *(p.inputs[0] for p in powers), where=powers[0].where)
+            product.take(total, 1)
             return product.cleared(), True
         for (above, below), quotient in self.quotients.items():
             if self.single.get(quotient, True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,13 @@ def applied(row: Primitive, inputs: Iterable[Node], static: Mapping[str, Any], w
     recorder = AbstractRecorder(where)
     made: Node = recorder.emit(row, tuple(map(recorder.wrap, inputs)), dict(static)).node
     return made
+
+
+def made_by(function: Callable[..., Any], *operands: Any, where: Where | None = None) -> Any:
+    """What `function`, plain NumPy, makes of nodes and numbers: a node, or a number where none of them is a node."""
+    recorder = AbstractRecorder(where)
+    made = function(*(recorder.wrap(x) if isinstance(x, Node) else x for x in operands))
+    return getattr(made, "node", made)
 
 
 def users_of(graph: Graph) -> dict[Node, set[Node | None]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.abstract import AbstractRecorder
+from dout.rewrite.node_facts import made_by
 
 _NEGATIVE = PRIMITIVES["negative"]
 
@@ -123,7 +123,8 @@ def without_sign(product: NodeProduct) -> bool:
             elif factor.primitive is divide and factor.inputs[0] is x:
                 product.powers.update({sign: -1, factor: -1, size: 1, factor.inputs[1]: -1})
             elif (bound := _bound_of_size(factor, x)) is not None:
-                product.powers.update({sign: -1, factor: -1, _within(x, bound): 1})
+                within = made_by(lambda x, limit: np.clip(x, -limit, limit), x, bound, where=x.where)
+                product.powers.update({sign: -1, factor: -1, within: 1})
             else:
                 continue
             return True
@@ -139,14 +140,6 @@ def _bound_of_size(node: Node, x: Node) -> Node | None:
     if size is None or bound is None or bound.shape != ():
         return None
     return bound if bound.primitive is INPUT or (is_literal(bound) and bound.static["value"] >= 0) else None
-
-
-def _within(x: Node, bound: Node) -> Node:
-    recorder = AbstractRecorder(x.where)
-    limit: Any = recorder.wrap(bound)
-    within: Any = np.clip(recorder.wrap(x), -limit, limit)
-    found: Node = within.node
-    return found
 
 
 def common_factors(terms: list[NodeProduct]) -> dict[Node, int]:
@@ -332,11 +325,3 @@ def slope_of_power(node: Node) -> Node | None:
         return None
     lower = Node(power.primitive, (power.inputs[0], power.inputs[1].inputs[2]), {}, power.shape, power.dtype)
     return Node(PRIMITIVES["multiply"], (number, lower), {}, node.shape, node.dtype)
-
-
-def power_of_sum(powers: list[Node]) -> Node:
-    """The exponential of the sum of what several are exponentials of."""
-    recorder = AbstractRecorder(powers[0].where)
-    total: Any = reduce(operator.add, (recorder.wrap(power.inputs[0]) for power in powers))
-    node: Node = np.exp(total).node
-    return node

@@ -135,7 +135,7 @@ class Holdings:
             before[id(holder)] = {}
         for holder, place, new in state.swaps.visited:
             before[id(holder)][_key(holder, place)] = place, new
-        self.changed += [type(item).__qualname__ for item, stood in self.contents if not _is_same(item, stood)]
+        self.changed += [type(i).__qualname__ for i, stood in self.contents if list(map(id, i)) != list(map(id, stood))]
         for key, holder in holders.items():
             known = before[key]
             if key in self.long and is_rewritten(self.long[key], content(holder), type(holder)):
@@ -199,11 +199,6 @@ class Holdings:
 def _is_ours(place: Place) -> bool:
     """Whether a global name is bound to a temporary tracing stand-in."""
     return place.item is BUILTINS.get(place.name, place)
-
-
-def _is_same(item: Iterable[Any], stood: tuple[Any, ...]) -> bool:
-    """Whether a set or deque holds the very objects that it held."""
-    return list(map(id, item)) == list(map(id, stood))
 
 
 def _key(holder: Any, place: Place) -> tuple[Any, ...]:

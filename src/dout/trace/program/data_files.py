@@ -56,7 +56,7 @@ def content(name: str, *, as_text: bool | None = False) -> bytes | None:
         return file.getvalue()
     if name.endswith("batches.meta"):
         return _old_pickle({"label_names": [f"class {i}" for i in range(10)], "num_cases_per_batch": 10_000})
-    if pictures.is_image(name):
+    if name.lower().endswith(pictures.SUFFIXES):
         return pictures.png(pictures.image_of(name))
     if name.endswith(".bin"):
         return np.random.default_rng(0).integers(0, _TOKENS, _NUMBERS, dtype=np.uint16).tobytes()

@@ -98,11 +98,6 @@ def mentions(*words: str) -> bool:
     return any(re.search(rf"\b({'|'.join(words)})\b", text) for text in _users_texts())
 
 
-def reads_images() -> bool:
-    """Whether a file of the program reads images."""
-    return mentions("imread", r"Image\.open", "load_img")
-
-
 def images(kind: str, part: int = 0) -> tuple[Any, Any]:
     """Images and labels of the training part (0) or the test part (1)."""
     shape, most, classes = _IMAGES[kind]

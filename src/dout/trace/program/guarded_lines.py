@@ -20,11 +20,9 @@ def _guarded(file: str, errors: frozenset[str]) -> tuple[tuple[int, int], ...]:
     except (SyntaxError, ValueError):
         return ()
     tries = (node for node in ast.walk(tree) if isinstance(node, ast.Try))
-    guards = [node for node in tries if any(_catches(handler, errors) for handler in node.handlers)]
+    caught = ((node, handler.type) for node in tries for handler in node.handlers)
+    guards = [
+        node for node, kind in caught
+        if kind is None or not errors.isdisjoint(n.id for n in ast.walk(kind) if isinstance(n, ast.Name))
+    ]  # fmt: skip
     return tuple((node.body[0].lineno, node.body[-1].end_lineno or 0) for node in guards)
-
-
-def _catches(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:
-    if handler.type is None:
-        return True
-    return not errors.isdisjoint(node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name))

@@ -34,6 +34,7 @@ _ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
 _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can be stood for
 _MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 _CLASSES, _IMAGES = 10, 20  # of a folder that is not there: folders in it, and images in each
+_READ_IMAGES = ("imread", r"Image\.open", "load_img")
 _WAIT = 10.0  # seconds that a server may take to answer
 
 
@@ -99,7 +100,8 @@ class _Files:
         self.scratch: Path | None = None
         self.plain: dict[str, Callable[..., Any]] = {}  # what it answers for, by name
         self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
-        ends.callback(self._remove_scratch)  # after all is put back: what removes files is answered for, too
+        # After all is put back: what removes files is answered for, too.
+        ends.callback(lambda: shutil.rmtree(self.scratch or "", ignore_errors=True))
         ends.callback(setattr, self, "over", True)
 
     def answer(self, owner: Any, name: str, instead: Callable[..., Any] | None = None) -> None:
@@ -108,10 +110,6 @@ class _Files:
         self.plain.setdefault(name, plain)
         self.ends.callback(setattr, owner, name, plain)
         setattr(owner, name, instead or getattr(self, name))
-
-    def _remove_scratch(self) -> None:
-        if self.scratch is not None:
-            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def apart(self, act: Callable[..., None], *, is_plain: bool) -> Callable[..., None]:
         """An act on files and folders that goes to those that were written apart; on others `is_plain`, or nothing."""
@@ -178,12 +176,12 @@ class _Files:
 
     def listdir(self, folder: Any = ".") -> Any:
         """As `os.listdir`: of a folder of images that is not there, ten folders of some images each."""
-        from dout.trace.program.data_sets import reads_images
+        from dout.trace.program.data_sets import mentions
 
         if not isinstance(folder, str | os.PathLike) or self.plain["isdir"](folder):
             return self.plain["listdir"](folder)
         elsewhere = next((str(f / folder) for f in self.folders if self.plain["isdir"](f / folder)), None)
-        if elsewhere is not None or not _asks(unguarded=True) or not reads_images():
+        if elsewhere is not None or not _asks(unguarded=True) or not mentions(*_READ_IMAGES):
             return self.plain["listdir"](elsewhere or folder)
         key = _key(folder)
         if key not in self.listed:

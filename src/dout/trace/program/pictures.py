@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,8 +106,3 @@ HELPERS: dict[str, Any] = {
     **{f"cv2.INTER_{name}": i for i, name in enumerate(("NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4"))},
     "PIL.Image.fromarray": lambda pixels, *args: _image(pixels),
 }
-
-
-def is_image(path: str) -> bool:
-    """Whether a file's name says that it is an image."""
-    return Path(path).suffix.lower() in SUFFIXES

@@ -114,15 +114,8 @@ class Swaps:
     def _real_keys(self, holder: dict[Any, Any]) -> None:
         """Put the keys back, in their order."""
         pairs = [(key, self._real(key), item) for key, item in kind_of_dict(holder).items(holder)]
-        if all(real is key for key, real, _ in pairs):
-            return
-        try:
-            new = {real: item for _, real, item in pairs}
-        except Exception:  # one of the user's keys refuses to be hashed
-            new = {}
-            for key, real, item in pairs:
-                new.update(dict.fromkeys(_alone(holder, key) if real is key else [real], item))
-        refill(holder, new)
+        if not all(real is key for key, real, _ in pairs):
+            refill(holder, {real: item for _, real, item in pairs})
 
     def _real(self, item: Any) -> Any:
         if id(item) in self.originals:
@@ -135,29 +128,13 @@ class Swaps:
 
 
 def _put(holder: Any, place: Place, real: Any) -> None:
-    """Put an object back into its place, also under a key that refuses to be hashed, or into a read-only array."""
-    try:
-        place.put(real)
-    except Exception:
-        if issubclass(type(holder), dict):
-            dict.update(holder, dict.fromkeys(_alone(holder, place.key), real))
-        elif issubclass(type(holder), np.ndarray):
-            holder.flags.writeable = True
-            place.put(real)
-            holder.flags.writeable = False
-        else:
-            raise
-
-
-def _alone(holder: dict[Any, Any], key: Any) -> set[Any]:
-    """A set of one key of a dict, made by the hash that the dict knows."""
-    place = list(map(id, dict.keys(holder))).index(id(key))
-    upto = dict.copy(holder)
-    while len(upto) > place + 1:
-        upto.popitem()
-    before = upto.copy()
-    before.popitem()
-    return set(upto).difference(before)
+    """Put an object back into its place, also into a read-only array."""
+    locked = issubclass(type(holder), np.ndarray) and not holder.flags.writeable
+    if locked:
+        holder.flags.writeable = True
+    place.put(real)
+    if locked:
+        holder.flags.writeable = False
 
 
 class Rebuilder:

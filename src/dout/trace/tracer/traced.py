@@ -209,26 +209,21 @@ def _seen(name: str) -> Callable[[TracedArray], Any]:
     return look
 
 
-def _unknown(name: str) -> Callable[[TracedArray], Any]:
-    return lambda self: self._recorder.attribute(self, name)
-
-
 def _setter(name: str) -> Callable[[TracedArray, Any], None]:
     return lambda self, value: self._recorder.set_attribute(self, name, value)
-
-
-def _set_shape(self: TracedArray, shape: Any) -> None:
-    self._recorder.attempt(self._recorder.writer.set_shape, self, shape)
 
 
 for _name in ("take", "trace", "nonzero", "searchsorted"):
     setattr(TracedArray, _name, _composed(_name))
 
 for _name, _get, _put in [
-    ("shape", _sized, _set_shape),
+    ("shape", _sized, lambda self, shape: self._recorder.attempt(self._recorder.writer.set_shape, self, shape)),
     ("strides", _sized, _setter("strides")),
     ("dtype", _seen, _setter("dtype")),
-    *((name, _unknown, _setter(name)) for name in ("flat", "real", "imag")),
+    *(
+        (name, lambda name: lambda self: self._recorder.attribute(self, name), _setter(name))
+        for name in ("flat", "real", "imag")
+    ),
     *((name, _sized, None) for name in ("size", "nbytes")),
     *((name, _seen, None) for name in ("ndim", "itemsize")),
 ]:
