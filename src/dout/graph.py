@@ -105,6 +105,11 @@ class Node:
     dtype: DType
     where: Where | None = None
 
+    @property
+    def kind(self) -> str:
+        """NumPy's letter for a kind of numbers, plain ones too: b, i, u, f, c."""
+        return np.dtype(self.dtype).kind
+
     def __repr__(self) -> str:
         return f"<{self.primitive.name} {self.shape} {dtype_name(self.dtype)}>"
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from dout.graph import Node
-
 
 def exact(value: Any) -> Any:
     """A float, or an array of floats, as balls without error; whole numbers, conditions and balls stay as they are.
@@ -63,8 +61,3 @@ _each_middle = as_objects(lambda item: float(ball(item).mid()))
 def is_exact(value: Any) -> bool:
     """Whether a value is made of balls."""
     return type(value) is arb or (isinstance(value, np.ndarray) and value.dtype == object)
-
-
-def is_float(node: Node) -> bool:
-    """Whether a node's value is a float, or an array of floats."""
-    return node.dtype is float if isinstance(node.dtype, type) else node.dtype.kind == "f"

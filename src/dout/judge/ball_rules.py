@@ -13,7 +13,7 @@ import numpy as np
 from flint import arb, arb_mat
 
 from dout.graph import Node, Primitive
-from dout.judge.ball_numbers import as_objects, ball, exact, is_exact, is_float, middle
+from dout.judge.ball_numbers import as_objects, ball, exact, is_exact, middle
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.operators import fill_key
 from dout.ops.reduce import axes_of
@@ -43,13 +43,21 @@ def _binary(function: Callable[[arb, arb], Any]) -> Rule:
     return lambda balls, node, x, y: each(x, y)
 
 
+def _conditions(test: Callable[..., Any], *values: Any) -> Any:
+    """What a test says of each element."""
+    answer = as_objects(test, len(values))(*values)
+    return answer.astype(bool) if isinstance(answer, np.ndarray) else bool(answer)
+
+
+def _tests(test: Callable[[arb], bool]) -> Rule:
+    return lambda balls, node, x: _conditions(lambda e: test(ball(e)), x)
+
+
 def _compared(test: Callable[[int], bool]) -> Rule:
     def rule(balls: BallOrder, node: Node, a: Any, b: Any) -> Any:
         if not (is_exact(a) or is_exact(b)):
             return node.primitive.apply([a, b], {})
-        each = as_objects(lambda x, y: test(balls.order(node, x, y)), 2)
-        answer = each(a, b)
-        return answer.astype(bool) if isinstance(answer, np.ndarray) else bool(answer)
+        return _conditions(lambda x, y: test(balls.order(node, x, y)), a, b)
 
     return rule
 
@@ -66,8 +74,6 @@ def _signed(balls: BallOrder, node: Node, x: Any) -> Any:
 
 
 def _absolute(balls: BallOrder, node: Node, x: Any) -> Any:
-    if not is_exact(x):
-        return node.primitive.apply([x], {})
     return as_objects(lambda e: -ball(e) if balls.order(node, e, 0) < 0 else ball(e))(x)
 
 
@@ -90,7 +96,7 @@ def _whole(function: Callable[[arb], arb]) -> Rule:
             return found if found is not None else function(ball(e).mid()).unique_fmpz()
 
         answer = as_objects(lambda e: int(one(e)))(x)
-        return exact(answer) if is_float(node) else np.asarray(answer).astype(node.dtype)[()]
+        return exact(answer) if node.kind == "f" else np.asarray(answer).astype(node.dtype)[()]
 
     return rule
 
@@ -105,7 +111,7 @@ def _rounded_to(balls: BallOrder, node: Node, x: Any) -> Any:
     """To so many digits behind the point."""
     scale: Any = arb(10) ** (node.static.get("decimals", node.static.get("ndigits")) or 0)
     whole = _whole(_rounded)(balls, node, np.multiply(x, scale))
-    return np.true_divide(whole, scale) if is_float(node) else whole
+    return np.true_divide(whole, scale) if node.kind == "f" else whole
 
 
 def _truncated(x: arb) -> arb:
@@ -142,8 +148,7 @@ def _cbrt(x: arb) -> arb:
 
 
 def _as_type(balls: BallOrder, node: Node, x: Any, **_: Any) -> Any:
-    dtype = node.dtype
-    kind = np.dtype(dtype).kind
+    dtype, kind = node.dtype, node.kind
     if kind == "f" or not is_exact(x):
         return exact(x) if kind == "f" and is_exact(x) else exact(np.asarray(x, dtype=dtype)[()])
     if kind == "b":
@@ -155,8 +160,7 @@ def _truth(balls: BallOrder, node: Node, x: Any) -> Any:
     """Which elements are not zero."""
     if not is_exact(x):
         return np.asarray(x, dtype=bool)[()]
-    answer = as_objects(lambda e: balls.order(node, e, 0) != 0)(x)
-    return answer.astype(bool) if isinstance(answer, np.ndarray) else bool(answer)
+    return _conditions(lambda e: balls.order(node, e, 0) != 0, x)
 
 
 def _logical(function: Callable[..., Any]) -> Rule:
@@ -216,7 +220,7 @@ def _reduced(fold: Callable[..., Any]) -> Rule:
         if static.get("keepdims"):
             out = out.reshape([1 if a in axes else n for a, n in enumerate(shape)])
         value = out if out.shape else out.item()
-        return value if is_float(node) else np.asarray(value).astype(node.dtype)
+        return value if node.kind == "f" else np.asarray(value).astype(node.dtype)
 
     return rule
 
@@ -268,7 +272,7 @@ def _only_balls(rule: Rule) -> Rule:
     """The rule for balls; whole numbers and conditions go the ordinary way."""
 
     def chosen(balls: BallOrder, node: Node, *values: Any) -> Any:
-        if is_float(node) or any(map(is_exact, values)):
+        if node.kind == "f" or any(map(is_exact, values)):
             return rule(balls, node, *values)
         return node.primitive.apply(values, node.static)
 
@@ -293,20 +297,20 @@ def _made(balls: BallOrder, node: Node, *values: Any) -> Any:
 
 
 def _filled(node: Node, value: Any) -> Any:
-    out = np.empty(node.shape, dtype=object if is_float(node) else node.dtype)
-    out[...] = value if is_float(node) else middle(value)
+    out = np.empty(node.shape, dtype=object if node.kind == "f" else node.dtype)
+    out[...] = value if node.kind == "f" else middle(value)
     return out
 
 
 def _written(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
-    out = np.array(x, dtype=object if is_float(node) else None)
-    out[fill_key(node.static["key"], index)] = exact(value) if is_float(node) else value
+    out = np.array(x, dtype=object if node.kind == "f" else None)
+    out[fill_key(node.static["key"], index)] = exact(value) if node.kind == "f" else value
     return out
 
 
 def _added_at(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
-    out = np.array(x, dtype=object if is_float(node) else None)
-    np.add.at(out, fill_key(node.static["key"], index), exact(value) if is_float(node) else value)
+    out = np.array(x, dtype=object if node.kind == "f" else None)
+    np.add.at(out, fill_key(node.static["key"], index), exact(value) if node.kind == "f" else value)
     return out
 
 
@@ -323,14 +327,6 @@ def _counted(balls: BallOrder, node: Node, x: Any, *rest: Any) -> Any:
         if node.primitive is PRIMITIVES["nonzero"] or np.any(np.diff(numbers) == 0):
             balls.kinks.add(node)
     return node.primitive.forward(middle(x), *rest, **node.static)
-
-
-def _tests(function: Callable[[arb], bool]) -> Rule:
-    def rule(balls: BallOrder, node: Node, x: Any) -> Any:
-        answer = as_objects(lambda e: function(ball(e)))(x)
-        return answer.astype(bool) if isinstance(answer, np.ndarray) else bool(answer)
-
-    return rule
 
 
 def _xlogy(shift: int) -> Callable[[arb, arb], arb]:
@@ -374,7 +370,7 @@ RULES: dict[Primitive, Rule] = by_primitive({
     "greater": _compared(lambda order: order > 0), "greater_equal": _compared(lambda order: order >= 0),
     "equal": _compared(lambda order: order == 0), "not_equal": _compared(lambda order: order != 0),
     "maximum": _only_balls(_extremum(1)), "minimum": _only_balls(_extremum(-1)), "clip": _only_balls(_clip),
-    "absolute": _absolute, "math_fabs": _absolute, "sign": _only_balls(_signed),
+    **dict.fromkeys(("absolute", "math_fabs"), _only_balls(_absolute)), "sign": _only_balls(_signed),
     **{name: _only_balls(_whole(function)) for name, function in {
         "floor": arb.floor, "ceil": arb.ceil, "math_floor": arb.floor, "math_ceil": arb.ceil, "trunc": _truncated,
         "math_trunc": _truncated, "rint": _rounded}.items()},

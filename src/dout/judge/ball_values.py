@@ -17,7 +17,7 @@ from typing import Any
 from flint import ctx
 
 from dout.graph import CONSTANT, Node
-from dout.judge.ball_numbers import ball, exact, is_exact, is_float
+from dout.judge.ball_numbers import ball, exact, is_exact
 from dout.judge.ball_rules import RULES
 from dout.judge.outcomes import NoRuleError
 from dout.ops import primitives
@@ -57,10 +57,8 @@ class Balls:
                 raise NoRuleError(f"{node.primitive}: {error}") from None
         else:
             value = node.primitive.apply(values, node.static)
-        only_moves = node.primitive in _MOVES and is_float(
-            node.inputs[0]
-        )  # balls then, as these; a look at each takes time
-        return exact(value) if is_float(node) and not only_moves else value
+        only_moves = node.primitive in _MOVES and node.inputs[0].kind == "f"  # what it gives are balls, as these are
+        return exact(value) if node.kind == "f" and not only_moves else value
 
     def order(self, node: Node, a: Any, b: Any) -> int:
         """-1, 0 or 1 as a is below, equal to or above b; a kink where a small step might change that."""

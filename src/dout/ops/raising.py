@@ -17,8 +17,8 @@ def may_raise(node: Node) -> bool:
     row = node.primitive
     if row in primitives("getitem setitem add_at"):
         first = 1 if row is PRIMITIVES["getitem"] else 2
-        return any(np.dtype(i.dtype).kind in "iu" for i in node.inputs[first:])
-    if row in primitives("pow power") and np.dtype(node.dtype).kind in "iu":
+        return any(i.kind in "iu" for i in node.inputs[first:])
+    if row in primitives("pow power") and node.kind in "iu":
         return True  # of whole numbers there are no negative powers
     plain = all(isinstance(i.dtype, type) for i in (node, *node.inputs))
     return row in _FACTORED or row in MATH or (plain and row in _DIVIDING)

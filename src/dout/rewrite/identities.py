@@ -45,11 +45,6 @@ def only_inserts(key: Any) -> bool:
     return all(part is None or part is Ellipsis or part == slice(None) for part in parts)
 
 
-def _kind(node: Node) -> str:
-    """NumPy's letter for a kind of numbers: b, i, u, f, c."""
-    return np.dtype(node.dtype).kind
-
-
 def _is(node: Node, number: float) -> bool:
     """Whether the node is this real number, with its sign, everywhere."""
     found = number_of(node)
@@ -69,27 +64,27 @@ def _over(name: str, x: Node, node: Node, **static: Any) -> Node | None:
 
 def _add(node: Node) -> Node | None:
     x, y = node.inputs
-    zero = {"f": -0.0, "i": 0, "u": 0}.get(_kind(node), math.inf)
+    zero = {"f": -0.0, "i": 0, "u": 0}.get(node.kind, math.inf)
     return x if _is(y, zero) else y if _is(x, zero) else None
 
 
 def _subtract(node: Node) -> Node | None:
     x, y = node.inputs
-    return x if _kind(node) in "fiu" and _is(y, 0) else None
+    return x if node.kind in "fiu" and _is(y, 0) else None
 
 
 def _multiply(node: Node) -> Node | None:
     for x, y in (node.inputs, node.inputs[::-1]):
-        if _kind(node) in "fiu" and _is(y, 1):
+        if node.kind in "fiu" and _is(y, 1):
             return x
-        if _kind(node) in "fi" and _is(y, -1):
+        if node.kind in "fi" and _is(y, -1):
             return _over("negative", x, node)
     return None
 
 
 def _divide(node: Node) -> Node | None:
     x, y = node.inputs
-    if _kind(node) != "f":
+    if node.kind != "f":
         return None
     return x if _is(y, 1) else _over("negative", x, node) if _is(y, -1) else None
 
@@ -98,7 +93,7 @@ def _negative(node: Node) -> Node | None:
     (x,) = node.inputs
     if x.primitive is node.primitive:
         return x.inputs[0]
-    if x.primitive in primitives("multiply divide") and _kind(node) == "f":
+    if x.primitive in primitives("multiply divide") and node.kind == "f":
         for place, factor in enumerate(x.inputs):
             number = factor.static["value"] if factor.primitive is CONSTANT else 0
             if isinstance(number, int | float | np.floating) and number != 0:  # an int has no −0

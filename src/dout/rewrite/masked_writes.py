@@ -74,7 +74,7 @@ class _Selection:
     def write(self, recorder: AbstractRecorder, node: Node, new: Mapping[Node, Node]) -> Any:
         """x[mask] = value, x[...] = value."""
         x, value, *index = node.inputs
-        if isinstance(x.dtype, type) or not x.dtype.isnative or (_is_complex(value) and not _is_complex(x)):
+        if isinstance(x.dtype, type) or not x.dtype.isnative or (value.kind == "c" and x.kind != "c"):
             return None
         whole = not index and is_whole(node.static["key"], x.shape) and x not in self.shaped
         if whole and len(value.shape) <= len(x.shape):
@@ -113,7 +113,3 @@ def _mask(node: Node, index: list[Node], x: Node) -> Node | None:
 def _over(mask: Any, x: Node) -> Any:
     """A mask over the first axes, so that it broadcasts over the others."""
     return np.reshape(mask, (*mask.shape, *(1,) * (len(x.shape) - len(mask.shape))))
-
-
-def _is_complex(node: Node) -> bool:
-    return np.dtype(node.dtype).kind == "c"

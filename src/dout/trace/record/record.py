@@ -118,7 +118,7 @@ def finish(
 ) -> Trace:
     """Freeze what a tracer recorded, and replay it. Without `compare`, nothing is replayed, and no gradient derived."""
     used = {i for node in tracer.nodes for i in node.inputs}  # an array of the user's elsewhere may be complex
-    derive = compare and not any(is_complex(node) and (node.inputs or node in used) for node in tracer.nodes)
+    derive = compare and not any(node.kind == "c" and (node.inputs or node in used) for node in tracer.nodes)
     seeds = seeds if derive else {}
     frozen, calls = finished(tracer.calls, derive=derive)
     nodes = _needed(tracer.nodes, calls, [*(ends or ()), *(seeds or {}).values()], tracer.steered)
@@ -168,11 +168,6 @@ def _no_output(target: Any, output: Any) -> str:
     at = f", at {code.co_filename}:{code.co_firstlineno}" if code else ""
     kind = "None" if output is None else f"a {type(output).__qualname__}"
     return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return its result"
-
-
-def is_complex(node: Node) -> bool:
-    """Whether a value has imaginary parts."""
-    return np.dtype(node.dtype).kind == "c"
 
 
 def _ones(output: Any) -> Any:

@@ -13,7 +13,7 @@ from dout.errors import EscapeError, TargetError, UnsupportedError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
 from dout.trace.model.recorded import LOSSES
-from dout.trace.record.record import is_complex, record, record_function
+from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 from dout.trace.tracer.traced import Traced, plain
 from dout.trace.tracer.tracer import trusting
@@ -124,7 +124,7 @@ def _own(gradient: Any) -> Any:
 
 def the_value(name: str, ends: list[Node], nodes: Iterable[Node]) -> Node:
     """The one real number that a function gives; raises where it gives anything else."""
-    if beyond := list(filter(is_complex, nodes)):
+    if beyond := [node for node in nodes if node.kind == "c"]:
         at = next((f", at {node.where}" for node in beyond if node.where), "")
         raise UnsupportedError(f"no gradient can be given of complex values{at}; keep real and imaginary parts apart")
     if len(ends) != 1 or ends[0].shape != ():
