@@ -195,25 +195,19 @@ convolve = define(
 # --- einsum -----------------------------------------------------------------------------------------------------------
 
 
-def _terms(subscripts: str, count: int) -> tuple[list[str], str]:
+def _terms(subscripts: str) -> tuple[list[str], str]:
     """The index letters of each operand and of the result."""
-    left, arrow, right = subscripts.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != count or any(len(set(term)) < len(term) for term in terms):
-        raise TypeError("einsum with a letter twice in one operand")  # it is composed of a diagonal and this row
-    letters = "".join(terms)
-    return terms, right if arrow else "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    left, _, right = subscripts.partition("->")
+    return left.split(","), right
 
 
-def without_ellipsis(subscripts: str, ndims: list[int]) -> str:
-    """Einsum's subscripts with letters in the place of an ellipsis; operands have `ndims` axes.
+def spelled_out(subscripts: str, ndims: list[int]) -> str:
+    """Einsum's subscripts with the result, and letters in the place of an ellipsis; operands have `ndims` axes.
 
-    >>> without_ellipsis("...ij,jk->...ik", [3, 2])
-    'aij,jk->aik'
+    >>> spelled_out("...ij,jk->...ik", [3, 2]), spelled_out("ij,jk", [2, 2])
+    ('aij,jk->aik', 'ij,jk->ik')
     """
     left, arrow, right = subscripts.replace(" ", "").partition("->")
-    if "..." not in subscripts:
-        return f"{left}{arrow}{right}"
     free = [c for c in string.ascii_letters if c not in subscripts]
     terms = left.split(",")
     lengths = [n - len(term.replace("...", "")) for term, n in zip(terms, ndims, strict=True) if "..." in term]
@@ -222,22 +216,22 @@ def without_ellipsis(subscripts: str, ndims: list[int]) -> str:
     whole = "".join(free[: max(lengths, default=0)])  # as in broadcasting, the last axes belong together
     own = iter(lengths)
     terms = [term.replace("...", whole[len(whole) - next(own) :]) if "..." in term else term for term in terms]
-    if arrow:
-        return f"{','.join(terms)}->{right.replace('...', whole)}"
     letters = left.replace(",", "").replace("...", "")
-    return f"{','.join(terms)}->{whole}{''.join(sorted(c for c in set(letters) if letters.count(c) == 1))}"
+    once = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    return f"{','.join(terms)}->{right.replace('...', whole) if arrow else whole + once}"
 
 
 def _einsum_arguments(subscripts: Any, *operands: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
         raise TypeError("einsum with its indices as lists")
-    terms, result = _terms(without_ellipsis(subscripts, [ndim_of(o) for o in operands]), len(operands))
-    static: dict[str, Any] = {"subscripts": f"{','.join(terms)}->{result}"}
+    static: dict[str, Any] = {"subscripts": spelled_out(subscripts, [ndim_of(o) for o in operands])}
+    if any(len(set(term)) < len(term) for term in _terms(static["subscripts"])[0]):
+        raise TypeError("einsum with a letter twice in one operand")  # it is composed of a diagonal and this row
     return operands, {**static, "optimize": optimize} if optimize else static
 
 
 def _einsum_shape(*shapes: Shape, subscripts: str, optimize: Any = False) -> Shape:
-    terms, result = _terms(subscripts, len(shapes))
+    terms, result = _terms(subscripts)
     size: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         for letter, n in zip(term, shape, strict=True):
@@ -247,7 +241,7 @@ def _einsum_shape(*shapes: Shape, subscripts: str, optimize: Any = False) -> Sha
 
 
 def _einsum_backward(dout: Any, out: Any, *operands: Any, subscripts: str, optimize: Any = False) -> tuple[Any, ...]:
-    terms, result = _terms(subscripts, len(operands))
+    terms, result = _terms(subscripts)
     gradients = []
     for k, (term, operand) in enumerate(zip(terms, operands, strict=True)):
         others = [(t, o) for i, (t, o) in enumerate(zip(terms, operands, strict=True)) if i != k]

@@ -26,7 +26,7 @@ from dout.explain.terms.terms import (
 )
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
-from dout.ops.linalg import without_ellipsis
+from dout.ops.linalg import spelled_out
 from dout.rewrite.simplify import is_elementwise
 
 
@@ -91,7 +91,7 @@ def _dot(view: ElementView) -> Term:
 
 def _einsum(view: ElementView) -> Term:
     node = view.node
-    written = without_ellipsis(node.static["subscripts"], [len(i.shape) for i in node.inputs])
+    written = spelled_out(node.static["subscripts"], [len(i.shape) for i in node.inputs])
     left, _, result = written.partition("->")
     terms = left.split(",")
     at = dict(zip(result, view.at, strict=True))

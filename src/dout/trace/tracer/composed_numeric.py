@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from dout.ops import PRIMITIVES
-from dout.ops.linalg import without_ellipsis
+from dout.ops.linalg import spelled_out
 from dout.ops.shape import shape_of
 from dout.trace.tracer.numpy_calls import as_indices
 from dout.trace.tracer.traced import plain, plain_deep
@@ -115,10 +115,7 @@ def einsum(tracer: RunRecord, subscripts: Any, *operands: Any, optimize: Any = F
     if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
         raise tracer.unsupported("np.einsum with its indices as lists")
     arrays = [tracer.array(o) for o in operands]
-    left, arrow, right = without_ellipsis(subscripts, [a.ndim for a in arrays]).partition("->")
-    if not arrow:
-        letters = left.replace(",", "")
-        right = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    left, _, right = spelled_out(subscripts, [a.ndim for a in arrays]).partition("->")
     terms = left.split(",")
     for i, array in enumerate(arrays):
         while again := [c for c in terms[i] if terms[i].count(c) > 1]:
