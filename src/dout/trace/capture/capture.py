@@ -144,7 +144,10 @@ class _Run:
             wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes, *sized)
         returned = plain_deep(state.outputs[0])
         bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots)
-        run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)
+        run = self._frozen(
+            wanted, calls, arguments=taken, keywords=taken_by_name, result=result, returned=returned, spots=bare,
+            written=written,
+        )  # fmt: skip
         self.tracer.data.clear()  # which stand-ins and tracer, in a circle, would keep until they are collected
         return run
 
@@ -173,19 +176,11 @@ class _Run:
         self.tracer.effects.append(why_not)
         returned = self.function(*arguments, **keywords)
         self.tracer.stop()
-        return self._frozen((), {}, Same(returned), returned, (), {}, {}, Calls())
+        nothing: dict[str, Any] = {"arguments": (), "keywords": {}, "spots": (), "written": {}}
+        return self._frozen({}, Calls(), result=Same(returned), returned=returned, **nothing)
 
-    def _frozen(
-        self,
-        arguments: tuple[Template, ...],
-        keywords: Mapping[str, Template],
-        result: Template,
-        returned: Any,
-        spots: tuple[Spot, ...],
-        written: Mapping[Node, Node],
-        wanted: Mapping[str, Node],
-        calls: Calls,
-    ) -> Capture:
+    def _frozen(self, wanted: Mapping[str, Node], calls: Calls, **parts: Any) -> Capture:
+        """The run, with these parts of it, and what it has to compute."""
         tracer = self.tracer
         needed = set(topological(wanted.values()))
         nodes = tuple(node for node in tracer.nodes if node in needed or node in tracer.draws)
@@ -204,15 +199,9 @@ class _Run:
             graph=Graph(nodes, {f"in{i}": n for i, n in enumerate(n for n in nodes if n.primitive is INPUT)}, wanted),
             data=data,
             names=names,
-            arguments=arguments,
-            keywords=keywords,
-            result=result,
-            returned=returned,
-            spots=spots,
             lengths=self.holdings.lengths,
             long=self.holdings.long,
             keys=self.holdings.keys,
-            written=written,
             draws={node: (tracer.generators[node], draw) for node, draw in tracer.draws.items()},
             made=made,
             identities=identities,
@@ -222,6 +211,7 @@ class _Run:
             hushed=tracer.hushed,
             why_not=self._why_not(nodes, made, calls),
             no_gradient=tracer.refused or (EscapeError(f"no gradient can be given: {lost}") if lost else None),
+            **parts,
         )
 
     def _why_not(self, nodes: tuple[Node, ...], made: frozenset[Node], calls: Calls) -> str | None:
