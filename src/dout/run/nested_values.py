@@ -25,15 +25,15 @@ def flat(item: Any) -> Iterator[Any]:
 def mapped(item: Any, change: Callable[[Any], Any]) -> Any:
     """Nested lists, tuples and dicts with each part inside changed; the very object where no part is another one."""
     kind: Any = type(item)
-    if kind is dict:
+    if issubclass(kind, dict):
         new = {key: mapped(part, change) for key, part in item.items()}
         return item if all(new[key] is part for key, part in item.items()) else new
-    if kind is not list and not issubclass(kind, tuple):
+    if not issubclass(kind, list | tuple):
         return change(item)
     parts = [mapped(part, change) for part in item]
     if all(a is b for a, b in zip(parts, item, strict=True)):
         return item
-    return parts if kind is list else tuple.__new__(kind, parts)
+    return tuple.__new__(kind, parts) if issubclass(kind, tuple) else parts
 
 
 def copied(item: Any) -> Any:

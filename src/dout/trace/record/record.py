@@ -11,7 +11,7 @@ import numpy as np
 from dout.errors import TargetError
 from dout.graph import CONSTANT, INPUT, Graph, Node
 from dout.ops.create import number
-from dout.run import douts_taken, flat, mapped
+from dout.run import douts_taken, flat
 from dout.trace.model.recorded import Event, LayerCall
 from dout.trace.model.replay import Data, first_difference, is_number
 from dout.trace.model.user_source import parameters
@@ -91,8 +91,10 @@ def _forward(
 
 
 def _entered(tracer: Tracer, item: Any) -> Any:
-    """An argument with nodes in the place of traced values, also in lists, tuples and dicts."""
-    return mapped(item, lambda part: tracer.node_of(part) if isinstance(part, Traced) else part)
+    """An argument with nodes in the place of traced values, also in lists and tuples."""
+    if type(item) in (list, tuple):
+        return type(item)([_entered(tracer, part) for part in item])
+    return tracer.node_of(item) if isinstance(item, Traced) else item
 
 
 def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
