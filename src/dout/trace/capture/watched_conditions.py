@@ -21,6 +21,7 @@ from dout.trace.model.user_source import is_user_code
 
 MOST_STEPS = 200_000  # that are watched: a loop over pixels has more
 MOST_LINES = 300_000  # of a run that is bounded
+_MONITORING: Any = getattr(sys, "monitoring", None)
 _CACHE = dis.opmap.get("CACHE", 0)
 _JUMPS = {
     code: name for name, code in dis.opmap.items() if "JUMP" in name and "IF_" in name and "EXC_MATCH" not in name
@@ -84,6 +85,21 @@ class _Watch:
             self.by_code[id(code)] = _Jumps(code) if is_users(frame) and not _is_made(code) else None
         return self.by_code[id(code)]
 
+    def branched(self, code: CodeType, offset: int, target: int) -> Any:
+        """Python 3.12 and later tell of jumps themselves, until they are no longer asked."""
+        jumps = self.jumps_of(sys._getframe(1)) if is_user_code(code.co_filename) else None
+        if jumps is None or offset not in jumps.open:
+            return _MONITORING.DISABLE
+        jumps.pass_by(offset, target)
+        return None
+
+    def passed_line(self, code: CodeType, line: int) -> Any:
+        """Count a line, as `count`."""
+        if not is_user_code(code.co_filename):
+            return _MONITORING.DISABLE
+        self.count(None, "line", None)
+        return None
+
     def entered(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         if not is_user_code(frame.f_code.co_filename):
             return None
@@ -112,7 +128,7 @@ class _Watch:
 
         return step
 
-    def count(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def count(self, frame: FrameType | None, event: str, argument: Any) -> Any:
         """Count a line: on other inputs a loop may have no end."""
         self.left -= event == "line"
         if self.left == 0:
@@ -174,19 +190,49 @@ def _telling(function: Callable[..., Any], found: Covered) -> Callable[..., Any]
 
 
 @contextmanager
+def _traced(watch: _Watch) -> Iterator[None]:
+    kept = sys.gettrace()  # a debugger, or a measurement of coverage, looks away for this run
+    sys.settrace(watch.entered)
+    try:
+        yield
+    finally:
+        sys.settrace(kept)
+
+
+@contextmanager
+def _monitored(watch: _Watch, bounded: bool) -> Iterator[None]:
+    events = _MONITORING.events
+    tool = next((n for n in range(6) if _MONITORING.get_tool(n) is None), None)
+    if tool is None:  # all places are taken: nothing is seen
+        yield
+        return
+    _MONITORING.use_tool_id(tool, "dout")
+    try:
+        _MONITORING.register_callback(tool, events.BRANCH, watch.branched)
+        _MONITORING.register_callback(tool, events.LINE, watch.passed_line)
+        _MONITORING.set_events(tool, events.BRANCH | (events.LINE if bounded else 0))
+        _MONITORING.restart_events()
+        yield
+    finally:
+        _MONITORING.set_events(tool, 0)
+        for event in (events.BRANCH, events.LINE):
+            _MONITORING.register_callback(tool, event, None)
+        _MONITORING.free_tool_id(tool)
+
+
+@contextmanager
 def watched(*, bounded: bool = False) -> Iterator[Covered]:
     """Watch the conditions that the user's code comes to inside; what is given is filled when it is over.
 
     With `bounded` EndlessError is raised in code that runs for too long.
     """
     watch, found = _Watch(bounded), Covered()
-    chosen, tracing = (builtins.min, builtins.max), sys.gettrace()
+    chosen = builtins.min, builtins.max
     builtins.min, builtins.max = _telling(min, found), _telling(max, found)
-    sys.settrace(watch.entered)  # a debugger, or a measurement of coverage, looks away for this run
     try:
-        yield found
+        with _traced(watch) if _MONITORING is None else _monitored(watch, bounded):
+            yield found
     finally:
-        sys.settrace(tracing)
         builtins.min, builtins.max = chosen
         found.add(watch.covered())
         found.codes += [jumps.code for jumps in watch.by_code.values() if jumps is not None]
