@@ -59,8 +59,7 @@ class ExactJudge(JudgedRun):
         balls = self.balls(point)
         found = [self._compare(j, balls, point) for j in self.judged]
         for zeros in self.without_stabilisers:
-            same = lambda j, balls: self._compare(j, balls, {}).word in (Word.EXACT, Word.ROUNDED)  # noqa: E731
-            found = self._excused(found, Word.STABILISED, point, zeros, same)
+            found = self._excused(found, Word.STABILISED, point, zeros, self._same_without)
         if self.rounded:
             found = self._excused(found, Word.ROUNDED, point, self.rounded, self._meets)
         largest = max(self._sizes(balls, *self.judged), default=arb(0))
@@ -98,6 +97,9 @@ class ExactJudge(JudgedRun):
         return [
             replace(o, word=word, because="") if o.word == Word.REFUTED and same(o.judged, balls) else o for o in found
         ]
+
+    def _same_without(self, judged: Judged, balls: Balls) -> bool:
+        return self._compare(judged, balls, {}).word in (Word.EXACT, Word.ROUNDED)
 
     def _meets(self, judged: Judged, balls: Balls) -> bool:
         """Whether two gradients may be one, of constants that are known to some digits."""

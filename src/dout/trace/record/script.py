@@ -265,8 +265,7 @@ def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
             parts = {f"{path}, cell {n}": cell for n, cell in enumerate(notebooks.cells_of(path), 1)}
             for name, cell in parts.items():
                 notebooks.remember(name, cell)
-        whole = lambda part, name: [compile(part, name, "exec", dont_inherit=True)]  # noqa: E731
-        codes = [code for name, part in parts.items() for code in (statements if each else whole)(part, name)]
+        codes = [code for name, part in parts.items() for code in (statements if each else _whole)(part, name)]
         return "\n".join(parts.values()), codes
     except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"{path} cannot be read: {error}") from None
@@ -277,6 +276,10 @@ def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
         raise UserCodeError(f"{at} is not valid Python", shown) from None
     except (RecursionError, MemoryError):
         raise TargetError(f"{path} is nested too deeply: Python cannot read it") from None
+
+
+def _whole(text: str, name: str) -> list[CodeType]:
+    return [compile(text, name, "exec", dont_inherit=True)]
 
 
 def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[str, Any]:

@@ -111,8 +111,7 @@ class Reach:
         elif issubclass(kind, partial):
             yield Place("func", "", holder.func, nowhere)
             yield Place("keywords", "", holder.keywords, nowhere)
-            put = lambda new: partial.__setstate__(holder, (holder.func, new, holder.keywords, attributes_of(holder)))  # type: ignore[attr-defined]  # noqa: E731
-            yield Place("args", "args", holder.args, put)
+            yield Place("args", "args", holder.args, lambda new: partial.__setstate__(holder, _state(holder, new)))  # type: ignore[attr-defined]
         elif kind is MappingProxyType:
             yield from (Place("", "", inside, nowhere) for inside in gc.get_referents(holder))
         elif issubclass(kind, CACHE):
@@ -215,6 +214,10 @@ def remembered(cached: Any) -> Iterator[Any]:
             table and "_lru_list_elem" in {type(part).__name__ for part in item.values()}
         ):
             yield item
+
+
+def _state(call: Any, args: Any) -> tuple[Any, ...]:
+    return call.func, args, call.keywords, attributes_of(call)
 
 
 def _text(key: Any) -> str:
