@@ -85,7 +85,12 @@ def containers(holder: Any) -> Iterator[Callable[[], Any]]:
         yield _dict(attributes_of(holder))
     for slot in slots_of(kind):
         if is_empty(slot, holder):
-            yield lambda slot=slot: is_empty(slot, holder) or slot.__delete__(holder)  # type: ignore[misc]
+            yield partial(_empty, slot, holder)
+
+
+def _empty(slot: Any, holder: Any) -> None:
+    if not is_empty(slot, holder):
+        slot.__delete__(holder)
 
 
 def _dict(holder: dict[Any, Any]) -> Callable[[], None]:
