@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dout.graph import INPUT, topological
-from dout.run import flat, is_generator, mapped
+from dout.run import flat, is_generator
 from dout.run.random_states import global_generator
 from dout.trace.model.recorded import Draw
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
@@ -119,11 +119,17 @@ def _drawn(tracer: RunRecord, result: Any, generator: Any, name: str, args: Any,
     traced = tracer.source(result, made=True)
     kind: Any = "Generator" if isinstance(generator, sys.modules["numpy.random"].Generator) else "RandomState"
     tracer.generators[traced.node] = generator
-    given = mapped(
-        [tuple(args), dict(kwargs)], lambda i: i.copy() if isinstance(i, np.ndarray) else i
-    )  # they may change
-    tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *given)
+    tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *_set_apart((tuple(args), dict(kwargs))))
     return traced
+
+
+def _set_apart(item: Any) -> Any:
+    """The same, with each list and array copied, which may change later. Objects of the user's stay: they may refuse."""
+    if type(item) in (list, tuple):
+        return type(item)(map(_set_apart, item))
+    if type(item) is dict:
+        return {key: _set_apart(part) for key, part in item.items()}
+    return item.copy() if isinstance(item, np.ndarray) else item
 
 
 def _moves(tracer: RunRecord, item: Any) -> bool:
