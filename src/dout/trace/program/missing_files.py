@@ -49,6 +49,8 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
     """
     with contextlib.ExitStack() as ends:
         files = _Files(script, said, ends)
+        if apart:
+            files.apart_from_now()
         for name in ("exists", "isfile", "isdir"):
             files.answer(os.path, name)
         for owner, name in ((builtins, "open"), (io, "open"), (os, "listdir"), (glob, "iglob")):
@@ -63,8 +65,6 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
         openers._file_openers[None] = files.open_numbers
         ends.enter_context(when_imported("urllib.request", lambda module: files.answer(module, "urlopen")))
-        if apart:
-            files.apart_from_now()
         yield files.made_up
 
 

@@ -124,7 +124,7 @@ def _drawn(tracer: RunRecord, result: Any, generator: Any, name: str, args: Any,
 
 
 def _set_apart(item: Any) -> Any:
-    """The same, with each list and array copied, which may change later. Objects of the user's stay: they may refuse."""
+    """The same, with each list and array copied, which may change later. Objects of the user's stay."""
     if type(item) in (list, tuple):
         return type(item)(map(_set_apart, item))
     if type(item) is dict:

@@ -209,6 +209,10 @@ def _seen(name: str) -> Callable[[TracedArray], Any]:
     return look
 
 
+def _unknown(name: str) -> Callable[[TracedArray], Any]:
+    return lambda self: self._recorder.attribute(self, name)
+
+
 def _setter(name: str) -> Callable[[TracedArray, Any], None]:
     return lambda self, value: self._recorder.set_attribute(self, name, value)
 
@@ -220,10 +224,7 @@ for _name, _get, _put in [
     ("shape", _sized, lambda self, shape: self._recorder.attempt(self._recorder.writer.set_shape, self, shape)),
     ("strides", _sized, _setter("strides")),
     ("dtype", _seen, _setter("dtype")),
-    *(
-        (name, lambda name: lambda self: self._recorder.attribute(self, name), _setter(name))
-        for name in ("flat", "real", "imag")
-    ),
+    *((name, _unknown, _setter(name)) for name in ("flat", "real", "imag")),
     *((name, _sized, None) for name in ("size", "nbytes")),
     *((name, _seen, None) for name in ("ndim", "itemsize")),
 ]:
