@@ -69,7 +69,7 @@ class Kernels:
         """Their texts."""
         for kernel, name in self.names.items():
             yield from ["", "", f"@njit({_OPTIONS})", *wrapped(f"def {name}({kernel.parameters}):", WIDTH)]
-            for line in kernel.body.rstrip("\n").split("\n"):
+            for line in kernel.body.split("\n"):
                 yield from wrapped(line, WIDTH)
         if self.tables:
             yield from ["", "", *_BY_DTYPE, "", ""]

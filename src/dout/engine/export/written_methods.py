@@ -16,7 +16,7 @@ from dout.engine.export.runs.sample_runs import SampleRun
 from dout.engine.export.runs.symbolic_sizes import Lengths, parametrised, written
 from dout.engine.export.written_conditions import WrittenConditions
 from dout.engine.export.written_names import Words
-from dout.engine.export.written_steps import MethodBody, Steps, Texts, taken_apart
+from dout.engine.export.written_steps import MethodBody, Steps
 from dout.engine.guards.loaded_names import Loaded
 from dout.errors import UnsupportedError
 from dout.trace.capture.budget import Budget
@@ -101,17 +101,10 @@ def _aligned(texts: Sequence[Sequence[_T]]) -> list[tuple[_T, ...]]:
 
 def _kernel(sources: Sequence[KernelSource], lengths: Lengths) -> tuple[KernelText, dict[str, str]]:
     """The text of a kernel at every size, and what it has to be given besides."""
-    heads, bodies = zip(*(taken_apart(source) for source in sources), strict=True)
-    if any(head != heads[0] for head in heads):
+    if any(one.parameters != sources[0].parameters for one in sources):
         raise UnsupportedError("the steps of it depend on the sizes of its arrays")
-    body, given = parametrised(bodies, lengths)
-    calls = frozenset(
-        name.strip()
-        for line in sources[0].imports.splitlines()
-        if line.startswith("from dout.")
-        for name in line.partition(" import ")[2].split(",")
-    )
-    return KernelText(", ".join([heads[0], *given]), body, calls), given
+    body, given = parametrised(["\n".join(one.body) for one in sources], lengths)
+    return KernelText(", ".join([*sources[0].parameters, *given]), body, sources[0].calls), given
 
 
 class _Draft:
@@ -122,13 +115,14 @@ class _Draft:
         if run.why_not is not None:
             raise UnsupportedError(run.why_not)
         plan = planned(run, Budget())
-        steps = Texts(plan, run)
-        program = Program(run, plan.steps, plan.now, lambda text, inputs: Steps(text, inputs, steps))
+        program = Program(run, plan.steps, plan.now, lambda text, inputs: Steps(text, inputs, plan, run))
         text = Words(module, run.root, Loaded(run.codes).outside | set(parameters), leaves)
         conditions = WrittenConditions(run, needed(program), text, recorded)
         conditions.write(parameters)
         self.conditions, text.body, text.indent = text.conditions, True, ""
         text.lines += conditions.reads
-        MethodBody(program, text, conditions.variables).write()
-        self.lines, self.sources, self.bounds = text.lines, steps.sources, steps.bounds
+        body = MethodBody(program, text, conditions.variables)
+        body.write()
+        assert isinstance(body.writer, Steps)
+        self.lines, self.sources, self.bounds = text.lines, body.writer.sources, body.writer.bounds
         self.shapes = conditions.shapes
