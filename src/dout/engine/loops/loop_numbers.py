@@ -19,16 +19,7 @@ TYPES: dict[str, type] = {  # Python's own, and NumPy's by the letters of their 
     "int": int, "float": float, "bool": bool, "l": np.int64, "d": np.float64, "f": np.float32, "?": np.bool_,
 }  # fmt: skip
 KINDS = tuple(TYPES)
-STORED = {
-    "int": "int64",
-    "l": "int64",
-    "float": "float64",
-    "d": "float64",
-    "f": "float32",
-    "bool": "bool_",
-    "?": "bool_",
-}
-LETTERS = {"int64": "l", "float64": "d", "float32": "f", "bool_": "?"}
+FORMS = {kind: np.dtype(one).name.replace("bool", "bool_") for kind, one in TYPES.items()}  # in a kernel
 WIDEST, GIVEN, EXACT = 62, 31, 53  # bits: of a whole number, of one that is given, and of one that a float holds
 _ARITHMETIC = {"+", "-", "*", "/", "//", "%"}
 
@@ -68,9 +59,14 @@ class LoopNumber:
         return self.text if self.stored == form else f"np.{form}({self.text})"
 
 
+def cannot(node: ast.AST) -> LoopRefusal:
+    """A kernel has no way to do this."""
+    return LoopRefusal(f"a kernel cannot do {ast.unparse(node).partition(chr(10))[0]}"[:80], node)
+
+
 def stored(kinds: frozenset[str], bits: int = 0) -> str:
     """The one form that holds a number of each of these kinds without loss."""
-    forms = {STORED[kind] for kind in kinds}
+    forms = {FORMS[kind] for kind in kinds}
     if len(forms) == 1:
         return forms.pop()
     if "float32" in forms and kinds <= {"f", "int", "float"}:

@@ -12,9 +12,9 @@ import numpy as np
 
 from dout.engine.loops.liveness import Names
 from dout.engine.loops.liveness import stored as stored_names
-from dout.engine.loops.loop_expressions import Expressions
-from dout.engine.loops.loop_numbers import GIVEN, KINDS, WIDEST, LoopNumber, LoopRefusal, stored
-from dout.engine.loops.loop_text import FORMS, LoopText, element, reindexed
+from dout.engine.loops.loop_expressions import SIGNS, Expressions
+from dout.engine.loops.loop_numbers import FORMS, GIVEN, KINDS, WIDEST, LoopNumber, LoopRefusal, cannot, stored
+from dout.engine.loops.loop_text import LoopText, element, reindexed
 from dout.engine.loops.loop_turns import turns
 from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
 from dout.engine.runtime.kernel_cache import ArrayType, KernelType
@@ -118,7 +118,7 @@ class _Translator:
             self.types.append(ArrayType(np.dtype("l"), 1, "C"))
             items = [LoopNumber(f"{name}[{i}]", frozenset(["int"]), GIVEN) for i in range(one.axes)]
             return Items(tuple(items))
-        self.types.append(np.dtype(FORMS[{"int": "l", "float": "d", "bool": "?"}.get(one.kind, one.kind)]))
+        self.types.append(np.dtype(FORMS[one.kind]))
         return LoopNumber(name, frozenset([one.kind]), GIVEN if one.kind == "int" else 0)
 
     def whole(self) -> None:
@@ -187,7 +187,7 @@ class _Translator:
                 case ast.Continue():
                     self.text.add("continue")
                 case _:
-                    raise LoopRefusal(f"a kernel cannot do {ast.unparse(one).partition(chr(10))[0]}"[:80], one)
+                    raise cannot(one)
         except LoopRefusal as why:
             if why.node is None:
                 raise LoopRefusal(str(why), one) from None
@@ -248,10 +248,9 @@ class _Translator:
 
     def _change(self, one: ast.AugAssign) -> None:
         target, value = one.target, self.reader.value(one.value)
-        signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
-        if type(one.op) not in signs:
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(one)}"[:80], one)
-        sign = signs[type(one.op)]
+        if type(one.op) not in SIGNS:
+            raise cannot(one)
+        sign = SIGNS[type(one.op)]
         if isinstance(target, ast.Subscript):
             owner = self._written(target)
             old = self.reader.place(owner, target.slice)
@@ -261,7 +260,7 @@ class _Translator:
                 self._bind(target, self.reader.functions.binary(sign, held, value))
                 return
             if not isinstance(held, LoopArray) or not held.view:
-                raise LoopRefusal(f"a kernel cannot do {ast.unparse(one)}"[:80], one)
+                raise cannot(one)
             old = held
             self.written |= held.reads & set(self.arrays)
         if isinstance(value, LoopArray) and value.reads & old.reads:
