@@ -239,10 +239,12 @@ class Guards:
             kinds = [_kind(spot.before) for spot in inside]
             self.text.leave_unless(f"[*map(type, {each}({expression}))] == {self.text.constant(kinds)}")
 
-    def _only_grows(self, spot: Spot, item: list[Any]) -> bool:
-        """Whether a place, the only one of a list, holds one to which the code appends, and which it does not read."""
+    def _grown(self, spot: Spot) -> list[Any] | None:
+        """The list in a place, its only one, to which the code appends, and which it does not read; else None."""
+        item = spot.before.item if isinstance(spot.before, Same) else None
         owned = not isinstance(spot.holder, list | dict | tuple | FunctionType | Namespace | ModuleType)
-        return owned and self.names.only_appends(spot.place.key) and self.stands[id(item)] == 1
+        grows = type(item) is list and owned and self.names.only_appends(spot.place.key) and self.stands[id(item)] == 1
+        return item if grows else None
 
     def _growing(self, expression: str, item: list[Any]) -> None:
         """A list of which only the end matters."""
@@ -362,23 +364,26 @@ class Guards:
         if in_class and isinstance(spot.before, Same) and is_code(spot.before.item):
             return
         expression = self.text.place(spot)
-        if expression is None:  # a place of a rare kind is not looked at again: what it holds is
-            if isinstance(spot.before, Held) and spot.before.node not in self.variables:
-                self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
-            for part in spot.before.parts if isinstance(spot.before, Built) else [spot.before]:
-                if isinstance(part, Same):
-                    self._inside(part.item)
-            return
-        if spot.before is None:
-            self.text.leave_unless(f"{self.text.absent(spot)}")
-        elif (
-            isinstance(spot.before, Same)
-            and type(spot.before.item) is list
-            and self._only_grows(spot, spot.before.item)
-        ):
-            self._growing(expression, spot.before.item)
+        if expression is None:
+            self._out_of_reach(spot)
+        elif spot.before is None:
+            self.text.leave_unless(self.text.absent(spot))
+        elif (grown := self._grown(spot)) is not None:
+            self._growing(expression, grown)
         else:
-            self._item(expression, spot.before)
+            self._there(expression, spot, spot.before)
+
+    def _there(self, expression: str, spot: Spot, before: Template) -> None:
+        """Guard what stands in a place."""
+        self._item(expression, before)
+
+    def _out_of_reach(self, spot: Spot) -> None:
+        """A place of a rare kind is not looked at again: what it holds is."""
+        if isinstance(spot.before, Held) and spot.before.node not in self.variables:
+            self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
+        for part in spot.before.parts if isinstance(spot.before, Built) else [spot.before]:
+            if isinstance(part, Same):
+                self._inside(part.item)
 
     def _otherwise(self) -> None:
         """Inputs that no name led to: they are read from any place that holds them."""

@@ -131,28 +131,24 @@ class WrittenConditions(Guards):
             self._same(f"{path}.{name}", value)
 
     def _place(self, spot: Spot) -> None:
-        if spot.place.key in self.unread and not isinstance(spot.holder, dict | list | tuple | Namespace | ModuleType):
-            return
-        expression = self.text.place(spot)
-        if expression is None:
-            if isinstance(spot.before, Same) and isinstance(spot.before.item, (*_CODE, Namespace)):
-                return
-            raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
-        if isinstance(spot.before, Same) and is_fixed(spot.before.item):
-            expression = self._perhaps(expression)
-        if spot.before is None:
-            self.text.leave_unless(f"not hasattr({expression.rpartition('.')[0]}, {spot.place.key!r})")
-        elif (
-            isinstance(spot.before, Same)
-            and type(spot.before.item) is list
-            and self._only_grows(spot, spot.before.item)
-        ):
-            self.text.leave_unless(f"type({expression}) is list")
-            self.text.containers[id(spot.before.item)] = expression
-        elif isinstance(spot.holder, Namespace | ModuleType) and isinstance(spot.before, Same | Node):
-            self._global(expression, spot.before)
+        owned = not isinstance(spot.holder, dict | list | tuple | Namespace | ModuleType)
+        if not (owned and spot.place.key in self.unread):
+            super()._place(spot)
+
+    def _there(self, expression: str, spot: Spot, before: Template) -> None:
+        if isinstance(spot.holder, Namespace | ModuleType) and isinstance(before, Same | Node):
+            self._global(expression, before)
         else:
-            self._item(expression, spot.before)
+            fixed = isinstance(before, Same) and is_fixed(before.item)
+            self._item(self._perhaps(expression) if fixed else expression, before)
+
+    def _out_of_reach(self, spot: Spot) -> None:
+        if not (isinstance(spot.before, Same) and isinstance(spot.before.item, (*_CODE, Namespace))):
+            raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
+
+    def _growing(self, expression: str, item: list[Any]) -> None:
+        self.text.leave_unless(f"type({expression}) is list")
+        self.text.containers[id(item)] = expression
 
     def _perhaps(self, expression: str) -> str:
         """The expression of an attribute that may not be there, as in a layer that has not run yet."""

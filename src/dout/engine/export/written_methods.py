@@ -38,20 +38,19 @@ class KernelText:
 
 @dataclass(frozen=True)
 class Branch:
-    """One way through a method. In its lines `@k0@` stands for the name of the kernel number 0."""
+    """One way through a method. In its lines `@k0@` stands for the name of the kernel number 0.
+
+    `lengths` are those that may be others.
+    """
 
     conditions: tuple[str, ...]
     lines: tuple[str, ...]
     kernels: tuple[KernelText, ...]
+    lengths: tuple[str, ...]
 
 
-def branch(
-    runs: Sequence[SampleRun], module: ModuleType, parameters: list[str], leaves: str, *, above_one: bool = False
-) -> Branch:
-    """Write what recorded runs at several sizes have in common; `above_one`: where no length is one.
-
-    Raises UnsupportedError where no text can stand for them.
-    """
+def branch(runs: Sequence[SampleRun], module: ModuleType, parameters: list[str], leaves: str) -> Branch:
+    """Write what recorded runs at several sizes have in common. UnsupportedError where no text can stand for them."""
     drafts = [_Draft(run, module, parameters, leaves) for run in runs]
     if any(one.shapes.keys() != drafts[0].shapes.keys() for one in drafts):
         raise UnsupportedError("the arrays that it reads depend on their sizes")
@@ -69,8 +68,13 @@ def branch(
         lines = [line.replace(f"@more{index}@", text) for line in lines]
     conditions += [*lengths.relations(), *size_decisions.conditions([run.decided for run in runs], lengths)]
     conditions += _whole([one.bounds for one in drafts], lengths)
-    conditions += [f"{name} > 1" for name in lengths.symbols.values() if above_one]
-    return Branch(tuple(dict.fromkeys(conditions)), tuple(lines), tuple(kernels))
+    symbols = tuple(lengths.symbols.values())
+    return Branch(tuple(dict.fromkeys(conditions)), tuple(lines), tuple(kernels), symbols)
+
+
+def of_lengths_above_one(one: Branch) -> Branch:
+    """The way for arrays no length of which is one."""
+    return replace(one, conditions=(*one.conditions, *(f"{name} > 1" for name in one.lengths)))
 
 
 def of_any_axes(one: Branch) -> Branch:

@@ -107,7 +107,8 @@ class Specimen:
         """
         any_other = False
         for lengths, everywhere in self._free():
-            sizes = [_size(lengths, everywhere, self._primes(place)) for place in range(_RUNS)]
+            others = [dict(zip(lengths, self._primes(place), strict=False)) for place in range(_RUNS)]
+            sizes = [_size(found, everywhere) for found in others]
             if all(map(self.runs, sizes)):
                 any_other = True
                 yield sizes
@@ -121,7 +122,7 @@ class Specimen:
             lengths = list(sizes[0].everywhere if everywhere else sizes[0].first)
             small = dict(zip(lengths, primes(max([*self._lengths(), 4])), strict=False))
             for found in (small, *({**small, n: 1} for n in lengths)) if lengths else ():
-                yield SampleSize(everywhere=found) if everywhere else SampleSize(first=found)
+                yield _size(found, everywhere)
 
     def _free(self) -> Iterator[tuple[list[int], bool]]:
         """Lengths that can change, everywhere or in the first axis of what forward is given."""
@@ -204,8 +205,7 @@ class Specimen:
         return backward, list(douts_taken(backward, upstream(out) if seed is None else seed)), {}
 
 
-def _size(lengths: Sequence[int], everywhere: bool, others: Iterator[int]) -> SampleSize:
-    found = dict(zip(lengths, others, strict=False))
+def _size(found: Mapping[int, int], everywhere: bool) -> SampleSize:
     return SampleSize(everywhere=found) if everywhere else SampleSize(first=found)
 
 
@@ -291,6 +291,3 @@ def _each(flags: Any) -> Iterator[tuple[bool, ...]]:
 def _parameters(function: Any) -> list[inspect.Parameter]:
     """The parameters of a method after `self`."""
     return list(inspect.signature(function).parameters.values())[1:]
-
-
-__all__ = ["SampleRun", "Specimen", "Way"]
