@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,15 +148,11 @@ class Expressions:
                 return self._turned(owner)
         raise cannot(node)
 
-    def _turned(self, array: LoopArray) -> LoopArray:
-        flat = len(array.lengths) < 2
-        return LoopArray(
-            array.lengths[::-1],
-            array.letter,
-            lambda at: array.element(at[::-1]),
-            array.reads,
-            array.view,
-            flat and array.in_order,
+    @staticmethod
+    def _turned(array: LoopArray) -> LoopArray:
+        in_order = array.in_order and len(array.lengths) < 2
+        return replace(
+            array, lengths=array.lengths[::-1], element=lambda at: array.element(at[::-1]), in_order=in_order
         )
 
     def _call(self, node: ast.Call) -> Value:
@@ -190,7 +187,7 @@ class Expressions:
             return owner.items[at]
         if not isinstance(owner, LoopArray):
             raise cannot(node)
-        return self.part(owner, self.place(owner, node.slice))
+        return self.part(self.place(owner, node.slice))
 
     def place(self, array: LoopArray, key: ast.expr) -> LoopArray:
         """The part of an array that a key chooses, also where it is a single element."""
@@ -204,11 +201,11 @@ class Expressions:
         keys = keys[: dots[0]] + fill + keys[dots[0] + 1 :] if dots else keys + fill
         return self._chosen(array, keys)
 
-    def part(self, array: LoopArray, chosen: LoopArray) -> Value:
-        """A part as a value: a single element is a number."""
+    def part(self, chosen: LoopArray) -> Value:
+        """A part of an array as a value: a single element is a number."""
         if chosen.lengths:
             return chosen
-        return LoopNumber(self.text.let("x", chosen.element(())), frozenset([array.letter]))
+        return LoopNumber(self.text.let("x", chosen.element(())), frozenset([chosen.letter]))
 
     def _chosen(self, array: LoopArray, keys: Sequence[ast.expr]) -> LoopArray:
         places: list[tuple[str, str, str] | str] = []  # first, step, axis of the result; or one index
@@ -240,7 +237,7 @@ class Expressions:
                     own.append(index if first == "0" else f"{first} + {index}")
             return array.element(own)
 
-        return LoopArray(tuple(lengths), array.letter, element, array.reads, array.view, array.in_order)
+        return replace(array, lengths=tuple(lengths), element=element)
 
     def _slice(self, key: ast.Slice, length: str) -> tuple[str, str, str]:
         """First element, number of elements and step."""
