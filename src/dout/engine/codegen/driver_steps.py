@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.driver_text import DriverText
+from dout.engine.codegen.kernel_source import Kernel
 from dout.engine.codegen.native_steps import Native
 from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
-from dout.engine.codegen.program_kernels import Kernel
 from dout.engine.ir.aliasing import IN_PLACE, way
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.buffer_layout import BufferLayout

@@ -118,25 +118,26 @@ class Guards:
             self._value(expression, template)
         elif isinstance(template, Built):
             self._built(expression, template)
-        elif isinstance(template.item, _PLAIN):
-            self.text.leave_unless(f"{expression} is {template.item!r}")
-        elif isinstance(template.item, float | complex | np.inexact | slice | range) or (
-            type(template.item) is tuple and is_fixed(template.item)
-        ):
-            item = self.text.constant(template.item)
-            self.text.leave_unless(f"{expression} is {item} or {self.text.constant(alike)}({expression}, {item})")
-        elif isinstance(template.item, str | bytes | int | np.generic | np.dtype):
-            kind = self.text.constant(type(template.item))
-            self.text.leave_unless(
-                f"type({expression}) is {kind} and {expression} == {self.text.constant(template.item)}"
-            )
-        elif isinstance(template.item, list | dict) and id(template.item) in self.capture.lengths:
-            self._container(expression, template.item)
-        elif self._moves(template.item):
-            self._object(expression, template.item)
         else:
-            self.text.leave_unless(f"{expression} is {self.text.constant(template.item)}")
-            self._inside(template.item)
+            self._same(expression, template.item)
+
+    def _same(self, expression: str, item: Any) -> None:
+        """Guard that an expression gives what it gave: the same object, or one of the same value or contents."""
+        if isinstance(item, _PLAIN):
+            self.text.leave_unless(f"{expression} is {item!r}")
+        elif isinstance(item, float | complex | np.inexact | slice | range) or (type(item) is tuple and is_fixed(item)):
+            known = self.text.constant(item)
+            self.text.leave_unless(f"{expression} is {known} or {self.text.constant(alike)}({expression}, {known})")
+        elif isinstance(item, str | bytes | int | np.generic | np.dtype):
+            kind = self.text.constant(type(item))
+            self.text.leave_unless(f"type({expression}) is {kind} and {expression} == {self.text.constant(item)}")
+        elif isinstance(item, list | dict) and id(item) in self.capture.lengths:
+            self._container(expression, item)
+        elif self._moves(item):
+            self._object(expression, item)
+        else:
+            self.text.leave_unless(f"{expression} is {self.text.constant(item)}")
+            self._inside(item)
 
     def _inside(self, item: Any) -> None:
         """Guard what an object that is the same at the next call holds."""

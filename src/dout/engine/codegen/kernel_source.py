@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,9 +23,12 @@ from dout.engine.codegen.kernel_words import UniqueNames, described, title
 from dout.engine.codegen.loop_body import Arrays, LoopBody, indented
 from dout.engine.codegen.row_kernels import Rows
 from dout.engine.ir.array_placement import accesses, loops_over, place
+from dout.engine.ir.cost_model import flops
 from dout.engine.ir.kernel_group import Group
 from dout.engine.memory.buffer_layout import Layout
+from dout.engine.runtime import kernel_cache
 from dout.engine.runtime.entry_point import ArrayType, KernelType
+from dout.engine.runtime.parallel_threshold import parallel_pays
 from dout.graph import Node
 
 
@@ -132,6 +135,27 @@ def source(
         tuple(np.dtype(node.dtype) for node in group.outputs if not node.shape),
         taken.neutral("\n".join([f"({', '.join(parameters)}):", *body])),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A group's kernel; `run` is compiled when the driver is written."""
+
+    source: KernelSource
+    parallel: bool
+    run: Callable[..., Any]
+
+
+def kernel(
+    group: Group, layouts: Mapping[Node, Layout], names: Mapping[Node, str], places: Mapping[Node, Node]
+) -> Kernel:
+    """Write and load the kernel of a group, for the sizes that it has here; `places` are outputs over other values."""
+    elements = int(np.prod(group.space, dtype=float))
+    parallel = parallel_pays(elements, flops(group) / max(1, elements))
+    over = {node: places[node] for node in group.outputs if places.get(node) in group.inputs}
+    written = source(group, layouts, parallel=parallel, names=names, over=over)
+    run = kernel_cache.load(written.name, written.text, written.types, results=written.results, meaning=written.meaning)
+    return Kernel(written, parallel, run)
 
 
 def _form(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str], list[str]]:

@@ -17,7 +17,7 @@ from dout.errors import UnsupportedError
 from dout.graph import Node, Shape
 from dout.run import is_generator
 from dout.trace.capture.capture import Capture
-from dout.trace.capture.templates import Built, Held, Same, Spot, Template, is_fixed
+from dout.trace.capture.templates import Held, Same, Spot, Template, is_fixed
 from dout.trace.session.attribute_swap import Namespace
 
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, np.ufunc, type)
@@ -48,17 +48,6 @@ class WrittenConditions(Guards):
 
     def _kind(self, expression: str, item: Any) -> None:
         self.text.leave_unless(f"type({expression}) is {self.text.constant(type(item))}")
-
-    def _item(self, expression: str, template: Template) -> None:
-        if isinstance(template, Held | Node):
-            self._value(expression, template)
-        elif isinstance(template, Built):
-            self.text.leave_unless(f"type({expression}) is {template.kind.__name__}")
-            self.text.leave_unless(f"len({expression}) == {len(template.parts)}")
-            for i, part in enumerate(template.parts):
-                self._item(f"{expression}[{i}]", part)
-        elif isinstance(template, Same):
-            self._same(expression, template.item)
 
     def _same(self, expression: str, item: Any) -> None:
         if item is None or isinstance(item, bool):

@@ -23,6 +23,7 @@ from dout.trace.model import user_source
 _WATCHING = frozenset({"locals", "vars", "dir", "exec", "eval", "super", "globals"})
 _ERRORS = (NameError, AttributeError, KeyError, NotPlainError)
 _STATEMENTS = (ast.For, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
+_NEVER = (ast.comprehension, ast.Lambda, ast.NamedExpr, ast.Starred, ast.Await, ast.Yield, ast.JoinedStr)
 _ITERATED = frozenset({"range", "enumerate", "zip", "reversed"})
 _PREFIX = "_dout_"
 FEW = 64  # turns: fewer are soon recorded one by one, and then what stands around them is compiled as well
@@ -269,30 +270,20 @@ def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     return made
 
 
-def _may_be_taken(loop: ast.For) -> bool:
+def _may_be_taken(node: ast.AST) -> bool:
     """Whether a kernel might stand for a loop, as far as its text tells."""
-    if loop.orelse:
-        return False
-    for node in ast.walk(loop):
-        if isinstance(node, ast.stmt) and not isinstance(node, _STATEMENTS) and not _is_text(node):
+    match node:
+        case ast.For(orelse=[_, *_]) | ast.Attribute(ctx=ast.Store()):
             return False
-        if isinstance(node, ast.For) and node.orelse:
+        case ast.Expr():
+            return isinstance(node.value, ast.Constant)
+        case ast.stmt() if not isinstance(node, _STATEMENTS):
             return False
-        if isinstance(node, ast.Call) and not _is_known(node.func):
+        case ast.Call() if not _is_known(node.func):
             return False
-        if isinstance(
-            node, ast.comprehension | ast.Lambda | ast.NamedExpr | ast.Starred | ast.Await | ast.Yield | ast.JoinedStr
-        ):
-            return False
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            return False
-    return True
+    return not isinstance(node, _NEVER) and all(map(_may_be_taken, ast.iter_child_nodes(node)))
 
 
 def _is_known(function: ast.expr) -> bool:
     name = getattr(function, "id", None) or getattr(function, "attr", None)  # of NumPy's, or a method
     return name in NAMES or (isinstance(function, ast.Name) and name in _ITERATED)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -65,12 +65,6 @@ def lengths_in(item: Any) -> set[int]:
     return {part for part in parts if part > 1} if all(type(part) is int for part in parts) else set()
 
 
-def cast(item: Any, dtype: np.dtype[Any]) -> Any:
-    """The item, floats in it of this dtype."""
-    floats = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
-    return item.astype(dtype) if floats else item
-
-
 def one_hot(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs, where labels of the rows of another input are rows of zeros and a one."""
     scores = next(

@@ -15,8 +15,8 @@ import numpy as np
 
 from dout.adapt.search.example_search import Example
 from dout.adapt.target import Target, passed
-from dout.engine.bench.bench_subject import upstream
-from dout.engine.export.runs.resized_samples import SAME, SampleSize, cast, lengths_in, one_hot, primes
+from dout.engine.bench.bench_subject import cast, upstream
+from dout.engine.export.runs.resized_samples import SAME, SampleSize, lengths_in, one_hot, primes
 from dout.engine.export.runs.size_decisions import Decision, watched
 from dout.engine.guards.loaded_names import Loaded
 from dout.run import attributes_of, douts_taken, objects_in, seed_global
