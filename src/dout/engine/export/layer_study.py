@@ -9,8 +9,7 @@ from types import ModuleType
 
 from dout.adapt.search.example_search import Example
 from dout.engine.export.class_source import UsersFile
-from dout.engine.export.runs.resized_samples import SampleSize
-from dout.engine.export.runs.sample_runs import SampleRun, Specimen
+from dout.engine.export.sample_runs import SampleRun, SampleSize, Specimen
 from dout.engine.export.written_methods import Branch, branch, of_any_axes, of_lengths_above_one
 from dout.errors import UnsupportedError
 from dout.run import quiet

@@ -18,8 +18,7 @@ import numba
 import numpy as np
 
 from dout.engine.bench.bench_subject import upstream
-from dout.engine.export.runs.resized_samples import SampleSize
-from dout.engine.export.runs.sample_runs import Specimen, Way
+from dout.engine.export.sample_runs import SampleSize, Specimen, Way
 from dout.engine.math import accumulate, vector_math
 from dout.run import copied, douts_taken, fresh, places, quiet, seed_global
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.guard_lines import Guards
-from dout.engine.export.runs.sample_runs import SampleRun, shows
+from dout.engine.export.sample_runs import SampleRun, shows
 from dout.engine.export.written_names import Words, dtype_text
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.memory.overlaps import Overlaps

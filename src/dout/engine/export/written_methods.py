@@ -11,9 +11,9 @@ from typing import TypeVar
 from dout.engine.codegen.driver import Program, needed
 from dout.engine.codegen.kernel_source import KernelSource
 from dout.engine.compile.program_builder import planned
-from dout.engine.export.runs import size_decisions
-from dout.engine.export.runs.sample_runs import SampleRun
-from dout.engine.export.runs.symbolic_sizes import Lengths, parametrised, written
+from dout.engine.export import size_decisions
+from dout.engine.export.sample_runs import SampleRun
+from dout.engine.export.symbolic_sizes import Lengths, parametrised, written
 from dout.engine.export.written_conditions import WrittenConditions
 from dout.engine.export.written_names import Words
 from dout.engine.export.written_steps import MethodBody, Steps
