@@ -200,24 +200,32 @@ class Guards:
 
     # --- objects ------------------------------------------------------------------------------------------------------
 
-    def _container(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
-        """A list or dict: it may be another one the next time, with the same in it."""
-        if id(item) in self.text.containers:
-            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
-            return
+    def _is_known(self, expression: str, item: Any) -> bool:
+        """Whether an expression for what each call may bring anew is known: then this one has to give the same."""
+        if id(item) not in self.text.containers:
+            return False
+        self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
+        return True
+
+    def _named(self, expression: str, item: Any) -> str:
+        """The name of what each call may bring anew; of its kind alone it is known that it is the same."""
+        name = expression
         if not expression.isidentifier():
             name = self.text.name(type(item).__name__.lower())
             self.text.line(f"{name} = {expression}")
-            expression = name
-        kind = self.text.constant(type(item))
-        self.text.leave_unless(
-            f"{expression}.__class__ is {kind} and len({expression}) == {self.capture.lengths[id(item)]}"
-        )
-        self.text.containers[id(item)] = expression
-        self.others.append(expression)
-        self._all_of_it(expression, item)
-        self._kinds(expression, item)
-        self._holder(item)
+        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(type(item))}")
+        self.text.containers[id(item)] = name
+        self.others.append(name)
+        return name
+
+    def _container(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
+        """A list or dict: it may be another one the next time, with the same in it."""
+        if not self._is_known(expression, item):
+            name = self._named(expression, item)
+            self.text.leave_unless(f"len({name}) == {self.capture.lengths[id(item)]}")
+            self._all_of_it(name, item)
+            self._kinds(name, item)
+            self._holder(item)
 
     def _all_of_it(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
         """What is in a long list or dict, of which no number is an input; and the order of the keys of any dict."""
@@ -249,11 +257,7 @@ class Guards:
 
     def _growing(self, expression: str, item: list[Any]) -> None:
         """A list of which only the end matters."""
-        name = self.text.name("list")
-        self.text.line(f"{name} = {expression}")
-        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(list)}")
-        self.text.containers[id(item)] = name
-        self.others.append(name)
+        self._named(expression, item)
 
     def _moves(self, item: Any) -> bool:
         """Whether an object may be another one at the next call: it was given, or runs make objects of its class."""
@@ -263,18 +267,12 @@ class Guards:
 
     def _object(self, expression: str, item: Any) -> None:
         """An object of a class of which runs make objects: it may be another one the next time, with the same in it."""
-        if id(item) in self.text.containers:
-            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
-            return
-        name = self.text.name(type(item).__name__.lower())
-        self.text.line(f"{name} = {expression}")
-        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(type(item))}")
-        attributes = self.text.name(f"{name}_attributes")
-        self.text.line(f"{attributes} = {name}.__dict__")
-        self.text.containers[id(item)] = name
-        self.others.append(name)
-        self.text.containers[id(attributes_of(item))] = attributes
-        self._holder(item)
+        if not self._is_known(expression, item):
+            name = self._named(expression, item)
+            attributes = self.text.name(f"{name}_attributes")
+            self.text.line(f"{attributes} = {name}.__dict__")
+            self.text.containers[id(attributes_of(item))] = attributes
+            self._holder(item)
 
     def _holder(self, holder: Any) -> None:
         """Guard what an object holds, once, as far as the code that ran can have read it."""

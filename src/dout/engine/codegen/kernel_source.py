@@ -2,8 +2,8 @@
 
 Three forms. Without a reduction, the loops of the space and all statements in them. Where the innermost axis is
 reduced, rows: for each of them several passes, between which its sums are known. Where it is not, columns: the sums of
-many columns grow side by side while the rows go by. How the arrays lie is in placement.py, which passes there are in
-passes.py.
+many columns grow side by side while the rows go by. How the arrays lie is in `array_placement`, which passes there
+are in `kernel_passes`.
 """
 
 from __future__ import annotations

@@ -10,9 +10,19 @@ from typing import Any
 import numpy as np
 
 from dout.engine.loops.loop_functions import LoopFunctions
-from dout.engine.loops.loop_numbers import LoopNumber, LoopRefusal, cannot, literal, stored
 from dout.engine.loops.loop_text import LoopText
-from dout.engine.loops.loop_values import ONE, Items, Known, LoopArray, Value
+from dout.engine.loops.loop_values import (
+    ONE,
+    Items,
+    Known,
+    LoopArray,
+    LoopNumber,
+    LoopRefusal,
+    Value,
+    cannot,
+    literal,
+    stored,
+)
 from dout.engine.loops.surroundings import place_of
 
 SIGNS: dict[type[ast.AST], str] = {

@@ -9,9 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.loop_numbers import FORMS, WEAK, LoopNumber, LoopRefusal, arithmetic, literal, together
 from dout.engine.loops.loop_text import LoopText, converted, element
-from dout.engine.loops.loop_values import ONE, Items, LoopArray, Value
+from dout.engine.loops.loop_values import (
+    FORMS,
+    ONE,
+    WEAK,
+    Items,
+    LoopArray,
+    LoopNumber,
+    LoopRefusal,
+    Value,
+    arithmetic,
+    literal,
+    together,
+)
 
 # By the text of one element; those that round in their own way differ from NumPy's in the last bits.
 _OF_FLOATS: dict[Any, str] = {np.sqrt: "np.sqrt({0})"}

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from dout.engine.loops.liveness import Names
-from dout.engine.loops.loop_numbers import GIVEN, KINDS, TYPES, LoopRefusal
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
+from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES, LoopRefusal
 from dout.engine.loops.surroundings import NotPlainError, root_of, value_of
 from dout.engine.runtime import kernel_cache
 from dout.graph import Where

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
-from dout.engine.loops.loop_numbers import FORMS, LoopNumber, LoopRefusal
-from dout.engine.loops.loop_values import ONE, LoopArray
+from dout.engine.loops.loop_values import FORMS, ONE, LoopArray, LoopNumber, LoopRefusal
 
 
 class LoopText:

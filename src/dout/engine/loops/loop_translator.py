@@ -13,10 +13,21 @@ import numpy as np
 from dout.engine.loops.liveness import Names
 from dout.engine.loops.liveness import stored as stored_names
 from dout.engine.loops.loop_expressions import SIGNS, Expressions
-from dout.engine.loops.loop_numbers import FORMS, GIVEN, KINDS, WIDEST, LoopNumber, LoopRefusal, cannot
 from dout.engine.loops.loop_text import LoopText, element, reindexed
 from dout.engine.loops.loop_turns import turns
-from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
+from dout.engine.loops.loop_values import (
+    FORMS,
+    GIVEN,
+    KINDS,
+    WIDEST,
+    Items,
+    Known,
+    LoopArray,
+    LoopNumber,
+    LoopRefusal,
+    Value,
+    cannot,
+)
 from dout.engine.runtime.kernel_cache import ArrayType, KernelType
 
 _ROUNDS = 8  # until the types of all names are known

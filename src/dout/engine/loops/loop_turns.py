@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dout.engine.loops.loop_expressions import Expressions
-from dout.engine.loops.loop_numbers import GIVEN, LoopNumber, LoopRefusal, literal
-from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
+from dout.engine.loops.loop_values import GIVEN, Items, Known, LoopArray, LoopNumber, LoopRefusal, Value, literal
 from dout.engine.loops.surroundings import place_of
 
 Turns = tuple[str, Callable[[str], Value]]  # the number of turns, and what one gives, from the text of its number

@@ -244,8 +244,7 @@ class _Writer(ast.NodeTransformer):
 
 def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     results = sorted(site.live)
-    names = {"attribute": f"{_PREFIX}attribute", "entry": f"{_PREFIX}entry"}
-    given = ", ".join(ast.unparse(evaluated(one, names)) for one in site.places.values())
+    given = ", ".join(ast.unparse(evaluated(one, _PREFIX)) for one in site.places.values())
     found = f"{_PREFIX}found"
     lines = [
         "try:",
