@@ -17,7 +17,7 @@ from dout.adapt.target import Target, passed
 from dout.engine.bench.bench_subject import BenchInputs, Side, cast, given_to
 from dout.engine.compile.plan import Plan, plan_of
 from dout.graph import Shape
-from dout.run import quiet
+from dout.run import flat, quiet
 
 SIZES = (1_000, 64_000, 1_000_000)  # elements of the first array
 BUDGET = 0.6  # seconds of calls at each size
@@ -232,7 +232,8 @@ def _turned(item: Any) -> Any:
 def _difference(expected: Sequence[Any], got: Sequence[Any], kinds: Sequence[str]) -> str:
     """Which of the results of two sides do not agree; "" where all do, up to half of their digits."""
     for kind, one, other in zip(kinds, expected, got, strict=True):
-        ours, theirs = ([np.asarray(item) for item in side if isinstance(item, _NUMBERS)] for side in (one, other))
+        numbers = ([item for item in flat(side) if isinstance(item, _NUMBERS)] for side in (one, other))
+        ours, theirs = (list(map(np.asarray, side)) for side in numbers)
         if len(ours) != len(theirs):
             return f"{kind} gives {len(ours)} results plainly, and {len(theirs)} compiled"
         for a, b in zip(ours, theirs, strict=True):
