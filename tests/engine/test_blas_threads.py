@@ -23,10 +23,3 @@ def test_an_error_leaves_them_too():
     with pytest.raises(ValueError, match="not aligned"):
         blas_threads.alone(np.dot)(np.ones((2, 3)), np.ones((2, 3)), np.empty((2, 3)))
     assert blas_threads.threads() == before
-
-
-def test_one_thread_is_for_a_while():
-    before = blas_threads.threads()
-    with blas_threads.one_thread():
-        assert blas_threads.threads() == 1
-    assert blas_threads.threads() == before

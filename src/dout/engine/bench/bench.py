@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ import numpy as np
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
 from dout.adapt.target import Target, passed
-from dout.engine.bench.bench_subject import BenchInputs, Side, given_to
+from dout.engine.bench.bench_subject import BenchInputs, Side, cast, given_to
 from dout.engine.compile.plan import Plan, plan_of
 from dout.graph import Shape
-from dout.run import quiet
+from dout.run import flat, quiet
 
 SIZES = (1_000, 64_000, 1_000_000)  # elements of the first array
 BUDGET = 0.6  # seconds of calls at each size
@@ -25,6 +25,7 @@ ROUNDS = 3, 201  # at least, and at most
 SAMPLE = 2e-4  # seconds of calls between two looks at the other side
 LONGEST = 3.0  # seconds that a plain call may take
 
+_NUMBERS = (np.ndarray, np.generic, int, float)
 Pair = tuple[Side, BenchInputs]  # what is called, with what is given to it
 
 
@@ -92,24 +93,20 @@ def bench(
 class _Case:
     def __init__(self, target: Any, example: Example, dtype: Any) -> None:
         named = Target(target)
-        self.target, self.dtype, self.name = target, dtype, named.name
+        self.target, self.name = target, named.name
         function = named.is_function
         self.layer, self.inputs = (target, []) if function else as_found(named, example)
         self.named: dict[str, Any] = {}
         parameters = named.inputs(None if function else example.interface)
         if function or self.layer is target:
             self.inputs, self.named = passed(parameters, dict(example.inputs))
-        self.inputs = [self._cast(item) for item in self.inputs]
-        self.named = {key: self._cast(item) for key, item in self.named.items()}
+        self.inputs = [cast(item, dtype) for item in self.inputs]
+        self.named = {key: cast(item, dtype) for key, item in self.named.items()}
         self.names = [p.name for p in parameters]
-        self.init = {key: self._cast(item) for key, item in example.init.items()}
+        self.init = {key: cast(item, dtype) for key, item in example.init.items()}
         self.fast: Side
         self.axis: int | None = None
         self.notes: list[str] = []
-
-    def _cast(self, item: Any) -> Any:
-        floats = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
-        return item.astype(self.dtype) if floats and self.dtype is not None else item
 
     def measured(self, elements: Sequence[int], done: Callable[[], None]) -> Bench:
         with quiet():
@@ -235,7 +232,8 @@ def _turned(item: Any) -> Any:
 def _difference(expected: Sequence[Any], got: Sequence[Any], kinds: Sequence[str]) -> str:
     """Which of the results of two sides do not agree; "" where all do, up to half of their digits."""
     for kind, one, other in zip(kinds, expected, got, strict=True):
-        ours, theirs = list(_numbers(one)), list(_numbers(other))
+        numbers = ([item for item in flat(side) if isinstance(item, _NUMBERS)] for side in (one, other))
+        ours, theirs = (list(map(np.asarray, side)) for side in numbers)
         if len(ours) != len(theirs):
             return f"{kind} gives {len(ours)} results plainly, and {len(theirs)} compiled"
         for a, b in zip(ours, theirs, strict=True):
@@ -244,14 +242,6 @@ def _difference(expected: Sequence[Any], got: Sequence[Any], kinds: Sequence[str
             if not _close(a, b):
                 return f"{kind} does not give the same numbers compiled"
     return ""
-
-
-def _numbers(item: Any) -> Iterator[np.ndarray[Any, Any]]:
-    parts: Iterable[Any] = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-    for part in parts:
-        yield from _numbers(part)
-    if isinstance(item, np.ndarray | np.generic | int | float):
-        yield np.asarray(item)
 
 
 def _close(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:

@@ -13,7 +13,7 @@ from dout.adapt.interface.adapted_layer import as_written, own_arguments
 from dout.adapt.target import Target
 from dout.engine.compile.compiled import compile as compiled
 from dout.errors import TargetError
-from dout.run import HeldMemory, attributes_of, copied, deep_copy, douts_taken, quiet
+from dout.run import HeldMemory, attributes_of, copied, deep_copy, douts_taken, flat, quiet
 from dout.trace.session.layer_calls import KINDS, is_layer
 
 
@@ -54,15 +54,15 @@ class Side:
         self._as_made.put_back()
 
     @quiet()
-    def results(self, given: BenchInputs) -> list[Any]:
-        """The results of the calls, one after the other, and the attributes they leave, safe from later calls."""
+    def results(self, given: BenchInputs) -> list[list[Any]]:
+        """All that each call gives, and the attributes that backward leaves, safe from later calls."""
         found = [self.calls[0](*given.inputs, **given.named)]
         if len(self.calls) > 1:
             self._leave(given)
             taken = [copied(item) for item in given.douts]
             found.append(self.calls[1](*taken))
             found[-1] = [found[-1], *(item for item in taken if isinstance(item, dict)), attributes_of(self.own)]
-        return [_kept(item) for item in found]
+        return [[copied(part) for part in flat(item)] for item in found]
 
     def run(self, given: BenchInputs, loops: int) -> list[float]:
         """The seconds that each call takes, forward and backward in turns."""
@@ -104,6 +104,12 @@ def given_to(target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> Be
     return BenchInputs(ahead, named, arguments, left)
 
 
+def cast(item: Any, dtype: Any) -> Any:
+    """The item, floats in it of this dtype; as it is without one."""
+    floats = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
+    return item.astype(dtype) if floats and dtype is not None else item
+
+
 def upstream(out: Any) -> Any:
     """Random numbers in the shape of an output, as its upstream gradient; 1 for a loss."""
     if isinstance(out, tuple | list):
@@ -114,10 +120,3 @@ def upstream(out: Any) -> Any:
     if isinstance(out, np.ndarray | np.generic | int | float):
         return np.ones((), out.dtype)[()] if isinstance(out, np.floating) else 1.0
     raise TargetError(f"its forward gives a {type(out).__qualname__}, and no array: there is nothing to measure")
-
-
-def _kept(item: Any) -> Any:
-    """Results in memory of their own, as the next call may write over them."""
-    if isinstance(item, tuple | list):
-        return [_kept(part) for part in item]
-    return {key: _kept(part) for key, part in item.items()} if isinstance(item, dict) else copied(item)

@@ -10,5 +10,4 @@ __all__ = [
     "loop_body",
     "native_steps",
     "numpy_phrases",
-    "program_kernels",
 ]

@@ -132,7 +132,7 @@ class Following:
     def write(self) -> None:
         """Write it: draws, steps, what the run changed, and the result."""
         self._made()
-        writer = self.program.writer(self.text, self.inputs)
+        writer = self.writer = self.program.writer(self.text, self.inputs)
         waiting = self._outcomes()
         first = dict.fromkeys(self._before_draws())
         self._steps(first, waiting, writer)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.driver_text import DriverText
+from dout.engine.codegen.kernel_source import Kernel
 from dout.engine.codegen.native_steps import Native
 from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
-from dout.engine.codegen.program_kernels import Kernel
 from dout.engine.ir.aliasing import IN_PLACE, way
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.buffer_layout import BufferLayout
@@ -114,27 +114,34 @@ class StepWriter:
         if isinstance(place, MemorySlot):
             return self.temporaries[place.array]
         if isinstance(place, Fresh):
-            name = self.text.variable(node, self.means.names.get(node))
+            name = self._named(node)
             take = self.means.pool.taker(node.shape, np.dtype(node.dtype))
             self.text.line(f"{name} = {self.text.constant(take, f'take_{name}')}()")
             return name
         return None
 
+    def _named(self, node: Node) -> str:
+        """A new variable for a value."""
+        name = self.values[node] = self.text.variable(node, self.means.names.get(node))
+        return name
+
     def _kernel(self, group: Group) -> None:
-        given = [self._argument(node) for node in group.inputs]
+        kernel = self.means.kernels[group]
+        numbers = self._placed(group)
+        given = ", ".join(map(self._argument, kernel.source.arguments))
+        call = f"{self.text.constant(kernel.run, kernel.source.name)}({given})"
+        self.text.line(f"{', '.join(numbers)} = {call}" if numbers else call)
+
+    def _placed(self, group: Group) -> list[str]:
+        """Name where the results of a group go; return the variables of those that are numbers."""
         numbers = []
         for node in group.outputs:
-            if node.shape:
-                place = self._place(node)
-                assert place is not None
-                self.values[node] = place
-                given.append(place)
-            else:
-                name = self.values[node] = self.text.variable(node, self.means.names.get(node))
-                numbers.append(name)
-        kernel = self.means.kernels[group]
-        call = f"{self.text.constant(kernel.run, kernel.source.name)}({', '.join(given)})"
-        self.text.line(f"{', '.join(numbers)} = {call}" if numbers else call)
+            place = self._place(node) if node.shape else self._named(node)
+            assert place is not None
+            self.values[node] = place
+            if not node.shape:
+                numbers.append(place)
+        return numbers
 
     def _argument(self, node: Node) -> str:
         form = self.means.forms.get(node)
@@ -145,8 +152,7 @@ class StepWriter:
         place = self._place(node)
         operands = [self.value(i) for i in node.inputs]
         if place is None:
-            name = self.values[node] = self.text.variable(node, self.means.names.get(node))
-            self.text.line(f"{name} = {self._call(node, operands)}")
+            self.text.line(f"{self._named(node)} = {self._call(node, operands)}")
             return
         self.values[node] = place
         if node.primitive in IN_PLACE:

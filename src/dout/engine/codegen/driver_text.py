@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import builtins
-import keyword
-import re
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from dout.engine.codegen.kernel_words import UniqueNames
 from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.trace.capture.templates import Spot
@@ -19,25 +19,20 @@ _KEYS = (str, int, bool, type(None))
 
 
 class DriverText:
-    """Lines of Python, and the namespace they run in."""
+    """Lines of Python, and the namespace they run in. Nothing is called as one of `taken`."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Iterable[str] = ()) -> None:
         self.lines: list[str] = []
         self.indent = "    "
         self.namespace: dict[str, Any] = {}
         self.containers: dict[int, str] = {}  # expressions of objects that each call may bring anew, by identity
         self.movable: dict[int, Any] = {}  # objects that each call may bring anew: an expression must read them
         self._names: dict[int, tuple[Any, str]] = {}
-        self._last: dict[str, int] = {}  # the last number that was given to a name that many wish for
-        self._taken: set[str] = {*keyword.kwlist, *dir(builtins)}
-        for name, item in {
-            "np": np,
-            "ndarray": np.ndarray,
-            "may_share_memory": np.may_share_memory,
-        }.items():
+        known = {"np": np, "ndarray": np.ndarray, "may_share_memory": np.may_share_memory}
+        self._unique = UniqueNames((*taken, *dir(builtins), *known))
+        for name, item in known.items():
             self._names[id(item)] = item, name
             self.namespace[name] = item
-            self._taken.add(name)
 
     def line(self, text: str) -> None:
         """Add a line."""
@@ -49,15 +44,7 @@ class DriverText:
 
     def name(self, wish: str) -> str:
         """A name that nothing else has, as near to `wish` as Python allows; the wish may be any text."""
-        base = re.sub(r"\W", "_", wish, flags=re.ASCII).strip("_")[:30] or "value"
-        base = f"_{base}" if base[0].isdigit() else base
-        name, number = base, self._last.get(base, 1)
-        while name in self._taken:
-            number += 1
-            name = f"{base}_{number}"
-        self._last[base] = number
-        self._taken.add(name)
-        return name
+        return self._unique.new(wish)
 
     def variable(self, node: Node, wish: str | None) -> str:
         """A variable for the value of a node."""

@@ -118,25 +118,26 @@ class Guards:
             self._value(expression, template)
         elif isinstance(template, Built):
             self._built(expression, template)
-        elif isinstance(template.item, _PLAIN):
-            self.text.leave_unless(f"{expression} is {template.item!r}")
-        elif isinstance(template.item, float | complex | np.inexact | slice | range) or (
-            type(template.item) is tuple and is_fixed(template.item)
-        ):
-            item = self.text.constant(template.item)
-            self.text.leave_unless(f"{expression} is {item} or {self.text.constant(alike)}({expression}, {item})")
-        elif isinstance(template.item, str | bytes | int | np.generic | np.dtype):
-            kind = self.text.constant(type(template.item))
-            self.text.leave_unless(
-                f"type({expression}) is {kind} and {expression} == {self.text.constant(template.item)}"
-            )
-        elif isinstance(template.item, list | dict) and id(template.item) in self.capture.lengths:
-            self._container(expression, template.item)
-        elif self._moves(template.item):
-            self._object(expression, template.item)
         else:
-            self.text.leave_unless(f"{expression} is {self.text.constant(template.item)}")
-            self._inside(template.item)
+            self._same(expression, template.item)
+
+    def _same(self, expression: str, item: Any) -> None:
+        """Guard that an expression gives what it gave: the same object, or one of the same value or contents."""
+        if isinstance(item, _PLAIN):
+            self.text.leave_unless(f"{expression} is {item!r}")
+        elif isinstance(item, float | complex | np.inexact | slice | range) or (type(item) is tuple and is_fixed(item)):
+            known = self.text.constant(item)
+            self.text.leave_unless(f"{expression} is {known} or {self.text.constant(alike)}({expression}, {known})")
+        elif isinstance(item, str | bytes | int | np.generic | np.dtype):
+            kind = self.text.constant(type(item))
+            self.text.leave_unless(f"type({expression}) is {kind} and {expression} == {self.text.constant(item)}")
+        elif isinstance(item, list | dict) and id(item) in self.capture.lengths:
+            self._container(expression, item)
+        elif self._moves(item):
+            self._object(expression, item)
+        else:
+            self.text.leave_unless(f"{expression} is {self.text.constant(item)}")
+            self._inside(item)
 
     def _inside(self, item: Any) -> None:
         """Guard what an object that is the same at the next call holds."""
@@ -199,24 +200,32 @@ class Guards:
 
     # --- objects ------------------------------------------------------------------------------------------------------
 
-    def _container(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
-        """A list or dict: it may be another one the next time, with the same in it."""
-        if id(item) in self.text.containers:
-            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
-            return
+    def _is_known(self, expression: str, item: Any) -> bool:
+        """Whether an expression for what each call may bring anew is known: then this one has to give the same."""
+        if id(item) not in self.text.containers:
+            return False
+        self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
+        return True
+
+    def _named(self, expression: str, item: Any) -> str:
+        """The name of what each call may bring anew; of its kind alone it is known that it is the same."""
+        name = expression
         if not expression.isidentifier():
             name = self.text.name(type(item).__name__.lower())
             self.text.line(f"{name} = {expression}")
-            expression = name
-        kind = self.text.constant(type(item))
-        self.text.leave_unless(
-            f"{expression}.__class__ is {kind} and len({expression}) == {self.capture.lengths[id(item)]}"
-        )
-        self.text.containers[id(item)] = expression
-        self.others.append(expression)
-        self._all_of_it(expression, item)
-        self._kinds(expression, item)
-        self._holder(item)
+        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(type(item))}")
+        self.text.containers[id(item)] = name
+        self.others.append(name)
+        return name
+
+    def _container(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
+        """A list or dict: it may be another one the next time, with the same in it."""
+        if not self._is_known(expression, item):
+            name = self._named(expression, item)
+            self.text.leave_unless(f"len({name}) == {self.capture.lengths[id(item)]}")
+            self._all_of_it(name, item)
+            self._kinds(name, item)
+            self._holder(item)
 
     def _all_of_it(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
         """What is in a long list or dict, of which no number is an input; and the order of the keys of any dict."""
@@ -239,18 +248,16 @@ class Guards:
             kinds = [_kind(spot.before) for spot in inside]
             self.text.leave_unless(f"[*map(type, {each}({expression}))] == {self.text.constant(kinds)}")
 
-    def _only_grows(self, spot: Spot, item: list[Any]) -> bool:
-        """Whether a place, the only one of a list, holds one to which the code appends, and which it does not read."""
+    def _grown(self, spot: Spot) -> list[Any] | None:
+        """The list in a place, its only one, to which the code appends, and which it does not read; else None."""
+        item = spot.before.item if isinstance(spot.before, Same) else None
         owned = not isinstance(spot.holder, list | dict | tuple | FunctionType | Namespace | ModuleType)
-        return owned and self.names.only_appends(spot.place.key) and self.stands[id(item)] == 1
+        grows = type(item) is list and owned and self.names.only_appends(spot.place.key) and self.stands[id(item)] == 1
+        return item if grows else None
 
     def _growing(self, expression: str, item: list[Any]) -> None:
         """A list of which only the end matters."""
-        name = self.text.name("list")
-        self.text.line(f"{name} = {expression}")
-        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(list)}")
-        self.text.containers[id(item)] = name
-        self.others.append(name)
+        self._named(expression, item)
 
     def _moves(self, item: Any) -> bool:
         """Whether an object may be another one at the next call: it was given, or runs make objects of its class."""
@@ -260,18 +267,12 @@ class Guards:
 
     def _object(self, expression: str, item: Any) -> None:
         """An object of a class of which runs make objects: it may be another one the next time, with the same in it."""
-        if id(item) in self.text.containers:
-            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
-            return
-        name = self.text.name(type(item).__name__.lower())
-        self.text.line(f"{name} = {expression}")
-        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(type(item))}")
-        attributes = self.text.name(f"{name}_attributes")
-        self.text.line(f"{attributes} = {name}.__dict__")
-        self.text.containers[id(item)] = name
-        self.others.append(name)
-        self.text.containers[id(attributes_of(item))] = attributes
-        self._holder(item)
+        if not self._is_known(expression, item):
+            name = self._named(expression, item)
+            attributes = self.text.name(f"{name}_attributes")
+            self.text.line(f"{attributes} = {name}.__dict__")
+            self.text.containers[id(attributes_of(item))] = attributes
+            self._holder(item)
 
     def _holder(self, holder: Any) -> None:
         """Guard what an object holds, once, as far as the code that ran can have read it."""
@@ -362,23 +363,26 @@ class Guards:
         if in_class and isinstance(spot.before, Same) and is_code(spot.before.item):
             return
         expression = self.text.place(spot)
-        if expression is None:  # a place of a rare kind is not looked at again: what it holds is
-            if isinstance(spot.before, Held) and spot.before.node not in self.variables:
-                self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
-            for part in spot.before.parts if isinstance(spot.before, Built) else [spot.before]:
-                if isinstance(part, Same):
-                    self._inside(part.item)
-            return
-        if spot.before is None:
-            self.text.leave_unless(f"{self.text.absent(spot)}")
-        elif (
-            isinstance(spot.before, Same)
-            and type(spot.before.item) is list
-            and self._only_grows(spot, spot.before.item)
-        ):
-            self._growing(expression, spot.before.item)
+        if expression is None:
+            self._out_of_reach(spot)
+        elif spot.before is None:
+            self.text.leave_unless(self.text.absent(spot))
+        elif (grown := self._grown(spot)) is not None:
+            self._growing(expression, grown)
         else:
-            self._item(expression, spot.before)
+            self._there(expression, spot, spot.before)
+
+    def _there(self, expression: str, spot: Spot, before: Template) -> None:
+        """Guard what stands in a place."""
+        self._item(expression, before)
+
+    def _out_of_reach(self, spot: Spot) -> None:
+        """A place of a rare kind is not looked at again: what it holds is."""
+        if isinstance(spot.before, Held) and spot.before.node not in self.variables:
+            self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
+        for part in spot.before.parts if isinstance(spot.before, Built) else [spot.before]:
+            if isinstance(part, Same):
+                self._inside(part.item)
 
     def _otherwise(self) -> None:
         """Inputs that no name led to: they are read from any place that holds them."""

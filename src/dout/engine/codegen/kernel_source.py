@@ -2,16 +2,17 @@
 
 Three forms. Without a reduction, the loops of the space and all statements in them. Where the innermost axis is
 reduced, rows: for each of them several passes, between which its sums are known. Where it is not, columns: the sums of
-many columns grow side by side while the rows go by. How the arrays lie is in placement.py, which passes there are in
-passes.py.
+many columns grow side by side while the rows go by. How the arrays lie is in `array_placement`, which passes there
+are in `kernel_passes`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,26 +23,64 @@ from dout.engine.codegen.kernel_words import UniqueNames, described, title
 from dout.engine.codegen.loop_body import Arrays, LoopBody, indented
 from dout.engine.codegen.row_kernels import Rows
 from dout.engine.ir.array_placement import accesses, loops_over, place
+from dout.engine.ir.cost_model import flops
 from dout.engine.ir.kernel_group import Group
 from dout.engine.memory.buffer_layout import Layout
+from dout.engine.runtime import kernel_cache
 from dout.engine.runtime.entry_point import ArrayType, KernelType
+from dout.engine.runtime.parallel_threshold import parallel_pays
 from dout.graph import Node
 
 
 @dataclass(frozen=True)
 class KernelSource:
-    """The text of a kernel: `imports` and `function` make up `text`, which defines `name`.
+    """A kernel: `arguments` are the values that it is called with, `parameters` their names, `body` its lines.
 
-    `types` are those of its parameters, `results` the dtypes of the numbers that it returns, one alone or a tuple.
-    `meaning` is the text without what compiles to nothing: how things are called, and which lines they come from.
+    `calls` are the functions that it calls, `types` those of its arguments, `results` the dtypes of the numbers that it
+    returns, one alone or a tuple. `meaning` is the text without what compiles to nothing: how things are called, and
+    which lines they come from.
     """
 
-    name: str
-    imports: str
-    function: str
+    title: str
+    arguments: tuple[Node, ...]
+    parameters: tuple[str, ...]
+    body: tuple[str, ...]
+    calls: frozenset[str]
     types: tuple[KernelType, ...]
-    results: tuple[np.dtype[Any], ...] = ()
-    meaning: str = ""
+    results: tuple[np.dtype[Any], ...]
+    named: str  # the meaning of the lines alone
+
+    @cached_property
+    def meaning(self) -> str:
+        """What the machine code depends on."""
+        return "\n".join([str(self.types), self._options, self.imports, self.named])
+
+    @cached_property
+    def name(self) -> str:
+        """What it computes, and a number that no kernel of another meaning has."""
+        return f"{self.title}_{hashlib.sha256(self.meaning.encode()).hexdigest()[:12]}"
+
+    @property
+    def _parallel(self) -> bool:
+        return "prange(" in self.named
+
+    @property
+    def _options(self) -> str:
+        return 'error_model="numpy", fastmath={"contract"}' + (", parallel=True" if self._parallel else "")
+
+    @property
+    def imports(self) -> str:
+        """The lines before the function."""
+        modules = _by_module(self.calls).items()
+        ours = [f"from dout.engine.math.{module} import {', '.join(names)}\n" for module, names in modules]
+        numbas = f"import numpy as np\nfrom numba import njit{', prange' if self._parallel else ''}\n"
+        return "\n".join([numbas, "".join(ours)] if ours else [numbas])
+
+    @property
+    def function(self) -> str:
+        """The function itself."""
+        head = f"def {self.name}({', '.join(self.parameters)}):"
+        return "\n".join([f"@njit({self._options})", head, *self.body, ""])
 
     @property
     def text(self) -> str:
@@ -62,41 +101,61 @@ def source(
 
     `layouts` say of the inputs which are contiguous ("C", also where nothing is said), which are so along their last
     axis alone ("rows"), and which may have any strides ("A"); outputs are contiguous. `names` are wishes for the names
-    of values. `over` says of outputs in the memory of which input they lie, where `may_overwrite` allows it: the kernel
-    then reads that input from the output. Nothing is called like one of `functions`, those that it calls.
+    of values. `over` says of outputs in the memory of which input they lie, where `may_overwrite` allows it: then the
+    kernel is given that array once. Nothing is called like one of `functions`, those that it calls.
 
     ShapeError if the arrays of the group do not lie so over one another that a kernel can run over them.
     """
-    placed = place(group)
+    placed, over = place(group), over or {}
     loops = loops_over(group, placed, layouts)
     wanted, taken = names or {}, UniqueNames(functions)
     called = {node: taken.new(wanted.get(node, f"x{k}")) for k, node in enumerate(group.inputs)}
-    shaped = [node for node in group.outputs if node.shape]
     for node in group.outputs:
         wish = wanted.get(node, "out" if len(group.outputs) == 1 else str(node.primitive))
-        called[node] = taken.new(wish)
+        called[node] = called[over[node]] if node in over else taken.new(wish)
     arrays = Arrays(group, placed, loops, taken, called)
     arrays.in_rows.update(node for node in group.inputs if layouts.get(node) == "rows")
+    arrays.overwritten.update(over.values())
     arrays.measure(accesses(group, placed))
-    arrays.overwritten.update((over or {}).values())
-    for output, given in (over or {}).items():
-        arrays.views[given, placed.own[output]] = arrays.views[output, placed.own[output]]
     lines, values = _form(arrays, schedule(group, placed, loops), parallel)
     if not functions and not taken.isdisjoint(arrays.functions):  # now it is known which they are
         return source(group, layouts, parallel=parallel, names=names, over=over, functions=arrays.functions)
-    parameters = [called[node] for node in (*group.inputs, *shaped)]
+    arguments = [*group.inputs, *(node for node in group.outputs if node.shape and node not in over)]
+    written = {*group.outputs, *over.values()}
     told = described(group, {**{n: str(n.primitive) for n in group.nodes}, **called})
-    body = [*arrays.head, *lines]
-    if values:
-        body.append(f"return {', '.join(values)}")
-    types = tuple(_type(node, layouts.get(node, "C")) for node in group.inputs)
-    types += tuple(_type(node, "C", written=True) for node in shaped)
-    results = tuple(np.dtype(node.dtype) for node in group.outputs if not node.shape)
-    head, body = f"({', '.join(parameters)}):", indented(body)
-    meaning = taken.neutral("\n".join([head, *body]))
-    return _finished(
-        title(group), [head, *indented([f'"""{told}"""']), *body], meaning, types, results, arrays.functions
+    body = indented([*arrays.head, *lines, *([f"return {', '.join(values)}"] if values else [])])
+    parameters = [called[node] for node in arguments]
+    return KernelSource(
+        title(group),
+        tuple(arguments),
+        tuple(parameters),
+        (*indented([f'"""{told}"""']), *body),
+        frozenset(arrays.functions),
+        tuple(_type(node, layouts.get(node, "C"), written=node in written) for node in arguments),
+        tuple(np.dtype(node.dtype) for node in group.outputs if not node.shape),
+        taken.neutral("\n".join([f"({', '.join(parameters)}):", *body])),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A group's kernel; `run` is compiled when the driver is written."""
+
+    source: KernelSource
+    parallel: bool
+    run: Callable[..., Any]
+
+
+def kernel(
+    group: Group, layouts: Mapping[Node, Layout], names: Mapping[Node, str], places: Mapping[Node, Node]
+) -> Kernel:
+    """Write and load the kernel of a group, for the sizes that it has here; `places` are outputs over other values."""
+    elements = int(np.prod(group.space, dtype=float))
+    parallel = parallel_pays(elements, flops(group) / max(1, elements))
+    over = {node: places[node] for node in group.outputs if places.get(node) in group.inputs}
+    written = source(group, layouts, parallel=parallel, names=names, over=over)
+    run = kernel_cache.load(written.name, written.text, written.types, results=written.results, meaning=written.meaning)
+    return Kernel(written, parallel, run)
 
 
 def _form(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str], list[str]]:
@@ -122,30 +181,10 @@ def _elementwise(arrays: Arrays, parallel: bool) -> tuple[list[str], list[str]]:
     return body.render(opened), [body.texts[n] for n in group.outputs if not n.shape]
 
 
-def _finished(
-    stem: str,
-    lines: Sequence[str],
-    meaning: str,
-    types: tuple[KernelType, ...],
-    results: tuple[np.dtype[Any], ...],
-    functions: set[str],
-) -> KernelSource:
-    parallel = "prange(" in meaning
-    options = 'error_model="numpy", fastmath={"contract"}' + (", parallel=True" if parallel else "")
-    imports = ["import numpy as np", f"from numba import njit{', prange' if parallel else ''}"]
-    if functions:
-        modules = _by_module(functions).items()
-        imports += ["", *(f"from dout.engine.math.{module} import {', '.join(names)}" for module, names in modules)]
-    meaning = "\n".join([str(types), options, *imports, meaning])
-    name = f"{stem}_{hashlib.sha256(meaning.encode()).hexdigest()[:12]}"
-    rest = "\n".join([*lines, ""])
-    return KernelSource(name, "\n".join(imports) + "\n", f"@njit({options})\ndef {name}{rest}", types, results, meaning)
-
-
 _ACCUMULATE = re.compile("plus|minus|maximum|minimum|larger|smaller|known|add_exactly|settled|indices")
 
 
-def _by_module(functions: set[str]) -> dict[str, list[str]]:
+def _by_module(functions: Collection[str]) -> dict[str, list[str]]:
     """The functions that a kernel calls, by the module they are in."""
     modules: dict[str, list[str]] = {}
     for name in sorted(functions):

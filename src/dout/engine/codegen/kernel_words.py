@@ -25,6 +25,7 @@ class UniqueNames:
     def __init__(self, functions: Iterable[str] = ()) -> None:
         self._others = _TAKEN | frozenset(functions)  # what is called so is no value
         self._taken = set(self._others)
+        self._last: dict[str, int] = {}  # the last number that was given to a name that many wish for
 
     def new(self, wish: str) -> str:
         """A name that Python takes, as near to `wish` as it can be; the wish may be any text.
@@ -35,10 +36,11 @@ class UniqueNames:
         """
         base = re.sub(r"[^A-Za-z0-9]+", "_", wish).strip("_")[:_LONGEST_NAME].strip("_") or "value"
         base = f"v{base}" if base[0].isdigit() else base
-        name, number = base, 1
+        name, number = base, self._last.get(base, 1)
         while name in self._taken:
             number += 1
             name = f"{base}_{number}"
+        self._last[base] = number
         self._taken.add(name)
         return name
 

@@ -41,7 +41,7 @@ class Arrays:
         self.called = called  # the name of each parameter and result
         self.index = {loop: names.new("ijklmn"[min(place, 5)]) for place, loop in enumerate(loops)}
         self.extent = {loop: names.new(wish) for loop, wish in zip(loops, _extents(len(loops)), strict=True)}
-        self.views: dict[tuple[Node, Dims], str] = {}
+        self.views: dict[tuple[str, tuple[Loop, ...]], str] = {}
         self.overwritten: set[Node] = set()  # inputs in whose memory an output lies: read before anything is written
         self.in_rows: set[Node] = set()  # inputs that are contiguous along their last axis alone
         self.numbers: dict[tuple[Node, np.dtype], str] = {}
@@ -50,7 +50,7 @@ class Arrays:
 
     def element(self, array: Node, dims: Dims) -> str:
         """One element of an array in a loop: x[i, j]."""
-        view, subscripts = self.views[array, dims], ", ".join(self._subscripts(array, dims)) or "0"
+        view, subscripts = self._view(array, dims), ", ".join(self._subscripts(array, dims)) or "0"
         return self.use(f"in_row({view}, ({subscripts}))") if array in self.in_rows else f"{view}[{subscripts}]"
 
     def _subscripts(self, array: Node, dims: Dims) -> list[str]:
@@ -60,20 +60,22 @@ class Arrays:
         of = {loop.dims[0]: self.index[loop] for loop in own}
         return ["0" if d is None else of[d] for d in dims]
 
+    def _view(self, array: Node, dims: Dims) -> str:
+        """The array with an axis a loop: itself, or a view of it."""
+        own, name = along(dims, self.loops), self.called[array]
+        if all(len(loop.dims) == 1 for loop in own):
+            return name
+        if (name, own) not in self.views:
+            lengths = ", ".join(self.extent[loop] for loop in own)
+            view = self.views[name, own] = self.names.new(f"{name}_flat" if len(own) == 1 else f"{name}_view")
+            self.head.append(f"{view} = {name}.reshape({lengths if len(own) == 1 else f'({lengths})'})")
+        return self.views[name, own]
+
     def measure(self, accesses: Iterable[tuple[Node, Dims]]) -> None:
-        """Write how long each loop is, from the shapes of the arrays, and views with an axis a loop."""
+        """Write how long each loop is, from the shapes of the arrays."""
         arrays = list(accesses)
         for loop in self.loops:
             self.head.append(f"{self.extent[loop]} = {self._length(loop, arrays)}")
-        for array, dims in arrays:
-            own = along(dims, self.loops)
-            name = self.called[array]
-            if any(len(loop.dims) > 1 for loop in own):
-                lengths = ", ".join(self.extent[loop] for loop in own)
-                view = self.names.new(f"{name}_flat" if len(own) == 1 else f"{name}_view")
-                self.head.append(f"{view} = {name}.reshape({lengths if len(own) == 1 else f'({lengths})'})")
-                name = view
-            self.views[array, dims] = name
 
     def opened(self, loop: Loop, parallel: bool = False) -> str:
         """The line that opens a loop."""

@@ -12,9 +12,8 @@ import numpy as np
 
 from dout.engine.codegen.driver import Program, write
 from dout.engine.codegen.driver_steps import Means, StepWriter, may_leave
-from dout.engine.codegen.kernel_source import may_overwrite
+from dout.engine.codegen.kernel_source import kernel, may_overwrite
 from dout.engine.codegen.native_steps import native, small_product
-from dout.engine.codegen.program_kernels import kernel
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
 from dout.engine.ir.kernel_group import Group, Step

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import resolve_name
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -36,31 +38,23 @@ class MethodEdit:
 class Imports:
     """Import statements, each name once, in the order that linters like."""
 
-    modules: set[tuple[int, str]] = field(default_factory=set)  # group, text
-    names: dict[tuple[int, str], set[str]] = field(default_factory=dict)  # of each module
+    found: set[tuple[int, str, str]] = field(default_factory=set)  # the group, the module of `from`, the name
 
     def add(self, line: str, folder: Path | None = None) -> None:
         """Add a statement."""
-        for node in ast.parse(line).body:
-            if isinstance(node, ast.ImportFrom):
-                module = "." * node.level + (node.module or "")
-                self.names.setdefault((_group(module, folder), module), set()).update(map(ast.unparse, node.names))
-            elif isinstance(node, ast.Import):
-                for alias in node.names:
-                    self.modules.add((_group(alias.name, folder), ast.unparse(alias)))
+        for node in ast.walk(ast.parse(line)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                module = "." * node.level + (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+                self.found |= {(_group(module or one.name, folder), module, ast.unparse(one)) for one in node.names}
 
     def lines(self) -> Iterator[str]:
         """The statements, an empty line between groups."""
-        first = True
-        for group in (FUTURE, STANDARD, OTHERS, OWN):
-            plain = sorted(text for at, text in self.modules if at == group)
-            found = [f"import {text}" for text in plain]
-            for at, module in sorted(self.names):
-                if at == group:
-                    found.append(f"from {module} import {', '.join(sorted(self.names[at, module], key=_rank))}")
-            if found:
-                yield from ([] if first else [""]) + found
-                first = False
+        before = None
+        for (group, module), several in groupby(sorted(self.found), key=itemgetter(0, 1)):
+            names = sorted((name for *_, name in several), key=_rank if module else None)
+            yield from [""] if before not in (None, group) else []
+            yield from [f"from {module} import {', '.join(names)}"] if module else [f"import {name}" for name in names]
+            before = group
 
 
 def _rank(name: str) -> tuple[int, str]:

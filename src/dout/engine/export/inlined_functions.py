@@ -88,7 +88,7 @@ def _known() -> dict[str, Definition]:
 def _defined(node: ast.stmt, text: str) -> Iterator[tuple[str, str, int]]:
     """The names that a statement defines, each with a text of its own."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        yield node.name, _without_types(node, text), 0
+        yield node.name, _without_types(node), 0
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
         yield node.target.id, f"{node.target.id} = {ast.get_source_segment(text, node.value)}", 0
     elif isinstance(node, ast.Assign):
@@ -115,30 +115,13 @@ def _comments_above(node: ast.stmt, text: str) -> str:
     return "".join(f"{line}\n" for line in lines[start:first])
 
 
-def _without_types(node: ast.FunctionDef | ast.ClassDef, text: str) -> str:
+def _without_types(node: ast.FunctionDef | ast.ClassDef) -> str:
     """The text of a definition without the types of arguments: a kernel's user has no use for `Any`."""
-    lines = text.splitlines()
     for part in ast.walk(node):
-        if isinstance(part, ast.arg) and part.annotation is not None:
-            line, start, end = part.lineno - 1, part.col_offset, part.annotation.end_col_offset
-            assert part.lineno == part.annotation.end_lineno
-            assert end is not None
-            lines[line] = _blanked(lines[line], start + len(part.arg.encode()), end)
-        elif isinstance(part, ast.FunctionDef) and part.returns is not None and part.returns.end_col_offset is not None:
-            line = part.returns.lineno - 1
-            before = lines[line].encode()[: part.returns.col_offset].decode().rindex("->")
-            lines[line] = _blanked(lines[line], len(lines[line][:before].encode()), part.returns.end_col_offset)
-        elif isinstance(part, ast.AnnAssign) and isinstance(part.annotation, ast.Name) and part.annotation.id == "Any":
-            line, start, end = part.lineno - 1, part.annotation.col_offset, part.annotation.end_col_offset
-            lines[line] = lines[line][:start] + "object" + lines[line][end:]
-    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-    return "\n".join(lines[first - 1 : node.end_lineno]).replace(_BLANK, "").replace(" :", ":")
-
-
-_BLANK = "\0"
-
-
-def _blanked(line: str, start: int, end: int) -> str:
-    """The line in which these bytes are nothing; what follows keeps its place."""
-    data = line.encode()
-    return (data[:start] + _BLANK.encode() * (end - start) + data[end:]).decode()
+        if isinstance(part, ast.arg):
+            part.annotation = None
+        elif isinstance(part, ast.FunctionDef):
+            part.returns = None
+        elif isinstance(part, ast.AnnAssign) and ast.unparse(part.annotation) == "Any":
+            part.annotation = ast.Name("object")
+    return ast.unparse(node)

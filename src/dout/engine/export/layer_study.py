@@ -9,9 +9,8 @@ from types import ModuleType
 
 from dout.adapt.search.example_search import Example
 from dout.engine.export.class_source import UsersFile
-from dout.engine.export.runs.resized_samples import SampleSize
-from dout.engine.export.runs.sample_runs import SampleRun, Specimen
-from dout.engine.export.written_methods import Branch, branch, of_any_axes
+from dout.engine.export.sample_runs import SampleRun, SampleSize, Specimen
+from dout.engine.export.written_methods import Branch, branch, of_any_axes, of_lengths_above_one
 from dout.errors import UnsupportedError
 from dout.run import quiet
 from dout.trace.session.layer_calls import KINDS
@@ -45,8 +44,7 @@ class Study:
         self.any_axes = True
         self.sizes: dict[str, list[SampleSize]] = {}
         self.specimen: Specimen | None = None
-        self._runs: dict[str, Runs] = {}
-        self._written: dict[tuple[str, bool, bool], tuple[Runs, list[Branch]]] = {}  # what was written of which runs
+        self._ways: dict[str, list[Branch]] = {}
         example = layer.example
         if example is None:
             self.plain = dict.fromkeys(KINDS, layer.why_not)
@@ -64,49 +62,37 @@ class Study:
             for way in specimen.ways():
                 for kind, found in specimen.recorded(way, sizes):
                     runs[kind].append(found)
-            for kind in KINDS:
-                if kind not in self._runs or kind in self.plain:
-                    why = self._try(kind, runs[kind])
-                    if why is None:
-                        self.plain.pop(kind, None)
-                        self._runs[kind], self.sizes[kind] = runs[kind], sizes
-                    else:
-                        self.plain.setdefault(kind, why)
+            for kind in (kind for kind in KINDS if kind not in self._ways):
+                why = self._try(kind, runs[kind])
+                if why is None:
+                    self.plain.pop(kind, None)
+                    self.sizes[kind] = sizes
+                else:
+                    self.plain.setdefault(kind, why)
             if not self.plain:
                 break
 
     def _try(self, kind: str, runs: Runs) -> str | None:
-        """Why no text can be written from these runs."""
-        before = self._runs.get(kind)
-        self._runs[kind] = runs
-        try:
-            self.file.method(self.name, kind)
-            if self.branches(kind):
-                return None
-            why = "it raised an error when it was run"
-        except UnsupportedError as error:
-            why = str(error).replace(str(self.module.__file__), self.file.path.name)
-        self._runs.pop(kind)
-        if before is not None:
-            self._runs[kind] = before
-        return why
-
-    def branches(self, kind: str) -> list[Branch]:
-        """The ways through one method, each once."""
-        runs = self._runs[kind]
-        key = kind, self.above_one, self.any_axes
-        if key not in self._written or self._written[key][0] is not runs:
-            self._written[key] = runs, self._branches(kind)
-        return self._written[key][1]
-
-    def _branches(self, kind: str) -> list[Branch]:
+        """Write the ways through a method; return why they cannot be written from these runs."""
         assert self.specimen is not None
         parameters = self.specimen.parameters[kind]
         given = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in parameters]
         leaves, names = f"self.__plain_{kind}({', '.join(given)})", [p.name for p in parameters]
-        found = [branch(runs, self.module, names, leaves, above_one=self.above_one) for runs in self._runs[kind]]
-        _refuse_idle(found, self._runs[kind])
-        return [of_any_axes(one) if self.any_axes else one for one in dict.fromkeys(found)]
+        try:
+            self.file.method(self.name, kind)
+            found = [branch(each, self.module, names, leaves) for each in runs]
+            _refuse_idle(found, runs)
+        except UnsupportedError as error:
+            return str(error).replace(str(self.module.__file__), self.file.path.name)
+        if not found:
+            return "it raised an error when it was run"
+        self._ways[kind] = found
+        return None
+
+    def branches(self, kind: str) -> list[Branch]:
+        """The ways through one method, each once."""
+        found = [of_any_axes(one) if self.any_axes else one for one in dict.fromkeys(self._ways[kind])]
+        return [of_lengths_above_one(one) if self.above_one else one for one in found]
 
 
 def _refuse_idle(branches: Sequence[Branch], runs: Sequence[Sequence[SampleRun]]) -> None:

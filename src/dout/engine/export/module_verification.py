@@ -18,13 +18,14 @@ import numba
 import numpy as np
 
 from dout.engine.bench.bench_subject import upstream
-from dout.engine.export.runs.resized_samples import SampleSize
-from dout.engine.export.runs.sample_runs import Specimen, Way
+from dout.engine.export.sample_runs import SampleSize, Specimen, Way
 from dout.engine.math import accumulate, vector_math
-from dout.run import copied, douts_taken, fresh, quiet, seed_global
+from dout.run import copied, douts_taken, fresh, places, quiet, seed_global
 
 _CALLS = 2  # forward and backward, so often: attributes of the first are there in the second
 _numbers = count()
+_CONTAINERS = (list, tuple, dict)
+_COMPARED = (np.dtype, np.ndarray, np.generic, int, float, str, type(None), *_CONTAINERS)
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "decay": np.exp,
@@ -100,14 +101,14 @@ def _fault(cls: type, specimen: Specimen, way: Way, size: SampleSize) -> str | N
             _, others = next(written)
         except Exception:
             return kind
-        if not _alike(results, others):
+        if results.keys() != others.keys() or not all(_same(item, others[path]) for path, item in results.items()):
             return kind
     return None
 
 
 def _steps(
     cls: type, init: dict[str, Any], specimen: Specimen, way: Way, size: SampleSize
-) -> Iterator[tuple[str, list[Any]]]:
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """What calls give and leave behind, one after the other."""
     seed_global()
     layer = fresh(cls, init)
@@ -115,33 +116,19 @@ def _steps(
         flags = {name: specimen.inputs[name] for name in way.arguments} if call == 0 else {}
         inputs = specimen.given(way, size) | flags
         out = layer.forward(**inputs)
-        yield "forward", [copied(item) for item in _values([out, inputs, layer])]
+        yield "forward", _seen([out, inputs, layer])
         for seed in (1.0, 1) if np.ndim(out) == 0 and not isinstance(out, tuple | list) else (None,):
             douts = list(douts_taken(layer.backward, upstream(out) if seed is None else seed))
             gradients = layer.backward(*douts)
-            yield "backward", [copied(item) for item in _values([gradients, douts, layer])]
+            yield "backward", _seen([gradients, douts, layer])
         if call == 0:
             vars(layer).update(way.attributes)
 
 
-def _values(item: Any, depth: int = 0) -> Iterator[Any]:
-    """The numbers and arrays in an item, and how they are called."""
-    if isinstance(item, np.dtype | np.ndarray | np.generic | int | float | bool | str | None):
-        yield item
-    elif isinstance(item, dict) and depth < 20:
-        for key, part in item.items():
-            yield str(key)
-            yield from _values(part, depth + 1)
-    elif isinstance(item, list | tuple) and depth < 20:
-        yield f"{type(item).__name__} of {len(item)}"
-        for part in item:
-            yield from _values(part, depth + 1)
-    elif hasattr(item, "__dict__") and not isinstance(item, type | ModuleType) and depth < 20:
-        yield from _values(dict(sorted(vars(item).items())), depth + 1)
-
-
-def _alike(ones: list[Any], others: list[Any]) -> bool:
-    return len(ones) == len(others) and all(map(_same, ones, others))
+def _seen(items: list[Any]) -> dict[str, Any]:
+    """The numbers, texts and arrays in items, and of what kind the containers in them are, by path."""
+    found = {place.path: place.item for place in places(items) if isinstance(place.item, _COMPARED)}
+    return {path: type(item) if isinstance(item, _CONTAINERS) else copied(item) for path, item in found.items()}
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.guard_lines import Guards
-from dout.engine.export.runs.sample_runs import SampleRun, shows
+from dout.engine.export.sample_runs import SampleRun, shows
 from dout.engine.export.written_names import Words, dtype_text
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.memory.overlaps import Overlaps
@@ -17,7 +17,7 @@ from dout.errors import UnsupportedError
 from dout.graph import Node, Shape
 from dout.run import is_generator
 from dout.trace.capture.capture import Capture
-from dout.trace.capture.templates import Built, Held, Same, Spot, Template, is_fixed
+from dout.trace.capture.templates import Held, Same, Spot, Template, is_fixed
 from dout.trace.session.attribute_swap import Namespace
 
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, np.ufunc, type)
@@ -48,17 +48,6 @@ class WrittenConditions(Guards):
 
     def _kind(self, expression: str, item: Any) -> None:
         self.text.leave_unless(f"type({expression}) is {self.text.constant(type(item))}")
-
-    def _item(self, expression: str, template: Template) -> None:
-        if isinstance(template, Held | Node):
-            self._value(expression, template)
-        elif isinstance(template, Built):
-            self.text.leave_unless(f"type({expression}) is {template.kind.__name__}")
-            self.text.leave_unless(f"len({expression}) == {len(template.parts)}")
-            for i, part in enumerate(template.parts):
-                self._item(f"{expression}[{i}]", part)
-        elif isinstance(template, Same):
-            self._same(expression, template.item)
 
     def _same(self, expression: str, item: Any) -> None:
         if item is None or isinstance(item, bool):
@@ -131,28 +120,24 @@ class WrittenConditions(Guards):
             self._same(f"{path}.{name}", value)
 
     def _place(self, spot: Spot) -> None:
-        if spot.place.key in self.unread and not isinstance(spot.holder, dict | list | tuple | Namespace | ModuleType):
-            return
-        expression = self.text.place(spot)
-        if expression is None:
-            if isinstance(spot.before, Same) and isinstance(spot.before.item, (*_CODE, Namespace)):
-                return
-            raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
-        if isinstance(spot.before, Same) and is_fixed(spot.before.item):
-            expression = self._perhaps(expression)
-        if spot.before is None:
-            self.text.leave_unless(f"not hasattr({expression.rpartition('.')[0]}, {spot.place.key!r})")
-        elif (
-            isinstance(spot.before, Same)
-            and type(spot.before.item) is list
-            and self._only_grows(spot, spot.before.item)
-        ):
-            self.text.leave_unless(f"type({expression}) is list")
-            self.text.containers[id(spot.before.item)] = expression
-        elif isinstance(spot.holder, Namespace | ModuleType) and isinstance(spot.before, Same | Node):
-            self._global(expression, spot.before)
+        owned = not isinstance(spot.holder, dict | list | tuple | Namespace | ModuleType)
+        if not (owned and spot.place.key in self.unread):
+            super()._place(spot)
+
+    def _there(self, expression: str, spot: Spot, before: Template) -> None:
+        if isinstance(spot.holder, Namespace | ModuleType) and isinstance(before, Same | Node):
+            self._global(expression, before)
         else:
-            self._item(expression, spot.before)
+            fixed = isinstance(before, Same) and is_fixed(before.item)
+            self._item(self._perhaps(expression) if fixed else expression, before)
+
+    def _out_of_reach(self, spot: Spot) -> None:
+        if not (isinstance(spot.before, Same) and isinstance(spot.before.item, (*_CODE, Namespace))):
+            raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
+
+    def _growing(self, expression: str, item: list[Any]) -> None:
+        self.text.leave_unless(f"type({expression}) is list")
+        self.text.containers[id(item)] = expression
 
     def _perhaps(self, expression: str) -> str:
         """The expression of an attribute that may not be there, as in a layer that has not run yet."""

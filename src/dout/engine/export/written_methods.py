@@ -11,12 +11,12 @@ from typing import TypeVar
 from dout.engine.codegen.driver import Program, needed
 from dout.engine.codegen.kernel_source import KernelSource
 from dout.engine.compile.program_builder import planned
-from dout.engine.export.runs import size_decisions
-from dout.engine.export.runs.sample_runs import SampleRun
-from dout.engine.export.runs.symbolic_sizes import Lengths, parametrised, written
+from dout.engine.export import size_decisions
+from dout.engine.export.sample_runs import SampleRun
+from dout.engine.export.symbolic_sizes import Lengths, parametrised, written
 from dout.engine.export.written_conditions import WrittenConditions
 from dout.engine.export.written_names import Words
-from dout.engine.export.written_steps import MethodBody, Steps, Texts, taken_apart
+from dout.engine.export.written_steps import MethodBody, Steps
 from dout.engine.guards.loaded_names import Loaded
 from dout.errors import UnsupportedError
 from dout.trace.capture.budget import Budget
@@ -38,20 +38,19 @@ class KernelText:
 
 @dataclass(frozen=True)
 class Branch:
-    """One way through a method. In its lines `@k0@` stands for the name of the kernel number 0."""
+    """One way through a method. In its lines `@k0@` stands for the name of the kernel number 0.
+
+    `lengths` are those that may be others.
+    """
 
     conditions: tuple[str, ...]
     lines: tuple[str, ...]
     kernels: tuple[KernelText, ...]
+    lengths: tuple[str, ...]
 
 
-def branch(
-    runs: Sequence[SampleRun], module: ModuleType, parameters: list[str], leaves: str, *, above_one: bool = False
-) -> Branch:
-    """Write what recorded runs at several sizes have in common; `above_one`: where no length is one.
-
-    Raises UnsupportedError where no text can stand for them.
-    """
+def branch(runs: Sequence[SampleRun], module: ModuleType, parameters: list[str], leaves: str) -> Branch:
+    """Write what recorded runs at several sizes have in common. UnsupportedError where no text can stand for them."""
     drafts = [_Draft(run, module, parameters, leaves) for run in runs]
     if any(one.shapes.keys() != drafts[0].shapes.keys() for one in drafts):
         raise UnsupportedError("the arrays that it reads depend on their sizes")
@@ -69,8 +68,13 @@ def branch(
         lines = [line.replace(f"@more{index}@", text) for line in lines]
     conditions += [*lengths.relations(), *size_decisions.conditions([run.decided for run in runs], lengths)]
     conditions += _whole([one.bounds for one in drafts], lengths)
-    conditions += [f"{name} > 1" for name in lengths.symbols.values() if above_one]
-    return Branch(tuple(dict.fromkeys(conditions)), tuple(lines), tuple(kernels))
+    symbols = tuple(lengths.symbols.values())
+    return Branch(tuple(dict.fromkeys(conditions)), tuple(lines), tuple(kernels), symbols)
+
+
+def of_lengths_above_one(one: Branch) -> Branch:
+    """The way for arrays no length of which is one."""
+    return replace(one, conditions=(*one.conditions, *(f"{name} > 1" for name in one.lengths)))
 
 
 def of_any_axes(one: Branch) -> Branch:
@@ -101,17 +105,10 @@ def _aligned(texts: Sequence[Sequence[_T]]) -> list[tuple[_T, ...]]:
 
 def _kernel(sources: Sequence[KernelSource], lengths: Lengths) -> tuple[KernelText, dict[str, str]]:
     """The text of a kernel at every size, and what it has to be given besides."""
-    heads, bodies = zip(*(taken_apart(source) for source in sources), strict=True)
-    if any(head != heads[0] for head in heads):
+    if any(one.parameters != sources[0].parameters for one in sources):
         raise UnsupportedError("the steps of it depend on the sizes of its arrays")
-    body, given = parametrised(bodies, lengths)
-    calls = frozenset(
-        name.strip()
-        for line in sources[0].imports.splitlines()
-        if line.startswith("from dout.")
-        for name in line.partition(" import ")[2].split(",")
-    )
-    return KernelText(", ".join([heads[0], *given]), body, calls), given
+    body, given = parametrised(["\n".join(one.body) for one in sources], lengths)
+    return KernelText(", ".join([*sources[0].parameters, *given]), body, sources[0].calls), given
 
 
 class _Draft:
@@ -122,13 +119,14 @@ class _Draft:
         if run.why_not is not None:
             raise UnsupportedError(run.why_not)
         plan = planned(run, Budget())
-        steps = Texts(plan, run)
-        program = Program(run, plan.steps, plan.now, lambda text, inputs: Steps(text, inputs, steps))
+        program = Program(run, plan.steps, plan.now, lambda text, inputs: Steps(text, inputs, plan, run))
         text = Words(module, run.root, Loaded(run.codes).outside | set(parameters), leaves)
         conditions = WrittenConditions(run, needed(program), text, recorded)
         conditions.write(parameters)
         self.conditions, text.body, text.indent = text.conditions, True, ""
         text.lines += conditions.reads
-        MethodBody(program, text, conditions.variables).write()
-        self.lines, self.sources, self.bounds = text.lines, steps.sources, steps.bounds
+        body = MethodBody(program, text, conditions.variables)
+        body.write()
+        assert isinstance(body.writer, Steps)
+        self.lines, self.sources, self.bounds = text.lines, body.writer.sources, body.writer.bounds
         self.shapes = conditions.shapes

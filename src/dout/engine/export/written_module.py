@@ -11,11 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 from dout.engine.export.class_source import Imports, MethodEdit, UsersFile
-from dout.engine.export.dtype_merge import merged
 from dout.engine.export.inlined_functions import definitions, names
 from dout.engine.export.layer_study import Layer, Study
 from dout.engine.export.module_verification import first_fault, loaded
-from dout.engine.export.written_kernels import WIDTH, Kernels, wrapped
+from dout.engine.export.written_kernels import WIDTH, Kernels, merged, wrapped
 from dout.engine.export.written_methods import Branch
 from dout.errors import TargetError
 from dout.trace.session.layer_calls import KINDS

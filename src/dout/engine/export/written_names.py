@@ -26,13 +26,12 @@ class Words(DriverText):
     """
 
     def __init__(self, module: ModuleType, root: Any, taken: set[str], leaves: str) -> None:
-        super().__init__()
+        super().__init__({"self", "is_array", *taken})
         self.module, self.leaves = module, leaves
         self.paths: dict[int, str] = {id(root): "self"}
         self.objects: list[tuple[Any, str]] = [(root, "self")]
         self.conditions: list[str] = []
         self.body = False
-        self._taken |= {"self", "is_array", *taken}
 
     def leave_unless(self, condition: str) -> None:
         """Add a condition."""
@@ -123,6 +122,10 @@ class Words(DriverText):
         """The expression of the one object of a class: it may have an attribute where the class has another."""
         found = [path for item, path in self.objects if isinstance(item, holder)]
         return found[0] if len(found) == 1 else None
+
+    def absent(self, spot: Spot) -> str:
+        """Whether nothing stands in a place."""
+        return f"not hasattr({str(self.place(spot)).rpartition('.')[0]}, {spot.place.key!r})"
 
     def put(self, spot: Spot, value: str) -> str:
         """The statement that puts a value into a place."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ import numpy as np
 from dout.engine.codegen import kernel_source
 from dout.engine.codegen.driver import Following
 from dout.engine.codegen.driver_steps import Leave, Means, StepWriter
+from dout.engine.codegen.driver_text import DriverText
 from dout.engine.codegen.kernel_source import KernelSource
 from dout.engine.codegen.loop_body import WORDS
 from dout.engine.codegen.numpy_phrases import subscript
 from dout.engine.compile.program_builder import Planned
-from dout.engine.export.written_calls import bounds, call
 from dout.engine.export.written_names import dtype_text
 from dout.engine.ir.aliasing import IN_PLACE
 from dout.engine.ir.kernel_group import Group, Step
@@ -24,7 +23,8 @@ from dout.engine.memory.buffer_layout import Layout
 from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, ResultView
 from dout.engine.memory.pool import Pool
 from dout.errors import UnsupportedError
-from dout.graph import Node, Primitive
+from dout.explain.spelling.written_text import tupled
+from dout.graph import Node, Primitive, Shape
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built, Template
@@ -35,46 +35,6 @@ _PRODUCTS = primitives("dot matmul")  # NumPy gives them in C order, whatever it
 _SINGLE = {*_IN_PLACE, *primitives("negative copy greater greater_equal less less_equal equal not_equal")}
 _LONGEST = 16  # characters of a name made of an expression
 _INDEXED = primitives("getitem setitem add_at")
-
-
-@dataclass(frozen=True)
-class _Bare:
-    """A kernel without what it does not read: `source`, and the places of the arguments that it takes."""
-
-    source: KernelSource
-    taken: tuple[int, ...]
-
-    @classmethod
-    def of(cls, source: KernelSource, over: Sequence[tuple[int, int]]) -> _Bare:
-        """`over` are the places of inputs and of the outputs in their memory, which may be called as they are."""
-        head, body = taken_apart(source)
-        names = head.split(", ")
-        for given, output in over:  # how long it is, both know
-            body = re.sub(rf"\b{names[given]}(?=\.(?:size|shape)\b)", names[output], body)
-        lines = [line for line in body.split("\n") if not _is_unused_view(line, body)]
-        text = "\n".join(lines)
-        inside = text.partition('."""\n')[2]
-        taken = tuple(i for i, name in enumerate(names) if re.search(rf"\b{name}\b", inside))
-        for given, output in over:
-            if given not in taken:
-                text = re.sub(rf"\b{names[output]}(?=\b|_flat\b|_view\b|_[ijklmn]\b)", names[given], text)
-                names[output] = names[given]
-        head = ", ".join(names[i] for i in taken)
-        return cls(replace(source, function=f"def {source.name}({head}):\n{text}"), taken)
-
-
-_VIEW = re.compile(r" +(\w+_(?:flat|view)\w*) = ")
-
-
-def _is_unused_view(line: str, body: str) -> bool:
-    found = _VIEW.match(line)
-    return found is not None and len(re.findall(rf"\b{found[1]}\b", body)) == 1
-
-
-def taken_apart(source: KernelSource) -> tuple[str, str]:
-    """The parameters of a kernel, and the lines of its body."""
-    head, _, body = source.function.partition("):\n")
-    return head.partition(f"def {source.name}(")[2], body
 
 
 def _names(plan: Planned, run: Capture) -> dict[Node, str]:
@@ -99,35 +59,19 @@ def _word(text: str) -> str:
     return word if len(word) <= _LONGEST else word.partition("_")[0]
 
 
-class Texts(Means):
-    """As a driver's, with the texts of kernels instead of kernels."""
-
-    def __init__(self, plan: Planned, run: Capture) -> None:
-        super().__init__(plan.memory, {}, plan.forms, _names(plan, run), Pool())
-        vars(self).update(plan=plan, sources=[], bounds=[], leaves=frozenset(plan.now.values()))
-
-    plan: Planned
-    sources: list[KernelSource]
-    bounds: list[tuple[int, int]]  # of slices: lengths, and how long they have to be
-    leaves: frozenset[Node]  # what leaves the method, or is looked at in it
-
-    def source(self, group: Group) -> tuple[int, tuple[int, ...]]:
-        """Write the kernel of a group; return its number, and the places of the arguments that it takes."""
-        over = {node: self.plan.over[node] for node in group.outputs if self.plan.over.get(node) in group.inputs}
-        layouts: dict[Node, Layout] = {  # at other calls other views
-            node: "C" if layout == "C" else "A" for node, layout in self.plan.layouts.items()
-        }
-        source = kernel_source.source(group, layouts, parallel=False, names=self.names, over=over)
-        given = [*group.inputs, *(node for node in group.outputs if node.shape)]
-        bare = _Bare.of(source, [(given.index(x), given.index(node)) for node, x in over.items()])
-        self.sources.append(bare.source)
-        return len(self.sources) - 1, bare.taken
-
-
 class Steps(StepWriter):
-    """Steps in memory that NumPy gives at each call."""
+    """Steps in memory that NumPy gives at each call.
 
-    means: Texts
+    `sources` are the kernels, `bounds` what slices rest on: lengths, and how long they have to be.
+    """
+
+    def __init__(self, text: DriverText, inputs: Mapping[Node, str], plan: Planned, run: Capture) -> None:
+        super().__init__(text, inputs, Means(plan.memory, {}, plan.forms, _names(plan, run), Pool()))
+        self.over = plan.over
+        self.layouts: dict[Node, Layout] = {n: "C" if layout == "C" else "A" for n, layout in plan.layouts.items()}
+        self.leaves = frozenset(plan.now.values())  # what leaves the method, or is looked at in it
+        self.sources: list[KernelSource] = []
+        self.bounds: list[tuple[int, int]] = []
 
     def begin(self) -> None:
         """Nothing is taken before it is needed."""
@@ -155,18 +99,12 @@ class Steps(StepWriter):
             return self.values[node]
         return None
 
-    def _named(self, node: Node) -> str:
-        """A new variable for a value."""
-        wish = self.means.names.get(node) or _WORDS.get(node.primitive)
-        name = self.values[node] = self.text.variable(node, wish)
-        return name
-
     def _node(self, node: Node) -> None:
         place, operands = self.means.memory.places[node], [self.value(i) for i in node.inputs]
         row = node.primitive
         if row in _INDEXED:
-            self.means.bounds.extend(bounds(node.static["key"], node.inputs[0].shape))
-        if isinstance(place, ResultView) and row is PRIMITIVES["transpose"] and node not in self.means.leaves:
+            self.bounds.extend(bounds(node.static["key"], node.inputs[0].shape))
+        if isinstance(place, ResultView) and row is PRIMITIVES["transpose"] and node not in self.leaves:
             self.values[node] = self._call(node, operands)  # written where it is used
         elif isinstance(place, MemorySlot | Fresh) and row in _PRODUCTS:
             self.text.line(f"{self._named(node)} = {self._call(node, operands)}")
@@ -193,25 +131,20 @@ class Steps(StepWriter):
         self.text.line(f"np.add.at({place}, {f'({key})' if ', ' in key else key}, {operands[1]})")
 
     def _kernel(self, group: Group) -> None:
-        given = [self._argument(node) for node in group.inputs]
-        numbers = [node for node in group.outputs if not node.shape]
-        for node in group.outputs:
-            place = self._place(node) if node.shape else self._named(node)
-            assert place is not None
-            self.values[node] = place
-            if node.shape:
-                given.append(place)
-        index, taken = self.means.source(group)
-        text = f"@k{index}@({', '.join(given[i] for i in taken)}@more{index}@)"
+        over = {node: self.over[node] for node in group.outputs if self.over.get(node) in group.inputs}
+        source = kernel_source.source(group, self.layouts, parallel=False, names=self.means.names, over=over)
+        numbers = self._placed(group)
+        text = f"@k{len(self.sources)}@({', '.join(map(self._argument, source.arguments))}@more{len(self.sources)}@)"
+        self.sources.append(source)
+        kinds = [dtype_text(dtype) for dtype in source.results]
         if len(numbers) == 1:
-            text = f"{self.values[numbers[0]]} = {dtype_text(np.dtype(numbers[0].dtype))}({text})"
+            text = f"{numbers[0]} = {kinds[0]}({text})"
         elif numbers:
-            text = f"{', '.join(self.values[node] for node in numbers)} = {text}"
+            text = f"{', '.join(numbers)} = {text}"
         self.text.line(text)
         if len(numbers) > 1:
-            for node in numbers:
-                name = self.values[node]
-                self.text.line(f"{name} = {dtype_text(np.dtype(node.dtype))}({name})")
+            for name, kind in zip(numbers, kinds, strict=True):
+                self.text.line(f"{name} = {kind}({name})")
 
 
 class MethodBody(Following):
@@ -227,3 +160,57 @@ class MethodBody(Following):
             parts = [self._expression(part, writer) for part in template.parts]
             return ", ".join(parts) + ("," if len(parts) == 1 else "")
         return super()._expression(template, writer)
+
+
+Static = Mapping[str, Any]
+_REDUCED = primitives("sum mean var std prod max min any all")
+_CALLED = by_primitive({"clip": "np.clip", "inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det"})
+_MADE = by_primitive({"zeros": "zeros", "ones": "ones", "full": "full", "empty": "zeros"})  # a recording sees zeros
+_WRITTEN: dict[Primitive, Callable[[list[str], Static], str]] = by_primitive({
+    "concatenate": lambda operands, static: f"np.concatenate({tupled(operands)}, axis={static['axis']})",
+    "einsum": lambda operands, static: f"np.einsum({', '.join([repr(static['subscripts']), *operands])})",
+    "astype": lambda operands, static: f"{operands[0]}.astype({dtype_text(np.dtype(static['dtype']))})",
+    "copy": lambda operands, static: f"{operands[0]}.copy()",
+    "ravel": lambda operands, static: f"{operands[0]}.ravel()",
+    "flatten": lambda operands, static: f"{operands[0]}.flatten()",
+    "item": lambda operands, static: f"{operands[0]}.item()",
+})  # fmt: skip
+_ORDERS = by_primitive({"copy": "CK", "astype": "K"})  # in which a result lies as without the word; "C" for others
+
+
+def call(row: Primitive, operands: Sequence[str], static: Static) -> str | None:
+    """The expression for a row on operands; None for rows that need none of their own."""
+    given = list(operands)
+    if row in _REDUCED:
+        given[1:] = [text if text.startswith("out=") else f"where={text}" for text in operands[1:]]
+    if row in _REDUCED or row in _CALLED:
+        return f"{_CALLED.get(row, f'np.{row}')}({', '.join([*given, *_options(static)])})"
+    if static.get("order", "") not in _ORDERS.get(row, "C") or static.get("array"):
+        return None
+    if row in _MADE:
+        dtype = dtype_text(np.dtype(static["dtype"]))
+        return f"np.{_MADE[row]}({', '.join([str(static['shape']), *given, f'dtype={dtype}'])})"
+    return _WRITTEN[row](given, static) if row in _WRITTEN else None
+
+
+def _options(static: Static) -> Iterator[str]:
+    for key, item in static.items():
+        yield f"{key}={dtype_text(np.dtype(item)) if key == 'dtype' else repr(item)}"
+
+
+def bounds(key: Any, shape: Shape) -> Iterator[tuple[int, int]]:
+    """What slices in an index rest on: lengths of axes, and how long they have to be for the slices to be whole."""
+    parts = key if isinstance(key, tuple) else (key,)
+    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    axis = 0
+    for part in parts:
+        if part is None:
+            continue
+        if part is Ellipsis:
+            axis += len(shape) - taken
+            continue
+        if isinstance(part, slice) and axis < len(shape):
+            ends = [abs(end) for end in (part.start, part.stop) if end is not None]
+            if ends and max(ends):
+                yield shape[axis], max(ends)
+        axis += 1

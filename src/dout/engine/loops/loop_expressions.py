@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dout.engine.loops.loop_functions import LoopFunctions
-from dout.engine.loops.loop_numbers import LoopNumber, LoopRefusal, literal, stored
 from dout.engine.loops.loop_text import LoopText
-from dout.engine.loops.loop_values import ONE, Items, Known, LoopArray, Value
+from dout.engine.loops.loop_values import (
+    ONE,
+    Items,
+    Known,
+    LoopArray,
+    LoopNumber,
+    LoopRefusal,
+    Value,
+    cannot,
+    literal,
+    stored,
+)
 from dout.engine.loops.surroundings import place_of
 
-_SIGNS: dict[type[ast.AST], str] = {
+SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
@@ -36,7 +47,7 @@ class Expressions:
             return self.outside[place]
         answer = getattr(self, f"_{type(node).__name__.lower()}", None)
         if answer is None:
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+            raise cannot(node)
         found: Value = answer(node)
         return found
 
@@ -75,16 +86,16 @@ class Expressions:
         one, other = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.MatMult):
             return self.functions.call(np.dot, [one, other], {})
-        if type(node.op) not in _SIGNS:
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
-        return self.functions.binary(_SIGNS[type(node.op)], one, other)
+        if type(node.op) not in SIGNS:
+            raise cannot(node)
+        return self.functions.binary(SIGNS[type(node.op)], one, other)
 
     def _unaryop(self, node: ast.UnaryOp) -> Value:
         if isinstance(node.op, ast.Not):
             return LoopNumber(f"(not {self.condition(node.operand)})", frozenset(["bool"]))
         one = self.value(node.operand)
         if not isinstance(node.op, ast.USub) or not isinstance(one, LoopNumber | LoopArray):
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+            raise cannot(node)
         if isinstance(node.operand, ast.Constant) and isinstance(one, LoopNumber) and one.kinds <= {"int", "float"}:
             return literal(-node.operand.value)  # type: ignore[operator]
         return self.functions.negative(one)
@@ -94,9 +105,9 @@ class Expressions:
             parts = [node.left, *node.comparators]
             pairs = [ast.Compare(a, [op], [b]) for a, op, b in zip(parts, node.ops, node.comparators, strict=False)]
             return self._boolop(ast.BoolOp(ast.And(), list(pairs)))  # 0 <= i < n
-        sign = _SIGNS.get(type(node.ops[0]))
+        sign = SIGNS.get(type(node.ops[0]))
         if len(node.ops) > 1 or sign is None:
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+            raise cannot(node)
         return self.functions.compared(sign, self.value(node.left), self.value(node.comparators[0]))
 
     def _boolop(self, node: ast.BoolOp) -> Value:
@@ -145,32 +156,28 @@ class Expressions:
                 return LoopNumber(" * ".join(n.text for n in lengths).join("()") or "1", frozenset(["int"]), 40, True)
             if node.attr == "T":
                 return self._turned(owner)
-        raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+        raise cannot(node)
 
-    def _turned(self, array: LoopArray) -> LoopArray:
-        flat = len(array.lengths) < 2
-        return LoopArray(
-            array.lengths[::-1],
-            array.letter,
-            lambda at: array.element(at[::-1]),
-            array.reads,
-            array.view,
-            flat and array.in_order,
+    @staticmethod
+    def _turned(array: LoopArray) -> LoopArray:
+        in_order = array.in_order and len(array.lengths) < 2
+        return replace(
+            array, lengths=array.lengths[::-1], element=lambda at: array.element(at[::-1]), in_order=in_order
         )
 
     def _call(self, node: ast.Call) -> Value:
         if any(isinstance(one, ast.Starred) for one in node.args) or any(key.arg is None for key in node.keywords):
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+            raise cannot(node)
         options = {str(key.arg): self._option(key.value) for key in node.keywords}
         if "out" in options:
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+            raise cannot(node)
         place = place_of(node.func)
         if isinstance(node.func, ast.Attribute) and place not in self.outside:
             owner = self.value(node.func.value)
             return self.functions.method(owner, node.func.attr, [self.value(one) for one in node.args], options)
         function = self.value(node.func)
         if not isinstance(function, Known):
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+            raise cannot(node)
         return self.functions.call(function.item, [self.value(one) for one in node.args], options)
 
     def _option(self, node: ast.expr) -> Any:
@@ -186,11 +193,11 @@ class Expressions:
         if isinstance(owner, Items):
             at = ast.literal_eval(node.slice) if isinstance(node.slice, ast.Constant | ast.UnaryOp) else None
             if type(at) is not int or not -len(owner.items) <= at < len(owner.items):
-                raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
+                raise cannot(node)
             return owner.items[at]
         if not isinstance(owner, LoopArray):
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(node)}"[:80], node)
-        return self.part(owner, self.place(owner, node.slice))
+            raise cannot(node)
+        return self.part(self.place(owner, node.slice))
 
     def place(self, array: LoopArray, key: ast.expr) -> LoopArray:
         """The part of an array that a key chooses, also where it is a single element."""
@@ -204,11 +211,11 @@ class Expressions:
         keys = keys[: dots[0]] + fill + keys[dots[0] + 1 :] if dots else keys + fill
         return self._chosen(array, keys)
 
-    def part(self, array: LoopArray, chosen: LoopArray) -> Value:
-        """A part as a value: a single element is a number."""
+    def part(self, chosen: LoopArray) -> Value:
+        """A part of an array as a value: a single element is a number."""
         if chosen.lengths:
             return chosen
-        return LoopNumber(self.text.let("x", chosen.element(())), frozenset([array.letter]))
+        return LoopNumber(self.text.let("x", chosen.element(())), frozenset([chosen.letter]))
 
     def _chosen(self, array: LoopArray, keys: Sequence[ast.expr]) -> LoopArray:
         places: list[tuple[str, str, str] | str] = []  # first, step, axis of the result; or one index
@@ -240,7 +247,7 @@ class Expressions:
                     own.append(index if first == "0" else f"{first} + {index}")
             return array.element(own)
 
-        return LoopArray(tuple(lengths), array.letter, element, array.reads, array.view, array.in_order)
+        return replace(array, lengths=tuple(lengths), element=element)
 
     def _slice(self, key: ast.Slice, length: str) -> tuple[str, str, str]:
         """First element, number of elements and step."""

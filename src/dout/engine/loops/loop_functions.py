@@ -9,9 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.loop_numbers import WEAK, LoopNumber, LoopRefusal, arithmetic, literal, together
-from dout.engine.loops.loop_text import FORMS, LoopText, converted, element, reindexed, spread
-from dout.engine.loops.loop_values import ONE, Items, LoopArray, Value
+from dout.engine.loops.loop_text import LoopText, converted, element
+from dout.engine.loops.loop_values import (
+    FORMS,
+    ONE,
+    WEAK,
+    Items,
+    LoopArray,
+    LoopNumber,
+    LoopRefusal,
+    Value,
+    arithmetic,
+    literal,
+    together,
+)
 
 # By the text of one element; those that round in their own way differ from NumPy's in the last bits.
 _OF_FLOATS: dict[Any, str] = {np.sqrt: "np.sqrt({0})"}
@@ -27,18 +38,11 @@ _EXTREME: dict[Any, tuple[str, str]] = {
     **dict.fromkeys((np.max, np.amax), ("larger", "min")), **dict.fromkeys((np.min, np.amin), ("smaller", "max")),
 }  # fmt: skip
 _ENDS = {"min": "-np.inf", "max": "np.inf"}
-_METHODS: dict[str, Any] = {
-    "sum": np.sum,
-    "max": np.max,
-    "min": np.min,
-    "mean": np.mean,
-    "argmax": np.argmax,
-    "argmin": np.argmin,
-}
+_METHODS: dict[str, Any] = {name: getattr(np, name) for name in ("sum", "max", "min", "mean", "argmax", "argmin")}
 _FILLED: dict[Any, str] = {np.zeros: "0", np.ones: "1", np.zeros_like: "0", np.ones_like: "1"}
-NAMES = frozenset(
-    f.__name__ for f in (*_OF_FLOATS, *_ROUNDING, *_OF_ANY, *_OF_TWO, *_BINARY, *_REDUCED, *_FILLED)
-) | {"abs", "max", "min", "dot", "where", "outer", "unravel_index", "amax", "amin", "len", "int", "float"}  # fmt: skip
+NAMES = {f.__name__ for f in (*_OF_FLOATS, *_ROUNDING, *_OF_ANY, *_OF_TWO, *_BINARY, *_REDUCED, *_FILLED)} | {
+    "abs", "max", "min", "dot", "where", "outer", "unravel_index", "amax", "amin", "copy", "len", "int", "float",
+}  # fmt: skip
 
 _NOT_ZERO = re.compile(r"np\.(int|float)64\(-?[\d.]*[1-9][\d.]*\)")  # a number that stands in the code
 Given = Sequence[Value]
@@ -124,9 +128,10 @@ class LoopFunctions:
         """An expression over elements; `inner` is the letter in which it is computed, where it is another."""
         form = FORMS[inner or letter]
         arrays = [one for one in given if isinstance(one, LoopArray)]
+        names = [self.text.let("x", one.to(form)) if isinstance(one, LoopNumber) else "" for one in given]
+        if not arrays:
+            return LoopNumber(pattern.format(*names), frozenset([letter]))
         lengths = self.text.broadcast(*arrays)
-        numbers = [one.to(form) if isinstance(one, LoopNumber) else "" for one in given]
-        names = [self.text.let("x", text) if text else "" for text in numbers]
 
         def texts(at: Sequence[str]) -> list[str]:
             return [
@@ -151,12 +156,13 @@ class LoopFunctions:
             raise LoopRefusal(f"it calls {name} with {', '.join(options)}")
         for table in (_OF_FLOATS, _ROUNDING, _OF_ANY):
             if function in table and len(given) == 1:
-                return self._of_one(function, table[function], given[0])
+                self.text.rounds = self.text.rounds or table is _ROUNDING
+                return self._applied(table[function], given, to_floats=table is not _OF_ANY)
         if function in _OF_TWO and len(given) == 2:
             self.text.rounds = True  # of zeros either
-            return self._of_two(self.text.call(_OF_TWO[function], "{0}", "{1}"), *given)
+            return self._applied(self.text.call(_OF_TWO[function], "{0}", "{1}"), given)
         if function in _BINARY and len(given) == 2:
-            return self._of_two(f"({{0}} {_BINARY[function]} {{1}})", *given, quotient=_BINARY[function] == "/")
+            return self._applied(f"({{0}} {_BINARY[function]} {{1}})", given, to_floats=_BINARY[function] == "/")
         if function in _FILLED:
             return self._filled(function, *given)
         answer = _OTHERS.get(function)
@@ -175,21 +181,10 @@ class LoopFunctions:
             raise LoopRefusal(f"it calls the method {name}")
         return self.text.made(owner) if name == "copy" else self.reduced(_METHODS[name], owner, options)
 
-    def _of_one(self, function: Any, pattern: str, one: Value) -> Value:
-        self.text.rounds = self.text.rounds or function in _ROUNDING
-        letter = self._computed(one)
-        letter = "d" if letter == "l" and function not in _OF_ANY else letter
-        if isinstance(one, LoopNumber):
-            return LoopNumber(pattern.format(self.text.let("x", one.to(FORMS[letter]))), frozenset([letter]))
-        return self.elementwise(pattern, [one], letter)
-
-    def _of_two(self, pattern: str, one: Value, other: Value, *, quotient: bool = False) -> Value:
-        letter = self._computed(one, other)
-        letter = "d" if quotient and letter == "l" else letter
-        if isinstance(one, LoopNumber) and isinstance(other, LoopNumber):
-            form = FORMS[letter]
-            return LoopNumber(pattern.format(one.to(form), other.to(form)), frozenset([letter]))
-        return self.elementwise(pattern, [one, other], letter)
+    def _applied(self, pattern: str, given: Given, *, to_floats: bool = False) -> Value:
+        """A function of NumPy of one or two arguments, some of which make floats of whole numbers."""
+        letter = self._computed(*given)
+        return self.elementwise(pattern, given, "d" if to_floats and letter == "l" else letter)
 
     def _computed(self, *given: Value) -> str:
         """The letter of what a function of NumPy makes of these."""
@@ -304,21 +299,7 @@ class LoopFunctions:
         mask, letter = as_array(condition), self._computed(one, other)
         if mask.letter != "?":
             raise LoopRefusal("it chooses by what is no condition")
-        chosen = [spread(item, letter) if isinstance(item, LoopNumber) else item for item in (one, other)]
-        arrays = [mask, *map(as_array, chosen)]
-        lengths, form = self.text.broadcast(*arrays), FORMS[letter]
-
-        def text(at: Sequence[str]) -> str:
-            parts = [reindexed(array, at) for array in arrays]
-            return f"(np.{form}({parts[1]}) if {parts[0]} else np.{form}({parts[2]}))"
-
-        return LoopArray(
-            lengths,
-            letter,
-            text,
-            frozenset(n for a in arrays for n in a.reads),
-            in_order=all(a.in_order for a in arrays),
-        )
+        return self.elementwise("({1} if {0} else {2})", [mask, one, other], letter)
 
     def _unravelled(self, place: Value, shape: Value) -> Value:
         if not (isinstance(place, LoopNumber) and isinstance(shape, Items)):

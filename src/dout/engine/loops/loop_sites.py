@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from dout.engine.loops.liveness import Names
-from dout.engine.loops.loop_numbers import GIVEN, KINDS, TYPES, LoopRefusal
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
+from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES, LoopRefusal
 from dout.engine.loops.surroundings import NotPlainError, root_of, value_of
 from dout.engine.runtime import kernel_cache
 from dout.graph import Where
@@ -163,10 +163,11 @@ class LoopSite:
             arrays = [(arguments[place], copies[place]) for place in written]
             self.pending[get_ident()] = Rehearsal(ready, arrays, self._results(ready.kernel, values), end - start, end)
 
-    def settle(self, *values: Any) -> None:
-        """Compare a kernel with the plain run that has just ended, which left these values."""
+    def settle(self, names: Mapping[str, Any]) -> None:
+        """Compare a kernel with the plain run that has just ended, which left these names."""
         found = self.pending.pop(get_ident())
         seconds, rounds = thread_time() - found.ended, found.ready.kernel.rounds
+        values = [names.get(name, UNSET) for name in sorted(self.live)]
         same = all(_same(plain, ours, rounds) for plain, ours in found.arrays)
         same = same and all(_same_number(*pair, rounds) for pair in zip(values, found.results, strict=True))
         if same and seconds >= found.seconds + _ASKING:

@@ -6,10 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
-from dout.engine.loops.loop_numbers import LETTERS, LoopNumber, LoopRefusal
-from dout.engine.loops.loop_values import ONE, LoopArray
-
-FORMS = {letter: form for form, letter in LETTERS.items()}
+from dout.engine.loops.loop_values import FORMS, ONE, LoopArray, LoopNumber, LoopRefusal
 
 
 class LoopText:
@@ -170,9 +167,3 @@ def converted(array: LoopArray, at: Sequence[str], form: str) -> str:
     """The element of an array at the indices of a larger shape, in another form."""
     text = reindexed(array, at)
     return text if FORMS[array.letter] == form else f"np.{form}({text})"
-
-
-def spread(number: LoopNumber, letter: str) -> LoopArray:
-    """A number as an array without axes."""
-    text = number.to(FORMS[letter])
-    return LoopArray((), letter, lambda at: text, frozenset())

@@ -12,14 +12,24 @@ import numpy as np
 
 from dout.engine.loops.liveness import Names
 from dout.engine.loops.liveness import stored as stored_names
-from dout.engine.loops.loop_expressions import Expressions
-from dout.engine.loops.loop_numbers import GIVEN, KINDS, WIDEST, LoopNumber, LoopRefusal, stored
-from dout.engine.loops.loop_text import FORMS, LoopText, element, reindexed
+from dout.engine.loops.loop_expressions import SIGNS, Expressions
+from dout.engine.loops.loop_text import LoopText, element, reindexed
 from dout.engine.loops.loop_turns import turns
-from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
+from dout.engine.loops.loop_values import (
+    FORMS,
+    GIVEN,
+    KINDS,
+    WIDEST,
+    Items,
+    Known,
+    LoopArray,
+    LoopNumber,
+    LoopRefusal,
+    Value,
+    cannot,
+)
 from dout.engine.runtime.kernel_cache import ArrayType, KernelType
 
-Kinds = tuple[frozenset[str], int, bool]  # of a name: what it can be, its bits, and whether it is natural
 _ROUNDS = 8  # until the types of all names are known
 _TOP = """import numpy as np
 from numba import njit
@@ -66,7 +76,7 @@ def translated(
 
     Raises LoopRefusal where no kernel can stand for it.
     """
-    kinds: dict[str, Kinds] = {}
+    kinds: dict[str, LoopNumber] = {}
     for _ in range(_ROUNDS):
         attempt = _Translator(loop, given, live, entering, dict(kinds))
         attempt.whole()
@@ -83,7 +93,7 @@ class _Translator:
         given: Mapping[str, LoopArgument],
         live: Names,
         entering: Mapping[ast.stmt, Names],
-        kinds: dict[str, Kinds],
+        kinds: dict[str, LoopNumber],
     ) -> None:
         self.loop, self.entering, self.kinds = loop, entering, kinds
         self.types: list[KernelType] = []
@@ -118,7 +128,7 @@ class _Translator:
             self.types.append(ArrayType(np.dtype("l"), 1, "C"))
             items = [LoopNumber(f"{name}[{i}]", frozenset(["int"]), GIVEN) for i in range(one.axes)]
             return Items(tuple(items))
-        self.types.append(np.dtype(FORMS[{"int": "l", "float": "d", "bool": "?"}.get(one.kind, one.kind)]))
+        self.types.append(np.dtype(FORMS[one.kind]))
         return LoopNumber(name, frozenset([one.kind]), GIVEN if one.kind == "int" else 0)
 
     def whole(self) -> None:
@@ -126,11 +136,11 @@ class _Translator:
         for name, value in self.started.items():
             if isinstance(value, LoopNumber):
                 self._learn(name, value)
-                self.reader.names[name] = LoopNumber(f"v_{name}", *self.kinds[name])
+                self.reader.names[name] = self.kinds[name]
             else:  # an array of the user's, which may only be changed in place
                 self.reader.names[name] = value
         for name in self.numbers:
-            self.reader.names.setdefault(name, LoopNumber(f"v_{name}", *self.kinds[name]))
+            self.reader.names.setdefault(name, self.kinds[name])
         self._statement(self.loop)
 
     def kernel(self) -> LoopKernel:
@@ -141,7 +151,7 @@ class _Translator:
         head = list(self.head)
         dtypes: list[np.dtype[Any]] = [np.dtype("l"), np.dtype("l")]
         for name in self.numbers:
-            form = stored(*self.kinds[name][:2])
+            form = self.kinds[name].stored
             start = self.started.get(name)
             head.append(f"v_{name} = np.{form}({start.text if isinstance(start, LoopNumber) else 0})")
             if name in self.results:
@@ -187,7 +197,7 @@ class _Translator:
                 case ast.Continue():
                     self.text.add("continue")
                 case _:
-                    raise LoopRefusal(f"a kernel cannot do {ast.unparse(one).partition(chr(10))[0]}"[:80], one)
+                    raise cannot(one)
         except LoopRefusal as why:
             if why.node is None:
                 raise LoopRefusal(str(why), one) from None
@@ -226,12 +236,12 @@ class _Translator:
             if name in self.set_once:
                 raise LoopRefusal(f"{name} is sometimes an array and sometimes a number", target)
             self._learn(name, value)
-            self.text.add(f"v_{name} = {value.to(stored(*self.kinds[name][:2]))}")
+            self.text.add(f"v_{name} = {value.to(self.kinds[name].stored)}")
             if name in self.results:
                 if len(value.kinds) > 1:
                     raise LoopRefusal(f"the type of {name} is not known", target)
                 self.text.add(f"s_{name} = np.int64({KINDS.index(next(iter(value.kinds))) + 1})")
-            self.reader.names.setdefault(name, LoopNumber(f"v_{name}", *self.kinds[name]))
+            self.reader.names.setdefault(name, self.kinds[name])
             return
         kept = self.entering[self.loop.body[0]] - stored_names(self.loop.target)
         if name in {*self.set_once, *self.started, *self.kinds, *kept}:
@@ -240,18 +250,18 @@ class _Translator:
         self.reader.names[name] = self.text.made(value) if isinstance(value, LoopArray) and not value.view else value
 
     def _learn(self, name: str, value: LoopNumber) -> None:
-        kinds, bits, natural = self.kinds.get(name, (frozenset[str](), 0, True))
-        if value.bits > bits:
-            bits = value.bits if name not in self.kinds else WIDEST
-        self.kinds[name] = (kinds | value.kinds, bits, natural and value.natural)
-        stored(*self.kinds[name][:2])
+        """Note that a name is this number, too. LoopRefusal where nothing in a kernel can hold all that it is."""
+        old = self.kinds.get(name, value)
+        bits = old.bits if value.bits <= old.bits else WIDEST
+        found = LoopNumber(f"v_{name}", old.kinds | value.kinds, bits, old.natural and value.natural)
+        assert found.stored
+        self.kinds[name] = found
 
     def _change(self, one: ast.AugAssign) -> None:
         target, value = one.target, self.reader.value(one.value)
-        signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
-        if type(one.op) not in signs:
-            raise LoopRefusal(f"a kernel cannot do {ast.unparse(one)}"[:80], one)
-        sign = signs[type(one.op)]
+        if type(one.op) not in SIGNS:
+            raise cannot(one)
+        sign = SIGNS[type(one.op)]
         if isinstance(target, ast.Subscript):
             owner = self._written(target)
             old = self.reader.place(owner, target.slice)
@@ -261,13 +271,13 @@ class _Translator:
                 self._bind(target, self.reader.functions.binary(sign, held, value))
                 return
             if not isinstance(held, LoopArray) or not held.view:
-                raise LoopRefusal(f"a kernel cannot do {ast.unparse(one)}"[:80], one)
+                raise cannot(one)
             old = held
             self.written |= held.reads & set(self.arrays)
         if isinstance(value, LoopArray) and value.reads & old.reads:
             value = self.text.made(value)
         if not old.lengths and isinstance(target, ast.Subscript):
-            new = self.reader.functions.binary(sign, self.reader.part(old, old), value)
+            new = self.reader.functions.binary(sign, self.reader.part(old), value)
         else:
             new = self.reader.functions.binary(sign, old, value)
             if isinstance(new, LoopArray) and (old.letter == "l") != (new.letter == "l"):

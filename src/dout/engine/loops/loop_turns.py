@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from dout.engine.loops.loop_expressions import Expressions
-from dout.engine.loops.loop_numbers import GIVEN, LoopNumber, LoopRefusal, literal
-from dout.engine.loops.loop_values import Items, Known, LoopArray, Value
+from dout.engine.loops.loop_values import GIVEN, Items, Known, LoopArray, LoopNumber, LoopRefusal, Value, literal
 from dout.engine.loops.surroundings import place_of
 
 Turns = tuple[str, Callable[[str], Value]]  # the number of turns, and what one gives, from the text of its number
@@ -36,9 +36,7 @@ def _called(reader: Expressions, node: ast.expr) -> object:
 
 def _element(reader: Expressions, array: LoopArray, counter: str) -> Value:
     index = reader.text.let("j", counter)
-    lengths, letter, reads = array.lengths[1:], array.letter, array.reads
-    part = LoopArray(lengths, letter, lambda at: array.element([index, *at]), reads, True, array.in_order)
-    return reader.part(array, part)
+    return reader.part(replace(array, lengths=array.lengths[1:], element=lambda at: array.element([index, *at])))
 
 
 def _range(reader: Expressions, node: ast.Call) -> Turns:

@@ -23,8 +23,8 @@ from dout.trace.model import user_source
 _WATCHING = frozenset({"locals", "vars", "dir", "exec", "eval", "super", "globals"})
 _ERRORS = (NameError, AttributeError, KeyError, NotPlainError)
 _STATEMENTS = (ast.For, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
+_NEVER = (ast.comprehension, ast.Lambda, ast.NamedExpr, ast.Starred, ast.Await, ast.Yield, ast.JoinedStr)
 _ITERATED = frozenset({"range", "enumerate", "zip", "reversed"})
-_METHODS = frozenset({"sum", "max", "min", "mean", "argmax", "argmin", "copy"})
 _PREFIX = "_dout_"
 FEW = 64  # turns: fewer are soon recorded one by one, and then what stands around them is compiled as well
 
@@ -195,13 +195,8 @@ class _Writer(ast.NodeTransformer):
         self.generic_visit(self.tree)
         if not self.sites and not self.calls:
             return None
-        means = {
-            "attribute": attribute,
-            "entry": entry,
-            "errors": _ERRORS,
-            "unset": UNSET,
-            "called": self.around.called,
-        }
+        means = {"attribute": attribute, "entry": entry, "errors": _ERRORS, "unset": UNSET, "locals": locals}
+        means["called"] = self.around.called
         self.cells |= {_PREFIX + name: CellType(item) for name, item in means.items()}
         return _compiled(self.tree, self.function, tuple(self.cells))
 
@@ -249,8 +244,7 @@ class _Writer(ast.NodeTransformer):
 
 def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     results = sorted(site.live)
-    names = {"attribute": f"{_PREFIX}attribute", "entry": f"{_PREFIX}entry"}
-    given = ", ".join(ast.unparse(evaluated(one, names)) for one in site.places.values())
+    given = ", ".join(ast.unparse(evaluated(one, _PREFIX)) for one in site.places.values())
     found = f"{_PREFIX}found"
     lines = [
         "try:",
@@ -263,12 +257,10 @@ def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     ]
     for i, one in enumerate(results):
         lines += [f"    if {found}[{i}] is not {_PREFIX}unset:", f"        {one} = {found}[{i}]"]
-    lines += ["    pass", f"if {name}.waits:", "    pass"]
+    lines += ["    pass", f"if {name}.waits:", f"    {name}.settle({_PREFIX}locals())"]
     attempt, choice, settled = ast.parse("\n".join(lines)).body
     assert isinstance(choice, ast.If)
-    assert isinstance(settled, ast.If)
-    tail: list[ast.stmt] = list(ast.parse("\n".join(_settling(name, results))).body)
-    choice.body = [loop, ast.If(settled.test, tail, [])]
+    choice.body = [loop, settled]
     made: list[ast.stmt] = [attempt, choice]
     own = set(ast.walk(loop))
     for node in (node for one in made for node in ast.walk(one)):
@@ -277,40 +269,20 @@ def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     return made
 
 
-def _settling(name: str, results: list[str]) -> list[str]:
-    """Tell a site what the plain loop has left; a name that it did not set is told as such."""
-    lines = []
-    for one in results:
-        held = f"{_PREFIX}left_{one}"
-        lines += ["try:", f"    {held} = {one}", "except NameError:", f"    {held} = {_PREFIX}unset"]
-    return [*lines, f"{name}.settle({', '.join(f'{_PREFIX}left_{one}' for one in results)})"]
-
-
-def _may_be_taken(loop: ast.For) -> bool:
+def _may_be_taken(node: ast.AST) -> bool:
     """Whether a kernel might stand for a loop, as far as its text tells."""
-    if loop.orelse:
-        return False
-    for node in ast.walk(loop):
-        if isinstance(node, ast.stmt) and not isinstance(node, _STATEMENTS) and not _is_text(node):
+    match node:
+        case ast.For(orelse=[_, *_]) | ast.Attribute(ctx=ast.Store()):
             return False
-        if isinstance(node, ast.For) and node.orelse:
+        case ast.Expr():
+            return isinstance(node.value, ast.Constant)
+        case ast.stmt() if not isinstance(node, _STATEMENTS):
             return False
-        if isinstance(node, ast.Call) and not _is_known(node.func):
+        case ast.Call() if not _is_known(node.func):
             return False
-        if isinstance(
-            node, ast.comprehension | ast.Lambda | ast.NamedExpr | ast.Starred | ast.Await | ast.Yield | ast.JoinedStr
-        ):
-            return False
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            return False
-    return True
+    return not isinstance(node, _NEVER) and all(map(_may_be_taken, ast.iter_child_nodes(node)))
 
 
 def _is_known(function: ast.expr) -> bool:
-    if isinstance(function, ast.Name):
-        return function.id in _ITERATED or function.id in NAMES
-    return isinstance(function, ast.Attribute) and (function.attr in NAMES or function.attr in _METHODS)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    name = getattr(function, "id", None) or getattr(function, "attr", None)  # of NumPy's, or a method
+    return name in NAMES or (isinstance(function, ast.Name) and name in _ITERATED)

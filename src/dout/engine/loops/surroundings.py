@@ -111,14 +111,14 @@ def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
     return names[node.id]
 
 
-def evaluated(node: ast.expr, names: dict[str, str]) -> ast.expr:
-    """The expression that gets a place, by the functions above under other `names`."""
+def evaluated(node: ast.expr, prefix: str) -> ast.expr:
+    """The expression that gets a place, by `attribute` and `entry`, which have a prefix to their names."""
     match node:
         case ast.Attribute():
-            given: list[ast.expr] = [evaluated(node.value, names), ast.Constant(node.attr)]
-            return ast.Call(ast.Name(names["attribute"], ast.Load()), given, [])
+            given: list[ast.expr] = [evaluated(node.value, prefix), ast.Constant(node.attr)]
+            return ast.Call(ast.Name(f"{prefix}attribute", ast.Load()), given, [])
         case ast.Subscript():
-            given = [evaluated(node.value, names), node.slice]
-            return ast.Call(ast.Name(names["entry"], ast.Load()), given, [])
+            given = [evaluated(node.value, prefix), node.slice]
+            return ast.Call(ast.Name(f"{prefix}entry", ast.Load()), given, [])
     assert isinstance(node, ast.Name)
     return ast.Name(node.id, ast.Load())

@@ -19,13 +19,13 @@ def _inlined(function: Any, **options: Any) -> Any:
     return numba.njit(error_model="numpy", forceinline=True, **options)(function)
 
 
-def _indices(first: Any, last: Any) -> Any:
+@_inlined
+def indices(first: Any, last: Any) -> Any:
+    """range(first, last), where LLVM knows that no index is negative.
+
+    Else it would look whether each counts from the end of the array, and the loop would gather its elements one by one.
+    """
     return range(np.uint64(first), np.uint64(last))
-
-
-# range(first, last), where LLVM knows that no index is negative: else it would look whether each counts from the end of
-# the array, and the loop would gather its elements one by one.
-indices = _inlined(_indices)
 
 
 def _plus(total: Any, x: Any) -> Any:
@@ -101,7 +101,8 @@ def _known(nan: Any) -> Any:
 known_f32, known_f64 = _known(np.float32(np.nan)), _known(np.nan)
 
 
-def _add_exactly(total: Any, lost: Any, part: Any) -> Any:
+@_inlined
+def add_exactly(total: Any, lost: Any, part: Any) -> Any:
     """A total and what rounding has taken from it so far, and one more part.
 
     Source: A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen" (ZAMM, 1974).
@@ -111,13 +112,8 @@ def _add_exactly(total: Any, lost: Any, part: Any) -> Any:
     return new, lost + ((large - new) + small)
 
 
-add_exactly = _inlined(_add_exactly)
-
-
-def _settled(total: Any, lost: Any) -> Any:
+@_inlined
+def settled(total: Any, lost: Any) -> Any:
     """The total with what it had lost; an infinite total has lost nothing that could be told."""
     whole = total + lost
     return whole if whole == whole else total
-
-
-settled = _inlined(_settled)

@@ -14,7 +14,9 @@ def _inlined(function: Any) -> Any:
     return numba.njit(error_model="numpy", forceinline=True)(function)
 
 
-def _row(x: Any, first: Any, count: Any) -> Any:
+@_inlined
+def row(x: Any, first: Any, count: Any) -> Any:
+    """The sum of some elements, in eight sums side by side."""
     i, end, one = np.uint64(first), np.uint64(first + count), np.uint64(1)
     total = -x.dtype.type(0)
     if count >= 8:
@@ -37,10 +39,8 @@ def _row(x: Any, first: Any, count: Any) -> Any:
     return total
 
 
-row = _inlined(_row)
-
-
-def _in_halves(x: Any, count: Any) -> Any:
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def in_halves(x: Any, count: Any) -> Any:
     """The sum of more than one row, without recursion, which is not linked; `left` is what first halves came to."""
     first, length, done = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(64, np.int64)
     left = np.zeros(64, x.dtype)
@@ -65,38 +65,28 @@ def _in_halves(x: Any, count: Any) -> Any:
     return total
 
 
-in_halves = numba.njit(error_model="numpy")(_in_halves)
-
-
-def _summed(x: Any, count: Any) -> Any:
+@_inlined
+def summed(x: Any, count: Any) -> Any:
+    """The sum of the first elements of a contiguous array."""
     return x.dtype.type(0) + (row(x, 0, count) if count <= _ROW else in_halves(x, count))
 
 
-# The sum of the first elements of a contiguous array.
-summed = _inlined(_summed)
-
-
-def _averaged(x: Any, count: Any) -> Any:
+@_inlined
+def averaged(x: Any, count: Any) -> Any:
+    """The mean of the first elements."""
     return x.dtype.type(summed(x, count) / x.dtype.type(count))
 
 
-# The mean of the first elements.
-averaged = _inlined(_averaged)
-
-
-def _larger(x: Any, y: Any) -> Any:
+@_inlined
+def larger(x: Any, y: Any) -> Any:
+    """The larger of two numbers, NaN if either is; the first of equal ones."""
     return x if x >= y or x != x else y
 
 
-# The larger of two numbers, NaN if either is; the first of equal ones.
-larger = _inlined(_larger)
-
-
-def _smaller(x: Any, y: Any) -> Any:
+@_inlined
+def smaller(x: Any, y: Any) -> Any:
+    """The smaller of two numbers, as `larger`."""
     return x if x <= y or x != x else y
-
-
-smaller = _inlined(_smaller)
 
 
 def _first_of(better: Any) -> Any:
@@ -117,21 +107,19 @@ largest_at = _first_of(_inlined(lambda x, y: x > y))
 smallest_at = _first_of(_inlined(lambda x, y: x < y))
 
 
-def _largest(x: Any, count: Any) -> Any:
+@_inlined
+def largest(x: Any, count: Any) -> Any:
+    """The largest of the first elements."""
     best = x[0]
     for i in range(1, count):
         best = larger(best, x[np.uint64(i)])
     return best
 
 
-largest = _inlined(_largest)
-
-
-def _smallest(x: Any, count: Any) -> Any:
+@_inlined
+def smallest(x: Any, count: Any) -> Any:
+    """The smallest of the first elements."""
     best = x[0]
     for i in range(1, count):
         best = smaller(best, x[np.uint64(i)])
     return best
-
-
-smallest = _inlined(_smallest)

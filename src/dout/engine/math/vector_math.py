@@ -36,26 +36,10 @@ from dout.engine.math.vector_math_log import LOG, LOG1P, LOG2, LOG10, LOG_SIGMOI
 from dout.engine.math.vector_math_waves import COS, SIN, TAN
 
 _VERSIONS: dict[str, dict[FloatLayout, Any]] = {
-    "exp": EXP,
-    "decay": DECAY,
-    "exp2": EXP2,
-    "expm1": EXPM1,
-    "sigmoid": SIGMOID,
-    "tanh": TANH,
-    "sinh": SINH,
-    "cosh": COSH,
-    "erf": ERF,
-    "log": LOG,
-    "log1p": LOG1P,
-    "log2": LOG2,
-    "log10": LOG10,
-    "softplus": SOFTPLUS,
-    "log_sigmoid": LOG_SIGMOID,
-    "pow": POW,
-    "sin": SIN,
-    "cos": COS,
-    "tan": TAN,
-}
+    "exp": EXP, "decay": DECAY, "exp2": EXP2, "expm1": EXPM1, "sigmoid": SIGMOID, "tanh": TANH, "sinh": SINH,
+    "cosh": COSH, "erf": ERF, "log": LOG, "log1p": LOG1P, "log2": LOG2, "log10": LOG10, "softplus": SOFTPLUS,
+    "log_sigmoid": LOG_SIGMOID, "pow": POW, "sin": SIN, "cos": COS, "tan": TAN,
+}  # fmt: skip
 
 FUNCTIONS = {name: {np.float32: by[F32], np.float64: by[F64]} for name, by in _VERSIONS.items()}
 

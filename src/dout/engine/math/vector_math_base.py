@@ -105,9 +105,11 @@ def copysign(typing: Any, x: Any, y: Any) -> Any:
 @instruction
 def as_bits(typing: Any, x: Any) -> Any:
     """The bits of a float64, as a whole number."""
-    return types.uint64(x), lambda context, builder, signature, values: builder.bitcast(
-        values[0], context.get_value_type(types.uint64)
-    )
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], context.get_value_type(types.uint64))
+
+    return types.uint64(x), generate
 
 
 @instruction

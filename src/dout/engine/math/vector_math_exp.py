@@ -137,7 +137,48 @@ def _expm1(f: FloatLayout) -> Any:
     return expm1
 
 
-EXPM1 = both(_expm1)
+def _quarter(f: FloatLayout) -> Any:
+    """A quarter of eˣ − 1, as in `_expm1`: twice it overflows where sinh and cosh do."""
+    reduced, growth = REDUCED[f], GROWTH[f]
+    two, quarter = f.numbers(2, 0.25)
+    low, high = f.numbers(-40, {F32: 89.6, F64: 710.6}[f])
+
+    def part(x: Any) -> Any:
+        n, r = reduced(clamped(x, low, high))
+        scale = power_of_two(n, -two)
+        return fma(scale, growth(r), scale - quarter)
+
+    return part
+
+
+QUARTER = both(_quarter)
+
+
+def _sinh(f: FloatLayout) -> Any:
+    """Half of (eˣ − 1) − (e⁻ˣ − 1). A tiny x, whose quarter may lose a bit, is its own."""
+    quarter = QUARTER[f]
+    two, tiny = f.numbers(2, 2.0**-30)
+
+    def sinh(x: Any) -> Any:
+        size = abs(x)
+        return choose(size < tiny, x, copysign(two * (quarter(size) - quarter(-size)), x))
+
+    return sinh
+
+
+def _cosh(f: FloatLayout) -> Any:
+    """1 and half of (eˣ − 1) + (e⁻ˣ − 1)."""
+    quarter = QUARTER[f]
+    half, two = f.numbers(0.5, 2)
+
+    def cosh(x: Any) -> Any:
+        size = abs(x)
+        return two * (quarter(size) + (quarter(-size) + half))
+
+    return cosh
+
+
+EXPM1, SINH, COSH = both(_expm1), both(_sinh), both(_cosh)
 
 
 def _divided(f: FloatLayout) -> Any:
@@ -190,75 +231,6 @@ def _tanh(f: FloatLayout) -> Any:
 
 
 SIGMOID, TANH = both(_sigmoid), both(_tanh)
-
-# --- the hyperbolic sine and cosine -----------------------------------------------------------------------------------
-
-# (sinh r − r) / r³ and (cosh r − 1) / r² in r², on |r| ≤ ½ log 2
-SINH_TERMS = {
-    F32: (0.16666667, 0.008333175, 0.00019974046),
-    F64: (
-        0.16666666666666677, 0.008333333333321386, 0.00019841269886815838, 2.7557243451698236e-06,
-        2.5109321197781703e-08,
-    ),
-}  # fmt: skip
-COSH_TERMS = {
-    F32: (0.5, 0.04166646, 0.0013935434),
-    F64: (
-        0.5, 0.041666666666666685, 0.0013888888888873283, 2.480158734920075e-05, 2.755725182248965e-07,
-        2.092176850171056e-09,
-    ),
-}  # fmt: skip
-
-
-def _hyperbolic(f: FloatLayout) -> Any:
-    """For |x| = n log 2 + r: sinh r, cosh r − 1, and a quarter of 2ⁿ and of 2⁻ⁿ, which soon is nothing."""
-    reduced = REDUCED[f]
-    odd, even = f.numbers(*SINH_TERMS[f]), f.numbers(*COSH_TERMS[f])
-    two, last, high = f.numbers(2, 60, {F32: 89.6, F64: 710.6}[f])  # ∞ from there on
-
-    def hyperbolic(x: Any) -> Any:
-        size = abs(x)
-        n, r = reduced(choose(size > high, high, size))
-        square = r * r
-        up, down = power_of_two(n, -two), power_of_two(-choose(n > last, last, n), -two)
-        return fma(r * square, polynomial(square, odd), r), square * polynomial(square, even), up, down
-
-    return hyperbolic
-
-
-HYPERBOLIC = both(_hyperbolic)
-
-
-def _sinh(f: FloatLayout) -> Any:
-    """Sinh (n log 2 + r) by the sum of two arguments. A tiny x, whose quarter may lose a bit, is its own."""
-    hyperbolic = HYPERBOLIC[f]
-    two, tiny = f.numbers(2, 2.0**-30)
-
-    def sinh(x: Any) -> Any:
-        odd, even, up, down = hyperbolic(x)
-        minus = up - down
-        lost = (up - minus) - down
-        result = two * (minus + fma(up + down, odd, fma(minus, even, lost)))
-        return choose(abs(x) < tiny, x, copysign(result, x))
-
-    return sinh
-
-
-def _cosh(f: FloatLayout) -> Any:
-    """Cosh (n log 2 + r) by the sum of two arguments."""
-    hyperbolic = HYPERBOLIC[f]
-    (two,) = f.numbers(2)
-
-    def cosh(x: Any) -> Any:
-        odd, even, up, down = hyperbolic(x)
-        plus = up + down
-        lost = down - (plus - up)
-        return two * (plus + fma(up - down, odd, fma(plus, even, lost)))
-
-    return cosh
-
-
-SINH, COSH = both(_sinh), both(_cosh)
 
 # --- the error function -----------------------------------------------------------------------------------------------
 

@@ -102,8 +102,6 @@ def _attribute(function: Any, *names: str) -> None:
 
 def _reaches(builder: Any, x: Any, bound: float) -> Any:
     """Where |x| is the bound or more, NaN aside."""
-    above, below = (
-        ir.Constant(x.type, [end] * x.type.count if isinstance(x.type, ir.VectorType) else end)
-        for end in (bound, -bound)
-    )
+    many = x.type.count if isinstance(x.type, ir.VectorType) else 0
+    above, below = (ir.Constant(x.type, [end] * many if many else end) for end in (bound, -bound))
     return builder.or_(builder.fcmp_ordered(">=", x, above), builder.fcmp_ordered("<=", x, below))

@@ -95,7 +95,8 @@ WORDS = _one_over_two_pi(19)
 U = np.uint64
 
 
-def _turned(x: Any) -> Any:
+@inlined
+def turned(x: Any) -> Any:
     """|x| / 2π without its whole turns, as quarters, the nearest number of them, and 128 bits of what is over."""
     bits = as_bits(x)
     mantissa = bits & U(2**52 - 1) | U(2**52)
@@ -111,10 +112,8 @@ def _turned(x: Any) -> Any:
     return quarters, high - (quarters << U(62)), low
 
 
-turned = inlined(_turned)
-
-
-def _far(x: Any) -> Any:
+@inlined
+def far(x: Any) -> Any:
     """From the bound on: of x / 2π whole turns are left out before it is computed (M. Payne and R. Hanek, 1983)."""
     if not abs(x) < np.inf:
         return np.nan, np.nan, MAGIC
@@ -139,7 +138,6 @@ def _far(x: Any) -> Any:
 
 HALF_PI_HIGH, HALF_PI_LOW, _ = HALF_PI[F64]
 MAGIC = F64.magic
-far = inlined(_far)
 
 # --- the functions ----------------------------------------------------------------------------------------------------
 

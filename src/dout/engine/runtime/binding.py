@@ -111,14 +111,14 @@ def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
     wanted = line.decode().split()
     # One engine a kernel: their names never meet. Making one also shows LLVM the symbols of this process.
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target().create_target_machine(jit=True))
-    if not threads.SYMBOLS.isdisjoint(wanted):
+    if threads.POOL in wanted:
         threads.prepare()
     if any(not _allowed(symbol) or llvm.address_of_symbol(symbol) is None for symbol in wanted):
         return None
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     definition = threads.keep(MethodDef(name.encode(), engine.get_function_address(ENTRY), METH_FASTCALL, None))
-    if "dout.pool" in wanted:
+    if threads.POOL in wanted:
         threads.start(engine.get_function_address("dout.worker"))
     engine.detach()  # machine code lives as long as the process, for its threads do
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
@@ -130,4 +130,4 @@ def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
 
 def _allowed(symbol: str) -> bool:
     """Numba's runtime and the parts of Python that need its lock are not for kernels."""
-    return symbol in FUNCTIONS or symbol in threads.SYMBOLS or not symbol.startswith(("Py", "_Py", "numba", "NRT"))
+    return symbol in FUNCTIONS or not symbol.startswith(("Py", "_Py", "numba", "NRT"))

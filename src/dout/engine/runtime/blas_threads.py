@@ -7,8 +7,7 @@ and on two; but on two every fiftieth call took 60 ms, and the mean 600 µs of a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,39 +20,24 @@ _FOLDERS = ("../numpy.libs", ".dylibs")  # where NumPy's wheels have their BLAS
 _PREFIXES, _SUFFIXES = ("scipy_openblas", "openblas"), ("64_", "")
 
 
-def alone(product: Callable[..., Any]) -> Callable[..., Any]:
-    """The product, on one thread of the BLAS; as it is where the BLAS has no switch that we know."""
+def alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, on one thread of the BLAS; as it is where the BLAS has no switch that we know."""
     switch = _switch()
     if switch is None:
-        return product
+        return function
     number, put = switch
 
-    def on_one_thread(x: Any, y: Any, out: Any) -> Any:
+    def on_one_thread(*given: Any) -> Any:
         before = number()
         if before == 1:  # also where another thread of Python's is in here, which sets it back
-            return product(x, y, out)
+            return function(*given)
         put(1)
         try:
-            return product(x, y, out)
+            return function(*given)
         finally:
             put(before)
 
     return on_one_thread
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Products on one thread of the BLAS, where there are many small ones."""
-    switch = _switch()
-    before = switch[0]() if switch else 1
-    if switch is None or before == 1:
-        yield
-        return
-    switch[1](1)
-    try:
-        yield
-    finally:
-        switch[1](before)
 
 
 def threads() -> int | None:

@@ -288,6 +288,8 @@ FUNCTIONS = {  # of CPython: what they return and take
     "PyMem_RawMalloc": "ptr(i64)",
     "PyNumber_Index": "ptr(ptr)",
     "PyObject_IsTrue": "i32(ptr)",
+    "PyThread_acquire_lock": "i32(ptr, i32)",
+    "PyThread_release_lock": "void(ptr)",
     "PyTuple_New": "ptr(i64)",
     "PyTuple_SetItem": "i32(ptr, i64, ptr)",
     "PyType_GenericAlloc": "ptr(ptr, i64)",

@@ -15,8 +15,7 @@ import llvmlite.binding as llvm
 from dout.engine.runtime.parallel_threshold import cores
 from dout.engine.runtime.work_stealing import ALONE, CHUNKS_EACH, PARTS, SIZE, SLEEPER, SLEEPERS, THREADS, WORKERS
 
-PYTHON = ("PyThread_acquire_lock", "PyThread_release_lock")
-SYMBOLS = {"dout.pool", *PYTHON}
+POOL = "dout.pool"  # what parallel kernels call the memory that all threads share
 
 
 def number() -> int:
@@ -26,10 +25,8 @@ def number() -> int:
 
 @cache
 def prepare() -> None:
-    """Give LLVM the addresses that parallel kernels want."""
-    for name in PYTHON:
-        llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
-    llvm.add_symbol("dout.pool", _pool())
+    """Give LLVM the address that parallel kernels want."""
+    llvm.add_symbol(POOL, _pool())
 
 
 def start(worker: int) -> None:

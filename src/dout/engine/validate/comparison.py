@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.runtime.blas_threads import one_thread
+from dout.engine.runtime.blas_threads import alone
 from dout.engine.validate.error_bounds import bound, bounds, pointwise, product_bound
 from dout.engine.validate.error_rules import EXACT, Error
 from dout.errors import DifferenceWarning
@@ -84,9 +84,9 @@ def first_difference(
     """
     errors = _Errors(expected, got.keys())
     own = _OtherErrors(expected, others) if others else errors
-    with one_thread():
-        found = (_difference(node, expected[node], got[node], errors, own) for node in nodes if node in got)
-        return next((one for one in found if one is not None), None)
+    compared = alone(_difference)  # with many small products
+    found = (compared(node, expected[node], got[node], errors, own) for node in nodes if node in got)
+    return next((one for one in found if one is not None), None)
 
 
 def _difference(node: Node, expected: Any, got: Any, errors: _Errors, own: _Errors) -> Difference | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations_with_replacement
 
 from dout.errors import UnsupportedError
+from dout.explain.spelling.size_words import SizeWords, UnspelledError
+from dout.explain.spelling.written_text import tupled
 from dout.graph import Shape
 
 # A shape: not what a function is called with. A number: not part of a name, nor of a tuple that is one.
 _PARTS = re.compile(r"(?<![\w.])\((?:\d+(?:, \d+)+|\d+,)\)|(?<![\w.])\d+(?:\.\d*)?(?:e[-+]?\d+)?(?!\w)")
-_FACTORS = 3  # symbols in one product
 
 Sizes = tuple[float, ...]  # a number in each of the texts
 
@@ -25,20 +25,18 @@ class Lengths:
 
     def __init__(self, shapes: Mapping[str, Sequence[Shape]]) -> None:
         self.shapes = {name: tuple(found) for name, found in shapes.items()}
-        self.symbols: dict[Sizes, str] = {}
-        self.whole: dict[tuple[Shape, ...], str] = {}
+        self.symbols: dict[Sizes, str] = {}  # of lengths that differ
         for name, found in self.shapes.items():
-            if len(set(found)) > 1:
-                self.whole.setdefault(found, f"{name}.shape")
             for axis, sizes in enumerate(zip(*found, strict=True)):
                 if len(set(sizes)) > 1:
                     self.symbols.setdefault(sizes, f"{name}.shape[{axis}]")
+        self._words = SizeWords({name: found for name, found in self.shapes.items() if len(set(found)) > 1})
 
     def relations(self) -> Iterator[str]:
         """The conditions under which the arrays' shapes are as the runs' were."""
         for name, found in self.shapes.items():
-            if found in self.whole and self.whole[found] != f"{name}.shape":
-                yield f"{name}.shape == {self.whole[found]}"
+            if (other := self._words.like(found)) not in (None, name):
+                yield f"{name}.shape == {other}.shape"
                 continue
             for axis, sizes in enumerate(zip(*found, strict=True)):
                 length = self.symbols.get(sizes) or str(sizes[0])
@@ -47,45 +45,28 @@ class Lengths:
 
     def shape(self, found: Sequence[Shape]) -> str:
         """The expression of a shape. UnsupportedError where there is none."""
-        if tuple(found) in self.whole:
-            return self.whole[tuple(found)]
-        lengths = [self.number(sizes) for sizes in zip(*found, strict=True)]
-        return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+        other = self._words.like(tuple(found))
+        return f"{other}.shape" if other else tupled([self.number(sizes) for sizes in zip(*found, strict=True)])
 
     def number(self, sizes: Sizes) -> str:
         """The expression of a number. UnsupportedError where there is none."""
         if len(set(sizes)) == 1:
             return f"{sizes[0]:g}" if sizes[0] != int(sizes[0]) else str(int(sizes[0]))
-        if sizes in self.symbols:
-            return self.symbols[sizes]
-        found = self._product(sizes) or self._sum(sizes)
-        if found is None and all(sizes):
-            inverse = self._product(tuple(round(1 / size, 9) for size in sizes))
-            found = f"1 / ({inverse})" if inverse and "*" in inverse else inverse and f"1 / {inverse}"
-        if found is None:
-            raise UnsupportedError("a number in it depends on the sizes of its arrays in no way that dout knows")
-        return found
+        if all(sizes) and max(sizes) < 1:
+            inverse = self.number(tuple(round(1 / size, 9) for size in sizes))
+            return f"1 / ({inverse})" if " " in inverse else f"1 / {inverse}"
+        try:
+            return self._words.number(tuple(map(_whole, sizes)))
+        except (UnspelledError, ValueError):
+            why = "a number in it depends on the sizes of its arrays in no way that dout knows"
+            raise UnsupportedError(why) from None
 
-    def _product(self, sizes: Sizes) -> str | None:
-        """A whole multiple of lengths: `2 * x.shape[0] * x.shape[1]`."""
-        for count in range(1, _FACTORS + 1):
-            for chosen in combinations_with_replacement(self.symbols.items(), count):
-                text = " * ".join(name for _, name in chosen)
-                products = [1.0] * len(sizes)
-                for vector, _ in chosen:
-                    products = [product * size for product, size in zip(products, vector, strict=True)]
-                ratios = {size / product for size, product in zip(sizes, products, strict=True)}
-                if len(ratios) == 1 and (ratio := ratios.pop()) == int(ratio):
-                    return text if ratio == 1 else f"{int(ratio)} * {text}"
-        return None
 
-    def _sum(self, sizes: Sizes) -> str | None:
-        """A length and a whole number: `x.shape[0] - 1`."""
-        for vector, name in self.symbols.items():
-            differences = {size - length for size, length in zip(sizes, vector, strict=True)}
-            if len(differences) == 1 and (difference := differences.pop()) == int(difference):
-                return f"{name} {'-' if difference < 0 else '+'} {abs(int(difference))}"
-        return None
+def _whole(number: float) -> int:
+    """ValueError if it is none."""
+    if number != int(number):
+        raise ValueError(number)
+    return int(number)
 
 
 def aligned(texts: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:

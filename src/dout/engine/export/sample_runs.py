@@ -6,7 +6,7 @@ import dis
 import inspect
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -15,11 +15,10 @@ import numpy as np
 
 from dout.adapt.search.example_search import Example
 from dout.adapt.target import Target, passed
-from dout.engine.bench.bench_subject import upstream
-from dout.engine.export.runs.resized_samples import SAME, SampleSize, cast, lengths_in, one_hot, primes
-from dout.engine.export.runs.size_decisions import Decision, watched
+from dout.engine.bench.bench_subject import cast, upstream
+from dout.engine.export.size_decisions import Decision, watched
 from dout.engine.guards.loaded_names import Loaded
-from dout.run import attributes_of, douts_taken, objects_in, seed_global
+from dout.run import attributes_of, copied, douts_taken, objects_in, seed_global
 from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.templates import Held, Same, Spot, is_fixed
 from dout.trace.session.attribute_swap import Namespace
@@ -31,6 +30,45 @@ Recorded = tuple[Capture, tuple[Decision, ...]]
 Ready = tuple[Any, Sequence[Any], Mapping[str, Any]]  # a method and its arguments
 _FLAT = 2  # axes of arrays that may be a hundred long
 _RUNS = 3  # sizes: two to find what depends on them, and one that has to agree
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """Which lengths of an example are others: `everywhere`, and in the `first` axis of what forward is given.
+
+    With `axes`, what forward is given has so many.
+    """
+
+    everywhere: Mapping[int, int] = field(default_factory=dict)
+    first: Mapping[int, int] = field(default_factory=dict)
+    axes: int | None = None
+
+    def of_input(self, item: Any) -> Any:
+        """An input, as large as it is to be; what is no array stays."""
+        if not isinstance(item, np.ndarray):
+            return copied(item)
+        item = self.of_argument(item)
+        if item.ndim and len(item) in self.first:
+            item = _longer(item, 0, self.first[len(item)])
+        while self.axes is not None and item.ndim > self.axes:
+            item = item[..., 0]
+        while self.axes is not None and item.ndim < self.axes:
+            item = np.repeat(item[..., np.newaxis], item.ndim + 1, axis=-1)
+        return np.ascontiguousarray(item)
+
+    def of_argument(self, item: Any) -> Any:
+        """An argument of the constructor, where lengths are also given as numbers."""
+        if isinstance(item, np.ndarray):
+            for axis, length in enumerate(item.shape):
+                if length in self.everywhere:
+                    item = _longer(item, axis, self.everywhere[length])
+            return item.copy()
+        if isinstance(item, tuple | list) and all(type(part) is int for part in item):
+            return type(item)(self.everywhere.get(part, part) for part in item)
+        return self.everywhere.get(item, item) if type(item) is int else copied(item)
+
+
+SAME = SampleSize()
 
 
 @dataclass(frozen=True)
@@ -107,7 +145,8 @@ class Specimen:
         """
         any_other = False
         for lengths, everywhere in self._free():
-            sizes = [_size(lengths, everywhere, self._primes(place)) for place in range(_RUNS)]
+            others = [dict(zip(lengths, self._primes(place), strict=False)) for place in range(_RUNS)]
+            sizes = [_size(found, everywhere) for found in others]
             if all(map(self.runs, sizes)):
                 any_other = True
                 yield sizes
@@ -121,7 +160,7 @@ class Specimen:
             lengths = list(sizes[0].everywhere if everywhere else sizes[0].first)
             small = dict(zip(lengths, primes(max([*self._lengths(), 4])), strict=False))
             for found in (small, *({**small, n: 1} for n in lengths)) if lengths else ():
-                yield SampleSize(everywhere=found) if everywhere else SampleSize(first=found)
+                yield _size(found, everywhere)
 
     def _free(self) -> Iterator[tuple[list[int], bool]]:
         """Lengths that can change, everywhere or in the first axis of what forward is given."""
@@ -204,8 +243,7 @@ class Specimen:
         return backward, list(douts_taken(backward, upstream(out) if seed is None else seed)), {}
 
 
-def _size(lengths: Sequence[int], everywhere: bool, others: Iterator[int]) -> SampleSize:
-    found = dict(zip(lengths, others, strict=False))
+def _size(found: Mapping[int, int], everywhere: bool) -> SampleSize:
     return SampleSize(everywhere=found) if everywhere else SampleSize(first=found)
 
 
@@ -293,4 +331,43 @@ def _parameters(function: Any) -> list[inspect.Parameter]:
     return list(inspect.signature(function).parameters.values())[1:]
 
 
-__all__ = ["SampleRun", "Specimen", "Way"]
+# --- other sizes -----------------------------------------------------------------------------------------------------
+
+
+def _longer(item: Any, axis: int, length: int) -> Any:
+    """An array of another length along an axis: rows of its own, in random order."""
+    rows = np.random.default_rng(0).integers(item.shape[axis], size=length)
+    return np.take(item, rows, axis)
+
+
+def lengths_in(item: Any) -> set[int]:
+    """Numbers that may be lengths of arrays."""
+    if isinstance(item, np.ndarray):
+        return {n for n in item.shape if n > 1}
+    parts = item if isinstance(item, tuple | list) else (item,)
+    return {part for part in parts if part > 1} if all(type(part) is int for part in parts) else set()
+
+
+def one_hot(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs, where labels of the rows of another input are rows of zeros and a one."""
+    scores = next(
+        (i for i in inputs.values() if isinstance(i, np.ndarray) and i.ndim == 2 and i.dtype.kind == "f"), None
+    )
+
+    def rows(item: Any) -> Any:
+        if (
+            scores is None
+            or not isinstance(item, np.ndarray)
+            or item.dtype.kind != "i"
+            or item.shape != scores.shape[:1]
+        ):
+            return item
+        known = item.min(initial=0) >= 0 and item.max(initial=0) < scores.shape[1]
+        return np.eye(scores.shape[1])[item] if known else item
+
+    return {name: rows(item) for name, item in inputs.items()}
+
+
+def primes(above: int) -> Iterator[int]:
+    """The primes above a number."""
+    return (n for n in itertools.count(above + 1) if all(n % k for k in range(2, int(n**0.5) + 1)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from dout.engine.export.runs.symbolic_sizes import Lengths
+from dout.engine.export.symbolic_sizes import Lengths
 from dout.errors import UnsupportedError
 from dout.trace.model.user_source import is_user_code
 
