@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -143,6 +144,17 @@ class Lab:
             return self.run(inputs, douts)
         except CrashError as crash:
             return crash
+
+    def results(self, run: Ran) -> list[tuple[str, Any]]:
+        """All that a run gave, with words for it: outputs, gradients of inputs, and those left for parameters."""
+        found: list[tuple[str, Any]] = [("the output", output) for output in run.outputs]
+        gradients = [*((self.name(i), g) for i, g in enumerate(run.gradients)), *run.learned.items()]
+        return [*found, *((f"the gradient of {name}", gradient) for name, gradient in gradients)]
+
+    def differing(self, one: Ran, two: Ran, rtol: float = 1e-9) -> tuple[str, Any, Any] | None:
+        """The first result that is another in a second run: in words, and both values."""
+        pairs = zip_longest(self.results(one), self.results(two), fillvalue=("", None))
+        return next(((what or other, a, b) for (what, a), (other, b) in pairs if not same(a, b, rtol)), None)
 
     def inputs(self) -> tuple[Any, ...]:
         """The inputs, in memory of their own."""

@@ -11,14 +11,14 @@ from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.check.report.rule import Findings, Rule
 from dout.run import attributes_of, copied
 
-RULE = Rule("D603", "warning", "fails in evaluation mode")
+RULE = Rule("D603", "warning", "fails in evaluation mode", compares=True)
 _FLAGS = ("train_flg", "train_flag", "train", "training", "is_training", "is_train")
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding if backward raises or is wrong in evaluation mode, after a step of training."""
     mode = _evaluation_mode(lab)
-    if mode is None or not lab.repeatable:
+    if mode is None:
         return
     what, inputs, keywords, set_up = mode
     try:
