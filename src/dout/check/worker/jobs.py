@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.project.discover import Job
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import NothingTaken, Raised, Reason
 from dout.check.worker.audit_guard import HERE, GuardRules
 

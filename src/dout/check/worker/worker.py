@@ -33,7 +33,7 @@ from dout.check.program.used_example import Closeness, UsedExample, used_example
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.rule import Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason, Refuted

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding, Undivided
 from dout.check.rules.formula.kept_conventions import by_reason, gradient_of, keeping, told
