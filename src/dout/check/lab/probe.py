@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from dout.adapt.interface.held_values import HeldShapeError
-from dout.check.exact.subject import Subject
+from dout.check.exact.subject import Subject, kept
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.report.source_places import is_users, raised_at
 from dout.clock import spent
@@ -241,12 +241,10 @@ def once(make: Callable[[Lab], T]) -> Callable[[Lab], T]:
     return made
 
 
+@kept
 def lab_of(subject: Subject) -> Lab:
     """The lab of a subject, made once."""
-    if "lab" not in subject.memo:
-        subject.memo["lab"] = Lab(subject)
-    lab: Lab = subject.memo["lab"]
-    return lab
+    return Lab(subject)
 
 
 def alike(one: Ran, two: Ran) -> bool:

@@ -327,7 +327,7 @@ class _Process:
 
         if self.outcome.job.kind != "file":
             return report
-        return place(replace(report, findings=tuple(map(place, report.findings))))  # type: ignore[no-any-return]
+        return place(report.with_each(place))  # type: ignore[no-any-return]
 
     def kill(self) -> None:
         """End the process and whatever it started; nothing, where that is done."""
