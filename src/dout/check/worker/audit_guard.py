@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import users_place
 
 MOST = 50  # acts that are told of one file
 
@@ -63,7 +63,8 @@ class Guard:
 
     def _refuse(self, what: str) -> None:
         self.refused.append(what)
-        self._say(f"{users_line(sys._getframe(2))} wanted to {what}")
+        where = users_place(sys._getframe(2))
+        self._say(f"{f'{shown(where.file)}:{where.line}' if where else 'it'} wanted to {what}")
         raise PermissionError(errno.EACCES, f"`dout check` does not let user code {what}")
 
     def note_replaced(self, where: str, names: Sequence[str]) -> None:
@@ -108,16 +109,6 @@ def caches(checked: str) -> list[str]:
     above = {*Path(HERE).resolve().parents, Path(HERE).resolve(), *Path(_real(checked)).parents}
     known = [Path(folder).resolve() for folder in (*asked, *map(str, usual)) if folder]
     return [str(folder) for folder in known if folder.is_dir() and folder not in above]
-
-
-def users_line(frame: Any) -> str:
-    """The line of the user's that runs in or above a frame, as `file.py:3`."""
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if is_user_code(file) and not is_ours(file):
-            return f"{shown(file)}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "it"
 
 
 def shown(file: str) -> str:
