@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from dout.adapt.argument_names import taken_by
 from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.check.report.rule import Findings, Rule
@@ -41,12 +42,8 @@ Mode = tuple[str, tuple[Any, ...], dict[str, Any], Callable[[Any], None]]
 
 def _evaluation_mode(lab: Lab) -> Mode | None:
     """How to bring a layer into evaluation mode: the words for it, inputs, keywords, and what to set."""
-    try:
-        parameters = list(inspect.signature(lab.layer.forward).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
     inputs = lab.inputs()
-    for i, parameter in enumerate(parameters):
+    for i, parameter in enumerate(taken_by(lab.layer.forward)):
         if parameter.name not in _FLAGS:
             continue
         if i < len(inputs):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from dout.adapt.argument_names import is_named, taken_by
 from dout.check.lab.other_values import difference, opposite, other, same
 from dout.check.lab.probe import CrashError, Lab, Ran, learned, users_code
 from dout.check.report.rule import Findings, Rule
@@ -40,11 +40,7 @@ def check(lab: Lab) -> Findings:
 
 
 def _needs_nothing(cls: type) -> bool:
-    try:
-        wanted = inspect.signature(cls).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    return all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in wanted)
+    return all(p.default is not p.empty or not is_named(p) for p in taken_by(cls))
 
 
 def _made(lab: Lab, make: Callable[[], Any]) -> Any:
