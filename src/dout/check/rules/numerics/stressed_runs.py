@@ -76,7 +76,7 @@ STRESSES = (
 
 
 class TroubleKind(Enum):
-    """Why a number is not what it should be, by the name that NumPy has for it; the first of several counts."""
+    """Why a number is not what it should be, by NumPy's names, of which the first counts; or it has lost digits."""
 
     OVERFLOW = "overflow"
     DIVIDE = "divide"
