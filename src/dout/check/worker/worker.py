@@ -43,7 +43,8 @@ from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import agrees, check_adapted, is_right
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
-from dout.check.worker.post_run import UsesOfOldNames, excused, lacks, lacks_target
+from dout.check.worker.missing_dependency import lacks, lacks_target
+from dout.check.worker.post_run import UsesOfOldNames, excused
 from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
