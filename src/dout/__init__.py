@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dout.errors import EXTRAS, DoutError, TargetError, needs
 
 if TYPE_CHECKING:
-    from dout.check.report.layer_report import Report as Report
+    from dout.check.report.report import Report as Report
     from dout.check.verb.check_layer import check as check
     from dout.draw import Picture as Picture
     from dout.draw import draw as draw
@@ -54,7 +54,7 @@ _HOMES = {
     "load": "dout.trace.record.trace_reader",
     "Trace": "dout.trace.record.trace",
     "check": "dout.check.verb.check_layer",
-    "Report": "dout.check.report.layer_report",
+    "Report": "dout.check.report.report",
     "draw": "dout.draw.picture.picture",
     "Picture": "dout.draw.picture.picture",
     "compile": "dout.engine.compile.compiled",

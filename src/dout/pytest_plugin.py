@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from dout.check.report.layer_report import Report
+    from dout.check.report.report import Report
 
 
 @pytest.fixture(scope="session")

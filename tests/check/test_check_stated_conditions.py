@@ -5,7 +5,7 @@ import pytest
 from contract_findings import finding
 
 from dout.check.conventions.stated_conditions import under_conditions
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Refuted
 
 BATCH = [np.ones((3, 4))]

@@ -10,9 +10,8 @@ from check_commands import PLAIN, WRONG, dout, write
 from contract_findings import finding
 
 import dout as package
-from dout.check.report.layer_report import Report
 from dout.check.report.machine_formats import github_line, to_json, to_sarif
-from dout.check.report.report import summary
+from dout.check.report.report import Report, summary
 from dout.check.report.verdicts import Verdict
 from dout.check.rules import rules
 from dout.judge.outcomes import Word

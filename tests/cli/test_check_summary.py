@@ -12,7 +12,7 @@ from contract_findings import finding
 
 from dout.adapt.source.argument_values import numbers
 from dout.check.project.discover import Job
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Verdict
 from dout.check.worker.jobs import Checked, JobOutcome, ObjectText
 from dout.check.worker.summary import columns, row, shortened, table, told

@@ -11,7 +11,7 @@ from explanations import affine, sigmoid
 from show_commands import refused
 
 import dout.cli.derive_command as derive_module
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Verdict
 from dout.cli import commands
 from dout.errors import DoutError, TargetError

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dout.check.report.layer_report import Report
+    from dout.check.report.report import Report
     from dout.check.report.verdicts import Cause, Finding, Verdict
     from dout.check.verb.check_layer import check
 
@@ -18,6 +18,6 @@ __all__ = ["Cause", "Finding", "Report", "Verdict", "check"]
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        home = {"check": "verb.check_layer", "Report": "report.layer_report"}.get(name, "report.verdicts")
+        home = {"check": "verb.check_layer", "Report": "report.report"}.get(name, "report.verdicts")
         return getattr(importlib.import_module(f"dout.check.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

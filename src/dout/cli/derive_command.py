@@ -18,7 +18,7 @@ from dout.errors import TargetError, visible
 from dout.files import Kind, refuse, regular, write
 
 if TYPE_CHECKING:
-    from dout.check.report.layer_report import Report
+    from dout.check.report.report import Report
     from dout.explain.derive.class_writer import DerivedClass
     from dout.explain.model.explanation import Phrase
 

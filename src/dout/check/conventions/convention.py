@@ -66,15 +66,11 @@ class RefutedGradient:
     @property
     def times_if_handed_on(self) -> float:
         """How many times right it is if a softmax at the end hands dout on; NaN where that says nothing."""
-        memo, examination = self.subject.memo, self.judgement.examination
-        if "handed on" not in memo:
-            memo["handed on"] = handed_on(self.subject)
-        name = self.name
+        name, examination = self.name, self.judgement.examination
         if examination is not None and not self.outcome.judged.parameter:
             named = dict(zip(examination.call.inputs, self.subject.names, strict=False))  # a trace may rename them
             name = named.get(self.outcome.judged.node, name)
-        found: float = memo["handed on"].get(name, math.nan)
-        return found
+        return handed_on(self.subject).get(name, math.nan)
 
     def constant(self, guesses: Iterable[Constant]) -> Constant | None:
         """The first of these constants that the gradient is right up to, on other numbers of samples as well."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.difference_route import judge_numerically
-from dout.check.exact.subject import Subject
+from dout.check.exact.subject import Subject, kept
 from dout.check.lab.other_values import same
 from dout.judge.outcomes import Word
 
@@ -15,15 +15,11 @@ MOST_NUMBERS = 32  # each is tried
 _RIGHT = (Word.AGREES, Word.SUBGRADIENT)
 
 
+@kept
 def is_right_for_one_number(subject: Subject) -> bool:
     """Whether backward is right for every `dout` with one number that is not 0, but the gradients do not add up."""
-    if "one number" not in subject.memo:
-        subject.memo["one number"] = not subject.ends and _is_right(subject)
-    found: bool = subject.memo["one number"]
-    return found
-
-
-def _is_right(subject: Subject) -> bool:
+    if subject.ends:
+        return False
     try:
         first = subject.run()
         if len(first.outputs) != 1 or not 1 < np.size(first.outputs[0]) <= MOST_NUMBERS:

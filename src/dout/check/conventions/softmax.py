@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.difference_route import judge_numerically
-from dout.check.exact.subject import Subject
+from dout.check.exact.subject import Subject, kept
 from dout.judge.judging_points import far, nearby
 from dout.run import PlainRun, copied
 
@@ -49,6 +49,7 @@ def is_last_sigmoid(subject: Subject) -> bool:
     return _holds_of(subject, lambda x, y: x.shape == y.shape and np.allclose(y, 1 / (1 + np.exp(-x)), atol=_CLOSE))
 
 
+@kept
 def handed_on(subject: Subject) -> dict[str, float]:
     """How many times right each gradient is if `dout` is that of what the softmax at the end of the layer was given.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted, Severity
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property, partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from dout.adapt.interface.interface import Interface
 from dout.check.report.source_places import backward_of
@@ -74,3 +74,20 @@ class Subject:
     def run(self, inputs: tuple[Any, ...] | None = None, douts: tuple[Any, ...] | None = None) -> PlainRun:
         """Run forward and backward once, plainly, in silence, from the same random state each time."""
         return self.runner.run(self.fresh_inputs() if inputs is None else inputs, douts)
+
+
+Rest = ParamSpec("Rest")
+Found = TypeVar("Found")
+
+
+def kept(make: Callable[Concatenate[Subject, Rest], Found]) -> Callable[Concatenate[Subject, Rest], Found]:
+    """Make a function of a subject one that runs once for each."""
+
+    @wraps(make)
+    def made(subject: Subject, /, *rest: Rest.args, **more: Rest.kwargs) -> Found:
+        key = f"{make.__module__}.{make.__name__}"
+        if key not in subject.memo:
+            subject.memo[key] = make(subject, *rest, **more)
+        return cast(Found, subject.memo[key])
+
+    return made

@@ -84,6 +84,15 @@ def differs_at(one: Any, two: Any) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(unequal)[0]) if np.any(unequal) else (0,) * a.ndim
 
 
+def difference(right: Any, got: Any) -> str:
+    """How a number differs from the right one, in words: `2 for 1 at [0]`."""
+    if np.shape(right) != np.shape(got):
+        return "another shape"
+    index = differs_at(right, got)
+    numbers = f"{few(np.asarray(got)[index])} for {few(np.asarray(right)[index])}"
+    return f"{numbers} at {list(index)}" if index else numbers
+
+
 def shares(one: Any, two: Any) -> bool:
     """Whether two arrays have memory in common."""
     if not (isinstance(one, np.ndarray) and isinstance(two, np.ndarray) and np.may_share_memory(one, two)):

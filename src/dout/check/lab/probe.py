@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from dout.adapt.interface.held_values import HeldShapeError
-from dout.check.exact.subject import Subject
+from dout.check.exact.subject import Subject, kept
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.report.source_places import is_users, raised_at
 from dout.clock import spent
@@ -144,6 +145,17 @@ class Lab:
         except CrashError as crash:
             return crash
 
+    def results(self, run: Ran) -> list[tuple[str, Any]]:
+        """All that a run gave, with words for it: outputs, gradients of inputs, and those left for parameters."""
+        found: list[tuple[str, Any]] = [("the output", output) for output in run.outputs]
+        gradients = [*((self.name(i), g) for i, g in enumerate(run.gradients)), *run.learned.items()]
+        return [*found, *((f"the gradient of {name}", gradient) for name, gradient in gradients)]
+
+    def differing(self, one: Ran, two: Ran, rtol: float = 1e-9) -> tuple[str, Any, Any] | None:
+        """The first result that is another in a second run: in words, and both values."""
+        pairs = zip_longest(self.results(one), self.results(two), fillvalue=("", None))
+        return next(((what or other, a, b) for (what, a), (other, b) in pairs if not same(a, b, rtol)), None)
+
     def inputs(self) -> tuple[Any, ...]:
         """The inputs, in memory of their own."""
         return self.subject.fresh_inputs()
@@ -229,12 +241,10 @@ def once(make: Callable[[Lab], T]) -> Callable[[Lab], T]:
     return made
 
 
+@kept
 def lab_of(subject: Subject) -> Lab:
     """The lab of a subject, made once."""
-    if "lab" not in subject.memo:
-        subject.memo["lab"] = Lab(subject)
-    lab: Lab = subject.memo["lab"]
-    return lab
+    return Lab(subject)
 
 
 def alike(one: Ran, two: Ran) -> bool:

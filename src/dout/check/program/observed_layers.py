@@ -65,6 +65,19 @@ class LayerUse:
         return repr(sorted({**plain, **called}.items()))
 
 
+@dataclass(eq=False)
+class _LayerWatch:
+    """A layer under watch: its use, and itself, so that no other object gets its identity (None of a pair)."""
+
+    use: LayerUse
+    layer: Any = None
+    forwards: int = 0
+    kept_at: int = 0  # the forward at which its inputs were kept
+    went_back: bool = False
+    rests: bool = False  # it had a backward, and no forward since
+    news: int | None = None  # how many uses were known when its round began
+
+
 class Observer:
     """Watches the program in a file; `uses` are the layers that it used, by their classes."""
 
@@ -74,14 +87,8 @@ class Observer:
         self._codes: dict[CodeType, bool] = {}
         self._methods: dict[type, dict[str, Kind]] = {}
         self._functions: dict[CodeType, tuple[type, Kind] | None] = {}
-        self._made: dict[int, LayerUse] = {}
-        self._kept: dict[int, Any] = {}  # an object that is gone must not lend its identity to another
+        self._watches: dict[int, _LayerWatch] = {}
         self._turns: dict[type, int] = {}
-        self._forwards: dict[int, int] = {}  # of one layer
-        self._kept_at: dict[int, int] = {}  # at which of them its inputs were kept
-        self._went_back: set[int] = set()  # the layers that had a backward
-        self._gone_back: set[int] = set()  # those that had no forward since
-        self._news_at: dict[int, int] = {}  # how many uses were known when a layer's round began
         self._quiet = 0  # forwards since the last new use
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -134,69 +141,65 @@ class Observer:
             self._functions[getattr(back, "__code__", code)] = cls, "backward"
 
     def _of_a_layer(self, kind: Kind, layer: Any, frame: FrameType) -> None:
-        key = id(layer)
         if kind == "built":
-            self._kept[key] = layer
-            self._made[key] = LayerUse(type(layer), _arguments(frame))
+            self._watches[id(layer)] = _LayerWatch(LayerUse(type(layer), _arguments(frame)), layer)
         elif kind == "forward":
-            if key not in self._made:
-                has_none = getattr(type(layer), _BUILDS) is object.__init__
-                self._made[key] = LayerUse(type(layer), {} if has_none else None)
-                self._kept[key] = layer
-            self._goes_forward(self._made[key], key, frame, layer)
-        elif key in self._made:
-            self._goes_back(self._made[key], key)
+            has_none = getattr(type(layer), _BUILDS) is object.__init__
+            unseen = _LayerWatch(LayerUse(type(layer), {} if has_none else None), layer)
+            self._goes_forward(self._watches.setdefault(id(layer), unseen), frame)
+        elif id(layer) in self._watches:
+            self._goes_back(self._watches[id(layer)])
 
     def _of_a_pair(self, cls: type, kind: Kind, frame: FrameType) -> None:
-        use = self._made.setdefault(id(cls), LayerUse(cls, {}))
+        watch = self._watches.setdefault(id(cls), _LayerWatch(LayerUse(cls, {})))
         if kind == "forward":
-            self._goes_forward(use, id(cls), frame, None)
+            self._goes_forward(watch, frame)
         else:
-            self._goes_back(use, id(cls))
+            self._goes_back(watch)
 
-    def _goes_forward(self, use: LayerUse, key: int, frame: FrameType, layer: Any) -> None:
-        name = frame.f_code.co_name
+    def _goes_forward(self, watch: _LayerWatch, frame: FrameType) -> None:
+        use, name = watch.use, frame.f_code.co_name
         if use.forward == _CALLED and name != _CALLED:  # which hands on what it is given
             self._keep(use, frame)
             return
-        self._end_after_a_round(key)
-        self._forwards[key] = self._forwards.get(key, 0) + 1
+        self._end_after_a_round(watch)
+        watch.forwards += 1
         others = self.uses.setdefault(use.target, [])
-        waits = key not in self._went_back and self._forwards[key] <= MOST_KEPT  # the first may be an evaluation
+        waits = not watch.went_back and watch.forwards <= MOST_KEPT  # the first may be an evaluation
         is_known = use in others
         if (use.forward and not (is_known and waits)) or (not is_known and len(others) >= MOST_USES):
             return
         if not self._keep(use, frame):
             return
-        self._kept_at[key] = self._forwards[key]
-        use.layer = layer
+        watch.kept_at = watch.forwards
+        use.layer = watch.layer
         is_new = not is_known and use.manner not in [other.manner for other in others]
-        use.layer = _copy(layer) if is_new or is_known else None  # of many layers of one manner, the first alone
+        use.layer = _copy(watch.layer) if is_new or is_known else None  # of many layers of one manner, the first alone
         if is_new:
             use.turn = self._turns.get(use.target, -1)
             others.append(use)
             self._quiet = 0
 
-    def _goes_back(self, use: LayerUse, key: int) -> None:
+    def _goes_back(self, watch: _LayerWatch) -> None:
         """A backward begins: it is that of the last forward, and the inputs that were kept may be of another."""
+        use = watch.use
         turn = self._turns.setdefault(use.target, len(self._turns))
         for one in self.uses.get(use.target, ()):
             one.turn = turn
-        if key not in self._went_back and self._forwards.get(key, 0) > self._kept_at.get(key, 0):
+        if not watch.went_back and watch.forwards > watch.kept_at:
             use.forward = ""  # it is kept anew at the next one
-        self._went_back.add(key)
-        self._gone_back.add(key)
+        watch.went_back = watch.rests = True
 
-    def _end_after_a_round(self, key: int) -> None:
+    def _end_after_a_round(self, watch: _LayerWatch) -> None:
         """Raise EndOfRun where a layer had its backward, and nothing new came since its last round."""
         self._quiet += 1
         news = sum(map(len, self.uses.values()))
-        if key not in self._news_at:
-            self._news_at[key] = news
-        elif key in self._gone_back:
-            self._gone_back.discard(key)
-            before, self._news_at[key] = self._news_at[key], news
-            if before == news and self._made[key].forward:
+        if watch.news is None:
+            watch.news = news
+        elif watch.rests:
+            watch.rests = False
+            before, watch.news = watch.news, news
+            if before == news and watch.use.forward:
                 raise EndOfRun
         if self._quiet > MOST_FORWARDS and self._turns:
             raise EndOfRun

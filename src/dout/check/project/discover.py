@@ -26,7 +26,7 @@ from dout.errors import TargetError
 from dout.files import regular, text_of
 from dout.run import is_class, module_of, mro_of, names_of, vars_of
 
-_UNREADABLE = (SyntaxError, ValueError, OSError, RecursionError, MemoryError)
+UNREADABLE = (SyntaxError, ValueError, OSError, RecursionError, MemoryError)
 _NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
 LARGE = 4_000_000  # bytes of a file
 SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"})
@@ -118,7 +118,7 @@ def may_define_layers(path: Path) -> bool:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return re.search(rb"def \w*(back|grad|deriv|prime|b_?prop)", content) is not None
         tree = _parsed(path)
-    except _UNREADABLE:
+    except UNREADABLE:
         return True
     classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -141,18 +141,19 @@ def syntax_error(file: str) -> str | None:
     try:
         if regular(file).stat().st_size <= LARGE:  # the process that loads it will say so of a larger one
             _parsed(Path(file))
-    except SyntaxError as error:
-        line = f":{error.lineno}" if error.lineno else ""
-        return f"{file}{line} is not valid Python: {error.msg}"
-    except UnicodeDecodeError as error:
-        return f"{file} cannot be read: {error}"
-    except OSError:
-        return None  # the process that loads it says so
-    except (RecursionError, MemoryError):
-        return f"{file} is nested too deeply: Python cannot read it"
-    except ValueError as error:
-        return f"{file} is not valid Python: {error}"
+    except UNREADABLE as error:
+        return None if isinstance(error, OSError) else why_unreadable(file, error)  # the process that loads it says so
     return None
+
+
+def why_unreadable(file: str | Path, error: BaseException) -> str:
+    """Why a file cannot be parsed, with its line."""
+    if isinstance(error, SyntaxError):
+        return f"{file}{f':{error.lineno}' if error.lineno else ''} is not valid Python: {error.msg}"
+    if isinstance(error, RecursionError | MemoryError):
+        return f"{file} is nested too deeply: Python cannot read it"
+    how = "cannot be read" if isinstance(error, OSError | UnicodeDecodeError) else "is not valid Python"
+    return f"{file} {how}: {error}"
 
 
 def _parsed(path: Path) -> ast.Module:
@@ -165,7 +166,7 @@ def line_of_class(file: str, name: str) -> int | None:
     """The line on which a class is written, found without running anything."""
     try:
         found: ast.AST = _parsed(Path(file))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     for part in name.split("."):
         inside = [node for node in ast.walk(found) if isinstance(node, ast.ClassDef) and node.name == part]

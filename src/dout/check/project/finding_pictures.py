@@ -11,7 +11,7 @@ import numpy as np
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Refuted
 from dout.run import copied, one_or_all, quiet
 from dout.trace.model.trace_writer import to_document

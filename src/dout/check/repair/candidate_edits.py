@@ -21,7 +21,7 @@ from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNe
 
 Slots = Mapping[str, str]
 Terms = Sequence[tuple[str, Any]]
-_MOST_TERMS, _MOST_WHOLE_NUMBERS = 24, 5
+_MOST_TERMS = 24
 _STABLE = 0.3
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE = 0.05, 0.2  # a term of another shape, and a local name, are the less likely by so much
@@ -73,12 +73,6 @@ class Seen:
             if np.ndim(value) > 1:
                 known.setdefault(np.size(value), f"{text}.size")
         return {text: n for n, text in known.items() if n > 1}
-
-    @cached_property
-    def products(self) -> list[str]:
-        """Products of two whole numbers in scope."""
-        whole = [text for text, value in self.terms if type(value) is int][:_MOST_WHOLE_NUMBERS]
-        return [f"{a} * {b}" for a, b in itertools.combinations(whole, 2)]
 
     @cached_property
     def scalars(self) -> set[float]:
@@ -219,7 +213,6 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
     "d": lambda kind, place, seen, terms: [t for t in terms[TermNeed.ALIKE] if t[0] == _upstream(place)],
     "i": lambda kind, place, seen, terms: [(str(axis), axis) for axis in range(seen.ndim)],
     "n": lambda kind, place, seen, terms: seen.lengths.items(),
-    "nm": lambda kind, place, seen, terms: [(text, None) for text in seen.products],
 }
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from weakref import WeakSet
 
 from dout.check.exact.subject import Subject
+from dout.check.repair.expression_places import ParsedFile
 from dout.check.report.verdicts import Cause
 from dout.clock import TimeIsOver, within
+from dout.files import text_of
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
 
@@ -50,14 +50,12 @@ def derived_fix(subject: Subject) -> str | None:
     cls = type(subject.again())
     if subject.interface is not None or "<" in cls.__qualname__ or cls in _TOO_LONG:
         return None
-    file = Path(inspect.getsourcefile(cls) or "")
-    text = file.read_text(encoding="utf-8")
+    file = inspect.getsourcefile(cls) or ""
+    text = text_of(file)
     try:
         with within(MOST_SECONDS):
             made = derived(subject.again(), None, dict(zip(subject.names, subject.fresh_inputs(), strict=False)))
     except TimeIsOver:
         _TOO_LONG.add(cls)
         return None
-    before, after = (t.splitlines(keepends=True) for t in (text, replaced_source(text, cls.__qualname__, made)))
-    lines = difflib.unified_diff(before, after, f"a/{file.name}", f"b/{file.name}", n=0)
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    return ParsedFile(file, text).diff(replaced_source(text, cls.__qualname__, made))

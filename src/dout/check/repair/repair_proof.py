@@ -19,10 +19,12 @@ from dout.check.exact.judge import judge
 from dout.check.exact.subject import Subject
 from dout.check.repair.candidate_edits import Edit
 from dout.check.repair.expression_places import ScratchFunction
-from dout.check.repair.scratch_functions import Scratch, code_of, patched, tapped
+from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand
 from dout.judge.outcomes import Word
 from dout.run import objects_in, one_or_all, quiet
+from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
+from dout.trace.capture.watched_conditions import watched
 from dout.trace.record.record import record
 
 _RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED)
@@ -79,10 +81,7 @@ def proven(
     if judgement.examination is None or any(verdict.word not in _RIGHT for verdict in judged):
         return None
     keeps = all(same_bits(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
-    remarks = [
-        f"; `{old}` was always {side} on the examples, and {'with this repair it' if new == old else f'`{new}`'} is not"
-        for old, side, new in turned_conditions(repair, stands, functions)
-    ]
+    remarks = [*turned_conditions(repair, stands, judgement.examination)]
     remarks += ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
     return ProvenRepair(repair, judgement.examination, another, "".join(remarks))
@@ -139,45 +138,28 @@ def _bare(text: str) -> str:
 
 # --- conditions -------------------------------------------------------------------------------------------------------
 
-_Sides = list[tuple[str, set[bool]]]
 
-
-def turned_conditions(
-    repair: Repair, stands: Sequence[Stand], functions: Sequence[ScratchFunction]
-) -> Iterator[tuple[str, bool, str]]:
-    """The conditions that came out one way only and now do not: as they were, how they came out, and as they are."""
-    changed = [repair.function if f is repair.edit.place.function else f for f in functions]
-    before, after = _sides(functions, stands), _sides(changed, stands)
-    pairs = zip(before, after, strict=True) if len(before) == len(after) else ()
-    for (old, sides), (new, now) in pairs:
-        if len(sides) == 1 and now and now != sides:
-            yield old, next(iter(sides)), new
-
-
-def _sides(functions: Sequence[ScratchFunction], stands: Sequence[Stand]) -> _Sides:
-    """The conditions of some functions as they are written, with how they came out at the stands."""
-    nodes = {node: function for function in functions for node in _conditions(function.node)}
-    found: _Sides = [(function.source.segment(node), set()) for node, function in nodes.items()]
-    if not nodes:
-        return found
-    numbers = {node: i for i, node in enumerate(nodes)}
-    scratch = Scratch({function: tapped(function, numbers) for function in functions})
-
-    def told(i: int, value: Any, _: Any) -> Any:
-        found[i][1].update(map(bool, {np.all(value), np.any(value)}) if np.size(value) else ())
-        return value
-
-    scratch.told = told
+def turned_conditions(repair: Repair, stands: Sequence[Stand], after: Examination) -> Iterator[str]:
+    """Say which conditions came out one way only on the examples, and do not with a repair."""
+    before, now = Covered(), Covered()
     for stand in stands:
-        stand.after_forward(lambda layer: scratch.install(objects_in(layer))).gradients()
-    return found
+        for covered, prepare in ((before, _as_it_is), (now, repair.prepare)):
+            with watched() as seen:
+                stand.after_forward(prepare).gradients()
+            covered.add(seen)
+    for covered, examination in ((before, stands[0].examination), (now, after)):
+        if examination is not None:
+            covered.add(examination.conditions.seen_in_the_run())
+    found = {_start(place): sides.seen for place, sides in now.sides.items()}
+    for place, sides in before.open.items():
+        if sides.may == (TRUE, FALSE) and sides.seen and found.get(_start(place), set()) - sides.seen:
+            yield f"; {place} {sides} on the examples, and with this repair it is not"
 
 
-def _conditions(function: ast.AST) -> Iterator[ast.expr]:
-    for node in ast.walk(function):
-        if isinstance(node, ast.If | ast.IfExp | ast.While):
-            yield node.test
-        elif isinstance(node, ast.comprehension):
-            yield from node.ifs
-        elif isinstance(node, ast.Compare):
-            yield node
+def _as_it_is(layer: Any) -> None:
+    """Nothing is changed."""
+
+
+def _start(place: ConditionPlace) -> tuple[Any, ...]:
+    """Where a condition begins: a repair of the condition itself may end elsewhere."""
+    return place.file, place.span[0], place.span[2], place.part

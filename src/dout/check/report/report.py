@@ -9,10 +9,13 @@ import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.check.report import machine_formats
 from dout.check.report.verdicts import SEVERITIES, Finding, ReportData, Severity, Verdict
 from dout.errors import visible
 from dout.files import shown_place
@@ -124,40 +127,25 @@ def wrapped(line: Line, width: int) -> Iterator[Line]:
     [('  ', ''), ('one two', 'bold')]
     [('      ', ''), ('three', 'bold')]
     """
-    if any(style == "verbatim" for _, style in line) or sum(len(text) for text, _ in line) <= width:
+    text, styles = "".join(part for part, _ in line), [style for part, style in line for _ in part]
+    if "verbatim" in styles or len(text) <= width:
         yield line
         return
-    words = [(word, style) for text, style in line for word in re.findall(r"\s+|\S+", text)]
-    indent = len(words[0][0]) if words[0][0].isspace() else 0
-    now: Line = []
-    length = 0
-    for i, (word, style) in enumerate(words):
-        glued = 0  # what follows without a space stays beside it
-        for following, _ in words[i + 1 :]:
-            if following.isspace():
-                break
-            glued += len(following)
-        starts = not i or words[i - 1][0].isspace()
-        if starts and not word.isspace() and length + len(word) + glued > width and length > indent + 4:
-            yield _joined(now)
-            now, length = [(" " * (indent + 4), "")], indent + 4
-        if not (word.isspace() and now and length == indent + 4 and now[-1][0].isspace() and i):
-            now.append((word, style))
-            length += len(word)
-    yield _joined(now)
+    indent = len(text) - len(text.lstrip())
 
+    def part(begin: int, end: int) -> Line:
+        runs = (list(run) for _, run in groupby(range(begin, end), styles.__getitem__))
+        spans = [(text[run[0] : run[-1] + 1], styles[run[0]]) for run in runs]
+        return [(" " * (indent + 4), ""), *spans] if begin else spans
 
-def _joined(words: Line) -> Line:
-    """Neighbours of one style as one span, without spaces at the end."""
-    while len(words) > 1 and words[-1][0].isspace():
-        words = words[:-1]
-    joined: Line = []
-    for word, style in words:
-        if len(joined) > 1 and joined[-1][1] == style:
-            joined[-1] = (joined[-1][0] + word, style)
-        else:
-            joined.append((word, style))
-    return joined
+    begin = end = 0
+    for word in re.finditer(r"\S+", text):
+        room = width - indent - 4 if begin else width
+        if word.end() - begin > room and end:
+            yield part(begin, end)
+            begin = word.start()
+        end = word.end()
+    yield part(begin, end)
 
 
 def shown(value: Any) -> str:
@@ -214,11 +202,6 @@ def to_text(report: ReportData) -> str:
     return plain(to_lines(report))
 
 
-def to_rich(report: ReportData) -> Text:
-    """The report for a terminal with colours."""
-    return coloured(to_lines(report))
-
-
 def to_html(report: ReportData) -> str:
     """The report for a notebook: one preformatted block, everything in it escaped."""
     body = html_spans(to_lines(report), lambda style: f'style="{_CSS[style]}"')
@@ -233,6 +216,24 @@ def html_spans(lines: Iterable[Line], attribute: Callable[[str], str]) -> str:
 
 def _span(part: str, attribute: str) -> str:
     return f"<span {attribute}>{html.escape(part)}</span>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(ReportData):
+    """Everything that was found out about one layer: what `dout.check` returns. It shows itself, and gives JSON."""
+
+    def __str__(self) -> str:
+        return to_text(self)
+
+    def __rich__(self) -> Any:
+        return coloured(to_lines(self))
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data for JSON: NaN and infinities are spelt out, and no key is ever left out."""
+        return machine_formats.to_json(self)
 
 
 # --- many reports -----------------------------------------------------------------------------------------------------

@@ -28,13 +28,15 @@ class NamedLayer(Protocol):
 class Rule:
     """A finding code with its default severity and its title.
 
-    `for_foreign` says that the rule also holds for the layers of other libraries.
+    `for_foreign` says that the rule also holds for the layers of other libraries, `compares` that it compares runs: it
+    is for layers that give the same from the same random state.
     """
 
     code: str
     severity: Severity
     title: str
     for_foreign: bool = False
+    compares: bool = False
 
     def finding(self, message: str, where: Where | None = None, **details: Any) -> Finding:
         """Return a finding at a place; `details` may give another severity."""

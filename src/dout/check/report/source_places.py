@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dout.graph import Where
-from dout.trace.model.user_source import behind, is_ours
+from dout.trace.model.user_source import behind, is_ours, user_frame
 
 _STANDARD = str(Path(os.__file__).parent)  # of the standard library
 _LIBRARIES = tuple(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy"))
@@ -52,9 +52,5 @@ def is_users(file: str) -> bool:
 
 def users_line() -> Where | None:
     """The line of the user's code that is running, seen from a callback of NumPy's."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        if is_users(frame.f_code.co_filename):
-            return Where(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    frame = user_frame(sys._getframe(2))
+    return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 from dout.graph import Where
 from dout.judge.outcomes import Word
@@ -116,6 +116,10 @@ class Finding:
         """The place in the user's source."""
         return Where(self.file, self.line) if self.file and self.line else None
 
+    def doubted(self, why: str) -> Finding:
+        """The same as a warning, and why it may be no error."""
+        return replace(self, severity="warning", message=f"{self.message}{why}")
+
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         return f"{place}{self.code} {self.message}"
@@ -145,6 +149,10 @@ class ReportData:
     def ok(self) -> bool:
         """Whether nothing is wrong: no finding of severity error."""
         return not any(finding.severity == "error" for finding in self.findings)
+
+    def with_each(self, change: Callable[[Finding], Finding]) -> Self:
+        """The report with each of its findings changed."""
+        return replace(self, findings=tuple(map(change, self.findings)))
 
     def __bool__(self) -> bool:
         return self.ok

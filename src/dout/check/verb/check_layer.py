@@ -29,7 +29,7 @@ from dout.check.lab.input_variants import (
     with_more_columns,
 )
 from dout.check.project.foreign_gradients import foreign_layer
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising

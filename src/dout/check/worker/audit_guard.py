@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import users_place
 
 MOST = 50  # acts that are told of one file
 
@@ -63,7 +63,8 @@ class Guard:
 
     def _refuse(self, what: str) -> None:
         self.refused.append(what)
-        self._say(f"{users_line(sys._getframe(2))} wanted to {what}")
+        where = users_place(sys._getframe(2))
+        self._say(f"{f'{shown(where.file)}:{where.line}' if where else 'it'} wanted to {what}")
         raise PermissionError(errno.EACCES, f"`dout check` does not let user code {what}")
 
     def note_replaced(self, where: str, names: Sequence[str]) -> None:
@@ -110,16 +111,6 @@ def caches(checked: str) -> list[str]:
     return [str(folder) for folder in known if folder.is_dir() and folder not in above]
 
 
-def users_line(frame: Any) -> str:
-    """The line of the user's that runs in or above a frame, as `file.py:3`."""
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if is_user_code(file) and not is_ours(file):
-            return f"{shown(file)}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "it"
-
-
 def shown(file: str) -> str:
     """A file as one sees it from the current folder."""
     with contextlib.suppress(ValueError, OSError):
@@ -135,6 +126,7 @@ HERE = os.getcwd()  # noqa: PTH109 - what the person who started it calls here
 
 # --- what is refused, event by event: the words for it, or nothing where it may be ------------------------------------
 
+_IN_MEMORY = (":memory:", b":memory:", "")  # of databases
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -144,52 +136,21 @@ def _open(guard: Guard, args: tuple[Any, ...]) -> str:
     return f"write {_name(path)}" if writes and not isinstance(path, int) and guard.is_outside(path) else ""
 
 
-def _on_path(verb: str, folder_at: int = -1) -> Any:
+def _on_path(verb: str, folder_at: int = -1, paths: int = 1) -> Any:
+    """On the first argument, or the first two; `folder_at` is the place of the open folder that a path counts from."""
+
     def judge(guard: Guard, args: tuple[Any, ...]) -> str:
-        folder = args[folder_at] if 0 < folder_at < len(args) and isinstance(args[folder_at], int) else -1
-        outside = not isinstance(args[0], int) and guard.is_outside(args[0], folder)
+        folders = [place if isinstance(place, int) else -1 for place in args[folder_at:] if folder_at > 0]
+        pairs = zip(args[:paths], [*folders, -1, -1], strict=False)
+        outside = any(guard.is_outside(path, folder) for path, folder in pairs if not isinstance(path, int))
         return f"{verb} {_name(args[0])}" if outside else ""
 
     return judge
-
-
-def _on_two(verb: str) -> Any:
-    def judge(guard: Guard, args: tuple[Any, ...]) -> str:
-        folders = (*(a if isinstance(a, int) else -1 for a in args[2:4]), -1, -1)
-        outside = any(guard.is_outside(path, folder) for path, folder in zip(args[:2], folders, strict=False))
-        return f"{verb} {_name(args[0])}" if outside else ""
-
-    return judge
-
-
-def _connect(guard: Guard, args: tuple[Any, ...]) -> str:
-    return f"reach {_address(args[1])}"
-
-
-def _bind(guard: Guard, args: tuple[Any, ...]) -> str:
-    return f"open a server at {_address(args[1])}"
-
-
-def _look_up(guard: Guard, args: tuple[Any, ...]) -> str:
-    return f"reach {_name(args[0])}" if args[0] else ""
 
 
 def _run(guard: Guard, args: tuple[Any, ...]) -> str:
     words = _name(args[0] or (args[1] or [""])[0]).split()
     return f"start a program ({os.path.basename(words[0]) if words else 'none'})"  # noqa: PTH119
-
-
-def _fork(guard: Guard, args: tuple[Any, ...]) -> str:
-    return "start a process of its own"
-
-
-def _kill(guard: Guard, args: tuple[Any, ...]) -> str:
-    return "" if args[0] == os.getpid() else f"end another process ({args[0]})"
-
-
-def _database(guard: Guard, args: tuple[Any, ...]) -> str:
-    memory = args[0] in (":memory:", b":memory:", "")
-    return "" if memory or not guard.is_outside(args[0]) else f"write {_name(args[0])}"
 
 
 def _name(path: Any) -> str:
@@ -210,18 +171,23 @@ _JUDGES: Mapping[str, Callable[[Guard, tuple[Any, ...]], str]] = {
     "os.rmdir": _on_path("delete", 1),
     "os.truncate": _on_path("write"),
     **{f"os.{act}": _on_path("change") for act in ("chmod", "chown", "utime", "chflags", "setxattr", "removexattr")},
-    "os.rename": _on_two("rename"),
-    "os.link": _on_two("link"),
+    "os.rename": _on_path("rename", 2, paths=2),
+    "os.link": _on_path("link", 2, paths=2),
     "os.symlink": lambda guard, args: f"link {_name(args[1])}" if guard.is_outside(args[1]) else "",
-    "sqlite3.connect": _database,
-    "socket.connect": _connect,
-    "socket.sendto": _connect,
-    "socket.bind": _bind,
-    "socket.getaddrinfo": _look_up,
-    "socket.gethostbyname": _look_up,
+    "sqlite3.connect": lambda guard, args: (
+        f"write {_name(args[0])}" if args[0] not in _IN_MEMORY and guard.is_outside(args[0]) else ""
+    ),
+    **dict.fromkeys(("socket.connect", "socket.sendto"), lambda guard, args: f"reach {_address(args[1])}"),
+    "socket.bind": lambda guard, args: f"open a server at {_address(args[1])}",
+    **dict.fromkeys(
+        ("socket.getaddrinfo", "socket.gethostbyname"), lambda guard, args: f"reach {_name(args[0])}" if args[0] else ""
+    ),
     **dict.fromkeys(("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.startfile"), _run),
-    **dict.fromkeys(("os.fork", "os.forkpty", "pty.spawn"), _fork),
-    **dict.fromkeys(("os.kill", "os.killpg"), _kill),
+    **dict.fromkeys(("os.fork", "os.forkpty", "pty.spawn"), lambda guard, args: "start a process of its own"),
+    **dict.fromkeys(
+        ("os.kill", "os.killpg"),
+        lambda guard, args: "" if args[0] == os.getpid() else f"end another process ({args[0]})",
+    ),
     "webbrowser.open": lambda guard, args: f"show {_name(args[0])} in a browser",
 }
 

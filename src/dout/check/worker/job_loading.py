@@ -18,7 +18,7 @@ from typing import Any
 
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.check.program.observed_layers import Observer
-from dout.check.project.discover import LARGE, Job, classes_in, line_of_class
+from dout.check.project.discover import LARGE, UNREADABLE, Job, classes_in, line_of_class, why_unreadable
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
 from dout.check.worker.sandbox import put_back
 from dout.check.worker.statement_runner import LoadRun, Stop
@@ -182,16 +182,11 @@ def _text(path: Path) -> tuple[str, ast.Module]:
     try:
         text = notebooks.source_of(path)
         return text, ast.parse(text)
-    except OSError as error:
-        raise TargetError(f"{path} cannot be read: {error}") from None
-    except SyntaxError as error:
-        raise UserCodeError(f"{path}:{error.lineno} is not valid Python: {error.msg}") from None
-    except ValueError as error:
-        raise UserCodeError(f"{path} is not valid Python: {error}") from None
-    except RecursionError:
-        raise UserCodeError(f"{path} is nested too deeply: Python cannot read it") from None
     except MemoryError:
         raise TargetError(f"{path} is too large to be read with the memory that it may have; see --memory") from None
+    except UNREADABLE as error:
+        kind = TargetError if isinstance(error, OSError) else UserCodeError
+        raise kind(why_unreadable(path, error)) from None
 
 
 def _without_data(text: str, tree: ast.Module) -> str:

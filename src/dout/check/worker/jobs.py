@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dout.check.project.discover import Job
-from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import NothingTaken, Raised, Reason
+from dout.check.report.report import Report
+from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason
 from dout.check.worker.audit_guard import HERE, GuardRules
 
 MOST_TEXT = 2000  # characters of one message
@@ -79,32 +79,35 @@ class ObjectText(str):
 
 def portable(checked: Checked) -> Checked:
     """The same without any object of the user's classes, which the parent does not know."""
-    report = checked.report
-    findings = tuple(
-        replace(
+
+    def told(item: Finding) -> Finding:
+        return replace(
             item,
-            message=_cut(_from_here(item.message)),
-            because=_cut(_from_here(item.because)),
+            message=_text(item.message),
+            because=_text(item.because),
             first_wrong=item.first_wrong and _from_here(item.first_wrong),
             reason=_told(item.reason),
             expected=_plain(item.expected),
             got=_plain(item.got),
             inputs={str(key): _plain(value) for key, value in item.inputs.items()},
         )
-        for item in report.findings
-    )
+
     init = {key: _plain(value) for key, value in checked.init.items()}
     inputs = {key: _plain(value) for key, value in checked.inputs.items()}
-    branches = tuple(_from_here(line) for line in report.branches)
-    report = replace(report, findings=findings, branches=branches)
+    branches = tuple(map(_from_here, checked.report.branches))
+    report = replace(checked.report.with_each(told), branches=branches)
     return replace(checked, report=report, init=init, inputs=inputs)
 
 
 def _told(reason: Reason | None) -> Reason | None:
     """A reason with its texts as a message has them."""
     if isinstance(reason, NothingTaken):
-        reason = replace(reason, short=_cut(_from_here(reason.short)))
-    return replace(reason, text=_cut(_from_here(reason.text))) if isinstance(reason, Raised) else reason
+        reason = replace(reason, short=_text(reason.short))
+    return replace(reason, text=_text(reason.text)) if isinstance(reason, Raised) else reason
+
+
+def _text(text: str) -> str:
+    return _cut(_from_here(text))
 
 
 def _from_here(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
@@ -18,15 +18,14 @@ from dout.trace.program.removed_numpy_names import INSTEAD, Removed
 
 def excused(report: Report, refused: Sequence[str]) -> Report:
     """The report where an error was no fault of the layer's: it came of an act that the check refused."""
-    if not refused:
-        return report
-    return replace(report, findings=tuple(_excused(report.layer, item, refused[-1]) for item in report.findings))
 
+    def told(item: Finding) -> Finding:
+        if not refused or not isinstance(item.reason, Raised) or item.reason.name != PermissionError.__name__:
+            return item
+        message = f"{report.layer} was not judged: it wants to {refused[-1]}"
+        return NOT_JUDGED.finding(message, item.where, layer=report.layer)
 
-def _excused(layer: str, item: Finding, act: str) -> Finding:
-    if isinstance(item.reason, Raised) and item.reason.name == PermissionError.__name__:
-        return NOT_JUDGED.finding(f"{layer} was not judged: it wants to {act}", item.where, layer=layer)
-    return item
+    return report.with_each(told)
 
 
 class UsesOfOldNames:

@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from dout.check.project.discover import Job, line_of_class
-from dout.check.report.layer_report import Report
-from dout.check.report.report import some
+from dout.check.report.report import Report, some
 from dout.check.report.verdicts import Finding
 from dout.check.rules import modules
 from dout.check.rules.formula.d106_constant_factor import among_siblings
@@ -328,7 +327,7 @@ class _Process:
 
         if self.outcome.job.kind != "file":
             return report
-        return place(replace(report, findings=tuple(map(place, report.findings))))  # type: ignore[no-any-return]
+        return place(report.with_each(place))  # type: ignore[no-any-return]
 
     def kill(self) -> None:
         """End the process and whatever it started; nothing, where that is done."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import copy
 import signal
 import sys
 import threading
@@ -241,12 +242,8 @@ class _Statements:
         """Import what can be, name by name, also from a folder that the author's path would have had in it."""
         assert isinstance(statement, ast.Import | ast.ImportFrom)
         for alias in statement.names:
-            one: Any = (
-                ast.Import([alias])
-                if isinstance(statement, ast.Import)
-                else ast.ImportFrom(statement.module, [alias], statement.level)
-            )
-            ast.copy_location(one, statement)
+            one = copy.copy(statement)
+            one.names = [alias]
             code = self._compiled(ast.Module([one], []), "exec")
             try:
                 self._import(code)

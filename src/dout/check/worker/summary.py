@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dout.check.report.layer_report import Report
-from dout.check.report.report import Line, counted_noun, some
+from dout.check.report.report import Line, Report, counted_noun, some
 from dout.check.report.verdicts import SEVERITIES, NothingTaken
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED

@@ -33,7 +33,7 @@ from dout.check.program.used_example import Closeness, UsedExample, used_example
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.rule import Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason, Refuted
@@ -214,7 +214,7 @@ def _checked_as_it_is(
         report = _only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
     except BaseException as error:
         report = _broken(name, target, error)
-    report = replace(report, findings=tuple(_memory(name, item) for item in report.findings))
+    report = report.with_each(partial(_memory, name))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
@@ -264,21 +264,19 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
 
     So is a gradient of another shape, where the example was only found by what the layer raised on others.
     """
-    own = {cls.__name__ for cls in _OWN}
-    raised = {id(f): f.reason for f in report.findings if f.code == RAISES.code and isinstance(f.reason, Raised)}
-    if any(lacks_target(target, chosen.interface, reason.text) for reason in raised.values()):
-        return _only(Target(target).name, target, NOT_JUDGED, takes_target(Target(target)))
-    found = [
-        replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
-        if (reason := raised.get(id(f))) is not None
-        and chosen.chosen
-        and not (
-            reason.name in own or reason.always or reason.after_forward or lacks_attribute(reason.text, Target(target))
-        )
-        else f
-        for f in report.findings
-    ]
-    return replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in found))
+    what, own = Target(target), {cls.__name__ for cls in _OWN}
+    raised = [f.reason for f in report.findings if f.code == RAISES.code and isinstance(f.reason, Raised)]
+    if any(lacks_target(target, chosen.interface, reason.text) for reason in raised):
+        return _only(what.name, target, NOT_JUDGED, takes_target(what))
+
+    def told(item: Finding) -> Finding:
+        reason = item.reason
+        if item.code != RAISES.code or not isinstance(reason, Raised):
+            return _perhaps_of_the_example(item, chosen)
+        is_own = reason.name in own or reason.always or reason.after_forward or lacks_attribute(reason.text, what)
+        return item if is_own or not chosen.chosen else item.doubted(", on inputs that were chosen")
+
+    return report.with_each(told)
 
 
 def _fair(report: Report, used: UsedExample) -> Report:
@@ -289,12 +287,8 @@ def _fair(report: Report, used: UsedExample) -> Report:
     layer, ordered = as_found(itself.target, itself.example)
     if not agrees(layer, ordered, itself.example.init, wrong.values()):
         return report
-    doubt = f"{itself.said} it is right: it may not be meant for other numbers"
-    found = (
-        replace(f, severity="warning", message=f"{f.message}; {doubt}") if id(f) in wrong else f
-        for f in report.findings
-    )
-    return replace(report, findings=tuple(found))
+    doubt = f"; {itself.said} it is right: it may not be meant for other numbers"
+    return report.with_each(lambda item: item.doubted(doubt) if id(item) in wrong else item)
 
 
 def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
@@ -310,7 +304,7 @@ def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
         doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
     else:
         return item
-    return replace(item, severity="warning", message=f"{item.message}; {doubt}")
+    return item.doubted(f"; {doubt}")
 
 
 def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetError) -> Report:

@@ -21,8 +21,7 @@ from dout.files import HTML_MARK, Kind
 
 if TYPE_CHECKING:
     from dout.check.project.settings import Settings
-    from dout.check.report.layer_report import Report
-    from dout.check.report.report import Line
+    from dout.check.report.report import Line, Report
     from dout.check.report.verdicts import Finding
     from dout.check.worker.jobs import Checked, JobOutcome
 

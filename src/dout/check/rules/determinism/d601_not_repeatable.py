@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import differs_at, few, same
+from dout.check.lab.other_values import differs_at, few
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import written_at
@@ -21,14 +21,7 @@ def check(lab: Lab) -> Findings:
 
 
 def _two_runs(lab: Lab) -> Findings:
-    one, two = lab.run(), lab.run()
-    outputs = [("the output", a, b) for a, b in zip(one.outputs, two.outputs, strict=False)]
-    gradients = enumerate(zip(one.gradients, two.gradients, strict=False))
-    pairs = [*outputs, *((f"the gradient of {lab.name(i)}", a, b) for i, (a, b) in gradients)]
-    pairs += [(f"the gradient of {name}", a, two.learned.get(name)) for name, a in one.learned.items()]
-    place, (what, a, b) = next(
-        ((i, pair) for i, pair in enumerate(pairs) if not same(pair[1], pair[2])), (len(pairs), ("the result", 0, 0))
-    )
+    what, a, b = lab.differing(lab.run(), lab.run()) or ("the result", 0, 0)
     numbers = ""
     if np.shape(a) == np.shape(b):
         index = differs_at(a, b)
@@ -38,7 +31,7 @@ def _two_runs(lab: Lab) -> Findings:
         f"two runs from the same random state differ, {what} is not the same{numbers}; "
         "it depends on a clock, a counter outside the layer, or a generator without a seed"
     )
-    where = written_at(getattr(type(lab.layer), "forward", None)) if place < len(outputs) else None
+    where = written_at(getattr(type(lab.layer), "forward", None)) if what == "the output" else None
     yield RULE.about(lab.subject, message, where, cause="random")
 
 

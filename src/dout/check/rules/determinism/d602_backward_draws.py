@@ -7,13 +7,11 @@ from dout.check.lab.probe import Lab, states, users_code
 from dout.check.report.rule import Findings, Rule
 from dout.run import copied, run_backward
 
-RULE = Rule("D602", "warning", "backward draws random numbers anew")
+RULE = Rule("D602", "warning", "backward draws random numbers anew", compares=True)
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding if backward moves a random state, and its gradients depend on it."""
-    if not lab.repeatable:
-        return
     layer = lab.fresh()
     lab.forward(layer, lab.inputs())
     lab.rewind(1)

@@ -6,19 +6,20 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from dout.adapt.argument_names import taken_by
 from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.check.report.rule import Findings, Rule
 from dout.run import attributes_of, copied
 
-RULE = Rule("D603", "warning", "fails in evaluation mode")
+RULE = Rule("D603", "warning", "fails in evaluation mode", compares=True)
 _FLAGS = ("train_flg", "train_flag", "train", "training", "is_training", "is_train")
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding if backward raises or is wrong in evaluation mode, after a step of training."""
     mode = _evaluation_mode(lab)
-    if mode is None or not lab.repeatable:
+    if mode is None:
         return
     what, inputs, keywords, set_up = mode
     try:
@@ -41,12 +42,8 @@ Mode = tuple[str, tuple[Any, ...], dict[str, Any], Callable[[Any], None]]
 
 def _evaluation_mode(lab: Lab) -> Mode | None:
     """How to bring a layer into evaluation mode: the words for it, inputs, keywords, and what to set."""
-    try:
-        parameters = list(inspect.signature(lab.layer.forward).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
     inputs = lab.inputs()
-    for i, parameter in enumerate(parameters):
+    for i, parameter in enumerate(taken_by(lab.layer.forward)):
         if parameter.name not in _FLAGS:
             continue
         if i < len(inputs):

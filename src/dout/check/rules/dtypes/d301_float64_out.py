@@ -19,9 +19,7 @@ def check(lab: Lab) -> Findings:
     run = float32_run(lab)
     if run is None:
         return
-    wide = [f"{lab.subject.name}'s output" for out in run.outputs if is_float64(out)]
-    wide += [f"the gradient of {lab.name(i)}" for i, g in enumerate(run.gradients) if is_float64(g)]
-    wide += [f"the gradient of {name}" for name, g in run.learned.items() if is_float64(g)]
+    wide = [what for what, item in lab.results(run) if is_float64(item)]
     dtypes: dict[str, Any] = {"cause": "dtype", "expected": "float32", "got": "float64"}
     if wide:
         where = creates_float64(lab.layer)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import changed, differs_at, few, is_number, same
+from dout.check.lab.other_values import changed, differs_at, few, is_number
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.repair.line_repairs import creates_float64
 from dout.check.report.rule import Findings, Rule
-from dout.run import PlainRun, copied, size_of
+from dout.run import copied, size_of
 
-RULE = Rule("D303", "warning", "whole numbers are cut off")
+RULE = Rule("D303", "warning", "whole numbers are cut off", compares=True)
 _MOST = 3  # the largest whole number: at the inputs' own size, products of them may not fit into an int64
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding if integers give other results than the same numbers as floats, or raise."""
-    if not lab.floats or not lab.repeatable:
+    if not lab.floats:
         return
     floats = changed(lab.inputs(), _whole)
     ints = tuple(x.astype(np.int64) if i in lab.floats else copied(x) for i, x in enumerate(floats))
@@ -34,18 +33,17 @@ def check(lab: Lab) -> Findings:
             message = f"with integers in {names} it raises {got}; take x.astype(float), or make arrays as floats"
             yield RULE.about(lab.subject, message, got.where, argument=first, cause="dtype")
         return
-    for i, expected, found in _side_by_side(right, got):
-        if np.shape(found) == np.shape(expected) and not same(found, expected, rtol=1e-6):
-            what = "the output" if i is None else f"the gradient of {lab.name(i)}"
-            index = differs_at(found, expected)
-            a, b = np.asarray(found)[index].item(), np.asarray(expected)[index].item()
-            message = (
-                f"with integers in {names} {what} is {few(a)}{f' at {list(index)}' if index else ''}, "
-                f"with the same numbers as floats {few(b)}: an array like x is made of integers, and cuts them off"
-            )
-            where = creates_float64(lab.layer) if i is None else None
-            yield RULE.about(lab.subject, message, where, argument=first, cause="dtype", expected=b, got=a)
-            return
+    wrong = lab.differing(right, got, rtol=1e-6)
+    if wrong is not None and np.shape(wrong[1]) == np.shape(wrong[2]):
+        what, expected, found = wrong
+        index = differs_at(found, expected)
+        a, b = np.asarray(found)[index].item(), np.asarray(expected)[index].item()
+        message = (
+            f"with integers in {names} {what} is {few(a)}{f' at {list(index)}' if index else ''}, "
+            f"with the same numbers as floats {few(b)}: an array like x is made of integers, and cuts them off"
+        )
+        where = creates_float64(lab.layer) if what == "the output" else None
+        yield RULE.about(lab.subject, message, where, argument=first, cause="dtype", expected=b, got=a)
 
 
 def _whole(x: Any) -> Any:
@@ -53,11 +51,3 @@ def _whole(x: Any) -> Any:
     if not isinstance(x, np.ndarray):
         return x
     return np.sign(x) * np.ceil(_MOST * np.abs(x).astype(float) / size_of(x))
-
-
-def _side_by_side(right: PlainRun, got: PlainRun) -> Iterator[tuple[int | None, Any, Any]]:
-    """Outputs (None) and gradients (the place of their input), each from both runs."""
-    for expected, found in zip(right.outputs, got.outputs, strict=False):
-        yield None, expected, found
-    for i, (expected, found) in enumerate(zip(right.gradients, got.gradients, strict=False)):
-        yield i, expected, found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.layer_report import Report
+from dout.check.report.report import Report
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding, Undivided
 from dout.check.rules.formula.kept_conventions import by_reason, gradient_of, keeping, told
@@ -37,10 +38,10 @@ def among_siblings(reports: Sequence[Report]) -> tuple[Report, ...]:
     Layers are compared with those of their kind: with losses, or with layers that have parameters. A loss that leaves
     the division out has a note alone if another layer divides.
     """
-    return tuple(replace(r, findings=tuple(_beside(f, r, reports) for f in r.findings)) for r in reports)
+    return tuple(report.with_each(partial(_beside, report, reports)) for report in reports)
 
 
-def _beside(found: Finding, report: Report, reports: Sequence[Report]) -> Finding:
+def _beside(report: Report, reports: Sequence[Report], found: Finding) -> Finding:
     if isinstance(found.reason, Undivided):
         return _with_what_divides(found, report, reports)
     if found.code != RULE.code or found.severity != "note":
@@ -51,8 +52,7 @@ def _beside(found: Finding, report: Report, reports: Sequence[Report]) -> Findin
             kind, constant = verdict.role, verdict.constant
             if constant and kind in {role for role, _ in mine} and (kind, constant) not in mine:
                 gives = "the derivative itself" if constant == "1" else f"another constant, {constant}"
-                more = f"; {other.layer}.backward, in the same file, gives {gives}"
-                return replace(found, severity="warning", message=found.message + more)
+                return found.doubted(f"; {other.layer}.backward, in the same file, gives {gives}")
     return found
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
-from dout.check.exact.subject import Subject
+from dout.check.exact.subject import Subject, kept
 from dout.graph import CONSTANT, INPUT, Node, compute, topological
 from dout.run import arrays
 
@@ -26,17 +25,16 @@ def fully_judged(judgement: Judgement) -> Examination | None:
     return examination if given <= len(examination.call.inputs) else None
 
 
+@kept
 def discarded_gradients(subject: Subject, examination: Examination) -> tuple[str, ...]:
     """Return the inputs and parameters whose gradient backward computes, and neither returns nor keeps nor applies.
 
     There are none if the layer does not run again, or a gradient has no value.
     """
-    if "discarded gradients" not in subject.memo:
-        subject.memo["discarded gradients"] = ()
-        with suppress(Exception):
-            subject.memo["discarded gradients"] = tuple(_discarded(subject, examination))
-    found: tuple[str, ...] = subject.memo["discarded gradients"]
-    return found
+    try:
+        return tuple(_discarded(subject, examination))
+    except Exception:  # the layer's own, or there is no value
+        return ()
 
 
 def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:

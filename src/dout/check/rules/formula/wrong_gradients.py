@@ -15,7 +15,7 @@ from dout.adapt.interface.interface import RATE_ROLE
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
-from dout.check.exact.subject import Subject
+from dout.check.exact.subject import Subject, kept
 from dout.check.repair import causes, smallest_failing
 from dout.check.repair.derived_backward import DERIVED
 from dout.check.report.rule import Rule
@@ -58,22 +58,16 @@ class WrongGradient:
         return self.outcome.index is None
 
 
+@kept
 def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradient, ...]:
     """Return the refuted gradients; of a backward that does not use `dout` those that are wrong at another `dout`."""
-    if "wrong gradients" not in subject.memo:
-        subject.memo["wrong gradients"] = tuple(_explained(subject, judgement))
-    found: tuple[WrongGradient, ...] = subject.memo["wrong gradients"]
-    return found
-
-
-def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
     examination, refuted = judgement.examination, judgement.refuted
     only, not_meant = f", {judgement.elsewhere}" if judgement.elsewhere else "", judgement.not_meant
     if examination is None:
-        return [
+        return tuple(
             WrongGradient(outcome, _remarked(None, outcome, judgement), only=only, not_meant=not_meant)
             for outcome in refuted.values()
-        ]
+        )
     ignores_dout = judgement.ignores_dout and not judgement.is_loss
     if ignores_dout:
         others = _ignoring(examination)
@@ -84,7 +78,7 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
     found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
     latest = spent() + MOST_SECONDS
     lacks = any(item.parameter for item in missing_gradients(examination))
-    return [
+    return tuple(
         WrongGradient(
             outcome,
             cause=_remarked(found.get(node), outcome, judgement),
@@ -96,7 +90,7 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
             not_meant=not_meant,
         )
         for node, outcome in refuted.items()
-    ]
+    )
 
 
 def _is_never_read(subject: Subject, name: str) -> bool:

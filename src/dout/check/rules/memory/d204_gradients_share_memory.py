@@ -9,15 +9,15 @@ import numpy as np
 from dout.check.lab.other_values import shares
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.memory.returned_arrays import returned_arrays
 
 RULE = Rule("D204", "warning", "two gradients share memory")
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding for the first two gradients that can be written and share memory."""
-    run = returned_arrays(lab)
-    gradients = [(n, g) for n, g in (*run.gradients, *run.learned) if isinstance(g, np.ndarray) and g.flags.writeable]
+    run = lab.run()
+    results = lab.results(run)[len(run.outputs) :]
+    gradients = [(name, g) for name, g in results if isinstance(g, np.ndarray) and g.flags.writeable]
     for (one, mine), (other, theirs) in combinations(gradients, 2):
         if shares(mine, theirs):
             message = f"{one} and {other} share memory: adding to one in place changes the other; return a copy of one"

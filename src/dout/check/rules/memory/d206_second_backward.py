@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from dout.check.lab.conditional_exactness import refuted
-from dout.check.lab.other_values import opposite, other, same
+from dout.check.lab.other_values import difference, opposite, other, same
 from dout.check.lab.probe import CrashError, Lab, states
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.memory.changed_gradients import difference
 from dout.run import arrays, attributes_of, copied, deep_copy
 from dout.run.held_objects import snapshot
 from dout.trace.session.pairing import is_named_as_gradient
 
-RULE = Rule("D206", "warning", "a second backward gives another gradient")
+RULE = Rule("D206", "warning", "a second backward gives another gradient", compares=True)
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding for a second backward after one forward, and one for a second round on other inputs."""
-    if not lab.repeatable:
-        return
     yield from _second_backward(lab)
     if lab.copyable:
         yield from _second_round(lab)
@@ -40,23 +38,18 @@ def _second_backward(lab: Lab) -> Findings:
         yield RULE.about(lab.subject, message, crash.where, severity="note", cause="stale")
         return
     if not same(second, first) and not _steps(before, once):
-        i = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if not same(a, b)), 0)
-        yield RULE.about(
-            lab.subject,
-            f"a second backward with the same dout gives another gradient of {lab.name(i)}: "
-            f"{difference(first, second, i)}; backward must not change what forward kept",
-            argument=lab.name(i), expected=_listed(first, i), got=_listed(second, i), cause="stale",
-        )  # fmt: skip
+        pairs = enumerate(zip_longest(first, second))
+        i, (right, got) = next((i, pair) for i, pair in pairs if not same(*pair))
+        message = f"a second backward with the same dout gives another gradient of {lab.name(i)}"
+        message += f": {difference(right, got)}; backward must not change what forward kept"
+        numbers = {"expected": np.asarray(right).tolist(), "got": np.asarray(got).tolist()}
+        yield RULE.about(lab.subject, message, argument=lab.name(i), cause="stale", **numbers)
 
 
 def _steps(before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Whether backward has changed an array that is no gradient and was there before forward: that is D210."""
     kept = [path for path in before if path in after and not is_named_as_gradient(path.rpartition(".")[2])]
     return any(not same(before[path], after[path]) for path in kept)
-
-
-def _listed(items: list[Any], i: int) -> Any:
-    return np.asarray(items[i]).tolist() if i < len(items) else None
 
 
 def _second_round(lab: Lab) -> Findings:

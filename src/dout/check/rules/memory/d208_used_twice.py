@@ -8,13 +8,11 @@ from dout.check.lab.probe import Lab, learned
 from dout.check.report.rule import Findings, Rule
 from dout.run import attributes_of, copied
 
-RULE = Rule("D208", "note", "used twice before backward, the first call's residuals are lost")
+RULE = Rule("D208", "note", "used twice before backward, the first call's residuals are lost", compares=True)
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding if backward gives another gradient after a second forward on other inputs."""
-    if not lab.repeatable:
-        return
     layer = lab.fresh()
     before = dict(attributes_of(layer))
     lab.forward(layer, lab.inputs())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from dout.check.lab.other_values import opposite, other, same
-from dout.check.lab.probe import CrashError, Lab, learned, users_code
+from dout.adapt.argument_names import is_named, taken_by
+from dout.check.lab.other_values import difference, opposite, other, same
+from dout.check.lab.probe import CrashError, Lab, Ran, learned, users_code
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.memory.changed_gradients import difference
 from dout.run import attributes_of, copied, places
 from dout.run.held_objects import closures, mutable_parts, of_class, shared_by_language, users_classes
 from dout.trace.session.pairing import pairs
@@ -39,11 +40,7 @@ def check(lab: Lab) -> Findings:
 
 
 def _needs_nothing(cls: type) -> bool:
-    try:
-        wanted = inspect.signature(cls).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    return all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in wanted)
+    return all(p.default is not p.empty or not is_named(p) for p in taken_by(cls))
 
 
 def _made(lab: Lab, make: Callable[[], Any]) -> Any:
@@ -58,62 +55,34 @@ def _meets(lab: Lab, make: Callable[[], Any]) -> str | None:
     if closures(one) & closures(two) or _given_by_us(one, two):
         return None
     before = dict(attributes_of(one))
-    douts = tuple(map(copied, lab.douts(lab.forward(one, lab.inputs()))))
-    alone = _given(lab, one, before, douts)
+    alone = _ran(lab, one)
     lab.run(other(lab.subject.inputs), layer=two)
-    if not same(learned(before, one), alone[1]):
+    if not same(learned(before, one), alone.learned):
         return "one backward overwrites the parameter gradients of another instance"
     for others in (other(lab.subject.inputs), opposite(lab.subject.inputs)):
-        if not _alone(lab, make, douts, alone):
-            return None
         one, two = _made(lab, make), _made(lab, make)
-        before = dict(attributes_of(one))
-        lab.forward(one, lab.inputs())
         try:
-            lab.forward(two, others)
-        except CrashError:
-            continue
-        try:
-            gradients, left = _given(lab, one, before, douts)
+            wrong = lab.differing(alone, _ran(lab, one, partial(lab.forward, two, others)))
         except CrashError as crash:
             found = f"backward of one raises {crash} after forward of another"
         else:
-            name = _differs_in(lab, alone, (gradients, left))
-            if name is None:
+            if wrong is None:
                 continue
-            found = f"after forward of another instance the gradient of {name}"
-        return found if _alone(lab, make, douts, alone) else None
+            found = f"after forward of another instance {wrong[0]} is {difference(*wrong[1:])}"
+        by_itself = lab.differing(alone, _ran(lab, _made(lab, make))) is None
+        return found if by_itself else None  # else the neighbour has nothing to do with it
     return None
 
 
-Given = tuple[list[Any], dict[str, Any]]  # the gradients that backward returned, and those that it left
-
-
-def _given(lab: Lab, layer: Any, before: dict[str, Any], douts: tuple[Any, ...]) -> Given:
-    gradients = [*map(copied, lab.backward(layer, tuple(map(copied, douts))))]
-    return gradients, {name: gradient.copy() for name, gradient in learned(before, layer).items()}
-
-
-def _differs_in(lab: Lab, alone: Given, beside: Given) -> str | None:
-    """Whose gradient is another beside a neighbour, and how; None where all are the same."""
-    for i, (a, b) in enumerate(zip(alone[0], beside[0], strict=False)):
-        if not same(a, b):
-            return f"{lab.name(i)} is {difference(alone[0], beside[0], i)}"
-    for name, a in alone[1].items():
-        if not same(a, beside[1].get(name)):
-            return f"{name} is {difference([a], [beside[1].get(name)], 0)}"
-    return None
-
-
-def _alone(lab: Lab, make: Callable[[], Any], douts: tuple[Any, ...], wanted: Given) -> bool:
-    """Whether another instance gives the same gradients by itself, so that a difference is the neighbour's doing."""
-    try:
-        layer = _made(lab, make)
-        before = dict(attributes_of(layer))
-        lab.forward(layer, lab.inputs())
-        return same(list(_given(lab, layer, before, douts)), list(wanted))
-    except CrashError:
-        return False
+def _ran(lab: Lab, layer: Any, between: Callable[[], Any] = lambda: None) -> Ran:
+    """Copies of the gradients of a run, in which something else runs between forward and backward."""
+    before = dict(attributes_of(layer))
+    douts = lab.douts(lab.forward(layer, lab.inputs()))
+    with suppress(CrashError):  # of the neighbour
+        between()
+    gradients = [*map(copied, lab.backward(layer, douts))]
+    left = {name: gradient.copy() for name, gradient in learned(before, layer).items()}
+    return Ran(layer, (), douts, [], gradients, learned=left)
 
 
 def _given_by_us(one: Any, two: Any) -> bool:

@@ -114,11 +114,7 @@ _OPTIONS = {"copy": False, "inplace": True, "in_place": True, "overwrite": True}
 def _option(lab: Lab, write: Write) -> tuple[str, bool] | None:
     """The option that makes the method work in place, by its default or by the instance's attribute: `copy=False`."""
     method = inspect.unwrap(getattr(type(lab.layer), write.during))
-    try:
-        defaults = {p.name: p.default for p in inspect.signature(method).parameters.values()}
-    except (TypeError, ValueError):
-        defaults = {}
-    known = {**defaults, **attributes_of(lab.layer)}
+    known = {**{p.name: p.default for p in taken_by(method)}, **attributes_of(lab.layer)}
     return next(((name, value) for name, value in _OPTIONS.items() if known.get(name) is value), None)
 
 

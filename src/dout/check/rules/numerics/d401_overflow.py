@@ -8,8 +8,7 @@ import linecache
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.numerics.stressed_runs import TroubleKind, first_serious
-from dout.check.rules.numerics.trouble_words import trouble_findings
+from dout.check.rules.numerics.stressed_runs import TroubleKind, worst_trouble
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
 
@@ -22,7 +21,7 @@ def check(lab: Lab) -> Findings:
     if root is not None:
         message = "the root of a square overflows from 1e154 on, in float32 from 1e19: np.abs(x) does not"
         yield RULE.about(lab.subject, message, root.where, severity="note", cause="overflow")
-    yield from first_serious(trouble_findings(RULE, lab, {TroubleKind.OVERFLOW}))
+    yield from worst_trouble(RULE, lab, TroubleKind.OVERFLOW)
 
 
 def _root_of_a_square(lab: Lab) -> Node | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.numerics.stressed_runs import TroubleKind, first_serious
-from dout.check.rules.numerics.trouble_words import trouble_findings
+from dout.check.rules.numerics.stressed_runs import TroubleKind, worst_trouble
 
 RULE = Rule("D403", "warning", "not a number, or divided by zero")
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding for the first division by 0 or invalid value."""
-    yield from first_serious(trouble_findings(RULE, lab, {TroubleKind.DIVIDE, TroubleKind.INVALID}))
+    yield from worst_trouble(RULE, lab, TroubleKind.DIVIDE, TroubleKind.INVALID)

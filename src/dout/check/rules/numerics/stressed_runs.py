@@ -6,7 +6,7 @@ the inputs by a rounding error changes the result a lot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -17,10 +17,17 @@ import numpy as np
 from dout.check.lab.other_values import changed, is_number
 from dout.check.lab.probe import CrashError, Lab, once, users_code
 from dout.check.lab.shared_recording import Recorded, recorded_of
+from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import users_line
-from dout.check.report.verdicts import Finding
-from dout.check.rules.numerics.exact_targets import ExactTarget, exact_targets, finite, point_of
-from dout.check.rules.numerics.rounding_errors import LOST, LostDigits, lost_digits
+from dout.check.rules.numerics.exact_targets import (
+    LOST,
+    ExactTarget,
+    LostDigits,
+    exact_targets,
+    finite,
+    lost_digits,
+    point_of,
+)
 from dout.graph import Where
 from dout.judge.ball_numbers import middle
 from dout.run import PlainRun, copied, flat, run_backward
@@ -35,6 +42,10 @@ class Stress(NamedTuple):
     change: Callable[[Any], Any]
     accuracy: bool
     usual: bool = True
+
+    def at(self, what: str) -> str:
+        """Say of something at which inputs it is so; nothing more of the inputs as they are."""
+        return f"at {self.words} {what}" if self.words else what
 
 
 def _zero_first(x: Any) -> Any:
@@ -65,36 +76,49 @@ STRESSES = (
 
 
 class TroubleKind(Enum):
-    """Why a number is not what it should be, by the name that NumPy has for it; the first of several counts."""
+    """Why a number is not what it should be, by NumPy's names, of which the first counts; or it has lost digits."""
 
     OVERFLOW = "overflow"
     DIVIDE = "divide"
     INVALID = "invalid"
+    LOST = "lost digits"
 
 
-@dataclass(frozen=True)
-class NotFinite:
-    """An element that is infinite or NaN; `expected` is the exact value, None where the formula has none."""
+class KindWords(NamedTuple):
+    """A kind of trouble: as NumPy warns of it, as the cause of a wrong number, and how to avoid it."""
 
-    target: ExactTarget
-    index: tuple[int, ...]
-    got: float
-    expected: float | None
+    warning: str
+    cause: str
+    advice: str
 
 
-@dataclass(frozen=True)
-class Complaint:
-    """NumPy warns, although the result is right."""
+_WORDS = {
+    TroubleKind.OVERFLOW: KindWords(
+        "overflow",
+        ": a number overflows on the way",
+        "only take exp of values ≤ 0: subtract the maximum, or handle positive and negative x separately",
+    ),
+    TroubleKind.DIVIDE: KindWords(
+        "division by zero",
+        ": something is divided by 0, or log(0) is taken",
+        "replace the divisor or the argument of log where it is 0, before the operation and not after it",
+    ),
+    TroubleKind.INVALID: KindWords(
+        "an invalid value",
+        "",
+        "0 / 0, inf - inf and 0 * inf are not a number: avoid them before the operation, not after it",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong under a stress: an element, a warning of NumPy's, or an error of Python's own numbers."""
+    """What goes wrong under a stress: in words, with the user's line and what else a finding tells of it."""
 
-    stress: Stress
     kind: TroubleKind
-    what: NotFinite | Complaint | CrashError
+    message: str
     where: Where | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -114,26 +138,19 @@ class Flags:
 
 
 @once
-def stressed_runs(lab: Lab) -> tuple[tuple[Trouble, ...], tuple[tuple[Stress, LostDigits], ...]]:
-    """Return all troubles, and the digits that were lost, each with its stress."""
-    troubles: list[Trouble] = []
-    lost: list[tuple[Stress, LostDigits]] = []
-    if lab.repeatable:
-        for stress in STRESSES:
-            for found in _under(lab, recorded_of(lab), stress):
-                if isinstance(found, Trouble):
-                    troubles.append(found)
-                else:
-                    lost.append((stress, found))
-    return tuple(troubles), tuple(lost)
+def stressed_runs(lab: Lab) -> tuple[Trouble, ...]:
+    """Return all troubles, stress by stress."""
+    return tuple(found for stress in STRESSES for found in _under(lab, recorded_of(lab), stress))
 
 
-def first_serious(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield the first finding that is no note; the first note if there is no other."""
+def worst_trouble(rule: Rule, lab: Lab, *kinds: TroubleKind) -> Findings:
+    """Yield the finding on the first trouble of these kinds that is more than a note; else on the first of all."""
+    mine = [trouble for trouble in (stressed_runs(lab) if lab.repeatable else ()) if trouble.kind in kinds]
+    findings = [rule.about(lab.subject, one.message, one.where, **one.details) for one in mine]
     yield from sorted(findings, key=lambda finding: finding.severity == "note")[:1]
 
 
-def _under(lab: Lab, recorded: Recorded, stress: Stress) -> Iterator[Trouble | LostDigits]:
+def _under(lab: Lab, recorded: Recorded, stress: Stress) -> Iterator[Trouble]:
     inputs, flags = changed(lab.subject.inputs, stress.change), Flags()
     try:
         run = _flagged(lab, inputs, flags)
@@ -151,22 +168,52 @@ def _under(lab: Lab, recorded: Recorded, stress: Stress) -> Iterator[Trouble | L
     targets = exact_targets(lab, examination, point, run)
     if targets is None:
         return
-    first = flags.first or TroubleKind.INVALID
+    found = _first_trouble(lab, stress, run, flags, targets)
+    if found is None and stress.accuracy and (lost := lost_digits(lab, examination, point, run, targets)) is not None:
+        found = _of_lost_digits(stress, lost)
+    yield from [found] if found is not None else ()
+
+
+def _first_trouble(
+    lab: Lab, stress: Stress, run: PlainRun, flags: Flags, targets: Sequence[ExactTarget]
+) -> Trouble | None:
+    """The first result that is not finite, else what NumPy complains of."""
+    kind = flags.first or TroubleKind.INVALID
+    warning, cause, advice = _WORDS[kind]
     broken = next(((t, t.not_finite) for t in targets if t.not_finite is not None), None)
     undefined = next((t for t in targets if t.is_undefined(lab, run)), None) if not stress.accuracy else None
     if broken is not None:
         target, index = broken
         got, right = float(np.asarray(target.got)[index]), float(np.asarray(middle(target.right))[index])
-        yield Trouble(stress, first, NotFinite(target, index, got, right), flags.kinds.get(first))
-    elif undefined is not None:
+        message = f"{target.name} is {got}{_place(index)}, exactly {right:.6g}{cause}"
+        numbers = {"argument": target.argument, "index": index, "expected": right, "got": got}
+        details = {"cause": "overflow", "because": advice, **numbers}
+        return Trouble(kind, stress.at(message), flags.kinds.get(kind), details)
+    if undefined is not None:
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(np.asarray(undefined.got)))[0])
-        yield Trouble(
-            stress, TroubleKind.INVALID, NotFinite(undefined, index, float(np.asarray(undefined.got)[index]), None)
-        )
-    elif flags.kinds and all(finite(t.right).all() for t in targets):
-        yield Trouble(stress, first, Complaint(), flags.kinds[first])
-    elif stress.accuracy:
-        yield from lost_digits(lab, examination, point, run, targets)
+        says = "the formula has no value there; a small number inside the root, or beside the divisor, keeps it finite"
+        message = f"{undefined.name} is {float(np.asarray(undefined.got)[index]):g}{_place(index)}: {says}"
+        is_likely = stress.usual and len(lab.floats) == 1 and undefined.argument
+        details = {"argument": undefined.argument, "index": index, "cause": "overflow"}
+        details["severity"] = "warning" if is_likely else "note"
+        return Trouble(TroubleKind.INVALID, stress.at(message), None, details)
+    if flags.kinds and all(finite(t.right).all() for t in targets):
+        message = f"NumPy warns of {warning}, although the result is right: {advice}"
+        return Trouble(kind, stress.at(message), flags.kinds[kind], {"cause": "overflow", "because": advice})
+    return None
+
+
+def _of_lost_digits(stress: Stress, lost: LostDigits) -> Trouble:
+    message = f"{lost.target.name} is {lost.got:.10g}{_place(lost.index)}, exactly {lost.expected:.10g}"
+    message += f": a relative error of {lost.error:.0e}, by a difference of nearly equal numbers; rearrange the formula"
+    numbers = {"argument": lost.target.argument, "index": lost.index, "expected": lost.expected, "got": lost.got}
+    because = f"rounding the inputs explains a relative error of {lost.explained:.0e}"
+    details = {"severity": "warning" if stress.usual else "note", "cause": "cancellation", "because": because}
+    return Trouble(TroubleKind.LOST, stress.at(message), None, {**details, **numbers})
+
+
+def _place(index: tuple[int, ...]) -> str:
+    return f" at {list(index)}" if index else ""
 
 
 def _flagged(lab: Lab, inputs: tuple[Any, ...], flags: Flags) -> PlainRun:
@@ -191,7 +238,8 @@ def _raised(
     targets = exact_targets(lab, examination, point_of(examination, inputs), stand_ins)
     if targets is not None and all(finite(t.right).all() for t in targets):
         kind = TroubleKind.OVERFLOW if isinstance(crash.error, OverflowError) else TroubleKind.DIVIDE
-        yield Trouble(stress, kind, crash, crash.where)
+        message = f"it raises {crash}, although the exact result is finite: {_WORDS[kind].advice}"
+        yield Trouble(kind, stress.at(message), crash.where, {"cause": "overflow", "because": _WORDS[kind].advice})
 
 
 def _trembles(lab: Lab, run: PlainRun) -> bool:

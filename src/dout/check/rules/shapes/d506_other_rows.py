@@ -14,13 +14,11 @@ from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
 from dout.run import PlainRun, copied
 
-RULE = Rule("D506", "warning", "fails on another number of rows")
+RULE = Rule("D506", "warning", "fails on another number of rows", compares=True)
 
 
 def check(lab: Lab) -> Findings:
     """Yield a finding if a row is not, alone or among fewer or more, what it is among the given ones."""
-    if not lab.repeatable:
-        return
     arrays = [i for i, x in enumerate(lab.subject.inputs) if isinstance(x, np.ndarray) and x.ndim]
     if not arrays or len(lab.subject.inputs[arrays[0]]) == 0:
         return

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab, Ran
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.written_arrays import writes
 from dout.run import copied
 
-RULE = Rule("D507", "warning", "depends on the memory layout")
+RULE = Rule("D507", "warning", "depends on the memory layout", compares=True)
 Array = np.ndarray[Any, Any]
 
 
@@ -45,8 +44,6 @@ _LAYOUTS: dict[str, Callable[[Array], Array]] = {
 
 def check(lab: Lab) -> Findings:
     """Yield a finding for the first input, or dout, in Fortran order, with gaps, reversed, or read-only that fails."""
-    if not lab.repeatable:
-        return
     written = {write.kind for write in writes(lab)}
     for words, move in _LAYOUTS.items():
         for kind in ("input", "dout"):
@@ -78,12 +75,5 @@ _ADVICE = "use x.copy(), and rely on shapes, not on memory order"
 def _wrong(lab: Lab, got: Ran | CrashError) -> str | None:
     if isinstance(got, CrashError):
         return None if got.refused else f"it raises {got}"
-    if not same(got.outputs, lab.base.outputs):
-        return "the output is another"
-    i = next(
-        (i for i, (a, b) in enumerate(zip(got.gradients, lab.base.gradients, strict=False)) if not same(a, b)), None
-    )
-    if i is not None:
-        return f"the gradient of {lab.name(i)} is another"
-    name = next((name for name, g in lab.base.learned.items() if not same(got.learned.get(name), g)), None)
-    return None if name is None else f"the gradient of {name} is another"
+    found = lab.differing(lab.base, got)
+    return f"{found[0]} is another" if found else None
