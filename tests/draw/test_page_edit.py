@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from browser import Opener, browser, browser_page, fruits, said, shown, type_into
+from fruit_layers import Fruits, Multiply
 
 import dout
 from dout.draw import draw
-from dout.draw.demo import Fruits, Multiply
 from dout.trace.record.trace import Trace
 
 __all__ = ["browser", "browser_page"]  # fixtures

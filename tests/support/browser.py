@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from fruit_layers import Fruits
 
 import dout
-from dout.draw.demo import Fruits
 from dout.trace.record.trace import Trace
 
 FLAGS = [

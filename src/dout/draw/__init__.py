@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dout.draw.picture.picture import draw as draw
     from dout.number_text import format_number as format_number
 
-__all__ = ["Picture", "demo", "draw", "format_number", "view_options"]
+__all__ = ["Picture", "draw", "format_number", "view_options"]
 
 
 _HOMES = {

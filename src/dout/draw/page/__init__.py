@@ -1,7 +1,5 @@
 """Picture → one HTML file that opens layers, pans, zooms and searches, without network and without framework.
 
-Run it to see it: `python -m dout.draw.page > page.html`.
-
 Data come from Python (`data`), drawing is the page's own: the sources beside this file, joined into one script in the
 order of `SCRIPTS`:
 

@@ -1,7 +1,4 @@
-"""Scene → lines of characters: values above the edges, gradients below; in bands where that is too wide, or a table.
-
-Run it to see it: `python -m dout.draw.terminal.terminal`.
-"""
+"""Scene → lines of characters: values above the edges, gradients below; in bands where that is too wide, or a table."""
 
 from __future__ import annotations
 
@@ -200,13 +197,3 @@ class _Drawing:
                 self.grid.level(b, x + 1, right)
                 if start in fans:
                     self.grid.put(x, a, self.sizes.say("●"))
-
-
-if __name__ == "__main__":
-    import shutil
-    import sys
-
-    from dout.draw.demo import buy_fruits
-
-    columns_here = shutil.get_terminal_size().columns
-    sys.stdout.write(buy_fruits().draw().text(columns_here, color=sys.stdout.isatty()))

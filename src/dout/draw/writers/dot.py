@@ -1,7 +1,4 @@
-"""Scene → DOT: the graph with its values and gradients, for people who have Graphviz or build on it.
-
-Run it to see it: `python -m dout.draw.writers.dot | dot -Tsvg > picture.svg`.
-"""
+"""Scene → DOT: the graph with its values and gradients, for people who have Graphviz or build on it."""
 
 from __future__ import annotations
 
@@ -162,11 +159,3 @@ def _quoted(text: str) -> str:
     """Text as a string of DOT, in which neither quotes, nor backslashes, nor entities mean anything."""
     safe = escape(printable(text), quote=False).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{safe or " "}"'
-
-
-if __name__ == "__main__":
-    import sys
-
-    from dout.draw.demo import buy_fruits
-
-    sys.stdout.write(write_dot(buy_fruits().draw().scene))

@@ -1,7 +1,4 @@
-"""Display lists → PDF: a page each, vector, with text that stays text, in fonts that go along.
-
-Run it to see it: `python -m dout.draw.writers.pdf > picture.pdf`.
-"""
+"""Display lists → PDF: a page each, vector, with text that stays text, in fonts that go along."""
 
 from __future__ import annotations
 
@@ -152,11 +149,3 @@ def _meaning(code: re.Match[str]) -> str:
     character = chr(int(code[1], 16))
     letters = normalize("NFKC", character) if "\ufb50" <= character <= "\ufeff" else character
     return f"<{letters.encode('utf-16-be').hex().upper()}>"
-
-
-if __name__ == "__main__":
-    import sys
-
-    from dout.draw.demo import buy_fruits
-
-    sys.stdout.buffer.write(write(buy_fruits().draw().frames, Look()))

@@ -1,7 +1,4 @@
-"""Display list → PNG: the SVG, drawn with the fonts of this machine.
-
-Run it to see it: `python -m dout.draw.writers.png > picture.png`.
-"""
+"""Display list → PNG: the SVG, drawn with the fonts of this machine."""
 
 from __future__ import annotations
 
@@ -85,11 +82,3 @@ def _with(png: bytes, dpi: int) -> bytes:
 
 def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-
-if __name__ == "__main__":
-    import sys
-
-    from dout.draw.demo import buy_fruits
-
-    sys.stdout.buffer.write(write([buy_fruits().draw().drawing], Look())[0])

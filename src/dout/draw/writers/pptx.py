@@ -1,7 +1,4 @@
-"""Display lists → PowerPoint: a slide each, of native shapes that can be moved, restyled and rewritten.
-
-Run it to see it: `python -m dout.draw.writers.pptx > picture.pptx`.
-"""
+"""Display lists → PowerPoint: a slide each, of native shapes that can be moved, restyled and rewritten."""
 
 from __future__ import annotations
 
@@ -290,11 +287,3 @@ def _flag(name: str, value: bool) -> str:
 def _safe(text: str) -> str:
     """Text that cannot become markup; in an attribute too, where a plain line feed would be lost."""
     return escape(printable(text), quote=True).replace("\n", "&#10;")
-
-
-if __name__ == "__main__":
-    import sys
-
-    from dout.draw.demo import buy_fruits
-
-    sys.stdout.buffer.write(write(buy_fruits().draw().frames, Look()))

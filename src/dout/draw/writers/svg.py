@@ -1,7 +1,4 @@
-"""Display list → SVG: one standalone string, no script, no network, every text escaped.
-
-Run it to see it: `python -m dout.draw.writers.svg > picture.svg`.
-"""
+"""Display list → SVG: one standalone string, no script, no network, every text escaped."""
 
 from __future__ import annotations
 
@@ -130,11 +127,3 @@ def _n(number: float) -> str:
 def safe(text: str) -> str:
     """Text that cannot become markup."""
     return escape(printable(text), quote=True)
-
-
-if __name__ == "__main__":
-    import sys
-
-    from dout.draw.demo import buy_fruits
-
-    sys.stdout.write(buy_fruits().draw().svg())

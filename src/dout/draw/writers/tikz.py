@@ -1,7 +1,4 @@
-r"""Display list → TikZ: one file that compiles alone, and that a paper takes with \input.
-
-Run it to see it: `python -m dout.draw.writers.tikz > picture.tex; pdflatex picture`.
-"""
+r"""Display list → TikZ: one file that compiles alone, and that a paper takes with \input."""
 
 from __future__ import annotations
 
@@ -170,11 +167,3 @@ _STEPS = {"M": "{}", "L": "-- {}", "C": ".. controls {} and {} .. {}"}
 def _n(number: float) -> str:
     """A number as TeX reads it: never with an exponent."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
-
-
-if __name__ == "__main__":
-    import sys
-
-    from dout.draw.demo import buy_fruits
-
-    sys.stdout.write(write_tikz(buy_fruits().draw().drawing))

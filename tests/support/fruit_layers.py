@@ -1,8 +1,6 @@
-"""The picture that every visual file shows of itself when it is run: the slides' apples and oranges."""
+"""The slides' apples and oranges as one layer that holds others."""
 
 from __future__ import annotations
-
-from dout.trace.record.trace import Trace
 
 
 class Multiply:
@@ -44,10 +42,3 @@ class Fruits:
         dfruits, dtax = self.taxed.backward(dout)
         dapples, doranges = self.total.backward(dfruits)
         return *self.apples.backward(dapples), *self.oranges.backward(doranges), dtax
-
-
-def buy_fruits() -> Trace:
-    """Return the trace of buying two apples and three oranges."""
-    from dout.trace import trace
-
-    return trace(Fruits(), 100, 2, 150, 3, 1.1)
