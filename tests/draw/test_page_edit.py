@@ -59,7 +59,7 @@ def test_the_card_the_table_and_the_words_follow(browser_page: Open) -> None:
     assert said(page).endswith("∂L/∂tax = 1 × 650 = 650")
     assert "1 × 2 = 2" in said(page)
     names = [item.get_attribute("aria-label") for item in page.locator("#picture [role=img]").all()]
-    assert "multiply, inputs 650 and 2, output 1300, gradient 1" in names
+    assert "multiply taxed, inputs 650 and 2, output 1300, gradient 1" in names
     page.click("#as-table")
     rows = page.locator("#table tbody tr").all_text_contents()
     assert any("1300" in row for row in rows)
