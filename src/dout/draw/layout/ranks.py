@@ -30,8 +30,7 @@ def ranks(pins: Sequence[str], links: Sequence[tuple[int, int]]) -> list[int]:
         _in_order(arcs)
     except CycleError:
         raise DocumentError("a layer is computed from its own result, as in no run; trace the program again") from None
-    small = _Reduced(len(pins), arcs)
-    found = small.restored(_Simplex(len(pins), small.arcs).solve())
+    found = _Simplex(len(pins), arcs).solve()
     for part in _parts(len(pins), [(one.get(s, s), one.get(t, t)) for s, t in links]):
         least = min(found[block] for block in part)
         for block in part:
@@ -70,42 +69,6 @@ def _parts(count: int, links: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
             yield part
 
 
-class _Reduced:
-    """A graph without the blocks whose column follows from that of one other: `arcs` remain."""
-
-    def __init__(self, count: int, arcs: Sequence[Arc]) -> None:
-        self._taken: list[tuple[int, int, int]] = []  # block, the other, how far to the right of it
-        before: list[dict[int, Arc]] = [{} for _ in range(count)]
-        after: list[dict[int, Arc]] = [{} for _ in range(count)]
-        left: dict[int, Arc] = dict(enumerate(arcs))
-        for i, arc in left.items():
-            after[arc[0]][i] = before[arc[1]][i] = arc
-        waiting = list(range(count))
-        for block in waiting:
-            ends = len(before[block]), len(after[block])
-            if ends not in ((0, 1), (1, 0), (1, 1)):
-                continue
-            around = []
-            for i, (source, target, apart) in [*before[block].items(), *after[block].items()]:
-                around.append((source, apart) if target == block else (target, -apart))
-                for side in (after[source], before[target], left):
-                    del side[i]
-            self._taken.append((block, *around[0]))
-            if len(around) == 2:
-                i = len(arcs) + len(self._taken)
-                arc = around[0][0], around[1][0], around[0][1] - around[1][1]
-                after[arc[0]][i] = before[arc[1]][i] = left[i] = arc
-            else:
-                waiting.append(around[0][0])
-        self.arcs = list(left.values())
-
-    def restored(self, rank: list[int]) -> list[int]:
-        """The columns of all blocks, given those of the remaining ones."""
-        for block, other, shift in reversed(self._taken):
-            rank[block] = rank[other] + shift
-        return rank
-
-
 class _Simplex:
     """A spanning tree of arcs that are as short as can be, improved one arc at a time.
 
@@ -120,10 +83,16 @@ class _Simplex:
         for source, target, apart in arcs:
             self.out[source].append((target, apart))
             self.into[target].append((source, apart))
-        self.rank = [0] * count  # at first by the longest path that leads to a block
-        for block in _in_order(arcs):
+        self.rank = [
+            0
+        ] * count  # at first by the longest path that leads to a block; one without arguments beside its use
+        order = _in_order(arcs)
+        for block in order:
             for target, apart in self.out[block]:
                 self.rank[target] = max(self.rank[target], self.rank[block] + apart)
+        for block in reversed(order):
+            if len(self.out[block]) > len(self.into[block]):
+                self.rank[block] = min(self.rank[target] - apart for target, apart in self.out[block])
         self.parent = [-1] * count
         self.children: list[set[int]] = [set() for _ in range(count)]
         self.ahead = [0] * count
