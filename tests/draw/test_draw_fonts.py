@@ -12,7 +12,7 @@ from fontTools.fontBuilder import FontBuilder
 from reportlab.pdfbase.ttfonts import TTFontFile
 
 from dout.colours import MONO, SANS
-from dout.draw.paint.display_list import TEXTS, TextStyle
+from dout.draw.paint.style import TEXTS, TextStyle
 from dout.draw.writers import fonts
 from dout.draw.writers.bidi import visual
 from dout.draw.writers.fontfile import Face, faces_of

@@ -16,8 +16,8 @@ from pypdf import PdfReader
 from dout.cli import commands
 from dout.colours import PALETTES
 from dout.draw import draw
-from dout.draw.paint.display_list import TEXTS, Circle, Drawing, Rect, Shape, Text, line
-from dout.draw.paint.style import palette_of
+from dout.draw.paint.display_list import Circle, Drawing, Rect, Shape, Text, line
+from dout.draw.paint.style import TEXTS, palette_of
 from dout.draw.picture import formats
 from dout.draw.view_options import Look, Theme
 from dout.draw.writers import pdf, png

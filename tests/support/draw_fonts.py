@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import reportlab
 
-from dout.draw.paint.display_list import TEXTS
+from dout.draw.paint.style import TEXTS
 from dout.draw.writers import fonts
 from dout.draw.writers.fonts import Typesetter
 

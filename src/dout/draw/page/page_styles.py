@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dout.colours import PALETTES, SANS, family, variables
-from dout.draw.paint.display_list import TEXTS
-from dout.draw.paint.style import STYLES
+from dout.draw.paint.style import STYLES, TEXTS
 from dout.draw.writers.svg import line_rules, text_rules
 
 

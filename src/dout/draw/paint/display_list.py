@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
+from dout.draw.paint.style import TEXTS
 from dout.draw.words.safe_text import text_width
 from dout.graph import Node
 
@@ -17,48 +18,6 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 Command = tuple[str, tuple[float, ...]]  # "M" and "L" with a point, "C" with three
 
 ANCHORS = {"start": 0.0, "middle": 0.5, "end": 1.0}  # how much of a text stands left of its x
-
-
-@dataclass(frozen=True, slots=True)
-class TextStyle:
-    """The font of a style: its size in pixels, weight and slant."""
-
-    size: float
-    bold: bool = False
-    italic: bool = False
-    mono: bool = False
-
-
-TEXTS = {
-    "symbol": TextStyle(18),
-    "word": TextStyle(12.5),  # the symbol of an operator where it is a word: exp, reshape
-    "name": TextStyle(13.5),
-    "kept-name": TextStyle(13.5),
-    "result": TextStyle(14, bold=True),
-    "title": TextStyle(14, bold=True),
-    "caption": TextStyle(10.5),
-    "constant": TextStyle(12),
-    "value": TextStyle(14, bold=True),
-    "head": TextStyle(12, bold=True, mono=True),
-    "line": TextStyle(11.5),
-    "loud": TextStyle(12, bold=True),
-    "cell": TextStyle(11, bold=True),
-    "gradient": TextStyle(13),
-    "derived": TextStyle(13, italic=True),
-    "gradient-head": TextStyle(12, mono=True),
-    "gradient-line": TextStyle(11.5),
-    "gradient-cell": TextStyle(11),
-    "derived-cell": TextStyle(11, italic=True),
-    "wrong": TextStyle(13, bold=True),
-    "wrong-cell": TextStyle(11, bold=True),
-    "wrong-inside": TextStyle(11, bold=True),
-    "first": TextStyle(11, bold=True),
-    "card-title": TextStyle(13, bold=True),
-    "card-line": TextStyle(13),
-    "card-line-forward": TextStyle(13),
-    "note": TextStyle(12),
-    "wrong-note": TextStyle(12),
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The paint of each style by theme, as data that every backend reads.
 
-A style's name stands on every shape of a display list; its font is in `display_list.TEXTS`.
+A style's name stands on every shape of a display list.
 """
 
 from __future__ import annotations
@@ -27,6 +27,49 @@ class Style:
     opacity: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class TextStyle:
+    """The font of a text: its size in pixels, its colour by its name in a palette, weight and slant."""
+
+    size: float
+    fill: str
+    bold: bool = False
+    italic: bool = False
+    mono: bool = False
+    opacity: float = 1.0
+
+
+TEXTS = {
+    "symbol": TextStyle(18, "ink"),
+    "word": TextStyle(12.5, "ink"),  # the symbol of an operator where it is a word: exp, reshape
+    "name": TextStyle(13.5, "ink"),
+    "kept-name": TextStyle(13.5, "quiet"),
+    "result": TextStyle(14, "ink", bold=True),
+    "title": TextStyle(14, "ink", bold=True),
+    "caption": TextStyle(10.5, "quiet"),
+    "constant": TextStyle(12, "quiet"),
+    "value": TextStyle(14, "value", bold=True),
+    "head": TextStyle(12, "value", bold=True, mono=True),
+    "line": TextStyle(11.5, "value"),
+    "loud": TextStyle(12, "wrong", bold=True),
+    "cell": TextStyle(11, "value", bold=True),
+    "gradient": TextStyle(13, "gradient"),
+    "derived": TextStyle(13, "gradient", italic=True, opacity=0.88),
+    "gradient-head": TextStyle(12, "gradient", mono=True),
+    "gradient-line": TextStyle(11.5, "gradient"),
+    "gradient-cell": TextStyle(11, "gradient"),
+    "derived-cell": TextStyle(11, "gradient", italic=True, opacity=0.88),
+    "wrong": TextStyle(13, "wrong", bold=True),
+    "wrong-cell": TextStyle(11, "wrong", bold=True),
+    "wrong-inside": TextStyle(11, "wrong", bold=True),
+    "first": TextStyle(11, "wrong", bold=True),
+    "card-title": TextStyle(13, "ink", bold=True),
+    "card-line": TextStyle(13, "gradient"),
+    "card-line-forward": TextStyle(13, "value"),
+    "note": TextStyle(12, "quiet"),
+    "wrong-note": TextStyle(12, "wrong"),
+}
+
 STYLES = {
     "paper": Style("paper"),
     "edge": Style("", "ink", 1.6),
@@ -41,9 +84,6 @@ STYLES = {
     "pointer-forward": Style("", "value", 1.1, dash=(4, 3)),
     "card": Style("panel", "gradient", 1.4),
     "card-forward": Style("panel", "value", 1.4),
-    "card-title": Style("ink"),
-    "card-line": Style("gradient"),
-    "card-line-forward": Style("value"),
     "operator": Style("paper", "ink", 1.6),
     "layer": Style("panel", "ink", 1.8),
     "layer-inner": Style("", "quiet", 1),
@@ -56,32 +96,7 @@ STYLES = {
     "cell-wrong": Style("wrong-fill", "wrong", 1.4),
     "bar": Style("value"),
     "gradient-bar": Style("gradient"),
-    "symbol": Style("ink"),
-    "word": Style("ink"),
-    "name": Style("ink"),
-    "kept-name": Style("quiet"),
-    "result": Style("ink"),
-    "title": Style("ink"),
-    "caption": Style("quiet"),
-    "constant": Style("quiet"),
-    "note": Style("quiet"),
-    "value": Style("value"),
-    "head": Style("value"),
-    "line": Style("value"),
-    "cell": Style("value"),
-    "gradient": Style("gradient"),
-    "derived": Style("gradient", opacity=0.88),
-    "gradient-head": Style("gradient"),
-    "gradient-line": Style("gradient"),
-    "gradient-cell": Style("gradient"),
-    "derived-cell": Style("gradient", opacity=0.88),
-    "loud": Style("wrong"),
-    "wrong": Style("wrong"),
-    "wrong-cell": Style("wrong"),
-    "wrong-inside": Style("wrong"),
-    "first": Style("wrong"),
-    "wrong-note": Style("wrong"),
-}
+} | {name: Style(text.fill, opacity=text.opacity) for name, text in TEXTS.items()}
 
 
 def palette_of(theme: Theme) -> Mapping[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from unicodedata import combining, decomposition, normalize
 
 from dout.colours import MONO, SANS
-from dout.draw.paint.display_list import TextStyle
+from dout.draw.paint.style import TextStyle
 from dout.draw.words.safe_text import PLAIN
 from dout.draw.writers.fontfile import Face, faces_of
 from dout.errors import MissingFontWarning

@@ -9,8 +9,8 @@ from io import BytesIO
 from typing import Any
 from unicodedata import normalize
 
-from dout.draw.paint.display_list import ANCHORS, TEXTS, Circle, Drawing, Path, Rect, Shape, Text
-from dout.draw.paint.style import STYLES, Style, palette_of
+from dout.draw.paint.display_list import ANCHORS, Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.paint.style import STYLES, TEXTS, Style, palette_of
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import shorten
 from dout.draw.writers.bidi import visual

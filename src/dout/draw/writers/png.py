@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 
-from dout.draw.paint.display_list import ANCHORS, TEXTS, Drawing, Text
-from dout.draw.paint.style import STYLES, palette_of
+from dout.draw.paint.display_list import ANCHORS, Drawing, Text
+from dout.draw.paint.style import STYLES, TEXTS, palette_of
 from dout.draw.view_options import Look, Theme
 from dout.draw.writers.bidi import visual
 from dout.draw.writers.fonts import SLANT, THICKER, Typesetter, leans, swells

@@ -11,8 +11,8 @@ from itertools import count, groupby
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
-from dout.draw.paint.display_list import TEXTS, Box, Circle, Drawing, Path, Rect, Shape, Text
-from dout.draw.paint.style import STYLES, palette_of
+from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.paint.style import STYLES, TEXTS, palette_of
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import printable
 

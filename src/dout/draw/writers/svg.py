@@ -7,8 +7,8 @@ from html import escape
 from types import MappingProxyType
 
 from dout.colours import MONO, PALETTES, SANS, family
-from dout.draw.paint.display_list import TEXTS, Circle, Drawing, Path, Rect, Shape, Text, TextStyle
-from dout.draw.paint.style import STYLES, Style, palette_of
+from dout.draw.paint.display_list import Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.paint.style import STYLES, TEXTS, Style, TextStyle, palette_of
 from dout.draw.view_options import Look, Theme
 from dout.draw.words.safe_text import printable
 from dout.graph import Node

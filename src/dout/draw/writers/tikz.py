@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from dout.draw.paint.display_list import TEXTS, Circle, Drawing, Path, Rect, Shape, Text
-from dout.draw.paint.style import STYLES, palette_of
+from dout.draw.paint.display_list import Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.paint.style import STYLES, TEXTS, palette_of
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import clean, printable
 from dout.errors import TargetError
