@@ -60,7 +60,7 @@ def test_a_branch_has_a_dot_and_a_wrong_sum_is_said() -> None:
 
 
 def as_table(trace: Trace, width: int) -> str:
-    lines = table(build_scene(trace, table=True), width, str)
+    lines = table(build_scene(trace), width, str)
     return "".join("".join(text for text, _ in line) + "\n" for line in lines)
 
 

@@ -70,7 +70,7 @@ def whole_scene(picture: Pictured) -> tuple[Selection, Wiring, Scene]:
     """Return the selection of the view, and wiring and scene with every layer open that has an inside to see."""
     selection = select(picture.trace, picture.view)
     wiring = Wiring(picture.trace, picture.view, replace(selection, open=frozenset(_openable(selection))))
-    return selection, wiring, scene_of(wiring, table=True)
+    return selection, wiring, scene_of(wiring)
 
 
 def _openable(selection: Selection) -> set[LayerCall]:

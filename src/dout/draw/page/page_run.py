@@ -37,7 +37,7 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
     phases = ["forward", "backward"] if schedule.goes_back else ["forward"]
     if isinstance(wiring.trace, Mirror):
         phases = ["backward"]
-    rows = [_row(row, program) for row in scene.rows]
+    rows = [_row(row, program) for row in scene.rows()]
     inputs = {number: found for number, draft in drafts.items() if (found := program.input(draft))}
     return {
         "cards": told,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from dout.draw.paint.pictured import Pictured
 from dout.draw.picture.formats import format_of, kind_for, names
 from dout.draw.picture.notebook import framed
-from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import Look, Theme, View, millimetres
 from dout.errors import TargetError
 from dout.files import write
@@ -62,8 +61,7 @@ class Picture(Pictured):
         """
         from dout.draw.terminal.terminal import render
 
-        scene = build_scene(self.trace, self.view, table=True)
-        return render(scene, width=width, color=color, unicode=unicode)
+        return render(self.scene, width=width, color=color, unicode=unicode)
 
     def save(self, path: str | Path, *, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
         """Write it in the format that the path's suffix names, and return the files written.

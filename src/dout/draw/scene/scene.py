@@ -168,16 +168,16 @@ class TableRow:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture without places: its items, the same as table rows, the notes below, and its `steps` when asked.
+    """A picture without places: its items, the notes below, and when asked its values as table `rows` and its `steps`.
 
     `nothing` is the line that takes the place of a picture without items.
     """
 
     title: str
     level: Level
-    rows: tuple[TableRow, ...]
     wrong: tuple[str, ...]
     events: tuple[str, ...]
+    rows: Callable[[], tuple[TableRow, ...]] = tuple
     steps: Callable[[], tuple[Step, ...]] = tuple
     nothing: str = ""
 

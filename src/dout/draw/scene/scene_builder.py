@@ -32,14 +32,14 @@ _INSTALLED = f"{Path(__file__).parents[3]}{os.sep}"  # a ready-made layer stands
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 
-def build_scene(trace: Trace, view: View = View(), *, table: bool = False) -> Scene:
-    """Return the scene of `trace`, and with `table` its values as rows too."""
-    return scene_of(Wiring(trace, view), table=table)
+def build_scene(trace: Trace, view: View = View()) -> Scene:
+    """Return the scene of `trace`."""
+    return scene_of(Wiring(trace, view))
 
 
-def scene_of(wiring: Wiring, *, table: bool = False) -> Scene:
+def scene_of(wiring: Wiring) -> Scene:
     """Return the scene of a wired trace: a level for each plan, its items in the order of the drafts."""
-    return _Builder(wiring).scene(table)
+    return _Builder(wiring).scene()
 
 
 # Events that say for which values a recording holds, not that something is wrong: a picture is of one run anyway.
@@ -59,10 +59,8 @@ class _Builder:
         outputs = wiring.trace.graph.outputs
         self._output_names = {node: name if len(outputs) > 1 else "out" for name, node in outputs.items()}
 
-    def scene(self, table: bool) -> Scene:
+    def scene(self) -> Scene:
         level = self._level(self._wiring.root)
-        found = sorted(self._rows(self._wiring.root), key=lambda pair: pair[0]) if table else []
-        rows = tuple(row for _, row in found)
         first = self._gradients.first
         wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
         texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong[:_MOST_NOTES])
@@ -70,7 +68,7 @@ class _Builder:
             texts += (f"and {len(wrong) - _MOST_NOTES} more wrong gradients",)
         events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
         nothing, steps = _NOTHING[isinstance(self._trace, Mirror)], lambda: self._schedule.steps(self._gradients)
-        return Scene(shorten(self._trace.target, 80), level, rows, texts, events, steps, nothing)
+        return Scene(shorten(self._trace.target, 80), level, texts, events, self._table, steps, nothing)
 
     # --- items and edges ----------------------------------------------------------------------------------------------
 
@@ -245,6 +243,9 @@ class _Builder:
         return value is not None and bool(value.shape or getattr(value.data, "shape", ()))
 
     # --- the table ----------------------------------------------------------------------------------------------------
+
+    def _table(self) -> tuple[TableRow, ...]:
+        return tuple(row for _, row in sorted(self._rows(self._wiring.root), key=lambda found: found[0]))
 
     def _rows(self, plan: LevelPlan) -> list[tuple[float, TableRow]]:
         """Every value with its place in the order of the run."""

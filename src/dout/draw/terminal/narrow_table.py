@@ -21,12 +21,13 @@ def table(scene: Scene, width: int, say: Callable[[str], str]) -> list[Line]:
 
     A value takes one line, a small array one a row.
     """
-    if not scene.rows:
+    rows = scene.rows()
+    if not rows:
         return [[(shorten(say(scene.nothing), width), "note")]]
     count = min(len(_HEADS), max(1, (width + _BETWEEN) // (_LEAST + _BETWEEN)))
     entries = [
         (("name", "value", row.label.gradient.style if row.label.gradient else "", "", ""), _lines(row, count, say))
-        for row in scene.rows
+        for row in rows
     ]
     heads = _HEADS[:count]
     widths = zip(heads, *(line for _, lines in entries for line in lines), strict=True)

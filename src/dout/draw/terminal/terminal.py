@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from dout.draw.layout.arrangement import Arranged, arrange
 from dout.draw.layout.layout import Block
 from dout.draw.scene.scene import Label, Scene, Stem
-from dout.draw.scene.scene_builder import build_scene
 from dout.draw.terminal.bands import bands
 from dout.draw.terminal.bend_tracks import STEP, tracks
 from dout.draw.terminal.character_grid import EAST, WEST, Grid, Line
@@ -51,8 +50,7 @@ def render(scene: Scene, *, width: int = 80, color: bool = False, unicode: bool 
 
 def write(picture: Pictured) -> bytes:
     """A picture as text, 80 columns wide, and a line that says whose it is."""
-    scene = build_scene(picture.trace, picture.view, table=True)
-    return f"{render(scene)}\ndrawn by dout\n".encode()
+    return f"{render(picture.scene)}\ndrawn by dout\n".encode()
 
 
 def folded(text: str, width: int) -> list[str]:
