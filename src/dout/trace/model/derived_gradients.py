@@ -40,6 +40,13 @@ class Derivation:
         for node in trace.graph.nodes:
             for argument, value in enumerate(node.inputs):
                 self.uses.setdefault(value, []).append((node, argument))
+        self._into: dict[tuple[Node, LayerCall], list[Edge]] = {}
+        for value, edges in self.uses.items():
+            for edge in edges:
+                call = None if edge[0] in trace.backward else trace.call_of.get(edge[0])
+                while call is not None:
+                    self._into.setdefault((value, call), []).append(edge)
+                    call = call.parent
         self.upstream = _upstream(trace.calls)
         self.seeds = self._ends() or dict(trace.seeds)
         self.gradients = backpropagate(self.seeds)
@@ -74,7 +81,7 @@ class Derivation:
 
     def edges_into(self, node: Node, call: LayerCall) -> tuple[Edge, ...]:
         """The uses of a value inside a layer call."""
-        return tuple(edge for edge in self.uses.get(node, ()) if self.inside(edge[0], call))
+        return tuple(self._into.get((node, call), ()))
 
     def _forward_users(self, node: Node) -> list[Node]:
         return [user for user, _ in self.uses.get(node, ()) if user not in self.trace.backward]

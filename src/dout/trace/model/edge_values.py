@@ -29,6 +29,12 @@ class _Annotation:
         self.trace = trace
         self.derivation = Derivation(trace)
         self.uses = self.derivation.uses
+        self.inner: dict[LayerCall, list[LayerCall]] = {}  # each call and those in it, in their order
+        for call in trace.calls:
+            around: LayerCall | None = call
+            while around is not None:
+                self.inner.setdefault(around, []).append(call)
+                around = around.parent
         self.judged: dict[tuple[Node | None, Place], Judged] = {}  # gradients that are not the derived ones, bit by bit
         self.wrong: frozenset[Judged] = frozenset()
         self.total = cache(lambda *nodes: total(nodes))  # the same node each time
@@ -96,7 +102,7 @@ class _Annotation:
 
     def _held(self, node: Node, layer: LayerCall) -> Sequence[Use]:
         """The edge into a layer of an array that it holds itself, with the gradient its backward kept for it."""
-        for call in (c for c in self.trace.calls if c.inside(layer)):
+        for call in self.inner[layer]:
             kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
             if kept:  # several where the layer hands the same array to several layers inside
                 mine = sum_of(map(self._number, kept))
