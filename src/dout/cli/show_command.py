@@ -59,6 +59,7 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 @click.option("--values/--no-values", default=True, help="Draw the values.")
 @click.option("--gradients/--no-gradients", default=True, help="Draw the gradients.")
 @click.option("--backward", is_flag=True, help="Draw the hand-written backward instead of the forward.")
+@click.option("--unfold", is_flag=True, help="Draw every turn of a loop, and every one of many equal layers.")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto",
               help="The colours [auto].")  # fmt: skip
 @click.option("--width", metavar="LENGTH", callback=_millimetres, help="The width on paper: 85mm, 8.5cm, 3.3in.")

@@ -22,9 +22,10 @@ class View:
     """The content of a picture.
 
     `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
-    layers, of stacks of equal ones ("Block ×12"), and of the parts that a large graph is divided into ("part3");
+    layers, of steps that repeat ("Block ×12"), and of the parts that a large graph is divided into ("part3");
     `depth` how deep at most, layers in layers counted from outside. `digits` are significant digits; without `values`
-    or `gradients` these are left out. `backward` draws the hand-written backward in place of the forward.
+    or `gradients` these are left out. `backward` draws the hand-written backward in place of the forward. `unfold`
+    draws steps that repeat one by one.
     """
 
     open: str | Collection[str] = "auto"
@@ -33,6 +34,7 @@ class View:
     values: bool = True
     gradients: bool = True
     backward: bool = False
+    unfold: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for digits that no number has, and TargetError where `open` names nothing."""

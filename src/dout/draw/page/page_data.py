@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 OPEN_AT_FIRST = 300  # items; the rest waits behind closed layers, unless the reader of the picture asked for them
+MOST_TURNS = 120  # layers in the rest of a box of repeated steps that can open
 INSIDES = 6_000  # operators and layers that the page holds: what is in the rest of a large picture is left out
 
 
@@ -99,8 +100,14 @@ def _with_room(
 
 
 def _layers(selection: Selection) -> list[LayerCall]:
-    """The layers with more in them than one operator."""
-    return [call for call in selection.calls if has_inside(call, selection.members.get(call, ()))]
+    """The layers with more in them than one operator; of steps that repeat often, only those that the view opens."""
+    nesting, opened = selection.nesting, selection.open
+    long = {fold for fold in nesting.folds if len(nesting.inner[fold]) > MOST_TURNS and fold not in opened}
+    return [
+        call
+        for call in selection.calls
+        if call not in long and has_inside(call, selection.members.get(call, ()))
+    ]
 
 
 def _open_at_first(selection: Selection, root: LevelPlan, items: dict[LayerCall, int], *, automatic: bool) -> list[int]:

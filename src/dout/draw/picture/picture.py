@@ -23,14 +23,14 @@ SVG, HTML = "image/svg+xml", "text/html"
 
 def draw(
     trace: Trace, *, open: str | Collection[str] = "auto", depth: int | None = None, digits: int = DIGITS,
-    values: bool = True, gradients: bool = True, backward: bool = False, theme: Theme = "auto",
+    values: bool = True, gradients: bool = True, backward: bool = False, unfold: bool = False, theme: Theme = "auto",
     width: float | str | None = None,
 ) -> Picture:  # fmt: skip
     """Return the picture of a trace: every value above its edge, its gradient below.
 
     `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
     layers; `depth` how deep at most. `digits` are significant ones; `values` and `gradients` can be left out;
-    `backward` draws the hand-written backward instead. `theme` is "light", "dark", "print", or "auto" (as the reader
+    `backward` draws the hand-written backward instead; `unfold` draws steps that repeat one by one. `theme` is "light", "dark", "print", or "auto" (as the reader
     prefers); `width` is for paper, in millimetres or as "8.5cm".
 
     >>> import dout
@@ -38,7 +38,8 @@ def draw(
     >>> dout.trace(MulLayer(), 100, 2).draw()
     <picture of MulLayer: 1 operator>
     """
-    return Picture(trace, View(open, depth, digits, values, gradients, backward), Look(theme, millimetres(width)))
+    view = View(open, depth, digits, values, gradients, backward, unfold)
+    return Picture(trace, view, Look(theme, millimetres(width)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

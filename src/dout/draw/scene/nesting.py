@@ -1,6 +1,6 @@
 """The layer around every node: the calls of the trace, and calls that a picture adds to stay readable.
 
-Those of our own stand for equal layers in a row (`stacks`), or for a part of a level on which there is too much
+Those of our own stand for steps that repeat (`repeats`), or for a part of a level on which there is too much
 (`parts`). What holds for layers holds for them: they are closed at first, and open by name.
 """
 
@@ -19,6 +19,7 @@ class Nesting:
     """`calls`, outer ones first; the innermost call, `homes`, of each node made; and what is `around` each call.
 
     `members` are the nodes inside each call at any depth, in the order of `run`, and `users` those of each value.
+    `folds` are the calls of our own that stand for repeated steps.
     """
 
     def __init__(self, calls: Iterable[LayerCall], trace: Trace, run: Sequence[Node]) -> None:
@@ -30,6 +31,7 @@ class Nesting:
         self.members: dict[LayerCall, list[Node]] = {}
         self.users: dict[Node, list[Node]] = {}
         self.inner: dict[LayerCall, list[LayerCall]] = {}
+        self.folds: set[LayerCall] = set()
         for node in run:
             for given in node.inputs:
                 self.users.setdefault(given, []).append(node)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dout.draw.scene.backward_recording import Mirror, mirrored
 from dout.draw.scene.nesting import Nesting, is_made
 from dout.draw.scene.parts import divide
-from dout.draw.scene.stacks import stack
+from dout.draw.scene.repeats import fold
 from dout.draw.view_options import View
 from dout.draw.words.safe_text import shorten
 from dout.errors import TargetError
@@ -73,14 +73,15 @@ def select(trace: Trace, view: View) -> Selection:
     nesting = Nesting(calls, trace, [node for node in trace.graph.nodes if node in drawn])
     opened = {c for c in _opened(nesting, view.open) if view.depth is None or nesting.depth(c) < view.depth}
     outputs = {*trace.graph.outputs.values()}
-    stack(nesting, trace, outputs, opened)
+    if not view.unfold and view.open != "all":
+        fold(nesting, trace, outputs, opened)
     parts = divide(nesting, outputs)
     _refuse_unknown(view.open, nesting.calls)
     inside = {node for part in parts for node in nesting.members[part]}
     loose = {n for n in wanted if n in inside and n not in nesting.users}
     if parts and not calls:  # then everything is wanted, but what is only given ends nothing
         loose |= {n for n in wanted if not is_made(n, trace)}
-    loose -= outputs
+    loose -= outputs | {o for part in parts for around in nesting.outward(part) for o in around.outputs}
     opened |= {c for c in nesting.calls[len(calls) :] if view.open == "all" or c.name in _names(view.open)}
     if view.open not in ("auto", "none"):
         opened |= {around for call in opened for around in nesting.outward(call)}

@@ -125,7 +125,7 @@ class Wiring:
         for given in (given for node in members for given in node.inputs):
             if given not in known and given.primitive is not CONSTANT:
                 known.add(given)
-                if is_made(given, self.trace):
+                if is_made(given, self.trace) and draft.call not in self._nesting.folds:
                     self._take(draft, (given, None), None)
                 self.hidden.add(given)
 
@@ -238,7 +238,8 @@ class Wiring:
         given_out |= {o for call in self._plans if call.parent is None for o in call.outputs if o not in outside}
         for node in self.selection.targets:
             closed = self.selection.closed_around(self._nesting.homes.get(node))
-            if closed is not None and node not in closed.outputs and node not in given_out:
+            within = closed is not None and node not in closed.outputs
+            if within and (closed in self._nesting.folds or node not in given_out):
                 continue  # what layers inside a closed one hand to each other
             handed_on = self._handed_on.get(node)
             wire: Wire = (node, handed_on[-1] if handed_on else None)
