@@ -60,6 +60,7 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 @click.option("--gradients/--no-gradients", default=True, help="Draw the gradients.")
 @click.option("--backward", is_flag=True, help="Draw the hand-written backward instead of the forward.")
 @click.option("--unfold", is_flag=True, help="Draw every turn of a loop, and every one of many equal layers.")
+@click.option("--summary", is_flag=True, help="Print a table of layers: shapes, parameters, memory, multiply-adds.")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto",
               help="The colours [auto].")  # fmt: skip
 @click.option("--width", metavar="LENGTH", callback=_millimetres, help="The width on paper: 85mm, 8.5cm, 3.3in.")
@@ -67,7 +68,7 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 def show(
     target: str, arguments: tuple[str, ...], output: Path | None, force: bool, inputs: dict[str, Any],
     init: dict[str, Any], as_json: bool, round_: int | None, run_on: bool, timeout: float, steps: bool, browser: bool,
-    **view: Any,
+    summary: bool, **view: Any,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
@@ -86,7 +87,8 @@ def show(
         target, _Given(inputs, init, arguments, round_, run_on), capture=as_json, timeout=timeout
     )
     picture = draw(trace, **view)
-    shown = "" if as_json or output is not None or browser else _terminal(picture)
+    told = summary or not (output is not None or browser)
+    shown = _terminal(picture, summary) if told and not as_json else ""
     if output is not None:
         files = _saved(picture, output, steps, force)
         many = f" to {files[-1].name}, one for each step" if len(files) > 1 else ""
@@ -99,7 +101,7 @@ def show(
         if said:
             click.echo(said, err=True)
         click.echo(json.dumps(to_document(trace), ensure_ascii=True, allow_nan=False))
-    elif output is None:
+    elif told:
         for text in filter(None, (said, shown)):
             click.echo(text)
     if error is not None:
@@ -213,6 +215,8 @@ def _has_display() -> bool:
     return windows or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
-def _terminal(picture: Picture) -> str:
+def _terminal(picture: Picture, summary: bool) -> str:
     columns = shutil.get_terminal_size((80, 24)).columns
+    if summary:
+        return picture.summary(columns)
     return picture.text(columns, color=has_colours(), unicode=is_unicode(sys.stdout))

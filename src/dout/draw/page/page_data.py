@@ -103,11 +103,7 @@ def _layers(selection: Selection) -> list[LayerCall]:
     """The layers with more in them than one operator; of steps that repeat often, only those that the view opens."""
     nesting, opened = selection.nesting, selection.open
     long = {fold for fold in nesting.folds if len(nesting.inner[fold]) > MOST_TURNS and fold not in opened}
-    return [
-        call
-        for call in selection.calls
-        if call not in long and has_inside(call, selection.members.get(call, ()))
-    ]
+    return [call for call in selection.calls if call not in long and has_inside(call, selection.members.get(call, ()))]
 
 
 def _open_at_first(selection: Selection, root: LevelPlan, items: dict[LayerCall, int], *, automatic: bool) -> list[int]:

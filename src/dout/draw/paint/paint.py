@@ -11,6 +11,7 @@ from dout.draw.layout.arrangement import Arranged, Measure, arrange, reach_above
 from dout.draw.layout.layout import Block, Route, Spacing
 from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.paint.edge_labels import POINTER, Composed, compose
+from dout.draw.paint.rows import in_rows, moved_places
 from dout.draw.scene.scene import Edge, Item, Label, Level, Scene, Stem
 from dout.draw.words.safe_text import shorten
 
@@ -32,6 +33,9 @@ def paint(scene: Scene) -> Drawing:
     painter = Painter(sizes)
     shapes = painter.level(arranged, MARGIN, MARGIN, 0)
     width, height = arranged.layout.width + 2 * MARGIN, arranged.layout.height + 2 * MARGIN
+    shapes, rows = in_rows(shapes, width, height)
+    if len(rows) > 1:
+        width, height = (max(shape.box[side] for shape in shapes) + MARGIN for side in (2, 3))
     if not scene.level.items:
         shapes.append(Text(MARGIN, MARGIN + 14, scene.nothing, "note"))
         width, height = 400.0, 2 * MARGIN + 20
@@ -42,7 +46,9 @@ def paint(scene: Scene) -> Drawing:
         height += 18
     description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)
     title = f"computational graph of {scene.title}"
-    return Drawing(ceil(width), ceil(height), tuple(shapes), title, description[:20_000], painter.places)
+    return Drawing(
+        ceil(width), ceil(height), tuple(shapes), title, description[:20_000], moved_places(painter.places, rows)
+    )
 
 
 class PaintSizes(Measure):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dout.draw.paint.pictured import Pictured
 from dout.draw.picture.formats import format_of, kind_for, names
 from dout.draw.picture.notebook import framed
+from dout.draw.scene.selection import select
 from dout.draw.view_options import Look, Theme, View, millimetres
 from dout.errors import TargetError
 from dout.files import write
@@ -30,8 +31,8 @@ def draw(
 
     `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
     layers; `depth` how deep at most. `digits` are significant ones; `values` and `gradients` can be left out;
-    `backward` draws the hand-written backward instead; `unfold` draws steps that repeat one by one. `theme` is "light", "dark", "print", or "auto" (as the reader
-    prefers); `width` is for paper, in millimetres or as "8.5cm".
+    `backward` draws the hand-written backward instead; `unfold` draws steps that repeat one by one. `theme` is "light",
+    "dark", "print", or "auto" (as the reader prefers); `width` is for paper, in millimetres or as "8.5cm".
 
     >>> import dout
     >>> from dout.layers import MulLayer
@@ -63,6 +64,12 @@ class Picture(Pictured):
         from dout.draw.terminal.terminal import render
 
         return render(self.scene, width=width, color=color, unicode=unicode)
+
+    def summary(self, width: int = 80) -> str:
+        """A table of the layers: shapes, parameters, bytes that are kept for the backward, and multiply-adds."""
+        from dout.draw.terminal.layer_table import layer_table
+
+        return layer_table(select(self.trace, self.view), width)
 
     def save(self, path: str | Path, *, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
         """Write it in the format that the path's suffix names, and return the files written.

@@ -4,6 +4,7 @@ __all__ = [
     "backward_recording",
     "cards",
     "edge_gradients",
+    "layer_summary",
     "scene",
     "scene_builder",
     "scene_drafts",

@@ -93,18 +93,15 @@ class EdgeGradients:
 
     def wrong_inside(self, call: LayerCall) -> dict[Node, Gradient]:
         """The wrong gradients in a layer that no edge shows while it is closed, in the order of the backward."""
-        members = self._wiring.selection.members.get(call, ())
-        inside, seen = set(members), {*call.inputs, *call.outputs}
-        found = {}
-        for node in (given for member in members[::-1] for given in (member, *member.inputs)):
-            value = self._by_node.get(node)
-            if node in seen or value is None:
-                continue
-            seen.add(node)
-            gradients = [*(use.gradient for use in value.uses if use.node in inside), value.gradient]
-            wrong = next((g for g in gradients if g is not None and g.expected is not None), None)
-            if wrong is not None:
-                found[node] = wrong
+        border = {*call.inputs, *call.outputs}
+        found: dict[Node, Gradient] = {}
+        for member in self._wiring.selection.members.get(call, ())[::-1] if self._wiring.trace.wrong else ():
+            used = (self._wiring.uses.get((member, i)) for i in range(len(member.inputs)))
+            for node, edge in ((member, None), *zip(member.inputs, used, strict=True)):
+                for place in (edge, self._by_node.get(node)):
+                    gradient = place.gradient if place is not None else None
+                    if gradient is not None and gradient.expected is not None and node not in border:
+                        found.setdefault(node, gradient)
         return found
 
     def _first_wrong(self) -> Gradient | None:

@@ -45,6 +45,10 @@ class Nesting:
             yield call
             call = self.around[call]
 
+    def within(self, call: LayerCall) -> list[LayerCall]:
+        """A call and those inside it, at any depth."""
+        return [each for each in self.calls if any(around is call for around in self.outward(each))]
+
     def depth(self, call: LayerCall) -> int:
         """The number of calls around a call."""
         return sum(1 for _ in self.outward(call)) - 1

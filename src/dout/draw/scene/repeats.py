@@ -82,7 +82,7 @@ class _Row:
         return (at - start for at in same[after : after + _TRIED] if at - start <= _LONGEST)
 
     def _turns(self, start: int, period: int) -> int:
-        """How often the units from `start` on repeat: each turn is wired as the one before, and what one gives all give."""
+        """How often the units from `start` on repeat: each turn wired as the one before, and its values used alike."""
         i = start
         while i + period < len(self._units) and self._follows(i, start, period):
             i += 1
@@ -137,7 +137,7 @@ class _Row:
     def _is_wrong(self, unit: Unit) -> bool:
         call = unit if isinstance(unit, LayerCall) else None
         found = [use.gradient for use in self._trace.arguments.get(call, ())] if call else []
-        values = (self._trace.by_node.get(node) for node in ((*call.inputs, *call.outputs) if call else (unit,)))
+        values = (self._trace.by_node.get(node) for node in (*unit.inputs, *_outputs(unit)))
         found += [value.gradient for value in values if value is not None]
         return any(gradient is not None and gradient.expected is not None for gradient in found)
 

@@ -45,7 +45,7 @@ class Wiring:
         self._order = {call: i for i, call in enumerate(trace.calls)}
         for call in self.selection.calls[::-1]:
             self._order.setdefault(call, min((self._order[c] for c in self._nesting.inner.get(call, ())), default=0))
-        self._uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
+        self.uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
         self._plans: dict[LayerCall, LevelPlan] = {}
         self._layers: dict[LayerCall, Draft] = {}
         self.makers: dict[Wire, Draft] = {}
@@ -98,7 +98,7 @@ class Wiring:
         plan = self._plan_of(call)
         draft = self._makes(plan.add(Draft("operator", plan, self._when[node], node)), (node, None))
         for argument, given in enumerate(node.inputs):
-            self._take(draft, (given, None), self._uses.get((node, argument)))
+            self._take(draft, (given, None), self.uses.get((node, argument)))
 
     def _add_layer(self, call: LayerCall) -> None:
         """Add a closed layer, once: as a circle if one operator is all there is in it."""
@@ -146,7 +146,7 @@ class Wiring:
         found = [self._argument(c, i) for c in inner for i, given in enumerate(c.inputs) if given is value]
         for node in self._nesting.users.get(value, ()):
             if self._nesting.homes.get(node) is call:
-                found += [self._uses.get((node, i)) for i, given in enumerate(node.inputs) if given is value]
+                found += [self.uses.get((node, i)) for i, given in enumerate(node.inputs) if given is value]
         return found[0] if len(found) == 1 else None
 
     # --- values that a layer returns as it got them -------------------------------------------------------------------

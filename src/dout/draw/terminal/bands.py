@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from dout.draw.terminal.character_grid import Grid, Line
+from dout.draw.words.safe_text import circled
 
-_CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 _ENDS = (("╌▶ ", ""), ("", " ╌"))  # around the number: where an edge breaks off, and where it goes on
 _PLAIN_ENDS = (("-> ", ""), ("", " -"))
 _STYLE = "note"
@@ -24,6 +24,8 @@ Cuts = Mapping[int, Sequence[int]]  # where a grid may be cut, and in which rows
 
 def bands(grid: Grid, width: int, *, unicode: bool = True) -> list[list[Line]]:
     """Return the bands, each no wider than `width`; none where a piece that cannot be cut is wider, or too many."""
+    if grid.width > _MOST * width:
+        return []
     crossed = ((x, grid.crossing(x)) for x in range(1, grid.width))
     cuts: Cuts = {x: rows for x, rows in crossed if rows is not None}
     chosen = _chosen(cuts, grid.width, width, unicode)
@@ -88,4 +90,4 @@ def _repeats(line: Line, before: Line) -> bool:
 
 def _mark(number: int, side: int, unicode: bool) -> str:
     before, after = (_ENDS if unicode else _PLAIN_ENDS)[side]
-    return before + (_CIRCLED[number - 1] if unicode and 0 < number <= len(_CIRCLED) else f"({number})") + after
+    return before + (circled(number) if unicode else f"({number})") + after

@@ -80,6 +80,11 @@ def shorten(text: str, limit: int = NAME_LIMIT) -> str:
     return text[:end] + "…" if limit else ""
 
 
+def circled(number: int) -> str:
+    """A number of an edge: ① to ⑳, then (21)."""
+    return "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"[number - 1] if 0 < number <= 20 else f"({number})"
+
+
 def columns(text: str) -> int:
     """Return how many columns of a terminal `text` takes: two for wide characters, none for combining ones."""
     if text.isascii():

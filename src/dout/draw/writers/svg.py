@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
+from itertools import groupby
 from types import MappingProxyType
 
 from dout.colours import MONO, PALETTES, SANS, family
@@ -37,7 +39,7 @@ def write_svg(
         f'<desc id="dout-description">{safe(drawing.description)}</desc>',
         f"<style>{_css(theme)}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
-        *(_named(_shape(shape, text or _text), shape, names) for shape in drawing.shapes),
+        *_elements(drawing.shapes, text or _text, names),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -84,6 +86,17 @@ def _colours(theme: str) -> str:
         rule += f";stroke:{palette[style.stroke]}" if style.stroke else ""
         shared.setdefault(rule, []).append(f".{name}")
     return "".join(f"{','.join(names)}{{{rule}}}" for rule, names in shared.items())
+
+
+def _elements(shapes: Sequence[Shape], text: Callable[[Text], str], names: Mapping[Node, str]) -> Iterator[str]:
+    """Each shape; those in a row with one title as a group that says it once."""
+    for title, run in groupby(shapes, lambda shape: shape.title):
+        same = list(run)
+        if not title or len(same) == 1:
+            yield from (_named(_shape(shape, text), shape, names) for shape in same)
+        else:
+            inside = (_named(_shape(replace(shape, title=""), text), shape, names) for shape in same)
+            yield "\n".join(["<g>" + _title(same[0]), *inside, "</g>"])
 
 
 def _shape(shape: Shape, text: Callable[[Text], str]) -> str:

@@ -1,0 +1,200 @@
+"""A picture that is wide and low is cut into rows: an edge that goes on in another row has one number on both sides.
+
+A cut goes where nothing but level edges and open layers is. So no text and no item is cut, and nothing overlaps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
+from math import sqrt
+
+from dout.draw.paint.display_list import Box, Command, Path, Rect, Shape, Text, line
+from dout.draw.words.safe_text import circled
+
+WIDEST = 2_400  # pixels: what is narrower stays one row
+MOST = 3.0  # times as wide as high
+_TRIES = 20  # numbers of rows
+_GAP = 26.0  # between rows
+_TAIL = 14.0  # an edge beyond a cut, where its number stands
+_NUMBER = 24.0, 14.0  # the room for a number, across and down
+_MARGIN = 16.0  # left of a row
+_CLEAR = 1.0  # between a cut and what it must not touch
+_BORDER = 24.0  # inside an open layer, beside its border
+
+
+@dataclass
+class _PageRow:
+    """One row: where it begins and ends in the whole picture, its shapes there, and the edges that come in or leave."""
+
+    left: float
+    right: float
+    shapes: list[Shape] = field(default_factory=list)
+    marks: list[tuple[bool, Path, int]] = field(default_factory=list)
+
+
+def in_rows(shapes: Sequence[Shape], width: float, height: float) -> tuple[list[Shape], list[tuple[Box, float, float]]]:
+    """The shapes of a picture in rows; and of each row its part of the whole, with how far that was moved.
+
+    One row, if that is narrow enough, or cannot be cut.
+    """
+    if width <= WIDEST or width <= MOST * height:
+        return list(shapes), [((0.0, 0.0, width, height), 0.0, 0.0)]
+    free = _free(shapes, width)
+    fewest = max(2, round(0.7 * sqrt(width / height / MOST)))
+    for count in range(fewest, fewest + _TRIES):
+        rows = [_PageRow(*ends) for ends in pairwise(_cuts(free, width, width / count))]
+        _divide(shapes, rows)
+        moved, places = _stacked(rows)
+        wide, high = (max(shape.box[side] for shape in moved) for side in (2, 3))
+        if wide <= MOST * high:
+            break
+    return moved, places
+
+
+def _free(shapes: Sequence[Shape], width: float) -> list[tuple[float, float]]:
+    """The places, from left to right, at which nothing but level edges and open layers is."""
+    things = (list(run) for _, run in groupby(shapes, lambda shape: shape.title or shape))  # a label is one thing
+    taken = sorted(interval for thing in things for interval in _in_the_way(thing))
+    found, end = [], 0.0
+    for left, right in taken:
+        if left - end > 2 * _CLEAR:
+            found.append((end + _CLEAR, left - _CLEAR))
+        end = max(end, right)
+    return [*found, (width, width)]
+
+
+def _in_the_way(thing: Sequence[Shape]) -> Iterator[tuple[float, float]]:
+    solid = []
+    for shape in thing:
+        left, _, right, _ = shape.box
+        if isinstance(shape, Rect) and shape.style == "open":
+            yield from ((left, left + _BORDER), (right - _BORDER, right))
+        elif not isinstance(shape, Path):
+            solid += [left, right]
+        else:
+            for (x, y), points in _segments(shape):
+                if any(other != y for other in points[1::2]):
+                    yield min(x, *points[::2]), max(x, *points[::2])
+            yield from ((left, left), (right, right))  # so that it ends on neither side of a cut
+    if solid:
+        yield min(solid), max(solid)
+
+
+def _segments(path: Path) -> Iterator[tuple[tuple[float, float], tuple[float, ...]]]:
+    """Each piece of a path: its start, and the points of its command."""
+    x = y = 0.0
+    for letter, points in path.commands:
+        if letter != "M":
+            yield (x, y), points
+        x, y = points[-2:]
+
+
+def _cuts(free: Sequence[tuple[float, float]], width: float, long: float) -> list[float]:
+    """The ends of rows that are about so long; none is longer where it can be cut before."""
+    cuts, starts = [0.0], [left for left, _ in free]
+    while cuts[-1] < width:
+        limit = cuts[-1] + long
+        at = bisect_right(starts, limit) - 1
+        place = min(free[at][1], limit) if at >= 0 else 0.0
+        if place <= cuts[-1] + long / 4:
+            place = free[at + 1][0] if at + 1 < len(free) else width
+        cuts.append(width if width - place < long / 8 else place)
+    return cuts
+
+
+def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
+    """Give each row its shapes; one that a cut goes through is there in pieces, an edge with a number at both ends."""
+    ends = [row.right for row in rows[:-1]]
+    numbers = 0
+    for shape in shapes:
+        left, _, right, _ = shape.box
+        first, last = bisect_right(ends, left), bisect_right(ends, right - 1e-9)
+        if first >= last or not isinstance(shape, Path | Rect):
+            rows[min(first, len(rows) - 1)].shapes.append(shape)
+        elif isinstance(shape, Rect):
+            for i in range(first, last + 1):
+                rows[i].shapes.append(_border(shape, rows[i].left, rows[i].right))
+        else:
+            pieces = _pieces(shape, ends[first:last])
+            for i, piece in enumerate(pieces, first):
+                if i not in (first, last) and len(piece.commands) == 2:
+                    continue  # it only passes
+                rows[i].shapes.append(piece)
+                if i > first:
+                    rows[i].marks.append((False, piece, numbers))
+                if i < last:
+                    numbers += 1
+                    rows[i].marks.append((True, piece, numbers))
+
+
+def _pieces(path: Path, cuts: Sequence[float]) -> list[Path]:
+    """A path in parts, broken where level pieces of it cross the cuts."""
+    waiting = [*cuts]
+    parts: list[list[Command]] = [[]]
+    x = y = 0.0
+    for letter, points in path.commands:
+        while waiting and letter == "L" and x < waiting[0] < points[0]:
+            at = waiting.pop(0), y
+            parts[-1].append(("L", at))
+            parts.append([("M", at)])
+        parts[-1].append((letter, points))
+        x, y = points[-2:]
+    return [replace(path, commands=tuple(commands)) for commands in parts]
+
+
+def _marked(row: _PageRow) -> Iterator[Shape]:
+    """The numbers beside a row, each with the bit of edge that leads there; those too near to each other in columns."""
+    for side in (False, True):
+        lowest: list[float] = []
+        found = [
+            (piece.commands[-1 if leaves else 0][1][-2:], piece, n) for leaves, piece, n in row.marks if leaves is side
+        ]
+        for (x, y), piece, number in sorted(found, key=lambda mark: mark[0][1]):
+            column = next((i for i, low in enumerate(lowest) if y - low >= _NUMBER[1]), len(lowest))
+            lowest[column : column + 1] = [y]
+            end = x + (1 if side else -1) * (_TAIL + column * _NUMBER[0])
+            yield line((x, y), (end, y), style=piece.style, about=piece.about)
+            yield Text(end + (3 if side else -3), y + 4.5, circled(number), "constant", "start" if side else "end")
+
+
+def _border(box: Rect, left: float, right: float) -> Shape:
+    """The part of an open layer in a row: its border is open where the layer goes on."""
+    edge, _, end, low = box.box
+    if edge >= left:
+        corners = ((right, box.y), (edge, box.y), (edge, low), (right, low))
+    elif end <= right:
+        corners = ((left, box.y), (end, box.y), (end, low), (left, low))
+    else:
+        corners = ((left, box.y), (right, box.y), (right, low), (left, low))
+    drawn = line(*corners, style=box.style, title=box.title)
+    if edge < left and end > right:  # it only passes: two lines, and no upright one
+        return replace(drawn, commands=(*drawn.commands[:2], ("M", corners[2]), ("L", corners[3])))
+    return drawn
+
+
+def _stacked(rows: Sequence[_PageRow]) -> tuple[list[Shape], list[tuple[Box, float, float]]]:
+    """The rows one below the other, each as high as it is."""
+    shapes: list[Shape] = []
+    places = []
+    down = min((shape.box[1] for row in rows for shape in row.shapes), default=0.0)
+    for row in rows:
+        row.shapes += _marked(row)
+        boxes = [shape.box for shape in row.shapes]
+        top, low = min((box[1] for box in boxes), default=0.0), max((box[3] for box in boxes), default=0.0)
+        dx, dy = _MARGIN - min((box[0] for box in boxes), default=0.0), down - top
+        shapes += [shape.moved(dx, dy) for shape in row.shapes]
+        places.append(((row.left, top, row.right, low), dx, dy))
+        down += low - top + _GAP
+    return shapes, places
+
+
+def moved_places(places: Mapping[int, Box], rows: Sequence[tuple[Box, float, float]]) -> dict[int, Box]:
+    """The boxes of items, moved with their rows."""
+    found = {}
+    for place, (left, top, right, low) in places.items():
+        dx, dy = next(((dx, dy) for (start, _, end, _), dx, dy in rows if start <= left < end), (0.0, 0.0))
+        found[place] = left + dx, top + dy, right + dx, low + dy
+    return found

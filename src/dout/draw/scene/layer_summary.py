@@ -1,0 +1,111 @@
+"""What each layer of a recording costs: the numbers it learns, the bytes it keeps for its backward, its multiply-adds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dout.draw.scene.selection import Selection
+from dout.graph import CONSTANT, Node, Primitive, Shape
+from dout.ops import by_primitive
+from dout.trace.model.recorded import LayerCall
+
+
+def _einsum_terms(node: Node) -> int:
+    terms = node.static["subscripts"].partition("->")[0].split(",")
+    pairs = (zip(term, given.shape, strict=True) for term, given in zip(terms, node.inputs, strict=True))
+    lengths = {letter: n for pair in pairs for letter, n in pair}
+    return math.prod(lengths.values()) if len(terms) > 1 else 0
+
+
+def _row_by_column(node: Node) -> int:
+    x, y = node.inputs
+    return math.prod(node.shape) * x.shape[-1] if x.shape and y.shape else 0
+
+
+# The multiply-adds of the rows that are made of them; a product of single elements is no sum.
+MULTIPLY_ADDS: Mapping[Primitive, Callable[[Node], int]] = by_primitive(
+    {
+        "matmul": _row_by_column,
+        "dot": _row_by_column,
+        "inner": _row_by_column,
+        "einsum": _einsum_terms,
+        "convolve": lambda node: math.prod(given.shape[0] for given in node.inputs),
+    }
+)
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One line: a layer at some depth, the shapes of its outputs, and its numbers.
+
+    `kept` is None where no backward of the layer was recorded.
+    """
+
+    depth: int
+    name: str
+    shapes: tuple[Shape, ...]
+    parameters: int
+    kept: int | None
+    multiply_adds: int
+
+
+class LayerCosts:
+    """The lines of a selection, outer layers first, and all of it `together`."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._trace, self._nesting = selection.trace, selection.nesting
+        self.lines = tuple(self._below(None, 0))
+        self.together = self._cost(0, "together", (), self._nesting.calls, selection.nodes)
+
+    def _below(self, level: LayerCall | None, depth: int) -> Iterator[LayerCost]:
+        folds = self._nesting.folds
+        for call in self._inner.get(level, ()):
+            if call in folds and level in folds:
+                continue  # the rest of the turns, which are like the first
+            name = call.cls if call in folds or call.name == call.cls else f"{call.name} ({call.cls})"
+            yield self._cost(depth, name, call.outputs, self._nesting.within(call), self._nesting.members.get(call, ()))
+            yield from self._below(call, depth + 1)
+
+    @cached_property
+    def _inner(self) -> dict[LayerCall | None, list[LayerCall]]:
+        """The layers side by side in each, in the order of the run."""
+        levels = self._nesting.levels().items()
+        return {level: [unit for unit in units if isinstance(unit, LayerCall)] for level, units in levels}
+
+    def _cost(
+        self, depth: int, name: str, outputs: Iterable[Node], calls: Iterable[LayerCall], nodes: Iterable[Node]
+    ) -> LayerCost:
+        calls = list(calls)
+        learned = {parameter.node for call in calls for parameter in call.parameters}
+        kept = {node for call in calls for node in self._kept.get(call, ())} - learned
+        return LayerCost(
+            depth,
+            name,
+            tuple(node.shape for node in outputs),
+            sum(math.prod(node.shape) for node in learned),
+            sum(math.prod(node.shape) * _bytes(node) for node in kept) if self._has_backward(calls) else None,
+            sum(MULTIPLY_ADDS[node.primitive](node) for node in nodes if node.primitive in MULTIPLY_ADDS),
+        )
+
+    def _has_backward(self, calls: Iterable[LayerCall]) -> bool:
+        return any(call.gradients is not None for call in calls)
+
+    @cached_property
+    def _kept(self) -> dict[LayerCall, set[Node]]:
+        """The arrays of a forward that the backward of a layer reads."""
+        found: dict[LayerCall, set[Node]] = {}
+        for node in self._trace.graph.nodes:
+            home = self._trace.call_of.get(node)
+            if home is not None and node in self._trace.backward:
+                given = (g for g in node.inputs if g not in self._trace.backward and g.primitive is not CONSTANT)
+                found.setdefault(home, set()).update(g for g in given if g.shape)
+        return found
+
+
+def _bytes(node: Node) -> int:
+    return np.dtype(node.dtype).itemsize
