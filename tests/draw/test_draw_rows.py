@@ -1,4 +1,4 @@
-"""A wide picture is cut into rows: nothing is lost or overlaps, and an edge has the same number on both sides of a cut."""
+"""A wide picture is cut into rows: nothing is lost or overlaps, and an edge has one number on both sides of a cut."""
 
 from __future__ import annotations
 

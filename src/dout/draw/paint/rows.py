@@ -108,7 +108,7 @@ def _cuts(free: Sequence[tuple[float, float]], width: float, long: float) -> lis
 def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
     """Give each row its shapes; one that a cut goes through is there in pieces, an edge with a number at both ends."""
     ends = [row.right for row in rows[:-1]]
-    numbers = 0
+    cuts = 0
     for shape in shapes:
         left, _, right, _ = shape.box
         first, last = bisect_right(ends, left), bisect_right(ends, right - 1e-9)
@@ -124,10 +124,10 @@ def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
                     continue  # it only passes
                 rows[i].shapes.append(piece)
                 if i > first:
-                    rows[i].marks.append((False, piece, numbers))
+                    rows[i].marks.append((False, piece, cuts))
                 if i < last:
-                    numbers += 1
-                    rows[i].marks.append((True, piece, numbers))
+                    cuts += 1
+                    rows[i].marks.append((True, piece, cuts))
 
 
 def _pieces(path: Path, cuts: Sequence[float]) -> list[Path]:
@@ -145,19 +145,28 @@ def _pieces(path: Path, cuts: Sequence[float]) -> list[Path]:
     return [replace(path, commands=tuple(commands)) for commands in parts]
 
 
-def _marked(row: _PageRow) -> Iterator[Shape]:
-    """The numbers beside a row, each with the bit of edge that leads there; those too near to each other in columns."""
+def _marked(row: _PageRow, numbers: dict[int, int]) -> Iterator[Shape]:
+    """The numbers beside a row, each with the bit of edge that leads there; those too near to each other in columns.
+
+    Edges that leave get the next `numbers`, from top to bottom.
+    """
     for side in (False, True):
         lowest: list[float] = []
         found = [
             (piece.commands[-1 if leaves else 0][1][-2:], piece, n) for leaves, piece, n in row.marks if leaves is side
         ]
-        for (x, y), piece, number in sorted(found, key=lambda mark: mark[0][1]):
+        for (x, y), piece, cut in sorted(found, key=lambda mark: mark[0][1]):
             column = next((i for i, low in enumerate(lowest) if y - low >= _NUMBER[1]), len(lowest))
             lowest[column : column + 1] = [y]
             end = x + (1 if side else -1) * (_TAIL + column * _NUMBER[0])
             yield line((x, y), (end, y), style=piece.style, about=piece.about)
-            yield Text(end + (3 if side else -3), y + 4.5, circled(number), "constant", "start" if side else "end")
+            yield Text(
+                end + (3 if side else -3),
+                y + 4.5,
+                circled(numbers.setdefault(cut, len(numbers) + 1)),
+                "constant",
+                "start" if side else "end",
+            )
 
 
 def _border(box: Rect, left: float, right: float) -> Shape:
@@ -180,8 +189,9 @@ def _stacked(rows: Sequence[_PageRow]) -> tuple[list[Shape], list[tuple[Box, flo
     shapes: list[Shape] = []
     places = []
     down = min((shape.box[1] for row in rows for shape in row.shapes), default=0.0)
+    numbers: dict[int, int] = {}
     for row in rows:
-        row.shapes += _marked(row)
+        row.shapes += _marked(row, numbers)
         boxes = [shape.box for shape in row.shapes]
         top, low = min((box[1] for box in boxes), default=0.0), max((box[3] for box in boxes), default=0.0)
         dx, dy = _MARGIN - min((box[0] for box in boxes), default=0.0), down - top

@@ -1,4 +1,4 @@
-"""What each layer of a recording costs: the numbers it learns, the bytes it keeps for its backward, its multiply-adds."""
+"""What each layer costs: the numbers it learns, the bytes it keeps for its backward, and its multiply-adds."""
 
 from __future__ import annotations
 

@@ -1,0 +1,150 @@
+"""Steps that repeat are one box: turns of a loop, layers called in turn, and what goes in and comes out of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dout
+from dout.draw.scene.scene import Item
+from dout.trace.record.trace import Trace
+
+
+class Cell:
+    """The book's RNN; `sign` makes its backward wrong."""
+
+    def __init__(self, Wx: np.ndarray, Wh: np.ndarray, sign: float = 1) -> None:
+        self.Wx, self.Wh, self.sign = Wx, Wh, sign
+
+    def forward(self, x: np.ndarray, h: np.ndarray) -> np.ndarray:
+        self.x, self.h = x, h
+        self.out = np.tanh(np.dot(x, self.Wx) + np.dot(h, self.Wh))
+        return self.out
+
+    def backward(self, dout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        dt = dout * (1 - self.out**2)
+        self.dWx, self.dWh = np.dot(self.x.T, dt), np.dot(self.h.T, dt)
+        return np.dot(dt, self.Wx.T) * self.sign, np.dot(dt, self.Wh.T)
+
+
+class Recurrent:
+    """Many cells in turn, on slices of x."""
+
+    def __init__(self, sign: float = 1) -> None:
+        self.Wx, self.Wh, self.sign = np.eye(3, 4) * 0.5, np.eye(4) * 0.5, sign
+
+    def forward(self, xs: np.ndarray) -> np.ndarray:
+        size, many, _ = xs.shape
+        h, hs, self.cells = np.zeros((size, 4)), np.empty((size, many, 4)), []
+        for t in range(many):
+            cell = Cell(self.Wx, self.Wh, self.sign)
+            h = cell.forward(xs[:, t, :], h)
+            hs[:, t, :] = h
+            self.cells.append(cell)
+        return hs
+
+    def backward(self, dhs: np.ndarray) -> np.ndarray:
+        dxs, dh = np.zeros((dhs.shape[0], dhs.shape[1], 3)), np.zeros((dhs.shape[0], 4))
+        for t in reversed(range(dhs.shape[1])):
+            dx, dh = self.cells[t].backward(dhs[:, t, :] + dh)
+            dxs[:, t, :] = dx
+        return dxs
+
+
+def recurrent(turns: int, sign: float = 1) -> Trace:
+    return dout.trace(Recurrent(sign), np.linspace(-1, 1, 2 * turns * 3).reshape(2, turns, 3))
+
+
+def layers(trace: Trace, **view: object) -> list[Item]:
+    return [item for item in trace.draw(**view).scene.level.everything() if item.kind == "layer"]
+
+
+def test_a_loop_is_one_box_with_its_head_and_how_often_it_turned() -> None:
+    (box,) = layers(recurrent(40))
+    assert (box.text, box.caption) == ("for t in range(many) ×40", "Cell ×40")
+
+
+@pytest.mark.parametrize("turns", [12, 13, 120])
+def test_the_picture_of_a_loop_is_as_large_however_often_it_turned(turns: int) -> None:
+    picture = recurrent(turns).draw()
+    assert len([*picture.scene.level.everything()]) == 7
+    assert len(picture.text(100).splitlines()) <= 60
+
+
+def test_a_loop_of_a_few_turns_is_drawn_turn_by_turn() -> None:
+    assert [item.text for item in layers(recurrent(3))] == ["Cell"] * 3
+
+
+def test_everything_is_drawn_where_that_is_asked_for() -> None:
+    assert [item.text for item in layers(recurrent(40), unfold=True)] == ["Cell"] * 40
+    assert len(layers(recurrent(40), open="all")) == 0
+
+
+def test_a_loop_opens_to_its_first_turn_and_the_rest() -> None:
+    opened = layers(recurrent(40), open=["Cell ×40"])
+    assert [(item.text, item.caption) for item in opened] == [("Cell", ""), ("for t in range(many) ×39", "Cell ×39")]
+
+
+def test_wrong_gradients_in_a_loop_are_said_at_its_box() -> None:
+    (box,) = layers(recurrent(40, sign=-1))
+    assert box.wrong.startswith("✗ gradient of")
+
+
+def test_of_a_series_of_values_both_ends_are_drawn() -> None:
+    class Apart:
+        """Gives the result of every turn."""
+
+        def forward(self, x: np.ndarray) -> list[np.ndarray]:
+            found = []
+            for _ in range(30):
+                x = np.tanh(x) * 2
+                found.append(x)
+            return found
+
+        def backward(self, *douts: np.ndarray) -> np.ndarray:
+            return douts[0]
+
+    scene = dout.trace(Apart(), np.ones(3)).draw().scene
+    (box,) = [item for item in scene.level.everything() if item.text == "for _ in range(30)"]
+    assert len(box.stems) == 2
+
+
+def test_layers_called_in_turn_are_one_box_named_by_their_classes() -> None:
+    class Double:
+        """y = 2 x."""
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            return x + x
+
+        def backward(self, dout: np.ndarray) -> np.ndarray:
+            return dout + dout
+
+    class Square:
+        """y = x²."""
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            self.x = x
+            return x * x
+
+        def backward(self, dout: np.ndarray) -> np.ndarray:
+            return dout * 2 * self.x
+
+    class Both:
+        """One after the other, many times."""
+
+        def __init__(self) -> None:
+            self.layers = [layer() for _ in range(20) for layer in (Double, Square)]
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            for layer in self.layers:
+                x = layer.forward(x)
+            return x
+
+        def backward(self, dout: np.ndarray) -> np.ndarray:
+            for layer in self.layers[::-1]:
+                dout = layer.backward(dout)
+            return dout
+
+    trace = dout.trace(Both(), np.full(3, 0.25))
+    assert [item.text for item in layers(trace)] == ["Double, Square ×20"]
+    assert [item.text for item in layers(trace, backward=True)] == ["Square, Double ×20"]
