@@ -27,6 +27,8 @@ FIGURES: dict[str, tuple[str, list[str]]] = {
     "sigmoid-backward": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", "--backward"]),
     "convolution": ("examples/convolution.py", ["--open", "none"]),
     "lstm-step": ("examples/lstm_step.py", []),
+    "deep-net": ("examples/deep_net.py", []),
+    "loop": ("examples/recurrent.py", []),
     "residual": ("examples/residual.py", []),
 }
 

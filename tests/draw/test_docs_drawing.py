@@ -58,6 +58,11 @@ def test_the_wrong_gradient_is_what_is_printed():
     assert f"```text\n$ dout show examples/residual.py\n{shown}\n```\n" in TEXT
 
 
+def test_the_table_of_layers_is_what_is_printed():
+    shown = dout("show", "examples/deep_net.py", "--summary", env={**QUIET, "COLUMNS": "80"}).stdout.rstrip()
+    assert f"```text\n$ COLUMNS=80 dout show examples/deep_net.py --summary\n{shown}\n```\n" in TEXT
+
+
 def test_the_keys_of_the_page_are_those_that_it_has():
     page = HOME / "src" / "dout" / "draw" / "page"
     keys = {key for file in page.glob("*.js") for key in re.findall(r'KEYS\.set\("(.+?)"', file.read_text("utf-8"))}

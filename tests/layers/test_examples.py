@@ -36,6 +36,8 @@ PRINTED = {
  [ 3.  0.  0. -3.]
  [ 2.  0.  0. -2.]]
 """,
+    "deep_net.py": "",
+    "recurrent.py": "",
     "lstm_step.py": "[[4.04000e-04 4.66905e-01]]\n[[0.054714 0.072049]]\n",
     "residual.py": "[ 6. -8.]\n[2. 0.]\n[6. 0.]\n[ 2. -0.]\n",
     "train_clusters.py": """\
