@@ -53,7 +53,7 @@ def problems(picture: Drawing) -> list[str]:
     texts = [(s, b) for s, b in shapes if isinstance(s, Text) and s.style not in INSIDE]
     cells = [(s, b) for s, b in shapes if isinstance(s, Rect) and s.style.startswith("cell")]
     nodes = [(s, b) for s, b in shapes if isinstance(s, Circle | Rect) and s.style in NODES]
-    opened = [(s, b) for s, b in shapes if isinstance(s, Rect) and s.style == "open"]
+    opened = [(s, b) for s, b in shapes if s.style == "open"]  # in a picture of several rows, in pieces
     edges = [(s, b) for s, b in shapes if isinstance(s, Path) and s.style in EDGES]
     inside = [(s, b) for s, b in shapes if isinstance(s, Text) and s.style in INSIDE]
     labels = [*texts, *cells]

@@ -44,6 +44,14 @@ def load(target: str) -> tuple[ModuleType, Any]:
     return module, None if name is None else of_numpy(attribute(module, name, where), target)
 
 
+def loaded(target: str) -> Any:
+    """The layer or function that a TARGET names. Raises TargetError where it names a module alone."""
+    found = load(target)[1]
+    if found is None:
+        raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
+    return found
+
+
 def of_numpy(found: Any, name: str) -> Any:
     """Return `found`, or raise TargetError if it belongs to torch or JAX."""
     from dout.check.project.foreign_gradients import foreign_layer

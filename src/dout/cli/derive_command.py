@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dout.cli import options
-from dout.cli.cli_target import load, split
+from dout.cli.cli_target import loaded, split
 from dout.cli.output.printing import is_unicode, save
 from dout.errors import TargetError, visible
 from dout.files import Kind, refuse, regular, write
@@ -91,9 +91,7 @@ def _derived(
     from dout.trace.record.script import run_user_code
 
     with guarded(target, timeout=timeout, capture=True):
-        found = load(target)[1]
-        if found is None:
-            raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
+        found = loaded(target)
         try:
             made = run_user_code(lambda: styled(derived(found, init, inputs), style), target)
         except NotDerivedError as error:

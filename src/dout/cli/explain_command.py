@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from dout.cli import options
-from dout.cli.cli_target import load, split
+from dout.cli.cli_target import loaded, split
 from dout.cli.output.printing import has_colours, is_unicode, save
 from dout.errors import TargetError
 
@@ -97,9 +97,7 @@ def _explained(
     from dout.trace.record.script import run_user_code
 
     with guarded(target, timeout=timeout, capture=True):
-        found = load(target)[1]
-        if found is None:
-            raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
+        found = loaded(target)
         more = {"opened": opened} if opened else {}
 
         def made_with(given: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dout.cli import options
-from dout.cli.cli_target import load, split
+from dout.cli.cli_target import loaded, split
 from dout.cli.output.printing import has_colours, is_unicode
 from dout.errors import MissingFontWarning, TargetError, UserCodeError, visible
 
@@ -137,7 +137,7 @@ def _recorded(target: str, given: _Given, *, capture: bool, timeout: float) -> t
         raise TargetError(f"{target} is no script; {option} is for a script, which calls its layers itself")
     with guarded(target, timeout=timeout, capture=capture) as meter:
         if not is_script:
-            trace, said = _layer(target, load(target)[1], given.init, given.inputs)
+            trace, said = _layer(target, loaded(target), given.init, given.inputs)
             return replace(trace, printed="".join(meter.parts)), said, None
         from dout.trace.record.script import run_script
 
@@ -178,8 +178,6 @@ def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]
     from dout.cli.output.cli_values import as_options
     from dout.trace.record.script import run_user_code
 
-    if found is None:
-        raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
     found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
     told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dout.draw.paint.pictured import Pictured
 from dout.draw.picture.formats import format_of, kind_for, names
-from dout.draw.picture.notebook import framed
 from dout.draw.scene.selection import select
 from dout.draw.view_options import Look, Theme, View, millimetres
 from dout.errors import TargetError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dout.trace.record.trace import Trace
 
 SVG, HTML = "image/svg+xml", "text/html"
+_CONTROLS = 110.0  # height of what a page has above and below its picture
+_LEAST, _MOST = 320.0, 720.0  # heights of the frame of a page
 
 
 def draw(
@@ -110,9 +112,21 @@ class Picture(Pictured):
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str]:
         """The picture in each kind that is asked for; only those are made. If it is too large, a line says so."""
-        kinds: dict[str, Callable[[], str]] = {"text/plain": self.text, SVG: self.svg, HTML: lambda: framed(self)}
+        kinds: dict[str, Callable[[], str]] = {"text/plain": self.text, SVG: self.svg, HTML: self._framed}
         wanted = set(kinds if include is None else include) - set(exclude or ())
         try:
             return {kind: made() for kind, made in kinds.items() if kind in wanted}
         except TargetError as error:
             return {"text/plain": str(error)}
+
+    def _framed(self) -> str:
+        """The page in a frame that holds all of it: it needs no file beside a notebook, and touches nothing outside."""
+        from dout.draw import page
+
+        height = min(_MOST, max(_LEAST, self.drawing.height + _CONTROLS))
+        style = f"width: 100%; height: {height:.0f}px; border: 0"
+        content = escape(page.write(self).decode())
+        return (
+            f'<iframe title="{escape(self.drawing.title)}" style="{style}"'
+            f' sandbox="allow-scripts allow-modals allow-downloads" srcdoc="{content}"></iframe>'
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import accumulate, pairwise
 from math import ceil, log
 
 from dout.draw.scene.nesting import Nesting, Unit, is_made
@@ -30,38 +29,14 @@ def _divide(
     nesting: Nesting, level: LayerCall | None, units: Sequence[Unit], results: Collection[Node], name: str
 ) -> None:
     deep = ceil(log(len(units), _PARTS))
-    many = ceil(len(units) ** (1 / deep))
-    for i, (start, end) in enumerate(pairwise(_cuts(_alive(nesting, units), many)), 1):
-        inside = units[start:end]
+    size = ceil(len(units) ** (1 - 1 / deep))
+    for i, start in enumerate(range(0, len(units), size), 1):
+        inside = units[start : start + size]
         members = [node for unit in inside for node in nesting.inside(unit)]
         part = _part(nesting, level, f"{name}{i}", members, results)
         nesting.enclose(part, inside)
         if deep > 2:
             _divide(nesting, part, inside, results, f"{part.name}.")
-
-
-def _alive(nesting: Nesting, units: Sequence[Unit]) -> list[int]:
-    """For each place between units, the number of values that cross it."""
-    place = {node: i for i, unit in enumerate(units) for node in nesting.inside(unit)}
-    change = [0] * (len(units) + 1)
-    for node, i in place.items():
-        last = max((place.get(user, -1) for user in nesting.users.get(node, ())), default=-1)
-        if last > i:
-            change[i + 1] += 1
-            change[last + 1] -= 1
-    return list(accumulate(change))
-
-
-def _cuts(alive: Sequence[int], many: int) -> list[int]:
-    """The places to cut at: near equal parts, and crossed by few values."""
-    size = (len(alive) - 1) / many
-    cuts = [0]
-    for i in range(1, many):
-        ideal = round(i * size)
-        near = range(max(cuts[-1] + 1, round(ideal - size / 4)), min(len(alive) - 1, round(ideal + size / 4) + 1))
-        if near:
-            cuts.append(min(near, key=lambda at: (alive[at], abs(at - ideal))))
-    return [*cuts, len(alive) - 1]
 
 
 def _part(
