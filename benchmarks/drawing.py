@@ -2,9 +2,9 @@
 
     python benchmarks/drawing.py
 
-Goals: 2,000 nodes as SVG in at most 1 s, 100,000 in at most 8 s (most of them in groups); over 100 random graphs at
-most 1.3 × the crossings of dot with `ordering=in`, counted on the finished curves of both. The dot comparison is for
-development only.
+Goals: 2,000 nodes as SVG in at most 1 s, 100,000 in at most 8 s (most of them in groups); a loop of 2,000 turns in at
+most 3 s and 1 MB, 50 layers in at most 1.5 s; over 100 random graphs at most 1.3 × the crossings of dot with
+`ordering=in`, counted on the finished curves of both. The dot comparison is for development only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
@@ -22,14 +23,16 @@ import numpy as np
 sys.path.insert(0, str(File(__file__).resolve().parent.parent / "tests" / "support"))
 from draw_traces import random_trace
 
-from dout.draw import draw
+from dout.draw import draw, page
 from dout.draw.paint.display_list import Path
 from dout.draw.paint.paint import paint
 from dout.draw.scene.scene import Level
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View
+from dout.trace.record.script import run_script
 from dout.trace.record.trace import Trace
 
+EXAMPLES = File(__file__).resolve().parent.parent / "examples"
 STEPS = 12  # straight pieces of a curve
 
 Curve = np.ndarray  # points, one a row
@@ -121,10 +124,40 @@ def time_it(size: int, goal: float) -> None:
     )
 
 
+def time_loop(turns: int) -> None:
+    """Print what the picture of a loop costs, from the recording to each format."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = File(folder, "recurrent.py")
+        program.write_text((EXAMPLES / "recurrent.py").read_text().replace("(2, 100, 3)", f"(2, {turns}, 3)"))
+        trace = run_script(str(program)).trace()
+    assert trace.by_node
+    print(f"{turns:7} turns of a loop:", end=" ")
+    for name, made in (("text", lambda p: p.text(100)), ("SVG", lambda p: p.svg()), ("page", page.write)):
+        start = time.process_time()
+        size = len(made(draw(trace)))
+        print(f"{name} {time.process_time() - start:.2f} s, {size / 1e6:.2f} MB", end="; ")
+    print("goal ≤ 3 s, ≤ 1 MB")
+
+
+def time_deep() -> None:
+    """Print what the picture of 50 layers costs, folded and layer by layer, and how much wider than high it is."""
+    trace = run_script(str(EXAMPLES / "deep_net.py")).trace()
+    assert trace.by_node
+    for unfold in (False, True):
+        start = time.process_time()
+        picture = draw(trace, unfold=unfold)
+        size = len(picture.svg())
+        shape = f"{picture.drawing.width / picture.drawing.height:.1f} : 1"
+        print(f"50 layers{', unfolded' * unfold}: {time.process_time() - start:.2f} s, {size / 1e6:.2f} MB, {shape}")
+
+
 def main() -> None:
     """Print all of it."""
     time_it(2_000, 1.0)
     time_it(100_000, 8.0)
+    for turns in (100, 500, 2_000):
+        time_loop(turns)
+    time_deep()
     if shutil.which("dot"):
         compare()
 
