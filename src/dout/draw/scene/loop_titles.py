@@ -9,8 +9,10 @@ from functools import lru_cache
 
 from dout.draw.scene.nesting import Unit
 from dout.draw.words.safe_text import NAME_LIMIT, shorten
-from dout.files import text_of
+from dout.files import regular, text_of
 from dout.trace.model.recorded import LayerCall
+
+_LARGEST = 2_000_000  # bytes of a file that is read
 
 
 def loop_title(turn: Sequence[Unit], turns: int) -> str:
@@ -49,11 +51,16 @@ def _calls_its_variable(loop: ast.For) -> bool:
     return any(isinstance(holder, ast.Name) and holder.id in own for holder in holders)
 
 
-@lru_cache(maxsize=64)
 def _loops(file: str) -> tuple[ast.For, ...]:
-    """The loops of a file; none where it cannot be read, or is no Python any more."""
+    """The loops of a file; none where it cannot be read, is no Python any more, or is too large for a program."""
     try:
-        tree = ast.parse(text_of(file))
+        status = regular(file).stat()
+        return _loops_of(file, status.st_mtime_ns) if status.st_size <= _LARGEST else ()
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.For))
+
+
+@lru_cache(maxsize=64)
+def _loops_of(file: str, changed: int) -> tuple[ast.For, ...]:
+    """The loops of a file as it was when it was `changed`."""
+    return tuple(node for node in ast.walk(ast.parse(text_of(file))) if isinstance(node, ast.For))

@@ -52,9 +52,11 @@ class _Row:
         }
         self._keys: list[Hashable] = []
         self._sources: list[tuple[Source, ...]] = []
+        self._given: dict[Unit, list[Node]] = {}
         self._places: dict[Hashable, list[int]] = {}
         for i, unit in enumerate(units):
             key, taken = self._form(unit)
+            self._given[unit] = taken
             self._keys.append(i if unit in opened else key)
             self._sources.append(tuple(self._home.get(node, (-1, node)) for node in taken))
             self._places.setdefault(self._keys[i], []).append(i)
@@ -196,7 +198,7 @@ class _Row:
         arguments = set(unit.inputs)
         return [
             node if node not in members and (node in arguments or is_made(node, self._trace)) else None
-            for node in self._form(unit)[1]
+            for node in self._given[unit]
         ]
 
     def _leaves(self, node: Node, members: Collection[Node], ends: Collection[Node]) -> bool:
