@@ -225,3 +225,15 @@ def test_odd_graphs_are_drawn_in_every_format(what, tmp_path):
     for suffix in FORMATS:
         (file,) = picture.save(tmp_path / f"fig{suffix}")
         assert 0 < file.stat().st_size < 1_000_000
+
+
+def test_a_table_of_layers_takes_the_place_of_the_picture(tmp_path):
+    told = dout("show", EXAMPLES / "recurrent.py", "--summary")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[0].split()[:2] == ["layer", "shape"]
+    assert any(line.startswith("together") for line in told.stdout.splitlines())
+    both = dout("show", EXAMPLES / "recurrent.py", "--summary", "-o", tmp_path / "loop.svg")
+    assert (both.stdout, (tmp_path / "loop.svg").exists()) == (told.stdout, True)
+    plain = dout("show", EXAMPLES / "recurrent.py", "--summary", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert plain.stdout.isascii()
+    assert dout("show", EXAMPLES / "boolean_mask.py", "--summary").stdout.endswith("no layer was called\n\n")

@@ -216,5 +216,5 @@ def _has_display() -> bool:
 def _terminal(picture: Picture, summary: bool) -> str:
     columns = shutil.get_terminal_size((80, 24)).columns
     if summary:
-        return picture.summary(columns)
+        return picture.summary(columns, unicode=is_unicode(sys.stdout))
     return picture.text(columns, color=has_colours(), unicode=is_unicode(sys.stdout))

@@ -67,11 +67,11 @@ class Picture(Pictured):
 
         return render(self.scene, width=width, color=color, unicode=unicode)
 
-    def summary(self, width: int = 80) -> str:
+    def summary(self, width: int = 80, *, unicode: bool = True) -> str:
         """A table of the layers: shapes, parameters, bytes that are kept for the backward, and multiply-adds."""
         from dout.draw.terminal.layer_table import layer_table
 
-        return layer_table(select(self.trace, self.view), width)
+        return layer_table(select(self.trace, self.view), width, unicode=unicode)
 
     def save(self, path: str | Path, *, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
         """Write it in the format that the path's suffix names, and return the files written.

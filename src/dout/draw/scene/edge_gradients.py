@@ -17,6 +17,7 @@ from dout.draw.words.equations import ADD, gives
 from dout.draw.words.readable_numbers import Shown, full_of, show
 from dout.graph import NUMPY_VALUES, Node
 from dout.number_text import format_number
+from dout.trace.model.derived_gradients import sum_of
 from dout.trace.model.derived_gradients import total as sum_node
 from dout.trace.model.recorded import Gradient, LayerCall, Value
 
@@ -214,10 +215,8 @@ def _added(parts: Sequence[Gradient | None]) -> Gradient | None:
     if not found or len(found) < len(parts):
         return None
     try:
-        total, expected = found[0].value, found[0].value if found[0].expected is None else found[0].expected
-        for part in found[1:]:
-            total = total + part.value
-            expected = expected + (part.value if part.expected is None else part.expected)
+        total = sum_of(part.value for part in found)
+        expected = sum_of(part.value if part.expected is None else part.expected for part in found)
     except Exception:  # gradients of shapes that do not add: there is no sum to show
         return None
     wrong = any(p.expected is not None for p in found)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dout.draw.scene.layer_summary import LayerCost, LayerCosts
 from dout.draw.scene.selection import Selection
+from dout.draw.terminal.terminal_sizes import TerminalSizes
 from dout.draw.words.safe_text import columns, shorten
 
 HEADS = ("layer", "shape", "parameters", "kept for backward", "multiply-adds")
@@ -13,15 +14,17 @@ _UNITS = ("B", "KB", "MB", "GB", "TB")
 _LEAST = 12  # columns of the names of layers
 
 
-def layer_table(selection: Selection, width: int) -> str:
+def layer_table(selection: Selection, width: int, *, unicode: bool = True) -> str:
     """The lines of the table, no wider than `width` unless its numbers are."""
     costs = LayerCosts(selection)
+    if not costs.lines:
+        return "no layer was called\n"
     rows = [HEADS, *(_cells(cost) for cost in (*costs.lines, costs.together))]
     wide = [max(columns(row[i]) for row in rows) for i in range(len(HEADS))]
     wide[0] = max(_LEAST, min(wide[0], width - sum(wide[1:]) - 2 * len(wide[1:])))
     lines = [*_aligned(rows[:-1], wide), *_aligned(rows[-1:], wide)]
     rule = "─" * columns(max(lines, key=columns))
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], ""])
+    return TerminalSizes(unicode).say("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], ""]))
 
 
 def _cells(cost: LayerCost) -> tuple[str, ...]:
