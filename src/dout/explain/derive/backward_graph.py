@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -289,9 +290,7 @@ class EqualValues:
     def _extreme(self) -> list[dict[Node, Any]]:
         graph = self.twins.graphs[0]
         nodes = topological([*graph.nodes, *graph.run.graph.nodes])
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return [_computed(nodes, dict(point)) for point in extreme(graph)]
+        return list(_computed_at(nodes, extreme(graph)))
 
     def holds_far_out(self, member: Node, node: Node) -> bool:
         """Whether a value of forward is finite where the inputs are large, and still that of a node in stable form."""
@@ -301,15 +300,7 @@ class EqualValues:
     def __post_init__(self) -> None:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
-            found = []
-            for point in (*points(graph), tied(graph), met(graph)):
-                with warnings.catch_warnings(), np.errstate(all="ignore"):
-                    warnings.simplefilter("ignore")
-                    try:
-                        found.append(_computed(nodes, dict(point)))
-                    except (ValueError, IndexError, TypeError):
-                        continue  # a mask that chooses another number of elements
-            self._values.append(found)
+            self._values.append(list(_computed_at(nodes, (*points(graph), tied(graph), met(graph)))))
 
     def of(self, node: Node) -> list[Any]:
         """The values of a node of the first recording, at all points and sizes."""
@@ -338,9 +329,15 @@ class EqualValues:
         return all(_alike(a, b) for a, b in zip(mine, theirs, strict=True)) and any(_varies(a) for a in mine)
 
 
-def _computed(nodes: Sequence[Node], values: Point) -> Point:
-    compute([node for node in nodes if node not in values], values, PLAIN)
-    return values
+def _computed_at(nodes: Sequence[Node], given: Iterable[Point]) -> Iterator[Point]:
+    """All values at points; not at those where a mask chooses another number of elements."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for point in given:
+            values = dict(point)
+            with suppress(ValueError, IndexError, TypeError):
+                compute([node for node in nodes if node not in values], values, PLAIN)
+                yield values
 
 
 def _alike(a: Any, b: Any) -> bool:

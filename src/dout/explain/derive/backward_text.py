@@ -42,12 +42,13 @@ _PLAIN = primitives("negative transpose reshape broadcast_to less less_equal gre
 class BackwardText:
     """Writes gradients as statements.
 
-    `leaves` are values at hand, as text; `same` gives for each node the first one of the same value; `named` the name
+    `leaves` are values at hand, as text, and `arrays` at hand by their text; `same` gives for each node the first one of the same value; `named` the name
     that a value would be given; `inputs_of` has of each node what it is computed from.
     """
 
     twins: Twins
     leaves: dict[Node, str]
+    arrays: Mapping[str, Node]
     same: Callable[[Node], Node]
     named: Callable[[Node], str | None]
     sizes: SizeWords
@@ -86,6 +87,15 @@ class BackwardText:
         if self.dtype_of is not None and (found := self.dtype_of(dtype)) is not None:
             return found
         return f"np.{np.dtype(dtype).name}"
+
+    def like(self, node: Node) -> str | None:
+        """An array at hand of a node's shape and dtype."""
+        alike = (
+            text
+            for text, one in self.arrays.items()
+            if self.shapes(one) == self.shapes(node) and np.dtype(one.dtype) == np.dtype(node.dtype)
+        )
+        return next(alike, None)
 
     def special(self, name: str) -> str:
         """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""

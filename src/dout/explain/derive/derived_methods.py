@@ -83,13 +83,14 @@ class _Drafting(KeptChoice):
         names = self._real_douts()
         leaves = dict(zip(self.graph.douts, names, strict=True))
         leaves |= {node: f"self.{name}" for name, _, node in keeps}
-        shapes: dict[str, Shapes] = {text: self._shapes(node) for node, text in leaves.items() if node.shape}
+        arrays = {text: node for node, text in leaves.items() if node.shape}
         for node in chosen:
             if (text := self._at_hand(node)) and "{" not in text:
                 leaves[node] = text
         for node, path in self.run.held.items():
             if node.shape and path not in self.run.written:
-                shapes.setdefault(path, self._shapes(node))
+                arrays.setdefault(path, node)
+        shapes = {text: self._shapes(node) for text, node in arrays.items()}
         sizes = SizeWords(shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary())
         for node in chosen:
             text = self._at_hand(node)
@@ -99,7 +100,7 @@ class _Drafting(KeptChoice):
         written = [n.static.get("axis") for n in self.run.graph.nodes]
         products = any(n.primitive in primitives("dot") for n in self.run.graph.nodes)
         return BackwardText(
-            self.twins, leaves, self.same, self._gradient_name, sizes, frozenset(self.graph.douts), set(names),
+            self.twins, leaves, arrays, self.same, self._gradient_name, sizes, frozenset(self.graph.douts), set(names),
             last_axis=any(isinstance(a, int) and a < 0 for a in written),
             globals_=self.source.function.__globals__, dtype_of=self._argument_dtype, dot=products,
         )  # fmt: skip
@@ -284,11 +285,12 @@ class _Drafting(KeptChoice):
         if len(text.lines) != 1 or len(self.graph.wanted) != 1 or len(self.graph.outputs) != 1:
             return None
         forward = [n for n in self.run.graph.nodes if n.primitive is not CONSTANT]
-        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or len(self.run.arguments) != 1:
+        given = [n for n in forward if n.primitive is INPUT]
+        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or given != [*self.run.arguments]:
             return None
         (x,), (name,) = self.run.arguments, self.run.arguments.values()
         plain = BackwardText(
-            self.twins, {x: name}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"},
+            self.twins, {x: name}, {}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"},
             globals_=text.globals_,
         )  # fmt: skip
         plain.count(list(self.run.graph.outputs.values()))
