@@ -8,6 +8,8 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from dout.explain.axes.array_forms import array_form, shape_text
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
 from dout.explain.axes.element_rules import reduced_axes

@@ -47,7 +47,7 @@ class ExactPoints:
 
     @cached_property
     def given(self) -> Mapping[Node, Any]:
-        """Generic inputs and upstream gradients; near the recorded run where forward is another one elsewhere: a log."""
+        """Generic inputs and upstream gradients; near the recorded run where forward fails elsewhere: a log."""
         generator = np.random.default_rng(3)
         forward = self.forward
         recorded: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}

@@ -42,8 +42,8 @@ _PLAIN = primitives("negative transpose reshape broadcast_to less less_equal gre
 class BackwardText:
     """Writes gradients as statements.
 
-    `leaves` are values at hand, as text, and `arrays` at hand by their text; `same` gives for each node the first one of the same value; `named` the name
-    that a value would be given; `inputs_of` has of each node what it is computed from.
+    `leaves` are values at hand, as text, and `arrays` those of them that are arrays, by their text; `same` gives for
+    each node the first one of the same value; `named` the name that a value would be given.
     """
 
     twins: Twins
