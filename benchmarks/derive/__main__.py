@@ -17,7 +17,8 @@ is derived on one example, and then:
   needed; without it the column is empty.
 - lines: of code of the derived class, as a multiple of the one that is written by hand (`forwards/by_hand*.py`).
 - forward+backward, backward: time as a multiple of the hand-written one's, at a larger size, in float64. The two take
-  turns in one process, with arrays in several places; the figure is the median of the ratios turn by turn.
+  turns in one process, with arrays in several places; the figure is the ratio of their best times, and of all places
+  the median.
 
 All times are those of the processor, so that a busy machine hardly changes them.
 

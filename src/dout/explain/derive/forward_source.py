@@ -31,6 +31,15 @@ class SourcePlace:
     attribute: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class MadeValue:
+    """A value that forward keeps and does not compute by itself: its expression, and what that reads by local names."""
+
+    attribute: str
+    text: str
+    reads: tuple[tuple[str, SourcePlace], ...]
+
+
 class ForwardSource:
     """The text of a function and its syntax tree; `first` is its line in the file."""
 
@@ -115,21 +124,28 @@ class ForwardSource:
 
     # --- the text with more lines -------------------------------------------------------------------------------------
 
-    def keeping(self, kept: Sequence[tuple[str, SourcePlace]], extra: Mapping[str, str]) -> list[str]:
+    def keeping(
+        self, kept: Sequence[tuple[str, SourcePlace]], extra: Mapping[str, str], made: Sequence[MadeValue] = ()
+    ) -> list[str]:
         """The lines of the function, indented for a class, with `self.name = …` after what makes each value.
 
-        `extra` are attributes with the expression that they keep from the start: shapes.
+        `extra` are attributes with the expression that they keep from the start: shapes. Values that are `made` for
+        backward's sake come after all that they read.
         """
         edits = _Edits(self)
         for attribute, text in extra.items():
             edits.at_start.append(f"self.{attribute} = {text}")
         for attribute, place in kept:
             if place.expression is not None:
-                edits.lift(place.expression, attribute)
-            elif not place.attribute and place.line == 0:
-                edits.at_start.append(f"self.{attribute} = {place.name}")
+                edits.lifted[place.expression] = attribute
+                edits.kept.add(attribute)
             elif not place.attribute:
-                edits.after.setdefault(place.line, []).append(f"self.{attribute} = {place.name}")
+                edits.keep(attribute, place.name, [place])
+        for one in made:
+            for name, place in one.reads:
+                if place.expression is not None:
+                    edits.lifted.setdefault(place.expression, name)
+            edits.keep(one.attribute, one.text, [place for _, place in one.reads])
         return edits.applied()
 
 
@@ -278,12 +294,23 @@ class _Edits:
     def __init__(self, source: ForwardSource) -> None:
         self.source = source
         self.at_start: list[str] = []
-        self.after: dict[int, list[str]] = {}
-        self.lifted: list[tuple[ast.expr, str]] = []
+        self.after: dict[int, list[str]] = {}  # by the line after which they stand
+        self.before: dict[ast.stmt, list[str]] = {}  # of statements from which something is lifted
+        self.lifted: dict[ast.expr, str] = {}  # expressions that get a name of their own
+        self.kept: set[str] = set()  # names of them that are kept
 
-    def lift(self, expression: ast.expr, name: str) -> None:
-        """Give an expression a name of its own, and keep it."""
-        self.lifted.append((expression, name))
+    def keep(self, attribute: str, text: str, places: Sequence[SourcePlace]) -> None:
+        """Keep a value as soon as all that its text reads is there."""
+        line = f"self.{attribute} = {text}"
+        named = max((place.line for place in places), default=0)
+        lifted = [self._statement_of(place.expression) for place in places if place.expression is not None]
+        last = max(lifted, key=lambda statement: statement.lineno, default=None)
+        if last is not None and last.lineno > named:
+            self.before.setdefault(last, []).append(line)
+        elif named:
+            self.after.setdefault(named, []).append(line)
+        else:
+            self.at_start.append(line)
 
     def applied(self) -> list[str]:
         """The changed lines."""
@@ -300,7 +327,7 @@ class _Edits:
             return first, starts[last] + _letters(lines[last], node.end_col_offset or 0)
 
         by_statement: dict[ast.stmt, list[tuple[int, int, str]]] = {}
-        for expression, name in self.lifted:
+        for expression, name in self.lifted.items():
             by_statement.setdefault(self._statement_of(expression), []).append((*span(expression), name))
         for statement, lifts in by_statement.items():
             first, last = span(statement)
@@ -310,10 +337,9 @@ class _Edits:
             )
             new = []
             for a, b, name in sorted(lifts, key=lambda one: (one[1] - one[0], one[0])):
-                new += [
-                    *f"{indent}{name} = {_rendered(text, a, b, lifts)}".splitlines(),
-                    f"{indent}self.{name} = {name}",
-                ]
+                new += f"{indent}{name} = {_rendered(text, a, b, lifts)}".splitlines()
+                new += [f"{indent}self.{name} = {name}"] if name in self.kept else []
+            new += [indent + line for line in self.before.get(statement, ())]
             before[statement.lineno] = [*new, *([""] if whole else [])]
             changed = (indent + _rendered(text, first, last, lifts, itself=True)).splitlines()
             end = statement.end_lineno or statement.lineno
