@@ -48,7 +48,7 @@ def main() -> None:
     """Derive and judge each layer, and print each family when it is done, and the counts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.derive", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="families or classes")
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each layer that is timed; 0: none")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each layer that is timed; 0: none")
     parser.add_argument("--patience", type=float, default=120, help="seconds that a layer may take")
     parser.add_argument("--json", type=Path, help="where to write every figure")
     options = parser.parse_args()

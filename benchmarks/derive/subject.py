@@ -32,7 +32,7 @@ from benchmarks.derive.rows import OTHER, SMALL, TIMED, Example, ForwardRow, han
 from benchmarks.derive.table import MeasuredLayer
 
 TURN = 0.004  # seconds
-PLACES = 5  # in memory: where arrays lie by accident makes one of two equal calls up to a tenth slower
+PLACES = 15  # in memory: where arrays lie by accident makes one of two equal calls up to a tenth slower
 
 
 class TooLongError(Exception):

@@ -438,3 +438,38 @@ def test_what_a_helper_returns_has_the_name_that_forward_gives_it():
 
 def test_what_a_helper_returns_in_a_loop_has_no_name_of_its_own():
     assert "b" not in helper_names(twice, record(twice, np.ones((3, 4)))).values()
+
+
+class OneWay:
+    def forward(self, x):
+        if x.sum() > 0:
+            return x * x
+        return np.exp(x)
+
+
+class Positive:
+    def forward(self, x):
+        y = x[x > 0]
+        return np.sum(y * y)
+
+
+class Rounded:
+    def forward(self, x):
+        return np.round(np.exp(x))
+
+
+def test_a_value_that_decides_how_forward_goes_on_is_named():
+    (reason,) = explained(OneWay, {}, {}).not_explained
+    assert reason.key == "other way"
+    assert str(reason.fields["place"]).startswith("test_derivation.py:")
+
+
+def test_elements_chosen_by_a_condition_are_chosen_once():
+    *_, chosen = explained(Positive, {}, {}).steps
+    assert [part.reason.key for part in chosen.parts] == ["chosen"]
+
+
+def test_of_what_is_flat_nothing_is_said_of_keeping():
+    found = explained(Rounded, {}, {})
+    assert found.keeping == ()
+    assert [reason.key for reason in found.not_explained] == ["stops"]

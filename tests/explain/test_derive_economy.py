@@ -68,6 +68,17 @@ class Silu:
         return x / (1 + np.exp(-x))
 
 
+class Clip:
+    def forward(self, x):
+        return np.clip(x, -1, 2)
+
+
+class Blocks:
+    def forward(self, x):
+        N, D = x.shape
+        return x.reshape(N, D // 2, 2).max(axis=2)
+
+
 class Sigmoid:
     def forward(self, x):
         return 1 / (1 + np.exp(-x))
@@ -100,8 +111,9 @@ def lines_of(layer, *inputs, **init):
         (Mixed, [(3, 4, 5)], {"W": (5, 6)}, ["self.dW = np.einsum('nte,ntd->de', dout, self.x, optimize=True)"]),
         (CrossEntropy, [(3, 4), (3, 4)], {},
          ["dx = minus - np.sum(minus, axis=1, keepdims=True) * self.y",
-          "dt = -dout * (self.diff - np.log(self.total))"]),
-        (Silu, [(3, 4)], {}, ["sigma = 1 / self.sum_", "dx = dout * ((1 - sigma) * self.out + sigma)"]),
+          "dt = -dout * self.log"]),
+        (Silu, [(3, 4)], {}, ["dx = dout * ((1 - self.sigma) * self.out + self.sigma)"]),
+        (Clip, [(3, 4)], {}, ["dx = dout * self.mask"]),
         (Sigmoid, [(3, 4)], {}, ["dx = dout * (1 - self.out) * self.out"]),
     ],
 )  # fmt: skip
@@ -109,3 +121,17 @@ def test_backward_has_these_lines(layer, inputs, init, lines):
     given = [RNG.normal(size=shape) for shape in inputs]
     found = lines_of(layer, *given, **{name: RNG.normal(size=shape) for name, shape in init.items()})
     assert [line for line in found if line in lines] == lines, found
+
+
+@pytest.mark.parametrize(
+    ("layer", "kept"),
+    [
+        (Clip, ["self.mask = (x >= -1) & (x <= 2)"]),
+        (Blocks, ["self.mask = shaped == out[..., np.newaxis]"]),
+        (Silu, ["self.out = out", "self.sigma = 1 / sum_"]),
+    ],
+)
+def test_forward_makes_a_mask_or_a_quotient_in_place_of_what_backward_would_read(layer, kept):
+    source = derived(layer, {}, [RNG.normal(size=(3, 4))]).source
+    forward = source.partition("def backward")[0]
+    assert [line.strip() for line in forward.splitlines() if "self." in line and "shape = " not in line] == kept
