@@ -326,6 +326,11 @@ def _triangle(spelling: Spelling, node: Node, operands: Operands) -> WrittenText
     return called(f"np.{node.primitive}", str(operands[0]), *([str(k)] if k else []))
 
 
+def _around(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
+    decimals = node.static.get("decimals", 0)
+    return called("np.round", str(operands[0]), *([str(decimals)] if decimals else []))
+
+
 def _item(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return method(operands[0], "item")
 
@@ -345,7 +350,7 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "concatenate": _concatenate, "array": _array, "cumsum": _running, "cumprod": _running, "argsort": _running,
     "zeros": _filled, "empty": _filled, "ones": _filled, "full": _filled, "getitem": _getitem, "roll": _roll,
     "pad": _pad, "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle,
-    "item": _item, "windows": _windows, "asarray": _through, "copy": _through, "positive": _through, "float": _through,
+    "item": _item, "around": _around, "windows": _windows, "asarray": _through, "copy": _through, "positive": _through, "float": _through,
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip
