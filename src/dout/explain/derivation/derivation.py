@@ -63,6 +63,8 @@ def explained(
         made = AxisSteps(forward)
         letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
         formula = _formula(forward, letters)
+    if any(event.kind in LOSSES for event in forward.trace.events):
+        simplified = ()  # a part of the gradient is not the gradient
     quantities = tuple(_quantities(forward, letters))
     forms = [form for one in simplified for form, _ in one.forms]
     return Explanation(

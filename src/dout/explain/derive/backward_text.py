@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
-from dout.explain.derive.memory_text import MEMORY, repeated
-from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.spelling.array_owners import ArrayOwners
 from dout.explain.spelling.factor_groups import grouped, is_masked, literal, ordered, whole
+from dout.explain.spelling.memory_text import MEMORY, repeated
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.spelling.spare_names import word_for
 from dout.explain.spelling.written_text import (
     ADDED,
@@ -90,12 +90,9 @@ class BackwardText:
 
     def like(self, node: Node) -> str | None:
         """An array at hand of a node's shape and dtype."""
-        alike = (
-            text
-            for text, one in self.arrays.items()
-            if self.shapes(one) == self.shapes(node) and np.dtype(one.dtype) == np.dtype(node.dtype)
-        )
-        return next(alike, None)
+        shapes, dtype = self.shapes(node), np.dtype(node.dtype)
+        pairs = self.arrays.items()
+        return next((text for text, one in pairs if self.shapes(one) == shapes and np.dtype(one.dtype) == dtype), None)
 
     def special(self, name: str) -> str:
         """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""

@@ -14,12 +14,13 @@ import numpy as np
 from dout.explain.derive.backward_graph import Twins
 from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
-from dout.explain.derive.forward_source import ForwardSource, MadeValue, SourcePlace, digest
+from dout.explain.derive.forward_source import ForwardSource, MadeValue, SourcePlace
+from dout.explain.derive.forward_watch import digest
 from dout.explain.derive.kept_choice import KeptChoice
 from dout.explain.derive.kept_values import kept
-from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.softmax_text import WrittenLine
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.run import attributes_of

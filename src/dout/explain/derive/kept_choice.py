@@ -11,7 +11,8 @@ import numpy as np
 
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
 from dout.explain.derive.forward_runs import ForwardRun, is_same
-from dout.explain.derive.forward_source import ForwardSource, SourcePlace, Watch
+from dout.explain.derive.forward_source import ForwardSource, SourcePlace
+from dout.explain.derive.forward_watch import Watch
 from dout.explain.derive.kept_values import bytes_of
 from dout.explain.spelling.numpy_text import COSTLY, SLOW, is_elementwise
 from dout.explain.spelling.spare_names import word_for

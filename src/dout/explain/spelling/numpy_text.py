@@ -350,7 +350,8 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "concatenate": _concatenate, "array": _array, "cumsum": _running, "cumprod": _running, "argsort": _running,
     "zeros": _filled, "empty": _filled, "ones": _filled, "full": _filled, "getitem": _getitem, "roll": _roll,
     "pad": _pad, "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle,
-    "item": _item, "around": _around, "windows": _windows, "asarray": _through, "copy": _through, "positive": _through, "float": _through,
+    "item": _item, "around": _around, "windows": _windows, "asarray": _through, "copy": _through,
+    "positive": _through, "float": _through,
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip

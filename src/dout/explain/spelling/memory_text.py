@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.spelling.index_text import key_text
+from dout.explain.spelling.softmax_text import WrittenLine
 from dout.explain.spelling.spelling_needs import Spelling
 from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, called, infix
 from dout.graph import Node, Primitive
