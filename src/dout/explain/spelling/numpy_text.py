@@ -339,10 +339,6 @@ def _through(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return operands[0]
 
 
-def _special(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return called(f"special.{str(node.primitive).removeprefix('special_')}", *map(str, operands))
-
-
 _ROWS: Mapping[Primitive, Row] = by_primitive({
     "power": _power, "pow": _power, "square": _square, "absolute": _absolute, "sigmoid": _sigmoid,
     "softplus": _softplus, "matmul": _product, "dot": _product, "transpose": _transpose, "reshape": _reshape,
