@@ -50,7 +50,7 @@ def test_affine_in_index_and_matrix_form_with_shapes():
     parts = {part.of: part for part in parts_of(explained(Affine, {}, {}))}
     told = {of: (*map(text, part.index), text(part.gradient), part.shapes, part.code) for of, part in parts.items()}
     assert told == {
-        "b": ("db[m]", "Σₙ dout[n, m]", "Σ_N dout", "(N, M) → (M,)", "np.sum(dout, axis=0)"),
+        "b": ("db[m]", "Σₙ dout[n, m]", "Σ_N dout", "(N, M) → (M,)", "dout.sum(axis=0)"),
         "x": ("dx[n, d]", "Σₘ dout[n, m] · W[d, m]", "dout @ Wᵀ", "(N, M)·(M, D) → (N, D)", "dout @ W.T"),
         "W": ("dW[d, m]", "Σₙ dout[n, m] · x[n, d]", "xᵀ @ dout", "(D, N)·(N, M) → (D, M)", "x.T @ dout"),
     }
@@ -333,7 +333,7 @@ def test_an_index_that_is_given_without_repeats_leaves_a_line_right_for_such_inp
 
 def test_a_wrong_line_is_told_with_the_line_that_is_right():
     (line,) = (line for line in explained(Affine, {}, {}).backward if line.wrong)
-    assert line.instead == "np.sum(dout, axis=0)"
+    assert line.instead == "dout.sum(axis=0)"
 
 
 class MeanOfSamples:
