@@ -135,3 +135,13 @@ def test_forward_makes_a_mask_or_a_quotient_in_place_of_what_backward_would_read
     source = derived(layer, {}, [RNG.normal(size=(3, 4))]).source
     forward = source.partition("def backward")[0]
     assert [line.strip() for line in forward.splitlines() if "self." in line and "shape = " not in line] == kept
+
+
+class TwoGates:
+    def forward(self, a, b):
+        return np.tanh(a) * np.tanh(b)
+
+
+def test_names_are_numbered_in_the_order_of_forward():
+    source = derived(TwoGates, {}, list(RNG.normal(size=(2, 3, 4)))).source
+    assert source.index("tanh = np.tanh(a)") < source.index("tanh_2 = np.tanh(b)")

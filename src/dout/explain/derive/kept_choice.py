@@ -239,9 +239,8 @@ class KeptChoice:
         taken = {name.partition(".")[2] for name in self.run.held.values()}
         taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()
         found = []
-        order = {name: i for i, name in enumerate(self.source.parameters)}
         places = [(self.place(node), node) for node in nodes]
-        places.sort(key=lambda one: (0, one[0].line, order.get(one[0].name, 0)) if one[0] else (1, 0, 0))
+        places.sort(key=lambda one: self._when(one[0]))
         for place, node in places:
             wish = (place and place.name) or self._name_of(node) or self._word(node, place)
             name, n = wish, 2
@@ -251,6 +250,15 @@ class KeptChoice:
             taken.add(name)
             found.append((name, place, node))
         return found
+
+    def _when(self, place: SourcePlace | None) -> tuple[int, ...]:
+        """When forward has a value: as an argument, after a line, or in one; last what it makes for backward's sake."""
+        if place is None:
+            return (1,)
+        if place.expression is not None:
+            return (0, place.expression.end_lineno or 0, 0, place.expression.end_col_offset or 0)
+        names = self.source.parameters
+        return (0, place.line, 1, names.index(place.name) if place.name in names else 0)
 
     def _word(self, node: Node, place: SourcePlace | None) -> str:
         if place is None and node.dtype == np.bool_:
