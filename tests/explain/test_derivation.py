@@ -473,3 +473,21 @@ def test_of_what_is_flat_nothing_is_said_of_keeping():
     found = explained(Rounded, {}, {})
     assert found.keeping == ()
     assert [reason.key for reason in found.not_explained] == ["stops"]
+
+
+class Spectral:
+    def forward(self, x):
+        s = np.linalg.svd(x, compute_uv=False)
+        return np.sum(s) + np.sum(x * x)
+
+
+def spectral(x):
+    return np.sum(np.linalg.svd(x, compute_uv=False)) + np.sum(x * x)
+
+
+@pytest.mark.parametrize("target", [Spectral, spectral])
+def test_behind_a_step_without_a_rule_the_rest_is_explained(target):
+    found = explained(target, {}, {})
+    assert "svd" in str(found.not_explained[0].fields["event"])
+    assert "x" in {part.of for step in found.steps for part in step.parts}
+    assert found.simplified == ()  # a part of the gradient is not the gradient
