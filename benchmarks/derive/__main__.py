@@ -17,7 +17,8 @@ is derived on one example, and then:
   needed; without it the column is empty.
 - lines: of code of the derived class, as a multiple of the one that is written by hand (`forwards/by_hand*.py`).
 - forward+backward, backward: time as a multiple of the hand-written one's, at a larger size, in float64. The two take
-  turns in one process, with arrays in several places; the figure is the median of the ratios turn by turn.
+  turns in one process, with arrays in several places; the figure is the ratio of their best times, and of all places
+  the median.
 
 All times are those of the processor, so that a busy machine hardly changes them.
 
@@ -47,7 +48,7 @@ def main() -> None:
     """Derive and judge each layer, and print each family when it is done, and the counts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.derive", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="families or classes")
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each layer that is timed; 0: none")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each layer that is timed; 0: none")
     parser.add_argument("--patience", type=float, default=120, help="seconds that a layer may take")
     parser.add_argument("--json", type=Path, help="where to write every figure")
     options = parser.parse_args()

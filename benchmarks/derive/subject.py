@@ -32,7 +32,7 @@ from benchmarks.derive.rows import OTHER, SMALL, TIMED, Example, ForwardRow, han
 from benchmarks.derive.table import MeasuredLayer
 
 TURN = 0.004  # seconds
-PLACES = 5  # in memory: where arrays lie by accident makes one of two equal calls up to a tenth slower
+PLACES = 15  # in memory: where arrays lie by accident makes one of two equal calls up to a tenth slower
 
 
 class TooLongError(Exception):
@@ -197,8 +197,8 @@ def _timed(line: MeasuredLayer, row: ForwardRow, layer: type, by_hand: type, rou
     for place in range(PLACES):
         example = row.example(TIMED, np.random.default_rng(6 + place))
         ours, theirs = (_bound(example.made(cls), example) for cls in (layer, by_hand))
-        both += _ratios(ours[0], theirs[0], rounds)
-        alone += _ratios(ours[1], theirs[1], rounds)
+        both.append(_ratio(ours[0], theirs[0], rounds))
+        alone.append(_ratio(ours[1], theirs[1], rounds))
     line.both, line.backward = median(both), median(alone)
 
 
@@ -213,19 +213,13 @@ def _bound(layer: Any, example: Example) -> tuple[Callable[[], Any], Callable[[]
     return both, lambda: backward(layer, douts)
 
 
-def _ratios(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> list[float]:
-    """The ratios of times, turn by turn, of calls that take turns."""
+def _ratio(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> float:
+    """The ratio of the best times of two calls that take turns."""
     times = min(_seconds(call, 1) for call in (theirs, theirs, theirs))
     calls = max(1, int(TURN / max(times, 1e-7)))
-    _seconds(ours, 2)
-    ratios = []
-    for turn in range(rounds):
-        if turn % 2:
-            mine, other = _seconds(ours, calls), _seconds(theirs, calls)
-        else:
-            other, mine = _seconds(theirs, calls), _seconds(ours, calls)
-        ratios.append(mine / other)
-    return ratios
+    turns = [(_seconds(ours, calls), _seconds(theirs, calls)) for _ in range(rounds)]
+    mine, other = (min(each) for each in zip(*turns, strict=True))
+    return mine / other
 
 
 def _seconds(call: Callable[[], Any], calls: int) -> float:

@@ -50,7 +50,7 @@ def test_affine_in_index_and_matrix_form_with_shapes():
     parts = {part.of: part for part in parts_of(explained(Affine, {}, {}))}
     told = {of: (*map(text, part.index), text(part.gradient), part.shapes, part.code) for of, part in parts.items()}
     assert told == {
-        "b": ("db[m]", "Σₙ dout[n, m]", "Σ_N dout", "(N, M) → (M,)", "np.sum(dout, axis=0)"),
+        "b": ("db[m]", "Σₙ dout[n, m]", "Σ_N dout", "(N, M) → (M,)", "dout.sum(axis=0)"),
         "x": ("dx[n, d]", "Σₘ dout[n, m] · W[d, m]", "dout @ Wᵀ", "(N, M)·(M, D) → (N, D)", "dout @ W.T"),
         "W": ("dW[d, m]", "Σₙ dout[n, m] · x[n, d]", "xᵀ @ dout", "(D, N)·(N, M) → (D, M)", "x.T @ dout"),
     }
@@ -333,7 +333,7 @@ def test_an_index_that_is_given_without_repeats_leaves_a_line_right_for_such_inp
 
 def test_a_wrong_line_is_told_with_the_line_that_is_right():
     (line,) = (line for line in explained(Affine, {}, {}).backward if line.wrong)
-    assert line.instead == "np.sum(dout, axis=0)"
+    assert line.instead == "dout.sum(axis=0)"
 
 
 class MeanOfSamples:
@@ -438,3 +438,56 @@ def test_what_a_helper_returns_has_the_name_that_forward_gives_it():
 
 def test_what_a_helper_returns_in_a_loop_has_no_name_of_its_own():
     assert "b" not in helper_names(twice, record(twice, np.ones((3, 4)))).values()
+
+
+class OneWay:
+    def forward(self, x):
+        if x.sum() > 0:
+            return x * x
+        return np.exp(x)
+
+
+class Positive:
+    def forward(self, x):
+        y = x[x > 0]
+        return np.sum(y * y)
+
+
+class Rounded:
+    def forward(self, x):
+        return np.round(np.exp(x))
+
+
+def test_a_value_that_decides_how_forward_goes_on_is_named():
+    (reason,) = explained(OneWay, {}, {}).not_explained
+    assert reason.key == "other way"
+    assert str(reason.fields["place"]).startswith("test_derivation.py:")
+
+
+def test_elements_chosen_by_a_condition_are_chosen_once():
+    *_, chosen = explained(Positive, {}, {}).steps
+    assert [part.reason.key for part in chosen.parts] == ["chosen"]
+
+
+def test_of_what_is_flat_nothing_is_said_of_keeping():
+    found = explained(Rounded, {}, {})
+    assert found.keeping == ()
+    assert [reason.key for reason in found.not_explained] == ["stops"]
+
+
+class Spectral:
+    def forward(self, x):
+        s = np.linalg.svd(x, compute_uv=False)
+        return np.sum(s) + np.sum(x * x)
+
+
+def spectral(x):
+    return np.sum(np.linalg.svd(x, compute_uv=False)) + np.sum(x * x)
+
+
+@pytest.mark.parametrize("target", [Spectral, spectral])
+def test_behind_a_step_without_a_rule_the_rest_is_explained(target):
+    found = explained(target, {}, {})
+    assert "svd" in str(found.not_explained[0].fields["event"])
+    assert "x" in {part.of for step in found.steps for part in step.parts}
+    assert found.simplified == ()  # a part of the gradient is not the gradient

@@ -68,6 +68,17 @@ class Silu:
         return x / (1 + np.exp(-x))
 
 
+class Clip:
+    def forward(self, x):
+        return np.clip(x, -1, 2)
+
+
+class Blocks:
+    def forward(self, x):
+        N, D = x.shape
+        return x.reshape(N, D // 2, 2).max(axis=2)
+
+
 class Sigmoid:
     def forward(self, x):
         return 1 / (1 + np.exp(-x))
@@ -93,15 +104,16 @@ def lines_of(layer, *inputs, **init):
         (Pooled, [(3, 4, 5, 6)], {},
          ["dx = np.full(self.x_shape, dout[:, :, np.newaxis, np.newaxis] / (self.x_shape[2] * self.x_shape[3]))"]),
         (Standardised, [(6, 4)], {"gamma": (4,), "beta": (4,)},
-         ["dbeta = np.sum(dout, axis=0)", "dgamma = np.sum(dout * self.z, axis=0)",
+         ["dbeta = dout.sum(axis=0)", "dgamma = (dout * self.z).sum(axis=0)",
           "diff = dout - dbeta / dout.shape[0] - dgamma / dout.shape[0] * self.z",
           "dx = diff * (self.gamma / self.sqrt)"]),
         (Gated, [(3, 4), (3, 4)], {}, ["da = dout * self.gate", "db = -2 * da * self.a * self.b"]),
         (Mixed, [(3, 4, 5)], {"W": (5, 6)}, ["self.dW = np.einsum('nte,ntd->de', dout, self.x, optimize=True)"]),
         (CrossEntropy, [(3, 4), (3, 4)], {},
-         ["dx = minus - np.sum(minus, axis=1, keepdims=True) * self.y",
-          "dt = -dout * (self.diff - np.log(self.total))"]),
-        (Silu, [(3, 4)], {}, ["sigma = 1 / self.sum_", "dx = dout * ((1 - sigma) * self.out + sigma)"]),
+         ["dx = minus - minus.sum(axis=1, keepdims=True) * self.y",
+          "dt = -dout * self.log"]),
+        (Silu, [(3, 4)], {}, ["dx = dout * ((1 - self.sigma) * self.out + self.sigma)"]),
+        (Clip, [(3, 4)], {}, ["dx = dout * self.mask"]),
         (Sigmoid, [(3, 4)], {}, ["dx = dout * (1 - self.out) * self.out"]),
     ],
 )  # fmt: skip
@@ -109,3 +121,27 @@ def test_backward_has_these_lines(layer, inputs, init, lines):
     given = [RNG.normal(size=shape) for shape in inputs]
     found = lines_of(layer, *given, **{name: RNG.normal(size=shape) for name, shape in init.items()})
     assert [line for line in found if line in lines] == lines, found
+
+
+@pytest.mark.parametrize(
+    ("layer", "kept"),
+    [
+        (Clip, ["self.mask = (x >= -1) & (x <= 2)"]),
+        (Blocks, ["self.mask = shaped == out[..., np.newaxis]"]),
+        (Silu, ["self.out = out", "self.sigma = 1 / sum_"]),
+    ],
+)
+def test_forward_makes_a_mask_or_a_quotient_in_place_of_what_backward_would_read(layer, kept):
+    source = derived(layer, {}, [RNG.normal(size=(3, 4))]).source
+    forward = source.partition("def backward")[0]
+    assert [line.strip() for line in forward.splitlines() if "self." in line and "shape = " not in line] == kept
+
+
+class TwoGates:
+    def forward(self, a, b):
+        return np.tanh(a) * np.tanh(b)
+
+
+def test_names_are_numbered_in_the_order_of_forward():
+    source = derived(TwoGates, {}, list(RNG.normal(size=(2, 3, 4)))).source
+    assert source.index("tanh = np.tanh(a)") < source.index("tanh_2 = np.tanh(b)")

@@ -95,7 +95,7 @@ GOLDEN = {
                 dx = np.dot(dout, self.W.T)
                 self.dW = np.dot(self.x.T, dout)
                 # b was broadcast: its gradient is summed over what it was repeated along
-                self.db = np.sum(dout, axis=0)
+                self.db = dout.sum(axis=0)
 
                 return dx
     """,
@@ -126,7 +126,7 @@ GOLDEN = {
 
             def backward(self, dout):
                 # softmax: the output times what dout has above its mean, weighted by the output
-                dx = (dout - np.sum(dout * self.out, axis=-1, keepdims=True)) * self.out
+                dx = (dout - (dout * self.out).sum(axis=-1, keepdims=True)) * self.out
 
                 return dx
     """,

@@ -193,8 +193,8 @@ def test_what_is_kept_takes_the_fewest_bytes():
 
 def test_a_layer_norm_is_written_as_in_the_textbook():
     backward = written(LayerNorm).source
-    assert "dxc = (dxhat - np.mean(dxhat * self.xhat, axis=-1, keepdims=True) * self.xhat) / self.std" in backward
-    assert "dx = dxc - np.mean(dxc, axis=-1, keepdims=True)" in backward
+    assert "dxc = (dxhat - (dxhat * self.xhat).mean(axis=-1, keepdims=True) * self.xhat) / self.std" in backward
+    assert "dx = dxc - dxc.mean(axis=-1, keepdims=True)" in backward
 
 
 class BatchNorm:
@@ -249,10 +249,10 @@ def test_the_slope_of_tanh_is_0_where_what_it_is_multiplied_by_overflows():
 @pytest.mark.parametrize(
     ("layer", "given", "again"),
     [
-        (BatchNorm, {"x": array(4, 3)}, r"var|self\.diff|np\.mean"),
+        (BatchNorm, {"x": array(4, 3)}, r"var|self\.diff|mean"),
         (LargerOfTwo, {"x": array(3, 4)}, "max"),
         (Huber, {"x": array(3, 4)}, "where"),
-        (Clipped, {"x": array(3, 4)}, "where"),
+        (Clipped, {"x": array(3, 4)}, r"np\.where"),
         (ByLength, {"x": array(3, 4)}, "newaxis|0.5"),
     ],
 )

@@ -219,6 +219,61 @@ def test_a_number_that_forward_draws_is_named():
     assert re.fullmatch(r"derived with the number that \S+test_derive_validity\.py:\d+ draws in the example", note)
 
 
+class DroppedOut:
+    def forward(self, x):
+        self.mask = np.random.rand(*x.shape) > 0.5
+        return x * self.mask
+
+
+class Noisy:
+    def forward(self, x):
+        noise = np.random.randn(*x.shape)
+        return np.exp(x) * noise
+
+
+@pytest.mark.parametrize("layer", [DroppedOut, Noisy])
+def test_arrays_that_forward_draws_are_kept_and_need_no_note(layer):
+    found = derived(layer)
+    assert said(found) == []
+    made, (x, dout) = found.layer(), np.random.default_rng(3).normal(size=(2, 3, 4))
+    slope = made.forward(x) / (x if layer is DroppedOut else 1)
+    np.testing.assert_allclose(made.backward(dout), dout * slope, rtol=1e-12)
+
+
+class Positive:
+    def forward(self, x):
+        return 2 * x[x > 0]
+
+
+def test_a_choice_by_values_gives_back_an_array_of_floats():
+    made, x = derived(Positive).layer(), np.array([[1.0, -2.0], [-3.0, 4.0]])
+    assert made.forward(x).tolist() == [2.0, 8.0]
+    assert made.backward(np.array([10.0, 20.0])).tolist() == [[20.0, 0.0], [0.0, 40.0]]
+
+
+class TwoSlopes:
+    def forward(self, x):
+        return np.maximum(0, x) + 0.25 * np.minimum(0, x)
+
+
+def test_where_a_maximum_and_a_minimum_meet_one_of_them_passes_dout_on():
+    made = derived(TwoSlopes).layer()
+    made.forward(np.array([-1.0, 0.0, 1.0]))
+    assert made.backward(np.ones(3)).tolist() == [0.25, 0.25, 1.0]
+
+
+class OneWay:
+    def forward(self, x):
+        if x.sum() > 0:
+            return x * x
+        return np.exp(x)
+
+
+def test_a_condition_on_values_is_named_and_the_other_side_is_not_judged():
+    (note,) = said(derived(OneWay))
+    assert "`x.sum() > 0`" in note
+
+
 class Added:
     def forward(self, a, b):
         return a + b

@@ -72,6 +72,34 @@ class AffineNotSummed(Affine):
         return dout @ self.W.T
 
 
+class TanhOfAffine(Affine):
+    def forward(self, x):
+        self.x = x
+        self.a = np.tanh(x @ self.W + self.b)
+        return self.a
+
+    def backward(self, dout):
+        da = dout * (1 - self.a)  # the gradient before tanh, in the name of that behind it
+        self.dW = self.x.T @ da
+        self.db = da.sum(axis=0)
+        return da @ self.W.T
+
+
+class SigmoidInTwoLines:
+    def forward(self, x):
+        self.y = 1 / (1 + np.exp(-x))
+        return self.y
+
+    def backward(self, dout):
+        dy = dout * self.y
+        return dy * (1 + self.y)
+
+
+def test_a_line_with_a_loose_name_is_judged_by_what_it_computes():
+    assert verdicts(TanhOfAffine(), X[:, :3]) == ["✗ swapped", *["✓ given"] * 3]
+    assert verdicts(SigmoidInTwoLines(), X) == ["✓ on_the_way", "✗ term_sign"]
+
+
 class AffineMean(Affine):
     def backward(self, dout):
         self.dW = self.x.T @ dout / len(dout)

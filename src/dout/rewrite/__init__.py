@@ -5,6 +5,7 @@ __all__ = [
     "identities",
     "masked_writes",
     "node_facts",
+    "patterns",
     "scatter_forms",
     "shared_parts",
     "sigmoid_forms",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Node, same_kind
+from dout.graph import CONSTANT, INPUT, Node, Where, same_kind
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.simplify import COMMUTATIVE
@@ -73,7 +73,16 @@ def _is_number(node: Node) -> bool:
 
 def replaced(node: Node, function: Callable[..., Any], operands: Mapping[str, Any]) -> Node | None:
     """What `function`, plain NumPy too, makes of some operands; None where it is not of the node's shape and dtype."""
-    recorder = AbstractRecorder(node.where)
-    given = {name: recorder.wrap(x) if isinstance(x, Node) else x for name, x in operands.items()}
-    made: Node = function(**given).node
+    made = computed(function, where=node.where, **operands)
     return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else None
+
+
+def computed(function: Callable[..., Any], *operands: Any, where: Where | None = None, **named: Any) -> Node:
+    """The node that `function`, plain NumPy, computes of nodes and numbers."""
+    recorder = AbstractRecorder(where)
+
+    def wrapped(x: Any) -> Any:
+        return recorder.wrap(x) if isinstance(x, Node) else x
+
+    made: Node = function(*map(wrapped, operands), **{name: wrapped(x) for name, x in named.items()}).node
+    return made

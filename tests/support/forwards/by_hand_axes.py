@@ -297,11 +297,11 @@ class DropoutWithMask:
         self.ratio = ratio
 
     def forward(self, x, mask):
-        self.scale = mask / (1 - self.ratio)
-        return x * self.scale
+        self.mask = mask
+        return x * mask / (1 - self.ratio)
 
     def backward(self, dout):
-        return dout * self.scale
+        return dout * self.mask / (1 - self.ratio)
 
 
 class CosineSimilarity:

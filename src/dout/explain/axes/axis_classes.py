@@ -16,6 +16,7 @@ from dout.ops import primitives
 Axis = tuple[Node, int]
 _CHOOSING = primitives("getitem scatter setitem add_at")
 _RUNNING = primitives("cumsum cumprod")
+_OF_SQUARES = primitives("inv solve det")  # of matrices with as many rows as columns
 
 
 class AxisClasses:
@@ -44,6 +45,9 @@ class AxisClasses:
         for node in nodes:
             if node.inputs:
                 _Probe(node, self, names, values).look()
+            if node.primitive in _OF_SQUARES:
+                rows, columns = range(len(node.inputs[0].shape))[-2:]
+                self.agree((node.inputs[0], rows), (node.inputs[0], columns))
         for pair in same:
             self.agree(*pair)
         self._match_parts()

@@ -8,6 +8,8 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from dout.explain.axes.array_forms import array_form, shape_text
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
 from dout.explain.axes.element_rules import reduced_axes
@@ -276,7 +278,8 @@ def _said(key: str) -> Callable[..., Phrase | None]:
 def _chosen(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     key = node.static.get("key")
     each_once = isinstance(key, tuple) and any(isinstance(part, range) for part in key)
-    repeats = len(node.inputs) == 2 and node.inputs[1].shape != () and not each_once
+    is_mask = len(node.inputs) == 2 and node.inputs[1].dtype == np.bool_
+    repeats = len(node.inputs) == 2 and node.inputs[1].shape != () and not each_once and not is_mask
     return Phrase("looked up" if repeats else "chosen", {"name": Symbol(names.get(node.inputs[0], "it"))})
 
 

@@ -84,7 +84,15 @@ class BlameSearch:
     def _next(self, wrong: list[HandedOut], values: PointValues, done: set[Statement]) -> Blame | None:
         """The next line to blame: by the search that tells the most."""
         places = [(s, i) for s in self.statements if s not in done and self._computes(s) for i in range(len(s.results))]
-        searches = (self._layer, self._alone, self._in_pair, self._in_a_turn, self._handed_out, self._named_for_it)
+        searches = (
+            self._layer,
+            self._alone,
+            self._by_itself,
+            self._in_pair,
+            self._in_a_turn,
+            self._handed_out,
+            self._named_for_it,
+        )
         for search in (*searches, self._anyhow, self._at_last):
             for statement, place in places:
                 if (blame := search(statement, place, wrong, values)) is not None:
@@ -116,6 +124,13 @@ class BlameSearch:
         """All that the line reads is right, and once it is right itself, so is what is computed from it."""
         return self._mended(statement, place, wrong, values) if self._settled(statement, values) else None
 
+    def _by_itself(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
+        """The line hands out a wrong gradient by one small change, and what it reads is on the way to a gradient."""
+        handed_out = any(r.gradient is statement.last[place] for r in wrong)
+        read = [self.matcher.match(node, values) for node in self.read(statement) if self.quantities.is_of_dout(node)]
+        on_the_way = all(match is not None and match.kind is not MatchKind.OPPOSITE for match in read)
+        return self._mended(statement, place, wrong, values) if handed_out and on_the_way else None
+
     def _anyhow(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """The same, whatever the line reads."""
         return self._mended(statement, place, wrong, values)
@@ -129,12 +144,14 @@ class BlameSearch:
         affected = [r for r in wrong if self.quantities.leads(r.gradient, node)]
         if not affected or node in self.quantities.seeds.values():
             return None
-        enough = any if self._named(statement, place) else all  # a name is evidence, too
+        named = self._named(statement, place)
         for of, use, instead in self._options(statement, place, values):
             mended = values.changed(instead)
             right = [r for r in affected if self.quantities.is_right(r, mended)]
-            if enough(r in right for r in affected):
-                return Blame(statement, node, of, instead[node], values, mended, tuple(right), use)
+            blame = Blame(statement, node, of, instead[node], values, mended, tuple(right), use)
+            enough = any if of in named else all  # a name is evidence, too
+            if enough(r in right for r in affected) and (of in named or not named or self.explained(blame)):
+                return blame
         return None
 
     def _in_pair(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
@@ -250,7 +267,9 @@ class BlameSearch:
         """What a line may be meant to be: the gradient that it is named for; any, where it is nothing known."""
         node = statement.last[place]
         yield from self._by_name(statement, place, values)
-        if self._named(statement, place) or len(statement.results[place]) > 1 or self.matcher.match(node, values):
+        match = self.matcher.match(node, values)
+        may_be_any = match is None or (match.kind is MatchKind.PRODUCT and self._named(statement, place))
+        if len(statement.results[place]) > 1 or not may_be_any:
             return
         for of, use, numbers in self._any(node):
             yield of, use, {node: numbers}

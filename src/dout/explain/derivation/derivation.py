@@ -32,7 +32,7 @@ from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, FunctionCall, Sy
 from dout.explain.terms.walk import calls_in, length
 from dout.graph import Node, Where, topological
 from dout.ops import primitives
-from dout.trace.model.recorded import LOSSES
+from dout.trace.model.recorded import LOSSES, STEERED
 
 _RESHAPES = primitives("reshape ravel flatten")
 MOST_STEPS = 300  # nobody reads more
@@ -63,6 +63,8 @@ def explained(
         made = AxisSteps(forward)
         letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
         formula = _formula(forward, letters)
+    if any(event.kind in LOSSES for event in forward.trace.events):
+        simplified = ()  # a part of the gradient is not the gradient
     quantities = tuple(_quantities(forward, letters))
     forms = [form for one in simplified for form, _ in one.forms]
     return Explanation(
@@ -86,7 +88,9 @@ def _elementwise(
 ) -> tuple[tuple[DerivationStep, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
     steps = made.steps()  # they say what each gradient is so far
     wanted = [node for node in (*forward.inputs, *forward.learned) if node in forward.gradients.of]
-    simplified, shortest = zip(*map(made.simplified, wanted), strict=True) if wanted else ((), ())
+    if not wanted:
+        return steps, (), ()
+    simplified, shortest = zip(*map(made.simplified, wanted), strict=True)
     found = [one for one in shortest if one is not None]
     return steps, simplified, keepings(forward, found) if len(found) == len(wanted) else read_by_gradients(forward)
 
@@ -118,12 +122,19 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
     for event in forward.trace.events:
         if event.kind in LOSSES:
             yield Phrase("lost", {"event": str(event)})
+    steered = [event.where for event in forward.trace.events if event.kind in STEERED and event.where]
+    for place in dict.fromkeys(_place(where) for where in steered if forward.has_line(where)):
+        yield Phrase("other way", {"place": place})
 
 
 def _phrase(key: str, node: Node, forward: Forward) -> Phrase:
     """What is to be said of a step, with its line."""
-    place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
+    place = _place(node.where) if node.where else forward.trace.target
     return Phrase(key, {"operator": operator_of(node), "place": place, "says": node.primitive.says})
+
+
+def _place(where: Where) -> str:
+    return f"{where.file.rpartition('/')[2]}:{where.line}"
 
 
 def _where(forward: Forward) -> Where | None:

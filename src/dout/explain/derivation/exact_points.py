@@ -34,35 +34,50 @@ class ExactPoints:
     @cached_property
     def floats(self) -> Mapping[Node, Any]:
         """The same in float64, of everything that forward and its gradients compute."""
-        forward = self.forward
-        wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        return self._floats_at(self.given)
+
+    def _floats_at(self, point: Mapping[Node, Any]) -> Mapping[Node, Any]:
         with np.errstate(all="ignore"):
-            return evaluate(wanted, self.given)
+            return evaluate(self._wanted, point)
+
+    @property
+    def _wanted(self) -> list[Node]:
+        forward = self.forward
+        return [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
 
     @cached_property
     def given(self) -> Mapping[Node, Any]:
-        """Generic inputs and upstream gradients; near the recorded run where forward has no value elsewhere: log."""
+        """Generic inputs and upstream gradients; near the recorded run where forward fails elsewhere: a log."""
         generator = np.random.default_rng(3)
         forward = self.forward
         recorded: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
         free = [n for n in forward.inputs if np.dtype(n.dtype).kind == "f" or isinstance(n.dtype, type)]
         anywhere = {node: generator.normal(size=node.shape)[()] * SPREAD for node in free}
         seeds = {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}
-        with np.errstate(all="ignore"):
-            outputs = evaluate(forward.outputs, {**recorded, **anywhere})
-            if not all(np.all(np.isfinite(outputs[node])) for node in forward.outputs):
-                anywhere = {n: recorded[n] * generator.uniform(0.9, 1.1, n.shape)[()] for n in free}
-        return {**recorded, **anywhere, **seeds}
+        point = {**recorded, **anywhere, **seeds}
+        for share in (0.1, 0.001):
+            if self._is_as_recorded(point):
+                break
+            near = {n: recorded[n] * generator.uniform(1 - share, 1 + share, n.shape)[()] for n in free}
+            point = {**recorded, **near, **seeds}
+        return point
+
+    def _is_as_recorded(self, point: Mapping[Node, Any]) -> bool:
+        """Whether a point gives finite outputs, and arrays of the recorded shapes: a mask may choose fewer elements."""
+        try:
+            values = self._floats_at(point)
+        except (ValueError, IndexError):
+            return False
+        is_finite = all(np.all(np.isfinite(values[node])) for node in self.forward.outputs)
+        return is_finite and all(np.shape(values[node]) == node.shape for node in self.forward.nodes if node in values)
 
     @cached_property
     def balls(self) -> Mapping[Node, Any]:
         """All values and gradients in exact arithmetic; those of a large run as float64 has them."""
-        forward = self.forward
-        wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
         if self.is_large:
             return self.floats
-        found = Balls({**self.given, **constants_meant(topological(wanted, known=self.given))})
-        found.compute(topological(wanted, known=found.values))
+        found = Balls({**self.given, **constants_meant(topological(self._wanted, known=self.given))})
+        found.compute(topological(self._wanted, known=found.values))
         return found.values
 
     @cached_property

@@ -16,13 +16,14 @@ import numpy as np
 from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.source import items_unpacked, shapes_for
 from dout.adapt.target import Target, copies, placed
-from dout.errors import TargetError, UnsupportedError
+from dout.errors import EscapeError, TargetError, UnsupportedError
 from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
 from dout.explain.derivation.forward_names import value_names
 from dout.explain.derivation.helper_names import helper_names
 from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, distinct_lengths, known_lengths, length_nodes
+from dout.explain.derivation.partial_tracer import PartialTracer
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
@@ -30,8 +31,9 @@ from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.squares import with_squares
 from dout.run import deep_copy
 from dout.trace.model.recorded import LayerCall
-from dout.trace.record.record import record
+from dout.trace.record.record import record_by
 from dout.trace.record.trace import Trace
+from dout.trace.tracer.tracer import Tracer
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,13 +243,21 @@ def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str
 
 
 def _recorded(target: Target, found: Example) -> Trace:
+    """The recording; where a step has no rule, one in which the gradient ends there."""
+    try:
+        return _recorded_by(Tracer(), target, found)
+    except (UnsupportedError, EscapeError):
+        return _recorded_by(PartialTracer(), target, found)
+
+
+def _recorded_by(tracer: Tracer, target: Target, found: Example) -> Trace:
     layer, given = as_found(target, found)
     if layer is not target.named:
-        return record(Target(layer).fresh(found.init), *map(deep_copy, given))
+        return record_by(tracer, Target(layer).fresh(found.init), tuple(map(deep_copy, given)), {})
     ordered, keywords = target.arguments(copies(found.inputs))
     if target.forward_name and not target.has_both:
         target = _alone(target)  # as a layer: its numbers and arrays are then inputs of the recording
-    return record(target.fresh(found.init), *ordered, **keywords)
+    return record_by(tracer, target.fresh(found.init), tuple(ordered), keywords)
 
 
 def _with_lengths(

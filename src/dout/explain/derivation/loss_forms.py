@@ -22,7 +22,8 @@ from dout.explain.terms.terms import FunctionCall, Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, evaluate
 from dout.judge.judged_run import STABILISER
 from dout.ops import PRIMITIVES, primitives
-from dout.rewrite.node_facts import applied, constant
+from dout.rewrite.node_facts import applied
+from dout.rewrite.patterns import computed
 
 MOST_VALUES = 12  # of forward, that a formula may be made of
 ONE_HOT = "onehot"  # of labels: rows of zeros and a one
@@ -119,12 +120,12 @@ class LossForms:
         if not np.all(np.isfinite(wanted)) or not np.any(wanted):
             return
         for form, negative in itertools.product(_FORMS, (False, True)):
-            for chosen in itertools.permutations(values, form.count):
+            for chosen in itertools.permutations(values, form.__code__.co_argcount):
                 with np.errstate(all="ignore"):
-                    made = form.compute(*(numbers[n] for n in chosen)) * point.given[seed]
+                    made = form(*(numbers[n] for n in chosen)) * point.given[seed]
                 ratio = _ratio(wanted, made)
                 for sizes in self._sizes if ratio and (ratio < 0) == negative else ():
-                    node = self._scaled(form.build(*chosen), seed, ratio, sizes, point)
+                    node = self._scaled(computed(form, *chosen), seed, ratio, sizes, point)
                     if node is not None:
                         yield node, {**{n: values[n] for n in chosen}, **self._letters}
 
@@ -158,13 +159,7 @@ class LossForms:
         simple = Fraction(number).limit_denominator(4)
         if not simple or simple.numerator not in (1, -1, 2, -2) or abs(number - simple) > NEAR * abs(number):
             return None
-        made = seed
-        if abs(simple.numerator) != 1:
-            made = _of("multiply", constant(abs(simple.numerator)), made)
-        for size in (*([constant(simple.denominator)] if simple.denominator != 1 else []), *sizes):
-            made = _of("divide", made, size)
-        made = _of("multiply", made, shape)
-        return _of("negative", made) if simple < 0 else made
+        return computed(_times(simple), shape, seed, *sizes)
 
     # --- points -------------------------------------------------------------------------------------------------------
 
@@ -235,30 +230,25 @@ def _ratio(wanted: Any, made: Any) -> float:
     return float(ratios[0]) if np.all(np.abs(ratios - ratios[0]) <= NEAR * abs(ratios[0])) else 0.0
 
 
+def _times(simple: Fraction) -> Callable[..., Any]:
+    """The formula of a form times the upstream gradient and a simple number, divided by lengths."""
+
+    def scaled(shape: Any, seed: Any, *sizes: Any) -> Any:
+        made = seed if abs(simple.numerator) == 1 else abs(simple.numerator) * seed
+        for size in (*([simple.denominator] if simple.denominator != 1 else []), *sizes):
+            made = made / size
+        return -(made * shape) if simple < 0 else made * shape
+
+    return scaled
+
+
 def _length() -> Node:
     return Node(INPUT, (), {}, (), int)
 
 
-@dataclass(frozen=True)
-class _Form:
-    """A formula of a few values: how its numbers are computed, and how its node is built."""
-
-    count: int
-    compute: Callable[..., Any]
-    build: Callable[..., Node]
-
-
-def _of(name: str, *inputs: Node) -> Node:
-    return applied(PRIMITIVES[name], inputs, {})
-
-
-_FORMS = (
-    _Form(1, lambda a: a, lambda a: a),
-    _Form(2, lambda a, b: a - b, lambda a, b: _of("subtract", a, b)),
-    _Form(2, lambda a, b: a / b, lambda a, b: _of("divide", a, b)),
-    _Form(
-        2,
-        lambda a, b: (a - b) / (a * (1 - a)),
-        lambda a, b: _of("divide", _of("subtract", a, b), _of("multiply", a, _of("subtract", constant(1), a))),
-    ),
+_FORMS: tuple[Callable[..., Any], ...] = (
+    lambda a: a,
+    lambda a, b: a - b,
+    lambda a, b: a / b,
+    lambda a, b: (a - b) / (a * (1 - a)),
 )

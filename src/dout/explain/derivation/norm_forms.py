@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,8 @@ from dout.explain.derivation.forward_graph import Forward
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Symbol, Term
 from dout.graph import Node, evaluate
-from dout.ops import PRIMITIVES, primitives
-from dout.rewrite.node_facts import applied
+from dout.ops import primitives
+from dout.rewrite.patterns import computed
 
 SHORT = 8  # symbols of a scale without a name
 NEAR = 1e-9
@@ -57,43 +59,32 @@ class NormForms:
                 continue
             name = "dout" if normal in forward.outputs else f"d{forward.names[normal]}"
             names = {**called, normal: Symbol(forward.names[normal]), scale: word, gradient: Symbol(name)}
-            yield _share(gradient, normal, _along(axes)), names
+            along = {"axis": axes[0] if len(axes) == 1 else axes, "keepdims": True}
             for form in _FORMS:
-                yield _of("divide", form(gradient, normal, _along(axes)), scale), names
+                yield computed(partial(form, along=along), gradient, normal, scale), names
 
 
-def _of(name: str, *inputs: Node) -> Node:
-    return applied(PRIMITIVES[name], inputs, {})
+Along = Mapping[str, Any]  # the axes of a row, which stay as axes of length 1
 
 
-def _along(axes: tuple[int, ...]) -> Callable[[str, Node], Node]:
-    """A reduction along axes, which stay as axes of length 1."""
-    static = {"axis": axes[0] if len(axes) == 1 else axes, "keepdims": True}
-    return lambda name, node: applied(PRIMITIVES[name], [node], static)
+def _share(d: Any, n: Any, s: Any, along: Along) -> Any:
+    """Of shares, which add up to 1, of exponentials."""
+    return n * (d - np.sum(d * n, **along))
 
 
-Along = Callable[[str, Node], Node]
+def _standard(d: Any, n: Any, s: Any, along: Along) -> Any:
+    """Of rows whose mean is 0 and whose variance is 1."""
+    return (d - np.mean(d, **along) - n * np.mean(d * n, **along)) / s
 
 
-def _share(d: Node, n: Node, along: Along) -> Node:
-    """Of shares, which add up to 1, of exponentials: n · (d − Σ d · n)."""
-    return _of("multiply", n, _of("subtract", d, along("sum", _of("multiply", d, n))))
+def _unit(d: Any, n: Any, s: Any, along: Along) -> Any:
+    """Of rows of length 1."""
+    return (d - n * np.sum(d * n, **along)) / s
 
 
-def _unit(d: Node, n: Node, along: Along) -> Node:
-    """Of rows of length 1: d − n · Σ d · n."""
-    return _of("subtract", d, _of("multiply", n, along("sum", _of("multiply", d, n))))
+def _root_mean_square(d: Any, n: Any, s: Any, along: Along) -> Any:
+    """Of rows whose mean square is 1."""
+    return (d - n * np.mean(d * n, **along)) / s
 
 
-def _root_mean_square(d: Node, n: Node, along: Along) -> Node:
-    """Of rows whose mean square is 1: d − n · mean(d · n)."""
-    return _of("subtract", d, _of("multiply", n, along("mean", _of("multiply", d, n))))
-
-
-def _standard(d: Node, n: Node, along: Along) -> Node:
-    """Of rows whose mean is 0 and whose variance is 1: d − mean(d) − n · mean(d · n)."""
-    centred = _of("subtract", d, along("mean", d))
-    return _of("subtract", centred, _of("multiply", n, along("mean", _of("multiply", d, n))))
-
-
-_FORMS = (_standard, _unit, _root_mean_square)
+_FORMS = (_share, _standard, _unit, _root_mean_square)

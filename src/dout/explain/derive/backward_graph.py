@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -82,7 +83,8 @@ def backward_graph(
     known = {f"known {i}": node for i, node in enumerate(graph.nodes) if node.primitive in _KNOWN}
     if stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
-    graph = rebuild(graph, _easier)
+    beside = _beside_maximum(graph)
+    graph = rebuild(graph, lambda node, new: _easier(node, new, node in beside))
     outputs = tuple(graph.outputs.values())
     seeds: dict[Node, Node] = {}
     for output in outputs:
@@ -120,26 +122,38 @@ def _acts_on_each(root: Node) -> bool:
     return all(node.primitive in (INPUT, CONSTANT) or is_elementwise(node) for node in topological([root]))
 
 
+def _beside_maximum(graph: Graph) -> set[Node]:
+    """The minima beside a maximum: max(x, 0) + a * min(x, 0). Where x is 0, one of the two has to pass dout on."""
+    limits = {node: set(topological([node])) for node in graph.nodes if node.primitive in _LIMITS}
+    return {
+        node
+        for node, before in limits.items()
+        for other, others in limits.items()
+        if node.primitive is _MINIMUM and other.primitive is not _MINIMUM and node not in others and other not in before
+    }
+
+
+_MINIMUM = PRIMITIVES["minimum"]
 _LIMITS = by_primitive({"maximum": PRIMITIVES["greater"], "minimum": PRIMITIVES["less"]})
 
 
-def _easier(node: Node, new: Mapping[Node, Node]) -> Node:
+def _easier(node: Node, new: Mapping[Node, Node], is_beside_maximum: bool) -> Node:
     """A step in the form of which the derivative is simpler."""
-    return _as_switch(with_squares(renewed(node, new)))
+    made = with_squares(renewed(node, new))
+    return _as_switch(made, is_beside_maximum) if made.primitive in _LIMITS and made.shape else made
 
 
-def _as_switch(node: Node) -> Node:
+def _as_switch(node: Node, is_beside_maximum: bool) -> Node:
     """A maximum as a switch; that with a number the result itself tells: of `h = max(u, 0)` it is h > 0."""
-    test = _LIMITS.get(node.primitive)
-    if test is None or not node.shape:
-        return node
     number = next((i for i in node.inputs if i.primitive is CONSTANT), None)
-    if number is None:  # of two equal ones, the second gets the gradient
-        on = Node(test, node.inputs, {}, node.shape, np.dtype(bool), node.where)
-        return Node(PRIMITIVES["where"], (on, *node.inputs), {}, node.shape, node.dtype, node.where)
-    other = next(i for i in node.inputs if i is not number)
-    on = Node(test, (node, number), {}, node.shape, np.dtype(bool), node.where)
-    return Node(PRIMITIVES["where"], (on, other, number), {}, node.shape, node.dtype, node.where)
+    sides = node.inputs  # of two equal ones, the second gets the gradient
+    tested, test = sides, _LIMITS[node.primitive]
+    if number is not None:
+        sides = (next(i for i in node.inputs if i is not number), number)
+        tested = (sides[0], number) if is_beside_maximum else (node, number)
+        test = PRIMITIVES["less_equal"] if is_beside_maximum else test
+    on = Node(test, tested, {}, node.shape, np.dtype(bool), node.where)
+    return Node(PRIMITIVES["where"], (on, *sides), {}, node.shape, node.dtype, node.where)
 
 
 # --- several sizes ----------------------------------------------------------------------------------------------------
@@ -289,9 +303,7 @@ class EqualValues:
     def _extreme(self) -> list[dict[Node, Any]]:
         graph = self.twins.graphs[0]
         nodes = topological([*graph.nodes, *graph.run.graph.nodes])
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return [_computed(nodes, dict(point)) for point in extreme(graph)]
+        return list(_computed_at(nodes, extreme(graph)))
 
     def holds_far_out(self, member: Node, node: Node) -> bool:
         """Whether a value of forward is finite where the inputs are large, and still that of a node in stable form."""
@@ -301,15 +313,7 @@ class EqualValues:
     def __post_init__(self) -> None:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
-            found = []
-            for point in (*points(graph), tied(graph), met(graph)):
-                with warnings.catch_warnings(), np.errstate(all="ignore"):
-                    warnings.simplefilter("ignore")
-                    try:
-                        found.append(_computed(nodes, dict(point)))
-                    except (ValueError, IndexError, TypeError):
-                        continue  # a mask that chooses another number of elements
-            self._values.append(found)
+            self._values.append(list(_computed_at(nodes, (*points(graph), tied(graph), met(graph)))))
 
     def of(self, node: Node) -> list[Any]:
         """The values of a node of the first recording, at all points and sizes."""
@@ -338,9 +342,15 @@ class EqualValues:
         return all(_alike(a, b) for a, b in zip(mine, theirs, strict=True)) and any(_varies(a) for a in mine)
 
 
-def _computed(nodes: Sequence[Node], values: Point) -> Point:
-    compute([node for node in nodes if node not in values], values, PLAIN)
-    return values
+def _computed_at(nodes: Sequence[Node], given: Iterable[Point]) -> Iterator[Point]:
+    """All values at points; not at those where a mask chooses another number of elements."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for point in given:
+            values = dict(point)
+            with suppress(ValueError, IndexError, TypeError):
+                compute([node for node in nodes if node not in values], values, PLAIN)
+                yield values
 
 
 def _alike(a: Any, b: Any) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
-from dout.explain.derive.memory_text import MEMORY, repeated
-from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.spelling.array_owners import ArrayOwners
 from dout.explain.spelling.factor_groups import grouped, is_masked, literal, ordered, whole
+from dout.explain.spelling.memory_text import MEMORY, repeated
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.spelling.spare_names import word_for
 from dout.explain.spelling.written_text import (
     ADDED,
@@ -42,12 +42,13 @@ _PLAIN = primitives("negative transpose reshape broadcast_to less less_equal gre
 class BackwardText:
     """Writes gradients as statements.
 
-    `leaves` are values at hand, as text; `same` gives for each node the first one of the same value; `named` the name
-    that a value would be given; `inputs_of` has of each node what it is computed from.
+    `leaves` are values at hand, as text, and `arrays` those of them that are arrays, by their text; `same` gives for
+    each node the first one of the same value; `named` the name that a value would be given.
     """
 
     twins: Twins
     leaves: dict[Node, str]
+    arrays: Mapping[str, Node]
     same: Callable[[Node], Node]
     named: Callable[[Node], str | None]
     sizes: SizeWords
@@ -86,6 +87,12 @@ class BackwardText:
         if self.dtype_of is not None and (found := self.dtype_of(dtype)) is not None:
             return found
         return f"np.{np.dtype(dtype).name}"
+
+    def like(self, node: Node) -> str | None:
+        """An array at hand of a node's shape and dtype."""
+        shapes, dtype = self.shapes(node), np.dtype(node.dtype)
+        pairs = self.arrays.items()
+        return next((text for text, one in pairs if self.shapes(one) == shapes and np.dtype(one.dtype) == dtype), None)
 
     def special(self, name: str) -> str:
         """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""

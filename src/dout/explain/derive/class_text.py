@@ -15,7 +15,7 @@ import numpy as np
 from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.derive.verification import Make
-from dout.explain.spelling.written_text import wrapped
+from dout.explain.spelling.written_text import indented, wrapped
 
 _NUMBER = count(1)
 _UNIT = "    "
@@ -32,7 +32,7 @@ class ClassText:
         """The class: that of the user with its forward and backward replaced, or a new one for a function."""
         forward, backward = _spaced(self._forward()), self._backward()
         if self.subject.target.is_function:
-            return "\n".join([f"class {self.subject.name}:", *_indented(forward), "", *_indented(backward)]) + "\n"
+            return "\n".join([f"class {self.subject.name}:", *indented(forward), "", *indented(backward)]) + "\n"
         lines, tree = self._own()
         edits: list[tuple[int, int, list[str]]] = []
         methods = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef)}
@@ -40,13 +40,13 @@ class ClassText:
         unit = " " * tree.body[0].col_offset
         if ahead in methods:
             start, end = _span(methods[ahead])
-            new = _indented([*_decorators(lines, methods[ahead]), *forward], unit)
+            new = indented([*_decorators(lines, methods[ahead]), *forward], unit)
         else:  # inherited: below what the class has, or in the place of `pass`
             self._refuse_elsewhere()
             only = tree.body[0]
             start, end = (only.lineno, only.lineno) if isinstance(only, ast.Pass) else (len(lines) + 1, len(lines))
-            new = [*([""] if end < start else []), *_indented(forward, unit)]
-        backward = _indented([_with_unit(line, unit) for line in backward], unit)
+            new = [*([""] if end < start else []), *indented(forward, unit)]
+        backward = indented([_with_unit(line, unit) for line in backward], unit)
         if behind in methods:
             edits.append((*_span(methods[behind]), backward))
         else:
@@ -127,10 +127,6 @@ def _span(definition: ast.FunctionDef) -> tuple[int, int]:
 
 def _decorators(lines: list[str], definition: ast.FunctionDef) -> list[str]:
     return [textwrap.dedent(line) for line in lines[_span(definition)[0] - 1 : definition.lineno - 1]]
-
-
-def _indented(lines: list[str], unit: str = _UNIT) -> list[str]:
-    return [f"{unit}{line}" if line else "" for line in lines]
 
 
 def _with_unit(line: str, unit: str) -> str:

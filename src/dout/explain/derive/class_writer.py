@@ -197,9 +197,9 @@ def _made(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequ
 def _flat(run: ForwardRun) -> Phrase:
     """The reason why nothing has a gradient: the last step without one, and its line."""
     stops = [n for n in run.graph.nodes if n.inputs and n.primitive.backward is None]
-    where = next((n for n in reversed(stops)), None)
-    says = "" if where is None else where.primitive.says
-    return Phrase("flat", {"where": str(where.where or "") if where else "", "says": says})
+    if not stops:
+        return Phrase("no path", {})
+    return Phrase("flat", {"where": str(stops[-1].where or run.subject.name), "says": stops[-1].primitive.says})
 
 
 def _by_name(inputs: Any) -> dict[str, Any]:

@@ -14,12 +14,13 @@ import numpy as np
 from dout.explain.derive.backward_graph import Twins
 from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
-from dout.explain.derive.forward_source import ForwardSource, SourcePlace, digest
+from dout.explain.derive.forward_source import ForwardSource, MadeValue, SourcePlace
+from dout.explain.derive.forward_watch import digest
 from dout.explain.derive.kept_choice import KeptChoice
 from dout.explain.derive.kept_values import kept
-from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.softmax_text import WrittenLine
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.run import attributes_of
@@ -58,8 +59,11 @@ class _Drafting(KeptChoice):
         chosen = kept(read, recipe, self._cost, self._again)
         if chosen is None:
             raise UnspelledError("derive nowhere", where=self._nowhere(read))
-        keeps = self._named_places([n for n in chosen if self._at_hand(n) is None])
-        text = self._text(keeps, chosen)
+        keeps = [n for n in chosen if self._at_hand(n) is None]
+        reads = {n: self._read_by(n) for n in keeps if self.place(n) is None}
+        lifted = [n for read in reads.values() for n, place in read.items() if place.expression is not None]
+        named = {node: name for name, _, node in self._named_places(list(dict.fromkeys((*keeps, *lifted))))}
+        text = self._text({node: f"self.{name}" for node, name in named.items() if node in keeps}, chosen)
         lines = self._backward_lines(text, wanted)
         body = "\n".join(lines)
         extra = {
@@ -68,8 +72,25 @@ class _Drafting(KeptChoice):
             for what in ("shape", "dtype")
             if f"self.{name}_{what}" in body
         }
-        forward = self.source.keeping([(attribute, place) for attribute, place, _ in keeps], extra)
+        placed = [(named[n], place) for n in named if n in keeps and (place := self.place(n)) is not None]
+        made = [self._made(named[n], n, read, named) for n, read in reads.items()]
+        forward = self.source.keeping(placed, extra, made)
         return BackwardDraft(self.source, forward, lines, tuple(map(self._in_container, wanted)))
+
+    def _made(self, name: str, node: Node, read: Mapping[Node, SourcePlace], named: Mapping[Node, str]) -> MadeValue:
+        """A value that forward makes, written in its local names."""
+        places = {n: (f"self.{p.name}" if p.attribute else p.name or named[n], p) for n, p in read.items()}
+        text = self._text({n: local for n, (local, _) in places.items()}, [*self._at_hand_in(node)])
+        text.count([node])
+        return MadeValue(name, str(text.text(node, root=True)), tuple(places.values()))
+
+    def _at_hand_in(self, node: Node) -> Iterator[Node]:
+        """What a value is computed from and the layer holds."""
+        for one in map(self.same, node.inputs):
+            if self._at_hand(one) is not None:
+                yield one
+            elif self.place(one) is None:
+                yield from self._at_hand_in(one)
 
     def _nowhere(self, read: Sequence[Node]) -> str:
         """The line of a value that the gradients read, and that no line of forward has by itself."""
@@ -79,17 +100,17 @@ class _Drafting(KeptChoice):
 
     # --- the text -----------------------------------------------------------------------------------------------------
 
-    def _text(self, keeps: Sequence[tuple[str, SourcePlace, Node]], chosen: Sequence[Node]) -> BackwardText:
+    def _text(self, keeps: Mapping[Node, str], chosen: Sequence[Node]) -> BackwardText:
         names = self._real_douts()
-        leaves = dict(zip(self.graph.douts, names, strict=True))
-        leaves |= {node: f"self.{name}" for name, _, node in keeps}
-        shapes: dict[str, Shapes] = {text: self._shapes(node) for node, text in leaves.items() if node.shape}
+        leaves = {**dict(zip(self.graph.douts, names, strict=True)), **keeps}
+        arrays = {text: node for node, text in leaves.items() if node.shape}
         for node in chosen:
             if (text := self._at_hand(node)) and "{" not in text:
                 leaves[node] = text
         for node, path in self.run.held.items():
             if node.shape and path not in self.run.written:
-                shapes.setdefault(path, self._shapes(node))
+                arrays.setdefault(path, node)
+        shapes = {text: self._shapes(node) for text, node in arrays.items()}
         sizes = SizeWords(shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary())
         for node in chosen:
             text = self._at_hand(node)
@@ -99,7 +120,7 @@ class _Drafting(KeptChoice):
         written = [n.static.get("axis") for n in self.run.graph.nodes]
         products = any(n.primitive in primitives("dot") for n in self.run.graph.nodes)
         return BackwardText(
-            self.twins, leaves, self.same, self._gradient_name, sizes, frozenset(self.graph.douts), set(names),
+            self.twins, leaves, arrays, self.same, self._gradient_name, sizes, frozenset(self.graph.douts), set(names),
             last_axis=any(isinstance(a, int) and a < 0 for a in written),
             globals_=self.source.function.__globals__, dtype_of=self._argument_dtype, dot=products,
         )  # fmt: skip
@@ -284,11 +305,12 @@ class _Drafting(KeptChoice):
         if len(text.lines) != 1 or len(self.graph.wanted) != 1 or len(self.graph.outputs) != 1:
             return None
         forward = [n for n in self.run.graph.nodes if n.primitive is not CONSTANT]
-        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or len(self.run.arguments) != 1:
+        given = [n for n in forward if n.primitive is INPUT]
+        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or given != [*self.run.arguments]:
             return None
         (x,), (name,) = self.run.arguments, self.run.arguments.values()
         plain = BackwardText(
-            self.twins, {x: name}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"},
+            self.twins, {x: name}, {}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"},
             globals_=text.globals_,
         )  # fmt: skip
         plain.count(list(self.run.graph.outputs.values()))

@@ -328,8 +328,7 @@ def with_longer(subject: ForwardSubject, axes: Sequence[Axis]) -> ForwardSubject
 
 
 def _lengths(subject: ForwardSubject) -> set[int]:
-    items = [*subject.inputs.values(), *subject.init.values()]
-    return set(itertools.chain.from_iterable(map(_lengths_in, items)))
+    return _lengths_in([*subject.inputs.values(), *subject.init.values()])
 
 
 def _lengths_in(item: Any) -> set[int]:
@@ -344,8 +343,7 @@ def _lengths_in(item: Any) -> set[int]:
 
 def _lengths_held(layer: Any) -> set[int]:
     items = [place.item for place in places(layer)]
-    whole = {item for item in items if type(item) is int}
-    return whole | set(itertools.chain.from_iterable(_lengths_in(item) for item in items))
+    return _lengths_in(items) | {item for item in items if type(item) is int}
 
 
 def _with(

@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from dout.explain.derive.forward_watch import Watch, digest, watching
 from dout.run import filled_cells, quiet
 
-_HERE, _VALUE = "__dout_here__", "__dout_value__"
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
-_EXPRESSIONS = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Subscript, ast.IfExp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +26,15 @@ class SourcePlace:
     line: int = 0
     expression: ast.expr | None = None
     attribute: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class MadeValue:
+    """A value that forward keeps and does not compute by itself: its expression, and what that reads by local names."""
+
+    attribute: str
+    text: str
+    reads: tuple[tuple[str, SourcePlace], ...]
 
 
 class ForwardSource:
@@ -70,18 +76,13 @@ class ForwardSource:
     def watched(self, run: Callable[[Callable[..., Any]], Any], seed: int) -> Watch:
         """Run the function once, as `run` calls it, from a random state, and watch its values."""
         watch = Watch()
-        tree = ast.parse(self.text)
-        definition = tree.body[0]
-        assert isinstance(definition, ast.FunctionDef)
-        definition.decorator_list = []
-        definition = _Mangled(self._class_name).visit(_Watching().visit(definition))
+        definition = watching(self.text, self._class_name)
         cells = dict(filled_cells(self.function))
         outer = ast.parse(f"def __dout_outer__({', '.join(cells)}):\n    pass").body[0]
         assert isinstance(outer, ast.FunctionDef)
         outer.body = [definition, ast.Return(ast.Name(definition.name, ast.Load()))]
         module = ast.fix_missing_locations(ast.Module([outer], []))
-        hooks = {_HERE: watch.here, _VALUE: watch.value}
-        space = {**self.function.__globals__, **hooks}
+        space = {**self.function.__globals__, **watch.hooks}
         exec(compile(module, "<watched>", "exec"), space)
         function = space["__dout_outer__"](**{name: cell.cell_contents for name, cell in cells.items()})
         function.__defaults__ = self.function.__defaults__
@@ -115,21 +116,28 @@ class ForwardSource:
 
     # --- the text with more lines -------------------------------------------------------------------------------------
 
-    def keeping(self, kept: Sequence[tuple[str, SourcePlace]], extra: Mapping[str, str]) -> list[str]:
+    def keeping(
+        self, kept: Sequence[tuple[str, SourcePlace]], extra: Mapping[str, str], made: Sequence[MadeValue] = ()
+    ) -> list[str]:
         """The lines of the function, indented for a class, with `self.name = …` after what makes each value.
 
-        `extra` are attributes with the expression that they keep from the start: shapes.
+        `extra` are attributes with the expression that they keep from the start: shapes. Values that are `made` for
+        backward's sake come after all that they read.
         """
         edits = _Edits(self)
         for attribute, text in extra.items():
             edits.at_start.append(f"self.{attribute} = {text}")
         for attribute, place in kept:
             if place.expression is not None:
-                edits.lift(place.expression, attribute)
-            elif not place.attribute and place.line == 0:
-                edits.at_start.append(f"self.{attribute} = {place.name}")
+                edits.lifted[place.expression] = attribute
+                edits.kept.add(attribute)
             elif not place.attribute:
-                edits.after.setdefault(place.line, []).append(f"self.{attribute} = {place.name}")
+                edits.keep(attribute, place.name, [place])
+        for one in made:
+            for name, place in one.reads:
+                if place.expression is not None:
+                    edits.lifted.setdefault(place.expression, name)
+            edits.keep(one.attribute, one.text, [place for _, place in one.reads])
         return edits.applied()
 
 
@@ -153,111 +161,6 @@ def one_statement_a_line(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Watch:
-    """What was seen while a function ran: bits of values, by name after each line, and by expression."""
-
-    def __init__(self) -> None:
-        self.names: dict[tuple[int, str], list[tuple[Any, Any]]] = {}
-        self.expressions: dict[tuple[int, ...], list[tuple[Any, Any]]] = {}
-        self.runs: dict[int, int] = {}
-
-    def here(self, line: int, names: Mapping[str, Any]) -> None:
-        """Note all local values after a line."""
-        self.runs[line] = self.runs.get(line, 0) + 1
-        for name, value in names.items():
-            if (found := digest(value)) is not None:
-                self.names.setdefault((line, name), []).append((found, value))
-
-    def value(self, place: tuple[int, ...], value: Any) -> Any:
-        """Note the value of an expression, and give it back."""
-        if (found := digest(value)) is not None:
-            self.expressions.setdefault(place, []).append((found, value))
-        return value
-
-
-def digest(value: Any) -> Any:
-    """The bits of an array or number; None of anything else."""
-    if isinstance(value, np.ndarray | np.generic):
-        return (value.shape, value.dtype.str, np.asarray(value).tobytes()) if value.dtype.kind in "biuf" else None
-    return (type(value).__name__, repr(value)) if type(value) in (bool, int, float) else None
-
-
-class _Watching(ast.NodeTransformer):
-    """Adds a hook after each statement and around each expression."""
-
-    def __init__(self) -> None:
-        self.depth = 0
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
-        if self.depth:
-            return node
-        self.depth += 1
-        body = [part for statement in node.body for part in self._visited(statement)]
-        node.body = [_hook(0), *body]
-        return node
-
-    def visit(self, node: ast.AST) -> Any:
-        """Leave alone what may run many times, or not at all."""
-        many = ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
-        return node if isinstance(node, many) else super().visit(node)
-
-    def _visited(self, statement: ast.stmt) -> list[ast.stmt]:
-        last = statement.end_lineno or statement.lineno
-        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            return [statement]
-        for name in ("body", "orelse", "finalbody"):
-            if isinstance(getattr(statement, name, None), list):
-                inner = [part for one in getattr(statement, name) for part in self._visited(one)]
-                setattr(statement, name, inner)
-        for handler in getattr(statement, "handlers", []):
-            handler.body = [part for one in handler.body for part in self._visited(one)]
-        for name, value in ast.iter_fields(statement):
-            if isinstance(value, ast.expr) and name != "target":
-                setattr(statement, name, self.visit(value))
-        ends = isinstance(statement, ast.Return | ast.Raise | ast.Break | ast.Continue)
-        return [statement] if ends else [statement, _hook(last)]
-
-    def generic_visit(self, node: ast.AST) -> Any:
-        """Wrap an expression that is read."""
-        place = tuple(getattr(node, key, 0) for key in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
-        node = super().generic_visit(node)
-        if isinstance(node, _EXPRESSIONS) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super":
-                return node
-            where = ast.Tuple([ast.Constant(n) for n in place], ast.Load())
-            return ast.Call(ast.Name(_VALUE, ast.Load()), [where, node], [])
-        return node
-
-
-class _Mangled(ast.NodeTransformer):
-    """Gives private names, `__x`, the form that they have inside their class."""
-
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
-
-    def mangled(self, name: str) -> str:
-        """The name, as Python compiles it there."""
-        is_private = name.startswith("__") and not name.endswith("__")
-        return f"_{self.owner}{name}" if is_private and self.owner else name
-
-    def visit_Attribute(self, node: ast.Attribute) -> Any:
-        node.attr = self.mangled(node.attr)
-        return self.generic_visit(node)
-
-    def visit_Name(self, node: ast.Name) -> Any:
-        node.id = self.mangled(node.id)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> Any:
-        node.arg = self.mangled(node.arg)
-        return self.generic_visit(node)
-
-
-def _hook(line: int) -> ast.stmt:
-    inside = ast.Call(ast.Name("locals", ast.Load()), [], [])
-    return ast.Expr(ast.Call(ast.Name(_HERE, ast.Load()), [ast.Constant(line), inside], []))
-
-
 def _always_evaluated(statement: ast.stmt) -> Iterator[ast.expr]:
     """The expressions in a statement that are evaluated whenever it runs, outermost first."""
     waiting = [value for name, value in ast.iter_fields(statement) if isinstance(value, ast.expr) and name == "value"]
@@ -278,12 +181,23 @@ class _Edits:
     def __init__(self, source: ForwardSource) -> None:
         self.source = source
         self.at_start: list[str] = []
-        self.after: dict[int, list[str]] = {}
-        self.lifted: list[tuple[ast.expr, str]] = []
+        self.after: dict[int, list[str]] = {}  # by the line after which they stand
+        self.before: dict[ast.stmt, list[str]] = {}  # of statements from which something is lifted
+        self.lifted: dict[ast.expr, str] = {}  # expressions that get a name of their own
+        self.kept: set[str] = set()  # names of them that are kept
 
-    def lift(self, expression: ast.expr, name: str) -> None:
-        """Give an expression a name of its own, and keep it."""
-        self.lifted.append((expression, name))
+    def keep(self, attribute: str, text: str, places: Sequence[SourcePlace]) -> None:
+        """Keep a value as soon as all that its text reads is there."""
+        line = f"self.{attribute} = {text}"
+        named = max((place.line for place in places), default=0)
+        lifted = [self._statement_of(place.expression) for place in places if place.expression is not None]
+        last = max(lifted, key=lambda statement: statement.lineno, default=None)
+        if last is not None and last.lineno > named:
+            self.before.setdefault(last, []).append(line)
+        elif named:
+            self.after.setdefault(named, []).append(line)
+        else:
+            self.at_start.append(line)
 
     def applied(self) -> list[str]:
         """The changed lines."""
@@ -300,7 +214,7 @@ class _Edits:
             return first, starts[last] + _letters(lines[last], node.end_col_offset or 0)
 
         by_statement: dict[ast.stmt, list[tuple[int, int, str]]] = {}
-        for expression, name in self.lifted:
+        for expression, name in self.lifted.items():
             by_statement.setdefault(self._statement_of(expression), []).append((*span(expression), name))
         for statement, lifts in by_statement.items():
             first, last = span(statement)
@@ -310,10 +224,9 @@ class _Edits:
             )
             new = []
             for a, b, name in sorted(lifts, key=lambda one: (one[1] - one[0], one[0])):
-                new += [
-                    *f"{indent}{name} = {_rendered(text, a, b, lifts)}".splitlines(),
-                    f"{indent}self.{name} = {name}",
-                ]
+                new += f"{indent}{name} = {_rendered(text, a, b, lifts)}".splitlines()
+                new += [f"{indent}self.{name} = {name}"] if name in self.kept else []
+            new += [indent + line for line in self.before.get(statement, ())]
             before[statement.lineno] = [*new, *([""] if whole else [])]
             changed = (indent + _rendered(text, first, last, lifts, itself=True)).splitlines()
             end = statement.end_lineno or statement.lineno

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
 from dout.explain.derive.forward_runs import ForwardRun, is_same
-from dout.explain.derive.forward_source import ForwardSource, SourcePlace, Watch
+from dout.explain.derive.forward_source import ForwardSource, SourcePlace
+from dout.explain.derive.forward_watch import Watch
 from dout.explain.derive.kept_values import bytes_of
-from dout.explain.spelling.numpy_text import COSTLY, SLOW
+from dout.explain.spelling.numpy_text import COSTLY, SLOW, is_elementwise
 from dout.explain.spelling.spare_names import word_for
 from dout.graph import CONSTANT, INPUT, Node
+from dout.ops import by_primitive
 from dout.run import attributes_of
 
 
@@ -116,9 +119,46 @@ class KeptChoice:
     def _cost(self, node: Node) -> int | None:
         if self._at_hand(node) is not None:
             return 0
-        if self.place(node) is None:
-            return None
-        return max(bytes_of(node), 1)
+        if self.place(node) is not None:
+            return max(bytes_of(node), 1)
+        return bytes_of(node) + _MADE.get(node.primitive, 1) if self._is_made(node) else None
+
+    # --- what forward can make --------------------------------------------------------------------------------------
+
+    def _is_made(self, node: Node) -> bool:
+        """Whether forward can make a value for backward's sake: a mask, or in one pass over the largest arrays."""
+        if not node.inputs or self.has_dout(node) or math.prod(node.shape) < self._largest:
+            return False
+        return all(self._is_ready(i, node) for i in map(self.same, node.inputs)) and _is_cheap(node)
+
+    def _is_ready(self, node: Node, user: Node) -> bool:
+        """Whether what forward makes may read a value: it is at hand, or a part of a mask, or smaller."""
+        if node.primitive is CONSTANT or self._at_hand(node) is not None or self.place(node) is not None:
+            return True
+        if not node.inputs or self.has_dout(node) or node.primitive in COSTLY:
+            return False
+        is_part = node.dtype == np.bool_ and user.dtype == np.bool_
+        is_smaller = math.prod(node.shape) < math.prod(user.shape)
+        return (is_part or is_smaller) and all(self._is_ready(i, node) for i in map(self.same, node.inputs))
+
+    @cached_property
+    def _largest(self) -> int:
+        """How many elements the largest array has that forward is given or returns."""
+        nodes = (*self.run.arguments, *self.graph.outputs)
+        return max(math.prod(node.shape) for node in nodes)
+
+    def _read_by(self, node: Node) -> dict[Node, SourcePlace]:
+        """What a value that forward makes reads, with its places."""
+        found: dict[Node, SourcePlace] = {}
+        waiting = [self.same(i) for i in node.inputs]
+        while waiting:
+            one = waiting.pop(0)
+            place = self.place(one) if self._at_hand(one) is None else None
+            if place is not None:
+                found[one] = place
+            elif one.primitive is not CONSTANT and self._at_hand(one) is None:
+                waiting += map(self.same, one.inputs)
+        return found
 
     def _at_hand(self, node: Node) -> str | None:
         """The text of a value that backward has without keeping it: of a parameter, of an array known by its size."""
@@ -191,24 +231,39 @@ class KeptChoice:
                 waiting += map(self.same, node.inputs)
         return [node for node in found if node.primitive is not CONSTANT]
 
-    def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, SourcePlace, Node]]:
-        """The attributes that keep values, in the order in which forward makes them."""
+    def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, SourcePlace | None, Node]]:
+        """Names for values, in the order in which forward computes them; last those that it makes for backward's sake.
+
+        They are the attributes that keep them, and the local names of what is lifted out of an expression.
+        """
         taken = {name.partition(".")[2] for name in self.run.held.values()}
         taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()
         found = []
-        order = {name: i for i, name in enumerate(self.source.parameters)}
         places = [(self.place(node), node) for node in nodes]
-        places.sort(key=lambda one: (one[0].line, order.get(one[0].name, 0)) if one[0] else (0, 0))
+        places.sort(key=lambda one: self._when(one[0]))
         for place, node in places:
-            assert place is not None
-            wish = place.name or self._name_of(node) or word_for(node)
+            wish = (place and place.name) or self._name_of(node) or self._word(node, place)
             name, n = wish, 2
-            locals_ = self.source.function.__code__.co_varnames if place.expression is not None else ()
-            while not place.attribute and (name in taken or name in locals_):
+            locals_ = self.source.function.__code__.co_varnames if place and place.expression is not None else ()
+            while not (place and place.attribute) and (name in taken or name in locals_):
                 name, n = f"{wish}_{n}", n + 1
             taken.add(name)
             found.append((name, place, node))
         return found
+
+    def _when(self, place: SourcePlace | None) -> tuple[int, ...]:
+        """When forward has a value: as an argument, after a line, or in one; last what it makes for backward's sake."""
+        if place is None:
+            return (1,)
+        if place.expression is not None:
+            return (0, place.expression.end_lineno or 0, 0, place.expression.end_col_offset or 0)
+        names = self.source.parameters
+        return (0, place.line, 1, names.index(place.name) if place.name in names else 0)
+
+    def _word(self, node: Node, place: SourcePlace | None) -> str:
+        if place is None and node.dtype == np.bool_:
+            return "mask"
+        return word_for(next(iter(self.members.get(node, ())), node) if place is None else node)
 
     def _name_of(self, node: Node) -> str | None:
         """What the user calls a value; what is returned without a name is `out`."""
@@ -217,6 +272,14 @@ class KeptChoice:
             if name and name.isidentifier():
                 return name
         return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
+
+
+_MADE = by_primitive({"divide": 0})  # rather than what is divided: a division takes longer than to keep its result
+
+
+def _is_cheap(node: Node) -> bool:
+    """Whether a value takes one short pass over arrays, or is a mask."""
+    return node.dtype == np.bool_ or (is_elementwise(node) and node.primitive not in SLOW)
 
 
 def _counts(value: Any) -> bool:

@@ -38,7 +38,7 @@ def kept(
     may be computed a second time.
     """
     network = _Network()
-    seen: set[Node] = set()
+    seen: dict[Node, None] = {}  # in an order that is the same in every run
     waiting = list(read)
     for node in read:
         network.join((node, 1), "gradients", _NEVER)
@@ -46,7 +46,7 @@ def kept(
         node = waiting.pop()
         if node in seen or node.primitive is CONSTANT:
             continue
-        seen.add(node)
+        seen[node] = None
         price = cost(node)
         network.join((node, 0), (node, 1), _NEVER if price is None else price * 1000 + (_ALSO if price else _FREE))
         sources = recipe.get(node, ())

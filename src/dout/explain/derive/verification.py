@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.clock import check_time
-from dout.explain.derive.forward_runs import ForwardSubject, is_same
+from dout.explain.derive.forward_runs import ForwardSubject, is_same, same_structure
 from dout.explain.model.explanation import Phrase
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, Node
@@ -220,13 +220,18 @@ def _single_in(item: Any) -> Any:
 
 
 def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
-    """Whether gradients are finite at ±1000 wherever the derivative is."""
+    """Whether gradients are finite at ±1000 wherever the derivative is, if forward takes the same steps there."""
+    with quiet():
+        ordered, keywords = subject.arguments
+        near = record(make(subject), *ordered, **keywords)
     for signs in (1.0, -1.0, 0.0):
         far = replace(subject, inputs={n: _far(v, signs) for n, v in subject.inputs.items()})
         with quiet():
             ordered, keywords = far.arguments
             try:
                 trace = record(make(far), *ordered, **keywords)
+                if same_structure(near.graph, trace.graph) is not None:
+                    continue
                 judge = judge_of(trace, far.argument_names(len(trace.calls[0].inputs)))
                 balls = judge.balls(judge.recorded)
             except (NoRuleError, ValueError, IndexError, TypeError, ArithmeticError):

@@ -42,7 +42,8 @@ _OUTLINE = {
     "inner_parameter": "{names} は内側のオブジェクトが持っています。そのクラスを導出し、その backward を呼んでください",
     "no_real_input": "勾配を求める実数の入力がありません",
     "unrolled": "順伝播の計算がサイズによって変わります。{where} を軸にわたるループを使わずに書いてください",
-    "flat": "順伝播に微分できる計算がありません：{says} {where}",
+    "flat": "順伝播に微分できる計算がありません：{where}：{says}",
+    "no path": "順伝播は入力から、勾配が流れる値を計算していません",
     "one_side": "{flag}={value} のときの導出です",
     "one_side_condition": "{where} の {condition} が {side} のときの導出です",
     "one_side_choice": "{where} の {condition} が {argument} の引数を返すときの導出です",
@@ -92,6 +93,7 @@ _AXES = {
 _ENDS = {
     "backward_raises": "あなたの backward が {error} を送出します",
     "stops": "{operator}（{place}）：{says}",
+    "other way": "{place} では値によって進み方が変わります。ほかの進み方のとき",
     "lost": "{event}：その先の勾配は分かりません",
 }
 

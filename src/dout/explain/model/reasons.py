@@ -99,6 +99,7 @@ _CONDITIONS = {
 _LIMITS = {
     "stops": "{operator}, at {place}: {says}",
     "no_formula": "{operator}, at {place}: no formula was found that agrees exactly",
+    "other way": "the other ways at {place}, where a value decides",
     "lost": "{event}: no gradient is known behind it",
     "backward_raises": "your backward raises {error}",
 }
@@ -109,7 +110,8 @@ _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
     "unrolled": "forward takes other steps at other sizes: write {where} without a loop over an axis",
     "inner_parameter": "an object inside holds {names}: derive the class of that, and call its backward in yours",
-    "flat": "nothing in forward has a derivative: {says} {where}",
+    "flat": "nothing in forward has a derivative: at {where}, {says}",
+    "no path": "forward computes nothing from its inputs that a gradient could flow through",
     "one_side": "derived with {flag}={value}",
     "one_side_condition": "derived where {condition} at {where} is {side}",
     "one_side_choice": "derived where {condition} at {where} gives its {argument} argument",

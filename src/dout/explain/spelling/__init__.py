@@ -3,10 +3,10 @@
 __all__ = [
     "array_owners",
     "factor_groups",
-    "index_text",
+    "memory_text",
     "numpy_text",
     "size_words",
+    "softmax_text",
     "spare_names",
-    "spelling_needs",
     "written_text",
 ]

@@ -51,10 +51,6 @@ class SizeWords:
         if self._more is not None:
             yield from self._more()
 
-    def like(self, shapes: Shapes) -> str | None:
-        """An array at hand of these shapes."""
-        return next((name for name, found in self.arrays.items() if found == shapes), None)
-
     def shape(self, shapes: Shapes) -> str:
         """The expression of a shape. Raises UnspelledError where there is none."""
         for name, found in self._candidates():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 WIDTH = 100
@@ -126,3 +126,8 @@ def _broken_call(line: str, indent: str) -> Iterator[str]:
     yield f"{indent}{line[: i + 1]}"
     yield f"{indent}    {line[i + 1 : -1]}"
     yield f"{indent})"
+
+
+def indented(lines: Iterable[str], unit: str = "    ") -> list[str]:
+    """Lines one level further in; empty ones stay empty."""
+    return [f"{unit}{line}" if line else "" for line in lines]

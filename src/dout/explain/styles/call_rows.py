@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
+from dout.explain.styles.filled_tree import filled_tree
 from dout.explain.styles.seen_kinds import kind
-from dout.explain.styles.syntax_copy import copied_tree
 
 
 class CannotBindError(Exception):
@@ -41,28 +42,18 @@ class CallRow:
 
     def filled(self, given: Mapping[str, ast.expr]) -> ast.expr:
         """The call with these arguments."""
-        made = copied_tree(self.template)
+        made = deepcopy(self.template)
         assert isinstance(made, ast.Call)
         made.keywords = [
             k for k in made.keywords if not (isinstance(k.value, ast.Name) and self._is_absent(k.value.id, given))
         ]
         defaults = {n: d for n, d in self.parameters.items() if d is not None and n not in given}
-        filled: ast.expr = _Filling({**defaults, **given}).visit(made)
-        return filled
+        return filled_tree(made, {**defaults, **given})
 
     def _is_absent(self, name: str, given: Mapping[str, ast.expr]) -> bool:
         default = self.parameters.get(name)
         is_none = isinstance(default, ast.Constant) and (default.value is None or default.value is False)
         return name in self.parameters and name not in given and is_none
-
-
-class _Filling(ast.NodeTransformer):
-    def __init__(self, given: Mapping[str, ast.expr]) -> None:
-        self.given = given
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        """An argument in the place of its parameter."""
-        return copied_tree(self.given.get(node.id, node))
 
 
 def _is_default(value: ast.expr, default: ast.expr | None) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 
+from dout.explain.spelling.written_text import indented
 from dout.explain.styles.function_parts import FunctionParts, Saved
 from dout.explain.styles.jax_translator import JaxTranslator
 from dout.explain.styles.layer_parts import NoStyleError, said
-from dout.explain.styles.syntax_copy import copied_tree
 from dout.explain.styles.translator import StatementLines
 
 
@@ -51,9 +52,9 @@ class _Writing:
         places = f"({', '.join(map(str, plain))}{',' if len(plain) == 1 else ''})"
         yield f"@partial(jax.custom_vjp, nondiff_argnums={places})" if plain else "@jax.custom_vjp"
         yield f"def {self.name}({self._head()}):"
-        yield from _indented(self.parts.docstring[:1])
+        yield from indented(self.parts.docstring[:1])
         yield f"    return {self.name}_fwd({call})[0]"
-        yield from ("", "", f"def {self.name}_fwd({call}):", *_indented(self._forward()))
+        yield from ("", "", f"def {self.name}_fwd({call}):", *indented(self._forward()))
         yield from ("", "", *self._backward(), "", "")
         yield f"{self.name}.defvjp({self.name}_fwd, {self.name}_bwd)"
 
@@ -106,7 +107,7 @@ class _Writing:
 
     def _read_again(self, one: Saved) -> ast.expr:
         """The expression of a kept number, in backward's names."""
-        value = copied_tree(self._source_of(one))
+        value = deepcopy(self._source_of(one))
         for node in ast.walk(value):
             if isinstance(node, ast.Name):
                 path = next((path for path, name in self._residuals if name == node.id), node.id)
@@ -133,7 +134,7 @@ class _Writing:
             return [f"return {ast.unparse(value)}, {residuals}"]
 
         method = self.parts.layer.forward
-        return StatementLines(self.parts.source, translator, at_return).of(method.body, _head_end(method))
+        return StatementLines(self.parts.source, translator, at_return).of_method(method)
 
     def _backward(self) -> Iterator[str]:
         method, names = self.parts.layer.backward, dict(self.parts.backward_names)
@@ -158,13 +159,5 @@ class _Writing:
             yield f"    {f'({read[0]},)' if len(read) == 1 else ', '.join(read)} = residuals"
         if len(douts) > 1:
             yield f"    {', '.join(douts)} = douts"
-        lines = StatementLines(self.parts.source, translator, at_return).of(method.body, _head_end(method))
-        yield from _indented(lines)
-
-
-def _head_end(method: ast.FunctionDef) -> int:
-    return method.args.args[-1].end_lineno or method.lineno
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"    {line}" if line else "" for line in lines]
+        lines = StatementLines(self.parts.source, translator, at_return).of_method(method)
+        yield from indented(lines)

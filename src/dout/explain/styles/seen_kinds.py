@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
@@ -11,7 +12,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dout.explain.derive.forward_runs import ForwardSubject
-from dout.explain.styles.syntax_copy import copied_tree
 from dout.explain.styles.written_out import written_out
 from dout.run import deep_copy, flat, quiet
 
@@ -138,7 +138,7 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     for place, node in enumerate(ast.walk(tree)):
         node.place = place  # type: ignore[attr-defined]
     found = SeenClass(tree, space, None)
-    watched = _Watching().visit(copied_tree(tree))
+    watched = _Watching().visit(deepcopy(tree))
     hooks = {_KIND: found.note, _RAN: found.ran.add, _WRITES: found.writes}
     inside = {**space, **hooks}
     exec(compile(ast.fix_missing_locations(ast.Module([watched], [])), "<styled>", "exec"), inside)
@@ -203,7 +203,7 @@ class _Watching(ast.NodeTransformer):
             hooks = [_call(_RAN, place)]
             base, own = written_base(statement)
             if base is not None:
-                read: ast.expr = copied_tree(base)
+                read: ast.expr = deepcopy(base)
                 read.ctx = ast.Load()  # type: ignore[attr-defined]
                 hooks.append(_call(_WRITES, place, read, ast.Call(ast.Name("locals", ast.Load()), [], []), own))
             for name in ("body", "orelse", "finalbody"):

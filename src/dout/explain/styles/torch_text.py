@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 
+from dout.explain.spelling.written_text import indented
 from dout.explain.styles.function_parts import FunctionParts
 from dout.explain.styles.layer_parts import Given
 from dout.explain.styles.torch_translator import TorchTranslator
@@ -21,9 +21,9 @@ def torch_text(parts: FunctionParts) -> str:
 
 
 def _function(parts: FunctionParts) -> list[str]:
-    lines = [f"class {parts.name}Function(torch.autograd.Function):", *_indented(parts.docstring)]
-    lines += _indented(["@staticmethod", *_forward(parts), ""])
-    return lines + _indented(["@staticmethod", "@once_differentiable", *_backward(parts)])
+    lines = [f"class {parts.name}Function(torch.autograd.Function):", *indented(parts.docstring)]
+    lines += indented(["@staticmethod", *_forward(parts), ""])
+    return lines + indented(["@staticmethod", "@once_differentiable", *_backward(parts)])
 
 
 def _forward(parts: FunctionParts) -> list[str]:
@@ -39,7 +39,7 @@ def _forward(parts: FunctionParts) -> list[str]:
     source = StatementLines(parts.source, translator, at_return)
     method = parts.layer.forward
     given = ", ".join(["ctx", *(names.get(g.path, g.path) for g in parts.given)])
-    return [f"def forward({given}):", *_indented(source.of(method.body, _head_end(method)))]
+    return [f"def forward({given}):", *indented(source.of_method(method))]
 
 
 def _backward(parts: FunctionParts) -> list[str]:
@@ -57,10 +57,10 @@ def _backward(parts: FunctionParts) -> list[str]:
         return [f"return {', '.join(parts.gradients(value, names))}"]
 
     source = StatementLines(parts.source, translator, at_return)
-    lines = source.of(method.body, _head_end(method))
+    lines = source.of_method(method)
     read = [names[k.path] for k in tensors]
     saved = [f"{f'({read[0]},)' if len(read) == 1 else ', '.join(read)} = ctx.saved_tensors"] if read else []
-    return [f"def backward(ctx, {', '.join(douts)}):", *_indented([*saved, *lines])]
+    return [f"def backward(ctx, {', '.join(douts)}):", *indented([*saved, *lines])]
 
 
 def _module(parts: FunctionParts) -> list[str]:
@@ -87,11 +87,3 @@ def _stored(given: Given, name: str) -> str:
     if given.kind.is_tensor:
         return f'self.register_buffer("{name}", torch.as_tensor({name}))'
     return f"self.{name} = {name}"
-
-
-def _head_end(method: ast.FunctionDef) -> int:
-    return method.args.args[-1].end_lineno or method.lineno
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"    {line}" if line else "" for line in lines]

@@ -94,16 +94,6 @@ class TorchTranslator(Translator):
             raise self.refused("a value of two kinds", node)
         return node
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        """In place, as NumPy does it."""
-        self.generic_visit(node)
-        return node
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
-        """Minus, not and ~."""
-        self.generic_visit(node)
-        return node
-
     def attribute(self, node: ast.Attribute) -> ast.expr:
         """An attribute of an array."""
         if not kind(node.value).is_tensor:

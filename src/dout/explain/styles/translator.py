@@ -6,15 +6,16 @@ import ast
 import builtins
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from dout.explain.spelling.written_text import indented, wrapped
 from dout.explain.styles.call_rows import CallRow, CannotBindError
 from dout.explain.styles.layer_parts import LayerParts, NoStyleError, said
-from dout.explain.styles.seen_kinds import FLOAT, SeenKind, has_run, kind, with_kind
-from dout.explain.styles.syntax_copy import copied_tree
+from dout.explain.styles.seen_kinds import SeenKind, has_run, kind, with_kind
 
 _MATH = {
     "exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "log1p", "expm1", "log2", "log10", "floor",
@@ -51,7 +52,7 @@ class Translator(ast.NodeTransformer):
     def translated(self, statement: ast.stmt) -> list[ast.stmt]:
         """A simple statement."""
         self.statement = statement
-        made = self.visit(copied_tree(statement))
+        made = self.visit(deepcopy(statement))
         return [made] if isinstance(made, ast.stmt) else list(made or [])
 
     def visit_Assign(self, node: ast.Assign) -> Any:
@@ -251,6 +252,10 @@ class StatementLines:
         self.lines, self.translator, self.at_return = source.splitlines(), translator, at_return
         self.returns = 0
 
+    def of_method(self, method: ast.FunctionDef) -> list[str]:
+        """The lines of a method below its head."""
+        return self.of(method.body, method.args.args[-1].end_lineno or method.lineno)
+
     def of(self, body: Sequence[ast.stmt], first: int) -> list[str]:
         """The lines of statements, after the line `first` of the source; comments and empty lines stay."""
         made: list[str] = []
@@ -265,8 +270,6 @@ class StatementLines:
         return made
 
     def _statement(self, statement: ast.stmt) -> list[str]:
-        from dout.explain.spelling.written_text import wrapped
-
         t = self.translator
         t.statement = statement
         if isinstance(statement, ast.Return):
@@ -274,11 +277,11 @@ class StatementLines:
             if statement.value is None or self.returns > 1:
                 raise t.refused("a return in several places", statement)
             assert statement.value is not None
-            return self.at_return(t.visit(copied_tree(statement.value)))
+            return self.at_return(t.visit(deepcopy(statement.value)))
         if isinstance(statement, ast.If):
             return self._branches(statement)
         if isinstance(statement, ast.For) and not statement.orelse:
-            head = f"for {ast.unparse(statement.target)} in {ast.unparse(t.visit(copied_tree(statement.iter)))}:"
+            head = f"for {ast.unparse(statement.target)} in {ast.unparse(t.visit(deepcopy(statement.iter)))}:"
             return [head, *self._inside(statement.body, statement.lineno)]
         if isinstance(statement, ast.With) and all("errstate" in ast.unparse(i.context_expr) for i in statement.items):
             return self.of(statement.body, statement.lineno)
@@ -290,7 +293,7 @@ class StatementLines:
         return [line for text in texts for line in (wrapped(text, "") if len(text) > 100 else [text])]
 
     def _branches(self, statement: ast.If) -> list[str]:
-        test = ast.unparse(self.translator.truth(copied_tree(statement.test)))
+        test = ast.unparse(self.translator.truth(deepcopy(statement.test)))
         made = [f"if {test}:", *self._branch(statement.body, statement.lineno)]
         if statement.orelse:
             made += ["else:", *self._branch(statement.orelse, statement.body[-1].end_lineno or statement.lineno)]
@@ -303,7 +306,7 @@ class StatementLines:
         return self._inside(body, first)
 
     def _inside(self, body: list[ast.stmt], first: int) -> list[str]:
-        return [f"    {line}" if line else "" for line in self.of(body, first)] or ["    pass"]
+        return indented(self.of(body, first)) or ["    pass"]
 
 
 def listed(node: ast.expr) -> str:
@@ -321,11 +324,6 @@ def parsed(text: str) -> ast.expr:
 def is_number(node: ast.expr) -> bool:
     """Whether an expression is a number of Python's."""
     return kind(node).what == "number"
-
-
-def tensor(node: ast.expr) -> ast.expr:
-    """The expression, marked as a tensor of floats."""
-    return with_kind(node, FLOAT)
 
 
 def _is_text(statement: ast.stmt) -> bool:

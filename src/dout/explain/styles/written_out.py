@@ -6,15 +6,16 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Mapping
+from copy import deepcopy
 from types import FunctionType
 from typing import Any
 
-from dout.explain.styles.syntax_copy import copied_tree
+from dout.explain.styles.filled_tree import filled_tree
 
 
 def written_out(tree: ast.ClassDef, cls: type, space: Mapping[str, Any]) -> ast.ClassDef:
     """A class in which forward calls no function of the user's that is one return: its expression stands there."""
-    made = copied_tree(tree)
+    made = deepcopy(tree)
     for method in made.body:
         if isinstance(method, ast.FunctionDef) and method.name in ("forward", "backward"):
             for _ in range(3):  # functions that call functions
@@ -50,13 +51,12 @@ class _Calls(ast.NodeTransformer):
         given = dict(zip(names, node.args, strict=True))
         if skipped:
             given["self"] = ast.Name("self", ast.Load())
-        filled = _Filling(given).visit(copied_tree(value))
+        filled = filled_tree(value, given)
         inside = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)} - set(names) - {"self"}
         if any(function.__globals__.get(n) is not self.space.get(n) for n in inside):
             return node
         for part in ast.walk(filled):
             ast.copy_location(part, node)
-        assert isinstance(filled, ast.expr)
         return filled
 
     def _function(self, node: ast.expr) -> tuple[FunctionType | None, int]:
@@ -80,15 +80,6 @@ class _Calls(ast.NodeTransformer):
         return all(counts[n] <= 1 or isinstance(a, plain) for n, a in zip(names, arguments, strict=True))
 
 
-class _Filling(ast.NodeTransformer):
-    def __init__(self, given: Mapping[str, ast.expr]) -> None:
-        self.given = given
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        """An argument in the place of a parameter."""
-        return copied_tree(self.given.get(node.id, node))
-
-
 def _is_library(function: FunctionType) -> bool:
     return function.__module__.partition(".")[0] in ("numpy", "scipy")
 
@@ -110,4 +101,4 @@ def _containers(method: ast.FunctionDef) -> None:
         ]  # fmt: skip
         if is_own and stores.count(name) == 1 and reads and all(read in keyed for read in reads):
             method.body.remove(statement)
-            _Filling({name: value}).visit(method)
+            method.body = [filled_tree(statement, {name: value}) for statement in method.body]

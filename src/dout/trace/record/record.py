@@ -32,11 +32,17 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
     left as a plain run would leave it. Raises whatever the user's code raises, UnsupportedError for a NumPy function
     without a row, EscapeError where a value would lose its gradient, TargetError where there is nothing to call.
     """
+    return record_by(Tracer(), target, inputs, keywords, dout)
+
+
+def record_by(
+    tracer: Tracer, target: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], dout: Any = None
+) -> Trace:
+    """As `record`, by a tracer of another kind."""
     target = target() if inspect.isclass(target) and is_layer(target) else target
     if not _has_backward(target):
-        return record_function(target, inputs, keywords, dout)[0]
+        return record_function(target, inputs, keywords, dout, tracer)[0]
     twin = Twin.of(target) if is_small(target) else None
-    tracer = Tracer()
     upstream: list[Any] = []
     with session(tracer, target, numbers=True) as state:
         forward = target.forward  # read here: by now its calls are being recorded
@@ -65,10 +71,10 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
 
 
 def record_function(
-    function: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], dout: Any = None
+    function: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], dout: Any = None, tracer: Tracer | None = None
 ) -> tuple[Trace, list[Node | Any]]:
     """Record a function. Return also its positional arguments, with the node of each that entered the trace."""
-    tracer = Tracer()
+    tracer = Tracer() if tracer is None else tracer
     with session(tracer, function) as state:
         entered, output = _forward(state, getattr(function, "forward", function), inputs, keywords)
         state.outputs.append(output)

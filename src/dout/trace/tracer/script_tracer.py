@@ -172,11 +172,15 @@ class ScriptTracer(Tracer):
                 if not self.live:
                     raise
                 self.refused = None
-                if self.calls:  # of what no layer has made, no gradient is asked
-                    self.note("escape", f"a gradient ends here: {str(error).partition(', at ')[0]}")
+                self.gradient_ends(str(error).partition(", at ")[0])
                 return self._plainly(answer, given)
         finally:
             self._under_way = not outermost
+
+    def gradient_ends(self, why: str) -> None:
+        """Add the event that a gradient ends here; of what no layer has made, no gradient is asked."""
+        if self.calls:
+            self.note("escape", f"a gradient ends here: {why}")
 
     def _plainly(self, answer: Callable[..., Any], given: tuple[Any, ...]) -> Any:
         """Answer while nothing is recorded. What the answer writes into an array is a new input."""

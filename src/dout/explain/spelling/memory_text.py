@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.spelling.index_text import key_text
+from dout.explain.spelling.softmax_text import WrittenLine
 from dout.explain.spelling.spelling_needs import Spelling
 from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, called, infix
 from dout.graph import Node, Primitive
@@ -37,6 +37,9 @@ class MemoryLines(Spelling, Protocol):
 
     def name_for(self, node: Node) -> str:
         """A free name for a value."""
+
+    def like(self, node: Node) -> str | None:
+        """An array at hand of a node's shape and dtype."""
 
 
 def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
@@ -79,8 +82,8 @@ def _counts_all(writing: MemoryLines, rows: Node, places: Sequence[Node]) -> boo
 
 
 def _zeros(writing: MemoryLines, node: Node) -> str:
-    like = writing.sizes.like(writing.shapes(node))
-    if like and like != "shape":
+    like = writing.like(node)
+    if like is not None:
         return f"np.zeros_like({like})"
     return f"np.zeros({writing.sizes.shape(writing.shapes(node))}, dtype={writing.dtype(node.dtype)})"
 
