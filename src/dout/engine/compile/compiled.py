@@ -17,12 +17,14 @@ from dout.engine.compile.derived_program import with_gradient
 from dout.engine.compile.program_builder import BuiltProgram, build, without_values
 from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
 from dout.engine.guards.class_attributes import Settled
-from dout.engine.loops.looped_function import LoopedFunction, looped_function
+from dout.engine.loops.looped_function import LoopedFunction, looped_function, turned_function
+from dout.engine.loops.parts import Parts
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.trace.capture.budget import MOST_OPERATIONS, Budget, too_long
 from dout.trace.capture.capture import Capture, capture
+from dout.trace.capture.lenient_tracer import TooLongError
 from dout.trace.capture.rollback import PERHAPS
 from dout.trace.session.layer_calls import KINDS, is_layer
 from dout.trace.session.session import reaches
@@ -87,7 +89,7 @@ class Compiled(Settled):
         self.why_not: list[str] = []  # the reasons of runs that gave no program
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
-        self.loops: LoopedFunction | None = None  # the function with kernels in place of its loops, where that pays
+        self.loops: LoopedFunction | None = None  # the function with kernels for its loops, or with compiled parts
         self.without_kernel: list[str] = []  # why there is none for a loop
         self._read = False  # whether its loops have been looked for
         self.stub = stub(self)
@@ -114,7 +116,10 @@ class Compiled(Settled):
                     if result is not MISS:
                         return result
                 if may_record and not self._gives_up(form):
-                    return self._recorded(form, args, kwargs)
+                    try:
+                        return self._recorded(form, args, kwargs)
+                    except TooLongError:
+                        looped = self.loops
         if traced or looped is None:
             return plainly(self.function, args, kwargs)
         return self._by_loops(looped, form, args, kwargs)
@@ -122,13 +127,26 @@ class Compiled(Settled):
     def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
         """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
         if not self._read and not under_way:
-            looped = None if self.derives else looped_function(self.function, strict=self.strict)
+            looped = None if self.derives else looped_function(self.function, self._parts(), strict=self.strict)
             self.loops = looped if looped and looped.may_take(args, kwargs) else None
             self._read = True
         return self.loops
 
+    def _parts(self) -> Parts:
+        return Parts(lambda function: Compiled(function, strict=self.strict, pool=self.pool))
+
+    @property
+    def used(self) -> bool:
+        """Whether something compiled answers calls."""
+        return bool(self.programs) or (self.loops is not None and self.loops.pays())
+
+    @property
+    def vain(self) -> bool:
+        """Whether all calls run plainly, now and later."""
+        return self.given_up and not self.by_form and self.loops is None
+
     def _by_loops(self, looped: LoopedFunction, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run it with its loops; from now on without a recording, if kernels stand for loops of many turns."""
+        """Run it with its loops; from now on without a recording, if kernels or parts pay."""
         result = plainly(looped.run, args, kwargs)
         if looped.pays():
             self.why_not.clear()  # of the recording, which nothing needs now
@@ -143,7 +161,8 @@ class Compiled(Settled):
             if not names:
                 self.runs = self.by_form[form]
         else:
-            self.loops, self.without_kernel = None, looped.why_not()
+            self.loops = None
+            self.without_kernel = looped.why_not() or self.without_kernel
         return result
 
     def _gives_up(self, form: Form) -> bool:
@@ -161,20 +180,28 @@ class Compiled(Settled):
         budget = Budget()
         try:
             run_once = self._captured(args, kwargs, budget)
+        except TooLongError as error:
+            self._takes_too_long(str(error))
+            raise
         except Exception as error:
             if PERHAPS in getattr(error, "__notes__", ()):
                 self._fails("an error was raised during the recording, and the effects until then could not be undone")
             raise
         why_not = run_once.why_not or self._made(form, run_once, budget)
-        if budget.exceeded:
-            self.given_up = True
-            self.loops = looped_function(self.function, strict=self.strict, inside=True) if not self.derives else None
-            self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
-        if why_not is not None:
+        if why_not is not None and budget.exceeded:
+            self._takes_too_long(why_not)
+        elif why_not is not None:
             self._fails(why_not)
         elif not self.given_up:
             self.why_not.clear()  # it was a run that prepares others
         return run_once.returned
+
+    def _takes_too_long(self, why_not: str) -> None:
+        """It is never recorded again: its parts are."""
+        self.given_up = True
+        self.loops = turned_function(self.function, self._parts()) if not self.derives else None
+        self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
+        self._fails(why_not)
 
     def _fails(self, why_not: str) -> None:
         if why_not not in self.why_not:

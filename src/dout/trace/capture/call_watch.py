@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from dout.trace.capture.budget import Turns
 from dout.trace.model import user_source
 from dout.trace.model.bulk_objects import collection_paused
 
@@ -48,8 +49,9 @@ class Calls:
     passed, or were caught, that a stand-in may have been the cause of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turns: Turns | None = None) -> None:
         self.codes: set[CodeType] = set()
+        self.turns = turns
         self.foreign: list[str] = []
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by identity: whether it is the user's code
         self.effects: list[Any] = []
@@ -77,10 +79,16 @@ class Calls:
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
         if event == "call":
-            if self._is_users(frame):
+            users, caller = self._is_users(frame), frame.f_back
+            if users:
                 self.codes.add(frame.f_code)
-            elif frame.f_back is not None and self._is_users(frame.f_back):
-                self._python(frame)
+            if caller is not None and self._is_users(caller):
+                if not users:
+                    self._python(frame)
+                if self.turns:
+                    self.turns.come(caller)
+        elif event == "return" and self.turns:
+            self.turns.leave(frame)
         elif event == "c_call" and self._is_users(frame) and not _is_pure(function):
             self._foreign(getattr(function, "__name__", str(function)), frame)
             if not _is_harmless(function):

@@ -12,9 +12,9 @@ import numpy as np
 from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
 from dout.run import flat, is_generator
-from dout.trace.capture.budget import Budget
+from dout.trace.capture.budget import Budget, Turns
 from dout.trace.capture.call_watch import Calls
-from dout.trace.capture.lenient_tracer import Yielding
+from dout.trace.capture.lenient_tracer import TooLongError, Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
 from dout.trace.capture.snapshot import Holdings
 from dout.trace.capture.templates import Same, Spot, Template, outputs
@@ -84,8 +84,9 @@ def capture(
 
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
     says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
-    goes for errors that come of the recording alone, and for a recording that exceeds its `budget`. Values that are not
-    `lasting` share memory with the user's arrays: they hold until the user's code goes on.
+    goes for errors that come of the recording alone. Where a recording exceeds its `budget` and can be undone,
+    TooLongError is raised, and the function has not run. Values that are not `lasting` share memory with the user's
+    arrays: they hold until the user's code goes on.
     """
     run = _Run(function, or_plainly=or_plainly, budget=(budget or Budget()) if or_plainly else None)
     run.tracer.lasting = lasting
@@ -108,6 +109,8 @@ class _Run:
         """Record. If that fails and can be undone, run plainly: this shows whether the error is the user's own."""
         try:
             return self._recorded(arguments, keywords)
+        except TooLongError:
+            raise
         except Exception as error:
             if not self.undone:
                 if not self.tracer.failed:
@@ -119,7 +122,7 @@ class _Run:
 
     def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function, root = self.tracer, self.function, self.root
-        holdings, calls = self.holdings, Calls()
+        holdings, calls = self.holdings, Calls(Turns(tracer.budget, tracer.nodes) if tracer.budget else None)
         with session(tracer, root, numbers=True, everywhere=True) as state:
             if root is not function:
                 state.target(function, numbers=True, everywhere=True)
