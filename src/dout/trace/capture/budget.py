@@ -13,7 +13,8 @@ from dout.graph import Node
 from dout.ops import primitives
 
 MOST_OPERATIONS = 30_000  # of one run: more take too much memory
-MOST_TURNS = 32  # of a loop that computes: more are programs of their own, one for all turns
+MOST_TURNS = 32  # of a loop in one program
+LEAST = 2  # operations of a turn, besides sums and copies: a shorter one takes less time than the call of a program
 MOST_SECONDS = 2.0  # that are spent for nothing
 MOST_TIMES = 20  # or so many times what the call takes by itself
 _OF_RECORDING = 0.5  # the rest is left to the passes over what was recorded, and to the comparison
@@ -79,7 +80,8 @@ class Turns:
         calls = self._calls.setdefault(id(frame), {})
         times, start = calls.get(frame.f_lasti, (0, len(self.nodes)))
         if times >= MOST_TURNS:
-            self.budget.turned = self.budget.turned or any(map(_computes, self.nodes[start:]))
+            computed = sum(map(_computes, self.nodes[start:]))
+            self.budget.turned = self.budget.turned or computed >= LEAST * MOST_TURNS
             times, start = 0, len(self.nodes)
         calls[frame.f_lasti] = times + 1, start
 
