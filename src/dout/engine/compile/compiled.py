@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.clock import spent
 from dout.engine.codegen.driver import MISS, computed
 from dout.engine.compile.call_stub import stub
 from dout.engine.compile.derived_program import with_gradient
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST = 16  # programs of one function: where every call needs another one, they are of no use
 MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
+SOON = 0.1  # seconds of a recording that is repeated at once for arguments of another size
 TRIES = 2  # runs without a program: the first may have prepared data that all others use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
 
@@ -92,6 +95,8 @@ class Compiled(Settled):
         self.loops: LoopedFunction | None = None  # the function with kernels for its loops, or with compiled parts
         self.without_kernel: list[str] = []  # why there is none for a loop
         self._read = False  # whether its loops have been looked for
+        self.cost = 0.0  # seconds that the latest recording took, without machine code
+        self.plain_seconds: dict[Form, float] = {}  # of calls of other sizes; infinite once one has been recorded
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
         if hasattr(function, "compiled") or not hasattr(function, "plan"):
@@ -108,6 +113,13 @@ class Compiled(Settled):
         """Answer a call that no program stands for yet: run it, and make one."""
         form = (len(args), *kwargs)
         looped = self._looped(args, kwargs)
+        kind = (form, *map(_size, (*args, *kwargs.values())))
+        if looped is None and self._waits(kind):
+            start = spent()
+            try:
+                return plainly(self.function, args, kwargs)
+            finally:
+                self.plain_seconds[kind] += spent() - start
         with turn() as may_record:
             traced = inside_a_trace()
             if not traced and looped is None:
@@ -116,6 +128,7 @@ class Compiled(Settled):
                     if result is not MISS:
                         return result
                 if may_record and not self._gives_up(form):
+                    self.plain_seconds[kind] = math.inf
                     try:
                         return self._recorded(form, args, kwargs)
                     except TooLongError:
@@ -123,6 +136,10 @@ class Compiled(Settled):
         if traced or looped is None:
             return plainly(self.function, args, kwargs)
         return self._by_loops(looped, form, args, kwargs)
+
+    def _waits(self, kind: Form) -> bool:
+        """Whether a call runs plainly for now: another size is recorded when it has taken as long as a recording."""
+        return self.cost > SOON and self.plain_seconds.setdefault(kind, 0.0) < self.cost
 
     def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
         """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
@@ -178,6 +195,7 @@ class Compiled(Settled):
     def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it, and make a program of that if one can be made."""
         budget = Budget()
+        start = spent()
         try:
             run_once = self._captured(args, kwargs, budget)
         except TooLongError as error:
@@ -187,7 +205,9 @@ class Compiled(Settled):
             if PERHAPS in getattr(error, "__notes__", ()):
                 self._fails("an error was raised during the recording, and the effects until then could not be undone")
             raise
+        self.cost, recording = spent() - start, budget.seconds
         why_not = run_once.why_not or self._made(form, run_once, budget)
+        self.cost += budget.seconds - recording
         if why_not is not None and budget.exceeded:
             self._takes_too_long(why_not)
         elif why_not is not None:
@@ -244,6 +264,11 @@ class Compiled(Settled):
         self.by_form[form] = tuple(p.driver for p in self.programs[form])
         if len(form) == 1:
             self.runs = self.by_form[form]
+
+
+def _size(item: Any) -> Any:
+    """What is another for arguments of another size."""
+    return (item.shape, item.dtype.str) if type(item) is np.ndarray else type(item)
 
 
 def _users_level() -> int:
