@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, astuple
 from functools import cache, cached_property
 from itertools import pairwise
@@ -25,6 +26,8 @@ _SETTING_GLOBALS = frozenset({"globals", "exec", "__globals__", "f_globals"})
 _SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
+Moments = tuple[int, int]  # when a code first began and last ended
+
 
 class Loaded:
     """The names that code loads, from objects or from outside; not those from these global `modules`.
@@ -37,7 +40,9 @@ class Loaded:
     (True, False)
     """
 
-    def __init__(self, codes: Collection[CodeType], *, modules: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, codes: Collection[CodeType] | Mapping[CodeType, Moments], *, modules: frozenset[str] = frozenset()
+    ) -> None:
         self.codes = codes
         self.outside: set[str] = set()  # global names, and those of functions around
         self._attributes: set[str] = set()
@@ -49,7 +54,7 @@ class Loaded:
         matches = any(step.opname == "MATCH_CLASS" for code in codes for step in _steps(code))
         self.all = matches or not _REFLECTING.isdisjoint(used)
         self.sets_any = not _SETTING.isdisjoint(used)  # whether it may store an attribute by a name made while it runs
-        self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
+        self._stored = {pair for code in codes for pair in _pairs(code) if pair[0].startswith("STORE")}
         self._used = used
 
     @cached_property
@@ -82,6 +87,14 @@ class Loaded:
     def only_appends(self, name: object) -> bool:
         """Whether all that the code does with an attribute of this name is `.append`."""
         return not self.all and name not in self._read
+
+    def set_before_read(self, name: object) -> bool:
+        """Whether all code that sets an attribute of this name had ended when the first began that reads it."""
+        if self.all or self.sets_any or not isinstance(self.codes, Mapping):
+            return False
+        setting = [times for code, times in self.codes.items() if ("STORE_ATTR", name) in _pairs(code)]
+        reading = [times for code, times in self.codes.items() if (name, False) in {*_loaded(code, frozenset())}]
+        return bool(setting) and max(end for _, end in setting) < min((start for start, _ in reading), default=math.inf)
 
     def stores(self, name: object, *, outside: bool = False) -> bool:
         """Whether the code can have stored something in an attribute of this name, or in a global name."""
@@ -134,6 +147,12 @@ def _read(code: CodeType) -> Iterator[str]:
 @cache
 def _steps(code: CodeType) -> tuple[dis.Instruction, ...]:
     return tuple(dis.get_instructions(code))
+
+
+@cache
+def _pairs(code: CodeType) -> frozenset[tuple[str, Any]]:
+    """The instructions of a code that name something, with the names."""
+    return frozenset((step.opname, step.argval) for step in _steps(code) if isinstance(step.argval, str))
 
 
 def _variables(step: dis.Instruction) -> tuple[str, ...]:

@@ -52,6 +52,9 @@ class Calls:
     def __init__(self, turns: Turns | None = None) -> None:
         self.codes: set[CodeType] = set()
         self.turns = turns
+        self.now = 0  # the number of the moment
+        self.entered: dict[CodeType, int] = {}  # when the user's code began for the first time
+        self.left: dict[CodeType, int] = {}  # and when it ended for the last time
         self.foreign: list[str] = []
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by identity: whether it is the user's code
         self.effects: list[Any] = []
@@ -82,19 +85,27 @@ class Calls:
             users, caller = self._is_users(frame), frame.f_back
             if users:
                 self.codes.add(frame.f_code)
+                self.now += 1
+                self.entered.setdefault(frame.f_code, self.now)
             if caller is not None and self._is_users(caller):
                 if not users:
                     self._python(frame)
                 if self.turns:
                     self.turns.come(caller)
-        elif event == "return" and self.turns:
-            self.turns.leave(frame)
+        elif event == "return" and self._is_users(frame):
+            self._leave(frame)
         elif event == "c_call" and self._is_users(frame) and not _is_pure(function):
             self._foreign(getattr(function, "__name__", str(function)), frame)
             if not _is_harmless(function):
                 self.effects.append(function)
         elif event == "c_exception" and function in self.effects[-1:] and function.__name__ not in _BEGINNING:
             self.effects.pop()  # it raised because of its arguments, and has done nothing
+
+    def _leave(self, frame: FrameType) -> None:
+        self.now += 1
+        self.left[frame.f_code] = self.now
+        if self.turns:
+            self.turns.leave(frame)
 
     def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         if not frame.f_code.co_exceptiontable or not is_users(frame):
