@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dout.engine.loops import loop_sites, looped_function, turn_functions
-from dout.engine.loops.parts import Parts
+from dout.engine.loops.compiled_parts import CompiledParts
 from tests.support.loop_programs import LoopProgram
 
 SIZES = [(3, 4, 5), (3, 4, 5), (4, 3, 6), (2, 5, 1)]
@@ -101,7 +101,7 @@ def compare_turns(seed):
     """A call of one random program, with functions taken out of its turns; how many there are."""
     source = LoopProgram(seed).source
     plain = program(source, f"turns {seed}")
-    turned = looped_function.turned_function(plain, Parts(Interpreted))
+    turned = looped_function.turned_function(plain, CompiledParts(Interpreted))
     if turned is None:
         return 0
     for sizes in SIZES[1:]:
@@ -117,7 +117,7 @@ def compare(seed):
     """Several calls of one random program; how many loops ran as kernels."""
     source = LoopProgram(seed).source
     plain = program(source, f"loops {seed}")
-    looped = looped_function.looped_function(plain, Parts(Interpreted), strict=False)
+    looped = looped_function.looped_function(plain, CompiledParts(Interpreted), strict=False)
     assert looped is not None
     kernels = 0
     for sizes in SIZES:

@@ -19,8 +19,8 @@ from dout.engine.compile.derived_program import with_gradient
 from dout.engine.compile.program_builder import BuiltProgram, build, without_values
 from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
 from dout.engine.guards.class_attributes import Settled
+from dout.engine.loops.compiled_parts import CompiledParts
 from dout.engine.loops.looped_function import LoopedFunction, looped_function, turned_function
-from dout.engine.loops.parts import Parts
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
@@ -149,8 +149,8 @@ class Compiled(Settled):
             self._read = True
         return self.loops
 
-    def _parts(self) -> Parts:
-        return Parts(lambda function: Compiled(function, strict=self.strict, pool=self.pool))
+    def _parts(self) -> CompiledParts:
+        return CompiledParts(lambda function: Compiled(function, strict=self.strict, pool=self.pool))
 
     @property
     def used(self) -> bool:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from dout.engine.loops.compiled_parts import CompiledParts
 from dout.engine.loops.liveness import Liveness, captured, stored
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
-from dout.engine.loops.parts import Parts
 from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
 from dout.engine.loops.turn_functions import PREFIX, TurnCutter
 from dout.graph import Where
@@ -36,7 +36,7 @@ class LoopedFunction:
 
     run: Callable[..., Any]
     sites: list[LoopSite]
-    parts: Parts
+    parts: CompiledParts
 
     def may_take(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
         """Whether a kernel might stand for a loop at this call, as far as its arguments tell."""
@@ -63,7 +63,7 @@ def named(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) 
     return {name: item for name, item in found.items() if name not in kept}
 
 
-def looped_function(function: Any, parts: Parts, *, strict: bool) -> LoopedFunction | None:
+def looped_function(function: Any, parts: CompiledParts, *, strict: bool) -> LoopedFunction | None:
     """Return the function with sites before its loops; None where it has no loop that a kernel might take.
 
     Functions that it calls become `parts` when kernels stand for its loops.
@@ -72,7 +72,7 @@ def looped_function(function: Any, parts: Parts, *, strict: bool) -> LoopedFunct
     return _rewritten(function, parts, lambda *given: _SiteWriter(*given, strict=strict))
 
 
-def turned_function(function: Any, parts: Parts) -> LoopedFunction | None:
+def turned_function(function: Any, parts: CompiledParts) -> LoopedFunction | None:
     """Return the function with compiled `parts`: what it calls, and what the turns of its loops compute.
 
     None where it has neither.
@@ -80,7 +80,7 @@ def turned_function(function: Any, parts: Parts) -> LoopedFunction | None:
     return _rewritten(function, parts, _TurnWriter)
 
 
-def _rewritten(function: Any, parts: Parts, writer: Callable[..., _Writer]) -> LoopedFunction | None:
+def _rewritten(function: Any, parts: CompiledParts, writer: Callable[..., _Writer]) -> LoopedFunction | None:
     plain = function.__func__ if type(function) is MethodType else function
     if type(plain) is not FunctionType or hasattr(plain, "__wrapped__"):
         return None
@@ -158,7 +158,9 @@ def _compiled(tree: ast.FunctionDef, function: FunctionType, more: tuple[str, ..
 class _Writer(ast.NodeTransformer):
     """Rewrites a function: the functions that it calls are asked for first."""
 
-    def __init__(self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, parts: Parts) -> None:
+    def __init__(
+        self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, parts: CompiledParts
+    ) -> None:
         self.tree, self.function, self.parts = tree, function, parts
         self.sites: list[LoopSite] = []
         self.cells: dict[str, CellType] = {}

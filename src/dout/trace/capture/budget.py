@@ -68,7 +68,7 @@ class Budget:
             self._since = None
 
 
-class Turns:
+class CountedTurns:
     """How often the code in each frame has come to the same call, and which `nodes` were recorded meanwhile."""
 
     def __init__(self, budget: Budget, nodes: Sequence[Node]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from dout.trace.capture.budget import Turns
+from dout.trace.capture.budget import CountedTurns
 from dout.trace.model import user_source
 from dout.trace.model.bulk_objects import collection_paused
 
@@ -49,7 +49,7 @@ class Calls:
     passed, or were caught, that a stand-in may have been the cause of.
     """
 
-    def __init__(self, turns: Turns | None = None) -> None:
+    def __init__(self, turns: CountedTurns | None = None) -> None:
         self.codes: set[CodeType] = set()
         self.turns = turns
         self.now = 0  # the number of the moment

@@ -12,7 +12,7 @@ import numpy as np
 from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
 from dout.run import flat, is_generator
-from dout.trace.capture.budget import Budget, Turns
+from dout.trace.capture.budget import Budget, CountedTurns
 from dout.trace.capture.call_watch import Calls
 from dout.trace.capture.lenient_tracer import TooLongError, Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
@@ -123,7 +123,7 @@ class _Run:
 
     def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function, root = self.tracer, self.function, self.root
-        holdings, calls = self.holdings, Calls(Turns(tracer.budget, tracer.nodes) if tracer.budget else None)
+        holdings, calls = self.holdings, Calls(CountedTurns(tracer.budget, tracer.nodes) if tracer.budget else None)
         with session(tracer, root, numbers=True, everywhere=True) as state:
             if root is not function:
                 state.target(function, numbers=True, everywhere=True)

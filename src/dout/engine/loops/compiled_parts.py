@@ -28,7 +28,7 @@ class CompiledPart(Protocol):
         """Whether all calls run plainly, now and later."""
 
 
-class Parts:
+class CompiledParts:
     """The functions that a function calls, and those taken out of its turns; `compile` compiles one."""
 
     def __init__(self, compile: Callable[[FunctionType], CompiledPart]) -> None:
