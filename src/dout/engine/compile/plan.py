@@ -93,7 +93,7 @@ def _functions(compiled: PlanOwner) -> Iterator[FunctionPlan]:
 
 
 def _parts(compiled: PlanOwner) -> list[PlanOwner]:
-    return compiled.loops.compiled_parts.made() if compiled.loops else []
+    return compiled.loops.parts.made() if compiled.loops else []
 
 
 def _function(compiled: PlanOwner) -> FunctionPlan:
