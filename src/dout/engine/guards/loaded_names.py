@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dis
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, astuple
 from functools import cache, cached_property
@@ -12,6 +11,7 @@ from operator import attrgetter, methodcaller
 from types import CodeType
 from typing import Any
 
+from dout.trace.capture.call_watch import CodeRuns
 from dout.trace.session.user_modules import FINDERS
 
 # Who uses one of these may read any attribute, by a name that is made while it runs.
@@ -26,8 +26,6 @@ _SETTING_GLOBALS = frozenset({"globals", "exec", "__globals__", "f_globals"})
 _SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
-Moments = tuple[int, int]  # when a code first began and last ended
-
 
 class Loaded:
     """The names that code loads, from objects or from outside; not those from these global `modules`.
@@ -41,7 +39,7 @@ class Loaded:
     """
 
     def __init__(
-        self, codes: Collection[CodeType] | Mapping[CodeType, Moments], *, modules: frozenset[str] = frozenset()
+        self, codes: Collection[CodeType] | Mapping[CodeType, CodeRuns], *, modules: frozenset[str] = frozenset()
     ) -> None:
         self.codes = codes
         self.outside: set[str] = set()  # global names, and those of functions around
@@ -89,12 +87,13 @@ class Loaded:
         return not self.all and name not in self._read
 
     def set_before_read(self, name: object) -> bool:
-        """Whether all code that sets an attribute of this name had ended when the first began that reads it."""
+        """Whether all code that sets an attribute of this name had ended before any read it; calls of it do not count."""
         if self.all or self.sets_any or not isinstance(self.codes, Mapping):
             return False
-        setting = [times for code, times in self.codes.items() if ("STORE_ATTR", name) in _pairs(code)]
-        reading = [times for code, times in self.codes.items() if (name, False) in {*_loaded(code, frozenset())}]
-        return bool(setting) and max(end for _, end in setting) < min((start for start, _ in reading), default=math.inf)
+        setting = [runs for code, runs in self.codes.items() if ("STORE_ATTR", name) in _pairs(code)]
+        reading = [code for code in self.codes if _values_read(code, name)]
+        ended = max(setting, key=attrgetter("last"), default=None)
+        return ended is not None and all(_reads_after(code, self.codes[code], name, ended) for code in reading)
 
     def stores(self, name: object, *, outside: bool = False) -> bool:
         """Whether the code can have stored something in an attribute of this name, or in a global name."""
@@ -153,6 +152,26 @@ def _steps(code: CodeType) -> tuple[dis.Instruction, ...]:
 def _pairs(code: CodeType) -> frozenset[tuple[str, Any]]:
     """The instructions of a code that name something, with the names."""
     return frozenset((step.opname, step.argval) for step in _steps(code) if isinstance(step.argval, str))
+
+
+def _values_read(code: CodeType, name: object) -> list[int]:
+    """Where a code reads an attribute of this name that it did not just set, other than to call it as a method."""
+    if (name, False) not in {*_loaded(code, frozenset())}:
+        return []
+    steps = [step for step in _steps(code) if step.argval == name and step.opname.startswith(_ATTRIBUTES)]
+    return [step.offset for step in steps if step.opname != "LOAD_METHOD" and "NULL|self" not in step.argrepr]
+
+
+def _reads_after(code: CodeType, runs: CodeRuns, name: object, other: CodeRuns) -> bool:
+    """Whether a code came to no place that reads an attribute before another code had ended for the last time."""
+    if runs.first > other.last:
+        return True
+    place = other.callers.get(code)  # at which it waited for that
+    first = min(_values_read(code, name))
+    if place is None or runs.times > 1 or first < place:
+        return False
+    jumps = ((s.offset, s.argval) for s in _steps(code) if "JUMP" in s.opname)
+    return not any(start > first and end <= place for start, end in jumps)
 
 
 def _variables(step: dis.Instruction) -> tuple[str, ...]:

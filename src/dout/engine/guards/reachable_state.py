@@ -53,7 +53,7 @@ class Read:
         if spot.after is None or isinstance(spot.holder, (type, Namespace, ModuleType, *_UNNAMED)):
             return False
         node = spot.before.node if isinstance(spot.before, Held) else spot.before
-        fixed = isinstance(node, Node) or (isinstance(node, Same) and is_fixed(node.item))
+        fixed = isinstance(node, Node) or (isinstance(node, Same) and is_fixed(node.item) and not callable(node.item))
         return fixed and node not in self._counts and self.names.set_before_read(spot.place.key)
 
     def _by_name(self, spot: Spot) -> bool:

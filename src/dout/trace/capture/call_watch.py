@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import opcode
 import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
@@ -42,6 +44,19 @@ _BARE = ("numpy", "builtins", "itertools")
 _OF_CLASSES = frozenset({"__new__", "__init_subclass__", "__subclasshook__", "__subclasses__", "__prepare__", "mro"})
 
 
+@dataclass
+class CodeRuns:
+    """When code of the user's first began and last ended, and how often it began.
+
+    `callers` are the codes that waited for it when it last ended, and at which instruction each did.
+    """
+
+    first: int
+    last: float = math.inf
+    times: int = 0
+    callers: dict[CodeType, int] = field(default_factory=dict)
+
+
 class Calls:
     """The user's code that ran, and its calls of functions whose effects no node may record.
 
@@ -53,8 +68,7 @@ class Calls:
         self.codes: set[CodeType] = set()
         self.turns = turns
         self.now = 0  # the number of the moment
-        self.entered: dict[CodeType, int] = {}  # when the user's code began for the first time
-        self.left: dict[CodeType, int] = {}  # and when it ended for the last time
+        self.runs: dict[CodeType, CodeRuns] = {}
         self.foreign: list[str] = []
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by identity: whether it is the user's code
         self.effects: list[Any] = []
@@ -86,7 +100,7 @@ class Calls:
             if users:
                 self.codes.add(frame.f_code)
                 self.now += 1
-                self.entered.setdefault(frame.f_code, self.now)
+                self.runs.setdefault(frame.f_code, CodeRuns(self.now)).times += 1
             if caller is not None and self._is_users(caller):
                 if not users:
                     self._python(frame)
@@ -103,7 +117,13 @@ class Calls:
 
     def _leave(self, frame: FrameType) -> None:
         self.now += 1
-        self.left[frame.f_code] = self.now
+        runs = self.runs.setdefault(frame.f_code, CodeRuns(0))
+        runs.last = self.now
+        runs.callers.clear()
+        caller = frame.f_back
+        while caller is not None:
+            runs.callers[caller.f_code] = caller.f_lasti
+            caller = caller.f_back
         if self.turns:
             self.turns.leave(frame)
 

@@ -13,7 +13,7 @@ from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
 from dout.run import flat, is_generator
 from dout.trace.capture.budget import Budget, CountedTurns
-from dout.trace.capture.call_watch import Calls
+from dout.trace.capture.call_watch import Calls, CodeRuns
 from dout.trace.capture.lenient_tracer import TooLongError, Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
 from dout.trace.capture.snapshot import Holdings
@@ -41,8 +41,8 @@ class Capture:
     `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
     layer, and arrays like np.arange(3). `looked` are the inputs that were computed with or whose shape, dtype or layout
     was asked for: with others, a step that nothing needs might fail. `identities` are those whose `id` was asked for;
-    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran, with the
-    moments when it first began and last ended. It is `hushed` where it told NumPy itself what to do at floating-
+    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran, and
+    when. It is `hushed` where it told NumPy itself what to do at floating-
     point errors. `why_not` says why no program can stand for this run, and is None where one can; `no_gradient` is
     the error with which a gradient of it has to be refused.
     """
@@ -66,7 +66,7 @@ class Capture:
     looked: frozenset[Node]
     identities: Mapping[Node, int]
     outcomes: Mapping[tuple[Node, str], Any]
-    codes: Mapping[CodeType, tuple[int, int]]
+    codes: Mapping[CodeType, CodeRuns]
     hushed: bool
     why_not: str | None
     no_gradient: DoutError | None = None
@@ -211,7 +211,7 @@ class _Run:
             identities=identities,
             looked=frozenset(origins & {*tracer.looked, *(i for node in tracer.nodes for i in node.inputs)}),
             outcomes=dict(tracer.outcomes),
-            codes={code: (calls.entered.get(code, 0), calls.left.get(code, calls.now)) for code in calls.codes},
+            codes={code: calls.runs.get(code, CodeRuns(0)) for code in calls.codes},
             hushed=tracer.hushed,
             why_not=self._why_not(nodes, made, calls),
             no_gradient=tracer.refused or (EscapeError(f"no gradient can be given: {lost}") if lost else None),
