@@ -10,16 +10,16 @@ class Layer:
     """Keeps its input, and the shape of that, for its backward."""
 
     def __init__(self):
-        self.W, self.x, self.shape, self.dW = np.full((3, 2), 0.5), None, None, None
+        self.W, self.x, self.given_shape, self.dW = np.full((3, 2), 0.5), None, None, None
 
     def forward(self, x):
-        self.shape = x.shape
+        self.given_shape = x.shape
         self.x = x.reshape(len(x), -1)
         return np.dot(self.x, self.W)
 
     def backward(self, dout):
         self.dW = np.dot(self.x.T, dout)
-        return np.dot(dout, self.W.T).reshape(self.shape)
+        return np.dot(dout, self.W.T).reshape(self.given_shape)
 
 
 class Network:

@@ -20,6 +20,7 @@ _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribu
                          "format_map", "asdict", "astuple", "dataclasses"})  # fmt: skip
 _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+_COPYING = frozenset({"copy", "deepcopy"})  # read all attributes of an object
 _SETTERS: tuple[Any, ...] = (setattr, object.__setattr__, type.__setattr__)
 _OF_OBJECT = type(object().__setattr__)
 _SETTING_GLOBALS = frozenset({"globals", "exec", "__globals__", "f_globals"})
@@ -87,8 +88,9 @@ class Loaded:
         return not self.all and name not in self._read
 
     def set_before_read(self, name: object) -> bool:
-        """Whether all code that sets an attribute of this name had ended before any read it; calls of it do not count."""
-        if self.all or self.sets_any or not isinstance(self.codes, Mapping):
+        """Whether all code that sets an attribute of this name had ended before any read it, but to call it."""
+        hidden = self.all or self.sets_any or not _COPYING.isdisjoint(self.outside)
+        if hidden or not isinstance(self.codes, Mapping):
             return False
         setting = [runs for code, runs in self.codes.items() if ("STORE_ATTR", name) in _pairs(code)]
         reading = [code for code in self.codes if _values_read(code, name)]
