@@ -1,5 +1,6 @@
 """What is spent on a program that never comes: bounded, and spent once."""
 
+import math
 import sys
 from contextlib import contextmanager
 
@@ -117,3 +118,29 @@ def test_bounds_need_no_more_values_than_those_that_were_kept():
     expected, found = bounds(nodes, values), bounds(nodes, kept)
     for node in nodes:
         np.testing.assert_array_equal(found[node], expected[node])
+
+
+def scaled(x):
+    return np.tanh(np.tanh(x) * 0.5 + 1.0) / (1.0 + np.exp(x))
+
+
+@pytest.mark.parametrize(("soon", "programs"), [(0.0, 1), (math.inf, 4)])
+def test_another_size_waits_if_a_recording_takes_long(monkeypatch, soon, programs):
+    monkeypatch.setattr(compiled, "SOON", soon)
+    fast = dout.compile(scaled)
+    for length in (3, 4, 5, 6):
+        x = np.linspace(-1, 1, length)
+        np.testing.assert_allclose(fast(x), scaled(x), rtol=1e-14)
+        assert fast.plan().functions[0].plainly == ()
+    assert len(fast.plan().programs) == programs
+
+
+def test_another_size_is_recorded_when_plain_calls_have_taken_as_long(monkeypatch):
+    monkeypatch.setattr(compiled, "SOON", 0.0)
+    fast, x = dout.compile(scaled), np.ones((300, 300))
+    fast(np.ones(3))
+    for _ in range(3_000):
+        np.testing.assert_allclose(fast(x), scaled(x), rtol=1e-14)
+        if len(fast.plan().programs) == 2:
+            return
+    raise AssertionError("it runs plainly for ever")

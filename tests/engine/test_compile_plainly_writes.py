@@ -184,7 +184,7 @@ def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):
     fast = dout.compile(shifted)
     np.testing.assert_array_equal(fast(mine), shifted(theirs))
     np.testing.assert_array_equal(mine, theirs)
-    assert "too many operations" in fast.plan().functions[0].plainly[0]
+    assert not fast.plan().functions[0].programs  # of all of it: what it calls may have some
 
 
 def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():

@@ -9,7 +9,8 @@ import re
 import numpy as np
 import pytest
 
-from dout.engine.loops import loop_sites, looped_function
+from dout.engine.loops import loop_sites, looped_function, turn_functions
+from dout.engine.loops.compiled_parts import CompiledParts
 from tests.support.loop_programs import LoopProgram
 
 SIZES = [(3, 4, 5), (3, 4, 5), (4, 3, 6), (2, 5, 1)]
@@ -87,11 +88,36 @@ def same(ours, theirs):
     return type(ours) is type(theirs) and ours == theirs
 
 
+class Interpreted:
+    """A part that is not compiled."""
+
+    used, vain = True, False
+
+    def __init__(self, function):
+        self.stub = function
+
+
+def compare_turns(seed):
+    """A call of one random program, with functions taken out of its turns; how many there are."""
+    source = LoopProgram(seed).source
+    plain = program(source, f"turns {seed}")
+    turned = looped_function.turned_function(plain, CompiledParts(Interpreted))
+    if turned is None:
+        return 0
+    for sizes in SIZES[1:]:
+        ours, theirs = (outcome(function, given(seed, sizes)) for function in (turned.run, plain))
+        if isinstance(theirs[0], tuple) and isinstance(theirs[0][0], str):
+            assert isinstance(ours[0][0], str), f"seed {seed}, {sizes}\n{source}"  # it raises, maybe another error
+            continue
+        assert same(ours, theirs), f"seed {seed}, {sizes}\n{source}"
+    return len(turned.parts.parts)
+
+
 def compare(seed):
     """Several calls of one random program; how many loops ran as kernels."""
     source = LoopProgram(seed).source
     plain = program(source, f"loops {seed}")
-    looped = looped_function.looped_function(plain, strict=False)
+    looped = looped_function.looped_function(plain, CompiledParts(Interpreted), strict=False)
     assert looped is not None
     kernels = 0
     for sizes in SIZES:
@@ -109,6 +135,12 @@ def compare(seed):
 def test_loops_run_as_they_would_plainly(first):
     kernels = [compare(seed) for seed in range(first, first + 50)]
     assert sum(kernels) > 50  # most of them are of the kind that a kernel can take
+
+
+@pytest.mark.parametrize("first", range(0, 300, 50))
+def test_turns_cut_into_functions_do_what_the_loop_does(first, monkeypatch):
+    monkeypatch.setattr(turn_functions, "FEWEST", 1)
+    assert sum(compare_turns(seed) for seed in range(first, first + 50)) > 50
 
 
 @pytest.mark.long

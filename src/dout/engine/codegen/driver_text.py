@@ -75,7 +75,7 @@ class DriverText:
         """Whether an array is contiguous and aligned as `value` is; and may be, where it is, `written` into."""
         flags = value.flags
         wanted = (1 if flags.c_contiguous else 2 if flags.f_contiguous else 0) | 0x100 * flags.aligned | 0x400 * written
-        layout = "" if flags.c_contiguous or flags.f_contiguous else f" and {name}.strides == {value.strides}"
+        layout = "" if flags.c_contiguous or flags.f_contiguous else f" and {_strided_as(name, value)}"
         return f"{name}.flags.num & {wanted} == {wanted}{layout}"
 
     # --- places -------------------------------------------------------------------------------------------------------
@@ -132,3 +132,13 @@ def _called(item: Any) -> str:
     if isinstance(item, type) or (isinstance(name, str) and callable(item)):
         return str(name)
     return type(item).__name__.lower()
+
+
+def _strided_as(name: str, value: np.ndarray[Any, Any]) -> str:
+    """Whether an array has the strides of `value`. Rows of an array that lie apart may lie any other distance apart."""
+    first, *inner = value.strides
+    end = value.itemsize + sum((length - 1) * stride for length, stride in zip(value.shape[1:], inner, strict=True))
+    end = max([end, *(length * stride for length, stride in zip(value.shape[1:2], inner, strict=False))])
+    if first <= end or len(value) < 2 or min(inner, default=1) <= 0:
+        return f"{name}.strides == {value.strides}"
+    return f"{name}.strides[0] > {end}" + (f" and {name}.strides[1:] == {tuple(inner)}" if inner else "")

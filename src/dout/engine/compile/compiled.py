@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.clock import spent
 from dout.engine.codegen.driver import MISS, computed
 from dout.engine.compile.call_stub import stub
 from dout.engine.compile.derived_program import with_gradient
 from dout.engine.compile.program_builder import BuiltProgram, build, without_values
 from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
 from dout.engine.guards.class_attributes import Settled
-from dout.engine.loops.looped_function import LoopedFunction, looped_function
+from dout.engine.loops.compiled_parts import CompiledParts
+from dout.engine.loops.looped_function import LoopedFunction, looped_function, turned_function
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.trace.capture.budget import MOST_OPERATIONS, Budget, too_long
 from dout.trace.capture.capture import Capture, capture
+from dout.trace.capture.lenient_tracer import TooLongError
 from dout.trace.capture.rollback import PERHAPS
 from dout.trace.session.layer_calls import KINDS, is_layer
 from dout.trace.session.session import reaches
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST = 16  # programs of one function: where every call needs another one, they are of no use
 MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
+SOON = 0.1  # seconds of a recording that is repeated at once for arguments of another size
 TRIES = 2  # runs without a program: the first may have prepared data that all others use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
 
@@ -87,9 +92,11 @@ class Compiled(Settled):
         self.why_not: list[str] = []  # the reasons of runs that gave no program
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
-        self.loops: LoopedFunction | None = None  # the function with kernels in place of its loops, where that pays
+        self.loops: LoopedFunction | None = None  # the function with kernels for its loops, or with compiled parts
         self.without_kernel: list[str] = []  # why there is none for a loop
         self._read = False  # whether its loops have been looked for
+        self.cost = 0.0  # seconds that the latest recording took, without machine code
+        self.plain_seconds: dict[Form, float] = {}  # of calls of other sizes; infinite once one has been recorded
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
         if hasattr(function, "compiled") or not hasattr(function, "plan"):
@@ -106,6 +113,13 @@ class Compiled(Settled):
         """Answer a call that no program stands for yet: run it, and make one."""
         form = (len(args), *kwargs)
         looped = self._looped(args, kwargs)
+        kind = (form, *map(_size, (*args, *kwargs.values())))
+        if looped is None and self._waits(kind):
+            start = spent()
+            try:
+                return plainly(self.function, args, kwargs)
+            finally:
+                self.plain_seconds[kind] += spent() - start
         with turn() as may_record:
             traced = inside_a_trace()
             if not traced and looped is None:
@@ -114,21 +128,42 @@ class Compiled(Settled):
                     if result is not MISS:
                         return result
                 if may_record and not self._gives_up(form):
-                    return self._recorded(form, args, kwargs)
+                    self.plain_seconds[kind] = math.inf
+                    try:
+                        return self._recorded(form, args, kwargs)
+                    except TooLongError:
+                        looped = self.loops
         if traced or looped is None:
             return plainly(self.function, args, kwargs)
         return self._by_loops(looped, form, args, kwargs)
 
+    def _waits(self, kind: Form) -> bool:
+        """Whether a call runs plainly for now: another size is recorded when it has taken as long as a recording."""
+        return self.cost > SOON and self.plain_seconds.setdefault(kind, 0.0) < self.cost
+
     def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
         """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
         if not self._read and not under_way:
-            looped = None if self.derives else looped_function(self.function, strict=self.strict)
+            looped = None if self.derives else looped_function(self.function, self._parts(), strict=self.strict)
             self.loops = looped if looped and looped.may_take(args, kwargs) else None
             self._read = True
         return self.loops
 
+    def _parts(self) -> CompiledParts:
+        return CompiledParts(lambda function: Compiled(function, strict=self.strict, pool=self.pool))
+
+    @property
+    def used(self) -> bool:
+        """Whether something compiled answers calls."""
+        return bool(self.programs) or (self.loops is not None and self.loops.pays())
+
+    @property
+    def vain(self) -> bool:
+        """Whether all calls run plainly, now and later."""
+        return self.given_up and not self.by_form and self.loops is None
+
     def _by_loops(self, looped: LoopedFunction, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run it with its loops; from now on without a recording, if kernels stand for loops of many turns."""
+        """Run it with its loops; from now on without a recording, if kernels or parts pay."""
         result = plainly(looped.run, args, kwargs)
         if looped.pays():
             self.why_not.clear()  # of the recording, which nothing needs now
@@ -143,7 +178,8 @@ class Compiled(Settled):
             if not names:
                 self.runs = self.by_form[form]
         else:
-            self.loops, self.without_kernel = None, looped.why_not()
+            self.loops = None
+            self.without_kernel = looped.why_not() or self.without_kernel
         return result
 
     def _gives_up(self, form: Form) -> bool:
@@ -159,22 +195,33 @@ class Compiled(Settled):
     def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it, and make a program of that if one can be made."""
         budget = Budget()
+        start = spent()
         try:
             run_once = self._captured(args, kwargs, budget)
+        except TooLongError as error:
+            self._takes_too_long(str(error))
+            raise
         except Exception as error:
             if PERHAPS in getattr(error, "__notes__", ()):
                 self._fails("an error was raised during the recording, and the effects until then could not be undone")
             raise
+        self.cost, recording = spent() - start, budget.seconds
         why_not = run_once.why_not or self._made(form, run_once, budget)
-        if budget.exceeded:
-            self.given_up = True
-            self.loops = looped_function(self.function, strict=self.strict, inside=True) if not self.derives else None
-            self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
-        if why_not is not None:
+        self.cost += budget.seconds - recording
+        if why_not is not None and budget.exceeded:
+            self._takes_too_long(why_not)
+        elif why_not is not None:
             self._fails(why_not)
         elif not self.given_up:
             self.why_not.clear()  # it was a run that prepares others
         return run_once.returned
+
+    def _takes_too_long(self, why_not: str) -> None:
+        """It is never recorded again: its parts are."""
+        self.given_up = True
+        self.loops = turned_function(self.function, self._parts()) if not self.derives else None
+        self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
+        self._fails(why_not)
 
     def _fails(self, why_not: str) -> None:
         if why_not not in self.why_not:
@@ -217,6 +264,11 @@ class Compiled(Settled):
         self.by_form[form] = tuple(p.driver for p in self.programs[form])
         if len(form) == 1:
             self.runs = self.by_form[form]
+
+
+def _size(item: Any) -> Any:
+    """What is another for arguments of another size."""
+    return (item.shape, item.dtype.str) if type(item) is np.ndarray else type(item)
 
 
 def _users_level() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Protocol
 
@@ -82,8 +82,18 @@ class PlanOwner(Protocol):
 
 
 def plan_of(*compiled: PlanOwner) -> Plan:
-    """The plan of compiled functions, as they are now."""
-    return Plan(tuple(_function(one) for one in compiled))
+    """The plan of compiled functions, as they are now; each is followed by its parts."""
+    return Plan(tuple(function for one in compiled for function in _functions(one)))
+
+
+def _functions(compiled: PlanOwner) -> Iterator[FunctionPlan]:
+    parts = [function for part in _parts(compiled) for function in _functions(part)]
+    yield replace(_function(compiled), parts=tuple(part.name for part in parts))
+    yield from parts
+
+
+def _parts(compiled: PlanOwner) -> list[PlanOwner]:
+    return compiled.loops.parts.made() if compiled.loops else []
 
 
 def _function(compiled: PlanOwner) -> FunctionPlan:

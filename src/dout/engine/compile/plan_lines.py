@@ -88,10 +88,12 @@ class LoopPlan:
 class FunctionPlan:
     """A compiled function: its programs, the latest first, and why calls that none of them stands for run plainly.
 
-    Where kernels stand for loops of it, the rest runs as it is written, and there are no programs.
+    Where kernels stand for loops of it, or its `parts` are compiled by themselves, the rest runs as it is written, and
+    there are no programs.
     """
 
     name: str
     programs: tuple[ProgramPlan, ...]
     plainly: tuple[str, ...]
     loops: tuple[LoopPlan, ...] = ()
+    parts: tuple[str, ...] = ()

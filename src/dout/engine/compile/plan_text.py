@@ -67,9 +67,11 @@ def _function(function: FunctionPlan) -> Iterator[list[Span]]:
                 (f"{visible(loop.place)}  ", ""),
                 (f"{loop.turns:,} turns at the last call", "dim"),
             ]
-    if function.loops:
+    if function.parts:
+        yield [("  ", ""), (f"compiled by themselves: {visible(', '.join(function.parts))}", "")]
+    if function.loops or function.parts:
         yield [("  the rest runs as it is written", "dim")]
-    if not (function.programs or function.plainly or function.loops):
+    if not (function.programs or function.plainly or function.loops or function.parts):
         yield [("  ", ""), (_LATER, "dim")]
     for program in function.programs:
         yield from _program(program)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, astuple
 from functools import cache, cached_property
 from itertools import pairwise
@@ -11,6 +11,7 @@ from operator import attrgetter, methodcaller
 from types import CodeType
 from typing import Any
 
+from dout.trace.capture.call_watch import CodeRuns
 from dout.trace.session.user_modules import FINDERS
 
 # Who uses one of these may read any attribute, by a name that is made while it runs.
@@ -19,6 +20,7 @@ _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribu
                          "format_map", "asdict", "astuple", "dataclasses"})  # fmt: skip
 _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+_COPYING = frozenset({"copy", "deepcopy"})  # read all attributes of an object
 _SETTERS: tuple[Any, ...] = (setattr, object.__setattr__, type.__setattr__)
 _OF_OBJECT = type(object().__setattr__)
 _SETTING_GLOBALS = frozenset({"globals", "exec", "__globals__", "f_globals"})
@@ -37,7 +39,9 @@ class Loaded:
     (True, False)
     """
 
-    def __init__(self, codes: Collection[CodeType], *, modules: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, codes: Collection[CodeType] | Mapping[CodeType, CodeRuns], *, modules: frozenset[str] = frozenset()
+    ) -> None:
         self.codes = codes
         self.outside: set[str] = set()  # global names, and those of functions around
         self._attributes: set[str] = set()
@@ -49,7 +53,7 @@ class Loaded:
         matches = any(step.opname == "MATCH_CLASS" for code in codes for step in _steps(code))
         self.all = matches or not _REFLECTING.isdisjoint(used)
         self.sets_any = not _SETTING.isdisjoint(used)  # whether it may store an attribute by a name made while it runs
-        self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
+        self._stored = {pair for code in codes for pair in _pairs(code) if pair[0].startswith("STORE")}
         self._used = used
 
     @cached_property
@@ -82,6 +86,16 @@ class Loaded:
     def only_appends(self, name: object) -> bool:
         """Whether all that the code does with an attribute of this name is `.append`."""
         return not self.all and name not in self._read
+
+    def set_before_read(self, name: object) -> bool:
+        """Whether all code that sets an attribute of this name had ended before any read it, but to call it."""
+        hidden = self.all or self.sets_any or not _COPYING.isdisjoint(self.outside)
+        if hidden or not isinstance(self.codes, Mapping):
+            return False
+        setting = [runs for code, runs in self.codes.items() if ("STORE_ATTR", name) in _pairs(code)]
+        reading = [code for code in self.codes if _values_read(code, name)]
+        ended = max(setting, key=attrgetter("last"), default=None)
+        return ended is not None and all(_reads_after(code, self.codes[code], name, ended) for code in reading)
 
     def stores(self, name: object, *, outside: bool = False) -> bool:
         """Whether the code can have stored something in an attribute of this name, or in a global name."""
@@ -134,6 +148,32 @@ def _read(code: CodeType) -> Iterator[str]:
 @cache
 def _steps(code: CodeType) -> tuple[dis.Instruction, ...]:
     return tuple(dis.get_instructions(code))
+
+
+@cache
+def _pairs(code: CodeType) -> frozenset[tuple[str, Any]]:
+    """The instructions of a code that name something, with the names."""
+    return frozenset((step.opname, step.argval) for step in _steps(code) if isinstance(step.argval, str))
+
+
+def _values_read(code: CodeType, name: object) -> list[int]:
+    """Where a code reads an attribute of this name that it did not just set, other than to call it as a method."""
+    if (name, False) not in {*_loaded(code, frozenset())}:
+        return []
+    steps = [step for step in _steps(code) if step.argval == name and step.opname.startswith(_ATTRIBUTES)]
+    return [step.offset for step in steps if step.opname != "LOAD_METHOD" and "NULL|self" not in step.argrepr]
+
+
+def _reads_after(code: CodeType, runs: CodeRuns, name: object, other: CodeRuns) -> bool:
+    """Whether a code came to no place that reads an attribute before another code had ended for the last time."""
+    if runs.first > other.last:
+        return True
+    place = other.callers.get(code)  # at which it waited for that
+    first = min(_values_read(code, name))
+    if place is None or runs.times > 1 or first < place:
+        return False
+    jumps = ((s.offset, s.argval) for s in _steps(code) if "JUMP" in s.opname)
+    return not any(start > first and end <= place for start, end in jumps)
 
 
 def _variables(step: dis.Instruction) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from dout.engine.guards.loaded_names import Loaded, reads_by_name, sets_by_name
 from dout.graph import Node
 from dout.trace.capture.capture import Capture
-from dout.trace.capture.templates import Same, Spot
+from dout.trace.capture.templates import Held, Same, Spot, is_fixed
 from dout.trace.session.attribute_swap import Namespace, is_special
 
 _UNNAMED = (  # code reads what is in them by no name
@@ -37,6 +37,8 @@ class Read:
         """Whether a place can have steered the run, or holds what it computes with."""
         if spot in self.restored:
             return True
+        if self._is_set_first(spot):
+            return False
         if spot.before is None:  # then its class answers, if it can
             answered = self.names.all or hasattr(type(spot.holder), str(spot.place.key))
             return answered and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
@@ -45,6 +47,14 @@ class Read:
         if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
             return isinstance(spot.holder, list | dict | FunctionType)
         return self._read(spot)
+
+    def _is_set_first(self, spot: Spot) -> bool:
+        """Whether the run set a number, array or the like anew before it read an attribute of that name."""
+        if spot.after is None or isinstance(spot.holder, (type, Namespace, ModuleType, *_UNNAMED)):
+            return False
+        node = spot.before.node if isinstance(spot.before, Held) else spot.before
+        fixed = isinstance(node, Node) or (isinstance(node, Same) and is_fixed(node.item) and not callable(node.item))
+        return fixed and node not in self._counts and self.names.set_before_read(spot.place.key)
 
     def _by_name(self, spot: Spot) -> bool:
         """Whether a place that the code looks into holds what reads attributes by names of its own."""

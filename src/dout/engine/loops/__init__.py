@@ -1,3 +1,3 @@
-"""A function with loops in; the same with kernels in place of its loops out."""
+"""A function with loops in; the same with kernels in place of its loops, or with compiled parts, out."""
 
-__all__ = ["looped_function"]
+__all__ = ["compiled_parts", "looped_function"]

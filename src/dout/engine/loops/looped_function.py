@@ -1,4 +1,4 @@
-"""A function of the user's, read from its source, with sites in place of its loops."""
+"""A function of the user's, read from its source: kernels stand for its loops, or its parts are compiled."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from dout.engine.loops.compiled_parts import CompiledParts
 from dout.engine.loops.liveness import Liveness, captured, stored
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
-from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, place_of, root_of, surroundings
+from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
+from dout.engine.loops.turn_functions import PREFIX, TurnCutter
 from dout.graph import Where
 from dout.trace.model import user_source
 
@@ -25,24 +27,27 @@ _ERRORS = (NameError, AttributeError, KeyError, NotPlainError)
 _STATEMENTS = (ast.For, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
 _NEVER = (ast.comprehension, ast.Lambda, ast.NamedExpr, ast.Starred, ast.Await, ast.Yield, ast.JoinedStr)
 _ITERATED = frozenset({"range", "enumerate", "zip", "reversed"})
-_PREFIX = "_dout_"
 FEW = 64  # turns: fewer are soon recorded one by one, and then what stands around them is compiled as well
 
 
 @dataclass(frozen=True, eq=False)
 class LoopedFunction:
-    """A function that does what the user's does, with its loops and those of the functions that it calls."""
+    """A function that does what the user's does: kernels run in place of its loops, or its parts are compiled."""
 
     run: Callable[..., Any]
     sites: list[LoopSite]
+    parts: CompiledParts
 
     def may_take(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
         """Whether a kernel might stand for a loop at this call, as far as its arguments tell."""
         return any(site.may_take(named(self.run, arguments, keywords)) for site in self.sites)
 
     def pays(self) -> bool:
-        """Whether kernels stand for its loops, and a recording would be long."""
-        return any(site.turns >= FEW and site.kernels() for site in self.sites)
+        """Whether kernels stand for its loops, and a recording would be long; without loops, whether parts do."""
+        if self.sites:
+            self.parts.awake = any(site.turns >= FEW and site.kernels() for site in self.sites)
+            return self.parts.awake
+        return self.parts.pay()
 
     def why_not(self) -> list[str]:
         """Why no kernel stands for some of its loops."""
@@ -58,64 +63,40 @@ def named(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) 
     return {name: item for name, item in found.items() if name not in kept}
 
 
-def looped_function(function: Any, *, strict: bool, inside: bool = False) -> LoopedFunction | None:
-    """Return the function with sites in its loops; None where it has no loop that a kernel might take.
+def looped_function(function: Any, parts: CompiledParts, *, strict: bool) -> LoopedFunction | None:
+    """Return the function with sites before its loops; None where it has no loop that a kernel might take.
 
-    With `inside`, loops of the functions that it calls are enough.
+    Functions that it calls become `parts` when kernels stand for its loops.
     """
-    around = _Rewriting(strict)
-    run = around(function)
-    return LoopedFunction(run, around.sites) if run is not function and (inside or around.sites) else None
+    parts.awake = False
+    return _rewritten(function, parts, lambda *given: _SiteWriter(*given, strict=strict))
 
 
-class _Rewriting:
-    """Gives functions with sites in place of functions of the user's; what it cannot rewrite it gives as it is."""
+def turned_function(function: Any, parts: CompiledParts) -> LoopedFunction | None:
+    """Return the function with compiled `parts`: what it calls, and what the turns of its loops compute.
 
-    def __init__(self, strict: bool) -> None:
-        self.strict = strict
-        self.sites: list[LoopSite] = []
-        self.made: dict[FunctionType, FunctionType] = {}
+    None where it has neither.
+    """
+    return _rewritten(function, parts, _TurnWriter)
 
-    def __call__(self, function: Any) -> Any:
-        if type(function) is MethodType:
-            plain = function.__func__
-            made = self._rewritten(plain)
-            return function if made is plain else MethodType(made, function.__self__)
-        return self._rewritten(function)
 
-    def called(self, function: Any) -> Any:
-        """The same for a function that is called: only if it is the user's, and stands in a module or class."""
-        plain = function.__func__ if type(function) is MethodType else function
-        if (
-            type(plain) is not FunctionType
-            or plain.__closure__
-            or not user_source.is_user_code(plain.__code__.co_filename)
-        ):
-            return function
-        return self(function)
-
-    def _rewritten(self, plain: Any) -> Any:
-        if type(plain) is not FunctionType or hasattr(plain, "__wrapped__"):
-            return plain
-        if plain not in self.made:
-            self.made[plain] = plain  # as long as it is at work
-            self.made[plain] = self._made(plain) or plain
-        return self.made[plain]
-
-    def _made(self, plain: FunctionType) -> FunctionType | None:
-        tree, twin = _source(plain), _source(plain)
-        if tree is None or twin is None or plain.__code__.co_flags & inspect.CO_GENERATOR:
-            return None
-        writer = _Writer(tree, twin, plain, self)
-        code = writer.code()
-        if code is None:
-            return None
-        names = {**writer.cells, **dict(zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True))}
-        closure = tuple(names[name] for name in code.co_freevars)
-        made = FunctionType(code, plain.__globals__, plain.__name__, plain.__defaults__, closure)
-        made.__kwdefaults__ = plain.__kwdefaults__
-        self.sites += writer.sites
-        return made
+def _rewritten(function: Any, parts: CompiledParts, writer: Callable[..., _Writer]) -> LoopedFunction | None:
+    plain = function.__func__ if type(function) is MethodType else function
+    if type(plain) is not FunctionType or hasattr(plain, "__wrapped__"):
+        return None
+    tree, twin = _source(plain), _source(plain)
+    if tree is None or twin is None or plain.__code__.co_flags & inspect.CO_GENERATOR:
+        return None
+    made = writer(tree, twin, plain, parts)
+    code = made.code()
+    if code is None:
+        return None
+    names = {**made.cells, **dict(zip(plain.__code__.co_freevars, plain.__closure__ or (), strict=True))}
+    closure = tuple(names[name] for name in code.co_freevars)
+    run = FunctionType(code, plain.__globals__, plain.__name__, plain.__defaults__, closure)
+    run.__kwdefaults__ = plain.__kwdefaults__
+    bound = MethodType(run, function.__self__) if type(function) is MethodType else run
+    return LoopedFunction(bound, made.sites, parts)
 
 
 def _source(function: FunctionType) -> ast.FunctionDef | None:
@@ -134,7 +115,7 @@ def _source(function: FunctionType) -> ast.FunctionDef | None:
     found.decorator_list = []
     names = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
     private = any(n.startswith("__") and not n.endswith("__") for n in _all_names(found))
-    if names & _WATCHING or private or any(name.startswith(_PREFIX) for name in names):
+    if names & _WATCHING or private or any(name.startswith(PREFIX) for name in names):
         return None
     again = _compiled(found, function, ())
     return found if again is not None and _steps(again) == _steps(code) else None
@@ -175,29 +156,28 @@ def _compiled(tree: ast.FunctionDef, function: FunctionType, more: tuple[str, ..
 
 
 class _Writer(ast.NodeTransformer):
-    """Puts sites into a function."""
+    """Rewrites a function: the functions that it calls are asked for first."""
 
     def __init__(
-        self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, around: _Rewriting
+        self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, parts: CompiledParts
     ) -> None:
-        self.tree, self.function, self.around = tree, function, around
+        self.tree, self.function, self.parts = tree, function, parts
         self.sites: list[LoopSite] = []
         self.cells: dict[str, CellType] = {}
         self.hidden = captured(tree)
-        self.twins = dict(zip(ast.walk(tree), ast.walk(twin), strict=True))  # the sites keep the loops as they are
+        self.twins = dict(zip(ast.walk(tree), ast.walk(twin), strict=True))  # which keep the loops as they are
         self.liveness = Liveness(twin)
         self.local = frozenset(function.__code__.co_varnames) | frozenset(function.__code__.co_freevars) | stored(tree)
-        self.outer: LoopSite | None = None
         self.calls = False
 
     def code(self) -> CodeType | None:
-        """The code with its sites; None where there are none, and no calls."""
+        """The code; None where nothing changes."""
         self.generic_visit(self.tree)
-        if not self.sites and not self.calls:
+        if not self.cells and not self.calls:
             return None
         means = {"attribute": attribute, "entry": entry, "errors": _ERRORS, "unset": UNSET, "locals": locals}
-        means["called"] = self.around.called
-        self.cells |= {_PREFIX + name: CellType(item) for name, item in means.items()}
+        means["called"] = self.parts.called
+        self.cells |= {PREFIX + name: CellType(item) for name, item in means.items()}
         return _compiled(self.tree, self.function, tuple(self.cells))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -207,12 +187,15 @@ class _Writer(ast.NodeTransformer):
     visit_Lambda = visit_ClassDef = visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
     def visit_Call(self, node: ast.Call) -> Any:
-        """A call, of the function with its own sites."""
+        """A call, of what stands for the function."""
         self.generic_visit(node)
-        place = place_of(node.func)
-        if place and not self._is_library(root_of(node.func)):
+        root = node.func
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        named = isinstance(root, ast.Name) and (root.id.startswith(PREFIX) or self._is_library(root.id))
+        if isinstance(node.func, ast.Name | ast.Attribute) and not named:
             self.calls = True
-            node.func = ast.Call(ast.Name(f"{_PREFIX}called", ast.Load()), [node.func], [])
+            node.func = ast.Call(ast.Name(f"{PREFIX}called", ast.Load()), [node.func], [])
             ast.copy_location(node.func, node)
         return node
 
@@ -221,6 +204,20 @@ class _Writer(ast.NodeTransformer):
         item = self.function.__globals__.get(name, getattr(builtins, name, None))
         file = getattr(item, "__file__", None) if isinstance(item, ModuleType) else None
         return isinstance(item, BuiltinFunctionType | type) or (file is not None and not user_source.is_user_code(file))
+
+
+class _SiteWriter(_Writer):
+    """Puts sites before the loops of a function."""
+
+    def __init__(self, *given: Any, strict: bool) -> None:
+        super().__init__(*given)
+        self.strict = strict
+        self.outer: LoopSite | None = None
+
+    def code(self) -> CodeType | None:
+        """The code with its sites; None where there are none."""
+        code = super().code()
+        return code if self.sites else None
 
     def visit_For(self, node: ast.For) -> Any:
         """A loop, with a site before it."""
@@ -232,9 +229,9 @@ class _Writer(ast.NodeTransformer):
         started = {name: ast.Name(name, ast.Load()) for name in sorted(live.before[own] & stored(node))}
         after = live.after[own] & stored(node)
         where = Where(self.function.__code__.co_filename, node.lineno)
-        site = LoopSite(own, {**places, **started}, after, live.before, where, self.around.strict, self.outer)
+        site = LoopSite(own, {**places, **started}, after, live.before, where, self.strict, self.outer)
         self.sites.append(site)
-        name = f"{_PREFIX}site{len(self.sites)}"
+        name = f"{PREFIX}site{len(self.sites)}"
         self.cells[name] = CellType(site)
         outer, self.outer = self.outer, site
         self.generic_visit(node)
@@ -242,22 +239,38 @@ class _Writer(ast.NodeTransformer):
         return _with_site(node, site, name)
 
 
+class _TurnWriter(_Writer):
+    """Takes functions out of the turns of loops."""
+
+    def code(self) -> CodeType | None:
+        """The code that calls them."""
+        cutter = TurnCutter(self.local, self.hidden, self.twins, self.liveness.after)
+        cutter.cut(self.tree)
+        for tree in cutter.functions:
+            code = _compiled(tree, self.function, ())
+            assert code is not None, "it is made of the user's own statements"
+            turn = FunctionType(code, self.function.__globals__, tree.name)
+            turn.__qualname__ = f"{self.function.__qualname__}, a turn at line {tree.lineno}"
+            self.cells[tree.name] = CellType(self.parts.turn(turn))
+        return super().code()
+
+
 def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     results = sorted(site.live)
-    given = ", ".join(ast.unparse(evaluated(one, _PREFIX)) for one in site.places.values())
-    found = f"{_PREFIX}found"
+    given = ", ".join(ast.unparse(evaluated(one, PREFIX)) for one in site.places.values())
+    found = f"{PREFIX}found"
     lines = [
         "try:",
         f"    {found} = {name}({given})",
-        f"except {_PREFIX}errors:",
+        f"except {PREFIX}errors:",
         f"    {found} = None",
         f"if {found} is None:",
         "    pass",
         "else:",
     ]
     for i, one in enumerate(results):
-        lines += [f"    if {found}[{i}] is not {_PREFIX}unset:", f"        {one} = {found}[{i}]"]
-    lines += ["    pass", f"if {name}.waits:", f"    {name}.settle({_PREFIX}locals())"]
+        lines += [f"    if {found}[{i}] is not {PREFIX}unset:", f"        {one} = {found}[{i}]"]
+    lines += ["    pass", f"if {name}.waits:", f"    {name}.settle({PREFIX}locals())"]
     attempt, choice, settled = ast.parse("\n".join(lines)).body
     assert isinstance(choice, ast.If)
     choice.body = [loop, settled]

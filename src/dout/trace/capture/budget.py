@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 from dout.clock import spent
 from dout.errors import UnsupportedError
 from dout.graph import Node
+from dout.ops import primitives
 
 MOST_OPERATIONS = 30_000  # of one run: more take too much memory
+MOST_TURNS = 32  # of a loop in one program
+LEAST = 2  # operations of a turn, besides sums and copies: a shorter one takes less time than the call of a program
 MOST_SECONDS = 2.0  # that are spent for nothing
 MOST_TIMES = 20  # or so many times what the call takes by itself
 _OF_RECORDING = 0.5  # the rest is left to the passes over what was recorded, and to the comparison
+_MOVING = primitives("setitem add_at add copy astype")  # besides views: all that a loop over windows does
 TOO_LONG = "it takes too many operations to be recorded, as a loop over single elements does"
 
 
@@ -33,6 +38,7 @@ class Budget:
         self.seconds = 0.0
         self.plain = 0.0  # those of NumPy's own functions
         self.exceeded = False
+        self.turned = False  # whether a loop that computes has come to more turns than one program is to have
         self._since: float | None = None  # while something is done that counts
 
     def is_over(self, share: float = 1.0) -> bool:
@@ -43,7 +49,7 @@ class Budget:
 
     def ends_recording(self, operations: int) -> bool:
         """Whether a recording of so many operations is too long, or took what must be left for what comes after."""
-        self.exceeded = operations >= MOST_OPERATIONS or self.is_over(_OF_RECORDING)
+        self.exceeded = self.turned or operations >= MOST_OPERATIONS or self.is_over(_OF_RECORDING)
         return self.exceeded
 
     def check(self) -> None:
@@ -60,3 +66,31 @@ class Budget:
         finally:
             self.seconds += spent() - self._since
             self._since = None
+
+
+class CountedTurns:
+    """How often the code in each frame has come to the same call, and which `nodes` were recorded meanwhile."""
+
+    def __init__(self, budget: Budget, nodes: Sequence[Node]) -> None:
+        self.budget, self.nodes = budget, nodes
+        self._calls: dict[int, dict[int, tuple[int, int]]] = {}  # by frame and instruction: how often, and since when
+
+    def come(self, frame: FrameType) -> None:
+        """The code in a frame makes a call."""
+        calls = self._calls.setdefault(id(frame), {})
+        times, start = calls.get(frame.f_lasti, (0, len(self.nodes)))
+        if times >= MOST_TURNS:
+            computed = sum(map(_computes, self.nodes[start:]))
+            self.budget.turned = self.budget.turned or computed >= LEAST * MOST_TURNS
+            times, start = 0, len(self.nodes)
+        calls[frame.f_lasti] = times + 1, start
+
+    def leave(self, frame: FrameType) -> None:
+        """The code in a frame returns."""
+        self._calls.pop(id(frame), None)
+
+
+def _computes(node: Node) -> bool:
+    """Whether a node is more than a view, a copy, or the sum of a loop over windows."""
+    row = node.primitive
+    return bool(node.inputs and node.shape) and row.write_back is None and row not in _MOVING

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import opcode
 import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from dout.trace.capture.budget import CountedTurns
 from dout.trace.model import user_source
 from dout.trace.model.bulk_objects import collection_paused
 
@@ -41,6 +44,19 @@ _BARE = ("numpy", "builtins", "itertools")
 _OF_CLASSES = frozenset({"__new__", "__init_subclass__", "__subclasshook__", "__subclasses__", "__prepare__", "mro"})
 
 
+@dataclass
+class CodeRuns:
+    """When code of the user's first began and last ended, and how often it began.
+
+    `callers` are the codes that waited for it when it last ended, and at which instruction each did.
+    """
+
+    first: int
+    last: float = math.inf
+    times: int = 0
+    callers: dict[CodeType, int] = field(default_factory=dict)
+
+
 class Calls:
     """The user's code that ran, and its calls of functions whose effects no node may record.
 
@@ -48,8 +64,11 @@ class Calls:
     passed, or were caught, that a stand-in may have been the cause of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turns: CountedTurns | None = None) -> None:
         self.codes: set[CodeType] = set()
+        self.turns = turns
+        self.now = 0  # the number of the moment
+        self.runs: dict[CodeType, CodeRuns] = {}
         self.foreign: list[str] = []
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by identity: whether it is the user's code
         self.effects: list[Any] = []
@@ -77,16 +96,36 @@ class Calls:
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
         if event == "call":
-            if self._is_users(frame):
+            users, caller = self._is_users(frame), frame.f_back
+            if users:
                 self.codes.add(frame.f_code)
-            elif frame.f_back is not None and self._is_users(frame.f_back):
-                self._python(frame)
+                self.now += 1
+                self.runs.setdefault(frame.f_code, CodeRuns(self.now)).times += 1
+            if caller is not None and self._is_users(caller):
+                if not users:
+                    self._python(frame)
+                if self.turns:
+                    self.turns.come(caller)
+        elif event == "return" and self._is_users(frame):
+            self._leave(frame)
         elif event == "c_call" and self._is_users(frame) and not _is_pure(function):
             self._foreign(getattr(function, "__name__", str(function)), frame)
             if not _is_harmless(function):
                 self.effects.append(function)
         elif event == "c_exception" and function in self.effects[-1:] and function.__name__ not in _BEGINNING:
             self.effects.pop()  # it raised because of its arguments, and has done nothing
+
+    def _leave(self, frame: FrameType) -> None:
+        self.now += 1
+        runs = self.runs.setdefault(frame.f_code, CodeRuns(0))
+        runs.last = self.now
+        runs.callers.clear()
+        caller = frame.f_back
+        while caller is not None:
+            runs.callers[caller.f_code] = caller.f_lasti
+            caller = caller.f_back
+        if self.turns:
+            self.turns.leave(frame)
 
     def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         if not frame.f_code.co_exceptiontable or not is_users(frame):

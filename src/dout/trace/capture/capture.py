@@ -12,9 +12,9 @@ import numpy as np
 from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
 from dout.run import flat, is_generator
-from dout.trace.capture.budget import Budget
-from dout.trace.capture.call_watch import Calls
-from dout.trace.capture.lenient_tracer import Yielding
+from dout.trace.capture.budget import Budget, CountedTurns
+from dout.trace.capture.call_watch import Calls, CodeRuns
+from dout.trace.capture.lenient_tracer import TooLongError, Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
 from dout.trace.capture.snapshot import Holdings
 from dout.trace.capture.templates import Same, Spot, Template, outputs
@@ -41,9 +41,10 @@ class Capture:
     `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
     layer, and arrays like np.arange(3). `looked` are the inputs that were computed with or whose shape, dtype or layout
     was asked for: with others, a step that nothing needs might fail. `identities` are those whose `id` was asked for;
-    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran, which is
-    `hushed` where it told NumPy itself what to do at floating-point errors. `why_not` says why no program can stand for
-    this run, and is None where one can; `no_gradient` is the error with which a gradient of it has to be refused.
+    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran, and
+    when. It is `hushed` where it told NumPy itself what to do at floating-
+    point errors. `why_not` says why no program can stand for this run, and is None where one can; `no_gradient` is
+    the error with which a gradient of it has to be refused.
     """
 
     root: Any
@@ -65,7 +66,7 @@ class Capture:
     looked: frozenset[Node]
     identities: Mapping[Node, int]
     outcomes: Mapping[tuple[Node, str], Any]
-    codes: frozenset[CodeType]
+    codes: Mapping[CodeType, CodeRuns]
     hushed: bool
     why_not: str | None
     no_gradient: DoutError | None = None
@@ -84,8 +85,9 @@ def capture(
 
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
     says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
-    goes for errors that come of the recording alone, and for a recording that exceeds its `budget`. Values that are not
-    `lasting` share memory with the user's arrays: they hold until the user's code goes on.
+    goes for errors that come of the recording alone. Where a recording exceeds its `budget` and can be undone,
+    TooLongError is raised, and the function has not run. Values that are not `lasting` share memory with the user's
+    arrays: they hold until the user's code goes on.
     """
     run = _Run(function, or_plainly=or_plainly, budget=(budget or Budget()) if or_plainly else None)
     run.tracer.lasting = lasting
@@ -108,6 +110,8 @@ class _Run:
         """Record. If that fails and can be undone, run plainly: this shows whether the error is the user's own."""
         try:
             return self._recorded(arguments, keywords)
+        except TooLongError:
+            raise
         except Exception as error:
             if not self.undone:
                 if not self.tracer.failed:
@@ -119,7 +123,7 @@ class _Run:
 
     def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function, root = self.tracer, self.function, self.root
-        holdings, calls = self.holdings, Calls()
+        holdings, calls = self.holdings, Calls(CountedTurns(tracer.budget, tracer.nodes) if tracer.budget else None)
         with session(tracer, root, numbers=True, everywhere=True) as state:
             if root is not function:
                 state.target(function, numbers=True, everywhere=True)
@@ -207,7 +211,7 @@ class _Run:
             identities=identities,
             looked=frozenset(origins & {*tracer.looked, *(i for node in tracer.nodes for i in node.inputs)}),
             outcomes=dict(tracer.outcomes),
-            codes=frozenset(calls.codes),
+            codes={code: calls.runs.get(code, CodeRuns(0)) for code in calls.codes},
             hushed=tracer.hushed,
             why_not=self._why_not(nodes, made, calls),
             no_gradient=tracer.refused or (EscapeError(f"no gradient can be given: {lost}") if lost else None),

@@ -45,7 +45,7 @@ def _has_numbers(item: Any) -> bool:
 
 
 class TooLongError(Exception):
-    """A recording was broken off in the middle of the user's code."""
+    """A recording was broken off in the middle of the user's code, and all that the code did is undone."""
 
 
 def _around(frame: FrameType | None) -> Iterator[FrameType]:

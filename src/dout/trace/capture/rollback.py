@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.run.random_states import global_generator, kept_states
 from dout.trace.capture.call_watch import Calls
-from dout.trace.capture.lenient_tracer import LASTING, TooLongError, Yielding
+from dout.trace.capture.lenient_tracer import LASTING, Yielding
 from dout.trace.model import user_source
 from dout.trace.session.attribute_swap import MOST
 from dout.trace.session.side_effects import containers
@@ -96,7 +96,7 @@ def _fill(array: Any, content: Any) -> None:
 
 def why_plainly(error: BaseException) -> str:
     """The line at which a recording could not follow the user's code."""
-    if isinstance(error, CaughtError | TooLongError):
+    if isinstance(error, CaughtError):
         return str(error)
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     users = [f"{file}:{line}" for file, line in places if user_source.is_user_code(file)]
