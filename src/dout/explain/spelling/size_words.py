@@ -68,6 +68,10 @@ class SizeWords:
             return found[0]
         return self.number(sizes)
 
+    def like(self, shapes: Shapes) -> str | None:
+        """An array at hand of these shapes."""
+        return next((name for name, found in self.arrays.items() if found == shapes), None)
+
     def known(self, sizes: Sizes) -> str | None:
         """A length by an array or a number at hand that has it; None where there is none."""
         return next((text for text, known in self._known() if known == sizes), None)
