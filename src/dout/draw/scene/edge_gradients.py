@@ -94,15 +94,23 @@ class EdgeGradients:
 
     def wrong_inside(self, call: LayerCall) -> dict[Node, Gradient]:
         """The wrong gradients in a layer that no edge shows while it is closed, in the order of the backward."""
-        border = {*call.inputs, *call.outputs}
-        found: dict[Node, Gradient] = {}
-        for member in self._wiring.selection.members.get(call, ())[::-1] if self._wiring.trace.wrong else ():
-            used = (self._wiring.uses.get((member, i)) for i in range(len(member.inputs)))
-            for node, edge in ((member, None), *zip(member.inputs, used, strict=True)):
-                for place in (edge, self._by_node.get(node)):
-                    gradient = place.gradient if place is not None else None
-                    if gradient is not None and gradient.expected is not None and node not in border:
-                        found.setdefault(node, gradient)
+        if not self._wiring.trace.wrong:
+            return {}
+        members = self._wiring.selection.members.get(call, ())
+        used: dict[Node, list[Gradient | None]] = {}
+        for member in members:
+            for argument, given in enumerate(member.inputs):
+                use = self._wiring.uses.get((member, argument))
+                used.setdefault(given, []).append(use.gradient if use is not None else None)
+        seen, found = {*call.inputs, *call.outputs}, {}
+        for node in (given for member in members[::-1] for given in (member, *member.inputs)):
+            value = self._by_node.get(node)
+            if node in seen or value is None:
+                continue
+            seen.add(node)
+            wrong = (g for g in (*used.get(node, ()), value.gradient) if g is not None and g.expected is not None)
+            if (first := next(wrong, None)) is not None:
+                found[node] = first
         return found
 
     def _first_wrong(self) -> Gradient | None:
