@@ -1,3 +1,12 @@
 """A call in; what a program needs to do it again out: where inputs come from, where results go."""
 
-__all__ = ["budget", "capture", "covered_sides", "lenient_tracer", "rollback", "templates", "watched_conditions"]
+__all__ = [
+    "budget",
+    "call_watch",
+    "capture",
+    "covered_sides",
+    "lenient_tracer",
+    "rollback",
+    "templates",
+    "watched_conditions",
+]
