@@ -32,7 +32,6 @@ from dout.adapt.argument_names import (
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.combinations import combined
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required
-from dout.adapt.source.argument_values import takes_target
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.syntax import name_of, read, walk
@@ -209,7 +208,7 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
-    if takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
+    if _takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
         cls, forward, active, taken, local
     ):
         return
@@ -267,6 +266,15 @@ def _source(written: Any) -> str:
         return inspect.getsource(written)
     except (OSError, TypeError):
         return ""
+
+
+def _takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
+    """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
+
+    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything.
+    """
+    asked = any(names_label(name) and name.lower() not in ("t", "ts") and name not in taken for name in wanted)
+    return asked and not loss and not any(map(names_label, taken))
 
 
 def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequence[str], local: bool) -> bool:

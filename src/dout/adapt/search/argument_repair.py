@@ -17,7 +17,7 @@ import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.method_pairs import pairs_of
-from dout.adapt.source.argument_values import numbers
+from dout.adapt.sizes.proposed_arrays import numbers
 from dout.adapt.source.attribute_reads import users_with
 from dout.run import attributes_of, deep_copy, is_class, quiet
 

@@ -16,9 +16,8 @@ from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
 from dout.adapt.interface.collaborators import two_parts
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
-from dout.adapt.sizes.proposed_arrays import array_of
+from dout.adapt.sizes.proposed_arrays import array_of, numbers
 from dout.adapt.source import MISSING
-from dout.adapt.source.argument_values import numbers
 
 
 def _tanh(x: Any, *flags: Any, **named: Any) -> Any:

@@ -34,7 +34,7 @@ def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, An
     cause; and what the user's code raises on inputs that were given.
     """
     target = Target.of(target)
-    found = example(target, init, inputs, to_look_at=True)
+    found = example(target, init, inputs)
     layer, given = as_found(target, found)
     if layer is not target.named:
         return record(Target(layer).fresh(found.init), *map(deep_copy, given)), found
@@ -80,14 +80,13 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
 
 
 def example(
-    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, to_look_at: bool = False,
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any],
     interface: Interface | None = None,
 ) -> Example:  # fmt: skip
     """Constructor arguments and inputs with which a class, a layer or a function runs: those given, the others chosen.
 
-    Trials run in silence, each on a layer and arrays of its own, for a few seconds at most. What is `to_look_at` is
-    small and prints whole; else sizes are distinct. `interface` is how the layer is called; else that is found out.
-    What `dout_example()` beside it gives comes first.
+    Trials run in silence, each on a layer and arrays of its own, for a few seconds at most. Sizes are distinct.
+    `interface` is how the layer is called; else that is found out. What `dout_example()` beside it gives comes first.
     Raises TargetError where an argument is unknown, or nothing is taken.
     """
     target = Target.of(target)
@@ -113,9 +112,9 @@ def example(
     trial = ExampleSearch(target, parameters, dict(init), named, interface)
     if trial.trials is not None and not trial.trials.interfaces:
         raise TargetError(takes_target(target))
-    found = trial.first_taken(needed, open_, to_look_at)
+    found = trial.first_taken(needed, open_)
     if found is None and any_number and not named:
-        found = trial.first_taken(needed, open_[:1], to_look_at)
+        found = trial.first_taken(needed, open_[:1])
     if found is None and trial.empty and trial.last is None:
         raise TargetError(gives_nothing(target))
     if found is None and isinstance(trial.last, NoLossError):

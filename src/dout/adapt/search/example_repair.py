@@ -29,11 +29,13 @@ MOST_ELEMENTS = 100_000  # of an input
 _SMALL = (7, 4, 5, 6, 8)  # sizes in place of large ones
 
 
-def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]) -> bool:
-    """Change the examples that raised until one is taken, within bounds; `retry` gives None where one is."""
+def mended(
+    failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]
+) -> Iterator[tuple[Values, Values]]:
+    """Change the examples that raised until they are taken, within bounds; `retry` gives None where one is."""
     until = spent() + MOST_SECONDS
-    keys, seen = set(), set[str]()
     begin = sorted(failures, key=lambda f: -f.progress)[:MOST_FAILURES]
+    keys, seen = set[tuple[str, ...]](), set[str]()
     for failure in begin:
         keys.add(failure.key)
         stack = [(failure, changes(failure))]
@@ -52,11 +54,10 @@ def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failur
             trials += 1
             again = retry(init, inputs)
             if again is None:
-                return True
-            if again.key not in keys and len(stack) < DEEPEST:
+                yield init, inputs
+            elif again.key not in keys and len(stack) < DEEPEST:
                 keys.add(again.key)
                 stack.append((again, changes(again)))
-    return False
 
 
 def changes(failure: Failure) -> Iterator[Change]:

@@ -92,21 +92,6 @@ class _Proposer:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
         shapes = self._as_lines(shapes)
         inits = self.inits
-        linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in self.arguments[1:]}
-        if linear and shapes:
-            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
-        if linear:
-            first = self.arguments[0].name
-            number = len(shapes.get(first, ())) or source.axes_for(self.forward, first, self.owner) or 0
-            yield from self._with_axes({}, number if number in OF_AXES else 2)
-        if len(image := shapes.get(self.arguments[0].name, ())) == 4:
-            whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
-            for one in (shapes, {**shapes, **whole}) if whole else ():
-                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
-        lines = {n: axes[:1] for n, axes in shapes.items() if len(axes) == 2 and axes[1] == f"{n}_columns"}
-        if self.loss and lines:  # weights of one score, whose columns are but guessed
-            for one in (shapes, {**shapes, **lines}):
-                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
@@ -170,9 +155,7 @@ class _Proposer:
             axes = shapes.get(name)
             if axes is not None and variant < 2:
                 made = self._array(sizes.of(axes), name)
-                choices.append(
-                    [*labels_for(name, made, self.forward, self.owner), made] if names_label(name) and place else [made]
-                )
+                choices.append(self._with_labels(name, [made], made) if names_label(name) and place else [made])
             elif not self._is_setting(name) and (
                 names_array(name) or not place or names_label(name) or (self.loss and place < 2)
             ):
@@ -242,7 +225,12 @@ class _Proposer:
         if not names_label(name) or not place:
             return made
         shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]
-        return [*labels_for(name, made[0], self.forward, self.owner), *shares]
+        return self._with_labels(name, made if name == "y" and not self.loss else shares, made[0])
+
+    def _with_labels(self, name: str, plain: list[Any], like: Any) -> list[Any]:
+        """Labels that go with an array, and plain arrays: these first for the `y` of what is no loss."""
+        labels = labels_for(name, like, self.forward, self.owner)
+        return [*plain, *labels] if name == "y" and not self.loss else [*labels, *plain]
 
     def _array(self, shape: tuple[int, ...], name: str) -> Any:
         if self.whole and self.arguments and name == self.arguments[0].name:

@@ -18,7 +18,6 @@ from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_f
 __all__ = [
     "COMPUTED",
     "MISSING",
-    "argument_values",
     "attributes_read",
     "axes_for",
     "counts_from_the_end",
