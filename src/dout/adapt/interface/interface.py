@@ -41,7 +41,7 @@ from dout.trace.model.user_source import behind
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
-CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
+CONTEXT, GRADS, OPTIMIZER, BUFFER = "ctx", "grads", "optimizer", "buffer"
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,14 @@ class Interface:
     `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
     `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
     forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
-    `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`, or the name of
-    an argument of forward.
+    `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
+    `buffer` (zeros in the shape of the first input, in which it leaves the gradient), or the name of an argument of
+    forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
     `after`: methods called after backward, which compute the parameters' gradients from what it left.
-    `inlet`: the attribute in which the upstream gradient stands before backward, which is given zeros in the shape of
-    the first input instead, and leaves the gradient in them.
     `given`: the places from which forward reads its inputs, where it takes no arguments (`bottom.value`); `upstream`:
     that from which backward reads the upstream gradient.
     `out`, `found`: the places in which output and gradients are left; "" for an input that has none.
@@ -79,7 +78,6 @@ class Interface:
     rate: str | None = None
     hands_over: bool = False
     after: tuple[str, ...] = ()
-    inlet: str | None = None
     given: tuple[str, ...] = ()
     upstream: str | None = None
     out: str | None = None
@@ -133,8 +131,7 @@ class Interface:
         taken = f"({'ctx, …' if self.context else '' if self.given else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
         says += f", {_listed('input', self.given)}" if self.given else ""
-        upstream = self.inlet or self.upstream
-        says += f", dout in self.{upstream.removesuffix('[]')}" if upstream else ""
+        says += f", dout in self.{self.upstream.removesuffix('[]')}" if self.upstream else ""
         says += "".join(f", {name}()" for name in self.after)
         if self.rate:
             says += f", which steps at self.{self.rate}"

@@ -92,6 +92,10 @@ class _Proposer:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
         shapes = self._as_lines(shapes)
         inits = self.inits
+        if len(image := shapes.get(self.arguments[0].name, ())) == 4:
+            whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
+            for one in (shapes, {**shapes, **whole}) if whole else ():
+                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
