@@ -15,7 +15,7 @@ from dout.adapt import source
 from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
 from dout.adapt.interface.collaborators import two_parts
 from dout.adapt.interface.method_pairs import pairs_of
-from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
+from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.proposed_arrays import array_of, numbers
 from dout.adapt.source import MISSING
 
@@ -53,10 +53,6 @@ _WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|
 _SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
 
 
-class Unproposed(Exception):
-    """An argument for which nothing can be proposed."""
-
-
 @dataclass(frozen=True, eq=False)
 class ClassSettings:
     """The settings of one class, with the globals of its module; `owner` is None for a function."""
@@ -65,6 +61,7 @@ class ClassSettings:
     constructor: Sequence[inspect.Parameter]
     owner: type | None
     globals: Mapping[str, Any]
+    first: str = ""  # what forward calls its first argument
 
     def of(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
         """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
@@ -84,10 +81,7 @@ class ClassSettings:
                 [[parts[k]] if parts and k in parts else self._key(function, name, k) for k in needed]
             )
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
-        found = self._of_kind(function, name, kinds)
-        if not found:
-            raise Unproposed(name)
-        return found
+        return self._of_kind(function, name, kinds)
 
     def _key(self, function: Any, name: str, key: str) -> list[Any]:
         strings = source.strings_for(function, name, self.owner, key=key)
@@ -100,9 +94,7 @@ class ClassSettings:
             stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
         ):  # a parameter that is handed in
             axes = source.shapes_for(function, self.owner).get(name)
-            if axes is None:
-                raise Unproposed(name)
-            return [array_of(AxisSizes({}, 0).of(axes), name)]
+            return [array_of(AxisSizes({}, 0).of(axes), name)] if axes is not None else self._parameters(name)
         items = source.items_for(function, name, self.owner)
         first = next((k for k in kinds if k in _KINDS), "")
         if (
@@ -153,6 +145,14 @@ class ClassSettings:
             return [Collaborator()]
         padding = any(_WINDOW.search(p.name.lower()) for p in self.constructor if p.name != name)
         return numbers_named(name, share=lower == "p" and not padding)
+
+    def _parameters(self, name: str) -> list[Any]:
+        """A parameter of which nothing is said, with two axes, then more; or a number, as a regulariser has."""
+        every = (axes.get(stands_for(name)) for number in (2, 4, 3) for axes in OF_AXES[number])
+        shapes = dict.fromkeys(AxisSizes({}, 0).of(axes) for axes in every if axes is not None)
+        number = numbers_named(name, share=True)[:1]
+        arrays = [array_of(shape, name) for shape in shapes]
+        return [*number, *arrays] if stands_for(self.first) == stands_for(name) else [*arrays, *number]
 
     def _activations(self, name: str, kind: str) -> list[Any]:
         """The user's own activations: an instance, the class, a name."""

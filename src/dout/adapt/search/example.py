@@ -126,7 +126,7 @@ def example(
 
 def _of_attributes(target: Target, init: Mapping[str, Any], named: Mapping[str, Any]) -> Example | None:
     """An example of a layer that reads its inputs from attributes; None where it does not, or none runs."""
-    choices = list(islice(constructor_arguments(target, init), MOST_BUILT))
+    choices = constructor_arguments(target, init)[:MOST_BUILT]
     for choice in choices:  # grows: what forward raises may be of the constructor's arguments
         attributes = AttributeInputs(target.cls, choice)
         held = attributes.found()

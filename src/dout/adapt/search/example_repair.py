@@ -103,6 +103,8 @@ def _asserted(failure: Failure) -> Iterator[Change]:
     """Give an input the shape that the line that raised asserts: `assert x.shape == (self.d,)`."""
     for array, shape in failure.asserted_shapes():
         yield from ({n: alike(x, shape, n)} for n, x in failure.arrays.items() if x is array or x.shape == array.shape)
+        if array.shape[:-1] == shape:  # it was computed, of one sample
+            yield {n: alike(x, x.shape[:-1], n) for n, x in failure.arrays.items()}
 
 
 def _shapes_of(number: int, shape: Sequence[int], failure: Failure) -> Iterator[tuple[int, ...]]:

@@ -120,12 +120,17 @@ _PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Constant, ast.B
 
 def _valued(node: ast.expr, frame: FrameType) -> Any:
     """What an expression of names and numbers stands for in a function; None for any other."""
-    if not all(isinstance(part, _PLAIN) for part in ast.walk(node)):
+    if not all(isinstance(part, _PLAIN) or _counts(part) for part in ast.walk(node)):
         return None
     try:
         return eval(compile(ast.Expression(node), "<asserted>", "eval"), frame.f_globals, frame.f_locals)
     except Exception:
         return None
+
+
+def _counts(node: ast.AST) -> bool:
+    """Whether this is a call of `len`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len"
 
 
 def _same_numbers(one: Any, two: Any) -> bool:

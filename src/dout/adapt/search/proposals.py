@@ -56,12 +56,9 @@ def proposals(
         return
 
 
-def constructor_arguments(target: Target, init: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def constructor_arguments(target: Target, init: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The constructor arguments with which a class is built, the likeliest first; those given are kept."""
-    try:
-        yield from _Proposer(target, init, {}).inits
-    except Exception:  # nothing is known of an argument: the errors may say what it is
-        yield from (choice for choice, _ in built(target, [{**dict.fromkeys(target.not_given(init), 0.5), **init}]))
+    return _Proposer(target, init, {}).inits
 
 
 class _Proposer:
@@ -86,7 +83,9 @@ class _Proposer:
         self.defaults = _sizes_by_default(target.constructor)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
         self.globals = getattr(sys.modules.get(self.cls.__module__), "__dict__", {})
-        self.settings = ClassSettings(self.cls, self.constructor, self.owner, self.globals)
+        self.settings = ClassSettings(
+            self.cls, self.constructor, self.owner, self.globals, next((p.name for p in self.arguments), "")
+        )
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
@@ -103,7 +102,7 @@ class _Proposer:
                     for given in self._inputs(init, shapes, variant):
                         yield init, given
         wanted = re.search(r"unpack \(expected (\d)", str(self.last()))  # "not enough values to …, got 2)"
-        yield from self._with_axes(shapes, int(wanted[1]) if wanted else 0)
+        yield from self._with_axes(shapes, int(wanted[1]) if wanted else 2)
         if re.search(r"integer|indices must be|valid indices", str(self.last())):
             self.whole, self.between = True, False
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
@@ -124,7 +123,9 @@ class _Proposer:
         """With as many axes, and parameters that go with them by their names."""
         names = [p.name for p in self.arguments if not self._is_setting(p.name)]
         kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
-        for axes in sorted(OF_AXES.get(number, ()), key=lambda axes: len(set(kinds.values()) - {*axes})):
+        for axes in sorted(
+            OF_AXES.get(number, ()) if any(kinds.values()) else (), key=lambda axes: len(set(kinds.values()) - {*axes})
+        ):
             known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
             for init in self.inits:
                 yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))

@@ -49,19 +49,20 @@ _REALS = (  # numbers that are no sizes
     (r"alpha|.*slope|.*leak\w*|neg\w*|lambda?\w*|.*reg|lr|l1|l2|.*factor|.*scale|.*temp(erature)?|gamma|beta|delta|margin|std|sigma|"
      r"weight_decay|mu|c|gain|.*_std|.*coef\w*", 0.25),
 )  # fmt: skip
+_ENDS = {"in": 0, "out": 1}  # the first size that a constructor is given, and the second
 OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and parameters by what they stand for
     4: (
         {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("5",)},
         {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("2",)},  # before W, or alone
     ),
     3: (
-        {"": ("3", "2", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
-        {"": ("3", "2", "5"), "gamma": ("5",)},
+        {"": ("3", "2", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out")},
+        {"": ("3", "2", "in"), "gamma": ("in",)},
     ),
     2: (
-        {"": ("3", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
-        {"": ("5", "3"), "W": ("4", "5"), "b": ("4", "1"), "h": ("4", "3"), "Wh": ("4", "4")},  # W @ x + b
-        {"": ("3", "5"), "gamma": ("5",)},
+        {"": ("3", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out")},
+        {"": ("in", "3"), "W": ("out", "in"), "b": ("out", "1"), "h": ("out", "3"), "Wh": ("out", "out")},  # W @ x + b
+        {"": ("3", "in"), "gamma": ("in",)},
     ),
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {  # dicts of settings that courses have made common
@@ -125,6 +126,9 @@ class AxisSizes:
             return self.batch if place == 0 and number > 1 else self.known.setdefault(f"axis {place}", self._another())
         if axis in self.known:
             return self.known[axis]
+        if axis in _ENDS:
+            given = [n for n in self.init.values() if type(n) is int]
+            return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
         alike = [size for name, size in self.known.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
         if len(set(alike)) == 1:
             return self.known.setdefault(axis, alike[0])
@@ -176,7 +180,7 @@ class AxisSizes:
             )
         if not sizes:
             yield from ((n, 4), (n, 2, 4, 6), (n, 4, 6, 2), (2, 4, 6), (4, 6, 2), (4, 6), (n, 2, 4), (4, 1), (4,))
-        yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8))
+        yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8), ())
 
 
 def _short(name: str) -> str:
