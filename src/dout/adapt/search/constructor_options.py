@@ -34,12 +34,6 @@ def _drawn(*shape: Any, **named: Any) -> Any:
     return numbers(tuple(int(n) for n in sizes), "W")
 
 
-_LISTS = (
-    r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)"
-    r"|sizes|hidden_layers?|n_neurons|\w+_list"
-)
-
-
 _KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array",
                     "generator"})  # fmt: skip
 
@@ -116,13 +110,6 @@ class ClassSettings:
             return [*numbers_named(name)[:1], *tuples_of(lower, None)]
         if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):
             return [_drawn]
-        if re.fullmatch(_LISTS, lower) and first in ("", "list", "int"):
-            listed = lower.endswith(("s", "_list"))
-            whole = numbers_named(name)[:1] if first == "int" or not listed else []
-            return [*whole, [4, 5], *([] if whole else numbers_named(name)[:1])]
-        named = self._made_of_class(kinds)
-        if named:
-            return named
         if first == "bool":
             return [True, False]
         if first == "callable":
@@ -167,20 +154,6 @@ class ClassSettings:
         if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
-
-    def _made_of_class(self, kinds: Sequence[str]) -> list[Any]:
-        for kind in kinds:
-            item = self.globals.get(kind)
-            if inspect.isclass(item):
-                below = [
-                    c for c in self.globals.values() if inspect.isclass(c) and issubclass(c, item) and c is not self.cls
-                ]
-                for cls in sorted(below, key=lambda c: c is item):
-                    try:
-                        return [cls()]
-                    except Exception:
-                        continue
-        return []
 
 
 def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:

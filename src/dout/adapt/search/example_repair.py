@@ -70,7 +70,6 @@ def changes(failure: Failure) -> Iterator[Change]:
         if match := re.search(pattern, text, re.IGNORECASE):
             yield from change(failure, *match.groups())
     yield from failure.of_arguments() if not failure.building else ()
-    yield from _numbers_said(failure)
 
 
 def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:
@@ -159,7 +158,6 @@ def _sizes(failure: Failure, *found: str) -> Iterator[Change]:
         of_parameters -= {size for x in failure.arrays.values() for size in x.shape}
     pairs = sorted(((one, two), (two, one)), key=lambda pair: pair[1] not in of_parameters)
     images = any(x.ndim > 3 for x in failure.arrays.values())  # are flattened: an equal axis is an accident
-    yield from _channels(failure) if images else ()
     for have, want in pairs:
         for change in (_derived, _size) if images else (_size, _derived):
             yield from change(failure, have, want)
@@ -189,16 +187,6 @@ def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
             yield from ({name: alike(x, shape, name)} for shape in shapes)
 
 
-def _numbers_said(failure: Failure) -> Iterator[Change]:
-    """Make a size of an input another number that the layer's own error says: "expected 784 features, got 3"."""
-    own = failure.line.lstrip().startswith(("raise", "assert"))
-    said = [int(n) for n in re.findall(r"\d+", str(failure.error))] if own else []
-    sizes = {size for x in failure.arrays.values() for size in x.shape}
-    for want in dict.fromkeys(n for n in said if n > 1 and n not in sizes):
-        for have in dict.fromkeys(n for n in said if n in sizes):
-            yield from _size(failure, have, want)
-
-
 def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:
     """Where the size was computed of an input: a column was added to it, or an image was flattened."""
     for name, x in failure.arrays.items():
@@ -218,23 +206,6 @@ def _images_scaled(shape: Sequence[int], factor: float) -> Iterator[tuple[int, .
     for side in dict.fromkeys((nearest, nearest + 4, nearest - 4, round(guess), round(guess) + 1, round(guess) - 1)):
         if 0 < side <= 64:
             yield (shape[0], side, side, shape[3]) if last else (*shape[:-2], side, side)
-
-
-def _larger(failure: Failure, *_: str) -> Iterator[Change]:
-    """Images of twice the side."""
-    for name, x in failure.arrays.items():
-        if x.ndim > 2:
-            yield {name: alike(x, (*x.shape[:-2], 2 * max(x.shape[-2:]), 2 * max(x.shape[-2:])), name)}
-            yield {name: alike(x, (*x.shape[:-1], 2 * x.shape[-1]), name)}
-
-
-def _channels(failure: Failure, *_: str) -> Iterator[Change]:
-    """Give an input the channels that a kernel has."""
-    for name, x in failure.arrays.items():
-        for kernel in failure.held:
-            if x.ndim == kernel.ndim > 2:
-                yield {name: alike(x, (x.shape[0], kernel.shape[1], *x.shape[2:]), name)}
-                yield {name: alike(x, (*x.shape[:-1], kernel.shape[-2]), name)}
 
 
 def _broadcast(failure: Failure, *found: str) -> Iterator[Change]:
@@ -277,26 +248,13 @@ def _below(failure: Failure, size: str) -> Iterator[Change]:
 
 
 def _given(failure: Failure, *_: str) -> Iterator[Change]:
-    """Give an input that may be left out, but was asked for."""
-    for name in failure.optional:
+    """Give labels of the first array, or an array like it, for an input that may be left out but was asked for."""
+    shapes = [x.shape for x in failure.inputs.values() if isinstance(x, np.ndarray) and x.ndim]
+    for name in failure.optional if shapes else ():
         if failure.inputs.get(name) is None:
-            yield from _as_first(failure, name)
-
-
-def _an_array(failure: Failure, *_: str) -> Iterator[Change]:
-    """Make an input that is a number, or a list, an array."""
-    for name, x in failure.inputs.items():
-        if name in failure.free and not isinstance(x, np.ndarray):
-            yield from _as_first(failure, name)
-
-
-def _as_first(failure: Failure, name: str) -> Iterator[Change]:
-    """Make an input labels of the first array, or an array like it."""
-    shape = next((x.shape for x in failure.inputs.values() if isinstance(x, np.ndarray) and x.ndim), ())
-    if shape:
-        labels = whole_numbers(shape[:1], shape[-1])
-        yield {name: labels}
-        yield {name: np.eye(shape[-1])[labels] if names_label(name) else array_of(shape, name)}
+            labels = whole_numbers(shapes[0][:1], shapes[0][-1])
+            yield {name: labels}
+            yield {name: np.eye(shapes[0][-1])[labels] if names_label(name) else array_of(shapes[0], name)}
 
 
 def alike(like: Any, shape: Sequence[int], name: str) -> Any:
@@ -342,8 +300,5 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
     (r"array of size (\d+) into shape \((\d+),\)", _as_another),
-    (r"shape-mismatch for sum|cannot reshape", _channels),
-    (r"negative dimensions|zero-size|at least one array|must be positive|too small|larger than", _larger),
-    (r"'(?:int|float|list|tuple|numpy.*)' object|unsized object|has no len", _an_array),
     (r"NoneType|missing \d required positional|no number with its gradients|^'\w+'$|has no attribute", _given),
 )

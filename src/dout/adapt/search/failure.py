@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.repository.project_files import statements_in
-from dout.adapt.search.argument_repair import BY_MESSAGE, Change, arguments_at
+from dout.adapt.search.argument_repair import BY_MESSAGE, Change, Failed, arguments_at
 from dout.run import attributes_of, names_of
 from dout.trace.model.user_source import is_user_code
 
@@ -66,7 +66,7 @@ class Failure:
             known = {**names_of(module), **known}
         for pattern, change in BY_MESSAGE if names else ():
             if match := re.search(pattern, str(self.error)):
-                yield from change(names, init, *match.groups(), known)
+                yield from change(Failed(names, init, known), *match.groups())
 
     @property
     def building(self) -> bool:

@@ -25,7 +25,6 @@ from dout.adapt.sizes.axis_sizes import (
     SETTINGS,
     AxisSizes,
     alike_first,
-    divides,
     without_dots,
     without_holes,
 )
@@ -89,7 +88,6 @@ class _Proposer:
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
-        shapes = self._as_lines(shapes)
         inits = self.inits
         if len(image := shapes.get(self.arguments[0].name, ())) == 4:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
@@ -106,16 +104,6 @@ class _Proposer:
         if re.search(r"integer|indices must be|valid indices", str(self.last())):
             self.whole, self.between = True, False
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
-            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 2))
-            self.whole = False
-
-    def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-        """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
-        loss = any(map(names_loss, (self.cls.__qualname__, getattr(self.forward, "__name__", ""))))
-        for name, axes in shapes.items() if loss else ():
-            if names_label(name) and len(axes) == 2 and axes[1] == f"{name}_columns":
-                return {**shapes, self.arguments[0].name: axes[:1], name: axes[:1]}
-        return shapes
 
     def _with_axes(
         self, shapes: Mapping[str, Sequence[str]], number: int
@@ -144,9 +132,7 @@ class _Proposer:
         needed = [p.name for p in self.constructor if p.name not in self.init]
         choices = [self.settings.of(self.cls, name) for name in needed]
         for chosen in alike_first(choices):
-            values = {**self.init, **dict(zip(needed, chosen, strict=True))}
-            if divides(values, source.divisions_for(self.cls.__init__, self.cls) if needed else ()):
-                yield values
+            yield {**self.init, **dict(zip(needed, chosen, strict=True))}
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 

@@ -234,13 +234,3 @@ def alike_first(choices: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     yield from first
     seen = set(map(repr, first))
     yield from (chosen for chosen in islice(product(*choices), MOST_COMBINATIONS) if repr(chosen) not in seen)
-
-
-def divides(values: Mapping[str, Any], divisions: Sequence[tuple[str, str]]) -> bool:
-    """Whether the values keep to "this one is a multiple of that one"."""
-    for whole, part in divisions:
-        a = values.get(whole)
-        b = int(part) if part.isdigit() else values.get(part)
-        if type(a) is int and type(b) is int and (b == 0 or a % b):
-            return False
-    return True
