@@ -267,6 +267,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         result = result[0] if len(result) == 1 else result
     if handed:
         learn(layer, handed)
+    if interface.stacked:
+        result = np.stack(result)
     if interface.local:
         return _times(douts[0], result)
     if isinstance(result, dict):

@@ -65,6 +65,7 @@ class Interface:
     `order`: whose each returned gradient is.
     `outputs`: the places of the outputs that backward takes an upstream gradient of, in its order; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
+    `stacked`: it is returned in a list, along the input's first axis.
     `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
     """
 
@@ -84,6 +85,7 @@ class Interface:
     order: tuple[str, ...] = ()
     outputs: tuple[int, ...] | None = None
     row: bool = False
+    stacked: bool = False
     holder: type | None = None
     bare: bool = False
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.example_repair import as_labels, mended
+from dout.adapt.search.example_repair import alike, as_labels, mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import proposals
 from dout.adapt.sizes.proposed_arrays import single
 from dout.adapt.target import Target, copies, passed
-from dout.adapt.trial.gradient_owners import is_finite
+from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import spent
 from dout.run import flat, quiet
@@ -71,6 +71,8 @@ class ExampleSearch:
         fit, one = self._best(self._proposed(needed, open_))
         if fit == Fit.ALL:
             return one
+        if fit == Fit.SHAPES and one is not None:
+            one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
             self.until = spent() + MOST_SECONDS
             numbers = one.interface is not None and one.interface.local  # `1 if x > 0 else 0`
@@ -79,6 +81,22 @@ class ExampleSearch:
             one = other if fit >= Fit.INPUTS else one
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+
+    def _as_returned(self, one: Example) -> Example | None:
+        """The same with inputs in the shapes in which their gradients come, where those may be what was meant.
+
+        Where the first input was repeated, and cannot be longer either, it stays a doubtful one.
+        """
+        first = next(iter(one.inputs), "")
+        inputs = dict(one.inputs)
+        for name, shape in self._run(one).returned.items():
+            if name not in one.chosen or not may_mean(np.shape(inputs[name]), shape, name == first):
+                return None
+            inputs[name] = alike(inputs[name], shape, name)
+        tried = self._run(replace(one, inputs=inputs))
+        if tried.fit == Fit.ALL:
+            return replace(one, inputs=inputs, interface=tried.interface)
+        return replace(one, mended=True) if inputs[first] is not one.inputs[first] else None
 
     def _mended(self) -> Example | None:
         """An example that raised, changed by its errors until each input has a gradient."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
+from dout.adapt.argument_names import names_gradients
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import is_static, required
@@ -58,6 +59,16 @@ def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any
     return tuple(found)
 
 
+def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether backward returned the gradient of its only input as a list of parts: of each channel, say."""
+    if not isinstance(result, list) or len(inputs) != 1 or not all(map(is_float_array, result)):
+        return False
+    (given,) = inputs.values()
+    if isinstance(given, list | tuple):  # whose parts have a gradient each
+        return False
+    return bool(result) and {np.shape(part) for part in result} == {np.shape(given)[1:]}
+
+
 def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """Whose each returned gradient is; empty where they are the inputs' in their order.
 
@@ -66,6 +77,9 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     where names say another order than shapes, places speak, in which they may be wrong.
     """
     returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
+    owners = [*inputs, *dict(parameters_of(layer))]
+    if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
+        return ("",) * len(returned)
     if (called := _by_name(returned, result, inputs, layer)) and not set(called) <= set(inputs):
         return called
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
@@ -97,6 +111,15 @@ def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer
         found.append(called_so[0][0])
     named = [name for name in found if name]
     return tuple(found) if len(found) == len(names) and len(set(named)) == len(named) else ()
+
+
+def _is_of_another(gradient: str, owners: Sequence[str]) -> bool:
+    """Whether a gradient is called after something that is none of these: `dZ` where forward is given `A`."""
+    if names_gradients(gradient) or names_gradients(f"{gradient}s"):  # of nothing by name
+        return False
+    own, stems = stem(gradient), list(map(stem, owners))
+    plain_name = own in ("x", "in", "input", "inputs", "out") or not is_named_as_gradient(gradient)
+    return not plain_name and not any(name.startswith(own) or own.startswith(name) for name in stems)
 
 
 def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -185,3 +208,20 @@ def differs(value: Any, gradient: Any) -> bool:
     """Whether a gradient that is there has another shape than its value."""
     is_float = isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
     return is_float and gradient is not None and np.shape(value) != np.shape(gradient)
+
+
+def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
+    """Whether an input of this shape may have been chosen where one as its gradient was meant.
+
+    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
+    axes of 1, `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
+    alone one that is summed too much: these are wrong.
+    """
+    if first and len(returned) > len(shape):
+        return [n for n in returned if n > 1] == [n for n in shape if n > 1]
+    if first:
+        return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
+    if not returned or np.prod(returned) > np.prod(shape):
+        return False
+    pairs = zip(reversed(shape), reversed(returned), strict=False)
+    return len(returned) > len(shape) or all(b in (1, a) for a, b in pairs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import islice
 from typing import Any
@@ -32,6 +32,7 @@ from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
 from dout.adapt.trial.gradient_owners import (
     differs,
     gradients_left,
+    in_a_list,
     inlet_of,
     is_finite,
     output_left,
@@ -68,6 +69,7 @@ class Tried:
     interface: Interface | None = None
     error: Exception | None = None
     ends: bool = False  # whether the output is a number, as that of a loss
+    returned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients that fit no input
     misfits: bool = False  # whether a returned gradient has another shape than the parameter that it was taken for
 
 
@@ -245,14 +247,17 @@ class Trials:
                 return Tried(Fit.FORWARD, interface)
             interface = replace(interface, found=found)
             result = tuple(getattr(layer, name) for name in found)
+        elif not interface.local and in_a_list(result, inputs):
+            interface, result = replace(interface, stacked=True), np.stack(result)
         elif not interface.order and not interface.local:
             interface = replace(interface, order=owners_of(self.cls, interface, result, inputs, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
         owned = owned_by(interface, result, names)
-        if any(name in inputs and differs(inputs[name], gradient) for name, gradient in owned.items()):
-            return Tried(Fit.SHAPES, interface)
+        wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
+        if wrong:
+            return Tried(Fit.SHAPES, interface, returned=wrong)
         if not self._has_any(layer, owned, inputs):
             return Tried(Fit.FORWARD, interface)
         parameters = dict(parameters_of(layer))
