@@ -86,6 +86,8 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
         return some
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
     named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
+    if all(named) and not inputs.keys() >= {*named}:
+        return named
     order = _by_shape_or_place(result, inputs, layer)
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
