@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
-from dout.adapt.interface.collaborators import two_parts
+from dout.adapt.interface.collaborators import Collaborator, two_parts
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.proposed_arrays import array_of, numbers
@@ -34,8 +34,17 @@ def _drawn(*shape: Any, **named: Any) -> Any:
     return numbers(tuple(int(n) for n in sizes), "W")
 
 
-_KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array",
-                    "generator"})  # fmt: skip
+_OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
+    "shape": lambda name: [*numbers_named(name)[:1], *tuples_of(name.lower(), None)],  # `np.ones(size)` takes both
+    "bool": lambda name: [True, False],
+    "str": lambda name: ["layer"],
+    "dict": lambda name: [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}],
+    "list": lambda name: [[4, 5], [3, 4, 5], []],
+    "array": lambda name: [numbers((3, 4), name), numbers((4,), name)],
+    "generator": lambda name: [np.random.default_rng(0), np.random.RandomState(0)],
+    "float": lambda name: [real_named(name)],
+}
+_KINDS = frozenset({"int", "tuple", "callable", *_OF_KIND})
 
 
 _OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
@@ -106,29 +115,14 @@ class ClassSettings:
                 re.search(r"channels|features|filters|units|n_|num|dim$", lower) and not items and "shape" not in lower
             )
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
-        if first == "shape":  # `np.ones(size)` takes both
-            return [*numbers_named(name)[:1], *tuples_of(lower, None)]
         if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):
             return [_drawn]
-        if first == "bool":
-            return [True, False]
         if first == "callable":
-            return self._activations(name, "callable")
-        if first == "str" or lower in ("name", "label", "scope"):
-            return ["layer"]
-        if first == "dict":  # of parameters, by names that are made
-            return [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}]
-        if first == "list":
-            return [[4, 5], [3, 4, 5], []]
-        if first == "array":
-            return [numbers((3, 4), name), numbers((4,), name)]
-        if first == "generator":
-            return [np.random.default_rng(0), np.random.RandomState(0)]
-        if first == "float":
-            return [real_named(name)]
+            return self._activations(name, first)
+        first = "str" if lower in ("name", "label", "scope") else first
+        if first in _OF_KIND:
+            return _OF_KIND[first](name)
         if "optim" in lower:
-            from dout.adapt.interface.collaborators import Collaborator
-
             return [Collaborator()]
         padding = any(_WINDOW.search(p.name.lower()) for p in self.constructor if p.name != name)
         return numbers_named(name, share=lower == "p" and not padding)
