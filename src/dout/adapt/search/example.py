@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from dout.adapt.argument_names import is_named
 from dout.adapt.interface.adapted_layer import NoLossError, layer_class
@@ -23,6 +26,7 @@ from dout.run import deep_copy
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
+_SLIDES = ([[1.0, -0.5], [-2.0, 3.0]], [[0.5, 2.0], [1.5, -1.0]], [[-1.5, 1.0], [0.25, 2.5]])
 MOST_BUILT, MOST_CHANGED = 6, 24  # choices of constructor arguments for a layer that reads its inputs from attributes
 
 
@@ -34,12 +38,23 @@ def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, An
     cause; and what the user's code raises on inputs that were given.
     """
     target = Target.of(target)
-    found = example(target, init, inputs)
+    found = _small(target, example(target, init, inputs))
     layer, given = as_found(target, found)
     if layer is not target.named:
         return record(Target(layer).fresh(found.init), *map(deep_copy, given)), found
     ordered, keywords = target.arguments(copies(found.inputs))
     return record(target.fresh(found.init), *ordered, **keywords), found
+
+
+def _small(target: Target, found: Example) -> Example:
+    """The same on the slides' own arrays, which print whole, where numbers of one shape are all that was chosen."""
+    arrays = list(found.chosen_inputs.values())
+    plain = all(isinstance(x, np.ndarray) and x.dtype.kind == "f" for x in arrays)
+    if found.chosen_init or not plain or len({x.shape for x in arrays}) != 1 or len(arrays) != len(found.inputs):
+        return found
+    small = replace(found, inputs=dict(zip(found.inputs, map(np.array, _SLIDES), strict=False)))
+    search = ExampleSearch(target, target.inputs(found.interface), dict(found.init), {}, found.interface)
+    return small if search.fits(small) == search.fits(found) else found
 
 
 def adapted(

@@ -154,6 +154,10 @@ class ExampleSearch:
                 break
         return best
 
+    def fits(self, choice: Example) -> Fit:
+        """How an example fits."""
+        return self._run(choice).fit
+
     def _run(self, choice: Example) -> Tried:
         """Run it, and say how it fits."""
         if self.trials is None:
