@@ -129,8 +129,9 @@ class ClassSettings:
 
     def _parameters(self, name: str) -> list[Any]:
         """A parameter of which nothing is said, with two axes, then more; or a number, as a regulariser has."""
-        every = (axes.get(stands_for(name)) for number in (2, 4, 3) for axes in OF_AXES[number])
-        shapes = dict.fromkeys(AxisSizes({}, 0).of(axes) for axes in every if axes is not None)
+        kind, every = stands_for(name), [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
+        first = next(axes[kind] for axes in every if kind in axes)
+        shapes = [AxisSizes({}, 0).of(axes.get(kind, first)) for axes in every]  # in their places, as those beside it
         number = numbers_named(name, share=True)[:1]
         arrays = [array_of(shape, name) for shape in shapes]
         return [*number, *arrays] if stands_for(self.first) == stands_for(name) else [*arrays, *number]

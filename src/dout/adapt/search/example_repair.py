@@ -247,11 +247,12 @@ def _below(failure: Failure, size: str) -> Iterator[Change]:
             yield {name: x % int(size)}
 
 
-def _given(failure: Failure, *_: str) -> Iterator[Change]:
-    """Give labels of the first array, or an array like it, for an input that may be left out but was asked for."""
+def _an_array(failure: Failure, *_: str) -> Iterator[Change]:
+    """Make an input that is no array, or was left out, labels of the first array, or an array like it."""
     shapes = [x.shape for x in failure.inputs.values() if isinstance(x, np.ndarray) and x.ndim]
-    for name in failure.optional if shapes else ():
-        if failure.inputs.get(name) is None:
+    wanted = [n for n in (*failure.inputs, *failure.optional) if n in failure.free]
+    for name in dict.fromkeys(wanted) if shapes else ():
+        if not isinstance(failure.inputs.get(name), np.ndarray):
             labels = whole_numbers(shapes[0][:1], shapes[0][-1])
             yield {name: labels}
             yield {name: np.eye(shapes[0][-1])[labels] if names_label(name) else array_of(shapes[0], name)}
@@ -300,5 +301,9 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
     (r"array of size (\d+) into shape \((\d+),\)", _as_another),
-    (r"NoneType|missing \d required positional|no number with its gradients|^'\w+'$|has no attribute", _given),
+    (
+        r"NoneType|unsized object|has no len|missing \d required positional|no number with its gradients|^'\w+'$"
+        r"|has no attribute",
+        _an_array,
+    ),
 )

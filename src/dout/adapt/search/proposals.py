@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_array, names_label, names_loss, names_size, stands_for
+from dout.adapt.argument_names import names_array, names_indices, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.search.buildings import built
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
@@ -89,6 +89,13 @@ class _Proposer:
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
         inits = self.inits
+        linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in (*self.arguments, *self.constructor)}
+        if linear and shapes:
+            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+        if linear and len(self.arguments) > 1:
+            first = self.arguments[0].name
+            number = len(shapes.get(first, ())) or source.axes_for(self.forward, first, self.owner) or 0
+            yield from self._with_axes({}, number if number in OF_AXES else 2)
         if len(image := shapes.get(self.arguments[0].name, ())) == 4:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
             for one in (shapes, {**shapes, **whole}) if whole else ():
@@ -110,7 +117,7 @@ class _Proposer:
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """With as many axes, and parameters that go with them by their names."""
         names = [p.name for p in self.arguments if not self._is_setting(p.name)]
-        kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
+        kinds = {name: stands_for(name) for name in names}
         for axes in sorted(
             OF_AXES.get(number, ()) if any(kinds.values()) else (), key=lambda axes: len(set(kinds.values()) - {*axes})
         ):
@@ -146,9 +153,9 @@ class _Proposer:
             axes = shapes.get(name)
             if axes is not None and variant < 2:
                 made = self._array(sizes.of(axes), name)
-                choices.append(self._with_labels(name, [made], made) if names_label(name) and place else [made])
+                choices.append(self._with_labels(name, [made], made) if _is_label(name) and place else [made])
             elif not self._is_setting(name) and (
-                names_array(name) or not place or names_label(name) or (self.loss and place < 2)
+                names_array(name) or not place or _is_label(name) or (self.loss and place < 2)
             ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))
@@ -167,7 +174,7 @@ class _Proposer:
 
     def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:
         """What the first input may be beside the first of it, each with labels that go with it."""
-        places = {i for i, name in enumerate(needed) if i and names_label(name)}
+        places = {i for i, name in enumerate(needed) if i and _is_label(name)}
         for first in choices[0][1:] if places else ():
             labels = labels_for(needed[min(places)], first, self.forward, self.owner)
             rest = [c[0] for c in choices[1:]]
@@ -178,7 +185,7 @@ class _Proposer:
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
-        data = self.arguments[0].name == name or names_label(name)  # that may be whole numbers
+        data = self.arguments[0].name == name or _is_label(name)  # that may be whole numbers
         items = kind == "tuple" and not names_array(name)
         return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
 
@@ -200,7 +207,7 @@ class _Proposer:
         """Arrays for an input of which nothing is known, by what others are."""
         least = source.axes_for(self.forward, name, self.owner)
         data = {n: axes for n, axes in shapes.items() if not stands_for(n)}  # labels go with it, and not with weights
-        known = [sizes.of(axes) for axes in (data if data and names_label(name) else shapes).values()]
+        known = [sizes.of(axes) for axes in (data if data and _is_label(name) else shapes).values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
             return [self._array(shape, name) for shape in (*((n,) for n in lengths), *((n, 1) for n in lengths))]
@@ -212,8 +219,8 @@ class _Proposer:
             like = [shape for shape in options if len(shape) == len(known[0])]
             options = [known[0][-1:], (known[0][-1], other), (other, known[0][0]), *like]
         fitting = [s for s in options if least is None or len(s) >= least] or options
-        made = [self._array(shape, name) for shape in fitting]
-        if not names_label(name) or not place:
+        made = [self._array(shape, name) for shape in (*fitting, *(() if known else ((),)))]
+        if not _is_label(name) or not place:
             return made
         shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]
         return self._with_labels(name, made if name == "y" and not self.loss else shares, made[0])
@@ -227,6 +234,10 @@ class _Proposer:
         if self.whole and self.arguments and name == self.arguments[0].name:
             return whole_numbers(shape, 2)
         return between(shape, name) if self.between else array_of(shape, name)
+
+
+def _is_label(name: str) -> bool:
+    return names_label(name) or names_indices(name)
 
 
 def _lengths_held(layer: Any, deep: int = 3) -> list[int]:

@@ -39,7 +39,7 @@ _SIZES_BY_NAME = (  # what a constructor's whole number may be
     (r".*(seq|len|time|steps|context).*|t", (3,)),
     (r"batch\w*|n_?batch|n|bs", (3,)),
     (r".*(hidden|hid|units|neurons|nodes|n_h).*|h", (4,)),
-    (r".*(out|next|class|target|label).*|m|n_?y|k", (5, 3)),
+    (r".*(out|next|class|target|label).*|m|n_?y|k", (5, 3, 4)),
     (r".*(in|prev|feature|dim|fan|size|n_?x|num|n_).*", (3, 4)),
 )  # fmt: skip
 _REALS = (  # numbers that are no sizes
@@ -63,6 +63,10 @@ OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and
         {"": ("3", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out")},
         {"": ("in", "3"), "W": ("out", "in"), "b": ("out", "1"), "h": ("out", "3"), "Wh": ("out", "out")},  # W @ x + b
         {"": ("3", "in"), "gamma": ("in",)},
+        *(
+            {"": ("3", "in"), "W": ("in", g), "b": (g,), "h": ("3", "out"), "Wh": ("out", g)}
+            for g in ("4*out", "3*out")  # the gates of an LSTM, of a GRU
+        ),
     ),
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {  # dicts of settings that courses have made common
@@ -135,9 +139,7 @@ class AxisSizes:
         names = set(re.findall(r"[A-Za-z_]\w*", axis))
         if names != {axis}:
             try:
-                for name in names:
-                    self._size(name, 1, number)
-                value = int(eval(axis, {"__builtins__": {}}, dict(self.known)))
+                value = int(eval(axis, {"__builtins__": {}}, {name: self._size(name, 1, number) for name in names}))
                 return value if 0 < value < 1000 else self._another()
             except Exception:
                 return self._another()
@@ -180,7 +182,7 @@ class AxisSizes:
             )
         if not sizes:
             yield from ((n, 4), (n, 2, 4, 6), (n, 4, 6, 2), (2, 4, 6), (4, 6, 2), (4, 6), (n, 2, 4), (4, 1), (4,))
-        yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8), ())
+        yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8))
 
 
 def _short(name: str) -> str:
