@@ -175,6 +175,38 @@ def f(x, y):
     assert shapes_for(module.f) == {"x": ("batch", "features"), "y": ("features", "m")}
 
 
+def test_matrix_products_tell_which_sizes_are_equal():
+    module = written("""
+def rnn_step(x, h, Wx, Wh, b):
+    return np.tanh(x @ Wx + h @ Wh + b)
+
+def rnn_cell(xt, a_prev, Wax, Waa, ba):
+    return np.tanh(np.dot(Wax, xt) + np.dot(Waa, a_prev) + ba)
+""")
+    rows = shapes_for(module.rnn_step)
+    assert rows["x"][1] == rows["Wx"][0]
+    assert rows["Wx"][1] == rows["Wh"][1] == rows["b"][0]
+    assert rows["x"][0] == rows["h"][0]
+    columns = shapes_for(module.rnn_cell)
+    assert columns["Wax"][1] == columns["xt"][0]
+    assert columns["ba"] == (columns["Wax"][0], "1")
+
+
+def test_an_input_that_meets_a_weight_is_as_long_as_the_size_it_was_made_with():
+    module = written("""
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W = 0.1 * np.random.randn(n_in, n_out)
+        self.V = np.random.normal(0, 1, size=(n_out, n_in))
+    def forward(self, x):
+        return np.dot(x, self.W)
+    def columns(self, x):
+        return self.V @ x
+""")
+    assert shapes_for(module.Dense.forward, module.Dense)["x"][1] == "n_in"
+    assert shapes_for(module.Dense.columns, module.Dense)["x"][0] == "n_in"
+
+
 def test_shapes_in_annotations():
     module = written("""def f(x: 'Float[ndarray, "n d"]', device: 'Literal["cpu", "gpu"]'): pass""")
     assert shapes_for(module.f) == {"x": ("n", "d")}

@@ -118,12 +118,11 @@ class _Proposer:
         """With as many axes, and parameters that go with them by their names."""
         names = [p.name for p in self.arguments if not self._is_setting(p.name)]
         kinds = {name: stands_for(name) for name in names}
-        for axes in sorted(
-            OF_AXES.get(number, ()) if any(kinds.values()) else (), key=lambda axes: len(set(kinds.values()) - {*axes})
-        ):
-            known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
-            for init in self.inits:
-                yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))
+        every = OF_AXES.get(number, ()) if any(kinds.values()) else ()
+        every = sorted(every, key=lambda axes: len(set(kinds.values()) - {*axes}))
+        known = [{**shapes, **{name: axes[kind] for name, kind in kinds.items() if kind in axes}} for axes in every]
+        for init in self.inits:
+            yield from ((init, given) for one in known for given in self._inputs(init, one, 0))
 
     # --- constructor --------------------------------------------------------------------------------------------------
 

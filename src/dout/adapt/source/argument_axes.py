@@ -1,4 +1,4 @@
-"""How many axes an array argument has, and what they are called: by code first, then documents."""
+"""How many axes an array argument has, and what they are called: by code first, then documents, then products."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dout.adapt.source.documents import Axes, axes_told, told
+from dout.adapt.source.matrix_products import axes_by_products
 from dout.adapt.source.scopes import Scope, nodes_with, scopes_of
 from dout.adapt.source.string_keys import keys_for
-from dout.adapt.source.syntax import bindings, item_text, items_of, literal, name_of, read, total, walk
+from dout.adapt.source.syntax import bindings, class_of, item_text, items_of, literal, name_of, read, total, walk
 
 _NEW_AXIS = ("expand_dims", "stack")  # their axis is one of the result's
 
 
 @total(lambda: None)
 def axes_for(function: Any, name: str, cls: type | None = None) -> int | None:
-    """How many axes an array argument has, by code or document; a lower bound where that is all there is."""
+    """How many axes an array argument has, by code, document or product; a lower bound where that is all there is."""
     code = _axes_in_code(function, name, cls)
     if code.names is not None:
         return len(code.names)
@@ -27,7 +28,8 @@ def axes_for(function: Any, name: str, cls: type | None = None) -> int | None:
     numbered = re.search(r"\b([0-5])\s?-?\s?d(?:im(?:ensional)?)?\b", told(function, name, cls), re.IGNORECASE)
     if numbered is not None:
         return int(numbered[1])
-    return code.least or None
+    inferred = len(shapes_for(function, cls).get(name, ()))
+    return max(code.least, inferred) or None
 
 
 @total(dict)
@@ -41,6 +43,7 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
     own = read(function)
     if own is None:
         return {}
+    inferred = axes_by_products(own, class_of(function, cls))
     found: dict[str, Axes] = {}
     renamed: dict[str, str] = {}  # the names of code give way to those of documents
     by_code: set[str] = set()
@@ -53,6 +56,11 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
         elif code is not None:
             found[name] = code
             by_code.add(name)
+        elif name in inferred:
+            found[name] = inferred[name]
+            by_code.add(name)
+        if len(mine := inferred.get(name, ())) == len(found.get(name, ())):
+            renamed |= {i: f for i, f in zip(mine, found.get(name, ()), strict=True) if f not in ("", "...", i)}
     return {n: tuple(renamed.get(a, a) for a in axes) if n in by_code else axes for n, axes in found.items()}
 
 
