@@ -70,6 +70,7 @@ def changes(failure: Failure) -> Iterator[Change]:
         if match := re.search(pattern, text, re.IGNORECASE):
             yield from change(failure, *match.groups())
     yield from failure.of_arguments() if not failure.building else ()
+    yield from _numbers_said(failure)
 
 
 def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:
@@ -185,6 +186,16 @@ def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
     for name, x in failure.arrays.items():
         if x.size == int(have):
             yield from ({name: alike(x, shape, name)} for shape in shapes)
+
+
+def _numbers_said(failure: Failure) -> Iterator[Change]:
+    """Make a size of an input another number that the layer's own error says: "expected 784 features, got 3"."""
+    own = failure.line.lstrip().startswith(("raise", "assert"))
+    said = [int(n) for n in re.findall(r"\d+", str(failure.error))] if own else []
+    sizes = {size for x in failure.arrays.values() for size in x.shape}
+    for want in dict.fromkeys(n for n in said if n > 1 and n not in sizes):
+        for have in dict.fromkeys(n for n in said if n in sizes):
+            yield from _size(failure, have, want)
 
 
 def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:

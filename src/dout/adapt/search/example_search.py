@@ -73,6 +73,10 @@ class ExampleSearch:
             return one
         if fit == Fit.SHAPES and one is not None:
             one = self._as_returned(one) or one
+        if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
+            other = self._mended()  # with one sample alone, labels of another kind may only seem to do
+            if other is not None and self._run(other).fit == Fit.ALL:
+                return other
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
             self.until = spent() + MOST_SECONDS
             numbers = one.interface is not None and one.interface.local  # `1 if x > 0 else 0`

@@ -88,6 +88,7 @@ class _Proposer:
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
+        shapes = self._as_lines(shapes)
         inits = self.inits
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in (*self.arguments, *self.constructor)}
         if linear and shapes:
@@ -111,6 +112,14 @@ class _Proposer:
         if re.search(r"integer|indices must be|valid indices", str(self.last())):
             self.whole, self.between = True, False
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+
+    def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
+        loss = any(map(names_loss, (self.cls.__qualname__, getattr(self.forward, "__name__", ""))))
+        for name, axes in shapes.items() if loss else ():
+            if names_label(name) and len(axes) == 2 and axes[1] == f"{name}_columns":
+                return {**shapes, self.arguments[0].name: axes[:1], name: axes[:1]}
+        return shapes
 
     def _with_axes(
         self, shapes: Mapping[str, Sequence[str]], number: int

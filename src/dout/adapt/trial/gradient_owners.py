@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_gradients
+from dout.adapt.argument_names import names_gradients, names_label
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import is_static, required
@@ -179,17 +179,36 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tu
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
     if len(items) <= len(inputs) and fits:
         return ()
+    if len(items) == 1 and floats and names_label(floats[0]):  # `loss(y_true, y_pred)`
+        return tuple([name for name in floats if not names_label(name)][:1])
     if len(items) == 1:  # of the first, or of the only one that has its shape
         fitting = [name for name in floats if np.shape(inputs[name]) == np.shape(items[0])]
         return tuple(fitting) if len(fitting) == 1 else ()
-    order: list[str] = []
-    owners = {**{name: inputs[name] for name in floats}, **parameters}
-    for gradient in items:
-        fitting = [n for n, a in owners.items() if n not in order and np.shape(a) == np.shape(gradient)]
-        order.append(next(iter(fitting), ""))
-    if len(items) == len(floats) and sorted(order) != sorted(floats):
-        return ()  # one for each input: by place, and of a wrong shape
-    return tuple(order)
+    order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
+    if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
+        return tuple(order) if sorted(order) == sorted(floats) else ()
+    left = [name for name in parameters if name not in order]
+    if not any(order) or order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
+        told_apart = len({np.shape(item) for item in items}) > 1
+        return () if fits and told_apart else ("",) * len(items)
+    return tuple(name or left.pop(0) for name in order)
+
+
+def _by_shapes(items: Sequence[Any], inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Whose each gradient is by its shape, inputs first, each once; "" where it fits nothing."""
+    left, mine, order = list(inputs), dict(parameters), list[str]()
+    for i, gradient in enumerate(items):
+        fitting = [n for n in left if np.shape(inputs[n]) == np.shape(gradient)]
+        owners = [n for n, a in mine.items() if np.shape(a) == np.shape(gradient)]
+        if fitting and not (owners and i and len(left) < len(inputs)):
+            order.append(fitting[0])
+            left.remove(fitting[0])
+        elif owners:
+            order.append(owners[0])
+            del mine[owners[0]]
+        else:
+            order.append("")
+    return order
 
 
 def owned_by(interface: Interface, result: Any, names: Sequence[str]) -> dict[str, Any]:
