@@ -132,9 +132,8 @@ class ClassSettings:
         kind, every = stands_for(name), [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
         first = next(axes[kind] for axes in every if kind in axes)
         shapes = [AxisSizes({}, 0).of(axes.get(kind, first)) for axes in every]  # in their places, as those beside it
-        number = numbers_named(name, share=True)[:1]
-        arrays = [array_of(shape, name) for shape in shapes]
-        return [*number, *arrays] if stands_for(self.first) == stands_for(name) else [*arrays, *number]
+        every_number, arrays = numbers_named(name), [array_of(shape, name) for shape in shapes]
+        return [*every_number, *arrays] if kind in ("h", stands_for(self.first)) else [*arrays, *every_number]
 
     def _activations(self, name: str, kind: str) -> list[Any]:
         """The user's own activations: an instance, the class, a name."""

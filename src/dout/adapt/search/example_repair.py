@@ -251,6 +251,12 @@ def _whole(failure: Failure, *_: str) -> Iterator[Change]:
         yield {name: whole_numbers(x.shape, 2) for name, x in floats.items()}
 
 
+def _a_number(failure: Failure, *_: str) -> Iterator[Change]:
+    """Make an input one number."""
+    yield from ({name: array_of((), name)} for name in failure.arrays)
+    yield {name: array_of((), name) for name in failure.arrays}
+
+
 def _below(failure: Failure, size: str) -> Iterator[Change]:
     """Keep whole numbers below a size."""
     for name, x in failure.arrays.items():
@@ -303,6 +309,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
         _axes_indexed,
     ),
     (r"(?<!\d)([1-5])[ -]?d(?:im|\b)", _axes),
+    (r"array element with a sequence|truth value of an array|only (?:size-1|length-1|0-dim)", _a_number),
     (r"integer|valid indices|indices must be", _whole),
     (r"index \d+ is out of bounds for axis \d with size (\d+)", _below),
     (r"not aligned: (\d+) \(dim \d\) != (\d+)", _sizes),

@@ -227,7 +227,7 @@ class _Proposer:
             like = [shape for shape in options if len(shape) == len(known[0])]
             options = [known[0][-1:], (known[0][-1], other), (other, known[0][0]), *like]
         fitting = [s for s in options if least is None or len(s) >= least] or options
-        made = [self._array(shape, name) for shape in (*fitting, *(() if known else ((),)))]
+        made = [self._array(shape, name) for shape in fitting]
         if not _is_label(name) or not place:
             return made
         shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]

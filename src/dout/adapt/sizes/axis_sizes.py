@@ -25,6 +25,7 @@ _FIXED_SIZES = (  # axes by their names; the first that matches. Distinct, and n
 _OTHERS = (4, 5, 7, 8, 9, 11)
 
 _SIZES_BY_NAME = (  # what a constructor's whole number may be
+    (r"axis", (-1, 1, 0)),
     (r"(.*_)?(stride|dilation)s?(_?.*)?|s", (1, 2)),
     (r"(.*_)?pad(ding)?(_.*)?|p", (0, 1)),
     (r".*(kernel|filter|pool|window|patch|block).*(size|dim|shape|h|w|height|width)?|f|k|ksize|hf|wf|fh|fw|kh|kw",
