@@ -112,7 +112,9 @@ class ClassSettings:
             or (re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower) and lower not in ("dim", "input_dim", "output_dim"))
         ):
             plain = (
-                re.search(r"channels|features|filters|units|n_|num|dim$", lower) and not items and "shape" not in lower
+                re.search(r"channels|features|filters|units|n_|num|dim$|^axis$", lower)
+                and not items
+                and "shape" not in lower
             )
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
         if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):

@@ -72,7 +72,7 @@ class ExampleSearch:
         if fit == Fit.ALL:
             return one
         if fit == Fit.SHAPES and one is not None:
-            one = self._as_returned(one) or self._squeezed(one) or one
+            one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self._run(other).fit == Fit.ALL:
@@ -101,14 +101,6 @@ class ExampleSearch:
         if tried.fit == Fit.ALL:
             return replace(one, inputs=inputs, interface=tried.interface)
         return replace(one, mended=True) if inputs[first] is not one.inputs[first] else None
-
-    def _squeezed(self, one: Example) -> Example | None:
-        """The same without axes of one, where backward gives a Jacobian of each row."""
-        inputs = {n: np.squeeze(x) if n in one.chosen and _is_array(x) else x for n, x in one.inputs.items()}
-        tried = self._run(replace(one, inputs=inputs)) if one.interface is not None and one.interface.local else None
-        if tried is None or tried.fit < Fit.ALL:
-            return None
-        return replace(one, inputs=inputs, interface=tried.interface)
 
     def _mended(self) -> Example | None:
         """An example that raised, changed by its errors until each input has a gradient."""
