@@ -12,7 +12,6 @@ from dout.adapt.source import (
     MISSING,
     attributes_read,
     axes_for,
-    divisions_for,
     items_for,
     keys_for,
     kinds_for,
@@ -129,18 +128,6 @@ def test_the_items_of_a_tuple_have_names():
     assert items_for(module.f, "k") == ("", "")
 
 
-def test_what_must_divide_what():
-    module = written("""
-class Attention:
-    def __init__(self, d_model, n_heads, group):
-        assert d_model % n_heads == 0, "no"
-        if d_model % 2 != 0:
-            raise ValueError
-        self.rest = d_model % group
-""")
-    assert divisions_for(module.Attention) == (("d_model", "n_heads"), ("d_model", "2"))
-
-
 NO_SOURCE = {}
 exec("def made(x, y): return x", NO_SOURCE)
 
@@ -157,7 +144,7 @@ def test_nothing_is_said_where_there_is_no_source_and_nothing_is_raised(target):
     assert shapes_for(target) == {}
     assert keys_for(target, "x") == {}
     assert (strings_for(target, "x"), kinds_for(target, "y")) == ((), ())
-    assert (axes_for(target, "y"), items_for(target, "x"), divisions_for(target)) == (None, None, ())
+    assert (axes_for(target, "y"), items_for(target, "x")) == (None, None)
 
 
 def test_a_wrapped_function_and_a_bound_method_are_read():

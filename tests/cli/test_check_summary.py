@@ -10,7 +10,7 @@ import pytest
 from check_commands import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, write
 from contract_findings import finding
 
-from dout.adapt.source.argument_values import numbers
+from dout.adapt.sizes.proposed_arrays import numbers
 from dout.check.project.discover import Job
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Verdict

@@ -144,7 +144,7 @@ def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any], recorded:
     from dout.errors import DoutError
 
     try:
-        known = example(found, init, inputs, to_look_at=True)
+        known = example(found, init, inputs)
         picture = draw(record_example(found, known.init, known.inputs)[0])
         given = {node: name for name, node in picture.trace.graph.inputs.items()}
         names = {**given, **dict(zip(picture.trace.computed, recorded, strict=False))}

@@ -16,6 +16,7 @@ from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_h
 from dout.adapt.interface.collaborators import RATE, Collaborator, Context
 from dout.adapt.interface.held_values import give, gradients_at, held_at, put_at
 from dout.adapt.interface.interface import (
+    BUFFER,
     CACHE,
     CONTEXT,
     DOUT,
@@ -45,8 +46,7 @@ from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
-INLET, AGAIN = "_dout_inlet", "_dout_again"
-GIVEN, HELD = "_dout_given", "_dout_held"
+AGAIN, GIVEN, HELD = "_dout_again", "_dout_given", "_dout_held"
 _inside: set[int] = set()  # layers in whose own code we are
 
 
@@ -133,7 +133,8 @@ def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tu
     if interface.gives:
         return ahead, ahead, {}  # it is one call
     arguments = _arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
-    return ahead, list(arguments), {interface.inlet: getattr(layer, interface.inlet)} if interface.inlet else {}
+    left = interface.upstream if BUFFER in interface.roles else None
+    return ahead, list(arguments), {left: getattr(layer, left)} if left else {}
 
 
 def _every(layer: Any, inputs: Sequence[Any], names: Sequence[str], fixed: Mapping[str, Any]) -> list[Any]:
@@ -207,8 +208,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         kept[OUTPUT] = result
     if cache:
         kept[CACHE] = cache
-    if interface.inlet:
-        kept[INLET] = inputs[0]
+    if BUFFER in interface.roles:
+        kept[BUFFER] = inputs[0]
     if context is not None:
         kept[CONTEXT] = context
     if interface.gives:
@@ -250,8 +251,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
     if interface.holder:
         result = left_in(kept[HELD][0], seen) if result is None else bare(result)
-    if interface.inlet:
-        result = douts[0]
+    if BUFFER in kept:
+        result = kept[BUFFER]
     for name in interface.after:
         getattr(user, name)()
     result = _lines(result) if interface.row else result
@@ -291,9 +292,9 @@ def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequenc
             put_at(layer, place, np.zeros(value.shape, np.result_type(value.dtype, np.float32)))
     if interface.upstream:
         put_at(layer, interface.upstream, douts[0] * 1.0)
-    if interface.inlet:
-        setattr(layer, interface.inlet, douts[0] * 1.0)
-        douts = [attributes_of(layer)[KEPT][INLET] * 0.0]
+    if BUFFER in interface.roles:
+        kept = attributes_of(layer)[KEPT]
+        kept[BUFFER] = kept[BUFFER] * 0.0
     return [dout[None] for dout in douts] if interface.row else douts
 
 

@@ -32,7 +32,6 @@ from dout.adapt.argument_names import (
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.combinations import combined
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required
-from dout.adapt.source.argument_values import takes_target
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.syntax import name_of, read, walk
@@ -42,7 +41,7 @@ from dout.trace.model.user_source import behind
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
-CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
+CONTEXT, GRADS, OPTIMIZER, BUFFER = "ctx", "grads", "optimizer", "buffer"
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,14 @@ class Interface:
     `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
     `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
     forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
-    `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`, or the name of
-    an argument of forward.
+    `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
+    `buffer` (zeros in the shape of the first input, in which it leaves the gradient), or the name of an argument of
+    forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
     `after`: methods called after backward, which compute the parameters' gradients from what it left.
-    `inlet`: the attribute in which the upstream gradient stands before backward, which is given zeros in the shape of
-    the first input instead, and leaves the gradient in them.
     `given`: the places from which forward reads its inputs, where it takes no arguments (`bottom.value`); `upstream`:
     that from which backward reads the upstream gradient.
     `out`, `found`: the places in which output and gradients are left; "" for an input that has none.
@@ -80,7 +78,6 @@ class Interface:
     rate: str | None = None
     hands_over: bool = False
     after: tuple[str, ...] = ()
-    inlet: str | None = None
     given: tuple[str, ...] = ()
     upstream: str | None = None
     out: str | None = None
@@ -134,8 +131,7 @@ class Interface:
         taken = f"({'ctx, …' if self.context else '' if self.given else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
         says += f", {_listed('input', self.given)}" if self.given else ""
-        upstream = self.inlet or self.upstream
-        says += f", dout in self.{upstream.removesuffix('[]')}" if upstream else ""
+        says += f", dout in self.{self.upstream.removesuffix('[]')}" if self.upstream else ""
         says += "".join(f", {name}()" for name in self.after)
         if self.rate:
             says += f", which steps at self.{self.rate}"
@@ -209,7 +205,7 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
-    if takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
+    if _takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
         cls, forward, active, taken, local
     ):
         return
@@ -267,6 +263,15 @@ def _source(written: Any) -> str:
         return inspect.getsource(written)
     except (OSError, TypeError):
         return ""
+
+
+def _takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
+    """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
+
+    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything.
+    """
+    asked = any(names_label(name) and name.lower() not in ("t", "ts") and name not in taken for name in wanted)
+    return asked and not loss and not any(map(names_label, taken))
 
 
 def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequence[str], local: bool) -> bool:

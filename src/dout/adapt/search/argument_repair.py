@@ -9,19 +9,29 @@ from __future__ import annotations
 import linecache
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
-from dout.adapt.interface.method_pairs import pairs_of
-from dout.adapt.source.argument_values import numbers
+from dout.adapt.sizes.proposed_arrays import numbers
 from dout.adapt.source.attribute_reads import users_with
-from dout.run import attributes_of, deep_copy, is_class, quiet
+from dout.run import attributes_of, deep_copy, quiet
 
 Change = dict[str, Any]
+
+
+class Failed(NamedTuple):
+    """The arguments that stand where it raised, all arguments that may change, and what the functions there know."""
+
+    names: Sequence[str]
+    init: Mapping[str, Any]
+    known: Mapping[str, Any]
+
+
 _SIZES = (4, 5, 3)
 _SHAPE = (4, 6, 2, 5)
 
@@ -74,63 +84,32 @@ def _holds(value: Any, item: Any) -> bool:
     return item is not None and (value is item or (isinstance(value, list | tuple) and any(v is item for v in value)))
 
 
-def _in_place(value: Any, other: Any) -> Any:
-    """A value instead of another: of each item, where the other is a list."""
-    return [deep_copy(other) for _ in value] if isinstance(value, list | tuple) else other
-
-
 # ---------------------------------------------------------------------------------------------------- what may be meant
 
 
-def as_sequence(names: Sequence[str], init: Mapping[str, Any], *_: Any) -> Iterator[Change]:
-    """Lists of sizes, shapes, and whole numbers from 0."""
-    for made in ([4, 5], [4, 5, 3], [0, 2, 1, 2, 0, 1], (3, 3), (4, 6), (2, 4, 6)):
-        yield from ({name: made} for name in names if not isinstance(init[name], list | tuple))
+def as_other(failed: Failed, *_: str, values: Sequence[Any]) -> Iterator[Change]:
+    """Values of another type than what was given, one argument after the other; then all of them the first."""
+    for made in values:
+        yield from ({name: made} for name in failed.names if type(failed.init[name]) is not type(made))
+    if len(failed.names) > 1:
+        yield dict.fromkeys(failed.names, values[0])
 
 
-def as_whole(names: Sequence[str], init: Mapping[str, Any], *_: Any) -> Iterator[Change]:
-    """Whole numbers."""
-    for size in _SIZES:
-        yield from ({name: size} for name in names if type(init[name]) is not int)
-        if len(names) > 1:
-            yield dict.fromkeys(names, size)
+def as_many(failed: Failed, wanted: str) -> Iterator[Change]:
+    """What is unpacked into so many: an array with so many axes, or a tuple of sizes."""
+    shape = _SHAPE[: int(wanted)]
+    arrays = (np.ndarray, np.generic)
+    yield from ({n: numbers(shape, n) if isinstance(failed.init[n], arrays) else shape} for n in failed.names)
 
 
-def as_callable(names: Sequence[str], init: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Change]:
-    """What the user's module makes and can be called."""
-    yield from as_object(names, init, "__call__", known)
-
-
-def as_object(
-    names: Sequence[str], init: Mapping[str, Any], attribute: str, known: Mapping[str, Any]
-) -> Iterator[Change]:
-    """Objects that have the attribute, which the user's module makes."""
-    for name in names:
+def as_object(failed: Failed, attribute: str = "__call__") -> Iterator[Change]:
+    """What has the attribute: a list, an array, or an object that the user's module makes."""
+    for name in failed.names:
+        value = failed.init[name]
         yield from ({name: made} for made in (list(_SIZES[:2]), dict[str, Any]()) if hasattr(made, attribute))
-        yield from ({name: _in_place(init[name], made)} for made in _made_with(attribute, known))
+        for made in _made_with(attribute, failed.known):
+            yield {name: [deep_copy(made) for _ in value] if isinstance(value, list | tuple) else made}
         yield from ({name: numbers(_SHAPE[:n], name)} for n in (2, 1, 3) if hasattr(np.ndarray, attribute))
-
-
-def as_many(names: Sequence[str], init: Mapping[str, Any], wanted: str, got: str, *_: Any) -> Iterator[Change]:
-    """What is unpacked into so many: a tuple of sizes, or an array with so many axes more."""
-    for name in names:
-        if isinstance(init[name], np.ndarray | np.generic):
-            yield {name: numbers(_SHAPE[: np.ndim(init[name]) + int(wanted) - int(got)], name)}
-        else:
-            yield {name: _SHAPE[: int(wanted)]}
-
-
-def as_list(names: Sequence[str], init: Mapping[str, Any], *_: Any) -> Iterator[Change]:
-    """A list in place of a tuple, or of a number."""
-    yield from (
-        {n: list(init[n]) if isinstance(init[n], tuple) else [4, 5]} for n in names if type(init[n]) is not list
-    )
-
-
-def as_class(names: Sequence[str], init: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Change]:
-    """What makes an object when it is called: a class of the user's that has methods like those of a layer."""
-    layers = [item for item in known.values() if is_class(item) and item.__module__ != "builtins" and pairs_of(item)]
-    yield from ({name: _in_place(init[name], cls)} for name in names for cls in layers)
 
 
 def _made_with(attribute: str, known: Mapping[str, Any]) -> Iterator[Any]:
@@ -146,12 +125,15 @@ def _made_with(attribute: str, known: Mapping[str, Any]) -> Iterator[Any]:
             yield made
 
 
+_SEQUENCES = ([4, 5], [4, 5, 3], [0, 2, 1, 2, 0, 1], (3, 3), (4, 6), (2, 4, 6))
 BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
-    (r"has no len\(\)|not iterable|not subscriptable|cannot unpack", as_sequence),
-    (r"as an integer|integer argument|must be an integer|must be int|unsupported operand .*'NoneType'", as_whole),
-    (r"unpack \(expected ([2-4]), got (\d)", as_many),
-    (r"object is not callable", as_callable),
-    (r"_tanh\(\) missing", as_class),
-    (r"can only concatenate list", as_list),
+    (r"has no len\(\)|not iterable|not subscriptable|cannot unpack", partial(as_other, values=_SEQUENCES)),
+    (
+        r"as an integer|integer argument|must be an integer|must be int|unsupported operand .*'NoneType'",
+        partial(as_other, values=_SIZES),
+    ),
+    (r"can only concatenate list", partial(as_other, values=_SEQUENCES[:1])),
+    (r"unpack \(expected ([2-4]), got", as_many),
+    (r"object is not callable", as_object),
     (r"'(?:int|float|str|NoneType|list|tuple|numpy\.\w+)' object has no attribute '(\w+)'", as_object),
 )

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dout.adapt.search.example_repair import changes
+from dout.adapt.search.example_repair import mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.target import Target
 from dout.run import quiet
-
-MOST_TRIALS = 60
-DEEPEST = 4  # changes of one choice
 
 
 def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], bool]]:
@@ -26,30 +23,8 @@ def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[tupl
             yield dict(choice), False
         else:
             failures.setdefault(failure.key[:2], failure)
-    trials, seen = 0, set[str]()
-    for failure in failures.values():
-        stack = [(failure, changes(failure))]
-        while stack and trials < MOST_TRIALS:
-            last, ways = stack[-1]
-            change = next(ways, None)
-            if change is None:
-                stack.pop()
-                continue
-            choice = {**last.init, **{n: x for n, x in change.items() if n in last.init}}
-            if (look := repr(choice)) in seen:
-                continue
-            seen.add(look)
-            trials += 1
-            again = _built(target, choice)
-            if again is None:
-                yield choice, True
-            elif len(stack) < DEEPEST and _said(again) != _said(last):
-                stack.append((again, changes(again)))
-
-
-def _said(failure: Failure) -> tuple[str, ...]:
-    """Where it raised, what it said and of which arguments: if this stays the same, a change has changed nothing."""
-    return (*failure.key[1:3], *failure.arguments)
+    for init, _ in mended(failures.values(), lambda init, _: _built(target, init)):
+        yield dict(init), True
 
 
 def _built(target: Target, init: Mapping[str, Any]) -> Failure | None:

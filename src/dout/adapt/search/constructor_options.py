@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,12 +13,11 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
-from dout.adapt.interface.collaborators import two_parts
+from dout.adapt.interface.collaborators import Collaborator, two_parts
 from dout.adapt.interface.method_pairs import pairs_of
-from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
-from dout.adapt.sizes.proposed_arrays import array_of
+from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
+from dout.adapt.sizes.proposed_arrays import array_of, numbers
 from dout.adapt.source import MISSING
-from dout.adapt.source.argument_values import numbers
 
 
 def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
@@ -35,14 +34,17 @@ def _drawn(*shape: Any, **named: Any) -> Any:
     return numbers(tuple(int(n) for n in sizes), "W")
 
 
-_LISTS = (
-    r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)"
-    r"|sizes|hidden_layers?|n_neurons|\w+_list"
-)
-
-
-_KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array",
-                    "generator"})  # fmt: skip
+_OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
+    "shape": lambda name: [*numbers_named(name)[:1], *tuples_of(name.lower(), None)],  # `np.ones(size)` takes both
+    "bool": lambda name: [True, False],
+    "str": lambda name: ["layer"],
+    "dict": lambda name: [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}],
+    "list": lambda name: [[4, 5], [3, 4, 5], []],
+    "array": lambda name: [numbers((3, 4), name), numbers((4,), name)],
+    "generator": lambda name: [np.random.default_rng(0), np.random.RandomState(0)],
+    "float": lambda name: [real_named(name)],
+}
+_KINDS = frozenset({"int", "tuple", "callable", *_OF_KIND})
 
 
 _OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
@@ -54,10 +56,6 @@ _WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|
 _SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
 
 
-class Unproposed(Exception):
-    """An argument for which nothing can be proposed."""
-
-
 @dataclass(frozen=True, eq=False)
 class ClassSettings:
     """The settings of one class, with the globals of its module; `owner` is None for a function."""
@@ -66,6 +64,7 @@ class ClassSettings:
     constructor: Sequence[inspect.Parameter]
     owner: type | None
     globals: Mapping[str, Any]
+    first: str = ""  # what forward calls its first argument
 
     def of(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
         """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
@@ -85,10 +84,7 @@ class ClassSettings:
                 [[parts[k]] if parts and k in parts else self._key(function, name, k) for k in needed]
             )
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
-        found = self._of_kind(function, name, kinds)
-        if not found:
-            raise Unproposed(name)
-        return found
+        return self._of_kind(function, name, kinds)
 
     def _key(self, function: Any, name: str, key: str) -> list[Any]:
         strings = source.strings_for(function, name, self.owner, key=key)
@@ -101,9 +97,7 @@ class ClassSettings:
             stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
         ):  # a parameter that is handed in
             axes = source.shapes_for(function, self.owner).get(name)
-            if axes is None:
-                raise Unproposed(name)
-            return [array_of(AxisSizes({}, 0).of(axes), name)]
+            return [array_of(AxisSizes({}, 0).of(axes), name)] if axes is not None else self._parameters(name)
         items = source.items_for(function, name, self.owner)
         first = next((k for k in kinds if k in _KINDS), "")
         if (
@@ -118,42 +112,30 @@ class ClassSettings:
             or (re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower) and lower not in ("dim", "input_dim", "output_dim"))
         ):
             plain = (
-                re.search(r"channels|features|filters|units|n_|num|dim$", lower) and not items and "shape" not in lower
+                re.search(r"channels|features|filters|units|n_|num|dim$|^axis$", lower)
+                and not items
+                and "shape" not in lower
             )
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
-        if first == "shape":  # `np.ones(size)` takes both
-            return [*numbers_named(name)[:1], *tuples_of(lower, None)]
         if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):
             return [_drawn]
-        if re.fullmatch(_LISTS, lower) and first in ("", "list", "int"):
-            listed = lower.endswith(("s", "_list"))
-            whole = numbers_named(name)[:1] if first == "int" or not listed else []
-            return [*whole, [4, 5], *([] if whole else numbers_named(name)[:1])]
-        named = self._made_of_class(kinds)
-        if named:
-            return named
-        if first == "bool":
-            return [True, False]
         if first == "callable":
-            return self._activations(name, "callable")
-        if first == "str" or lower in ("name", "label", "scope"):
-            return ["layer"]
-        if first == "dict":  # of parameters, by names that are made
-            return [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}]
-        if first == "list":
-            return [[4, 5], [3, 4, 5], []]
-        if first == "array":
-            return [numbers((3, 4), name), numbers((4,), name)]
-        if first == "generator":
-            return [np.random.default_rng(0), np.random.RandomState(0)]
-        if first == "float":
-            return [real_named(name)]
+            return self._activations(name, first)
+        first = "str" if lower in ("name", "label", "scope") else first
+        if first in _OF_KIND:
+            return _OF_KIND[first](name)
         if "optim" in lower:
-            from dout.adapt.interface.collaborators import Collaborator
-
             return [Collaborator()]
         padding = any(_WINDOW.search(p.name.lower()) for p in self.constructor if p.name != name)
         return numbers_named(name, share=lower == "p" and not padding)
+
+    def _parameters(self, name: str) -> list[Any]:
+        """A parameter of which nothing is said, with two axes, then more; or a number, as a regulariser has."""
+        kind, every = stands_for(name), [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
+        first = next(axes[kind] for axes in every if kind in axes)
+        shapes = [AxisSizes({}, 0).of(axes.get(kind, first)) for axes in every]  # in their places, as those beside it
+        every_number, arrays = numbers_named(name), [array_of(shape, name) for shape in shapes]
+        return [*every_number, *arrays] if kind in ("h", stands_for(self.first)) else [*arrays, *every_number]
 
     def _activations(self, name: str, kind: str) -> list[Any]:
         """The user's own activations: an instance, the class, a name."""
@@ -168,20 +150,6 @@ class ClassSettings:
         if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
-
-    def _made_of_class(self, kinds: Sequence[str]) -> list[Any]:
-        for kind in kinds:
-            item = self.globals.get(kind)
-            if inspect.isclass(item):
-                below = [
-                    c for c in self.globals.values() if inspect.isclass(c) and issubclass(c, item) and c is not self.cls
-                ]
-                for cls in sorted(below, key=lambda c: c is item):
-                    try:
-                        return [cls()]
-                    except Exception:
-                        continue
-        return []
 
 
 def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:

@@ -29,11 +29,13 @@ MOST_ELEMENTS = 100_000  # of an input
 _SMALL = (7, 4, 5, 6, 8)  # sizes in place of large ones
 
 
-def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]) -> bool:
-    """Change the examples that raised until one is taken, within bounds; `retry` gives None where one is."""
+def mended(
+    failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]
+) -> Iterator[tuple[Values, Values]]:
+    """Change the examples that raised until they are taken, within bounds; `retry` gives None where one is."""
     until = spent() + MOST_SECONDS
-    keys, seen = set(), set[str]()
     begin = sorted(failures, key=lambda f: -f.progress)[:MOST_FAILURES]
+    keys, seen = set[tuple[str, ...]](), set[str]()
     for failure in begin:
         keys.add(failure.key)
         stack = [(failure, changes(failure))]
@@ -52,11 +54,10 @@ def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failur
             trials += 1
             again = retry(init, inputs)
             if again is None:
-                return True
-            if again.key not in keys and len(stack) < DEEPEST:
+                yield init, inputs
+            elif again.key not in keys and len(stack) < DEEPEST:
                 keys.add(again.key)
                 stack.append((again, changes(again)))
-    return False
 
 
 def changes(failure: Failure) -> Iterator[Change]:
@@ -102,6 +103,8 @@ def _asserted(failure: Failure) -> Iterator[Change]:
     """Give an input the shape that the line that raised asserts: `assert x.shape == (self.d,)`."""
     for array, shape in failure.asserted_shapes():
         yield from ({n: alike(x, shape, n)} for n, x in failure.arrays.items() if x is array or x.shape == array.shape)
+        if array.shape[:-1] == shape:  # it was computed, of one sample
+            yield {n: alike(x, x.shape[:-1], n) for n, x in failure.arrays.items()}
 
 
 def _shapes_of(number: int, shape: Sequence[int], failure: Failure) -> Iterator[tuple[int, ...]]:
@@ -156,7 +159,6 @@ def _sizes(failure: Failure, *found: str) -> Iterator[Change]:
         of_parameters -= {size for x in failure.arrays.values() for size in x.shape}
     pairs = sorted(((one, two), (two, one)), key=lambda pair: pair[1] not in of_parameters)
     images = any(x.ndim > 3 for x in failure.arrays.values())  # are flattened: an equal axis is an accident
-    yield from _channels(failure) if images else ()
     for have, want in pairs:
         for change in (_derived, _size) if images else (_size, _derived):
             yield from change(failure, have, want)
@@ -217,23 +219,6 @@ def _images_scaled(shape: Sequence[int], factor: float) -> Iterator[tuple[int, .
             yield (shape[0], side, side, shape[3]) if last else (*shape[:-2], side, side)
 
 
-def _larger(failure: Failure, *_: str) -> Iterator[Change]:
-    """Images of twice the side."""
-    for name, x in failure.arrays.items():
-        if x.ndim > 2:
-            yield {name: alike(x, (*x.shape[:-2], 2 * max(x.shape[-2:]), 2 * max(x.shape[-2:])), name)}
-            yield {name: alike(x, (*x.shape[:-1], 2 * x.shape[-1]), name)}
-
-
-def _channels(failure: Failure, *_: str) -> Iterator[Change]:
-    """Give an input the channels that a kernel has."""
-    for name, x in failure.arrays.items():
-        for kernel in failure.held:
-            if x.ndim == kernel.ndim > 2:
-                yield {name: alike(x, (x.shape[0], kernel.shape[1], *x.shape[2:]), name)}
-                yield {name: alike(x, (*x.shape[:-1], kernel.shape[-2]), name)}
-
-
 def _broadcast(failure: Failure, *found: str) -> Iterator[Change]:
     """Give an input the shape that it met, or one of its sizes."""
     shapes = [tuple(map(int, re.findall(r"\d+", text))) for text in re.findall(r"\([\d, ]*\)", " ".join(found))]
@@ -266,6 +251,12 @@ def _whole(failure: Failure, *_: str) -> Iterator[Change]:
         yield {name: whole_numbers(x.shape, 2) for name, x in floats.items()}
 
 
+def _a_number(failure: Failure, *_: str) -> Iterator[Change]:
+    """Make an input one number."""
+    yield from ({name: array_of((), name)} for name in failure.arrays)
+    yield {name: array_of((), name) for name in failure.arrays}
+
+
 def _below(failure: Failure, size: str) -> Iterator[Change]:
     """Keep whole numbers below a size."""
     for name, x in failure.arrays.items():
@@ -273,27 +264,15 @@ def _below(failure: Failure, size: str) -> Iterator[Change]:
             yield {name: x % int(size)}
 
 
-def _given(failure: Failure, *_: str) -> Iterator[Change]:
-    """Give an input that may be left out, but was asked for."""
-    for name in failure.optional:
-        if failure.inputs.get(name) is None:
-            yield from _as_first(failure, name)
-
-
 def _an_array(failure: Failure, *_: str) -> Iterator[Change]:
-    """Make an input that is a number, or a list, an array."""
-    for name, x in failure.inputs.items():
-        if name in failure.free and not isinstance(x, np.ndarray):
-            yield from _as_first(failure, name)
-
-
-def _as_first(failure: Failure, name: str) -> Iterator[Change]:
-    """Make an input labels of the first array, or an array like it."""
-    shape = next((x.shape for x in failure.inputs.values() if isinstance(x, np.ndarray) and x.ndim), ())
-    if shape:
-        labels = whole_numbers(shape[:1], shape[-1])
-        yield {name: labels}
-        yield {name: np.eye(shape[-1])[labels] if names_label(name) else array_of(shape, name)}
+    """Make an input that is no array, or was left out, labels of the first array, or an array like it."""
+    shapes = [x.shape for x in failure.inputs.values() if isinstance(x, np.ndarray) and x.ndim]
+    wanted = [n for n in (*failure.inputs, *failure.optional) if n in failure.free]
+    for name in dict.fromkeys(wanted) if shapes else ():
+        if not isinstance(failure.inputs.get(name), np.ndarray):
+            labels = whole_numbers(shapes[0][:1], shapes[0][-1])
+            yield {name: labels}
+            yield {name: np.eye(shapes[0][-1])[labels] if names_label(name) else array_of(shapes[0], name)}
 
 
 def alike(like: Any, shape: Sequence[int], name: str) -> Any:
@@ -330,6 +309,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
         _axes_indexed,
     ),
     (r"(?<!\d)([1-5])[ -]?d(?:im|\b)", _axes),
+    (r"array element with a sequence|truth value of an array|only (?:size-1|length-1|0-dim)", _a_number),
     (r"integer|valid indices|indices must be", _whole),
     (r"index \d+ is out of bounds for axis \d with size (\d+)", _below),
     (r"not aligned: (\d+) \(dim \d\) != (\d+)", _sizes),
@@ -339,8 +319,9 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
     (r"array of size (\d+) into shape \((\d+),\)", _as_another),
-    (r"shape-mismatch for sum|cannot reshape", _channels),
-    (r"negative dimensions|zero-size|at least one array|must be positive|too small|larger than", _larger),
-    (r"'(?:int|float|list|tuple|numpy.*)' object|unsized object|has no len", _an_array),
-    (r"NoneType|missing \d required positional|no number with its gradients|^'\w+'$|has no attribute", _given),
+    (
+        r"NoneType|unsized object|has no len|missing \d required positional|no number with its gradients|^'\w+'$"
+        r"|has no attribute",
+        _an_array,
+    ),
 )

@@ -1,4 +1,4 @@
-"""The search for an example: what the source and settings propose is tried, and what was raised is mended."""
+"""The search for an example: what the source proposes is tried, and what was raised is mended."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice, product
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example_repair import alike, as_labels, mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import proposals
-from dout.adapt.sizes.proposed_arrays import array_of, single
-from dout.adapt.source.argument_values import Setting, settings
+from dout.adapt.sizes.proposed_arrays import single
 from dout.adapt.target import Target, copies, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
@@ -26,7 +24,6 @@ from dout.clock import spent
 from dout.run import flat, quiet
 
 MOST_SECONDS = 1.2  # of trials
-MOST_CHOICES = 48  # of one setting
 
 
 @dataclass(frozen=True)
@@ -68,19 +65,12 @@ class ExampleSearch:
         }
         self.trials = Trials(target.cls, interface) if interface is not None or target.has_both else None
 
-    def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
+    def first_taken(self, needed: list[str], open_: list[str]) -> Example | None:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
-        sources = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
-        found: list[tuple[Fit, Example | None]] = []
-        for way in reversed(sources) if to_look_at else sources:
-            self.until = spent() + MOST_SECONDS
-            fit, one = way()
-            if one is not None and any(_tries_away(earlier, one) for earlier in found):
-                continue
-            if fit == Fit.ALL:
-                return one
-            found.append((fit, one))
-        fit, one = max(found, key=lambda f: f[0])
+        self.until = spent() + MOST_SECONDS
+        fit, one = self._best(self._proposed(needed, open_))
+        if fit == Fit.ALL:
+            return one
         if fit == Fit.SHAPES and one is not None:
             one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
@@ -127,19 +117,8 @@ class ExampleSearch:
                 taken.append((tried.fit, self._labelled(replace(choice, interface=tried.interface), tried)))
             return None if tried.fit == Fit.ALL else self._failure(choice, tried)
 
-        mended(self.failures.values(), retry)
-        return self._with_numbers(*max(taken, key=lambda t: t[0])) if taken else None
-
-    def _with_numbers(self, fit: Fit, choice: Example) -> Example:
-        """The same with numbers in place of whole numbers wherever it takes them, where it has nothing else."""
-        if not all(isinstance(x, np.ndarray) and x.dtype.kind in "iu" for x in choice.inputs.values()):
-            return choice
-        for name in [n for n in choice.inputs if n in choice.chosen]:
-            inputs = {**choice.inputs, name: array_of(np.shape(choice.inputs[name]), name)}
-            tried = self._run(replace(choice, inputs=inputs))
-            if tried.fit >= fit:
-                choice = replace(choice, inputs=inputs, interface=tried.interface)
-        return choice
+        next(mended(self.failures.values(), retry), None)
+        return max(taken, key=lambda t: t[0])[1] if taken else None
 
     def _labelled(self, choice: Example, tried: Tried) -> Example:
         """The same with labels that are labels, where it takes them: what was chosen blindly may be none."""
@@ -157,50 +136,10 @@ class ExampleSearch:
         error = tried.error or ValueError()
         return Failure({**self.defaults, **choice.init}, choice.inputs, error, frozenset(free), optional)
 
-    def _of_source(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
-        """The best that the source itself proposes."""
-        return self._best(self._proposed(needed, open_))
-
-    def _of_settings(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
-        """The first setting that fits, and how.
-
-        One that fits is taken in place of an earlier one only if that may have run by accident of broadcasting: where
-        it has more axes, or weights of other shapes for the same input. A wrong backward must not be tried away.
-        """
-        order = [p.name for p in self.parameters]
-        weights, labels = _asks_for(self.target, needed, open_, order)
-        first: tuple[Fit, Example, Setting] | None = None
-        for setting in settings(weights, labels):
-            fit, found = self._best(self._choices(setting, needed, open_, order))
-            if found is not None and fit > Fit.RUNS and (first is None or first[0] == Fit.RUNS):
-                first = fit, found, setting
-            elif (
-                found is not None
-                and fit == Fit.ALL
-                and first is not None
-                and _may_replace(first[0], first[2], setting)
-                and not _tries_away((first[0], first[1]), found)
-            ):
-                return fit, found
-            first = first or (found and (fit, found, setting)) or None
-            if (first and first[0] == Fit.ALL) or spent() > self.until:
-                break
-        return (first[0], first[1]) if first else (Fit.NOTHING, None)
-
     def _proposed(self, needed: list[str], open_: list[str]) -> Iterator[Example]:
         """What the source itself proposes, where it says anything that names do not."""
         for init, inputs, changed in proposals(self.target, self.init, self.named, lambda: self.last):
             yield Example(init, inputs, frozenset({*needed, *open_}), mended=changed)
-
-    def _choices(self, setting: Setting, needed: list[str], open_: list[str], order: list[str]) -> Iterator[Example]:
-        loss = names_loss(self.target.name)
-        places = {name: order.index(name) if name in order else i for i, name in enumerate(open_)}
-        values = [setting.argument(name, *order[:1]) for name in needed]
-        values += [setting.input(name, places[name], loss, order) for name in open_]
-        for chosen in islice(product(*values), MOST_CHOICES):
-            init = dict(zip(needed, chosen, strict=False))
-            inputs = dict(zip(open_, chosen[len(needed) :], strict=True))
-            yield Example(self.init | init, self.named | inputs, frozenset({*init, *inputs}))
 
     def _best(self, choices: Iterable[Example]) -> tuple[Fit, Example | None]:
         """The first choice that fits best, and how it fits."""
@@ -218,6 +157,10 @@ class ExampleSearch:
             if tried.fit == Fit.ALL or spent() > self.until:
                 break
         return best
+
+    def fits(self, choice: Example) -> Fit:
+        """How an example fits."""
+        return self._run(choice).fit
 
     def _run(self, choice: Example) -> Tried:
         """Run it, and say how it fits."""
@@ -260,22 +203,3 @@ def _function_runs(target: Target, parameters: list[inspect.Parameter], choice: 
     except Exception as error:
         return Tried(Fit.NOTHING, None, error)
     return Tried(Fit.ALL if outputs and all(map(is_finite, outputs)) else Fit.RUNS)
-
-
-def _may_replace(fit: Fit, first: Setting, later: Setting) -> bool:
-    if fit == Fit.INPUTS:
-        return first.family == later.family
-    square = len({*later.shapes.get("W", (0, 1))}) == 1  # where every product fits, right or wrong
-    return not square and np.ndim(later.inputs[0]) > np.ndim(first.inputs[0])
-
-
-def _asks_for(target: Target, needed: list[str], open_: list[str], order: list[str]) -> tuple[bool, bool]:
-    """Whether an example must hold weights, and whether it must hold labels."""
-    later = [name for name in open_ if name in order[1:]]
-    probe = Setting("", (0.0,), dict.fromkeys(("W", "Wh", "W2", "b", "b2", "h", "gamma"), ()), (None,))
-    weights = any(isinstance(probe.argument(name)[0], np.floating) for name in needed)
-    weights |= any(isinstance(probe.input(name, 1, loss=False)[0], np.floating) for name in later)
-    sizes = bool(needed) and not weights
-    loss = names_loss(target.name)
-    labels = any(probe.input(name, 1, loss)[0] is None for name in later)
-    return weights or sizes, labels

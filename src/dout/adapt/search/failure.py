@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.repository.project_files import statements_in
-from dout.adapt.search.argument_repair import BY_MESSAGE, Change, arguments_at
+from dout.adapt.search.argument_repair import BY_MESSAGE, Change, Failed, arguments_at
 from dout.run import attributes_of, names_of
 from dout.trace.model.user_source import is_user_code
 
@@ -66,7 +66,7 @@ class Failure:
             known = {**names_of(module), **known}
         for pattern, change in BY_MESSAGE if names else ():
             if match := re.search(pattern, str(self.error)):
-                yield from change(names, init, *match.groups(), known)
+                yield from change(Failed(names, init, known), *match.groups())
 
     @property
     def building(self) -> bool:
@@ -120,12 +120,17 @@ _PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Constant, ast.B
 
 def _valued(node: ast.expr, frame: FrameType) -> Any:
     """What an expression of names and numbers stands for in a function; None for any other."""
-    if not all(isinstance(part, _PLAIN) for part in ast.walk(node)):
+    if not all(isinstance(part, _PLAIN) or _counts(part) for part in ast.walk(node)):
         return None
     try:
         return eval(compile(ast.Expression(node), "<asserted>", "eval"), frame.f_globals, frame.f_locals)
     except Exception:
         return None
+
+
+def _counts(node: ast.AST) -> bool:
+    """Whether this is a call of `len`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len"
 
 
 def _same_numbers(one: Any, two: Any) -> bool:

@@ -10,6 +10,7 @@ import ast
 import contextlib
 import functools
 import inspect
+import linecache
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root
+from dout.adapt.source.syntax import bindings, name_of, written
 from dout.adapt.target import Target
 from dout.trace.model.user_source import is_ours, is_user_code
 
@@ -30,7 +32,7 @@ def is_own_fault(error: BaseException | None) -> bool:
     if isinstance(error, UnboundLocalError):
         return _is_never_bound(error)
     if isinstance(error, AttributeError):
-        return _always_comes_by(error) and _is_never_made(error)
+        return _always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
     if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
         return _always_comes_by(error) and _counts_by_a_quotient(error)
     if isinstance(error, TypeError):
@@ -61,15 +63,11 @@ def _came_further(one: Exception, other: Exception) -> bool:
 
 
 def lacks_attribute(message: str, target: Target) -> bool:
-    """Whether an error says that a layer itself lacks an attribute, and nothing in its class's file ever makes it."""
+    """Whether an error says that a layer itself lacks an attribute, and nothing in its repository ever makes it."""
     found = re.search(r"'(\w+)' object has no attribute '(\w+)'", message)
     if found is None or found[1] not in {base.__name__ for base in target.cls.__mro__}:
         return False
-    try:
-        text = Path(inspect.getsourcefile(target.cls) or "").read_text("utf-8")
-    except (OSError, TypeError, ValueError):
-        return False
-    return not re.search(rf"\.{found[2]}\b[^=\n]*=[^=]|def {found[2]}\b|['\"]{found[2]}['\"]", text)
+    return _is_never_made(target.cls, found[2])
 
 
 def has_chosen_parts(values: Sequence[Any]) -> bool:
@@ -90,17 +88,18 @@ def _is_never_bound(error: UnboundLocalError) -> bool:
     return min((n.lineno for n in nodes if isinstance(n.ctx, ast.Store)), default=0) >= lines[-1][0]
 
 
-def _is_never_made(error: AttributeError) -> bool:
+def _is_never_made(cls: type, name: str) -> bool:
     """Whether nothing in the repository sets the attribute, and no class of the object defines it."""
-    files = [_file_of(base) for base in type(error.obj).__mro__ if base is not object]
+    files = [_file_of(base) for base in cls.__mro__ if base is not object]
     if not (files and all(files)):  # a library's object
         return False
-    return not any(_is_made(root, error.name) for root in dict.fromkeys(map(repository_root, files)))
+    return not any(_is_made(root, name) for root in dict.fromkeys(map(repository_root, files)))
 
 
 @functools.lru_cache(maxsize=64)
 def _is_made(root: Path, name: str) -> bool:
-    return any(_makes(statement, name) for path in files_below(root) for statement in _statements(path))
+    every = (node for path in files_below(root) for statement in _statements(path) for node in ast.walk(statement))
+    return any(_sets(node, name) for node in every)
 
 
 def _file_of(cls: type) -> str:
@@ -117,12 +116,8 @@ def _statements(path: Path) -> Sequence[ast.stmt]:
     return ()
 
 
-def _makes(statement: ast.AST, name: str) -> bool:
-    """Whether a statement sets an attribute of this name on anything, or one of a name that may be any."""
-    return any(_sets(node, name) for node in ast.walk(statement))
-
-
 def _sets(node: ast.AST, name: str) -> bool:
+    """Whether this sets an attribute of this name on anything, or one of a name that may be any."""
     match node:
         case ast.Attribute(attr=attribute, ctx=ast.Store()):
             return attribute == name
@@ -139,21 +134,10 @@ def _counts_by_a_quotient(error: BaseException) -> bool:
     function = _function(code)
     used = {n.id for s in _around(function, line)[-1:] for n in ast.walk(s) if isinstance(n, ast.Name)}
     bound: dict[str, bool] = {}
-    for node in ast.walk(function or ast.Pass()):
-        if isinstance(node, ast.Assign):
-            for name, value in _bindings(node):
-                bound[name] = bound.get(name, True) and _is_quotient(value)
+    for target, value in (pair for node in ast.walk(function or ast.Pass()) for pair in bindings(node)):
+        name = name_of(target)
+        bound[name] = bound.get(name, True) and value is not None and _is_quotient(value)
     return any(bound.get(name, False) for name in used)
-
-
-def _bindings(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
-    """The names that an assignment binds, each to a part of what is assigned, or to all of it."""
-    for target in node.targets:
-        match target, node.value:
-            case ast.Tuple(elts=names), ast.Tuple(elts=values) if len(names) == len(values):
-                yield from ((n.id, v) for n, v in zip(names, values, strict=True) if isinstance(n, ast.Name))
-            case _:
-                yield from ((n.id, node.value) for n in ast.walk(target) if isinstance(n, ast.Name))
 
 
 def _is_quotient(node: ast.expr) -> bool:
@@ -204,16 +188,7 @@ def _way(error: BaseException) -> list[tuple[int, CodeType]]:
 
 def _function(code: CodeType) -> ast.AST | None:
     """The syntax of a function that runs, with the line numbers of its file."""
-    with contextlib.suppress(OSError, ValueError, SyntaxError):
-        for statement in parsed(SourceFile.of(Path(code.co_filename))):
-            for node in ast.walk(statement):
-                if isinstance(node, ast.FunctionDef) and node.name == code.co_name and _starts(node, code):
-                    return node
-    return None
-
-
-def _starts(node: ast.FunctionDef, code: CodeType) -> bool:
-    return code.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list))
+    return written(code, "".join(linecache.getlines(code.co_filename)))
 
 
 def _is_on_every_way(function: ast.AST | None, line: int) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_array, names_label, names_loss, names_size, stands_for
+from dout.adapt.argument_names import names_array, names_indices, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.search.buildings import built
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
@@ -25,7 +25,6 @@ from dout.adapt.sizes.axis_sizes import (
     SETTINGS,
     AxisSizes,
     alike_first,
-    divides,
     without_dots,
     without_holes,
 )
@@ -56,12 +55,9 @@ def proposals(
         return
 
 
-def constructor_arguments(target: Target, init: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def constructor_arguments(target: Target, init: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The constructor arguments with which a class is built, the likeliest first; those given are kept."""
-    try:
-        yield from _Proposer(target, init, {}).inits
-    except Exception:  # nothing is known of an argument: the errors may say what it is
-        yield from (choice for choice, _ in built(target, [{**dict.fromkeys(target.not_given(init), 0.5), **init}]))
+    return _Proposer(target, init, {}).inits
 
 
 class _Proposer:
@@ -86,26 +82,24 @@ class _Proposer:
         self.defaults = _sizes_by_default(target.constructor)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
         self.globals = getattr(sys.modules.get(self.cls.__module__), "__dict__", {})
-        self.settings = ClassSettings(self.cls, self.constructor, self.owner, self.globals)
+        self.settings = ClassSettings(
+            self.cls, self.constructor, self.owner, self.globals, next((p.name for p in self.arguments), "")
+        )
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
         shapes = self._as_lines(shapes)
         inits = self.inits
-        linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in self.arguments[1:]}
+        linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in (*self.arguments, *self.constructor)}
         if linear and shapes:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
-        if linear:
+        if linear and len(self.arguments) > 1:
             first = self.arguments[0].name
             number = len(shapes.get(first, ())) or source.axes_for(self.forward, first, self.owner) or 0
             yield from self._with_axes({}, number if number in OF_AXES else 2)
         if len(image := shapes.get(self.arguments[0].name, ())) == 4:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
             for one in (shapes, {**shapes, **whole}) if whole else ():
-                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
-        lines = {n: axes[:1] for n, axes in shapes.items() if len(axes) == 2 and axes[1] == f"{n}_columns"}
-        if self.loss and lines:  # weights of one score, whose columns are but guessed
-            for one in (shapes, {**shapes, **lines}):
                 yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
@@ -114,12 +108,10 @@ class _Proposer:
                     for given in self._inputs(init, shapes, variant):
                         yield init, given
         wanted = re.search(r"unpack \(expected (\d)", str(self.last()))  # "not enough values to …, got 2)"
-        yield from self._with_axes(shapes, int(wanted[1]) if wanted else 0)
+        yield from self._with_axes(shapes, int(wanted[1]) if wanted else 2)
         if re.search(r"integer|indices must be|valid indices", str(self.last())):
             self.whole, self.between = True, False
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
-            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 2))
-            self.whole = False
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
@@ -134,11 +126,12 @@ class _Proposer:
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """With as many axes, and parameters that go with them by their names."""
         names = [p.name for p in self.arguments if not self._is_setting(p.name)]
-        kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
-        for axes in sorted(OF_AXES.get(number, ()), key=lambda axes: len(set(kinds.values()) - {*axes})):
-            known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
-            for init in self.inits:
-                yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))
+        kinds = {name: stands_for(name) for name in names}
+        every = OF_AXES.get(number, ()) if any(kinds.values()) else ()
+        every = sorted(every, key=lambda axes: len(set(kinds.values()) - {*axes}))
+        known = [{**shapes, **{name: axes[kind] for name, kind in kinds.items() if kind in axes}} for axes in every]
+        for init in self.inits:
+            yield from ((init, given) for one in known for given in self._inputs(init, one, 0))
 
     # --- constructor --------------------------------------------------------------------------------------------------
 
@@ -154,9 +147,7 @@ class _Proposer:
         needed = [p.name for p in self.constructor if p.name not in self.init]
         choices = [self.settings.of(self.cls, name) for name in needed]
         for chosen in alike_first(choices):
-            values = {**self.init, **dict(zip(needed, chosen, strict=True))}
-            if divides(values, source.divisions_for(self.cls.__init__, self.cls) if needed else ()):
-                yield values
+            yield {**self.init, **dict(zip(needed, chosen, strict=True))}
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 
@@ -170,11 +161,9 @@ class _Proposer:
             axes = shapes.get(name)
             if axes is not None and variant < 2:
                 made = self._array(sizes.of(axes), name)
-                choices.append(
-                    [*labels_for(name, made, self.forward, self.owner), made] if names_label(name) and place else [made]
-                )
+                choices.append(self._with_labels(name, [made], made) if _is_label(name) and place else [made])
             elif not self._is_setting(name) and (
-                names_array(name) or not place or names_label(name) or (self.loss and place < 2)
+                names_array(name) or not place or _is_label(name) or (self.loss and place < 2)
             ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))
@@ -193,7 +182,7 @@ class _Proposer:
 
     def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:
         """What the first input may be beside the first of it, each with labels that go with it."""
-        places = {i for i, name in enumerate(needed) if i and names_label(name)}
+        places = {i for i, name in enumerate(needed) if i and _is_label(name)}
         for first in choices[0][1:] if places else ():
             labels = labels_for(needed[min(places)], first, self.forward, self.owner)
             rest = [c[0] for c in choices[1:]]
@@ -204,7 +193,7 @@ class _Proposer:
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
-        data = self.arguments[0].name == name or names_label(name)  # that may be whole numbers
+        data = self.arguments[0].name == name or _is_label(name)  # that may be whole numbers
         items = kind == "tuple" and not names_array(name)
         return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
 
@@ -226,7 +215,7 @@ class _Proposer:
         """Arrays for an input of which nothing is known, by what others are."""
         least = source.axes_for(self.forward, name, self.owner)
         data = {n: axes for n, axes in shapes.items() if not stands_for(n)}  # labels go with it, and not with weights
-        known = [sizes.of(axes) for axes in (data if data and names_label(name) else shapes).values()]
+        known = [sizes.of(axes) for axes in (data if data and _is_label(name) else shapes).values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
             return [self._array(shape, name) for shape in (*((n,) for n in lengths), *((n, 1) for n in lengths))]
@@ -237,17 +226,26 @@ class _Proposer:
             other = next(n for n in (3, 4, 5) if n not in known[0])
             like = [shape for shape in options if len(shape) == len(known[0])]
             options = [known[0][-1:], (known[0][-1], other), (other, known[0][0]), *like]
-        fitting = [s for s in options if least is None or len(s) >= least] or options
+        fitting = sorted(options, key=lambda shape: least is not None and len(shape) < least)
         made = [self._array(shape, name) for shape in fitting]
-        if not names_label(name) or not place:
+        if not _is_label(name) or not place:
             return made
         shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]
-        return [*labels_for(name, made[0], self.forward, self.owner), *shares]
+        return self._with_labels(name, made if name == "y" and not self.loss else shares, made[0])
+
+    def _with_labels(self, name: str, plain: list[Any], like: Any) -> list[Any]:
+        """Labels that go with an array, and plain arrays: these first for the `y` of what is no loss."""
+        labels = labels_for(name, like, self.forward, self.owner)
+        return [*plain, *labels] if name == "y" and not self.loss else [*labels, *plain]
 
     def _array(self, shape: tuple[int, ...], name: str) -> Any:
         if self.whole and self.arguments and name == self.arguments[0].name:
             return whole_numbers(shape, 2)
         return between(shape, name) if self.between else array_of(shape, name)
+
+
+def _is_label(name: str) -> bool:
+    return names_label(name) or names_indices(name)
 
 
 def _lengths_held(layer: Any, deep: int = 3) -> list[int]:

@@ -25,6 +25,7 @@ _FIXED_SIZES = (  # axes by their names; the first that matches. Distinct, and n
 _OTHERS = (4, 5, 7, 8, 9, 11)
 
 _SIZES_BY_NAME = (  # what a constructor's whole number may be
+    (r"axis", (-1, 1, 0)),
     (r"(.*_)?(stride|dilation)s?(_?.*)?|s", (1, 2)),
     (r"(.*_)?pad(ding)?(_.*)?|p", (0, 1)),
     (r".*(kernel|filter|pool|window|patch|block).*(size|dim|shape|h|w|height|width)?|f|k|ksize|hf|wf|fh|fw|kh|kw",
@@ -39,7 +40,7 @@ _SIZES_BY_NAME = (  # what a constructor's whole number may be
     (r".*(seq|len|time|steps|context).*|t", (3,)),
     (r"batch\w*|n_?batch|n|bs", (3,)),
     (r".*(hidden|hid|units|neurons|nodes|n_h).*|h", (4,)),
-    (r".*(out|next|class|target|label).*|m|n_?y|k", (5, 3)),
+    (r".*(out|next|class|target|label).*|m|n_?y|k", (5, 3, 4)),
     (r".*(in|prev|feature|dim|fan|size|n_?x|num|n_).*", (3, 4)),
 )  # fmt: skip
 _REALS = (  # numbers that are no sizes
@@ -49,19 +50,24 @@ _REALS = (  # numbers that are no sizes
     (r"alpha|.*slope|.*leak\w*|neg\w*|lambda?\w*|.*reg|lr|l1|l2|.*factor|.*scale|.*temp(erature)?|gamma|beta|delta|margin|std|sigma|"
      r"weight_decay|mu|c|gain|.*_std|.*coef\w*", 0.25),
 )  # fmt: skip
+_ENDS = {"in": 0, "out": 1}  # the first size that a constructor is given, and the second
 OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and parameters by what they stand for
     4: (
         {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("5",)},
         {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("2",)},  # before W, or alone
     ),
     3: (
-        {"": ("3", "2", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
-        {"": ("3", "2", "5"), "gamma": ("5",)},
+        {"": ("3", "2", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out")},
+        {"": ("3", "2", "in"), "gamma": ("in",)},
     ),
     2: (
-        {"": ("3", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
-        {"": ("5", "3"), "W": ("4", "5"), "b": ("4", "1"), "h": ("4", "3"), "Wh": ("4", "4")},  # W @ x + b
-        {"": ("3", "5"), "gamma": ("5",)},
+        {"": ("3", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out")},
+        {"": ("in", "3"), "W": ("out", "in"), "b": ("out", "1"), "h": ("out", "3"), "Wh": ("out", "out")},  # W @ x + b
+        {"": ("3", "in"), "gamma": ("in",)},
+        *(
+            {"": ("3", "in"), "W": ("in", g), "b": (g,), "h": ("3", "out"), "Wh": ("out", g)}
+            for g in ("4*out", "3*out")  # the gates of an LSTM, of a GRU
+        ),
     ),
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {  # dicts of settings that courses have made common
@@ -125,15 +131,16 @@ class AxisSizes:
             return self.batch if place == 0 and number > 1 else self.known.setdefault(f"axis {place}", self._another())
         if axis in self.known:
             return self.known[axis]
+        if axis in _ENDS:
+            given = [n for n in self.init.values() if type(n) is int]
+            return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
         alike = [size for name, size in self.known.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
         if len(set(alike)) == 1:
             return self.known.setdefault(axis, alike[0])
         names = set(re.findall(r"[A-Za-z_]\w*", axis))
         if names != {axis}:
             try:
-                for name in names:
-                    self._size(name, 1, number)
-                value = int(eval(axis, {"__builtins__": {}}, dict(self.known)))
+                value = int(eval(axis, {"__builtins__": {}}, {name: self._size(name, 1, number) for name in names}))
                 return value if 0 < value < 1000 else self._another()
             except Exception:
                 return self._another()
@@ -230,13 +237,3 @@ def alike_first(choices: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     yield from first
     seen = set(map(repr, first))
     yield from (chosen for chosen in islice(product(*choices), MOST_COMBINATIONS) if repr(chosen) not in seen)
-
-
-def divides(values: Mapping[str, Any], divisions: Sequence[tuple[str, str]]) -> bool:
-    """Whether the values keep to "this one is a multiple of that one"."""
-    for whole, part in divisions:
-        a = values.get(whole)
-        b = int(part) if part.isdigit() else values.get(part)
-        if type(a) is int and type(b) is int and (b == 0 or a % b):
-            return False
-    return True

@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.source.argument_values import numbers
+
+
+def numbers(shape: tuple[int, ...], name: str = "") -> Any:
+    """Numbers for an array of this shape: no two alike, none of them 0; the name decides their order.
+
+    >>> numbers((2, 2))
+    array([[ 0.75,  0.25],
+           [-0.25, -0.75]])
+    """
+    size = int(np.prod(shape))
+    order = np.random.default_rng([*name.encode(), 3]).permutation(size)
+    scale = 2.0 ** max(1, int(np.ceil(np.log2(size or 1))) - 1)
+    return ((order - size // 2 + 0.5) / scale).reshape(shape)[()]
 
 
 def array_of(shape: tuple[int, ...], name: str) -> Any:

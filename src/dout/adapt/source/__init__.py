@@ -10,7 +10,6 @@ from dout.adapt.source.argument_kinds import kinds_for
 from dout.adapt.source.attribute_reads import attributes_read, items_unpacked, own_attributes
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
-from dout.adapt.source.divisors import divisions_for
 from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import has_no_return, returned_by
 from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_for
@@ -18,11 +17,9 @@ from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_f
 __all__ = [
     "COMPUTED",
     "MISSING",
-    "argument_values",
     "attributes_read",
     "axes_for",
     "counts_from_the_end",
-    "divisions_for",
     "empty_methods",
     "fills_parts",
     "has_no_return",

@@ -91,6 +91,12 @@ def read(function: Any) -> Function | None:
     return Function(*found, lines, plain.__globals__) if found else None
 
 
+def written(code: CodeType, text: str) -> _Def | None:
+    """The syntax of a code object in the text of its file."""
+    found = _found(text, code)
+    return found[0] if found else None
+
+
 def _plain(function: Any) -> FunctionType | None:
     """The Python function that a method, a partial, a decorated function or a class stands for; None for others."""
     for _ in range(16):

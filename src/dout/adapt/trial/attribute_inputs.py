@@ -144,7 +144,7 @@ class AttributeInputs:
         if len(set(kinds.values())) > 1:
             for axes in (axes for number in (2, 4, 3) for axes in OF_AXES[number]):
                 if all(kind in axes for kind in kinds.values()):
-                    yield {p: tuple(map(int, axes[kind])) for p, kind in kinds.items()}
+                    yield {p: AxisSizes({}, 0).of(axes[kind]) for p, kind in kinds.items()}
         theirs_in_order = list(dict.fromkeys(id(owners.get(p)) for p in empty))
         if len(theirs_in_order) in (2, 3):
             yield {p: _PRODUCT[theirs_in_order.index(id(owners.get(p)))] for p in empty}

@@ -77,11 +77,8 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     where names say another order than shapes, places speak, in which they may be wrong.
     """
     returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
-    if (
-        interface.gives
-        and returned
-        and all(_is_of_another(name, [*inputs, *dict(parameters_of(layer))]) for name in returned)
-    ):
+    owners = [*inputs, *dict(parameters_of(layer))]
+    if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
     if (called := _by_name(returned, result, inputs, layer)) and not set(called) <= set(inputs):
         return called

@@ -14,7 +14,17 @@ from dout.adapt.argument_names import names_label, names_rate
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
-from dout.adapt.interface.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_ROLE, Interface, candidates
+from dout.adapt.interface.interface import (
+    BUFFER,
+    CACHE,
+    CONTEXT,
+    DOUT,
+    GRADS,
+    OPTIMIZER,
+    RATE_ROLE,
+    Interface,
+    candidates,
+)
 from dout.adapt.interface.learned_gradients import is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import optional, required
 from dout.adapt.sizes.proposed_arrays import stands_for_array
@@ -172,10 +182,10 @@ class Trials:
         if interface.outputs is None and meant and (1 < taken < len(outputs) or meant != (*range(taken),)):
             return self._try(replace(interface, outputs=meant), make, inputs)
         try:
-            inlet = inlet_of(layer, outputs, inputs) if interface.out and not interface.inlet else None
+            inlet = inlet_of(layer, outputs, inputs) if interface.out and not interface.upstream else None
             if inlet:
                 roles = self._with_buffer(interface, inlet, inputs)
-                through = self._try(replace(interface, inlet=inlet, roles=roles), make, inputs)
+                through = self._try(replace(interface, upstream=inlet, roles=roles), make, inputs)
                 if through.fit >= Fit.INPUTS:
                     return through
             tried = self._backward(interface, make, inputs, layer, outputs)
@@ -210,10 +220,12 @@ class Trials:
             return True
 
     def _with_buffer(self, interface: Interface, inlet: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """The roles where backward has an argument called as the inlet, maybe optional: the zeros are given there."""
+        """The roles where backward has an argument called as that place, maybe optional: the zeros are given there."""
         names = optional(getattr(self.cls, interface.backward))
         before = required(getattr(self.cls, interface.backward), bound=True)
-        return (*before, DOUT) if inlet in names and set(before) <= set(inputs) else interface.roles
+        if inlet in names and set(before) <= set(inputs):
+            return (*before, BUFFER)
+        return tuple(BUFFER if role == DOUT else role for role in interface.roles)
 
     def _backward(self, interface: Interface, make: Make, inputs: Mapping[str, Any], layer: Any, outputs: Any) -> Tried:
         names = list(inputs)
@@ -227,7 +239,7 @@ class Trials:
             return Tried(Fit.FORWARD, interface)  # of the user's own graph
         if any(np.size(g) == 0 for g in flat(result) if is_float_array(g) or isinstance(g, np.ndarray)):
             return Tried(Fit.FORWARD, interface)  # places that it found, say: no gradient
-        if interface.inlet and not np.any(result):
+        if BUFFER in interface.roles and not np.any(result):
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or (isinstance(result, tuple) and not result):
             found = gradients_left(layer, seen, inputs)

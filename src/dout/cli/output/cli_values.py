@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.sizes.proposed_arrays import probabilities
-from dout.adapt.source.argument_values import numbers
+from dout.adapt.sizes.proposed_arrays import numbers, probabilities
 from dout.errors import TargetError
 
 MOST_TEXT = 400  # characters of a value that is written element by element

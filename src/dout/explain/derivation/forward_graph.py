@@ -197,7 +197,7 @@ def forward_of(
     """
     target = Target.of(target)
     told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
-    found = example(target, init, inputs, to_look_at=True)
+    found = example(target, init, inputs)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
     trace, raised = _with_backward_that_runs(target, found)
