@@ -15,7 +15,7 @@ def severities(report, code="D101"):
 
 
 class SoftmaxOfAll:
-    """It knows no rows: its sums are over all that it is given."""
+    """Forward forgets the axis: its sums are over all that it is given."""
 
     def forward(self, x):
         e = np.exp(x - np.max(x))
@@ -36,8 +36,8 @@ class SoftmaxOfRows(SoftmaxOfAll):
         return self.y * (dout - np.sum(dout * self.y))
 
 
-def test_a_layer_of_one_sample_may_not_be_meant_for_rows():
-    assert severities(dout.check(SoftmaxOfAll, table(3, 4))) == ["warning"]
+def test_a_softmax_that_is_wrong_on_several_samples_is_wrong():
+    assert severities(dout.check(SoftmaxOfAll, table(3, 4))) == ["error"]
     assert severities(dout.check(SoftmaxOfRows, table(3, 4))) == ["error"]
 
 

@@ -105,3 +105,42 @@ def softmax_grad(x):
 def test_what_is_there_in_name_only_is_no_layer(tmp_path):
     write(tmp_path, UNWRITTEN)
     assert list(layers(document("mine.py", cwd=tmp_path))) == ["Twice"]
+
+
+LINKED = """
+import numpy as np
+class Dense:
+    def __init__(self, inputs=4, outputs=5):
+        self.W = np.random.randn(inputs, outputs)
+        self.previous = None
+    def forward(self):
+        self.output = self.previous.output @ self.W
+        return self.output
+    def backward(self, dout):
+        self.dW = self.previous.output.T @ dout
+        return dout @ self.W.T
+"""
+FORGETFUL = """
+import numpy as np
+class Tanh:
+    def __init__(self):
+        self.output = None
+    def forward(self, x):
+        return np.tanh(x)
+    def backward(self, dout):
+        return dout * (1 - self.output ** 2)
+"""
+
+
+def test_a_layer_that_other_code_connects_is_no_error(tmp_path):
+    write(tmp_path, LINKED + "def connect(one, other):\n    other.previous = one\n")
+    (found,) = layers(document("mine.py", cwd=tmp_path))["Dense"]["findings"]
+    assert (found["code"], found["severity"]) == ("D002", "note")
+    assert "self.previous" in found["message"]
+
+
+@pytest.mark.parametrize("text", [LINKED, FORGETFUL])
+def test_what_nothing_ever_sets_is_an_error(text, tmp_path):
+    write(tmp_path, text)
+    (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
+    assert [(f["code"], f["severity"]) for f in shown["findings"]] == [("D001", "error")]

@@ -10,14 +10,18 @@ import ast
 import contextlib
 import functools
 import inspect
+import linecache
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
+from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root
+from dout.adapt.source.attribute_reads import attributes_set
 from dout.adapt.target import Target
+from dout.run import attributes_of
 from dout.trace.model.user_source import is_ours, is_user_code
 
 _MISSING = (NameError, ImportError, SyntaxError)
@@ -29,6 +33,8 @@ def is_own_fault(error: BaseException | None) -> bool:
     """Whether an error would come of any input: it is the code's own."""
     if isinstance(error, UnboundLocalError):
         return _is_never_bound(error)
+    if isinstance(error, AttributeError | TypeError) and (unset := unset_attribute(error)) is not None:
+        return _always_comes_by(error) and not unset.is_set_anywhere
     if isinstance(error, AttributeError):
         return _always_comes_by(error) and _is_never_made(error)
     if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
@@ -36,6 +42,50 @@ def is_own_fault(error: BaseException | None) -> bool:
     if isinstance(error, TypeError):
         return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
     return isinstance(error, _MISSING)
+
+
+class UnsetAttribute(NamedTuple):
+    """An attribute of an object that was None where something was done with it: `self.prev` of `self.prev.output`.
+
+    `elsewhere` says that code sets it which does not run with forward and backward: other code, or a method of its own.
+    """
+
+    text: str
+    elsewhere: bool
+    in_its_class: bool
+
+    @property
+    def is_set_anywhere(self) -> bool:
+        """Whether anything sets it to something else than None."""
+        return self.elsewhere or self.in_its_class
+
+
+def unset_attribute(error: BaseException) -> UnsetAttribute | None:
+    """The attribute of None that an error is about, of an object of the user's; None for any other error."""
+    if "'NoneType'" not in str(error) or not (way := _steps(error)):
+        return None
+    frame, line = way[-1].tb_frame, way[-1].tb_lineno
+    for text in re.findall(r"[A-Za-z_]\w*\.[\w.]+", linecache.getline(frame.f_code.co_filename, line)):
+        first, *names = text.split(".")
+        value = frame.f_locals.get(first)
+        for number, name in enumerate(names):
+            held = attributes_of(value)
+            if name in held and held[name] is None:
+                return _unset(value, name, ".".join((first, *names[: number + 1])))
+            value = held.get(name)
+    return None
+
+
+def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
+    written = [base for base in type(owner).__mro__[:-1] if "dout_interface" not in vars(base)]
+    files = [file for file in map(_file_of, written) if file]
+    if not files:
+        return None
+    runs = {"__init__", *(method for pair in pairs_of(written[0]) for method in pair)}
+    own = [method for base in written for method in vars(base).values() if inspect.isfunction(method)]
+    setting = {method.__name__ for method in own if name in attributes_set(method)}
+    roots = dict.fromkeys(map(repository_root, files))
+    return UnsetAttribute(text, bool(setting - runs) or any(_is_given(root, name) for root in roots), bool(setting))
 
 
 def more_telling(error: Exception | None, before: Exception | None) -> Exception | None:
@@ -101,6 +151,20 @@ def _is_never_made(error: AttributeError) -> bool:
 @functools.lru_cache(maxsize=64)
 def _is_made(root: Path, name: str) -> bool:
     return any(_makes(statement, name) for path in files_below(root) for statement in _statements(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _is_given(root: Path, name: str) -> bool:
+    """Whether anything sets an attribute of this name on another object than its own, `layer.prev = …`."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == name
+        and isinstance(node.ctx, ast.Store)
+        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+        for path in files_below(root)
+        for statement in _statements(path)
+        for node in ast.walk(statement)
+    )
 
 
 def _file_of(cls: type) -> str:
@@ -192,13 +256,17 @@ def _lines(error: BaseException) -> list[tuple[int, CodeType]]:
 
 def _way(error: BaseException) -> list[tuple[int, CodeType]]:
     """The lines of the user's in a traceback, after we have called them, wherever it was raised."""
-    found: list[tuple[int, CodeType]] = []
-    tb: TracebackType | None = error.__traceback__
-    while tb is not None:
-        code = tb.tb_frame.f_code
-        theirs = is_user_code(code.co_filename)
-        found = [] if is_ours(code.co_filename) else [*found, (tb.tb_lineno, code)] if theirs else found
-        tb = tb.tb_next
+    return [(step.tb_lineno, step.tb_frame.f_code) for step in _steps(error)]
+
+
+def _steps(error: BaseException) -> list[TracebackType]:
+    """The steps of the user's in a traceback, after we have called them, wherever it was raised."""
+    found: list[TracebackType] = []
+    step = error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        found = [] if is_ours(file) else [*found, step] if is_user_code(file) else found
+        step = step.tb_next
     return found
 
 

@@ -80,25 +80,6 @@ def with_more_columns(subject: Subject) -> Subject | None:
     return wider if outputs else None
 
 
-def is_of_one_sample(subject: Subject) -> bool:
-    """Whether a layer is right on a line of numbers, and takes the rows of a table for one such line: it knows no rows.
-
-    A softmax over all that it is given is one.
-    """
-    if len(subject.inputs) != 1 or np.ndim(subject.inputs[0]) != 2:
-        return False
-    (x,) = subject.fresh_inputs()
-    line = replace(subject, inputs=(x[0],), memo={})
-    try:
-        (whole,), rows = subject.run((x,)).outputs, [subject.run((copied(row),)).outputs[0] for row in x]
-        if np.shape(whole) != x.shape or np.allclose(whole, rows):
-            return False
-        found = judge(line.recorded(line.run().douts), ends=line.ends)
-    except Exception:  # the layer's own: it takes no line
-        return False
-    return bool(found.verdicts) and not found.refuted
-
-
 def fits_by_chance(subject: Subject) -> bool:
     """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
 

@@ -24,7 +24,6 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import (
     confirmed,
     fits_by_chance,
-    is_of_one_sample,
     on_other_sides,
     with_more_columns,
 )
@@ -184,12 +183,8 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
-    remark = ""
-    if judgement.refuted and not judgement.elsewhere:
-        one = "forward takes all rows for one sample, and on one line of numbers it is right"
-        chance = "the lengths of the inputs are alike by chance: with one row more there is an error"
-        remark = one if is_of_one_sample(subject) else chance if fits_by_chance(subject) else ""
-    if remark:
+    if judgement.refuted and not judgement.elsewhere and fits_by_chance(subject):
+        remark = "the lengths of the inputs are alike by chance: with one row more there is an error"
         names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
     return judgement
