@@ -144,3 +144,31 @@ def test_what_nothing_ever_sets_is_an_error(text, tmp_path):
     write(tmp_path, text)
     (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
     assert [(f["code"], f["severity"]) for f in shown["findings"]] == [("D001", "error")]
+
+
+PARTS_BY_NAME = """
+import numpy as np
+def leaky(x, slope):
+    return np.where(x > 0, x, slope * x)
+class Layer:
+    def __init__(self, inputs, {argument}):
+        self.W = np.random.randn(inputs, 3)
+    def forward(self, x):
+        self.x = x
+        return {called}(x @ self.W)
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+"""
+
+
+def test_a_wrong_call_by_name_is_an_error_whatever_the_constructor_is_given(tmp_path):
+    write(tmp_path, PARTS_BY_NAME.format(argument="outputs=3", called="leaky"))
+    (found,) = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]
+    assert (found["code"], found["severity"]) == ("D001", "error")
+    given = PARTS_BY_NAME.format(argument="leaky", called="self.leaky").replace(
+        "self.W =", "self.leaky, self.W = leaky,"
+    )
+    write(tmp_path, given)
+    found = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]
+    assert all(f["severity"] != "error" for f in found if f["code"] == "D001")

@@ -110,6 +110,24 @@ def _came_further(one: Exception, other: Exception) -> bool:
     return [line for line, _ in mine] > [line for line, _ in theirs]
 
 
+def calls_wrongly(error: BaseException | None) -> bool:
+    """Whether a function or class of the user's module, called by its name, is given other arguments than it takes.
+
+    It is so whatever the constructor's arguments are: none of them is what is called.
+    """
+    if not isinstance(error, TypeError) or not is_own_fault(error):
+        return False
+    frame, line = _steps(error)[-1].tb_frame, _steps(error)[-1].tb_lineno
+    called = {
+        node.func.id
+        for statement in _around(_function(frame.f_code), line)[-1:]
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    names = re.findall(r"\w+", str(error).partition("(")[0])
+    return any(name in names and name not in frame.f_locals for name in called)
+
+
 def lacks_attribute(message: str, target: Target) -> bool:
     """Whether an error says that a layer itself lacks an attribute, and nothing in its class's file ever makes it."""
     found = re.search(r"'(\w+)' object has no attribute '(\w+)'", message)

@@ -24,7 +24,7 @@ from dout.adapt.interface.method_pairs import required
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import is_own_fault, lacks_attribute
+from dout.adapt.search.own_faults import calls_wrongly, is_own_fault, lacks_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
@@ -327,6 +327,7 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
             and lacks_attribute(str(cause), Target(target))
         )
         or (isinstance(target, type) and not required(target) and is_own_fault(cause))
+        or calls_wrongly(cause)
     )
     needed = lacks(cause)
     if needed and not own:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dout.adapt.source import has_no_return
+from dout.adapt.source import has_no_return, parts_in
 from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
@@ -28,7 +28,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if examination is None or not missing:
         return
     layer = subject.again()
-    has_none, is_network = has_no_return(type(layer).backward), _holds_layers(layer)
+    has_none, is_network = has_no_return(type(layer).backward), _holds_layers(layer) or parts_in(type(layer))
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
@@ -45,7 +45,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
             message = f"{subject.name}.backward computes the gradient of {name} and does not return it"
         elif gives_none and not is_parameter:
             message = f"{subject.name}.backward has no return: no gradient found for {name}"
-        is_doubtful = name in forgotten or (is_parameter and judgement.parameters)
+        is_doubtful = (name in forgotten and not is_network) or (is_parameter and judgement.parameters)
         severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
         yield RULE.about(subject, message, argument=name, severity=severity)
 

@@ -113,6 +113,11 @@ def _is_jacobian(subject: Subject, interface: Interface) -> bool:
     return False
 
 
+def _has_numbers(gradient: object) -> bool:
+    """Whether something may be a gradient; of a table without rows only the shape is wrong: a slice of `0:-0`."""
+    return np.size(gradient) > 0 or np.ndim(gradient) > 1  # type: ignore[arg-type]
+
+
 def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
     """Return the note on a backward whose result is no gradient of forward's: None if it may be one.
 
@@ -122,7 +127,7 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
     node = next((type(g).__name__ for g in first.gradients if stands_for_array(g)), None)
     if node is not None:
         message = f"{subject.name}.backward returns a {node}, no array: it computes in a graph of its own"
-    elif first.gradients and all(np.size(g) == 0 for g in first.gradients) and any(map(np.size, first.inputs)):
+    elif first.gradients and any(map(np.size, first.inputs)) and not any(map(_has_numbers, first.gradients)):
         message = f"{subject.name}'s backward returns no numbers: it is no gradient"
     elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
         message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
