@@ -337,3 +337,55 @@ def test_noughts_and_ones_are_no_example_of_what_has_a_gradient():
     (found,) = errors(check(Lasso, np.eye(4)[:, :3], X))
     assert found.argument == "w"
     assert "strength = 0.3" in found.message or "than 0 and 1 in w" in found.message
+
+
+class Slope:
+    """What forward takes by default, backward takes for granted."""
+
+    def forward(self, x, slope=0.1):
+        self.x, self.slope = x, slope
+        return np.where(x > 0, x, slope * x)
+
+    def backward(self, dout):
+        return np.where(self.x > 0, dout, 0.1 * dout)
+
+
+class RightSlope(Slope):
+    def backward(self, dout):
+        return np.where(self.x > 0, dout, self.slope * dout)
+
+
+class ToldTwice(Slope):
+    """It is told to both."""
+
+    def backward(self, dout, slope=0.1):
+        return np.where(self.x > 0, dout, slope * dout)
+
+
+class Evaluated(Slope):
+    """Backward belongs to training."""
+
+    def forward(self, x, evaluate=False):
+        return (x - 1) * 3 if evaluate else super().forward(x)
+
+
+def test_a_default_of_forward_is_a_setting():
+    (finding,) = errors(check(Slope, X))
+    assert "slope = 0.11" in finding.message
+    assert not any(errors(check(layer, X)) for layer in (RightSlope, ToldTwice, Evaluated))
+
+
+class Reduced:
+    def forward(self, prediction, target, reduction="sum"):
+        self.difference = prediction - target
+        if reduction == "mean":
+            return np.mean(self.difference**2)
+        return np.sum(self.difference**2)
+
+    def backward(self):
+        return 2 * self.difference
+
+
+def test_a_word_that_forward_is_given_is_a_setting():
+    (finding,) = errors(check(Reduced(), X, 0.5 * X[::-1], reduction="sum"))
+    assert "reduction = 'mean'" in finding.message

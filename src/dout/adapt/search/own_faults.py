@@ -41,7 +41,22 @@ def is_own_fault(error: BaseException | None) -> bool:
         return _always_comes_by(error) and _counts_by_a_quotient(error)
     if isinstance(error, TypeError):
         return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
-    return isinstance(error, _MISSING)
+    return isinstance(error, _MISSING) and not not_imported(error)
+
+
+def not_imported(error: BaseException | None) -> str:
+    """The module of which a missing name is, where the file goes on if it cannot be imported; "" of other errors."""
+    if not isinstance(error, NameError) or not (steps := _steps(error)):
+        return ""
+    path = Path(steps[-1].tb_frame.f_code.co_filename)
+    tries = (node for s in _statements(path) for node in ast.walk(s) if isinstance(node, ast.Try) and node.handlers)
+    for node in (part for one in tries for statement in one.body for part in ast.walk(statement)):
+        match node:
+            case ast.Import(names=names) if any(error.name in (one.asname, one.name) for one in names):
+                return next(one.name for one in names if error.name in (one.asname, one.name))
+            case ast.ImportFrom(names=names, module=module) if any(error.name in (n.asname, n.name) for n in names):
+                return module or error.name
+    return ""
 
 
 class UnsetAttribute(NamedTuple):

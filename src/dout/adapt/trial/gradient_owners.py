@@ -157,12 +157,13 @@ def with_several_uses(cls: type, interface: Interface, number: int) -> Interface
     """The interface for upstream gradients of several uses of one output, which share it.
 
     Those of one output are called alike: `backward(dh, dh_next, dc_next)` of `return h, c`. None where they are not.
+    Of `return h` all are: `backward(dout, dh_next)`.
     """
     names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
     uses: list[str] = []
     roles = []
     for name, role in zip(names, interface.roles, strict=False):
-        first = stem(name)[:1]
+        first = stem(name)[:1] if number > 1 else ""
         again = role == DOUT and first in uses
         uses += [first] if role == DOUT and not again else []
         roles.append(f"{SHARED}{uses.index(first) + 1}" if again else role)

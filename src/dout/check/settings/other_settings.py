@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_switch, taken_by
+from dout.adapt.argument_names import names_evaluation, names_switch, taken_by
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
@@ -143,22 +143,41 @@ def _shapes_but(held: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
-    """With another value of a setting that forward is given: a number, or an item of a dict."""
+    """With another value of a setting that forward is given or has by default: a number, a word, or an item of a dict.
+
+    Where an adapter gives some, it knows their places alone. What backward has an argument for it would be told, too.
+    """
     fixed = _fixed(subject)
+    told = {parameter.name for parameter in _taken_by(subject, "backward")}
     for name, item in fixed.items():
         if not isinstance(item, dict):
-            for other in () if _is_of_training(name, item) else _others(item):
+            for other in _others_of_forward(subject, name, item):
                 yield _at(f"{name} = {other!r}", _fixed_to(subject, {**fixed, name: other}), item)
             continue
         for key, value in item.items():
             for other in () if _is_of_training(str(key), value) else _others(value):
                 changed = {**fixed, name: {**item, key: other}}
                 yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
+    for place, parameter in enumerate(() if fixed else _taken_by(subject, "forward")):
+        is_number = isinstance(parameter.default, bool | int | float)  # a word has no place in a recording
+        is_told = parameter.name in told or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD
+        if place >= len(subject.inputs) and is_number and not is_told:
+            for other in _others_of_forward(subject, parameter.name, parameter.default):
+                at = _given_at(subject, place, other)
+                yield _at(f"{parameter.name} = {other!r}", at, parameter.default)
+
+
+def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
+    """Other values of an argument of forward."""
+    cls = type(subject.again())
+    forward = getattr(cls, subject.interface.forward if subject.interface else "forward")
+    words = source.strings_for(forward, name, cls) if isinstance(value, str) else ()
+    return [] if _is_of_training(name, value) else [*_others(value), *_other_words(value, words)]
 
 
 def _is_of_training(name: str, value: Any) -> bool:
-    """Whether a setting turns training off: D603 looks at that."""
-    return names_switch(name) and (isinstance(value, bool) or value == "train")
+    """Whether a setting turns training off, to which backward belongs: D603 looks at that."""
+    return (names_switch(name) or names_evaluation(name)) and (isinstance(value, bool) or value == "train")
 
 
 def in_training(subject: Subject) -> Subject | None:
@@ -170,15 +189,25 @@ def in_training(subject: Subject) -> Subject | None:
     name = next((name for name, item in fixed.items() if names_switch(name) and item is False), None)
     if name is not None:
         return _fixed_to(subject, {**fixed, name: True})
-    forward = getattr(type(subject.again()), "forward", None)
-    taken = taken_by(getattr(forward, "__wrapped__", forward))[1:]
-    for place, parameter in enumerate(taken):
+    for place, parameter in enumerate(() if fixed else _taken_by(subject, "forward")):
         given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
-        if names_switch(parameter.name) and given is False and not fixed:
-            before = [p.default for p in taken[len(subject.inputs) : place]]
-            inputs = (*subject.inputs[:place], *before, True, *subject.inputs[place + 1 :])
-            return replace(subject, inputs=inputs, memo={})
+        if names_switch(parameter.name) and given is False:
+            return _given_at(subject, place, True)
     return None
+
+
+def _taken_by(subject: Subject, method: str) -> list[inspect.Parameter]:
+    """The arguments of a method, but the first, as the user wrote it."""
+    called = getattr(subject.interface, method) if subject.interface else method
+    function = getattr(type(subject.again()), method if method == "forward" else called, None)
+    return taken_by(getattr(function, "__wrapped__", function))[1:]
+
+
+def _given_at(subject: Subject, place: int, value: Any) -> Subject:
+    """With another value of an argument of forward, and defaults for those before it that are not given."""
+    before = [p.default for p in _taken_by(subject, "forward")[len(subject.inputs) : place]]
+    inputs = (*subject.inputs[:place], *before, value, *subject.inputs[place + 1 :])
+    return replace(subject, inputs=inputs, memo={})
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:

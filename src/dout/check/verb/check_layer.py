@@ -26,6 +26,7 @@ from dout.check.lab.input_variants import (
     fits_by_chance,
     on_other_sides,
     with_more_columns,
+    within_limits,
 )
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
@@ -130,6 +131,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         return _examined(telling, target, init, given)
     if judgement.refuted and (training := _right_in_training(subject)) is not None:
         return _examined(training, target, init, given)
+    if judgement.refuted and (inside := within_limits(subject, judgement)) is not None:
+        return _examined(inside, target, init, given)
     unjudged = misread(subject) if judgement.refuted else None
     if unjudged is not None:
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)

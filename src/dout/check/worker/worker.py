@@ -24,7 +24,7 @@ from dout.adapt.interface.method_pairs import required
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import calls_wrongly, is_own_fault, lacks_attribute
+from dout.adapt.search.own_faults import calls_wrongly, is_own_fault, lacks_attribute, not_imported
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
@@ -314,11 +314,9 @@ def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
 
 
 def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetError) -> Report:
-    cause = error.__cause__
     broken = _constructor_error(target, given)
-    if broken is not None:
-        cause = broken
-    own = (
+    cause = broken or error.__cause__
+    own = not not_imported(cause) and (
         broken is not None
         or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
         or (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.own_faults import unset_attribute
+from dout.adapt.search.own_faults import not_imported, unset_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source import parts_in
@@ -43,8 +43,10 @@ def by_differences(subject: Subject, error: Exception) -> Finding:
 def called_first(subject: Subject, error: Exception) -> Finding | None:
     """Return the note on an attribute that only other code than forward and backward sets: the layer is not ready.
 
-    What only `__call__` sets is of a graph of its own.
+    What only `__call__` sets is of a graph of its own. So it is with a name of a module that cannot be imported.
     """
+    if module := not_imported(error):
+        return RULE.finding(f"{subject.name} needs {module} ({error})", raised_at(error), layer=subject.name)
     unset = unset_attribute(error)
     if unset is not None and unset.elsewhere:
         message = f"{subject.name} needs {unset.text}, which is None until other code sets it: connect the layer first"
