@@ -34,7 +34,7 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
 
 
 def _holder_of(attribute: str) -> type:
-    """A class of objects that have an array in this attribute, and for the rest what that array has, but no operators."""
+    """A class of objects with an array in this attribute, which answer for the rest as that does, but for operators."""
 
     def asked(self: Any, name: str) -> Any:
         if name.startswith("__"):
