@@ -26,6 +26,7 @@ from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import calls_wrongly, is_own_fault, lacks_attribute, not_imported
 from dout.adapt.search.refusals import takes_target
+from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
@@ -278,7 +279,8 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         else f
         for f in report.findings
     ]
-    return replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in found))
+    forward = Target(target).forward
+    return replace(report, findings=tuple(_perhaps_of_the_example(f, chosen, forward) for f in found))
 
 
 def _fair(report: Report, used: UsedExample) -> Report:
@@ -297,7 +299,7 @@ def _fair(report: Report, used: UsedExample) -> Report:
     return replace(report, findings=tuple(found))
 
 
-def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
+def _perhaps_of_the_example(item: Finding, chosen: Example, forward: Any) -> Finding:
     """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
     name = str(item.argument)
     if not isinstance(item.reason, Refuted) or item.index is not None:
@@ -306,6 +308,8 @@ def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
         return item
     if chosen.mended or len(item.got) > len(item.expected) + 1:
         doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
+    elif item.got == item.expected[1:] and "tuple" in kinds_for(forward, name):
+        doubt = f"forward unpacks {name}, which may be several inputs, and the gradient that of one"
     elif item.reason.zero:
         doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
     else:
