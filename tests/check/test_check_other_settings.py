@@ -389,3 +389,25 @@ class Reduced:
 def test_a_word_that_forward_is_given_is_a_setting():
     (finding,) = errors(check(Reduced(), X, 0.5 * X[::-1], reduction="sum"))
     assert "reduction = 'mean'" in finding.message
+
+
+class DividedByRows:
+    """A mean over all numbers, whose backward knows the rows alone: right for one column."""
+
+    def forward(self, prediction, target):
+        self.difference = prediction - target
+        return np.mean(self.difference**2)
+
+    def backward(self):
+        return 2 * self.difference / len(self.difference)
+
+
+class DividedByAll(DividedByRows):
+    def backward(self):
+        return 2 * self.difference / self.difference.size
+
+
+def test_one_column_is_no_example_of_a_loss():
+    (finding,) = errors(check(DividedByRows(), X[:, :1], X[:, 1:2]))
+    assert "on prediction (3, 3), target (3, 3)" in finding.message
+    assert not errors(check(DividedByAll(), X[:, :1], X[:, 1:2]))

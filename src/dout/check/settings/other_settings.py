@@ -282,11 +282,13 @@ def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
             length = x.shape[axis]
             alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
             for group in dict.fromkeys(((i,), alike)):
-                if length < 2 or (group, axis) in tried or (x.dtype.kind == "f" and is_label(x)):
+                is_alone = length < 2 and len(group) < max(len(arrays), 2)  # it may be there to be repeated
+                if is_alone or (group, axis) in tried or (x.dtype.kind == "f" and is_label(x)):
                     continue
                 tried.add((group, axis))
+                size = max(length + 1, 3)
                 inputs = tuple(
-                    _lengthened(item, axis, length, length + 1) if j in group else item
+                    _lengthened(item, axis, length, size) if j in group else item
                     for j, item in enumerate(subject.fresh_inputs())
                 )
                 yield _on(subject, inputs, group)
