@@ -411,3 +411,20 @@ def test_one_column_is_no_example_of_a_loss():
     (finding,) = errors(check(DividedByRows(), X[:, :1], X[:, 1:2]))
     assert "on prediction (3, 3), target (3, 3)" in finding.message
     assert not errors(check(DividedByAll(), X[:, :1], X[:, 1:2]))
+
+
+class Flat:
+    """It is built for samples of one shape."""
+
+    def __init__(self, shape=(4,)):
+        self.shape = shape
+
+    def forward(self, x):
+        return np.reshape(x, (-1, *self.shape))
+
+    def backward(self, dout):
+        return np.reshape(dout, (-1, *self.shape))
+
+
+def test_another_number_of_axes_may_be_none_of_the_layers_own():
+    assert not errors(check(Flat(), X))
