@@ -55,7 +55,7 @@ def not_imported(error: BaseException | None) -> str:
             case ast.Import(names=names) if any(error.name in (one.asname, one.name) for one in names):
                 return next(one.name for one in names if error.name in (one.asname, one.name))
             case ast.ImportFrom(names=names, module=module) if any(error.name in (n.asname, n.name) for n in names):
-                return module or error.name
+                return module or str(error.name)
     return ""
 
 
