@@ -131,7 +131,8 @@ def fits_by_chance(subject: Subject) -> bool:
     if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
         return True
     lengths = {i: {n for j, x in arrays.items() if j != i for n in x.shape[1:]} for i in arrays}
-    return any(len(x) in lengths[i] and _raises_in(subject, [i]) == "backward" for i, x in arrays.items())
+    has_squares = any(len({*x.shape}) < x.ndim for x in arrays.values())
+    return not has_squares and any(len(x) in lengths[i] and _raises_in(subject, [i]) == "backward" for i, x in arrays.items())
 
 
 def _raises_in(subject: Subject, longer: list[int]) -> str:

@@ -16,7 +16,7 @@ from dout.check.lab.probe import MOST_SECONDS, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
-from dout.run import PlainRun, attributes_of
+from dout.run import PlainRun, attributes_of, flat
 from dout.trace.session.pairing import pairs
 
 RULE = Rule("D002", "note", "could not be judged")
@@ -117,7 +117,7 @@ def _is_jacobian(subject: Subject, interface: Interface) -> bool:
 
 def _has_numbers(gradient: object) -> bool:
     """Whether something may be a gradient; of a table without rows only the shape is wrong: a slice of `0:-0`."""
-    return np.size(gradient) > 0 or np.ndim(gradient) > 1  # type: ignore[arg-type]
+    return any(np.size(part) > 0 or np.ndim(part) > 1 for part in flat(gradient))
 
 
 def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
