@@ -132,7 +132,8 @@ def fits_by_chance(subject: Subject) -> bool:
         return True
     lengths = {i: {n for j, x in arrays.items() if j != i for n in x.shape[1:]} for i in arrays}
     has_squares = any(len({*x.shape}) < x.ndim for x in arrays.values())
-    return not has_squares and any(len(x) in lengths[i] and _raises_in(subject, [i]) == "backward" for i, x in arrays.items())
+    doubted = [i for i, x in arrays.items() if len(x) in lengths[i] and not has_squares]
+    return any(_raises_in(subject, [i]) == "backward" for i in doubted)
 
 
 def _raises_in(subject: Subject, longer: list[int]) -> str:

@@ -21,6 +21,7 @@ from dout.check.lab.batch_axis import resized_along
 from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
 from dout.ops import PRIMITIVES
+from dout.run import arrays as held_arrays
 from dout.run import attributes_of, deep_copy, quiet
 
 MOST_STRINGS = 4  # of one argument
@@ -347,7 +348,9 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if goes_on:
-        yield replace(_on(subject, stacked, group), meant=_flattens_a_table(subject), of_inputs=False)
+        may_know_its_shape = not held_arrays(layer)
+        on_more = _on(subject, stacked, group)
+        yield replace(on_more, meant=_flattens_a_table(subject), of_inputs=may_know_its_shape)
 
 
 def _flattens_a_table(subject: Subject) -> bool:

@@ -143,8 +143,7 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     of_shape = all(outcome.index is None for outcome in found.refuted.values())
     stops = other.of_a_flag and not any(np.any(outcome.got) for outcome in found.refuted.values())
     left = other.of_a_word and passes_a_sigmoid(other.subject)  # one word of several: maybe to its loss, on purpose
-    knows_its_own = of_shape and number == 1 and (other.of_inputs or not found.parameters)
-    return other.meant and not (stops or left or knows_its_own)
+    return other.meant and not (stops or left) and not (other.of_inputs and number == 1 and of_shape)
 
 
 def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgement | None:
