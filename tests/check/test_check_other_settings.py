@@ -428,3 +428,22 @@ class Flat:
 
 def test_another_number_of_axes_may_be_none_of_the_layers_own():
     assert not errors(check(Flat(), X))
+
+
+class SumOverChannels:
+    """Right for one channel: with several, each gets the sum of all."""
+
+    def __init__(self, channels=1):
+        self.channels, self.W = channels, np.linspace(0.5, 1.5, channels)
+
+    def forward(self, x):
+        assert x.shape[1] == self.channels
+        return np.sum(x * self.W[:, None], axis=1)
+
+    def backward(self, dout):
+        return np.repeat(dout[:, None, :] * self.W.sum(), self.channels, axis=1)
+
+
+def test_one_channel_is_no_example_of_several():
+    (finding,) = errors(check(SumOverChannels, np.ones((2, 1, 4)), init={"channels": 1}))
+    assert "with channels = 3" in finding.message

@@ -76,9 +76,16 @@ class UsedExample:
 
 
 def used_examples(uses: Sequence[LayerUse]) -> list[UsedExample]:
-    """The examples that the uses of one class give, those at smaller sizes first; none where it runs on none."""
+    """The examples that the uses of one class give, those at smaller sizes first; none where it runs on none.
+
+    One channel, or one output, hides what is wrong of several: such a use comes after others.
+    """
     found = [one for one in map(_of_use, uses) if one is not None]
-    return sorted(found, key=lambda one: one.closeness is not Closeness.SMALLER)
+    return sorted(found, key=lambda one: (one.closeness is not Closeness.SMALLER, _lengths_of_one(one.use)))
+
+
+def _lengths_of_one(use: LayerUse) -> int:
+    return sum(array.shape.count(1) for array in arrays_in(use.inputs))
 
 
 def _of_use(use: LayerUse) -> UsedExample | None:

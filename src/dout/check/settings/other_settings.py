@@ -28,6 +28,7 @@ MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
 _RESHAPE = PRIMITIVES["reshape"]
 _IMAGES = (3, 2, 4, 5)
+_SEVERAL = 3  # instead of one
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
@@ -84,6 +85,17 @@ def _of_argument(
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
         yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+    if type(value) is int and value == 1:
+        yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
+
+
+def _of_several(subject: Subject, name: str, make: Callable[[], Any]) -> Iterator[OtherSubject]:
+    """With several channels in place of one: an argument of the constructor together with an axis of the inputs."""
+    axes = {axis for x in subject.inputs if isinstance(x, np.ndarray) for axis, n in enumerate(x.shape) if n == 1}
+    for axis in sorted(axes):
+        inputs = tuple(_lengthened(x, axis, 1, _SEVERAL) for x in subject.fresh_inputs())
+        words = f"with {name} = {_SEVERAL}"
+        yield OtherSubject(words, replace(subject, make=make, inputs=inputs, memo={}))
 
 
 def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:

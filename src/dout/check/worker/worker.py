@@ -285,7 +285,11 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
 
 def _fair(report: Report, used: UsedExample) -> Report:
     """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others."""
-    wrong = {id(f): str(f.argument) for f in report.findings if f.severity == "error" and isinstance(f.reason, Refuted)}
+    wrong = {
+        id(f): str(f.argument)
+        for f in report.findings
+        if f.severity == "error" and isinstance(f.reason, Refuted) and not f.reason.elsewhere
+    }
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
