@@ -330,5 +330,5 @@ class Network:
             dout = layer.backward(dout)
 
 
-def test_a_network_may_give_nothing():
-    assert set(severities(check(Network, X)).values()) <= {"note"}
+def test_that_a_network_gives_nothing_is_no_error():
+    assert "error" not in severities(check(Network, X)).values()

@@ -45,7 +45,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
             message = f"{subject.name}.backward computes the gradient of {name} and does not return it"
         elif gives_none and not is_parameter:
             message = f"{subject.name}.backward has no return: no gradient found for {name}"
-        is_doubtful = (name in forgotten and not is_network) or (is_parameter and judgement.parameters)
+        is_doubtful = name in forgotten or (is_parameter and judgement.parameters)
         severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
         yield RULE.about(subject, message, argument=name, severity=severity)
 
