@@ -6,7 +6,7 @@ import pytest
 from dout.adapt import example
 from dout.check.verb.check_layer import check
 from dout.errors import TargetError
-from dout.judge.outcomes import Word
+from dout.judge.outcomes import RIGHT, Word
 
 
 class Blob:
@@ -258,3 +258,36 @@ def test_a_returned_gradient_is_of_the_parameter_after_which_it_is_called():
     judged = {v.argument: v.word for v in report.verdicts}
     assert judged["Wx"] == judged["Wh"] == Word.EXACT
     assert "h" not in judged
+
+
+class ProductOfNodes:
+    """Its arguments are objects with `data`, whose class it does not know; the upstream gradient has a default."""
+
+    @staticmethod
+    def forward(ctx, one, other):
+        ctx.saved_for_backward(one, other)
+        return one.data * other.data
+
+    @staticmethod
+    def backward(ctx, grad=1):
+        one, other = ctx.saved_tensors
+        return grad * other.data, grad * one.data * np.ones(one.shape)
+
+
+class OptionalUpstream:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout=None):
+        return 2 * self.x * (np.ones_like(self.x) if dout is None else dout)
+
+
+def test_an_upstream_gradient_may_have_a_default():
+    assert {v.argument: str(v.word) for v in check(OptionalUpstream).verdicts} == {"x": "exact"}
+
+
+def test_arrays_stand_in_objects_that_nobody_names():
+    words = {verdict.argument: verdict.word for verdict in check(ProductOfNodes).verdicts}
+    assert set(words) == {"one", "other"}
+    assert set(words.values()) <= RIGHT

@@ -163,3 +163,33 @@ class OfOneNumber:
 def test_a_derivative_that_is_given_the_output_of_one_number_is_known_as_such():
     report = check(OfOneNumber)
     assert [v.word for v in report.verdicts] == [Word.EXACT]
+
+
+class RecurrentCell:
+    """Its one output goes to two places, from each of which a gradient comes back."""
+
+    def __init__(self, inputs, hidden):
+        generator = np.random.default_rng(0)
+        self.Wx, self.Wh = generator.normal(size=(inputs, hidden)), generator.normal(size=(hidden, hidden))
+
+    def forward(self, x, h):
+        self.x, self.h = x, h
+        self.out = np.tanh(x @ self.Wx + h @ self.Wh)
+        return self.out
+
+    def backward(self, dout, dh_next):
+        inner = (dout + dh_next) * (1 - self.out**2)
+        self.dWx, self.dWh = self.x.T @ inner, self.h.T @ inner
+        return inner @ self.Wx.T, inner @ self.Wh.T
+
+
+class ForgetsTheSecond(RecurrentCell):
+    def backward(self, dout, dh_next):
+        return super().backward(dout, 0 * dh_next)
+
+
+def test_two_upstream_gradients_of_one_output_add_up():
+    right, wrong = check(RecurrentCell), check(ForgetsTheSecond)
+    assert {verdict.word for verdict in right.verdicts} == {Word.EXACT}
+    assert len(right.verdicts) == 4
+    assert {verdict.word for verdict in wrong.verdicts} == {Word.REFUTED}

@@ -310,3 +310,23 @@ class Repeated:
 def test_a_view_of_what_came_in_is_noted():
     assert "the output shares memory with x" in found(View, X)["D203"].message
     assert "the gradient of x shares memory with dout" in found(Repeated, X)["D203"].message
+
+
+class ScaledByOnes:
+    """Its scale is 1 at first: then what it writes into dout changes nothing."""
+
+    def __init__(self):
+        self.gamma = np.ones(4)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma
+
+    def backward(self, dout):
+        self.dgamma = np.sum(dout * self.x, axis=0)
+        dout *= self.gamma
+        return dout.copy()
+
+
+def test_a_write_shows_with_parameters_that_are_not_1():
+    assert found(ScaledByOnes, np.ones((3, 4)))["D201"].severity == "error"

@@ -111,3 +111,44 @@ def test_a_forward_that_gives_nothing_is_not_complete(tmp_path):
     write(tmp_path, EMPTY)
     (layer,) = layers(document(".", cwd=tmp_path)).values()
     assert "not complete by itself" in layer["findings"][0]["message"]
+
+
+SEVERAL = """
+import numpy as np
+class MeanSquares:
+    def forward(self, inputs):
+        y_true, y_pred = inputs
+        self.difference = y_pred - y_true
+        return np.mean(self.difference ** 2)
+
+    def backward(self):
+        return 2 * self.difference / self.difference.size
+"""
+
+
+def test_an_argument_that_is_unpacked_may_be_several_inputs(tmp_path):
+    write(tmp_path, SEVERAL)
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert {f["severity"] for f in layer["findings"]} == {"warning", "note"}
+
+
+COMPILED = """
+import numpy as np
+try:
+    from fast_squares import square
+except ImportError:
+    print("compile fast_squares first")
+
+def squares_forward(x):
+    return square(x), x
+
+def squares_backward(dout, cache):
+    return 2 * cache * dout
+"""
+
+
+def test_what_could_not_be_imported_is_no_mistake(tmp_path):
+    write(tmp_path, COMPILED)
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert [(f["code"], f["severity"]) for f in layer["findings"]] == [("D002", "note")]
+    assert "needs fast_squares" in layer["findings"][0]["message"]

@@ -15,7 +15,7 @@ def severities(report, code="D101"):
 
 
 class SoftmaxOfAll:
-    """It knows no rows: its sums are over all that it is given."""
+    """Forward forgets the axis: its sums are over all that it is given."""
 
     def forward(self, x):
         e = np.exp(x - np.max(x))
@@ -36,8 +36,8 @@ class SoftmaxOfRows(SoftmaxOfAll):
         return self.y * (dout - np.sum(dout * self.y))
 
 
-def test_a_layer_of_one_sample_may_not_be_meant_for_rows():
-    assert severities(dout.check(SoftmaxOfAll, table(3, 4))) == ["warning"]
+def test_a_softmax_that_is_wrong_on_several_samples_is_wrong():
+    assert severities(dout.check(SoftmaxOfAll, table(3, 4))) == ["error"]
     assert severities(dout.check(SoftmaxOfRows, table(3, 4))) == ["error"]
 
 
@@ -472,3 +472,85 @@ def test_a_penalty_on_the_signs_of_zeros_is_a_convention_too():
     report = dout.check(SignOfBias, table(5, 4))
     assert report.ok
     assert "D112" in {f.code for f in report.findings}
+
+
+class LogOfLimited:
+    """The limit keeps the logarithm finite: beyond it nobody wants its derivative."""
+
+    def forward(self, x):
+        self.x = x
+        return np.log(np.maximum(x, 1e-8))
+
+    def backward(self, dout):
+        return dout / self.x
+
+
+class TwiceLogOfLimited(LogOfLimited):
+    def backward(self, dout):
+        return 2 * dout / self.x
+
+
+def test_beyond_a_limit_that_keeps_numbers_finite_nothing_is_wrong():
+    assert severities(dout.check(LogOfLimited, table(3, 4))) == []
+    assert severities(dout.check(TwiceLogOfLimited, table(3, 4))) == ["error"]
+
+
+def shares(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+class SecondFirst:
+    """Its backward gives the gradient of the second input, which no name says."""
+
+    def forward(self, probabilities, logits):
+        self.wanted, self.shares = probabilities, shares(logits)
+        return -np.sum(self.wanted * np.log(self.shares))
+
+    def backward(self):
+        return self.shares - self.wanted
+
+
+class OtherSign:
+    """Wrong of the first input, which makes it right for the second."""
+
+    def forward(self, one, other):
+        self.difference = one - other
+        return np.sum(self.difference**2)
+
+    def backward(self):
+        return -2 * self.difference
+
+
+def test_one_gradient_is_that_of_the_input_for_which_it_is_right():
+    report = dout.check(SecondFirst, shares(table(3, 4)), table(3, 4)[::-1] + 0.5)
+    assert [(v.argument, report.ok) for v in report.verdicts] == [("logits", True)]
+    report = dout.check(OtherSign, table(3, 4), table(3, 4) ** 2)
+    assert [(v.argument, report.ok) for v in report.verdicts] == [("one", False)]
+
+
+class LastState:
+    """A sequence of rows: of one line for each step, which a state of as many rows by chance takes as well."""
+
+    def __init__(self):
+        self.Wx, self.Wh = table(3, 4), table(4, 4)
+
+    def forward(self, inputs, state):
+        self.states = [state]
+        for x in inputs:
+            self.states.append(np.tanh(x @ self.Wx + self.states[-1] @ self.Wh))
+        return self.states[-1]
+
+    def backward(self, dout, inputs):
+        dWx, dWh = np.zeros_like(self.Wx), np.zeros_like(self.Wh)
+        for t in reversed(range(len(inputs))):
+            inner = dout * (1 - self.states[t + 1] ** 2)
+            dWx += np.dot(inputs[t].T, inner)
+            dWh += np.dot(self.states[t].T, inner)
+            dout = inner @ self.Wh.T
+        return dWx, dWh
+
+
+def test_rows_that_fit_by_chance_are_no_error():
+    assert severities(dout.check(LastState, table(2, 3), table(3, 4))) == ["warning"]
+    assert severities(dout.check(LastState, table(2, 5, 3), table(5, 4))) == []

@@ -259,3 +259,76 @@ class Clipped(Scale):
 
 def test_a_limit_that_cuts_a_gradient_off_is_meant_at_other_settings_too():
     assert severities(check(Clipped, X)) == {}
+
+
+class AddsToLists(Scale):
+    """Each backward adds its gradients to those of other calls."""
+
+    def __init__(self, d=4):
+        super().__init__(d)
+        self.gamma_gradients, self.beta_gradients = [], []
+
+    def backward(self, dout):
+        self.gamma_gradients.append(np.sum(dout * self.x, axis=0))
+        self.beta_gradients.append(np.sum(dout * self.x, axis=0))
+        return dout * self.gamma
+
+
+class KeepsUpdates:
+    def __init__(self, d=4):
+        self.weight, self.weight_update = {"gamma": np.linspace(0.5, 2, d), "beta": np.zeros(d)}, {}
+
+    def forward(self, x):
+        self.x = x
+        return x * self.weight["gamma"] + self.weight["beta"]
+
+    def backward(self, dout):
+        self.weight_update["gamma"] = np.sum(dout * self.x, axis=0)
+        self.weight_update["beta"] = np.sum(dout * self.x, axis=0)
+        return dout * self.weight["gamma"]
+
+
+@pytest.mark.parametrize("layer", [AddsToLists, KeepsUpdates])
+def test_gradients_in_lists_and_in_dicts_of_updates_are_judged(layer):
+    report = check(layer, X)
+    assert {verdict.argument: str(verdict.word) for verdict in report.verdicts} == {
+        "x": "exact", "gamma": "exact", "beta": "refuted",
+    }  # fmt: skip
+
+
+class Padding:
+    def __init__(self, padding=0):
+        self.padding = padding
+
+    def forward(self, x):
+        p = self.padding
+        return np.pad(x, ((0, 0), (p, p), (p, p)))
+
+    def backward(self, dout):
+        p = self.padding
+        return dout[:, p:-p, p:-p]
+
+
+def test_a_slice_that_leaves_nothing_is_a_wrong_gradient():
+    assert severities(check(Padding, np.ones((2, 4, 5)))) == {("D501", "x"): "error"}
+    assert severities(check(Padding, np.ones((2, 4, 5)), init={"padding": 1})) == {("D501", "x"): "error"}
+
+
+class Network:
+    """It ends with its first layer: nobody asks for the gradient of data."""
+
+    def __init__(self):
+        self.layers = []
+
+    def forward(self, x):
+        for _, layer in enumerate(self.layers):
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in self.layers[::-1]:
+            dout = layer.backward(dout)
+
+
+def test_that_a_network_gives_nothing_is_no_error():
+    assert "error" not in severities(check(Network, X)).values()

@@ -337,3 +337,113 @@ def test_noughts_and_ones_are_no_example_of_what_has_a_gradient():
     (found,) = errors(check(Lasso, np.eye(4)[:, :3], X))
     assert found.argument == "w"
     assert "strength = 0.3" in found.message or "than 0 and 1 in w" in found.message
+
+
+class Slope:
+    """What forward takes by default, backward takes for granted."""
+
+    def forward(self, x, slope=0.1):
+        self.x, self.slope = x, slope
+        return np.where(x > 0, x, slope * x)
+
+    def backward(self, dout):
+        return np.where(self.x > 0, dout, 0.1 * dout)
+
+
+class RightSlope(Slope):
+    def backward(self, dout):
+        return np.where(self.x > 0, dout, self.slope * dout)
+
+
+class ToldTwice(Slope):
+    """It is told to both."""
+
+    def backward(self, dout, slope=0.1):
+        return np.where(self.x > 0, dout, slope * dout)
+
+
+class Evaluated(Slope):
+    """Backward belongs to training."""
+
+    def forward(self, x, evaluate=False):
+        return (x - 1) * 3 if evaluate else super().forward(x)
+
+
+def test_a_default_of_forward_is_a_setting():
+    (finding,) = errors(check(Slope, X))
+    assert "slope = 0.11" in finding.message
+    assert not any(errors(check(layer, X)) for layer in (RightSlope, ToldTwice, Evaluated))
+
+
+class Reduced:
+    def forward(self, prediction, target, reduction="sum"):
+        self.difference = prediction - target
+        if reduction == "mean":
+            return np.mean(self.difference**2)
+        return np.sum(self.difference**2)
+
+    def backward(self):
+        return 2 * self.difference
+
+
+def test_a_word_that_forward_is_given_is_a_setting():
+    (finding,) = errors(check(Reduced(), X, 0.5 * X[::-1], reduction="sum"))
+    assert "reduction = 'mean'" in finding.message
+
+
+class DividedByRows:
+    """A mean over all numbers, whose backward knows the rows alone: right for one column."""
+
+    def forward(self, prediction, target):
+        self.difference = prediction - target
+        return np.mean(self.difference**2)
+
+    def backward(self):
+        return 2 * self.difference / len(self.difference)
+
+
+class DividedByAll(DividedByRows):
+    def backward(self):
+        return 2 * self.difference / self.difference.size
+
+
+def test_one_column_is_no_example_of_a_loss():
+    (finding,) = errors(check(DividedByRows(), X[:, :1], X[:, 1:2]))
+    assert "on prediction (3, 3), target (3, 3)" in finding.message
+    assert not errors(check(DividedByAll(), X[:, :1], X[:, 1:2]))
+
+
+class Flat:
+    """It is built for samples of one shape."""
+
+    def __init__(self, shape=(4,)):
+        self.shape = shape
+
+    def forward(self, x):
+        return np.reshape(x, (-1, *self.shape))
+
+    def backward(self, dout):
+        return np.reshape(dout, (-1, *self.shape))
+
+
+def test_another_number_of_axes_may_be_none_of_the_layers_own():
+    assert not errors(check(Flat(), X))
+
+
+class SumOverChannels:
+    """Right for one channel: with several, each gets the sum of all."""
+
+    def __init__(self, channels=1):
+        self.channels, self.W = channels, np.linspace(0.5, 1.5, channels)
+
+    def forward(self, x):
+        assert x.shape[1] == self.channels
+        return np.sum(x * self.W[:, None], axis=1)
+
+    def backward(self, dout):
+        return np.repeat(dout[:, None, :] * self.W.sum(), self.channels, axis=1)
+
+
+def test_one_channel_is_no_example_of_several():
+    (finding,) = errors(check(SumOverChannels, np.ones((2, 1, 4)), init={"channels": 1}))
+    assert "with channels = 3" in finding.message

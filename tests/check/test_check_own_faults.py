@@ -105,3 +105,70 @@ def softmax_grad(x):
 def test_what_is_there_in_name_only_is_no_layer(tmp_path):
     write(tmp_path, UNWRITTEN)
     assert list(layers(document("mine.py", cwd=tmp_path))) == ["Twice"]
+
+
+LINKED = """
+import numpy as np
+class Dense:
+    def __init__(self, inputs=4, outputs=5):
+        self.W = np.random.randn(inputs, outputs)
+        self.previous = None
+    def forward(self):
+        self.output = self.previous.output @ self.W
+        return self.output
+    def backward(self, dout):
+        self.dW = self.previous.output.T @ dout
+        return dout @ self.W.T
+"""
+FORGETFUL = """
+import numpy as np
+class Tanh:
+    def __init__(self):
+        self.output = None
+    def forward(self, x):
+        return np.tanh(x)
+    def backward(self, dout):
+        return dout * (1 - self.output ** 2)
+"""
+
+
+def test_a_layer_that_other_code_connects_is_no_error(tmp_path):
+    write(tmp_path, LINKED + "def connect(one, other):\n    other.previous = one\n")
+    (found,) = layers(document("mine.py", cwd=tmp_path))["Dense"]["findings"]
+    assert (found["code"], found["severity"]) == ("D002", "note")
+    assert "self.previous" in found["message"]
+
+
+@pytest.mark.parametrize("text", [LINKED, FORGETFUL])
+def test_what_nothing_ever_sets_is_an_error(text, tmp_path):
+    write(tmp_path, text)
+    (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
+    assert [(f["code"], f["severity"]) for f in shown["findings"]] == [("D001", "error")]
+
+
+PARTS_BY_NAME = """
+import numpy as np
+def leaky(x, slope):
+    return np.where(x > 0, x, slope * x)
+class Layer:
+    def __init__(self, inputs, {argument}):
+        self.W = np.random.randn(inputs, 3)
+    def forward(self, x):
+        self.x = x
+        return {called}(x @ self.W)
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+"""
+
+
+def test_a_wrong_call_by_name_is_an_error_whatever_the_constructor_is_given(tmp_path):
+    write(tmp_path, PARTS_BY_NAME.format(argument="outputs=3", called="leaky"))
+    (found,) = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]
+    assert (found["code"], found["severity"]) == ("D001", "error")
+    given = PARTS_BY_NAME.format(argument="leaky", called="self.leaky").replace(
+        "self.W =", "self.leaky, self.W = leaky,"
+    )
+    write(tmp_path, given)
+    found = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]
+    assert all(f["severity"] != "error" for f in found if f["code"] == "D001")

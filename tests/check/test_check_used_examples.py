@@ -145,3 +145,28 @@ def test_a_shape_that_a_layer_is_built_with_is_that_of_its_input():
     example = found.example
     assert example.init["shape"] == example.inputs["x"].shape[1:]
     assert example.init["shape"][1] != example.init["shape"][2]
+
+
+def test_a_list_of_numbers_is_an_array():
+    _, found = used([3.0, 1.0, 0.25])
+    assert isinstance(found["x"], np.ndarray)
+    _, found = used(np.ones((4, 3)), t=[1, 2])
+    assert found["t"] == [1, 2]
+
+
+class KeepsInTraining(Any):
+    """Both methods are told, each with a default of its own."""
+
+    def forward(self, x, training=False):
+        self.x = x if training else None
+        return x * x
+
+    def backward(self, dout, training=False):
+        return 2 * dout * self.x
+
+
+def test_what_was_used_in_training_is_judged_in_training():
+    init = {"rule": None}
+    use = LayerUse(KeepsInTraining, init, KeepsInTraining(**init), {"x": np.ones((4, 3)), "training": True})
+    (example,) = used_examples([use])
+    assert example.example.inputs["training"] is True

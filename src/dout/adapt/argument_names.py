@@ -54,6 +54,7 @@ names_context = _names(r"ctx|context")
 names_gradients = _names(r"grads|gradients")
 names_optimizer = _names(r"_*optim\w*|_*opt|updater")
 names_switch = _names(r"(is_?)?train(ing)?(_?(flg|flag|mode|phase))?|update\w*|retain\w*|verbose|debug|mode")
+names_evaluation = _names(r"(is_?)?(eval|test|infer|predict|valid)\w*")
 names_random_state = _names(r"\w*(rng|random|generator)\w*")
 names_size = _names(r".*(in|num|prev|size|dim|features|hidden|units|channels|nodes|neurons|shape|n_).*")
 names_array = _names(

@@ -30,13 +30,19 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
     others = [item for item in known.values() if users_with(item, attribute) and not issubclass(cls, item)]
     found = [item for item in others if _holds_an_array(item)][:_MOST]
     connects = interface.forward == "__call__"  # it may ask a layer before it
-    return found or ([_holder_of(attribute)] if asked and not connects else [])
+    return found or ([] if connects else [_holder_of(attribute)])
 
 
 def _holder_of(attribute: str) -> type:
-    """A class of objects that have an array in this attribute, and nothing else."""
-    own = {"__init__": lambda self, array: setattr(self, attribute, array), "__qualname__": f"Holder.{attribute}"}
-    return type("Holder", (), own)
+    """A class of objects with an array in this attribute, which answer for the rest as that does, but for operators."""
+
+    def asked(self: Any, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(attributes_of(self)[attribute], name)
+
+    own = {"__init__": lambda self, array: setattr(self, attribute, array), "__getattr__": asked}
+    return type("Holder", (), {**own, "__qualname__": f"Holder.{attribute}"})
 
 
 def _holds_an_array(cls: type) -> bool:

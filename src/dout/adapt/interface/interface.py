@@ -200,9 +200,10 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     wanted = required(getattr(cls, backward), bound=not is_static(cls, backward))
     place = len(wanted) + (not is_static(cls, backward))
     wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
+    loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
+    wanted += [] if loss else upstream_after(getattr(cls, backward), place)
     arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
-    loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
     if _takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
@@ -288,6 +289,12 @@ def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]
     """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
     found = [p.name for p in taken_by(behind(function))[place : place + 1] if p.default is not p.empty]
     return [name for name in found if names_rate(name) or name in switches]
+
+
+def upstream_after(function: Any, place: int) -> list[str]:
+    """The argument at a place, if it is an upstream gradient with a default: `backward(ctx, grad=1)`."""
+    found = [p for p in taken_by(behind(function))[place : place + 1] if p.default is None or p.default in (1, 1.0)]
+    return [p.name for p in found if names_plain_upstream(p.name)]
 
 
 def _looks_like_two(taken: Sequence[str]) -> bool:

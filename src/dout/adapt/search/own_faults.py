@@ -15,11 +15,14 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
+from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root
+from dout.adapt.source.attribute_reads import attributes_set
 from dout.adapt.source.syntax import bindings, name_of, written
 from dout.adapt.target import Target
+from dout.run import attributes_of
 from dout.trace.model.user_source import is_ours, is_user_code
 
 _MISSING = (NameError, ImportError, SyntaxError)
@@ -31,13 +34,74 @@ def is_own_fault(error: BaseException | None) -> bool:
     """Whether an error would come of any input: it is the code's own."""
     if isinstance(error, UnboundLocalError):
         return _is_never_bound(error)
+    if isinstance(error, AttributeError | TypeError) and (unset := unset_attribute(error)) is not None:
+        return _always_comes_by(error) and not unset.is_set_anywhere
     if isinstance(error, AttributeError):
         return _always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
     if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
         return _always_comes_by(error) and _counts_by_a_quotient(error)
     if isinstance(error, TypeError):
         return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
-    return isinstance(error, _MISSING)
+    return isinstance(error, _MISSING) and not not_imported(error)
+
+
+def not_imported(error: BaseException | None) -> str:
+    """The module of which a missing name is, where the file goes on if it cannot be imported; "" of other errors."""
+    if not isinstance(error, NameError) or not (steps := _steps(error)):
+        return ""
+    path = Path(steps[-1].tb_frame.f_code.co_filename)
+    tries = (node for s in _statements(path) for node in ast.walk(s) if isinstance(node, ast.Try) and node.handlers)
+    for node in (part for one in tries for statement in one.body for part in ast.walk(statement)):
+        match node:
+            case ast.Import(names=names) if any(error.name in (one.asname, one.name) for one in names):
+                return next(one.name for one in names if error.name in (one.asname, one.name))
+            case ast.ImportFrom(names=names, module=module) if any(error.name in (n.asname, n.name) for n in names):
+                return module or str(error.name)
+    return ""
+
+
+class UnsetAttribute(NamedTuple):
+    """An attribute of an object that was None where something was done with it: `self.prev` of `self.prev.output`.
+
+    `elsewhere` says that code sets it which does not run with forward and backward: other code, or a method of its own.
+    """
+
+    text: str
+    elsewhere: bool
+    in_its_class: bool
+
+    @property
+    def is_set_anywhere(self) -> bool:
+        """Whether anything sets it to something else than None."""
+        return self.elsewhere or self.in_its_class
+
+
+def unset_attribute(error: BaseException) -> UnsetAttribute | None:
+    """The attribute of None that an error is about, of an object of the user's; None for any other error."""
+    if "'NoneType'" not in str(error) or not (way := _steps(error)):
+        return None
+    frame, line = way[-1].tb_frame, way[-1].tb_lineno
+    for text in re.findall(r"[A-Za-z_]\w*\.[\w.]+", linecache.getline(frame.f_code.co_filename, line)):
+        first, *names = text.split(".")
+        value = frame.f_locals.get(first)
+        for number, name in enumerate(names):
+            held = attributes_of(value)
+            if name in held and held[name] is None:
+                return _unset(value, name, ".".join((first, *names[: number + 1])))
+            value = held.get(name)
+    return None
+
+
+def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
+    theirs = [base for base in type(owner).__mro__[:-1] if "dout_interface" not in vars(base)]
+    files = [file for file in map(_file_of, theirs) if file]
+    if not files:
+        return None
+    runs = {"__init__", *(method for pair in pairs_of(theirs[0]) for method in pair)}
+    own = [method for base in theirs for method in vars(base).values() if inspect.isfunction(method)]
+    setting = {method.__name__ for method in own if name in attributes_set(method)}
+    roots = dict.fromkeys(map(repository_root, files))
+    return UnsetAttribute(text, bool(setting - runs) or any(_is_given(root, name) for root in roots), bool(setting))
 
 
 def more_telling(error: Exception | None, before: Exception | None) -> Exception | None:
@@ -60,6 +124,24 @@ def _came_further(one: Exception, other: Exception) -> bool:
     if not (mine and theirs) or mine[0][1] is not theirs[0][1]:
         return False
     return [line for line, _ in mine] > [line for line, _ in theirs]
+
+
+def calls_wrongly(error: BaseException | None) -> bool:
+    """Whether a function or class of the user's module, called by its name, is given other arguments than it takes.
+
+    It is so whatever the constructor's arguments are: none of them is what is called.
+    """
+    if not isinstance(error, TypeError) or not is_own_fault(error):
+        return False
+    frame, line = _steps(error)[-1].tb_frame, _steps(error)[-1].tb_lineno
+    called = {
+        node.func.id
+        for statement in _around(_function(frame.f_code), line)[-1:]
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    names = re.findall(r"\w+", str(error).partition("(")[0])
+    return any(name in names and name not in frame.f_locals for name in called)
 
 
 def lacks_attribute(message: str, target: Target) -> bool:
@@ -98,8 +180,24 @@ def _is_never_made(cls: type, name: str) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _is_made(root: Path, name: str) -> bool:
-    every = (node for path in files_below(root) for statement in _statements(path) for node in ast.walk(statement))
-    return any(_sets(node, name) for node in every)
+    return any(_sets(node, name) for node in _nodes_below(root))
+
+
+@functools.lru_cache(maxsize=64)
+def _is_given(root: Path, name: str) -> bool:
+    """Whether anything sets an attribute of this name on another object than its own, `layer.prev = …`."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == name
+        and isinstance(node.ctx, ast.Store)
+        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+        for node in _nodes_below(root)
+    )
+
+
+def _nodes_below(root: Path) -> Iterator[ast.AST]:
+    """All that the code of a repository consists of."""
+    return (node for path in files_below(root) for statement in _statements(path) for node in ast.walk(statement))
 
 
 def _file_of(cls: type) -> str:
@@ -176,13 +274,17 @@ def _lines(error: BaseException) -> list[tuple[int, CodeType]]:
 
 def _way(error: BaseException) -> list[tuple[int, CodeType]]:
     """The lines of the user's in a traceback, after we have called them, wherever it was raised."""
-    found: list[tuple[int, CodeType]] = []
-    tb: TracebackType | None = error.__traceback__
-    while tb is not None:
-        code = tb.tb_frame.f_code
-        theirs = is_user_code(code.co_filename)
-        found = [] if is_ours(code.co_filename) else [*found, (tb.tb_lineno, code)] if theirs else found
-        tb = tb.tb_next
+    return [(step.tb_lineno, step.tb_frame.f_code) for step in _steps(error)]
+
+
+def _steps(error: BaseException) -> list[TracebackType]:
+    """The steps of the user's in a traceback, after we have called them, wherever it was raised."""
+    found: list[TracebackType] = []
+    step = error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        found = [] if is_ours(file) else [*found, step] if is_user_code(file) else found
+        step = step.tb_next
     return found
 
 

@@ -115,9 +115,10 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
         return ["int"] if any(_has(arg, scope) for arg in args) else []
     if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
         return ["shape"]  # a tuple or a whole number
-    if verb in _TAKE_SIZES | _TAKE_A_SHAPE:
-        named = [k.value for k in call.keywords if k.arg in ("size", "shape")]
-        return ["int"] if any(scope.holds(size) for arg in (*args, *named) for size in items_of(arg)) else []
+    named = [k.value for k in call.keywords if k.arg in ("size", "shape")]
+    sizes = [*named, *(args if verb in _TAKE_SIZES | _TAKE_A_SHAPE else ())]
+    if any(scope.holds(size) for arg in sizes for size in items_of(arg)):
+        return ["int"]
     if given and verb in _TAKE_ARRAYS:
         return ["array"]
     return ["list"] if given and verb in ("enumerate", "zip") else []

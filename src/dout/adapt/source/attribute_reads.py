@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from dout.adapt.source.scopes import Scope, scopes_of
-from dout.adapt.source.syntax import read, total, walk
+from dout.adapt.source.syntax import bindings, name_of, read, total, walk
 from dout.run import is_class
 from dout.trace.model.user_source import is_user_code
 
@@ -51,6 +51,20 @@ def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
     return (
         frozenset(n.attr for n in mine if not isinstance(n.ctx, ast.Store)),
         frozenset(n.attr for n in mine if id(n) in stored),
+    )
+
+
+@total(frozenset)
+def attributes_set(function: Any) -> frozenset[str]:
+    """The attributes of its instance that a method sets, to something else than None."""
+    own = read(function)
+    bound = [pair for node in walk(own.node) for pair in bindings(node)] if own else []
+    return frozenset(
+        target.attr
+        for target, value in bound
+        if isinstance(target, ast.Attribute)
+        and name_of(target.value) == (own.me if own else "")
+        and not (isinstance(value, ast.Constant) and value.value is None)
     )
 
 

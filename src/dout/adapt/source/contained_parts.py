@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from dout.adapt.source.syntax import Function, name_of, read, text_of, total, walk
+from dout.adapt.source.syntax import Function, items_of, name_of, read, text_of, total, walk
 
 _HANDS_ON = frozenset({"list", "tuple", "dict", "copy", "deepcopy", "reversed", "enumerate", "zip"})
 
@@ -14,10 +14,10 @@ def parts_in(cls: type) -> str:
     """The attribute over which a method loops and calls `part.forward(x)`, or `part(x)`; "" where there is none."""
     for method in _methods(cls):
         for node in walk(method.node):
-            if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+            if isinstance(node, ast.For):
                 body = [part for statement in node.body for part in walk(statement)]
-                attribute = _attribute(node.iter, method.me)
-                if attribute and any(_calls(part, node.target.id) for part in body):
+                attribute, item = _attribute(node.iter, method.me), items_of(node.target)[-1]
+                if attribute and any(_calls(part, name_of(item)) for part in body):
                     return attribute
     return ""
 
@@ -59,9 +59,11 @@ def _methods(cls: type) -> list[Function]:
 
 
 def _attribute(node: ast.AST, me: str) -> str:
-    """The attribute of the instance in `self.layers`, `reversed(self.layers)`, `self.layers[::-1]`; "" of others."""
+    """The attribute of the instance in `self.layers`, `enumerate(self.layers)`, `self.layers[::-1]`; "" of others."""
     match node:
-        case ast.Call(func=ast.Name("reversed" | "list" | "tuple"), args=[inner]) | ast.Subscript(value=inner):
+        case ast.Call(func=ast.Name("reversed" | "list" | "tuple" | "enumerate"), args=[inner]):
+            return _attribute(inner, me)
+        case ast.Subscript(value=inner):
             return _attribute(inner, me)
         case ast.Attribute(value=ast.Name(name), attr=attribute) if name == me:
             return attribute

@@ -16,7 +16,7 @@ from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.run import attributes_of, flat
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
 
 def output_left(layer: Any, held: set[str], names: Sequence[str]) -> str | None:
@@ -60,13 +60,14 @@ def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any
 
 
 def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
-    """Whether backward returned the gradient of its only input as a list of parts: of each channel, say."""
-    if not isinstance(result, list) or len(inputs) != 1 or not all(map(is_float_array, result)):
+    """Whether backward returned the gradient of its only input as a list of parts: of each channel, or number."""
+    parts = isinstance(result, list) and all(is_float_array(p) or isinstance(p, float | np.floating) for p in result)
+    if not parts or len(inputs) != 1:
         return False
     (given,) = inputs.values()
     if isinstance(given, list | tuple):  # whose parts have a gradient each
         return False
-    return bool(result) and {np.shape(part) for part in result} == {np.shape(given)[1:]}
+    return len(result) == len(given) and {np.shape(part) for part in result} == {np.shape(given)[1:]}
 
 
 def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
@@ -154,12 +155,13 @@ def with_several_uses(cls: type, interface: Interface, number: int) -> Interface
     """The interface for upstream gradients of several uses of one output, which share it.
 
     Those of one output are called alike: `backward(dh, dh_next, dc_next)` of `return h, c`. None where they are not.
+    Of `return h` all are: `backward(dout, dh_next)`.
     """
     names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
     uses: list[str] = []
     roles = []
     for name, role in zip(names, interface.roles, strict=False):
-        first = stem(name)[:1]
+        first = stem(name)[:1] if number > 1 else ""
         again = role == DOUT and first in uses
         uses += [first] if role == DOUT and not again else []
         roles.append(f"{SHARED}{uses.index(first) + 1}" if again else role)
@@ -171,7 +173,8 @@ def with_several_uses(cls: type, interface: Interface, number: int) -> Interface
 def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
-    parameters = {name: a for name, a in (*parameters_of(layer), *handed) if not is_named_as_gradient(name)}
+    known = (*((name, a) for name, a in parameters_of(layer) if not is_residual(name)), *handed)
+    parameters = {name: a for name, a in known if not is_named_as_gradient(name)}
     items = list(flat(result))
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
     if len(items) == len(floats) == 1:  # before it may stand whole numbers

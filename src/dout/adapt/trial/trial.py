@@ -176,7 +176,7 @@ class Trials:
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)
-        if taken > len(outputs) > 1 and (other := with_several_uses(self.cls, interface, len(outputs))) is not None:
+        if taken > len(outputs) and (other := with_several_uses(self.cls, interface, len(outputs))) is not None:
             return self._try(other, make, inputs)
         meant = outputs_meant(self.cls, interface, len(outputs)) if 0 < taken <= len(outputs) > 1 else None
         if interface.outputs is None and meant and (1 < taken < len(outputs) or meant != (*range(taken),)):
@@ -278,7 +278,7 @@ class Trials:
         """INPUTS where another example may have parameters in the shapes of their gradients."""
         held = attributes_of(layer)
         for name, gradient in held.items():
-            if is_named_as_gradient(name) and is_float_array(gradient):
+            if is_named_as_gradient(name) and (is_float_array(gradient) or isinstance(gradient, np.floating)):
                 mine = [
                     a
                     for n, a in held.items()
@@ -306,22 +306,28 @@ class Trials:
             return 0, 0, -place
 
     def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        """The same, with the one returned gradient for the input that it is right for, where several are alike."""
+        """The same, with the one returned gradient for the input that it is right for, where several are alike.
+
+        That is one by whose name no label is meant, unless the gradient is just right for another input: one that has
+        the other sign than that of the first is a wrong one of the first.
+        """
         interface = tried.interface
         floats = [name for name, x in inputs.items() if is_float_array(x)]
         if interface is None or interface.order or interface.found or interface.local or len(floats) < 2:
             return tried
-        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
-        alike = len({np.shape(inputs[name]) for name in floats}) == 1
-        meant = [name for name in floats if not names_label(name)] or floats
-        if not alike or len(run.gradients(1.0)) != 1 or meant[0] == floats[0]:
+        number = len(Runs(self._class(interface, list(inputs)), make, inputs, interface).gradients(1.0))
+        if len({np.shape(inputs[name]) for name in floats}) > 1 or number != 1:
             return tried
-        for name in meant:
+        meant = [name for name in floats if not names_label(name)] or floats
+        for name in dict.fromkeys((*meant, *floats)):
             other = replace(interface, order=(name,))
             run = Runs(self._class(other, list(inputs)), make, inputs, other)
-            if run.rightness(run.gradients(1.0)):
-                return replace(tried, interface=other)
-        return replace(tried, interface=replace(interface, order=(meant[0],)))
+            (gradient,) = run.gradients(1.0)
+            if run.rightness([gradient]):
+                return replace(tried, interface=interface if name == floats[0] else other)
+            if run.rightness([-gradient]):
+                break
+        return tried if meant[0] == floats[0] else replace(tried, interface=replace(interface, order=(meant[0],)))
 
 
 def _is_twice(two: Any, one: Any) -> bool:

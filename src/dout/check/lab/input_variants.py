@@ -80,37 +80,60 @@ def with_more_columns(subject: Subject) -> Subject | None:
     return wider if outputs else None
 
 
-def is_of_one_sample(subject: Subject) -> bool:
-    """Whether a layer is right on a line of numbers, and takes the rows of a table for one such line: it knows no rows.
+def within_limits(subject: Subject, judgement: Judgement) -> Subject | None:
+    """The layer on numbers between 0 and 1, where it is right, if a limit that keeps numbers finite is passed as given.
 
-    A softmax over all that it is given is one.
+    `log(maximum(x, 1e-8))` has the derivative 1/x where it is meant for.
     """
-    if len(subject.inputs) != 1 or np.ndim(subject.inputs[0]) != 2:
-        return False
-    (x,) = subject.fresh_inputs()
-    line = replace(subject, inputs=(x[0],), memo={})
+    if judgement.examination is None or not (beyond := _limits_come_upon(judgement)):
+        return None
+    inputs = tuple(x if is_label(x) or not is_float(x) else _share(x) for x in subject.fresh_inputs())
+    inside = replace(subject, inputs=inputs, memo={})
     try:
-        (whole,), rows = subject.run((x,)).outputs, [subject.run((copied(row),)).outputs[0] for row in x]
-        if np.shape(whole) != x.shape or np.allclose(whole, rows):
-            return False
-        found = judge(line.recorded(line.run().douts), ends=line.ends)
-    except Exception:  # the layer's own: it takes no line
-        return False
-    return bool(found.verdicts) and not found.refuted
+        found = judge(inside.recorded(inside.run().douts), ends=inside.ends)
+    except Exception:  # the layer's own, or there is no rule
+        return None
+    is_right = bool(found.verdicts) and not found.refuted and found.examination is not None
+    return inside if is_right and beyond - _limits_come_upon(found) else None
+
+
+def _limits_come_upon(judgement: Judgement) -> set[tuple[ConditionPlace, str]]:
+    """The sides that the run came upon of limits that are there to keep numbers finite."""
+    conditions = judgement.examination.conditions  # type: ignore[union-attr]
+    nodes = [node for node in conditions.nodes if conditions.is_excused(node)]
+    seen = conditions.seen(conditions.trace.data, nodes)
+    return {(place, side) for place, sides in seen.sides.items() for side in sides.seen}
+
+
+def is_float(x: Any) -> bool:
+    """Whether these are numbers that may be any."""
+    return isinstance(x, float | np.floating) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
+
+
+def _share(x: Any) -> Any:
+    """Numbers between 0 and 1 that are as large beside each other."""
+    size = np.abs(x) + (np.asarray(x) == 0)
+    return (size / (1 + size))[()]
 
 
 def fits_by_chance(subject: Subject) -> bool:
     """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
 
     In forward, where whole numbers stand in a square beside another; in backward, where two rows may have been taken
-    for two values. Of matrices that says nothing: a backward that lacks a transpose takes square ones alone.
+    for two values. Of matrices that says nothing: a backward that lacks a transpose takes square ones alone. Also where
+    forward takes other rows of one input, which have another axis's length, and backward does not: `(3,)` for rows.
     """
     arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim}
     rows = {len(x) for x in arrays.values()}
     squares = len(arrays) == 2 and {x.shape for x in arrays.values()} == {(*rows, *rows)}
     picks = squares and any(x.dtype.kind in "iu" for x in arrays.values())
     doubtful = {"forward": picks, "backward": rows == {2}, "": False}
-    return len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]
+    if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
+        return True
+    lengths = {i: {n for j, x in arrays.items() if j != i for n in x.shape[1:]} for i in arrays}
+    has_squares = any(len({*x.shape}) < x.ndim for x in arrays.values())
+    doubted = [i for i, x in arrays.items() if len(x) in lengths[i] and not has_squares]
+    return any(_raises_in(subject, [i]) == "backward" for i in doubted)
 
 
 def _raises_in(subject: Subject, longer: list[int]) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import taken_by
+from dout.adapt.argument_names import names_switch, taken_by
 from dout.adapt.interface.method_pairs import optional
 from dout.adapt.search.example import Example
 from dout.adapt.target import Target
@@ -25,7 +25,7 @@ from dout.adapt.trial.trial import Fit, Trials
 from dout.check.program.observed_layers import LayerUse
 from dout.check.program.use_sizes import SAMPLES, UseSizes, arrays_in, is_permutation
 from dout.files import near
-from dout.run import attributes_of
+from dout.run import attributes_of, flat
 
 MOST_NUMBERS = 200_000  # of a layer as it was used that are judged
 _LEAST = (5, 12)  # what lengths become, at the least: images may shrink to nothing in a layer of many windows
@@ -76,9 +76,16 @@ class UsedExample:
 
 
 def used_examples(uses: Sequence[LayerUse]) -> list[UsedExample]:
-    """The examples that the uses of one class give, those at smaller sizes first; none where it runs on none."""
+    """The examples that the uses of one class give, those at smaller sizes first; none where it runs on none.
+
+    One channel, or one output, hides what is wrong of several: such a use comes after others.
+    """
     found = [one for one in map(_of_use, uses) if one is not None]
-    return sorted(found, key=lambda one: one.closeness is not Closeness.SMALLER)
+    return sorted(found, key=lambda one: (one.closeness is not Closeness.SMALLER, _lengths_of_one(one.use)))
+
+
+def _lengths_of_one(use: LayerUse) -> int:
+    return sum(array.shape.count(1) for array in arrays_in(use.inputs))
 
 
 def _of_use(use: LayerUse) -> UsedExample | None:
@@ -90,7 +97,7 @@ def _first_that_fits(use: LayerUse, ways: Sequence[_Way]) -> UsedExample | None:
     best: tuple[Fit, UsedExample | None] = (Fit.FORWARD, None)
     trials = Trials(use.target)
     for way in ways:
-        given = _passed(Target(way.target), way.inputs)
+        given = _passed(Target(way.target), {name: _as_array(item) for name, item in way.inputs.items()})
         if not given:  # what it takes stands elsewhere
             continue
         tried = trials.run(partial(Target(way.target).instance, way.init), given)
@@ -154,6 +161,17 @@ def _as_floats(item: Any) -> Any:
     return item + 0.5 if isinstance(item, np.ndarray) else item
 
 
+def _as_array(item: Any) -> Any:
+    """An array of a list of numbers that are not all whole: it has one gradient, `forward([3.0, 1.0, 0.2])`."""
+    if not isinstance(item, list):
+        return item
+    parts = list(flat(item))
+    are_numbers = all(type(part) in (int, float) for part in parts) and any(type(part) is float for part in parts)
+    with suppress(ValueError):  # rows of several lengths
+        return np.array(item, dtype=float) if are_numbers else item
+    return item
+
+
 def _passed(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """The inputs that are named as such; None where the call was to other arguments than forward's.
 
@@ -166,6 +184,7 @@ def _passed(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     if not set(inputs) <= set(parameters):
         return None
     shared = {name for _, back in target.pairs[:1] for name in optional(getattr(target.cls, back))}
+    shared = {name for name in shared if not names_switch(name)}  # of training backward is told by itself
     return {
         name: item
         for name, item in inputs.items()

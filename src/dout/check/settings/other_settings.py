@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_switch, taken_by
+from dout.adapt.argument_names import names_evaluation, names_switch, taken_by
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
@@ -21,12 +21,14 @@ from dout.check.lab.batch_axis import resized_along
 from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
 from dout.ops import PRIMITIVES
+from dout.run import arrays as held_arrays
 from dout.run import attributes_of, deep_copy, quiet
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
 _RESHAPE = PRIMITIVES["reshape"]
 _IMAGES = (3, 2, 4, 5)
+_SEVERAL = 3  # instead of one
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
@@ -83,6 +85,17 @@ def _of_argument(
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
         yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+    if type(value) is int and value == 1:
+        yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
+
+
+def _of_several(subject: Subject, name: str, make: Callable[[], Any]) -> Iterator[OtherSubject]:
+    """With several channels in place of one: an argument of the constructor together with an axis of the inputs."""
+    axes = {axis for x in subject.inputs if isinstance(x, np.ndarray) for axis, n in enumerate(x.shape) if n == 1}
+    for axis in sorted(axes):
+        inputs = tuple(_lengthened(x, axis, 1, _SEVERAL) for x in subject.fresh_inputs())
+        words = f"with {name} = {_SEVERAL}"
+        yield OtherSubject(words, replace(subject, make=make, inputs=inputs, memo={}))
 
 
 def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:
@@ -143,22 +156,41 @@ def _shapes_but(held: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
-    """With another value of a setting that forward is given: a number, or an item of a dict."""
+    """With another value of a setting that forward is given or has by default: a number, a word, or an item of a dict.
+
+    Where an adapter gives some, it knows their places alone. What backward has an argument for it would be told, too.
+    """
     fixed = _fixed(subject)
+    told = {parameter.name for parameter in _taken_by(subject, "backward")}
     for name, item in fixed.items():
         if not isinstance(item, dict):
-            for other in () if _is_of_training(name, item) else _others(item):
+            for other in _others_of_forward(subject, name, item):
                 yield _at(f"{name} = {other!r}", _fixed_to(subject, {**fixed, name: other}), item)
             continue
         for key, value in item.items():
             for other in () if _is_of_training(str(key), value) else _others(value):
                 changed = {**fixed, name: {**item, key: other}}
                 yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
+    for place, parameter in enumerate(() if fixed else _taken_by(subject, "forward")):
+        is_number = isinstance(parameter.default, bool | int | float)  # a word has no place in a recording
+        is_told = parameter.name in told or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD
+        if place >= len(subject.inputs) and is_number and not is_told:
+            for other in _others_of_forward(subject, parameter.name, parameter.default):
+                at = _given_at(subject, place, other)
+                yield _at(f"{parameter.name} = {other!r}", at, parameter.default)
+
+
+def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
+    """Other values of an argument of forward."""
+    cls = type(subject.again())
+    forward = getattr(cls, subject.interface.forward if subject.interface else "forward")
+    words = source.strings_for(forward, name, cls) if isinstance(value, str) else ()
+    return [] if _is_of_training(name, value) else [*_others(value), *_other_words(value, words)]
 
 
 def _is_of_training(name: str, value: Any) -> bool:
-    """Whether a setting turns training off: D603 looks at that."""
-    return names_switch(name) and (isinstance(value, bool) or value == "train")
+    """Whether a setting turns training off, to which backward belongs: D603 looks at that."""
+    return (names_switch(name) or names_evaluation(name)) and (isinstance(value, bool) or value == "train")
 
 
 def in_training(subject: Subject) -> Subject | None:
@@ -170,15 +202,25 @@ def in_training(subject: Subject) -> Subject | None:
     name = next((name for name, item in fixed.items() if names_switch(name) and item is False), None)
     if name is not None:
         return _fixed_to(subject, {**fixed, name: True})
-    forward = getattr(type(subject.again()), "forward", None)
-    taken = taken_by(getattr(forward, "__wrapped__", forward))[1:]
-    for place, parameter in enumerate(taken):
+    for place, parameter in enumerate(() if fixed else _taken_by(subject, "forward")):
         given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
-        if names_switch(parameter.name) and given is False and not fixed:
-            before = [p.default for p in taken[len(subject.inputs) : place]]
-            inputs = (*subject.inputs[:place], *before, True, *subject.inputs[place + 1 :])
-            return replace(subject, inputs=inputs, memo={})
+        if names_switch(parameter.name) and given is False:
+            return _given_at(subject, place, True)
     return None
+
+
+def _taken_by(subject: Subject, method: str) -> list[inspect.Parameter]:
+    """The arguments of a method, but the first, as the user wrote it."""
+    called = getattr(subject.interface, method) if subject.interface else method
+    function = getattr(type(subject.again()), method if method == "forward" else called, None)
+    return taken_by(getattr(function, "__wrapped__", function))[1:]
+
+
+def _given_at(subject: Subject, place: int, value: Any) -> Subject:
+    """With another value of an argument of forward, and defaults for those before it that are not given."""
+    before = [p.default for p in _taken_by(subject, "forward")[len(subject.inputs) : place]]
+    inputs = (*subject.inputs[:place], *before, value, *subject.inputs[place + 1 :])
+    return replace(subject, inputs=inputs, memo={})
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:
@@ -253,11 +295,13 @@ def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
             length = x.shape[axis]
             alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
             for group in dict.fromkeys(((i,), alike)):
-                if length < 2 or (group, axis) in tried or (x.dtype.kind == "f" and is_label(x)):
+                is_alone = length < 2 and len(group) < max(len(arrays), 2)  # it may be there to be repeated
+                if is_alone or (group, axis) in tried or (x.dtype.kind == "f" and is_label(x)):
                     continue
                 tried.add((group, axis))
+                size = max(length + 1, 3)
                 inputs = tuple(
-                    _lengthened(item, axis, length, length + 1) if j in group else item
+                    _lengthened(item, axis, length, size) if j in group else item
                     for j, item in enumerate(subject.fresh_inputs())
                 )
                 yield _on(subject, inputs, group)
@@ -316,7 +360,9 @@ def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         return
     group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
     if goes_on:
-        yield replace(_on(subject, stacked, group), meant=_flattens_a_table(subject), of_inputs=False)
+        may_know_its_shape = not held_arrays(layer)
+        on_more = _on(subject, stacked, group)
+        yield replace(on_more, meant=_flattens_a_table(subject), of_inputs=may_know_its_shape)
 
 
 def _flattens_a_table(subject: Subject) -> bool:

@@ -24,9 +24,9 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import (
     confirmed,
     fits_by_chance,
-    is_of_one_sample,
     on_other_sides,
     with_more_columns,
+    within_limits,
 )
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
@@ -131,6 +131,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         return _examined(telling, target, init, given)
     if judgement.refuted and (training := _right_in_training(subject)) is not None:
         return _examined(training, target, init, given)
+    if judgement.refuted and (inside := within_limits(subject, judgement)) is not None:
+        return _examined(inside, target, init, given)
     unjudged = misread(subject) if judgement.refuted else None
     if unjudged is not None:
         return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
@@ -184,12 +186,8 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
-    remark = ""
-    if judgement.refuted and not judgement.elsewhere:
-        one = "forward takes all rows for one sample, and on one line of numbers it is right"
-        chance = "the lengths of the inputs are alike by chance: with one row more there is an error"
-        remark = one if is_of_one_sample(subject) else chance if fits_by_chance(subject) else ""
-    if remark:
+    if judgement.refuted and not judgement.elsewhere and fits_by_chance(subject):
+        remark = "the lengths of the inputs are alike by chance: with one row more there is an error"
         names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
     return judgement

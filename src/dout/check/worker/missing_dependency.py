@@ -11,20 +11,23 @@ from typing import Any
 from dout.adapt.argument_names import names_label
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import optional, required
+from dout.adapt.search.own_faults import not_imported
 from dout.trace.program.stub_modules import needed_by
 
 
 def lacks(error: BaseException | None) -> str:
     """What the code that raised an error needs and has not; nothing where the error says no such thing.
 
-    That is a module whose import failed just before, a function that a shared library has not, or what stands for a
-    missing library in the condition of the `raise`: `if not isinstance(x, cupy.ndarray): raise ValueError`.
+    That is a module whose import failed just before or when the file was loaded, a function that a shared library has
+    not, or what stands for a missing library in the condition of the `raise`: `if not isinstance(x, cupy.ndarray)`.
     """
     if error is None:
         return ""
     before = error.__cause__ or error.__context__
     if isinstance(before, ImportError) and before.name:
         return before.name
+    if module := not_imported(error):
+        return module
     symbol = re.search(r"undefined symbol: (\w+)", str(error)) if isinstance(error, AttributeError) else None
     if symbol is not None:
         return f"{symbol[1]} of a shared library"

@@ -24,8 +24,9 @@ from dout.adapt.interface.method_pairs import required
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import is_own_fault, lacks_attribute
+from dout.adapt.search.own_faults import calls_wrongly, is_own_fault, lacks_attribute, not_imported
 from dout.adapt.search.refusals import takes_target
+from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
@@ -272,7 +273,7 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     def told(item: Finding) -> Finding:
         reason = item.reason
         if item.code != RAISES.code or not isinstance(reason, Raised):
-            return _perhaps_of_the_example(item, chosen)
+            return _perhaps_of_the_example(item, chosen, what.forward)
         is_own = reason.name in own or reason.always or reason.after_forward or lacks_attribute(reason.text, what)
         return item if is_own or not chosen.chosen else item.doubted(", on inputs that were chosen")
 
@@ -281,7 +282,11 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
 
 def _fair(report: Report, used: UsedExample) -> Report:
     """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others."""
-    wrong = {id(f): str(f.argument) for f in report.findings if f.severity == "error" and isinstance(f.reason, Refuted)}
+    wrong = {
+        id(f): str(f.argument)
+        for f in report.findings
+        if f.severity == "error" and isinstance(f.reason, Refuted) and not f.reason.elsewhere
+    }
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
@@ -291,7 +296,7 @@ def _fair(report: Report, used: UsedExample) -> Report:
     return report.with_each(lambda item: item.doubted(doubt) if id(item) in wrong else item)
 
 
-def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
+def _perhaps_of_the_example(item: Finding, chosen: Example, forward: Any) -> Finding:
     """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
     name = str(item.argument)
     if not isinstance(item.reason, Refuted) or item.index is not None:
@@ -300,6 +305,8 @@ def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
         return item
     if chosen.mended or len(item.got) > len(item.expected) + 1:
         doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
+    elif item.got == item.expected[1:] and "tuple" in kinds_for(forward, name):
+        doubt = f"forward unpacks {name}, which may be several inputs, and the gradient that of one"
     elif item.reason.zero:
         doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
     else:
@@ -308,11 +315,9 @@ def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
 
 
 def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetError) -> Report:
-    cause = error.__cause__
     broken = _constructor_error(target, given)
-    if broken is not None:
-        cause = broken
-    own = (
+    cause = broken or error.__cause__
+    own = not not_imported(cause) and (
         broken is not None
         or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
         or (
@@ -321,6 +326,7 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
             and lacks_attribute(str(cause), Target(target))
         )
         or (isinstance(target, type) and not required(target) and is_own_fault(cause))
+        or calls_wrongly(cause)
     )
     needed = lacks(cause)
     if needed and not own:

@@ -150,11 +150,16 @@ def _named(name: str, parameter: Any, before: Mapping[str, Any], after: Mapping[
 
 
 def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[Pair, str]]:
-    """Pairs by a synonym of the parameter's name, also in a dict: `weights_gradient`, `grads["dW1"]`."""
-    flat = {key: item for key, item in after.items() if is_named_as_gradient(key) and key not in taken}
+    """Pairs by a synonym of the parameter's name, also in a dict, or as the only item of a list: `grads["dW1"]`."""
+    flat = {
+        key: item[0] if isinstance(item, list) and len(item) == 1 else item
+        for key, item in after.items()
+        if is_named_as_gradient(key) and key not in taken
+    }
     for key, held in after.items():
         if isinstance(held, dict) and (
-            "grad" in key.lower() or (key == "g" and all(map(is_named_as_gradient, map(str, held))))
+            any(word in key.lower() for word in ("grad", "update"))
+            or (key == "g" and all(map(is_named_as_gradient, map(str, held))))
         ):
             flat.update({str(inner): item for inner, item in _of_parameters(held, left, after).items()})
     for name, parameter in left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dout.adapt.source import has_no_return
+from dout.adapt.source import has_no_return, parts_in
 from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
@@ -28,7 +28,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if examination is None or not missing:
         return
     layer = subject.again()
-    has_none, is_network = has_no_return(type(layer).backward), _holds_layers(layer)
+    has_none, is_network = has_no_return(type(layer).backward), _holds_layers(layer) or parts_in(type(layer))
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"

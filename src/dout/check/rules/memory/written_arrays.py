@@ -16,7 +16,9 @@ from dout.check.repair.line_repairs import copied_first
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
-from dout.run import attributes_of, copied, flat
+from dout.run import arrays, attributes_of, copied, flat
+
+_FACTOR = 1.25  # of parameters that are 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +48,14 @@ class Write:
 
 @once
 def writes(lab: Lab) -> tuple[Write, ...]:
-    """The first write into each array, on the layer's inputs or on those with the other sign."""
-    for inputs in (lab.inputs(), changed(lab.subject.inputs, lambda x: -x)):
+    """The first write into each array: on the layer's inputs, on those with the other sign, or with other parameters.
+
+    `dout *= self.gamma` changes nothing where gamma is 1, as at the start.
+    """
+    given, mirrored = lab.inputs(), changed(lab.subject.inputs, lambda x: -x)
+    for inputs, factor in ((given, 1.0), (mirrored, 1.0), (given, _FACTOR)):
         try:
-            found = tuple(_writes(lab, inputs))
+            found = tuple(_writes(lab, inputs, factor))
         except CrashError:
             continue
         if found:
@@ -60,8 +66,11 @@ def writes(lab: Lab) -> tuple[Write, ...]:
     return ()
 
 
-def _writes(lab: Lab, given: tuple[Any, ...]) -> Iterator[Write]:
+def _writes(lab: Lab, given: tuple[Any, ...], factor: float) -> Iterator[Write]:
     layer, inputs = lab.fresh(), tuple(map(copied, given))
+    for array in arrays(layer).values():
+        if factor != 1 and array.dtype.kind == "f" and np.all(array == 1) and array.flags.writeable:
+            array *= factor
     mine = _arrays_in(inputs)
     outputs = lab.forward(layer, inputs)
     for (i, after), (_, before) in zip(mine, _arrays_in(map(copied, given)), strict=True):

@@ -24,6 +24,7 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given."""
     always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
+    of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     where = raised_at(error)
     if where is None and not subject.inputs:  # its parts have the inputs, and the gradients

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dout.adapt.interface.interface import Interface
+from dout.adapt.search.own_faults import not_imported, unset_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source import parts_in
@@ -15,7 +16,7 @@ from dout.check.lab.probe import MOST_SECONDS, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
-from dout.run import PlainRun, attributes_of
+from dout.run import PlainRun, attributes_of, flat
 from dout.trace.session.pairing import pairs
 
 RULE = Rule("D002", "note", "could not be judged")
@@ -40,7 +41,16 @@ def by_differences(subject: Subject, error: Exception) -> Finding:
 
 
 def called_first(subject: Subject, error: Exception) -> Finding | None:
-    """Return the note on an attribute that only `__call__` sets: the layer computes in a graph of its own."""
+    """Return the note on an attribute that only other code than forward and backward sets: the layer is not ready.
+
+    What only `__call__` sets is of a graph of its own. So it is with a name of a module that cannot be imported.
+    """
+    if module := not_imported(error):
+        return RULE.finding(f"{subject.name} needs {module} ({error})", raised_at(error), layer=subject.name)
+    unset = unset_attribute(error)
+    if unset is not None and unset.elsewhere:
+        message = f"{subject.name} needs {unset.text}, which is None until other code sets it: connect the layer first"
+        return RULE.finding(message, raised_at(error), layer=subject.name)
     lacks = error.name if isinstance(error, AttributeError) else None
     if lacks is None or lacks not in kept_when_called(type(subject.again())):
         return None
@@ -86,7 +96,10 @@ def _takes_the_target(subject: Subject) -> bool:
 
 def _is_constant(subject: Subject) -> bool:
     """Whether the sum of the outputs is the same for other inputs, as that of softmax is: it is no loss then."""
-    inputs = tuple(x * 0.75 if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in subject.fresh_inputs())
+    inputs = tuple(
+        x * (0.75 + 0.125 * i) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+        for i, x in enumerate(subject.fresh_inputs())
+    )
     try:
         here, there = (float(sum(map(np.sum, run.outputs))) for run in (subject.run(), subject.run(inputs)))
     except Exception:  # the layer's own
@@ -105,6 +118,11 @@ def _is_jacobian(subject: Subject, interface: Interface) -> bool:
     return False
 
 
+def _has_numbers(gradient: object) -> bool:
+    """Whether something may be a gradient; of a table without rows only the shape is wrong: a slice of `0:-0`."""
+    return any(np.size(part) > 0 or np.ndim(part) > 1 for part in flat(gradient))
+
+
 def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
     """Return the note on a backward whose result is no gradient of forward's: None if it may be one.
 
@@ -114,7 +132,7 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
     node = next((type(g).__name__ for g in first.gradients if stands_for_array(g)), None)
     if node is not None:
         message = f"{subject.name}.backward returns a {node}, no array: it computes in a graph of its own"
-    elif first.gradients and all(np.size(g) == 0 for g in first.gradients) and any(map(np.size, first.inputs)):
+    elif first.gradients and any(map(np.size, flat(first.inputs))) and not any(map(_has_numbers, first.gradients)):
         message = f"{subject.name}'s backward returns no numbers: it is no gradient"
     elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
         message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
