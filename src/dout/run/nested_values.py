@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dout.errors import TargetError
+
+T = TypeVar("T")
 
 
 def flat(item: Any) -> Iterator[Any]:
@@ -43,7 +45,7 @@ def copied(item: Any) -> Any:
     return copy.deepcopy(item) if isinstance(item, list | tuple | dict) else item
 
 
-def deep_copy(item: Any) -> Any:
+def deep_copy(item: T) -> T:
     """A layer, or anything that it is given, with all parts anew. Raises TargetError where there can be no copy."""
     try:
         return copy.deepcopy(item)

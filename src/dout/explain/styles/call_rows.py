@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 from dout.explain.styles.filled_tree import filled_tree
 from dout.explain.styles.seen_kinds import kind
+from dout.run import deep_copy
 
 
 class CannotBindError(Exception):
@@ -42,7 +42,7 @@ class CallRow:
 
     def filled(self, given: Mapping[str, ast.expr]) -> ast.expr:
         """The call with these arguments."""
-        made = deepcopy(self.template)
+        made = deep_copy(self.template)
         assert isinstance(made, ast.Call)
         made.keywords = [
             k for k in made.keywords if not (isinstance(k.value, ast.Name) and self._is_absent(k.value.id, given))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import TypeVar
+
+from dout.run import deep_copy
 
 _N = TypeVar("_N", bound=ast.AST)
 
 
 def filled_tree(node: _N, given: Mapping[str, ast.expr]) -> _N:
     """A copy of a tree with a copy of an expression in the place of each name that is `given` one."""
-    made: _N = _Filling(given).visit(deepcopy(node))
+    made: _N = _Filling(given).visit(deep_copy(node))
     return made
 
 
@@ -22,4 +23,4 @@ class _Filling(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """An argument in the place of its parameter."""
-        return deepcopy(self.given.get(node.id, node))
+        return deep_copy(self.given.get(node.id, node))

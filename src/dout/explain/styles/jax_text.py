@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +13,7 @@ from dout.explain.styles.function_parts import FunctionParts, Saved
 from dout.explain.styles.jax_translator import JaxTranslator
 from dout.explain.styles.layer_parts import NoStyleError, said
 from dout.explain.styles.translator import StatementLines
+from dout.run import deep_copy
 
 
 def jax_text(parts: FunctionParts) -> str:
@@ -107,7 +107,7 @@ class _Writing:
 
     def _read_again(self, one: Saved) -> ast.expr:
         """The expression of a kept number, in backward's names."""
-        value = deepcopy(self._source_of(one))
+        value = deep_copy(self._source_of(one))
         for node in ast.walk(value):
             if isinstance(node, ast.Name):
                 path = next((path for path, name in self._residuals if name == node.id), node.id)

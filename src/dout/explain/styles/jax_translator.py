@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from dout.explain.styles.seen_kinds import kind, shares_memory
 from dout.explain.styles.translator import Special, Translator, parsed
+from dout.run import deep_copy
 
 _SAME = """
 exp log sqrt sin cos tan tanh sinh cosh arctan arcsin arccos arcsinh arccosh arctanh log1p expm1 log2 log10 exp2
@@ -61,13 +61,13 @@ class JaxTranslator(Translator):
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         """A choice between two values."""
-        self.truth(deepcopy(node.test))
+        self.truth(deep_copy(node.test))
         return self.generic_visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         """`and` and `or` ask for the truth of what they join."""
         for value in node.values:
-            self.truth(deepcopy(value))
+            self.truth(deep_copy(value))
         return self.generic_visit(node)
 
     def builtin(self, node: ast.Call) -> ast.expr | None:
@@ -103,10 +103,10 @@ class JaxTranslator(Translator):
         if not unique and any(kind(part).is_tensor and kind(part).dtype == "i" for part in parts):
             raise self.refused("an index that may name a place twice", node)
         if any(_is_mask(part) for part in parts):
-            owner = deepcopy(node.target.value)
+            owner = deep_copy(node.target.value)
             changed = ast.BinOp(owner, node.op, node.value)
             return self._chosen(node, node.target, node.value, changed, shares)
-        read = deepcopy(node.target)
+        read = deep_copy(node.target)
         read.ctx = ast.Load()
         return self._written(node, node.target, "set", ast.BinOp(read, node.op, node.value), shares)
 
@@ -137,7 +137,7 @@ class JaxTranslator(Translator):
             raise self.refused("writing into an array that has another name", node)
         if not isinstance(target.value, ast.Name):
             raise self.refused("writing into a part of a part", node)
-        owner = deepcopy(target.value)
+        owner = deep_copy(target.value)
         owner.ctx = ast.Load()
         at = ast.Subscript(ast.Attribute(owner, "at", ast.Load()), target.slice, ast.Load())
         call = ast.Call(ast.Attribute(at, how, ast.Load()), [value], [])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
@@ -138,7 +137,7 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     for place, node in enumerate(ast.walk(tree)):
         node.place = place  # type: ignore[attr-defined]
     found = SeenClass(tree, space, None)
-    watched = _Watching().visit(deepcopy(tree))
+    watched = _Watching().visit(deep_copy(tree))
     hooks = {_KIND: found.note, _RAN: found.ran.add, _WRITES: found.writes}
     inside = {**space, **hooks}
     exec(compile(ast.fix_missing_locations(ast.Module([watched], [])), "<styled>", "exec"), inside)
@@ -203,7 +202,7 @@ class _Watching(ast.NodeTransformer):
             hooks = [_call(_RAN, place)]
             base, own = written_base(statement)
             if base is not None:
-                read: ast.expr = deepcopy(base)
+                read: ast.expr = deep_copy(base)
                 read.ctx = ast.Load()  # type: ignore[attr-defined]
                 hooks.append(_call(_WRITES, place, read, ast.Call(ast.Name("locals", ast.Load()), [], []), own))
             for name in ("body", "orelse", "finalbody"):

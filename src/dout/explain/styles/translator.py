@@ -6,7 +6,6 @@ import ast
 import builtins
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +15,7 @@ from dout.explain.spelling.written_text import indented, wrapped
 from dout.explain.styles.call_rows import CallRow, CannotBindError
 from dout.explain.styles.layer_parts import LayerParts, NoStyleError, said
 from dout.explain.styles.seen_kinds import SeenKind, has_run, kind, with_kind
+from dout.run import deep_copy
 
 _MATH = {
     "exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "log1p", "expm1", "log2", "log10", "floor",
@@ -52,7 +52,7 @@ class Translator(ast.NodeTransformer):
     def translated(self, statement: ast.stmt) -> list[ast.stmt]:
         """A simple statement."""
         self.statement = statement
-        made = self.visit(deepcopy(statement))
+        made = self.visit(deep_copy(statement))
         return [made] if isinstance(made, ast.stmt) else list(made or [])
 
     def visit_Assign(self, node: ast.Assign) -> Any:
@@ -277,11 +277,11 @@ class StatementLines:
             if statement.value is None or self.returns > 1:
                 raise t.refused("a return in several places", statement)
             assert statement.value is not None
-            return self.at_return(t.visit(deepcopy(statement.value)))
+            return self.at_return(t.visit(deep_copy(statement.value)))
         if isinstance(statement, ast.If):
             return self._branches(statement)
         if isinstance(statement, ast.For) and not statement.orelse:
-            head = f"for {ast.unparse(statement.target)} in {ast.unparse(t.visit(deepcopy(statement.iter)))}:"
+            head = f"for {ast.unparse(statement.target)} in {ast.unparse(t.visit(deep_copy(statement.iter)))}:"
             return [head, *self._inside(statement.body, statement.lineno)]
         if isinstance(statement, ast.With) and all("errstate" in ast.unparse(i.context_expr) for i in statement.items):
             return self.of(statement.body, statement.lineno)
@@ -293,7 +293,7 @@ class StatementLines:
         return [line for text in texts for line in (wrapped(text, "") if len(text) > 100 else [text])]
 
     def _branches(self, statement: ast.If) -> list[str]:
-        test = ast.unparse(self.translator.truth(deepcopy(statement.test)))
+        test = ast.unparse(self.translator.truth(deep_copy(statement.test)))
         made = [f"if {test}:", *self._branch(statement.body, statement.lineno)]
         if statement.orelse:
             made += ["else:", *self._branch(statement.orelse, statement.body[-1].end_lineno or statement.lineno)]

@@ -6,16 +6,16 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Mapping
-from copy import deepcopy
 from types import FunctionType
 from typing import Any
 
 from dout.explain.styles.filled_tree import filled_tree
+from dout.run import deep_copy
 
 
 def written_out(tree: ast.ClassDef, cls: type, space: Mapping[str, Any]) -> ast.ClassDef:
     """A class in which forward calls no function of the user's that is one return: its expression stands there."""
-    made = deepcopy(tree)
+    made = deep_copy(tree)
     for method in made.body:
         if isinstance(method, ast.FunctionDef) and method.name in ("forward", "backward"):
             for _ in range(3):  # functions that call functions
