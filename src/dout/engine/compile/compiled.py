@@ -144,7 +144,8 @@ class Compiled(Settled):
     def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
         """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
         if not self._read and not under_way:
-            looped = None if self.derives else looped_function(self.function, self._parts(), strict=self.strict)
+            with turn():  # CPython 3.11 mixes up the syntax trees that two threads read at the same time
+                looped = None if self.derives else looped_function(self.function, self._parts(), strict=self.strict)
             self.loops = looped if looped and looped.may_take(args, kwargs) else None
             self._read = True
         return self.loops
