@@ -32,7 +32,7 @@ from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, FunctionCall, Sy
 from dout.explain.terms.walk import calls_in, length
 from dout.graph import Node, Where, topological
 from dout.ops import primitives
-from dout.trace.model.recorded import LOSSES, STEERED
+from dout.trace.model.recorded import LOSSES
 
 _RESHAPES = primitives("reshape ravel flatten")
 MOST_STEPS = 300  # nobody reads more
@@ -122,7 +122,7 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
     for event in forward.trace.events:
         if event.kind in LOSSES:
             yield Phrase("lost", {"event": str(event)})
-    steered = [event.where for event in forward.trace.events if event.kind in STEERED and event.where]
+    steered = [event.where for event in forward.trace.events if event.kind == "branch" and event.where]
     for place in dict.fromkeys(_place(where) for where in steered if forward.has_line(where)):
         yield Phrase("other way", {"place": place})
 

@@ -19,7 +19,6 @@ from dout.files import shown_place
 from dout.run import copied, flat, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
-from dout.trace.model.recorded import STEERED
 
 
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:
@@ -72,8 +71,8 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
             argument = "first" if side == FIRST else "second"
             yield Phrase("one_side_choice", {"condition": text, "where": where, "argument": argument})
     followed = {node.where for run in runs for node in run.trace.draws}  # draws that are values of the recording
-    for kinds, key in ((STEERED, "one_side_steered"), ({"draw"}, "one_side_drawn")):
-        events = (event for run in runs for event in run.trace.events if event.kind in kinds)
+    for kind, key in (("branch", "one_side_steered"), ("draw", "one_side_drawn")):
+        events = (event for run in runs for event in run.trace.events if event.kind == kind)
         found = [event.where for event in events if event.where and event.where not in followed]
         for where in dict.fromkeys(shown_place(one.file, one.line) for one in found):
             if where not in told:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 Source = Literal["user", "dout"]
 LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after which the graph may lack an edge
-STEERED = frozenset({"branch", "index"})  # events at which a value decided how the program goes on
 
 
 @dataclass(frozen=True, slots=True)
