@@ -17,6 +17,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
+from dout.adapt.interface.adapted_layer import NoLossError
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root
 from dout.adapt.source.attribute_reads import attributes_set
@@ -119,7 +120,9 @@ def more_telling(error: Exception | None, before: Exception | None) -> Exception
 
 
 def _came_further(one: Exception, other: Exception) -> bool:
-    """Whether an error was raised on a later line than another, of the function that both ran."""
+    """Whether an error was raised on a later line than another, of the function that both ran, or after it."""
+    if isinstance(one, NoLossError):
+        return True
     mine, theirs = _way(one), _way(other)
     if not (mine and theirs) or mine[0][1] is not theirs[0][1]:
         return False
