@@ -309,7 +309,10 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
         _axes_indexed,
     ),
     (r"(?<!\d)([1-5])[ -]?d(?:im|\b)", _axes),
-    (r"array element with a sequence|truth value of an array|only (?:size-1|length-1|0-dim)", _a_number),
+    (
+        r"array element with a sequence|truth value of an array|where the mask is true|only (?:size-1|length-1|0-dim)",
+        _a_number,
+    ),
     (r"integer|valid indices|indices must be", _whole),
     (r"index \d+ is out of bounds for axis \d with size (\d+)", _below),
     (r"not aligned: (\d+) \(dim \d\) != (\d+)", _sizes),
