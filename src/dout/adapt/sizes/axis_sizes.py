@@ -57,19 +57,24 @@ OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and
         {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("2",)},  # before W, or alone
     ),
     3: (
-        {"": ("3", "2", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out")},
+        {"": ("3", "2", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out"),
+         "W2": ("out", "2"), "b2": ("2",)},
         {"": ("3", "2", "in"), "gamma": ("in",)},
     ),
     2: (
-        {"": ("3", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out")},
-        {"": ("in", "3"), "W": ("out", "in"), "b": ("out", "1"), "h": ("out", "3"), "Wh": ("out", "out")},  # W @ x + b
+        {"": ("3", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out"),
+         "W2": ("out", "2"), "b2": ("2",)},
+        {"": ("3", "in"), "W": ("out", "in"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out"),
+         "W2": ("2", "out"), "b2": ("2",)},  # x @ W.T + b
+        {"": ("in", "3"), "W": ("out", "in"), "b": ("out", "1"), "h": ("out", "3"), "Wh": ("out", "out"),
+         "W2": ("2", "out"), "b2": ("2", "1")},  # W @ x + b
         {"": ("3", "in"), "gamma": ("in",)},
         *(
             {"": ("3", "in"), "W": ("in", g), "b": (g,), "h": ("3", "out"), "Wh": ("out", g)}
             for g in ("4*out", "3*out")  # the gates of an LSTM, of a GRU
         ),
     ),
-}
+}  # fmt: skip
 SETTINGS: Mapping[str, Mapping[str, Any]] = {  # dicts of settings that courses have made common
     "conv_param": {"stride": 1, "pad": 1},
     "pool_param": {"pool_height": 2, "pool_width": 2, "stride": 2},
@@ -131,6 +136,11 @@ class AxisSizes:
             return self.batch if place == 0 and number > 1 else self.known.setdefault(f"axis {place}", self._another())
         if axis in self.known:
             return self.known[axis]
+        if axis.endswith("_rows") and number == 2 and place == 0:  # of a product: no length of what is held
+            return self.known.setdefault(axis, self.batch)
+        if axis.endswith("_inner") and self.held:
+            ahead = self._size("in", place, number)
+            return self.known.setdefault(axis, ahead if ahead in self.held else self.held[0])
         if axis in _ENDS:
             given = [n for n in self.init.values() if type(n) is int]
             return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
