@@ -9,12 +9,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
-from math import sqrt
+from math import inf, sqrt
 
 from dout.draw.paint.display_list import Box, Command, Path, Rect, Shape, Text, line
 from dout.draw.words.safe_text import circled
 
-WIDEST = 2_400  # pixels: what is narrower stays one row
+WIDEST = 2_400  # pixels: what is narrower, or higher, stays one row
 MOST = 3.0  # times as wide as high
 _TRIES = 20  # numbers of rows
 _GAP = 26.0  # between rows
@@ -38,20 +38,28 @@ class _PageRow:
 def in_rows(shapes: Sequence[Shape], width: float, height: float) -> tuple[list[Shape], list[tuple[Box, float, float]]]:
     """The shapes of a picture in rows; and of each row its part of the whole, with how far that was moved.
 
-    One row, if that is narrow enough, or cannot be cut.
+    One row, if that is narrow enough, or as high as a page already, or cannot be cut.
     """
-    if width <= WIDEST or width <= MOST * height:
+    if width <= WIDEST or height > WIDEST or width <= MOST * height:
         return list(shapes), [((0.0, 0.0, width, height), 0.0, 0.0)]
-    free = _free(shapes, width)
+    free, boxes = _free(shapes, width), [shape.box for shape in shapes]
     fewest = max(2, round(0.7 * sqrt(width / height / MOST)))
     for count in range(fewest, fewest + _TRIES):
-        rows = [_PageRow(*ends) for ends in pairwise(_cuts(free, width, width / count))]
-        _divide(shapes, rows)
-        moved, places = _stacked(rows)
-        wide, high = (max(shape.box[side] for shape in moved) for side in (2, 3))
-        if wide <= MOST * high:
+        cuts = _cuts(free, width, width / count)
+        if max(b - a for a, b in pairwise(cuts)) <= MOST * _height(cuts, boxes):
             break
-    return moved, places
+    rows = [_PageRow(*ends) for ends in pairwise(cuts)]
+    _divide(shapes, rows)
+    return _stacked(rows)
+
+
+def _height(cuts: Sequence[float], boxes: Sequence[Box]) -> float:
+    """The height of rows with these ends, about."""
+    tops, lows = [inf] * len(cuts), [-inf] * len(cuts)
+    for left, top, _, low in boxes:
+        row = bisect_right(cuts, left)
+        tops[row - 1], lows[row - 1] = min(tops[row - 1], top), max(lows[row - 1], low)
+    return sum(low - top + _GAP for top, low in zip(tops, lows, strict=True) if low > top)
 
 
 def _free(shapes: Sequence[Shape], width: float) -> list[tuple[float, float]]:

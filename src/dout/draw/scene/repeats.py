@@ -50,14 +50,15 @@ class _Row:
         self._home: dict[Node, Source] = {
             node: (i, place) for i, unit in enumerate(units) for place, node in enumerate(nesting.inside(unit))
         }
-        self._keys: list[Hashable] = []
+        kinds: dict[Hashable, int] = {}
+        self._keys: list[int] = []  # equal ones for units of the same form
         self._sources: list[tuple[Source, ...]] = []
         self._given: dict[Unit, list[Node]] = {}
-        self._places: dict[Hashable, list[int]] = {}
+        self._places: dict[int, list[int]] = {}
         for i, unit in enumerate(units):
             key, taken = self._form(unit)
             self._given[unit] = taken
-            self._keys.append(i if unit in opened else key)
+            self._keys.append(kinds.setdefault(i if unit in opened else key, len(kinds)))
             self._sources.append(tuple(self._home.get(node, (-1, node)) for node in taken))
             self._places.setdefault(self._keys[i], []).append(i)
         self._reach = [self._last_use(i) for i in range(len(units))]
@@ -79,9 +80,11 @@ class _Row:
                 start += 1
 
     def _periods(self, start: int) -> Iterable[int]:
-        same = self._places[self._keys[start]]
+        same_key = self._keys[start]
+        same = self._places[same_key]
         after = bisect_right(same, start)
-        return (at - start for at in same[after : after + _TRIED] if at - start <= _LONGEST)
+        near = (at - start for at in same[after : after + _TRIED] if at - start <= _LONGEST)
+        return (period for period in near if self._keys[start + 2 * period : start + 2 * period + 1] == [same_key])
 
     def _turns(self, start: int, period: int) -> int:
         """How often the units from `start` on repeat: each turn wired as the one before, and its values used alike."""
@@ -208,6 +211,8 @@ class _Row:
 
 def _static(node: Node) -> str:
     """The static parameters, but those that the values of a run decide, and the places that a loop counts up."""
+    if not node.static:
+        return ""
     known = {name: value for name, value in node.static.items() if name not in ("selected", "key")}
     key = re.sub(r"\d+", "#", repr(node.static.get("key")))
     return f"{known!r} {key}"
