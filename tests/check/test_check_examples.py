@@ -127,17 +127,17 @@ class AnyNumber:
 @pytest.mark.parametrize(
     ("layer", "init", "inputs"),
     [
-        (Affine, {"W": (3, 4), "b": (4,)}, {"x": (2, 3)}),
-        (Transposed, {"W": (4, 3), "b": (4,)}, {"x": (2, 3)}),
+        (Affine, {"W": (5, 4), "b": (4,)}, {"x": (3, 5)}),
+        (Transposed, {"W": (4, 5), "b": (4,)}, {"x": (3, 5)}),
         (Sizes, {"input_size": (), "output_size": ()}, {"x": (2, 3)}),
         (CrossEntropy, {}, {"y": (3, 4), "t": (3, 4)}),
         (SoftmaxWithLoss, {}, {"x": (3, 4), "labels": (3,)}),
         (MaxPool, {"pool_h": (), "pool_w": ()}, {"x": (3, 5, 4, 6)}),
-        (Recurrent, {"Wx": (3, 4), "Wh": (4, 4), "b": (4,)}, {"x": (2, 3), "h_prev": (2, 4)}),
-        (Embedding, {"W": (3, 4)}, {"idx": (5,)}),
+        (Recurrent, {"Wx": (5, 4), "Wh": (4, 4), "b": (4,)}, {"x": (3, 5), "h_prev": (3, 4)}),
+        (Embedding, {"W": (5, 4)}, {"idx": (3, 5)}),
         (Steps, {}, {"xs": (3, 4, 5)}),
         (Multiply, {}, {"x": (3, 4), "y": (3, 4)}),
-        (AnyNumber, {}, {"xs[0]": (2, 2), "xs[1]": (2, 2)}),
+        (AnyNumber, {}, {"xs[0]": (3, 4), "xs[1]": (3, 4)}),
     ],
     ids=lambda item: getattr(item, "__name__", None),
 )
@@ -150,7 +150,7 @@ def test_shapes_fit_each_other(layer, init, inputs):
 
 def test_a_backward_that_raises_is_not_tried_away():
     found = example(WithoutTranspose, {}, {})
-    assert (found.init["W"].shape, found.inputs["x"].shape) == ((3, 4), (2, 3))
+    assert (found.init["W"].shape, found.inputs["x"].shape) == ((5, 4), (3, 5))
 
 
 def test_a_logarithm_gets_what_it_is_defined_for():

@@ -447,3 +447,38 @@ class SumOverChannels:
 def test_one_channel_is_no_example_of_several():
     (finding,) = errors(check(SumOverChannels, np.ones((2, 1, 4)), init={"channels": 1}))
     assert "with channels = 3" in finding.message
+
+
+class MeanOfRuns:
+    """Leaves out the last numbers where the length is no multiple of the size: in forward alone."""
+
+    def __init__(self, size=2):
+        self.size = size
+
+    def forward(self, x):
+        self.shape, number = x.shape, x.shape[1] // self.size
+        return x[:, : number * self.size].reshape(len(x), number, self.size).mean(axis=2)
+
+    def backward(self, dout):
+        return (np.repeat(dout, self.size, axis=1) / self.size).reshape(self.shape)
+
+
+def test_a_backward_that_raises_where_forward_runs_is_warned_of_with_the_setting():
+    report = check(MeanOfRuns, X)
+    (finding,) = [found for found in report.findings if found.code == "D001"]
+    assert finding.severity == "warning"
+    assert finding.message.startswith("MeanOfRuns.backward raises ValueError: cannot reshape array")
+    assert "on larger inputs, (3, 7), where forward runs" in finding.message
+
+
+class NotForLongRows(MeanOfRuns):
+    """Says itself what it is not made for."""
+
+    def backward(self, dout):
+        if self.shape[1] % self.size:
+            raise NotImplementedError("rows must be a multiple of the size")
+        return super().backward(dout)
+
+
+def test_a_backward_that_refuses_a_setting_is_not_warned_of():
+    assert "D001" not in [found.code for found in check(NotForLongRows, X).findings]

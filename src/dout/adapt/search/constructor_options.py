@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -65,6 +65,7 @@ class ClassSettings:
     owner: type | None
     globals: Mapping[str, Any]
     first: str = ""  # what forward calls its first argument
+    ends: Mapping[str, int] = field(default_factory=dict)  # the lengths "in" and "out", where arrays are given
 
     def of(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
         """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
@@ -133,7 +134,9 @@ class ClassSettings:
         """A parameter of which nothing is said, with two axes, then more; or a number, as a regulariser has."""
         kind, every = stands_for(name), [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
         first = next(axes[kind] for axes in every if kind in axes)
-        shapes = [AxisSizes({}, 0).of(axes.get(kind, first)) for axes in every]  # in their places, as those beside it
+        shapes = [
+            AxisSizes(self.ends, 0).of(axes.get(kind, first)) for axes in every
+        ]  # in their places, as those beside it
         every_number, arrays = numbers_named(name), [array_of(shape, name) for shape in shapes]
         return [*every_number, *arrays] if kind in ("h", stands_for(self.first)) else [*arrays, *every_number]
 

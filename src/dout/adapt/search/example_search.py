@@ -6,17 +6,18 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label
+from dout.adapt.argument_names import names_label, stands_for
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example_repair import alike, as_labels, mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
-from dout.adapt.search.proposals import proposals
-from dout.adapt.sizes.proposed_arrays import single
+from dout.adapt.search.proposals import constructor_arguments, proposals
+from dout.adapt.sizes.proposed_arrays import array_of, single
 from dout.adapt.target import Target, copies, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
@@ -24,6 +25,8 @@ from dout.clock import spent
 from dout.run import flat, quiet
 
 MOST_SECONDS = 1.2  # of trials
+_NO_NUMBERS = ("W", "Wh", "W2", "b", "b2")
+_ANY_NUMBER = ((3, 4), (3,), (3, 2, 4, 6))  # shapes of each of `*xs`
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,12 @@ class ExampleSearch:
         return Failure({**self.defaults, **choice.init}, choice.inputs, error, frozenset(free), optional)
 
     def _proposed(self, needed: list[str], open_: list[str]) -> Iterator[Example]:
-        """What the source itself proposes, where it says anything that names do not."""
+        """What the source itself proposes, where it says anything that names do not; arrays alike for `*xs`."""
+        if any("[" in name for name in open_):
+            for init, shape in product(constructor_arguments(self.target, self.init), _ANY_NUMBER):
+                inputs = {name: array_of(shape, name) for name in open_}
+                yield Example(init, {**self.named, **inputs}, frozenset({*needed, *open_}))
+            return
         for init, inputs, changed in proposals(self.target, self.init, self.named, lambda: self.last):
             yield Example(init, inputs, frozenset({*needed, *open_}), mended=changed)
 
@@ -175,8 +183,12 @@ class ExampleSearch:
 def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
     """Whether another choice fits only because what goes with the first input has other axes: a bias for each row.
 
-    A gradient of a wrong shape must not be tried away. Labels are no parameters: they may be what they are called.
+    A gradient of a wrong shape must not be tried away; nor a backward that raises, by a number in place of weights.
+    Labels are no parameters: they may be what they are called.
     """
+    if best[1] is not None and best[0] == Fit.FORWARD:
+        arrays = {name for name, item in best[1].init.items() if np.ndim(item) and stands_for(name) in _NO_NUMBERS}
+        return any(np.ndim(choice.init[name]) == 0 for name in arrays & choice.init.keys())
     if best[0] not in (Fit.SHAPES, Fit.INPUTS) or best[1] is None:
         return False
     mine, theirs = ({**e.init, **dict(list(e.inputs.items())[1:])} for e in (choice, best[1]))

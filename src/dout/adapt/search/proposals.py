@@ -30,7 +30,7 @@ from dout.adapt.sizes.axis_sizes import (
 )
 from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_hot, whole_numbers
 from dout.adapt.target import Target
-from dout.run import attributes_of, fresh, quiet
+from dout.run import attributes_of, fresh, module_of, names_of, quiet
 
 MOST = 120  # proposals of one kind
 
@@ -68,6 +68,7 @@ class _Proposer:
         self.arguments = wanted(self.forward)
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
+        self.first = next((p.name for p in self.arguments), "")
         own = target.is_class and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
         self.constructor = wanted(self.cls) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
@@ -81,10 +82,19 @@ class _Proposer:
         self.whole = False  # whether the first input is made of indices
         self.defaults = _sizes_by_default(target.constructor)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
-        self.globals = getattr(sys.modules.get(self.cls.__module__), "__dict__", {})
-        self.settings = ClassSettings(
-            self.cls, self.constructor, self.owner, self.globals, next((p.name for p in self.arguments), "")
-        )
+        home = module_of(self.cls) if inspect.isclass(self.cls) else self.cls.__module__
+        self.globals = names_of(sys.modules.get(home))
+        self.settings = ClassSettings(self.cls, self.constructor, self.owner, self.globals, self.first, self._ends())
+
+    def _ends(self) -> dict[str, int]:
+        """The lengths "in" and "out" of a product, by the arrays that are given."""
+        found: dict[str, int] = {}
+        for name, item in {**self.init, **self.inputs}.items():
+            kind = "" if name == self.first else stands_for(name)
+            axes = next((axes[kind] for axes in OF_AXES[2] if len(axes.get(kind, ())) == np.ndim(item)), ())
+            if kind or name == self.first:
+                found.update((axis, n) for axis, n in zip(axes, np.shape(item), strict=False) if axis in ("in", "out"))
+        return found
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
@@ -97,7 +107,7 @@ class _Proposer:
             first = self.arguments[0].name
             number = len(shapes.get(first, ())) or source.axes_for(self.forward, first, self.owner) or 0
             yield from self._with_axes({}, number if number in OF_AXES else 2)
-        if len(image := shapes.get(self.arguments[0].name, ())) == 4:
+        if len(image := shapes.get(self.first, ())) == 4:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
             for one in (shapes, {**shapes, **whole}) if whole else ():
                 yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))

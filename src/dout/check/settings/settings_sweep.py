@@ -46,10 +46,18 @@ class WrongElsewhere(NamedTuple):
         return not self.judgement.not_meant
 
 
+class RaisedElsewhere(NamedTuple):
+    """What backward raised at a setting at which forward runs, and the words for that setting."""
+
+    error: Exception
+    words: str
+
+
 class Sweep(NamedTuple):
     """What came of the settings that were tried, and what the report says of those that there was no time for."""
 
     wrong: WrongElsewhere | None
+    raised: RaisedElsewhere | None = None
     untried: tuple[str, ...] = ()
 
 
@@ -61,6 +69,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     latest = spent() + MOST_SECONDS
     penalised: WrongElsewhere | None = None
     doubtful: WrongElsewhere | None = None
+    raised: RaisedElsewhere | None = None
     usual = on_usual_numbers(subject, judgement)
     subject = subject if usual is None else usual.subject
     larger = _on_larger(subject)
@@ -69,11 +78,12 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
         if spent() > latest or number == MOST_SETTINGS:
             untried = f"{other.words}, and at other settings that are not tried: there are too many"
-            return Sweep(penalised or doubtful, (untried,))
+            return Sweep(penalised or doubtful, raised, (untried,))
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
         except Exception:  # the layer's own: it does not take this
+            raised = raised or _raised_in_backward(other)
             continue
         if found is None:
             continue
@@ -82,9 +92,32 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             penalised = penalised or WrongElsewhere(found, other.subject)
             continue
         if _is_meant(other, found):
-            return Sweep(WrongElsewhere(found, other.subject))
+            return Sweep(WrongElsewhere(found, other.subject), raised)
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
-    return Sweep(penalised or doubtful)
+    return Sweep(penalised or doubtful, raised)
+
+
+def _raised_in_backward(other: OtherSubject) -> RaisedElsewhere | None:
+    """What backward raises where forward runs; None where the layer is not meant for that, or says so itself."""
+    subject = other.subject
+    if not other.meant or other.of_a_flag or other.of_nothing:
+        return None
+    try:
+        layer = subject.again()
+        with quiet():
+            outputs = subject.runner.forward(layer, subject.fresh_inputs())
+        if not all(np.all(np.isfinite(output)) for output in outputs):
+            return None
+    except Exception:  # the layer's own: it does not take this
+        return None
+    try:
+        with quiet():
+            subject.runner.backward(layer, upstream(outputs), seed=0)
+    except (NotImplementedError, AssertionError):
+        return None
+    except Exception as error:
+        return RaisedElsewhere(error, other.words)
+    return None
 
 
 def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:

@@ -32,7 +32,7 @@ from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
-from dout.check.rules.unjudged.d001_raises import raising
+from dout.check.rules.unjudged.d001_raises import raising, raising_elsewhere
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, misread, without_gradient
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
@@ -139,13 +139,14 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
     judgement = _perhaps_meant(by_convention(there, judgement), subject, there)
     untried: tuple[str, ...] = ()
     if judgement.verdicts and not judgement.refuted and not subject.foreign:
-        elsewhere, untried = settings_swept(subject, judgement, target, init)
+        elsewhere, raised, untried = settings_swept(subject, judgement, target, init)
         if elsewhere is not None and elsewhere.meant:
             judgement, there = elsewhere
         elif elsewhere is not None:
             findings += [
                 f for f in findings_of(elsewhere.subject, elsewhere.judgement) if isinstance(f.reason, Refuted)
             ]
+        findings += [raising_elsewhere(subject, *raised)] if raised is not None else []
     findings += [*findings_of(there, judgement), *findings_by_running(subject)]
     place = subject.place
     return Report(

@@ -266,18 +266,23 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     So is a gradient of another shape, where the example was only found by what the layer raised on others.
     """
     what, own = Target(target), {cls.__name__ for cls in _OWN}
-    raised = [f.reason for f in report.findings if f.code == RAISES.code and isinstance(f.reason, Raised)]
+    raised = [f.reason for f in report.findings if _has_raised(f) and isinstance(f.reason, Raised)]
     if any(lacks_target(target, chosen.interface, reason.text) for reason in raised):
         return _only(what.name, target, NOT_JUDGED, takes_target(what))
 
     def told(item: Finding) -> Finding:
         reason = item.reason
-        if item.code != RAISES.code or not isinstance(reason, Raised):
+        if not (_has_raised(item) and isinstance(reason, Raised)):
             return _perhaps_of_the_example(item, chosen, what.forward)
         is_own = reason.name in own or reason.always or reason.after_forward or lacks_attribute(reason.text, what)
         return item if is_own or not chosen.chosen else item.doubted(", on inputs that were chosen")
 
     return report.with_each(told)
+
+
+def _has_raised(item: Finding) -> bool:
+    """Whether a finding says that the layer raises on the inputs it was given, and not at another setting alone."""
+    return item.code == RAISES.code and item.severity == "error"
 
 
 def _fair(report: Report, used: UsedExample) -> Report:

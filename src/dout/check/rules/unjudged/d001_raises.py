@@ -33,6 +33,12 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     return RULE.finding(message, where, layer=subject.name, cause=reason.name, reason=reason)
 
 
+def raising_elsewhere(subject: Subject, error: Exception, words: str) -> Finding:
+    """Return the warning on an exception of backward at a setting, which the words say, where forward runs."""
+    message = f"{subject.name}.backward raises {type(error).__name__}: {error}; {words}, where forward runs"
+    return RULE.finding(message, raised_at(error), layer=subject.name, severity="warning", reason=Raised.of(error))
+
+
 def _calls_an_array(subject: Subject, error: Exception) -> bool:
     """Whether backward itself calls an array, `dout(1 - y)`: what it is given are arrays, whatever they are."""
     if not isinstance(error, TypeError) or "'numpy.ndarray' object is not callable" not in str(error):
