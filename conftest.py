@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -18,6 +19,10 @@ pytest_collect_file = Sybil(
 
 # What the tests start keeps its bytecode: to compile dout anew takes as long as all else that a command does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes to draw says something of the machine and of what else runs on it, and nothing of the code.
+settings.register_profile("dout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dout")
 
 SLOWEST = (
     "test_compile_random.py",

@@ -139,8 +139,7 @@ class AxisSizes:
         if axis.endswith("_rows") and number == 2 and place == 0:  # of a product: no length of what is held
             return self.known.setdefault(axis, self.batch)
         if axis.endswith("_inner") and self.held:
-            ahead = self._size("in", place, number)
-            return self.known.setdefault(axis, ahead if ahead in self.held else self.held[0])
+            return self.known.setdefault(axis, self._ahead())
         if axis in _ENDS:
             given = [n for n in self.init.values() if type(n) is int]
             return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
@@ -158,8 +157,14 @@ class AxisSizes:
             if re.fullmatch(pattern, axis, re.IGNORECASE) and not (number == 2 and size in (4, 6, 2)):
                 self.known[axis] = self._distinct(self.batch if pattern.startswith("n|") else size)
                 return self.known[axis]
-        self.known[axis] = self._another()
+        of_a_row = self.held and place == 1 and number == 2 and self._ahead() not in self.known.values()
+        self.known[axis] = self._ahead() if of_a_row else self._another()  # as long as what the layer holds for it
         return self.known[axis]
+
+    def _ahead(self) -> int:
+        """The length of what a product begins with, among those that the layer holds."""
+        length = self._size("in", 1, 2)
+        return length if length in self.held else self.held[0]
 
     def _distinct(self, size: int) -> int:
         """The size, or one like it that no other axis has: small where it is small, even where it is even."""
