@@ -174,7 +174,7 @@ def test_weights_and_labels_are_chosen_to_fit_and_said(tmp_path):
     assert set(shown["Affine"]["chosen"]["init"]) == {"W", "b"}
     assert shown["SoftmaxWithLoss"]["verdicts"][0]["word"] == "exact"
     assert shown["SoftmaxWithLoss"]["chosen"]["inputs"]["t"] == [3, 1, 3]  # the last class is among them
-    assert "built with W (3, 4), b (4,), on x (2, 3)" in dout("mine.py:Affine", cwd=tmp_path).stdout
+    assert "built with W (5, 4), b (4,), on x (3, 5)" in dout("mine.py:Affine", cwd=tmp_path).stdout
 
 
 def test_functions_and_objects_that_were_chosen_are_said_by_their_names(tmp_path):

@@ -161,26 +161,30 @@ layer.backward(layer.forward(np.ones((20, 9)) / 7))
 
 def test_each_manner_of_use_is_judged_and_the_forward_that_a_backward_follows(project):
     (project / "layers.py").write_text("""
+def double(x):
+    return x * 2.0
+def triple(x):
+    return x * 3.0
 class Scale:
-    def __init__(self, kind):
-        self.kind = kind
+    def __init__(self, rule):
+        self.rule = rule
     def forward(self, x, train=True):
         self.train = train
-        return x * (3.0 if self.kind == "triple" else 2.0) if train else x
+        return self.rule(x) if train else x
     def backward(self, dout):
         return dout * 2.0 if self.train else dout
 """)
     train = """
 import numpy as np
-from layers import Scale
+from layers import Scale, double, triple
 x = np.ones((20, 9)) / 7
-for kind in KINDS:
-    layer = Scale(kind)
+for rule in RULES:
+    layer = Scale(rule)
     layer.forward(x, train=False)
     layer.backward(layer.forward(x))
 """
-    for kinds, code in (("'double', 'double'", 0), ("'double', 'triple'", 1)):
-        (project / "train.py").write_text(train.replace("KINDS", f"({kinds})"))
+    for rules, code in (("double, double", 0), ("double, triple", 1)):
+        (project / "train.py").write_text(train.replace("RULES", f"({rules})"))
         assert dout("train.py", cwd=project).returncode == code
 
 
