@@ -134,10 +134,9 @@ class ClassSettings:
         """A parameter of which nothing is said, with two axes, then more; or a number, as a regulariser has."""
         kind, every = stands_for(name), [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
         first = next(axes[kind] for axes in every if kind in axes)
-        shapes = [
-            AxisSizes(self.ends, 0).of(axes.get(kind, first)) for axes in every
-        ]  # in their places, as those beside it
-        every_number, arrays = numbers_named(name), [array_of(shape, name) for shape in shapes]
+        # All arguments have their arrays in the order of `every`, so that those in one place fit each other.
+        arrays = [array_of(AxisSizes(self.ends, 0).of(axes.get(kind, first)), name) for axes in every]
+        every_number = numbers_named(name)
         return [*every_number, *arrays] if kind in ("h", stands_for(self.first)) else [*arrays, *every_number]
 
     def _activations(self, name: str, kind: str) -> list[Any]:

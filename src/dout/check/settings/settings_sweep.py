@@ -53,6 +53,10 @@ class RaisedElsewhere(NamedTuple):
     words: str
 
 
+class _BackwardError(Exception):
+    """Forward has run, and backward raises the cause of this."""
+
+
 class Sweep(NamedTuple):
     """What came of the settings that were tried, and what the report says of those that there was no time for."""
 
@@ -82,8 +86,11 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
+        except _BackwardError as error:
+            if isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
+                raised = raised or RaisedElsewhere(error.__cause__, other.words)
+            continue
         except Exception:  # the layer's own: it does not take this
-            raised = raised or _raised_in_backward(other)
             continue
         if found is None:
             continue
@@ -97,27 +104,10 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     return Sweep(penalised or doubtful, raised)
 
 
-def _raised_in_backward(other: OtherSubject) -> RaisedElsewhere | None:
-    """What backward raises where forward runs; None where the layer is not meant for that, or says so itself."""
-    subject = other.subject
-    if not other.meant or other.of_a_flag or other.of_nothing:
-        return None
-    try:
-        layer = subject.again()
-        with quiet():
-            outputs = subject.runner.forward(layer, subject.fresh_inputs())
-        if not all(np.all(np.isfinite(output)) for output in outputs):
-            return None
-    except Exception:  # the layer's own: it does not take this
-        return None
-    try:
-        with quiet():
-            subject.runner.backward(layer, upstream(outputs), seed=0)
-    except (NotImplementedError, AssertionError):
-        return None
-    except Exception as error:
-        return RaisedElsewhere(error, other.words)
-    return None
+def _is_refusal(other: OtherSubject, error: Exception) -> bool:
+    """Whether a layer is not meant for a setting at which backward raises, or says so itself."""
+    not_meant = not other.meant or other.of_a_flag or other.of_nothing
+    return not_meant or isinstance(error, NotImplementedError | AssertionError)
 
 
 def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
@@ -233,7 +223,10 @@ def _is_beyond_a_limit(found: Judgement, judgement: Judgement) -> bool:
 
 
 def _is_suspicious(other: OtherSubject, judgement: Judgement) -> bool:
-    """Whether a gradient there has another shape, or the slope of forward is not what the gradients say."""
+    """Whether a gradient there has another shape, or the slope of forward is not what the gradients say.
+
+    Raises _BackwardError where backward raises.
+    """
     subject = other.subject
     layer = subject.again()
     before, inputs = dict(attributes_of(layer)), subject.fresh_inputs()
@@ -242,7 +235,10 @@ def _is_suspicious(other: OtherSubject, judgement: Judgement) -> bool:
         if not all(np.all(np.isfinite(output)) for output in outputs):
             return False
         douts = tuple(np.ones(np.shape(o))[()] for o in outputs) if judgement.ignores_dout else upstream(outputs)
-        gradients = subject.runner.backward(layer, tuple(map(copied, douts)), seed=0)
+        try:
+            gradients = subject.runner.backward(layer, tuple(map(copied, douts)), seed=0)
+        except Exception as error:
+            raise _BackwardError from error
     run = PlainRun(layer, inputs, douts, outputs, gradients)
     learned = list(pairs(before, attributes_of(layer)))
     given = [(i, g) for i, g in enumerate(run.gradients[: len(run.inputs)]) if g is not None and _moves(run.inputs[i])]
