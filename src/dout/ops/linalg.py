@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Primitive, Shape
+from dout.graph import Node, Primitive, Shape
 from dout.ops.registry import define, shaped
 from dout.ops.shape import ndim_of, sum_to
 
@@ -268,3 +268,23 @@ einsum = define(
     latex=r"\operatorname{{einsum}}({0}, \dots)",
     says="the same sum with dout in the place of this input",
 )
+
+
+def multiply_adds(node: Node) -> int:
+    """How many products of two numbers a product of arrays adds up; 0 for all other rows.
+
+    >>> from dout.graph import INPUT
+    >>> x, W = (Node(INPUT, (), {}, shape, np.dtype(float)) for shape in ((3, 5), (5, 4)))
+    >>> multiply_adds(Node(matmul, (x, W), {}, (3, 4), np.dtype(float)))
+    60
+    """
+    shapes = [given.shape for given in node.inputs]
+    if node.primitive in (matmul, dot, inner):
+        return math.prod(node.shape) * shapes[0][-1] if all(shapes) else 0
+    if node.primitive is convolve:
+        return math.prod(shape[0] for shape in shapes)
+    if node.primitive is not einsum or len(shapes) < 2:
+        return 0
+    terms, _ = _terms(node.static["subscripts"])
+    pairs = (pair for term, shape in zip(terms, shapes, strict=True) for pair in zip(term, shape, strict=True))
+    return math.prod(dict(pairs).values())

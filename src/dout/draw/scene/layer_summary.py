@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from dout.draw.scene.selection import Selection
-from dout.graph import CONSTANT, Node, Primitive, Shape
-from dout.ops import by_primitive
+from dout.graph import CONSTANT, Node, Shape
+from dout.ops.linalg import multiply_adds
 from dout.trace.model.recorded import LayerCall
-
-
-def _einsum_terms(node: Node) -> int:
-    terms = node.static["subscripts"].partition("->")[0].split(",")
-    pairs = (zip(term, given.shape, strict=True) for term, given in zip(terms, node.inputs, strict=True))
-    lengths = {letter: n for pair in pairs for letter, n in pair}
-    return math.prod(lengths.values()) if len(terms) > 1 else 0
-
-
-def _row_by_column(node: Node) -> int:
-    x, y = node.inputs
-    return math.prod(node.shape) * x.shape[-1] if x.shape and y.shape else 0
-
-
-# The multiply-adds of the rows that are made of them; a product of single elements is no sum.
-MULTIPLY_ADDS: Mapping[Primitive, Callable[[Node], int]] = by_primitive(
-    {
-        "matmul": _row_by_column,
-        "dot": _row_by_column,
-        "inner": _row_by_column,
-        "einsum": _einsum_terms,
-        "convolve": lambda node: math.prod(given.shape[0] for given in node.inputs),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +65,7 @@ class LayerCosts:
             tuple(node.shape for node in outputs),
             sum(math.prod(node.shape) for node in learned),
             sum(math.prod(node.shape) * _bytes(node) for node in kept) if self._has_backward(calls) else None,
-            sum(MULTIPLY_ADDS[node.primitive](node) for node in nodes if node.primitive in MULTIPLY_ADDS),
+            sum(map(multiply_adds, nodes)),
         )
 
     def _has_backward(self, calls: Iterable[LayerCall]) -> bool:

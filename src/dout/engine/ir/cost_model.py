@@ -13,6 +13,7 @@ from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.ir.scalar_expressions import REDUCTIONS, functions_of
 from dout.graph import Node
 from dout.ops import PRIMITIVES, primitives
+from dout.ops.linalg import multiply_adds
 from dout.ops.operators import is_basic
 
 CALL = 16_000  # one more kernel costs 0.3 µs, in which memory would have moved so many bytes
@@ -98,7 +99,7 @@ def _total(values: Iterable[Node]) -> int:
 def _flops(node: Node) -> int:
     row = node.primitive
     if row in _PRODUCTS:
-        return 2 * math.prod(node.shape) * (node.inputs[0].shape or (1,))[-1]
+        return 2 * multiply_adds(node) or math.prod(node.shape)  # with a number in place of a matrix nothing is summed
     if is_view(node):
         return 0
     elements = math.prod(node.inputs[0].shape if row in REDUCTIONS else node.shape)
