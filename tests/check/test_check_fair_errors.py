@@ -554,3 +554,89 @@ class LastState:
 def test_rows_that_fit_by_chance_are_no_error():
     assert severities(dout.check(LastState, table(2, 3), table(3, 4))) == ["warning"]
     assert severities(dout.check(LastState, table(2, 5, 3), table(5, 4))) == []
+
+
+class Neuron:
+    """One score a sample; backward returns the gradients of weights and bias, which no name says."""
+
+    def __init__(self):
+        self.w, self.b = table(3), 0.5
+
+    def forward(self, x):
+        self.x = x
+        self.y = np.tanh(x @ self.w + self.b)
+        return self.y
+
+    def backward(self, dout):
+        d = dout * (1 - self.y**2)
+        return d @ self.x, d
+
+
+class NamedNeuron(Neuron):
+    def backward(self, dout):
+        d = dout * (1 - self.y**2)
+        dx, dw = np.outer(d, self.w), -d @ self.x
+        return dx, dw
+
+
+def errors(report):
+    return [f.message for f in report.findings if f.severity == "error"]
+
+
+def test_whose_a_gradient_is_may_be_guessed_and_then_it_is_no_error():
+    assert errors(dout.check(Neuron, table(4, 3))) == []
+    (only,) = errors(dout.check(NamedNeuron, table(4, 3)))
+    assert "the gradient of w " in only
+
+
+class Cell:
+    def __init__(self):
+        self.W = table(5, 2)
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.W)
+
+    def backward(self, dout):
+        d = dout * (1 - np.tanh(self.x @ self.W) ** 2)
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+class Recurrent:
+    """Calls a cell at every step, and adds its gradients up itself."""
+
+    def __init__(self):
+        self.cell = Cell()
+
+    def forward(self, x):
+        self.seen, h = [], np.zeros((len(x), 2))
+        for t in range(x.shape[1]):
+            self.seen.append(np.hstack([x[:, t], h]))
+            h = self.cell.forward(self.seen[-1])
+        return h
+
+    def backward(self, dout):
+        self.cell_gradient = np.zeros_like(self.cell.W)
+        dx = np.zeros((len(dout), len(self.seen), 3))
+        for t in reversed(range(len(self.seen))):
+            self.cell.x = self.seen[t]
+            back = self.cell.backward(dout)
+            self.add(self.cell.dW)
+            dx[:, t], dout = back[:, :3], back[:, 3:]
+        return dx
+
+    def add(self, gradient):
+        self.cell_gradient += gradient
+
+
+class LastStep(Recurrent):
+    def add(self, gradient):
+        self.cell_gradient = gradient
+
+
+def test_the_gradient_of_a_part_that_is_called_at_every_step_is_that_of_all_steps():
+    right, wrong = (dout.check(layer, table(4, 3, 3)) for layer in (Recurrent, LastStep))
+    assert [str(v) for v in right.verdicts] == ["x: exact", "cell.W: exact"]
+    assert errors(right) == []
+    assert [v.argument for v in wrong.verdicts if v.word == "refuted"] == ["cell.W"]

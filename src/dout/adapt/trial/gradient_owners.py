@@ -94,6 +94,25 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     return () if contradicts else order
 
 
+def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[str, Any], layer: Any) -> bool:
+    """Whether returned gradients were given to inputs and parameters by place alone: some fit several, or none.
+
+    Names tell: `return dW, db`, and a shape that only one of them has.
+    """
+    returned = source.returned_by(inspect.unwrap(type(layer).backward))[interface.gives :]
+    if not interface.order or set(interface.order) <= {*inputs}:
+        return False
+    if len(returned) == len(interface.order) and all(map(_is_called_after, returned, interface.order)):
+        return False
+    shapes = [np.shape(x) for x in inputs.values()]
+    shapes += [np.shape(x) for name, x in parameters_of(layer) if not is_named_as_gradient(name)]
+    return any(g is not None and shapes.count(np.shape(g)) != 1 for g in gradients)
+
+
+def _is_called_after(gradient: str, owner: str) -> bool:
+    return is_named_as_gradient(gradient) and stem(gradient) == stem(owner)
+
+
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """The inputs and parameters after which gradients are called, each of its shape; empty where that is not plain.
 

@@ -15,9 +15,11 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
+from dout.adapt.trial.gradient_owners import are_guessed
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
+from dout.check.exact.grown_parameters import with_all_parameters
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
@@ -37,11 +39,12 @@ from dout.check.rules.unjudged.d002_not_judged import by_differences, called_fir
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, quiet
+from dout.run import PlainRun, attributes_of, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
 from dout.trace.record.trace import Trace
+from dout.trace.session.pairing import GRADIENTS
 
 
 def check(
@@ -95,7 +98,7 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     wrong = refuted or (judgement.ignores_dout and not judgement.is_loss)
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
     is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
-    return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
+    return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one or judgement.says_nothing)
 
 
 def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], names: Collection[str]) -> bool:
@@ -187,11 +190,22 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
-    if judgement.refuted and not judgement.elsewhere and fits_by_chance(subject):
-        remark = "the lengths of the inputs are alike by chance: with one row more there is an error"
+    doubt = _doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
+    if doubt:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
-        return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
+        return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, doubt)})
     return judgement
+
+
+def _doubt_of(subject: Subject) -> str:
+    """Why gradients that are wrong as given may be right: what they were compared with may not be what is meant."""
+    run, inputs = subject.run(), dict(zip(subject.names, subject.inputs, strict=False))
+    gradients = [*run.gradients, *attributes_of(run.layer).get(GRADIENTS, {}).values()]
+    if subject.interface is not None and are_guessed(subject.interface, gradients, inputs, subject.again()):
+        return "whose gradient it is was guessed by its place"
+    if fits_by_chance(subject):
+        return "the lengths of the inputs are alike by chance: with one row more there is an error"
+    return ""
 
 
 def _missing(judgement: Judgement) -> Iterator[str]:
@@ -214,7 +228,8 @@ def _subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Sub
         return Subject(getattr(target, "__name__", "layer"), foreign, tuple(inputs), names, foreign=True)
     names = _input_names(getattr(target, "forward", target), what.is_class)
     make = what.builder(init)  # an instance takes no arguments: this says so
-    return Subject(what.name, make, tuple(inputs), names) if what.is_class else Subject.of(target, tuple(inputs), names)
+    of_class = Subject(what.name, make, tuple(inputs), names)
+    return with_all_parameters(of_class if what.is_class else Subject.of(target, tuple(inputs), names))
 
 
 def _written(target: Any) -> Any:
