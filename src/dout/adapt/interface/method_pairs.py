@@ -144,13 +144,13 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
     behind = [name for name in behind if name not in ahead]
     ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
     order = _written_order(cls)
-    found = [(a, b) for b in behind[:2] for a in ahead[:2]] or _renamed(cls, order)
+    found = [(a, b) for b in behind[:2] for a in ahead[:2]] or _renamed(cls)
     return found or [(n, n) for n in order if gives_gradients(_static(cls, n))][:1]
 
 
-def _renamed(cls: type, order: Sequence[str]) -> list[tuple[str, str]]:
+def _renamed(cls: type) -> list[tuple[str, str]]:
     """The pairs of methods of which one is called after the other, as pairs of functions are: `calc_dloss`."""
-    own = [n for n in order if n not in _OF_OBJECT and inspect.isfunction(_static(cls, n)) and not is_unwritten(cls, n)]
+    own = [n for n in methods(cls, (r"\w+",)) if inspect.isfunction(_static(cls, n))]
     return [(ahead, name) for name in own for ahead in forward_names(name) if ahead in own and ahead != name][:2]
 
 

@@ -102,8 +102,8 @@ def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[
     returned = source.returned_by(inspect.unwrap(type(layer).backward))[interface.gives :]
     if not interface.order or set(interface.order) <= {*inputs}:
         return False
-    if len(returned) == len(interface.order) and all(map(_is_called_after, returned, interface.order)):
-        return False
+    if len(returned) != len(interface.order) or all(map(_is_called_after, returned, interface.order)):
+        return False  # a dict has keys
     shapes = [np.shape(x) for x in inputs.values()]
     shapes += [np.shape(x) for name, x in parameters_of(layer) if not is_named_as_gradient(name)]
     return any(g is not None and shapes.count(np.shape(g)) != 1 for g in gradients)
