@@ -640,3 +640,33 @@ def test_the_gradient_of_a_part_that_is_called_at_every_step_is_that_of_all_step
     assert [str(v) for v in right.verdicts] == ["x: exact", "cell.W: exact"]
     assert errors(right) == []
     assert [v.argument for v in wrong.verdicts if v.word == "refuted"] == ["cell.W"]
+
+
+class Probabilities:
+    """Forward gives them beside the loss, and backward wants them back."""
+
+    def forward(self, scores, y):
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        return p, -np.sum(y * np.log(p))
+
+    def backward(self, dout, y):
+        return dout - y
+
+
+class InAnotherOrder:
+    def __init__(self):
+        self.W = table(5, 2)
+
+    def forward(self, x, h):
+        self.y = np.tanh(np.hstack([x, h]) @ self.W)
+        return self.y
+
+    def backward(self, dout):
+        d = dout * (1 - self.y**2) @ self.W.T
+        return d[:, 3:], d[:, :3]
+
+
+def test_what_backward_is_given_and_the_order_of_what_it_gives_may_be_guessed():
+    assert errors(dout.check(Probabilities, table(3, 4), np.eye(4)[:3])) == []
+    assert errors(dout.check(InAnotherOrder(), table(4, 3), table(4, 2))) == []

@@ -15,7 +15,6 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
-from dout.adapt.trial.gradient_owners import are_guessed
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
@@ -23,9 +22,9 @@ from dout.check.exact.grown_parameters import with_all_parameters
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
+from dout.check.lab.example_doubts import doubt_of
 from dout.check.lab.input_variants import (
     confirmed,
-    fits_by_chance,
     on_other_sides,
     with_more_columns,
     within_limits,
@@ -39,12 +38,11 @@ from dout.check.rules.unjudged.d002_not_judged import by_differences, called_fir
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, quiet
+from dout.run import PlainRun, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
 from dout.trace.record.trace import Trace
-from dout.trace.session.pairing import GRADIENTS
 
 
 def check(
@@ -193,22 +191,11 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
-    doubt = _doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
+    doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
     if doubt:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, doubt)})
     return judgement
-
-
-def _doubt_of(subject: Subject) -> str:
-    """Why gradients that are wrong as given may be right: what they were compared with may not be what is meant."""
-    run, inputs = subject.run(), dict(zip(subject.names, subject.inputs, strict=False))
-    gradients = [*run.gradients, *attributes_of(run.layer).get(GRADIENTS, {}).values()]
-    if subject.interface is not None and are_guessed(subject.interface, gradients, inputs, subject.again()):
-        return "whose gradient it is was guessed by its place"
-    if fits_by_chance(subject):
-        return "the lengths of the inputs are alike by chance: with one row more there is an error"
-    return ""
 
 
 def _missing(judgement: Judgement) -> Iterator[str]:

@@ -30,7 +30,8 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     if where is None and not subject.inputs:  # its parts have the inputs, and the gradients
         return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
-    severity = "warning" if _refuses_to_be_built(error) else RULE.severity
+    guessed = _refuses_to_be_built(error) or (not always and _gives_several(subject))
+    severity = "warning" if guessed else RULE.severity
     return RULE.finding(message, where, layer=subject.name, cause=reason.name, reason=reason, severity=severity)
 
 
@@ -51,6 +52,15 @@ def _refuses_to_be_built(error: Exception) -> bool:
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code.co_filename))
     first = next(frames, None)
     return first is not None and first.f_code.co_name == "__init__" and not is_own_fault(error)
+
+
+def _gives_several(subject: Subject) -> bool:
+    """Whether forward runs, and gives several outputs: of which backward wants a gradient was guessed."""
+    try:
+        with quiet():
+            return len(subject.runner.forward(subject.again(), subject.fresh_inputs())) > 1
+    except Exception:  # the layer's own
+        return False
 
 
 def _calls_an_array(subject: Subject, error: Exception) -> bool:
