@@ -21,7 +21,8 @@ from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_resid
 
 def output_left(layer: Any, held: set[str], names: Sequence[str]) -> str | None:
     """The attribute in which forward has left its output."""
-    new = [n for n, item in attributes_of(layer).items() if is_float_array(item) and n != KEPT]
+    held_now = attributes_of(layer).items()
+    new = [n for n, item in held_now if is_float_array(item) and n != KEPT and not is_named_as_gradient(n)]
     fresh = [n for n in new if n not in held and n not in names]
     likely = ("output", "outputs", "out", "activations", "activation", "a", "y", "result", "value", "loss")
     order = [n for n in likely if n in new] or [n for n in reversed(fresh) if n not in ("inputs", "input", "x", "X")]
@@ -53,6 +54,8 @@ def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any
             n for n, g in held.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
         ]
         likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")] or fitting
+        if not likely and is_float_array(value):  # of another shape: a wrong one
+            likely = [n for n in held if is_named_as_gradient(n) and stem(n) == stem(name) and n not in found]
         if not likely:
             break
         found.append(likely[0])
