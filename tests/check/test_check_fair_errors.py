@@ -670,3 +670,24 @@ class InAnotherOrder:
 def test_what_backward_is_given_and_the_order_of_what_it_gives_may_be_guessed():
     assert errors(dout.check(Probabilities, table(3, 4), np.eye(4)[:3])) == []
     assert errors(dout.check(InAnotherOrder(), table(4, 3), table(4, 2))) == []
+
+
+class Stepping:
+    def __init__(self):
+        self.W = table(3, 2)
+
+    def forward(self, input_data):
+        self.input = input_data
+        return input_data @ self.W
+
+    def backward(self, output_gradient, learning_rate):
+        input_gradient = output_gradient @ self.W.T
+        self.W -= learning_rate * self.input.T @ output_gradient
+        return input_gradient
+
+
+def test_a_gradient_is_that_of_the_input_and_not_of_what_a_used_layer_has_kept_of_it():
+    layer = Stepping()
+    layer.forward(table(4, 3))
+    report = dout.check(layer, table(4, 3))
+    assert [str(v) for v in report.verdicts] == ["input_data: exact", "W: exact"]

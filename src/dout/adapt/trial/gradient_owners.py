@@ -121,7 +121,7 @@ def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer
 
     A parameter that is called as an input has no name of its own here: its gradient is nobody's.
     """
-    held = [(name, array) for name, array in parameters_of(layer) if not is_named_as_gradient(name)]
+    held = [(n, array) for n, array in parameters_of(layer) if not (is_named_as_gradient(n) or is_residual(n))]
     held = [
         (n, array) for n, array in held if n not in inputs or np.shape(array) != np.shape(inputs[n])
     ]  # it kept that
