@@ -20,6 +20,7 @@ from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
+from dout.check.lab.probe import CrashError
 from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
@@ -31,6 +32,7 @@ from dout.trace.session.pairing import Pair, pairs
 MOST_SECONDS = 1.5  # for all settings of a layer
 MOST_SETTINGS = 120
 STEP = 1e-6
+TINY = 0.05  # `0.01 * randn` is
 CLOSE = 1e-5  # relative to the slope and to what goes into it: rounding, and the curvature along a step
 
 
@@ -47,10 +49,14 @@ class WrongElsewhere(NamedTuple):
 
 
 class RaisedElsewhere(NamedTuple):
-    """What backward raised at a setting at which forward runs, and the words for that setting."""
+    """What backward raised at a setting at which forward runs, and the words for that setting.
+
+    It `always` does so there if it is of no shape by chance: on larger inputs, and with parameters of the same shapes.
+    """
 
     error: Exception
     words: str
+    always: bool
 
 
 class _BackwardError(Exception):
@@ -88,7 +94,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             found = _judged(other, subject, judgement) if is_asked else None
         except _BackwardError as error:
             if isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
-                raised = raised or RaisedElsewhere(error.__cause__, other.words)
+                always = _always_raises(other, subject, judgement)
+                raised = raised or RaisedElsewhere(error.__cause__, other.words, always)
             continue
         except Exception:  # the layer's own: it does not take this
             continue
@@ -108,6 +115,21 @@ def _is_refusal(other: OtherSubject, error: Exception) -> bool:
     """Whether a layer is not meant for a setting at which backward raises, or says so itself."""
     not_meant = not other.meant or other.of_a_flag or other.of_nothing
     return not_meant or isinstance(error, NotImplementedError | AssertionError)
+
+
+def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
+    """Whether backward raises at a setting that changes no parameter's shape, and does so on larger inputs, too."""
+    shapes = [{path: x.shape for path, x in arrays(one.again()).items()} for one in (given, other.subject)]
+    larger = larger_inputs(other.subject)
+    if other.of_inputs or larger is None or shapes[0] != shapes[1]:
+        return False
+    try:
+        _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger, memo={})), judgement)
+    except _BackwardError as error:
+        return not CrashError(error.__cause__ or error).refused
+    except Exception:  # the layer's own
+        return False
+    return False
 
 
 def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
@@ -228,7 +250,7 @@ def _is_suspicious(other: OtherSubject, judgement: Judgement) -> bool:
     Raises _BackwardError where backward raises.
     """
     subject = other.subject
-    layer = subject.again()
+    layer = _of_usual_size(subject.again())
     before, inputs = dict(attributes_of(layer)), subject.fresh_inputs()
     with quiet():
         outputs = subject.runner.forward(layer, inputs)
@@ -249,6 +271,15 @@ def _is_suspicious(other: OtherSubject, judgement: Judgement) -> bool:
     return _differs(subject, run, given, learned)
 
 
+def _of_usual_size(layer: Any) -> Any:
+    """The layer with numbers of usual size where all of an array are tiny: beside them no slope of a weight is seen."""
+    for array in arrays(layer).values():
+        size = np.max(np.abs(array), initial=0.0) if array.dtype.kind == "f" else 0.0
+        if 0 < size < TINY and array.flags.writeable:
+            array /= size
+    return layer
+
+
 def _moves(item: Any) -> bool:
     return isinstance(item, np.ndarray | np.floating) and item.dtype.kind == "f"
 
@@ -264,7 +295,7 @@ def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], lear
     sizes: list[float] = []
 
     def loss(step: float) -> float:
-        layer = subject.again()
+        layer = _of_usual_size(subject.again())
         inputs = [x + step * ways[i] if i in ways else x for i, x in enumerate(subject.fresh_inputs())]
         for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
             if pair.name in inner:
