@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.model.user_source import asking_user, is_ours, is_user_code
-from dout.trace.program.guarded_lines import is_guarded
+from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
@@ -115,6 +114,11 @@ class _StandingModule(ModuleType):
             made = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
             found = getattr(made, name)
         return found
+
+
+def standing(module: str, reason: str) -> Any:
+    """What stands for a module that cannot be imported: NumPy for one that has its names, otherwise what is harmless."""
+    return _StandingModule(module, lambda message: None) if module in _LIKE_NUMPY else stand_in(module, reason)
 
 
 def _like_numpy(name: str) -> Any:
