@@ -117,7 +117,7 @@ class _StandingModule(ModuleType):
 
 
 def standing(module: str, reason: str) -> Any:
-    """What stands for a module that cannot be imported: NumPy for one that has its names, otherwise what is harmless."""
+    """What stands for a module that cannot be imported: NumPy for one that has its names, what does no harm."""
     return _StandingModule(module, lambda message: None) if module in _LIKE_NUMPY else stand_in(module, reason)
 
 
