@@ -219,7 +219,11 @@ def _checked_as_it_is(
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
-    return checked if used is None else replace(checked, used=used.said, turn=used.use.turn, file=used.use.file)
+    if used is None:
+        return checked
+    return replace(
+        checked, used=used.said, turn=used.use.turn, file=used.use.file, of_one_sample=used.use.of_one_sample
+    )
 
 
 def _example(
