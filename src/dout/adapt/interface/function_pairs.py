@@ -21,7 +21,7 @@ _RENAMED = (  # what a backward is called, and what its forward is called then
     (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2")),
     (r"(.*)Backward(.*)", (r"\1Forward\2", r"\1\2")),
     (r"(.*)bprop(.*)", (r"\1fprop\2", r"\1\2")),
-    (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_fp", r"\1")),
+    (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_for", r"\1_fp", r"\1")),
     (r"(.*?)_?(?:primes?|derivative|derivate|derivada|deriv|derv|der|gradient|grad|diff|dx|dz|d|backprop)", (r"\1",)),
     (r"(.*)(?:Prime|Derivative|Deriv|Grad|Gradient|Diff|Der|Backprop)", (r"\1",)),
     (r"(?:d|deriv|derivative|derivative_of|derivada|der|grad|gradient|prime|diff|backprop|back)_(.*)", (r"\1",)),
