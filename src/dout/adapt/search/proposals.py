@@ -213,14 +213,9 @@ class _Proposer:
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
-        data = _is_label(name) or (self.arguments[0].name == name and not self._takes_arrays_later)  # of whole numbers
+        data = self.arguments[0].name == name or _is_label(name)  # that may be whole numbers
         items = kind == "tuple" and not names_array(name)
         return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
-
-    @cached_property
-    def _takes_arrays_later(self) -> bool:
-        """Whether an argument behind the first is an array by its annotation, code or document."""
-        return any("array" in source.kinds_for(self.forward, p.name, self.owner)[:1] for p in self.arguments[1:])
 
     def _held(self, init: Mapping[str, Any]) -> list[int]:
         """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""

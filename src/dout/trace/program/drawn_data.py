@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import dis
 import re
 import sys
 from collections.abc import Iterator
@@ -103,7 +102,7 @@ def named(name: Any, rows: int = 0) -> Any:
 class Asked(dict[Any, Any]):
     """What a file of data holds: under each key that is asked for, the data that the key names.
 
-    A part of it ("train") and a row have keys of their own. Taken apart, it is what the variables' names say.
+    A part of it ("train") and a row have keys of their own.
     """
 
     part = ""
@@ -130,14 +129,7 @@ class Asked(dict[Any, Any]):
         return len(self["label"])
 
     def __iter__(self) -> Iterator[Any]:
-        """The rows; or as many items as are asked for, each by the name of its variable."""
-        frame = sys._getframe(1)
-        steps = [s for s in dis.get_instructions(frame.f_code) if s.offset >= frame.f_lasti]
-        if steps[0].opname != "UNPACK_SEQUENCE":
-            return (self[place] for place in range(len(self)))
-        names = [step.argval if step.opname.startswith("STORE") else "" for step in steps[1 : (steps[0].arg or 0) + 1]]
-        found = [named(name) for name in names]
-        return iter([Asked() if array is None else array for array in found])
+        return (self[place] for place in range(len(self)))
 
     def __enter__(self) -> Asked:
         return self

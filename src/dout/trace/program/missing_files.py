@@ -219,13 +219,14 @@ class _Files:
             socket.setdefaulttimeout(before)
 
     def _read(self, file: str | os.PathLike[str], as_text: bool | None) -> Any:
-        if self.plain["exists"](file) and _key(file) not in self.instead:
-            if not self._is_pointer(file):
-                return file
+        if _key(file) in self.instead:
+            return self.instead[_key(file)]
+        is_here = self.plain["exists"](file)
+        found = file if is_here else self._elsewhere(file) if _asks() else None
+        if found is not None and self._is_pointer(found):
             self.said(f"the file {os.fspath(file)} is a pointer of Git LFS, not the data: `git lfs pull` fetches them")
-            return self._stand_in(file, as_text) or file
-        found = self._elsewhere(file) if _asks() else None
-        if found is not None and _key(file) not in self.instead:
+            return self._stand_in(file, as_text) or found
+        if found is not None and not is_here:
             self.said(f"the file {os.fspath(file)} is not in the working folder: {found} was read")
         return found or self._stand_in(file, as_text) or file
 

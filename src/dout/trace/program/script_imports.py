@@ -96,6 +96,10 @@ class _StandingModule(ModuleType):
         super().__init__(name)
         self.__dict__["_said"] = said
 
+    def __mro_entries__(self, bases: Any) -> Any:
+        """What a class that derives from it derives from: it was to be a name of a module, and none is there."""
+        return stand_in(self.__name__, f"{self.__name__}, which cannot be found").__mro_entries__(bases)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

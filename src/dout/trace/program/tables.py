@@ -218,6 +218,7 @@ _OF_TABLES: dict[str, Any] = {
     "columns": property(lambda table: np.array(list(table), dtype=object)),
     "values": property(_values), "to_numpy": _to_numpy,
     "shape": property(lambda table: (len(table), len(table._columns))),
+    "T": property(lambda table: Table(table.values.T)),
     "index": property(lambda table: np.arange(len(table))),
     "iloc": property(lambda table: _Places(table, by_name=False)),
     "loc": property(lambda table: _Places(table, by_name=True)),
