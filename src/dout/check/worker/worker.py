@@ -129,7 +129,8 @@ def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str]
     """Check the layers that a file defines."""
     job, module = loading.job, loading.module()
     needs = needing(module, loading.at)
-    names = [name for name in layers_in(module) if name not in needs] if job.names is None else list(job.names)
+    every = layers_in(module, exported=job.kind == "module") if job.names is None else job.names
+    names = [name for name in every if job.names is not None or name not in needs]
     needs.update((name, "could not be made") for name in loading.lost if name not in needs)
     for name in [name for name in needs if job.names is None or name in job.names]:
         send("lost", name, needs[name])
