@@ -118,13 +118,15 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
         if is_condition or node not in forward.gradients.of or node in reached:
             continue
         if set(topological([node])) & set(forward.inputs):
-            yield _phrase("stops", node, forward)
+            yield _phrase("stops" if node.primitive.backward is None else "stops whole", node, forward)
     for event in forward.trace.events:
         if event.kind in LOSSES:
             yield Phrase("lost", {"event": str(event)})
     steered = [event.where for event in forward.trace.events if event.kind == "branch" and event.where]
-    for place in dict.fromkeys(_place(where) for where in steered if forward.has_line(where)):
-        yield Phrase("other way", {"place": place})
+    ways = dict.fromkeys(_place(where) for where in steered if forward.has_line(where))
+    yield from (Phrase("other way", {"place": place}) for place in ways)
+    counted = dict.fromkeys(_place(where) for where in forward.trace.values_counted if forward.has_line(where))
+    yield from (Phrase("other number", {"place": place}) for place in counted if place not in ways)
 
 
 def _phrase(key: str, node: Node, forward: Forward) -> Phrase:

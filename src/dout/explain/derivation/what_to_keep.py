@@ -21,7 +21,7 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
     """The choices, the one with the least memory first; parameters are kept in any case and do not count."""
     (output,) = forward.outputs
     uses = (n for one in found for n in one.uses)
-    needed = [n for n in dict.fromkeys(_known(forward, uses)) if n not in forward.parameters]
+    needed = [n for n in dict.fromkeys(_known(forward, uses)) if n not in forward.held]
     if set(forward.inputs) <= set(needed):
         needed = [n for n in needed if n is not output]  # it follows from the inputs
     switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for one in found)
@@ -34,7 +34,8 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
         choices.append(Keeping(("mask",), bytes_, Phrase("keep the mask", {"y": Symbol(forward.names[output])})))
     if by_output:
         choices.append(kept(forward, [output]))
-    choices.append(kept(forward, forward.inputs))
+    if forward.drawn.isdisjoint(needed):
+        choices.append(kept(forward, forward.inputs))
     first: dict[tuple[str, ...], Keeping] = {}
     for keeping in choices:
         first.setdefault(keeping.names, keeping)
@@ -55,7 +56,7 @@ def read_by_gradients(forward: Forward) -> tuple[Keeping, ...]:
     read |= {now[node] for node in after if node in now}
     needed = [n for n in forward.nodes if n in read]
     for node in list(needed):
-        if node not in forward.parameters and _follows(node, [n for n in needed if n is not node]):
+        if node not in forward.held and _follows(node, [n for n in needed if n is not node]):
             needed.remove(node)
     return (kept(forward, list(dict.fromkeys(_known(forward, needed)))),)
 
@@ -82,7 +83,7 @@ def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) ->
 
 
 def _numbers(forward: Forward, nodes: Iterable[Node]) -> int:
-    return sum(math.prod(node.shape) for node in nodes if node not in forward.parameters)
+    return sum(math.prod(node.shape) for node in nodes if node not in forward.held)
 
 
 def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
