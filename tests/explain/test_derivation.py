@@ -538,3 +538,37 @@ def test_a_sorted_array_is_called_so_and_each_element_goes_back_to_its_place():
     assert text(found.formula) == "sort(x)"
     ((_, right),) = [part.index for step in found.steps for part in step.parts]
     assert text(right) == "Σₕ (dout[k, h] where c = a[k, h], else 0)"
+
+
+ROWS = np.array([[1.0, -0.5, 2.0], [0.5, 1.0, 0.25]])
+
+
+class Normalised:
+    def forward(self, x):
+        inv = 1 / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+        xhat = (x - x.mean(axis=1, keepdims=True)) * inv
+        return xhat**3
+
+
+def test_what_is_normalised_by_a_product_has_the_formula_of_books_and_needs_what_is_in_it():
+    found = explained(Normalised, {}, {})
+    ((form, _),) = found.simplified[-1].forms
+    assert text(form) == "inv · (dxhat − mean(dxhat, axis=1) − xhat · mean(dxhat · xhat, axis=1))"
+    assert found.keeping[0].names == ("inv", "xhat")
+
+
+def test_a_line_of_numpy_reads_the_gradients_that_were_told():
+    def cross_entropy(x, t):
+        return -np.sum(t * np.log(Softmax().forward(x)))
+
+    steps = explained(cross_entropy, {}, {"x": ROWS, "t": ROWS}).steps
+    codes = [part.code for step in steps for part in step.parts if part.of == "x"]
+    assert codes == ["da - np.exp(a) * da.sum(axis=1, keepdims=True)"]
+
+
+def test_a_condition_among_the_steps_of_forward_is_a_number_and_a_power_is_one_lower():
+    shares = np.abs(ROWS) / 4
+    found = explained(lambda x, t, g: np.mean(np.where(t == 1, x, 1 - x) ** g), {}, {"x": shares, "t": ROWS, "g": 2.5})
+    told = terminal_lines.render(found, width=100)
+    assert "a = 1 where t = 1, else 0" in told
+    assert "g · c^(g − 1)" in told

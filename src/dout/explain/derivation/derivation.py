@@ -61,7 +61,8 @@ def explained(
         formula = formula if formula is not None and elements.is_value(forward.outputs[0], formula) else None
     else:
         made = AxisSteps(forward)
-        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
+        letters, steps, simplified = made.letters, made.steps(), made.simplified()
+        keeping = read_by_gradients(forward, made.instead)
         formula = _formula(forward, letters)
     if any(event.kind in LOSSES for event in forward.trace.events):
         simplified = ()  # a part of the gradient is not the gradient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.derivation.forward_graph import Forward
@@ -14,6 +14,7 @@ from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import primitives
 from dout.rewrite.simplify import simplify
 
+NOTHING: Mapping[Node, Node] = {}
 _DIVIDE = primitives("divide")
 
 
@@ -42,12 +43,14 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
     return tuple(first.values())
 
 
-def read_by_gradients(forward: Forward) -> tuple[Keeping, ...]:
+def read_by_gradients(forward: Forward, instead: Mapping[Node, Node] = NOTHING) -> tuple[Keeping, ...]:
     """The one choice that always holds: every value of forward that some gradient is computed from.
 
-    Without those that follow from others by one operation: a numerator is the quotient times the denominator.
+    Without those that follow from others by one operation: a numerator is the quotient times the denominator. Where
+    there is another formula of a gradient `instead`, it is that which is computed.
     """
-    wanted = [forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of]
+    every = {n: forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of}
+    wanted = [*{**every, **instead}.values()]
     marked = {str(i): node for i, node in enumerate((*forward.nodes, *wanted))}
     merged = simplify(Graph(topological(marked.values()), {}, marked)).outputs  # what gradients compute again is one
     now = {merged[mark]: node for mark, node in reversed(marked.items()) if node not in wanted}
