@@ -78,10 +78,10 @@ class Block:
         return dx
 
 
-# three words of four numbers
-x = np.array([[1.0, 0.5, -0.5, 0.0], [0.0, 1.0, 0.5, -1.0], [-1.0, 0.0, 1.0, 2.0]])
+# two words of three numbers
+x = np.array([[1.0, 0.5, -0.5], [0.0, 1.0, -1.0]])
 rng = np.random.default_rng(0)
-Wq, Wk, Wv = rng.normal(0, 0.5, (3, 4, 4)).round(2)
+Wq, Wk, Wv = rng.normal(0, 0.5, (3, 3, 3)).round(2)
 
 # layer
 block = Block(Wq, Wk, Wv)
@@ -90,7 +90,7 @@ block = Block(Wq, Wk, Wv)
 out = block.forward(x)
 
 # backward
-dout = np.array([[1.0, -0.5, 0.5, 0.0], [0.5, 1.0, -1.0, 0.5], [0.0, 0.5, 1.0, -1.0]])
+dout = np.array([[1.0, -0.5, 0.5], [0.5, 1.0, -1.0]])
 dx = block.backward(dout)
 
 print(np.round(out, 4))

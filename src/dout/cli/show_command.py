@@ -64,6 +64,8 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto",
               help="The colours [auto].")  # fmt: skip
 @click.option("--width", metavar="LENGTH", callback=_millimetres, help="The width on paper: 85mm, 8.5cm, 3.3in.")
+@click.option("--direction", type=click.Choice(["right", "down"]), default="right",
+              help="The way that edges run in a file [right].")  # fmt: skip
 @click.option("--browser", is_flag=True, help="Open the picture as a page in the browser.")
 def show(
     target: str, arguments: tuple[str, ...], output: Path | None, force: bool, inputs: dict[str, Any],
@@ -180,7 +182,9 @@ def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]
 
     found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
-    told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
+    douts = trace.calls[0].douts if trace.calls else None
+    dout = {} if douts is None or len(douts) != 1 or trace.seeds else {"dout": trace.data.get(douts[0])}
+    told = " ".join([*as_options("--init", used.init, init), *as_options("--input", {**used.inputs, **dout}, inputs)])
     return replace(trace, target=target), f"dout chose {told}" if told else ""
 
 

@@ -231,8 +231,10 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     if call.kind == "forward":
         now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
         call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
-        for key, item in _kept(now):
-            tracer.hints.setdefault(tracer.node_of(item), key)
+        own = {tracer.node_of(item): name for name, item in call.arguments.items() if isinstance(item, Traced)}
+        for key, item in _kept(now):  # `self.cache = (x, h)` says less than the argument's own name
+            node = tracer.node_of(item)
+            tracer.hints.setdefault(node, own.get(node, key))
     else:
         _match(tracer, call)
         if call.match is not None:
