@@ -119,6 +119,7 @@ def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
 def _next_round(tracer: Tracer) -> bool:
     """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
     assert tracer.rounds is not None
+    tracer.on_round(tracer)
     tracer.rounds -= 1
     if tracer.rounds > 0:
         tracer.begin_again()
