@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, sqrt
 
-from dout.draw.layout.arrangement import Arranged
+from dout.draw.layout.arrangement import Arranged, spread
 from dout.draw.layout.layout import Bend, Block, Spacing
 from dout.draw.paint.display_list import Rect, Shape, Text, line, moved, width_of
 from dout.draw.paint.edge_labels import Composed, compose
@@ -20,6 +20,7 @@ _SIDE = 6.0  # between an edge and its labels, and between a label and the ends 
 _RUN, _SHORT = 34.0, 18.0  # the shortest straight run, with a label and without
 _NAME = 18.0  # height of a name at the end of an edge
 _LINE = 14.0  # from an operator to its constants
+_RIM = 8.0  # from an edge to the side of what it leaves
 
 
 def _gap(bends: Sequence[Bend]) -> float:
@@ -46,7 +47,11 @@ class DownSizes(PaintSizes):
 
     def body(self, item: Item, inside: Arranged | None) -> DownBody:
         """The solid part of an item."""
-        return DownBody(item, inside)
+        made = DownBody(item, inside)
+        if item.kind in ("operator", "layer"):  # as wide as the edges at it are apart
+            outs = spread([self.extent(stem) for stem in item.stems], self.apart, whole=False)
+            made.half = max(made.half, *(abs(port) + _RIM for port in (0.0, *made.ins, *outs)))
+        return made
 
     def extent(self, stem: Stem) -> tuple[float, float]:
         """The reach of a stem left and right, with its label and its name."""
@@ -83,7 +88,6 @@ class DownBody(ItemBody):
         self.caption_width = self.shift = 0.0
         words = (width_of(self.constants, "constant") + _LINE, width_of(item.caption, "caption") + 6)
         self.beside = 0.0 if item.kind in ("open", "input") else max(words)
-        many = max(item.ports, len(item.stems))
         if inside is not None:
             self.lead = inside.layout.width + HEADER + FOOT
             gates = [inside.layout.y[gate] for gate in inside.gates("entry")]
@@ -94,7 +98,7 @@ class DownBody(ItemBody):
             self.lead, self.half = (_NAME, width_of(item.text, "name") / 2) if item.text else (0.0, 9.0)
         elif item.kind in ("operator", "layer"):
             self.lead = 2 * (RADIUS if item.kind == "operator" else 24.0 + 8.0 * len(self.marks))
-            self.half = max(self.flat.width / 2, many * 8 + 4.0 if many > 3 else 0.0)
+            self.half = self.flat.width / 2
         else:
             self.lead, self.half = 0.0, 3.0
         self.width = self.lead

@@ -68,8 +68,9 @@ def _names(calls: list[OpenCall]) -> Iterator[str]:
     named, classes, seen = Counter(call.name for call in calls), Counter(call.cls for call in calls), Counter[str]()
     for call in calls:
         seen[call.cls] += 1
-        if named[call.name] == 1 and call.name != call.cls:
-            yield f"{call.name} ({call.cls})"
+        name = call.name if named[call.name] == 1 else call.kept_as
+        if name and name != call.cls:
+            yield f"{name} ({call.cls})"
         else:
             yield f"{call.cls} {seen[call.cls]}" if classes[call.cls] > 1 else call.cls
 

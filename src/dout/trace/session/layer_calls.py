@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
+_MOST_KEPT = 200  # layers in a list or dict
 
 
 class LayerMethods(NamedTuple):
@@ -141,9 +142,28 @@ def _open(
         where = Where(site.f_code.co_filename, site.f_lineno)
     parent = tracer.stack[-1] if tracer.stack else None
     call = OpenCall(kind, instance, receiver or type(instance).__name__, parent, where)
+    call.kept_as = _kept_as(site, instance)
     call.arguments = dict(names)
     tracer.calls.append(call)
     return call
+
+
+def _kept_as(site: Any, instance: Any) -> str:
+    """Where the caller keeps a layer, in a dict or a list: its key there, or `layers[3]`; empty where nowhere."""
+    here = site.f_locals
+    own = attributes_of(here["self"]) if "self" in here else {}
+    for name, item in itertools.chain(own.items(), here.items()):
+        if not isinstance(item, dict | list | tuple) or len(item) > _MOST_KEPT or name.startswith("__"):
+            continue
+        if isinstance(item, dict):
+            found = next((key for key, part in item.items() if part is instance), None)
+            if isinstance(found, str):
+                return found
+        else:
+            place = next((i for i, part in enumerate(item) if part is instance), None)
+            if place is not None:
+                return f"{name}[{place}]"
+    return ""
 
 
 def _enter(
@@ -326,7 +346,7 @@ def finished(
     for call in calls:
         if call.kind == "forward" and not call.in_backward():
             frozen[call] = LayerCall(
-                call.name if len(wearers[call.name]) == 1 else call.cls,
+                call.name if len(wearers[call.name]) == 1 else call.kept_as or call.cls,
                 call.cls,
                 tuple(n for n in call.inputs if n is not None),
                 tuple(n for n in call.outputs if n is not None),
