@@ -262,7 +262,7 @@ def test_exit_codes(tmp_path):
     assert dout("wrong.py", cwd=tmp_path).returncode == 1
     assert dout("writes.py", cwd=tmp_path).returncode == 1
     assert dout("Missing", cwd=tmp_path).returncode == 2
-    assert dout(cwd=tmp_path).returncode == 2
+    assert dout(cwd=tmp_path).returncode == 1  # of the current folder
 
 
 def test_strict_counts_warnings(tmp_path):

@@ -81,7 +81,7 @@ def test_layers_are_judged_as_a_training_script_uses_them(project):
 
 
 def test_a_script_is_a_target_and_its_layers_are_those_that_it_uses(project):
-    run = dout("train.py", cwd=project)
+    run = dout("train.py", "--all", cwd=project)
     assert run.returncode == 0
     assert "Affine  layers.py:13\n  as used in train.py:11, at smaller sizes: built with W (6, 6)" in run.stdout
     assert "Unused" not in run.stdout
@@ -93,7 +93,7 @@ def test_a_layer_that_is_wrong_where_a_script_uses_it_is_an_error_there(project)
     (project / "layers.py").write_text(LAYERS.replace("dout @ self.W.T", "dout @ self.W"))
     run = dout("train.py", cwd=project)
     assert run.returncode == 1
-    assert "  ✗ x  refuted\n  ✓ W  exact\n  ✓ b  exact\n" in run.stdout
+    assert "  ✗ x  wrong\n  ✓ W  exact\n  ✓ b  exact\n" in run.stdout
     assert "error layers.py:15" in run.stdout
     said = "network: train.py: the first wrong gradient on the way back is that of x in Affine (layers.py:13)"
     assert said in " ".join(run.stdout.split())

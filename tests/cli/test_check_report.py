@@ -57,7 +57,7 @@ def test_a_person_reads_the_layer_verdicts_findings_by_severity_and_what_is_not_
     assert str(example()).splitlines() == [
         "Affine  mine.py:5",
         "  ✓ x     exact, on the branches covered",
-        "  ✗ W     refuted",
+        "  ✗ W     wrong",
         "  ? bias  inconclusive: a branch",
         "  ~ y     a subgradient at a kink, on the branches covered",
         "  ✗ D101 error mine.py:7: the gradient of W is wrong",
@@ -70,6 +70,16 @@ def test_a_person_reads_the_layer_verdicts_findings_by_severity_and_what_is_not_
         "  · D208 note: used twice",
         "  ? not covered: `x <= 3` at mine.py:3 was always True",
     ]
+
+
+def test_of_whole_arrays_the_first_element_that_differs_is_shown():
+    right = np.arange(30.0).reshape(5, 6)
+    wrong = right.copy()
+    wrong[2, 1:] = 0
+    told = str(example(findings=(finding("D101", "it is wrong", expected=right.tolist(), got=wrong),)))
+    assert "    expected at [2, 1] 13, got 0\n" in told + "\n"
+    other = str(example(findings=(finding("D102", "another shape", expected=[1.0, 2.0], got=[1.0]),)))
+    assert "    expected [1.0, 2.0], got [1.0]" in other
 
 
 def test_a_layer_without_gradients_says_so():
@@ -155,7 +165,7 @@ def test_json_of_any_value_is_plain():
 
 
 def test_the_summary_counts():
-    gradients = "1 gradient exact, 1 right up to a choice at a kink, 1 inconclusive, 1 refuted"
+    gradients = "1 gradient exact, 1 right up to a choice at a kink, 1 inconclusive, 1 wrong"
     assert summary([example()], seconds=0.234) == f"1 layer: {gradients}, 1 error, 1 note, in 0.2 s"
     assert summary([], seconds=0.123) == "0 layers: nothing was checked, in 0.1 s"
     assert summary([Report("A")]) == "1 layer: no gradient was judged, in 0.0 s"

@@ -10,10 +10,12 @@ import pytest
 from check_commands import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, write
 from contract_findings import finding
 
+import dout.layers as dout_layers
 from dout.adapt.sizes.proposed_arrays import numbers
 from dout.check.project.discover import Job
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Verdict
+from dout.check.rules import rules
 from dout.check.worker.jobs import Checked, JobOutcome, ObjectText
 from dout.check.worker.summary import columns, row, shortened, table, told
 from dout.cli.output.cli_values import is_same, read, written
@@ -27,6 +29,16 @@ class Halves:
         return x * np.float64(0.5)
     def backward(self, dout):
         return dout * np.float64(0.5)
+"""
+NOTED = """
+class Twice:
+    def forward(self, x):
+        if x.ndim > 5:
+            x = -x
+        self.x = x
+        return x * x
+    def backward(self, dout):
+        return 2 * dout * self.x
 """
 NEEDS_NET = """
 class Wrapper:
@@ -72,6 +84,10 @@ def outcome(file, *reports, **more):
     return JobOutcome(Job(file, "file"), [Checked(item) for item in reports], **more)
 
 
+def codes_in(found):
+    return {item["code"] for layer in layers(found).values() for item in layer["findings"]}
+
+
 def plain(lines):
     return ["".join(part for part, _ in line) for line in lines]
 
@@ -105,13 +121,39 @@ def test_all_tells_every_layer_in_detail(tmp_path):
     }
 
 
-def test_one_file_is_told_whole_and_without_a_table(tmp_path):
+def test_one_layer_is_told_whole_and_several_that_are_right_in_a_line_each(tmp_path):
+    write(tmp_path, RIGHT, "one.py")
+    assert re.match(r"Square  one\.py:\d+\n  on x", dout("one.py", cwd=tmp_path).stdout)
     write(tmp_path, RIGHT + TRIPLE)
     text = dout("mine.py", cwd=tmp_path).stdout
-    assert re.match(r"Square  mine\.py:\d+\n  on x", text)
-    assert "Triple  mine.py:" in text
-    assert "codes:" not in text
-    assert "again:" not in text
+    assert re.match(r"mine\.py  2 layers, .* s\n  ✓ Square +1 exact .*\n  ✓ Triple +1 exact .*\n\n2 layers: ", text)
+    assert "Triple  mine.py:" in dout("mine.py", "--all", cwd=tmp_path).stdout
+
+
+def test_notes_and_conditions_that_were_not_covered_are_counted_and_printed_when_asked_for(tmp_path):
+    write(tmp_path, NOTED)
+    quiet, whole = (dout("mine.py", *options, cwd=tmp_path).stdout for options in ((), ("--notes",)))
+    assert "D208" not in quiet
+    assert quiet.endswith("with --notes: 1 note, 1 condition not covered\n")
+    assert "  · D208 note mine.py:" in whole
+    assert "  ? not covered: `x.ndim > 5` at mine.py:4 was always False" in whole
+    assert "--notes" not in whole
+
+
+def test_a_package_has_the_layers_that_it_exports(tmp_path):
+    write(tmp_path, TRIPLE.replace("Triple", "_Hidden") + TRIPLE, "outer/net/inner.py")
+    write(tmp_path, "from outer.net.inner import Triple, _Hidden\n", "outer/net/__init__.py")
+    assert list(layers(document("outer.net", cwd=tmp_path))) == ["Triple"]
+    assert list(layers(document("dout.layers", cwd=tmp_path))) == list(dout_layers.__all__)
+
+
+def test_codes_are_left_out_one_option_at_a_time_and_listed(tmp_path):
+    write(tmp_path, WARNS + NOTED.replace("import numpy as np", ""))
+    assert {"D208", "D301"} <= codes_in(document("mine.py", cwd=tmp_path))
+    assert not {"D208", "D301"} & codes_in(document("mine.py", "--ignore", "D2", "--ignore", "D3", cwd=tmp_path))
+    listed = dout("--explain", cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == list(rules())
+    assert "D201  error    backward writes into dout" in listed
 
 
 def test_the_same_in_ascii_and_without_colour(tmp_path):

@@ -22,20 +22,25 @@ if TYPE_CHECKING:
     from dout.cli.output.cli_values import Values
 
 
-def _codes(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+def _codes(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...] | None:
     from dout.check.project.settings import codes
 
-    return None if text is None else codes(text, option.opts[0])
+    return codes(",".join(texts), option.opts[0]) if texts else None
 
 
 def _explain(context: click.Context, option: click.Parameter, code: str | None) -> None:
-    """Print the page about a code, and end the command."""
+    """Print the page about a code, or the list of all codes, and end the command."""
     if code is not None:
         from dout.check.project.settings import known_code
         from dout.check.report.finding_pages import page
+        from dout.check.rules import rules
 
-        click.echo(page(known_code(code)).rstrip())
+        every = (f"{rule.code}  {rule.severity:7}  {rule.title}" for rule in rules().values())
+        click.echo(page(known_code(code)).rstrip() if code != _EVERY else "\n".join(every))
         context.exit()
+
+
+_EVERY = "all"  # codes
 
 
 @click.command(short_help="Is each backward the derivative of its forward?")
@@ -46,12 +51,12 @@ def _explain(context: click.Context, option: click.Parameter, code: str | None) 
               help="How the layers are called [found out]: 'forward_pass, backward_pass(dout, rate)'.")  # fmt: skip
 @click.option("-j", "--jobs", "processes", metavar="N", type=click.IntRange(1),
               help="Check N files at a time [one per CPU].")  # fmt: skip
-@click.option("--select", metavar="CODES", callback=_codes,
+@click.option("--select", metavar="CODES", multiple=True, callback=_codes,
               help="Report these codes alone: D201, or D2 for all that begin so.")  # fmt: skip
-@click.option("--ignore", metavar="CODES", callback=_codes, help="Do not report these codes.")
+@click.option("--ignore", metavar="CODES", multiple=True, callback=_codes, help="Do not report these codes.")
 @click.option("--strict", is_flag=True, default=None, help="Count warnings as errors.")
-@click.option("--explain", metavar="CODE", is_eager=True, expose_value=False, callback=_explain,
-              help="Print the page about a code.")  # fmt: skip
+@click.option("--explain", metavar="[CODE]", is_flag=False, flag_value=_EVERY, is_eager=True, expose_value=False,
+              callback=_explain, help="Print the page about a code, or the list of all codes.")  # fmt: skip
 @click.option("--baseline", metavar="FILE.json", type=options.PATH,
               help="Findings in FILE.json are known and do not count.")  # fmt: skip
 @click.option("--write-baseline", is_flag=True, help="Write today's findings to the baseline.")
@@ -59,7 +64,8 @@ def _explain(context: click.Context, option: click.Parameter, code: str | None) 
               help="Limit for loading a file, and for each layer in it [20]; 0: no limit.")  # fmt: skip
 @click.option("--memory", metavar="GB", type=click.FloatRange(0), help="Limit for each file [2]; 0: no limit.")
 @click.option("--isolate", is_flag=True, help="Run in an empty folder, without a network.")
-@click.option("--all", "all_", is_flag=True, help="Print every layer in detail, even of many files.")
+@click.option("--notes", is_flag=True, help="Print the notes too, and the conditions that were not covered.")
+@click.option("--all", "all_", is_flag=True, help="Print every layer in detail, the notes too.")
 @click.option("--html", metavar="REPORT.html", type=options.PATH,
               help="Write everything, with pictures, to one page that stands alone.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace REPORT.html and FILE.json even if dout did not write them.")
@@ -68,15 +74,16 @@ def _explain(context: click.Context, option: click.Parameter, code: str | None) 
 @click.option("--github", "format_", flag_value="github", help="Print GitHub's annotations.")
 def check(
     targets: tuple[str, ...], interface: str, select: tuple[str, ...] | None, ignore: tuple[str, ...] | None,
-    baseline: Path | None, write_baseline: bool, all_: bool, html: Path | None, force: bool, format_: str | None,
-    strict: bool | None, timeout: float | None, memory: float | None, **how: Any,
+    baseline: Path | None, write_baseline: bool, notes: bool, all_: bool, html: Path | None, force: bool,
+    format_: str | None, strict: bool | None, timeout: float | None, memory: float | None, **how: Any,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
 
     A TARGET is a file, a folder, a module, a layer in one of them (file.py:Name, package.module:Name), or the name of
-    a ready-made layer (Sigmoid). Every class with forward and backward that a file defines is a layer. dout chooses the
-    arguments and inputs that you do not give, and the report says which. Of a folder, or of several files, dout prints
-    the layers with an error or a warning in detail, and all layers in a table.
+    a ready-made layer (Sigmoid); without one, the current folder. Every class with forward and backward that a file
+    defines is a layer, and every layer that a package exports. dout chooses the arguments and inputs that you do not
+    give, and the report says which. dout prints the layers with an error or a warning in detail, and all layers in a
+    table.
 
     The files are EXECUTED, in processes of their own and in the current folder, with your rights. They may not write
     outside a temporary folder, start programs, or reach the network.
@@ -86,8 +93,7 @@ def check(
     """
     from dout.check.project.settings import read_settings
 
-    if not targets:
-        raise click.UsageError("there is no TARGET to check; name a file, a folder, a module or a layer")
+    targets = targets or (".",)
     if write_baseline and baseline is None:
         raise click.UsageError("--write-baseline needs a file to write: add --baseline FILE.json")
     if interface:
@@ -104,7 +110,8 @@ def check(
         settings.but(select=select, ignore=ignore, strict=strict, timeout=timeout, memory=memory), format_ or "human"
     )
     _run(result, targets, pictures=html is not None, interface=interface, **how)
-    result.folded = not all_ and (len(result.outcomes) > 1 or any(Path(target).is_dir() for target in targets))
+    result.folded = not all_ and (len(result.reports) > 1 or any(Path(target).is_dir() for target in targets))
+    result.notes = notes or all_
     findings = _judge(result, baseline, write_baseline)
     tell_result(result)
     if html is not None:

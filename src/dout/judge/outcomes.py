@@ -43,13 +43,18 @@ class Word(StrEnum):
     DIAGONAL = "the diagonal of its derivative alone", "~", "the diagonal alone", "right on the diagonal"
     STOPPED = "stopped on purpose: nothing is passed on", "~", "stopped on purpose", "stopped on purpose"
     INCONCLUSIVE = "inconclusive", "?", "inconclusive", "inconclusive"
-    REFUTED = "refuted", "✗", "wrong", "refuted"
+    REFUTED = "refuted", "✗", "wrong", "wrong"
 
     def __new__(cls, text: str, mark: str, short: str, counted: str) -> Word:
         """Make a word from a row of the table."""
         word = str.__new__(cls, text)
         word._value_, word.mark, word.short, word.counted = text, mark, short, counted
         return word
+
+    @property
+    def said(self) -> str:
+        """The word as a report prints it: documents say "refuted", people "wrong"."""
+        return self.short if self is Word.REFUTED else self.value
 
     def __repr__(self) -> str:
         return repr(self.value)

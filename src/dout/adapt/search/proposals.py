@@ -32,7 +32,7 @@ from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_
 from dout.adapt.target import Target
 from dout.run import attributes_of, fresh, module_of, names_of, quiet
 
-MOST = 120  # proposals of one kind
+MOST, MOST_OF_A_PART = 120, 12  # proposals of one kind
 
 
 def proposals(
@@ -156,8 +156,18 @@ class _Proposer:
     def _inits(self) -> Iterator[dict[str, Any]]:
         needed = [p.name for p in self.constructor if p.name not in self.init]
         choices = [self.settings.of(self.cls, name) for name in needed]
+        for given in self._as_parts_take(needed) if any(map(stands_for, needed)) else ():
+            yield {**self.init, **dict(zip(needed, (c[0] for c in choices), strict=True)), **given}
         for chosen in alike_first(choices):
             yield {**self.init, **dict(zip(needed, chosen, strict=True))}
+
+    def _as_parts_take(self, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The arrays that are handed on to parts of other classes, as these take them: `TimeLSTM(Wx1, Wh1, b1)`."""
+        given = {name: source.parts_given(self.cls, name) for name in needed}
+        for part in dict.fromkeys(made for found in given.values() for made, _ in found if made is not self.cls):
+            for init in constructor_arguments(Target.of(part), {})[:MOST_OF_A_PART]:
+                inner = ((name, init.get(own)) for name, found in given.items() for made, own in found if made is part)
+                yield {name: item.copy() for name, item in inner if isinstance(item, np.ndarray)}
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 

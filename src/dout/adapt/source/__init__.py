@@ -12,6 +12,7 @@ from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import has_no_return, returned_by
+from dout.adapt.source.scopes import parts_given
 from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_for
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "keys_for",
     "kinds_for",
     "own_attributes",
+    "parts_given",
     "parts_in",
     "returned_by",
     "shapes_for",

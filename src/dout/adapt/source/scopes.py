@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from inspect import getattr_static
 from types import ModuleType
 from typing import Any
 
-from dout.adapt.source.syntax import Function, bindings, class_of, methods_of, name_of, read, text_of, walk
+from dout.adapt.source.syntax import Function, bindings, class_of, methods_of, name_of, read, text_of, total, walk
 
 _ANY_LINE = 1 << 30
 _DEEPEST = -4  # how far constructors that call their parent's are followed
@@ -81,6 +81,15 @@ def nodes_with(function: Any, name: str, cls: type | None, suffix: str = "") -> 
     return ((node, scope) for scope in scopes_of(function, name, cls, suffix) for node in walk(scope.function.node))
 
 
+@total(list)
+def parts_given(function: Any, name: str, cls: type | None = None) -> list[tuple[type, str]]:
+    """The classes of which a part is made that gets an argument, and what their constructors call it."""
+    own = read(function)
+    methods = methods_of(own, class_of(function, cls)) if own else []
+    passed = (one for scope in scopes_of(function, name, cls) for one in _passed(scope, methods))
+    return list(dict.fromkeys((callee.made, parameter) for callee, parameter in passed if callee.made is not None))
+
+
 def follow(function: Function, texts: Iterable[str]) -> Scope:
     """The scope of a function in which these texts are the argument, with the other names it gets there."""
     scope = Scope(function, frozenset(texts), {})
@@ -119,11 +128,15 @@ def _spread(starts: list[tuple[Function, frozenset[str]]], methods: list[Functio
 
 @dataclass(frozen=True, eq=False)
 class _Callee:
-    """A function that is called; whether its first argument is bound, and whether it is a parent's method."""
+    """A function that is called; whether its first argument is bound, and whether it is a parent's method.
+
+    `made` is the class whose constructor it is.
+    """
 
     function: Function
     bound: bool = False
     on_parent: bool = False
+    made: type | None = None
 
 
 def _passed(scope: Scope, methods: list[Function]) -> Iterator[tuple[_Callee, str]]:
@@ -147,16 +160,30 @@ def _callee(call: ast.Call, own: Function, methods: list[Function]) -> _Callee |
         case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name):
             parent = next((m for m in methods if m.name == name and m.node is not own.node), None)
             return _Callee(parent, bound=True, on_parent=True) if parent else None
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=receiver), attr=part), attr=name):
+            made = _made_for(part, methods) if receiver == own.me else None
+            return _Callee(method, bound=True) if made and (method := read(getattr_static(made, name, None))) else None
         case ast.Attribute(value=ast.Name(id=receiver), attr=name):
             if receiver and receiver == own.me:
                 method = next((m for m in methods if m.name == name), None)
                 return _Callee(method, bound=bool(method.me)) if method else None
             holder = own.names.get(receiver)
             if isinstance(holder, ModuleType | type):
-                return _read_callee(inspect.getattr_static(holder, name, None), on_parent=isinstance(holder, type))
+                return _read_callee(getattr_static(holder, name, None), on_parent=isinstance(holder, type))
+    return None
+
+
+def _made_for(part: str, methods: list[Function]) -> type | None:
+    """The class of which an attribute of the instance is made: `self.lstm = TimeLSTM(…)`."""
+    bound = ((m, pair) for m in methods if m.me for node in walk(m.node) for pair in bindings(node))
+    for method, (target, value) in bound:
+        if text_of(target) == f"{method.me}.{part}" and isinstance(value, ast.Call):
+            made = method.names.get(name_of(value.func))
+            return made if isinstance(made, type) else None
     return None
 
 
 def _read_callee(value: Any, on_parent: bool = False) -> _Callee | None:
     function = read(value)
-    return _Callee(function, isinstance(value, type), on_parent) if function else None
+    made = value if isinstance(value, type) else None
+    return _Callee(function, made is not None, on_parent, made) if function else None

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -161,12 +161,21 @@ def is_on_purpose(place: ConditionPlace) -> bool:
     return tiny or is_zero or bool(_ON_PURPOSE.search(str(place)))
 
 
-def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tuple[Judgement, Subject]:
+class OtherSides(NamedTuple):
+    """A judgement, with what it is of; and one with wrong gradients on inputs that the layer may not be meant for."""
+
+    judgement: Judgement
+    subject: Subject
+    doubtful: tuple[Judgement, Subject] | None = None
+
+
+def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> OtherSides:
     """Judge a layer that is right so far on the sides of the conditions in its code that `seen` lacks.
 
     Where values steered the run, its recording holds for the way it went: then it is judged on other values anyway.
-    The first variant that refutes speaks, and comes with the judgement.
+    The first variant that refutes speaks, if the layer is meant for its inputs.
     """
+    doubtful: tuple[Judgement, Subject] | None = None
     covered, tried, latest = judgement.covered, Counter[tuple[ConditionPlace, str]](), spent() + MOST_SECONDS
     others: list[Judgement] = []
     doubted: set[ConditionPlace] = set()  # conditions behind which a gradient was less right than elsewhere
@@ -197,13 +206,18 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
                 not_asked = variant.other_rank and not (
                     any(starmap(_is_meant, gained)) and _does_the_same(subject, variant.subject)
                 )
-                return replace(other, elsewhere=there, not_meant=not_asked), variant.subject
+                other = replace(other, elsewhere=there, not_meant=not_asked)
+                if not not_asked:
+                    return OtherSides(other, variant.subject)
+                doubtful = doubtful or (other, variant.subject)
+                continue
         if _is_as_right(other, judgement):
             covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
         else:
             doubted |= {place for place, _ in gained}
         others += [other] if is_asked else []
-    return replace(judgement, verdicts=tuple(_decided(v, others) for v in judgement.verdicts)), subject
+    verdicts = tuple(_decided(v, others) for v in judgement.verdicts)
+    return OtherSides(replace(judgement, verdicts=verdicts), subject, doubtful)
 
 
 def _is_meant(place: ConditionPlace, side: str) -> bool:

@@ -13,6 +13,8 @@ from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType, FrameType
 from typing import Any, Literal
 
+import numpy as np
+
 from dout.adapt.interface.function_pairs import PAIR, pair_of
 from dout.adapt.target import Target
 from dout.errors import EndOfRun, TargetError
@@ -55,6 +57,12 @@ class LayerUse:
     def file(self) -> str:
         """The file it is written in."""
         return Target(self.target).file or ""
+
+    @property
+    def of_one_sample(self) -> bool:
+        """Whether its first array holds a single sample."""
+        first = next((x for x in self.inputs.values() if isinstance(x, np.ndarray)), None)
+        return first is not None and first.ndim > 1 and len(first) == 1
 
     @property
     def manner(self) -> str:

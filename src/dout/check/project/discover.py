@@ -179,10 +179,13 @@ def line_of_class(file: str, name: str) -> int | None:
 # --- in a loaded module -----------------------------------------------------------------------------------------------
 
 
-def layers_in(module: ModuleType) -> list[str]:
-    """The names of the layers a module defines itself, in their order; no abstract ones and no second names."""
+def layers_in(module: ModuleType, exported: bool = False) -> list[str]:
+    """The names of the layers a module defines itself, in their order; no abstract ones and no second names.
+
+    With `exported`, also those that a package shows of the modules in it.
+    """
     found: dict[int, str] = {}
-    for name, item in classes_in(module):
+    for name, item in (*classes_in(module), *(_shown_by(module) if exported else ())):
         with contextlib.suppress(BaseException):  # of a metaclass: `loading.needing` tells of it
             if _is_layer(item):
                 found.setdefault(id(item), name)
@@ -206,6 +209,16 @@ def classes_in(module: ModuleType) -> Iterator[tuple[str, type]]:
             written = any(code is not None and code.co_filename == names.get("__file__") for code in codes)
             if written or module_of(item) == names.get("__name__"):
                 yield name, item
+
+
+def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
+    """The classes of the modules in a package that it has in `__all__`, or without that under a public name."""
+    names = names_of(package)
+    shown = names.get("__all__") or [name for name in names if not name.startswith("_")]
+    for name in shown if "__path__" in names else ():
+        item: Any = names.get(name)
+        if is_class(item) and module_of(item).startswith(f"{names.get('__name__')}."):
+            yield name, item
 
 
 def named(module: ModuleType, name: str) -> Any:

@@ -220,7 +220,7 @@ SENTENCES = {
     "transpose": "it is transposed wrongly",
     "axis": "the axis is wrong",
     "broadcast": "the shape is wrong",
-    "swapped": "two values are exchanged",
+    "swapped": "two values are swapped",
     "missing term": "a term is missing",
     "extra term": "there is one term too many",
     "formula": "the formula is wrong",

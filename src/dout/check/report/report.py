@@ -71,7 +71,7 @@ def _lines(report: ReportData, about: Iterable[str]) -> list[Line]:
 
 def _verdict_line(verdict: Verdict, width: int, branching: bool) -> Line:
     mark, style = verdict.word.mark, _STYLES[verdict.word.mark]
-    says: str = verdict.word
+    says: str = verdict.word.said
     if verdict.route != "exact arithmetic":
         says += f" by {visible(verdict.route)}"
     if verdict.because:
@@ -97,9 +97,10 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
         (f" {place}" if place else "", "dim"),
         (f": {visible(finding.message)}", ""),
     ]
-    numbers = (shown(finding.expected), shown(finding.got))
-    if (finding.expected is not None or finding.got is not None) and any(n not in finding.message for n in numbers):
-        where = f" at {list(finding.index)}" if finding.index else ""
+    expected, got, index = _one_case(finding)
+    numbers = (shown(expected), shown(got))
+    if (expected is not None or got is not None) and any(n not in finding.message for n in numbers):
+        where = f" at {list(index)}" if index else ""
         yield _detail(f"expected{where} {numbers[0]}, got {numbers[1]}")
     if finding.because and finding.because not in finding.message:
         yield _detail(f"because {finding.because}")
@@ -113,6 +114,20 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
         if not line.startswith(("---", "+++", "@@")):
             changed = {"-": "removed", "+": "added"}.get(line[:1], "dim")
             yield [(_INDENT * 3, "verbatim"), (visible(line, keep="\t"), changed)]
+
+
+def _one_case(finding: Finding) -> tuple[Any, Any, tuple[int, ...] | None]:
+    """What was expected and what came, and where: of whole arrays the first element that differs."""
+    expected, got = finding.expected, finding.got
+    if finding.index is None and all(isinstance(item, list | np.ndarray) for item in (expected, got)):
+        try:
+            right, wrong = np.asarray(expected, dtype=float), np.asarray(got, dtype=float)
+        except (TypeError, ValueError):
+            return expected, got, None
+        if right.shape == wrong.shape and (places := np.argwhere(right != wrong)).size:
+            index = tuple(map(int, places[0]))
+            return float(right[index]), float(wrong[index]), index
+    return expected, got, finding.index
 
 
 def _detail(text: str) -> Line:

@@ -143,9 +143,7 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         if elsewhere is not None and elsewhere.meant:
             judgement, there = elsewhere
         elif elsewhere is not None:
-            findings += [
-                f for f in findings_of(elsewhere.subject, elsewhere.judgement) if isinstance(f.reason, Refuted)
-            ]
+            findings += _of_refuted(elsewhere.judgement, elsewhere.subject)
         findings += [raising_elsewhere(subject, *raised)] if raised is not None else []
     findings += [*findings_of(there, judgement), *findings_by_running(subject)]
     place = subject.place
@@ -160,6 +158,11 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Seq
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
     )
+
+
+def _of_refuted(judgement: Judgement, subject: Subject) -> list[Finding]:
+    """The findings on the gradients that are wrong in a judgement which does not speak for the layer."""
+    return [item for item in findings_of(subject, judgement) if isinstance(item.reason, Refuted)]
 
 
 def _telling(subject: Subject, judgement: Judgement) -> Subject | None:
@@ -245,8 +248,9 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             judgement.covered.add(seen)
             if judgement.refuted:
                 return confirmed(judgement, subject, first), [], subject
-            judgement, there = on_other_sides(subject, judgement, seen)
-            return judgement, [], there
+            sides = on_other_sides(subject, judgement, seen)
+            doubtful = _of_refuted(*sides.doubtful) if sides.doubtful is not None else []
+            return sides.judgement, doubtful, sides.subject
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
         why = by_differences(subject, error)
         judgement = judge_numerically(subject, first)

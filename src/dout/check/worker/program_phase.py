@@ -75,7 +75,9 @@ class UsedLayers:
         for checked in outcome.layers:
             if checked.used and not any(item.code == STOPPED.code for item in checked.report.findings):
                 file = _file_of(checked)
-                self.layers.setdefault(file, {}).setdefault(checked.report.layer, checked)
+                known = self.layers.setdefault(file, {})
+                if checked.report.layer not in known or known[checked.report.layer].of_one_sample:
+                    known[checked.report.layer] = checked
                 self.data.setdefault(file, []).extend(outcome.data)
 
 
@@ -96,7 +98,8 @@ def used_layers(
     hoped: dict[str, frozenset[Name]] = {}  # of the programs that run
 
     def next_job() -> Job | None:
-        seen = {(file, name) for file, layers in found.layers.items() for name in layers}.union(*hoped.values())
+        known = ((file, name, one) for file, layers in found.layers.items() for name, one in layers.items())
+        seen = {(file, name) for file, name, one in known if not one.of_one_sample}.union(*hoped.values())
         one = next_program(left, seen)
         if one is None or len(found.programs) + len(hoped) >= MOST_PROGRAMS:
             return None

@@ -22,7 +22,7 @@ from dout.judge.outcomes import Word
 if TYPE_CHECKING:
     from dout.check.worker.jobs import JobOutcome
 
-MOST = 5  # of one kind that are told
+MOST, MOST_DATA = 5, 2  # of one kind that are told
 MOST_TEXT = 200  # characters of a reason
 State = Literal["error", "warning", "good", "open"]
 Text = Callable[[str], str]  # makes text of the user's safe to show
@@ -254,10 +254,11 @@ def _by_library(left_out: Sequence[tuple[str, str]]) -> Iterator[str]:
 def told_lines(outcomes: Sequence[JobOutcome], many: bool = True, text: Text = visible) -> Iterator[Line]:
     """What else there is to say, in lines: the first of a kind, and how many more there are."""
     for kind, items in told(outcomes, many):
-        for item in items[:MOST]:
+        most = MOST_DATA if kind == "data" else MOST
+        for item in items[:most]:
             yield [(f"{kind}: ", "open"), (text(item), "")]
-        if len(items) > MOST:
-            yield [(f"{kind}: ", "open"), (f"and {len(items) - MOST} more", "dim")]
+        if len(items) > most:
+            yield [(f"{kind}: ", "open"), (f"and {len(items) - most} more", "dim")]
 
 
 def _cut(text: str) -> str:

@@ -129,7 +129,8 @@ def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str]
     """Check the layers that a file defines."""
     job, module = loading.job, loading.module()
     needs = needing(module, loading.at)
-    names = [name for name in layers_in(module) if name not in needs] if job.names is None else list(job.names)
+    every = layers_in(module, exported=job.kind == "module") if job.names is None else job.names
+    names = [name for name in every if job.names is not None or name not in needs]
     needs.update((name, "could not be made") for name in loading.lost if name not in needs)
     for name in [name for name in needs if job.names is None or name in job.names]:
         send("lost", name, needs[name])
@@ -219,7 +220,11 @@ def _checked_as_it_is(
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
-    return checked if used is None else replace(checked, used=used.said, turn=used.use.turn, file=used.use.file)
+    if used is None:
+        return checked
+    return replace(
+        checked, used=used.said, turn=used.use.turn, file=used.use.file, of_one_sample=used.use.of_one_sample
+    )
 
 
 def _example(

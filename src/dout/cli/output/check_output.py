@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,7 +33,8 @@ class Result:
     """What a run found.
 
     `given` are the options `--init NAME` and `--input NAME` as they were typed, `unused` those that no layer took;
-    `folded` says that of many files only what is wrong is printed in detail.
+    `folded` says that of many layers only those with an error or a warning are printed in detail, `notes` that notes
+    are printed, and conditions that were not covered.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class Result:
     given: Mapping[str, str] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
     folded: bool = False
+    notes: bool = False
     problems: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     outcomes: list[JobOutcome] = field(default_factory=list)
@@ -105,8 +107,31 @@ def _human(result: Result) -> None:
     from dout.check.report.report import WIDTH, ascii_only, wrapped
 
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
-    lines = [*_details(result, width), *_at_a_glance(result, width), *wrapped([(result.summary, "title")], width)]
+    shown = result if result.notes else replace(result, outcomes=list(map(_without_notes, result.outcomes)))
+    lines = [*_details(shown, width), *_at_a_glance(shown, width), *wrapped([(shown.summary, "title")], width)]
+    hidden = _hidden(result, shown)
+    lines += [[(f"with --notes: {', '.join(hidden)}", "dim")]] if hidden else []
     tell(lines, ascii_only)
+
+
+def _without_notes(outcome: JobOutcome) -> JobOutcome:
+    """An outcome without notes and without conditions that were not covered; why a layer was not judged stays."""
+
+    def quiet(report: Report) -> Report:
+        findings = tuple(f for f in report.findings if f.severity != "note" or not report.verdicts)
+        return replace(report, findings=findings, branches=())
+
+    return replace(outcome, layers=[replace(checked, report=quiet(checked.report)) for checked in outcome.layers])
+
+
+def _hidden(result: Result, shown: Result) -> list[str]:
+    """How many notes are not printed, and how many conditions that were not covered."""
+    from dout.check.report.report import counted_noun
+
+    notes = len(result.findings) - len(shown.findings)
+    sides = sum(len(report.branches) for report in result.reports) - sum(len(r.branches) for r in shown.reports)
+    counted = [(notes, counted_noun(notes, "note")), (sides, f"{counted_noun(sides, 'condition')} not covered")]
+    return [said for number, said in counted if number]
 
 
 def _details(result: Result, width: int) -> Iterator[Line]:

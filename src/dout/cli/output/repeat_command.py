@@ -48,9 +48,10 @@ class Again:
         self.parts: list[tuple[str, ...]] = [("dout", "check", _target(job, checked))]
         self.unwritten: list[str] = []
         self.parts += [(key.split()[0], text) for key, text in (given or {}).items() if key in checked.took]
-        for option, values in (("--init", checked.init), ("--input", checked.inputs)):
-            for name, value in values.items():
-                self._add(option, name, value)
+        if not checked.used:  # else the program runs again, and gives the same
+            for option, values in (("--init", checked.init), ("--input", checked.inputs)):
+                for name, value in values.items():
+                    self._add(option, name, value)
 
     def _add(self, option: str, name: str, value: Any) -> None:
         text = None if isinstance(value, ObjectText) or not name.isidentifier() else written(value, name)

@@ -86,7 +86,7 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             return
     for n in (1, length + 1, max(fine)):
         wrong = only_here(lab, fine[n]) if n in fine else None
-        if wrong is not None:
+        if wrong is not None and _is_wrong_of_the_same(lab, group, length, n):
             advice = (
                 "where an index repeats, add with np.add.at"
                 if _repeats(fine[n])
@@ -94,7 +94,7 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             )
             message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; with {length} it is right: {advice}"
             any_more = n == length + 1 or _repeats(fine[n])  # some more: a layer may be built for no more than so many
-            severity = "error" if any_more and _is_wrong_of_the_same(lab, group, length, n) else RULE.severity
+            severity = "error" if any_more else RULE.severity
             yield RULE.about(lab.subject, message, cause="batch", severity=severity, **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
