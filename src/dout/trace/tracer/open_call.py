@@ -27,6 +27,7 @@ class OpenCall:
         self.parameters: tuple[Parameter, ...] = ()
         self.match: OpenCall | None = None  # forward ↔ its backward
         self.done = False
+        self.kept_as = ""  # the name of its place in a dict or list of layers
         self.takes_dout = True  # whether a backward is given the upstream gradient
 
     def in_backward(self) -> bool:
