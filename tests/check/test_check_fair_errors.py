@@ -691,3 +691,17 @@ def test_a_gradient_is_that_of_the_input_and_not_of_what_a_used_layer_has_kept_o
     layer.forward(table(4, 3))
     report = dout.check(layer, table(4, 3))
     assert [str(v) for v in report.verdicts] == ["input_data: exact", "W: exact"]
+
+
+class LossAndPrediction:
+    def forward(self, scores, targets):
+        self.p, self.targets = 1 / (1 + np.exp(-scores)), targets
+        loss = -np.mean(targets * np.log(self.p) + (1 - targets) * np.log(1 - self.p))
+        return loss, self.p
+
+    def backward(self):
+        return (self.p - self.targets) / self.p.size
+
+
+def test_a_backward_without_dout_may_be_that_of_the_loss_alone():
+    assert errors(dout.check(LossAndPrediction, table(3, 4), np.eye(4)[:3])) == []

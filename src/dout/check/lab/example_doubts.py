@@ -23,6 +23,8 @@ def doubt_of(subject: Subject) -> str:
         return "whose gradient it is was guessed by its place"
     if (name := _guessed_argument(subject, run)) is not None:
         return f"{name} of {subject.interface.backward if subject.interface else 'backward'} may be something else"
+    if subject.ends and len(run.outputs) > 1:
+        return "backward takes no upstream gradient, and it may be that of one output alone"
     if _are_in_another_order(subject, run):
         return "the gradients come in another order than the arguments of forward"
     if fits_by_chance(subject):
