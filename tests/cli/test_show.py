@@ -236,6 +236,8 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
             [r"line 2, in f\n", r"NameError: name 'missing'", r"raised NameError, at .*mine\.py:2"],
         ),
         ("import sys\nsys.exit(3)\n", [r"ended with exit code 3"]),
+        ("import numpy as np\nnp.load('w.npz')\n", [r"raised FileNotFoundError, at .*mine\.py:2: there is no w\.npz"]),
+        ("exec(compile('x = (', 'part.py', 'exec'))\n", [r"mine\.py cannot run: part\.py:1 is not valid Python \d"]),
         ("print('hello')\n", [r"mine\.py has no layer in it"]),
         ("while True:\n    pass\n", [r"did not end within 1 s, at .*mine\.py:[12]; it was stopped"]),
         ("while True:\n    try:\n        pass\n    except:\n        pass\n", [r"did not end within 1 s"]),
@@ -245,7 +247,18 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
         ),
         ("\x00", [r"mine\.py.* is not valid Python"]),
     ],
-    ids=["syntax", "raises", "exit", "no layer", "endless", "stubborn", "loud", "null byte"],
+    ids=[
+        "syntax",
+        "raises",
+        "exit",
+        "no file",
+        "a part",
+        "no layer",
+        "endless",
+        "stubborn",
+        "loud",
+        "null byte",
+    ],
 )
 def test_bad_scripts_get_one_message_with_file_and_line(tmp_path, text, said):
     refused(dout("show", script(tmp_path, text), "--timeout", "1"), *said)

@@ -124,8 +124,8 @@ def test_dead_units_are_counted(tmp_path):
             "x, t = rng.normal(size=(8, 5))", "x, t = abs(rng.normal(size=(8, 5))) * [1, 1, -1, 1, 1]"
         )
     )
-    shown = dout("show", path, "--rounds", "1").stdout
-    assert re.search(r"^layers\[1\] \(Relu\)  dead units +60%$", shown, re.MULTILINE)
+    printed = dout("show", path, "--rounds", "1").stdout
+    assert re.search(r"^layers\[1\] \(Relu\)  dead units +60%$", printed, re.MULTILINE)
 
 
 def test_a_layer_is_no_training_and_a_table_no_file(tmp_path):

@@ -69,6 +69,7 @@ class ScriptRun:
         return finish(tracer, str(self.path), compare=size <= MOST_COMPARED)
 
 
+_PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
 
@@ -236,7 +237,11 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
             raise UserCodeError(f"{what} ended with exit code {stop.code}{why}") from None
     except Exception as error:
         shown = users_traceback(error)
-        raise UserCodeError(f"{what} raised {type(error).__name__}{_users_line(error)}", shown) from None
+        if isinstance(error, SyntaxError) and error.filename and error.lineno:
+            line = Where(error.filename, error.lineno)
+            raise UserCodeError(f"{what} cannot run: {line} is not valid {_PYTHON}", shown) from None
+        missed = f": there is no {error.filename}" if isinstance(error, FileNotFoundError) and error.filename else ""
+        raise UserCodeError(f"{what} raised {type(error).__name__}{_users_line(error)}{missed}", shown) from None
     return None
 
 
@@ -277,7 +282,7 @@ def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
         line = error.lineno if isinstance(error, SyntaxError) else None
         at = Where(getattr(error, "filename", None) or str(path), line) if line else path
         shown = "".join(traceback.format_exception_only(error))
-        raise UserCodeError(f"{at} is not valid Python", shown) from None
+        raise UserCodeError(f"{at} is not valid {_PYTHON}", shown) from None
     except (RecursionError, MemoryError):
         raise TargetError(f"{path} is nested too deeply: Python cannot read it") from None
 

@@ -20,6 +20,7 @@ from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
 from dout.trace.session.pairing import pairs
+from dout.trace.session.reused_parts import held_values, of_reused_parts
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
 from dout.trace.tracer.user_functions import woken
@@ -253,7 +254,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
         call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
         own = {tracer.node_of(item): name for name, item in call.arguments.items() if isinstance(item, Traced)}
-        for key, item in _kept(now):  # `self.cache = (x, h)` says less than the argument's own name
+        for key, item in held_values(now):  # `self.cache = (x, h)` says less than the argument's own name
             node = tracer.node_of(item)
             tracer.hints.setdefault(node, own.get(node, key))
     else:
@@ -272,17 +273,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             )
             made = set(tracer.nodes[slice(*call.match.span)])  # by forward: drawn when it first saw its input
             call.parameters = tuple(p for p in parameters if p.node.primitive is INPUT or p.node not in made)
-
-
-def _kept(attributes: Mapping[str, Any]) -> Iterable[tuple[str, Traced]]:
-    """The traced values in a layer's attributes, one level deep in lists, tuples and dicts, with their names."""
-    for key, item in attributes.items():
-        if isinstance(item, Traced):
-            yield key, item
-        elif type(item) in (list, tuple):
-            yield from ((f"{key}[{i}]", part) for i, part in enumerate(item) if isinstance(part, Traced))
-        elif type(item) is dict:
-            yield from ((str(name), part) for name, part in item.items() if isinstance(part, Traced))
+            call.parameters += tuple(of_reused_parts(tracer, call, call.match))
 
 
 def _match(tracer: Tracer, backward: OpenCall) -> None:

@@ -33,3 +33,7 @@ class OpenCall:
     def in_backward(self) -> bool:
         """Whether this is a backward or was made inside one."""
         return self.kind == "backward" or (self.parent is not None and self.parent.in_backward())
+
+    def is_inside(self, other: OpenCall) -> bool:
+        """Whether this was made inside another, at any depth."""
+        return self.parent is not None and (self.parent is other or self.parent.is_inside(other))
