@@ -6,6 +6,7 @@ __all__ = [
     "example_doubts",
     "input_variants",
     "other_values",
+    "plain_suspicion",
     "probe",
     "shared_recording",
 ]

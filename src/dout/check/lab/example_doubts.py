@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream
+from dout.adapt.argument_names import names_upstream, taken_by
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.trial.gradient_owners import are_guessed
 from dout.check.exact.subject import Subject
@@ -41,7 +41,8 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
     interface = subject.interface
     if interface is None or interface.local:
         return None
-    wanted = required(inspect.unwrap(type(subject.again()).backward), bound=True)
+    function = inspect.unwrap(type(subject.again()).backward)
+    wanted = required(function, bound=[p.name for p in taken_by(function)[:1]] == ["self"])
     shapes = [np.shape(output) for output in run.outputs]
     for name, role in zip(wanted, interface.roles, strict=False):
         if role not in subject.names or stem(name) == stem(role):

@@ -119,7 +119,8 @@ def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) ->
     try:
         _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger, memo={})), judgement)
     except BackwardError as error:
-        return not CrashError(error.__cause__ or error).refused
+        crash = CrashError(error.__cause__ or error)
+        return crash.where is not None and not crash.refused  # else it is ours
     except Exception:  # the layer's own
         return False
     return False
