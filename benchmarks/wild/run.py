@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 
 # What keeps a layer from running under plain NumPy, as the reports say it; the rest must be driven, also what needs
 # arguments to be built.
-_ELSEWHERE = (", which ", "takes the target itself", "is not complete by itself", "hands its input on", "ends the interp",
-              "it is no gradient")  # fmt: skip
+_ELSEWHERE = (", which ", "takes the target itself", "is not complete by itself", "hands its input on",
+              "ends the interp", "it is no gradient")  # fmt: skip
 
 
 class Row(NamedTuple):
