@@ -130,6 +130,13 @@ def _product(reading: Reading, term: Product) -> Any:
     return (-above if term.negative else above) / reduce(operator.mul, map(reading.value, term.over), 1.0)
 
 
+def _compared(reading: Reading, term: Compare) -> Any:
+    left, compare = term.left, COMPARED[term.symbol]
+    if isinstance(left, Compare) and term.symbol in "<≤>≥":  # a chain: 0 < x < 1
+        return reading.value(left) & compare(reading.value(left.right), reading.value(term.right))
+    return compare(reading.value(left), reading.value(term.right))
+
+
 READERS: dict[type[Term], Callable[[Reading, Any], Any]] = {
     Number: lambda reading, term: float(term.value),
     Symbol: lambda reading, term: reading.named(term.name),
@@ -138,7 +145,7 @@ READERS: dict[type[Term], Callable[[Reading, Any], Any]] = {
     Product: _product,
     Power: lambda reading, term: np.power(reading.value(term.base), reading.value(term.exponent)),
     FunctionCall: lambda reading, term: reading.called(term),
-    Compare: lambda reading, term: COMPARED[term.symbol](reading.value(term.left), reading.value(term.right)),
+    Compare: _compared,
     Cases: _cases,
 }
 

@@ -210,7 +210,7 @@ def lift(x: Any) -> Number:
 
 
 def _power(x: Number, y: Number) -> Number:
-    whole = y.value.unique_fmpz() if not y.makers and y.value.is_exact() else None
+    whole = y.value.unique_fmpz() if not moves(y) and y.value.is_exact() else None
     if whole is not None:
         n = int(whole)
         out = x.value**n if n >= 0 else 1 / x.value**-n

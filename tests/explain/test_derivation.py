@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dout.errors import TargetError
+from dout.errors import TargetError, UnsupportedError
 from dout.explain.derivation.derivation import explained
 from dout.explain.derivation.helper_names import helper_names
 from dout.explain.formats import terminal_lines
@@ -491,3 +491,84 @@ def test_behind_a_step_without_a_rule_the_rest_is_explained(target):
     assert "svd" in str(found.not_explained[0].fields["event"])
     assert "x" in {part.of for step in found.steps for part in step.parts}
     assert found.simplified == ()  # a part of the gradient is not the gradient
+
+
+def test_what_a_step_without_a_rule_gives_is_called_as_the_user_calls_it_or_as_the_function():
+    assert text(explained(Spectral, {}, {}).formula) == "sum(s) + sum(x²)"
+    assert text(explained(lambda x: np.interp(x, [0.0, 1.0], [1.0, 3.0]) * x, {}, {}).formula) == "interp · x"
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda x: np.abs(np.fft.fft(x)), "np.fft.fft"),  # complex numbers
+        (lambda x: np.linalg.lstsq(x, x, rcond=None)[0], "np.linalg.lstsq"),  # nothing is left to explain
+    ],
+)
+def test_where_nothing_can_be_explained_behind_a_step_the_step_is_named(function, name):
+    with pytest.raises(UnsupportedError, match=rf"{name} .*test_derivation\.py:\d+"):
+        explained(function, {}, {"x": np.eye(3)})
+
+
+class Noisy:
+    def forward(self, x):
+        noise = np.random.randn(*x.shape)  # noqa: NPY002 - as people draw
+        return x * noise
+
+
+def test_random_numbers_get_no_gradient_and_have_to_be_kept():
+    found = explained(Noisy, {}, {"x": np.ones(3)})
+    assert {part.of for step in found.steps for part in step.parts} == {"x"}
+    assert [k.names for k in found.keeping] == [("random",)]
+
+
+def test_numbers_that_values_decide_on_and_whole_numbers_are_named():
+    def first(x):
+        return (x * x)[: int(np.sum(x > 0))]
+
+    def whole(x):
+        return x.astype(int) * 2
+
+    assert [r.key for r in explained(first, {}, {"x": np.ones(3)}).not_explained] == ["other number"]
+    assert [r.key for r in explained(whole, {}, {"x": np.ones(3)}).not_explained] == ["stops whole"]
+
+
+def test_a_sorted_array_is_called_so_and_each_element_goes_back_to_its_place():
+    found = explained(lambda x: np.sort(x, axis=1), {}, {"x": np.array([[3.0, 1.0, 2.0], [4.0, 6.0, 5.0]])})
+    assert text(found.formula) == "sort(x)"
+    ((_, right),) = [part.index for step in found.steps for part in step.parts]
+    assert text(right) == "Σₕ (dout[k, h] where c = a[k, h], else 0)"
+
+
+ROWS = np.array([[1.0, -0.5, 2.0], [0.5, 1.0, 0.25]])
+
+
+class Normalised:
+    def forward(self, x):
+        inv = 1 / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+        xhat = (x - x.mean(axis=1, keepdims=True)) * inv
+        return xhat**3
+
+
+def test_what_is_normalised_by_a_product_has_the_formula_of_books_and_needs_what_is_in_it():
+    found = explained(Normalised, {}, {})
+    ((form, _),) = found.simplified[-1].forms
+    assert text(form) == "inv · (dxhat − mean(dxhat, axis=1) − xhat · mean(dxhat · xhat, axis=1))"
+    assert found.keeping[0].names == ("inv", "xhat")
+
+
+def test_a_line_of_numpy_reads_the_gradients_that_were_told():
+    def cross_entropy(x, t):
+        return -np.sum(t * np.log(Softmax().forward(x)))
+
+    steps = explained(cross_entropy, {}, {"x": ROWS, "t": ROWS}).steps
+    codes = [part.code for step in steps for part in step.parts if part.of == "x"]
+    assert codes == ["da - np.exp(a) * da.sum(axis=1, keepdims=True)"]
+
+
+def test_a_condition_among_the_steps_of_forward_is_a_number_and_a_power_is_one_lower():
+    shares = np.abs(ROWS) / 4
+    found = explained(lambda x, t, g: np.mean(np.where(t == 1, x, 1 - x) ** g), {}, {"x": shares, "t": ROWS, "g": 2.5})
+    told = terminal_lines.render(found, width=100)
+    assert "a = 1 where t = 1, else 0" in told
+    assert "g · c^(g − 1)" in told

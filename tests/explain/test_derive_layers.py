@@ -472,3 +472,23 @@ def test_labels_among_floats_choose_the_side():
     layer.forward(x, t)
     found = layer.backward(1.0)
     assert np.array_equal(found[0] if isinstance(found, tuple) else found, [-1, 1, 0, -1])
+
+
+class OfSlope:
+    def __init__(self, slope=1.5, power=2.0):
+        self.slope, self.power = slope, power
+
+    def forward(self, x):
+        return np.tanh(self.slope * x) ** self.power
+
+    def backward(self, dout):
+        self.dslope = 0.0  # to be written
+
+
+def test_a_number_gets_a_gradient_where_the_class_keeps_one():
+    layer, x = derived(OfSlope).layer(), np.array([0.5, -1.0])
+    layer.forward(x)
+    layer.backward(np.array([1.0, 2.0]))
+    y = np.tanh(1.5 * x)
+    assert layer.dslope == pytest.approx(np.sum(np.array([1.0, 2.0]) * 2 * y * (1 - y**2) * x), rel=1e-14)
+    assert not hasattr(layer, "dpower")

@@ -1,6 +1,7 @@
 """What a derived backward holds for is said: sides of conditions, settings, axes; state is refused; sizes are free."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -272,6 +273,95 @@ class OneWay:
 def test_a_condition_on_values_is_named_and_the_other_side_is_not_judged():
     (note,) = said(derived(OneWay))
     assert "`x.sum() > 0`" in note
+
+
+class FirstOnes:
+    def forward(self, x):
+        y = x * x
+        return y[: int(np.sum(x > 0))]
+
+
+def test_a_shape_that_values_decide_on_is_named():
+    (note,) = [one for one in said(derived(FirstOnes, {}, {"x": np.array([1.0, 2.0, 3.0])})) if "makes of" in one]
+    assert re.search(r"test_derive_validity\.py:\d+ makes of values in the example: a shape or an index", note)
+
+
+class PoolTurnByTurn:
+    def forward(self, x):
+        n, c, h, w = x.shape
+        out = np.zeros((n, c, h // 2, w // 2))
+        for i in range(h // 2):
+            for j in range(w // 2):
+                out[:, :, i, j] = x[:, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(2, 3))
+        return out
+
+
+class Recurrent:
+    def __init__(self, Wx, Wh):
+        self.Wx, self.Wh = Wx, Wh
+
+    def forward(self, x):
+        h = np.zeros((x.shape[0], self.Wh.shape[0]))
+        for t in range(x.shape[1]):
+            h = np.tanh(x[:, t] @ self.Wx + h @ self.Wh)
+        return h
+
+
+@pytest.mark.parametrize(
+    ("layer", "init", "shape", "turn"),
+    [
+        (PoolTurnByTurn, {}, (3, 2, 4, 6), "out[:, :, i, j] ="),  # of one more row or column it takes the same steps
+        (Recurrent, {"Wx": np.eye(2, 3), "Wh": np.eye(3)}, (2, 3, 2), "h = np.tanh(x[:, t]"),
+    ],
+)
+def test_a_loop_over_an_axis_is_refused_with_the_line_that_it_repeats(layer, init, shape, turn):
+    with pytest.raises(NotDerivedError, match="depends on a size, and derive writes no loops") as refused:
+        derived(layer, init, {"x": ramp(*shape)})
+    file, line = re.search(r"how often (\S+):(\d+) runs", str(refused.value)).groups()
+    assert turn in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+
+
+class Whole:
+    def forward(self, x):
+        return x.astype(int) * 2
+
+
+class Windowless:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        return np.array([x[i : i + len(self.w)] @ self.w for i in range(len(x) - len(self.w) + 1)])
+
+
+def test_whole_numbers_and_empty_outputs_are_the_reason_that_is_given():
+    with pytest.raises(NotDerivedError, match=r"test_derive_validity\.py:\d+, whole numbers do not change a little"):
+        derived(Whole)
+    with pytest.raises(NotDerivedError, match="an array without elements"):
+        derived(Windowless, {"w": ramp(4)}, {"x": ramp(3)})
+
+
+class LogOfPositive:
+    def forward(self, x):
+        return np.log(x[np.where(x > 0)[0]])
+
+
+class SumOfDistinct:
+    def forward(self, x):
+        return np.unique(x).sum()
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "dout", "right"),
+    [
+        (LogOfPositive, [2.0, -1.0, 4.0, -3.0], [1.0, 2.0], [0.5, 0.0, 0.5, 0.0]),
+        (SumOfDistinct, [2.0, 1.0, 2.0], 3.0, [3.0, 3.0, 0.0]),
+    ],
+)
+def test_places_that_values_decide_on_are_found_again(layer, x, dout, right):
+    made = derived(layer, {}, {"x": np.array(x)}).layer()
+    made.forward(np.array(x))
+    assert made.backward(np.array(dout)).tolist() == right
 
 
 class Added:

@@ -379,3 +379,26 @@ def test_what_a_shared_helper_hands_on_is_the_gradient_that_backward_returns():
     (line,) = lines_of(dout.layers.Relu(), X)
     assert line.source == "dx = _block(self.mask, dout)"
     assert not line.wrong
+
+
+class TwoLayers:
+    def __init__(self):
+        self.W1, self.W2 = np.array([[0.5, -1.0], [0.3, 0.8], [1.2, -0.4]]), np.array([[0.7, -0.2], [0.1, 0.9]])
+
+    def forward(self, x):
+        self.x = x
+        self.h = np.tanh(x @ self.W1)
+        return self.h @ self.W2
+
+    def backward(self, dout):
+        self.dW2 = self.h.T @ dout
+        dh = dout @ self.W2.T
+        da = dh * (1 - self.h)
+        self.dW1 = self.x.T @ da
+        return da @ self.W1.T
+
+
+def test_a_wrong_line_without_a_telling_name_is_found_by_the_results_that_follow_from_it():
+    lines = {line.source.split(" = ")[0]: verdict(line) for line in lines_of(TwoLayers(), X)}
+    assert lines["da"].startswith("✗")
+    assert [source for source, word in lines.items() if word.startswith("✗")] == ["da"]

@@ -9,6 +9,7 @@ from browser import browser
 from draw_traces import buy_fruits
 from explanations import affine, mixed, sigmoid
 
+from dout.draw import draw
 from dout.explain.formats import html_page
 
 __all__ = ["browser"]  # a fixture
@@ -93,7 +94,7 @@ def test_formula_and_edge_light_up_together(opened, tmp_path):
 
 
 def test_the_styles_of_the_picture_are_applied(opened):
-    page = opened(sigmoid(), picture=buy_fruits().draw().svg())
+    page = opened(sigmoid(), picture=draw(buy_fruits()).svg())
     assert page.eval_on_selector("svg text.value", "one => getComputedStyle(one).fontWeight") == "600"
 
 

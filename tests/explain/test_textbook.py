@@ -51,7 +51,7 @@ def test_the_gradient_of_what_is_normalised_is_the_formula_of_books(layer, init,
 
 
 def names(line):
-    return set(re.findall(r"[A-Za-z_]\w*", re.sub(r"(mean|sum|max|axis|tanh)\b|Σ_\w|[ᵀ²]", "", line)))
+    return set(re.findall(r"[A-Za-z_]\w*", re.sub(r"(mean|sum|max|axis|tanh|exp)\b|Σ_\w|[ᵀ²]", "", line)))
 
 
 class Residual:
@@ -63,9 +63,18 @@ class Residual:
         return x + h @ self.W2
 
 
+class Gated:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        return np.tanh(x @ self.W) * np.exp(x)
+
+
 @pytest.mark.parametrize(
     ("layer", "init"),
     [
+        (Gated, {"W": np.eye(3)}),
         (BatchNorm, {"gamma": np.array([1.0, 2.0, 0.5]), "beta": np.zeros(3)}),
         (Residual, {"W1": np.eye(3), "W2": np.eye(3) + 1}),
     ],
@@ -76,6 +85,7 @@ def test_every_name_of_a_brief_explanation_is_introduced(layer, init):
     for line in lines:
         left, _, right = line.partition(" = ")
         assert names(right) <= known, line
+        assert {name[1:] for name in names(left) if name[0] == "d"} <= known, line
         known |= names(left)
 
 

@@ -139,6 +139,10 @@ def sigmoid_by_sides(x):
     return np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))
 
 
+def sigma(x):
+    return 1 / (1 + np.exp(-x))
+
+
 FORMULAS = [
     (lambda x: 1 / (1 + np.exp(-x)), ["sigmoid"]),
     (lambda x: 1.0 / (np.exp(-x) + np.ones_like(x)), ["sigmoid"]),
@@ -160,6 +164,14 @@ FORMULAS = [
     (lambda x: np.log(1 / (1 + np.exp(-x))), ["negative", "negative", "softplus"]),
     (lambda x: -np.log(1 / (1 + np.exp(-x))), ["negative", "softplus"]),
     (lambda x: np.log(1 - 1 / (1 + np.exp(-x))), ["negative", "softplus"]),
+    (
+        lambda x: np.log(np.where(x > 1, sigma(x), 1 - sigma(x))),
+        ["greater", "negative", "negative", "softplus", "where"],
+    ),
+    (
+        lambda x: np.log(np.where(x > 1, 1 - sigma(x), sigma(x))),
+        ["greater", "negative", "negative", "softplus", "where"],
+    ),
     (lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)), ["tanh"]),
     (lambda x: (np.exp(2 * x) - 1) / (np.exp(2 * x) + 1), ["tanh"]),
     (lambda x: (1 - np.exp(-2 * x)) / (1 + np.exp(-2 * x)), ["tanh"]),

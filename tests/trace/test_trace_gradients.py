@@ -74,6 +74,25 @@ def test_parameters_pair_with_their_gradients_by_name():
     np.testing.assert_array_equal(trace["b"].gradient.value, [4.0, 4.0])
 
 
+class Scaled:
+    def __init__(self):
+        self.slope, self.lr = 1.5, 0.1
+
+    def forward(self, x):
+        self.x = x
+        return self.slope * x
+
+    def backward(self, dout):
+        self.dslope = np.sum(dout * self.x)
+        return dout * self.slope
+
+
+def test_a_number_pairs_with_the_gradient_that_backward_computed_for_it():
+    trace = dout.trace(Scaled(), np.array([1.0, 2.0]))
+    assert [(p.name, p.by) for p in trace.calls[0].parameters] == [("slope", "name")]
+    assert trace["slope"].gradient.value == 3.0
+
+
 def test_a_swapped_parameter_gradient_is_wrong_and_not_paired_by_value():
     class Swapped(Affine):
         def __init__(self, Wx, Wh):

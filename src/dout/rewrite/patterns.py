@@ -18,11 +18,12 @@ Match = dict[Node, Node]  # the nodes of a pattern → the nodes of a graph
 
 _EITHER_WAY = COMMUTATIVE | {PRIMITIVES["maximum"], PRIMITIVES["minimum"], PRIMITIVES["logaddexp"]}
 _NUMBERS = ("c", "d")  # parameters of a pattern that stand for a constant
+_CONDITION = "mask"
 
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """What to look for: `root` computes it of the `variables`, by name. Those named c and d are constants."""
+    """What to look for: `root` computes it of the `variables`, by name. c and d are constants; mask has any dtype."""
 
     root: Node
     variables: Mapping[str, Node]
@@ -37,7 +38,7 @@ class Pattern:
 
     def matches(self, node: Node) -> Iterator[Match]:
         """Each way in which `node` computes the pattern, of floating-point arrays in its own dtype."""
-        arrays = [v for name, v in self.variables.items() if name not in _NUMBERS]
+        arrays = [v for name, v in self.variables.items() if name not in (*_NUMBERS, _CONDITION)]
         if not isinstance(node.dtype, type) and node.dtype.kind == "f":
             for match in _matches(self.root, node, {}):
                 if all(same_kind(match[v].dtype, node.dtype) for v in arrays):

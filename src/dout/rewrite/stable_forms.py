@@ -136,6 +136,16 @@ _rule(lambda r, u: np.maximum(u, 0) + r + softplus(-np.abs(u)), lambda r, u: sof
 # These pay also where the sigmoid or the softmax is needed anyway: the logarithm of what has become 0 is lost.
 _rule(lambda u: np.log(sigmoid(u)), lambda u: -softplus(-u), alone=False)
 _rule(lambda u: np.log(1 - sigmoid(u)), lambda u: -softplus(u), alone=False)
+_rule(
+    lambda mask, u: np.log(np.where(mask, sigmoid(u), 1 - sigmoid(u))),
+    lambda mask, u: -softplus(np.where(mask, -u, u)),
+    alone=False,
+)
+_rule(
+    lambda mask, u: np.log(np.where(mask, 1 - sigmoid(u), sigmoid(u))),
+    lambda mask, u: -softplus(np.where(mask, u, -u)),
+    alone=False,
+)
 _rule(lambda z, s: np.log(np.exp(z) / s), lambda z, s: z - np.log(s), _is_softmax, alone=False)
 
 _rule(lambda u: (np.exp(u) - np.exp(-u)) / (np.exp(u) + np.exp(-u)), lambda u: np.tanh(u))

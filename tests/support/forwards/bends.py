@@ -302,7 +302,8 @@ ROWS = (
         same="x - np.clip(x, -lambd, lambd)", shortest="np.where(y != 0, 1, 0)", by_output=True,
     ),
     row(
-        Hardsigmoid, X, torch=F + "hardsigmoid(x)", same="np.minimum(np.maximum(x + 3, 0), 6) / 6",
+        Hardsigmoid, X, same="np.minimum(np.maximum(x + 3, 0), 6) / 6",
+        torch="(x + 3).clamp(0, 6) / 6",  # PyTorch's own takes 1/6 in single precision
         shortest="np.where((y > 0) & (y < 1), 1 / 6, 0)", by_output=True,
     ),
     row(

@@ -160,6 +160,16 @@ class FocalLoss:
         return np.mean(-((1 - q) ** self.gamma) * np.log(q))
 
 
+class FocalLossOfScores:
+    def __init__(self, gamma=2.0):
+        self.gamma = gamma
+
+    def forward(self, x, t):
+        p = 1 / (1 + np.exp(-x))
+        q = np.where(t == 1, p, 1 - p)
+        return np.mean(-((1 - q) ** self.gamma) * np.log(q))
+
+
 class LabelSmoothing:
     def __init__(self, eps=0.1):
         self.eps = eps
@@ -275,6 +285,8 @@ ROWS = (
         same="sum(max(0, a - r[k] + 1) for r, k in zip(x, y) for a in r) / len(x) - 1"),
     row(FocalLoss, between(), ZERO_ONE, init={"gamma": 2.0},
         torch="(lambda q: -((1 - q) ** gamma) * torch.log(q))(torch.where(t == 1, p, 1 - p)).mean()"),
+    row(FocalLossOfScores, X, ZERO_ONE, init={"gamma": 2.0},
+        torch="(lambda q: -((1 - q.exp()) ** gamma) * q)(" + F + "logsigmoid(torch.where(t == 1, x, -x))).mean()"),
     row(LabelSmoothing, V, T, init={"eps": 0.1}, torch=F + "cross_entropy(x, t, label_smoothing=eps)"),
     row(CosineEmbeddingLoss, X, X, Draw("signs", "N"), init={"margin": 0.2},
         torch=F + "cosine_embedding_loss(a, b, t, margin)"),

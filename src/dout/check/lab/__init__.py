@@ -3,6 +3,7 @@
 __all__ = [
     "batch_axis",
     "conditional_exactness",
+    "example_doubts",
     "input_variants",
     "other_values",
     "plain_suspicion",

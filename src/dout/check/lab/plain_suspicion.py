@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.subject import Subject
-from dout.run import PlainRun, attributes_of, central_difference, copied, quiet, size_of, weighed
+from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, weighed
 from dout.trace.session.pairing import Pair, pairs
 
 _STEP = 1e-6
+_TINY = 0.05  # `0.01 * randn` is
 _CLOSE = 1e-5  # relative to the slope and to what goes into it: rounding, and the curvature along a step
 
 
@@ -24,7 +25,7 @@ def is_suspicious(subject: Subject, douts_of: Callable[[list[Any]], tuple[Any, .
 
     Raises BackwardError where backward raises.
     """
-    layer = subject.again()
+    layer = _of_usual_size(subject.again())
     before, inputs = dict(attributes_of(layer)), subject.fresh_inputs()
     with quiet():
         outputs = subject.runner.forward(layer, inputs)
@@ -47,6 +48,15 @@ def is_suspicious(subject: Subject, douts_of: Callable[[list[Any]], tuple[Any, .
     return _differs(subject, run, given, learned)
 
 
+def _of_usual_size(layer: Any) -> Any:
+    """The layer with numbers of usual size where all of an array are tiny: beside them no slope of a weight is seen."""
+    for array in arrays(layer).values():
+        size = np.max(np.abs(array), initial=0.0) if array.dtype.kind == "f" else 0.0
+        if 0 < size < _TINY and array.flags.writeable:
+            array /= size
+    return layer
+
+
 def is_moved(item: Any) -> bool:
     """Whether an input is made of floats: a step changes it."""
     return isinstance(item, np.ndarray | np.floating) and item.dtype.kind == "f"
@@ -63,7 +73,7 @@ def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], lear
     sizes: list[float] = []
 
     def loss(step: float) -> float:
-        layer = subject.again()
+        layer = _of_usual_size(subject.again())
         inputs = [x + step * ways[i] if i in ways else x for i, x in enumerate(subject.fresh_inputs())]
         for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
             if pair.name in inner:

@@ -85,6 +85,10 @@ def _of_argument(
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
         yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+    for other in _equal(what, init, name, value):
+        make = partial(what.fresh, {**init, name: other})
+        for inputs in filter(None, (subject.inputs, larger_inputs(subject))):  # they may have to divide these
+            yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs, memo={}), value)
     if type(value) is int and value == 1:
         yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
 
@@ -120,11 +124,25 @@ def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
     return layer
 
 
+def _equal(what: Target, init: Mapping[str, Any], name: str, value: Any) -> list[int]:
+    """The values of whole numbers that the code compares one with: a stride that is the size of the window."""
+    if type(value) is not int:
+        return []
+    mine = {*_first_read(source.comparisons_of, what.cls, name)}
+    values = {p.name: init.get(p.name, p.default) for p in what.constructor if p.name != name}
+    others = [n for n, other in values.items() if mine and type(other) is int and other != value]
+    return [values[n] for n in others if mine.intersection(_first_read(source.comparisons_of, what.cls, n))]
+
+
 def _words_for(cls: type, name: str, value: str) -> tuple[str, ...]:
     """What a constructor's argument is compared with, in the class or a parent of it; else other words of its kind."""
+    return _first_read(source.strings_for, cls, name) or (_ACTIVATIONS if value in _ACTIVATIONS else ())
+
+
+def _first_read(reads: Callable[[Any, str, type], tuple[str, ...]], cls: type, name: str) -> tuple[str, ...]:
+    """What the source says first of a constructor's argument: that of the class, then of its parents."""
     constructors = (one.__dict__.get("__init__", one) for one in cls.__mro__[:-1])
-    read = (source.strings_for(function, name, cls) for function in (*cls.__mro__[:-1], *constructors))
-    return next(filter(None, read), _ACTIVATIONS if value in _ACTIVATIONS else ())
+    return next(filter(None, (reads(function, name, cls) for function in (*cls.__mro__[:-1], *constructors))), ())
 
 
 def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], name: str) -> Iterator[OtherSubject]:
@@ -161,7 +179,8 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
     Where an adapter gives some, it knows their places alone. What backward has an argument for it would be told, too.
     """
     fixed = _fixed(subject)
-    told = {parameter.name for parameter in _taken_by(subject, "backward")}
+    gives = subject.interface is not None and subject.interface.gives  # one function is both
+    told = set() if gives else {parameter.name for parameter in _taken_by(subject, "backward")}
     for name, item in fixed.items():
         if not isinstance(item, dict):
             for other in _others_of_forward(subject, name, item):

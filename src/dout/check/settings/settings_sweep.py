@@ -21,6 +21,7 @@ from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
 from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
+from dout.check.lab.probe import CrashError
 from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
@@ -45,10 +46,14 @@ class WrongElsewhere(NamedTuple):
 
 
 class RaisedElsewhere(NamedTuple):
-    """What backward raised at a setting at which forward runs, and the words for that setting."""
+    """What backward raised at a setting at which forward runs, and the words for that setting.
+
+    It `always` does so there if it is of no shape by chance: on larger inputs, and with parameters of the same shapes.
+    """
 
     error: Exception
     words: str
+    always: bool
 
 
 class Sweep(NamedTuple):
@@ -82,7 +87,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             found = _judged(other, subject, judgement) if is_asked else None
         except BackwardError as error:
             if isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
-                raised = raised or RaisedElsewhere(error.__cause__, other.words)
+                always = _always_raises(other, subject, judgement)
+                raised = raised or RaisedElsewhere(error.__cause__, other.words, always)
             continue
         except Exception:  # the layer's own: it does not take this
             continue
@@ -102,6 +108,21 @@ def _is_refusal(other: OtherSubject, error: Exception) -> bool:
     """Whether a layer is not meant for a setting at which backward raises, or says so itself."""
     not_meant = not other.meant or other.of_a_flag or other.of_nothing
     return not_meant or isinstance(error, NotImplementedError | AssertionError)
+
+
+def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
+    """Whether backward raises at a setting that changes no parameter's shape, and does so on larger inputs, too."""
+    shapes = [{path: x.shape for path, x in arrays(one.again()).items()} for one in (given, other.subject)]
+    larger = larger_inputs(other.subject)
+    if other.of_inputs or larger is None or shapes[0] != shapes[1]:
+        return False
+    try:
+        _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger, memo={})), judgement)
+    except BackwardError as error:
+        return not CrashError(error.__cause__ or error).refused
+    except Exception:  # the layer's own
+        return False
+    return False
 
 
 def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:

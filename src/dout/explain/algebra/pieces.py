@@ -235,7 +235,8 @@ def local_slopes(node: Node, operands: Sequence[Any]) -> list[Any]:
     dummies = [sympy.Dummy(real=True, positive=getattr(o, "is_positive", None) or None) for o in operands]
     form = applied_form(node, *[o if o.is_number else d for o, d in zip(operands, dummies, strict=True)])
     back = dict(zip(dummies, operands, strict=True))
-    return [0 if o.is_number else sympy.diff(form, d).subs(back) for o, d in zip(operands, dummies, strict=True)]
+    slopes = [0 if o.is_number else sympy.diff(form, d) for o, d in zip(operands, dummies, strict=True)]
+    return [sympy.powsimp(slope).subs(back) for slope in slopes]  # c^(p − 1), not c^p / c
 
 
 def pieces(graph: Pointwise, points: Mapping[Node, Any] | None = None) -> list[tuple[Piece, list[int]]]:

@@ -8,6 +8,8 @@ from itertools import pairwise
 from math import isfinite, prod
 from typing import Any
 
+import numpy as np
+
 from dout.explain.axes.axis_classes import selecting_rows
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, index_name
 from dout.explain.axes.element_rules import number_term, rule_of
@@ -21,8 +23,9 @@ from dout.explain.axes.indices import (
     named_indices,
     parts_of,
 )
+from dout.explain.terms.notation import COUNTER
 from dout.explain.terms.terms import ONE, ZERO, Product, SumOver, Symbol, Term, negated, product
-from dout.graph import CONSTANT, Node
+from dout.graph import CONSTANT, INPUT, Node
 
 LONGEST = 60  # terms in a formula that is still read
 
@@ -131,6 +134,8 @@ class _Reader:
         self.others = {index_name(part) for own in letters.values() for letter in own for part in letter.split(JOIN)}
         self.called = set(names.values())
         self.lengths = lengths_of(letters)
+        whole = {n: x for n, x in values.items() if names.get(n) == COUNTER.name and n.primitive is INPUT}
+        self.counters = {n for n, x in whole.items() if np.array_equal(np.ravel(x), np.arange(np.size(x)))}
         self.steps = 0
 
 
@@ -159,6 +164,8 @@ class _View:
         rows = selecting_rows(self.node, argument, indices, reader.names, reader.values)
         if rows is not None:
             return rows
+        if source in reader.counters:
+            return next((i for i, n in zip(indices, source.shape, strict=True) if n != 1), ZERO)
         if source in reader.names:
             return element_of(reader.names[source], indices, reader.letters[source])
         if source.primitive is CONSTANT:

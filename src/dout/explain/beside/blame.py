@@ -89,6 +89,7 @@ class BlameSearch:
             self._alone,
             self._by_itself,
             self._in_pair,
+            self._on_the_way,
             self._in_a_turn,
             self._handed_out,
             self._named_for_it,
@@ -167,6 +168,23 @@ class BlameSearch:
                 for at in range(len(other.results)) if other is not statement and self._computes(other) else ():
                     if self._alone(other, at, self._still(wrong, blame), blame.after) is not None:
                         return blame
+        return None
+
+    def _on_the_way(
+        self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
+    ) -> Blame | None:
+        """The line multiplies a gradient; once it is another one, the several results that follow from it are right."""
+        node = statement.last[place]
+        match, affected = (
+            self.matcher.match(node, values),
+            [r for r in wrong if self.quantities.leads(r.gradient, node)],
+        )
+        if len(affected) < 2 or match is None or match.kind is not MatchKind.PRODUCT or self._named(statement, place):
+            return None
+        for of, use, numbers in self._any(node) if self._settled(statement, values) else ():
+            mended = values.changed({node: numbers})
+            if all(self.quantities.is_right(r, mended) for r in affected):
+                return Blame(statement, node, of, numbers, values, mended, tuple(affected), use)
         return None
 
     def _in_a_turn(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:

@@ -45,6 +45,7 @@ class AxisSteps:
         self.elements = ElementwiseSteps(forward)
         self.shares: dict[Node, list[StepPart]] = {}
         self.handed_on: dict[Node, Symbol] = {}  # by a sum, to a term that has no row of its own
+        self.instead: dict[Node, Node] = {}  # shorter gradients that were found
         self.told: set[Node] = set()  # values whose gradient has been given its own name
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
@@ -157,9 +158,18 @@ class AxisSteps:
         called = {n: Symbol(word) for n, word in names.items()}
         gradient = found.term or self._written(edge, called) or Symbol(f"d{name}")
         index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
-        code = part_code(simplified(edge), names, self.values, self._counts)
+        code = self._code(edge, names)
         local = self._repeated_local(node, argument, edge) if index is not None else ()
         return StepPart(name, gradient, value, local, index, self._shapes(found.shapes), code, found.reason, share)
+
+    def _code(self, edge: Node, names: Mapping[Node, str]) -> str:
+        """A line of NumPy for a gradient, of the gradients that have been told."""
+        told = {str(i): node for i, node in enumerate(names) if node is not edge and node in self.upstream}
+        graph = simplify(Graph(topological([edge, *told.values()]), {}, {**told, "d": edge}))
+        again = {graph.outputs[mark]: node for mark, node in told.items()}
+        called = {**names, **{new: names[node] for new, node in again.items()}}
+        values = {**self.values, **{new: self.values[node] for new, node in again.items() if node in self.values}}
+        return part_code(graph.outputs["d"], called, values, self._counts)
 
     def _repeated_local(self, node: Node, argument: int, edge: Node) -> tuple[Term, ...]:
         """The local derivative of a step by an input that is repeated, where the sum hides it: −xn / std."""
@@ -205,7 +215,7 @@ class AxisSteps:
         for node in wanted:
             whole = losses.of(node)
             if whole is None and node in self.forward.inputs and (normal := norms.of(node)) is not None:
-                whole = LossForm(normal)
+                whole, self.instead[node] = LossForm(normal[0]), normal[1]
             if whole is not None:
                 found.append(Simplified(self.forward.names[node], ((whole.term, whole.condition),)))
             elif self._is_told(node) and not calls_in(parts := self._added_up(node)) & PUTTING:

@@ -61,7 +61,8 @@ def explained(
         formula = formula if formula is not None and elements.is_value(forward.outputs[0], formula) else None
     else:
         made = AxisSteps(forward)
-        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
+        letters, steps, simplified = made.letters, made.steps(), made.simplified()
+        keeping = read_by_gradients(forward, made.instead)
         formula = _formula(forward, letters)
     if any(event.kind in LOSSES for event in forward.trace.events):
         simplified = ()  # a part of the gradient is not the gradient
@@ -118,13 +119,15 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
         if is_condition or node not in forward.gradients.of or node in reached:
             continue
         if set(topological([node])) & set(forward.inputs):
-            yield _phrase("stops", node, forward)
+            yield _phrase("stops" if node.primitive.backward is None else "stops whole", node, forward)
     for event in forward.trace.events:
         if event.kind in LOSSES:
             yield Phrase("lost", {"event": str(event)})
     steered = [event.where for event in forward.trace.events if event.kind == "branch" and event.where]
-    for place in dict.fromkeys(_place(where) for where in steered if forward.has_line(where)):
-        yield Phrase("other way", {"place": place})
+    ways = dict.fromkeys(_place(where) for where in steered if forward.has_line(where))
+    yield from (Phrase("other way", {"place": place}) for place in ways)
+    counted = dict.fromkeys(_place(where) for where in forward.trace.values_counted if forward.has_line(where))
+    yield from (Phrase("other number", {"place": place}) for place in counted if place not in ways)
 
 
 def _phrase(key: str, node: Node, forward: Forward) -> Phrase:

@@ -24,13 +24,14 @@ from dout.explain.derivation.forward_names import value_names
 from dout.explain.derivation.helper_names import helper_names
 from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, distinct_lengths, known_lengths, length_nodes
 from dout.explain.derivation.partial_tracer import PartialTracer
+from dout.explain.terms.notation import COUNTER
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.squares import with_squares
 from dout.run import deep_copy
-from dout.trace.model.recorded import LayerCall
+from dout.trace.model.recorded import LOSSES, LayerCall
 from dout.trace.record.record import record_by
 from dout.trace.record.trace import Trace
 from dout.trace.tracer.tracer import Tracer
@@ -66,10 +67,16 @@ class Forward:
         return tuple(n for n in self.nodes if n.primitive is INPUT and n not in self.inputs)
 
     @cached_property
+    def held(self) -> frozenset[Node]:
+        """The parameters that the layer has in any case; random numbers are others each time."""
+        return frozenset(self.parameters) - self.drawn
+
+    @cached_property
     def learned(self) -> tuple[Node, ...]:
         """The parameters that get a gradient: arrays, and numbers for which the user's backward keeps one."""
         paired = {self.now[p.node] for p in (self.call.parameters if self.call else ()) if p.node in self.now}
-        return tuple(n for n in self.parameters if n in paired or not isinstance(n.dtype, type))
+        arrays = (n for n in self.parameters if not isinstance(n.dtype, type) and n not in self.drawn)
+        return tuple(dict.fromkeys((*(n for n in self.parameters if n in paired), *arrays)))
 
     @cached_property
     def varying(self) -> frozenset[Node]:
@@ -151,7 +158,7 @@ class Forward:
 
     def _name_given(self, node: Node) -> str:
         if node in self.counts:
-            return "n"
+            return COUNTER.name
         if node in self.lengths:
             return self.lengths[node][0]
         return "random" if node in self.drawn else self.own_names.get(node, "x")
@@ -165,7 +172,8 @@ class Forward:
     def counts(self) -> frozenset[Node]:
         """Values that the user has not named and that are 0, 1, 2 …: the indices of the rows."""
         unnamed = [n for n in self.values_given if n.shape and self.own_names.get(n, "input")[:5] == "input"]
-        return frozenset(n for n in unnamed if np.array_equal(self.values_given[n], np.arange(math.prod(n.shape))))
+        lines = {n: self.values_given[n] for n in unnamed if math.prod(n.shape) == max(n.shape)}
+        return frozenset(n for n, line in lines.items() if np.array_equal(line.ravel(), np.arange(line.size)))
 
     def has_line(self, where: Where) -> bool:
         """Whether a line is one of forward itself, and not of a function that it calls."""
@@ -289,6 +297,9 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     outputs = call.outputs if call else [n for n in trace.graph.outputs.values() if n not in trace.backward]
     given = [n for n in outputs if n.primitive is INPUT]
     outputs = tuple(dict.fromkeys(n for n in outputs if n.primitive not in (INPUT, CONSTANT)))
+    lost = next((event for event in trace.events if event.kind in LOSSES), None)
+    if lost is not None and (not outputs or any(np.dtype(node.dtype).kind == "c" for node in before)):
+        raise UnsupportedError(str(lost))
     if not outputs and given:
         raise TargetError(f"{trace.target} gives back its input as it is: the backward gives back dout")
     if not outputs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.derivation.forward_graph import Forward
@@ -14,6 +14,7 @@ from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import primitives
 from dout.rewrite.simplify import simplify
 
+NOTHING: Mapping[Node, Node] = {}
 _DIVIDE = primitives("divide")
 
 
@@ -21,7 +22,7 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
     """The choices, the one with the least memory first; parameters are kept in any case and do not count."""
     (output,) = forward.outputs
     uses = (n for one in found for n in one.uses)
-    needed = [n for n in dict.fromkeys(_known(forward, uses)) if n not in forward.parameters]
+    needed = [n for n in dict.fromkeys(_known(forward, uses)) if n not in forward.held]
     if set(forward.inputs) <= set(needed):
         needed = [n for n in needed if n is not output]  # it follows from the inputs
     switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for one in found)
@@ -34,19 +35,22 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
         choices.append(Keeping(("mask",), bytes_, Phrase("keep the mask", {"y": Symbol(forward.names[output])})))
     if by_output:
         choices.append(kept(forward, [output]))
-    choices.append(kept(forward, forward.inputs))
+    if forward.drawn.isdisjoint(needed):
+        choices.append(kept(forward, forward.inputs))
     first: dict[tuple[str, ...], Keeping] = {}
     for keeping in choices:
         first.setdefault(keeping.names, keeping)
     return tuple(first.values())
 
 
-def read_by_gradients(forward: Forward) -> tuple[Keeping, ...]:
+def read_by_gradients(forward: Forward, instead: Mapping[Node, Node] = NOTHING) -> tuple[Keeping, ...]:
     """The one choice that always holds: every value of forward that some gradient is computed from.
 
-    Without those that follow from others by one operation: a numerator is the quotient times the denominator.
+    Without those that follow from others by one operation: a numerator is the quotient times the denominator. Where
+    there is another formula of a gradient `instead`, it is that which is computed.
     """
-    wanted = [forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of]
+    every = {n: forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of}
+    wanted = [*{**every, **instead}.values()]
     marked = {str(i): node for i, node in enumerate((*forward.nodes, *wanted))}
     merged = simplify(Graph(topological(marked.values()), {}, marked)).outputs  # what gradients compute again is one
     now = {merged[mark]: node for mark, node in reversed(marked.items()) if node not in wanted}
@@ -55,7 +59,7 @@ def read_by_gradients(forward: Forward) -> tuple[Keeping, ...]:
     read |= {now[node] for node in after if node in now}
     needed = [n for n in forward.nodes if n in read]
     for node in list(needed):
-        if node not in forward.parameters and _follows(node, [n for n in needed if n is not node]):
+        if node not in forward.held and _follows(node, [n for n in needed if n is not node]):
             needed.remove(node)
     return (kept(forward, list(dict.fromkeys(_known(forward, needed)))),)
 
@@ -82,7 +86,7 @@ def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) ->
 
 
 def _numbers(forward: Forward, nodes: Iterable[Node]) -> int:
-    return sum(math.prod(node.shape) for node in nodes if node not in forward.parameters)
+    return sum(math.prod(node.shape) for node in nodes if node not in forward.held)
 
 
 def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:

@@ -58,10 +58,15 @@ class BackwardGraph:
 
 
 def wanted_inputs(run: ForwardRun) -> dict[str, Node]:
-    """Which inputs of a forward get a gradient, by name: floats that it is given, and arrays of floats it holds."""
+    """Which inputs of a forward get a gradient, by name: floats that it is given, and arrays of floats it holds.
+
+    And numbers that it holds for which the class has a backward that keeps a gradient: `self.dbeta` for `self.beta`.
+    """
+    own = getattr(run.subject.target.cls, run.subject.methods[1], None)
+    kept = getattr(getattr(own, "__code__", None), "co_names", ())
     found = {name: node for node, name in run.arguments.items() if node.primitive is INPUT and _is_real(node)}
-    held = run.held.items()
-    return found | {path: n for n, path in held if n.shape and _is_real(n) and path not in run.written}
+    held = {path: node for node, path in run.held.items() if _is_real(node) and path not in run.written}
+    return found | {path: node for path, node in held.items() if node.shape or path.replace("self.", "d", 1) in kept}
 
 
 def _is_real(node: Node) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from dout.clock import check_time
 from dout.errors import DoutError, TargetError
@@ -196,10 +200,20 @@ def _made(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequ
 
 def _flat(run: ForwardRun) -> Phrase:
     """The reason why nothing has a gradient: the last step without one, and its line."""
-    stops = [n for n in run.graph.nodes if n.inputs and n.primitive.backward is None]
+    if not any(math.prod(node.shape) for node in run.graph.outputs.values()):
+        return Phrase("empty", {})
+    stops = [n for n in run.graph.nodes if n.inputs and (n.primitive.backward is None or _is_whole(n))]
     if not stops:
         return Phrase("no path", {})
-    return Phrase("flat", {"where": str(stops[-1].where or run.subject.name), "says": stops[-1].primitive.says})
+    where = str(stops[-1].where or run.subject.name)
+    if stops[-1].primitive.backward is not None:
+        return Phrase("flat whole", {"where": where})
+    return Phrase("flat", {"where": where, "says": stops[-1].primitive.says})
+
+
+def _is_whole(node: Node) -> bool:
+    """Whether a step makes whole numbers of floats."""
+    return np.dtype(node.dtype).kind in "iub" and any(np.dtype(i.dtype).kind == "f" for i in node.inputs)
 
 
 def _by_name(inputs: Any) -> dict[str, Any]:
@@ -224,17 +238,23 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     found: list[ForwardRun] = []
     notes: list[Phrase] = []
     for i, run in _tried(base):
-        differs = same_structure(base.graph, run.graph)
-        if differs is None:
+        if same_structure(base.graph, run.graph) is None:
             found.append(run)
-        elif i > 3:
-            notes.append(Phrase("unrolled", {"where": str(differs.where or "")}))
-        if i == 3 and len(alike := _alike([*found, base])) > 2:
+        elif i > 3 or not (run.trace.steered_by_arrays or base.trace.steered_by_arrays):
+            notes.append(_unrolled(base.graph, run.graph))
+        if i == 3 and not notes and len(alike := _alike([*found, base])) > 2:
             others = [run for run in alike[2:] if elements_of(run.subject) <= _MOST_ELEMENTS]
             return [*alike[:2], *_other_batch(alike[0])], others
     if notes:
         raise NotDerivedError(notes[:1])
     return _alike([base, *found])[:6], []
+
+
+def _unrolled(one: Graph, other: Graph) -> Phrase:
+    """The reason that two recordings take other steps: the first line that one of them runs more often."""
+    mine, theirs = (Counter(str(node.where) for node in graph.nodes if node.where) for graph in (one, other))
+    often = (line for line, count in {**mine, **theirs}.items() if mine[line] != theirs[line])
+    return Phrase("unrolled", {"where": next(often, next(iter(mine), "forward"))})
 
 
 _MOST_ELEMENTS = 10_000  # a recording of more numbers takes longer to be judged than all others, and tells no more
@@ -308,11 +328,12 @@ def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[Forwa
         others = as_long if always else tied if each or (len(tied) > 1 and not alone) else []
         tried = (_tried_once(with_longer(base, way)) for way in ([axis], *([axis, other] for other in others)))
         more = next((run for run in tried if run and not _is_accident(runs[0].graph, run.graph)), None)
-        differs = same_structure(runs[0].graph, more.graph) if more else None
-        if differs is not None and alone:
-            raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
-        if more is not None and differs is None:
+        if more is None:
+            continue
+        if same_structure(runs[0].graph, more.graph) is None:
             (cut if tied and not alone and is_left_out(more.subject, axis) else found).append(more)
+        elif alone:
+            raise NotDerivedError([_unrolled(runs[0].graph, more.graph)])
     return found, cut
 
 

@@ -76,7 +76,10 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
         found = [event.where for event in events if event.where and event.where not in followed]
         for where in dict.fromkeys(shown_place(one.file, one.line) for one in found):
             if where not in told:
+                told.add(where)
                 yield Phrase(key, {"where": where})
+    counted = dict.fromkeys(shown_place(one.file, one.line) for run in runs for one in run.trace.values_counted)
+    yield from (Phrase("one_side_number", {"where": where}) for where in counted if where not in told)
 
 
 def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:

@@ -23,6 +23,7 @@ from dout.explain.formats.outline_cells import (
 from dout.explain.formats.words import Language, Sentence, listed, said, said_reason
 from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, Quantity, StepPart
 from dout.explain.terms.notation import numbered
+from dout.explain.terms.row_terms import as_number
 from dout.explain.terms.terms import ONE, Partial, Symbol, Term
 from dout.explain.terms.walk import calls_in
 
@@ -61,7 +62,8 @@ def _forward(explanation: Explanation, numbers: bool, language: Language) -> Out
     told = {part.of for step in explanation.steps for part in step.parts}
     if numbers or explanation.formula is None or inner & (spoken | told):
         for q in made:
-            cells: dict[str, Cell] = {"equation": equation(Symbol(q.name), q.term, of=q.name)}
+            term = q.term and as_number(q.term)
+            cells: dict[str, Cell] = {"equation": equation(Symbol(q.name), term, of=q.name)}
             rows.append(OutlineRow(cells | _figure("value", q.value, numbers, False), name=q.name))
         for left, meant in _defined(explanation, [q.term for q in made if q.term]):
             rows.append(OutlineRow({"equation": equation(left, meant)}))

@@ -29,7 +29,7 @@ def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ..
     gradients that it speaks of.
     """
     formula, derivatives = formula_of(explanation), _derivatives(explanation)
-    spoken = frozenset().union(*(names_in(equation.sides) for equation in derivatives))
+    spoken = frozenset(one.of for one in derivatives).union(*(names_in(one.sides) for one in derivatives))
     inner = {q.name for q in explanation.forward if q.term is not None} - set(explanation.outputs)
     lines: list[Cell] = [formula] if formula is not None else []
     if formula is None or spoken & inner:

@@ -41,13 +41,17 @@ _OUTLINE = {
     "line.instead": "{reason}：{instead}",
     "inner_parameter": "{names} は内側のオブジェクトが持っています。そのクラスを導出し、その backward を呼んでください",
     "no_real_input": "勾配を求める実数の入力がありません",
-    "unrolled": "順伝播の計算がサイズによって変わります。{where} を軸にわたるループを使わずに書いてください",
+    "unrolled": "{where} が何回実行されるかはサイズによって変わります。配列全体の演算で書くか、"
+    "ループの 1 回分を関数にして導出してください",
     "flat": "順伝播に微分できる計算がありません：{where}：{says}",
+    "flat whole": "順伝播に微分できる計算がありません：{where}：整数は少しだけ変わることができません",
+    "empty": "見つかった例では順伝播の出力に要素がありません。--input 'x=array(4,6)' のように例を与えてください",
     "no path": "順伝播は入力から、勾配が流れる値を計算していません",
     "one_side": "{flag}={value} のときの導出です",
     "one_side_condition": "{where} の {condition} が {side} のときの導出です",
     "one_side_choice": "{where} の {condition} が {argument} の引数を返すときの導出です",
     "one_side_steered": "{where} では値によって進み方が変わります。例と同じ進み方のときの導出です",
+    "one_side_number": "{where} が例の値から求めた数のときの導出です。形か添字がその数で決まります",
     "one_side_drawn": "例で {where} が引いた乱数のときの導出です",
     "after_first": "最初の呼び出しで層が配列を作ります。2 回目以降の呼び出しの導出です",
     "axes": "{name} が {count} 軸のときの導出です",
@@ -93,6 +97,8 @@ _AXES = {
 _ENDS = {
     "backward_raises": "あなたの backward が {error} を送出します",
     "stops": "{operator}（{place}）：{says}",
+    "stops whole": "{operator}（{place}）：勾配はありません。整数は少しだけ変わることができません",
+    "other number": "{place} では形か添字が値で決まります。ほかの数のとき",
     "other way": "{place} では値によって進み方が変わります。ほかの進み方のとき",
     "lost": "{event}：その先の勾配は分かりません",
 }

@@ -98,8 +98,10 @@ _CONDITIONS = {
 
 _LIMITS = {
     "stops": "{operator}, at {place}: {says}",
+    "stops whole": "{operator}, at {place}: no gradient: whole numbers do not change a little",
     "no_formula": "{operator}, at {place}: no formula was found that agrees exactly",
     "other way": "the other ways at {place}, where a value decides",
+    "other number": "other numbers at {place}, where values decide on a shape or an index",
     "lost": "{event}: no gradient is known behind it",
     "backward_raises": "your backward raises {error}",
 }
@@ -108,14 +110,20 @@ _LIMITS = {
 
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
-    "unrolled": "forward takes other steps at other sizes: write {where} without a loop over an axis",
+    "unrolled": "how often {where} runs depends on a size, and derive writes no loops: write it on whole arrays, or "
+    "derive what one turn does as a function of its own",
     "inner_parameter": "an object inside holds {names}: derive the class of that, and call its backward in yours",
     "flat": "nothing in forward has a derivative: at {where}, {says}",
+    "flat whole": "nothing in forward has a derivative: at {where}, whole numbers do not change a little",
+    "empty": "forward gives an array without elements on the example that was found: give another one, as "
+    "--input 'x=array(4,6)'",
     "no path": "forward computes nothing from its inputs that a gradient could flow through",
     "one_side": "derived with {flag}={value}",
     "one_side_condition": "derived where {condition} at {where} is {side}",
     "one_side_choice": "derived where {condition} at {where} gives its {argument} argument",
     "one_side_steered": "derived for the way that the example takes at {where}, where a value decides",
+    "one_side_number": "derived with the number that {where} makes of values in the example: a shape or an index "
+    "depends on it",
     "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
     "axes": "derived for {name} of {count} axes",

@@ -60,7 +60,7 @@ def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
     )
     adds = node.primitive is PRIMITIVES["add_at"]
     repeats = (is_scatter or adds) and may_repeat(node.static["key"], tuple(places)) and not rows
-    one = f"({key})" if ", " in key else key
+    one = f"({key})" if isinstance(node.static["key"], tuple) and ", " in key else key
     plain = f"{name}[{key}] {'+=' if adds else '='} {value}"
     if adds and not repeats and value.text.startswith("-") and value.binds != ADDED:
         plain = f"{name}[{key}] -= {value.text[1:]}"

@@ -324,6 +324,25 @@ def _windows(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return WrittenText(f"{made}[{', '.join(parts)}]")
 
 
+def _nonzero(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
+    return WrittenText(f"{called('np.nonzero', str(operands[0]))}[{node.static['axis']}]")
+
+
+def _places(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
+    """A function that gives places, or one of its results."""
+    given = {key: spelling.statics(node, key) for key in node.static if key not in _OF_PLACES}
+    unlike = next((values for values in given.values() if any(v != values[0] for v in values)), None)
+    if unlike is not None:
+        raise UnspelledError("derive number", numbers=", ".join(map(str, unlike)))
+    options = [f"{key}={values[0]!r}" for key, values in given.items()]
+    found = called(f"np.{node.static['function']}", *map(str, operands), *options)
+    part = node.static.get("part")
+    return found if part is None else WrittenText(f"{found}[{part}]")
+
+
+_OF_PLACES = frozenset({"function", "part", "shape", "dtype"})  # what says which result it is, and what that looks like
+
+
 def _triangle(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     k = node.static.get("k", 0)
     return called(f"np.{node.primitive}", str(operands[0]), *([str(k)] if k else []))
@@ -349,8 +368,8 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "concatenate": _concatenate, "array": _array, "cumsum": _running, "cumprod": _running, "argsort": _running,
     "zeros": _filled, "empty": _filled, "ones": _filled, "full": _filled, "getitem": _getitem, "roll": _roll,
     "pad": _pad, "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle,
-    "item": _item, "around": _around, "windows": _windows, "asarray": _through, "copy": _through,
-    "positive": _through, "float": _through,
+    "item": _item, "around": _around, "nonzero": _nonzero, "places": _places, "windows": _windows,
+    "asarray": _through, "copy": _through, "positive": _through, "float": _through,
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.length_numbers import length_text
+from dout.explain.terms.notation import COUNTER
 from dout.explain.terms.row_terms import as_condition, as_number, exp, log
 from dout.explain.terms.terms import (
     ONE,
@@ -122,7 +123,11 @@ def _elements(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     keys = key if isinstance(key, tuple) else (key,)
     if all(part is None or part is Ellipsis or part == slice(None) for part in keys):
         return inputs[0]
-    return _at(inputs[0], tuple(_index(part, inputs[1:]) for part in keys))
+    indices = tuple(_index(part, inputs[1:]) for part in keys)
+    in_order = FunctionCall("argsort", inputs[:1])
+    if in_order in indices and all(index in (in_order, COUNTER) for index in indices):
+        return FunctionCall("sort", inputs[:1])
+    return _at(inputs[0], indices)
 
 
 def _at(base: Term, indices: tuple[Term, ...]) -> Term:
@@ -147,7 +152,7 @@ def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
         start, stop, step = ("" if one is None else length_text(one) for one in (part.start, part.stop, part.step))
         return Symbol(f"{start}:{stop}" + (f":{step}" if step else ""))
     if isinstance(part, range):
-        return Symbol("n")  # as an array that counts rows
+        return COUNTER
     if part is None or part is Ellipsis:
         return Symbol("new" if part is None else "…")
     return term_of_number(part)
@@ -189,6 +194,7 @@ AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
         "getitem": _elements,
         "setitem": _written,
         "einsum": _einsum,
+        "places": lambda node, inputs, letters: FunctionCall(node.static["function"], inputs),
         **dict.fromkeys(("zeros", "empty"), lambda node, inputs, letters: ZERO),
         "ones": lambda node, inputs, letters: ONE,
     }

@@ -6,7 +6,7 @@ import unicodedata
 from fractions import Fraction
 from typing import Any
 
-from dout.explain.terms.terms import FunctionCall
+from dout.explain.terms.terms import FunctionCall, Symbol
 
 # Other names of a function; the first is how terms call it.
 _ALIASES = {
@@ -32,6 +32,7 @@ FENCES = {"abs": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
 ROOTS = {"sqrt": ("√", ""), "cbrt": ("∛", "3")}
 BASES = {"log2": "2", "log10": "10"}
 SUMS = {"sum": "Σ", "prod": "Π"}
+COUNTER = Symbol("n")  # an array that counts rows: 0, 1, 2 …
 PUTTING = frozenset(("scatter", "setitem", "add_at"))  # functions of places, for which mathematics has no word
 _WORDS = {"sigmoid": "σ", "arctan2": "atan2", "rint": "round"}
 

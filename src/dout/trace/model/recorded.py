@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
+import numpy as np
+
+from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where, topological
 
 if TYPE_CHECKING:
     from dout.trace.model.user_source import Site
@@ -188,6 +190,18 @@ class RecordedRun:
     def computed(self) -> tuple[Node, ...]:
         """The steps of forward, in their order."""
         return tuple(n for n in self.graph.nodes if n.inputs and n not in self.backward)
+
+    @property
+    def steered_by_arrays(self) -> tuple[Node, ...]:
+        """What forward computed from arrays and took for a branch, a shape or an index."""
+        made = [n for n in self.graph.nodes if n in self.steered and n not in self.backward]
+        return tuple(n for n in made if any(i.shape for i in topological([n]) if i.primitive is INPUT))
+
+    @property
+    def values_counted(self) -> tuple[Where, ...]:
+        """Where arrays were made into whole numbers that forward took for a shape or an index."""
+        whole = (n.where for n in self.steered_by_arrays if np.dtype(n.dtype).kind in "iu")
+        return tuple(dict.fromkeys(where for where in whole if where is not None))
 
     @cached_property
     def prepared(self) -> frozenset[Node]:

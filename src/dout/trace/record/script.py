@@ -81,6 +81,7 @@ def run_script(
     run_on: bool = False,
     methods_of: MethodsOf = plain_methods,
     over: Callable[[], object] = lambda: None,
+    on_round: Callable[[ScriptTracer], object] = lambda tracer: None,
 ) -> ScriptRun:
     """Run a Python file once as `__main__`, with these arguments, and record its layers and arrays.
 
@@ -89,13 +90,15 @@ def run_script(
     of libraries that are not installed are stood for: the trace's events say so. Questions to the person (`input()`)
     are answered with an empty line, and plots are not shown. What the file raises, with the user's traceback, is the
     run's `error`: what was recorded before stays. Raises TargetError for a file that cannot be read, UserCodeError for
-    a syntax error, UnsupportedError and EscapeError as `dout.trace` does. `over` is called when its code has ended.
+    a syntax error, UnsupportedError and EscapeError as `dout.trace` does. `over` is called when its code has ended,
+    `on_round` with what is recorded at the end of each round, and of the program.
     """
     path = Path(path)
     text, codes = _read(path)
     EndOfRun.begun = False
     has_class = re.search(r"^\s*class\b(.|\n)*\bdef (forward|backward|__call__)\b", text, re.MULTILINE) is not None
     tracer = ScriptTracer(rounds, runs_on=run_on, awaits_layers=has_class)
+    tracer.on_round = on_round
     removed, said = Removed(), partial(tracer.note, "data")
     with (
         session(tracer, methods_of=methods_of) as state,
@@ -120,6 +123,7 @@ def run_script(
         finally:
             removed.remove()
             over()
+        on_round(tracer)
     for name, where in removed.take():
         message = f"np.{name}, which NumPy has removed, was answered: write {INSTEAD[name]}"
         tracer.events.setdefault(Event("data", message, where))

@@ -53,9 +53,9 @@ class Twin:
         given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive is INPUT}
         new = {node: _fresh(given[node]) for node in flat(arguments) if isinstance(node, Node) and node in given}
         given.update(new)
-        inputs, douts = _entering(arguments, given), _entering(upstream, given)
         wanted = [*trace.graph.outputs.values(), *(node for node in returned if node is not None)]
         try:
+            inputs, douts = _entering(arguments, given), _entering(upstream, given)
             steered = not set(new).isdisjoint(topological(trace.steered))
             with _bounded() if steered else nullcontext():
                 ran = list(self._run(inputs, douts))

@@ -117,9 +117,12 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     taken = {key for key, item in after.items() if any(item is gradient for gradient in noted.values())}
     left: list[tuple[str, Any]] = []
     for name, parameter in before.items():
-        if not _is_array(parameter):
+        is_number = isinstance(plain(parameter), float)
+        if not (is_number or _is_array(parameter)):
             continue
         key = _named(name, parameter, held, after)
+        if is_number and (key is None or not _is_float(after[key])):
+            continue
         if key is None:
             left.append((name, parameter))
         else:
