@@ -5,6 +5,7 @@ import pytest
 from contract_findings import alarming, found
 
 import dout
+from dout.check.rules.shapes import d506_other_rows
 
 rng = np.random.default_rng(7)
 IMAGES, IMAGE, SEQUENCE = rng.normal(size=(2, 3, 4, 4)), rng.normal(size=(3, 4, 2)), rng.normal(size=(5, 4))
@@ -162,6 +163,25 @@ def test_rows_that_are_assigned_where_an_index_repeats_are_named():
     findings = [f for f in dout.check(Embedding(), np.array([2, 0, 1])).findings if f.severity != "note"]
     assert findings
     assert all("np.add.at" in f.message for f in findings)
+
+
+def test_a_layer_that_is_right_on_other_rows_is_not_recorded_for_them(monkeypatch):
+    asked = []
+    monkeypatch.setattr(d506_other_rows, "only_here", lambda lab, run: asked.append(len(run.inputs[0])))
+    assert "D506" not in found(MaxPool(), IMAGES)
+    assert not asked
+
+
+def test_a_layer_that_is_wrong_on_more_rows_is():
+    class OfFew:
+        def forward(self, x):
+            self.few = len(x) < 8
+            return 3.0 * x
+
+        def backward(self, dout):
+            return dout * (3.0 if self.few else 2.0)
+
+    assert "D506" in found(OfFew(), rng.normal(size=(3, 2)))
 
 
 class LogShare:

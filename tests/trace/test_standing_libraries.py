@@ -292,11 +292,9 @@ def test_a_class_of_windows_is_made_and_does_nothing(tmp_path):
 
 
 def test_a_class_may_derive_from_what_its_package_has_not(tmp_path):
-    (tmp_path / "half_a_package").mkdir()
-    (tmp_path / "half_a_package" / "__init__.py").write_text("from .parts import Part\n")
-    (tmp_path / "half_a_package" / "parts.py").write_text(
-        "from half_a_package import Base\nclass Part(Base):\n    pass\n"
-    )
-    assert "half_a_package.Base cannot be found" in said(
-        tmp_path, "from half_a_package import Part\nassert isinstance(Part, type)\n"
+    (tmp_path / "unbuilt_nets").mkdir()
+    (tmp_path / "unbuilt_nets" / "__init__.py").write_text("from .parts import Part\n")
+    (tmp_path / "unbuilt_nets" / "parts.py").write_text("from unbuilt_nets import Base\nclass Part(Base):\n    pass\n")
+    assert "unbuilt_nets.Base cannot be found" in said(
+        tmp_path, "from unbuilt_nets import Part\nassert isinstance(Part, type)\n"
     )

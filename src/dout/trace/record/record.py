@@ -186,7 +186,8 @@ def _upstream(output: Any, numbers: Callable[[tuple[int, ...]], Any]) -> Any:
         return tuple(_upstream(part, numbers) for part in output)
     if isinstance(output, np.ndarray | np.generic):
         dtype = output.dtype if output.dtype.kind in "fc" else np.dtype(float)
-        return np.asarray(numbers(output.shape)).astype(dtype)[()]
+        made = np.array(numbers(output.shape), dtype, order="C")
+        return made if made.ndim else made[()]
     if type(output) not in (int, float):
         return None
     number = float(numbers(()))
