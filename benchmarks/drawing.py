@@ -25,7 +25,7 @@ from draw_traces import random_trace
 
 from dout.draw import draw, page
 from dout.draw.paint.display_list import Path
-from dout.draw.paint.paint import paint
+from dout.draw.paint.scene_drawing import paint
 from dout.draw.scene.scene import Level
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View

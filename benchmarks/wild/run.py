@@ -24,9 +24,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# What keeps a layer from running under plain NumPy, as the reports say it; the rest must be driven.
-_ELSEWHERE = ("needs ", "takes the target itself", "is not complete by itself", "hands its input on", "ends the interp",
-              "it is no gradient")  # fmt: skip
+# What keeps a layer from running under plain NumPy, as the reports say it; the rest must be driven, also what needs
+# arguments to be built.
+_ELSEWHERE = (", which ", "takes the target itself", "is not complete by itself", "hands its input on",
+              "ends the interp", "it is no gradient")  # fmt: skip
 
 
 class Row(NamedTuple):

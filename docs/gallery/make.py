@@ -12,21 +12,26 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 
+ONE = ["--input", "dout=1"]  # as in the slides
+
 # figure, what is shown, and how
 FIGURES: dict[str, tuple[str, list[str]]] = {
     "buy-apple": ("examples/buy_apple.py", []),
     "buy-fruits": ("examples/buy_fruits.py", []),
-    "mul-layer": ("MulLayer", ["--input", "x=100", "--input", "y=2"]),
-    "add-layer": ("AddLayer", ["--input", "x=200", "--input", "y=450"]),
-    "relu": ("examples/two_layer_net.py:Relu", ["--input", "x=[[1.0, -0.5], [-2.0, 3.0]]"]),
-    "reciprocal-node": ("ReciprocalLayer", ["--input", "x=4.0"]),
-    "exp-node": ("ExpLayer", ["--input", "x=1.0"]),
-    "sigmoid": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5"]),
-    "sigmoid-closed": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", "--open", "none"]),
+    "mul-layer": ("MulLayer", ["--input", "x=100", "--input", "y=2", *ONE]),
+    "add-layer": ("AddLayer", ["--input", "x=200", "--input", "y=450", *ONE]),
+    "relu": ("examples/two_layer_net.py:Relu", ["--input", "x=[[1.0, -0.5], [-2.0, 3.0]]", *ONE]),
+    "reciprocal-node": ("ReciprocalLayer", ["--input", "x=4.0", *ONE]),
+    "exp-node": ("ExpLayer", ["--input", "x=1.0", *ONE]),
+    "sigmoid": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", *ONE]),
+    "sigmoid-closed": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", *ONE, "--open", "none"]),
     "two-layer-net": ("examples/two_layer_net.py", []),
-    "sigmoid-backward": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", "--backward"]),
+    "sigmoid-backward": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", *ONE, "--backward"]),
     "convolution": ("examples/convolution.py", ["--open", "none"]),
     "lstm-step": ("examples/lstm_step.py", []),
+    "lstm-step-down": ("examples/lstm_step.py", ["--direction", "down"]),
+    "attention-block": ("examples/attention_block.py", ["--open", "all"]),
+    "named-layers": ("examples/named_layers.py", []),
     "deep-net": ("examples/deep_net.py", []),
     "loop": ("examples/recurrent.py", []),
     "residual": ("examples/residual.py", []),

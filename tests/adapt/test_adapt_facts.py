@@ -30,6 +30,38 @@ class Steps:
         return dout
 
 
+class Gates:
+    """Four gates of a cell over the steps of a sequence."""
+
+    def __init__(self, Wx, Wh, b):
+        self.Wx, self.Wh, self.b = Wx, Wh, b
+
+    def forward(self, xs):
+        samples, steps, _ = xs.shape
+        width = self.Wh.shape[0]
+        h, out = np.zeros((samples, width)), []
+        for t in range(steps):
+            a = xs[:, t] @ self.Wx + h @ self.Wh + self.b
+            h = a[:, :width] * a[:, width : 2 * width] + a[:, 2 * width : 3 * width] * a[:, 3 * width :]
+            out.append(h)
+        return np.stack(out, axis=1)
+
+
+class BothWays:
+    def __init__(self, Wx1, Wh1, b1, Wx2, Wh2, b2):
+        self.there, self.back = Gates(Wx1, Wh1, b1), Gates(Wx2, Wh2, b2)
+
+    def forward(self, xs):
+        return np.concatenate([self.there.forward(xs), self.back.forward(xs[:, ::-1])[:, ::-1]], axis=2)
+
+
+def test_arrays_that_are_handed_on_to_parts_are_those_that_the_parts_take():
+    found = example(BothWays, {}, {})
+    width = found.init["Wh1"].shape[0]
+    assert found.init["b2"].shape == (4 * width,)
+    assert np.ndim(found.inputs["xs"]) == 3
+
+
 class Double:
     def transform(self, x):
         return 2 * x

@@ -369,7 +369,7 @@ class Lazy:
         self.W["grad"] = self.x.T @ dout
         return dout @ self.W["val"].T
 """)
-    for cls, parameters in ((module.Whole, ["part.W"]), (module.Lazy, [])):
+    for cls, parameters in ((module.Whole, ["part.W"]), (module.Lazy, ["W"])):
         report = check(cls(), np.array([[0.5, -1.0], [2.0, 0.25], [1.5, -0.75]]))
         assert [(v.argument, v.word) for v in report.verdicts] == [(name, Word.EXACT) for name in ["x", *parameters]]
         assert "D105" not in {f.code for f in report.findings}

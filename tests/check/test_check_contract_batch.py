@@ -5,6 +5,7 @@ import pytest
 from contract_findings import alarming, found
 
 import dout
+from dout.check.rules.shapes import d506_other_rows
 
 rng = np.random.default_rng(7)
 IMAGES, IMAGE, SEQUENCE = rng.normal(size=(2, 3, 4, 4)), rng.normal(size=(3, 4, 2)), rng.normal(size=(5, 4))
@@ -162,3 +163,39 @@ def test_rows_that_are_assigned_where_an_index_repeats_are_named():
     findings = [f for f in dout.check(Embedding(), np.array([2, 0, 1])).findings if f.severity != "note"]
     assert findings
     assert all("np.add.at" in f.message for f in findings)
+
+
+def test_a_layer_that_is_right_on_other_rows_is_not_recorded_for_them(monkeypatch):
+    asked = []
+    monkeypatch.setattr(d506_other_rows, "only_here", lambda lab, run: asked.append(len(run.inputs[0])))
+    assert "D506" not in found(MaxPool(), IMAGES)
+    assert not asked
+
+
+def test_a_layer_that_is_wrong_on_more_rows_is():
+    class OfFew:
+        def forward(self, x):
+            self.few = len(x) < 8
+            return 3.0 * x
+
+        def backward(self, dout):
+            return dout * (3.0 if self.few else 2.0)
+
+    assert "D506" in found(OfFew(), rng.normal(size=(3, 2)))
+
+
+class LogShare:
+    """-log of a share, kept from 0 by a small number that backward leaves out: of large scores that shows."""
+
+    def forward(self, x):
+        self.share = 1 / (1 + np.exp(-4 * x.sum(axis=1)))
+        self.shape = x.shape
+        return -np.sum(np.log(self.share + 1e-7)) / len(x)
+
+    def backward(self, dout):
+        slope = -4 * dout * (1 - self.share) / len(self.share)
+        return np.broadcast_to(slope[:, None], self.shape).copy()
+
+
+def test_other_numbers_in_more_rows_are_no_other_number_of_rows():
+    assert "D506" not in found(LogShare, rng.normal(size=(20, 10)) / 40)

@@ -143,6 +143,32 @@ def test_checks_of_what_is_given_are_no_conditions():
     assert "exact\n" in str(report)
 
 
+class RowsOrOne:
+    """A softmax of rows or of one row; what has more axes it hands on as it is."""
+
+    def forward(self, x):
+        if x.ndim == 2:
+            e = np.exp(x)
+            x = e / e.sum(axis=1, keepdims=True)
+        elif x.ndim == 1:
+            e = np.exp(x)
+            x = e / e.sum()
+        self.out = x
+        return x + 0
+
+    def backward(self, dout):
+        dx = self.out * dout
+        return dx - self.out * dx.sum(axis=-1, keepdims=True)
+
+
+def test_what_is_wrong_of_axes_that_the_code_has_nothing_for_leaves_the_verdict_as_it_is():
+    report = dout.check(RowsOrOne(), X)
+    assert words(report) == ["exact"]
+    (warned,) = (item for item in report.findings if item.code == "D101")
+    assert (warned.severity, report.ok) == ("warning", True)
+    assert "where `x.ndim == 2` is False" in warned.message
+
+
 def test_without_a_condition_nothing_is_said_of_branches():
     assert "on the branches covered" not in str(dout.check(Square(), X))
     assert "exact, on the branches covered" in str(dout.check(layer(by_flag, training=True), X))

@@ -89,6 +89,36 @@ def test_a_script_is_a_target_and_its_layers_are_those_that_it_uses(project):
     assert "2 layers: 4 gradients exact" in run.stdout
 
 
+ENDS = """
+import numpy as np
+
+
+class Ends:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.t, self.y = t, e / e.sum(axis=1, keepdims=True)
+        return -np.sum(np.log(self.y[np.arange(len(x)), t])) / len(x)
+
+    def backward(self, dout=1):
+        dx = self.y.copy()
+        dx[np.arange(len(dx)), self.t] -= 1
+        return dout * dx / len(dx)
+"""
+
+
+def test_a_program_that_gives_several_samples_comes_before_one_that_gives_one(tmp_path):
+    (tmp_path / "README.md").write_text("A loss.\n")
+    (tmp_path / "ends.py").write_text(ENDS)
+    head = "import numpy as np\nfrom ends import Ends\nloss = Ends()\nrng = np.random.default_rng(0)\n"
+    one = "loss.forward(rng.normal(size=(1, 5)), np.array([[2]]))\nloss.backward()\n"  # labels (1, 1) fit one row alone
+    many = "loss.forward(rng.normal(size=(20, 5)), rng.integers(0, 5, 20))\nloss.backward()\n"
+    (tmp_path / "a_test.py").write_text(head + one)
+    (tmp_path / "train.py").write_text(head + many)
+    found = layers(document("ends.py", cwd=tmp_path))["Ends"]
+    assert found["used"].startswith("as used in train.py:5")
+    assert not [item for item in found["findings"] if item["severity"] == "error"]
+
+
 def test_a_layer_that_is_wrong_where_a_script_uses_it_is_an_error_there(project):
     (project / "layers.py").write_text(LAYERS.replace("dout @ self.W.T", "dout @ self.W"))
     run = dout("train.py", cwd=project)

@@ -82,6 +82,11 @@ def test_bars_plots_and_compilers_that_are_missing_are_not_missed(tmp_path):
     assert found["remarks"] == []
 
 
+def test_a_library_with_the_names_of_numpy_is_numpy(tmp_path):
+    write(tmp_path, "import cupy as cp" + LAYER.format(name="A", base="", forward="cp.multiply(x, 3)"))
+    assert judged(file(tmp_path)) == ["A"]
+
+
 def test_an_import_that_its_author_guarded_fails_as_they_meant_it_to(tmp_path):
     write(tmp_path, "import cupy as other\ntry:\n    import cupy as np\nexcept ImportError:\n    import numpy as np\n"
           + LAYER.format(name="A", base="", forward="np.multiply(x, 3)"))  # fmt: skip

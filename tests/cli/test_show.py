@@ -140,11 +140,11 @@ def test_readme_shows_what_is_printed():
 def test_a_class_of_the_slides_is_traced_on_an_input_that_is_chosen_and_said(name):
     run = dout("show", f"examples/slide_layers.py:{name}")
     assert run.returncode == 0
-    assert "dout chose --input 'x=[[1.0, -0.5], [-2.0, 3.0]]'" in run.stdout
+    assert "dout chose --input 'x=[[1.0, -0.5, 0.75], [-2.0, 3.0, -1.5]]'" in run.stdout
 
 
 def test_a_class_on_a_given_input():
-    shown = document("examples/slide_layers.py:Relu", "--input", "x=[[1.0,-0.5],[-2.0,3.0]]")
+    shown = document("examples/slide_layers.py:Relu", "--input", "x=[[1.0,-0.5],[-2.0,3.0]]", "--input", "dout=1")
     (x,) = [v for v in shown["values"] if v["name"] == "x"]
     assert x["value"] == [[1.0, -0.5], [-2.0, 3.0]]
     assert x["gradient"] == [[1.0, 0.0], [0.0, 1.0]]
@@ -155,11 +155,11 @@ def test_a_class_on_a_given_input():
 
 def test_numbers_and_positions_as_inputs():
     shown = document("examples/slide_layers.py:MulLayer", "--input", "100", "--input", "y=2")
-    assert {v["name"]: v["gradient"] for v in shown["values"] if v["name"] in ("x", "y")} == {"x": 2, "y": 100}
+    assert {v["name"]: v["gradient"] for v in shown["values"] if v["name"] in ("x", "y")} == {"x": 3, "y": 150}
 
 
 def test_a_ready_made_layer_by_its_name():
-    shown = document("Sigmoid", "--input", "0.0")
+    shown = document("Sigmoid", "--input", "0.0", "--input", "dout=1")
     (x,) = [v for v in shown["values"] if v["name"] == "x"]
     assert x["gradient"] == 0.25
 
@@ -174,7 +174,7 @@ def test_a_layer_that_must_be_built(tmp_path):
     )
     chosen = dout("show", f"{path}:Scale").stdout
     assert re.search(r"dout chose --init 'factor=[\d.]+' --input 'x=", chosen)
-    shown = document(f"{path}:Scale", "--init", "factor=3.0", "--input", "x=2.0")
+    shown = document(f"{path}:Scale", "--init", "factor=3.0", "--input", "x=2.0", "--input", "dout=1")
     assert {v["name"]: v["gradient"] for v in shown["values"] if v["name"] in ("x", "factor")} == {
         "x": 3.0,
         "factor": 2.0,
@@ -236,6 +236,8 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
             [r"line 2, in f\n", r"NameError: name 'missing'", r"raised NameError, at .*mine\.py:2"],
         ),
         ("import sys\nsys.exit(3)\n", [r"ended with exit code 3"]),
+        ("import numpy as np\nnp.load('w.npz')\n", [r"raised FileNotFoundError, at .*mine\.py:2: there is no w\.npz"]),
+        ("exec(compile('x = (', 'part.py', 'exec'))\n", [r"mine\.py cannot run: part\.py:1 is not valid Python \d"]),
         ("print('hello')\n", [r"mine\.py has no layer in it"]),
         ("while True:\n    pass\n", [r"did not end within 1 s, at .*mine\.py:[12]; it was stopped"]),
         ("while True:\n    try:\n        pass\n    except:\n        pass\n", [r"did not end within 1 s"]),
@@ -245,7 +247,18 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
         ),
         ("\x00", [r"mine\.py.* is not valid Python"]),
     ],
-    ids=["syntax", "raises", "exit", "no layer", "endless", "stubborn", "loud", "null byte"],
+    ids=[
+        "syntax",
+        "raises",
+        "exit",
+        "no file",
+        "a part",
+        "no layer",
+        "endless",
+        "stubborn",
+        "loud",
+        "null byte",
+    ],
 )
 def test_bad_scripts_get_one_message_with_file_and_line(tmp_path, text, said):
     refused(dout("show", script(tmp_path, text), "--timeout", "1"), *said)
@@ -343,7 +356,7 @@ def scale_backward(dout, cache):
     (layer,) = shown["layers"]
     assert len(layer["outputs"]) == 1
     values = {value["name"]: value for value in shown["values"]}
-    assert (values["x"]["gradient"], values["w"]["gradient"], values["w"]["expected"]) == (2, 6, 3)
+    assert (values["x"]["gradient"], values["w"]["gradient"], values["w"]["expected"]) == (3, 9, 4.5)
 
 
 def test_the_picture_lands_where_it_was_asked_for_also_when_the_script_changes_the_directory(tmp_path):

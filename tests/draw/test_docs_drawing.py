@@ -68,3 +68,9 @@ def test_the_keys_of_the_page_are_those_that_it_has():
     keys = {key for file in page.glob("*.js") for key in re.findall(r'KEYS\.set\("(.+?)"', file.read_text("utf-8"))}
     rows = re.search(r"\| key \| does \|\n(.*?)\n\n", TEXT, re.DOTALL)[1]
     assert set(re.findall(r"`(.+?)`", rows)) | {" ", "="} == keys
+
+
+def test_the_rounds_are_those_of_the_page() -> None:
+    shown = dout("show", "examples/train_clusters.py", "--rounds", "1,10,200", env=QUIET).stdout
+    table = "".join(line for line in shown.splitlines(keepends=True) if not line.startswith(("epoch", "right")))
+    assert f"```text\n$ dout show examples/train_clusters.py --rounds 1,10,200\n{table.rstrip()}\n```\n" in TEXT

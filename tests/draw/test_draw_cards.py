@@ -11,6 +11,7 @@ from dout.draw.words.equations import gives
 from dout.graph import Primitive
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import LayerCall
+from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
 
@@ -104,7 +105,7 @@ def test_equal_means_equal_as_shown(row: str, operands: list[str], result: str, 
     assert gives(PRIMITIVES[row], operands, result) is exact
 
 
-def test_arrays_are_said_as_rule_and_shape() -> None:
+def test_arrays_are_said_as_rule_and_numbers() -> None:
     x, w, b = given((2, 3)), given((3, 4)), given((4,))
     xw = made("matmul", x, w, shape=(2, 4))
     y = made("add", xw, b, shape=(2, 4))
@@ -114,9 +115,12 @@ def test_arrays_are_said_as_rule_and_shape() -> None:
     names = {x: "x", w: "W", b: "b"}
     trace = trace_of([x, w, b, xw, y], data, names=names, outputs={"y": y}, gradients=gradients, edges=edges)
     steps = said(trace)
-    assert steps[0] == ("@ forward", "(2, 3) @ (3, 4) → (2, 4)")
-    assert steps[2][-1] == "∂L/∂b = dout, summed, (4,)"
-    assert steps[3][1:] == ("∂L/∂x = dout · Wᵀ, (2, 3)", "∂L/∂W = xᵀ · dout, (3, 4)")
+    assert steps[0] == ("@ forward", "x @ W → [1 1 1 1; 1 1 1 1]")
+    assert steps[2][-1] == "∂L/∂b = dout, summed → [1 1 1 1]"
+    assert steps[3][1:] == (
+        "∂L/∂x = dout · Wᵀ → [1 1 1; 1 1 1]",
+        "∂L/∂W = xᵀ · dout → [1 1 1 1; 1 1 1 1; 1 1 1 1]",
+    )
 
 
 def test_a_closed_layer_says_what_goes_in_and_out() -> None:
@@ -130,8 +134,8 @@ def test_a_closed_layer_says_what_goes_in_and_out() -> None:
         gradients={y: user(1)}, arguments={(call, 0): user(np.ones((2, 3)))},
     )  # fmt: skip
     assert said(trace, open="none") == [
-        ("Affine forward", "Affine((2, 3), 2) → (2, 3)"),
-        ("Affine backward", "∂L/∂x = (2, 3)"),
+        ("Affine forward", "Affine(x, 2) → [1 1 1; 1 1 1]"),
+        ("Affine backward", "∂L/∂x = [1 1 1; 1 1 1]"),
     ]
 
 
@@ -150,3 +154,25 @@ def test_a_rule_is_what_the_row_computes(row: Primitive) -> None:
         places = {f"v{i}": value for i, value in enumerate(values)}
         computed = eval(python.format(*places), {"dout": dout, **places})  # our own formulas
         np.testing.assert_allclose(computed, gradient)
+
+
+def test_a_closed_layer_says_the_gradients_that_it_keeps_and_which_is_wrong() -> None:
+    class Affine:
+        def __init__(self) -> None:
+            self.W, self.b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, -0.5])
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, dout: np.ndarray) -> np.ndarray:
+            self.dW, self.db = self.x.T @ dout, 2 * dout.sum(axis=0)
+            return dout @ self.W.T
+
+    x, dout = np.array([[1.0, -1.0]]), np.array([[0.5, 2.0]])
+    assert said(record(Affine(), x, dout=dout), open="none")[1] == (
+        "Affine backward",
+        "∂L/∂x = [4.5 9.5]",
+        "∂L/∂W = [0.5 2; −0.5 −2]",
+        "∂L/∂b = [1 4] ✗ right: [0.5 2]",
+    )

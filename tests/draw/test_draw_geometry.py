@@ -14,36 +14,44 @@ from dout.draw import draw
 from dout.draw.layout.arrangement import arrange
 from dout.draw.layout.coordinates import isotonic
 from dout.draw.layout.layout import Block, Link, Spacing, lay_out
-from dout.draw.paint.paint import PaintSizes, paint
+from dout.draw.paint.paint import PaintSizes
+from dout.draw.paint.scene_drawing import paint
 from dout.draw.scene.scene_builder import build_scene
-from dout.draw.view_options import View
+from dout.draw.view_options import Direction, Look, View
 from dout.trace.record.trace import Trace
 
+WAYS = ("right", "down")
 
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("opened", ["none", "all", "auto"])
-def test_nothing_overlaps_in_a_hundred_random_graphs(opened: str) -> None:
+def test_nothing_overlaps_in_a_hundred_random_graphs(opened: str, way: Direction) -> None:
     for seed in range(100):
         trace = random_trace(seed, 4 + seed % 30, reach=4 + seed % 9)
-        assert problems(paint(build_scene(trace, View(opened)))) == [], seed
+        assert problems(paint(build_scene(trace, View(opened)), Look(direction=way))) == [], seed
 
 
-def test_nothing_overlaps_where_edges_carry_arrays() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_overlaps_where_edges_carry_arrays(way: Direction) -> None:
     rng = np.random.default_rng(0)
     for seed in range(20):
         trace = with_arrays(random_trace(seed, 8, reach=5), rng)
         for opened in ("none", "all"):
-            assert problems(paint(build_scene(trace, View(opened)))) == [], seed
+            assert problems(paint(build_scene(trace, View(opened)), Look(direction=way))) == [], seed
 
 
 @pytest.mark.long
-def test_nothing_overlaps_in_five_hundred_random_graphs_with_numbers_and_with_arrays() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_overlaps_in_five_hundred_random_graphs_with_numbers_and_with_arrays(way: Direction) -> None:
     rng = np.random.default_rng(1)
     for seed in range(500):
         trace = random_trace(seed, 4 + seed % 30, reach=4 + seed % 9)
         for opened in ("none", "all"):
-            assert problems(paint(build_scene(trace, View(opened)))) == [], seed
+            assert problems(paint(build_scene(trace, View(opened)), Look(direction=way))) == [], seed
         arrays = with_arrays(trace, rng)
-        assert problems(paint(build_scene(arrays, View("all" if seed % 2 else "none")))) == [], seed
+        assert problems(paint(build_scene(arrays, View("all" if seed % 2 else "none")), Look(direction=way))) == [], (
+            seed
+        )
 
 
 def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:

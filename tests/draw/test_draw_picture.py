@@ -11,7 +11,7 @@ from draw_traces import HOSTILE, branch, buy_fruits, constant, given, hostile, m
 
 from dout.draw import draw
 from dout.draw.paint.display_list import Circle, Path, Rect, Text
-from dout.draw.paint.paint import paint
+from dout.draw.paint.scene_drawing import paint
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View
 from dout.errors import TargetError

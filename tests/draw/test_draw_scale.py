@@ -11,7 +11,7 @@ from picture_problems import problems
 
 import dout
 from dout.draw import draw
-from dout.draw.paint.paint import paint
+from dout.draw.paint.scene_drawing import paint
 from dout.draw.scene.parts import LIMIT
 from dout.draw.scene.scene import Item
 from dout.draw.scene.scene_builder import build_scene

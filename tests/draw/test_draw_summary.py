@@ -75,9 +75,9 @@ def net(depth: int) -> Trace:
 
 def test_a_line_has_shape_parameters_bytes_kept_and_multiply_adds() -> None:
     whole, affine, relu, last = costs(net(1)).lines
-    assert affine == LayerCost(1, "Affine", ((5, 4),), 3 * 4 + 4, 5 * 3 * 8, 5 * 3 * 4)
-    assert relu == LayerCost(1, "Relu", ((5, 4),), 0, 5 * 4, 0)
-    assert last == LayerCost(1, "Affine", ((5, 2),), 4 * 2 + 2, 5 * 4 * 8, 5 * 4 * 2)
+    assert affine == LayerCost(1, "layers[0] (Affine)", ((5, 4),), 3 * 4 + 4, 5 * 3 * 8, 5 * 3 * 4)
+    assert relu == LayerCost(1, "layers[1] (Relu)", ((5, 4),), 0, 5 * 4, 0)
+    assert last == LayerCost(1, "layers[2] (Affine)", ((5, 2),), 4 * 2 + 2, 5 * 4 * 8, 5 * 4 * 2)
     assert (whole.depth, whole.name) == (0, "Net")
     assert (whole.parameters, whole.multiply_adds) == (16 + 10, 60 + 40)
 
@@ -88,7 +88,7 @@ def test_layers_that_repeat_are_one_line_with_all_of_them_and_one_turn_below() -
     assert fold.name == "Affine, Relu ×49"
     assert fold.parameters == 49 * (4 * 4 + 4)
     assert fold.multiply_adds == 49 * 5 * 4 * 4
-    assert [line.name for line in folded.lines if line.depth == 2] == ["Affine", "Relu"]
+    assert [line.name for line in folded.lines if line.depth == 2] == ["layers[2] (Affine)", "layers[3] (Relu)"]
     assert folded.together == whole.together
     assert len(whole.lines) == 1 + 101
 

@@ -182,6 +182,7 @@ def test_a_drawn_backward_runs_again_from_what_it_kept(browser_page: Open) -> No
     assert page.locator("#picture .ring").count() == 1
     assert page.locator("#timeline .word").all_text_contents() == ["backward"]
     page.keyboard.press("End")
+    page.keyboard.press("f")
     type_into(page, "tax", "2")
     texts = page.locator("#picture .labels text").all_text_contents()
     assert {"4", "200", "6", "300"} <= set(texts)

@@ -234,5 +234,5 @@ def test_what_no_sign_can_join_leads_to_its_result_in_both_languages(row: Any, s
     program = PageProgram(trace, 4, [apple.node])
     made, data = program._line(line), program.json()
     body = "return lineText(given.line, makeRun(given.program), 4);"
-    assert line.text(4) == "f((2,)) → 100"
+    assert line.text(4) == "f([99 1]) → 100"
     assert page_programs.run(NUMBERS, body, {"program": data, "line": made}) == line.text(4)

@@ -13,6 +13,7 @@ import pytest
 from fruit_layers import Fruits
 
 import dout
+from dout.draw import draw
 from dout.trace.record.trace import Trace
 
 FLAGS = [
@@ -56,7 +57,7 @@ class Opener:
         self.errors: list[str] = []
 
     def __call__(self, trace: Trace, *, view: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Any:
-        (file,) = trace.draw(**view).save(self._folder / f"page{len(self.contexts)}.html")
+        (file,) = draw(trace, **view).save(self._folder / f"page{len(self.contexts)}.html")
         context = self._browser.new_context(**{"viewport": {"width": 1200, "height": 760}, **options})
         self.contexts.append(context)
         page = context.new_page()

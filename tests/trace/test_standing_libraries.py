@@ -163,6 +163,15 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "import wget, tarfile, os\nname = wget.download('http://nowhere.invalid/digits.tar')\n"
         "with tarfile.open(name) as archive:\n    archive.extractall('.')\nos.remove(name)\n"
         "assert Path('data/train-labels-idx1-ubyte').read_bytes()\n",
+        "import zipfile\nwith zipfile.ZipFile('digits.zip') as archive:\n"
+        "    assert archive.read('mnist_test.csv').count(b'\\n') > 999\n",
+        "x, t = np.load('d/train_x.npy'), np.load('d/train_y.npy')\nassert len(x) == len(t) and t.max() == 9\n",
+        "with np.load('d.npz') as d:\n    assert d['x_train'].shape[0] == d['y_train'].shape[0]\n",
+        "import pickle\nwith open('d.pkl', 'rb') as f:\n    d = pickle.load(f)\n"
+        "assert len(d['test_images']) == len(d['test_labels'])\n",
+        "from datasets import load_dataset\nd = load_dataset('mnist')['train']\n"
+        "assert d[3]['image'].size == 784 and d['label'].shape == (len(d),) == (len(list(d)),)\n",
+        "import h5py\nwith h5py.File('d.h5') as d:\n    assert len(d['train_set_x'][:]) == len(d['train_set_y'][:])\n",
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
         "assert len(x[0]) == 1 + 784, 'label'\n",
     ],
@@ -175,6 +184,12 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "numbers",
         "the book's loader",
         "an archive",
+        "an archive of tables",
+        "arrays by their names",
+        "arrays by their keys",
+        "a pickle by its keys",
+        "rows of a set",
+        "a store by its keys",
         "a table",
     ],
 )
@@ -245,3 +260,41 @@ def test_what_a_program_does_with_a_missing_library_is_no_matter_if_nobody_takes
     text += "cvxopt.solvers.options['show_progress'] = False\n"
     if "torch" not in sys.modules:
         assert {"torch is not installed", "cvxopt cannot be found"} <= set(said(tmp_path, text))
+
+
+def test_images_number_as_many_as_the_labels_that_are_there(tmp_path):
+    np.save(tmp_path / "train_y.npy", np.zeros(37))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 41]) + bytes(41))
+    assert said(
+        tmp_path,
+        "assert np.load('train_x.npy').shape[0] == 37\n"
+        "assert len(Path('train-images-idx3-ubyte').read_bytes()) == 16 + 41 * 784\n",
+    )
+
+
+def test_a_pointer_of_git_lfs_is_no_data(tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    for name in ("mnist_test.csv", "own.dat"):
+        (tmp_path / name).write_text(pointer)
+    told = said(
+        tmp_path,
+        "assert len(Path('mnist_test.csv').read_text().splitlines()[0].split(',')) == 785\n"
+        "assert Path('own.dat').read_text().startswith('version')\n",
+    )
+    assert "the file own.dat is a pointer of Git LFS, not the data: `git lfs pull` fetches them" in told
+    assert (tmp_path / "mnist_test.csv").read_text() == pointer
+
+
+def test_a_class_of_windows_is_made_and_does_nothing(tmp_path):
+    text = "from PyQt6.QtWidgets import QWidget\nclass Window(QWidget):\n    def __init__(self, x):\n"
+    text += "        super().__init__(x)\n        self.setWindowTitle('x')\nWindow(None).show()\n"
+    assert not said(tmp_path, text)
+
+
+def test_a_class_may_derive_from_what_its_package_has_not(tmp_path):
+    (tmp_path / "unbuilt_nets").mkdir()
+    (tmp_path / "unbuilt_nets" / "__init__.py").write_text("from .parts import Part\n")
+    (tmp_path / "unbuilt_nets" / "parts.py").write_text("from unbuilt_nets import Base\nclass Part(Base):\n    pass\n")
+    assert "unbuilt_nets.Base cannot be found" in said(
+        tmp_path, "from unbuilt_nets import Part\nassert isinstance(Part, type)\n"
+    )

@@ -36,7 +36,8 @@ def _names(pattern: str) -> Callable[[str], bool]:
 
 
 names_label = _names(
-    r"y|t|ts|y_?true|t_true|y_?train|(true_)?labels?|targets?|(target|label)_(idx|ids)|\w*truth|gt|teachers?|answers?|"
+    r"(y|t|((true|class|gold|batch|y|one_?hot)_)?(labels?|targets?))(_(tensors?|arrays?|batch|data|vectors?|one_?hot))?|"
+    r"ts|y_?true|t_true|y_?train|one_?hot_[yt]|(target|label)_(idx|ids)|\w*truth|gt|teachers?|answers?|"
     r"expected\w*|desired\w*|actual|true\w*"
 )
 names_indices = _names(r"idx|index|indices|ids")

@@ -39,6 +39,17 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
     return "all" if "all" in names else names[0] if len(names) == 1 else names or "auto"
 
 
+def _numbers(context: click.Context, option: click.Parameter, text: str | None) -> list[int]:
+    """Numbers from 1 on, in their order."""
+    try:
+        found = sorted({int(part) for part in text.split(",")} if text else ())
+    except ValueError:
+        found = [0]
+    if found and found[0] < 1:
+        raise click.BadParameter(f"{text!r} is no list of numbers such as 1,10,100", context, option)
+    return found
+
+
 @click.command(short_help="Draw one run: every value and every gradient.")
 @click.argument("target")
 @click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
@@ -49,6 +60,8 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 @options.as_json
 @click.option("--round", "round_", metavar="N", type=click.IntRange(1),
               help="Record the Nth forward–backward round of a script [1].")  # fmt: skip
+@click.option("--rounds", metavar="N,N,...", callback=_numbers,
+              help="Print these rounds of a training side by side, and where a gradient vanishes.")  # fmt: skip
 @click.option("--run-on", is_flag=True, help="Let a script go on to its end when its round is recorded.")
 @options.timeout(60)
 @click.option("--open", metavar="all|none|NAME", multiple=True, callback=_opened,
@@ -64,17 +77,24 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto",
               help="The colours [auto].")  # fmt: skip
 @click.option("--width", metavar="LENGTH", callback=_millimetres, help="The width on paper: 85mm, 8.5cm, 3.3in.")
+@click.option("--direction", type=click.Choice(["right", "down"]), default="right",
+              help="The way that edges run in a file [right].")  # fmt: skip
 @click.option("--browser", is_flag=True, help="Open the picture as a page in the browser.")
 def show(
     target: str, arguments: tuple[str, ...], output: Path | None, force: bool, inputs: dict[str, Any],
-    init: dict[str, Any], as_json: bool, round_: int | None, run_on: bool, timeout: float, steps: bool, browser: bool,
-    summary: bool, **view: Any,
+    init: dict[str, Any], as_json: bool, round_: int | None, rounds: list[int], run_on: bool, timeout: float,
+    steps: bool, browser: bool, summary: bool, **view: Any,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
     TARGET is a script (file.py), a layer or function in it (file.py:Name, package.module:Name), the name of a
     ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED, with your rights.
     """
+    if rounds:
+        if output is not None or as_json or browser or round_:
+            raise click.UsageError("--rounds prints a table: leave out -o, --json, --browser and --round")
+        _watch(target, rounds, arguments, timeout)
+        return
     if output is not None:
         from dout.draw.picture.formats import kind_for
 
@@ -106,6 +126,27 @@ def show(
             click.echo(text)
     if error is not None:
         raise error
+
+
+def _watch(target: str, rounds: list[int], arguments: tuple[str, ...], timeout: float) -> None:
+    """Run a training, and print some of its rounds side by side."""
+    from dout.check.project.target_kind import kind_of
+    from dout.cli.guard import guarded
+    from dout.draw.terminal.training_table import training_table
+    from dout.trace.record.script import run_script
+    from dout.trace.record.training import Training
+
+    if kind_of(*split(target)) != "file" or split(target)[1] is not None:
+        raise TargetError(f"{target} is no script; --rounds is for a program that trains")
+    training = Training()
+    with guarded(target, timeout=timeout, capture=False) as meter:
+        run = run_script(
+            target, arguments=arguments, rounds=max(rounds), methods_of=_methods_of, over=meter.over,
+            on_round=training.over,
+        )  # fmt: skip
+    click.echo(training_table(training.rounds, rounds, unicode=is_unicode(sys.stdout)), nl=False)
+    if run.error is not None:
+        raise run.error
 
 
 @dataclass(frozen=True)
@@ -180,7 +221,9 @@ def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]
 
     found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
-    told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
+    douts = trace.calls[0].douts if trace.calls else None
+    dout = {} if douts is None or len(douts) != 1 or trace.seeds else {"dout": trace.data.get(douts[0])}
+    told = " ".join([*as_options("--init", used.init, init), *as_options("--input", {**used.inputs, **dout}, inputs)])
     return replace(trace, target=target), f"dout chose {told}" if told else ""
 
 

@@ -7,12 +7,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from math import inf
 from numbers import Integral, Real
-from typing import Literal
+from typing import Literal, get_args
 
 from dout.errors import TargetError
 from dout.number_text import DIGITS
 
 Theme = Literal["auto", "light", "dark", "print"]
+Direction = Literal["right", "down"]
 MOST_DIGITS = 17  # tell every two floats apart
 _UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
 
@@ -48,13 +49,22 @@ class View:
 
 @dataclass(frozen=True)
 class Look:
-    """The look of a picture: its `theme` ("auto" follows the reader) and its `width` on paper, in millimetres."""
+    """The look of a picture: its `theme` ("auto" follows the reader), its `width` on paper, in millimetres.
+
+    `direction` is the way that its edges run: to the right, or down. A `note` stands below it; without `hover` the
+    pointer tells nothing.
+    """
 
     theme: Theme = "auto"
     width: float | None = None
+    direction: Direction = "right"
+    note: str = ""
+    hover: bool = True
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a width that no paper has."""
+        """Raise ValueError for a width that no paper has, and for another direction."""
+        if self.direction not in get_args(Direction):
+            raise ValueError(f"there is no direction {self.direction!r}; try right or down")
         if self.width is not None and not 0 < self.width < inf:
             raise ValueError(f"a width is a length in millimetres above 0, not {self.width}")
 

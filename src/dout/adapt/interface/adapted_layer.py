@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator, Context
 from dout.adapt.interface.held_values import give, gradients_at, held_at, put_at
@@ -81,7 +82,9 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
             return _backward(super(new, self), self, interface, douts, names)
 
     made["__init__"] = __init__
-    made["forward"] = _standing_for(forward, cls, interface.forward, names)
+    made["forward"] = _standing_for(
+        forward, cls, interface.forward, names, () if fixed else _left_out(cls, interface, names)
+    )
     made["backward"] = _standing_for(backward, cls, interface.backward, douts_of(interface))
     made["dout_interface"] = interface
     made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
@@ -152,13 +155,23 @@ def douts_of(interface: Interface) -> tuple[str, ...]:
     return (DOUT,) if number == 1 else tuple(f"{DOUT}{i + 1}" for i in range(number))
 
 
-def _standing_for(function: Any, cls: type, name: str, arguments: Sequence[str]) -> Any:
+def _left_out(cls: type, interface: Interface, names: Sequence[str]) -> list[inspect.Parameter]:
+    """The arguments of the user's forward that have a default and come after the inputs: they may be given, too."""
+    taken = [p for p in taken_by(getattr(cls, interface.forward)) if p.name != "self"]
+    places = [p for p in taken if p.kind is p.POSITIONAL_OR_KEYWORD]
+    is_all = [p.name for p in places[: len(names)]] == list(names)
+    return [p for p in places[len(names) :] if p.default is not p.empty] if is_all else []
+
+
+def _standing_for(
+    function: Any, cls: type, name: str, arguments: Sequence[str], more: Sequence[inspect.Parameter] = ()
+) -> Any:
     """`function`, which says where the user's method of this name is written, and what its own arguments are called."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     written = inspect.getattr_static(cls, name)
     function.__wrapped__ = written.__func__ if isinstance(written, staticmethod | classmethod) else written
     names = [n if n.isidentifier() else f"input{i}" for i, n in enumerate(arguments)]
-    function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in ("self", *names)])
+    function.__signature__ = inspect.Signature([*(inspect.Parameter(n, kind) for n in ("self", *names)), *more])
     return function
 
 

@@ -21,11 +21,13 @@ _RENAMED = (  # what a backward is called, and what its forward is called then
     (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2")),
     (r"(.*)Backward(.*)", (r"\1Forward\2", r"\1\2")),
     (r"(.*)bprop(.*)", (r"\1fprop\2", r"\1\2")),
-    (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_fp", r"\1")),
+    (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_fp", r"\1_for", r"\1")),
+    (r"back_?([a-z].*)", (r"for_\1", r"for\1")),
     (r"(.*?)_?(?:primes?|derivative|derivate|derivada|deriv|derv|der|gradient|grad|diff|dx|dz|d|backprop)", (r"\1",)),
     (r"(.*)(?:Prime|Derivative|Deriv|Grad|Gradient|Diff|Der|Backprop)", (r"\1",)),
     (r"(?:d|deriv|derivative|derivative_of|derivada|der|grad|gradient|prime|diff|backprop|back)_(.*)", (r"\1",)),
     (r"d(?=[a-zA-Z])(.*)", (r"\1",)),
+    (r"(.*_)d_?(?=[a-z])(.*)", (r"\1\2",)),
 )  # fmt: skip
 _NONE = re.compile(
     r"_*test|bench|_*check|.*numeric|.*_check|.*(model|network|propagation)_(back|for)ward|main|_*plot|.*_test_?case",

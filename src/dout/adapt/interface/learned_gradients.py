@@ -72,9 +72,12 @@ def _is_same(one: Any, two: Any) -> bool:
 _STATE = re.compile(r"(v|m|s|r|velocity|moment(um)?|cache|prev|old|running|moving|avg|mean|sq|acc)_?\w*", re.IGNORECASE)
 
 
+_EARLIER = re.compile(r"_*(last|prev(ious)?|old)_\w+|\w+_(last|prev(ious)?|old)", re.IGNORECASE)
+
+
 def _is_of_optimizer(name: str, before: Any) -> bool:
-    """Whether an array is what an optimizer keeps from step to step: called so, and 0 at first."""
-    return bool(_STATE.fullmatch(name)) and not np.any(plain(before))
+    """Whether an array is what an optimizer keeps from step to step: 0 at first, or the parameter before the step."""
+    return bool(_EARLIER.fullmatch(name)) or (bool(_STATE.fullmatch(name)) and not np.any(plain(before)))
 
 
 def _put(layer: Any, name: str, original: Any, value: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_upstream, taken_by
+from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
 from dout.adapt.source.returned_names import gives_gradients, returned_by
@@ -142,8 +143,15 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
     ahead, behind = methods(cls, _FORWARD), methods(cls, _BACKWARD)
     behind = [name for name in behind if name not in ahead]
     ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
-    found = [(a, b) for b in behind[:2] for a in ahead[:2]]
-    return found or [(n, n) for n in _written_order(cls) if gives_gradients(_static(cls, n))][:1]
+    order = _written_order(cls)
+    found = [(a, b) for b in behind[:2] for a in ahead[:2]] or _renamed(cls)
+    return found or [(n, n) for n in order if gives_gradients(_static(cls, n))][:1]
+
+
+def _renamed(cls: type) -> list[tuple[str, str]]:
+    """The pairs of methods of which one is called after the other, as pairs of functions are: `calc_dloss`."""
+    own = [n for n in methods(cls, (r"\w+",)) if inspect.isfunction(_static(cls, n))]
+    return [(ahead, name) for name in own for ahead in forward_names(name) if ahead in own and ahead != name][:2]
 
 
 def forwards_of(cls: type) -> list[str]:

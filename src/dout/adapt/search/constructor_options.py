@@ -112,6 +112,8 @@ class ClassSettings:
             or first == "tuple"
             or (re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower) and lower not in ("dim", "input_dim", "output_dim"))
         ):
+            if kinds[:1] == ("int",) and not items:
+                return numbers_named(name)[:1]
             plain = (
                 re.search(r"channels|features|filters|units|n_|num|dim$|^axis$", lower)
                 and not items

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,43 +19,87 @@ from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
-from dout.adapt.sizes.proposed_arrays import is_input
+from dout.adapt.sizes.proposed_arrays import array_of, is_input, upstream_of
 from dout.adapt.target import Target, copies, passed, placed
 from dout.adapt.trial.attribute_inputs import AttributeInputs
 from dout.errors import TargetError
+from dout.graph import topological
 from dout.run import deep_copy
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
-_SLIDES = ([[1.0, -0.5], [-2.0, 3.0]], [[0.5, 2.0], [1.5, -1.0]], [[-1.5, 1.0], [0.25, 2.5]])
+_SMALL = (  # a square would hide mistakes
+    [[1.0, -0.5, 0.75], [-2.0, 3.0, -1.5]], [[0.5, 2.0, -0.75], [1.5, -1.0, 2.5]], [[-1.5, 1.0, 0.5], [0.25, 2.5, -2.0]]
+)  # fmt: skip
 MOST_BUILT, MOST_CHANGED = 6, 24  # choices of constructor arguments for a layer that reads its inputs from attributes
 
 
 def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Trace, Example]:
     """Record a layer class, a layer or a function on `inputs`, or on small ones that it takes; return those too.
 
-    A class is built with `init`, and with what else its constructor takes. It is a copy of a layer that runs. Raises
-    TargetError where an input is unknown or none that was tried is taken, with the last error of the user's code as its
-    cause; and what the user's code raises on inputs that were given.
+    The upstream gradient is `inputs["dout"]`, one number for all of it or an array; else no special numbers, so that a
+    wrong gradient shows, but ones for a loss whose backward assumes that. A class is built with `init`, and with what
+    else its constructor takes. It is a copy of a layer that runs. The inputs returned have the `dout` of a layer with
+    one output. Raises TargetError where an input is unknown or none that was tried is taken, with the last error of the
+    user's code as its cause; and what the user's code raises on inputs that were given.
     """
     target = Target.of(target)
+    dout: Any = upstream_of
+    if "dout" in inputs and "dout" not in (parameter.name for parameter in target.inputs()):
+        inputs = {**inputs}
+        dout = partial(_spread, inputs.pop("dout"))
     found = _small(target, example(target, init, inputs))
-    layer, given = as_found(target, found)
-    if layer is not target.named:
-        return record(Target(layer).fresh(found.init), *map(deep_copy, given)), found
-    ordered, keywords = target.arguments(copies(found.inputs))
-    return record(target.fresh(found.init), *ordered, **keywords), found
+    layer, ordered = as_found(target, found)
+    adapted_to = layer is not target.named
+    holder = Target(layer) if adapted_to else target
+
+    def recorded(dout: Any) -> Trace:
+        by_place, named = ([*map(deep_copy, ordered)], {}) if adapted_to else target.arguments(copies(found.inputs))
+        return record(holder.fresh(found.init), *by_place, dout=dout, **named)
+
+    if not (target.has_both or found.interface):
+        return recorded(None), found
+    trace = recorded(dout)
+    if dout is upstream_of and _assumes_one(trace, found):
+        return recorded(None), found
+    douts = trace.calls[0].douts if trace.calls else None
+    given = {"dout": trace.data[douts[0]]} if douts and len(douts) == 1 and douts[0] is not None else {}
+    return trace, replace(found, inputs={**found.inputs, **given})
 
 
 def _small(target: Target, found: Example) -> Example:
-    """The same on the slides' own arrays, which print whole, where numbers of one shape are all that was chosen."""
-    arrays = list(found.chosen_inputs.values())
-    plain = all(isinstance(x, np.ndarray) and x.dtype.kind == "f" for x in arrays)
-    if found.chosen_init or not plain or len({x.shape for x in arrays}) != 1 or len(arrays) != len(found.inputs):
+    """The same on arrays of two rows, which print whole, where arrays of plain numbers are all that was chosen."""
+    arrays = found.chosen_inputs
+    plain = all(np.ndim(x) and np.array_equal(x, array_of(np.shape(x), name)) for name, x in arrays.items())
+    if (
+        found.chosen_init
+        or not plain
+        or len({*map(np.shape, arrays.values())}) != 1
+        or len(arrays) != len(found.inputs)
+    ):
         return found
-    small = replace(found, inputs=dict(zip(found.inputs, map(np.array, _SLIDES), strict=False)))
+    small = replace(found, inputs=dict(zip(found.inputs, map(np.array, _SMALL), strict=False)))
     search = ExampleSearch(target, target.inputs(found.interface), dict(found.init), {}, found.interface)
     return small if search.fits(small) == search.fits(found) else found
+
+
+def _spread(dout: Any, shape: tuple[int, ...]) -> Any:
+    """The upstream gradient that was given, in the shape of an output."""
+    try:
+        return np.broadcast_to(dout, shape)
+    except ValueError:
+        told = f"dout has shape {np.shape(dout)}, and the output {shape}: give one number, or as many"
+        raise TargetError(told) from None
+
+
+def _assumes_one(trace: Trace, found: Example) -> bool:
+    """Whether this is a loss whose backward reads no upstream gradient: it means 1."""
+    call = next(iter(trace.calls), None)
+    if call is None or not (getattr(found.interface, "ends", False) or not any(out.shape for out in call.outputs)):
+        return False
+    gradients = [*(call.gradients or ()), *(parameter.gradient for parameter in call.parameters)]
+    read = {*topological(gradient for gradient in gradients if gradient is not None)}
+    return read.isdisjoint(dout for dout in call.douts or () if dout is not None)
 
 
 def adapted(

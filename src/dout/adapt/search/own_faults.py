@@ -175,7 +175,7 @@ def _is_never_bound(error: UnboundLocalError) -> bool:
 
 def _is_never_made(cls: type, name: str) -> bool:
     """Whether nothing in the repository sets the attribute, and no class of the object defines it."""
-    files = [_file_of(base) for base in cls.__mro__ if base is not object]
+    files = [_file_of(base) for base in cls.__mro__ if base.__module__ not in ("builtins", "abc", "typing")]
     if not (files and all(files)):  # a library's object
         return False
     return not any(_is_made(root, name) for root in dict.fromkeys(map(repository_root, files)))

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
+from dout.run import upstream
+
+_DOUTS = (1.5, -0.5, 0.75, 2.5, -1.25, 0.25, -2.25, 1.75, -0.75, 3.5, 0.5, -1.75)  # an array of so many prints whole
 
 
 def numbers(shape: tuple[int, ...], name: str = "") -> Any:
@@ -21,6 +24,17 @@ def numbers(shape: tuple[int, ...], name: str = "") -> Any:
     order = np.random.default_rng([*name.encode(), 3]).permutation(size)
     scale = 2.0 ** max(1, int(np.ceil(np.log2(size or 1))) - 1)
     return ((order - size // 2 + 0.5) / scale).reshape(shape)[()]
+
+
+def upstream_of(shape: tuple[int, ...]) -> Any:
+    """Numbers for an upstream gradient, few of them easy to read: no sum of a row or a column hides a mistake.
+
+    >>> upstream_of((2, 2))
+    array([[ 1.5 , -0.5 ],
+           [ 0.75,  2.5 ]])
+    """
+    few = np.array(_DOUTS[: int(np.prod(shape))])
+    return few.reshape(shape)[()] if few.size == np.prod(shape) else upstream([np.zeros(shape)])[0]
 
 
 def array_of(shape: tuple[int, ...], name: str) -> Any:
@@ -65,7 +79,7 @@ def single(inputs: Mapping[str, Any], numbers: bool) -> Iterator[dict[str, Any]]
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
     """Labels that go with scores: whole numbers, with the last class among them, and rows with one 1.
 
-    Of more axes also one whole number a sample.
+    Of more axes also one whole number a sample; of one axis also a 0 or 1 for each score.
     """
     shape = np.shape(like)
     if len(shape) < 1 or ("array" not in source.kinds_for(function, name, owner) and not shape):
@@ -74,7 +88,7 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
     whole = (
         ((classes - 1 - 2 * np.arange(int(np.prod(rows)))) % classes).reshape(rows) if rows else np.int64(classes - 1)
     )
-    a_sample = [np.arange(shape[0]) % 2] if len(shape) > 2 else []
+    a_sample = [np.arange(shape[0]) % 2] if len(shape) != 2 else []
     return [whole, np.eye(classes)[whole], *a_sample]
 
 

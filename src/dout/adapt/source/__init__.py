@@ -13,13 +13,14 @@ from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import has_no_return, returned_by
 from dout.adapt.source.scopes import parts_given
-from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_for
+from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, keys_for, strings_for
 
 __all__ = [
     "COMPUTED",
     "MISSING",
     "attributes_read",
     "axes_for",
+    "comparisons_of",
     "counts_from_the_end",
     "empty_methods",
     "fills_parts",

@@ -43,6 +43,17 @@ def strings_for(function: Any, name: str, cls: type | None = None, *, key: str |
     return tuple(found)
 
 
+@total(tuple)
+def comparisons_of(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
+    """The tests for equality that an argument is in, as they are written: what it is compared with is in them, too."""
+    found: dict[str, None] = {}
+    for node, scope in nodes_with(function, name, cls, ""):
+        match node:
+            case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
+                found |= {ast.unparse(node): None for one in (left, right) if scope.holds(one)}
+    return tuple(found)
+
+
 def strings_at(node: ast.AST, scope: Scope) -> list[str]:
     """The strings that a node compares an argument with or looks up by it."""
     match node:

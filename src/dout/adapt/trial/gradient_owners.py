@@ -21,7 +21,8 @@ from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_resid
 
 def output_left(layer: Any, held: set[str], names: Sequence[str]) -> str | None:
     """The attribute in which forward has left its output."""
-    new = [n for n, item in attributes_of(layer).items() if is_float_array(item) and n != KEPT]
+    held_now = attributes_of(layer).items()
+    new = [n for n, item in held_now if is_float_array(item) and n != KEPT and not is_named_as_gradient(n)]
     fresh = [n for n in new if n not in held and n not in names]
     likely = ("output", "outputs", "out", "activations", "activation", "a", "y", "result", "value", "loss")
     order = [n for n in likely if n in new] or [n for n in reversed(fresh) if n not in ("inputs", "input", "x", "X")]
@@ -53,6 +54,8 @@ def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any
             n for n, g in held.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
         ]
         likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")] or fitting
+        if not likely and is_float_array(value):  # of another shape: a wrong one
+            likely = [n for n in held if is_named_as_gradient(n) and stem(n) == stem(name) and n not in found]
         if not likely:
             break
         found.append(likely[0])
@@ -94,12 +97,31 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     return () if contradicts else order
 
 
+def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[str, Any], layer: Any) -> bool:
+    """Whether returned gradients were given to inputs and parameters by place alone: some fit several, or none.
+
+    Names tell: `return dW, db`, and a shape that only one of them has.
+    """
+    returned = source.returned_by(inspect.unwrap(type(layer).backward))[interface.gives :]
+    if not interface.order or set(interface.order) <= {*inputs}:
+        return False
+    if len(returned) != len(interface.order) or all(map(_is_called_after, returned, interface.order)):
+        return False  # a dict has keys
+    shapes = [np.shape(x) for x in inputs.values()]
+    shapes += [np.shape(x) for name, x in parameters_of(layer) if not is_named_as_gradient(name)]
+    return any(g is not None and shapes.count(np.shape(g)) != 1 for g in gradients)
+
+
+def _is_called_after(gradient: str, owner: str) -> bool:
+    return is_named_as_gradient(gradient) and stem(gradient) == stem(owner)
+
+
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """The inputs and parameters after which gradients are called, each of its shape; empty where that is not plain.
 
     A parameter that is called as an input has no name of its own here: its gradient is nobody's.
     """
-    held = [(name, array) for name, array in parameters_of(layer) if not is_named_as_gradient(name)]
+    held = [(n, array) for n, array in parameters_of(layer) if not (is_named_as_gradient(n) or is_residual(n))]
     held = [
         (n, array) for n, array in held if n not in inputs or np.shape(array) != np.shape(inputs[n])
     ]  # it kept that

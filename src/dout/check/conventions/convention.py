@@ -20,10 +20,12 @@ from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
 from dout.check.conventions.stop_gradient import stops_the_gradient
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Convention, Judgement
 from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict
+from dout.graph import Node, topological
 from dout.judge.judged_run import is_label
 from dout.judge.judging_points import generic
 from dout.judge.outcomes import Outcome, Word
@@ -299,6 +301,10 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     value = outcome.point.get(outcome.judged.node)
     if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 2:
         return None
+    if gradient.judgement.examination is not None and _has_a_penalty(
+        gradient.judgement.examination, outcome.judged.node
+    ):
+        return None  # it is of another strength there
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
     known = {gradient.name: value, f"sign({gradient.name})": np.sign(value)}
     averages = [constant.at(gradient.samples.shape) for constant in _averages(len(gradient.samples.shape))]
@@ -311,6 +317,17 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
             because = f"backward {averaged}adds {penalty}{BY_BACKWARD_ALONE}"
             return Convention(Word.PENALISED, because)
     return None
+
+
+def _has_a_penalty(examination: Examination, parameter: Node) -> bool:
+    """Whether forward makes a number of a parameter alone, and of other numbers."""
+    alone = {parameter}
+    for node in topological([*examination.seeds]):
+        if not alone.isdisjoint(node.inputs) and all(i in alone or not i.shape for i in node.inputs):
+            if not node.shape:
+                return True
+            alone.add(node)
+    return False
 
 
 def _where_it_varies(gradient: RefutedGradient) -> Outcome:

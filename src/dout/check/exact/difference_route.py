@@ -113,8 +113,10 @@ def _speak_for(subject: Subject, first: PlainRun, outcome: Outcome) -> bool:
     apart = float(np.sum(way * way))
     if not 0 < apart < np.inf:
         return False
-    step = NEARBY * size_of(place.value) / float(np.max(np.abs(way)))
     value = np.asarray(place.value, dtype=float)
+    resolution = np.finfo(np.asarray(place.value).dtype if np.ndim(place.value) else float).eps
+    near = NEARBY if resolution < NEARBY**2 else resolution ** (1 / 3)  # float32 sees no smaller step
+    step = near * size_of(place.value) / float(np.max(np.abs(way)))
     slope = central_difference(lambda share: float(place.loss((value + share * way)[()])), step)
     return bool(abs(slope - float(np.sum(got * way))) <= 1e-3 * apart)
 

@@ -29,7 +29,6 @@ def missing_gradients(examination: Examination) -> Iterator[WithoutGradient]:
     if len(call.gradients or ()) > len(call.inputs):
         return
     judged = {j.node for j in examination.judged}
-    judged |= {parameter.node for part in trace.calls for parameter in part.parameters}  # of its parts
     for name, node in trace.graph.inputs.items():
         value = trace.data[node]
         if node in judged or node not in examination.derived or node.primitive is not INPUT:

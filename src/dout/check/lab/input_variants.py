@@ -24,7 +24,7 @@ from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied, quiet, upstream
+from dout.run import PlainRun, attributes_of, copied, quiet
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -114,42 +114,6 @@ def _share(x: Any) -> Any:
     """Numbers between 0 and 1 that are as large beside each other."""
     size = np.abs(x) + (np.asarray(x) == 0)
     return (size / (1 + size))[()]
-
-
-def fits_by_chance(subject: Subject) -> bool:
-    """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
-
-    In forward, where whole numbers stand in a square beside another; in backward, where two rows may have been taken
-    for two values. Of matrices that says nothing: a backward that lacks a transpose takes square ones alone. Also where
-    forward takes other rows of one input, which have another axis's length, and backward does not: `(3,)` for rows.
-    """
-    arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim}
-    rows = {len(x) for x in arrays.values()}
-    squares = len(arrays) == 2 and {x.shape for x in arrays.values()} == {(*rows, *rows)}
-    picks = squares and any(x.dtype.kind in "iu" for x in arrays.values())
-    doubtful = {"forward": picks, "backward": rows == {2}, "": False}
-    if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
-        return True
-    lengths = {i: {n for j, x in arrays.items() if j != i for n in x.shape[1:]} for i in arrays}
-    has_squares = any(len({*x.shape}) < x.ndim for x in arrays.values())
-    doubted = [i for i, x in arrays.items() if len(x) in lengths[i] and not has_squares]
-    return any(_raises_in(subject, [i]) == "backward" for i in doubted)
-
-
-def _raises_in(subject: Subject, longer: list[int]) -> str:
-    """The method that raises where these inputs have one row more; "" where none does."""
-    inputs = list(subject.fresh_inputs())
-    for i in longer:
-        inputs[i] = resized_along(inputs[i], 0, len(inputs[i]), len(inputs[i]) + 1)
-    layer, method = subject.again(), "forward"
-    try:
-        with quiet():
-            outputs = subject.runner.forward(layer, inputs)
-            method = "backward"
-            subject.runner.backward(layer, upstream(outputs), seed=0)
-    except Exception:  # the layer's own: it does not take this
-        return method
-    return ""
 
 
 def is_on_purpose(place: ConditionPlace) -> bool:

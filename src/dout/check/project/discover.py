@@ -120,9 +120,11 @@ def may_define_layers(path: Path) -> bool:
         tree = _parsed(path)
     except UNREADABLE:
         return True
-    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if any(ahead in functions for name in functions for ahead in forward_names(name)):
+    if any(
+        ahead in names for names in (functions, *map(_methods, classes)) for n in names for ahead in forward_names(n)
+    ):
         return True
     if any(isinstance(n, ast.FunctionDef) and returns_gradients(n) for n in ast.walk(tree)):
         return True

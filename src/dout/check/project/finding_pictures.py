@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.method_pairs import required
+from dout.adapt.sizes.proposed_arrays import upstream_of
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Refuted
-from dout.run import copied, one_or_all, quiet
+from dout.run import copied, quiet
 from dout.trace.model.trace_writer import to_document
 from dout.trace.record.record import record
 
@@ -33,7 +34,8 @@ def picture(report: Report, target: Any, inputs: Sequence[Any], init: Mapping[st
     try:
         make = Target(target).builder(init) if isinstance(target, type) else Subject.of(target, (), ()).make
         subject = Subject(report.layer, make, tuple(inputs), tuple(required(make().forward)))
-        for ordered, dout in (*_failing(subject, [finding.inputs for finding in wrong]), *_upstream(subject)):
+        itself = subject.fresh_inputs(), upstream_of
+        for ordered, dout in (*_failing(subject, [finding.inputs for finding in wrong]), itself):
             try:
                 with quiet():
                     trace = record(subject.make(), *map(copied, ordered), dout=copied(dout))
@@ -56,9 +58,3 @@ def _failing(subject: Subject, told: Sequence[Mapping[str, Any]]) -> Iterator[tu
 
 def _array(item: Any) -> Any:
     return np.array(item) if isinstance(item, list) else item
-
-
-def _upstream(subject: Subject) -> Iterator[tuple[Sequence[Any], Any]]:
-    """Upstream gradients on the subject's own inputs: 1 everywhere, as in `dout show`, and other numbers."""
-    yield subject.fresh_inputs(), None
-    yield subject.fresh_inputs(), one_or_all(subject.run().douts)

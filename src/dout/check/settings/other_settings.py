@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_evaluation, names_switch, taken_by
+from dout.adapt.argument_names import names_evaluation, names_switch
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
+from dout.check.settings.forward_settings import taken_in, told_both
 from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
 from dout.ops import PRIMITIVES
@@ -51,10 +52,10 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
     Where there is `room`, each setting comes on larger inputs, too.
     """
     what = Target(target)
-    larger = larger_inputs(subject) if room else None
     of_constructor = _of_constructor(subject, what, init) if what.is_class else ()
     for other in (*of_constructor, *_of_attributes(subject, what), *_of_forward(subject)):
         yield other
+        larger = larger_inputs(other.subject) if room else None
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
     yield from _of_lengths(subject)
@@ -85,6 +86,10 @@ def _of_argument(
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
         yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+    for other in _equal(what, init, name, value):
+        make = partial(what.fresh, {**init, name: other})
+        for inputs in filter(None, (subject.inputs, larger_inputs(subject))):  # they may have to divide these
+            yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs, memo={}), value)
     if type(value) is int and value == 1:
         yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
 
@@ -120,11 +125,25 @@ def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
     return layer
 
 
+def _equal(what: Target, init: Mapping[str, Any], name: str, value: Any) -> list[int]:
+    """The values of whole numbers that the code compares one with: a stride that is the size of the window."""
+    if type(value) is not int:
+        return []
+    mine = {*_first_read(source.comparisons_of, what.cls, name)}
+    values = {p.name: init.get(p.name, p.default) for p in what.constructor if p.name != name}
+    others = [n for n, other in values.items() if mine and type(other) is int and other != value]
+    return [values[n] for n in others if mine.intersection(_first_read(source.comparisons_of, what.cls, n))]
+
+
 def _words_for(cls: type, name: str, value: str) -> tuple[str, ...]:
     """What a constructor's argument is compared with, in the class or a parent of it; else other words of its kind."""
+    return _first_read(source.strings_for, cls, name) or (_ACTIVATIONS if value in _ACTIVATIONS else ())
+
+
+def _first_read(reads: Callable[[Any, str, type], tuple[str, ...]], cls: type, name: str) -> tuple[str, ...]:
+    """What the source says first of a constructor's argument: that of the class, then of its parents."""
     constructors = (one.__dict__.get("__init__", one) for one in cls.__mro__[:-1])
-    read = (source.strings_for(function, name, cls) for function in (*cls.__mro__[:-1], *constructors))
-    return next(filter(None, read), _ACTIVATIONS if value in _ACTIVATIONS else ())
+    return next(filter(None, (reads(function, name, cls) for function in (*cls.__mro__[:-1], *constructors))), ())
 
 
 def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], name: str) -> Iterator[OtherSubject]:
@@ -161,7 +180,8 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
     Where an adapter gives some, it knows their places alone. What backward has an argument for it would be told, too.
     """
     fixed = _fixed(subject)
-    told = {parameter.name for parameter in _taken_by(subject, "backward")}
+    gives = subject.interface is not None and subject.interface.gives  # one function is both
+    told = set() if gives else {parameter.name for parameter in taken_in(subject, "backward")}
     for name, item in fixed.items():
         if not isinstance(item, dict):
             for other in _others_of_forward(subject, name, item):
@@ -171,13 +191,14 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
             for other in () if _is_of_training(str(key), value) else _others(value):
                 changed = {**fixed, name: {**item, key: other}}
                 yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
-    for place, parameter in enumerate(() if fixed else _taken_by(subject, "forward")):
+    for place, parameter in enumerate(() if fixed else taken_in(subject, "forward")):
         is_number = isinstance(parameter.default, bool | int | float)  # a word has no place in a recording
-        is_told = parameter.name in told or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD
-        if place >= len(subject.inputs) and is_number and not is_told:
+        if place < len(subject.inputs) or not is_number or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+            continue
+        there = told_both(subject, place, parameter.name) if parameter.name in told else subject
+        if there is not None:
             for other in _others_of_forward(subject, parameter.name, parameter.default):
-                at = _given_at(subject, place, other)
-                yield _at(f"{parameter.name} = {other!r}", at, parameter.default)
+                yield _at(f"{parameter.name} = {other!r}", _given_at(there, place, other), parameter.default)
 
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
@@ -202,23 +223,16 @@ def in_training(subject: Subject) -> Subject | None:
     name = next((name for name, item in fixed.items() if names_switch(name) and item is False), None)
     if name is not None:
         return _fixed_to(subject, {**fixed, name: True})
-    for place, parameter in enumerate(() if fixed else _taken_by(subject, "forward")):
+    for place, parameter in enumerate(() if fixed else taken_in(subject, "forward")):
         given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
         if names_switch(parameter.name) and given is False:
             return _given_at(subject, place, True)
     return None
 
 
-def _taken_by(subject: Subject, method: str) -> list[inspect.Parameter]:
-    """The arguments of a method, but the first, as the user wrote it."""
-    called = getattr(subject.interface, method) if subject.interface else method
-    function = getattr(type(subject.again()), method if method == "forward" else called, None)
-    return taken_by(getattr(function, "__wrapped__", function))[1:]
-
-
 def _given_at(subject: Subject, place: int, value: Any) -> Subject:
     """With another value of an argument of forward, and defaults for those before it that are not given."""
-    before = [p.default for p in _taken_by(subject, "forward")[len(subject.inputs) : place]]
+    before = [p.default for p in taken_in(subject, "forward")[len(subject.inputs) : place]]
     inputs = (*subject.inputs[:place], *before, value, *subject.inputs[place + 1 :])
     return replace(subject, inputs=inputs, memo={})
 

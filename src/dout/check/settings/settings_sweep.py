@@ -20,18 +20,17 @@ from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
+from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
+from dout.check.lab.probe import CrashError
 from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
-from dout.trace.session.pairing import Pair, pairs
+from dout.run import arrays, quiet, upstream
 
 MOST_SECONDS = 1.5  # for all settings of a layer
 MOST_SETTINGS = 120
-STEP = 1e-6
-CLOSE = 1e-5  # relative to the slope and to what goes into it: rounding, and the curvature along a step
 
 
 class WrongElsewhere(NamedTuple):
@@ -47,14 +46,14 @@ class WrongElsewhere(NamedTuple):
 
 
 class RaisedElsewhere(NamedTuple):
-    """What backward raised at a setting at which forward runs, and the words for that setting."""
+    """What backward raised at a setting at which forward runs, and the words for that setting.
+
+    It `always` does so there if it is of no shape by chance: on larger inputs, and with parameters of the same shapes.
+    """
 
     error: Exception
     words: str
-
-
-class _BackwardError(Exception):
-    """Forward has run, and backward raises the cause of this."""
+    always: bool
 
 
 class Sweep(NamedTuple):
@@ -86,9 +85,10 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
-        except _BackwardError as error:
+        except BackwardError as error:
             if isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
-                raised = raised or RaisedElsewhere(error.__cause__, other.words)
+                always = _always_raises(other, subject, judgement)
+                raised = raised or RaisedElsewhere(error.__cause__, other.words, always)
             continue
         except Exception:  # the layer's own: it does not take this
             continue
@@ -110,13 +110,34 @@ def _is_refusal(other: OtherSubject, error: Exception) -> bool:
     return not_meant or isinstance(error, NotImplementedError | AssertionError)
 
 
+def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
+    """Whether backward raises at a setting that changes no parameter's shape, and does so on larger inputs, too."""
+    shapes = [{path: x.shape for path, x in arrays(one.again()).items()} for one in (given, other.subject)]
+    larger = larger_inputs(other.subject)
+    if other.of_inputs or larger is None or shapes[0] != shapes[1]:
+        return False
+    try:
+        _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger, memo={})), judgement)
+    except BackwardError as error:
+        crash = CrashError(error.__cause__ or error)
+        return crash.where is not None and not crash.refused  # else it is ours
+    except Exception:  # the layer's own
+        return False
+    return False
+
+
 def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
     """The layer on numbers near noughts and ones that have a gradient, and are no labels: of those w is sign(w)."""
     judged = {verdict.argument for verdict in judgement.verdicts} - judgement.parameters
     places = [
         i
         for i, (name, x) in enumerate(zip(subject.names, subject.inputs, strict=False))
-        if name in judged and not names_label(name) and _moves(x) and np.ndim(x) and x.size and np.isin(x, (0, 1)).all()
+        if name in judged
+        and not names_label(name)
+        and is_moved(x)
+        and np.ndim(x)
+        and x.size
+        and np.isin(x, (0, 1)).all()
     ]
     if not places:
         return None
@@ -223,57 +244,6 @@ def _is_beyond_a_limit(found: Judgement, judgement: Judgement) -> bool:
 
 
 def _is_suspicious(other: OtherSubject, judgement: Judgement) -> bool:
-    """Whether a gradient there has another shape, or the slope of forward is not what the gradients say.
-
-    Raises _BackwardError where backward raises.
-    """
-    subject = other.subject
-    layer = subject.again()
-    before, inputs = dict(attributes_of(layer)), subject.fresh_inputs()
-    with quiet():
-        outputs = subject.runner.forward(layer, inputs)
-        if not all(np.all(np.isfinite(output)) for output in outputs):
-            return False
-        douts = tuple(np.ones(np.shape(o))[()] for o in outputs) if judgement.ignores_dout else upstream(outputs)
-        try:
-            gradients = subject.runner.backward(layer, tuple(map(copied, douts)), seed=0)
-        except Exception as error:
-            raise _BackwardError from error
-    run = PlainRun(layer, inputs, douts, outputs, gradients)
-    learned = list(pairs(before, attributes_of(layer)))
-    given = [(i, g) for i, g in enumerate(run.gradients[: len(run.inputs)]) if g is not None and _moves(run.inputs[i])]
-    if any(np.shape(g) != np.shape(run.inputs[i]) for i, g in given):
-        return True
-    if any(np.shape(pair.parameter) != np.shape(pair.gradient) for pair in learned):
-        return True
-    return _differs(subject, run, given, learned)
-
-
-def _moves(item: Any) -> bool:
-    return isinstance(item, np.ndarray | np.floating) and item.dtype.kind == "f"
-
-
-def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], learned: list[Pair]) -> bool:
-    """Whether a central difference along one direction is far from the sum of the gradients along it."""
-    generator = np.random.default_rng(0)
-    ways = {i: generator.normal(size=np.shape(g)) * size_of(run.inputs[i]) for i, g in given}
-    inner = {pair.name: generator.normal(size=np.shape(pair.gradient)) * size_of(pair.parameter) for pair in learned}
-    parts = [np.sum(ways[i] * g) for i, g in given]
-    parts += [np.sum(inner[pair.name] * np.asarray(pair.gradient)) for pair in learned]
-
-    sizes: list[float] = []
-
-    def loss(step: float) -> float:
-        layer = subject.again()
-        inputs = [x + step * ways[i] if i in ways else x for i, x in enumerate(subject.fresh_inputs())]
-        for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
-            if pair.name in inner:
-                pair.parameter[...] += step * inner[pair.name]
-        outputs = subject.runner.forward(layer, inputs)
-        sizes.append(float(weighed(map(np.abs, outputs), map(np.abs, run.douts))))
-        return float(weighed(outputs, run.douts))
-
-    with quiet():
-        slope = central_difference(loss, STEP)
-    allowed = CLOSE * (abs(slope) + sum(map(abs, parts))) + 1e-8 * sizes[0]
-    return not abs(slope - sum(parts)) <= allowed
+    """Whether plain runs say that a gradient there may be wrong. Raises BackwardError where backward raises."""
+    ones = (lambda outputs: tuple(np.ones(np.shape(o))[()] for o in outputs)) if judgement.ignores_dout else None
+    return is_suspicious(other.subject, ones or upstream)

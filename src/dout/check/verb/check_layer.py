@@ -18,12 +18,13 @@ from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
+from dout.check.exact.grown_parameters import with_all_parameters
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
+from dout.check.lab.example_doubts import doubt_of
 from dout.check.lab.input_variants import (
     confirmed,
-    fits_by_chance,
     on_other_sides,
     with_more_columns,
     within_limits,
@@ -95,7 +96,7 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     wrong = refuted or (judgement.ignores_dout and not judgement.is_loss)
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
     is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
-    return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one)
+    return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one or judgement.says_nothing)
 
 
 def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], names: Collection[str]) -> bool:
@@ -190,10 +191,10 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
-    if judgement.refuted and not judgement.elsewhere and fits_by_chance(subject):
-        remark = "the lengths of the inputs are alike by chance: with one row more there is an error"
+    doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
+    if doubt:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
-        return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, remark)})
+        return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, doubt)})
     return judgement
 
 
@@ -217,7 +218,8 @@ def _subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Sub
         return Subject(getattr(target, "__name__", "layer"), foreign, tuple(inputs), names, foreign=True)
     names = _input_names(getattr(target, "forward", target), what.is_class)
     make = what.builder(init)  # an instance takes no arguments: this says so
-    return Subject(what.name, make, tuple(inputs), names) if what.is_class else Subject.of(target, tuple(inputs), names)
+    of_class = Subject(what.name, make, tuple(inputs), names)
+    return with_all_parameters(of_class if what.is_class else Subject.of(target, tuple(inputs), names))
 
 
 def _written(target: Any) -> Any:

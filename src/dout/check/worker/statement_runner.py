@@ -25,7 +25,8 @@ from dout.clock import spent
 from dout.errors import EndOfRun
 from dout.trace.model.user_source import is_ours
 from dout.trace.program.project_root import reach
-from dout.trace.program.stub_modules import Missing, NeedsError, stand_in, why_absent
+from dout.trace.program.script_imports import standing
+from dout.trace.program.stub_modules import Missing, NeedsError, why_absent
 from dout.trace.record.module_statements import future_flags, made_by
 from dout.trace.record.script import users_traceback
 from dout.trace.session.side_effects import KeptRuntime
@@ -266,7 +267,7 @@ class _Statements:
     def _stand_for_import(self, statement: ast.Import | ast.ImportFrom, alias: ast.alias, error: Exception) -> None:
         module = alias.name if isinstance(statement, ast.Import) else statement.module or ""
         reason = self._reason(module, statement, error)
-        stands = stand_in(module, reason)
+        stands = standing(module, reason)
         if alias.name == "*":
             for name in self._unbound():
                 self.names[name] = stands

@@ -51,7 +51,7 @@ class Measure(ABC):
         """The room that an item and its stems take."""
         body = self.body(item, inside)
         stems = [self.extent(stem) for stem in item.stems]
-        outs = body.outs or _spread(stems, self.apart, self.spacing.whole)
+        outs = body.outs or spread(stems, self.apart, self.spacing.whole)
         above = reach_above(stems, outs)
         up = max(body.half, above)
         up += body.caption_room(above, up)
@@ -76,7 +76,7 @@ def reach_above(stems: Sequence[tuple[float, float]], outs: Sequence[float]) -> 
     return max((above - y for (above, _), y in zip(stems, outs, strict=True)), default=0.0)
 
 
-def _spread(extents: Sequence[tuple[float, float]], between: float, whole: bool) -> tuple[float, ...]:
+def spread(extents: Sequence[tuple[float, float]], between: float, whole: bool) -> tuple[float, ...]:
     """Heights around 0 that keep extents (up, down) apart."""
     places: list[float] = []
     y = 0.0

@@ -16,6 +16,7 @@ order of `SCRIPTS`:
 - cards.js     the card of a step
 - edit.js      changing an input
 - table.js     the table, and the help
+- source.js    the source, with the lines of the step
 - main.js      the start
 
 Nothing of a user's can become markup: the data are JSON without "<", and the scripts write text as text alone. The
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 SCRIPTS = (
     *("numbers", "rules", "equations", "recompute"),
     *("layout", "draw", "stage", "state", "camera", "search", "controls"),
-    *("run", "steps", "cards", "edit", "table", "main"),
+    *("run", "steps", "cards", "edit", "table", "source", "main"),
 )
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
 

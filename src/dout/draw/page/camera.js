@@ -3,6 +3,7 @@
 const CLOSEST = 6;
 const LARGEST_FIT = 1.25;
 const EASY = 0.6; // the scale from which numbers are read without effort
+const LEGIBLE = 0.85; // the scale at which the smallest number, of 11 pixels, has more than 9 on screen
 let dragged = false; // whether the last press moved the picture: then it was no click
 
 // The least that anyone may zoom out: the whole picture in half the screen.
@@ -30,28 +31,59 @@ let aim = starting;
 
 function fit() {
   aim = fitting;
+  chosen = false;
   glide(fitting());
 }
 
-let stopGliding = () => {};
+let endGliding = () => {};
+let chosen = false; // whether somebody chose the scale by hand: steps keep it
 
-// Move the camera there, in sight.
+function stopGliding() {
+  endGliding();
+  stage.heading = null;
+}
+
+// Move the camera there, in sight; `stage.heading` is where it will be.
 function glide(target) {
   stopGliding();
+  const from = stage.camera;
+  stage.heading = target;
+  const arrive = (camera) => {
+    stage.heading = camera === target ? null : target;
+    look(stage, camera);
+  };
   if (STILL.matches) {
-    look(stage, target);
+    arrive(target);
     return;
   }
-  const from = stage.camera;
-  stopGliding = animate((part) => {
+  endGliding = animate((part) => {
     const between = (name) => from[name] + (target[name] - from[name]) * part;
-    look(stage, part < 1 ? { x: between("x"), y: between("y"), k: between("k") } : target);
+    arrive(part < 1 ? { x: between("x"), y: between("y"), k: between("k") } : target);
   });
+}
+
+// The camera that shows a list of boxes, the most important first: those that are then out of sight stay so. It is the
+// one of now where that shows them, large enough to be read.
+function cameraOn(boxes) {
+  const { wide, high, camera } = stage;
+  const k = Math.min(1, Math.max(camera.k, LEGIBLE));
+  const least = chosen ? Math.min(k, Math.max(camera.k, READABLE)) : k;
+  const both = (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
+  const [room, rise] = [(wide - 2 * MARGIN) / least, (high - 2 * MARGIN) / least];
+  const box = boxes.reduce((whole, next) => {
+    const grown = both(whole, next);
+    return grown[2] - grown[0] > room || grown[3] - grown[1] > rise ? whole : grown;
+  });
+  const scale = camera.k >= least ? Math.max(least, Math.min(camera.k, room * least / (box[2] - box[0]), rise * least / (box[3] - box[1]))) : least;
+  const rim = MARGIN / 2 / scale; // for the ring around the item
+  if (scale === camera.k && holds(viewOf(stage), [box[0] - rim, box[1] - rim, box[2] + rim, box[3] + rim])) return camera;
+  return { x: (wide - (box[0] + box[2]) * scale) / 2, y: (high - (box[1] + box[3]) * scale) / 2, k: scale };
 }
 
 function zoomAt(x, y, factor) {
   stopGliding();
   aim = null;
+  chosen = true;
   const { camera } = stage;
   const k = Math.min(CLOSEST, Math.max(farthest(), camera.k * factor));
   look(stage, { x: x - ((x - camera.x) * k) / camera.k, y: y - ((y - camera.y) * k) / camera.k, k });

@@ -39,6 +39,7 @@ document.addEventListener("keydown", (event) => {
 
 // True if the focused element needs the key itself: fields any key, a slider its arrows, a button Enter and Space.
 function ownKey({ key, target }) {
+  if (key === "Escape") return Boolean(target.closest("dialog")); // it closes itself
   if (target.matches("[type=range]")) return /^(Arrow|Page|Home|End)/.test(key);
   return target.matches("input, dialog, dialog *") || (target.matches("button") && (key === "Enter" || key === " "));
 }

@@ -10,7 +10,7 @@ function lineText(line, now, digits) {
   const wrong = line.right !== undefined && now.differs(line.result, line.right);
   const target = wrong ? line.right : line.result;
   let reached = text(target);
-  if (line.rule) reached = `${line.rule}, ${reached}`;
+  if (line.rule) reached = `${line.rule} → ${reached}`;
   else if (line.pattern) {
     const texts = line.operands.map(text);
     if (line.row === null || line.sure || isNear(line, target, now)) {

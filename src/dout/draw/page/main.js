@@ -14,5 +14,5 @@ if (data.first) {
   document.querySelector("#notes .wrong-note").append(" ", show);
 }
 render(state, false);
-sized(stage.wide, stage.high);
+toggleSource(window.innerWidth >= 1100);
 window.dout = { data, get state() { return state; }, update, stage, fit, centre, toggle };

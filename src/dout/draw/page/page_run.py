@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dout.draw.page.page_program import Json, PageProgram
+from dout.draw.page.page_source import PageSource
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.cards import Cards
 from dout.draw.scene.edge_gradients import gradients_of
@@ -22,16 +23,19 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
 
     `cards`: forward and backward, for each item that is a step; `says`: the words of an item for a screen reader, with
     nodes in the place of numbers; `inputs` that can be changed; `labels` whose numbers follow from one; `rows` of the
-    table; `program`: see `Program`; `phases`: what it goes through, in words.
+    table; `program`: see `Program`; `source`: see `PageSource`, with `places` by item; `phases`: what it goes through,
+    in words.
     """
     program = PageProgram(wiring.trace, wiring.view.digits, [d.node for d in drafts.values() if d.node is not None])
     gradients, schedule = gradients_of(wiring), Timeline(wiring)
     cards = Cards(wiring, gradients)
-    told, says = {}, {}
+    told, says, places, source = {}, {}, {}, PageSource()
     for number, draft in drafts.items():
         if draft.kind in ("operator", "layer", "open"):
             back = cards.backward(draft, schedule.completes(draft)) if schedule.goes_back else None
-            told[number] = [program.card(cards.forward(draft)), *([program.card(back)] if back else [])]
+            both = [cards.forward(draft), *([back] if back else [])]
+            told[number] = [*map(program.card, both)]
+            places[number] = source.lines(draft, both)
             says[number] = _said(draft, wiring, program)
     changing = {number: found for number, label in labels.items() if (found := program.label(label))}
     phases = ["forward", "backward"] if schedule.goes_back else ["forward"]
@@ -43,6 +47,7 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
         "cards": told,
         "says": {number: found for number, found in says.items() if found},
         "inputs": inputs,
+        "source": {"files": source.files, "places": places if source.files else {}},
         "labels": changing,
         "rows": rows,
         "phases": phases,

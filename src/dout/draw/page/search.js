@@ -32,11 +32,7 @@ function next(by = 1) {
 field.addEventListener("input", () => find(field.value));
 field.addEventListener("keydown", (event) => {
   if (event.key === "Enter") next(event.shiftKey ? -1 : 1);
-  else if (event.key === "Escape") {
-    field.value = "";
-    find("");
-    field.blur();
-  } else return;
+  else return;
   event.preventDefault();
   event.stopPropagation();
 });

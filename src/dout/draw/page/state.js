@@ -77,7 +77,9 @@ function toggle(id, opened = !state.open.has(id)) {
 
 function setAll(opened) {
   update({ open: new Set(opened ? [...itemsById.values()].filter((item) => item.inside).map((item) => item.id) : []) });
-  fit();
+  if (fitting().k >= EASY) fit();
+  else if (state.step === Infinity || !stopAt(state.step)) glide((aim = starting)());
+  else lookAtStep(stopAt(state.step), showCard);
 }
 
 const thingOf = (id) => stage.things.get(`item${id}`) || stage.things.get(`frame${id}`);

@@ -41,9 +41,55 @@ const stopAt = (step) => Math.max(0, stops.findLastIndex((stop) => stop.time <= 
 
 function goTo(i, playing = false) {
   if (!playing) pause();
-  const stop = stops[Math.min(stops.length - 1, Math.max(0, i))];
-  update({ step: stop.time });
-  if (stop.item) bringIntoView(stop.item.id);
+  const n = Math.min(stops.length - 1, Math.max(0, i));
+  lookAtStep(n, () => update({ step: stops[n].time }));
+}
+
+// Do something, and move the picture so that a step is in sight, with its card.
+function lookAtStep(n, does) {
+  let camera = n ? cameraOn(boxesOf(n)) : stage.camera;
+  stage.heading = camera; // the card is drawn for where the picture will be
+  does();
+  stage.heading = null;
+  camera = withCard(camera);
+  if (camera === stage.camera) return;
+  aim = null;
+  glide(camera);
+}
+
+// --- what a step is about ---------------------------------------------------------------------------------------------
+
+// The labels a step speaks of: on the edges into its item and out of it, and those whose number appears with it.
+function labelsOf(n) {
+  const { item, time } = stops[n];
+  const before = n ? stops[n - 1].time : 0;
+  const shown = new Set([...labelsInto(levelOf.get(item.id), item), ...(item.stems || []).map((stem) => stem.label)]);
+  return [...stage.things.values()].filter(({ kind, source }) => kind === "label" && (shown.has(source) ||
+    [source.valueSince, source.gradientSince].some((since) => since > before && since <= time)));
+}
+
+// The labels on the edges into an item, or into one of its ports; at the border of an open layer, those outside.
+function labelsInto(number, item, port = null) {
+  const level = data.levels[number];
+  const at = level.items.indexOf(item);
+  const links = level.links.filter((link) => link[2] === at && (port === null || link[3] === port));
+  return links.flatMap(([from, stem]) => {
+    const source = level.items[from];
+    if (!source) return level.branches.filter(({ block }) => block === from).map(({ label }) => label);
+    const label = ((source.stems || [])[stem] || {}).label;
+    if (label || source.kind !== "entry") return [label];
+    const around = itemsById.get(aroundLevel.get(number));
+    const entry = level.items.filter(({ kind }) => kind === "entry").indexOf(source);
+    return around ? labelsInto(levelOf.get(around.id), around, entry) : [];
+  }).filter(Boolean);
+}
+
+// The boxes of a step, its item first, then its labels from the nearest on.
+function boxesOf(n) {
+  const thing = thingOf(stops[n].item.id);
+  const [x, y] = [0, 1].map((i) => (thing.box[i] + thing.box[i + 2]) / 2);
+  const away = ({ at }) => Math.abs(at[0] - x) + Math.abs(at[1] - y);
+  return [thing, ...labelsOf(n).sort((a, b) => away(a) - away(b))].map(({ box }) => box);
 }
 
 const stepBy = (by) => goTo(state.step === Infinity && by < 0 ? stops.length - 1 : stopAt(state.step) + by);

@@ -31,12 +31,23 @@ function rowGradient(behind) {
   return isWrong(behind) ? beside(text, formatNumber(run.value(behind.right), digits)) : text;
 }
 
-function toggleTable() {
+function toggleTable(opened = table.classList.contains("unseen")) {
   fillTable();
-  const shown = table.classList.toggle("unseen");
-  tableButton.setAttribute("aria-expanded", !shown);
-  if (shown) table.removeAttribute("tabindex");
+  table.classList.toggle("unseen", !opened);
+  tableButton.setAttribute("aria-expanded", opened);
+  if (!opened) table.removeAttribute("tabindex");
   else table.tabIndex = 0;
+}
+
+// What lies over the picture or beside it goes away: all numbers stay.
+function closeAll() {
+  pause();
+  toggleTable(false);
+  toggleSource(false);
+  field.value = "";
+  find("");
+  field.blur();
+  if (state.step !== Infinity) update({ step: Infinity });
 }
 
 // --- help -------------------------------------------------------------------------------------------------------------
@@ -52,9 +63,10 @@ function showHelp() {
 }
 
 KEYS.set("Enter", { does: () => {}, says: "open or close a layer, change an input" });
-KEYS.set("t", { does: toggleTable, says: "table of all values" });
+KEYS.set("t", { does: () => toggleTable(), says: "table of all values" });
+KEYS.set("Escape", { does: closeAll, says: "close table, source, search and card", key: "Esc" });
 KEYS.set("?", { does: showHelp, says: "this help" });
-tableButton.addEventListener("click", toggleTable);
+tableButton.addEventListener("click", () => toggleTable());
 document.getElementById("asks").addEventListener("click", showHelp);
 table.querySelector("thead").append(made("tr", {}, ...COLUMNS.map((words) => made("th", { textContent: words, scope: "col" }))));
 document.addEventListener("dout:change", showRows);

@@ -1,54 +1,25 @@
-"""Scene → display list: the sizes of things, and the shapes they are drawn with."""
+"""The sizes of things, and the shapes they are drawn with."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
-from math import ceil, sqrt
+from math import sqrt
 
-from dout.draw.layout.arrangement import Arranged, Measure, arrange, reach_above
+from dout.draw.layout.arrangement import Arranged, Measure, reach_above
 from dout.draw.layout.layout import Block, Route, Spacing
-from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Shape, Text, line, moved, width_of
+from dout.draw.paint.display_list import Box, Circle, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.paint.edge_labels import POINTER, Composed, compose
-from dout.draw.paint.rows import in_rows, moved_places
-from dout.draw.scene.scene import Edge, Item, Label, Level, Scene, Stem
-from dout.draw.words.safe_text import shorten
+from dout.draw.scene.scene import Edge, Item, Label, Level, Stem
 
 RADIUS = 21.0
-MARGIN = 28.0
 _RUN = 60.0  # shortest straight run with a label
 _SHORT = 22.0  # and without
 _SIDE = 8.0  # between a label and the ends of its run
 PAD, HEADER, FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
-_NOTE = 160  # columns of a line below the picture
 _MARK = 16.0  # from line to line in a closed layer
 _CONSTANT = 30.0  # from a circle to the baseline of the constants below it
-
-
-def paint(scene: Scene) -> Drawing:
-    """Return the display list of a scene."""
-    sizes = PaintSizes()
-    arranged = arrange(scene.level, sizes)
-    painter = Painter(sizes)
-    shapes = painter.level(arranged, MARGIN, MARGIN, 0)
-    width, height = arranged.layout.width + 2 * MARGIN, arranged.layout.height + 2 * MARGIN
-    shapes, rows = in_rows(shapes, width, height)
-    if len(rows) > 1:
-        width, height = (max(shape.box[side] for shape in shapes) + MARGIN for side in (2, 3))
-    if not scene.level.items:
-        shapes.append(Text(MARGIN, MARGIN + 14, scene.nothing, "note"))
-        width, height = 400.0, 2 * MARGIN + 20
-    for note, style in scene.notes:
-        note = shorten(note, _NOTE)
-        shapes.append(Text(MARGIN, height, note, style))
-        width = max(width, width_of(note, style) + 2 * MARGIN)
-        height += 18
-    description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)
-    title = f"computational graph of {scene.title}"
-    return Drawing(
-        ceil(width), ceil(height), tuple(shapes), title, description[:20_000], moved_places(painter.places, rows)
-    )
 
 
 class PaintSizes(Measure):
@@ -183,7 +154,12 @@ class ItemBody:
 
 
 class Painter:
-    """Draws levels whose layout is known; `places` grows into where each step of the run stands."""
+    """Draws levels whose layout is known; `places` grows into where each step of the run stands.
+
+    A layout runs along x, with its blocks apart along y; `at` says where such a point is in the picture.
+    """
+
+    before = PAD  # from the border of an open layer to its first column
 
     def __init__(self, sizes: PaintSizes) -> None:
         self.sizes = sizes
@@ -197,30 +173,32 @@ class Painter:
         boxes: list[Shape] = []
         edges: list[Shape] = []
         tops: list[Shape] = []
-        bodies = [ItemBody(item, arranged.inside.get(i)) for i, item in enumerate(arranged.level.items)]
+        bodies = [self.sizes.body(item, arranged.inside.get(i)) for i, item in enumerate(arranged.level.items)]
         for i, item in enumerate(arranged.level.items):
             x, y = arranged.layout.x[i] + dx, arranged.layout.y[i] + dy
             start, end = (at + dx for at in arranged.layout.run[i])
             if bodies[i].inside is not None:
-                boxes += self._open(bodies[i], x, y)
+                boxes += self.opened(bodies[i], x, y)
             else:
                 tops += self.body(bodies[i], x, y, arranged.blocks[i])
             for stem, out in zip(item.stems, arranged.blocks[i].outs, strict=True):
-                left = start - PAD if item.kind == "entry" else start - (bodies[i].lead - bodies[i].width) / 2
+                left = start - self.before if item.kind == "entry" else start - (bodies[i].lead - bodies[i].width) / 2
                 left = left if item.kind != "input" else start
                 edges_here, tops_here = self._stem(stem, left, start, end, y + out)
                 edges += edges_here
                 tops += tops_here
             if item.kind == "exit":
                 arriving = next(edge for edge in arranged.level.edges if edge.target == i)
-                edges.append(line((x, y), (right, y), style=edge_style(arriving)))
+                edges.append(line(self.at(x, y), self.at(right, y), style=edge_style(arriving)))
         edges += self._links(arranged, bodies, dx, dy)
         for edge, block in arranged.branches.items():
             start, end = (at + dx for at in arranged.layout.run[block])
             y = arranged.layout.y[block] + dy
             if start < end:
-                edges.append(line((start, y), (end, y), style=edge_style(arranged.level.edges[edge])))
-            tops += moved(self.sizes.label(arranged.level.edges[edge].label).shapes, (start + end) / 2, y)
+                style = edge_style(arranged.level.edges[edge])
+                edges.append(line(self.at(start, y), self.at(end, y), style=style))
+            label = self.sizes.label(arranged.level.edges[edge].label)
+            tops += moved(label.shapes, *self.at((start + end) / 2, y))
         return boxes + edges + tops
 
     def _stem(self, stem: Stem, left: float, start: float, end: float, y: float) -> tuple[list[Shape], list[Shape]]:
@@ -228,11 +206,19 @@ class Painter:
         if stem.end == "result":
             end = start + self.sizes.run(stem)
             if stem.name:
-                tops.append(Text(end + 10, y + 5, stem.name, "result", title=stem.label.hover, about=stem.label.node))
+                tops.append(self.result(stem, end, y))
         if stem.end == "dot":
-            tops.append(Circle(end, y, 4, "dot"))
-        tops += moved(self.sizes.label(stem.label).shapes, (start + end) / 2, y)
-        return [line((left, y), (end, y), style=edge_style(stem), about=stem.label.node)], tops
+            tops.append(Circle(*self.at(end, y), 4, "dot"))
+        tops += moved(self.sizes.label(stem.label).shapes, *self.at((start + end) / 2, y))
+        return [line(self.at(left, y), self.at(end, y), style=edge_style(stem), about=stem.label.node)], tops
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the layout is."""
+        return x, y
+
+    def result(self, stem: Stem, x: float, y: float) -> Text:
+        """The name at the end of a result."""
+        return Text(x + 10, y + 5, stem.name, "result", title=stem.label.hover, about=stem.label.node)
 
     def _links(self, arranged: Arranged, bodies: list[ItemBody], dx: float, dy: float) -> list[Shape]:
         edges = link_edges(arranged.level, arranged.branches)
@@ -243,8 +229,12 @@ class Painter:
                 inset = bodies[link.target].reach(arranged.blocks[link.target].ins[link.port])
             carried = arranged.level.items[edges[i].source].stems[edges[i].stem].label.node
             curve = _curve(arranged, route, inset, dx, dy, edge_style(edges[i]))
-            shapes.append(replace(curve, about=carried))
+            placed = tuple((letter, self._points(points)) for letter, points in curve.commands)
+            shapes.append(replace(curve, commands=placed, about=carried))
         return shapes
+
+    def _points(self, points: Sequence[float]) -> tuple[float, ...]:
+        return tuple(n for x, y in zip(points[::2], points[1::2], strict=True) for n in self.at(x, y))
 
     def body(self, body: ItemBody, x: float, y: float, block: Block) -> list[Shape]:
         """The shapes of an item that is not open, with its caption and its constants."""
@@ -283,7 +273,8 @@ class Painter:
             shapes.append(Text(place, base, item.caption, "caption", anchor))  # type: ignore[arg-type]
         return shapes
 
-    def _open(self, body: ItemBody, x: float, y: float) -> list[Shape]:
+    def opened(self, body: ItemBody, x: float, y: float) -> list[Shape]:
+        """The box of an open layer, with its inside."""
         assert body.inside is not None
         item, top = body.item, y - body.half
         shapes: list[Shape] = [

@@ -31,9 +31,9 @@ class Pictured:
     @cached_property
     def drawing(self) -> Drawing:
         """The finished display list."""
-        from dout.draw.paint.paint import paint
+        from dout.draw.paint.scene_drawing import paint
 
-        return paint(self.scene)
+        return paint(self.scene, self.look)
 
     @cached_property
     def frames(self) -> tuple[Drawing, ...]:

@@ -9,20 +9,22 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
-from math import inf, sqrt
+from math import inf
 
 from dout.draw.paint.display_list import Box, Command, Path, Rect, Shape, Text, line
 from dout.draw.words.safe_text import circled
 
-WIDEST = 2_400  # pixels: what is narrower, or higher, stays one row
-MOST = 3.0  # times as wide as high
-_TRIES = 20  # numbers of rows
+WIDEST = 1_600  # pixels: what is narrower, or higher, stays one row
+MOST = 1.4  # times as wide as high: a page
+_LEAST = 1_100.0  # pixels: no row has to be shorter
+_PARTS = [1.1**i for i in range(3, 32)]  # of a picture that are tried as the length of a row
 _GAP = 26.0  # between rows
 _TAIL = 14.0  # an edge beyond a cut, where its number stands
-_NUMBER = 36.0, 14.0  # the room for a number, across and down
+_NUMBER = 14.0  # the height of a number
 _MARGIN = 16.0  # left of a row
 _CLEAR = 1.0  # between a cut and what it must not touch
 _BORDER = 24.0  # inside an open layer, beside its border
+_AROUND = 12.0  # between the border of an open layer and what is in it
 
 
 @dataclass
@@ -33,6 +35,7 @@ class _PageRow:
     right: float
     shapes: list[Shape] = field(default_factory=list)
     marks: list[tuple[bool, Path, int]] = field(default_factory=list)
+    layers: list[Rect] = field(default_factory=list)  # open ones that go on elsewhere
 
 
 def in_rows(shapes: Sequence[Shape], width: float, height: float) -> tuple[list[Shape], list[tuple[Box, float, float]]]:
@@ -42,15 +45,19 @@ def in_rows(shapes: Sequence[Shape], width: float, height: float) -> tuple[list[
     """
     if width <= WIDEST or height > WIDEST or width <= MOST * height:
         return list(shapes), [((0.0, 0.0, width, height), 0.0, 0.0)]
-    free, boxes = _free(shapes, width), [shape.box for shape in shapes]
-    fewest = max(2, round(0.7 * sqrt(width / height / MOST)))
-    for count in range(fewest, fewest + _TRIES):
-        cuts = _cuts(free, width, width / count)
-        if max(b - a for a, b in pairwise(cuts)) <= MOST * _height(cuts, boxes):
-            break
+    free = _free(shapes, width)
+    boxes = [shape.box for shape in shapes if not (isinstance(shape, Rect) and shape.style == "open")]
+    longest = [max(_LEAST, width / parts) for parts in _PARTS if width / parts < width]
+    ways = [_cuts(free, width, long) for long in dict.fromkeys(longest)]
+    cuts = min(ways, key=lambda cuts: max(_width(cuts) / MOST, _height(cuts, boxes)))
     rows = [_PageRow(*ends) for ends in pairwise(cuts)]
     _divide(shapes, rows)
     return _stacked(rows)
+
+
+def _width(cuts: Sequence[float]) -> float:
+    """The longest row."""
+    return max(b - a for a, b in pairwise(cuts)) + 4 * _TAIL
 
 
 def _height(cuts: Sequence[float], boxes: Sequence[Box]) -> float:
@@ -116,6 +123,7 @@ def _cuts(free: Sequence[tuple[float, float]], width: float, long: float) -> lis
 def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
     """Give each row its shapes; one that a cut goes through is there in pieces, an edge with a number at both ends."""
     ends = [row.right for row in rows[:-1]]
+    told = {(bisect_right(ends, shape.box[0]), shape.about) for shape in shapes if isinstance(shape, Text)}
     cuts = 0
     for shape in shapes:
         left, _, right, _ = shape.box
@@ -124,11 +132,11 @@ def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
             rows[min(first, len(rows) - 1)].shapes.append(shape)
         elif isinstance(shape, Rect):
             for i in range(first, last + 1):
-                rows[i].shapes.append(_border(shape, rows[i].left, rows[i].right))
+                rows[i].layers.append(shape)
         else:
             pieces = _pieces(shape, ends[first:last])
             for i, piece in enumerate(pieces, first):
-                if i not in (first, last) and len(piece.commands) == 2:
+                if i not in (first, last) and len(piece.commands) == 2 and (i, shape.about) not in told:
                     continue  # it only passes
                 rows[i].shapes.append(piece)
                 if i > first:
@@ -136,6 +144,23 @@ def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
                 if i < last:
                     cuts += 1
                     rows[i].marks.append((True, piece, cuts))
+    for row in rows:
+        row.shapes[:0] = _borders(row)
+
+
+def _borders(row: _PageRow) -> list[Shape]:
+    """The parts of open layers in a row, outer ones first, each no higher than what is in it there."""
+    things = [shape.box for shape in row.shapes]
+    found: list[Shape] = []
+    for layer in row.layers[::-1]:
+        left, top, right, low = layer.box
+        left, right = max(left, row.left), min(right, row.right)
+        held = [box for box in things if box[0] < right and left < box[2] and top <= box[1] and box[3] <= low]
+        first, last = min((box[1] for box in held), default=top), max((box[3] for box in held), default=low)
+        top, low = max(top, first - _AROUND), min(low, last + _AROUND)
+        things.append((left, top, right, low))
+        found.append(_border(replace(layer, y=top, height=low - top), row.left, row.right))
+    return found[::-1]
 
 
 def _pieces(path: Path, cuts: Sequence[float]) -> list[Path]:
@@ -154,23 +179,23 @@ def _pieces(path: Path, cuts: Sequence[float]) -> list[Path]:
 
 
 def _marked(row: _PageRow, numbers: dict[int, int]) -> Iterator[Shape]:
-    """The numbers beside a row, each with the bit of edge that leads there; those too near to each other in columns.
+    """The numbers beside a row, apart from each other, each with the bit of edge that leads there.
 
     Edges that leave get the next `numbers`, from top to bottom.
     """
     for side in (False, True):
-        lowest: list[float] = []
+        low = -inf
         found = [
             (piece.commands[-1 if leaves else 0][1][-2:], piece, n) for leaves, piece, n in row.marks if leaves is side
         ]
         for (x, y), piece, cut in sorted(found, key=lambda mark: mark[0][1]):
-            column = next((i for i, low in enumerate(lowest) if y - low >= _NUMBER[1]), len(lowest))
-            lowest[column : column + 1] = [y]
-            end = x + (1 if side else -1) * (_TAIL + column * _NUMBER[0])
-            yield line((x, y), (end, y), style=piece.style, about=piece.about)
+            low = max(y, low + _NUMBER)
+            way = 1 if side else -1
+            bend = [(x + way * _TAIL / 4, y)] if low > y else []
+            yield line((x, y), *bend, (x + way * _TAIL, low), style=piece.style, about=piece.about)
             yield Text(
-                end + (3 if side else -3),
-                y + 4.5,
+                x + way * (_TAIL + 3),
+                low + 4.5,
                 circled(numbers.setdefault(cut, len(numbers) + 1)),
                 "constant",
                 "start" if side else "end",

@@ -30,7 +30,7 @@ class Format:
     """The writer of a suffix: a function, "module:name", that takes drawings, the picture, or its trace.
 
     `mark` tells a file that dout wrote; `needs` are modules that not every install has, of `errors.EXTRAS`; without
-    `steps` it shows the whole run only.
+    `steps` it shows the whole run only. One that is `bounded` leaves out what would make it too large.
     """
 
     writer: str
@@ -38,6 +38,7 @@ class Format:
     mark: bytes
     needs: tuple[str, ...] = ()
     steps: bool = True
+    bounded: bool = False
 
     def write(self, picture: Pictured, *, steps: bool = False) -> list[bytes]:
         """The files that a picture makes, or its steps: one each, or one for all."""
@@ -45,6 +46,10 @@ class Format:
         write: Callable[..., Any] = getattr(importlib.import_module(module), name)
         if self.takes in ("picture", "trace"):
             return [write(picture if self.takes == "picture" else picture.trace)]
+        if self.bounded:
+            from dout.draw.picture.bounded import bounded
+
+            picture = bounded(picture)
         drawings, look = picture.frames if steps else (picture.drawing,), picture.look
         if self.takes == "one":
             return [write(drawing, look) for drawing in drawings]
@@ -52,7 +57,7 @@ class Format:
 
 
 FORMATS = {
-    ".svg": Format("dout.draw.writers.svg:write", "one", SVG_MARK),
+    ".svg": Format("dout.draw.writers.svg:write", "one", SVG_MARK, bounded=True),
     ".png": Format(
         "dout.draw.writers.png:write", "each", rb"\A\x89PNG.{,150}tEXtSoftware\0dout", needs=("resvg_py", *_FONTS)
     ),

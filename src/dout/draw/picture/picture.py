@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dout.draw.paint.pictured import Pictured
 from dout.draw.picture.formats import format_of, kind_for, names
 from dout.draw.scene.selection import select
-from dout.draw.view_options import Look, Theme, View, millimetres
+from dout.draw.view_options import Direction, Look, Theme, View, millimetres
 from dout.errors import TargetError
 from dout.files import write
 from dout.number_text import DIGITS
@@ -27,14 +27,15 @@ _LEAST, _MOST = 320.0, 720.0  # heights of the frame of a page
 def draw(
     trace: Trace, *, open: str | Collection[str] = "auto", depth: int | None = None, digits: int = DIGITS,
     values: bool = True, gradients: bool = True, backward: bool = False, unfold: bool = False, theme: Theme = "auto",
-    width: float | str | None = None,
+    width: float | str | None = None, direction: Direction = "right",
 ) -> Picture:  # fmt: skip
     """Return the picture of a trace: every value above its edge, its gradient below.
 
     `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
     layers; `depth` how deep at most. `digits` are significant ones; `values` and `gradients` can be left out;
     `backward` draws the hand-written backward instead; `unfold` draws steps that repeat one by one. `theme` is "light",
-    "dark", "print", or "auto" (as the reader prefers); `width` is for paper, in millimetres or as "8.5cm".
+    "dark", "print", or "auto" (as the reader prefers); `width` is for paper, in millimetres or as "8.5cm"; `direction`,
+    "right" or "down", is the way that edges run on paper.
 
     >>> import dout
     >>> from dout.layers import MulLayer
@@ -42,7 +43,7 @@ def draw(
     <picture of MulLayer: 1 operator>
     """
     view = View(open, depth, digits, values, gradients, backward, unfold)
-    return Picture(trace, view, Look(theme, millimetres(width)))
+    return Picture(trace, view, Look(theme, millimetres(width), direction))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,9 +52,10 @@ class Picture(Pictured):
 
     def svg(self) -> str:
         """One standalone SVG."""
+        from dout.draw.picture.bounded import bounded
         from dout.draw.writers.svg import write_svg
 
-        return write_svg(self.drawing, self.look.theme, paper=self.look.width)
+        return write_svg(bounded(self).drawing, self.look.theme, paper=self.look.width)
 
     def text(self, width: int = 80, *, color: bool = False, unicode: bool = True) -> str:
         """The picture drawn with characters, no line longer than `width` columns.

@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from dout.draw.scene.scene_drafts import Wire
 from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
-from dout.trace.model.recorded import Gradient, LayerCall, Value
+from dout.trace.model.recorded import Gradient, LayerCall, Parameter, Value
 from dout.trace.record.trace import Trace
 
 
@@ -128,15 +128,19 @@ def _carried(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Wire, G
     return found
 
 
+def kept_for(trace: Trace, call: LayerCall, parameter: Parameter) -> Gradient | None:
+    """The gradient that a layer's backward kept for one of its own arrays, as it was compared with the derived one."""
+    value = trace.by_node.get(parameter.node)
+    edges = () if value is None else tuple(u.gradient for u in value.uses if u.call and u.call.inside(call))
+    mine = next((g for g in edges if g is not None and g.source == "user"), None)
+    return mine or (value.gradient if value is not None else None)
+
+
 def _judged(trace: Trace, call: LayerCall, twin: LayerCall) -> Iterable[tuple[Wire, Gradient]]:
     """The gradients that a layer's backward returned or kept, as they were compared with the derived ones."""
     uses = trace.arguments.get(call, ())
     found = [(node, use.gradient) for node, use in zip(call.gradients or (), uses, strict=False)]
-    for parameter in call.parameters:
-        value = trace.by_node.get(parameter.node)
-        edges = () if value is None else tuple(u.gradient for u in value.uses if u.call and u.call.inside(call))
-        mine = next((g for g in edges if g is not None and g.source == "user"), None)
-        found.append((parameter.gradient, mine or (value.gradient if value is not None else None)))
+    found += [(parameter.gradient, kept_for(trace, call, parameter)) for parameter in call.parameters]
     for node, gradient in found:
         if node is not None and gradient is not None and gradient.source == "user":
             home = trace.call_of.get(node) if node in trace.backward else None

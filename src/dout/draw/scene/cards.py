@@ -1,18 +1,18 @@
 """The words of a step: the operation of an item, forward or backward, with its numbers.
 
 Backward, each gradient is dout times the slope of the item by that input, and the slope is what the row's own backward
-makes of a dout of 1: there is no second table of derivatives. Of arrays the rule and the shape are said.
+makes of a dout of 1: there is no second table of derivatives. Of arrays the rule is said, and the numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dout.draw.scene.backward_recording import Mirror
+from dout.draw.scene.backward_recording import Mirror, kept_for
 from dout.draw.scene.edge_gradients import EdgeGradients
 from dout.draw.scene.scene import Card
 from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire, data_of
@@ -86,6 +86,7 @@ class Cards:
     """The cards of the items of one wiring."""
 
     def __init__(self, wiring: Wiring, gradients: EdgeGradients) -> None:
+        self._trace = wiring.trace
         self._by_node = wiring.trace.by_node
         self._mirrored = isinstance(wiring.trace, Mirror)
         self._gradients = gradients
@@ -107,7 +108,7 @@ class Cards:
             assert draft.call is not None
             row, static, given = None, {}, draft.call.inputs
             pattern = call_pattern(_symbol(draft), len(given))
-        operands = tuple(Operand(self._data(node), node) for node in given)
+        operands = tuple(Operand(self._data(node), node, self._called(node)) for node in given)
         lines = [EquationLine("", result, row, pattern, operands, static, sure=True) for result in results]
         if self._mirrored:
             return DraftCard(f"{_symbol(draft)} in backward", tuple(lines))
@@ -118,6 +119,7 @@ class Cards:
         says = draft.node.primitive.says if draft.node is not None else ""
         strands = sorted(self._arriving.get(id(draft), ()), key=lambda strand: strand.port)
         lines = [line for strand in strands for line in self._handed_back(draft, strand)]
+        lines += self._kept(draft, {strand.wire[0] for strand in strands})
         lines += [line for plan, wire in complete for line in self._summed(plan, wire)]
         return DraftCard(f"{_symbol(draft)} backward" + (f": {says}" if says else ""), tuple(lines))
 
@@ -141,6 +143,14 @@ class Cards:
             yield _line(before, gradient, pattern="{0} × <1>", operands=operands)
         else:
             yield _line(before, gradient)
+
+    def _kept(self, draft: Draft, said: Collection[Node]) -> Iterator[EquationLine]:
+        """The gradients that a layer keeps for its own arrays."""
+        call = draft.call
+        for parameter in call.parameters if call is not None else ():
+            gradient = kept_for(self._trace, call, parameter) if call is not None else None
+            if gradient is not None and parameter.node not in said:
+                yield _line(f"∂L/∂{shorten(parameter.name)} = ", gradient)
 
     def _summed(self, plan: LevelPlan, wire: Wire) -> Iterator[EquationLine]:
         total, parts = self._gradients.on_stem(plan, wire), self._gradients.parts(plan, wire)

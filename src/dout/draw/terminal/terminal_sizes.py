@@ -15,7 +15,7 @@ from dout.draw.words.safe_text import PLAIN, columns, shorten
 PAD = 2  # columns between the border of an open layer and its inside
 _RUN = 5  # shortest run with a label
 _SHORT = 1  # and without
-_BARS = "▁▂▃▄▅▆▇█"
+BARS = "▁▂▃▄▅▆▇█"
 
 Styled = tuple[str, str]
 
@@ -157,7 +157,7 @@ def _led(lead: str, rows: list[str], style: str) -> list[Styled]:
 def shown_rows(shown: Shown) -> list[str]:
     """A value in lines: a number one, a small array one a row, a larger one its shape, mean and histogram."""
     if shown.kind == "summary":
-        bars = "".join(_BARS[round(share * 7)] for share in shown.bars)
+        bars = "".join(BARS[round(share * 7)] for share in shown.bars)
         return [text for text in (shown.head, shown.line, bars, shown.note, shown.loud) if text]
     if shown.kind == "number":
         return [shown.text]

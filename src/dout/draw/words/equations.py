@@ -46,23 +46,27 @@ _PATTERNS = {
 
 @dataclass(frozen=True)
 class Operand:
-    """A number or array in a line. `source` says what computes it: a node, or the slope of a node by an argument."""
+    """A number or array in a line. `source` says what computes it: a node, or the slope of a node by an argument.
+
+    An array that has a `name` is called by it.
+    """
 
     data: Any
     source: Node | tuple[Node, int] | None = None
+    name: str = ""
 
     @property
     def is_number(self) -> bool:
         """True if it is one number, not an array or something else."""
         return isinstance(self.data, PYTHON_NUMBERS + NUMPY_VALUES) and np.ndim(self.data) == 0
 
-    def text(self, digits: int) -> str:
-        """The number as it is shown; of an array its shape."""
-        if isinstance(self.data, NUMPY_VALUES) and self.data.ndim:
-            return str(self.data.shape)
+    def text(self, digits: int, *, gradient: bool = False) -> str:
+        """The number, or the array, as it is shown in one line."""
+        if self.name and np.ndim(self.data):
+            return self.name
         if self.is_number and not (isinstance(self.data, NUMPY_VALUES) and self.data.dtype.kind not in "biufc"):
             return format_number(self.data.item() if isinstance(self.data, NUMPY_VALUES) else self.data, digits)
-        return show(self.data, digits).text
+        return show(self.data, digits, gradient=gradient).text
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ class EquationLine:
     def text(self, digits: int) -> str:
         """The line as it is read."""
         reached = self._reached(digits)
-        return self.before + (reached if self._target is self.result else beside(self.result.text(digits), reached))
+        if self._target is self.result:
+            return self.before + reached
+        return self.before + beside(self.result.text(digits, gradient=True), reached)
 
     @cached_property
     def _target(self) -> Operand:
@@ -104,9 +110,9 @@ class EquationLine:
         return self.sure or near(row, [o.data for o in self.operands], self._target.data)
 
     def _reached(self, digits: int) -> str:
-        text = self._target.text(digits)
+        text = self._target.text(digits, gradient=self.gradient is not None)
         if self.rule:
-            return f"{self.rule}, {text}"
+            return f"{self.rule} → {text}"
         if not self.pattern:
             return text
         texts = [o.text(digits) for o in self.operands]

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import gzip
 import io
+import linecache
 import pickle
 import re
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dout.trace.program import pictures
-from dout.trace.program.data_sets import as_rows, images, mentions
+from dout.trace.program.drawn_data import OF_TESTS, Asked, as_rows, images, mentions, named
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
 _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
+_KEYS = re.compile(r"""\[\s*b?["'](\w+)["']\s*\]""")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _HAS_FORM = re.compile(
     r"\.(csv|tsv|data|dat|json\w*|ya?ml|toml|ini|cfg|xml|html?|py|ipynb|svg|tex|sh|env)$", re.IGNORECASE
@@ -27,17 +30,19 @@ _LINES, _WORDS = 1000, 200
 _TOKENS, _NUMBERS = 64, 200_000  # of a file of whole numbers, which are places in an alphabet
 
 
-def content(name: str, *, as_text: bool | None = False) -> bytes | None:
+def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text: bool | None = False) -> bytes | None:
     """The content of a file of that name; None where it names no file that is known.
 
-    It may be read `as_text`, or, where that is None, as lines of numbers.
+    It may be read `as_text`, or, where that is None, as lines of numbers. In one of `folders` the other files of its
+    set may be, which say how many rows it has; the file of the user's that is the `asker` says the keys that it uses.
 
     MNIST's four files (http://yann.lecun.com/exdb/mnist) and its usual copies (Theano's pickle, Keras' arrays, a table
     with the label first), CIFAR-10's batches (A. Krizhevsky, 2009), images, and text:
-    lines of words, or places of letters. An archive is empty.
+    lines of words, or places of letters. An archive is empty. Arrays are what their name or their key says.
     """
     if (found := _IDX.search(name)) is not None:
-        data = _idx(images("mnist", part=int(found["part"] == "t10k"))[found["kind"] == "labels"])
+        pair = images("mnist", int(found["part"] == "t10k"), _rows_beside(name, folders))
+        data = _idx(pair[found["kind"] == "labels"])
         return gzip.compress(data, 0) if found["packed"] else data
     if (found := _CIFAR.search(name)) is not None:
         pixels, labels = images("cifar10", part=1)
@@ -61,19 +66,55 @@ def content(name: str, *, as_text: bool | None = False) -> bytes | None:
     if name.endswith(".bin"):
         return np.random.default_rng(0).integers(0, _TOKENS, _NUMBERS, dtype=np.uint16).tobytes()
     if name.endswith(_ARCHIVES):
-        return _empty_archive(name)
+        return _archive(name, "".join(linecache.getlines(asker)))
     if name.endswith(".csv") and mentions("784", r"28\s*[*,]\s*28"):  # Kaggle's digits, their columns with names
         return _table(int("test" in name), header=mentions("label"))
     if as_text is None:
         return None
+    if (arrays := _arrays(name, folders, asker)) is not None:
+        return arrays
     return _text() if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
 
 
-def _empty_archive(name: str) -> bytes:
-    """An archive with nothing in it: the files that are missed then are stood for one by one."""
+def _arrays(name: str, folders: Sequence[Path], asker: str) -> bytes | None:
+    """The content of a file of arrays whose name or keys say what they are: .npy, .npz, a pickle."""
+    stem, _, suffix = name.rpartition(".")
+    file, asked = io.BytesIO(), _KEYS.findall("".join(linecache.getlines(asker)))
+    if suffix == "npy" and (array := named(stem, _rows_of_part(stem, folders))) is not None:
+        np.save(file, array)
+    elif suffix == "npz" and (keys := {k: a for k in asked if (a := named(k)) is not None}):
+        np.savez(file, **keys)
+    elif suffix in ("pkl", "pickle", "p") and any(named(key) is not None for key in asked):
+        pickle.dump(Asked(), file)
+    return file.getvalue() or None
+
+
+def _rows_of_part(stem: str, folders: Sequence[Path]) -> int:
+    """How many rows another array of the same part has that is there; 0 where none is."""
+    tests = bool(OF_TESTS.search(stem.lower()))
+    for path in (path for folder in folders for path in sorted(folder.glob("*.npy"))):
+        if bool(OF_TESTS.search(path.stem.lower())) == tests:
+            return int(np.load(path, mmap_mode="r").shape[0])
+    return 0
+
+
+def _rows_beside(name: str, folders: Sequence[Path]) -> int:
+    """How many rows the other file of a part of MNIST has, labels beside images; 0 where it is not there."""
+    was, other = ("images", "labels") if "images" in name else ("labels", "images")
+    pattern = name.removesuffix(".gz").replace(was, other).replace("idx3" if was == "images" else "idx1", "idx?")
+    for path in (path for folder in folders for path in folder.glob(f"{pattern}*")):
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            return int.from_bytes(file.read(8)[4:], "big")
+    return 0
+
+
+def _archive(name: str, text: str) -> bytes:
+    """An archive; one of .zip holds the tables that the text names, and other files are stood for one by one."""
     file = io.BytesIO()
     if name.endswith(".zip"):
-        zipfile.ZipFile(file, "w").close()
+        with zipfile.ZipFile(file, "w") as archive:
+            for part in (one for one in ("train", "test") if re.search(r"mnist_\S*\.csv", text)):
+                archive.writestr(f"mnist_{part}.csv", _table(int(part == "test"), header=False))
     else:
         tarfile.open(fileobj=file, mode="w:gz" if name.endswith("gz") else "w").close()
     return file.getvalue()

@@ -1,37 +1,20 @@
-"""Loaders of well-known data sets, where their library is not installed: numbers drawn at random, in the same shape.
-
-A layer does not care what its numbers mean: with data of the right kind and shape a program runs as it would with the
-real ones. As many rows are made as the program's own files can ask for: a set of 60,000 images has 60,000 of them only
-where a file names such a number, as in `x.reshape(60000, 784)`.
-"""
+"""Loaders of well-known data sets, where their library is not installed: numbers drawn at random, in the same shape."""
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import re
-import sys
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from dout.trace.model.user_source import is_user_code
 from dout.trace.program import file_readers, pictures, preparation, tables, torch_data
-from dout.trace.program.notebooks import source_of
+from dout.trace.program.drawn_data import IMAGES, Asked, as_rows, images
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.program.torch_data import Pictures
 
-_FEWEST = 1024  # rows, where no file of the program names a larger number
-_IMAGES = {  # shape of one, how many for training, classes
-    "mnist": ((28, 28), 60_000, 10),
-    "fashion_mnist": ((28, 28), 60_000, 10),
-    "cifar10": ((32, 32, 3), 50_000, 10),
-    "cifar100": ((32, 32, 3), 50_000, 100),
-}
 _TABLES = {"iris": (150, 4, 3), "wine": (178, 13, 3), "breast_cancer": (569, 30, 2), "digits": (1797, 64, 10),
            "diabetes": (442, 10, 0), "boston": (506, 13, 0)}  # fmt: skip  # rows, columns, classes; 0: a number
 _SHAPED = {"make_moons": 2, "make_circles": 2, "make_s_curve": 0}  # classes of sets in the plane
@@ -63,52 +46,6 @@ def _told(name: str, said: Callable[[str], None]) -> Any:
         return _LOADERS[name](*args, **kwargs)
 
     return load
-
-
-def _rows(most: int) -> int:
-    """How many rows of a part of a set are made: as many as the program's files can ask for.
-
-    Where they name a number of at least half of its rows, it is whole: others may be for a part of their own.
-    """
-    largest = max((number for text in _users_texts() for number in _numbers_in(text) if number <= most), default=0)
-    return most if 2 * largest >= most else max(_FEWEST, largest)
-
-
-def _users_texts() -> Iterator[str]:
-    """The texts of the user's files that have been imported."""
-    files = {str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())}
-    for file in files:
-        if file.endswith((".py", ".ipynb")) and is_user_code(file):
-            with contextlib.suppress(ValueError, OSError, SyntaxError):
-                yield source_of(Path(file))
-
-
-@lru_cache(maxsize=256)
-def _numbers_in(text: str) -> frozenset[int]:
-    """The whole numbers that a program's text names; each part of each set asks for them."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return frozenset()
-    return frozenset(n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int)
-
-
-def mentions(*words: str) -> bool:
-    """Whether a file of the program has one of these words."""
-    return any(re.search(rf"\b({'|'.join(words)})\b", text) for text in _users_texts())
-
-
-def images(kind: str, part: int = 0) -> tuple[Any, Any]:
-    """Images and labels of the training part (0) or the test part (1)."""
-    shape, most, classes = _IMAGES[kind]
-    draw = np.random.default_rng(part)
-    rows = _rows(10_000 if part else most)
-    return draw.integers(0, 256, (rows, *shape), dtype=np.uint8), draw.integers(0, classes, rows).astype(np.uint8)
-
-
-def as_rows(pixels: Any) -> Any:
-    """Images as rows of numbers from 0 to 1."""
-    return pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(255)
 
 
 def _keras(kind: str, **kwargs: Any) -> Any:
@@ -237,7 +174,7 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     **{f"torchvision.datasets.{name}": partial(_pictures, kind) for name, kind in _TORCHVISION.items()},
     "sklearn.datasets.fetch_openml": _open_set,
     "sklearn.datasets.fetch_mldata": _open_set,
-    **{f"keras.datasets.{kind}.load_data": partial(_keras, kind) for kind in _IMAGES},
+    **{f"keras.datasets.{kind}.load_data": partial(_keras, kind) for kind in IMAGES},
     "examples.tutorials.mnist.input_data.read_data_sets": _read_data_sets,
     **{f"sklearn.datasets.load_{kind}": partial(_table, kind) for kind in _TABLES},
     **{f"sklearn.datasets.{name}": partial(_made, 2, classes) for name, classes in _SHAPED.items()},
@@ -247,6 +184,7 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     **{f"mnist.{part}_images": lambda part=i: images("mnist", part)[0] for i, part in enumerate(("train", "test"))},
     **{f"mnist.{part}_labels": lambda part=i: images("mnist", part)[1] for i, part in enumerate(("train", "test"))},
     "mnist.load_mnist": _load_mnist,
+    **dict.fromkeys(("h5py.File", "datasets.load_dataset", "scipy.io.loadmat"), lambda *args, **kwargs: Asked()),
     "nnfs.datasets.spiral_data": _spiral,
     "nnfs.datasets.vertical_data": _vertical,
     "nnfs.datasets.sine_data": _sine,

@@ -14,9 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dout.trace.model.user_source import asking_user, is_user_code
+from dout.trace.model.user_source import asking_user, is_guarded, is_user_code
 from dout.trace.program import project_root
-from dout.trace.program.guarded_lines import is_guarded
 
 _HAS_ANSWER = frozenset({"IndexError", "LookupError", "Exception", "BaseException"})
 _NOT_NEEDED = ("*", argparse.PARSER, argparse.REMAINDER)

@@ -15,14 +15,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from dout.errors import EndOfRun
-from dout.trace.model.user_source import asking_user
-from dout.trace.program.guarded_lines import is_guarded
+from dout.trace.model.user_source import asking_user, is_guarded
 from dout.trace.program.project_root import folders_above
 
 _READERS = re.compile(  # files of what reads data for the user's code
@@ -35,6 +34,7 @@ _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can b
 _MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 _CLASSES, _IMAGES = 10, 20  # of a folder that is not there: folders in it, and images in each
 _READ_IMAGES = ("imread", r"Image\.open", "load_img")
+_LFS, _POINTER = b"version https://git-lfs.github.com/", 200  # how the text of a pointer begins, and its bytes
 _WAIT = 10.0  # seconds that a server may take to answer
 
 
@@ -172,11 +172,15 @@ class _Files:
 
     def isdir(self, folder: Any) -> bool:
         """As `os.path.isdir`: also of a folder that is stood for."""
-        return self.plain["isdir"](folder) or (isinstance(folder, str | os.PathLike) and _key(folder) in self.listed)
+        if self.plain["isdir"](folder) or not isinstance(folder, str | os.PathLike):
+            return bool(self.plain["isdir"](folder))
+        key = _key(folder)
+        parent, name = os.path.split(key)
+        return key in self.listed or (name in self.listed.get(parent, ()) and "." not in name)
 
     def listdir(self, folder: Any = ".") -> Any:
         """As `os.listdir`: of a folder of images that is not there, ten folders of some images each."""
-        from dout.trace.program.data_sets import mentions
+        from dout.trace.program.drawn_data import mentions
 
         if not isinstance(folder, str | os.PathLike) or self.plain["isdir"](folder):
             return self.plain["listdir"](folder)
@@ -215,12 +219,23 @@ class _Files:
             socket.setdefaulttimeout(before)
 
     def _read(self, file: str | os.PathLike[str], as_text: bool | None) -> Any:
-        if self.plain["exists"](file) and _key(file) not in self.instead:
-            return file
-        found = self._elsewhere(file) if _asks() else None
-        if found is not None and _key(file) not in self.instead:
+        if _key(file) in self.instead:
+            return self.instead[_key(file)]
+        is_here = self.plain["exists"](file)
+        found = file if is_here else self._elsewhere(file) if _asks() else None
+        if found is not None and self._is_pointer(found):
+            self.said(f"the file {os.fspath(file)} is a pointer of Git LFS, not the data: `git lfs pull` fetches them")
+            return self._stand_in(file, as_text) or found
+        if found is not None and not is_here:
             self.said(f"the file {os.fspath(file)} is not in the working folder: {found} was read")
         return found or self._stand_in(file, as_text) or file
+
+    def _is_pointer(self, file: str | os.PathLike[str]) -> bool:
+        """Whether a file only says where Git LFS has the data."""
+        if not self.plain["isfile"](file) or os.path.getsize(file) > _POINTER:  # noqa: PTH202 - as it is asked for
+            return False
+        with self.plain["open"](file, "rb") as opened:
+            return bool(opened.read(len(_LFS)) == _LFS)
 
     def _elsewhere(self, file: str | os.PathLike[str]) -> str | None:
         """The file under its name in a folder above the script, or what stands for it."""
@@ -231,12 +246,13 @@ class _Files:
         return next(filter(self.plain["isfile"], places), None)
 
     def _stand_in(self, file: str | os.PathLike[str], as_text: bool | None = False) -> str | None:
-        if not _asks(unguarded=True):
+        if (frame := _asking(unguarded=True)) is None:
             return None
         from dout.trace.program.data_files import content  # few programs need it
 
-        name = os.fspath(file).replace("\\", "/").rpartition("/")[2]
-        data = content(name, as_text=as_text)
+        beside, _, name = os.fspath(file).replace("\\", "/").rpartition("/")
+        folders = [Path(beside), *(folder / beside for folder in self.folders)]
+        data = content(name, folders, frame.f_code.co_filename, as_text=as_text)
         if data is None:
             return None
         self.said(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
@@ -265,12 +281,17 @@ class _Files:
 
 
 def _asks(*, unguarded: bool = False) -> bool:
-    """Whether the user's code reads the file, by itself or by what NumPy and Python have to read data with.
+    """Whether the user's code reads the file."""
+    return _asking(unguarded=unguarded) is not None
+
+
+def _asking(*, unguarded: bool = False) -> FrameType | None:
+    """The frame of the user's that reads the file, by itself or by what NumPy and Python have to read data with.
 
     And, where asked, not in a `try` whose author has an answer of their own for a file that is missing.
     """
     frame = asking_user(sys._getframe(1), _READERS.search)
-    return frame is not None and not (unguarded and is_guarded(frame, _MISSING))
+    return None if frame is None or (unguarded and is_guarded(frame, _MISSING)) else frame
 
 
 def _key(file: str | os.PathLike[str]) -> str:

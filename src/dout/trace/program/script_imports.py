@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.model.user_source import asking_user, is_ours, is_user_code
-from dout.trace.program.guarded_lines import is_guarded
+from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
@@ -97,6 +96,10 @@ class _StandingModule(ModuleType):
         super().__init__(name)
         self.__dict__["_said"] = said
 
+    def __mro_entries__(self, bases: Any) -> Any:
+        """What a class that derives from it derives from: it was to be a name of a module, and none is there."""
+        return stand_in(self.__name__, f"{self.__name__}, which cannot be found").__mro_entries__(bases)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -115,6 +118,11 @@ class _StandingModule(ModuleType):
             made = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
             found = getattr(made, name)
         return found
+
+
+def standing(module: str, reason: str) -> Any:
+    """What stands for a module that cannot be imported: NumPy for one that has its names, what does no harm."""
+    return _StandingModule(module, lambda message: None) if module in _LIKE_NUMPY else stand_in(module, reason)
 
 
 def _like_numpy(name: str) -> Any:

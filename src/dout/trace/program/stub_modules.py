@@ -22,6 +22,7 @@ KNOWN = frozenset({
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
     "texttable", "visdom", "wget", "google", "progressbar",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "easydict", "attrdict", "pyximport", "Cython", "mpi4py",
+    "datasets", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6",
 })  # fmt: skip
 
 
@@ -167,6 +168,21 @@ class Quiet:
     def __deepcopy__(self, memo: Any) -> Quiet:
         return self
 
+    def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
+        return (_Unseen,)
+
+
+class _Unseen:
+    """The base of a class of windows that nobody sees."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Quiet()
+
 
 class _Bar(Quiet):
     """A progress bar that nobody sees: it gives out what it goes through."""
@@ -217,7 +233,7 @@ def _numba(reason: str) -> Any:
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
     "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
-    "terminaltables", "halo", "alive_progress", "pyfiglet",
+    "terminaltables", "halo", "alive_progress", "pyfiglet", "PyQt5", "PyQt6", "PySide2", "PySide6",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),

@@ -82,7 +82,7 @@ class Table:
             data = {name: [row[name] for row in data] for name in data[0]}
         if not isinstance(data, Table | Mapping):
             rows = np.asarray([] if data is None else data)
-            rows = rows.reshape(len(rows), -1)
+            rows = rows.reshape(len(rows), -1 if rows.size else 0)
             data = {n: rows[:, i] for i, n in enumerate(columns if columns is not None else range(rows.shape[1]))}
         self.__dict__["_columns"] = {name: column(items) for name, items in data.items()}
 
@@ -218,12 +218,15 @@ _OF_TABLES: dict[str, Any] = {
     "columns": property(lambda table: np.array(list(table), dtype=object)),
     "values": property(_values), "to_numpy": _to_numpy,
     "shape": property(lambda table: (len(table), len(table._columns))),
+    "T": property(lambda table: Table(table.values.T)),
     "index": property(lambda table: np.arange(len(table))),
     "iloc": property(lambda table: _Places(table, by_name=False)),
     "loc": property(lambda table: _Places(table, by_name=True)),
     "drop": _drop, "sample": _sample, "sort_values": _sort_values, "rename": _rename, "to_csv": _to_csv,
     "astype": _astype, "apply": _apply,
-    "pop": lambda table, name: table._columns.pop(name),
+    **dict.fromkeys(("pop", "drop_in_place"), lambda table, name: table._columns.pop(name)),
+    "append": lambda table, other, **options: concat([table, other]) if len(table) else other,
+    "rows": lambda table: list(map(tuple, table.values.tolist())),
     "head": lambda table, count=5: table.of_rows(slice(count)),
     "dropna": lambda table, inplace=False, **options: table.become(
         table.of_rows(~np.any([items.isnull() for _, items in table.items()], 0)), inplace),
@@ -343,9 +346,9 @@ def get_dummies(data: Any, columns: Sequence[Any] | None = None, dtype: Any = in
 
 
 NAMES: dict[str, Any] = {
-    "pandas.DataFrame": Table,
+    **dict.fromkeys(("pandas.DataFrame", "polars.DataFrame"), Table),
     "pandas.Series": lambda data=(), *args, **options: column(list(data)),
-    "pandas.read_csv": read_csv,
+    **dict.fromkeys(("pandas.read_csv", "polars.read_csv"), read_csv),
     "pandas.read_table": lambda source, sep="\t", **options: read_csv(source, sep, **options),
     "pandas.concat": concat,
     "pandas.get_dummies": get_dummies,

@@ -1,3 +1,3 @@
 """A layer, a function or a script in; its trace out."""
 
-__all__ = ["module_statements", "record", "script", "trace", "trace_reader", "trace_verbs"]
+__all__ = ["module_statements", "record", "script", "trace", "trace_reader", "trace_verbs", "training"]

@@ -28,9 +28,10 @@ from dout.trace.tracer.tracer import Tracer
 def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
     """Run a layer (forward, then backward if it has one) or a function on `inputs` once, and return the recording.
 
-    `dout` is the upstream gradient for backward: ones in the shape of the output where none is given. The instance is
-    left as a plain run would leave it. Raises whatever the user's code raises, UnsupportedError for a NumPy function
-    without a row, EscapeError where a value would lose its gradient, TargetError where there is nothing to call.
+    `dout` is the upstream gradient for backward, or a function that gives its numbers for the shape of an output; ones
+    where none is given. The instance is left as a plain run would leave it. Raises whatever the user's code raises,
+    UnsupportedError for a NumPy function without a row, EscapeError where a value would lose its gradient, TargetError
+    where there is nothing to call.
     """
     return record_by(Tracer(), target, inputs, keywords, dout)
 
@@ -52,7 +53,8 @@ def record_by(
         if tracer.live and dout is None and not ends:
             raise TargetError(_no_output(target, output))
         if tracer.live:
-            given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
+            numbers = np.ones if dout is None else dout
+            given = tracer.wrap(_upstream(plain_deep(output), numbers) if callable(numbers) else dout, "dout")
             douts = douts_taken(target.backward, given)
             upstream = [_entered(tracer, item) for item in douts]
             target.backward(*douts)
@@ -105,7 +107,7 @@ def _entered(tracer: Tracer, item: Any) -> Any:
 
 def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
     """The upstream gradient of each output: ones, or as given."""
-    given = [_ones(tracer.data[end]) for end in ends] if dout is None else list(flat(dout))
+    given = [_upstream(tracer.data[end], np.ones) for end in ends] if dout is None else list(flat(dout))
     return {end: tracer.node_of(tracer.wrap(g, "dout")) for end, g in zip(ends, given, strict=False)}
 
 
@@ -178,14 +180,18 @@ def _no_output(target: Any, output: Any) -> str:
     return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return its result"
 
 
-def _ones(output: Any) -> Any:
-    """An upstream gradient of ones for every number in an output."""
+def _upstream(output: Any, numbers: Callable[[tuple[int, ...]], Any]) -> Any:
+    """An upstream gradient for every number in an output, of the `numbers` for its shape."""
     if isinstance(output, list | tuple):
-        return tuple(_ones(part) for part in output)
+        return tuple(_upstream(part, numbers) for part in output)
     if isinstance(output, np.ndarray | np.generic):
-        dtype = output.dtype if output.dtype.kind in "fc" else float
-        return np.ones(output.shape, dtype) if output.ndim else np.ones((), dtype)[()]
-    return type(output)(1) if type(output) in (int, float) else None
+        dtype = output.dtype if output.dtype.kind in "fc" else np.dtype(float)
+        made = np.array(numbers(output.shape), dtype, order="C")
+        return made if made.ndim else made[()]
+    if type(output) not in (int, float):
+        return None
+    number = float(numbers(()))
+    return type(output)(number) if number == type(output)(number) else number
 
 
 def _needed(

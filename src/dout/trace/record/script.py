@@ -69,6 +69,7 @@ class ScriptRun:
         return finish(tracer, str(self.path), compare=size <= MOST_COMPARED)
 
 
+_PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
 
@@ -80,6 +81,7 @@ def run_script(
     run_on: bool = False,
     methods_of: MethodsOf = plain_methods,
     over: Callable[[], object] = lambda: None,
+    on_round: Callable[[ScriptTracer], object] = lambda tracer: None,
 ) -> ScriptRun:
     """Run a Python file once as `__main__`, with these arguments, and record its layers and arrays.
 
@@ -88,13 +90,15 @@ def run_script(
     of libraries that are not installed are stood for: the trace's events say so. Questions to the person (`input()`)
     are answered with an empty line, and plots are not shown. What the file raises, with the user's traceback, is the
     run's `error`: what was recorded before stays. Raises TargetError for a file that cannot be read, UserCodeError for
-    a syntax error, UnsupportedError and EscapeError as `dout.trace` does. `over` is called when its code has ended.
+    a syntax error, UnsupportedError and EscapeError as `dout.trace` does. `over` is called when its code has ended,
+    `on_round` with what is recorded at the end of each round, and of the program.
     """
     path = Path(path)
     text, codes = _read(path)
     EndOfRun.begun = False
     has_class = re.search(r"^\s*class\b(.|\n)*\bdef (forward|backward|__call__)\b", text, re.MULTILINE) is not None
     tracer = ScriptTracer(rounds, runs_on=run_on, awaits_layers=has_class)
+    tracer.on_round = on_round
     removed, said = Removed(), partial(tracer.note, "data")
     with (
         session(tracer, methods_of=methods_of) as state,
@@ -119,6 +123,7 @@ def run_script(
         finally:
             removed.remove()
             over()
+        on_round(tracer)
     for name, where in removed.take():
         message = f"np.{name}, which NumPy has removed, was answered: write {INSTEAD[name]}"
         tracer.events.setdefault(Event("data", message, where))
@@ -232,7 +237,11 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
             raise UserCodeError(f"{what} ended with exit code {stop.code}{why}") from None
     except Exception as error:
         shown = users_traceback(error)
-        raise UserCodeError(f"{what} raised {type(error).__name__}{_users_line(error)}", shown) from None
+        if isinstance(error, SyntaxError) and error.filename and error.lineno:
+            line = Where(error.filename, error.lineno)
+            raise UserCodeError(f"{what} cannot run: {line} is not valid {_PYTHON}", shown) from None
+        missed = f": there is no {error.filename}" if isinstance(error, FileNotFoundError) and error.filename else ""
+        raise UserCodeError(f"{what} raised {type(error).__name__}{_users_line(error)}{missed}", shown) from None
     return None
 
 
@@ -273,7 +282,7 @@ def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
         line = error.lineno if isinstance(error, SyntaxError) else None
         at = Where(getattr(error, "filename", None) or str(path), line) if line else path
         shown = "".join(traceback.format_exception_only(error))
-        raise UserCodeError(f"{at} is not valid Python", shown) from None
+        raise UserCodeError(f"{at} is not valid {_PYTHON}", shown) from None
     except (RecursionError, MemoryError):
         raise TargetError(f"{path} is nested too deeply: Python cannot read it") from None
 

@@ -20,6 +20,7 @@ from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
 from dout.trace.session.pairing import pairs
+from dout.trace.session.reused_parts import held_values, of_reused_parts
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
 from dout.trace.tracer.user_functions import woken
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
+_MOST_KEPT = 200  # layers in a list or dict
 
 
 class LayerMethods(NamedTuple):
@@ -119,6 +121,7 @@ def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
 def _next_round(tracer: Tracer) -> bool:
     """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
     assert tracer.rounds is not None
+    tracer.on_round(tracer)
     tracer.rounds -= 1
     if tracer.rounds > 0:
         tracer.begin_again()
@@ -140,9 +143,28 @@ def _open(
         where = Where(site.f_code.co_filename, site.f_lineno)
     parent = tracer.stack[-1] if tracer.stack else None
     call = OpenCall(kind, instance, receiver or type(instance).__name__, parent, where)
+    call.kept_as = _kept_as(site, instance)
     call.arguments = dict(names)
     tracer.calls.append(call)
     return call
+
+
+def _kept_as(site: Any, instance: Any) -> str:
+    """Where the caller keeps a layer, in a dict or a list: its key there, or `layers[3]`; empty where nowhere."""
+    here = site.f_locals
+    own = attributes_of(here["self"]) if "self" in here else {}
+    for name, item in itertools.chain(own.items(), here.items()):
+        if not isinstance(item, dict | list | tuple) or len(item) > _MOST_KEPT or name.startswith("__"):
+            continue
+        if isinstance(item, dict):
+            found = next((key for key, part in item.items() if part is instance), None)
+            if isinstance(found, str):
+                return found
+        else:
+            place = next((i for i, part in enumerate(item) if part is instance), None)
+            if place is not None:
+                return f"{name}[{place}]"
+    return ""
 
 
 def _enter(
@@ -231,8 +253,10 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     if call.kind == "forward":
         now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
         call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
-        for key, item in _kept(now):
-            tracer.hints.setdefault(tracer.node_of(item), key)
+        own = {tracer.node_of(item): name for name, item in call.arguments.items() if isinstance(item, Traced)}
+        for key, item in held_values(now):  # `self.cache = (x, h)` says less than the argument's own name
+            node = tracer.node_of(item)
+            tracer.hints.setdefault(node, own.get(node, key))
     else:
         _match(tracer, call)
         if call.match is not None:
@@ -249,17 +273,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             )
             made = set(tracer.nodes[slice(*call.match.span)])  # by forward: drawn when it first saw its input
             call.parameters = tuple(p for p in parameters if p.node.primitive is INPUT or p.node not in made)
-
-
-def _kept(attributes: Mapping[str, Any]) -> Iterable[tuple[str, Traced]]:
-    """The traced values in a layer's attributes, one level deep in lists, tuples and dicts, with their names."""
-    for key, item in attributes.items():
-        if isinstance(item, Traced):
-            yield key, item
-        elif type(item) in (list, tuple):
-            yield from ((f"{key}[{i}]", part) for i, part in enumerate(item) if isinstance(part, Traced))
-        elif type(item) is dict:
-            yield from ((str(name), part) for name, part in item.items() if isinstance(part, Traced))
+            call.parameters += tuple(of_reused_parts(tracer, call, call.match))
 
 
 def _match(tracer: Tracer, backward: OpenCall) -> None:
@@ -323,7 +337,7 @@ def finished(
     for call in calls:
         if call.kind == "forward" and not call.in_backward():
             frozen[call] = LayerCall(
-                call.name if len(wearers[call.name]) == 1 else call.cls,
+                call.name if len(wearers[call.name]) == 1 else call.kept_as or call.cls,
                 call.cls,
                 tuple(n for n in call.inputs if n is not None),
                 tuple(n for n in call.outputs if n is not None),

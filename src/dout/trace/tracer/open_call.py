@@ -27,8 +27,13 @@ class OpenCall:
         self.parameters: tuple[Parameter, ...] = ()
         self.match: OpenCall | None = None  # forward ↔ its backward
         self.done = False
+        self.kept_as = ""  # the name of its place in a dict or list of layers
         self.takes_dout = True  # whether a backward is given the upstream gradient
 
     def in_backward(self) -> bool:
         """Whether this is a backward or was made inside one."""
         return self.kind == "backward" or (self.parent is not None and self.parent.in_backward())
+
+    def is_inside(self, other: OpenCall) -> bool:
+        """Whether this was made inside another, at any depth."""
+        return self.parent is not None and (self.parent is other or self.parent.is_inside(other))

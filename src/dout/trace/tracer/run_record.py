@@ -38,6 +38,7 @@ class RunRecord(Recorder):
         self.epoch = 0
         self.refused: DoutError | None = None
         self.trusted = False
+        self.on_round: Callable[[Any], object] = lambda tracer: None  # told of each round of a script that is over
         self.sites: dict[tuple[CodeType, int], Where] = {}
         self.site_of: dict[int, source.Site] = {}
         self._begin()

@@ -20,7 +20,8 @@ RULE = Rule("D106", "note", "a constant factor: a convention")
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one note for a layer; a warning for a loss whose forward divides by a number that its backward leaves out.
 
-    A layer whose own gradients do not keep to one constant has no convention: they are wrong.
+    That is an error where one function returns both: what comes with a loss is its own gradient. A layer whose own
+    gradients do not keep to one constant has no convention: they are wrong.
     """
     found = keeping(judgement, Word.SCALED)
     for because, names in by_reason(found).items():
@@ -28,7 +29,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         message, details = f"{subject.name}.backward is {because}, in the {gradient_of(names)}", told(kept)
         if any(convention.undivided for convention in kept.values()):
             message += ": forward divides by that number, and backward does not"
-            details |= {"severity": "warning", "reason": Undivided()}
+            together = subject.interface is not None and subject.interface.gives
+            details |= {"severity": "error" if together else "warning", "reason": Undivided()}
         yield RULE.about(subject, message, cause="factor", **details)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here, refuted
 from dout.check.lab.other_values import is_float_array, same
+from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
@@ -85,7 +87,7 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             yield RULE.about(lab.subject, message, argument=lab.name(i), cause="batch")
             return
     for n in (1, length + 1, max(fine)):
-        wrong = only_here(lab, fine[n]) if n in fine else None
+        wrong = only_here(lab, fine[n]) if n in fine and _may_be_wrong(lab, fine[n]) else None
         if wrong is not None and _is_wrong_of_the_same(lab, group, length, n):
             advice = (
                 "where an index repeats, add with np.add.at"
@@ -112,6 +114,14 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
     elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
         message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"
         yield RULE.about(lab.subject, message, cause="batch")
+
+
+def _may_be_wrong(lab: Lab, run: PlainRun) -> bool:
+    """Whether plain runs leave a doubt of the gradients in this run."""
+    try:
+        return is_suspicious(replace(lab.subject, inputs=tuple(map(copied, run.inputs)), memo={}), lab.douts)
+    except Exception:  # the layer's own
+        return True
 
 
 def _is_wrong_of_the_same(lab: Lab, group: tuple[int, ...], length: int, n: int) -> bool:

@@ -30,13 +30,37 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     if where is None and not subject.inputs:  # its parts have the inputs, and the gradients
         return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
-    return RULE.finding(message, where, layer=subject.name, cause=reason.name, reason=reason)
+    guessed = _refuses_to_be_built(error) or (not always and _gives_several(subject))
+    severity = "warning" if guessed else RULE.severity
+    return RULE.finding(message, where, layer=subject.name, cause=reason.name, reason=reason, severity=severity)
 
 
-def raising_elsewhere(subject: Subject, error: Exception, words: str) -> Finding:
-    """Return the warning on an exception of backward at a setting, which the words say, where forward runs."""
+def raising_elsewhere(subject: Subject, error: Exception, words: str, always: bool) -> Finding:
+    """Return the finding on an exception of backward at a setting, which the words say, where forward runs.
+
+    It is a warning, since the setting may not go with the inputs; an error if it `always` raises there, or is at fault
+    whatever it is given.
+    """
     message = f"{subject.name}.backward raises {type(error).__name__}: {error}; {words}, where forward runs"
-    return RULE.finding(message, raised_at(error), layer=subject.name, severity="warning", reason=Raised.of(error))
+    always = always or is_own_fault(error)
+    severity, reason = RULE.severity if always else "warning", Raised.of(error, always=always)
+    return RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
+
+
+def _refuses_to_be_built(error: Exception) -> bool:
+    """Whether a constructor of the user's raises because of what it was not given."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code.co_filename))
+    first = next(frames, None)
+    return first is not None and first.f_code.co_name == "__init__" and not is_own_fault(error)
+
+
+def _gives_several(subject: Subject) -> bool:
+    """Whether forward runs, and gives several outputs: of which backward wants a gradient was guessed."""
+    try:
+        with quiet():
+            return len(subject.runner.forward(subject.again(), subject.fresh_inputs())) > 1
+    except Exception:  # the layer's own
+        return False
 
 
 def _calls_an_array(subject: Subject, error: Exception) -> bool:

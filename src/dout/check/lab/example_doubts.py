@@ -1,0 +1,104 @@
+"""Why gradients that are wrong as given may be right: the example, or what it was compared with, was guessed."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+
+from dout.adapt.argument_names import names_upstream, taken_by
+from dout.adapt.interface.method_pairs import required
+from dout.adapt.trial.gradient_owners import are_guessed
+from dout.check.exact.subject import Subject
+from dout.check.lab.batch_axis import resized_along
+from dout.run import PlainRun, arrays, attributes_of, flat, quiet, upstream
+from dout.trace.session.pairing import GRADIENTS, is_residual, stem
+
+
+def doubt_of(subject: Subject) -> str:
+    """Return the reason in words, or ""."""
+    run, inputs = subject.run(), dict(zip(subject.names, subject.inputs, strict=False))
+    gradients = [*run.gradients, *attributes_of(run.layer).get(GRADIENTS, {}).values()]
+    if subject.interface is not None and are_guessed(subject.interface, gradients, inputs, subject.again()):
+        return "whose gradient it is was guessed by its place"
+    if (name := _guessed_argument(subject, run)) is not None:
+        return f"{name} of {subject.interface.backward if subject.interface else 'backward'} may be something else"
+    if _are_in_another_order(subject, run):
+        return "the gradients come in another order than the arguments of forward"
+    if fits_by_chance(subject):
+        return "the lengths of the inputs are alike by chance: with one row more there is an error"
+    if _are_lines_beside_a_square(subject):
+        return "the lengths of the inputs are alike by chance, and those of a matrix"
+    return ""
+
+
+def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
+    """An argument of backward that was given an input, although its name says something else.
+
+    That says nothing where it is called as an upstream gradient, and forward gives no array like it: the `dvalues` of a
+    loss are what it was given.
+    """
+    interface = subject.interface
+    if interface is None or interface.local:
+        return None
+    function = inspect.unwrap(type(subject.again()).backward)
+    wanted = required(function, bound=[p.name for p in taken_by(function)[:1]] == ["self"])
+    shapes = [np.shape(output) for output in run.outputs]
+    for name, role in zip(wanted, interface.roles, strict=False):
+        if role not in subject.names or stem(name) == stem(role):
+            continue
+        given = np.shape(subject.inputs[subject.names.index(role)])
+        is_upstream = names_upstream(name)
+        if (len(shapes) > 1 and given in shapes) if is_upstream else not (is_residual(name) and is_residual(role)):
+            return name
+    return None
+
+
+def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:
+    """Whether the shapes of all gradients are those of the inputs, at other places."""
+    found = [np.shape(gradient) for gradient in run.gradients]
+    wanted = [np.shape(x) for x in flat(subject.inputs)]
+    return found != wanted and sorted(found) == sorted(wanted)
+
+
+def _are_lines_beside_a_square(subject: Subject) -> bool:
+    """Whether several inputs are lines as long as a square matrix that the layer holds: whose axis each is, is open."""
+    lines = {np.shape(x) for x in subject.inputs if isinstance(x, np.ndarray)}
+    (shape,) = lines if len(lines) == 1 and len(subject.inputs) > 1 else ((),)
+    return len(shape) == 1 and any(x.shape == 2 * shape for x in arrays(subject.again()).values())
+
+
+def fits_by_chance(subject: Subject) -> bool:
+    """Whether the lengths of the inputs are alike by chance: with one row more there is an error.
+
+    In forward, where whole numbers stand in a square beside another; in backward, where two rows may have been taken
+    for two values. Of matrices that says nothing: a backward that lacks a transpose takes square ones alone. Also where
+    forward takes other rows of one input, which have another axis's length, and backward does not: `(3,)` for rows.
+    """
+    arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray) and x.ndim}
+    rows = {len(x) for x in arrays.values()}
+    squares = len(arrays) == 2 and {x.shape for x in arrays.values()} == {(*rows, *rows)}
+    picks = squares and any(x.dtype.kind in "iu" for x in arrays.values())
+    doubtful = {"forward": picks, "backward": rows == {2}, "": False}
+    if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
+        return True
+    lengths = {i: {n for j, x in arrays.items() if j != i for n in x.shape[1:]} for i in arrays}
+    has_squares = any(len({*x.shape}) < x.ndim for x in arrays.values())
+    doubted = [i for i, x in arrays.items() if len(x) in lengths[i] and not has_squares]
+    return any(_raises_in(subject, [i]) == "backward" for i in doubted)
+
+
+def _raises_in(subject: Subject, longer: list[int]) -> str:
+    """The method that raises where these inputs have one row more; "" where none does."""
+    inputs = list(subject.fresh_inputs())
+    for i in longer:
+        inputs[i] = resized_along(inputs[i], 0, len(inputs[i]), len(inputs[i]) + 1)
+    layer, method = subject.again(), "forward"
+    try:
+        with quiet():
+            outputs = subject.runner.forward(layer, inputs)
+            method = "backward"
+            subject.runner.backward(layer, upstream(outputs), seed=0)
+    except Exception:  # the layer's own: it does not take this
+        return method
+    return ""

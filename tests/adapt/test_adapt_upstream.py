@@ -1,0 +1,94 @@
+"""The upstream gradient of a class alone: numbers that show a mistake; 1 for a loss whose backward means that."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dout.adapt import record_example
+
+
+class OfTheFirstRow:
+    """A softmax whose backward takes the first row for all: a sum over equal numbers is 0, and hides it."""
+
+    def forward(self, x: Any) -> Any:
+        e = np.exp(x)
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y * 1
+
+    def backward(self, dout: Any) -> Any:
+        return self.y[:1] * (dout - (dout * self.y[:1]).sum(axis=1, keepdims=True))
+
+
+class MixedUp:
+    def forward(self, x: Any) -> Any:
+        self.shape = x.shape
+        return x.reshape(-1)
+
+    def backward(self, dout: Any) -> Any:
+        return dout.reshape(self.shape, order="F")
+
+
+class LeavesOutDout:
+    def forward(self, x: Any) -> Any:
+        return x * 3
+
+    def backward(self, dout: Any) -> Any:
+        return np.full(dout.shape, 3.0)
+
+
+class Right:
+    def forward(self, x: Any) -> Any:
+        return x * 3
+
+    def backward(self, dout: Any) -> Any:
+        return dout * 3
+
+
+class Loss:
+    """Its backward means 1, and the targets that it is given have rows with the sum 1."""
+
+    def forward(self, x: Any, t: Any) -> Any:
+        self.t = t
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return -np.sum(t * np.log(self.y)) / len(x)
+
+    def backward(self, dout: Any = 1) -> Any:
+        return (self.y - self.t) / len(self.t)
+
+
+class LossWithDout(Loss):
+    def backward(self, dout: Any = 1) -> Any:
+        return dout * super().backward()
+
+
+@pytest.mark.parametrize("layer", [OfTheFirstRow, MixedUp, LeavesOutDout])
+def test_a_mistake_that_ones_would_hide_is_seen(layer):
+    assert not record_example(layer, {}, {"dout": 1})[0].wrong
+    assert record_example(layer, {}, {})[0].wrong
+
+
+@pytest.mark.parametrize("layer", [Right, Loss, LossWithDout])
+def test_what_is_right_stays_right(layer):
+    assert not record_example(layer, {}, {})[0].wrong
+
+
+def test_a_loss_that_reads_no_upstream_gradient_gets_one():
+    for layer, special in ((Loss, True), (LossWithDout, False)):
+        trace, _ = record_example(layer, {}, {})
+        assert bool(trace.data[trace.calls[0].douts[0]] == 1) is special
+
+
+def test_the_upstream_gradient_is_told_and_taken_again():
+    trace, used = record_example(Right, {}, {})
+    assert len({*used.inputs["dout"].flat}) == used.inputs["dout"].size
+    again, _ = record_example(Right, {}, used.inputs)
+    assert [v.gradient.value.tolist() for v in trace.values if v.name == "x"] == [
+        v.gradient.value.tolist() for v in again.values if v.name == "x"
+    ]
+
+
+def test_an_upstream_gradient_of_another_shape_is_refused():
+    with pytest.raises(Exception, match=r"dout has shape \(5,\), and the output \(2, 3\): give one number, or as many"):
+        record_example(Right, {}, {"dout": np.ones(5)})

@@ -1,0 +1,141 @@
+"""`dout show train.py --rounds 1,10`: rounds side by side, and in words what goes wrong, in which layer and round."""
+
+import re
+
+import numpy as np
+import pytest
+from show_commands import dout, refused, script
+
+TRAIN = """
+import numpy as np
+
+
+class Affine:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Sigmoid:
+    def forward(self, x):
+        self.out = 1 / (1 + np.exp(-x))
+        return self.out * 1
+
+    def backward(self, dout):
+        return dout * self.out * (1 - self.out)
+
+
+class Relu:
+    def forward(self, x):
+        self.mask = x > 0
+        return np.where(self.mask, x, 0)
+
+    def backward(self, dout):
+        return np.where(self.mask, dout, 0)
+
+
+class Loss:
+    def forward(self, x, t):
+        self.d = x - t
+        return np.sum(self.d**2) / len(x)
+
+    def backward(self, dout=1):
+        return dout * 2 * self.d / len(self.d)
+
+
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(8, 5)), rng.normal(size=(8, 5))
+layers = [{layers}]
+loss = Loss()
+seen = []
+for step in range({steps}):
+    y = x
+    for layer in layers:
+        y = layer.forward(y)
+    error = loss.forward(y, t)
+    d = loss.backward()
+    for layer in layers[::-1]:
+        d = layer.backward(d)
+    own = [layer for layer in layers if isinstance(layer, Affine)]
+    seen.append((float(error), *(float(np.linalg.norm(a)) for layer in own for a in (layer.W, layer.dW))))
+    for layer in own:
+        layer.W -= {rate} * layer.dW
+"""
+AFFINE = "Affine(rng.normal(size=(5, 5)) * {size})"
+
+
+def program(folder, layers, steps=12, rate=0.01):
+    return script(folder, TRAIN.format(layers=", ".join(layers), steps=steps, rate=rate))
+
+
+def test_the_numbers_are_those_of_the_program_itself(tmp_path):
+    path = program(tmp_path, [AFFINE.format(size=0.4), "Relu()", AFFINE.format(size=0.4)])
+    run = dout("show", path, "--rounds", "1,5,12")
+    namespace = {}
+    exec(path.read_text(), namespace)
+    rows = [line.split()[-3:] for line in run.stdout.splitlines() if re.match(r"loss  |.*Affine.*‖", line)]
+    assert len(rows) == 5
+    for column, step in enumerate((0, 4, 11)):
+        found = [float(row[column]) for row in rows]
+        assert found == pytest.approx(namespace["seen"][step], rel=1e-3)
+
+
+def test_the_last_round_of_a_program_counts_and_one_too_many_is_said(tmp_path):
+    path = program(tmp_path, [AFFINE.format(size=0.4)], steps=3)
+    run = dout("show", path, "--rounds", "1,3,4")
+    assert re.search(r"^round +1 +3$", run.stdout, re.MULTILINE)
+    assert "! the program has 3 rounds: there is no round 4" in run.stdout
+
+
+def test_a_gradient_that_vanishes_is_said_with_its_layer_and_round(tmp_path):
+    deep = [part for _ in range(12) for part in (AFFINE.format(size=0.1), "Sigmoid()")]
+    run = dout("show", program(tmp_path, deep), "--rounds", "1")
+    assert re.search(r"✗ the gradient vanishes in round 1, from layers\[\d+\] \(Affine\) towards the input", run.stdout)
+    assert "explodes" not in run.stdout
+
+
+def test_a_gradient_that_explodes_is_said(tmp_path):
+    run = dout("show", program(tmp_path, [AFFINE.format(size=5.0)] * 9, rate=1e-30), "--rounds", "2")
+    assert re.search(r"✗ the gradient explodes in round 1, from layers\[\d+\] \(Affine\) towards the input", run.stdout)
+
+
+def test_nan_is_said_with_the_layer_and_the_round_where_it_begins(tmp_path):
+    path = program(tmp_path, [AFFINE.format(size=1.0), "Relu()", AFFINE.format(size=1.0)], steps=40, rate=1e30)
+    run = dout("show", path, "--rounds", "1,40")
+    namespace = {}
+    with np.errstate(all="ignore"):
+        exec(path.read_text(), namespace)
+    first = next(i for i, (error, *_) in enumerate(namespace["seen"], 1) if not np.isfinite(error))
+    (told,) = re.findall(r"✗ NaN or infinity begins in round (\d+): \w+ of (?:layers|loss)", run.stdout)
+    assert first - 1 <= int(told) <= first  # a gradient may be the first
+
+
+def test_dead_units_are_counted(tmp_path):
+    path = program(tmp_path, ["Affine(np.diag([1.0, 1, 1, 0, 0]) * [1, 1, 1, 1, 1])", "Relu()"], rate=0.0)
+    path.write_text(
+        path.read_text().replace(
+            "x, t = rng.normal(size=(8, 5))", "x, t = abs(rng.normal(size=(8, 5))) * [1, 1, -1, 1, 1]"
+        )
+    )
+    printed = dout("show", path, "--rounds", "1").stdout
+    assert re.search(r"^layers\[1\] \(Relu\)  dead units +60%$", printed, re.MULTILINE)
+
+
+def test_a_layer_is_no_training_and_a_table_no_file(tmp_path):
+    refused(dout("show", "Sigmoid", "--rounds", "1"), "is no script; --rounds is for a program that trains")
+    path = program(tmp_path, [AFFINE.format(size=0.4)])
+    for options, said in (
+        (["--rounds", "1", "-o", tmp_path / "a.svg"], "--rounds prints a table: leave out -o"),
+        (["--rounds", "0"], "is no list of numbers such as 1,10,100"),
+        (["--rounds", "one"], "is no list of numbers such as 1,10,100"),
+    ):
+        run = dout("show", path, *options)
+        assert run.returncode == 2
+        assert said in run.stderr
