@@ -572,3 +572,16 @@ def test_a_condition_among_the_steps_of_forward_is_a_number_and_a_power_is_one_l
     told = terminal_lines.render(found, width=100)
     assert "a = 1 where t = 1, else 0" in told
     assert "g · c^(g − 1)" in told
+
+
+def test_what_is_written_at_places_is_told_with_the_array_that_it_is_written_into():
+    def halves(x):
+        out = np.zeros((2, 4))
+        out[:, 0::2] = np.sin(x)
+        return out * 3
+
+    told = terminal_lines.render(explained(halves, {}, {"x": np.ones((2, 2))}), width=100)
+    assert "c = a with a[:, 0::2] ← b" in told
+    found = explained(lambda x: np.unique(x).sum(), {}, {"x": np.array([2.0, 1.0, 2.0])})
+    gradients = [text(part.gradient) for step in found.steps for part in step.parts]
+    assert gradients == ["dout", "zeros with zeros[a] ← db"]

@@ -28,6 +28,7 @@ from dout.explain.model.explanation import (
     Simplified,
 )
 from dout.explain.terms.node_terms import term_of
+from dout.explain.terms.notation import PUTTING
 from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, FunctionCall, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import calls_in, length
 from dout.graph import Node, Where, topological
@@ -177,7 +178,7 @@ def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term 
             return None
         known[node] = _reshaped(node, made, letters)
     whole = known[forward.outputs[0]]
-    return whole if length(whole) <= 2 * MOST_SYMBOLS else None
+    return whole if length(whole) <= 2 * MOST_SYMBOLS and not calls_in(whole) & PUTTING else None
 
 
 def _definitions(

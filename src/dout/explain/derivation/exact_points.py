@@ -47,7 +47,7 @@ class ExactPoints:
 
     @cached_property
     def given(self) -> Mapping[Node, Any]:
-        """Generic inputs and upstream gradients; near the recorded run where forward fails elsewhere: a log."""
+        """Generic inputs and upstream gradients; near the recorded run, or as there, where forward fails elsewhere."""
         generator = np.random.default_rng(3)
         forward = self.forward
         recorded: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
@@ -55,7 +55,7 @@ class ExactPoints:
         anywhere = {node: generator.normal(size=node.shape)[()] * SPREAD for node in free}
         seeds = {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}
         point = {**recorded, **anywhere, **seeds}
-        for share in (0.1, 0.001):
+        for share in (0.1, 0.001, 0.0):
             if self._is_as_recorded(point):
                 break
             near = {n: recorded[n] * generator.uniform(1 - share, 1 + share, n.shape)[()] for n in free}

@@ -114,8 +114,11 @@ class LossForms:
         values = {n: term for n, term in self._values.items() if n.shape == of.shape}
         values = dict(itertools.islice(values.items(), MOST_VALUES))
         (seed,) = self.forward.seeds.values()
-        with np.errstate(all="ignore"):
-            numbers = evaluate([gradient, *values], point.given)
+        try:
+            with np.errstate(all="ignore"):
+                numbers = evaluate([gradient, *values], point.given)
+        except (ValueError, IndexError):  # values decide on shapes, and here on others
+            return
         wanted = numbers[gradient]
         if not np.all(np.isfinite(wanted)) or not np.any(wanted):
             return

@@ -138,10 +138,14 @@ def _at(base: Term, indices: tuple[Term, ...]) -> Term:
 
 
 def _written(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
-    """An array with other elements at some places: setitem(x[:, 0], v)."""
+    """An array with other elements at some places: x with x[:, 0] ← v."""
+    base, value, *arrays = inputs
+    base = Symbol("zeros") if base == ZERO else base
     key = node.static["key"]
-    keys = key if isinstance(key, tuple) else (key,)
-    return FunctionCall("setitem", (_at(inputs[0], tuple(_index(part, inputs[2:]) for part in keys)), inputs[1]))
+    indices = tuple(_index(part, tuple(arrays)) for part in (key if isinstance(key, tuple) else (key,)))
+    if str(node.primitive) == "add_at":
+        value = total(_at(base, indices), value)
+    return FunctionCall(str(node.primitive), (base, value, *indices))
 
 
 def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
@@ -156,6 +160,11 @@ def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
     if part is None or part is Ellipsis:
         return Symbol("new" if part is None else "…")
     return term_of_number(part)
+
+
+def _places(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    """A function that gives places, or the places among its results."""
+    return FunctionCall(node.static["function"] + ("_places" if "part" in node.static else ""), inputs)
 
 
 def _einsum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
@@ -193,8 +202,10 @@ AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
         "transpose": _transposed,
         "getitem": _elements,
         "setitem": _written,
+        "add_at": _written,
+        "scatter": lambda node, inputs, letters: _written(node, (ZERO, *inputs), letters),
         "einsum": _einsum,
-        "places": lambda node, inputs, letters: FunctionCall(node.static["function"], inputs),
+        "places": _places,
         **dict.fromkeys(("zeros", "empty"), lambda node, inputs, letters: ZERO),
         "ones": lambda node, inputs, letters: ONE,
     }

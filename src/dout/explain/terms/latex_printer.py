@@ -27,7 +27,7 @@ _RELATIONS = {
     row.symbol: row.latex
     for row in (PRIMITIVES[name] for name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
                                               "logical_and", "logical_or", "logical_xor"))
-}  # fmt: skip
+} | {"←": r"{0} \leftarrow {1}"}  # fmt: skip
 _ESCAPED = {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", **{c: f"\\{c}" for c in "{}$&#_%"},

@@ -114,6 +114,11 @@ class StackedPrinter(TermPrinter):
             return self._added_up(notation.SUMS[name], self.axes(term), parts[0])
         if len(parts) > 1 and name == "getitem":
             return Printed(self.lowered(self.fit(parts[0], Strength.ATOM), self.listed(parts[1:])))
+        if name in notation.PUTTING:
+            base = self.fit(parts[0], Strength.ATOM)
+            place = self.lowered(base, self.listed(parts[2:]))
+            written = self.relation("←", place, self.fit(parts[1], Strength.SUM))
+            return Printed(self.row(self.beside(self.beside(base, self.word("with")), written)), Strength.CASES)
         return self.function(term, parts)
 
     def axes(self, term: FunctionCall) -> str:

@@ -103,6 +103,9 @@ class TextPrinter(TermPrinter):
         if len(parts) > 1 and name == "getitem":
             indices = self.comma.join(self.fit(part, Strength.LOGIC) for part in parts[1:])
             return Printed(f"{self.fit(parts[0], Strength.ATOM)}[{indices}]")
+        if name in notation.PUTTING:
+            base, indices = self.fit(parts[0], Strength.ATOM), self.comma.join(map(self.fit, parts[2:]))
+            return Printed(f"{base} with {base}[{indices}] ← {self.fit(parts[1], Strength.SUM)}", Strength.CASES)
         if name in notation.BASES:
             word = "log" + _below(notation.BASES[name])
         inside = [self.fit(part, Strength.LOGIC if len(parts) > 1 else Strength.CASES) for part in parts]
