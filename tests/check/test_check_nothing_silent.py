@@ -160,8 +160,8 @@ class Filled(Chain):
 
 def test_the_parameters_of_parts_have_rows():
     report = check(Filled(), X)
-    assert {v.argument for v in report.verdicts} >= {"Scale.gamma", "Scale.beta", "ForgetsBeta.gamma"}
-    assert severities(report)["D501", "SumsTooMuch.gamma"] == "error"
+    assert {v.argument for v in report.verdicts} >= {"layers[0].gamma", "layers[0].beta", "layers[1].gamma"}
+    assert severities(report)["D501", "layers[2].gamma"] == "error"
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
