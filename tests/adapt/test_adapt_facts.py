@@ -62,6 +62,19 @@ def test_arrays_that_are_handed_on_to_parts_are_those_that_the_parts_take():
     assert np.ndim(found.inputs["xs"]) == 3
 
 
+class ScaleAndShift:
+    def __init__(self, g, b):
+        self.g, self.b = g, b
+
+    def forward(self, x):
+        return self.g * (x - x.mean(-1, keepdims=True)) + self.b
+
+
+def test_a_scale_and_a_shift_are_as_long_as_a_row():
+    found = example(ScaleAndShift, {}, {})
+    assert found.init["g"].shape == found.init["b"].shape == found.inputs["x"].shape[-1:]
+
+
 class Double:
     def transform(self, x):
         return 2 * x

@@ -134,7 +134,11 @@ class ClassSettings:
 
     def _parameters(self, name: str) -> list[Any]:
         """A parameter of which nothing is said, with two axes, then more; or a number, as a regulariser has."""
-        kind, every = stands_for(name), [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
+        kind, kinds = stands_for(name), {stands_for(p.name) for p in self.constructor}
+        every = [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
+        if kinds >= {"gamma", "b"}:  # a scale and a shift: one for each feature
+            every = [{**axes, "b": axes["gamma"]} if {*axes} == {"", "gamma"} else axes for axes in every]
+        every.sort(key=lambda axes: len(kinds - {"", *axes}))
         first = next(axes[kind] for axes in every if kind in axes)
         # All arguments have their arrays in the order of `every`, so that those in one place fit each other.
         arrays = [array_of(AxisSizes(self.ends, 0).of(axes.get(kind, first)), name) for axes in every]

@@ -8,6 +8,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_upstream, taken_by
 from dout.adapt.interface.method_pairs import required
+from dout.adapt.source import returned_by
 from dout.adapt.trial.gradient_owners import are_guessed
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
@@ -57,7 +58,10 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
 
 
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:
-    """Whether the shapes of all gradients are those of the inputs, at other places."""
+    """Whether the shapes of all gradients are those of the inputs, at other places than their names say."""
+    returned = returned_by(inspect.unwrap(type(subject.again()).backward))
+    if [*map(stem, returned)] == [*map(stem, subject.names)]:
+        return False
     found = [np.shape(gradient) for gradient in run.gradients]
     wanted = [np.shape(x) for x in flat(subject.inputs)]
     return found != wanted and sorted(found) == sorted(wanted)
