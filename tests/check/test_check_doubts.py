@@ -1,7 +1,10 @@
 """What `dout check` says of an example that it chose, where that may not be what is meant."""
 
+import numpy as np
 import pytest
 from check_commands import document, layers, write
+
+import dout
 
 TWO_CLASSES = """
 import numpy as np
@@ -152,3 +155,25 @@ def test_what_could_not_be_imported_is_no_mistake(tmp_path):
     (layer,) = layers(document(".", cwd=tmp_path)).values()
     assert [(f["code"], f["severity"]) for f in layer["findings"]] == [("D002", "note")]
     assert "needs fast_squares" in layer["findings"][0]["message"]
+
+
+class EitherLabels:
+    """A loss that takes labels as whole numbers, and as rows with one 1, which it knows by their size."""
+
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        self.t = t.argmax(axis=1) if t.size == x.size else t
+        return -np.sum(np.log(self.y[np.arange(len(x)), self.t])) / len(x)
+
+    def backward(self, dout=1):
+        dx = self.y.copy()
+        dx[np.arange(len(dx)), self.t] -= 1
+        return dout * dx / len(dx)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4])
+def test_scores_and_labels_have_as_many_classes_at_every_length(samples):
+    scores = np.random.default_rng(0).normal(size=(samples, 3))
+    report = dout.check(EitherLabels(), scores, np.eye(3, dtype=int)[np.arange(samples) % 3])
+    assert [str(verdict) for verdict in report.verdicts] == ["x: exact"]

@@ -32,12 +32,17 @@ def gives_gradients(function: Any) -> bool:
 
 @total(bool)
 def returns_gradients(function: ast.AST) -> bool:
-    """The same of a function's syntax: all items but the first are called as gradients, or made of such."""
+    """The same of a function's syntax: all items but the first are called as gradients, or made of such.
+
+    What a function was given is not what it makes: `def merged(params, grads): … return params, grads`.
+    """
     nodes = walk(function)
     arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
 
     def is_gradient(item: ast.expr) -> bool:
         names = set(map(name_of, walk(item)))
+        if name_of(item) in arguments:
+            return False
         called = any(is_named_as_gradient(name) or names_plain_upstream(name) for name in names)
         return called or bool(names & {f"d{name}" for name in arguments})
 

@@ -276,13 +276,13 @@ def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
 
     They stand beside scores with a number for each class.
     """
-    tables = [i for i, x in enumerate(subject.inputs) if np.ndim(x) == 2 and not _has_rows_with_one(np.asarray(x))]
+    tables = [i for i, x in enumerate(subject.inputs) if np.ndim(x) == 2 and not has_rows_with_one(np.asarray(x))]
     for i, x in enumerate(subject.inputs if tables else ()):
         scores, labels = np.shape(subject.inputs[tables[0]]), np.asarray(x)
         other: Any = None
         if labels.shape == scores[:1] and labels.dtype.kind in "iu" and labels.max(initial=0) < scores[1]:
             other = np.eye(scores[1])[labels]
-        elif labels.shape == scores and _has_rows_with_one(labels):
+        elif labels.shape == scores and has_rows_with_one(labels):
             other = np.argmax(labels, axis=1)
         if other is None:
             continue
@@ -296,7 +296,7 @@ def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
             continue
 
 
-def _has_rows_with_one(x: Any) -> bool:
+def has_rows_with_one(x: Any) -> bool:
     """Whether each row has one 1 among zeros."""
     return x.ndim == 2 and bool(np.isin(x, (0, 1)).all() and np.all(x.sum(axis=1) == 1))
 

@@ -18,6 +18,7 @@ from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
+from dout.check.lab.input_variants import has_rows_with_one
 from dout.check.settings.forward_settings import taken_in, told_both
 from dout.check.settings.instance_attributes import held_settings
 from dout.judge.judged_run import STABILISER, is_label
@@ -304,13 +305,14 @@ def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
     """
     arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)}
     tried = set()
+    labels = {x.shape for x in arrays.values() if _is_of_classes(x)}  # of scores that have as many columns
     for i, x in arrays.items():
-        for axis in range(1, x.ndim):
+        for axis in range(1, x.ndim if not _is_of_classes(x) else 0):
             length = x.shape[axis]
             alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
-            for group in dict.fromkeys(((i,), alike)):
+            for group in (alike,) if x.shape in labels else dict.fromkeys(((i,), alike)):
                 is_alone = length < 2 and len(group) < max(len(arrays), 2)  # it may be there to be repeated
-                if is_alone or (group, axis) in tried or (x.dtype.kind == "f" and is_label(x)):
+                if is_alone or (group, axis) in tried:
                     continue
                 tried.add((group, axis))
                 size = max(length + 1, 3)
@@ -324,9 +326,14 @@ def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
 def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
     """An input with another length along an axis; labels, as rows with one 1, get zeros there."""
     found = resized_along(x, axis, length, size)
-    if np.shape(found) != np.shape(x) and x.dtype.kind == "f" and is_label(x):
+    if np.shape(found) != np.shape(x) and _is_of_classes(x):
         found[(slice(None),) * axis + (slice(length, None),)] = 0.0
     return found
+
+
+def _is_of_classes(x: Any) -> bool:
+    """Whether these are labels with a column for each class, which there are as many of as in the scores."""
+    return (x.dtype.kind == "f" and is_label(x)) or has_rows_with_one(x)
 
 
 def _of_images(subject: Subject) -> Iterator[OtherSubject]:
