@@ -1,5 +1,3 @@
-from collections import OrderedDict
-
 import numpy as np
 
 
@@ -72,7 +70,7 @@ class TwoLayerNet:
         self.params["b2"] = np.zeros(outputs)
 
         # the layers, in the order of forward
-        self.layers = OrderedDict()
+        self.layers = {}
         self.layers["Affine1"] = Affine(self.params["W1"], self.params["b1"])
         self.layers["Relu1"] = Relu()
         self.layers["Affine2"] = Affine(self.params["W2"], self.params["b2"])

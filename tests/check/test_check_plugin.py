@@ -46,7 +46,7 @@ def test_a_wrong_layer_fails_with_the_report_and_none_of_our_frames(tmp_path):
         code, said = pytest_says(tmp_path, f"def test(check_layer):\n    {call}\n", 3)
         assert code == 1
         assert "AssertionError: the check of Square found what is wrong" in said
-        assert "✗ x  refuted" in said
+        assert "✗ x  wrong" in said
         assert "✗ D101 error test_mine.py:" in said
         assert "pytest_plugin.py" not in said
 
