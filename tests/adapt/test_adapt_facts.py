@@ -7,6 +7,7 @@ import numpy as np
 
 from dout.adapt import example
 from dout.adapt.interface.function_pairs import pair_class
+from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.source.returned_names import returns_gradients
 from dout.check.verb.check_layer import check
 from dout.judge.outcomes import Word
@@ -60,6 +61,18 @@ def test_arrays_that_are_handed_on_to_parts_are_those_that_the_parts_take():
     width = found.init["Wh1"].shape[0]
     assert found.init["b2"].shape == (4 * width,)
     assert np.ndim(found.inputs["xs"]) == 3
+
+
+class Cursor:
+    def go(self):
+        return 1
+
+    def go_back(self):
+        return 2
+
+
+def test_methods_that_take_nothing_are_no_pair():
+    assert pairs_of(Cursor) == []
 
 
 class ScaleAndShift:

@@ -90,5 +90,5 @@ def test_the_upstream_gradient_is_told_and_taken_again():
 
 
 def test_an_upstream_gradient_of_another_shape_is_refused():
-    with pytest.raises(Exception, match=r"dout has shape \(5,\), and the output \(2, 3\): give one number, or as many"):
+    with pytest.raises(Exception, match=r"dout has shape \(5,\), and the output \(2, 3\): give one number, or"):
         record_example(Right, {}, {"dout": np.ones(5)})

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import draw_traces as traces
 import pytest
+from recorded_scripts import record_script
 
+from dout import load
 from dout.draw import draw
 from dout.draw.page import SCRIPTS, write
 from dout.draw.page.page_data import page_data
@@ -47,6 +49,15 @@ def parts_of(trace: traces.Trace, **options: object) -> _Parts:
 
 def data_of(parts: _Parts) -> dict[str, object]:
     return json.loads(parts.inside["application/json"])  # type: ignore[no-any-return]
+
+
+def test_the_source_is_in_the_page_of_a_run_of_here_alone(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text((Path(__file__).parents[2] / "examples" / "buy_apple.py").read_text())
+    trace = record_script(script)
+    trace.save(tmp_path / "mine.json")
+    assert b"dy = dout * self.x" in write(draw(trace))
+    assert b"dy = dout * self.x" not in write(draw(load(tmp_path / "mine.json")))  # a document may name any file
 
 
 def test_a_page_is_one_file_that_loads_nothing() -> None:

@@ -285,6 +285,19 @@ def test_a_pointer_of_git_lfs_is_no_data(tmp_path):
     assert (tmp_path / "mnist_test.csv").read_text() == pointer
 
 
+def test_what_lies_beside_missing_data_and_says_no_number_of_rows_is_passed_over(tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    for name in ("x_train.npy", "train-labels-idx1-ubyte", "train-labels-idx1-ubyte.gz"):
+        (tmp_path / name).write_text(pointer)
+    np.save(tmp_path / "W1.npy", np.zeros((784, 50)))
+    np.save(tmp_path / "y_train.npy", np.zeros(37))
+    said(
+        tmp_path,
+        "assert len(np.load('x_train.npy')) == 37\n"
+        "assert 16 < len(Path('train-images-idx3-ubyte').read_bytes()) < 10**9\n",
+    )
+
+
 def test_a_class_of_windows_is_made_and_does_nothing(tmp_path):
     text = "from PyQt6.QtWidgets import QWidget\nclass Window(QWidget):\n    def __init__(self, x):\n"
     text += "        super().__init__(x)\n        self.setWindowTitle('x')\nWindow(None).show()\n"

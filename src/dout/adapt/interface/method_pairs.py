@@ -13,7 +13,7 @@ from dout.adapt.argument_names import names_upstream, taken_by
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
-from dout.adapt.source.returned_names import gives_gradients, returned_by
+from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
 from dout.run import mro_of, vars_of
 from dout.trace.model.user_source import behind
 
@@ -150,7 +150,8 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
 
 def _renamed(cls: type) -> list[tuple[str, str]]:
     """The pairs of methods of which one is called after the other, as pairs of functions are: `calc_dloss`."""
-    own = [n for n in methods(cls, (r"\w+",)) if inspect.isfunction(_static(cls, n))]
+    functions = {n: _static(cls, n) for n in methods(cls, (r"\w+",))}  # `go()` and `go_back()` take nothing
+    own = [n for n, f in functions.items() if inspect.isfunction(f) and len(taken_by(f)) > 1 and not has_no_return(f)]
     return [(ahead, name) for name in own for ahead in forward_names(name) if ahead in own and ahead != name][:2]
 
 

@@ -88,7 +88,7 @@ def _spread(dout: Any, shape: tuple[int, ...]) -> Any:
     try:
         return np.broadcast_to(dout, shape)
     except ValueError:
-        told = f"dout has shape {np.shape(dout)}, and the output {shape}: give one number, or as many"
+        told = f"dout has shape {np.shape(dout)}, and the output {shape}: give one number, or an array of that shape"
         raise TargetError(told) from None
 
 

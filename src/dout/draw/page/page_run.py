@@ -29,7 +29,7 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
     program = PageProgram(wiring.trace, wiring.view.digits, [d.node for d in drafts.values() if d.node is not None])
     gradients, schedule = gradients_of(wiring), Timeline(wiring)
     cards = Cards(wiring, gradients)
-    told, says, places, source = {}, {}, {}, PageSource()
+    told, says, places, source = {}, {}, {}, PageSource(here=wiring.trace.stored is None)
     for number, draft in drafts.items():
         if draft.kind in ("operator", "layer", "open"):
             back = cards.backward(draft, schedule.completes(draft)) if schedule.goes_back else None

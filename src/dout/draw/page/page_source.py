@@ -10,14 +10,19 @@ from dout.draw.scene.cards import DraftCard
 from dout.draw.scene.scene_drafts import Draft
 from dout.files import text_of
 from dout.graph import Where
+from dout.trace.model.user_source import is_user_code
 
 MOST_LINES = 3_000  # of a file that a page takes along
 
 
 class PageSource:
-    """Collects the lines of steps; `files` are those that can be read, each with its name and its lines."""
+    """Collects the lines of steps; `files` are those that can be read, each with its name and its lines.
 
-    def __init__(self) -> None:
+    Only where the run was recorded `here`: a document may name any file of this machine, and a page is passed on.
+    """
+
+    def __init__(self, here: bool) -> None:
+        self.here = here
         self.files: list[dict[str, Any]] = []
         self._numbers: dict[str, int | None] = {}
 
@@ -37,7 +42,7 @@ class PageSource:
     def _file(self, path: str) -> int | None:
         if path not in self._numbers:
             try:
-                lines = text_of(path).splitlines()
+                lines = text_of(path).rstrip("\n").split("\n") if self.here and is_user_code(path) else []
             except (OSError, SyntaxError, ValueError):  # a recording from elsewhere, or a cell
                 lines = []
             self._numbers[path] = len(self.files) if 0 < len(lines) <= MOST_LINES else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import linecache
@@ -93,8 +94,9 @@ def _rows_of_part(stem: str, folders: Sequence[Path]) -> int:
     """How many rows another array of the same part has that is there; 0 where none is."""
     tests = bool(OF_TESTS.search(stem.lower()))
     for path in (path for folder in folders for path in sorted(folder.glob("*.npy"))):
-        if bool(OF_TESTS.search(path.stem.lower())) == tests:
-            return int(np.load(path, mmap_mode="r").shape[0])
+        if path.stem != stem and bool(OF_TESTS.search(path.stem.lower())) == tests and named(path.stem) is not None:
+            with contextlib.suppress(OSError, EOFError, ValueError, IndexError):  # a pointer, an object, one number
+                return int(np.load(path, mmap_mode="r").shape[0])
     return 0
 
 
@@ -103,8 +105,13 @@ def _rows_beside(name: str, folders: Sequence[Path]) -> int:
     was, other = ("images", "labels") if "images" in name else ("labels", "images")
     pattern = name.removesuffix(".gz").replace(was, other).replace("idx3" if was == "images" else "idx1", "idx?")
     for path in (path for folder in folders for path in folder.glob(f"{pattern}*")):
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            return int.from_bytes(file.read(8)[4:], "big")
+        with (
+            contextlib.suppress(OSError, EOFError),
+            (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file,
+        ):
+            head = file.read(8)
+            if head[:3] == b"\0\0\x08":  # and no pointer of Git LFS
+                return int.from_bytes(head[4:], "big")
     return 0
 
 
