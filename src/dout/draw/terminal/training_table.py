@@ -24,8 +24,9 @@ def training_table(rounds: Sequence[TrainingRound], wanted: Sequence[int], *, un
     lines = [["round", *(str(each.number) for each in shown)]]
     if any(each.loss is not None for each in shown):
         lines.append(["loss", *(_text(each.loss) for each in shown)])
-    for i, layer in enumerate(shown[0].layers):
-        of = [each.layers[i] if i < len(each.layers) else None for each in shown]
+    named = [{layer.name: layer for layer in each.layers} for each in shown]
+    for layer in {name: one for layers in reversed(named) for name, one in layers.items()}.values():
+        of = [layers.get(layer.name) for layers in named]
         for words, pick in (("‖weights‖", "weight"), ("‖gradients‖", "gradient"), ("dead units", "dead")):
             found = [getattr(one, pick) if one is not None else None for one in of]
             if any(number is not None for number in found):
