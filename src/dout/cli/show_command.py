@@ -221,9 +221,7 @@ def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]
 
     found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
-    douts = trace.calls[0].douts if trace.calls else None
-    dout = {} if douts is None or len(douts) != 1 or trace.seeds else {"dout": trace.data.get(douts[0])}
-    told = " ".join([*as_options("--init", used.init, init), *as_options("--input", {**used.inputs, **dout}, inputs)])
+    told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
     return replace(trace, target=target), f"dout chose {told}" if told else ""
 
 

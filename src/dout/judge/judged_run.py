@@ -39,6 +39,11 @@ def is_label(value: Any) -> bool:
     return (whole and array.size > 1) or bool(np.all(array >= 0) and np.all(np.abs(rows - 1) < 1e-6))
 
 
+def is_one_hot(array: np.ndarray[Any, Any]) -> bool:
+    """Whether each row has one 1 among zeros."""
+    return array.ndim > 1 and bool(np.all((array == 0) | (array == 1))) and bool(np.all(array.sum(-1) == 1))
+
+
 @dataclass(eq=False)
 class JudgedRun:
     """The nodes of a run with their values, its gradients that are judged, and where its backward began.

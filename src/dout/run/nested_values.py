@@ -56,3 +56,10 @@ def deep_copy(item: T) -> T:
 def weighed(outputs: Iterable[Any], douts: Iterable[Any]) -> Any:
     """The sum of all outputs times their upstream gradients: its slopes are the gradients that backward returns."""
     return sum(np.sum(np.multiply(output, dout)) for output, dout in zip(outputs, douts, strict=True))
+
+
+def differs_at(one: Any, two: Any) -> tuple[int, ...]:
+    """The first place where two arrays of one shape differ."""
+    a, b = np.asarray(one), np.asarray(two)
+    unequal = (a != b) & ~((a != a) & (b != b))
+    return tuple(int(i) for i in np.argwhere(unequal)[0]) if np.any(unequal) else (0,) * a.ndim

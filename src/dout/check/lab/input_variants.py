@@ -21,7 +21,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
-from dout.judge.judged_run import STABILISER, is_label
+from dout.judge.judged_run import STABILISER, is_label, is_one_hot
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, attributes_of, copied, quiet
@@ -276,13 +276,13 @@ def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
 
     They stand beside scores with a number for each class.
     """
-    tables = [i for i, x in enumerate(subject.inputs) if np.ndim(x) == 2 and not has_rows_with_one(np.asarray(x))]
+    tables = [i for i, x in enumerate(subject.inputs) if np.ndim(x) == 2 and not is_one_hot(np.asarray(x))]
     for i, x in enumerate(subject.inputs if tables else ()):
         scores, labels = np.shape(subject.inputs[tables[0]]), np.asarray(x)
         other: Any = None
         if labels.shape == scores[:1] and labels.dtype.kind in "iu" and labels.max(initial=0) < scores[1]:
             other = np.eye(scores[1])[labels]
-        elif labels.shape == scores and has_rows_with_one(labels):
+        elif labels.shape == scores and is_one_hot(labels):
             other = np.argmax(labels, axis=1)
         if other is None:
             continue
@@ -294,11 +294,6 @@ def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
                 yield found
         except Exception:  # the layer's own: it does not take these
             continue
-
-
-def has_rows_with_one(x: Any) -> bool:
-    """Whether each row has one 1 among zeros."""
-    return x.ndim == 2 and bool(np.isin(x, (0, 1)).all() and np.all(x.sum(axis=1) == 1))
 
 
 def _of_other_ranks(subject: Subject) -> Iterator[Subject]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.judge.judged_run import is_label
-from dout.run import copied
+from dout.run import copied, differs_at
 
 _ROUNDING = {2: 5e-2, 4: 1e-4}  # what the order of summation may do to float16 and float32
 
@@ -75,13 +75,6 @@ def same(one: Any, two: Any, rtol: float = 1e-9) -> bool:
         return bool(np.allclose(a, b, rtol=rtol, atol=rtol * (0.1 if narrow else 1e-3) * size, equal_nan=True))
     except Exception:
         return type(one) is type(two)  # not numbers: nothing is known of them
-
-
-def differs_at(one: Any, two: Any) -> tuple[int, ...]:
-    """The first place where two arrays of one shape differ."""
-    a, b = np.asarray(one), np.asarray(two)
-    unequal = (a != b) & ~((a != a) & (b != b))
-    return tuple(int(i) for i in np.argwhere(unequal)[0]) if np.any(unequal) else (0,) * a.ndim
 
 
 def difference(right: Any, got: Any) -> str:

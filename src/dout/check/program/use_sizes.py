@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.program.observed_layers import LayerUse
+from dout.judge.judged_run import is_one_hot
 from dout.run import attributes_of, copied
 
 _NESTED = (list, tuple, dict)
@@ -114,7 +115,7 @@ class UseSizes:
         """
         if item.dtype.kind == "b":
             return self.random.random(shape) < 0.5
-        if _is_one_hot(item):
+        if is_one_hot(item):
             return np.eye(shape[-1])[self._indices(shape[:-1], shape[-1])].astype(item.dtype)
         values = np.unique(item[:: max(1, len(item) // 1000)])
         whole = bool(np.all(values == np.floor(values))) and bool(np.all(np.isfinite(values)))
@@ -164,13 +165,8 @@ def is_permutation(item: np.ndarray[Any, Any]) -> bool:
     return item.ndim == 1 and item.size > 2 and bool(np.array_equal(np.sort(item), np.arange(item.size)))
 
 
-def _is_one_hot(item: np.ndarray[Any, Any]) -> bool:
-    """Whether each row has one 1 among zeros."""
-    return item.ndim > 1 and bool(np.all((item == 0) | (item == 1))) and bool(np.all(item.sum(-1) == 1))
-
-
 def _is_label(item: np.ndarray[Any, Any]) -> bool:
-    return item.dtype.kind in "iu" or _is_one_hot(item)
+    return item.dtype.kind in "iu" or is_one_hot(item)
 
 
 def _rows(shapes: Sequence[tuple[int, ...]], settings: set[int]) -> int:

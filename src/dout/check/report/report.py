@@ -20,6 +20,7 @@ from dout.check.report.verdicts import SEVERITIES, Finding, ReportData, Severity
 from dout.errors import visible
 from dout.files import shown_place
 from dout.judge.outcomes import Word
+from dout.run import differs_at
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -124,8 +125,8 @@ def _one_case(finding: Finding) -> tuple[Any, Any, tuple[int, ...] | None]:
             right, wrong = np.asarray(expected, dtype=float), np.asarray(got, dtype=float)
         except (TypeError, ValueError):
             return expected, got, None
-        if right.shape == wrong.shape and (places := np.argwhere(right != wrong)).size:
-            index = tuple(map(int, places[0]))
+        if right.shape == wrong.shape and not np.array_equal(right, wrong, equal_nan=True):
+            index = differs_at(right, wrong)
             return float(right[index]), float(wrong[index]), index
     return expected, got, finding.index
 

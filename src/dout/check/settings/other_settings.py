@@ -18,10 +18,9 @@ from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
-from dout.check.lab.input_variants import has_rows_with_one
 from dout.check.settings.forward_settings import taken_in, told_both
 from dout.check.settings.instance_attributes import held_settings
-from dout.judge.judged_run import STABILISER, is_label
+from dout.judge.judged_run import STABILISER, is_label, is_one_hot
 from dout.ops import PRIMITIVES
 from dout.run import arrays as held_arrays
 from dout.run import attributes_of, deep_copy, quiet
@@ -333,7 +332,7 @@ def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 
 def _is_of_classes(x: Any) -> bool:
     """Whether these are labels with a column for each class, which there are as many of as in the scores."""
-    return (x.dtype.kind == "f" and is_label(x)) or has_rows_with_one(x)
+    return (x.dtype.kind == "f" and is_label(x)) or (x.ndim == 2 and is_one_hot(x))
 
 
 def _of_images(subject: Subject) -> Iterator[OtherSubject]:

@@ -146,9 +146,10 @@ class Cards:
 
     def _kept(self, draft: Draft, said: Collection[Node]) -> Iterator[EquationLine]:
         """The gradients that a layer keeps for its own arrays."""
-        call = draft.call
-        for parameter in call.parameters if call is not None else ():
-            gradient = kept_for(self._trace, call, parameter) if call is not None else None
+        if (call := draft.call) is None:
+            return
+        for parameter in call.parameters:
+            gradient = kept_for(self._trace, call, parameter)
             if gradient is not None and parameter.node not in said:
                 yield _line(f"∂L/∂{shorten(parameter.name)} = ", gradient)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dout.trace.program import pictures
-from dout.trace.program.drawn_data import OF_TESTS, Asked, as_rows, images, mentions, named
+from dout.trace.program.drawn_data import OF_TESTS, Asked, as_rows, images, is_named, mentions, named
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
@@ -81,11 +81,11 @@ def _arrays(name: str, folders: Sequence[Path], asker: str) -> bytes | None:
     """The content of a file of arrays whose name or keys say what they are: .npy, .npz, a pickle."""
     stem, _, suffix = name.rpartition(".")
     file, asked = io.BytesIO(), _KEYS.findall("".join(linecache.getlines(asker)))
-    if suffix == "npy" and (array := named(stem, _rows_of_part(stem, folders))) is not None:
-        np.save(file, array)
-    elif suffix == "npz" and (keys := {k: a for k in asked if (a := named(k)) is not None}):
+    if suffix == "npy" and is_named(stem):
+        np.save(file, named(stem, _rows_of_part(stem, folders)))
+    elif suffix == "npz" and (keys := {k: named(k) for k in asked if is_named(k)}):
         np.savez(file, **keys)
-    elif suffix in ("pkl", "pickle", "p") and any(named(key) is not None for key in asked):
+    elif suffix in ("pkl", "pickle", "p") and any(map(is_named, asked)):
         pickle.dump(Asked(), file)
     return file.getvalue() or None
 
@@ -94,7 +94,7 @@ def _rows_of_part(stem: str, folders: Sequence[Path]) -> int:
     """How many rows another array of the same part has that is there; 0 where none is."""
     tests = bool(OF_TESTS.search(stem.lower()))
     for path in (path for folder in folders for path in sorted(folder.glob("*.npy"))):
-        if path.stem != stem and bool(OF_TESTS.search(path.stem.lower())) == tests and named(path.stem) is not None:
+        if path.stem != stem and bool(OF_TESTS.search(path.stem.lower())) == tests and is_named(path.stem):
             with contextlib.suppress(OSError, EOFError, ValueError, IndexError):  # a pointer, an object, one number
                 return int(np.load(path, mmap_mode="r").shape[0])
     return 0

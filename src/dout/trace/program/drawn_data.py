@@ -82,19 +82,31 @@ def as_rows(pixels: Any) -> Any:
     return pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(255)
 
 
+def is_named(name: Any) -> bool:
+    """Whether a name says that it is of images or labels."""
+    return _word(name) in _INPUTS | _LABELS
+
+
+def _text(name: Any) -> str:
+    return (name.decode() if isinstance(name, bytes) else str(name)).lower()
+
+
+def _word(name: Any) -> str:
+    """What a name says without its part and its set: "labels" of `train_labels`."""
+    return _PARTS.sub("", _text(name))
+
+
 def named(name: Any, rows: int = 0) -> Any:
     """Images or labels, as a name says: those of MNIST, or of CIFAR-10 where the program speaks of it; else None.
 
     >>> named("train_labels").shape == named("x_train").shape[:1], named("weights")
     (True, None)
     """
-    text = (name.decode() if isinstance(name, bytes) else str(name)).lower()
-    word = _PARTS.sub("", text)
-    if word not in _INPUTS | _LABELS:
+    if not is_named(name):
         return None
     kind = "cifar10" if mentions(r"(?i:cifar\w*)") else "mnist"
-    pixels, labels = images(kind, int(bool(OF_TESTS.search(text))), rows)
-    if word in _LABELS:
+    pixels, labels = images(kind, int(bool(OF_TESTS.search(_text(name)))), rows)
+    if _word(name) in _LABELS:
         return labels
     return as_rows(pixels) if mentions("784", "3072") else pixels
 
@@ -114,7 +126,7 @@ class Asked(dict[Any, Any]):
             return row
         key = key.decode() if isinstance(key, bytes) else key
         found = named(f"{self.part} {key}") if isinstance(key, str) else None
-        if found is None and not (isinstance(key, str) and not _PARTS.sub("", key.lower())):
+        if found is None and not (isinstance(key, str) and not _word(key)):
             raise KeyError(key)
         if found is None:
             found = Asked()

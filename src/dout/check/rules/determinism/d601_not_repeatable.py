@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import differs_at, few
+from dout.check.lab.other_values import few
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import written_at
-from dout.run import places, state_of
+from dout.run import differs_at, places, state_of
 
 RULE = Rule("D601", "warning", "not deterministic")
 

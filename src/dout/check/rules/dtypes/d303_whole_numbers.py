@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import changed, differs_at, few, is_number
+from dout.check.lab.other_values import changed, few, is_number
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.repair.line_repairs import creates_float64
 from dout.check.report.rule import Findings, Rule
-from dout.run import copied, size_of
+from dout.run import copied, differs_at, size_of
 
 RULE = Rule("D303", "warning", "whole numbers are cut off", compares=True)
 _MOST = 3  # the largest whole number: at the inputs' own size, products of them may not fit into an int64

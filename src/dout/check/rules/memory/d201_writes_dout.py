@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import differs_at, few
+from dout.check.lab.other_values import few
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.written_arrays import Write, report_write, writes
-from dout.run import copied
+from dout.run import copied, differs_at
 
 RULE = Rule("D201", "error", "backward writes into dout", for_foreign=True)
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.lab.other_values import changed, differs_at
+from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, once
 from dout.check.repair.line_repairs import copied_first
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
-from dout.run import arrays, attributes_of, copied, flat
+from dout.run import arrays, attributes_of, copied, differs_at, flat
 
 _FACTOR = 1.25  # of parameters that are 1
 
