@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from draw_traces import branch, buy_fruits, derived, given, made, one_layer, trace_of, user
 
-from dout.draw.scene.cards import MATRIX_RULES, RULES
 from dout.draw.words.equations import gives
-from dout.graph import Primitive
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
@@ -32,8 +30,8 @@ def test_forward_says_the_operation_with_its_numbers() -> None:
 def test_backward_says_the_rule_and_what_each_input_gets() -> None:
     assert said(buy_fruits())[4] == (
         "× backward: swap the inputs",
-        "∂L/∂all_price = 1 × 1.1 = 1.1",
-        "∂L/∂tax = 1 × 650 = 650",
+        "∂L/∂all_price = dout · tax = 1 × 1.1 = 1.1",
+        "∂L/∂tax = dout · all_price = 1 × 650 = 650",
     )
 
 
@@ -46,13 +44,13 @@ def test_a_sum_says_that_dout_passes_on() -> None:
 
 
 def test_a_value_without_a_name_is_called_after_what_made_it() -> None:
-    assert said(one_layer())[4][1] == "∂L/∂(sum) = 1 × (−0.25) = −0.25"
+    assert said(one_layer())[4][1] == "∂L/∂(sum) = −dout · y / (sum) = 1 × (−0.25) = −0.25"
 
 
 def test_the_last_use_to_hand_back_says_the_sum() -> None:
     assert said(branch())[5][1:] == (
-        "∂L/∂x = 1 × 1.1 = 1.1",
-        "∂L/∂tax = 1 × (−0.916) = −0.916",
+        "∂L/∂x = dout · tax = 1 × 1.1 = 1.1",
+        "∂L/∂tax = dout · x = 1 × (−0.916) = −0.916",
         "∂L/∂x = 1.1 + 0.4 = 1.5",
     )
 
@@ -65,7 +63,7 @@ def test_a_wrong_gradient_stands_beside_the_right_one() -> None:
         [x, y, z], {x: 2.0, y: 3.0, z: 6.0}, names={x: "x"}, outputs={"z": z},
         gradients={x: user(2, 3), z: user(1)}, edges={(z, 0): user(2, 3)},
     )  # fmt: skip
-    assert said(trace)[1][1] == "∂L/∂x = 2 ✗ right: 1 × 3 = 3"
+    assert said(trace)[1][1] == "∂L/∂x = 2 ✗ right: dout · (input) = 1 × 3 = 3"
 
 
 def test_a_gradient_that_is_no_such_product_is_said_alone() -> None:
@@ -118,8 +116,8 @@ def test_arrays_are_said_as_rule_and_numbers() -> None:
     assert steps[0] == ("@ forward", "x @ W → [1 1 1 1; 1 1 1 1]")
     assert steps[2][-1] == "∂L/∂b = dout, summed → [1 1 1 1]"
     assert steps[3][1:] == (
-        "∂L/∂x = dout · Wᵀ → [1 1 1; 1 1 1]",
-        "∂L/∂W = xᵀ · dout → [1 1 1 1; 1 1 1 1; 1 1 1 1]",
+        "∂L/∂x = dout @ Wᵀ → [1 1 1; 1 1 1]",
+        "∂L/∂W = xᵀ @ dout → [1 1 1 1; 1 1 1 1; 1 1 1 1]",
     )
 
 
@@ -139,21 +137,41 @@ def test_a_closed_layer_says_what_goes_in_and_out() -> None:
     ]
 
 
-@pytest.mark.parametrize("row", [*RULES, *MATRIX_RULES], ids=str)
-def test_a_rule_is_what_the_row_computes(row: Primitive) -> None:
-    formulas = {**RULES, **MATRIX_RULES}[row]
-    rng = np.random.default_rng(0)
-    inputs = [rng.uniform(0.5, 1.5, (2, 2)) for _ in formulas]
-    out, dout = row.forward(*inputs), rng.uniform(0.5, 1.5, (2, 2))
-    found = row.backward(dout, out, *inputs)
-    for formula, gradient in zip(formulas, found if isinstance(found, tuple) else (found,), strict=True):
-        python = formula
-        for sign, operator in {"−": "-", "×": "*", "·": "@", "ᵀ": ".T", "²": "**2"}.items():
-            python = python.replace(sign, operator)
-        values = [*[*inputs, out][:2], out]
-        places = {f"v{i}": value for i, value in enumerate(values)}
-        computed = eval(python.format(*places), {"dout": dout, **places})  # our own formulas
-        np.testing.assert_allclose(computed, gradient)
+SIGNS = {"−": "-", "·": "*", "ᵀ": ".T", "²": "**2", "(quotient)": "out", "(logaddexp)": "out"}
+FORMULAS = [
+    (lambda x, w: x + w, "dout", "dout"),
+    (lambda x, w: x - w, "dout", "-dout"),
+    (lambda x, w: x * w, "dout * w", "dout * x"),
+    (lambda x, w: x / w, "dout / w", "-dout * out / w"),
+    (lambda x, w: x @ w, "dout @ w.T", "x.T @ dout"),
+    (lambda x: -x, "-dout"),
+    (np.exp, "dout * out"),
+    (np.log, "dout / x"),
+    (np.sqrt, "dout / (2 * out)"),
+    (np.square, "2 * dout * x"),
+    (np.reciprocal, "-dout * out**2"),
+    (np.tanh, "dout * (1 - out**2)"),
+    (np.sin, "dout * cos(x)"),
+    (lambda x, w: np.logaddexp(x, w), "dout * exp(x - out)", "dout * exp(w - out)"),  # names its inputs
+    (lambda x: x.mean(), "dout / 4"),
+]
+
+
+@pytest.mark.parametrize(("function", "formulas"), [(one, rest) for one, *rest in FORMULAS])
+def test_the_formula_of_a_step_computes_its_gradient(function, formulas) -> None:
+    x, w = np.array([[0.5, 1.25], [0.75, 1.5]]), np.array([[1.25, 0.75], [0.5, 1.5]])
+    given = [x, w][: len(formulas)]
+    out = record(function, *given)  # its output is called after this variable
+    printed = [line for title, *lines in said(out) if "backward" in title for line in lines]
+    known = {"x": x, "w": w, "out": function(*given), "dout": np.ones(np.shape(function(*given)))}
+    for name, formula, line in zip("xw", formulas, printed, strict=False):
+        text = line.partition(" = ")[2].partition(" →")[0]
+        for sign, operator in SIGNS.items():
+            text = text.replace(sign, operator)
+        assert text == formula
+        right = next(value for value in out.values if value.name == name).gradient.value
+        computed = eval(text, {"exp": np.exp, "cos": np.cos, **known})  # our own formulas
+        np.testing.assert_allclose(np.broadcast_to(computed, right.shape), right)
 
 
 def test_a_closed_layer_says_the_gradients_that_it_keeps_and_which_is_wrong() -> None:
@@ -172,7 +190,7 @@ def test_a_closed_layer_says_the_gradients_that_it_keeps_and_which_is_wrong() ->
     x, dout = np.array([[1.0, -1.0]]), np.array([[0.5, 2.0]])
     assert said(record(Affine(), x, dout=dout), open="none")[1] == (
         "Affine backward",
-        "∂L/∂x = [4.5 9.5]",
-        "∂L/∂W = [0.5 2; −0.5 −2]",
+        "∂L/∂x = dout @ Wᵀ → [4.5 9.5]",  # as its own backward computes it
+        "∂L/∂W = xᵀ @ dout → [0.5 2; −0.5 −2]",
         "∂L/∂b = [1 4] ✗ right: [0.5 2]",
     )

@@ -56,7 +56,7 @@ def test_the_card_the_table_and_the_words_follow(browser_page: Open) -> None:
     page = browser_page(fruits())
     type_into(page, "tax", "2")
     page.fill("#step", "5")
-    assert said(page).endswith("∂L/∂tax = 1 × 650 = 650")
+    assert said(page).endswith("∂L/∂tax = dout · fruits = 1 × 650 = 650")
     assert "1 × 2 = 2" in said(page)
     names = [item.get_attribute("aria-label") for item in page.locator("#picture [role=img]").all()]
     assert "multiply taxed, inputs 650 and 2, output 1300, gradient 1" in names
@@ -148,7 +148,7 @@ def test_a_wrong_gradient_shows_when_the_numbers_show_it(browser_page: Open) -> 
     type_into(page, "x", "2")
     assert shown(page, "gradient") == ["◂ 1", "◂ ✗ 2 (right: 3)", "◂ ✗ 3 (right: 2)"]
     page.keyboard.press("End")
-    assert "∂L/∂x = 2 ✗ right: 1 × 3 = 3" in said(page)
+    assert "∂L/∂x = 2 ✗ right: dout · y = 1 × 3 = 3" in said(page)
     assert page.locator("#picture .wrong").count() == 2
 
 

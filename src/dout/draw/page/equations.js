@@ -1,6 +1,6 @@
 // One line of a card with the numbers of now: the arithmetic of `equations.Line`.
 //
-// A line is {before, result, row, pattern, operands, sure, rule, right}; numbers stand in it as operands: the place of a
+// A line is {before, result, row, formula, pattern, operands, sure, rule, right}; numbers stand in it as operands: the place of a
 // node in the program, or a text that does not change. Without a row an arrow leads to the result.
 
 const NEAR = 1e-6; // relative; what is off by more was not computed so
@@ -15,7 +15,7 @@ function lineText(line, now, digits) {
     const texts = line.operands.map(text);
     if (line.row === null || line.sure || isNear(line, target, now)) {
       const sign = line.row === null ? "→" : givesAsShown(line.row, texts, reached) ? "=" : "≈";
-      reached = `${filled(line.pattern, texts)} ${sign} ${reached}`;
+      reached = `${line.formula ? `${line.formula} = ` : ""}${filled(line.pattern, texts)} ${sign} ${reached}`;
     }
   }
   return line.before + (wrong ? beside(text(line.result), reached) : reached);

@@ -16,8 +16,8 @@ from dout.draw.scene.cards import MOST_LINES, DraftCard
 from dout.draw.scene.scene import Label, Mark
 from dout.draw.scene.scene_drafts import Draft
 from dout.draw.words.equations import EquationLine, Operand
+from dout.draw.words.gradient_formula import handed_back
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, Node, dtype_name, topological
-from dout.ops.abstract import AbstractRecorder
 from dout.trace.model.recorded import LOSSES, Gradient
 from dout.trace.record.trace import Trace
 
@@ -126,8 +126,7 @@ class PageProgram:
             "result": result,
             "row": str(line.row) if line.row and not line.leads else None,
         }
-        if line.rule:
-            found["rule"] = line.rule
+        found |= {name: text for name, text in (("formula", line.formula), ("rule", line.rule)) if text}
         if line.pattern:
             operands = [self._operand(operand) for operand in line.operands]
             found |= {"pattern": line.pattern, "operands": operands}
@@ -190,27 +189,9 @@ class PageProgram:
     def _slope(self, node: Node, argument: int) -> Node | None:
         """The node of the local derivative by an argument: the row's backward for a dout of 1."""
         if (node, argument) not in self._slopes:
-            for i, found in enumerate(_slopes(node)):
+            for i, found in enumerate(handed_back(node, 1)):
                 self._slopes[node, i] = found
         return self._slopes.get((node, argument))
-
-
-def _slopes(node: Node) -> Iterable[Node | None]:
-    recorder = AbstractRecorder()
-    try:
-        inputs = [recorder.wrap(i) for i in node.inputs]
-        assert node.primitive.backward is not None
-        found = node.primitive.backward(1, recorder.wrap(node), *inputs, **node.static)
-    except Exception:  # a rule that only holds for arrays: the card says no slope then
-        return [None] * len(node.inputs)
-    return [_as_node(slope) for slope in (found if isinstance(found, tuple) else (found,))]
-
-
-def _as_node(slope: Any) -> Node | None:
-    if hasattr(slope, "node"):
-        found: Node = slope.node
-        return found
-    return None if slope is None else Node(CONSTANT, (), {"value": slope}, (), type(slope))
 
 
 def _node_of(operand: Operand) -> Node | None:

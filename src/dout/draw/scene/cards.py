@@ -1,12 +1,12 @@
 """The words of a step: the operation of an item, forward or backward, with its numbers.
 
 Backward, each gradient is dout times the slope of the item by that input, and the slope is what the row's own backward
-makes of a dout of 1: there is no second table of derivatives. Of arrays the rule is said, and the numbers.
+makes of a dout of 1: there is no second table of derivatives. Its formula is printed from the same backward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,46 +23,20 @@ from dout.draw.words.equations import (
     EquationLine,
     Operand,
     call_pattern,
-    filled,
     near,
     pattern_of,
     sum_pattern,
     symbol_of,
 )
+from dout.draw.words.gradient_formula import gradient_formula, recorded_formula
 from dout.draw.words.safe_text import shorten
-from dout.graph import CONSTANT, Node, Primitive
+from dout.graph import CONSTANT, Node
 from dout.ops import by_primitive
 from dout.trace.model.recorded import Gradient
 
 MOST_LINES = 6
 _NOUNS = by_primitive(
     {"add": "sum", "subtract": "difference", "multiply": "product", "divide": "quotient", "negative": "negated"}
-)
-
-# The gradients of arrays as formulas, one for each input: {0} and {1} are the inputs, {2} is the output. What undoes
-# broadcasting is added where it takes place.
-RULES: Mapping[Primitive, tuple[str, ...]] = by_primitive(
-    {
-        "add": ("dout", "dout"),
-        "subtract": ("dout", "−dout"),
-        "multiply": ("dout × {1}", "dout × {0}"),
-        "divide": ("dout / {1}", "−dout × {2} / {1}"),
-        "negative": ("−dout",),
-        "exp": ("dout × {2}",),
-        "log": ("dout / {0}",),
-        "sqrt": ("dout / (2 × {2})",),
-        "square": ("dout × 2 × {0}",),
-        "reciprocal": ("−dout × {2}²",),
-        "tanh": ("dout × (1 − {2}²)",),
-        "sigmoid": ("dout × {2} × (1 − {2})",),
-        "special_expit": ("dout × {2} × (1 − {2})",),
-    }
-)
-MATRIX_RULES: Mapping[Primitive, tuple[str, ...]] = by_primitive(
-    {
-        "matmul": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
-        "dot": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
-    }
 )
 
 
@@ -130,17 +104,19 @@ class Cards:
         node, value = draft.node, strand.wire[0]
         before = f"∂L/∂{self._called(value)} = "
         if node is None:
-            yield _line(before, gradient)
+            yield _line(before, gradient, rule=self._recorded(draft, gradient))
             return
         argument = [i for i, given in enumerate(node.inputs) if given.primitive is not CONSTANT][strand.port]
         dout = self._gradients.on_stem(draft.level, (node, None))
+        formula = gradient_formula(node, argument, self._called)
         if np.ndim(gradient.value) or self._is_array(node):
-            yield _line(before, gradient, rule=self._rule(node, argument))
+            yield _line(before, gradient, rule=formula)
         elif dout is not None:
             operands = (Operand(dout.value, dout.node), Operand(self._slope(node, argument), (node, argument)))
             if gradient.expected is not None and not near(MULTIPLY, [o.data for o in operands], gradient.expected):
                 operands = (Operand(dout.expected, dout.derived), operands[1])
-            yield _line(before, gradient, pattern="{0} × <1>", operands=operands)
+            formula = "" if formula == "dout" else formula  # the numbers say so
+            yield _line(before, gradient, formula=formula, pattern="{0} × <1>", operands=operands)
         else:
             yield _line(before, gradient)
 
@@ -151,7 +127,13 @@ class Cards:
         for parameter in call.parameters:
             gradient = kept_for(self._trace, call, parameter)
             if gradient is not None and parameter.node not in said:
-                yield _line(f"∂L/∂{shorten(parameter.name)} = ", gradient)
+                yield _line(f"∂L/∂{shorten(parameter.name)} = ", gradient, rule=self._recorded(draft, gradient))
+
+    def _recorded(self, draft: Draft, gradient: Gradient) -> str:
+        """The formula of a right gradient of a layer, as its own backward computes it."""
+        if draft.call is None or gradient.node is None or gradient.source != "user" or gradient.expected is not None:
+            return ""
+        return recorded_formula(gradient.node, draft.call, self._called)
 
     def _summed(self, plan: LevelPlan, wire: Wire) -> Iterator[EquationLine]:
         total, parts = self._gradients.on_stem(plan, wire), self._gradients.parts(plan, wire)
@@ -182,18 +164,6 @@ class Cards:
             return slope.item() if isinstance(slope, np.ndarray) else slope
         except Exception:  # numbers that a saved trace does not hold, or outside the domain: there is no slope to show
             return None
-
-    def _rule(self, node: Node, argument: int) -> str:
-        """The gradient of arrays as a formula; empty where only its shape is said."""
-        row, shapes = node.primitive, [i.shape for i in node.inputs]
-        formulas = RULES.get(row)
-        if formulas is None and all(len(shape) == 2 for shape in shapes):
-            formulas = MATRIX_RULES.get(row)
-        if formulas is None or len(formulas) != len(node.inputs):
-            return ""
-        names = [self._called(i) for i in (*node.inputs[:2], *[node] * (3 - min(len(node.inputs), 2)))]
-        said = filled(formulas[argument], names)
-        return f"{said}, summed" if row in RULES and shapes[argument] != node.shape else said
 
     def _is_array(self, node: Node) -> bool:
         return any(np.ndim(self._data(n)) for n in (node, *node.inputs))

@@ -1,3 +1,3 @@
 """Numbers, arrays and names in; short and safe text out."""
 
-__all__ = ["equations", "parameter_words", "readable_numbers", "safe_text"]
+__all__ = ["equations", "gradient_formula", "histograms", "parameter_words", "readable_numbers", "safe_text"]

@@ -73,7 +73,8 @@ class Operand:
 class EquationLine:
     """`before`, and a `result` with how it comes about: the row, on operands that stand in a pattern.
 
-    That is left out where the operands do not give the result, unless it is `sure`. `rule` says it in words instead.
+    That is left out where the operands do not give the result, unless it is `sure`. `formula` stands before the
+    numbers, `rule` in place of them.
     Without a row the operands lead to the result, and no sign says how. `gradient` is what the result is, if it is one.
     """
 
@@ -84,6 +85,7 @@ class EquationLine:
     operands: tuple[Operand, ...] = ()
     static: Mapping[str, Any] = field(default_factory=dict)
     sure: bool = False
+    formula: str = ""
     rule: str = ""
     gradient: Gradient | None = None
 
@@ -121,7 +123,8 @@ class EquationLine:
         if not self._follows(self.row):
             return text
         sign = "=" if gives(self.row, texts, text, self.static) else "≈"
-        return f"{filled(self.pattern, texts)} {sign} {text}"
+        formula = self.formula and f"{self.formula} = "
+        return f"{formula}{filled(self.pattern, texts)} {sign} {text}"
 
 
 def beside(got: str, right: str) -> str:

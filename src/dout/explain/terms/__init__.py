@@ -1,6 +1,7 @@
 """Nodes in; formulas as data out, and these as text, LaTeX and MathML."""
 
 __all__ = [
+    "axis_row_terms",
     "known_numbers",
     "latex_printer",
     "length_numbers",
