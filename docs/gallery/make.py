@@ -35,6 +35,8 @@ FIGURES: dict[str, tuple[str, list[str]]] = {
     "deep-net": ("examples/deep_net.py", []),
     "loop": ("examples/recurrent.py", []),
     "residual": ("examples/residual.py", []),
+    "training": ("examples/train_clusters.py", ["--rounds", "1,10,200"]),
+    "training-plays": ("examples/train_clusters.py", ["--rounds", "1,2,3,5,10,20,50,200", "--steps"]),
 }
 
 

@@ -1,11 +1,16 @@
 """`dout show train.py --rounds 1,10`: rounds side by side, and in words what goes wrong, in which layer and round."""
 
 import re
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from browser import browser
 from show_commands import dout, refused, script
 
+__all__ = ["browser"]  # a fixture
+
+SVG = "{http://www.w3.org/2000/svg}"
 TRAIN = """
 import numpy as np
 
@@ -128,14 +133,88 @@ def test_dead_units_are_counted(tmp_path):
     assert re.search(r"^layers\[1\] \(Relu\)  dead units +60%$", printed, re.MULTILINE)
 
 
-def test_a_layer_is_no_training_and_a_table_no_file(tmp_path):
+def test_a_layer_is_no_training_and_a_graph_no_chart(tmp_path):
     refused(dout("show", "Sigmoid", "--rounds", "1"), "is no script; --rounds is for a program that trains")
     path = program(tmp_path, [AFFINE.format(size=0.4)])
     for options, said in (
-        (["--rounds", "1", "-o", tmp_path / "a.svg"], "--rounds prints a table: leave out -o"),
+        (["--rounds", "1", "--json"], "--rounds prints a table, or draws one with -o: leave out --json"),
+        (["--rounds", "1", "-o", tmp_path / "a.dot"], "a picture of rounds ends in .svg, .html"),
         (["--rounds", "0"], "is no list of numbers such as 1,10,100"),
         (["--rounds", "one"], "is no list of numbers such as 1,10,100"),
     ):
         run = dout("show", path, *options)
         assert run.returncode == 2
         assert said in run.stderr
+
+
+def counts(numbers):
+    """The bars of ten bins over the range of the numbers, the largest as 1: counted one by one."""
+    low, high = min(numbers), max(numbers)
+    found = [0] * 10
+    for number in numbers:
+        found[min(int((number - low) / (high - low) * 10), 9)] += 1
+    return [count / max(found) for count in found]
+
+
+def spread(tmp_path):
+    """A program of one round, and the outputs of its Sigmoid when it runs without dout."""
+    path, namespace = program(tmp_path, ["Sigmoid()", "Relu()"], steps=1, rate=0.0), {}
+    exec(path.read_text(), namespace)
+    return path, namespace["layers"][0].out.ravel().tolist()
+
+
+def test_outputs_are_spread_as_the_numbers_of_the_program(tmp_path):
+    path, numbers = spread(tmp_path)
+    printed = dout("show", path, "--rounds", "1").stdout
+    row = re.search(r"layers\[0\] \(Sigmoid\)  outputs (\S+) … (\S+)  (.{10})$", printed, re.MULTILINE)
+    assert [float(row[1]), float(row[2])] == pytest.approx([min(numbers), max(numbers)], rel=1e-2)
+    assert row[3] == "".join("▁▂▃▄▅▆▇█"[round(share * 7)] if share else " " for share in counts(numbers))
+
+
+def drawn(path, *options):
+    run = dout("show", path, *options)
+    assert run.returncode == 0, run.stderr
+    return ET.parse(path.parent / "chart.svg").getroot()
+
+
+def texts(element):
+    return [text.text for text in element.iter(f"{SVG}text")]
+
+
+def test_a_chart_has_the_bars_of_each_layer_and_the_curve_of_the_loss(tmp_path):
+    path, numbers = spread(tmp_path)
+    chart = drawn(path, "--rounds", "1", "-o", tmp_path / "chart.svg")
+    shares = [share for share in counts(numbers) if share]
+    drawn_bars = [float(bar.get("height")) for bar in chart.iter(f"{SVG}rect") if bar.get("class") == "bar"]
+    bars = drawn_bars[: len(shares)]  # of the first layer
+    assert bars == pytest.approx([max(1, share * max(bars)) for share in shares], abs=0.06)  # a tenth of a pixel
+    assert {"round 1", "layers[0] (Sigmoid)"} <= {*texts(chart)}
+
+
+def test_rounds_play_one_after_the_other_and_share_what_stays(tmp_path):
+    path = program(tmp_path, [AFFINE.format(size=0.4), "Relu()"])
+    chart = drawn(path, "--rounds", "1,5,12", "--steps", "-o", tmp_path / "chart.svg")
+    rounds = [group for group in chart.iter(f"{SVG}g") if group.get("class", "").startswith("round")]
+    assert [next(text for text in texts(each) if text.startswith("round ")) for each in rounds] == [
+        "round 1", "round 5", "round 12",
+    ]  # fmt: skip
+    assert texts(chart).count("loss") == 1
+    assert len([curve for curve in chart.iter(f"{SVG}path") if curve.get("class") == "edge"]) == 1
+
+
+def test_a_page_plays_the_rounds_and_stands_still_for_who_wants_that(tmp_path, browser):
+    path = program(tmp_path, [AFFINE.format(size=0.4), "Relu()"])
+    assert dout("show", path, "--rounds", "1,12", "-o", tmp_path / "rounds.html").returncode == 0
+    seen = "[...document.querySelectorAll('.round')].map(g => getComputedStyle(g).opacity)"
+    for motion, found in (("reduce", [["0", "1"]]), ("no-preference", [["1", "0"], ["0", "1"]])):
+        context = browser.new_context(reduced_motion=motion)
+        page = context.new_page()
+        page.goto((tmp_path / "rounds.html").as_uri())
+        assert page.evaluate(seen) in found
+        context.close()
+
+
+def test_a_chart_of_a_round_that_there_is_not_is_no_file(tmp_path):
+    run = dout("show", program(tmp_path, ["Relu()"], steps=3), "--rounds", "7", "-o", tmp_path / "chart.svg")
+    assert "there is no such round: the program has 3" in run.stdout
+    assert not (tmp_path / "chart.svg").exists()

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from dout.errors import MissingFontWarning, TargetError, UserCodeError, visible
 if TYPE_CHECKING:
     from dout.draw.picture.picture import Picture
     from dout.trace.record.trace import Trace
+    from dout.trace.record.training import TrainingRound
     from dout.trace.session.layer_calls import LayerMethods
 
 
@@ -61,7 +63,7 @@ def _numbers(context: click.Context, option: click.Parameter, text: str | None) 
 @click.option("--round", "round_", metavar="N", type=click.IntRange(1),
               help="Record the Nth forward–backward round of a script [1].")  # fmt: skip
 @click.option("--rounds", metavar="N,N,...", callback=_numbers,
-              help="Print these rounds of a training side by side, and where a gradient vanishes.")  # fmt: skip
+              help="Print or draw these rounds of a training side by side, and where a gradient vanishes.")  # fmt: skip
 @click.option("--run-on", is_flag=True, help="Let a script go on to its end when its round is recorded.")
 @options.timeout(60)
 @click.option("--open", metavar="all|none|NAME", multiple=True, callback=_opened,
@@ -91,9 +93,11 @@ def show(
     ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED, with your rights.
     """
     if rounds:
-        if output is not None or as_json or browser or round_:
-            raise click.UsageError("--rounds prints a table: leave out -o, --json, --browser and --round")
-        _watch(target, rounds, arguments, timeout)
+        if as_json or browser or round_:
+            raise click.UsageError(
+                "--rounds prints a table, or draws one with -o: leave out --json, --browser, --round"
+            )
+        _watch(target, rounds, arguments, timeout, _Chart(output, steps, force, view["theme"], view["width"]))
         return
     if output is not None:
         from dout.draw.picture.formats import kind_for
@@ -128,25 +132,59 @@ def show(
         raise error
 
 
-def _watch(target: str, rounds: list[int], arguments: tuple[str, ...], timeout: float) -> None:
-    """Run a training, and print some of its rounds side by side."""
+@dataclass(frozen=True)
+class _Chart:
+    """Where the rounds of a training are to be drawn, and how."""
+
+    file: Path | None
+    steps: bool
+    force: bool
+    theme: Any
+    width: float | None
+
+
+def _watch(target: str, rounds: list[int], arguments: tuple[str, ...], timeout: float, chart: _Chart) -> None:
+    """Run a training, and show some of its rounds side by side."""
     from dout.check.project.target_kind import kind_of
     from dout.cli.guard import guarded
+    from dout.draw.picture.training_picture import training_suffix
     from dout.draw.terminal.training_table import training_table
     from dout.trace.record.script import run_script
     from dout.trace.record.training import Training
 
     if kind_of(*split(target)) != "file" or split(target)[1] is not None:
         raise TargetError(f"{target} is no script; --rounds is for a program that trains")
-    training = Training()
+    if chart.file is not None:
+        training_suffix(chart.file)  # refuses before anything runs
+    training = Training(rounds)
     with guarded(target, timeout=timeout, capture=False) as meter:
         run = run_script(
             target, arguments=arguments, rounds=max(rounds), methods_of=_methods_of, over=meter.over,
             on_round=training.over,
         )  # fmt: skip
-    click.echo(training_table(training.rounds, rounds, unicode=is_unicode(sys.stdout)), nl=False)
+    if chart.file is not None and any(each.number in rounds for each in training.rounds):
+        _draw_rounds(target, training.rounds, rounds, chart.file, chart)
+    else:
+        click.echo(training_table(training.rounds, rounds, unicode=is_unicode(sys.stdout)), nl=False)
     if run.error is not None:
         raise run.error
+
+
+def _draw_rounds(
+    target: str, rounds: Sequence[TrainingRound], wanted: Sequence[int], file: Path, chart: _Chart
+) -> None:
+    """Write the chart of a training."""
+    from dout.draw.paint.training_chart import TrainingChart
+    from dout.draw.picture.training_picture import save_training
+    from dout.draw.terminal.training_table import remarks
+    from dout.draw.view_options import Look
+
+    made = TrainingChart(Path(target).name, rounds, wanted, Look(chart.theme, chart.width))
+    files = save_training(made, file, steps=chart.steps, force=chart.force)
+    for text in remarks(rounds, wanted):
+        click.echo(visible(text), err=True)
+    many = f" to {files[-1].name}, one for each round" if len(files) > 1 else ""
+    click.echo(visible(f"wrote {files[0]}{many}"), err=True)
 
 
 @dataclass(frozen=True)

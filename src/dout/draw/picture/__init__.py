@@ -1,3 +1,3 @@
 """A trace and a view in; a picture out, to look at or to save."""
 
-__all__ = ["formats", "picture"]
+__all__ = ["formats", "picture", "training_picture"]

@@ -8,7 +8,7 @@ writer of documents takes its "trace".
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,9 @@ from dout.files import HTML_MARK, SVG_MARK, Kind, refuse
 from dout.trace.model.trace_writer import DOCUMENT
 
 if TYPE_CHECKING:
+    from dout.draw.paint.display_list import Drawing
     from dout.draw.paint.pictured import Pictured
+    from dout.draw.view_options import Look
 
 
 _FONTS = ("fontTools", "bidi", "arabic_reshaper")
@@ -42,18 +44,26 @@ class Format:
 
     def write(self, picture: Pictured, *, steps: bool = False) -> list[bytes]:
         """The files that a picture makes, or its steps: one each, or one for all."""
-        module, _, name = self.writer.partition(":")
-        write: Callable[..., Any] = getattr(importlib.import_module(module), name)
         if self.takes in ("picture", "trace"):
-            return [write(picture if self.takes == "picture" else picture.trace)]
+            return [self._write(picture if self.takes == "picture" else picture.trace)]
         if self.bounded:
             from dout.draw.picture.bounded import bounded
 
             picture = bounded(picture)
-        drawings, look = picture.frames if steps else (picture.drawing,), picture.look
+        return self.write_drawings(picture.frames if steps else (picture.drawing,), picture.look)
+
+    def write_drawings(self, drawings: Sequence[Drawing], look: Look) -> list[bytes]:
+        """The files that display lists make: one each, or one for all."""
         if self.takes == "one":
-            return [write(drawing, look) for drawing in drawings]
-        return [write(drawings, look)] if self.takes == "all" else write(drawings, look)
+            return [self._write(drawing, look) for drawing in drawings]
+        found: list[bytes] = [self._write(drawings, look)] if self.takes == "all" else self._write(drawings, look)
+        return found
+
+    @property
+    def _write(self) -> Callable[..., Any]:
+        module, _, name = self.writer.partition(":")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return found
 
 
 FORMATS = {

@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import isfinite
 
 from dout.draw.terminal.terminal_sizes import BARS, TerminalSizes
+from dout.draw.words.histograms import histograms
 from dout.draw.words.safe_text import columns, shorten
 from dout.number_text import format_number
 from dout.trace.record.training import LayerRound, TrainingRound
@@ -27,6 +28,7 @@ def training_table(rounds: Sequence[TrainingRound], wanted: Sequence[int], *, un
     named = [{layer.name: layer for layer in each.layers} for each in shown]
     for layer in {name: one for layers in reversed(named) for name, one in layers.items()}.values():
         of = [layers.get(layer.name) for layers in named]
+        lines += _spread(layer.name, of)
         for words, pick in (("‖weights‖", "weight"), ("‖gradients‖", "gradient"), ("dead units", "dead")):
             found = [getattr(one, pick) if one is not None else None for one in of]
             if any(number is not None for number in found):
@@ -41,10 +43,24 @@ def training_table(rounds: Sequence[TrainingRound], wanted: Sequence[int], *, un
     return TerminalSizes(unicode).say("\n".join([table[0], rule, *table[1:], *_below(rounds, wanted), ""]))
 
 
+def _spread(name: str, rounds: Sequence[LayerRound | None]) -> Iterator[list[str]]:
+    """How the outputs of a layer and their gradients are spread: all rounds of a line over one range."""
+    for words, pick in (("outputs", "outputs"), ("∂L/∂out", "gradients")):
+        bars, (low, high) = histograms([getattr(each, pick) if each is not None else None for each in rounds])
+        if low < high:
+            drawn = ["".join(BARS[round(share * (len(BARS) - 1))] if share else " " for share in one) for one in bars]
+            yield [f"{shorten(name, _NAME)}  {words} {format_number(low, 3)} … {format_number(high, 3)}", *drawn]
+
+
 def _below(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[str]:
     losses = [each.loss for each in rounds if each.loss is not None and isfinite(each.loss)]
     if len(losses) > 1:
         yield f"loss, round 1 to {len(rounds)}: {_curve(losses)}"
+    yield from remarks(rounds, wanted)
+
+
+def remarks(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[str]:
+    """What goes wrong, in words: NaN, gradients that vanish or explode, rounds that there are not."""
     missing = sorted({*wanted} - {each.number for each in rounds})
     if missing:
         yield f"! the program has {len(rounds)} rounds: there is no round {', '.join(map(str, missing))}"

@@ -1,3 +1,3 @@
 """Display lists in; the bytes of a file out, one module a format."""
 
-__all__ = ["svg"]
+__all__ = ["animation", "svg"]

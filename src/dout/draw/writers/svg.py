@@ -27,22 +27,24 @@ def write_svg(
 
     Raises ValueError for a theme that there is not.
     """
+    return "\n".join([*opened(drawing, theme, paper), *elements(drawing.shapes, text, names), "</svg>"]) + "\n"
+
+
+def opened(drawing: Drawing, theme: Theme, paper: float | None = None, *, css: str = "") -> list[str]:
+    """The lines of an SVG before its shapes; `css` are rules of its own."""
     palette_of(theme)
     width, height = _n(drawing.width), _n(drawing.height)
     size = f'width="{width}" height="{height}"'
     if paper is not None:
         size = f'width="{paper:g}mm" height="{paper * drawing.height / drawing.width:.2f}mm"'
-    parts = [
+    return [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}"'
         ' role="img" aria-labelledby="dout-title dout-description">',
         f'<title id="dout-title">{safe(drawing.title)}</title>',
         f'<desc id="dout-description">{safe(drawing.description)}</desc>',
-        f"<style>{_css(theme)}</style>",
+        f"<style>{_css(theme)}{css}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
-        *_elements(drawing.shapes, text or _text, names),
-        "</svg>",
     ]
-    return "\n".join(parts) + "\n"
 
 
 def write(drawing: Drawing, look: Look) -> bytes:
@@ -88,8 +90,12 @@ def _colours(theme: str) -> str:
     return "".join(f"{','.join(names)}{{{rule}}}" for rule, names in shared.items())
 
 
-def _elements(shapes: Sequence[Shape], text: Callable[[Text], str], names: Mapping[Node, str]) -> Iterator[str]:
+def elements(
+    shapes: Sequence[Shape], text: Callable[[Text], str] | None = None,
+    names: Mapping[Node, str] = MappingProxyType({}),
+) -> Iterator[str]:  # fmt: skip
     """Each shape; those in a row with one title as a group that says it once."""
+    text = text or _text
     for title, run in groupby(shapes, lambda shape: shape.title):
         same = list(run)
         if not title or len(same) == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 
-@dataclass(frozen=True)
+SAMPLE = 20_000  # numbers of an array that are kept for a histogram
+
+
+@dataclass(frozen=True, eq=False)
 class LayerRound:
     """A layer in one round: its weights' norm, that of their gradients, and the size of one number of what arrives.
 
     `dead` is the share of units that give 0 for the whole batch, of a layer that lets each number pass, or gives 0.
-    `broken` says whether its "output" or a "gradient" of it is not finite.
+    `broken` says whether its "output" or a "gradient" of it is not finite. Of a round that is shown, `outputs` and
+    `gradients` are finite numbers of its outputs and of the upstream gradient.
     """
 
     name: str
@@ -28,6 +32,8 @@ class LayerRound:
     arriving: float | None
     dead: float | None
     broken: str
+    outputs: np.ndarray | None = None
+    gradients: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,10 @@ class TrainingRound:
 
 
 class Training:
-    """The rounds of a program, told by the tracer as each is over."""
+    """The rounds of a program, told by the tracer as each is over; those that are `shown` keep numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Collection[int] = ()) -> None:
+        self.shown = shown
         self.rounds: list[TrainingRound] = []
         self._epoch = -1
 
@@ -53,7 +60,8 @@ class Training:
             return
         self._epoch = tracer.epoch
         shown = [call for call in calls if call.match.parameters or not _holds_others(call, calls)]  # type: ignore[union-attr]
-        layers = tuple(_layer(call, name, tracer.data) for call, name in zip(shown, _names(shown), strict=True))
+        keep = len(self.rounds) + 1 in self.shown
+        layers = tuple(_layer(call, name, tracer.data, keep) for call, name in zip(shown, _names(shown), strict=True))
         last = [_numbers(node, tracer.data) for node in calls[-1].outputs]
         losses = [float(out.reshape(-1)[0]) for out in last if out is not None and out.size == 1]
         self.rounds.append(TrainingRound(len(self.rounds) + 1, losses[0] if losses else None, layers))
@@ -75,7 +83,7 @@ def _names(calls: list[OpenCall]) -> Iterator[str]:
             yield f"{call.cls} {seen[call.cls]}" if classes[call.cls] > 1 else call.cls
 
 
-def _layer(call: OpenCall, name: str, data: Mapping[Any, Any]) -> LayerRound:
+def _layer(call: OpenCall, name: str, data: Mapping[Any, Any], keep: bool) -> LayerRound:
     back = call.match
     assert back is not None
     weights = [_numbers(parameter.node, data) for parameter in back.parameters]
@@ -87,7 +95,16 @@ def _layer(call: OpenCall, name: str, data: Mapping[Any, Any]) -> LayerRound:
     with np.errstate(all="ignore"):
         size = None if arriving is None or not arriving.size else float(np.sqrt(np.mean(np.square(arriving))))
         dead = None if weights or len(made) != 1 else _dead(given, made[0])
-        return LayerRound(name, _norm(weights), _norm(gradients), size, dead, broken)
+        kept = (_sample(made), _sample([arriving])) if keep else (None, None)
+        return LayerRound(name, _norm(weights), _norm(gradients), size, dead, broken, *kept)
+
+
+def _sample(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+    """Finite numbers of some arrays, evenly taken; None where there are not two."""
+    found = [array.reshape(-1) for array in arrays if array is not None]
+    together = np.concatenate(found) if found else np.empty(0)
+    finite = together[np.isfinite(together)]
+    return finite[:: -(-finite.size // SAMPLE)].copy() if finite.size > 1 else None
 
 
 def _numbers(node: Any, data: Mapping[Any, Any]) -> np.ndarray | None:

@@ -1,0 +1,29 @@
+"""Histograms that are compared: all with the same bins, each bar as the part of its array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+BINS = 10
+
+
+def histograms(arrays: Sequence[np.ndarray | None]) -> tuple[list[tuple[float, ...]], tuple[float, float]]:
+    """The bars of each array from 0 to 1, over the range of them all, and that range; no bars for an array without one.
+
+    >>> bars, (low, high) = histograms([np.array([0.0, 0.0, 12.0]), None, np.array([6.0])])
+    >>> bars[0][0], bars[0][-1], bars[1], bars[2][5], low, high
+    (1.0, 0.5, (), 1.0, 0.0, 12.0)
+    """
+    found = [array for array in arrays if array is not None and array.size]
+    low, high = (min(a.min() for a in found), max(a.max() for a in found)) if found else (0.0, 0.0)
+    return [_bars(array, float(low), float(high)) for array in arrays], (float(low), float(high))
+
+
+def _bars(array: np.ndarray | None, low: float, high: float) -> tuple[float, ...]:
+    if array is None or not array.size:
+        return ()
+    size = max(abs(low), abs(high)) or 1.0  # so that the range does not overflow
+    counts = np.histogram(array / size, bins=BINS, range=(low / size, high / size))[0]
+    return tuple(float(count) for count in counts / counts.max())
