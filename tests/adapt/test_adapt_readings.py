@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from class_files import written
 
+from dout.adapt import example
 from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
 
 
 def severities(report):
@@ -323,3 +326,33 @@ class Scaled:
 def test_grads_alone_are_the_upstream_gradient():
     report = check(Scaled)
     assert (judged(report), is_right(report)) == ({"x", "w"}, True)
+
+
+def test_what_backward_returns_a_gradient_for_is_an_array(tmp_path):
+    loss = """
+class Closer:
+    def forward(self, anchor, positive, negative):
+        self.near, self.far = anchor - positive, anchor - negative
+        self.on = ((self.near**2).sum(1) - (self.far**2).sum(1) + 1 > 0)[:, None]
+        return np.sum(self.on[:, 0] * ((self.near**2).sum(1) - (self.far**2).sum(1) + 1))
+
+    def backward(self):
+        return 2 * (self.near - self.far) * self.on, -2 * self.near * self.on, 2 * self.far * self.on
+"""
+    given = example(written(tmp_path, loss), {}, {}).inputs
+    assert len({array.shape for array in given.values()}) == 1
+    assert np.ndim(given["negative"]) == 2
+    assert [v.word for v in check(written(tmp_path, loss)).verdicts] == [Word.EXACT] * 3
+
+
+def test_a_product_with_an_array_whose_three_axes_are_turned_is_of_stacks(tmp_path):
+    scores = """
+class Scores:
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        return a @ b.transpose(0, 2, 1)
+
+    def backward(self, dout):
+        return dout @ self.b, dout.transpose(0, 2, 1) @ self.a
+"""
+    assert [v.word for v in check(written(tmp_path, scores)).verdicts] == [Word.EXACT] * 2

@@ -183,7 +183,7 @@ class _Proposer:
                 made = self._array(sizes.of(axes), name)
                 choices.append(self._with_labels(name, [made], made) if _is_label(name) and place else [made])
             elif not self._is_setting(name) and (
-                names_array(name) or not place or _is_label(name) or (self.loss and place < 2)
+                names_array(name) or not place or _is_label(name) or (self.loss and place < 2) or self._all_arrays
             ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))
@@ -216,6 +216,13 @@ class _Proposer:
         data = self.arguments[0].name == name or _is_label(name)  # that may be whole numbers
         items = kind == "tuple" and not names_array(name)
         return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
+
+    @cached_property
+    def _all_arrays(self) -> bool:
+        """Whether backward returns a gradient for each argument: `return dq, dk, dv`."""
+        pair = next(iter(self.target.pairs), None) if self.target.is_class else None
+        returned = source.items_returned(getattr(self.cls, pair[1], None)) if pair else 0
+        return 1 < returned == len(self.arguments)
 
     def _held(self, init: Mapping[str, Any]) -> list[int]:
         """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""

@@ -11,7 +11,7 @@ from dout.adapt.source.attribute_reads import attributes_read, items_unpacked, o
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.rank_free import counts_from_the_end
-from dout.adapt.source.returned_names import has_no_return, returned_by
+from dout.adapt.source.returned_names import has_no_return, items_returned, returned_by
 from dout.adapt.source.scopes import parts_given
 from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, keys_for, strings_for
 
@@ -26,6 +26,7 @@ __all__ = [
     "fills_parts",
     "has_no_return",
     "items_for",
+    "items_returned",
     "items_unpacked",
     "keys_for",
     "kinds_for",

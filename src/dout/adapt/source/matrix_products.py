@@ -99,6 +99,8 @@ class _Products:
         return (first[0], long) if place else (long, first[1])
 
     def _product(self, left: ast.expr, right: ast.expr) -> Axes | None:
+        if any(len(_axes_turned(side)) > 2 for side in (left, right)):
+            return None  # of stacks of matrices
         keys = [self._key(_untransposed(side)) for side in (left, right)]
         names = [_bare(key) or f"product{len(self.axes)}" for key in keys]
         first, second = self.of(left), self.of(right)
@@ -157,6 +159,13 @@ def _bare(key: str) -> str:
 def _named(key: str) -> Axes:
     """Two axes that are called after an array."""
     return f"{_bare(key)}_rows", f"{_bare(key)}_columns"
+
+
+def _axes_turned(node: ast.expr) -> list[ast.expr]:
+    """The axes in the order of `x.transpose(0, 2, 1)`, or of `np.transpose(x, (0, 2, 1))`."""
+    if not isinstance(node, ast.Call) or name_of(node.func) != "transpose":
+        return []
+    return [item for arg in node.args for item in items_of(arg)]
 
 
 def _untransposed(node: ast.expr) -> ast.expr:

@@ -23,6 +23,15 @@ def returned_by(function: Any) -> tuple[str, ...]:
     return tuple(map(name_of, items)) if all(plain) else ()
 
 
+@total(int)
+def items_returned(function: Any) -> int:
+    """How many items a function returns as a tuple that it writes out; 0 where there are other returns too."""
+    own = read(function)
+    found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    counts = {len(value.elts) if isinstance(value, ast.Tuple) else 0 for value in found}
+    return counts.pop() if len(counts) == 1 else 0
+
+
 @total(bool)
 def gives_gradients(function: Any) -> bool:
     """Whether a function returns its gradients with what they are of: `return loss, dx`."""
