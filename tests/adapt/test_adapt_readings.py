@@ -356,3 +356,34 @@ class Scores:
         return dout @ self.b, dout.transpose(0, 2, 1) @ self.a
 """
     assert [v.word for v in check(written(tmp_path, scores)).verdicts] == [Word.EXACT] * 2
+
+
+@pytest.mark.parametrize(("slope", "words"), [("self.a > 0", 4 * [Word.EXACT]), ("self.a > 1", None)])
+def test_a_whole_network_is_judged_by_its_loss(tmp_path, slope, words):
+    net = """
+class Net:
+    def __init__(self, d=5, h=7, c=3):
+        r = np.random.default_rng(0)
+        self.W1, self.b1, self.W2, self.b2 = r.normal(size=(d, h)), np.zeros(h), r.normal(size=(h, c)), np.zeros(c)
+
+    def forward(self, X):
+        self.a = np.maximum(0, X @ self.W1 + self.b1)
+        e = np.exp(self.a @ self.W2 + self.b2)
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
+
+    def loss(self, X, y):
+        return -np.mean(np.log(self.forward(X)[np.arange(len(y)), y]))
+
+    def backward(self, X, y):
+        d = self.p.copy()
+        d[np.arange(len(y)), y] -= 1
+        d /= len(y)
+        self.dW2, self.db2 = self.a.T @ d, d.sum(0)
+        d = d @ self.W2.T * (SLOPE)
+        self.dW1, self.db1 = X.T @ d, d.sum(0)
+"""
+    verdicts = {v.argument: v.word for v in check(written(tmp_path, net.replace("SLOPE", slope))).verdicts}
+    assert [*verdicts] == ["W1", "b1", "W2", "b2"]
+    assert words is None or [*verdicts.values()] == words
+    assert words is not None or verdicts["W1"] == Word.REFUTED

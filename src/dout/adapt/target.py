@@ -11,8 +11,8 @@ from typing import Any
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.held_values import argument_name
-from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.method_pairs import forwards_of, pairs_of
+from dout.adapt.interface.interface import Interface, meant_pairs
+from dout.adapt.interface.method_pairs import forwards_of
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
 from dout.run import copied, deep_copy, fresh, is_class, vars_of
@@ -41,7 +41,7 @@ class Target:
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
         """The names of forward and backward, whatever they are, the likeliest first; none of a function."""
-        return [] if self.is_function else pairs_of(self.cls)
+        return [] if self.is_function else meant_pairs(self.cls)
 
     @property
     def has_both(self) -> bool:

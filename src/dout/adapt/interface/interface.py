@@ -172,6 +172,17 @@ def candidates(cls: type) -> Iterator[Interface]:
         yield from of_methods(cls, forward, backward)
 
 
+def meant_pairs(cls: type) -> list[tuple[str, str]]:
+    """The pairs of a forward and a backward that their arguments allow: with `backward(X, y)`, a `loss(X, y)`."""
+    every = pairs_of(cls)
+    return [pair for pair in every if pair[0] == pair[1] or _is_allowed(cls, *pair)] or every
+
+
+def _is_allowed(cls: type, forward: str, backward: str) -> bool:
+    as_written = hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls))
+    return as_written or any(True for _ in of_methods(cls, forward, backward))
+
+
 def setting_role(name: str, otherwise: str) -> str:
     """What an argument of backward is for that is called as a setting: a rate, a switch; else that."""
     return next((role for is_named, role in _SETTINGS if is_named(name)), otherwise)

@@ -73,7 +73,8 @@ class _Proposer:
         self.constructor = wanted(self.cls) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
-        self.loss = names_loss(self.cls.__qualname__) or any(
+        called = [self.cls.__qualname__, target.forward_name]  # a class, or its method: `net.loss(x, y)`
+        self.loss = any(map(names_loss, called)) or any(
             names_label(p.name) and p.name.lower() != "y" for p in self.arguments[1:]
         )
         self.last: Callable[[], Exception | None] = lambda: None

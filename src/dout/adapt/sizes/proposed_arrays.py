@@ -79,7 +79,7 @@ def single(inputs: Mapping[str, Any], numbers: bool) -> Iterator[dict[str, Any]]
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
     """Labels that go with scores: whole numbers, with the last class among them, and rows with one 1.
 
-    Of more axes also one whole number a sample; of one axis also a 0 or 1 for each score.
+    Last, a 0 or 1 a sample: what a network makes of an array may have fewer classes than the array has columns.
     """
     shape = np.shape(like)
     if len(shape) < 1 or ("array" not in source.kinds_for(function, name, owner) and not shape):
@@ -88,8 +88,7 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
     whole = (
         ((classes - 1 - 2 * np.arange(int(np.prod(rows)))) % classes).reshape(rows) if rows else np.int64(classes - 1)
     )
-    a_sample = [np.arange(shape[0]) % 2] if len(shape) != 2 else []
-    return [whole, np.eye(classes)[whole], *a_sample]
+    return [whole, np.eye(classes)[whole], np.arange(shape[0]) % 2]
 
 
 def is_input(item: Any) -> bool:
