@@ -11,6 +11,7 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.graph import Node
 from dout.judge.ball_numbers import middle
+from dout.judge.judging_points import generic, spread_out
 from dout.judge.outcomes import RIGHT, Outcome, Word
 
 EXACTLY = 1e-7  # a 1/N in the source may be a float32
@@ -65,10 +66,20 @@ def likenesses(examination: Examination, outcomes: Iterable[Outcome], exact: boo
 
 
 def constants(examination: Examination) -> dict[str, float | None]:
-    """The constant factors of all gradients at the point of the recorded run."""
-    outcomes, _ = examination.outcomes(examination.base)
-    found = likenesses(examination, outcomes)
-    return {outcome.judged.name: one.ratio for outcome, one in zip(outcomes, found, strict=True)}
+    """The constant factors of all gradients at the point of the recorded run; elsewhere, if that is dead or a kink."""
+    ratios: dict[str, float | None] = {}
+    for point in (examination.base, generic(examination, 0), *(spread_out(examination, seed) for seed in range(4))):
+        outcomes, _ = examination.outcomes(point)
+        found = zip(outcomes, likenesses(examination, outcomes), strict=True)
+        known = {name: ratio for name, ratio in ratios.items() if _is_told(ratio)}
+        ratios = {outcome.judged.name: one.ratio for outcome, one in found} | known
+        if examination.is_steered or all(map(_is_told, ratios.values())):
+            break
+    return ratios
+
+
+def _is_told(ratio: float | None) -> bool:
+    return ratio is not None and math.isfinite(ratio)
 
 
 def ratio_of_floats(expected: Any, got: Any, close: float) -> float | None:
