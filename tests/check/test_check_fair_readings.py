@@ -1,5 +1,10 @@
 """What layers of strangers are read as: arguments without a plain name, other modes, shapes and gradients."""
 
+import inspect
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -303,3 +308,32 @@ class Ignorant:
 def test_a_backward_that_does_not_use_dout_agrees_with_nothing():
     assert not agrees(Ignorant, [table(3, 4)], {}, ["x"])
     assert agrees(Shares, [table(5, 4)], {}, ["x"])
+
+
+class Functions:
+    @staticmethod
+    def relu(x):
+        return np.maximum(0, x)
+
+    @staticmethod
+    def relu_derivative(x):
+        return (x > 0) * 1.0
+
+    def bent(self, x):
+        return np.tanh(x)
+
+    def bent_derivative(self, x):
+        return 1 - np.tanh(x)
+
+
+def test_every_pair_of_a_class_of_functions_is_judged(tmp_path):
+    source = tmp_path / "functions.py"
+    source.write_text(f"import numpy as np\n\n\n{inspect.getsource(Functions)}\n\n{inspect.getsource(Averaged)}")
+    found = checked_file(str(source))
+    assert set(found) == {"Functions.relu", "Functions.bent", "Averaged"}
+    assert [name for name, layer in found.items() if not layer["ok"]] == ["Functions.bent"]
+
+
+def checked_file(path):
+    done = subprocess.run([sys.executable, "-m", "dout", "check", path, "--json"], stdout=subprocess.PIPE, text=True)
+    return {layer["layer"]: layer for file in json.loads(done.stdout)["files"] for layer in file["layers"]}

@@ -215,13 +215,9 @@ def _is_of_training(name: str, value: Any) -> bool:
 
 
 def in_training(subject: Subject) -> Subject | None:
-    """The layer in training, if forward has a flag of that, given or by default, which says that it is not.
-
-    Backward belongs to training: what it reads may be left over from another call, or of other numbers.
-    """
+    """The layer in training, to which backward belongs, if a flag of forward, given or by default, says it is not."""
     fixed = _fixed(subject)
-    name = next((name for name, item in fixed.items() if _is_off(name, item)), None)
-    if name is not None:
+    for name in (name for name, item in fixed.items() if _is_off(name, item)):
         return _fixed_to(subject, {**fixed, name: not fixed[name]})
     for place, parameter in enumerate(() if fixed else taken_in(subject, "forward")):
         given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
