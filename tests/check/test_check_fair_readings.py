@@ -337,3 +337,57 @@ def test_every_pair_of_a_class_of_functions_is_judged(tmp_path):
 def checked_file(path):
     done = subprocess.run([sys.executable, "-m", "dout", "check", path, "--json"], stdout=subprocess.PIPE, text=True)
     return {layer["layer"]: layer for file in json.loads(done.stdout)["files"] for layer in file["layers"]}
+
+
+class Unrecorded:
+    """Its numbers leave the recording as text, and differences judge it."""
+
+    def __init__(self):
+        self.weights, self.biases = table(3, 4), np.zeros((1, 4))
+
+    def forward(self, x):
+        self.x = np.array([[float(repr(float(v))) for v in row] for row in x])
+        return self.x @ self.weights + self.biases
+
+    def backward(self, d):
+        self.dweights, self.dbiases = self.x.T @ d, d
+        return d @ self.weights.T
+
+
+def test_differences_see_a_gradient_that_is_not_summed():
+    (message,) = errors(dout.check(Unrecorded, table(5, 3)))
+    assert "the gradient of biases has shape (5, 4)" in message
+
+
+class Named:
+    """A table, as a library for data gives it."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.numbers, dtype=dtype)
+
+
+class Rows:
+    def __init__(self, n_in, n_out):
+        self.W = np.ones((n_in, n_out))
+
+    def forward(self, rows):
+        self.rows = rows
+        return np.dot(rows, self.W)
+
+    def backward(self, d):
+        self.dW = np.dot(np.transpose(self.rows), d)
+        return d @ self.W.T
+
+
+def test_a_table_that_a_program_hands_over_is_an_array(tmp_path):
+    source, ran = (
+        tmp_path / "rows.py",
+        "layer = Rows(3, 2)\ny = layer.forward(Named([[1.5, 2, 3]] * 6))\nlayer.backward(y)",
+    )
+    source.write_text(f"import numpy as np\n\n{inspect.getsource(Named)}\n{inspect.getsource(Rows)}\n{ran}\n")
+    layer = checked_file(str(source))["Rows"]
+    assert "rows.py" in layer["used"]
+    assert [v["argument"] for v in layer["verdicts"]] == ["rows", "W"]
