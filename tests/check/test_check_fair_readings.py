@@ -391,3 +391,24 @@ def test_a_table_that_a_program_hands_over_is_an_array(tmp_path):
     layer = checked_file(str(source))["Rows"]
     assert "rows.py" in layer["used"]
     assert [v["argument"] for v in layer["verdicts"]] == ["rows", "W"]
+
+
+class Whole(Shares):
+    """Its weights were drawn as whole numbers."""
+
+    def __init__(self):
+        self.W, self.b = np.arange(12).reshape(4, 3) % 5, np.zeros(3, dtype=int)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout
+        return dout @ self.W.T
+
+
+def test_weights_of_whole_numbers_have_gradients():
+    report = dout.check(Whole, table(5, 4))
+    assert [v.argument for v in report.verdicts] == ["x", "W", "b"]
+    assert any("the gradient of b has shape (5, 3)" in message for message in errors(report))
