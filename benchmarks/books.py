@@ -63,9 +63,9 @@ def main() -> None:
             false += not true
             codes = " ".join(dict.fromkeys(f["code"] for f in layer["findings"] if f["severity"] != "note"))
             name = f"{layer['file']}:{layer['layer']}"
-            print(
-                f"{'ok   ' if true else 'FALSE'} {name:60}{kind:17}{layer['seconds'] or 0:6.1f} s  {codes}", flush=True
-            )
+            why = "" if true else next((finding["message"] for finding in layer["findings"]), "")
+            mark, seconds = "ok" if true else "FALSE", layer["seconds"] or 0
+            print(f"{mark:6}{name:60}{kind:17}{seconds:6.1f} s  {codes}  {why}".rstrip(), flush=True)
         counted = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS)
         print(f"{folder.name}: {sum(kinds.values())} layers: {counted}")
     print(f"{false} said falsely, or not at all")

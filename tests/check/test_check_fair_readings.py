@@ -412,3 +412,40 @@ def test_weights_of_whole_numbers_have_gradients():
     report = dout.check(Whole, table(5, 4))
     assert [v.argument for v in report.verdicts] == ["x", "W", "b"]
     assert any("the gradient of b has shape (5, 3)" in message for message in errors(report))
+
+
+class Passes:
+    """The two passes of the forward-backward algorithm."""
+
+    def get_forward_probs(self, logits, symbols):
+        return np.cumsum(logits[:, symbols], axis=0)
+
+    def get_backward_probs(self, logits, symbols):
+        return np.cumsum(logits[::-1][:, symbols], axis=0)[::-1]
+
+
+def test_a_backward_pass_that_gives_the_shape_of_the_output_is_no_gradient():
+    report = dout.check(
+        Passes,
+        table(5, 4),
+        np.array([2, 0, 2]),
+        interface="get_forward_probs, get_backward_probs(logits, symbols), local",
+    )
+    assert not report.verdicts
+    assert any("it is no gradient" in f.message for f in report.findings)
+
+
+class First:
+    def forward(self, x, training=False):
+        self.x = x
+        return x.max(axis=1)
+
+    def backward(self, output_gradient, _: float):
+        dx = np.zeros_like(self.x)
+        dx[:, 0] = output_gradient
+        return dx
+
+
+def test_an_argument_that_backward_does_not_read_leaves_no_doubt():
+    (message,) = errors(dout.check(First, table(3, 4)))
+    assert "the gradient of x" in message

@@ -15,6 +15,7 @@ from dout.adapt.interface.interface import OUTPUT
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import returned_by
+from dout.adapt.source.empty_methods import read_by
 from dout.adapt.trial.gradient_owners import are_guessed
 from dout.check.exact.subject import Subject, kept
 from dout.check.lab.batch_axis import resized_along
@@ -58,9 +59,9 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
     readings = other_readings(subject)
     function = inspect.unwrap(type(subject.again()).backward)
     wanted = required(function, bound=[p.name for p in taken_by(function)[:1]] == ["self"])
-    shapes = [np.shape(output) for output in run.outputs]
+    shapes, read = [np.shape(output) for output in run.outputs], read_by(function, wanted)
     for name, role in zip(wanted, interface.roles, strict=False):
-        if role not in subject.names or stem(name) == stem(role):
+        if role not in subject.names or stem(name) == stem(role) or name not in read:
             continue
         given = np.shape(subject.inputs[subject.names.index(role)])
         is_upstream = names_upstream(name)
