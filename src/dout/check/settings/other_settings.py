@@ -80,8 +80,7 @@ def _of_argument(
     if value is parameter.empty or _is_of_training(name, value):
         return
     if value is None:
-        yield from _instead_of_none(subject, what, init, name)
-        return
+        return (yield from _instead_of_none(subject, what, init, name))
     words = _words_for(what.cls, name, value) if isinstance(value, str) else ()
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
