@@ -449,3 +449,19 @@ class First:
 def test_an_argument_that_backward_does_not_read_leaves_no_doubt():
     (message,) = errors(dout.check(First, table(3, 4)))
     assert "the gradient of x" in message
+
+
+def centred_forward(x, mean):
+    out = x - x.mean(axis=0)
+    mean[...] = 0.9 * mean + 0.1 * x.mean(axis=0)
+    cache = x.shape
+    return out, cache, mean
+
+
+def centred_backward(dout, cache):
+    return dout - dout.mean(axis=0)
+
+
+def test_what_forward_writes_into_and_hands_back_is_a_warning():
+    report = dout.check(pair_class(centred_forward, centred_backward), table(5, 4), table(4))
+    assert [f.severity for f in report.findings if f.code == "D202"] == ["warning"]
