@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judge import judge
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.run import arrays, attributes_of, deep_copy, quiet
 from dout.trace.session.pairing import is_named_as_gradient, is_residual, stem
@@ -25,10 +25,16 @@ def with_all_parameters(subject: Subject) -> Subject:
         used = _used(subject)
         if used is None:
             return subject
-        without, with_them = (judge(one.recorded(one.run().douts), ends=one.ends) for one in (subject, used))
+        without, with_them = map(_judged_parameters, (subject, used))
     except Exception:  # the layer's own, or there is no rule
         return subject
-    return used if with_them.parameters - without.parameters else subject
+    return used if with_them - without else subject
+
+
+def _judged_parameters(subject: Subject) -> set[str]:
+    """The parameters of which a gradient would be judged."""
+    judged = Examination(subject.recorded(subject.run().douts)).judged
+    return {one.name for one in judged if one.parameter}
 
 
 def _used(subject: Subject) -> Subject | None:
