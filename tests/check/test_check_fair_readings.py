@@ -149,7 +149,8 @@ def test_a_step_may_hand_dout_on_as_it_is():
 
 class Scores:
     def forward(self, hs, h):
-        self.hs, self.h = hs, h.reshape(hs.shape[0], 1, hs.shape[2])
+        N, T, H = hs.shape
+        self.hs, self.h = hs.reshape(N, T, H), h.reshape(N, 1, H)
         return np.sum(self.hs * self.h, axis=2)
 
     def backward(self, dout):
