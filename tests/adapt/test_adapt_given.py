@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import dout
+from dout.adapt import record_example
 
 
 def words(report):
@@ -157,3 +158,9 @@ def test_a_list_of_arrays_is_an_input_whose_parts_have_a_gradient_each():
         ("xs[1]", "exact"),
     ]
     assert dout.check(Total(), [np.ones((2, 3)), np.full((2, 3), 0.3)]).ok
+
+
+def test_a_function_without_backward_takes_the_upstream_gradient_that_is_given():
+    trace, _ = record_example(lambda x: x * x, {}, {"x": np.array([1.0, 3.0]), "dout": 2})
+    (x,) = [value for value in trace.values if value.name == "x"]
+    assert x.gradient.value.tolist() == [4.0, 12.0]

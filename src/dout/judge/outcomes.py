@@ -41,6 +41,7 @@ class Word(StrEnum):
         "right for the loss and its activation together", "~", "right with its activation", "right with its activation"
     )  # fmt: skip
     DIAGONAL = "the diagonal of its derivative alone", "~", "the diagonal alone", "right on the diagonal"
+    THROUGH = "passed straight through a step", "~", "straight through", "passed straight through"
     STOPPED = "stopped on purpose: nothing is passed on", "~", "stopped on purpose", "stopped on purpose"
     INCONCLUSIVE = "inconclusive", "?", "inconclusive", "inconclusive"
     REFUTED = "refuted", "✗", "wrong", "wrong"

@@ -18,7 +18,7 @@ from dout.run import names_of
 PAIR = "dout_pair"
 
 _RENAMED = (  # what a backward is called, and what its forward is called then
-    (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2")),
+    (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2", r"\1forward")),
     (r"(.*)Backward(.*)", (r"\1Forward\2", r"\1\2")),
     (r"(.*)bprop(.*)", (r"\1fprop\2", r"\1\2")),
     (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_fp", r"\1_for", r"\1")),

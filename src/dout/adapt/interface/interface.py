@@ -327,10 +327,10 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
     if names_context(name):
         return [CONTEXT if context else CACHE]
-    if names_cache(name):
-        return [CACHE]
     labels = [n for n in taken if names_label(n)]
     others = [n for n in taken if n not in labels]
+    if names_cache(name):
+        return [CACHE, *others, OUTPUT] if local else [CACHE]
     if name in taken and (len(taken) > 1 or local) and not names_upstream(name):
         return [name] if names_label(name) and (loss or len(name) > 1) else [name, DOUT, OUTPUT]
     if names_label(name) and loss:

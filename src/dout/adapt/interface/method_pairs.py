@@ -144,15 +144,29 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
     behind = [name for name in behind if name not in ahead]
     ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
     order = _written_order(cls)
-    found = [(a, b) for b in behind[:2] for a in ahead[:2]] or _renamed(cls)
+    found = [(a, b) for b in behind[:2] for a in ahead[:2]] or _renamed(cls)[:2]
     return found or [(n, n) for n in order if gives_gradients(_static(cls, n))][:1]
 
 
 def _renamed(cls: type) -> list[tuple[str, str]]:
     """The pairs of methods of which one is called after the other, as pairs of functions are: `calc_dloss`."""
-    functions = {n: _static(cls, n) for n in methods(cls, (r"\w+",))}  # `go()` and `go_back()` take nothing
-    own = [n for n, f in functions.items() if inspect.isfunction(f) and len(taken_by(f)) > 1 and not has_no_return(f)]
-    return [(ahead, name) for name in own for ahead in forward_names(name) if ahead in own and ahead != name][:2]
+    functions = {n: _static(cls, n) for n in methods(cls, (r"\w+",)) if inspect.isfunction(_static(cls, n))}
+    bound = {n: not isinstance(inspect.getattr_static(cls, n), staticmethod) for n in functions}
+    own = [n for n, f in functions.items() if len(taken_by(f)) > bound[n] and not has_no_return(f)]  # not `go_back()`
+    return [(ahead, name) for name in own for ahead in forward_names(name) if ahead in own and ahead != name]
+
+
+def pair_classes(cls: type) -> dict[str, type]:
+    """A class for each pair of a class that is a bag of functions, by the forward: `relu`, `relu_derivative`, `tanh` …
+
+    None where it has one pair, or a forward and a backward of its own.
+    """
+    pairs = {ahead: (ahead, behind) for ahead, behind in reversed(_renamed(cls))}
+    has_both = methods(cls, _FORWARD) and methods(cls, _BACKWARD)
+    if len(pairs) < 2 or has_both or hasattr(cls, "dout_pair") or hasattr(cls, "dout_interface"):
+        return {}
+    kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return {ahead: type(cls)(cls.__name__, (cls,), {**kept, "dout_pair": pair}) for ahead, pair in pairs.items()}
 
 
 def forwards_of(cls: type) -> list[str]:

@@ -58,7 +58,7 @@ def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, An
         return record(holder.fresh(found.init), *by_place, dout=dout, **named)
 
     if not (target.has_both or found.interface):
-        return recorded(None), found
+        return recorded(None if dout is upstream_of else dout), found
     trace = recorded(dout)
     if dout is upstream_of and _assumes_one(trace, found):
         return recorded(None), found

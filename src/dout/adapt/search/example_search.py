@@ -132,11 +132,15 @@ class ExampleSearch:
         return choice
 
     def _failure(self, choice: Example, tried: Tried) -> Failure:
-        """What was raised, and what may change: only labels where backward raised, else what is wrong is tried away."""
+        """What was raised, and what may change: only labels where backward raised, else what is wrong is tried away.
+
+        A backward that turns the axes of an array, `x.transpose(0, 2, 1)`, says how many its layer is meant for.
+        """
         optional = tuple(p.name for p in self.parameters if p.default is None and p.name not in self.named)
         later = [name for name in choice.inputs if name in choice.chosen][1:]
-        free = {*later, *optional} if tried.fit > Fit.NOTHING else {*choice.chosen, *self.defaults, *optional}
         error = tried.error or ValueError()
+        only_labels = tried.fit > Fit.NOTHING and "axes don't match array" not in str(error)
+        free = {*later, *optional} if only_labels else {*choice.chosen, *self.defaults, *optional}
         return Failure({**self.defaults, **choice.init}, choice.inputs, error, frozenset(free), optional)
 
     def _proposed(self, needed: list[str], open_: list[str]) -> Iterator[Example]:

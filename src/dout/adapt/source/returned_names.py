@@ -33,6 +33,14 @@ def items_returned(function: Any) -> int:
 
 
 @total(bool)
+def hands_back(function: Any, name: str) -> bool:
+    """Whether a function returns an argument beside its output: `return out, cache, running_mean`."""
+    own = read(function)
+    found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    return any(name in map(name_of, value.elts[1:]) for value in found if isinstance(value, ast.Tuple))
+
+
+@total(bool)
 def gives_gradients(function: Any) -> bool:
     """Whether a function returns its gradients with what they are of: `return loss, dx`."""
     own = read(function)

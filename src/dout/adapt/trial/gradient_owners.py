@@ -213,6 +213,8 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tu
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         return tuple(order) if sorted(order) == sorted(floats) else ()
     left = [name for name in parameters if name not in order]
+    if any(order) and not any(np.ndim(item) for name, item in zip(order, items, strict=True) if not name):
+        return tuple(order)  # `db = 0` is no gradient of an array
     if not any(order) or order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
         told_apart = len({np.shape(item) for item in items}) > 1
         return () if fits and told_apart else ("",) * len(items)
@@ -260,13 +262,16 @@ def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> 
     """Whether an input of this shape may have been chosen where one as its gradient was meant.
 
     The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
-    axes of 1, `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
-    alone one that is summed too much: these are wrong.
+    axes of 1, `(4,)` for `(1, 4)`, or more axes than `h.reshape(N, 1, H)` asks for, `(3, 2, 4)` for `(3, 8)`. A
+    gradient with more numbers than its input is one that is not summed, and a number alone one that is summed too much:
+    these are wrong.
     """
     if first and len(returned) > len(shape):
         return [n for n in returned if n > 1] == [n for n in shape if n > 1]
     if first:
         return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
+    if 1 < len(returned) < len(shape) and np.prod(returned) == np.prod(shape):
+        return True
     if not returned or np.prod(returned) > np.prod(shape):
         return False
     pairs = zip(reversed(shape), reversed(returned), strict=False)

@@ -19,7 +19,7 @@ from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
-from dout.check.conventions.stop_gradient import stops_the_gradient
+from dout.check.conventions.stop_gradient import goes_straight_through, stops_the_gradient
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Convention, Judgement
 from dout.check.exact.ratio import Likeness
@@ -141,6 +141,11 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
     compared = judgement.parameters if role != "loss" and judgement.parameters else ratios.keys()
     right = [name for name, ratio in ratios.items() if ratio == 1 and name in compared and name not in found]
     constants = dict.fromkeys(kept.because for kept in scaled.values())
+    passed = {name: kept.constant for name, kept in found.items() if kept.word == Word.PASSED and kept.constant}
+    whole = [name for name, constant in passed.items() if constant == "1" and name in judgement.parameters]
+    if whole and {*passed.values()} > {"1"}:
+        others = f"it averages over the samples, and the gradient of {whole[0]} does not"
+        return {name: others for name, constant in passed.items() if constant != "1"}
     if len(constants) < 2 and not (scaled and right):
         return {}
     others = f"the gradient of {right[0]} is the derivative itself" if right else "others are another constant of it"
@@ -259,7 +264,7 @@ def _passes_on(gradient: RefutedGradient) -> Convention | None:
         if math.isclose(gradient.times_if_handed_on, value, rel_tol=1e-4):
             averaged = "" if symbol == "1" else ", and averages over the samples"
             because = f"the softmax at the end passes dout on{averaged}"
-            return Convention(Word.PASSED, because)
+            return Convention(Word.PASSED, because, symbol)
     return None
 
 
@@ -359,8 +364,16 @@ def _stops(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.STOPPED, "backward gives 0")
 
 
+def _straight_through(gradient: RefutedGradient) -> Convention | None:
+    """A step, whose derivative is 0: nothing before it would learn."""
+    if not goes_straight_through(gradient.subject):
+        return None
+    return Convention(Word.THROUGH, "forward has steps, whose derivative is 0")
+
+
 RULES: tuple[ConventionRule, ...] = (
     _passes_on,
+    _straight_through,
     _is_diagonal,
     _of_a_loss,
     _of_parameters,

@@ -11,10 +11,12 @@ import numpy as np
 from dout.check.conventions.softmax import softmax
 from dout.check.exact.subject import Subject
 from dout.judge.judging_points import nearby
-from dout.run import PlainRun, central_difference, copied, weighed
+from dout.run import PlainRun, attributes_of, central_difference, copied, weighed
+from dout.trace.session.pairing import pairs
 
 _CLOSE, _NEAR = 1e-6, 1e-3
 _STEP = 1e-5
+_NOTHING = 1e-12  # of a gradient: what rounding leaves of one that is 0
 
 
 def is_of_both(subject: Subject, name: str) -> bool:
@@ -104,3 +106,19 @@ def _targets(item: Any, prediction: Any) -> Iterator[Any]:
         yield np.eye(prediction.shape[-1])[np.argmax(given, axis=-1)] if given.ndim else given
     elif given.dtype.kind in "iu" and given.shape == prediction.shape[:-1]:
         yield np.eye(prediction.shape[-1])[given]
+
+
+def takes_the_target(subject: Subject) -> bool:
+    """Whether all gradients are 0 where `dout` is what forward gives, and where it is 0 they are not."""
+    before = attributes_of(subject.again())
+
+    def size(run: PlainRun) -> float:
+        found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
+        return max((float(np.max(np.abs(g), initial=0.0)) for g in found if g is not None), default=0.0)
+
+    try:
+        outputs = subject.run().outputs
+        zeros = subject.run(douts=tuple(np.zeros(np.shape(output)) for output in outputs))
+        return size(subject.run(douts=tuple(outputs))) <= _NOTHING * size(zeros) > 0
+    except Exception:  # the layer's own
+        return False

@@ -6,6 +6,7 @@ length that no other axis has decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -108,7 +109,8 @@ class Samples:
                 ratios = _ratios(replace(self.subject, inputs=inputs, memo={}), self.numerically)
             except Exception:  # the layer's own, or there is no rule: it does not take these
                 continue
-            yield (*self.shape[:axis], size, *self.shape[axis + 1 :]), ratios
+            if not all(ratio is not None and math.isnan(ratio) for ratio in ratios.values()):  # dead units say nothing
+                yield (*self.shape[:axis], size, *self.shape[axis + 1 :]), ratios
 
     @cached_property
     def totals(self) -> Mapping[int, Literal["sum", "mean", ""]]:

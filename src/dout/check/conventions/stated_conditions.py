@@ -83,11 +83,13 @@ _TWO_CLASSES = re.compile(r"sigmoid|binary|logistic|bce", re.IGNORECASE)
 def _of_a_loss(name: str, inputs: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
     """The same for a loss of scores, or shares, and labels: in a line or a column, or labels that add up down columns.
 
-    The labels are the input that is called so, or that of whole numbers or of rows with one 1.
+    The labels are the input that is called so, or that of whole numbers or of rows with one 1; else the second, if it
+    is like the first: `forward(logits, y)`.
     """
     labels = [i for i, called in enumerate(names) if names_label(called)]
     labels = labels or [i for i, item in enumerate(inputs) if np.ndim(item) and np.isin(item, (0, 1)).all()]
     labels = labels or [i for i, item in enumerate(inputs) if getattr(item, "dtype", np.dtype(float)).kind in "iu"]
+    labels = labels or ([1] if len({np.shape(item) for item in inputs}) == 1 else [])
     if len(inputs) != 2 or len(labels) != 1:
         return
     (place,) = labels
@@ -98,6 +100,8 @@ def _of_a_loss(name: str, inputs: Sequence[Any], names: Sequence[str]) -> Iterat
             pair = [line.reshape(shape), classes.reshape(of_labels)]
             yield "more than one number a sample", pair if place else pair[::-1]
     if np.shape(inputs[place]) == scores.shape and scores.ndim == 2:
+        rows = np.eye(scores.shape[1])[np.arange(scores.shape[0]) % scores.shape[1]]
+        yield "labels that are no rows with one 1", [*inputs[:place], rows, *inputs[place + 1 :]]
         down = np.eye(scores.shape[0])[:, np.arange(scores.shape[1]) % scores.shape[0]]
         yield "labels that do not add up to 1 along the first axis", [*inputs[:place], down, *inputs[place + 1 :]]
 

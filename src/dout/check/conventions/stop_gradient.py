@@ -1,4 +1,4 @@
-"""A layer that stops the gradient on purpose: what goes in comes out, and nothing goes back."""
+"""Layers whose gradient is another one on purpose: what hands its input on and stops the gradient, and steps."""
 
 from __future__ import annotations
 
@@ -21,3 +21,21 @@ def stops_the_gradient(subject: Subject) -> bool:
         and all(gradient is not None and not np.any(gradient) for gradient in run.gradients)
         for run in runs
     )
+
+
+def goes_straight_through(subject: Subject) -> bool:
+    """Whether forward has steps, whose derivative is 0, and backward hands `dout` on, or 0 beyond limits.
+
+    So do layers that round, compare or take signs, to be trained at all: the straight-through estimator (Bengio,
+    Léonard and Courville, 2013).
+    """
+    if len(subject.inputs) != 1:
+        return False
+    try:
+        here, near, other = (subject.run((np.asarray(subject.inputs[0]) * factor,)) for factor in (1, 1 + 1e-9, -2))
+        (x,), (y,), (dout,), (dx,) = here.inputs, here.outputs, here.douts, here.gradients
+        handed_on = np.isin(dx - dout, 0) | np.isin(dx, 0)
+        has_steps = np.array_equal(y, near.outputs[0]) and not np.array_equal(y, other.outputs[0])
+    except Exception:  # the user's code, on other inputs
+        return False
+    return bool(np.shape(x) == np.shape(y) and has_steps and np.any(dx) and np.all(handed_on))

@@ -141,11 +141,25 @@ def _places(subject: Subject, first: PlainRun) -> Iterator[_Place]:
             loss = partial(_of_input, subject, first, i)
             yield _Place(name, value, gradient, loss, parameter=False, natural=output / size_of(value))
     rate = step_rate(first.layer, subject.interface) if subject.interface else None
-    for pair in pairs(attributes_of(subject.again()), attributes_of(first.layer)):
+    for pair in pairs(_unchanged(subject.again(), first.layer), attributes_of(first.layer)):
         loss = partial(_of_parameter, subject, first, pair.name)
         size = size_of(pair.parameter)
         lost = 4 * np.finfo(float).eps * size / abs(rate) if rate else 0.0
         yield _Place(pair.name, pair.parameter, pair.gradient, loss, True, natural=output / size, lost=lost)
+
+
+def _unchanged(before: Any, after: Any) -> dict[str, Any]:
+    """The attributes of a fresh layer, as the arrays of the one that ran where it still holds the same numbers.
+
+    A gradient of another shape is that of a parameter only if the layer still holds this.
+    """
+    now = attributes_of(after)
+
+    def is_kept(name: str, item: Any) -> bool:
+        other = now.get(name)
+        return _is_float(item) and _is_float(other) and is_same(item, other)
+
+    return {name: now[name] if is_kept(name, item) else item for name, item in attributes_of(before).items()}
 
 
 def _is_float(value: Any) -> bool:

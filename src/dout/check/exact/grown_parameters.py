@@ -1,13 +1,18 @@
-"""Parameters that a layer makes in its first forward, when it sees how wide its input is."""
+"""Parameters that no gradient would be compared with: made in the first forward, or of whole numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from dout.check.exact.judge import judge
+import numpy as np
+
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
-from dout.run import arrays, deep_copy, quiet
+from dout.run import arrays, attributes_of, deep_copy, quiet
+from dout.trace.session.pairing import is_named_as_gradient, is_residual, stem
 
 
 def with_all_parameters(subject: Subject) -> Subject:
@@ -15,14 +20,21 @@ def with_all_parameters(subject: Subject) -> Subject:
 
     What forward makes is no input of its recording: only in a second forward it is.
     """
+    subject = _with_floats(subject)
     try:
         used = _used(subject)
         if used is None:
             return subject
-        without, with_them = (judge(one.recorded(one.run().douts), ends=one.ends) for one in (subject, used))
+        without, with_them = map(_judged_parameters, (subject, used))
     except Exception:  # the layer's own, or there is no rule
         return subject
-    return used if with_them.parameters - without.parameters else subject
+    return used if with_them - without else subject
+
+
+def _judged_parameters(subject: Subject) -> set[str]:
+    """The parameters of which a gradient would be judged."""
+    judged = Examination(subject.recorded(subject.run().douts)).judged
+    return {one.name for one in judged if one.parameter}
 
 
 def _used(subject: Subject) -> Subject | None:
@@ -44,3 +56,27 @@ def _used(subject: Subject) -> Subject | None:
 
 def _may_be_learned(item: Any) -> bool:
     return bool(item.dtype.kind == "f" and item.ndim)
+
+
+def _with_floats(subject: Subject) -> Subject:
+    """The layer with floats for weights of whole numbers, as of `randint`, of which backward leaves a gradient."""
+    held = attributes_of(subject.again())
+    whole = [name for name, item in held.items() if isinstance(item, np.ndarray) and item.dtype.kind in "iu"]
+    try:
+        after = attributes_of(subject.run().layer) if whole else {}
+    except Exception:  # the layer's own
+        return subject
+    known = {stem(name) for name, item in after.items() if is_named_as_gradient(name) and _is_new(item, held.get(name))}
+    weights = [name for name in whole if stem(name) in known and not is_residual(name)]
+    return replace(subject, make=partial(_floated, subject.make, weights), memo={}) if weights else subject
+
+
+def _is_new(item: Any, before: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype.kind == "f" and item is not before
+
+
+def _floated(make: Callable[[], Any], names: list[str]) -> Any:
+    layer = make()
+    for name in names:
+        setattr(layer, name, getattr(layer, name).astype(float))
+    return layer

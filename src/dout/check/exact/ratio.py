@@ -11,12 +11,14 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.graph import Node
 from dout.judge.ball_numbers import middle
-from dout.judge.outcomes import RIGHT, Outcome, Word
+from dout.judge.judging_points import generic, spread_out
+from dout.judge.outcomes import RIGHT, NoRuleError, Outcome, Point, Word
 
 EXACTLY = 1e-7  # a 1/N in the source may be a float32
 IN_FLOATS = 1e-5
 SAME = 1e-12  # in exact arithmetic, whose numbers are rounded to floats
 NOTHING = 1e-60  # of a gradient: what exact arithmetic leaves of a derivative that is 0
+Ratios = dict[str, float | None]  # by argument: how many times the derivative its gradient is
 
 
 class Likeness(NamedTuple):
@@ -64,9 +66,24 @@ def likenesses(examination: Examination, outcomes: Iterable[Outcome], exact: boo
     return found
 
 
-def constants(examination: Examination) -> dict[str, float | None]:
-    """The constant factors of all gradients at the point of the recorded run."""
-    outcomes, _ = examination.outcomes(examination.base)
+def constants(examination: Examination) -> Ratios:
+    """The constant factors of all gradients at the point of the recorded run; elsewhere, if that is dead or a kink."""
+    ratios = _constants_at(examination, examination.base)
+    for point in (generic(examination, 0), *(spread_out(examination, seed) for seed in range(4))):
+        known: Ratios = {n: ratio for n, ratio in ratios.items() if ratio is not None and math.isfinite(ratio)}
+        if examination.is_steered or len(known) == len(ratios):
+            break
+        try:
+            ratios = _constants_at(examination, point) | known
+        except (NoRuleError, ValueError, IndexError):  # there a mask chooses another number of elements
+            break
+        if any(ratio is not None and math.isfinite(ratio) for ratio in ratios.values()):
+            break
+    return ratios
+
+
+def _constants_at(examination: Examination, point: Point) -> Ratios:
+    outcomes, _ = examination.outcomes(point)
     found = likenesses(examination, outcomes)
     return {outcome.judged.name: one.ratio for outcome, one in zip(outcomes, found, strict=True)}
 

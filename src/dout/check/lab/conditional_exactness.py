@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import examined
 from dout.judge.gradient_judge import refuted_here
+from dout.judge.judging_points import generic
+from dout.judge.outcomes import NoRuleError, Word
 from dout.run import PlainRun, copied
 
 
@@ -52,5 +54,15 @@ def _name(lab: Lab, name: str) -> str:
 def only_here(lab: Lab, run: PlainRun) -> RefutedNumber | None:
     """A gradient that is refuted on the inputs of this run, although none is on the layer's own."""
     found = refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
-    is_wrong_anyway = found is not None and refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None
-    return None if is_wrong_anyway else found
+    if found is None or refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
+        return None
+    return None if _is_wrong_nearby(lab) else found
+
+
+def _is_wrong_nearby(lab: Lab) -> bool:
+    """Whether a gradient is refuted near the layer's own inputs and parameters: behind weights of 0 none is on them."""
+    own = examined(lab, lab.fresh(), lab.inputs(), lab.base.douts)
+    try:
+        return own is not None and any(o.word == Word.REFUTED for o in own.outcomes(generic(own, 0))[0])
+    except (NoRuleError, ValueError, IndexError):  # there a mask chooses another number of elements
+        return False

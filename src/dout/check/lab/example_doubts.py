@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream, taken_by
+from dout.adapt.argument_names import names_cache, names_upstream, taken_by
+from dout.adapt.interface.adapted_layer import as_layer, layer_class
+from dout.adapt.interface.interface import OUTPUT
+from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import returned_by
+from dout.adapt.source.empty_methods import read_by
 from dout.adapt.trial.gradient_owners import are_guessed
-from dout.check.exact.subject import Subject
+from dout.check.exact.subject import Subject, kept
 from dout.check.lab.batch_axis import resized_along
+from dout.check.lab.other_values import same
+from dout.check.lab.plain_suspicion import is_suspicious
+from dout.check.lab.probe import CrashError, Lab
 from dout.run import PlainRun, arrays, attributes_of, flat, quiet, upstream
 from dout.trace.session.pairing import GRADIENTS, is_residual, stem
 
@@ -24,6 +34,8 @@ def doubt_of(subject: Subject) -> str:
         return "whose gradient it is was guessed by its place"
     if (name := _guessed_argument(subject, run)) is not None:
         return f"{name} of {subject.interface.backward if subject.interface else 'backward'} may be something else"
+    if (name := _left_out(subject, run)) is not None:
+        return f"forward was not given {name}, and the gradient may be that of {name}"
     if subject.ends and len(run.outputs) > 1:
         return "backward takes no upstream gradient, and it may be that of one output alone"
     if _are_in_another_order(subject, run):
@@ -44,16 +56,65 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
     interface = subject.interface
     if interface is None or interface.local:
         return None
+    readings = other_readings(subject)
     function = inspect.unwrap(type(subject.again()).backward)
     wanted = required(function, bound=[p.name for p in taken_by(function)[:1]] == ["self"])
-    shapes = [np.shape(output) for output in run.outputs]
+    shapes, read = [np.shape(output) for output in run.outputs], read_by(function, wanted)
     for name, role in zip(wanted, interface.roles, strict=False):
-        if role not in subject.names or stem(name) == stem(role):
+        if role not in subject.names or stem(name) == stem(role) or name not in read:
             continue
         given = np.shape(subject.inputs[subject.names.index(role)])
         is_upstream = names_upstream(name)
         if (len(shapes) > 1 and given in shapes) if is_upstream else not (is_residual(name) and is_residual(role)):
-            return name
+            return None if names_cache(name) and readings and all(map(_is_wrong, readings)) else name
+    return None
+
+
+@kept
+def other_readings(subject: Subject) -> list[Subject]:
+    """The layer with another of forward's inputs, or its output, for an argument of backward that was given an input.
+
+    Only where backward runs so. None of a layer that was given something fixed.
+    """
+    interface, layer = subject.interface, subject.again()
+    if interface is None or FIXED in attributes_of(layer):
+        return []
+    found = []
+    for place, role in enumerate(interface.roles):
+        for other in (*subject.names, OUTPUT) if role in subject.names else ():
+            roles = (*interface.roles[:place], other, *interface.roles[place + 1 :])
+            cls = layer_class(type(layer).__mro__[1], replace(interface, roles=roles), subject.names)
+            again = replace(subject, make=partial(_read_as, subject, cls), memo={})
+            if other not in interface.roles and not isinstance(Lab(again).trial(again.inputs), CrashError):
+                found.append(again)
+    return found
+
+
+def _read_as(subject: Subject, cls: type) -> Any:
+    return as_layer(subject.make(), cls)
+
+
+def _is_wrong(subject: Subject) -> bool:
+    try:
+        return is_suspicious(subject, upstream)
+    except Exception:  # the layer's own
+        return True
+
+
+def _left_out(subject: Subject, run: PlainRun) -> str | None:
+    """An argument of forward that was not given, and for which zeros in the shape of a gradient do: it may be of that.
+
+    So it is with `h_0=None` of a recurrent layer, for which forward takes zeros.
+    """
+    known = [np.shape(x) for x in subject.inputs]
+    others = [g for g in run.gradients if g is not None and np.shape(g) not in known]
+    arguments = [p for p in taken_by(subject.again().forward) if p.name != "self"]
+    for place, parameter in enumerate(arguments[len(subject.inputs) :], start=len(subject.inputs)):
+        before = tuple(p.default for p in arguments[len(subject.inputs) : place])
+        for zeros in (np.zeros(np.shape(g)) for g in others if parameter.default is None):
+            given = Lab(subject).trial((*subject.fresh_inputs(), *before, zeros))
+            if not isinstance(given, CrashError) and same(given.outputs, run.outputs):
+                return parameter.name
     return None
 
 

@@ -265,6 +265,15 @@ def _arguments(frame: FrameType) -> dict[str, Any] | None:
     if code.co_flags & CO_VARKEYWORDS:
         given.update(names.get(code.co_varnames[number]) or {})
     try:
-        return {name: copied(item) if is_small(item) else item for name, item in given.items()}
+        numbers = {name: _without_names(item) for name, item in given.items()}
+        return {name: copied(item) if is_small(item) else item for name, item in numbers.items()}
     except Exception:  # of the user's classes
         return None
+
+
+def _without_names(item: Any) -> Any:
+    """The numbers of a table, as of pandas, whose columns have names; anything else as it is."""
+    if isinstance(item, np.ndarray | np.generic) or not hasattr(type(item), "__array__"):
+        return item
+    found = np.asarray(item)
+    return found if found.dtype.kind in "fiu" and found.ndim else item

@@ -16,7 +16,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
-from dout.adapt.interface.method_pairs import may_be_backward
+from dout.adapt.interface.method_pairs import may_be_backward, pair_classes
 from dout.adapt.source.returned_names import returns_gradients
 from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
@@ -187,16 +187,26 @@ def layers_in(module: ModuleType, exported: bool = False) -> list[str]:
     With `exported`, also those that a package shows of the modules in it.
     """
     found: dict[int, str] = {}
+    bags = _pairs_in_classes(module)
     for name, item in (*classes_in(module), *(_shown_by(module) if exported else ())):
         with contextlib.suppress(BaseException):  # of a metaclass: `loading.needing` tells of it
-            if _is_layer(item):
+            if _is_layer(item) and not any(pair.startswith(f"{name}.") for pair in bags):
                 found.setdefault(id(item), name)
     names = names_of(module)
     vjps = [(n, i) for n, i in names.items() if is_custom_vjp(i) and i.__module__ == names.get("__name__")]
     for name, item in vjps:
         found.setdefault(id(item), name)
     order = {name: place for place, name in enumerate(names)}
-    return [*sorted(found.values(), key=order.__getitem__), *function_pairs(module)]
+    return [*sorted(found.values(), key=order.__getitem__), *bags, *function_pairs(module)]
+
+
+def _pairs_in_classes(module: ModuleType) -> dict[str, type]:
+    """The pairs of methods in classes that are bags of functions, each as a class, as `Activation.relu`."""
+    found: dict[str, type] = {}
+    for name, item in classes_in(module):
+        with contextlib.suppress(BaseException):  # of a metaclass
+            found |= {f"{name}.{ahead}": pair for ahead, pair in pair_classes(item).items() if _is_layer(item)}
+    return found
 
 
 def classes_in(module: ModuleType) -> Iterator[tuple[str, type]]:
@@ -225,7 +235,7 @@ def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
 
 def named(module: ModuleType, name: str) -> Any:
     """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
-    pair = function_pairs(module).get(name)
+    pair = function_pairs(module).get(name) or _pairs_in_classes(module).get(name)
     if pair is not None:
         return pair
     found = attribute(module, name, str(module.__file__))

@@ -80,8 +80,7 @@ def _of_argument(
     if value is parameter.empty or _is_of_training(name, value):
         return
     if value is None:
-        yield from _instead_of_none(subject, what, init, name)
-        return
+        return (yield from _instead_of_none(subject, what, init, name))
     words = _words_for(what.cls, name, value) if isinstance(value, str) else ()
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
@@ -215,19 +214,20 @@ def _is_of_training(name: str, value: Any) -> bool:
 
 
 def in_training(subject: Subject) -> Subject | None:
-    """The layer with the flag of training on, if forward has one that is given as False, or is False by default.
-
-    Backward belongs to training: what it reads may be left over from another call, or of other numbers.
-    """
+    """The layer in training, to which backward belongs, if a flag of forward, given or by default, says it is not."""
     fixed = _fixed(subject)
-    name = next((name for name, item in fixed.items() if names_switch(name) and item is False), None)
-    if name is not None:
-        return _fixed_to(subject, {**fixed, name: True})
+    for name in (name for name, item in fixed.items() if _is_off(name, item)):
+        return _fixed_to(subject, {**fixed, name: not fixed[name]})
     for place, parameter in enumerate(() if fixed else taken_in(subject, "forward")):
         given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
-        if names_switch(parameter.name) and given is False:
-            return _given_at(subject, place, True)
+        if _is_off(parameter.name, given):
+            return _given_at(subject, place, not given)
     return None
+
+
+def _is_off(name: str, item: Any) -> bool:
+    """Whether a flag says that the layer is not in training: `training=False`, `eval=True`."""
+    return (names_switch(name) and item is False) or (names_evaluation(name) and item is True)
 
 
 def _given_at(subject: Subject, place: int, value: Any) -> Subject:

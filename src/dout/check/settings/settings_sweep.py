@@ -15,6 +15,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label
 from dout.check.conventions.convention import by_convention
+from dout.check.conventions.fused_loss import takes_the_target
 from dout.check.conventions.softmax import passes_a_sigmoid
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
@@ -92,7 +93,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             continue
         except Exception:  # the layer's own: it does not take this
             continue
-        if found is None:
+        if found is None or (found.refuted and takes_the_target(other.subject)):
             continue
         found.covered.add(judgement.covered)
         if not found.refuted:

@@ -111,7 +111,9 @@ def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], names: C
     except Exception:  # the layer's own
         return False
     judged = {verdict.argument for verdict in judgement.verdicts}
-    return judged.issuperset(names) and not judgement.refuted and without_gradient(subject, first) is None
+    if judgement.refuted or (judgement.ignores_dout and not judgement.is_loss):
+        return False
+    return judged.issuperset(names) and without_gradient(subject, first) is None
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any], given: Sequence[Any]) -> Report:

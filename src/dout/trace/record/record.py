@@ -106,8 +106,9 @@ def _entered(tracer: Tracer, item: Any) -> Any:
 
 
 def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
-    """The upstream gradient of each output: ones, or as given."""
-    given = [_upstream(tracer.data[end], np.ones) for end in ends] if dout is None else list(flat(dout))
+    """The upstream gradient of each output: ones, or as given, or made for its shape."""
+    made = np.ones if dout is None else dout
+    given = [_upstream(tracer.data[end], made) for end in ends] if callable(made) else list(flat(dout))
     return {end: tracer.node_of(tracer.wrap(g, "dout")) for end, g in zip(ends, given, strict=False)}
 
 

@@ -1,4 +1,4 @@
-"""D107: a softmax hands dout on, since its loss gives the gradient of both together."""
+"""D107: a softmax hands dout on, since its loss gives the gradient of both together; or a step, to be trained."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ RULE = Rule("D107", "note", "backward passes dout on")
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one note for all gradients that are right only together with a loss."""
+    if through := keeping(judgement, Word.THROUGH):
+        message = f"{subject.name}.backward passes dout on through the steps of forward, whose derivative is 0"
+        yield RULE.about(subject, f"{message}: a straight-through estimator", cause="passes dout on", **told(through))
     if passed := keeping(judgement, Word.PASSED):
         what = "softmax" if says_softmax(subject) else "sigmoid" if is_last_sigmoid(subject) else subject.name
         only = f"right only where its loss gives the gradient of {what} and loss together"

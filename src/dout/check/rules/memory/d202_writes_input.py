@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+
+from dout.adapt.source.returned_names import hands_back
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.written_arrays import report_write, writes
@@ -16,4 +19,6 @@ def check(lab: Lab) -> Findings:
             because = "the array belongs to the caller, who may use it again"
             was, now = write.before[write.index].item(), write.after[write.index].item()
             details = {"argument": write.name, "index": write.index, "expected": was, "got": now}
-            yield report_write(RULE, lab, write, write.numbers, because, cause="overwrites input", **details)
+            found = report_write(RULE, lab, write, write.numbers, because, cause="overwrites input", **details)
+            handed_back = hands_back(inspect.unwrap(type(lab.layer).forward), write.name)
+            yield found.doubted("; forward returns it, too") if handed_back else found

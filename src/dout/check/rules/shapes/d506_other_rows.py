@@ -14,6 +14,7 @@ from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
+from dout.judge.judged_run import is_label
 from dout.run import PlainRun, copied
 
 RULE = Rule("D506", "warning", "fails on another number of rows", compares=True)
@@ -88,7 +89,7 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             return
     for n in (1, length + 1, max(fine)):
         wrong = only_here(lab, fine[n]) if n in fine and _may_be_wrong(lab, fine[n]) else None
-        if wrong is not None and _is_wrong_of_the_same(lab, group, length, n):
+        if wrong is not None and _is_wrong_of_the_same(lab, group, length, n) and _means_a_column(lab, fine[n]):
             advice = (
                 "where an index repeats, add with np.add.at"
                 if _repeats(fine[n])
@@ -129,6 +130,17 @@ def _is_wrong_of_the_same(lab: Lab, group: tuple[int, ...], length: int, n: int)
     rows = np.arange(n) % length
     inputs = tuple(x[rows] if i in group else x for i, x in enumerate(lab.inputs()))
     return refuted(lab, lab.fresh(), inputs, {}, lab.forward(lab.fresh(), tuple(map(copied, inputs)))) is not None
+
+
+def _means_a_column(lab: Lab, run: PlainRun) -> bool:
+    """Whether forward makes the same of labels in a column, `(n, 1)`, as of those in a line: `y[rows, t]` does not."""
+    lines = tuple(x.ravel() if is_label(x) and np.shape(x)[1:] == (1,) else copied(x) for x in run.inputs)
+    if all(np.shape(x) == np.shape(line) for x, line in zip(run.inputs, lines, strict=True)):
+        return True
+    try:
+        return same(lab.forward(lab.fresh(), lines), run.outputs)
+    except CrashError:
+        return True
 
 
 def _repeats(run: PlainRun) -> bool:

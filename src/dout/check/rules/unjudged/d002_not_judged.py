@@ -11,16 +11,16 @@ from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source import parts_in
 from dout.adapt.source.empty_methods import kept_when_called
 from dout.adapt.target import Target
+from dout.check.conventions.fused_loss import takes_the_target
 from dout.check.exact.subject import Subject
+from dout.check.lab.example_doubts import other_readings
 from dout.check.lab.probe import MOST_SECONDS, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
 from dout.run import PlainRun, attributes_of, flat
-from dout.trace.session.pairing import pairs
 
 RULE = Rule("D002", "note", "could not be judged")
-NOTHING = 1e-12  # of a gradient: what rounding leaves of one that is 0
 
 
 def check(lab: Lab) -> Findings:
@@ -64,34 +64,21 @@ def misread(subject: Subject) -> Finding | None:
     Its backward takes the target for what was given as `dout`: then every gradient is 0 where that is what forward
     gives, and not where it is 0. Or it gives a Jacobian, which has the shape of a square input by chance.
     """
+    backward = subject.interface.backward if subject.interface is not None else "backward"
+    if any(map(takes_the_target, (subject, *other_readings(subject)))):
+        return RULE.finding(takes_target(Target(subject.again()), backward), layer=subject.name)
     if subject.interface is None or subject.interface.is_plain:
         return None
-    backward = subject.interface.backward
-    if _takes_the_target(subject):
-        return RULE.finding(takes_target(Target(subject.again()), backward), layer=subject.name)
     if subject.ends and _is_constant(subject):
         message = f"{backward} takes no upstream gradient, and {subject.interface.forward} gives no loss"
         return RULE.finding(f"{message}: there is nothing to compare it with", layer=subject.name)
     if _is_jacobian(subject, subject.interface):
         message = f"{backward} gives another shape than its input's: it may be a Jacobian"
         return RULE.finding(message, layer=subject.name)
+    if subject.interface.local and _has_the_shape_of_the_output(subject):
+        message = f"{backward} gives the shape of what {subject.interface.forward} gives, and not of its input"
+        return RULE.finding(f"{message}: it is no gradient", layer=subject.name)
     return None
-
-
-def _takes_the_target(subject: Subject) -> bool:
-    """Whether all gradients are 0 where `dout` is what forward gives, and where it is 0 they are not."""
-    before = attributes_of(subject.again())
-
-    def size(run: PlainRun) -> float:
-        found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
-        return max((float(np.max(np.abs(g), initial=0.0)) for g in found if g is not None), default=0.0)
-
-    try:
-        outputs = subject.run().outputs
-        zeros = subject.run(douts=tuple(np.zeros(np.shape(output)) for output in outputs))
-        return size(subject.run(douts=tuple(outputs))) <= NOTHING * size(zeros) > 0
-    except Exception:  # the layer's own
-        return False
 
 
 def _is_constant(subject: Subject) -> bool:
@@ -116,6 +103,16 @@ def _is_jacobian(subject: Subject, interface: Interface) -> bool:
     except Exception as error:
         return isinstance(error, ValueError) and raised_at(error) is None  # our product with `dout`
     return False
+
+
+def _has_the_shape_of_the_output(subject: Subject) -> bool:
+    """Whether a local derivative is like the output, of several axes, and not like the input that it would be of.
+
+    So are the two passes of the forward-backward algorithm.
+    """
+    run = subject.run()
+    shapes = [np.shape(run.outputs[0]), *(np.shape(g) for g in run.gradients if g is not None)]
+    return len(set(shapes)) == 1 and len(shapes[0]) > 1 and shapes[0] not in map(np.shape, run.inputs)
 
 
 def _has_numbers(gradient: object) -> bool:
