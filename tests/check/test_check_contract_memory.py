@@ -24,7 +24,7 @@ def test_augmented_assignment_writes_into_dout():
     finding = found(ScaleInPlace, X)["D201"]
     assert finding.severity == "error"
     assert line(finding) == "dout *= 2"
-    assert "+        dout = dout * 2" in finding.fix
+    assert "+        dout = dout * 2" in str(finding.fix)
     assert "D203" not in found(ScaleInPlace, X)
 
 
@@ -97,7 +97,7 @@ class MaskedByView(Scale):
 def test_a_write_through_a_view_is_a_write_into_dout():
     finding = found(MaskedByView, X)["D201"]
     assert line(finding) == "np.putmask(dx, self.mask, 0.0)"
-    assert "+        dout = dout.copy()" in finding.fix
+    assert "+        dout = dout.copy()" in str(finding.fix)
 
 
 class Negative:
@@ -148,7 +148,7 @@ def test_forward_must_not_write_into_its_input():
     finding = found(Centre, X)["D202"]
     assert (finding.severity, finding.argument, finding.cause) == ("error", "x", "overwrites input")
     assert line(finding) == "x -= x.mean(axis=0)"
-    assert "+        x = x - x.mean(axis=0)" in finding.fix
+    assert "+        x = x - x.mean(axis=0)" in str(finding.fix)
     assert not alarming(found(CentreRight, X))
 
 

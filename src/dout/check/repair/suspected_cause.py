@@ -11,7 +11,7 @@ from dout.check.repair.repair_proof import ProvenRepair, Repair, proven, stays_r
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.repair_table import SENTENCES
 from dout.check.repair.test_stand import stands
-from dout.check.repair.whole_gradients import is_left_out, word_of
+from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
 from dout.clock import spent
 from dout.graph import Node, Where, topological
@@ -95,7 +95,18 @@ class CauseSearch:
             return Cause(edit.word, sentence, None, where, _said(first))
         side = f" in {function.name}" if function.name != "backward" else ""
         sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be `{edit.written}`{proof.remarks}"
-        return Cause(edit.word, sentence, function.source.diff(proof.repair.text), where, _said(first))
+        fix = function.source.fix(proof.repair.text, self._unsafe(proof))
+        return Cause(edit.word, sentence, fix, where, _said(first))
+
+    def _unsafe(self, proof: ProvenRepair) -> str:
+        """Why a person has to look at a proven repair, or nothing."""
+        if not proof.keeps_forward:
+            return "it changes what forward returns"
+        if proof.turns:
+            return "it turns a condition that the examples met on one side only"
+        if any(is_scaled(name, self.stands) for name in self.stands[0].wrong(self.stands[0].got)):
+            return "it changes the gradient by the length of an axis, which may be a convention"
+        return ""
 
     def _of_numbers(self, outcome: Outcome) -> Cause | None:
         """What the wrong gradient tells without a repair: how it differs from the right one, and where that begins."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dout.cli.output.fix_rounds import fixes_told
 from dout.cli.output.printing import is_unicode, tell
 from dout.errors import visible
 from dout.files import HTML_MARK, Kind
@@ -47,6 +48,7 @@ class Result:
     tracebacks: list[str] = field(default_factory=list)
     outcomes: list[JobOutcome] = field(default_factory=list)
     known: int = 0
+    for_baseline: list[Finding] = field(default_factory=list)  # the known ones too
     start: float = field(default_factory=time.perf_counter)
 
     @property
@@ -111,6 +113,7 @@ def _human(result: Result) -> None:
     lines = [*_details(shown, width), *_at_a_glance(shown, width), *wrapped([(shown.summary, "title")], width)]
     hidden = _hidden(result, shown)
     lines += [[(f"with --notes: {', '.join(hidden)}", "dim")]] if hidden else []
+    lines += [[(said, "dim")] for said in fixes_told(result.findings)]
     tell(lines, ascii_only)
 
 
