@@ -13,6 +13,7 @@ from typing import Any
 from dout.check.report.fix import Fix
 from dout.files import lines_of
 from dout.graph import Where
+from dout.trace.model.user_source import is_ours
 
 _REPLACEABLE = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.Attribute, ast.Name, ast.Subscript, ast.Constant)
 _LEFT_ALONE = (ast.Lambda, ast.FunctionDef, ast.ClassDef, ast.JoinedStr, ast.Assert, ast.Raise)  # no repair goes there
@@ -125,7 +126,7 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
     for function, owner in _known(objects).items():
         file, first = function.__code__.co_filename, function.__code__.co_firstlineno
         if file not in sources:
-            sources[file] = ParsedFile.of(file)
+            sources[file] = None if is_ours(file) else ParsedFile.of(file)  # of an adapted layer we wrote the methods
         source = sources[file]
         node = source.functions.get(first) if source else None
         if source is None or node is None or any(ast.unparse(d) != "staticmethod" for d in node.decorator_list):

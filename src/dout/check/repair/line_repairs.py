@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dout.check.repair.expression_places import ParsedFile, functions_at
+from dout.check.repair.expression_places import ParsedFile, ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.report.fix import Fix
 from dout.graph import Where
@@ -38,15 +38,9 @@ def copied_first(function: Any, name: str, where: Where | None) -> Iterator[Fix]
         yield source.fix(source.replaced(first, f"{name} = {name}.copy(){between}{source.segment(first)}"))
 
 
-def with_text(layer: Any, function: Any, text: str) -> Callable[[Any], None]:
-    """What gives a copy of a layer its method as it stands in another text of the file.
-
-    Raises SyntaxError where that is none, and StopIteration where the source of the method is not to be had.
-    """
-    code = inspect.unwrap(function).__code__
-    found = functions_at([Where(code.co_filename, code.co_firstlineno)], objects_in(layer), "")
-    mine = next(one for one in found if one.function.__code__ is code)
-    scratch = Scratch({mine: code_of(patched(mine, text))})
+def with_text(function: ScratchFunction, text: str) -> Callable[[Any], None]:
+    """What gives a copy of a layer a method as it stands in another text of its file. Raises SyntaxError."""
+    scratch = Scratch({function: code_of(patched(function, text))})
     return lambda copy: scratch.install(objects_in(copy))
 
 

@@ -27,7 +27,7 @@ from dout.clock import spent
 from dout.graph import Where
 from dout.run import deep_copy, objects_in, size_of
 
-SECONDS = 0.3  # for the search in backward, and as many for that in forward
+SECONDS = 1.0  # for the search in backward, and as many for that in forward
 LIKELY, FARTHEST = 1.4, 9.0  # what a repair costs that needs no rival, and what none does
 NEAR_IN_FORWARD, FARTHEST_IN_FORWARD = 1.3, 2.1  # a change of what forward keeps: beside another repair, and alone
 FARTHEST_MASK = 1.5
@@ -159,8 +159,8 @@ class RepairSearch:
         self, place: ExpressionPlace, test: _Test, scratch: Scratch, before: Mapping[str, Any], value: Any
     ) -> dict[int, float]:
         """The handicap of a place, by its number; nothing where a change does not move every wrong gradient."""
-        if not is_number(value):
-            return {place.i: 0.05} if isinstance(value, tuple | list) else {}
+        if not is_number(value) or not np.size(value):
+            return {place.i: 0.05} if isinstance(value, tuple | list | np.ndarray) else {}
         scratch.told = lambda i, item, frame: _shaken(item) if i == place.i else item
         try:
             after = test.gradients()

@@ -13,12 +13,13 @@ import numpy as np
 from dout.adapt.argument_names import taken_by
 from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, learned, once
+from dout.check.repair.expression_places import functions_at
 from dout.check.repair.line_repairs import copied_first, with_text
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
-from dout.run import arrays, attributes_of, copied, differs_at, flat
+from dout.run import arrays, attributes_of, copied, differs_at, flat, objects_in
 
 _FACTOR = 1.25  # of parameters that are 1
 
@@ -131,10 +132,14 @@ def report_write(rule: Rule, lab: Lab, write: Write, numbers: str, because: str,
 
 def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
     """A change with which the method leaves the array as it was, and the layer gives the same bits, in every run."""
-    method = type(lab.layer).backward if write.kind == "dout" else type(lab.layer).forward
+    method = inspect.unwrap(type(lab.layer).backward if write.kind == "dout" else type(lab.layer).forward)
+    at = [Where(method.__code__.co_filename, method.__code__.co_firstlineno)]
+    function = next((f for f in functions_at(at, objects_in(lab.layer), "") if f.function is method), None)
+    if function is None:
+        return None
     for fix in copied_first(method, write.name, where):
-        with suppress(CrashError, SyntaxError, StopIteration):
-            prepare = with_text(lab.layer, method, fix.after)
+        with suppress(CrashError, SyntaxError):
+            prepare = with_text(function, fix.after)
             if all(_is_spared(write, _lent(lab, *run), _lent(lab, *run, prepare)) for run in _examples(lab)):
                 return fix
     return None
