@@ -14,7 +14,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import split
-from dout.cli.output.check_output import PAGE, Result, tell_result
+from dout.cli.output.check_output import FORMATS, PAGE, Result, tell_result
 from dout.cli.output.fix_rounds import show_fixes, write_fixes
 from dout.errors import visible
 
@@ -74,13 +74,15 @@ _EVERY = "all"  # codes
 @click.option("--diff", is_flag=True, help="Print what --fix would change, and nothing else.")
 @click.option("--unsafe-fixes", "unsafe", is_flag=True,
               help="With --fix or --diff: also fixes to look at first, and those of warnings.")  # fmt: skip
-@click.option("--json", "format_", flag_value="json", help=options.JSON_HELP)
-@click.option("--sarif", "format_", flag_value="sarif", help="Print one SARIF 2.1.0 log and nothing else.")
-@click.option("--github", "format_", flag_value="github", help="Print GitHub's annotations.")
+@click.option("--output-format", metavar="FORMAT", type=click.Choice([*FORMATS]),
+              help=f"Print the findings as {', '.join(FORMATS)}, and nothing else.")  # fmt: skip
+@click.option("--json", "format_", flag_value="json", help="Short for --output-format json.")
+@click.option("--sarif", "format_", flag_value="sarif", help="Short for --output-format sarif.")
+@click.option("--github", "format_", flag_value="github", help="Short for --output-format github.")
 def check(
     targets: tuple[str, ...], interface: str, select: tuple[str, ...] | None, ignore: tuple[str, ...] | None,
     baseline: Path | None, write_baseline: bool, notes: bool, all_: bool, html: Path | None, force: bool,
-    format_: str | None, fix: bool, diff: bool, unsafe: bool,
+    output_format: str | None, format_: str | None, fix: bool, diff: bool, unsafe: bool,
     strict: bool | None, timeout: float | None, memory: float | None, **how: Any,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
@@ -112,9 +114,8 @@ def check(
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and not without ending the processes
     settings = read_settings(Path.cwd())
     ignore = None if ignore is None else (*settings.ignore, *ignore)
-    result = Result(
-        settings.but(select=select, ignore=ignore, strict=strict, timeout=timeout, memory=memory), format_ or "human"
-    )
+    settings = settings.but(select=select, ignore=ignore, strict=strict, timeout=timeout, memory=memory)
+    result = Result(settings, output_format or format_ or "text")
     result.notes = notes or all_
 
     def run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from dout.files import lines_of
@@ -46,9 +47,11 @@ class Fix:
     def edits(self) -> tuple[TextEdit, ...]:
         """The least that changes, in the order of the file."""
         before, after = lines_of(self.before), lines_of(self.after)
+        head = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+        before, after = before[head:], after[head:]
         matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
         blocks = ((i, before[i:j], after[k:n]) for what, i, j, k, n in matcher.get_opcodes() if what != "equal")
-        return tuple(_trimmed(first, "".join(old), "".join(new)) for first, old, new in blocks)
+        return tuple(_trimmed(head + first, "".join(old), "".join(new)) for first, old, new in blocks)
 
 
 def _trimmed(line: int, old: str, new: str) -> TextEdit:
