@@ -12,11 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dout.check.report.fix import Fix, Position, TextEdit
+from dout.check.report.verdicts import Finding
 from dout.errors import TargetError
 from dout.files import Kind, near, regular, write
 
 SOURCE = Kind("a Python file", (".py",), rb"")  # the user's own: it is asked to be changed
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+def fixable(findings: Iterable[Finding], unsafe: bool) -> dict[Fix, list[Finding]]:
+    """Return the fixes of findings. Those of warnings are unsafe as well: a warning may be no mistake."""
+    found: dict[Fix, list[Finding]] = {}
+    for finding in findings:
+        if finding.fix is not None and (unsafe or (finding.severity == "error" and not finding.fix.unsafe)):
+            found.setdefault(finding.fix, []).append(finding)
+    return found
+
+
+def fixes_told(findings: Iterable[Finding]) -> list[str]:
+    """Say how many findings can be fixed; nothing where none can."""
+    findings = list(findings)
+    safe, all_ = (sum(map(len, fixable(findings, unsafe).values())) for unsafe in (False, True))
+    told = [f"{safe} with --fix"] if safe else []
+    told += [f"{all_ - safe} {'more ' if safe else ''}with --fix --unsafe-fixes"] if all_ > safe else []
+    return [f"can be fixed: {', '.join(told)}"] if told else []
 
 
 @dataclass(frozen=True)

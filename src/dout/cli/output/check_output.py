@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.cli.output.fix_rounds import fixes_told
 from dout.cli.output.printing import is_unicode, tell
 from dout.errors import visible
 from dout.files import HTML_MARK, Kind
@@ -110,6 +109,7 @@ def tell_result(result: Result) -> None:
 
 
 def _human(result: Result) -> None:
+    from dout.check.project.fixed_files import fixes_told
     from dout.check.report.report import WIDTH, ascii_only, wrapped
 
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH

@@ -12,34 +12,14 @@ from dout.errors import TargetError, visible
 from dout.files import near
 
 if TYPE_CHECKING:
-    from dout.check.report.fix import Fix
-    from dout.check.report.verdicts import Finding
     from dout.cli.output.check_output import Result
 
 MOST_ROUNDS = 10  # of fixing and checking again: a fix may bring another mistake to light
 
 
-def fixable(findings: Iterable[Finding], unsafe: bool) -> dict[Fix, list[Finding]]:
-    """Return the fixes of findings. Those of warnings are unsafe as well: a warning may be no mistake."""
-    found: dict[Fix, list[Finding]] = {}
-    for finding in findings:
-        if finding.fix is not None and (unsafe or (finding.severity == "error" and not finding.fix.unsafe)):
-            found.setdefault(finding.fix, []).append(finding)
-    return found
-
-
-def fixes_told(findings: Iterable[Finding]) -> list[str]:
-    """Say how many findings can be fixed; nothing where none can."""
-    findings = list(findings)
-    safe, all_ = (sum(map(len, fixable(findings, unsafe).values())) for unsafe in (False, True))
-    told = [f"{safe} with --fix"] if safe else []
-    told += [f"{all_ - safe} {'more ' if safe else ''}with --fix --unsafe-fixes"] if all_ > safe else []
-    return [f"can be fixed: {', '.join(told)}"] if told else []
-
-
 def show_fixes(result: Result, unsafe: bool) -> None:
     """Print what the fixes change, as one diff a file."""
-    from dout.check.project.fixed_files import fixed_files
+    from dout.check.project.fixed_files import fixable, fixed_files
 
     files, refused = fixed_files(fixable(result.findings, unsafe), _checked(result))
     _tell(refused)
@@ -49,7 +29,7 @@ def show_fixes(result: Result, unsafe: bool) -> None:
 
 def write_fixes(result: Result, unsafe: bool, again: Callable[[], None]) -> None:
     """Write the fixes, and check `again`, until none is left. A fix that does not mend its finding is taken back."""
-    from dout.check.project.fixed_files import fixed_files
+    from dout.check.project.fixed_files import fixable, fixed_files
     from dout.check.report.machine_formats import identity
 
     useless: set[tuple[str, ...]] = set()
