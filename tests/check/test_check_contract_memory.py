@@ -1,4 +1,7 @@
+import inspect
+
 import numpy as np
+from check_commands import dout
 from contract_findings import X, Y, alarming, found, line
 
 
@@ -330,3 +333,38 @@ class ScaledByOnes:
 
 def test_a_write_shows_with_parameters_that_are_not_1():
     assert found(ScaledByOnes, np.ones((3, 4)))["D201"].severity == "error"
+
+
+class SquareOfKept(Scale):
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        x = self.x
+        x *= 2
+        return dout * x
+
+
+class StaticRelu:
+    @staticmethod
+    def forward(x):
+        return np.maximum(x, 0)
+
+    @staticmethod
+    def derivative(x):
+        x[x > 0] = 1
+        x[x <= 0] = 0
+        return x
+
+
+def test_a_backward_that_writes_into_its_argument_works_on_a_copy(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(f"import numpy as np\n\n\n{inspect.getsource(StaticRelu)}", encoding="utf-8")
+    run = dout("mine.py", "--fix", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert "        x = x.copy()\n        x[x > 0] = 1\n" in path.read_text(encoding="utf-8")
+
+
+def test_a_change_that_is_not_proven_is_not_shown():
+    assert found(SquareOfKept, X)["D202"].fix is None  # no argument of backward is what it writes into

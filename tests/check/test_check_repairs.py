@@ -118,6 +118,7 @@ class Sigmoid:
 def test_forward_is_repaired_where_its_own_docstring_says_so():
     found = the_finding(SIGMOID.format(", where(x >= 0, 1, small) / (1 + small)"), X)
     assert added(found) == ["return np.where(x >= 0, 1, small) / (1 + small)"]
+    assert found.fix.unsafe == "it changes what forward returns"
 
 
 def test_forward_is_not_repaired_where_nothing_says_what_it_should_be():
@@ -144,6 +145,7 @@ class Square:
     found = the_finding(text, X)
     assert "was always False on the examples" in found.because
     assert "self.powers" in added(found)[0]
+    assert found.fix.unsafe == "it turns a condition that the examples met on one side only"
 
 
 def test_a_condition_of_another_function_that_a_repair_turns_is_named_too():
@@ -184,6 +186,39 @@ class Square:
     assert "~" not in str(found.fix)
 
 
+def test_a_sign_and_a_factor_that_is_no_length_are_nothing_to_look_at():
+    for wrong in ("-2 * dout * self.x", "3 * dout * self.x"):
+        text = f"""
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        return {wrong}
+"""
+        found = the_finding(text, X)
+        assert (added(found), found.fix.unsafe) == (["return 2 * dout * self.x"], "")
+
+
+def test_code_that_ends_its_program_where_a_condition_is_tried_the_other_way_ends_no_check():
+    text = """
+class Square:
+    def __init__(self):
+        self.fast = True
+
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        if not self.fast:
+            raise SystemExit(1)
+        return 3 * dout * self.x
+"""
+    assert added(the_finding(text, X)) == ["return 2 * dout * self.x"]
+
+
 def test_a_repair_uses_a_name_rather_than_its_number():
     text = """
 class Power:
@@ -213,6 +248,7 @@ class Mean:
 """
     found = the_finding(text, X[:2])
     assert "0.5" not in str(found.fix)
+    assert "by the length of an axis" in found.fix.unsafe
     assert "shape[0]" in added(found)[0] or "len(" in added(found)[0]
 
 

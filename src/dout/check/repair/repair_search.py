@@ -21,7 +21,7 @@ from dout.check.repair.computed_edits import echoes
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, functions_at, places
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
-from dout.check.repair.scratch_functions import Scratch, switched, tapped
+from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
 from dout.check.repair.test_stand import BackwardRuns, Stand, near
 from dout.clock import spent
 from dout.graph import Where
@@ -68,7 +68,7 @@ class RepairSearch:
             if functions and best > LIKELY and spent() < self.latest:
                 try:
                     self.hits = self._found(functions, in_forward, best) or self.hits
-                except Exception:  # the layer does not run by itself here
+                except OF_TRIED_CODE:  # the layer does not run by itself here
                     continue
         return self.hits
 
@@ -164,7 +164,7 @@ class RepairSearch:
         scratch.told = lambda i, item, frame: _shaken(item) if i == place.i else item
         try:
             after = test.gradients()
-        except Exception:
+        except OF_TRIED_CODE:
             return {place.i: 0.2}
         finally:
             scratch.told = None
@@ -205,7 +205,7 @@ class _Test:
                 alike = may_change_output and not self.others and not self._does_less(gradients, edit.word == "mask")
                 return alike and self.stand.fits(gradients, self._prepare)
             return not self.unused and not self.stand.wrong(gradients) - self.others
-        except Exception:
+        except OF_TRIED_CODE:
             return False
         finally:
             self.scratch.use(-1, None)

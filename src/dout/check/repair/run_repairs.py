@@ -14,6 +14,7 @@ from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
 from dout.check.repair.expression_places import ScratchFunction, functions_at
 from dout.check.repair.line_repairs import with_text
+from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.report.fix import Fix
 from dout.graph import Where
 from dout.judge.outcomes import Word
@@ -68,7 +69,7 @@ def _returning(function: ScratchFunction) -> Iterator[str]:
 def _first_right(subject: Subject, function: ScratchFunction, texts: Iterator[str]) -> Fix | None:
     """The first of these texts of the file with which every gradient is there, and exact."""
     for text in texts:
-        with suppress(Exception), quiet():  # of the layer's own
+        with suppress(*OF_TRIED_CODE), quiet():
             if _is_right(subject, with_text(function, text)):
                 return function.source.fix(text)
     return None

@@ -20,6 +20,7 @@ from dout.adapt.interface.adapted_layer import is_adapted
 from dout.check.repair.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
 
 ON, GO, TAP, TURN = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__"
+OF_TRIED_CODE = (Exception, SystemExit)  # what an edit may raise: with another condition code may end its program
 MOST_TURNS = 20_000  # of all `while` loops in one try: an edit may make one endless
 
 

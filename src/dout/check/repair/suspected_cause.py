@@ -10,6 +10,7 @@ from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_proof import ProvenRepair, Repair, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.repair_table import SENTENCES
+from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import stands
 from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
@@ -66,7 +67,7 @@ class CauseSearch:
         for repair in hits:
             try:
                 found = proven(repair, self.stands, search.functions, others)
-            except Exception:  # what cannot be recorded is not proven
+            except OF_TRIED_CODE:  # what cannot be recorded is not proven
                 continue
             if found is not None and (self.given is None or stays_right(repair, self.given)):
                 return found
@@ -76,7 +77,7 @@ class CauseSearch:
         """How many gradients in between are wrong after a repair: the likeliest repair mends them as well."""
         try:
             after = named_gradients(Examination(self.stands[0].recorded(repair.prepare)))
-        except Exception:
+        except OF_TRIED_CODE:
             return _UNRUNNABLE
         return sum(not named.right and not named.negated for named in after)
 

@@ -26,8 +26,8 @@ def is_left_out(name: str, stand: Stand) -> bool:
 
 
 def is_scaled(name: str, stands: list[Stand]) -> bool:
-    """Whether a gradient is everywhere the right one, times or divided by the length of an axis."""
-    for stand in stands:
+    """Whether a gradient is the right one, times or divided by the length of an axis, wherever it is wrong."""
+    for stand in (stand for stand in stands if name in stand.wrong(stand.got)):
         right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got[name], dtype=float)
         ratio = _ratio(got, right) if got.shape == right.shape else None
         if ratio is None or not any(near(max(ratio, 1 / ratio), n, 1e-6) for n in _lengths(stand)):

@@ -132,7 +132,7 @@ def report_write(rule: Rule, lab: Lab, write: Write, numbers: str, because: str,
 
 def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
     """A change with which the method leaves the array as it was, and the layer gives the same bits, in every run."""
-    method = inspect.unwrap(type(lab.layer).backward if write.kind == "dout" else type(lab.layer).forward)
+    method = inspect.unwrap(getattr(type(lab.layer), write.during))
     at = [Where(method.__code__.co_filename, method.__code__.co_firstlineno)]
     function = next((f for f in functions_at(at, objects_in(lab.layer), "") if f.function is method), None)
     if function is None:
