@@ -346,6 +346,16 @@ class SquareOfKept(Scale):
         return dout * x
 
 
+class Otherwise(Scale):
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x, 0)
+
+    def gradient(self, upstream):
+        upstream[self.x < 0] = 0
+        return upstream
+
+
 class StaticRelu:
     @staticmethod
     def forward(x):
@@ -360,10 +370,12 @@ class StaticRelu:
 
 def test_a_backward_that_writes_into_its_argument_works_on_a_copy(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text(f"import numpy as np\n\n\n{inspect.getsource(StaticRelu)}", encoding="utf-8")
+    other = inspect.getsource(Otherwise).replace("(Scale)", "")
+    path.write_text(f"import numpy as np\n\n\n{inspect.getsource(StaticRelu)}\n\n{other}", encoding="utf-8")
     run = dout("mine.py", "--fix", cwd=tmp_path)
     assert run.returncode == 0, run.stdout
     assert "        x = x.copy()\n        x[x > 0] = 1\n" in path.read_text(encoding="utf-8")
+    assert "        upstream = upstream.copy()\n        upstream[self.x < 0] = 0\n" in path.read_text(encoding="utf-8")
 
 
 def test_a_change_that_is_not_proven_is_not_shown():

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("flint")
 
 from dout.check import check
+from dout.check.repair.expression_places import ParsedFile, ScratchFunction, places
 from dout.check.repair.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
 
 
@@ -217,6 +218,30 @@ class Square:
         return 3 * dout * self.x
 """
     assert added(the_finding(text, X)) == ["return 2 * dout * self.x"]
+
+
+def test_nothing_is_tried_in_a_function_that_reads_memory_by_strides():
+    text = """
+def windows(x, k):
+    return np.lib.stride_tricks.as_strided(x, (len(x) - k + 1, k), (x.strides[0], x.strides[0]))
+
+
+class Moving:
+    def forward(self, x):
+        self.x = x
+        return windows(x, 2).sum(axis=1)
+
+    def backward(self, dout):
+        return windows(np.pad(dout, 1), 2).sum(axis=1) * 3
+"""
+    source = ParsedFile("<text>", text)
+    names = {"np": np}
+    exec(text, names)
+    found = [
+        ScratchFunction(source, node, getattr(names["Moving"], node.name, names.get(node.name)), None)
+        for node in source.functions.values()
+    ]
+    assert {place.function.name for place in places(found)} == {"forward", "backward"}
 
 
 def test_a_repair_uses_a_name_rather_than_its_number():

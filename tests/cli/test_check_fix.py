@@ -1,5 +1,7 @@
 """`--fix` writes proven repairs into the files, `--diff` shows them, and what cannot be fixed is said."""
 
+import subprocess
+
 from check_commands import RIGHT, WRITES, WRONG, document, dout, write
 
 from dout.check.project.discover import Job
@@ -79,6 +81,15 @@ def test_the_diff_is_what_would_be_written_and_writes_nothing(tmp_path):
         "-        return dout * 3 * self.x",
         "+        return dout * 2 * self.x",
     ]
+
+
+def test_patch_takes_the_diff_of_a_folder_and_writes_what_fix_writes(tmp_path):
+    path = write(tmp_path, "", "sub/mine.py")
+    text = MISTAKES.replace("latin-1", "utf-8").replace("\n", "\r\n")
+    path.write_bytes(text.encode())
+    run = dout(".", "--diff", cwd=tmp_path, text=False)
+    subprocess.run(["patch", "-p1", "-s", "--binary"], input=run.stdout, cwd=tmp_path, check=True)
+    assert path.read_bytes() == mended(text.replace("\r", "")).replace("\n", "\r\n").encode()
 
 
 def test_a_finding_that_is_not_reported_is_not_fixed(tmp_path):

@@ -52,7 +52,8 @@ class FixedFile:
     def diff(self) -> str:
         """All that changes, as a unified diff from the working folder."""
         before, after = (data.decode(self.encoding) for data in (self.before, self.after))
-        return Fix(near(str(self.path)), before, after).diff()
+        path = str(self.path)
+        return Fix(path, before, after).diff(name=near(path))
 
     def write(self) -> None:
         """Put it in the place of the file. Raises TargetError where that has changed, or cannot be written."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dout.files import lines_of
 
+_UNENDED = "\\ No newline at end of file"  # as `diff` says it
 Position = tuple[int, int]  # a line, counted from 1, and a character in it, counted from 0
 
 
@@ -36,12 +37,12 @@ class Fix:
     def __str__(self) -> str:
         return self.diff(context=0 if any(edit.start != edit.end for edit in self.edits) else 1)
 
-    def diff(self, context: int = 3) -> str:
-        """The change as a unified diff, which `patch` takes."""
-        name = Path(self.file).name
+    def diff(self, context: int = 3, name: str = "") -> str:
+        """The change as a unified diff, which `patch` takes; the file is called by its last name, or otherwise."""
+        name = name or Path(self.file).name
         before, after = lines_of(self.before), lines_of(self.after)
         lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}", n=context)
-        return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+        return "".join(line if line.endswith("\n") else f"{line}\n{_UNENDED}\n" for line in lines)
 
     @property
     def edits(self) -> tuple[TextEdit, ...]:

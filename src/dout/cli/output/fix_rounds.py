@@ -24,7 +24,7 @@ def show_fixes(result: Result, unsafe: bool) -> None:
     files, refused = fixed_files(fixable(result.findings, unsafe), _checked(result))
     _tell(refused)
     for file in files:
-        click.echo(visible(file.diff, keep="\n\t"), nl=False)
+        click.echo(visible(file.diff, keep="\n\t\r\f"), nl=False)
 
 
 def write_fixes(result: Result, unsafe: bool, again: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -137,7 +138,8 @@ def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
     function = next((f for f in functions_at(at, objects_in(lab.layer), "") if f.function is method), None)
     if function is None:
         return None
-    for fix in copied_first(method, write.name, where):
+    names = [arg.arg for arg in function.node.args.args if arg.arg != "self"]  # the user may call dout otherwise
+    for fix in chain.from_iterable(copied_first(method, name, where) for name in names):
         with suppress(CrashError, SyntaxError):
             prepare = with_text(function, fix.after)
             if all(_is_spared(write, _lent(lab, *run), _lent(lab, *run, prepare)) for run in _examples(lab)):
