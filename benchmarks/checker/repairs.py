@@ -2,8 +2,8 @@
 
     python -m benchmarks.checker.repairs [--every N]
 
-A repair is applied with `patch`. It keeps its word if the exact check then refutes nothing that it was shown for, and
-if forward returns the same bits as before. Those are counted too that give back the layer the mutant was made from.
+A repair is applied as by `--fix`. It keeps its word if the exact check then refutes nothing that it was shown for, and
+forward returns the same bits as before. Those are counted too that give back the layer the mutant was made from.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import ast
 import statistics
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -24,6 +23,8 @@ import dout
 from benchmarks.checker import corpus
 from benchmarks.checker.case import Mutant, kept_copy, write
 from benchmarks.checker.run import FORMULA, same_cause, wilson
+from dout.check.project.fixed_files import fixed_file
+from dout.check.report.fix import Fix
 
 
 def _names(path: Path) -> dict[str, Any]:
@@ -42,17 +43,17 @@ def _outputs(mutant: Mutant, names: dict[str, Any]) -> list[bytes]:
     return [np.asarray(o).tobytes() for o in (outputs if isinstance(outputs, tuple) else (outputs,))]
 
 
-def _applied(mutant: Mutant, path: Path, fix: str, argument: str, right: str) -> Counter[str]:
+def _applied(mutant: Mutant, path: Path, fix: Fix, argument: str, right: str) -> Counter[str]:
     """What becomes of a mutant with its repair."""
     before = _names(path)
     with TemporaryDirectory() as folder:
         mended = write(mutant, folder, example=False)
-        subprocess.run(["patch", "-p1", "-s"], input=fix, cwd=folder, text=True, check=True)
+        fixed_file(mended, [fix]).write()
         after = _names(mended)
         kept = _outputs(mutant, before) == _outputs(mutant, after)
         still = any(f.argument == argument and f.code != "D102" for f in _wrong(mutant, after))
         same = ast.dump(ast.parse(mended.read_text())) == ast.dump(ast.parse(right))
-    return Counter(shown=1, kept=kept, exact=not still, same=same)
+    return Counter(shown=1, safe=not fix.unsafe, kept=kept, exact=not still, same=same)
 
 
 def main() -> None:
@@ -76,6 +77,7 @@ def main() -> None:
                 found += _applied(mutant, path, fix, argument, rights[mutant.right])
     print(f"right cause    {wilson(found['cause'], found['refuted'])} of {found['refuted']} refuted mutants")
     print(f"repairs shown  {found['shown']}: {found['same']} give back the layer that the mutant was made from")
+    print(f"without a look {found['safe']}: by --fix alone")
     print(f"exactly right  {wilson(found['exact'], found['shown'])}")
     print(f"forward kept   {wilson(found['kept'], found['shown'])}   (else a docstring or other code says so)")
     print(f"{1e3 * statistics.median(seconds):.0f} ms of a processor, the median of a refuted layer")

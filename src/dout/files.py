@@ -6,6 +6,7 @@ their own.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
@@ -64,6 +65,15 @@ def text_of(path: str | Path) -> str:
             return file.read()
     except LookupError as error:  # what it declares is a codec, and none of text
         raise ValueError(str(error)) from None
+
+
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a text with their endings, as Python counts them: a form feed ends none.
+
+    >>> lines_of("a\x0c\nb")
+    ['a\x0c\n', 'b']
+    """
+    return list(io.StringIO(text))
 
 
 def _what(mode: int) -> str:

@@ -76,7 +76,7 @@ def test_one_wrong_expression_is_explained(name, right, wrong, words, tmp_path):
         assert cause.where.line == line or (also and also in lines[cause.where.line - 1]), cause
         assert cause.fix, cause
         (tmp_path / "layer.py").write_text(source)
-        subprocess.run(["patch", "-p1", "-s"], input=cause.fix, cwd=tmp_path, text=True, check=True)
+        subprocess.run(["patch", "-p1", "-s"], input=str(cause.fix), cwd=tmp_path, text=True, check=True)
         mended = (tmp_path / "layer.py").read_text()
         assert sum(a != b for a, b in zip(lines, mended.splitlines(), strict=True)) == 1
         _, after, _ = judged(name, mended.removeprefix("import numpy as np\n"), f"{file}.mended")

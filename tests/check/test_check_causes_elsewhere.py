@@ -211,7 +211,7 @@ def test_a_mistake_anywhere_is_explained(text, right, instead, word, written):
     findings = wrong(text.replace(right, instead))
     assert findings
     for found in findings:
-        assert (found.cause, written in "".join(found.fix.splitlines()[4:])) == (word, True), found
+        assert (found.cause, written in "".join(str(found.fix).splitlines()[4:])) == (word, True), found
 
 
 @pytest.mark.parametrize(("text", "right", "instead", "word", "written"), OTHER_FORWARD)
@@ -253,7 +253,7 @@ class Mul:
 def test_one_gradient_that_ignores_dout_is_repaired():
     (found,) = wrong(GAUSSIAN.replace(" * dout", ""))
     assert (found.code, found.argument, found.cause) == ("D103", "x", "ignores dout")
-    assert "dout" in found.fix.splitlines()[-1]
+    assert "dout" in str(found.fix).splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ class Shift:
     report = check(layer(text.replace("dout.sum(axis=0)", instead)), X.copy(), np.arange(4.0))
     (found,) = [f for f in report.findings if f.code == "D501"]
     assert found.cause == word
-    assert "dout.sum(axis=0" in found.fix
+    assert "dout.sum(axis=0" in str(found.fix)
 
 
 def test_index_and_numbers_are_those_on_the_given_inputs():

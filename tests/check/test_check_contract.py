@@ -26,7 +26,7 @@ def test_relu_of_the_slides_writes_into_dout_and_needs_arrays():
     assert Path(wrong.file).name == "slide_layers.py"
     assert line(wrong) == "dout[self.mask] = 0"
     assert "becomes [2, 0, 0, 2], right: [2, 1, 1, 2]" in wrong.message
-    assert "+        dout = dout.copy()\n         dout[self.mask] = 0" in wrong.fix
+    assert "+        dout = dout.copy()\n         dout[self.mask] = 0" in str(wrong.fix)
     assert line(findings["D504"]) == "out = x.copy()"
 
 

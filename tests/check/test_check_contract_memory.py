@@ -1,4 +1,7 @@
+import inspect
+
 import numpy as np
+from check_commands import dout
 from contract_findings import X, Y, alarming, found, line
 
 
@@ -24,7 +27,7 @@ def test_augmented_assignment_writes_into_dout():
     finding = found(ScaleInPlace, X)["D201"]
     assert finding.severity == "error"
     assert line(finding) == "dout *= 2"
-    assert "+        dout = dout * 2" in finding.fix
+    assert "+        dout = dout * 2" in str(finding.fix)
     assert "D203" not in found(ScaleInPlace, X)
 
 
@@ -97,7 +100,7 @@ class MaskedByView(Scale):
 def test_a_write_through_a_view_is_a_write_into_dout():
     finding = found(MaskedByView, X)["D201"]
     assert line(finding) == "np.putmask(dx, self.mask, 0.0)"
-    assert "+        dout = dout.copy()" in finding.fix
+    assert "+        dout = dout.copy()" in str(finding.fix)
 
 
 class Negative:
@@ -148,7 +151,7 @@ def test_forward_must_not_write_into_its_input():
     finding = found(Centre, X)["D202"]
     assert (finding.severity, finding.argument, finding.cause) == ("error", "x", "overwrites input")
     assert line(finding) == "x -= x.mean(axis=0)"
-    assert "+        x = x - x.mean(axis=0)" in finding.fix
+    assert "+        x = x - x.mean(axis=0)" in str(finding.fix)
     assert not alarming(found(CentreRight, X))
 
 
@@ -330,3 +333,50 @@ class ScaledByOnes:
 
 def test_a_write_shows_with_parameters_that_are_not_1():
     assert found(ScaledByOnes, np.ones((3, 4)))["D201"].severity == "error"
+
+
+class SquareOfKept(Scale):
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        x = self.x
+        x *= 2
+        return dout * x
+
+
+class Otherwise(Scale):
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x, 0)
+
+    def gradient(self, upstream):
+        upstream[self.x < 0] = 0
+        return upstream
+
+
+class StaticRelu:
+    @staticmethod
+    def forward(x):
+        return np.maximum(x, 0)
+
+    @staticmethod
+    def derivative(x):
+        x[x > 0] = 1
+        x[x <= 0] = 0
+        return x
+
+
+def test_a_backward_that_writes_into_its_argument_works_on_a_copy(tmp_path):
+    path = tmp_path / "mine.py"
+    other = inspect.getsource(Otherwise).replace("(Scale)", "")
+    path.write_text(f"import numpy as np\n\n\n{inspect.getsource(StaticRelu)}\n\n{other}", encoding="utf-8")
+    run = dout("mine.py", "--fix", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert "        x = x.copy()\n        x[x > 0] = 1\n" in path.read_text(encoding="utf-8")
+    assert "        upstream = upstream.copy()\n        upstream[self.x < 0] = 0\n" in path.read_text(encoding="utf-8")
+
+
+def test_a_change_that_is_not_proven_is_not_shown():
+    assert found(SquareOfKept, X)["D202"].fix is None  # no argument of backward is what it writes into

@@ -162,7 +162,7 @@ def test_an_affine_that_averages_one_gradient_and_sums_the_other_is_wrong_and_to
     assert found["D101"].severity == "error"
     assert "it is 1/N of the derivative" in found["D101"].message
     assert "the gradient of b is the derivative itself" in found["D101"].message
-    assert "+        self.dW = self.x.T @ dout" in found["D101"].fix.splitlines()
+    assert "+        self.dW = self.x.T @ dout" in str(found["D101"].fix).splitlines()
 
 
 def test_an_average_in_the_gradient_that_goes_on_stays_an_error_and_says_that_it_compounds():

@@ -78,7 +78,7 @@ def test_the_patched_file_is_exact_and_the_rest_of_it_is_as_it_was(tmp_path, nam
     (finding,) = (f for f in dout.check(getattr(module(tmp_path / "wrong_backwards.py", WRONG), name)(), x).findings
                   if f.severity == "error")  # fmt: skip
     assert finding.cause == "derived"
-    mended = patched(WRONG, finding.fix)
+    mended = patched(WRONG, str(finding.fix))
     report = dout.check(getattr(module(tmp_path / "derived_backwards.py", mended), name)(), x)
     assert [v.word for v in report.verdicts] == ["exact"]
     other = {"Softmax": "class Silu", "Silu": "class Softmax"}[name]
@@ -91,4 +91,4 @@ def test_a_small_repair_comes_first(tmp_path):
     findings = dout.check(made.Affine(rng.normal(size=(4, 5))), rng.normal(size=(3, 4))).findings
     (finding,) = (f for f in findings if f.severity == "error")
     assert finding.cause == "sign"
-    assert "+        return dout @ self.W.T" in finding.fix
+    assert "+        return dout @ self.W.T" in str(finding.fix)

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("flint")
 
 from dout.check import check
+from dout.check.repair.expression_places import ParsedFile, ScratchFunction, places
 from dout.check.repair.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
 
 
@@ -37,7 +38,9 @@ def the_finding(text, *inputs):
 
 
 def added(found):
-    return [line[1:].strip() for line in found.fix.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    return [
+        line[1:].strip() for line in str(found.fix).splitlines() if line.startswith("+") and not line.startswith("+++")
+    ]
 
 
 X = np.random.default_rng(3).normal(size=(3, 4)) * 2
@@ -69,8 +72,12 @@ def test_a_repair_leaves_the_output_of_forward_as_it_was(text):
     found = the_finding(text, X)
     if found.fix is not None:
         before = layer(text).forward(X.copy())
-        (old,) = [line[1:] for line in found.fix.splitlines() if line.startswith("-") and not line.startswith("---")]
-        (new,) = [line[1:] for line in found.fix.splitlines() if line.startswith("+") and not line.startswith("+++")]
+        (old,) = [
+            line[1:] for line in str(found.fix).splitlines() if line.startswith("-") and not line.startswith("---")
+        ]
+        (new,) = [
+            line[1:] for line in str(found.fix).splitlines() if line.startswith("+") and not line.startswith("+++")
+        ]
         after = layer(text.replace(old, new)).forward(X.copy())
         assert before.tobytes() == after.tobytes()
 
@@ -112,6 +119,7 @@ class Sigmoid:
 def test_forward_is_repaired_where_its_own_docstring_says_so():
     found = the_finding(SIGMOID.format(", where(x >= 0, 1, small) / (1 + small)"), X)
     assert added(found) == ["return np.where(x >= 0, 1, small) / (1 + small)"]
+    assert found.fix.unsafe == "it changes what forward returns"
 
 
 def test_forward_is_not_repaired_where_nothing_says_what_it_should_be():
@@ -138,6 +146,7 @@ class Square:
     found = the_finding(text, X)
     assert "was always False on the examples" in found.because
     assert "self.powers" in added(found)[0]
+    assert found.fix.unsafe == "it turns a condition that the examples met on one side only"
 
 
 def test_a_condition_of_another_function_that_a_repair_turns_is_named_too():
@@ -175,7 +184,64 @@ class Square:
         return dout
 """
     found = the_finding(text, X)
-    assert "~" not in found.fix
+    assert "~" not in str(found.fix)
+
+
+def test_a_sign_and_a_factor_that_is_no_length_are_nothing_to_look_at():
+    for wrong in ("-2 * dout * self.x", "3 * dout * self.x"):
+        text = f"""
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        return {wrong}
+"""
+        found = the_finding(text, X)
+        assert (added(found), found.fix.unsafe) == (["return 2 * dout * self.x"], "")
+
+
+def test_code_that_ends_its_program_where_a_condition_is_tried_the_other_way_ends_no_check():
+    text = """
+class Square:
+    def __init__(self):
+        self.fast = True
+
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        if not self.fast:
+            raise SystemExit(1)
+        return 3 * dout * self.x
+"""
+    assert added(the_finding(text, X)) == ["return 2 * dout * self.x"]
+
+
+def test_nothing_is_tried_in_a_function_that_reads_memory_by_strides():
+    text = """
+def windows(x, k):
+    return np.lib.stride_tricks.as_strided(x, (len(x) - k + 1, k), (x.strides[0], x.strides[0]))
+
+
+class Moving:
+    def forward(self, x):
+        self.x = x
+        return windows(x, 2).sum(axis=1)
+
+    def backward(self, dout):
+        return windows(np.pad(dout, 1), 2).sum(axis=1) * 3
+"""
+    source = ParsedFile("<text>", text)
+    names = {"np": np}
+    exec(text, names)
+    found = [
+        ScratchFunction(source, node, getattr(names["Moving"], node.name, names.get(node.name)), None)
+        for node in source.functions.values()
+    ]
+    assert {place.function.name for place in places(found)} == {"forward", "backward"}
 
 
 def test_a_repair_uses_a_name_rather_than_its_number():
@@ -206,7 +272,8 @@ class Mean:
         return np.zeros_like(self.x) + dout
 """
     found = the_finding(text, X[:2])
-    assert "0.5" not in found.fix
+    assert "0.5" not in str(found.fix)
+    assert "by the length of an axis" in found.fix.unsafe
     assert "shape[0]" in added(found)[0] or "len(" in added(found)[0]
 
 

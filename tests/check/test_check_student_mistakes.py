@@ -54,6 +54,41 @@ def test_a_mistake_is_an_error_and_its_right_twin_is_none(tmp_path):
     assert misjudged(checked(tmp_path, SAMPLE), SAMPLE) == ([], [])
 
 
+REPAIRED = [
+    "tanh_no_return", "sigmoid_typo_in_kept_name", "maxpool_assign_not_add", "leaky_relu_slope_squared", "mse_half",
+    "hinge_no_row_count", "gradient_cut_to_nothing", "add_broadcast_bias", "loss_with_its_gradient",
+    "misspelt_method_below_an_abstract_class",
+]  # fmt: skip
+
+
+def fixed(folder, names):
+    """The names of the mistakes that `--fix --unsafe-fixes` leaves, and those of the files that it changes again."""
+    for name in names:
+        (folder / f"{name}.py").write_text(f"import numpy as np\n\n\n{CASES[name][1]}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "dout", "check", ".", "--fix", "--unsafe-fixes", "--json", "--timeout", "60"]
+    runs, texts = [], []
+    for _ in range(2):
+        runs.append(subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=2000, check=False))
+        texts.append({file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.py")})
+    layers = [
+        (Path(file["file"]).stem, layer) for file in json.loads(runs[0].stdout)["files"] for layer in file["layers"]
+    ]
+    left = {name for name, layer in layers if any(finding["severity"] == "error" for finding in layer["findings"])}
+    return left, {name for name in names if texts[0][name] != texts[1][name]}
+
+
+def test_a_mistake_that_is_often_made_is_repaired_and_then_left_alone(tmp_path):
+    assert fixed(tmp_path, REPAIRED) == (set(), set())
+
+
+@pytest.mark.long
+def test_nine_of_ten_mistakes_on_ordinary_inputs_are_repaired(tmp_path):
+    names = re.findall(r"^### (.*)$", FILES[0].read_text(encoding="utf-8"), re.MULTILINE)
+    left, again = fixed(tmp_path, names)
+    assert again == set()
+    assert len(left) <= 0.1 * len(names), left
+
+
 @pytest.mark.long
 def test_all_mistakes_are_errors_and_all_right_twins_are_none(tmp_path):
     assert misjudged(checked(tmp_path, CASES), CASES) == ([], [])

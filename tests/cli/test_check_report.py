@@ -10,7 +10,9 @@ from check_commands import PLAIN, WRONG, dout, write
 from contract_findings import finding
 
 import dout as package
-from dout.check.report.machine_formats import github_line, to_json, to_sarif
+from dout.check.report.ci_formats import github_line
+from dout.check.report.fix import Fix
+from dout.check.report.machine_formats import to_json, to_sarif
 from dout.check.report.report import Report, summary
 from dout.check.report.verdicts import Verdict
 from dout.check.rules import rules
@@ -30,7 +32,7 @@ def example(**changes):
         got=-math.inf,
         cause="transpose",
         because="rows and columns are mixed up",
-        fix="--- a\n+++ b\n@@ -1 +1 @@\n-dW = dout.T @ x\n+dW = x.T @ dout",
+        fix=Fix("a.py", "dW = dout.T @ x\n", "dW = x.T @ dout\n"),
         inputs={"x": np.array([[1.0, math.nan]])},
         first_wrong="dW",
         file="mine.py",

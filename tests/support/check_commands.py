@@ -49,8 +49,8 @@ class Relu:
 
 def dout(*arguments, cwd=HOME, env=PLAIN, **options):
     command = [sys.executable, "-m", "dout", "check", *map(str, arguments)]
-    options = {"timeout": 120, "check": False, **options}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=env, **options)
+    options = {"timeout": 120, "check": False, "text": True, **options}
+    return subprocess.run(command, cwd=cwd, capture_output=True, env=env, **options)
 
 
 def document(*arguments, **options):

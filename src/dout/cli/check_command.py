@@ -14,7 +14,8 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import split
-from dout.cli.output.check_output import PAGE, Result, tell_result
+from dout.cli.output.check_output import FORMATS, PAGE, Result, tell_result
+from dout.cli.output.fix_rounds import show_fixes, write_fixes
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -69,13 +70,20 @@ _EVERY = "all"  # codes
 @click.option("--html", metavar="REPORT.html", type=options.PATH,
               help="Write everything, with pictures, to one page that stands alone.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace REPORT.html and FILE.json even if dout did not write them.")
-@click.option("--json", "format_", flag_value="json", help=options.JSON_HELP)
-@click.option("--sarif", "format_", flag_value="sarif", help="Print one SARIF 2.1.0 log and nothing else.")
-@click.option("--github", "format_", flag_value="github", help="Print GitHub's annotations.")
+@click.option("--fix", is_flag=True, help="Write the fixes of errors into the files, and check them again.")
+@click.option("--diff", is_flag=True, help="Print what --fix would change, and nothing else.")
+@click.option("--unsafe-fixes", "unsafe", is_flag=True,
+              help="With --fix or --diff: also fixes to look at first, and those of warnings.")  # fmt: skip
+@click.option("--output-format", metavar="FORMAT", type=click.Choice([*FORMATS]),
+              help=f"Print the findings as {', '.join(FORMATS)}, and nothing else.")  # fmt: skip
+@click.option("--json", "format_", flag_value="json", help="Short for --output-format json.")
+@click.option("--sarif", "format_", flag_value="sarif", help="Short for --output-format sarif.")
+@click.option("--github", "format_", flag_value="github", help="Short for --output-format github.")
 def check(
     targets: tuple[str, ...], interface: str, select: tuple[str, ...] | None, ignore: tuple[str, ...] | None,
     baseline: Path | None, write_baseline: bool, notes: bool, all_: bool, html: Path | None, force: bool,
-    format_: str | None, strict: bool | None, timeout: float | None, memory: float | None, **how: Any,
+    output_format: str | None, format_: str | None, fix: bool, diff: bool, unsafe: bool,
+    strict: bool | None, timeout: float | None, memory: float | None, **how: Any,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
 
@@ -106,20 +114,28 @@ def check(
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and not without ending the processes
     settings = read_settings(Path.cwd())
     ignore = None if ignore is None else (*settings.ignore, *ignore)
-    result = Result(
-        settings.but(select=select, ignore=ignore, strict=strict, timeout=timeout, memory=memory), format_ or "human"
-    )
-    _run(result, targets, pictures=html is not None, interface=interface, **how)
-    result.folded = not all_ and (len(result.reports) > 1 or any(Path(target).is_dir() for target in targets))
+    settings = settings.but(select=select, ignore=ignore, strict=strict, timeout=timeout, memory=memory)
+    result = Result(settings, output_format or format_ or "text")
     result.notes = notes or all_
-    findings = _judge(result, baseline, write_baseline)
-    tell_result(result)
+
+    def run() -> None:
+        _run(result, targets, pictures=html is not None, interface=interface, **how)
+        result.folded = not all_ and (len(result.reports) > 1 or any(Path(target).is_dir() for target in targets))
+        _judge(result, baseline, write_baseline)
+
+    run()
+    if diff:
+        show_fixes(result, unsafe)
+    elif fix:
+        write_fixes(result, unsafe, run)
+    if not diff:
+        tell_result(result)
     if html is not None:
         from dout.cli.output.check_page import write_page
 
         write_page(result, html, force)
     if baseline is not None and write_baseline:
-        _write(baseline, findings, force)
+        _write(baseline, result.for_baseline, force)
     sys.exit(result.exit_code)
 
 
@@ -168,18 +184,17 @@ def _run(
         result.unused = [option for option in result.given if option not in took]
 
 
-def _judge(result: Result, baseline: Path | None, write: bool) -> list[Finding]:
-    """Drop findings that are not asked for, silenced, or known. Returns them with the known ones, for a baseline."""
+def _judge(result: Result, baseline: Path | None, write: bool) -> None:
+    """Drop findings that are not asked for, silenced, or known."""
     from dout.check.project.baseline import Baseline
     from dout.check.project.ignore_comments import is_silenced
 
     _keep(result, lambda finding: result.settings.wants(finding) and not is_silenced(finding))
-    findings = result.findings
+    findings = result.for_baseline = result.findings
     if baseline is not None:
         knows = (lambda finding: True) if write else Baseline(baseline).knows
         _keep(result, lambda finding: not knows(finding))
         result.known = len(findings) - len(result.findings)
-    return findings
 
 
 def _write(baseline: Path, findings: list[Finding], force: bool) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,7 @@ from dout.cli import options
 from dout.cli.cli_target import loaded, split
 from dout.cli.output.printing import is_unicode, save
 from dout.errors import TargetError, visible
-from dout.files import Kind, refuse, regular, write
+from dout.files import Kind, refuse, text_of
 
 if TYPE_CHECKING:
     from dout.check.report.report import Report
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from dout.explain.model.explanation import Phrase
 
 MODULE = Kind("a module", (".py",), rb'\A""".*\n\nWritten by `dout derive`')
-SOURCE = Kind("a Python file", (".py",), rb"")  # the user's own: it is asked to be changed
 
 
 @click.command(short_help="Write the backward of a layer from its forward.")
@@ -116,15 +113,15 @@ def _module(target: str, made: DerivedClass) -> str:
 
 def _write_in_place(target: str, where: str, made: DerivedClass) -> None:
     """Put the methods in the place of those in the user's file. Raises TargetError where there is no such class."""
+    from dout.check.project.fixed_files import fixed_file
+    from dout.check.report.fix import Fix
     from dout.explain.derive.in_place import replaced_source
 
     name, file = split(target)[1], Path(where)
     if name is None or file.suffix != ".py" or not file.is_file():
         raise TargetError(f"{target}: --in-place writes into a file; name a class in one: FILE.py:Name")
-    read = regular(file).read_bytes()
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(read).readline)
-    changed = replaced_source(read.decode(encoding), name, made)  # with the file's own line endings
-    write([file], [changed.encode(encoding)], SOURCE, force=True)
+    text = text_of(file)
+    fixed_file(file, [Fix(where, text, replaced_source(text, name, made))]).write()
     click.echo(visible(f"wrote {file}"), err=True)
 
 

@@ -92,6 +92,11 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     return new  # type: ignore[no-any-return]
 
 
+def is_adapted(cls: type) -> bool:
+    """Whether a class was made here, of the user's class behind it."""
+    return "dout_interface" in vars(cls)
+
+
 def set_up(layer: Any, interface: Interface) -> None:
     """Call the methods, and set the attributes, that prepare a layer before its first forward."""
     for name, arguments in interface.setup:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
-from dout.adapt.interface.adapted_layer import NoLossError
+from dout.adapt.interface.adapted_layer import NoLossError, is_adapted
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root
 from dout.adapt.source.attribute_reads import attributes_set
@@ -94,7 +94,7 @@ def unset_attribute(error: BaseException) -> UnsetAttribute | None:
 
 
 def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
-    theirs = [base for base in type(owner).__mro__[:-1] if "dout_interface" not in vars(base)]
+    theirs = [base for base in type(owner).__mro__[:-1] if not is_adapted(base)]
     files = [file for file in map(_file_of, theirs) if file]
     if not files:
         return None

@@ -4,6 +4,7 @@ __all__ = [
     "baseline",
     "discover",
     "finding_pictures",
+    "fixed_files",
     "foreign_gradients",
     "ignore_comments",
     "settings",

@@ -25,7 +25,10 @@ def is_silenced(finding: Finding) -> bool:
     """Whether a comment in the user's source silences a finding."""
     if not finding.file:
         return False
-    ignored, blocks = _read(finding.file)
+    try:
+        ignored, blocks = _read(text_of(finding.file))
+    except (OSError, SyntaxError, ValueError):
+        return False
     return any(finding.code.startswith(ignored[n]) for n in _lines_for(finding, blocks) if n in ignored)
 
 
@@ -45,10 +48,9 @@ def _lines_for(finding: Finding, blocks: Iterable[SourceBlock]) -> set[int]:
 
 
 @cache
-def _read(file: str) -> tuple[dict[int, tuple[str, ...]], list[SourceBlock]]:
-    """The codes that each line of a file ignores, and its classes and functions; nothing where it cannot be read."""
-    with suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
-        text = text_of(file)
+def _read(text: str) -> tuple[dict[int, tuple[str, ...]], list[SourceBlock]]:
+    """The codes that each line of a file ignores, and its classes and functions; nothing where it cannot be parsed."""
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
         if ignored := _ignored(text):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

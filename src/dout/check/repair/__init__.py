@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dout.graph import Node
     from dout.judge.outcomes import Outcome
 
-__all__ = ["causes", "derived_backward", "line_repairs", "smallest_failing"]
+__all__ = ["causes", "derived_backward", "expression_places", "line_repairs", "run_repairs", "smallest_failing"]
 
 
 def smallest_failing(subject: Subject, examination: Examination, outcome: Outcome) -> Failing | None:

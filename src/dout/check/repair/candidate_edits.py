@@ -250,8 +250,9 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
         yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG
     elif literal and is_number(value) and _may_lack_a_factor(place):
         yield EditedSpot.NUMBER
-    elif floats and _may_lack_a_factor(place):
-        yield EditedSpot.WHOLE
+    elif (floats or type(value) is int) and _may_lack_a_factor(place):
+        if floats:
+            yield EditedSpot.WHOLE
         parent = place.parents[0]
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div):
             yield EditedSpot.DENOMINATOR

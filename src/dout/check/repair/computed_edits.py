@@ -141,12 +141,25 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if isinstance(place.parents[0], ast.For) and isinstance(node.slice, ast.Slice):
         yield 1.1, "missing term", place.function.source.segment(node.value)
+    yield from _cut_from_the_start(place, node, parts)
     for piece in parts:
         if isinstance(piece, ast.Slice) and piece.step is None and (piece.lower is None) != (piece.upper is None):
             bound = place.function.source.segment(piece.lower or piece.upper or piece)
             yield 1.2, "formula", place.replaced(piece, f"{bound}:" if piece.lower is None else f":{bound}")
     if len(parts) == 1 and isinstance(parts[0], ast.Constant) and isinstance(parts[0].value, int):
         yield from ((1.3, "swapped", place.replaced(parts[0], str(n))) for n in range(4))
+
+
+def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequence[ast.expr]) -> Found:
+    """All ends counted from the start: `a[p:-p]` is empty where p is 0."""
+    source, base = place.function.source, place.function.source.segment(node.value)
+    ends = {
+        part.upper: f"{base}.shape[{axis}] - {source.segment(part.upper.operand)}"
+        for axis, part in enumerate(parts)
+        if isinstance(part, ast.Slice) and isinstance(part.upper, ast.UnaryOp) and isinstance(part.upper.op, ast.USub)
+    }
+    if ends and not any(isinstance(part, ast.Constant) and part.value is ... for part in parts):
+        yield 1.2, "broadcast", source.with_parts(node, ends)
 
 
 _BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Found], ...]] = {

@@ -8,16 +8,17 @@ from dataclasses import replace
 from weakref import WeakSet
 
 from dout.check.exact.subject import Subject
-from dout.check.repair.expression_places import ParsedFile
+from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause
 from dout.clock import TimeIsOver, within
 from dout.files import text_of
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
 
-MOST_SECONDS = 2.0
+MOST_SECONDS = 5.0
 _TOO_LONG: WeakSet[type] = WeakSet()
 DERIVED = "derived"  # the word of such a cause
+_UNSAFE = "it writes the whole backward anew"
 _SENTENCE = "no small repair is known, the backward below is derived from forward"
 
 
@@ -39,8 +40,8 @@ def with_derived_backward(
     return found
 
 
-def derived_fix(subject: Subject) -> str | None:
-    """The change of the class's file that gives it its derived backward, as a unified diff; None if there is none.
+def derived_fix(subject: Subject) -> Fix | None:
+    """The change of the class's file that gives it its derived backward; None if there is none.
 
     There is none either if that takes long; it is not tried for the same class again.
     """
@@ -58,4 +59,4 @@ def derived_fix(subject: Subject) -> str | None:
     except TimeIsOver:
         _TOO_LONG.add(cls)
         return None
-    return ParsedFile(file, text).diff(replaced_source(text, cls.__qualname__, made))
+    return Fix(file, text, replaced_source(text, cls.__qualname__, made), _UNSAFE)

@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from dout.check.repair.expression_places import ParsedFile
+from dout.check.repair.expression_places import ParsedFile, ScratchFunction
+from dout.check.repair.scratch_functions import Scratch, code_of, patched
+from dout.check.report.fix import Fix
 from dout.graph import Where
+from dout.run import objects_in
 
 _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 _CREATING = frozenset({"zeros", "ones", "empty", "full", "eye", "arange", "linspace", "rand", "randn"})
 
 
-def copied_first(function: Any, name: str, where: Where | None) -> str | None:
-    """The diff that makes a method work on a copy of its argument `name`, which the line at `where` writes into."""
+def copied_first(function: Any, name: str, where: Where | None) -> Iterator[Fix]:
+    """Changes after which a method works on a copy of its argument `name`, which the line at `where` writes into.
+
+    First `x *= y` becomes `x = x * y`, then a line at the top makes the copy.
+    """
     for source, tree in _parsed(function):
         if name not in {arg.arg for arg in (*tree.args.posonlyargs, *tree.args.args)}:
             continue  # a decorator's own function, say
-        lines = source.text.splitlines(keepends=True)
-        body = tree.body[1:] if ast.get_docstring(tree) and len(tree.body) > 1 else tree.body
-        at, instead_of, new = body[0].lineno - 1, 0, f"{name} = {name}.copy()"
         for node in ast.walk(tree):
-            if not isinstance(node, ast.AugAssign) or where is None or ast.unparse(node.target) != name:
+            if not isinstance(node, ast.AugAssign) or where is None or node.lineno != where.line:
                 continue
-            if node.lineno == node.end_lineno == where.line and type(node.op) in _SIGNS:
-                value = ast.unparse(node.value)
+            if ast.unparse(node.target) == name and type(node.op) in _SIGNS:
+                value = source.segment(node.value)
                 value = f"({value})" if isinstance(node.value, ast.BinOp | ast.UnaryOp | ast.IfExp) else value
-                at, instead_of, new = node.lineno - 1, 1, f"{name} = {name} {_SIGNS[type(node.op)]} {value}"
-        indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
-        return source.diff("".join([*lines[:at], f"{indent}{new}\n", *lines[at + instead_of :]]), 1).rstrip("\n")
-    return None
+                yield source.fix(source.replaced(node, f"{name} = {name} {_SIGNS[type(node.op)]} {value}"))
+        first = tree.body[1] if ast.get_docstring(tree) and len(tree.body) > 1 else tree.body[0]
+        before = source.data[source.starts[first.lineno - 1] : source.span(first)[0]].decode()
+        between = "; " if before.strip() else f"\n{before}"  # def backward(self, dout): dout *= 2; return dout
+        yield source.fix(source.replaced(first, f"{name} = {name}.copy(){between}{source.segment(first)}"))
+
+
+def with_text(function: ScratchFunction, text: str) -> Callable[[Any], None]:
+    """What gives a copy of a layer a method as it stands in another text of its file. Raises SyntaxError."""
+    scratch = Scratch({function: code_of(patched(function, text))})
+    return lambda copy: scratch.install(objects_in(copy))
 
 
 def returning(function: Any) -> Where | None:

@@ -51,13 +51,16 @@ class Repair:
 class ProvenRepair:
     """A repair that the exact check passes, with its examination; `remarks` say what else it changes.
 
-    `another_forward` says that it changes what forward returns, and that nothing shows which of the two is meant.
+    `keeps_forward` says that forward returns the same bits as before. Where it does not, and nothing shows which of the
+    two is meant, there is `another_forward`.
     """
 
     repair: Repair
     examination: Examination
+    keeps_forward: bool
     another_forward: bool
     remarks: str
+    turns: bool  # a condition that was met on one side only
 
 
 def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:
@@ -81,10 +84,10 @@ def proven(
     if judgement.examination is None or any(verdict.word not in _RIGHT for verdict in judged):
         return None
     keeps = all(same_bits(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
-    remarks = [*turned_conditions(repair, stands, judgement.examination)]
-    remarks += ["; where values are equal the gradient is then still wrong"] if at_kinks else []
+    turned = [*turned_conditions(repair, stands, judgement.examination)]
+    kinks = ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
-    return ProvenRepair(repair, judgement.examination, another, "".join(remarks))
+    return ProvenRepair(repair, judgement.examination, keeps, another, "".join([*turned, *kinks]), bool(turned))
 
 
 def stays_right(repair: Repair, given: Subject) -> bool:

@@ -21,13 +21,13 @@ from dout.check.repair.computed_edits import echoes
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, functions_at, places
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
-from dout.check.repair.scratch_functions import Scratch, switched, tapped
+from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
 from dout.check.repair.test_stand import BackwardRuns, Stand, near
 from dout.clock import spent
 from dout.graph import Where
 from dout.run import deep_copy, objects_in, size_of
 
-SECONDS = 0.3  # for the search in backward, and as many for that in forward
+SECONDS = 1.0  # for the search in backward, and as many for that in forward
 LIKELY, FARTHEST = 1.4, 9.0  # what a repair costs that needs no rival, and what none does
 NEAR_IN_FORWARD, FARTHEST_IN_FORWARD = 1.3, 2.1  # a change of what forward keeps: beside another repair, and alone
 FARTHEST_MASK = 1.5
@@ -68,7 +68,7 @@ class RepairSearch:
             if functions and best > LIKELY and spent() < self.latest:
                 try:
                     self.hits = self._found(functions, in_forward, best) or self.hits
-                except Exception:  # the layer does not run by itself here
+                except OF_TRIED_CODE:  # the layer does not run by itself here
                     continue
         return self.hits
 
@@ -159,12 +159,12 @@ class RepairSearch:
         self, place: ExpressionPlace, test: _Test, scratch: Scratch, before: Mapping[str, Any], value: Any
     ) -> dict[int, float]:
         """The handicap of a place, by its number; nothing where a change does not move every wrong gradient."""
-        if not is_number(value):
-            return {place.i: 0.05} if isinstance(value, tuple | list) else {}
+        if not is_number(value) or not np.size(value):
+            return {place.i: 0.05} if isinstance(value, tuple | list | np.ndarray) else {}
         scratch.told = lambda i, item, frame: _shaken(item) if i == place.i else item
         try:
             after = test.gradients()
-        except Exception:
+        except OF_TRIED_CODE:
             return {place.i: 0.2}
         finally:
             scratch.told = None
@@ -205,7 +205,7 @@ class _Test:
                 alike = may_change_output and not self.others and not self._does_less(gradients, edit.word == "mask")
                 return alike and self.stand.fits(gradients, self._prepare)
             return not self.unused and not self.stand.wrong(gradients) - self.others
-        except Exception:
+        except OF_TRIED_CODE:
             return False
         finally:
             self.scratch.use(-1, None)

@@ -24,7 +24,7 @@ class EditedSpot(Enum):
     """A kind of place, in the column of what stands there."""
 
     WHOLE = "a float that is assigned, returned, added or given to a function: a factor may be missing there"
-    DENOMINATOR = "a float by which something is divided"
+    DENOMINATOR = "a number by which something is divided"
     CONDITION = "an array of booleans"
     FLAG = "one boolean"
     NUMBER = "a literal"
@@ -119,6 +119,8 @@ KINDS: tuple[RepairKind, ...] = (
     # Another number. A name in scope is likelier than a literal that happens to fit.
     RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),
     RepairKind(1.1, "factor", NUMBER, "{n}"),
+    RepairKind(1.5, "factor", EditedSpot.DENOMINATOR, "{n}"),
+    RepairKind(1.5, "factor", NUMBER, "{t}", ARRAY),
     *_each(1.6, "missing term", NUMBER, "{x} + {t}", "{x} - {t}", needs=ARRAY),
     RepairKind(1.6, "factor", WHOLE, "{p} / {n}"),
     RepairKind(1.8, "factor", WHOLE, "{p} * {n}"),

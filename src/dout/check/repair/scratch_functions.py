@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from dout.adapt.interface.adapted_layer import is_adapted
 from dout.check.repair.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
 
 ON, GO, TAP, TURN = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__"
+OF_TRIED_CODE = (Exception, SystemExit)  # what an edit may raise: with another condition code may end its program
 MOST_TURNS = 20_000  # of all `while` loops in one try: an edit may make one endless
 
 
@@ -138,15 +140,23 @@ class Scratch:
         for item in objects:
             cls = type(item)
             if cls not in self.classes:
-                own = {
-                    name: method
-                    for base in cls.__mro__
-                    for name, method in self.methods.get(base, {}).items()
-                    if next((b for b in cls.__mro__ if name in vars(b)), None) is base
-                }
-                self.classes[cls] = _subclass(cls, own) if own else cls
+                self.classes[cls] = self._class_for(cls)
             if self.classes[cls] is not cls:
                 item.__class__ = self.classes[cls]
+
+    def _class_for(self, cls: type) -> type:
+        """A class with the functions under test; an adapted one finds them behind it, where it calls the user's."""
+        users = cls.__mro__[1:] if is_adapted(cls) else cls.__mro__
+        own = {
+            name: method
+            for base in users
+            for name, method in self.methods.get(base, {}).items()
+            if next((b for b in users if name in vars(b)), None) is base
+        }
+        if not own:
+            return cls
+        made = _subclass(users[0], own)
+        return made if cls is users[0] else types.new_class(cls.__name__, (cls, made))
 
     def use(self, i: int, replacement: types.CodeType | None) -> None:
         """From now on the place `i` gives what `replacement` does; -1 for none."""

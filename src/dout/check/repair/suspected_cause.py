@@ -10,15 +10,16 @@ from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_proof import ProvenRepair, Repair, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.repair_table import SENTENCES
+from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import stands
-from dout.check.repair.whole_gradients import is_left_out, word_of
+from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
 from dout.clock import spent
 from dout.graph import Node, Where, topological
 from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
 
-MOST_SECONDS = 1.2  # for a layer, all its gradients together
+MOST_SECONDS = 3.0  # for a layer, all its gradients together
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
 
 
@@ -66,7 +67,7 @@ class CauseSearch:
         for repair in hits:
             try:
                 found = proven(repair, self.stands, search.functions, others)
-            except Exception:  # what cannot be recorded is not proven
+            except OF_TRIED_CODE:  # what cannot be recorded is not proven
                 continue
             if found is not None and (self.given is None or stays_right(repair, self.given)):
                 return found
@@ -76,7 +77,7 @@ class CauseSearch:
         """How many gradients in between are wrong after a repair: the likeliest repair mends them as well."""
         try:
             after = named_gradients(Examination(self.stands[0].recorded(repair.prepare)))
-        except Exception:
+        except OF_TRIED_CODE:
             return _UNRUNNABLE
         return sum(not named.right and not named.negated for named in after)
 
@@ -95,7 +96,18 @@ class CauseSearch:
             return Cause(edit.word, sentence, None, where, _said(first))
         side = f" in {function.name}" if function.name != "backward" else ""
         sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be `{edit.written}`{proof.remarks}"
-        return Cause(edit.word, sentence, function.source.diff(proof.repair.text), where, _said(first))
+        fix = function.source.fix(proof.repair.text, self._unsafe(proof))
+        return Cause(edit.word, sentence, fix, where, _said(first))
+
+    def _unsafe(self, proof: ProvenRepair) -> str:
+        """Why a person has to look at a proven repair, or nothing."""
+        if not proof.keeps_forward:
+            return "it changes what forward returns"
+        if proof.turns:
+            return "it turns a condition that the examples met on one side only"
+        if any(is_scaled(name, self.stands) for name in self.stands[0].wrong(self.stands[0].got)):
+            return "it changes the gradient by the length of an axis, which may be a convention"
+        return ""
 
     def _of_numbers(self, outcome: Outcome) -> Cause | None:
         """What the wrong gradient tells without a repair: how it differs from the right one, and where that begins."""

@@ -25,6 +25,21 @@ def is_left_out(name: str, stand: Stand) -> bool:
     return right.shape == got.shape and any(_left_at_zero(got, _off(got, right, stand.close)))
 
 
+def is_scaled(name: str, stands: list[Stand]) -> bool:
+    """Whether a gradient is the right one, times or divided by the length of an axis, wherever it is wrong."""
+    for stand in (stand for stand in stands if name in stand.wrong(stand.got)):
+        right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got[name], dtype=float)
+        ratio = _ratio(got, right) if got.shape == right.shape else None
+        if ratio is None or not any(near(max(ratio, 1 / ratio), n, 1e-6) for n in _lengths(stand)):
+            return False
+    return True
+
+
+def _lengths(stand: Stand) -> list[int]:
+    """The lengths of the axes of inputs and upstream gradients."""
+    return list({n: None for i in (*stand.inputs, *stand.douts) for n in np.shape(i) if n > 1})
+
+
 def _off(got: Any, right: Any, close: float) -> Any:
     return np.abs(got - right) > close * np.max(np.abs(right), initial=0.0)
 
@@ -128,7 +143,7 @@ def _of_ratio(ratio: float, stand: Stand) -> Iterator[Words]:
     if ratio < 0:
         yield from (("sign", f"it has the other sign, and {rest}") for _, rest in _of_ratio(-ratio, stand))
         return
-    for n in {n: None for i in (*stand.inputs, *stand.douts) for n in np.shape(i) if n > 1}:
+    for n in _lengths(stand):
         if abs(ratio * n - 1) < 1e-6:
             yield "factor", f"it is {n} times too large: divide it by the length of the axis of {n}"
         elif abs(ratio / n - 1) < 1e-6:

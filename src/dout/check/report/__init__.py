@@ -1,3 +1,3 @@
 """Verdicts and findings in; text, JSON, SARIF and annotations out."""
 
-__all__ = ["finding_pages", "machine_formats", "report", "rule", "source_places", "verdicts"]
+__all__ = ["ci_formats", "finding_pages", "fix", "machine_formats", "report", "rule", "source_places", "verdicts"]

@@ -1,10 +1,11 @@
-"""Reports as machines read them: JSON, SARIF for code-scanning services, and annotations for GitHub's runners."""
+"""Reports as machines read them: JSON, and SARIF for code-scanning services."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from dout.check.report.finding_pages import page
+from dout.check.report.fix import TextEdit
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding, ReportData, Severity, Verdict
 from dout.errors import visible
@@ -84,17 +86,13 @@ def to_sarif(
 ) -> dict[str, Any]:
     """All findings as one SARIF 2.1.0 log, with each of the rules and its help page.
 
-    A fingerprint says file, layer, code and argument, and which of such it is: it outlives moved lines.
     Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
     findings = [finding for report in reports for finding in report.findings]
     codes = list(rules)
-    seen: dict[tuple[str, ...], int] = {}
-    results = []
-    for finding in findings:
-        key = identity(finding)
-        seen[key] = seen.get(key, 0) + 1
-        results.append(_result(finding, codes.index(finding.code), (*key, str(seen[key]))))
+    results = [_result(f, codes.index(f.code), mark) for f, mark in zip(findings, fingerprints(findings), strict=True)]
+    notes = [{"level": "error", "message": {"text": visible(problem)}} for problem in problems]
+    told = {"toolExecutionNotifications": notes} if notes else {}
     return {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -103,14 +101,7 @@ def to_sarif(
                 "tool": {"driver": {"name": "dout", "version": version, "rules": list(map(_rule, rules.values()))}},
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {"ROOT": {"uri": f"{Path.cwd().as_uri()}/"}},
-                "invocations": [
-                    {
-                        "executionSuccessful": not problems,
-                        "toolExecutionNotifications": [
-                            {"level": "error", "message": {"text": visible(problem)}} for problem in problems
-                        ],
-                    }
-                ],
+                "invocations": [{"executionSuccessful": not problems, **told}],
                 "results": results,
             }
         ],
@@ -120,6 +111,14 @@ def to_sarif(
 def identity(finding: Finding) -> tuple[str, str, str, str]:
     """What makes a finding the same one after lines have moved: file, layer, code, argument."""
     return near(finding.file or ""), finding.layer, finding.code, finding.argument or ""
+
+
+def fingerprints(findings: Iterable[Finding]) -> Iterator[str]:
+    """A mark of each finding: its file, layer, code and argument, and which of such it is. It outlives moved lines."""
+    seen: Counter[tuple[str, ...]] = Counter()
+    for key in map(identity, findings):
+        seen[key] += 1
+        yield hashlib.sha256("\0".join((*key, str(seen[key]))).encode("utf-8", "replace")).hexdigest()
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -132,7 +131,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, rule: int, key: tuple[str, ...]) -> dict[str, Any]:
+def _result(finding: Finding, rule: int, fingerprint: str) -> dict[str, Any]:
     parts = [visible(finding.message)]
     if finding.because and finding.because not in finding.message:
         parts.append(f"because {visible(finding.because)}")
@@ -141,13 +140,24 @@ def _result(finding: Finding, rule: int, key: tuple[str, ...]) -> dict[str, Any]
         "ruleIndex": rule,
         "level": _LEVELS[finding.severity],
         "message": {"text": "; ".join(parts)},
-        "partialFingerprints": {"dout/v1": hashlib.sha256("\0".join(key).encode("utf-8", "replace")).hexdigest()},
+        "partialFingerprints": {"dout/v1": fingerprint},
         "properties": {"layer": visible(finding.layer), "argument": finding.argument, "cause": finding.cause},
     }
     if finding.file:
-        region = {"region": {"startLine": finding.line}} if finding.line and finding.line > 0 else {}
-        result["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(finding.file), **region}}]
+        region = {"startLine": max(finding.line or 1, 1)}
+        result["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(finding.file), "region": region}}]
+    if finding.fix is not None and finding.fix.edits:
+        replacements = [_replacement(edit) for edit in finding.fix.edits]
+        change = {"artifactLocation": _artifact(finding.fix.file), "replacements": replacements}
+        said = f"{finding.fix.unsafe}: look at it first" if finding.fix.unsafe else "the exact check passes with it"
+        result["fixes"] = [{"description": {"text": said}, "artifactChanges": [change]}]
     return result
+
+
+def _replacement(edit: TextEdit) -> dict[str, Any]:
+    (line, column), (end_line, end_column) = edit.start, edit.end
+    region = {"startLine": line, "startColumn": column + 1, "endLine": end_line, "endColumn": end_column + 1}
+    return {"deletedRegion": region, **({"insertedContent": {"text": edit.new}} if edit.new else {})}
 
 
 def _artifact(file: str) -> dict[str, str]:
@@ -155,27 +165,3 @@ def _artifact(file: str) -> dict[str, str]:
     if Path(path).is_absolute():
         return {"uri": "file://" + quote(Path(path).as_posix(), errors="replace")}
     return {"uri": quote(path, errors="replace"), "uriBaseId": "ROOT"}
-
-
-# --- GitHub -----------------------------------------------------------------------------------------------------------
-
-_COMMANDS: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
-
-
-def github_line(finding: Finding) -> str:
-    """A finding as an annotation that GitHub's runners show beside the code.
-
-    >>> github_line(Finding("D201", "error", "100% wrong", file="a,b.py", line=3))
-    '::error file=a%2Cb.py,line=3,title=D201::100%25 wrong'
-    """
-    properties = {"file": near(finding.file) if finding.file else None, "line": finding.line, "title": finding.code}
-    told = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value)
-    return f"::{_COMMANDS[finding.severity]} {told}::{_escaped(visible(finding.message, keep=chr(10)))}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _escaped(visible(text)).replace(":", "%3A").replace(",", "%2C")

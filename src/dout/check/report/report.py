@@ -111,7 +111,7 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
         yield _detail(f"fails on {name} = {shown(value)}")
     if finding.there:
         yield _detail(finding.there)
-    for line in (finding.fix or "").splitlines():
+    for line in str(finding.fix or "").splitlines():
         if not line.startswith(("---", "+++", "@@")):
             changed = {"-": "removed", "+": "added"}.get(line[:1], "dim")
             yield [(_INDENT * 3, "verbatim"), (visible(line, keep="\t"), changed)]

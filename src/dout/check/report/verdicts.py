@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
+from dout.check.report.fix import Fix
 from dout.graph import Where
 from dout.judge.outcomes import Word
 
@@ -89,8 +90,8 @@ class Finding:
 
     `message` says what is wrong in one line; `argument` and `index` say where in the gradient, `expected` and `got` the
     numbers there; `inputs` is the smallest failing input, by name, and `there` what comes out on it; `cause` is the
-    suspected cause in a word and `because` in a sentence; `fix` the repaired line, as a diff; `file` and `line` the
-    place in the user's source. `reason` is for code alone: no output shows it.
+    suspected cause in a word and `because` in a sentence; `fix` the change that mends it, which reads as a diff; `file`
+    and `line` the place in the user's source. `reason` is for code alone: no output shows it.
     """
 
     code: str
@@ -103,7 +104,7 @@ class Finding:
     got: Any = None
     cause: str | None = None
     because: str = ""
-    fix: str | None = None
+    fix: Fix | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     there: str = ""
     first_wrong: str | None = None
@@ -167,12 +168,12 @@ class ReportData:
 class Cause:
     """Why a gradient is wrong, as far as a repair that makes it right tells.
 
-    `word` is one word for it (sign, factor, transpose …), `sentence` says it; `fix` is the repaired line as a unified
-    diff, `where` the line that it repairs; `first_wrong` names the first value of the backward that is wrong.
+    `word` is one word for it (sign, factor, transpose …), `sentence` says it; `fix` is the change that mends it and
+    `where` the line that it repairs; `first_wrong` names the first value of the backward that is wrong.
     """
 
     word: str
     sentence: str
-    fix: str | None = None
+    fix: Fix | None = None
     where: Where | None = None
     first_wrong: str | None = None

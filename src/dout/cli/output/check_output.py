@@ -1,4 +1,4 @@
-"""What a run of `dout check` found, printed: for a person, as JSON, as SARIF, or as GitHub's annotations."""
+"""What a run of `dout check` found, printed: for a person, or for one of several machines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Result:
     """
 
     settings: Settings
-    format: str = "human"
+    format: str = "text"
     given: Mapping[str, str] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
     folded: bool = False
@@ -47,6 +47,7 @@ class Result:
     tracebacks: list[str] = field(default_factory=list)
     outcomes: list[JobOutcome] = field(default_factory=list)
     known: int = 0
+    for_baseline: list[Finding] = field(default_factory=list)  # the known ones too
     start: float = field(default_factory=time.perf_counter)
 
     @property
@@ -74,8 +75,12 @@ class Result:
         """2 where something could not be run or used, 1 where a finding counts."""
         if self.errors or (not self.checked and any(outcome.skipped for outcome in self.outcomes)):
             return 2
-        counts = {"error", "warning"} if self.settings.strict else {"error"}
-        return int(any(finding.severity in counts for finding in self.findings))
+        return int(any(finding.severity in self.counting for finding in self.findings))
+
+    @property
+    def counting(self) -> set[str]:
+        """The severities that count."""
+        return {"error", "warning"} if self.settings.strict else {"error"}
 
     @property
     def summary(self) -> str:
@@ -94,16 +99,17 @@ def tell_result(result: Result) -> None:
             click.echo(visible(text, keep="\n\t"), err=True, nl=False)
         for problem in result.errors:
             click.echo(f"dout: {visible(problem)}", err=True)
-    with _no_commands(on_runner and result.format == "human", err=False):
-        {"human": _human, "json": _json, "sarif": _sarif, "github": _github}[result.format](result)
+    with _no_commands(on_runner and result.format == "text", err=False):
+        FORMATS[result.format](result)
     if result.format != "github" and on_runner:
-        _github(result, err=result.format != "human")
+        _github(result, err=result.format != "text")
 
 
 # --- to a person ------------------------------------------------------------------------------------------------------
 
 
 def _human(result: Result) -> None:
+    from dout.check.project.fixed_files import fixes_told
     from dout.check.report.report import WIDTH, ascii_only, wrapped
 
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
@@ -111,6 +117,7 @@ def _human(result: Result) -> None:
     lines = [*_details(shown, width), *_at_a_glance(shown, width), *wrapped([(shown.summary, "title")], width)]
     hidden = _hidden(result, shown)
     lines += [[(f"with --notes: {', '.join(hidden)}", "dim")]] if hidden else []
+    lines += [[(said, "dim")] for said in fixes_told(result.findings)]
     tell(lines, ascii_only)
 
 
@@ -247,13 +254,32 @@ def _sarif(result: Result) -> None:
 
 
 def _github(result: Result, err: bool = False) -> None:
-    from dout.check.report.machine_formats import github_line
+    from dout.check.report.ci_formats import github_line
 
     for finding in result.findings:
         line = github_line(finding)
         if not is_unicode(sys.stderr if err else sys.stdout):
             line = line.encode("ascii", "backslashreplace").decode()
         click.echo(line, err=err)
+
+
+def _gitlab(result: Result) -> None:
+    from dout.check.report.ci_formats import to_gitlab
+
+    click.echo(json.dumps(to_gitlab(result.findings), ensure_ascii=True))
+
+
+def _junit(result: Result) -> None:
+    from dout.check.report.ci_formats import to_junit
+
+    files = [(outcome.job.where, [checked.report for checked in outcome.layers]) for outcome in result.outcomes]
+    text = to_junit([(file, reports) for file, reports in files if reports], result.errors, result.counting)
+    click.echo(text.encode("ascii", "xmlcharrefreplace").decode())
+
+
+FORMATS = {
+    "text": _human, "json": _json, "sarif": _sarif, "github": _github, "gitlab": _gitlab, "junit": _junit,
+}  # fmt: skip
 
 
 @contextmanager

@@ -6,10 +6,11 @@ import ast
 
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import DerivedClass
+from dout.files import lines_of
 
 
 def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> str:
-    """Return the text of a file in which a class has the derived forward and backward; all other bytes stay.
+    """Return the text of a file in which a class has the derived forward and backward; all else stays.
 
     A class inside another is named with dots. Raises TargetError where the file has no such class, or that has no
     forward of its own.
@@ -20,31 +21,27 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
     if ahead not in methods:
         raise TargetError(f"{class_name} has no {ahead} of its own in this file")
     new = _methods_of(derived.source)
-    ending = "\r\n" if "\r\n" in file_text else "\n"
-    lines = file_text.splitlines(keepends=True)
+    lines = lines_of(file_text)
     edits = [(*_span(methods[name]), new[name]) for name in (ahead, behind) if name in methods and name in new]
     if behind not in methods:
         first, last, text = edits[0]
         edits[0] = (first, last, [*text, "", *new[behind]])
     for first, last, text in sorted(edits, reverse=True):
         indent = _indent(lines[first - 1])
-        ends = lines[last - 1].endswith(("\n", "\r"))
-        made = [f"{indent}{line}{ending}" if line else ending for line in text]
-        if not ends:
-            made[-1] = made[-1].rstrip("\r\n")
-        lines[first - 1 : last] = made
+        ending = "\n" if lines[last - 1].endswith("\n") else ""
+        lines[first - 1 : last] = ["\n".join(f"{indent}{line}" if line else "" for line in text) + ending]
     return "".join(lines)
 
 
 def _class_in(text: str, name: str) -> ast.ClassDef:
     body: list[ast.stmt] = ast.parse(text).body
-    found: ast.ClassDef | None = None
+    found: ast.ClassDef
     for part in name.split("."):
-        found = next((item for item in body if isinstance(item, ast.ClassDef) and item.name == part), None)
-        if found is None:
+        last = [item for item in body if isinstance(item, ast.ClassDef) and item.name == part][-1:]
+        if not last:
             raise TargetError(f"there is no class {name} in this file")
+        (found,) = last
         body = found.body
-    assert found is not None
     return found
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 import linecache
 import re
 from pathlib import Path
 
-from dout.files import regular, text_of
+from dout.files import lines_of, regular, text_of
 from dout.trace.program.stub_modules import Quiet
 
 SUFFIX = ".ipynb"
@@ -71,5 +70,5 @@ def _is_magic(line: str) -> bool:
 
 def remember(file: str, text: str) -> None:
     """Let tracebacks and `inspect` read a text where the file itself holds another."""
-    lines = [f"{line}\n" for line in io.StringIO(text).read().splitlines()]
+    lines = lines_of(text if text.endswith("\n") else f"{text}\n")
     linecache.cache[file] = (len(text), None, lines, file)

@@ -298,7 +298,8 @@ if hasattr(os, "register_at_fork"):
 def _functions_of(kind: type) -> Iterator[Any]:
     """The functions that a class and its bases define."""
     for cls in mro_of(kind):
-        yield from (item for item in vars_of(cls).values() if type(item) is FunctionType)
+        items = (item.__func__ if type(item) is staticmethod else item for item in vars_of(cls).values())
+        yield from (item for item in items if type(item) is FunctionType)
 
 
 def _refuse_depth(error: RecursionError) -> None:

@@ -9,6 +9,7 @@ from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
+from dout.check.repair.run_repairs import forgotten_return
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients
 from dout.run import attributes_of
@@ -34,7 +35,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         names = ", ".join(item.name for item in missing)
         message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
-        yield RULE.about(subject, message, argument=first.name, severity="error")
+        yield RULE.about(subject, message, argument=first.name, severity="error", fix=forgotten_return(subject))
         return
     gives_none = has_none and not is_network and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
 from dout.check.lab.other_values import changed
-from dout.check.lab.probe import CrashError, Lab, once
-from dout.check.repair.line_repairs import copied_first
+from dout.check.lab.probe import CrashError, Lab, learned, once
+from dout.check.repair.expression_places import functions_at
+from dout.check.repair.line_repairs import copied_first, with_text
+from dout.check.report.fix import Fix
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
-from dout.run import arrays, attributes_of, copied, differs_at, flat
+from dout.run import arrays, attributes_of, copied, differs_at, flat, objects_in
 
 _FACTOR = 1.25  # of parameters that are 1
 
@@ -52,10 +56,9 @@ def writes(lab: Lab) -> tuple[Write, ...]:
 
     `dout *= self.gamma` changes nothing where gamma is 1, as at the start.
     """
-    given, mirrored = lab.inputs(), changed(lab.subject.inputs, lambda x: -x)
-    for inputs, factor in ((given, 1.0), (mirrored, 1.0), (given, _FACTOR)):
+    for inputs, factor in _examples(lab):
         try:
-            found = tuple(_writes(lab, inputs, factor))
+            found, _ = _lent(lab, inputs, factor)
         except CrashError:
             continue
         if found:
@@ -66,26 +69,37 @@ def writes(lab: Lab) -> tuple[Write, ...]:
     return ()
 
 
-def _writes(lab: Lab, given: tuple[Any, ...], factor: float) -> Iterator[Write]:
+def _examples(lab: Lab) -> tuple[tuple[tuple[Any, ...], float], ...]:
+    given, mirrored = lab.inputs(), changed(lab.subject.inputs, lambda x: -x)
+    return (given, 1.0), (mirrored, 1.0), (given, _FACTOR)
+
+
+def _lent(
+    lab: Lab, given: tuple[Any, ...], factor: float, prepare: Callable[[Any], None] = lambda layer: None
+) -> tuple[list[Write], list[Any]]:
+    """The writes of one run into what it was lent, and copies of all that it gave; `prepare` changes its layer."""
     layer, inputs = lab.fresh(), tuple(map(copied, given))
+    prepare(layer)
     for array in arrays(layer).values():
         if factor != 1 and array.dtype.kind == "f" and np.all(array == 1) and array.flags.writeable:
             array *= factor
-    mine = _arrays_in(inputs)
+    held, mine, found = dict(attributes_of(layer)), _arrays_in(inputs), []
     outputs = lab.forward(layer, inputs)
+    gave = [*map(copied, outputs)]
     for (i, after), (_, before) in zip(mine, _arrays_in(map(copied, given)), strict=True):
         if not _same_bytes(before, after):
-            yield Write("input", i, lab.name(i), "forward", before, after.copy(), given)
+            found.append(Write("input", i, lab.name(i), "forward", before, after.copy(), given))
     between = [array.copy() for _, array in mine]
     douts = lab.douts(outputs)
     before_douts = [*map(copied, douts)]
-    lab.backward(layer, douts)
+    gradients = lab.backward(layer, douts)
     for i, (before, after) in enumerate(zip(before_douts, douts, strict=True)):
         if isinstance(after, np.ndarray) and not _same_bytes(before, after):
-            yield Write("dout", i, dout_name(layer, i), "backward", before, after.copy(), given)
+            found.append(Write("dout", i, dout_name(layer, i), "backward", before, after.copy(), given))
     for (i, after), before in zip(mine, between, strict=True):
         if not _same_bytes(before, after):
-            yield Write("input", i, lab.name(i), "backward", before, after.copy(), given)
+            found.append(Write("input", i, lab.name(i), "backward", before, after.copy(), given))
+    return found, [*gave, *map(copied, gradients), *map(copied, learned(held, layer).values())]
 
 
 def _arrays_in(inputs: Any) -> list[tuple[int, Any]]:
@@ -93,7 +107,8 @@ def _arrays_in(inputs: Any) -> list[tuple[int, Any]]:
 
 
 def _same_bytes(before: Any, after: Any) -> bool:
-    return bool(before.shape == after.shape and before.tobytes() == after.tobytes())
+    alike = before.shape == after.shape and before.dtype == after.dtype
+    return bool(alike and before.tobytes() == after.tobytes())
 
 
 def dout_name(layer: Any, position: int) -> str:
@@ -108,13 +123,34 @@ def report_write(rule: Rule, lab: Lab, write: Write, numbers: str, because: str,
     says = f"{lab.subject.name}.{write.during} writes into {write.name}: {numbers}"
     option = _option(lab, write)
     if option is None:
-        method = type(lab.layer).backward if write.kind == "dout" else type(lab.layer).forward
-        details |= {"fix": copied_first(method, write.name, where), "because": because}
+        details |= {"fix": _proven_copy(lab, write, where), "because": because}
         return rule.about(lab.subject, f"{says}; work on a copy", where, **details)
     name, value = option
     because = f"{name}={value} says so, but {write.name} belongs to the caller, who may use it again"
     message = f"{says}, for {name}={value}; give {name}={not value} where it is used again"
     return rule.about(lab.subject, message, where, severity="warning", because=because, **details)
+
+
+def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
+    """A change with which the method leaves the array as it was, and the layer gives the same bits, in every run."""
+    method = inspect.unwrap(getattr(type(lab.layer), write.during))
+    at = [Where(method.__code__.co_filename, method.__code__.co_firstlineno)]
+    function = next((f for f in functions_at(at, objects_in(lab.layer), "") if f.function is method), None)
+    if function is None:
+        return None
+    names = [arg.arg for arg in function.node.args.args if arg.arg != "self"]  # the user may call dout otherwise
+    for fix in chain.from_iterable(copied_first(method, name, where) for name in names):
+        with suppress(CrashError, SyntaxError):
+            prepare = with_text(function, fix.after)
+            if all(_is_spared(write, _lent(lab, *run), _lent(lab, *run, prepare)) for run in _examples(lab)):
+                return fix
+    return None
+
+
+def _is_spared(write: Write, was: tuple[list[Write], list[Any]], now: tuple[list[Write], list[Any]]) -> bool:
+    written = {(one.kind, one.position) for one in now[0]}
+    same = len(was[1]) == len(now[1]) and all(map(_same_bytes, map(np.asarray, was[1]), map(np.asarray, now[1])))
+    return same and (write.kind, write.position) not in written
 
 
 _OPTIONS = {"copy": False, "inplace": True, "in_place": True, "overwrite": True}  # values that ask to work in place

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
+from dout.check.exact.judge import judge
 from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here, refuted
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
+from dout.check.repair import causes
+from dout.check.report.fix import Fix
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
 from dout.judge.judged_run import is_label
@@ -98,7 +102,8 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; with {length} it is right: {advice}"
             any_more = n == length + 1 or _repeats(fine[n])  # some more: a layer may be built for no more than so many
             severity = "error" if any_more else RULE.severity
-            yield RULE.about(lab.subject, message, cause="batch", severity=severity, **wrong.details)
+            fix = _fix(lab, fine[n])
+            yield RULE.about(lab.subject, message, cause="batch", severity=severity, fix=fix, **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
         return  # the rows depend on each other: there is nothing to compare with
@@ -115,6 +120,17 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
     elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
         message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"
         yield RULE.about(lab.subject, message, cause="batch")
+
+
+def _fix(lab: Lab, run: PlainRun) -> Fix | None:
+    """The repair of what is wrong in a run, with which the layer stays right as it is given."""
+    subject = replace(lab.subject, inputs=tuple(map(copied, run.inputs)), memo={})
+    with suppress(Exception):  # there is no rule, or the layer's own
+        judgement = judge(subject.recorded(run.douts), ends=subject.ends)
+        if judgement.examination is not None:
+            found = causes(subject, judgement.examination, judgement.refuted, lab.subject)
+            return next((cause.fix for cause in found.values() if cause.fix), None)
+    return None
 
 
 def _may_be_wrong(lab: Lab, run: PlainRun) -> bool:

@@ -1,0 +1,141 @@
+"""`--fix` writes proven repairs into the files, `--diff` shows them, and what cannot be fixed is said."""
+
+import subprocess
+
+from check_commands import RIGHT, WRITES, WRONG, document, dout, write
+
+from dout.check.project.discover import Job
+from dout.check.project.settings import Settings
+from dout.check.report.fix import Fix
+from dout.check.report.report import Report
+from dout.check.report.verdicts import Finding
+from dout.check.worker.jobs import Checked, JobOutcome
+from dout.cli.output.check_output import Result
+from dout.cli.output.fix_rounds import write_fixes
+
+MISTAKES = """# -*- coding: latin-1 -*-
+# é: three mistakes in one backward, and one in another
+import numpy as np
+
+class Affine:
+\tdef __init__(self, n=3, m=2):
+\t\tself.W, self.b = np.random.randn(n, m), np.zeros(m)
+
+\tdef forward(self, x):
+\t\tself.x = x
+\t\treturn x @ self.W + self.b
+
+\tdef backward(self, dout):
+\t\tself.dW = dout.T @ self.x   # é
+\t\tself.db = dout.sum(axis=1)
+\t\treturn dout @ self.W
+\x0c
+class Relu:
+\tdef forward(self, x):
+\t\tself.mask = x <= 0
+\t\treturn np.where(self.mask, 0, x)
+\tdef backward(self, dout): dout[self.mask] = 0; return dout"""
+EDITS = {
+    "dout.T @ self.x": "self.x.T @ dout",
+    "axis=1": "axis=0",
+    "dout @ self.W\n": "dout @ self.W.T\n",
+    "dout[self.mask]": "dout = dout.copy(); dout[self.mask]",
+}
+
+
+def raw(text):
+    return text.replace("\n", "\r\n").encode("latin-1")
+
+
+def mended(text):
+    for old, new in EDITS.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return text
+
+
+def errors(folder, *options):
+    return document(*options, ".", cwd=folder)["summary"]["errors"]
+
+
+def test_every_mistake_of_a_file_is_fixed_and_every_other_byte_is_as_it_was(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_bytes(raw(MISTAKES))
+    run = dout("mine.py", "--fix", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert run.stderr == "dout: fixed mine.py: D101 in Affine, D201 in Relu\n"
+    assert path.read_bytes() == raw(mended(MISTAKES))
+    assert errors(tmp_path) == 0
+    before = path.stat()
+    assert dout("mine.py", "--fix", cwd=tmp_path).stderr == ""
+    assert path.stat() == before
+
+
+def test_the_diff_is_what_would_be_written_and_writes_nothing(tmp_path):
+    path = write(tmp_path, WRONG)
+    run = dout("mine.py", "--fix", "--diff", cwd=tmp_path)
+    assert (run.returncode, run.stderr, path.read_text()) == (1, "", WRONG)
+    lines = run.stdout.splitlines()
+    assert lines[:2] == ["--- a/mine.py", "+++ b/mine.py"]
+    assert [line for line in lines[3:] if line[0] in "+-"] == [
+        "-        return dout * 3 * self.x",
+        "+        return dout * 2 * self.x",
+    ]
+
+
+def test_patch_takes_the_diff_of_a_folder_and_writes_what_fix_writes(tmp_path):
+    path = write(tmp_path, "", "sub/mine.py")
+    text = MISTAKES.replace("latin-1", "utf-8").replace("\n", "\r\n")
+    path.write_bytes(text.encode())
+    run = dout(".", "--diff", cwd=tmp_path, text=False)
+    subprocess.run(["patch", "-p1", "-s", "--binary"], input=run.stdout, cwd=tmp_path, check=True)
+    assert path.read_bytes() == mended(text.replace("\r", "")).replace("\n", "\r\n").encode()
+
+
+def test_a_finding_that_is_not_reported_is_not_fixed(tmp_path):
+    path = write(tmp_path, WRITES.format("", "  # dout: ignore[D201]"))
+    assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 0
+    write(tmp_path, WRONG)
+    dout("mine.py", "--fix", "--ignore", "D101", cwd=tmp_path)
+    assert path.read_text() == WRONG
+
+
+def test_a_layer_that_takes_its_backward_from_another_file_is_left(tmp_path):
+    write(tmp_path, WRONG, "base.py")
+    write(tmp_path, "from base import Square\nclass Mine(Square):\n    pass\n")
+    run = dout("mine.py", "--fix", cwd=tmp_path)
+    assert (run.returncode, (tmp_path / "base.py").read_text()) == (1, WRONG)
+    assert "base.py is not fixed: it is not one of the files that are checked; check it by its name" in run.stderr
+    assert dout("mine.py", "base.py", "--fix", cwd=tmp_path).returncode == 0
+
+
+def test_of_a_class_that_is_defined_twice_the_one_that_counts_is_fixed(tmp_path):
+    path = write(tmp_path, WRONG + WRONG)
+    assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 0
+    assert path.read_text() == WRONG + RIGHT
+
+
+def test_with_unsafe_fixes_a_whole_backward_is_written(tmp_path):
+    forward = "class Cube:\n    def forward(self, x):\n        self.x = x\n        return x * x * x\n\n"
+    path = write(tmp_path, forward + "    def backward(self, dout):\n        return dout * 0.123 + self.x\n")
+    assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 1
+    assert dout("mine.py", cwd=tmp_path).stdout.endswith("can be fixed: 1 with --fix --unsafe-fixes\n")
+    assert dout("mine.py", "--fix", "--unsafe-fixes", cwd=tmp_path).returncode == 0
+    assert path.read_text().startswith("class Cube:\n    def forward(self, x):\n        self.x = x\n")
+
+
+def test_a_report_says_how_many_can_be_fixed(tmp_path):
+    write(tmp_path, WRONG)
+    assert dout("mine.py", cwd=tmp_path).stdout.endswith("can be fixed: 1 with --fix\n")
+
+
+def test_a_fix_after_which_the_check_says_the_same_is_taken_back(tmp_path, capsys):
+    path = write(tmp_path, WRONG)
+    fix = Fix(str(path), WRONG, WRONG.replace("3", "4"))
+    finding = Finding("D101", "error", "wrong", layer="Square", argument="x", file=str(path), line=8, fix=fix)
+    layer = Checked(Report("Square", findings=(finding,)))
+    result, seen = Result(Settings(), outcomes=[JobOutcome(Job(str(path), "file"), [layer])]), []
+    write_fixes(result, unsafe=False, again=lambda: seen.append(path.read_text()))
+    assert seen == [fix.after, WRONG]
+    assert path.read_text() == WRONG
+    assert "mine.py is not fixed: with the fix of D101 in Square it is still wrong" in capsys.readouterr().err

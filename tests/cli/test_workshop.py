@@ -1,0 +1,60 @@
+"""The hooks, the action and the page on them name commands and options that exist."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dout.cli.check_command import check
+
+HOME = Path(__file__).parents[2]
+HOOKS = yaml.safe_load((HOME / ".pre-commit-hooks.yaml").read_text())
+ACTION = yaml.safe_load((HOME / "action.yml").read_text())
+PAGE = (HOME / "docs" / "workshop.md").read_text()
+
+
+def command_lines():
+    """Every command line of `dout check`, without the shell's own words."""
+    yield from (hook["entry"] for hook in HOOKS)
+    texts = [step.get("run", "") for step in ACTION["runs"]["steps"]]
+    texts += re.findall(r"```shell\n(.*?)```", PAGE, re.DOTALL)
+    for line in "\n".join(texts).splitlines():
+        if line.strip().startswith("dout check"):
+            yield re.split(r"[>|#]", line)[0]
+
+
+@pytest.mark.parametrize("line", sorted(set(command_lines())))
+def test_a_command_line_is_one_that_dout_check_takes(line):
+    check.make_context("check", shlex.split(line)[2:], resilient_parsing=True)
+
+
+def test_the_hooks_have_what_pre_commit_asks_for():
+    assert [hook["id"] for hook in HOOKS] == ["dout", "dout-pinned"]
+    assert all({"name", "entry", "language", "types"} <= set(hook) for hook in HOOKS)
+    assert {hook["language"] for hook in HOOKS} == {"system", "python"}
+
+
+def test_the_action_is_composite_and_its_steps_are_shell_that_parses():
+    assert ACTION["runs"]["using"] == "composite"
+    assert set(re.findall(r"inputs\.(\w+)", (HOME / "action.yml").read_text())) == set(ACTION["inputs"])
+    for step in ACTION["runs"]["steps"]:
+        assert ("uses" in step) != ("run" in step and step["shell"] == "bash")
+        subprocess.run(["bash", "-n"], input=step.get("run", ""), text=True, check=True)
+
+
+def test_every_format_is_on_the_page():
+    (formats,) = [option for option in check.params if option.name == "output_format"]
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(formats.type.choices)
+
+
+@pytest.mark.parametrize("shell", re.findall(r"_DOUT_COMPLETE=(\w+)_source", PAGE))
+def test_the_command_prints_the_completion_of_each_shell_on_the_page(shell):
+    environment = {**os.environ, "_DOUT_COMPLETE": f"{shell}_source"}
+    run = subprocess.run([sys.executable, "-m", "dout"], env=environment, capture_output=True, text=True, check=False)
+    if "Shell completion is not supported for Bash versions older" not in run.stderr:
+        assert "_DOUT_COMPLETE" in run.stdout
