@@ -42,8 +42,8 @@ def scene_of(wiring: Wiring) -> Scene:
     return _Builder(wiring).scene()
 
 
-# Events that say for which values a recording holds, not that something is wrong: a picture is of one run anyway.
-_QUIET = frozenset({"index", "draw"})
+# Events that say for which values a recording holds, and where a program was stopped: a picture is of one run anyway.
+_QUIET = frozenset({"index", "draw", "round"})
 
 
 class _Builder:
