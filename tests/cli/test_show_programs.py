@@ -117,3 +117,14 @@ def test_a_test_that_needs_a_library_says_which(tmp_path):
     run = dout("show", script(tmp_path, text))
     assert run.returncode == 2
     assert run.stderr.endswith("mine.py ended with exit code True: it needs tensorflow, which is not installed\n")
+
+
+def test_a_place_in_another_folder_is_named_from_here(tmp_path):
+    for folder in ("common", "ch01"):
+        (tmp_path / folder).mkdir()
+    script(
+        tmp_path / "common", LAYER.replace("def backward(self, dout):", "def backward(self, dout):\n        dout *= 2")
+    )
+    text = "import sys\nimport numpy as np\nsys.path.append('..')\nfrom common.mine import MulLayer\nmul = MulLayer()\n"
+    script(tmp_path / "ch01", text + "mul.forward(np.ones(2), np.ones(2))\nmul.backward(np.ones(2))\n", "train.py")
+    assert "dout, at ../common/mine.py:" in dout("show", "train.py", cwd=tmp_path / "ch01").stdout

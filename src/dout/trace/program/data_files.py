@@ -74,7 +74,7 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     if as_text is None:
         return None
     if not as_text and "." not in name and is_named(name):
-        return named(name, as_bytes=True).tobytes()
+        return bytes(named(name, as_bytes=True).tobytes())
     if (arrays := _arrays(name, folders, asker)) is not None:
         return arrays
     return _text() if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None

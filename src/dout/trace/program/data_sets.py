@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.trace.program import file_readers, pictures, preparation, tables, torch_data
-from dout.trace.program.drawn_data import IMAGES, Asked, Rows, as_rows, images
+from dout.trace.program.drawn_data import IMAGES, Asked, DataRows, as_rows, images
 from dout.trace.program.stub_modules import NeedsError, Quiet
 from dout.trace.program.torch_data import Pictures
 
@@ -188,7 +188,7 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     "mnist.load_mnist": _load_mnist,
     "h5py.File": lambda file, mode="r", **options: Quiet() if set(mode) & set("wax+") else Asked(file),
     "scipy.io.loadmat": lambda file, *args, **options: Asked(file),
-    "datasets.load_dataset": lambda name, *args, split="", **options: Rows(name, split),
+    "datasets.load_dataset": lambda name, *args, split="", **options: DataRows(name, split),
     "nnfs.datasets.spiral_data": _spiral,
     "nnfs.datasets.vertical_data": _vertical,
     "nnfs.datasets.sine_data": _sine,

@@ -158,7 +158,7 @@ class Asked(Mapping[Any, Any]):
     close = __exit__
 
 
-class Rows(Asked):
+class DataRows(Asked):
     """A set of images that is gone through row by row, and whose columns have keys."""
 
     def __getitem__(self, key: Any) -> Any:

@@ -62,9 +62,8 @@ class ScriptTracer(Tracer):
     def keep(self, node: Node) -> Node:
         """Enter a node into the recording; when it is long enough, pause until a layer is called, or end it."""
         super().keep(node)
-        value = self.data.get(node)
-        if getattr(value, "base", self) is None:  # a view needs no memory
-            self._bytes += value.nbytes
+        if getattr(value := self.data.get(node), "base", self) is None:  # a view needs no memory
+            self._bytes += np.asarray(value).nbytes
         count = len(self.nodes)
         part = max(count / MOST, self._bytes / MOST_BYTES)
         if not self.recording or (part < 1 and count < PREPARATION):
