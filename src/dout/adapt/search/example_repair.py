@@ -63,6 +63,7 @@ def mended(
 def changes(failure: Failure) -> Iterator[Change]:
     """What to change of an example, by its error; the likeliest first."""
     yield from _smaller(failure)
+    yield from _asserted(failure)
     yield from failure.of_arguments() if failure.building else ()
     text = str(failure.error)
     for pattern, change in _BY_MESSAGE:
@@ -95,6 +96,14 @@ def _axes(failure: Failure, number: str) -> Iterator[Change]:
             yield {name: alike(x, shape, name)}
             if like:
                 yield {n: alike(wrong[n], shape, n) for n in (name, *like)}
+
+
+def _asserted(failure: Failure) -> Iterator[Change]:
+    """Give an input the shape that the line that raised asserts: `assert x.shape == (self.d,)`."""
+    for array, shape in failure.asserted_shapes():
+        yield from ({n: alike(x, shape, n)} for n, x in failure.arrays.items() if x is array or x.shape == array.shape)
+        if array.shape[:-1] == shape:  # it was computed, of one sample
+            yield {n: alike(x, x.shape[:-1], n) for n, x in failure.arrays.items()}
 
 
 def _shapes_of(number: int, shape: Sequence[int], failure: Failure) -> Iterator[tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.repository.project_files import statements_in
 from dout.adapt.search.argument_repair import BY_MESSAGE, Change, Failed, arguments_at
 from dout.run import attributes_of, names_of
 from dout.trace.model.user_source import is_user_code
@@ -82,6 +84,18 @@ class Failure:
         frame, line = self._frames[-1] if self._frames else (None, 0)
         return linecache.getline(frame.f_code.co_filename, line) if frame else ""
 
+    def asserted_shapes(self) -> Iterator[tuple[Any, tuple[int, ...]]]:
+        """The arrays whose shape the line that raised asserts, each with that: `assert x.shape == (n, self.d)`."""
+        if not self._frames:
+            return
+        frame, _ = self._frames[-1]
+        for node in (part for statement in statements_in(self.line.strip()) for part in ast.walk(statement)):
+            match node:
+                case ast.Compare(left=ast.Attribute(value=value, attr="shape"), ops=[ast.Eq()], comparators=[right]):
+                    array, shape = (_valued(part, frame) for part in (value, right))
+                    if isinstance(array, np.ndarray) and isinstance(shape, tuple):
+                        yield array, shape
+
     @cached_property
     def arrays(self) -> dict[str, Any]:
         """The inputs that are arrays and may change; first those to be seen where it raised, from the inside out."""
@@ -99,6 +113,24 @@ class Failure:
         frame = self._frames[-1][0] if self._frames else None
         owners = [item for item in (frame.f_locals if frame else {}).values() if hasattr(item, "__dict__")]
         return [a for owner in owners[:3] for a in attributes_of(owner).values() if isinstance(a, np.ndarray)]
+
+
+_PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.Constant, ast.BinOp, ast.operator, ast.expr_context)
+
+
+def _valued(node: ast.expr, frame: FrameType) -> Any:
+    """What an expression of names and numbers stands for in a function; None for any other."""
+    if not all(isinstance(part, _PLAIN) or _counts(part) for part in ast.walk(node)):
+        return None
+    try:
+        return eval(compile(ast.Expression(node), "<asserted>", "eval"), frame.f_globals, frame.f_locals)
+    except Exception:
+        return None
+
+
+def _counts(node: ast.AST) -> bool:
+    """Whether this is a call of `len`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len"
 
 
 def _same_numbers(one: Any, two: Any) -> bool:
