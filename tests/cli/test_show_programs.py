@@ -36,12 +36,15 @@ def test_where_the_trace_ends_the_picture_says_so(tmp_path, inside, given, after
 def test_a_training_loop_is_stopped_after_its_round_unless_it_is_to_run_on(tmp_path):
     text = LAYER + "mul = MulLayer()\nfor turn in range(3):\n    mul.forward(2.0, 3.0)\n    mul.backward(1.0)\n"
     text += "    print('turn', turn)\n"
-    stopped, whole = (dout("show", script(tmp_path, text), *more) for more in ([], ["--run-on"]))
+    saved = tmp_path / "saved.svg"
+    stopped, whole, kept = (dout("show", script(tmp_path, text), *m) for m in ([], ["--run-on"], ["-o", saved]))
     assert ("turn 0" in stopped.stdout, "turn 1" in stopped.stdout) == (True, False)
     assert "the program was stopped where its next round begins (--run-on lets it go on)" in " ".join(
         stopped.stdout.split()
     )
     assert "turn 2" in whole.stdout
+    assert "the program was stopped" in kept.stderr
+    assert "the program was stopped" not in saved.read_text()
 
 
 def test_arguments_are_passed_on_to_the_script(tmp_path):
@@ -114,3 +117,14 @@ def test_a_test_that_needs_a_library_says_which(tmp_path):
     run = dout("show", script(tmp_path, text))
     assert run.returncode == 2
     assert run.stderr.endswith("mine.py ended with exit code True: it needs tensorflow, which is not installed\n")
+
+
+def test_a_place_in_another_folder_is_named_from_here(tmp_path):
+    for folder in ("common", "ch01"):
+        (tmp_path / folder).mkdir()
+    script(
+        tmp_path / "common", LAYER.replace("def backward(self, dout):", "def backward(self, dout):\n        dout *= 2")
+    )
+    text = "import sys\nimport numpy as np\nsys.path.append('..')\nfrom common.mine import MulLayer\nmul = MulLayer()\n"
+    script(tmp_path / "ch01", text + "mul.forward(np.ones(2), np.ones(2))\nmul.backward(np.ones(2))\n", "train.py")
+    assert "dout, at ../common/mine.py:" in dout("show", "train.py", cwd=tmp_path / "ch01").stdout

@@ -261,6 +261,15 @@ net.forward(np.ones((8000, 4)))
     assert "what ran before is not shown: it is long, and no backward is in it" in said(trace)
 
 
+def test_a_long_round_is_kept_from_its_first_layer_on(tmp_path, monkeypatch):
+    limits = importlib.import_module("dout.trace.tracer.script_tracer")
+    monkeypatch.setattr(limits, "MOST", 340)
+    net = "layers = [Scale(np.ones(4)) for _ in range(60)]\ny = np.ones((3, 4))\nfor layer in layers:\n"
+    net += "    y = layer.forward(y)\nfor layer in layers[::-1]:\n    layer.backward(y)\n"
+    trace = record_script(written(tmp_path, train=SCALE + net))
+    assert len([call for call in trace.calls if call.gradients is not None]) == 60
+
+
 def test_layers_under_other_names_have_their_rounds_too(tmp_path):
     text = SCALE.replace("def forward", "def forward_propagation").replace("def backward(self, dout)",
         "def backward_propagation(self, output_error, learning_rate)").replace("dout *", "output_error *")  # fmt: skip

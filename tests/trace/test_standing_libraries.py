@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from recorded_scripts import record_script
 
+from dout.errors import UserCodeError
 from dout.trace.program import pictures, preparation, tables
 
 LAYER = """
@@ -171,7 +172,16 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "assert len(d['test_images']) == len(d['test_labels'])\n",
         "from datasets import load_dataset\nd = load_dataset('mnist')['train']\n"
         "assert d[3]['image'].size == 784 and d['label'].shape == (len(d),) == (len(list(d)),)\n",
-        "import h5py\nwith h5py.File('d.h5') as d:\n    assert len(d['train_set_x'][:]) == len(d['train_set_y'][:])\n",
+        "import h5py\nwith h5py.File('d.h5') as d:\n    assert len(d['train_set_x'][:]) == len(d['train_set_y'][:])\n"
+        "    assert list(d) == list(d.keys()) and len(d) == len(list(d)) and 'train_set_y' in list(d)\n"
+        "    assert d.get('weights') is None and d.get('labels').shape == d['train']['labels'].shape\n",
+        "import h5py\nwith h5py.File('weights.h5', 'w') as d:\n    d.create_dataset('w', data=[1])\n"
+        "lines = Path('mnist_784.arff').read_text().splitlines()\n"
+        "assert lines[1] == '@DATA' and len(lines[2].split(',')) == 785 and int(lines[2].split(',')[-1]) < 10\n",
+        "images, labels = Path('d/train_images').read_bytes(), Path('d/train_labels').read_bytes()\n"
+        "assert (len(images) // 784, max(labels)) == (len(labels), 9)\n",
+        "from keras.datasets import fashion_mnist\n(x, _), _ = fashion_mnist.load_data()\n"
+        "assert x.reshape(600, 100, 784).shape[0] == 600\n",
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
         "assert len(x[0]) == 1 + 784, 'label'\n",
     ],
@@ -190,6 +200,9 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "a pickle by its keys",
         "rows of a set",
         "a store by its keys",
+        "a store that is written, a table of openml",
+        "bytes by their names",
+        "as many rows as a reshape names",
         "a table",
     ],
 )
@@ -283,6 +296,14 @@ def test_a_pointer_of_git_lfs_is_no_data(tmp_path):
     )
     assert "the file own.dat is a pointer of Git LFS, not the data: `git lfs pull` fetches them" in told
     assert (tmp_path / "mnist_test.csv").read_text() == pointer
+    beside = "import filecmp\nhere = [Path(__file__).with_name(name) for name in ('own.dat', 'mnist_test.csv')]\n"
+    assert "LFS" not in said(tmp_path, beside + "assert filecmp.cmp(*here, shallow=False)\n")  # a library's own read
+
+
+def test_a_key_of_missing_data_that_says_nothing_is_asked_for_in_vain(tmp_path):
+    text = "import h5py\nwith h5py.File('d.h5') as d:\n    d['weights']\n"
+    with pytest.raises(UserCodeError, match=r"needs 'weights' of d\.h5, which is not there"):
+        said(tmp_path, text)
 
 
 def test_what_lies_beside_missing_data_and_says_no_number_of_rows_is_passed_over(tmp_path):

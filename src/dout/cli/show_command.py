@@ -128,6 +128,8 @@ def show(
     elif told:
         for text in filter(None, (said, shown)):
             click.echo(text)
+    for stop in (event for event in trace.events if event.kind == "round" and not as_json):
+        click.echo(visible(f"! {stop}"), err=not told)
     if error is not None:
         raise error
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.sizes.axis_sizes import numbers_named
 from dout.adapt.sizes.proposed_arrays import numbers
 from dout.adapt.source.attribute_reads import users_with
 from dout.run import attributes_of, deep_copy, quiet
@@ -81,6 +82,8 @@ def _holds(value: Any, item: Any) -> bool:
     """Whether something is a value, one of its items, or its shape."""
     if isinstance(value, np.ndarray) and isinstance(item, tuple):
         return bool(item == value.shape)
+    if isinstance(value, dict) and isinstance(item, dict):  # of a copy
+        return value.keys() == item.keys()
     return item is not None and (value is item or (isinstance(value, list | tuple) and any(v is item for v in value)))
 
 
@@ -100,6 +103,12 @@ def as_many(failed: Failed, wanted: str) -> Iterator[Change]:
     shape = _SHAPE[: int(wanted)]
     arrays = (np.ndarray, np.generic)
     yield from ({n: numbers(shape, n) if isinstance(failed.init[n], arrays) else shape} for n in failed.names)
+
+
+def as_key(failed: Failed, key: str) -> Iterator[Change]:
+    """A dict of settings with the key that was asked of it."""
+    for name, held in ((name, failed.init[name]) for name in failed.names):
+        yield from ({name: {**held, key: made}} for made in numbers_named(key)[:2] if isinstance(held, dict))
 
 
 def as_object(failed: Failed, attribute: str = "__call__") -> Iterator[Change]:
@@ -135,5 +144,6 @@ BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"can only concatenate list", partial(as_other, values=_SEQUENCES[:1])),
     (r"unpack \(expected ([2-4]), got", as_many),
     (r"object is not callable", as_object),
+    (r"^'(\w+)'$", as_key),
     (r"'(?:int|float|str|NoneType|list|tuple|numpy\.\w+)' object has no attribute '(\w+)'", as_object),
 )

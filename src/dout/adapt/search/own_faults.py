@@ -41,6 +41,8 @@ def is_own_fault(error: BaseException | None) -> bool:
         return _always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
     if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
         return _always_comes_by(error) and _counts_by_a_quotient(error)
+    if isinstance(error, TypeError) and 'must be passed as a "sequence" type' in str(error):
+        return True  # `np.stack` of a generator, which NumPy took once
     if isinstance(error, TypeError):
         return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
     return isinstance(error, _MISSING) and not not_imported(error)

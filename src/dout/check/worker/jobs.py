@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import taken_by
+from dout.adapt.target import Target
 from dout.check.project.discover import Job
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason
@@ -28,6 +30,22 @@ class GivenArguments:
     rules: GuardRules = field(default_factory=GuardRules)
     interface: str = ""  # how every layer is called; found out where it is empty
     pictures: bool = False  # whether the recording of a layer with a wrong gradient is wanted
+
+    def taken_by(self, target: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What of the constructor arguments and inputs a layer takes."""
+
+        def of(function: Any, values: Mapping[str, Any], unbound: int) -> dict[str, Any]:
+            parameters = taken_by(function)[unbound:]
+            any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
+            names = {p.name for p in parameters}
+            place = {key for key in values if key.isdigit() and int(key) < len(parameters)}
+            return {key: value for key, value in values.items() if any_name or key in names or key in place}
+
+        what = Target(target)
+        init = of(target, self.init, 0) if what.is_class else {}
+        if what.has_both and not what.inputs():  # what it reads from attributes is known when it has run
+            return init, dict(self.inputs)
+        return init, of(what.forward, self.inputs, int(what.is_class))  # a function of JAX has no forward
 
 
 @dataclass(frozen=True)

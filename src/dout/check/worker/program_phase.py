@@ -19,7 +19,7 @@ from dout.trace.program import notebooks
 
 MOST_SECONDS = 30.0  # of work, for all programs of a check
 MOST_PROGRAMS = 8
-PATIENCE = 8.0  # seconds for the work of one program
+PATIENCE = 8.0  # seconds for the work of one program that nobody has named
 
 
 @dataclass
@@ -111,7 +111,8 @@ def used_layers(
         hoped.pop(outcome.job.where, None)
         found.add(outcome)
 
-    limit = min(timeout, PATIENCE) if timeout else PATIENCE
+    patience = MOST_SECONDS if named else PATIENCE
+    limit = min(timeout, patience) if timeout else patience
     run(
         named, given, processes=processes, timeout=limit, isolated=isolated, seconds=MOST_SECONDS, more=next_job,
         done=take, waiting=waiting,

@@ -189,7 +189,7 @@ def _checked_as_it_is(
             chosen = used.example
             layer, ordered = as_found(target, chosen)
         else:
-            init, inputs = _taken(target, given)
+            init, inputs = given.taken_by(target)
             took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
             how = Interface.parse(given.interface) if given.interface else None
             chosen, ordered = _example(name, target, init, inputs, how)
@@ -240,23 +240,6 @@ def _example(
     if keywords:
         raise TargetError(f"{name}.forward takes {', '.join(keywords)} by name only, and inputs are given by place")
     return chosen, ordered
-
-
-def _taken(target: Any, given: GivenArguments) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What of the given arguments this layer takes."""
-
-    def of(function: Any, values: Mapping[str, Any], unbound: int) -> dict[str, Any]:
-        parameters = taken_by(function)[unbound:]
-        any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        names = {p.name for p in parameters}
-        place = {key for key in values if key.isdigit() and int(key) < len(parameters)}
-        return {key: value for key, value in values.items() if any_name or key in names or key in place}
-
-    what = Target(target)
-    init = of(target, given.init, 0) if what.is_class else {}
-    if what.has_both and not what.inputs():  # what it reads from attributes is known when it has run
-        return init, dict(given.inputs)
-    return init, of(what.forward, given.inputs, int(what.is_class))  # a function of JAX has no forward
 
 
 # The layer's own mistake, whatever it is given; any other error may be the fault of the inputs that were tried.
@@ -372,7 +355,7 @@ def _constructor_error(target: Any, given: GivenArguments) -> Exception | None:
     """What the constructor of a class raises that wants no arguments, or has them all."""
     if not isinstance(target, type):
         return None
-    init, _ = _taken(target, given)
+    init, _ = given.taken_by(target)
     try:
         inspect.signature(target).bind(**init)
     except (TypeError, ValueError):

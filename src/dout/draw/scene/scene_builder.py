@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from dout.draw.words.parameter_words import static_words
 from dout.draw.words.readable_numbers import Shown, full_of, show, show_value
 from dout.draw.words.safe_text import clean, shorten
 from dout.graph import Node
-from dout.trace.model.recorded import Gradient, Value
+from dout.trace.model.recorded import Event, Gradient, Value
 from dout.trace.record.trace import Trace
 
 _NOTHING = {
@@ -42,8 +43,18 @@ def scene_of(wiring: Wiring) -> Scene:
     return _Builder(wiring).scene()
 
 
-# Events that say for which values a recording holds, not that something is wrong: a picture is of one run anyway.
-_QUIET = frozenset({"index", "draw"})
+# Events that say for which values a recording holds, and where a program was stopped: a picture is of one run anyway.
+_QUIET = frozenset({"index", "draw", "round"})
+
+
+def _told(event: Event) -> str:
+    """An event with its place, named from here where that is shorter: `../common/trainer.py:114`."""
+    if event.where is None:
+        return event.message
+    with contextlib.suppress(ValueError):  # another drive
+        here = os.path.relpath(event.where.file)
+        return f"{event.message}, at {replace(event.where, file=min(event.where.file, here, key=len))}"
+    return str(event)
 
 
 class _Builder:
@@ -66,7 +77,7 @@ class _Builder:
         texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong[:_MOST_NOTES])
         if wrong[_MOST_NOTES:]:
             texts += (f"and {len(wrong) - _MOST_NOTES} more wrong gradients",)
-        events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
+        events = tuple(clean(_told(event)) for event in self._trace.events if event.kind not in _QUIET)
         nothing, steps = _NOTHING[isinstance(self._trace, Mirror)], lambda: self._schedule.steps(self._gradients)
         return Scene(shorten(self._trace.target, 80), level, texts, events, self._table, steps, nothing)
 

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from dout.trace.program import pictures
-from dout.trace.program.drawn_data import OF_TESTS, Asked, as_rows, images, is_named, mentions, named
+from dout.trace.program.drawn_data import KEYS, OF_TESTS, Asked, as_rows, images, is_named, mentions, named
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
 _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
-_KEYS = re.compile(r"""\[\s*b?["'](\w+)["']\s*\]""")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _HAS_FORM = re.compile(
     r"\.(csv|tsv|data|dat|json\w*|ya?ml|toml|ini|cfg|xml|html?|py|ipynb|svg|tex|sh|env)$", re.IGNORECASE
@@ -70,8 +69,12 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         return _archive(name, "".join(linecache.getlines(asker)))
     if name.endswith(".csv") and mentions("784", r"28\s*[*,]\s*28"):  # Kaggle's digits, their columns with names
         return _table(int("test" in name), header=mentions("label"))
+    if name.endswith(".arff"):
+        return _table(int("test" in name), header=False, first=False)
     if as_text is None:
         return None
+    if not as_text and "." not in name and is_named(name):
+        return bytes(named(name, as_bytes=True).tobytes())
     if (arrays := _arrays(name, folders, asker)) is not None:
         return arrays
     return _text() if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
@@ -80,13 +83,13 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
 def _arrays(name: str, folders: Sequence[Path], asker: str) -> bytes | None:
     """The content of a file of arrays whose name or keys say what they are: .npy, .npz, a pickle."""
     stem, _, suffix = name.rpartition(".")
-    file, asked = io.BytesIO(), _KEYS.findall("".join(linecache.getlines(asker)))
+    file, asked = io.BytesIO(), KEYS.findall("".join(linecache.getlines(asker)))
     if suffix == "npy" and is_named(stem):
         np.save(file, named(stem, _rows_of_part(stem, folders)))
     elif suffix == "npz" and (keys := {k: named(k) for k in asked if is_named(k)}):
         np.savez(file, **keys)
     elif suffix in ("pkl", "pickle", "p") and any(map(is_named, asked)):
-        pickle.dump(Asked(), file)
+        pickle.dump(Asked(name), file)
     return file.getvalue() or None
 
 
@@ -127,11 +130,13 @@ def _archive(name: str, text: str) -> bytes:
     return file.getvalue()
 
 
-def _table(part: int, *, header: bool) -> bytes:
-    """MNIST as lines of numbers, the label first."""
+def _table(part: int, *, header: bool, first: bool = True) -> bytes:
+    """MNIST as lines of numbers, the label `first`; or last, as in the ARFF of openml.org."""
     pixels, labels = images("mnist", part)
-    rows = np.column_stack([labels, pixels.reshape(len(pixels), -1)]).tolist()
-    lines = [",".join(map(str, row)) for row in rows]
+    columns = [labels, pixels.reshape(len(pixels), -1)]
+    lines = [",".join(map(str, row)) for row in np.column_stack(columns if first else columns[::-1]).tolist()]
+    if not first:
+        lines.insert(0, "@RELATION mnist_784\n@DATA")
     if header:
         lines.insert(0, ",".join(["label", *(f"pixel{i}" for i in range(pixels[0].size))]))
     return "\n".join(lines).encode()

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dout.trace.program import file_readers, pictures, preparation, tables, torch_data
-from dout.trace.program.drawn_data import IMAGES, Asked, as_rows, images
-from dout.trace.program.stub_modules import NeedsError
+from dout.trace.program.drawn_data import IMAGES, Asked, DataRows, as_rows, images
+from dout.trace.program.stub_modules import NeedsError, Quiet
 from dout.trace.program.torch_data import Pictures
 
 _TABLES = {"iris": (150, 4, 3), "wine": (178, 13, 3), "breast_cancer": (569, 30, 2), "digits": (1797, 64, 10),
@@ -42,8 +42,10 @@ def _short(name: str) -> str:
 
 def _told(name: str, said: Callable[[str], None]) -> Any:
     def load(*args: Any, **kwargs: Any) -> Any:
-        said(f"stand-in data for {name}: numbers drawn at random, in the shape of the real ones")
-        return _LOADERS[name](*args, **kwargs)
+        made = _LOADERS[name](*args, **kwargs)
+        if not isinstance(made, Quiet):  # a file to write into
+            said(f"stand-in data for {name}: numbers drawn at random, in the shape of the real ones")
+        return made
 
     return load
 
@@ -184,7 +186,9 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     **{f"mnist.{part}_images": lambda part=i: images("mnist", part)[0] for i, part in enumerate(("train", "test"))},
     **{f"mnist.{part}_labels": lambda part=i: images("mnist", part)[1] for i, part in enumerate(("train", "test"))},
     "mnist.load_mnist": _load_mnist,
-    **dict.fromkeys(("h5py.File", "datasets.load_dataset", "scipy.io.loadmat"), lambda *args, **kwargs: Asked()),
+    "h5py.File": lambda file, mode="r", **options: Quiet() if set(mode) & set("wax+") else Asked(file),
+    "scipy.io.loadmat": lambda file, *args, **options: Asked(file),
+    "datasets.load_dataset": lambda name, *args, split="", **options: DataRows(name, split),
     "nnfs.datasets.spiral_data": _spiral,
     "nnfs.datasets.vertical_data": _vertical,
     "nnfs.datasets.sine_data": _sine,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import itertools
+import operator
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import numpy as np
 
 from dout.trace.model.user_source import is_user_code
 from dout.trace.program.notebooks import source_of
+from dout.trace.program.stub_modules import NeedsError
 
 _FEWEST = 1024  # rows, where no file of the program names a larger number
 IMAGES = {  # shape of one, how many for training, classes
@@ -34,6 +37,7 @@ _INPUTS = frozenset(
 )
 _LABELS = frozenset(["y", "ys", "t", "label", "labels", "lbl", "target", "targets", "class", "classes"])
 OF_TESTS = re.compile(r"test|val|dev")
+KEYS = re.compile(r"""\[\s*b?["'](\w+)["']\s*\]""")
 
 
 def _rows(most: int) -> int:
@@ -56,12 +60,16 @@ def _users_texts() -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _numbers_in(text: str) -> frozenset[int]:
-    """The whole numbers that a program's text names; each part of each set asks for them."""
+    """The whole numbers that a program's text names, also in `x.reshape(60, 1000, 784)`; each set asks for them."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return frozenset()
-    return frozenset(n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int)
+    found = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int}
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith("reshape")):
+        sizes = [n.value for n in ast.walk(call) if isinstance(n, ast.Constant) and type(n.value) is int]
+        found.update(itertools.accumulate(sizes, operator.mul))
+    return frozenset(found)
 
 
 def mentions(*words: str) -> bool:
@@ -96,7 +104,7 @@ def _word(name: Any) -> str:
     return _PARTS.sub("", _text(name))
 
 
-def named(name: Any, rows: int = 0) -> Any:
+def named(name: Any, rows: int = 0, *, as_bytes: bool = False) -> Any:
     """Images or labels, as a name says: those of MNIST, or of CIFAR-10 where the program speaks of it; else None.
 
     >>> named("train_labels").shape == named("x_train").shape[:1], named("weights")
@@ -108,40 +116,38 @@ def named(name: Any, rows: int = 0) -> Any:
     pixels, labels = images(kind, int(bool(OF_TESTS.search(_text(name)))), rows)
     if _word(name) in _LABELS:
         return labels
-    return as_rows(pixels) if mentions("784", "3072") else pixels
+    return as_rows(pixels) if mentions("784", "3072") and not as_bytes else pixels
 
 
-class Asked(dict[Any, Any]):
+class Asked(Mapping[Any, Any]):
     """What a file of data holds: under each key that is asked for, the data that the key names.
 
-    A part of it ("train") and a row have keys of their own.
+    A part of it ("train") has keys of its own. Its keys are those that the program names.
     """
 
-    part = ""
+    def __init__(self, file: Any = "", part: str = "") -> None:
+        self.file, self.part = str(file), part
 
-    def __missing__(self, key: Any) -> Any:
-        if isinstance(key, int | slice | np.integer):
-            row = Asked()
-            row.update({k: (a[key].item() if a[key].ndim == 0 else a[key]) for k, a in self._columns()})
-            return row
+    def __getitem__(self, key: Any) -> Any:
         key = key.decode() if isinstance(key, bytes) else key
-        found = named(f"{self.part} {key}") if isinstance(key, str) else None
-        if found is None and not (isinstance(key, str) and not _word(key)):
-            raise KeyError(key)
-        if found is None:
-            found = Asked()
-            found.part = key
-        self[key] = found
-        return found
+        if key not in self:
+            raise NeedsError(f"needs {key!r} of {self.file or 'a file'}, which is not there; its data cannot be told")
+        found = named(f"{self.part} {key}")
+        return type(self)(self.file, key) if found is None else found
 
-    def _columns(self) -> Iterator[tuple[str, Any]]:
-        return ((key, self[key]) for key in ("image", "img", "label"))
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str | bytes) and (is_named(key) or not _word(key))
 
-    def __len__(self) -> int:
-        return len(self["label"])
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The data of a key, where it names some."""
+        is_known = key in self
+        return self[key] if is_known else default
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[place] for place in range(len(self)))
+        return iter(dict.fromkeys(key for text in _users_texts() for key in KEYS.findall(text) if key in self))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
     def __enter__(self) -> Asked:
         return self
@@ -150,3 +156,19 @@ class Asked(dict[Any, Any]):
         """Nothing is open."""
 
     close = __exit__
+
+
+class DataRows(Asked):
+    """A set of images that is gone through row by row, and whose columns have keys."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, int | slice | np.integer):
+            return super().__getitem__(key)
+        columns = ((name, self[name][key]) for name in ("image", "img", "label"))
+        return {name: part.item() if part.ndim == 0 else part for name, part in columns}
+
+    def __len__(self) -> int:
+        return len(self["label"])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.__getitem__, range(len(self)))

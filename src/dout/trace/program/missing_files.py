@@ -223,7 +223,7 @@ class _Files:
             return self.instead[_key(file)]
         is_here = self.plain["exists"](file)
         found = file if is_here else self._elsewhere(file) if _asks() else None
-        if found is not None and self._is_pointer(found):
+        if found is not None and self._is_pointer(found) and _asks():
             self.said(f"the file {os.fspath(file)} is a pointer of Git LFS, not the data: `git lfs pull` fetches them")
             return self._stand_in(file, as_text) or found
         if found is not None and not is_here:

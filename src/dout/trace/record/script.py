@@ -110,10 +110,8 @@ def run_script(
         main.__dict__["__builtins__"] = _builtins(tracer, state, path.suffix == notebooks.SUFFIX)
         removed.install()
         try:
-            for code in codes:
-                run_user_code(partial(exec, code, main.__dict__), path)
-        except UserCodeError as error:
-            run.error = None if EndOfRun.begun else error  # a program may call it an error that it was stopped
+            errors = _run_each(codes, main, path, go_on=path.suffix == notebooks.SUFFIX)  # as a person runs its cells
+            run.error = errors[0] if errors and not EndOfRun.begun else None  # it may call it an error to be stopped
         except EndOfRun as end:
             end.arrived()
             if not tracer.nodes:

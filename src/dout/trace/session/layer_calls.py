@@ -113,7 +113,7 @@ def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
     """Whether a script begins another forward–backward round: the instance had its forward and its backward."""
     if tracer.rounds is None or tracer.stack:
         return False
-    tracer.begins()
+    tracer.begins(instance)
     mine = [call for call in tracer.calls if call.instance is instance and call.kind == "forward"]
     return bool(mine) and mine[-1].match is not None
 

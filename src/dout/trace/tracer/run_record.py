@@ -214,7 +214,7 @@ class RunRecord(Recorder):
     def leave(self) -> None:
         """Told in a forked child, whose part of the program is its own."""
 
-    def begins(self) -> None:
+    def begins(self, instance: Any) -> None:
         """Told when a layer's forward begins in a script, and no other is under way."""
 
     def round_ends(self) -> None:

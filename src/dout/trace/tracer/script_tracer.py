@@ -25,7 +25,7 @@ _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
 MOST = 100_000  # nodes that are recorded of a round
 MOST_BYTES = 2_000_000_000  # of their values
-_WIDER = 2  # times as much of a call that is under way
+_WIDER = 2  # times as much once a layer was called
 _LONG = "what ran before is not shown: it is long, and no backward is in it"
 _MOST_HELD = 10_000  # places in a layer in which arrays are looked for
 
@@ -62,20 +62,19 @@ class ScriptTracer(Tracer):
     def keep(self, node: Node) -> Node:
         """Enter a node into the recording; when it is long enough, pause until a layer is called, or end it."""
         super().keep(node)
-        self._bytes += getattr(self.data.get(node), "nbytes", 0)
+        if getattr(value := self.data.get(node), "base", self) is None:  # a view needs no memory
+            self._bytes += np.asarray(value).nbytes
         count = len(self.nodes)
-        full = count >= MOST or self._bytes > MOST_BYTES
-        if not self.recording or not (full or count >= PREPARATION):
+        part = max(count / MOST, self._bytes / MOST_BYTES)
+        if not self.recording or (part < 1 and count < PREPARATION):
             return node
-        if self.calls and full and not any(call.match for call in self.calls):
+        if self.calls and part >= 1 and not any(call.match for call in self.calls):
             self._evaluates = True
-            if not self.stack:
-                self._pause()
-            elif count >= _WIDER * MOST or self._bytes > _WIDER * MOST_BYTES:
-                self._leave_out()
+            if part >= _WIDER:
+                self._leave_out() if self.stack else self._pause()
         elif not self.calls and self.awaits_layers:
             self._pause()
-        elif full or (count >= WITHOUT_LAYERS and not self.calls):
+        elif part >= _WIDER or (not self.calls and (part >= 1 or count >= WITHOUT_LAYERS)):
             self.note("limit", f"recorded the first {count:,} operations and values; what ran after them is not shown")
             self._ends()
         return node
@@ -98,9 +97,9 @@ class ScriptTracer(Tracer):
         self._forget("what ran before the first layer is not shown: it is long, and no layer is in it")
         return True
 
-    def begins(self) -> None:
-        """A layer's forward begins, and no other is under way: what was an evaluation is forgotten."""
-        if self._evaluates:
+    def begins(self, instance: Any) -> None:
+        """A layer's forward begins, and no other is under way: a long evaluation goes through a layer once more."""
+        if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
 
     def _forget(self, why: str) -> None:
