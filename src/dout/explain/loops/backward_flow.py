@@ -27,6 +27,7 @@ class BackwardFlow:
     taken: set[str]
     live: dict[str, str] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
+    given: set[str] = field(default_factory=set)  # gradients in memory of their own that the piece at hand uses up
     before: dict[Loop | Piece, list[str]] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)  # by attribute, which value it is
     asked: set[Loop] = field(default_factory=set)  # whose position backward reads
@@ -81,6 +82,24 @@ class BackwardFlow:
             self._line(piece.around[depth], f"self.{name}{'[-1]' * (depth - 1)}.append({text})")
         else:
             self._line(piece.around[0], f"self.{name} = {text}")
+
+    def lines_before(self, where: Loop | Piece) -> list[str]:
+        """The lines of forward before a loop or piece: lists that begin together stand in one of them."""
+        lines = self.before.get(where, [])
+        lists = [line.removesuffix(" = []") for line in lines if line.endswith(" = []")]
+        begun = [f"{', '.join(lists)} = {', '.join(['[]'] * len(lists))}"] if lists else []
+        return [*begun, *(line for line in lines if not line.endswith(" = []"))]
+
+    def with_shapes(self, lines: Sequence[str]) -> list[str]:
+        """The lines of backward, in which the shape of an array that is kept is read from that."""
+        text = "\n".join(lines)
+        for kept in self.before.values():
+            for line in [line for line in kept if line.endswith(".shape")]:
+                name = line.partition(" = ")[2].removesuffix(".shape")
+                if f"self.{name} = {name}" in kept:
+                    kept.remove(line)
+                    text = text.replace(f"self.{name}_shape", f"self.{name}.shape")
+        return text.splitlines()
 
     # --- backward -----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,11 @@ class Loop:
     body: list[Piece | Loop] = field(default_factory=list)
 
     @property
+    def has_number(self) -> bool:
+        """Whether its target is a whole number that differs from the position."""
+        return not self.given and ast.unparse(self.node.target) != self.position
+
+    @property
     def inside(self) -> tuple[Loop, ...]:
         """The loops around what stands in its body."""
         return (*self.around, self)
@@ -138,6 +143,7 @@ class ForwardPieces:
         self.head = (body[0].end_lineno or 1) if is_doc else body[0].lineno - 1  # the lines before the first statement
         self.top = self._split(body[1:] if is_doc else body, (), self.head + 1)
         self.all = list(in_order(self.top))
+        self.lines = {piece: self._named(piece) for piece in self.pieces}
 
     @cached_property
     def lists(self) -> set[str]:
@@ -174,6 +180,8 @@ class ForwardPieces:
             loop.position = target.id
             if len(range_of(over) or ()) > 1:
                 loop.position = self._free("k")
+        elif isinstance(over, ast.Call) and _called(over, "reversed") and range_of(over.args[0]) is not None:
+            loop.position = self._free("k")
         elif _called(over, "enumerate") and isinstance(target, ast.Tuple) and isinstance(target.elts[0], ast.Name):
             assert isinstance(over, ast.Call)
             loop.position = target.elts[0].id
@@ -201,7 +209,7 @@ class ForwardPieces:
 
     # --- the text of a piece ------------------------------------------------------------------------------------------
 
-    def named(self, piece: Piece) -> list[str]:
+    def _named(self, piece: Piece) -> list[str]:
         """The lines of a piece, in which what it writes into an array or adds to a list has a name."""
         lines = self.source.lines
         own = textwrap.dedent("\n".join(lines[piece.first - 1 : piece.last])).splitlines()
@@ -231,7 +239,7 @@ class ForwardPieces:
         nodes = list(ast.walk(piece.around[0].node))
         stores = (n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
         sizes = (n for n in nodes if isinstance(n, ast.Attribute) and n.attr in ("shape", "dtype", "append"))
-        others = {id(n.value) for n in (*stores, *sizes)}
+        others = {id(getattr(n, "value", None)) for n in (*stores, *sizes)}
         loads = (n for n in nodes if isinstance(n, ast.Name) and n.id == buffer and isinstance(n.ctx, ast.Load))
         return any(id(n) not in others for n in loads)
 
@@ -254,7 +262,7 @@ def _written_out(source: ForwardSource) -> str | None:
             name = next(n for n in ("total" if is_sum else "items", "total_", "items_", "made_") if n not in names)
             indent, element = " " * statement.col_offset, ast.unparse(made.elt)
             turn = f"{name} = {name} + {element}" if is_sum else f"{name}.append({element})"
-            loop = f"for {ast.unparse(first.target)} in {ast.unparse(first.iter)}:"
+            loop = f"for {ast.unparse(first.target).strip('()')} in {ast.unparse(first.iter)}:"
             start = [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}"]
             lines = source.lines
             before, after = lines[: statement.lineno - 1], lines[statement.end_lineno or 0 :]

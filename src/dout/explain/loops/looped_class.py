@@ -82,6 +82,7 @@ class _LoopedClass:
         self.flow = BackwardFlow(self.pieces, self.captured[0][1], self._names())
         self.runs: dict[Piece, PieceRuns] = {}
         self.active: set[str] = set()
+        self.carries: set[tuple[Piece, str]] = set()  # the outputs of pieces that depend on what has a gradient
 
     def _others(self) -> Iterator[tuple[ForwardSubject, Captures]]:
         """The same at other sizes, and with other numbers in the constructor."""
@@ -140,6 +141,8 @@ class _LoopedClass:
             if piece.is_end and _plain_return(piece) is not None:
                 continue
             returned = [n for n in piece.writes if n in read and n in arrays and n not in self.pieces.lists - full]
+            if not (returned or piece.stores or piece.is_end):
+                continue
             self.runs[piece] = recorded_piece(self.pieces, piece, self.captured, returned)
         before = -1
         while before != len(self.active):
@@ -156,6 +159,7 @@ class _LoopedClass:
             raise UnspelledError("derive nowhere", where=self.subject.name)
         for name, node in zip(runs.returned, outputs, strict=False):
             if not starts.isdisjoint(topological([node])):
+                self.carries.add((runs.piece, name))
                 self.active |= {name, *(s.buffer for s in runs.piece.stores if s.name == name)}
 
     def _outputs(self) -> list[str]:
@@ -196,6 +200,10 @@ class _LoopedClass:
         if lost:
             raise NoLoopError(loop.node.lineno)
         owned = [line for name in sorted(again) if name in flow.live for line in flow.owned(name)]
+        for name in sorted(carried & set(flow.live)):
+            if flow.live[name] != f"d{name}":
+                owned.append(f"d{name} = {flow.live[name]}")
+                flow.live[name] = f"d{name}"
         for name in sums:
             flow.live[name] = f"self.{self._gradient(name)}" if name.startswith("self.") else f"d{name}"
             flow.fresh |= {name} - carried
@@ -233,17 +241,24 @@ class _LoopedClass:
 
     def _head(self, loop: Loop) -> str:
         flow, over = self.flow, loop.node.iter
-        arguments = range_of(over)
-        asked = loop in flow.asked
+        target, asked = (
+            ast.unparse(loop.node.target),
+            loop in flow.asked and ast.unparse(loop.node.target) != loop.position,
+        )
+        is_reversed = isinstance(over, ast.Call) and over.args and ast.unparse(over.func) == "reversed"
+        arguments = range_of(over.args[0] if is_reversed else over)  # type: ignore[attr-defined]
         if arguments is None:
-            inner = over.args[0] if isinstance(over, ast.Call) else over
-            flow._line(loop, f"self.{loop.position}_count = len({ast.unparse(inner)})")
+            items = over.args if isinstance(over, ast.Call) else [over]
+            lengths = ", ".join(f"len({ast.unparse(item)})" for item in items)
+            flow._line(loop, f"self.{loop.position}_count = " + (f"min({lengths})" if len(items) > 1 else lengths))
             return f"for {loop.position} in reversed(range(self.{loop.position}_count)):"
         text = ", ".join(flow.text(one, loop) for one in arguments)
-        if asked and len(arguments) > 1:
-            target = ast.unparse(loop.node.target)
-            return f"for {loop.position}, {target} in reversed(list(enumerate(range({text})))):"
-        return f"for {ast.unparse(loop.node.target)} in reversed(range({text})):"
+        over_text = f"reversed(range({text}))" if is_reversed else f"range({text})"
+        if asked:
+            return f"for {loop.position}, {target} in reversed(list(enumerate({over_text}))):"
+        return (
+            f"for {target} in {over_text.removeprefix('reversed')[1:-1] if is_reversed else f'reversed({over_text})'}:"
+        )
 
     def _of_piece(self, piece: Piece) -> list[str]:
         """The backward of a piece, and its forward with what it keeps."""
@@ -255,15 +270,18 @@ class _LoopedClass:
             if piece.is_end:
                 pairs.append((i, name))
             elif name in flow.live and name in piece.writes:
-                pairs.append((i, flow.live.pop(name)))
-                flow.fresh.discard(name)
+                text = flow.live.pop(name)
+                pairs += [(i, text)] if (piece, name) in self.carries else []
             pairs += [
                 (i, self._stored_gradient(piece, s)) for s in piece.stores if s.name == name and s.buffer in flow.live
             ]
+        owned = flow.fresh & set(piece.writes)
+        flow.fresh -= owned
         places = list(dict.fromkeys(i for i, _ in pairs))
         graphs = self._graphs(runs, places) if pairs else {}
         if not graphs:
             return []
+        flow.given = {f"d{name}" for name in owned}
         draft = PieceDraft(flow, runs, graphs, self.way.keeps, [[t for j, t in pairs if j == i] for i in places])
         made = draft.draft()
         self.new[piece] = draft.forward_lines(made.forward)
@@ -314,7 +332,7 @@ class _LoopedClass:
             returned.pop()
         head = f"def {self.subject.methods[1]}(self, {', '.join(outputs)}):"
         own = [line for name in arguments if flow.live[name] in outputs for line in flow.owned(name)]
-        body = [f"    {line}" for line in (*lines, *own)]
+        body = [f"    {line}" for line in flow.with_shapes([*lines, *own])]
         backward = [head, *body, "", f"    return {', '.join(returned)}"]
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
         return BackwardDraft(self.source, forward[self.source.definition.lineno - 1 :], backward, (*arguments, *held))
@@ -326,7 +344,7 @@ class _LoopedClass:
         for one in pieces:
             node = one.node if isinstance(one, Loop) else one.statements[0]
             indent = " " * node.col_offset
-            more = [indent + line for line in self.flow.before.get(one, ())]
+            more = [indent + line for line in self.flow.lines_before(one)]
             if isinstance(one, Loop):
                 found += [*source[one.first - 1 : node.lineno - 1], *more]
                 found += [*source[node.lineno - 1 : one.body[0].first - 1], *self._forward(one.body)]

@@ -16,6 +16,7 @@ from dout.explain.loops.piece_runs import PieceRuns
 from dout.explain.spelling.memory_text import added
 from dout.explain.spelling.size_words import UnspelledError
 from dout.explain.spelling.softmax_text import WrittenLine
+from dout.explain.spelling.written_text import WrittenText
 from dout.graph import Node
 
 
@@ -116,6 +117,9 @@ class PieceDraft(Drafting):
 
     def _backward_lines(self, text: BackwardText, wanted: Sequence[str]) -> list[str]:
         text.taken |= self.flow.taken
+        for dout in self.graph.douts:
+            if text.leaves[dout] in self.flow.given:
+                text.texts[dout] = WrittenText(text.leaves.pop(dout))
         text.lines += [WrittenLine(f"{leaf} = {total}") for leaf, total in self._sums() if total]
         text.count([self.graph.wanted[name] for name in wanted])
         for name in (n for n in wanted if n in self.flow.live):
@@ -146,6 +150,12 @@ class PieceDraft(Drafting):
                 name = self.flow.free("dout_")
                 lines = [f"{name} = {part}", *(line.replace(part, name) for line in lines)]
         return lines
+
+    def _local_gradient(self, path: str, text: BackwardText) -> str:
+        known = text.texts.get(text.same(self.graph.wanted[path]))
+        return (
+            known.text if known is not None and known.text in self.flow.given else super()._local_gradient(path, text)
+        )
 
     def _target(self, name: str) -> str:
         return f"self.{self._gradient_attribute(name)}" if name.startswith("self.") else f"d{name}"

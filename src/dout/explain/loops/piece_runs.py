@@ -119,7 +119,8 @@ class PieceRuns:
     def numbers(self, places: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """The whole numbers before and after the piece in some recordings, by name, that are not always one."""
         every = [{**self.captures[i].names, **self.captures[i].after} for i in places]
-        names = [n for n, item in every[0].items() if type(item) is int]
+        counted = {loop.position for loop in self.piece.around if loop.has_number}
+        names = [n for n, item in every[0].items() if type(item) is int and n not in counted]
         found = {n: tuple(one[n] for one in every) for n in names if all(type(one.get(n)) is int for one in every)}
         return {n: sizes for n, sizes in found.items() if len(set(sizes)) > 1}
 
@@ -128,10 +129,11 @@ def recorded_piece(
     pieces: ForwardPieces, piece: Piece, captured: Sequence[tuple[ForwardSubject, Captures]], returned: Sequence[str]
 ) -> PieceRuns:
     """Record a piece on what it was given. Raises what the recording raises."""
-    lines = pieces.named(piece)
+    lines = pieces.lines[piece]
     turns = [_some(all_.of[piece], _TURNS if i < _MANY else 1) for i, (_, all_) in enumerate(captured)]
     chosen = [(subject, one) for (subject, _), some in zip(captured, turns, strict=True) for one in some]
     first = chosen[0][1]
+    written = {s.buffer for s in piece.stores if not pieces.reads_back(piece, s.buffer)}  # np.empty has any numbers
     lists = {store.buffer for store in piece.stores if store.key is None}
     names = [n for n in first.names if n in piece.reads - lists and _is_array(first.names[n])]
     names = [n for n in names if all(_is_array(one.names.get(n)) for _, one in chosen)]
@@ -151,7 +153,7 @@ def recorded_piece(
         numbers |= {name: [] for name in lists}
         space = {**pieces.source.function.__globals__, **_cells(pieces), "np": np, **numbers}
         exec(code, space)
-        inputs = {name: one.names[name] for name in names}
+        inputs = {n: np.zeros_like(one.names[n]) if n in written else one.names[n] for n in names}
         runs.append(recorded(_subject(subject, space["forward"], one, inputs)))
     return PieceRuns(piece, names, returned, runs, [one for _, one in chosen])
 
