@@ -25,6 +25,7 @@ class BackwardFlow:
     pieces: ForwardPieces
     base: Captures
     taken: set[str]
+    dout: str = "dout"  # a gradient that arrives
     live: dict[str, str] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)  # gradients in memory of their own that the piece at hand uses up
@@ -158,9 +159,9 @@ class BackwardFlow:
         first = next(one for one in self.pieces.pieces if loop in one.around)
         kept = next((a for a, v in self.kept.items() if v == self.version(name, first)), None)
         if kept is not None and not self.depth(name, first):
-            return f"np.zeros_like(self.{kept})"
+            return f"np.zeros(self.{kept}.shape, dtype={self.dout}.dtype)"
         self._line(loop, f"self.{name}_shape = {name}.shape")
-        return f"np.zeros(self.{name}_shape, dtype=dout.dtype)"
+        return f"np.zeros(self.{name}_shape, dtype={self.dout}.dtype)"
 
 
 class _Kept(ast.NodeTransformer):

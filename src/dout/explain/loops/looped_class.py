@@ -57,12 +57,13 @@ def derived(
             raise
         named = inputs if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs or ())}
         subject = found_subject(target, init or {}, named)
-        for way in WAYS:
-            check_time()
-            with suppress(NoLoopError, UnspelledError, DerivedDiffersError, OSError, SyntaxError):
-                found = _LoopedClass(subject, way).written()
-                if found is not None:
-                    return found
+        with suppress(NoLoopError, DerivedDiffersError, OSError, SyntaxError):  # these are so in every way
+            for way in WAYS:
+                check_time()
+                with suppress(UnspelledError):
+                    found = _LoopedClass(subject, way).written()
+                    if found is not None:
+                        return found
         raise
 
 
@@ -175,6 +176,7 @@ class _LoopedClass:
         else:
             self.runs[last].returned = names
         self.flow.taken |= set(names)
+        self.flow.dout = names[0]
         return names
 
     def _backward(self, pieces: Sequence[Piece | Loop]) -> list[str]:

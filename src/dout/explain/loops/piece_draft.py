@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -88,6 +89,13 @@ class PieceDraft(Drafting):
         own = set() if self.run.subject.target.is_function else set(dir(self.run.layer))
         numbers = {n: sizes for n, sizes in self.runs.numbers(mine).items() if n not in own}
         found = {self._number_text(n, sizes): sizes for n, sizes in numbers.items()}
+        words = {n: self._number_text(n, sizes) for n, sizes in numbers.items()}
+        for tree, sizes in self.runs.indices(mine):
+            names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {"self"}
+            if len(set(sizes)) > 1 and not names & set(self.runs.parameters):
+                found[
+                    re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda m: words.get(m.group(), m.group()), ast.unparse(tree))
+                ] = sizes
         return {**found, **super()._whole_numbers()} if self.piece.around else {**super()._whole_numbers(), **found}
 
     def _number_text(self, name: str, sizes: tuple[int, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -123,6 +123,19 @@ class PieceRuns:
         names = [n for n, item in every[0].items() if type(item) is int and n not in counted]
         found = {n: tuple(one[n] for one in every) for n in names if all(type(one.get(n)) is int for one in every)}
         return {n: sizes for n, sizes in found.items() if len(set(sizes)) > 1}
+
+    def indices(self, places: Sequence[int]) -> Iterator[tuple[ast.expr, tuple[int, ...]]]:
+        """The whole numbers that the piece computes in an index, `2 * i + 2`, in some recordings."""
+        space = self.runs[0].subject.target.forward.__globals__
+        every = [{**self.captures[i].names, **self.captures[i].after} for i in places]
+        for node in [n for tree in self.piece.statements for n in ast.walk(tree) if isinstance(n, ast.Slice)]:
+            for part in (node.lower, node.upper):
+                if isinstance(part, ast.BinOp) and all(isinstance(n, _COUNTING) for n in ast.walk(part)):
+                    code = compile(ast.Expression(part), "<index>", "eval")
+                    yield part, tuple(int(eval(code, dict(space), names)) for names in every)
+
+
+_COUNTING = (ast.BinOp, ast.Name, ast.Attribute, ast.Constant, ast.operator, ast.expr_context)
 
 
 def recorded_piece(
