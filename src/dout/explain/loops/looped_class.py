@@ -23,12 +23,13 @@ from dout.explain.derive.forward_runs import (
     axes_of,
     found_subject,
     is_numbers,
+    recorded,
     renumbered,
     resized,
     with_longer,
 )
 from dout.explain.derive.forward_source import ForwardSource
-from dout.explain.derive.validity import notes_on
+from dout.explain.derive.validity import notes_on, other_shapes
 from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
 from dout.explain.loops.forward_pieces import ForwardPieces, Loop, NoLoopError, Piece, Store, range_of, stored
@@ -123,7 +124,8 @@ class _LoopedClass:
         verdicts = verified(subjects, text.make, draft.names)
         if verdicts.because is not None:
             return None
-        notes = notes_on(self.subject, [])
+        runs = [recorded(subject) for subject in subjects[:_SIZES]]
+        notes = [*notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
         return DerivedClass(
             self.subject.name, text.source, text.module, text.cls, tuple(notes), verdicts.words, self.subject
         )
