@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from dout.explain.loops.forward_pieces import ForwardPieces, Loop, NoLoopError, Piece, Store
+from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError, Store
 from dout.explain.loops.piece_runs import Captures
+from dout.run import deep_copy
 
 
 @dataclass(eq=False)
@@ -29,9 +29,9 @@ class BackwardFlow:
     live: dict[str, str] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)  # gradients in memory of their own that the piece at hand uses up
-    before: dict[Loop | Piece, list[str]] = field(default_factory=dict)
+    before: dict[ForwardLoop | ForwardPiece, list[str]] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)  # by attribute, which value it is
-    asked: set[Loop] = field(default_factory=set)  # whose position backward reads
+    asked: set[ForwardLoop] = field(default_factory=set)  # whose position backward reads
 
     @property
     def arguments(self) -> list[str]:
@@ -39,17 +39,17 @@ class BackwardFlow:
         return self.pieces.source.parameters
 
     @property
-    def turns(self) -> Mapping[Loop, int]:
+    def turns(self) -> Mapping[ForwardLoop, int]:
         """How many turns each loop takes in the example."""
         return {loop: max(turn + 1, 1) for loop, turn in self.base.turn.items()}
 
     # --- forward ------------------------------------------------------------------------------------------------------
 
-    def depth(self, name: str, piece: Piece) -> int:
+    def depth(self, name: str, piece: ForwardPiece) -> int:
         """In how many of the loops around a piece a name gets another value at each turn."""
         return sum(1 for loop in piece.around if name in loop.writes or name == loop.position)
 
-    def version(self, name: str, piece: Piece) -> tuple[str, int]:
+    def version(self, name: str, piece: ForwardPiece) -> tuple[str, int]:
         """Which value of a name a piece begins with: how many pieces before it write it."""
         before = self.pieces.pieces[: self.pieces.pieces.index(piece)]
         return name, sum(1 for one in before if name in one.writes)
@@ -61,18 +61,18 @@ class BackwardFlow:
             name, n = f"{wish}_{n}", n + 1
         return name
 
-    def _line(self, where: Loop | Piece, line: str) -> None:
+    def _line(self, where: ForwardLoop | ForwardPiece, line: str) -> None:
         lines = self.before.setdefault(where, [])
         if line not in lines:
             lines.append(line)
 
-    def begin(self, piece: Piece, name: str, depth: int) -> None:
+    def begin(self, piece: ForwardPiece, name: str, depth: int) -> None:
         """Begin the lists that keep a value of each turn."""
         self._line(piece.around[0], f"self.{name} = []")
         for level in range(1, depth):
             self._line(piece.around[level], f"self.{name}{'[-1]' * (level - 1)}.append([])")
 
-    def keep_before(self, piece: Piece, name: str, text: str, depth: int, *, is_size: bool) -> None:
+    def keep_before(self, piece: ForwardPiece, name: str, text: str, depth: int, *, is_size: bool) -> None:
         """Keep a value that is there before a loop around a piece."""
         if is_size:
             argument = text.partition(".")[0]
@@ -84,7 +84,7 @@ class BackwardFlow:
         else:
             self._line(piece.around[0], f"self.{name} = {text}")
 
-    def lines_before(self, where: Loop | Piece) -> list[str]:
+    def lines_before(self, where: ForwardLoop | ForwardPiece) -> list[str]:
         """The lines of forward before a loop or piece: lists that begin together stand in one of them."""
         lines = self.before.get(where, [])
         lists = [line.removesuffix(" = []") for line in lines if line.endswith(" = []")]
@@ -104,7 +104,7 @@ class BackwardFlow:
 
     # --- backward -----------------------------------------------------------------------------------------------------
 
-    def used(self, loop: Loop) -> str:
+    def used(self, loop: ForwardLoop) -> str:
         """The position in a loop, which backward reads."""
         self.asked.add(loop)
         return loop.position
@@ -128,28 +128,28 @@ class BackwardFlow:
         self.taken.add(wish)
         return wish
 
-    def text(self, tree: ast.AST, where: Loop | Piece) -> str:
+    def text(self, tree: ast.AST, where: ForwardLoop | ForwardPiece) -> str:
         """An expression or statement of whole numbers as backward has it; what it reads is kept. Raises NoLoopError."""
         around = where.around
         outer = where if not around else around[0]
         inside = {n for loop in around for n in (*loop.writes, loop.position)}
-        inside |= {where.position} if isinstance(where, Loop) and tree is not where.node.iter else set()
+        inside |= {where.position} if isinstance(where, ForwardLoop) and tree is not where.node.iter else set()
         for loop in around:
             if any(isinstance(n, ast.Name) and n.id == loop.position for n in ast.walk(tree)):
                 self.asked.add(loop)
-        made = _Kept(self, outer, inside).visit(copy.deepcopy(tree))
+        made = _Kept(self, outer, inside).visit(deep_copy(tree))
         text = ast.unparse(ast.fix_missing_locations(made))
         if isinstance(made, ast.Assign) and isinstance(made.value, ast.Tuple):
             text = f"{ast.unparse(made.targets[0]).strip('()')} = {ast.unparse(made.value)[1:-1]}"
         return text
 
-    def key(self, store: Store, piece: Piece) -> str:
+    def key(self, store: Store, piece: ForwardPiece) -> str:
         """The index at which a turn writes, as backward has it."""
         assert store.key is not None
         text = self.text(store.key, piece)
         return text[1:-1] if isinstance(store.key, ast.Tuple) else text
 
-    def zeros(self, name: str, loop: Loop) -> str:
+    def zeros(self, name: str, loop: ForwardLoop) -> str:
         """What a gradient that is added up in a loop begins with."""
         if name.startswith("self."):
             return f"np.zeros_like({name})"
@@ -167,9 +167,9 @@ class BackwardFlow:
 class _Kept(ast.NodeTransformer):
     """Whole numbers of forward as attributes that keep them."""
 
-    def __init__(self, flow: BackwardFlow, outer: Loop | Piece, inside: set[str]) -> None:
+    def __init__(self, flow: BackwardFlow, outer: ForwardLoop | ForwardPiece, inside: set[str]) -> None:
         self.flow, self.outer, self.inside = flow, outer, inside
-        self.there = flow.base.before[outer] if isinstance(outer, Loop) else flow.base.of[outer][0].names
+        self.there = flow.base.before[outer] if isinstance(outer, ForwardLoop) else flow.base.of[outer][0].names
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         name = ast.unparse(node.value)

@@ -20,15 +20,15 @@ class NoLoopError(Exception):
 
 
 @dataclass(eq=False)
-class Loop:
+class ForwardLoop:
     """A `for`; `position` counts its turns, and `given` makes its targets from that, unless it is the target itself."""
 
     node: ast.For
-    around: tuple[Loop, ...]
+    around: tuple[ForwardLoop, ...]
     first: int  # the line after what stands before it
     position: str = ""
     given: str = ""
-    body: list[Piece | Loop] = field(default_factory=list)
+    body: list[ForwardPiece | ForwardLoop] = field(default_factory=list)
 
     @property
     def has_number(self) -> bool:
@@ -36,7 +36,7 @@ class Loop:
         return not self.given and ast.unparse(self.node.target) != self.position
 
     @property
-    def inside(self) -> tuple[Loop, ...]:
+    def inside(self) -> tuple[ForwardLoop, ...]:
         """The loops around what stands in its body."""
         return (*self.around, self)
 
@@ -66,11 +66,11 @@ class Store:
 
 
 @dataclass(eq=False)
-class Piece:
+class ForwardPiece:
     """Statements in a row, with the loops around them, outermost first."""
 
     statements: list[ast.stmt]
-    around: tuple[Loop, ...]
+    around: tuple[ForwardLoop, ...]
     first: int
     number: int
     stores: list[Store] = field(default_factory=list)
@@ -113,6 +113,9 @@ class Piece:
         return list(dict.fromkeys(stored(self._trees)))
 
 
+Parts = list[ForwardPiece | ForwardLoop]
+
+
 def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
     """The names that statements give a value."""
     for tree in trees:
@@ -121,11 +124,11 @@ def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
                 yield node.id
 
 
-def in_order(pieces: Sequence[Piece | Loop]) -> Iterator[Piece | Loop]:
+def in_order(pieces: Sequence[ForwardPiece | ForwardLoop]) -> Iterator[ForwardPiece | ForwardLoop]:
     """Every piece and loop, those in a body after their loop."""
     for one in pieces:
         yield one
-        if isinstance(one, Loop):
+        if isinstance(one, ForwardLoop):
             yield from in_order(one.body)
 
 
@@ -152,29 +155,29 @@ class ForwardPieces:
         return {buffer for buffer, key, _, value in found if value is not None and key is None}
 
     @property
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[ForwardPiece]:
         """Every piece, in order."""
-        return [one for one in self.all if isinstance(one, Piece)]
+        return [one for one in self.all if isinstance(one, ForwardPiece)]
 
-    def _split(self, body: Sequence[ast.stmt], around: tuple[Loop, ...], first: int) -> list[Piece | Loop]:
-        found: list[Piece | Loop] = []
+    def _split(self, body: Sequence[ast.stmt], around: tuple[ForwardLoop, ...], first: int) -> Parts:
+        found: Parts = []
         for statement in body:
             if isinstance(statement, ast.For):
                 found.append(self._loop(statement, around, first))
             elif any(isinstance(n, ast.For | ast.While | ast.Break | ast.Continue) for n in ast.walk(statement)):
                 raise NoLoopError(statement.lineno)
-            elif found and isinstance(found[-1], Piece) and not isinstance(statement, ast.Return):
+            elif found and isinstance(found[-1], ForwardPiece) and not isinstance(statement, ast.Return):
                 found[-1].statements.append(statement)
             else:
                 self._count += 1
-                found.append(Piece([statement], around, first, self._count))
+                found.append(ForwardPiece([statement], around, first, self._count))
             first = (statement.end_lineno or statement.lineno) + 1
         return found
 
-    def _loop(self, node: ast.For, around: tuple[Loop, ...], first: int) -> Loop:
+    def _loop(self, node: ast.For, around: tuple[ForwardLoop, ...], first: int) -> ForwardLoop:
         if node.orelse:
             raise NoLoopError(node.lineno)
-        loop = Loop(node, around, first)
+        loop = ForwardLoop(node, around, first)
         over, target = node.iter, node.target
         if range_of(over) is not None and isinstance(target, ast.Name):
             loop.position = target.id
@@ -197,7 +200,7 @@ class ForwardPieces:
         else:
             raise NoLoopError(node.lineno)
         loop.body = self._split(node.body, loop.inside, node.body[0].lineno)
-        if isinstance(loop.body[0], Loop) and loop.given:
+        if isinstance(loop.body[0], ForwardLoop) and loop.given:
             raise NoLoopError(node.lineno)
         return loop
 
@@ -209,7 +212,7 @@ class ForwardPieces:
 
     # --- the text of a piece ------------------------------------------------------------------------------------------
 
-    def _named(self, piece: Piece) -> list[str]:
+    def _named(self, piece: ForwardPiece) -> list[str]:
         """The lines of a piece, in which what it writes into an array or adds to a list has a name."""
         lines = self.source.lines
         own = textwrap.dedent("\n".join(lines[piece.first - 1 : piece.last])).splitlines()
@@ -220,7 +223,7 @@ class ForwardPieces:
                 own[statement.lineno - shift : (statement.end_lineno or 0) - shift + 1] = new
         return [*filter(None, [piece.given]), *own]
 
-    def _stored(self, piece: Piece, statement: ast.stmt) -> list[str] | None:
+    def _stored(self, piece: ForwardPiece, statement: ast.stmt) -> list[str] | None:
         """A write into an array or list inside a loop, as a name that is given a value; None of anything else."""
         if not piece.around:
             return None
@@ -234,7 +237,7 @@ class ForwardPieces:
         written = [text.format(name)] if key is not None and self.reads_back(piece, buffer) else []
         return [f"{name} = {ast.unparse(value)}", *written]
 
-    def reads_back(self, piece: Piece, buffer: str) -> bool:
+    def reads_back(self, piece: ForwardPiece, buffer: str) -> bool:
         """Whether a loop around a piece reads the array that it writes into."""
         nodes = list(ast.walk(piece.around[0].node))
         stores = (n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))

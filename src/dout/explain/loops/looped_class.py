@@ -32,7 +32,15 @@ from dout.explain.derive.forward_source import ForwardSource
 from dout.explain.derive.validity import notes_on, other_shapes
 from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
-from dout.explain.loops.forward_pieces import ForwardPieces, Loop, NoLoopError, Piece, Store, range_of, stored
+from dout.explain.loops.forward_pieces import (
+    ForwardLoop,
+    ForwardPiece,
+    ForwardPieces,
+    NoLoopError,
+    Store,
+    range_of,
+    stored,
+)
 from dout.explain.loops.piece_draft import PieceDraft
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
 from dout.explain.spelling.size_words import UnspelledError
@@ -78,13 +86,13 @@ class _LoopedClass:
         )
         self.source = ForwardSource(function)
         self.pieces = ForwardPieces(self.source)
-        if not any(isinstance(one, Loop) for one in self.pieces.all):
+        if not any(isinstance(one, ForwardLoop) for one in self.pieces.all):
             raise NoLoopError(1)
         self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]
         self.flow = BackwardFlow(self.pieces, self.captured[0][1], self._names())
-        self.runs: dict[Piece, PieceRuns] = {}
+        self.runs: dict[ForwardPiece, PieceRuns] = {}
         self.active: set[str] = set()
-        self.carries: set[tuple[Piece, str]] = set()  # the outputs of pieces that depend on what has a gradient
+        self.carries: set[tuple[ForwardPiece, str]] = set()  # the outputs of pieces that depend on what has a gradient
 
     def _others(self) -> Iterator[tuple[ForwardSubject, Captures]]:
         """The same at other sizes, and with other numbers in the constructor."""
@@ -107,7 +115,7 @@ class _LoopedClass:
     def _names(self) -> set[str]:
         names = set(self.source.parameters)
         for one in self.pieces.all:
-            names |= {*one.writes, *((one.position,) if isinstance(one, Loop) else one.stores)}
+            names |= {*one.writes, *((one.position,) if isinstance(one, ForwardLoop) else one.stores)}
         return names | {f"d{name}" for name in names} | {"dout"}
 
     # --- the walk -----------------------------------------------------------------------------------------------------
@@ -116,7 +124,7 @@ class _LoopedClass:
         """The class; None where what was written does not hold."""
         self._record()
         outputs = self._outputs()
-        self.new: dict[Piece, list[str]] = {}
+        self.new: dict[ForwardPiece, list[str]] = {}
         lines = self._backward(self.pieces.top)
         draft = self._draft(outputs, lines)
         text = ClassText(self.subject, draft)
@@ -138,7 +146,7 @@ class _LoopedClass:
             n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if _has_gradient(i)
         }
         self.active = {name for name in self.source.parameters if name in arrays}
-        loops = [self.captured[0][1].before[one] for one in self.pieces.top if isinstance(one, Loop)]
+        loops = [self.captured[0][1].before[one] for one in self.pieces.top if isinstance(one, ForwardLoop)]
         full = {n for n in self.pieces.lists if any(isinstance(names.get(n), np.ndarray) for names in loops[:1])}
         for piece in pieces:
             if piece.is_end and _plain_return(piece) is not None:
@@ -168,7 +176,7 @@ class _LoopedClass:
     def _outputs(self) -> list[str]:
         """What backward calls the gradients that arrive."""
         last = self.pieces.top[-1]
-        if not isinstance(last, Piece) or not last.is_end:
+        if not isinstance(last, ForwardPiece) or not last.is_end:
             raise NoLoopError(self.source.definition.lineno)
         plain = _plain_return(last)
         count = len(plain or self.runs[last].runs[0].graph.outputs)
@@ -181,13 +189,13 @@ class _LoopedClass:
         self.flow.dout = names[0]
         return names
 
-    def _backward(self, pieces: Sequence[Piece | Loop]) -> list[str]:
+    def _backward(self, pieces: Sequence[ForwardPiece | ForwardLoop]) -> list[str]:
         lines: list[str] = []
         for one in reversed(pieces):
-            lines += self._of_loop(one) if isinstance(one, Loop) else self._of_piece(one)
+            lines += self._of_loop(one) if isinstance(one, ForwardLoop) else self._of_piece(one)
         return lines
 
-    def _of_loop(self, loop: Loop) -> list[str]:
+    def _of_loop(self, loop: ForwardLoop) -> list[str]:
         """The loop in reverse, after what its sums begin with."""
         flow = self.flow
         parts = [piece for piece in self.pieces.pieces if loop in piece.around]
@@ -232,10 +240,10 @@ class _LoopedClass:
     def _gradient(self, path: str) -> str:
         return f"d{path.removeprefix('self.')}"
 
-    def _index_lines(self, loop: Loop, body: Sequence[str]) -> list[str]:
+    def _index_lines(self, loop: ForwardLoop, body: Sequence[str]) -> list[str]:
         """The lines of forward that compute the whole numbers that the body of a loop reads."""
         lines: list[str] = []
-        for piece in reversed([one for one in loop.body if isinstance(one, Piece)]):
+        for piece in reversed([one for one in loop.body if isinstance(one, ForwardPiece)]):
             for statement in reversed(piece.statements):
                 made = set(stored([statement])) & names_in([*lines, *body])
                 last = self.captured[0][1].of[piece][-1]
@@ -243,7 +251,7 @@ class _LoopedClass:
                     lines.insert(0, self.flow.text(statement, piece))
         return lines
 
-    def _head(self, loop: Loop) -> str:
+    def _head(self, loop: ForwardLoop) -> str:
         flow, over = self.flow, loop.node.iter
         target, asked = (
             ast.unparse(loop.node.target),
@@ -264,7 +272,7 @@ class _LoopedClass:
             f"for {target} in {over_text.removeprefix('reversed')[1:-1] if is_reversed else f'reversed({over_text})'}:"
         )
 
-    def _of_piece(self, piece: Piece) -> list[str]:
+    def _of_piece(self, piece: ForwardPiece) -> list[str]:
         """The backward of a piece, and its forward with what it keeps."""
         runs, flow = self.runs.get(piece), self.flow
         if runs is None:
@@ -292,13 +300,13 @@ class _LoopedClass:
         self._keep_numbers(piece, runs, made.backward)
         return made.backward
 
-    def _keep_numbers(self, piece: Piece, runs: PieceRuns, lines: Sequence[str]) -> None:
+    def _keep_numbers(self, piece: ForwardPiece, runs: PieceRuns, lines: Sequence[str]) -> None:
         for name in runs.numbers(range(len(runs.runs))):
             is_own = not self.subject.target.is_function and hasattr(runs.runs[0].layer, name)
             if not is_own and re.search(rf"self\.{name}\b", "\n".join(lines)):
                 self.flow._line(piece.around[0] if piece.around else piece, f"self.{name} = {name}")
 
-    def _stored_gradient(self, piece: Piece, store: Store) -> str:
+    def _stored_gradient(self, piece: ForwardPiece, store: Store) -> str:
         """The part of a gradient that belongs to what a turn wrote."""
         flow = self.flow
         whole = flow.live[store.buffer]
@@ -341,15 +349,15 @@ class _LoopedClass:
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
         return BackwardDraft(self.source, forward[self.source.definition.lineno - 1 :], backward, (*arguments, *held))
 
-    def _forward(self, pieces: Sequence[Piece | Loop]) -> list[str]:
+    def _forward(self, pieces: Sequence[ForwardPiece | ForwardLoop]) -> list[str]:
         """The user's lines, with more lines for what is kept."""
         found: list[str] = []
         source = self.source.lines
         for one in pieces:
-            node = one.node if isinstance(one, Loop) else one.statements[0]
+            node = one.node if isinstance(one, ForwardLoop) else one.statements[0]
             indent = " " * node.col_offset
             more = [indent + line for line in self.flow.lines_before(one)]
-            if isinstance(one, Loop):
+            if isinstance(one, ForwardLoop):
                 found += [*source[one.first - 1 : node.lineno - 1], *more]
                 found += [*source[node.lineno - 1 : one.body[0].first - 1], *self._forward(one.body)]
             else:
@@ -368,7 +376,7 @@ def _has_gradient(item: Any) -> bool:
     return is_array or isinstance(item, float)
 
 
-def _plain_return(piece: Piece) -> list[str] | None:
+def _plain_return(piece: ForwardPiece) -> list[str] | None:
     """The names that a function returns, and nothing else."""
     value = piece.statements[-1].value if isinstance(piece.statements[-1], ast.Return) else None
     parts = value.elts if isinstance(value, ast.Tuple) else [value]

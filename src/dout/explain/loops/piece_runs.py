@@ -16,7 +16,7 @@ import numpy as np
 from dout.adapt.target import Target
 from dout.clock import check_time
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, recorded
-from dout.explain.loops.forward_pieces import ForwardPieces, Loop, Piece
+from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces
 from dout.run import deep_copy, filled_cells, quiet
 
 _HOOK = "__dout_loop_hook__"
@@ -25,7 +25,7 @@ _TURNS, _MANY = 3, 3  # so many turns are recorded of each loop at so many sizes
 
 
 @dataclass(eq=False)
-class Capture:
+class PieceCapture:
     """The local names before a piece, the turn of each loop around it, and the whole numbers after it."""
 
     names: dict[str, Any]
@@ -38,9 +38,9 @@ class Captures:
 
     def __init__(self, pieces: ForwardPieces, subject: ForwardSubject) -> None:
         """Run the forward. Raises what it raises."""
-        self.of: dict[Piece, list[Capture]] = {piece: [] for piece in pieces.pieces}
-        self.before: dict[Loop, Mapping[str, Any]] = {}
-        self.turn: dict[Loop, int] = {}
+        self.of: dict[ForwardPiece, list[PieceCapture]] = {piece: [] for piece in pieces.pieces}
+        self.before: dict[ForwardLoop, Mapping[str, Any]] = {}
+        self.turn: dict[ForwardLoop, int] = {}
         self._all = pieces.all
         function = pieces.source.compiled(_hooked(pieces), {_HOOK: self._seen})
         ordered, keywords = subject.arguments
@@ -50,7 +50,7 @@ class Captures:
 
     def _seen(self, what: str, number: int, names: Mapping[str, Any]) -> None:
         one = self._all[number]
-        if isinstance(one, Loop):
+        if isinstance(one, ForwardLoop):
             if what == "before":
                 self.before.setdefault(one, _copied(names))
                 self.turn[one] = -1
@@ -59,7 +59,7 @@ class Captures:
         elif what == "before":
             turns = tuple(self.turn[loop] for loop in one.around)
             given = {loop.position: turn for loop, turn in zip(one.around, turns, strict=True)}
-            self.of[one].append(Capture({**_copied(names), **given}, turns))
+            self.of[one].append(PieceCapture({**_copied(names), **given}, turns))
         else:
             last = self.of[one][-1]
             last.after = {name: item for name, item in names.items() if type(item) is int and name not in last.names}
@@ -86,9 +86,9 @@ def _hooked(pieces: ForwardPieces) -> ast.FunctionDef:
     """The function with a hook before and after each piece, before each loop, and at the start of each turn."""
     numbers = {id(one): i for i, one in enumerate(pieces.all)}
 
-    def made(one: Piece | Loop) -> list[ast.stmt]:
+    def made(one: ForwardPiece | ForwardLoop) -> list[ast.stmt]:
         number = numbers[id(one)]
-        if isinstance(one, Loop):
+        if isinstance(one, ForwardLoop):
             loop = copy.copy(one.node)
             loop.body = [_hook("turn", number), *(s for part in one.body for s in made(part))]
             return [_hook("before", number), loop]
@@ -110,11 +110,11 @@ def _hook(what: str, number: int) -> ast.stmt:
 class PieceRuns:
     """The recordings of a piece, with what each was captured of; `parameters` are the names that it is given."""
 
-    piece: Piece
+    piece: ForwardPiece
     parameters: list[str]
     returned: list[str]
     runs: list[ForwardRun]
-    captures: list[Capture]
+    captures: list[PieceCapture]
 
     def numbers(self, places: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """The whole numbers before and after the piece in some recordings, by name, that are not always one."""
@@ -139,7 +139,10 @@ _COUNTING = (ast.BinOp, ast.Name, ast.Attribute, ast.Constant, ast.operator, ast
 
 
 def recorded_piece(
-    pieces: ForwardPieces, piece: Piece, captured: Sequence[tuple[ForwardSubject, Captures]], returned: Sequence[str]
+    pieces: ForwardPieces,
+    piece: ForwardPiece,
+    captured: Sequence[tuple[ForwardSubject, Captures]],
+    returned: Sequence[str],
 ) -> PieceRuns:
     """Record a piece on what it was given. Raises what the recording raises."""
     lines = pieces.lines[piece]
@@ -171,7 +174,7 @@ def recorded_piece(
     return PieceRuns(piece, names, returned, runs, [one for _, one in chosen])
 
 
-def _some(captures: Sequence[Capture], most: int) -> list[Capture]:
+def _some(captures: Sequence[PieceCapture], most: int) -> list[PieceCapture]:
     """A few turns of many: not the first one, if there are more, where what is carried may be a plain 0."""
     if len(captures) <= 1:
         return list(captures)
@@ -187,7 +190,7 @@ def _cells(pieces: ForwardPieces) -> dict[str, Any]:
     return {name: cell.cell_contents for name, cell in filled_cells(pieces.source.function)}
 
 
-def _subject(subject: ForwardSubject, function: Any, one: Capture, inputs: Mapping[str, Any]) -> ForwardSubject:
+def _subject(subject: ForwardSubject, function: Any, one: PieceCapture, inputs: Mapping[str, Any]) -> ForwardSubject:
     if subject.target.is_function:
         return ForwardSubject(Target.of(function), {}, inputs, seed=subject.seed)
     cls = type(one.names["self"])
