@@ -126,7 +126,7 @@ def _written(
     """The class in the first way of writing that holds in all runs and in `others`. Raises NotDerivedError."""
     failed: list[Phrase] = []
     every = list(dict.fromkeys([*runs, *others]))
-    ways: list[tuple[Way, Callable[[Node], Node] | None]] = [(way, None) for way in WAYS]
+    ways: list[tuple[WritingWay, Callable[[Node], Node] | None]] = [(way, None) for way in WAYS]
     for way, shorter in [(WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
         check_time()
         try:
@@ -157,7 +157,7 @@ def _why(error: Exception) -> Phrase:
 
 
 @dataclass(frozen=True)
-class Way:
+class WritingWay:
     """A way to write a backward.
 
     `stable`: formulas that overflow give way to better ones. `finite_only`: what forward computes is used where it
@@ -183,12 +183,12 @@ def _shared(graph: Graph) -> Graph:
 
 
 WAYS = (  # the first that holds is taken
-    Way(_shared), Way(factored), Way(simplify), Way(_shared, finite_only=True),
-    Way(factored, recompute=True), Way(factored, given_only=True, recompute=True),
-    Way(partial(factored, one_power=True), given_only=True, recompute=True),
-    Way(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
-    Way(simplify, given_only=True, recompute=True), Way(simplify, stable=False),
-    Way(simplify, stable=False, recompute=True),
+    WritingWay(_shared), WritingWay(factored), WritingWay(simplify), WritingWay(_shared, finite_only=True),
+    WritingWay(factored, recompute=True), WritingWay(factored, given_only=True, recompute=True),
+    WritingWay(partial(factored, one_power=True), given_only=True, recompute=True),
+    WritingWay(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
+    WritingWay(simplify, given_only=True, recompute=True), WritingWay(simplify, stable=False),
+    WritingWay(simplify, stable=False, recompute=True),
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from dout.clock import check_time
 from dout.explain.derive import class_writer
 from dout.explain.derive.backward_graph import BackwardGraph, DerivedDiffersError, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
-from dout.explain.derive.class_writer import WAYS, DerivedClass, NotDerivedError, Way
+from dout.explain.derive.class_writer import WAYS, DerivedClass, NotDerivedError, WritingWay
 from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import (
     ForwardSubject,
@@ -79,7 +79,7 @@ def derived(
 class _LoopedClass:
     """Writes a class in one way."""
 
-    def __init__(self, subject: ForwardSubject, way: Way) -> None:
+    def __init__(self, subject: ForwardSubject, way: WritingWay) -> None:
         self.subject, self.way = subject, way
         function = (
             subject.target.named if subject.target.is_function else getattr(subject.target.cls, subject.methods[0])
