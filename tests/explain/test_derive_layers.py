@@ -291,22 +291,6 @@ def test_an_instance_keeps_what_it_holds():
     assert set(found.verdict) == {"x", "gamma", "beta"}
 
 
-def test_a_loop_over_an_axis_is_refused_with_its_line():
-    class Recurrent:
-        def __init__(self, Wh):
-            self.Wh = Wh
-
-        def forward(self, xs, h):
-            for t in range(xs.shape[1]):
-                h = np.tanh(xs[:, t] + h @ self.Wh)
-            return h
-
-    with pytest.raises(NotDerivedError) as error:
-        derived(Recurrent, {"Wh": array(4, 4)}, {"xs": array(3, 5, 4), "h": array(3, 4)})
-    assert error.value.reasons[0].key == "unrolled"
-    assert "test_derive_layers.py:" in error.value.reasons[0].fields["where"]
-
-
 def test_what_is_flat_is_refused_with_its_line():
     class Floor:
         def forward(self, x):
@@ -404,20 +388,6 @@ def test_the_backward_of_windows_is_a_loop_that_holds_for_filters_that_are_not_s
     dout = RNG.normal(size=layer.forward(x).shape)
     dx = layer.backward(dout)
     assert np.sum(dout * layer.forward(x)) == pytest.approx(np.sum(dx * x)) == pytest.approx(np.sum(layer.dW * layer.W))
-
-
-def test_a_filter_that_forward_unrolls_is_refused_with_its_line():
-    class Shifts:
-        def __init__(self, W):
-            self.W = W
-
-        def forward(self, x):
-            n = x.shape[1] - len(self.W) + 1
-            return sum(x[:, i : i + n] * self.W[i] for i in range(len(self.W)))
-
-    with pytest.raises(NotDerivedError) as error:
-        derived(Shifts, {"W": array(3)}, {"x": array(3, 5)})
-    assert error.value.reasons[0].key == "unrolled"
 
 
 def test_equal_maxima_share_the_gradient():

@@ -1,7 +1,6 @@
 """What a derived backward holds for is said: sides of conditions, settings, axes; state is refused; sizes are free."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -284,41 +283,6 @@ class FirstOnes:
 def test_a_shape_that_values_decide_on_is_named():
     (note,) = [one for one in said(derived(FirstOnes, {}, {"x": np.array([1.0, 2.0, 3.0])})) if "makes of" in one]
     assert re.search(r"test_derive_validity\.py:\d+ makes of values in the example: a shape or an index", note)
-
-
-class PoolTurnByTurn:
-    def forward(self, x):
-        n, c, h, w = x.shape
-        out = np.zeros((n, c, h // 2, w // 2))
-        for i in range(h // 2):
-            for j in range(w // 2):
-                out[:, :, i, j] = x[:, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(2, 3))
-        return out
-
-
-class Recurrent:
-    def __init__(self, Wx, Wh):
-        self.Wx, self.Wh = Wx, Wh
-
-    def forward(self, x):
-        h = np.zeros((x.shape[0], self.Wh.shape[0]))
-        for t in range(x.shape[1]):
-            h = np.tanh(x[:, t] @ self.Wx + h @ self.Wh)
-        return h
-
-
-@pytest.mark.parametrize(
-    ("layer", "init", "shape", "turn"),
-    [
-        (PoolTurnByTurn, {}, (3, 2, 4, 6), "out[:, :, i, j] ="),  # of one more row or column it takes the same steps
-        (Recurrent, {"Wx": np.eye(2, 3), "Wh": np.eye(3)}, (2, 3, 2), "h = np.tanh(x[:, t]"),
-    ],
-)
-def test_a_loop_over_an_axis_is_refused_with_the_line_that_it_repeats(layer, init, shape, turn):
-    with pytest.raises(NotDerivedError, match="depends on a size, and derive writes no loops") as refused:
-        derived(layer, init, {"x": ramp(*shape)})
-    file, line = re.search(r"how often (\S+):(\d+) runs", str(refused.value)).groups()
-    assert turn in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
 
 
 class Whole:

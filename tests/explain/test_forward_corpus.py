@@ -10,7 +10,7 @@ import scipy.spatial
 import scipy.special
 import scipy.stats
 from forward_corpus import FAMILIES, OTHER, SMALL, Example, hand_written, rows
-from forwards import by_hand, by_hand_axes
+from forwards import by_hand, by_hand_axes, by_hand_loops
 
 ROWS = rows()
 NAMES = {"np": np, "scipy": scipy}
@@ -79,7 +79,8 @@ def test_names_are_unique_and_there_are_enough():
     assert all((row.shortest is None) == (row.by_output is None) for row in ROWS)
 
 
-BY_HAND = sorted(name for file in (by_hand, by_hand_axes) for name, cls in vars(file).items() if isinstance(cls, type))
+FILES = (by_hand, by_hand_axes, by_hand_loops)
+BY_HAND = sorted(name for file in FILES for name, cls in vars(file).items() if isinstance(cls, type))
 
 
 def test_each_layer_by_hand_has_its_row_and_computes_the_same():

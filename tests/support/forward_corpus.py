@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from forwards import by_hand, by_hand_axes
+from forwards import by_hand, by_hand_axes, by_hand_loops
 from forwards.corpus_row import OTHER, SMALL, TIMED, Draw, Example, ForwardRow
 
 FAMILIES = (
@@ -18,7 +18,8 @@ def rows() -> list[ForwardRow]:
 
 def hand_written(row: ForwardRow) -> type | None:
     """The same layer with a backward by hand, where there is one."""
-    return getattr(by_hand, row.name, None) or getattr(by_hand_axes, row.name, None)
+    found = (getattr(module, row.name, None) for module in (by_hand, by_hand_axes, by_hand_loops))
+    return next(filter(None, found), None)
 
 
 __all__ = ["FAMILIES", "OTHER", "SMALL", "TIMED", "Draw", "Example", "ForwardRow", "hand_written", "rows"]

@@ -83,7 +83,8 @@ def _derived(
     """The class, and the report on it."""
     from dout.check.verb.check_layer import check
     from dout.cli.guard import guarded
-    from dout.explain.derive.class_writer import NotDerivedError, derived
+    from dout.explain.derive.class_writer import NotDerivedError
+    from dout.explain.loops.looped_class import derived
     from dout.explain.styles.style_writer import styled
     from dout.trace.record.script import run_user_code
 

@@ -126,8 +126,8 @@ def _written(
     """The class in the first way of writing that holds in all runs and in `others`. Raises NotDerivedError."""
     failed: list[Phrase] = []
     every = list(dict.fromkeys([*runs, *others]))
-    ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
-    for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
+    ways: list[tuple[WritingWay, Callable[[Node], Node] | None]] = [(way, None) for way in WAYS]
+    for way, shorter in [(WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
         check_time()
         try:
             graphs = [
@@ -157,7 +157,7 @@ def _why(error: Exception) -> Phrase:
 
 
 @dataclass(frozen=True)
-class _Way:
+class WritingWay:
     """A way to write a backward.
 
     `stable`: formulas that overflow give way to better ones. `finite_only`: what forward computes is used where it
@@ -182,13 +182,13 @@ def _shared(graph: Graph) -> Graph:
     return shared_products(factored(graph))
 
 
-_WAYS = (  # the first that holds is taken
-    _Way(_shared), _Way(factored), _Way(simplify), _Way(_shared, finite_only=True),
-    _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
-    _Way(partial(factored, one_power=True), given_only=True, recompute=True),
-    _Way(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
-    _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False),
-    _Way(simplify, stable=False, recompute=True),
+WAYS = (  # the first that holds is taken
+    WritingWay(_shared), WritingWay(factored), WritingWay(simplify), WritingWay(_shared, finite_only=True),
+    WritingWay(factored, recompute=True), WritingWay(factored, given_only=True, recompute=True),
+    WritingWay(partial(factored, one_power=True), given_only=True, recompute=True),
+    WritingWay(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
+    WritingWay(simplify, given_only=True, recompute=True), WritingWay(simplify, stable=False),
+    WritingWay(simplify, stable=False, recompute=True),
 )  # fmt: skip
 
 

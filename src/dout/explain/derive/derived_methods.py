@@ -45,10 +45,12 @@ def drafted(
     twins: Twins, *, given_only: bool = False, finite_only: bool = False, recompute: bool = False
 ) -> BackwardDraft:
     """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
-    return _Drafting(twins, given_only, finite_only, recompute).draft()
+    return Drafting(twins, given_only, finite_only, recompute).draft()
 
 
-class _Drafting(KeptChoice):
+class Drafting(KeptChoice):
+    """Writes the methods: one that is written otherwise overrides a part."""
+
     def draft(self) -> BackwardDraft:
         """Both methods."""
         wanted = self._wanted_order()
@@ -63,7 +65,7 @@ class _Drafting(KeptChoice):
         reads = {n: self._read_by(n) for n in keeps if self.place(n) is None}
         lifted = [n for read in reads.values() for n, place in read.items() if place.expression is not None]
         named = {node: name for name, _, node in self._named_places(list(dict.fromkeys((*keeps, *lifted))))}
-        text = self._text({node: f"self.{name}" for node, name in named.items() if node in keeps}, chosen)
+        text = self._text({node: self._kept_as(name, node) for node, name in named.items() if node in keeps}, chosen)
         lines = self._backward_lines(text, wanted)
         body = "\n".join(lines)
         extra = {
@@ -76,6 +78,10 @@ class _Drafting(KeptChoice):
         made = [self._made(named[n], n, read, named) for n, read in reads.items()]
         forward = self.source.keeping(placed, extra, made)
         return BackwardDraft(self.source, forward, lines, tuple(map(self._in_container, wanted)))
+
+    def _kept_as(self, name: str, node: Node) -> str:
+        """What backward calls a value that is kept under a name."""
+        return f"self.{name}"
 
     def _made(self, name: str, node: Node, read: Mapping[Node, SourcePlace], named: Mapping[Node, str]) -> MadeValue:
         """A value that forward makes, written in its local names."""

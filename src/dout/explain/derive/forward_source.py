@@ -44,7 +44,11 @@ class ForwardSource:
         """Read the source. Raises OSError, TypeError or SyntaxError where there is none."""
         self.function = inspect.unwrap(getattr(function, "__func__", function))
         lines, self.first = inspect.getsourcelines(self.function)
-        self.text = one_statement_a_line(textwrap.dedent("".join(lines).expandtabs(4)))
+        self.rewritten(one_statement_a_line(textwrap.dedent("".join(lines).expandtabs(4))))
+
+    def rewritten(self, text: str) -> None:
+        """Take another text in the place of that of the function, which does the same."""
+        self.text = text
         self.tree = ast.parse(self.text)
         found = self.tree.body[0]
         if not isinstance(found, ast.FunctionDef) or len(self.tree.body) != 1:
@@ -76,20 +80,23 @@ class ForwardSource:
     def watched(self, run: Callable[[Callable[..., Any]], Any], seed: int) -> Watch:
         """Run the function once, as `run` calls it, from a random state, and watch its values."""
         watch = Watch()
-        definition = watching(self.text, self._class_name)
+        function = self.compiled(watching(self.text, self._class_name), watch.hooks)
+        with quiet(seed):
+            run(function)
+        return watch
+
+    def compiled(self, definition: ast.FunctionDef, more: Mapping[str, Any]) -> Any:
+        """The function with another definition, which may also call what is in `more`."""
         cells = dict(filled_cells(self.function))
         outer = ast.parse(f"def __dout_outer__({', '.join(cells)}):\n    pass").body[0]
         assert isinstance(outer, ast.FunctionDef)
         outer.body = [definition, ast.Return(ast.Name(definition.name, ast.Load()))]
-        module = ast.fix_missing_locations(ast.Module([outer], []))
-        space = {**self.function.__globals__, **watch.hooks}
-        exec(compile(module, "<watched>", "exec"), space)
+        space = {**self.function.__globals__, **more}
+        exec(compile(ast.fix_missing_locations(ast.Module([outer], [])), "<watched>", "exec"), space)
         function = space["__dout_outer__"](**{name: cell.cell_contents for name, cell in cells.items()})
         function.__defaults__ = self.function.__defaults__
         function.__kwdefaults__ = self.function.__kwdefaults__
-        with quiet(seed):
-            run(function)
-        return watch
+        return function
 
     @property
     def _class_name(self) -> str:

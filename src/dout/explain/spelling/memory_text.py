@@ -23,6 +23,9 @@ class MemoryLines(Spelling, Protocol):
     lines: list[WrittenLine]
     taken: set[str]
 
+    def same(self, node: Node) -> Node:
+        """The first node of the same value."""
+
     def text(self, node: Node) -> WrittenText:
         """The text of a value."""
 
@@ -45,28 +48,66 @@ class MemoryLines(Spelling, Protocol):
 def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
     """`dx = np.zeros_like(x)`, `dx[index] = …`, or `+=` where nothing is chosen twice."""
     is_scatter = node.primitive is PRIMITIVES["scatter"]
-    places = node.inputs[1 if is_scatter else 2 :]
-    index = [writing.text(i) for i in places]
-    value = writing.text(writing.unframed(node.inputs[0 if is_scatter else 1], repeated=True))
+    index, value = _index_and_value(writing, node)
     source = node.inputs[0]
     if not is_scatter and source.primitive in MEMORY and writing.is_fresh(source):
         name = MEMORY[source.primitive](writing, source, name)  # it is written into once more
     else:
         name = _started(writing, node, name, _zeros(writing, node) if is_scatter else _owned(writing, source))
+    _placed(writing, node, name, index, value, adds=node.primitive is PRIMITIVES["add_at"])
+    return name
+
+
+def _places(node: Node) -> Sequence[Node]:
+    """The arrays in the index of a write."""
+    return node.inputs[1 if node.primitive is PRIMITIVES["scatter"] else 2 :]
+
+
+def _index_and_value(writing: MemoryLines, node: Node) -> tuple[list[WrittenText], WrittenText]:
+    """The texts of what a write chooses, and of what it writes."""
+    index = [writing.text(i) for i in _places(node)]
+    value = node.inputs[0 if node.primitive is PRIMITIVES["scatter"] else 1]
+    return index, writing.text(writing.unframed(value, repeated=True))
+
+
+def _placed(
+    writing: MemoryLines, node: Node, name: str, index: Sequence[WrittenText], value: WrittenText, *, adds: bool
+) -> None:
+    """`dx[index] = …`, or `+=` where it `adds`."""
+    places = _places(node)
     key = key_text(writing, node, index, node)
     rows = any(
         text.text.startswith("np.arange(") and _counts_all(writing, i, places)
         for text, i in zip(index, places, strict=True)
     )
-    adds = node.primitive is PRIMITIVES["add_at"]
-    repeats = (is_scatter or adds) and may_repeat(node.static["key"], tuple(places)) and not rows
+    may_add = adds or node.primitive is PRIMITIVES["scatter"]
+    repeats = may_add and may_repeat(node.static["key"], tuple(places)) and not rows
     one = f"({key})" if isinstance(node.static["key"], tuple) and ", " in key else key
-    plain = f"{name}[{key}] {'+=' if adds else '='} {value}"
-    if adds and not repeats and value.text.startswith("-") and value.binds != ADDED:
-        plain = f"{name}[{key}] -= {value.text[1:]}"
+    plain = _increased(f"{name}[{key}]", value) if adds else f"{name}[{key}] = {value}"
     written = f"np.add.at({name}, {one}, {value})" if repeats else plain
     writing.lines.append(WrittenLine(written))
-    return name
+
+
+def _increased(target: str, value: WrittenText) -> str:
+    """`target += value`, or `-=` of one with a minus."""
+    if value.text.startswith("-") and value.binds != ADDED:
+        return f"{target} -= {value.text[1:]}"
+    return f"{target} += {value}"
+
+
+def added(writing: MemoryLines, node: Node, name: str) -> None:
+    """Add a value to an array at hand; of one that is 0 but for some places, what stands there."""
+    node = writing.same(node)
+    if node.primitive is PRIMITIVES["add_at"] and writing.is_fresh(node):
+        added(writing, node.inputs[0], name)
+    elif node.primitive is not PRIMITIVES["scatter"] or not writing.is_fresh(node):
+        writing.lines.append(WrittenLine(_increased(name, writing.text(node)), node))
+        return
+    inner, is_view = writing.same(node.inputs[0]), not _places(node)
+    if inner.primitive is PRIMITIVES["scatter"] and writing.is_fresh(inner) and is_view:
+        added(writing, inner, f"{name}[{key_text(writing, node, (), node)}]")
+    else:
+        _placed(writing, node, name, *_index_and_value(writing, node), adds=True)
 
 
 def _owned(writing: MemoryLines, node: Node) -> str:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 @composes(np.concatenate)
 def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+    whole = plain(arrays)
+    if isinstance(whole, np.ndarray) and whole.ndim > 1 and axis is not None:  # its rows, in one step
+        rows = np.moveaxis(tracer.array(arrays), 0, axis_of(axis) % (whole.ndim - 1))
+        return rows.reshape(np.concatenate(whole, axis).shape).copy()
     parts = [tracer.array(a) for a in arrays]
     if axis is None:  # plain numbers have no dtype of their own here
         dtype = np.result_type(
@@ -206,6 +210,8 @@ def _columns(tracer: RunRecord, arrays: Any, axis: Any = 1) -> Any:
 
 
 def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+    if isinstance(plain(arrays), np.ndarray):
+        return np.moveaxis(tracer.array(arrays), 0, axis).copy()
     return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
 
 

@@ -1,0 +1,314 @@
+"""The source of a forward in; its pieces out: statements in a row, and loops with the pieces of their bodies."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dout.explain.derive.forward_source import ForwardSource
+
+
+class NoLoopError(Exception):
+    """A loop that cannot be written in reverse; `line` is its line in the function."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        super().__init__(line)
+
+
+@dataclass(eq=False)
+class ForwardLoop:
+    """A `for`; `position` counts its turns, and `given` makes its targets from that, unless it is the target itself."""
+
+    node: ast.For
+    around: tuple[ForwardLoop, ...]
+    first: int  # the line after what stands before it
+    position: str = ""
+    given: str = ""
+    body: list[ForwardPiece | ForwardLoop] = field(default_factory=list)
+
+    @property
+    def has_number(self) -> bool:
+        """Whether its target is a whole number that differs from the position."""
+        return not self.given and ast.unparse(self.node.target) != self.position
+
+    @property
+    def inside(self) -> tuple[ForwardLoop, ...]:
+        """The loops around what stands in its body."""
+        return (*self.around, self)
+
+    @cached_property
+    def writes(self) -> set[str]:
+        """The names that a turn gives a value."""
+        return set(stored([self.node]))
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """A write of a value into an array, `hs[:, t] = {}`, or to the end of a list, which has no key.
+
+    The value is that of a name, or has one while its piece is a function by itself.
+    """
+
+    statement: ast.stmt
+    buffer: str
+    key: ast.expr | None
+    text: str
+    name: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what was there is replaced."""
+        return isinstance(self.statement, ast.Assign)
+
+
+@dataclass(eq=False)
+class ForwardPiece:
+    """Statements in a row, with the loops around them, outermost first."""
+
+    statements: list[ast.stmt]
+    around: tuple[ForwardLoop, ...]
+    first: int
+    number: int
+    stores: list[Store] = field(default_factory=list)
+
+    @property
+    def last(self) -> int:
+        """The last line."""
+        return self.statements[-1].end_lineno or self.statements[-1].lineno
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the function returns here."""
+        return isinstance(self.statements[-1], ast.Return)
+
+    @cached_property
+    def given(self) -> str:
+        """The line in front that makes the targets of a loop."""
+        loop = self.around[-1] if self.around else None
+        return loop.given if loop is not None and loop.body[0] is self else ""
+
+    @property
+    def _trees(self) -> list[ast.stmt]:
+        return [*(ast.parse(self.given).body if self.given else ()), *self.statements]
+
+    @cached_property
+    def reads(self) -> set[str]:
+        """The names that it reads as they are when it begins."""
+        found: set[str] = set()
+        written: set[str] = set()
+        for tree in self._trees:
+            own = tree.target if isinstance(tree, ast.AugAssign) else None
+            nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+            found |= {n.id for n in nodes if isinstance(n.ctx, ast.Load) or n is own} - written
+            written |= set(stored([tree])) if not isinstance(tree, ast.If) else set()
+        return found
+
+    @cached_property
+    def writes(self) -> list[str]:
+        """The names that it gives a value, buffers aside."""
+        return list(dict.fromkeys(stored(self._trees)))
+
+
+Parts = list[ForwardPiece | ForwardLoop]
+
+
+def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
+    """The names that statements give a value."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+
+
+def in_order(pieces: Sequence[ForwardPiece | ForwardLoop]) -> Iterator[ForwardPiece | ForwardLoop]:
+    """Every piece and loop, those in a body after their loop."""
+    for one in pieces:
+        yield one
+        if isinstance(one, ForwardLoop):
+            yield from in_order(one.body)
+
+
+class ForwardPieces:
+    """The pieces of a function. Raises NoLoopError for a loop that is none over a range, arrays or a list."""
+
+    def __init__(self, source: ForwardSource) -> None:
+        self.source = source
+        while (text := _written_out(source)) is not None:
+            source.rewritten(text)
+        self.names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
+        self._count = 0
+        body = source.definition.body
+        is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+        self.head = (body[0].end_lineno or 1) if is_doc else body[0].lineno - 1  # the lines before the first statement
+        self.top = self._split(body[1:] if is_doc else body, (), self.head + 1)
+        self.all = list(in_order(self.top))
+        self.lines = {piece: self._named(piece) for piece in self.pieces}
+
+    @cached_property
+    def lists(self) -> set[str]:
+        """The names of lists that loops add to."""
+        found = (_store(s) for piece in self.pieces if piece.around for s in piece.statements)
+        return {buffer for buffer, key, _, value in found if value is not None and key is None}
+
+    @property
+    def pieces(self) -> list[ForwardPiece]:
+        """Every piece, in order."""
+        return [one for one in self.all if isinstance(one, ForwardPiece)]
+
+    def _split(self, body: Sequence[ast.stmt], around: tuple[ForwardLoop, ...], first: int) -> Parts:
+        found: Parts = []
+        for statement in body:
+            if isinstance(statement, ast.For):
+                found.append(self._loop(statement, around, first))
+            elif any(isinstance(n, ast.For | ast.While | ast.Break | ast.Continue) for n in ast.walk(statement)):
+                raise NoLoopError(statement.lineno)
+            elif found and isinstance(found[-1], ForwardPiece) and not isinstance(statement, ast.Return):
+                found[-1].statements.append(statement)
+            else:
+                self._count += 1
+                found.append(ForwardPiece([statement], around, first, self._count))
+            first = (statement.end_lineno or statement.lineno) + 1
+        return found
+
+    def _loop(self, node: ast.For, around: tuple[ForwardLoop, ...], first: int) -> ForwardLoop:
+        if node.orelse:
+            raise NoLoopError(node.lineno)
+        loop = ForwardLoop(node, around, first)
+        over, target = node.iter, node.target
+        if range_of(over) is not None and isinstance(target, ast.Name):
+            loop.position = target.id
+            if len(range_of(over) or ()) > 1:
+                loop.position = self._free("k")
+        elif isinstance(over, ast.Call) and _called(over, "reversed") and range_of(over.args[0]) is not None:
+            loop.position = self._free("k")
+        elif _called(over, "enumerate") and isinstance(target, ast.Tuple) and isinstance(target.elts[0], ast.Name):
+            assert isinstance(over, ast.Call)
+            loop.position = target.elts[0].id
+            loop.given = f"{ast.unparse(target.elts[1])} = {_item(over.args[0], loop.position)}"
+        elif _called(over, "zip") and isinstance(target, ast.Tuple):
+            assert isinstance(over, ast.Call)
+            loop.position = self._free("t")
+            items = [_item(one, loop.position) for one in over.args]
+            loop.given = f"{ast.unparse(target)} = {', '.join(items)}"
+        elif isinstance(over, ast.Name | ast.Attribute | ast.Subscript):
+            loop.position = self._free("t")
+            loop.given = f"{ast.unparse(target)} = {_item(over, loop.position)}"
+        else:
+            raise NoLoopError(node.lineno)
+        loop.body = self._split(node.body, loop.inside, node.body[0].lineno)
+        if isinstance(loop.body[0], ForwardLoop) and loop.given:
+            raise NoLoopError(node.lineno)
+        return loop
+
+    def _free(self, wish: str) -> str:
+        while wish in self.names:
+            wish += "_"
+        self.names.add(wish)
+        return wish
+
+    # --- the text of a piece ------------------------------------------------------------------------------------------
+
+    def _named(self, piece: ForwardPiece) -> list[str]:
+        """The lines of a piece, in which what it writes into an array or adds to a list has a name."""
+        lines = self.source.lines
+        own = textwrap.dedent("\n".join(lines[piece.first - 1 : piece.last])).splitlines()
+        shift = piece.first
+        for statement in reversed(piece.statements):
+            new = self._stored(piece, statement)
+            if new is not None:
+                own[statement.lineno - shift : (statement.end_lineno or 0) - shift + 1] = new
+        return [*filter(None, [piece.given]), *own]
+
+    def _stored(self, piece: ForwardPiece, statement: ast.stmt) -> list[str] | None:
+        """A write into an array or list inside a loop, as a name that is given a value; None of anything else."""
+        if not piece.around:
+            return None
+        buffer, key, text, value = _store(statement)
+        if value is None:
+            return None
+        name = value.id if isinstance(value, ast.Name) else self._free(f"{buffer}_")
+        piece.stores.append(Store(statement, buffer, key, text, name))
+        if isinstance(value, ast.Name):
+            return None
+        written = [text.format(name)] if key is not None and self.reads_back(piece, buffer) else []
+        return [f"{name} = {ast.unparse(value)}", *written]
+
+    def reads_back(self, piece: ForwardPiece, buffer: str) -> bool:
+        """Whether a loop around a piece reads the array that it writes into."""
+        nodes = list(ast.walk(piece.around[0].node))
+        stores = (n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
+        sizes = (n for n in nodes if isinstance(n, ast.Attribute) and n.attr in ("shape", "dtype", "append"))
+        others = {id(getattr(n, "value", None)) for n in (*stores, *sizes)}
+        loads = (n for n in nodes if isinstance(n, ast.Name) and n.id == buffer and isinstance(n.ctx, ast.Load))
+        return any(id(n) not in others for n in loads)
+
+
+def _written_out(source: ForwardSource) -> str | None:
+    """The text with one sum over a generator, or list of a comprehension, as a loop; None where there is none."""
+    names = [n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)] + source.parameters
+    for statement in source.statements():
+        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return):
+            continue
+        for node in ast.walk(statement):
+            is_sum = isinstance(node, ast.Call) and _called(node, "sum") and len(node.args) == 1
+            made = node.args[0] if is_sum else node  # type: ignore[attr-defined]
+            if not isinstance(made, ast.ListComp | (ast.GeneratorExp if is_sum else ast.ListComp)):
+                continue
+            (first, *more), targets = made.generators, set(stored([made.generators[0].target]))
+            inside = sum(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(made))
+            if more or first.ifs or inside != sum(names.count(name) for name in targets):
+                continue
+            name = next(n for n in ("total" if is_sum else "items", "total_", "items_", "made_") if n not in names)
+            indent, element = " " * statement.col_offset, ast.unparse(made.elt)
+            turn = f"{name} = {name} + {element}" if is_sum else f"{name}.append({element})"
+            loop = f"for {ast.unparse(first.target).strip('()')} in {ast.unparse(first.iter)}:"
+            start = [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}"]
+            lines = source.lines
+            before, after = lines[: statement.lineno - 1], lines[statement.end_lineno or 0 :]
+            whole = ast.get_source_segment(source.text, statement) or ""
+            own = whole.replace(ast.get_source_segment(source.text, node) or "", name, 1)
+            return "\n".join([*before, *(indent + line for line in start), indent + own, *after]) + "\n"
+    return None
+
+
+def _store(statement: ast.stmt) -> tuple[str, ast.expr | None, str, ast.expr | None]:
+    """The array or list, the index, the text and the value of `hs[:, t] = h`, `hs[:, t] += h` or `hs.append(h)`."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
+        target = statement.target
+    if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+        assert isinstance(statement, ast.Assign | ast.AugAssign)
+        equals = "+=" if isinstance(statement, ast.AugAssign) else "="
+        text = f"{target.value.id}[{_key(target.slice)}] {equals} {{}}"
+        return target.value.id, target.slice, text, statement.value
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
+        name, is_append = call.func.value.id, call.func.attr == "append" and len(call.args) == 1
+        return (name, None, f"{name}.append({{}})", call.args[0]) if is_append else ("", None, "", None)
+    return "", None, "", None
+
+
+def _key(key: ast.expr) -> str:
+    """An index as people write it."""
+    return ", ".join(map(ast.unparse, key.elts)) if isinstance(key, ast.Tuple) and key.elts else ast.unparse(key)
+
+
+def range_of(over: ast.expr) -> list[ast.expr] | None:
+    """The arguments of a `range`."""
+    return over.args if isinstance(over, ast.Call) and _called(over, "range") else None
+
+
+def _called(over: ast.expr, name: str) -> bool:
+    is_call = isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id == name
+    return is_call and not over.keywords  # type: ignore[attr-defined]
+
+
+def _item(over: ast.expr, position: str) -> str:
+    text = ast.unparse(over)
+    return (
+        f"{text}[{position}]" if isinstance(over, ast.Name | ast.Attribute | ast.Subscript) else f"({text})[{position}]"
+    )

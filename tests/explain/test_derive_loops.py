@@ -1,0 +1,185 @@
+"""A loop in forward is a loop in reverse in backward; judged by differences, at sizes that it was not derived at."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dout.explain.derive.class_writer import NotDerivedError
+from dout.explain.loops.looped_class import derived
+
+RNG = np.random.default_rng(3)
+
+
+def array(*shape):
+    return RNG.normal(size=shape)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class Recurrent:
+    def __init__(self, Wx, Wh):
+        self.Wx, self.Wh = Wx, Wh
+
+    def forward(self, xs, h):
+        for t in range(xs.shape[1]):
+            h = np.tanh(xs[:, t] @ self.Wx + h @ self.Wh)
+        return h
+
+
+class LstmOverTime:
+    def __init__(self, Wx, Wh, b):
+        self.params = [Wx, Wh, b]
+
+    def forward(self, xs):
+        Wx, Wh, b = self.params
+        N, T, _ = xs.shape
+        H = Wh.shape[0]
+        h, c = np.zeros((N, H)), np.zeros((N, H))
+        hs = np.empty((N, T, H))
+        for t in range(T):
+            A = xs[:, t] @ Wx + h @ Wh + b
+            f, g = sigmoid(A[:, :H]), np.tanh(A[:, H : 2 * H])
+            i, o = sigmoid(A[:, 2 * H : 3 * H]), sigmoid(A[:, 3 * H :])
+            c = f * c + g * i
+            h = o * np.tanh(c)
+            hs[:, t] = h
+        return hs
+
+
+class FromTheEnd:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, xs):
+        h, out = np.zeros((xs.shape[0], self.W.shape[0])), []
+        for t in reversed(range(xs.shape[1])):
+            h = np.maximum(0, xs[:, t] + h @ self.W)
+            out.append(h)
+        return np.stack(out, axis=1)
+
+
+class PoolTurnByTurn:
+    def forward(self, x):
+        n, c, h, w = x.shape
+        out = np.zeros((n, c, h // 2, w // 2))
+        for i in range(h // 2):
+            for j in range(w // 2):
+                out[:, :, i, j] = x[:, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max(axis=(2, 3))
+        return out
+
+
+def leaky_sum(x):
+    y = np.zeros_like(x)
+    y[0] = x[0]
+    for i in range(1, len(x)):
+        y[i] = 0.5 * y[i - 1] + x[i]
+    return y
+
+
+def growing(x):
+    parts = x[:1]
+    for i in range(1, len(x)):
+        parts = np.concatenate([parts, x[i : i + 1] * parts[-1]])
+    return parts
+
+
+def shifts(x, W):
+    n = x.shape[1] - len(W) + 1
+    return sum(x[:, i : i + n] * W[i] for i in range(len(W)))
+
+
+LAYERS = {  # shapes of what is built with and given, as it is derived and as it is tried
+    Recurrent: [
+        ({"Wx": (2, 3), "Wh": (3, 3)}, [(2, 4, 2), (2, 3)]),
+        ({"Wx": (3, 2), "Wh": (2, 2)}, [(4, 6, 3), (4, 2)]),
+    ],
+    LstmOverTime: [
+        ({"Wx": (3, 8), "Wh": (2, 8), "b": (8,)}, [(2, 4, 3)]),
+        ({"Wx": (2, 4), "Wh": (1, 4), "b": (4,)}, [(3, 5, 2)]),
+    ],
+    FromTheEnd: [({"W": (3, 3)}, [(2, 4, 3)]), ({"W": (2, 2)}, [(3, 7, 2)])],
+    PoolTurnByTurn: [({}, [(2, 3, 4, 6)]), ({}, [(1, 2, 8, 5)])],
+    leaky_sum: [({}, [(5,)]), ({}, [(9,)])],
+    growing: [({}, [(6,)]), ({}, [(3,)])],
+    shifts: [({}, [(3, 5), (2,)]), ({}, [(2, 9), (4,)])],
+}
+
+
+def given(init, shapes):
+    return {name: array(*shape) for name, shape in init.items()}, [array(*shape) for shape in shapes]
+
+
+def gradients(layer, init, inputs, dout):
+    """The gradients of everything that a layer is built with and given, in this order."""
+    found = layer.backward(dout)
+    held = getattr(layer, "grads", None) or [getattr(layer, f"d{name}") for name in init]
+    return [*held, *(found if isinstance(found, tuple) else (found,))]
+
+
+@pytest.mark.parametrize("target", LAYERS, ids=lambda target: target.__name__)
+def test_the_backward_of_a_loop_is_the_derivative_at_other_sizes(target):
+    derived_at, tried_at = LAYERS[target]
+    init, inputs = given(*derived_at)
+    found = derived(target, init, inputs)
+    assert re.search(r"^ {8}for .* in .*range\(", found.source.partition("def backward")[2], re.MULTILINE)
+
+    init, inputs = given(*tried_at)
+    layer = found.layer(**init)
+    dout = array(*layer.forward(*inputs).shape)
+    values = [*init.values(), *inputs]
+    for place, gradient in enumerate(gradients(layer, init, inputs, dout)):
+        direction, ends = array(*values[place].shape), []
+        for step in (1e-6, -1e-6):
+            moved = [v + step * direction if i == place else v for i, v in enumerate(values)]
+            built = found.layer(**dict(zip(init, moved, strict=False)))
+            ends.append(np.sum(dout * built.forward(*moved[len(init) :])))
+        assert np.sum(gradient * direction) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_what_forward_computes_in_a_loop_is_kept_at_every_turn_and_a_parameter_s_gradient_is_summed():
+    source = derived(Recurrent, *given(*LAYERS[Recurrent][0])).source
+    forward, _, backward = source.partition("def backward")
+    assert "            self.h.append(h)\n" in forward
+    assert re.search(r"for t in reversed\(range\(.*\)\):\n", backward)
+    assert "self.dWh += self.h[t].T @ " in backward
+    assert "dxs[:, t] += " in backward
+
+
+def test_a_value_that_the_user_writes_into_an_array_is_read_there():
+    source = derived(PoolTurnByTurn, {}, [array(2, 3, 4, 6)]).source
+    assert "self.out[:, :, i, j]" in source
+    assert ".append(" not in source
+
+
+class UntilItIsSmall:
+    def forward(self, x):
+        i, y = 0, 0 * x[0]
+        while i < len(x):
+            y = y + np.tanh(x[i])
+            i += 1
+        return y
+
+
+def by_turns(x):
+    y = 0 * x[0]
+    for i in range(len(x)):
+        y = y * x[i] if i % 2 else y + np.tanh(x[i])
+    return y
+
+
+@pytest.mark.parametrize(
+    ("layer", "turn"),
+    [
+        (UntilItIsSmall, "y = y + np.tanh(x[i])"),
+        (by_turns, "y = y * x[i] if"),
+    ],
+)
+def test_a_loop_that_has_no_reverse_is_refused_with_its_line(layer, turn):
+    with pytest.raises(NotDerivedError, match="derive cannot run that loop in reverse") as refused:
+        derived(layer, {}, [array(6, 2)])
+    file, line = re.search(r"how often (\S+):(\d+) runs", str(refused.value)).groups()
+    assert turn in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
