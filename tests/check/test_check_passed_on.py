@@ -102,6 +102,12 @@ class Classes:
 
 class Averaging(Classes):
     def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout / len(dout), dout.mean(axis=0)
+        return dout @ self.W.T
+
+
+class AveragingOne(Classes):
+    def backward(self, dout):
         self.dW, self.db = self.x.T @ dout, dout.mean(axis=0)
         return dout @ self.W.T
 
@@ -116,6 +122,11 @@ def test_a_layer_may_pass_dout_on_through_the_softmax_at_its_end(layer):
     report = check(layer(), X)
     assert {*words(report).values()} == {PASSED}
     assert {code: f.severity for code, f in formula(report).items()} == {"D107": "note"}
+
+
+def test_an_average_over_the_samples_in_one_gradient_of_two_is_wrong():
+    report = check(AveragingOne(), X)
+    assert [f.argument for f in report.findings if f.code == "D101"] == ["b"]
 
 
 def test_what_goes_wrong_before_that_softmax_is_wrong():
