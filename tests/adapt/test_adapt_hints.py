@@ -44,11 +44,12 @@ class Dense:
     assert strings_for(module.Dense, "padding") == ("same", "valid", "full")
 
 
-def test_strings_of_a_parent_count():
+def test_strings_of_a_table_and_of_a_parent_count():
     module = written("""
+TABLE = {"relu": 1, "gelu": 2}
 class Base:
     def __init__(self, act):
-        self.function = {"relu": 1, "gelu": 2}[act]
+        self.function = TABLE[act]
 class Dense(Base):
     def __init__(self, units, act):
         super().__init__(act)

@@ -235,3 +235,8 @@ def test_what_the_caller_gave_stays():
     assert not list(
         changes(Failure({}, {"x": x}, ValueError("not enough values to unpack (expected 4, got 2)"), frozenset()))
     )
+
+
+def test_a_label_is_given_for_each_step():
+    failure = _raised(lambda x, t: t.reshape(x.size), x=np.ones((2, 5)), t=np.array([1, 0]))
+    assert {"t": (2, 5)} in _shapes(failure)

@@ -253,6 +253,7 @@ def test_axes_in_a_phrase(text, axes):
         ("padded = np.pad(x, 1); out = padded[:, :, 1:2, 1:2]", 4),
         ("assert x.ndim == 2", 2),
         ("if len(x.shape) != 3: raise ValueError", 3),
+        ("out = np.einsum('bij,bjk->bik', x, x)", 3),
         ("x = x.reshape(1, 2, 3, 4)\n        a, b, c, d = x.shape", None),
         ("pass", None),
     ],

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from dout.cli.check_command import check
 
 HOME = Path(__file__).parents[2]
-HOOKS = yaml.safe_load((HOME / ".pre-commit-hooks.yaml").read_text())
-ACTION = yaml.safe_load((HOME / "action.yml").read_text())
+HOOKS = YAML(typ="safe").load(HOME / ".pre-commit-hooks.yaml")
+ACTION = YAML(typ="safe").load(HOME / "action.yml")
 PAGE = (HOME / "docs" / "workshop.md").read_text()
 
 

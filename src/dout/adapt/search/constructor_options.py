@@ -13,7 +13,8 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
-from dout.adapt.interface.collaborators import Collaborator
+from dout.adapt.interface.collaborators import Collaborator, two_parts
+from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.proposed_arrays import array_of, numbers
 from dout.adapt.source import MISSING
@@ -68,6 +69,9 @@ class ClassSettings:
 
     def of(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
         """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
+        if function is self.cls and source.fills_parts(self.cls, name):
+            forward, backward = next(iter(pairs_of(self.cls)), ("forward", "backward"))
+            return [two_parts(forward, backward)]
         kinds = source.kinds_for(function, name, self.owner)
         keys = source.keys_for(function, name, self.owner)
         strings = source.strings_for(function, name, self.owner)
@@ -154,6 +158,14 @@ class ClassSettings:
         if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
+
+
+def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
+    """The optional derivatives of functions that a constructor must be given: `f_prime=None` beside `f`."""
+    if not names:
+        return []
+    absent = [p for p in taken_by(cls) if p.default is None]
+    return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
 
 
 def wanted(function: Any) -> list[inspect.Parameter]:

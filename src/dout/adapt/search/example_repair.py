@@ -70,6 +70,7 @@ def changes(failure: Failure) -> Iterator[Change]:
         if match := re.search(pattern, text, re.IGNORECASE):
             yield from change(failure, *match.groups())
     yield from failure.of_arguments() if not failure.building else ()
+    yield from _numbers_said(failure)
 
 
 def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:
@@ -130,6 +131,14 @@ def _shapes_of(number: int, shape: Sequence[int], failure: Failure) -> Iterator[
         yield from ((rows, 2, 8), (2, 6, 6))
 
 
+def _axes_indexed(failure: Failure) -> Iterator[Change]:
+    """Give an input as many axes as the line that raised asks for: `x.shape[2]`, `x.transpose(0, 2, 1)`."""
+    places = [int(n) + 1 for n in re.findall(r"shape\[(\d)\]", failure.line)]
+    orders = [len(re.findall(r"\d", order)) for order in re.findall(r"transpose\(([\d,\s()-]*)\)", failure.line)]
+    for number in sorted({*places, *orders} - {0}, reverse=True):
+        yield from _axes(failure, str(number))
+
+
 # ------------------------------------------------------------------------------------------------------------ one size
 
 
@@ -169,6 +178,24 @@ def _size(failure: Failure, have: int, want: int) -> Iterator[Change]:
         if name in failure.free and type(item) is int and item == have and want > 1:
             yield {name: want}
             yield {name: want, **everywhere}
+
+
+def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
+    """Give an input the shape of another that has as many items as are wanted: a label for each step."""
+    shapes = dict.fromkeys(x.shape for x in failure.arrays.values() if x.size == int(want))
+    for name, x in failure.arrays.items():
+        if x.size == int(have):
+            yield from ({name: alike(x, shape, name)} for shape in shapes)
+
+
+def _numbers_said(failure: Failure) -> Iterator[Change]:
+    """Make a size of an input another number that the layer's own error says: "expected 784 features, got 3"."""
+    own = failure.line.lstrip().startswith(("raise", "assert"))
+    said = [int(n) for n in re.findall(r"\d+", str(failure.error))] if own else []
+    sizes = {size for x in failure.arrays.values() for size in x.shape}
+    for want in dict.fromkeys(n for n in said if n > 1 and n not in sizes):
+        for have in dict.fromkeys(n for n in said if n in sizes):
+            yield from _size(failure, have, want)
 
 
 def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:
@@ -277,6 +304,10 @@ _SHAPES = r"((?:\([\d, ]*\) ?)+)"
 _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"unpack \(expected ([1-5])\b", _axes),
     (r"but (\d) were indexed", _axes),
+    (
+        r"tuple index out of range|axes don't match|axis \d is out of bounds|out of bounds for array of dim",
+        _axes_indexed,
+    ),
     (r"(?<!\d)([1-5])[ -]?d(?:im|\b)", _axes),
     (
         r"array element with a sequence|truth value of an array|where the mask is true|only (?:size-1|length-1|0-dim)",
@@ -290,6 +321,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"could not be broadcast together with (?:remapped )?shapes {_SHAPES}", _broadcast),
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
+    (r"array of size (\d+) into shape \((\d+),\)", _as_another),
     (
         r"NoneType|unsized object|has no len|missing \d required positional|no number with its gradients|^'\w+'$"
         r"|has no attribute",

@@ -132,8 +132,11 @@ class AxisSizes:
             return int(axis)
         if self.single and axis not in self.init and place and number == 2:
             return 1
-        if not axis:
-            return self.batch if place == 0 and number > 1 else self.known.setdefault(f"axis {place}", self._another())
+        if not axis and place == 0 and number > 1:
+            return self.batch
+        if not axis:  # as long as what the layer holds for a row
+            ahead = self._ahead() if self.held and (place, number) == (1, 2) else self._another()
+            return self.known.setdefault(f"axis {place}", ahead)
         if axis in self.known:
             return self.known[axis]
         if axis.endswith("_rows") and number == 2 and place == 0:  # of a product: no length of what is held

@@ -9,7 +9,7 @@ from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
 from dout.adapt.source.argument_kinds import kinds_for
 from dout.adapt.source.attribute_reads import attributes_read, items_unpacked, own_attributes
 from dout.adapt.source.cache_switches import switches_for
-from dout.adapt.source.contained_parts import parts_in
+from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import has_no_return, items_returned, returned_by
 from dout.adapt.source.scopes import parts_given
@@ -23,6 +23,7 @@ __all__ = [
     "comparisons_of",
     "counts_from_the_end",
     "empty_methods",
+    "fills_parts",
     "has_no_return",
     "items_for",
     "items_returned",

@@ -172,10 +172,12 @@ class _View:
         return None
 
     def _exactly(self, node: ast.AST) -> int | None:
-        """Exactly how many axes, where a node says it: a transposition, an assertion."""
+        """Exactly how many axes, where a node says it: a transposition, an assertion, the letters of an einsum."""
         match node:
             case ast.Call(func=ast.Attribute(value=value, attr="transpose"), args=order):
                 return self._transposed(value, order)
+            case ast.Call(func=function, args=[ast.Constant(value=str(letters)), *operands]):
+                return self._lettered(letters, operands) if name_of(function) == "einsum" else None
             case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Constant(value=int(count))])):
                 return count if self._is_count(left) else None
             case ast.If(
@@ -192,6 +194,11 @@ class _View:
             return None
         items = items_of(order[0]) if len(order) == 1 else order
         return len(items) if len(items) > 1 else None
+
+    def _lettered(self, letters: str, operands: list[ast.expr]) -> int | None:
+        parts = letters.replace(" ", "").split("->")[0].split(",")
+        pairs = zip(parts, operands, strict=False)
+        return next((len(part) for part, operand in pairs if self.is_array(operand) and "." not in part), None)
 
     def _is_count(self, node: ast.AST) -> bool:
         """Whether an expression is the number of axes: `x.ndim`, `len(x.shape)`."""

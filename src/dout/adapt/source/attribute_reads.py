@@ -7,7 +7,7 @@ import inspect
 from types import FunctionType
 from typing import Any
 
-from dout.adapt.source.scopes import scopes_of
+from dout.adapt.source.scopes import Scope, scopes_of
 from dout.adapt.source.syntax import bindings, name_of, read, total, walk
 from dout.run import is_class
 from dout.trace.model.user_source import is_user_code
@@ -15,16 +15,28 @@ from dout.trace.model.user_source import is_user_code
 
 @total(frozenset)
 def attributes_read(function: Any, name: str, cls: type | None = None) -> frozenset[str]:
-    """The attributes that are read of an argument: `prev.out_shape` of `prev`.
+    """The attributes that are read of an argument, those of its items too: `prev.out_shape` of `prev`.
 
     Also where a class keeps it: `self.prev.out_shape` in any method or property.
     """
     found = set()
     for scope in scopes_of(function, name, cls):
+        items = {n.id for node in walk(scope.function.node) for n in _items_of(node, scope)}
         for node in walk(scope.function.node):
-            if isinstance(node, ast.Attribute) and scope.holds(node.value):
+            if isinstance(node, ast.Attribute) and (scope.holds(node.value) or _is_named(node.value, items)):
                 found.add(node.attr)
     return frozenset(found)
+
+
+def _items_of(node: ast.AST, scope: Scope) -> list[ast.Name]:
+    """The names to which a statement binds the items of an argument: `a, b = prev`."""
+    if not isinstance(node, ast.Assign) or not scope.holds(node.value):
+        return []
+    return [n for t in node.targets if isinstance(t, ast.Tuple) for n in walk(t) if isinstance(n, ast.Name)]
+
+
+def _is_named(node: ast.AST, names: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
 
 
 @total(lambda: (frozenset(), frozenset()))

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from dout.adapt.source.documents import annotation_of, head_of, told
 from dout.adapt.source.scopes import Scope, nodes_with
-from dout.adapt.source.syntax import literal, total, walk
+from dout.adapt.source.syntax import bindings, literal, text_of, total, walk
 
+_MOST_ITEMS = 64  # of a table
 _QUOTED = re.compile(r"""(?<!\w)["'`]{1,2}([A-Za-z][\w-]{1,30})["'`]{1,2}(?!\w)""")
 
 
@@ -61,25 +62,38 @@ def strings_at(node: ast.AST, scope: Scope) -> list[str]:
                 if scope.holds(one):
                     return _strings_in(other) if isinstance(other, ast.Constant) else []
         case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[right]) if scope.holds(left):
-            return _strings_in(right)
+            return _strings_in(right, scope)
         case ast.Subscript(value=table, slice=index) if scope.holds(index):
-            return _strings_in(table)
+            return _strings_in(table, scope)
         case ast.Call(func=ast.Attribute(value=table, attr="get" | "pop"), args=[index, *_]) if scope.holds(index):
-            return _strings_in(table)
+            return _strings_in(table, scope)
         case ast.Match(subject=subject, cases=cases) if scope.holds(subject):
             return [text for case in cases for part in walk(case.pattern) for text in _strings_in(part)]
     return []
 
 
-def _strings_in(node: ast.AST | None) -> list[str]:
-    """The strings of a literal: itself, its items, its keys."""
+def _strings_in(node: ast.AST | None, scope: Scope | None = None) -> list[str]:
+    """The strings of a literal: itself, its items, its keys; also those of a table that a name stands for."""
     match node:
         case ast.Constant(value=str(text)):
             return [text]
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) | ast.Dict(keys=items):
             return [text for item in items for text in _strings_in(item)]
         case ast.Call(func=ast.Attribute(value=table, attr="keys")):
-            return _strings_in(table)
+            return _strings_in(table, scope)
+        case ast.Name() | ast.Attribute() if scope is not None:
+            return _strings_of_table(text_of(node), scope)
+    return []
+
+
+def _strings_of_table(name: str, scope: Scope) -> list[str]:
+    for statement in walk(scope.function.node):
+        for target, value in bindings(statement):
+            if text_of(target) == name and (strings := _strings_in(value)):
+                return strings
+    known = scope.function.names.get(name)
+    if isinstance(known, dict | list | tuple | set | frozenset):
+        return [item for item in list(known)[:_MOST_ITEMS] if isinstance(item, str)]
     return []
 
 
