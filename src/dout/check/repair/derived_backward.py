@@ -15,7 +15,7 @@ from dout.files import text_of
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
 
-MOST_SECONDS = 5.0
+MOST_SECONDS = 2.0
 _TOO_LONG: WeakSet[type] = WeakSet()
 DERIVED = "derived"  # the word of such a cause
 _UNSAFE = "it writes the whole backward anew"

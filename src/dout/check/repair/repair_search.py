@@ -27,7 +27,7 @@ from dout.clock import spent
 from dout.graph import Where
 from dout.run import deep_copy, objects_in, size_of
 
-SECONDS = 1.0  # for the search in backward, and as many for that in forward
+SECONDS = 0.5  # for the search in backward, and as many for that in forward
 LIKELY, FARTHEST = 1.4, 9.0  # what a repair costs that needs no rival, and what none does
 NEAR_IN_FORWARD, FARTHEST_IN_FORWARD = 1.3, 2.1  # a change of what forward keeps: beside another repair, and alone
 FARTHEST_MASK = 1.5

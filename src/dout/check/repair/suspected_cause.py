@@ -19,7 +19,7 @@ from dout.graph import Node, Where, topological
 from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
 
-MOST_SECONDS = 3.0  # for a layer, all its gradients together
+MOST_SECONDS = 1.5  # for a layer, all its gradients together
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
 
 
