@@ -1,3 +1,14 @@
 """A forward in; a class with its backward, as source, out."""
 
-__all__ = ["class_writer", "forward_runs", "in_place"]
+__all__ = [
+    "backward_graph",
+    "backward_text",
+    "class_text",
+    "class_writer",
+    "derived_methods",
+    "forward_runs",
+    "forward_source",
+    "in_place",
+    "validity",
+    "verification",
+]
