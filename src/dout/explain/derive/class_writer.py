@@ -88,7 +88,16 @@ def derived(
     of it does not hold, it is left out. Raises TargetError where no example runs,
     NotDerivedError where nothing can be written that holds.
     """
-    subject = found_subject(target, init or {}, _by_name(inputs))
+    return derived_for(subject_of(target, init, inputs), simplify_elementwise)
+
+
+def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> ForwardSubject:
+    """The target with an example: what is given of it, by name or in order, the rest chosen. Raises TargetError."""
+    return found_subject(target, init or {}, _by_name(inputs))
+
+
+def derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None = None) -> DerivedClass:
+    """Derive as `derived` does, for a target with its example."""
     if not subject.target.is_function and not hasattr(subject.target.cls, subject.methods[0]):
         raise TargetError(f"{subject.name} has no method {subject.methods[0]} that computes its output")
     runs, others = _runs(subject)
@@ -142,7 +151,9 @@ def _written(
             failed.append(_why(error))
             continue
         if verdicts.because is None:
-            return _made(text, draft, verdicts, [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)])
+            return made_class(
+                text, draft, verdicts, [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)]
+            )
         failed.append(verdicts.because)
     raise NotDerivedError(failed)
 
@@ -192,7 +203,8 @@ WAYS = (  # the first that holds is taken
 )  # fmt: skip
 
 
-def _made(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequence[Phrase]) -> DerivedClass:
+def made_class(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequence[Phrase]) -> DerivedClass:
+    """The class that was written, with what the exact judge says of it and what a reader should know."""
     return DerivedClass(
         text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words, text.subject
     )

@@ -4,49 +4,36 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from dout.clock import check_time
-from dout.explain.derive import class_writer
 from dout.explain.derive.backward_graph import BackwardGraph, DerivedDiffersError, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
-from dout.explain.derive.class_writer import WAYS, DerivedClass, NotDerivedError, WritingWay
-from dout.explain.derive.derived_methods import BackwardDraft
-from dout.explain.derive.forward_runs import (
-    ForwardSubject,
-    axes_of,
-    found_subject,
-    is_numbers,
-    recorded,
-    renumbered,
-    resized,
-    with_longer,
+from dout.explain.derive.class_writer import (
+    WAYS,
+    DerivedClass,
+    NotDerivedError,
+    WritingWay,
+    derived_for,
+    made_class,
+    subject_of,
 )
-from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.derive.derived_methods import BackwardDraft
+from dout.explain.derive.forward_runs import recorded
 from dout.explain.derive.validity import notes_on, other_shapes
 from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
-from dout.explain.loops.forward_pieces import (
-    ForwardLoop,
-    ForwardPiece,
-    ForwardPieces,
-    NoLoopError,
-    Store,
-    range_of,
-    stored,
-)
+from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of, stored
+from dout.explain.loops.forward_recording import SIZES, ForwardRecording, plain_return
 from dout.explain.loops.piece_draft import PieceDraft
-from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
+from dout.explain.loops.piece_runs import PieceRuns
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node, topological
-
-_SIZES = 5  # recorded, beside those with other numbers in the constructor
 
 
 def derived(
@@ -59,18 +46,18 @@ def derived(
 
     Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
     """
+    subject = subject_of(target, init, inputs)
     try:
-        return class_writer.derived(target, init, inputs, simplify_elementwise)
+        return derived_for(subject, simplify_elementwise)
     except NotDerivedError as error:
         if not any(reason.key in ("unrolled", "derive unrolled gradient") for reason in error.reasons):
             raise
-        named = inputs if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs or ())}
-        subject = found_subject(target, init or {}, named)
-        with suppress(NoLoopError, DerivedDiffersError, OSError, SyntaxError):  # these are so in every way
+        with suppress(NoLoopError, DerivedDiffersError, UnspelledError, OSError, SyntaxError):  # so in every way
+            recording = ForwardRecording(subject)
             for way in WAYS:
                 check_time()
                 with suppress(UnspelledError):
-                    found = _LoopedClass(subject, way).written()
+                    found = _LoopedClass(recording, way).written()
                     if found is not None:
                         return found
         raise
@@ -79,106 +66,36 @@ def derived(
 class _LoopedClass:
     """Writes a class in one way."""
 
-    def __init__(self, subject: ForwardSubject, way: WritingWay) -> None:
-        self.subject, self.way = subject, way
-        function = (
-            subject.target.named if subject.target.is_function else getattr(subject.target.cls, subject.methods[0])
-        )
-        self.source = ForwardSource(function)
-        self.pieces = ForwardPieces(self.source)
-        if not any(isinstance(one, ForwardLoop) for one in self.pieces.all):
-            raise NoLoopError(1)
-        self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]
-        self.flow = BackwardFlow(self.pieces, self.captured[0][1], self._names())
-        self.runs: dict[ForwardPiece, PieceRuns] = {}
-        self.active: set[str] = set()
-        self.carries: set[tuple[ForwardPiece, str]] = set()  # the outputs of pieces that depend on what has a gradient
-
-    def _others(self) -> Iterator[tuple[ForwardSubject, Captures]]:
-        """The same at other sizes, and with other numbers in the constructor."""
-
-        def run(subjects: Iterator[ForwardSubject]) -> Iterator[tuple[ForwardSubject, Captures]]:
-            for subject in subjects:
-                with suppress(Exception):
-                    yield subject, Captures(self.pieces, subject)
-
-        yield from islice(run(resized(self.subject)), _SIZES)
-        axes = {axis: n for axis, n in axes_of(self.subject).items() if n > 1}
-        for axis, n in axes.items():
-            alike = [other for other in axes if other != axis and axes[other] == n]
-            ways = [[axis], *([axis, other] for other in alike)] if alike else []
-            yield from islice(run(with_longer(self.subject, way) for way in ways), 1)
-        for name, value in self.subject.settings.items():
-            if is_numbers(value):
-                yield from islice(run(renumbered(self.subject, name)), 1)
-
-    def _names(self) -> set[str]:
-        names = set(self.source.parameters)
-        for one in self.pieces.all:
-            names |= {*one.writes, *((one.position,) if isinstance(one, ForwardLoop) else one.stores)}
-        return names | {f"d{name}" for name in names} | {"dout"}
+    def __init__(self, recording: ForwardRecording, way: WritingWay) -> None:
+        self.recording, self.way = recording, way
+        self.subject, self.source, self.pieces = recording.subject, recording.source, recording.pieces
+        self.runs, self.active, self.carries = recording.runs, recording.active, recording.carries
+        self.base = recording.captured[0][1]
+        self.flow = BackwardFlow(self.pieces, self.base, recording.names())
+        self.new: dict[ForwardPiece, list[str]] = {}
 
     # --- the walk -----------------------------------------------------------------------------------------------------
 
     def written(self) -> DerivedClass | None:
         """The class; None where what was written does not hold."""
-        self._record()
         outputs = self._outputs()
-        self.new: dict[ForwardPiece, list[str]] = {}
         lines = self._backward(self.pieces.top)
         draft = self._draft(outputs, lines)
         text = ClassText(self.subject, draft)
-        subjects = [subject for subject, _ in self.captured]
+        subjects = [subject for subject, _ in self.recording.captured]
         verdicts = verified(subjects, text.make, draft.names)
         if verdicts.because is not None:
             return None
-        runs = [recorded(subject) for subject in subjects[:_SIZES]]
+        runs = [recorded(subject) for subject in subjects[:SIZES]]
         notes = [*notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
-        return DerivedClass(
-            self.subject.name, text.source, text.module, text.cls, tuple(notes), verdicts.words, self.subject
-        )
-
-    def _record(self) -> None:
-        """Record each piece, and find which names depend on something that has a gradient."""
-        pieces = self.pieces.pieces
-        read = {name for piece in pieces for name in piece.reads}
-        arrays = {
-            n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if _has_gradient(i)
-        }
-        self.active = {name for name in self.source.parameters if name in arrays}
-        loops = [self.captured[0][1].before[one] for one in self.pieces.top if isinstance(one, ForwardLoop)]
-        full = {n for n in self.pieces.lists if any(isinstance(names.get(n), np.ndarray) for names in loops[:1])}
-        for piece in pieces:
-            if piece.is_end and _plain_return(piece) is not None:
-                continue
-            returned = [n for n in piece.writes if n in read and n in arrays and n not in self.pieces.lists - full]
-            if not (returned or piece.stores or piece.is_end):
-                continue
-            self.runs[piece] = recorded_piece(self.pieces, piece, self.captured, returned)
-        before = -1
-        while before != len(self.active):
-            before = len(self.active)
-            for runs in self.runs.values():
-                self._activate(runs)
-
-    def _activate(self, runs: PieceRuns) -> None:
-        run = runs.runs[0]
-        starts = {node for name, node in wanted_inputs(run).items() if name in self.active or name.startswith("self.")}
-        starts -= {n for n, p in run.held.items() if p in run.written}
-        outputs = list(run.graph.outputs.values())
-        if len(outputs) != len(runs.returned) and not runs.piece.is_end:
-            raise UnspelledError("derive nowhere", where=self.subject.name)
-        for name, node in zip(runs.returned, outputs, strict=False):
-            if not starts.isdisjoint(topological([node])):
-                self.carries.add((runs.piece, name))
-                self.active |= {name, *(s.buffer for s in runs.piece.stores if s.name == name)}
+        return made_class(text, draft, verdicts, notes)
 
     def _outputs(self) -> list[str]:
         """What backward calls the gradients that arrive."""
         last = self.pieces.top[-1]
         if not isinstance(last, ForwardPiece) or not last.is_end:
             raise NoLoopError(self.source.definition.lineno)
-        plain = _plain_return(last)
+        plain = plain_return(last)
         count = len(plain or self.runs[last].runs[0].graph.outputs)
         names = ["dout"] if count == 1 else [f"d{name}" for name in plain or [f"out{i + 1}" for i in range(count)]]
         if plain:
@@ -203,7 +120,7 @@ class _LoopedClass:
         held = {p for piece in parts for p in wanted_inputs(self.runs[piece].runs[0]) if p.startswith("self.")}
         stores = {store.buffer for piece in parts for store in piece.stores}
         again = {s.buffer for p in parts for s in p.stores if self.pieces.reads_back(p, s.buffer)}
-        carried = {n for n in read & loop.writes if n in self.captured[0][1].before[loop]}
+        carried = {n for n in read & loop.writes if n in self.base.before[loop]}
         sums = [
             n for n in (*sorted(read - loop.writes - stores), *sorted(held), *sorted(carried)) if n not in flow.live
         ]
@@ -221,7 +138,7 @@ class _LoopedClass:
             flow.fresh |= {name} - carried
         body = self._backward(loop.body)
         for name in self.pieces.lists & stores & set(flow.live) if not loop.around else ():
-            before = self.captured[0][1].before[loop].get(name)
+            before = self.base.before[loop].get(name)
             if isinstance(before, np.ndarray):
                 flow.live[name] += f"[:{len(before)}]"
                 flow.fresh.discard(name)
@@ -246,7 +163,7 @@ class _LoopedClass:
         for piece in reversed([one for one in loop.body if isinstance(one, ForwardPiece)]):
             for statement in reversed(piece.statements):
                 made = set(stored([statement])) & names_in([*lines, *body])
-                last = self.captured[0][1].of[piece][-1]
+                last = self.base.of[piece][-1]
                 if made and all(type(last.after.get(name)) is int for name in made):
                     lines.insert(0, self.flow.text(statement, piece))
         return lines
@@ -312,7 +229,7 @@ class _LoopedClass:
         whole = flow.live[store.buffer]
         if store.key is not None:
             return f"{whole}[{flow.key(store, piece)}]"
-        before = self.captured[0][1].before[piece.around[0]].get(store.buffer)
+        before = self.base.before[piece.around[0]].get(store.buffer)
         position, count = flow.used(piece.around[-1]), len(before) if isinstance(before, np.ndarray) else 0
         return f"{whole}[{position}{f' + {count}' if count else ''}]"
 
@@ -369,19 +286,6 @@ class _LoopedClass:
                     else [indent + line if line.strip() else "" for line in lines]
                 )
         return found
-
-
-def _has_gradient(item: Any) -> bool:
-    is_array = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
-    return is_array or isinstance(item, float)
-
-
-def _plain_return(piece: ForwardPiece) -> list[str] | None:
-    """The names that a function returns, and nothing else."""
-    value = piece.statements[-1].value if isinstance(piece.statements[-1], ast.Return) else None
-    parts = value.elts if isinstance(value, ast.Tuple) else [value]
-    names = [part.id for part in parts if isinstance(part, ast.Name)]
-    return names if len(names) == len(parts) and len(piece.statements) == 1 else None
 
 
 __all__ = ["derived"]

@@ -1,0 +1,123 @@
+"""A forward with loops in; its pieces out, each recorded at several sizes and turns, and what in them has gradients."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from dout.explain.derive.backward_graph import wanted_inputs
+from dout.explain.derive.forward_runs import (
+    ForwardSubject,
+    axes_of,
+    is_numbers,
+    renumbered,
+    resized,
+    with_longer,
+)
+from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
+from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
+from dout.explain.spelling.size_words import UnspelledError
+from dout.graph import topological
+
+SIZES = 5  # recorded, beside those with other numbers in the constructor
+
+
+class ForwardRecording:
+    """What every way of writing a class reads; nothing of it depends on the way.
+
+    `captured` has the subjects that ran, the first of them as given. `active` are the names that depend on something
+    with a gradient, `carries` the outputs of pieces that do.
+    """
+
+    def __init__(self, subject: ForwardSubject) -> None:
+        """Record it. Raises NoLoopError where there is no loop, UnspelledError, and what source and code raise."""
+        self.subject = subject
+        target = subject.target
+        self.source = ForwardSource(target.named if target.is_function else getattr(target.cls, subject.methods[0]))
+        self.pieces = ForwardPieces(self.source)
+        if not any(isinstance(one, ForwardLoop) for one in self.pieces.all):
+            raise NoLoopError(1)
+        self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]
+        self.runs: dict[ForwardPiece, PieceRuns] = {}
+        self.active: set[str] = set()
+        self.carries: set[tuple[ForwardPiece, str]] = set()
+        self._record()
+
+    def _others(self) -> Iterator[tuple[ForwardSubject, Captures]]:
+        """The same at other sizes, and with other numbers in the constructor."""
+
+        def run(subjects: Iterator[ForwardSubject]) -> Iterator[tuple[ForwardSubject, Captures]]:
+            for subject in subjects:
+                with suppress(Exception):
+                    yield subject, Captures(self.pieces, subject)
+
+        yield from islice(run(resized(self.subject)), SIZES)
+        axes = {axis: n for axis, n in axes_of(self.subject).items() if n > 1}
+        for axis, n in axes.items():
+            alike = [other for other in axes if other != axis and axes[other] == n]
+            ways = [[axis], *([axis, other] for other in alike)] if alike else []
+            yield from islice(run(with_longer(self.subject, way) for way in ways), 1)
+        for name, value in self.subject.settings.items():
+            if is_numbers(value):
+                yield from islice(run(renumbered(self.subject, name)), 1)
+
+    def names(self) -> set[str]:
+        """The names that forward uses, and those of their gradients."""
+        names = set(self.source.parameters)
+        for one in self.pieces.all:
+            names |= {*one.writes, *((one.position,) if isinstance(one, ForwardLoop) else one.stores)}
+        return names | {f"d{name}" for name in names} | {"dout"}
+
+    def _record(self) -> None:
+        """Record each piece, and find which names depend on something that has a gradient."""
+        pieces = self.pieces.pieces
+        read = {name for piece in pieces for name in piece.reads}
+        arrays = {
+            n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if _has_gradient(i)
+        }
+        self.active = {name for name in self.source.parameters if name in arrays}
+        loops = [self.captured[0][1].before[one] for one in self.pieces.top if isinstance(one, ForwardLoop)]
+        full = {n for n in self.pieces.lists if any(isinstance(names.get(n), np.ndarray) for names in loops[:1])}
+        for piece in pieces:
+            if piece.is_end and plain_return(piece) is not None:
+                continue
+            returned = [n for n in piece.writes if n in read and n in arrays and n not in self.pieces.lists - full]
+            if not (returned or piece.stores or piece.is_end):
+                continue
+            self.runs[piece] = recorded_piece(self.pieces, piece, self.captured, returned)
+        before = -1
+        while before != len(self.active):
+            before = len(self.active)
+            for runs in self.runs.values():
+                self._activate(runs)
+
+    def _activate(self, runs: PieceRuns) -> None:
+        run = runs.runs[0]
+        starts = {node for name, node in wanted_inputs(run).items() if name in self.active or name.startswith("self.")}
+        starts -= {n for n, p in run.held.items() if p in run.written}
+        outputs = list(run.graph.outputs.values())
+        if len(outputs) != len(runs.returned) and not runs.piece.is_end:
+            raise UnspelledError("derive nowhere", where=self.subject.name)
+        for name, node in zip(runs.returned, outputs, strict=False):
+            if not starts.isdisjoint(topological([node])):
+                self.carries.add((runs.piece, name))
+                self.active |= {name, *(s.buffer for s in runs.piece.stores if s.name == name)}
+
+
+def _has_gradient(item: Any) -> bool:
+    is_array = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
+    return is_array or isinstance(item, float)
+
+
+def plain_return(piece: ForwardPiece) -> list[str] | None:
+    """The names that a function returns, and nothing else."""
+    value = piece.statements[-1].value if isinstance(piece.statements[-1], ast.Return) else None
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    names = [part.id for part in parts if isinstance(part, ast.Name)]
+    return names if len(names) == len(parts) and len(piece.statements) == 1 else None
