@@ -235,7 +235,7 @@ def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
 
 def named(module: ModuleType, name: str) -> Any:
     """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
-    pair = function_pairs(module).get(name) or _pairs_in_classes(module).get(name)
+    pair = function_pairs(module).get(name) or (_pairs_in_classes(module).get(name) if "." in name else None)
     if pair is not None:
         return pair
     found = attribute(module, name, str(module.__file__))

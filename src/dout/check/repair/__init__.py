@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from dout.check.exact.exact_route import Examination
     from dout.check.exact.subject import Subject
     from dout.check.repair.shrink import Failing
+    from dout.check.report.fix import Fix
     from dout.graph import Node
     from dout.judge.outcomes import Outcome
 
-__all__ = ["causes", "derived_backward", "expression_places", "line_repairs", "run_repairs", "smallest_failing"]
+__all__ = [
+    "causes",
+    "derived_backward",
+    "expression_places",
+    "first_fix",
+    "line_repairs",
+    "run_repairs",
+    "smallest_failing",
+]
 
 
 def smallest_failing(subject: Subject, examination: Examination, outcome: Outcome) -> Failing | None:
@@ -50,3 +59,11 @@ def causes(
     with quiet(), suppress(Exception):
         found = with_derived_backward(subject, refuted, found) if given is None else found
     return found
+
+
+def first_fix(
+    subject: Subject, examination: Examination | None, wrong: Mapping[Node, Outcome], given: Subject | None = None
+) -> Fix | None:
+    """The first change that mends one of some gradients; None where none is known. `given` is that of `causes`."""
+    found = causes(subject, examination, wrong, given) if examination is not None else {}
+    return next((cause.fix for cause in found.values() if cause.fix is not None), None)

@@ -79,6 +79,11 @@ class ParsedFile:
         start, end = self.span(node)
         return self.data[:start].decode() + text + self.data[end:].decode()
 
+    def between(self, statement: ast.stmt) -> str:
+        """What stands between a statement and another one beside it: a new line, or `def f(x): one; other`."""
+        before = self.data[self.starts[statement.lineno - 1] : self.span(statement)[0]].decode()
+        return "; " if before.strip() else f"\n{before}"
+
     def fix(self, text: str, unsafe: str = "") -> Fix:
         """The change from the file to another text."""
         return Fix(self.file, self.text, text, unsafe)
@@ -135,6 +140,12 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
         if runs or (owner is not None and function.__name__ == method):
             found.append(ScratchFunction(source, node, function, owner))
     return sorted(found, key=lambda f: (f.source.file, f.node.lineno))
+
+
+def function_of(code: types.CodeType, objects: Iterable[Any]) -> ScratchFunction | None:
+    """The function with this code, of the classes of `objects` or a helper of theirs."""
+    found = functions_at([Where(code.co_filename, code.co_firstlineno)], objects, "")
+    return next((one for one in found if one.function.__code__ is code), None)
 
 
 def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:

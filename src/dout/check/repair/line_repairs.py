@@ -33,9 +33,8 @@ def copied_first(function: Any, name: str, where: Where | None) -> Iterator[Fix]
                 value = f"({value})" if isinstance(node.value, ast.BinOp | ast.UnaryOp | ast.IfExp) else value
                 yield source.fix(source.replaced(node, f"{name} = {name} {_SIGNS[type(node.op)]} {value}"))
         first = tree.body[1] if ast.get_docstring(tree) and len(tree.body) > 1 else tree.body[0]
-        before = source.data[source.starts[first.lineno - 1] : source.span(first)[0]].decode()
-        between = "; " if before.strip() else f"\n{before}"  # def backward(self, dout): dout *= 2; return dout
-        yield source.fix(source.replaced(first, f"{name} = {name}.copy(){between}{source.segment(first)}"))
+        copying = f"{name} = {name}.copy(){source.between(first)}"
+        yield source.fix(source.replaced(first, f"{copying}{source.segment(first)}"))
 
 
 def with_text(function: ScratchFunction, text: str) -> Callable[[Any], None]:

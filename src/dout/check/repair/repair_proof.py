@@ -21,13 +21,12 @@ from dout.check.repair.candidate_edits import Edit
 from dout.check.repair.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand
-from dout.judge.outcomes import Word
+from dout.judge.outcomes import RIGHT, Word
 from dout.run import objects_in, one_or_all, quiet
 from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.record.record import record
 
-_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED)
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
 
 
@@ -81,7 +80,7 @@ def proven(
     judgement = judge(stands[0].recorded(repair.prepare))
     at_kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
     judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks]
-    if judgement.examination is None or any(verdict.word not in _RIGHT for verdict in judged):
+    if judgement.examination is None or any(verdict.word not in RIGHT for verdict in judged):
         return None
     keeps = all(same_bits(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
     turned = [*turned_conditions(repair, stands, judgement.examination)]

@@ -12,30 +12,27 @@ from typing import Any
 from dout.check.exact.judge import judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.repair.expression_places import ScratchFunction, functions_at
+from dout.check.repair.expression_places import ScratchFunction, function_of, functions_at
 from dout.check.repair.line_repairs import with_text
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.report.fix import Fix
-from dout.graph import Where
-from dout.judge.outcomes import Word
+from dout.judge.outcomes import RIGHT
 from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, upstream
 from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
 
-_RIGHT = frozenset({Word.EXACT, Word.ROUNDED, Word.STABILISED})
 _MOST = 6  # names that are tried
 
 
 def right_name(subject: Subject, error: Exception) -> Fix | None:
     """The change of a misspelt name that raised, to the one like it with which every gradient is exact."""
-    frames = [(f, n) for f, n in traceback.walk_tb(error.__traceback__) if not is_ours(f.f_code.co_filename)]
+    frames = [f for f, _ in traceback.walk_tb(error.__traceback__) if not is_ours(f.f_code.co_filename)]
     name = getattr(error, "name", None)
     if not frames or not name or not isinstance(error, AttributeError | NameError):
         return None
-    frame, line = frames[-1]
+    frame = frames[-1]
     known = dir(error.obj) if isinstance(error, AttributeError) else [*frame.f_locals]
-    functions = functions_at([Where(frame.f_code.co_filename, line)], objects_in(subject.again()), "")
-    function = next((f for f in functions if f.function.__code__ is frame.f_code), None)
+    function = function_of(frame.f_code, objects_in(subject.again()))
     likely = get_close_matches(name, known, _MOST)
     return _first_right(subject, function, _renamed(function, name, likely)) if function else None
 
@@ -60,8 +57,7 @@ def forgotten_return(subject: Subject) -> Fix | None:
 def _returning(function: ScratchFunction) -> Iterator[str]:
     source, last = function.source, function.node.body[-1]
     assigned = [n.id for n in ast.walk(function.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-    before = source.data[source.starts[last.lineno - 1] : source.span(last)[0]].decode()
-    between = "; " if before.strip() else f"\n{before}"
+    between = source.between(last)
     for name in list(dict.fromkeys(reversed(assigned)))[:_MOST]:
         yield source.replaced(last, f"{source.segment(last)}{between}return {name}")
 
@@ -87,4 +83,4 @@ def _is_right(subject: Subject, prepare: Any) -> bool:
     )
     words = {verdict.word for verdict in judgement.verdicts}
     missing = judgement.examination is None or any(missing_gradients(judgement.examination))
-    return bool(words) and words <= _RIGHT and not missing
+    return bool(words) and words <= RIGHT and not missing

@@ -8,7 +8,7 @@ from functools import partial
 
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.repair import causes
+from dout.check.repair import first_fix
 from dout.check.report.report import Report
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding, Undivided
@@ -33,8 +33,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
             together = subject.interface is not None and subject.interface.gives
             details |= {"severity": "error" if together else "warning", "reason": Undivided()}
             excused = {n: o for n, o in judgement.excused.items() if o.judged.name in kept}
-            found_causes = causes(subject, judgement.examination, excused) if judgement.examination else {}
-            details["fix"] = next((cause.fix for cause in found_causes.values() if cause.fix), None)
+            details["fix"] = first_fix(subject, judgement.examination, excused)
         yield RULE.about(subject, message, cause="factor", **details)
 
 

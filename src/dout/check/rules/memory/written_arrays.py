@@ -14,7 +14,7 @@ import numpy as np
 from dout.adapt.argument_names import taken_by
 from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, learned, once
-from dout.check.repair.expression_places import functions_at
+from dout.check.repair.expression_places import function_of
 from dout.check.repair.line_repairs import copied_first, with_text
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Rule
@@ -133,17 +133,17 @@ def report_write(rule: Rule, lab: Lab, write: Write, numbers: str, because: str,
 
 def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
     """A change with which the method leaves the array as it was, and the layer gives the same bits, in every run."""
-    method = inspect.unwrap(getattr(type(lab.layer), write.during))
-    at = [Where(method.__code__.co_filename, method.__code__.co_firstlineno)]
-    function = next((f for f in functions_at(at, objects_in(lab.layer), "") if f.function is method), None)
+    function = function_of(inspect.unwrap(getattr(type(lab.layer), write.during)).__code__, objects_in(lab.layer))
     if function is None:
         return None
     names = [arg.arg for arg in function.node.args.args if arg.arg != "self"]  # the user may call dout otherwise
-    for fix in chain.from_iterable(copied_first(method, name, where) for name in names):
-        with suppress(CrashError, SyntaxError):
-            prepare = with_text(function, fix.after)
-            if all(_is_spared(write, _lent(lab, *run), _lent(lab, *run, prepare)) for run in _examples(lab)):
-                return fix
+    with suppress(CrashError):
+        runs = [(run, _lent(lab, *run)) for run in _examples(lab)]
+        for fix in chain.from_iterable(copied_first(function.function, name, where) for name in names):
+            with suppress(CrashError, SyntaxError):
+                prepare = with_text(function, fix.after)
+                if all(_is_spared(write, was, _lent(lab, *run, prepare)) for run, was in runs):
+                    return fix
     return None
 
 

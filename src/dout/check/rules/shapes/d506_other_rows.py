@@ -14,7 +14,7 @@ from dout.check.lab.conditional_exactness import only_here, refuted
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
-from dout.check.repair import causes
+from dout.check.repair import first_fix
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
@@ -127,9 +127,7 @@ def _fix(lab: Lab, run: PlainRun) -> Fix | None:
     subject = replace(lab.subject, inputs=tuple(map(copied, run.inputs)), memo={})
     with suppress(Exception):  # there is no rule, or the layer's own
         judgement = judge(subject.recorded(run.douts), ends=subject.ends)
-        if judgement.examination is not None:
-            found = causes(subject, judgement.examination, judgement.refuted, lab.subject)
-            return next((cause.fix for cause in found.values() if cause.fix), None)
+        return first_fix(subject, judgement.examination, judgement.refuted, lab.subject)
     return None
 
 
