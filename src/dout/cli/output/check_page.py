@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,7 +20,7 @@ from dout.cli.output.check_output import PAGE
 from dout.cli.output.printing import save
 from dout.cli.output.repeat_command import Again, about
 from dout.errors import DoutError, visible
-from dout.files import near, shown_place
+from dout.files import near, policy_source, shown_place
 
 if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked, JobOutcome
@@ -53,13 +51,12 @@ def page(result: Result) -> str:
     ]
     style = files("dout.cli.output").joinpath("check_page.css").read_text("utf-8")
     style += next((_style_of(entry.picture) for entry in entries if entry.picture), "")
-    allowed = f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
     title = _title(result)
     return "\n".join([
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="generator" content="dout">',
-        f'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src {allowed}">',
+        f'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src {policy_source(style)}">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<title>dout check: {title}</title><style>{style}</style></head><body>",
         f"<header><p class='p-quiet'>dout check</p><h1>{title}</h1>",

@@ -27,8 +27,6 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -36,6 +34,7 @@ from typing import TYPE_CHECKING
 from dout.draw.page.page_data import page_data
 from dout.draw.page.page_styles import style_sheet
 from dout.draw.paint.style import palette_of
+from dout.files import page_policy
 
 if TYPE_CHECKING:
     from dout.draw.paint.pictured import Pictured
@@ -56,7 +55,7 @@ def write(picture: Pictured) -> bytes:
     fields = {
         "title": escape(data["title"]),
         "theme": "" if picture.look.theme == "auto" else f' data-theme="{picture.look.theme}"',
-        "policy": _policy(style, script),
+        "policy": page_policy([style], script),
         "style": style,
         "data": _embedded(data),
         "script": script,
@@ -77,13 +76,3 @@ def source(name: str) -> str:
 def _embedded(data: object) -> str:
     """JSON that no parser of HTML takes for anything but text."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _policy(style: str, script: str) -> str:
-    """The page's policy: it may apply this style and run this script. No network, no forms, no frames."""
-
-    def digest(text: str) -> str:
-        return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-    allowed = f"script-src {digest(script)}; style-src {digest(style)}"
-    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,18 @@ def histograms(arrays: Sequence[np.ndarray | None]) -> tuple[list[tuple[float, .
 
 
 def _bars(array: np.ndarray | None, low: float, high: float) -> tuple[float, ...]:
-    if array is None or not array.size:
+    return () if array is None or not array.size else bars(array, low, high, BINS)
+
+
+def bars(array: np.ndarray, low: Any, high: Any, bins: int) -> tuple[float, ...]:
+    """How many numbers are in each part of a range, as parts of the most; none where floats do not tell its ends."""
+    size = np.max(np.abs(np.asarray([low, high], dtype=np.longdouble))) or np.longdouble(1)
+
+    def scaled(item: Any) -> Any:  # so that the range does not overflow
+        return (np.asarray(item, dtype=np.longdouble) / size).astype(np.float64)
+
+    ends = scaled(low), scaled(high)
+    if low != high and ends[0] == ends[1]:
         return ()
-    size = max(abs(low), abs(high)) or 1.0  # so that the range does not overflow
-    counts = np.histogram(array / size, bins=BINS, range=(low / size, high / size))[0]
+    counts = np.histogram(scaled(array), bins=bins, range=ends)[0]
     return tuple(float(count) for count in counts / counts.max())

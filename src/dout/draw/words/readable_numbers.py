@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.draw.words.averages import mean_text, norm_text
+from dout.draw.words.histograms import bars
 from dout.draw.words.safe_text import clean, shorten
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, dtype_name
 from dout.number_text import DIGITS, format_number
@@ -115,9 +116,11 @@ def _summary(array: np.ndarray, digits: int, full: str, gradient: bool) -> Shown
     def say(number: Any) -> str:
         return format_number(number, digits)
 
+    low, high = finite.min(), finite.max()
+    spread = bars(finite, low, high, BINS) if low < high else ()
     middle = f"‖·‖ {norm_text(finite, say)}" if gradient else f"μ {mean_text(finite, say)}"
-    line = f"{middle} [{say(finite.min()[()])}, {say(finite.max()[()])}]"
-    return Shown("summary", (), full, head=head, line=line, bars=_bars(finite), loud=_loud(array))
+    line = f"{middle} [{say(low[()])}, {say(high[()])}]"
+    return Shown("summary", (), full, head=head, line=line, bars=spread, loud=_loud(array))
 
 
 def head_of(array: Any) -> str:
@@ -125,18 +128,6 @@ def head_of(array: Any) -> str:
     dtype = array.dtype
     short = f"{dtype.kind}{dtype.itemsize * 8}" if dtype.kind in "iufc" else dtype_name(dtype)
     return f"{tuple(array.shape)} {shorten(short, 12)}"
-
-
-def _bars(finite: np.ndarray) -> tuple[float, ...]:
-    if finite.min() == finite.max():
-        return ()
-    finite = finite.astype(np.longdouble)
-    finite = (finite / np.abs(finite).max()).astype(np.float64)  # so that the range does not overflow
-    low, high = finite.min(), finite.max()
-    if low == high:
-        return ()
-    counts = np.histogram(finite, bins=BINS, range=(low, high))[0]
-    return tuple(float(c) for c in counts / counts.max())
 
 
 def _loud(array: np.ndarray) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 
 from dout.colours import PALETTES
 from dout.draw.paint.display_list import Drawing
 from dout.draw.view_options import Theme
 from dout.draw.writers.svg import elements, opened, safe
+from dout.files import policy_source
 
 SECONDS = 1.6  # that a drawing is seen
 
@@ -25,8 +24,7 @@ def animated_page(drawings: Sequence[Drawing], theme: Theme = "auto") -> bytes:
     first, _, rest = svg.partition("<style>")
     rules, _, after = rest.partition("</style>")
     rules += "body{margin:0;text-align:center}svg{max-width:100%;height:auto}" + _grounds(theme)
-    digest = b64encode(sha256(rules.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
+    policy = f"default-src 'none'; style-src {policy_source(rules)}"
     return "\n".join(
         [
             "<!doctype html>",

@@ -6,10 +6,8 @@ Everything that comes from the user is escaped; the page's policy allows its own
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from html import escape
 from importlib.resources import files
 
@@ -35,7 +33,7 @@ from dout.explain.formats.words import Language, Sentence, word
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms import mathml_printer
 from dout.explain.terms.terms import Symbol, Term
-from dout.files import HTML_MARK, Kind
+from dout.files import HTML_MARK, Kind, page_policy
 from dout.number_text import format_number
 
 _MARKS = {"✓": "right", "~": "nearly", "✗": "wrong"}
@@ -58,7 +56,7 @@ def to_page(
         "<head>",
         '<meta charset="utf-8">',
         '<meta name="generator" content="dout">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(styles, script)}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{page_policy(styles, script)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title>",
         f"<style>{style}</style>",
@@ -221,16 +219,6 @@ def _style() -> str:
     light = f":root{{--sans:{family(SANS)};{variables('light')}}}"
     printed = f"@media print{{:root{{{variables('light')}}}}}"
     return "\n".join([light, dark, printed, _source("explain_page.css")])
-
-
-def _policy(styles: Iterable[str], script: str) -> str:
-    """The page may apply these styles and run this script. No network, no forms, no frames."""
-
-    def digest(text: str) -> str:
-        return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-    allowed = f"script-src {digest(script)}; style-src {' '.join(map(digest, styles))}"
-    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def _source(name: str) -> str:
