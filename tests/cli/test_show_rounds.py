@@ -218,3 +218,13 @@ def test_a_chart_of_a_round_that_there_is_not_is_no_file(tmp_path):
     run = dout("show", program(tmp_path, ["Relu()"], steps=3), "--rounds", "7", "-o", tmp_path / "chart.svg")
     assert "there is no such round: the program has 3" in run.stdout
     assert not (tmp_path / "chart.svg").exists()
+
+
+def test_a_file_of_somebody_else_is_refused_before_the_program_runs(tmp_path):
+    path = program(tmp_path, ["Relu()"], steps=3)
+    path.write_text(f"print('it ran')\n{path.read_text()}")
+    (tmp_path / "chart.svg").write_text("<svg>mine</svg>")
+    run = dout("show", path, "--rounds", "1", "-o", tmp_path / "chart.svg")
+    assert run.returncode == 2
+    assert "it ran" not in run.stdout
+    assert (tmp_path / "chart.svg").read_text() == "<svg>mine</svg>"

@@ -97,7 +97,8 @@ def show(
             raise click.UsageError(
                 "--rounds prints a table, or draws one with -o: leave out --json, --browser, --round"
             )
-        _watch(target, rounds, arguments, timeout, _Chart(output, steps, force, view["theme"], view["width"]))
+        chart = None if output is None else _Chart(output, steps, force, view["theme"], view["width"])
+        _watch(target, rounds, arguments, timeout, chart)
         return
     if output is not None:
         from dout.draw.picture.formats import kind_for
@@ -115,8 +116,7 @@ def show(
     shown = _terminal(picture, summary) if told and not as_json else ""
     if output is not None:
         files = _saved(picture, output, steps, force)
-        many = f" to {files[-1].name}, one for each step" if len(files) > 1 else ""
-        click.echo(visible(f"wrote {files[0]}{many}"), err=True)
+        _tell_written(files, "step")
     if browser:
         _browse(picture, output)
     if as_json:
@@ -134,47 +134,50 @@ def show(
         raise error
 
 
+def _tell_written(files: Sequence[Path], each: str) -> None:
+    many = f" to {files[-1].name}, one for each {each}" if len(files) > 1 else ""
+    click.echo(visible(f"wrote {files[0]}{many}"), err=True)
+
+
 @dataclass(frozen=True)
 class _Chart:
     """Where the rounds of a training are to be drawn, and how."""
 
-    file: Path | None
+    file: Path
     steps: bool
     force: bool
     theme: Any
     width: float | None
 
 
-def _watch(target: str, rounds: list[int], arguments: tuple[str, ...], timeout: float, chart: _Chart) -> None:
+def _watch(target: str, rounds: list[int], arguments: tuple[str, ...], timeout: float, chart: _Chart | None) -> None:
     """Run a training, and show some of its rounds side by side."""
     from dout.check.project.target_kind import kind_of
     from dout.cli.guard import guarded
-    from dout.draw.picture.training_picture import training_suffix
+    from dout.draw.picture.training_picture import chart_kind
     from dout.draw.terminal.training_table import training_table
     from dout.trace.record.script import run_script
     from dout.trace.record.training import Training
 
     if kind_of(*split(target)) != "file" or split(target)[1] is not None:
         raise TargetError(f"{target} is no script; --rounds is for a program that trains")
-    if chart.file is not None:
-        training_suffix(chart.file)  # refuses before anything runs
+    if chart is not None:
+        chart_kind(chart.file, steps=chart.steps, force=chart.force)  # refuses before anything runs
     training = Training(rounds)
     with guarded(target, timeout=timeout, capture=False) as meter:
         run = run_script(
             target, arguments=arguments, rounds=max(rounds), methods_of=_methods_of, over=meter.over,
             on_round=training.over,
         )  # fmt: skip
-    if chart.file is not None and any(each.number in rounds for each in training.rounds):
-        _draw_rounds(target, training.rounds, rounds, chart.file, chart)
+    if chart is not None and any(each.number in rounds for each in training.rounds):
+        _draw_rounds(target, training.rounds, rounds, chart)
     else:
         click.echo(training_table(training.rounds, rounds, unicode=is_unicode(sys.stdout)), nl=False)
     if run.error is not None:
         raise run.error
 
 
-def _draw_rounds(
-    target: str, rounds: Sequence[TrainingRound], wanted: Sequence[int], file: Path, chart: _Chart
-) -> None:
+def _draw_rounds(target: str, rounds: Sequence[TrainingRound], wanted: Sequence[int], chart: _Chart) -> None:
     """Write the chart of a training."""
     from dout.draw.paint.training_chart import TrainingChart
     from dout.draw.picture.training_picture import save_training
@@ -182,11 +185,10 @@ def _draw_rounds(
     from dout.draw.view_options import Look
 
     made = TrainingChart(Path(target).name, rounds, wanted, Look(chart.theme, chart.width))
-    files = save_training(made, file, steps=chart.steps, force=chart.force)
+    files = save_training(made, chart.file, steps=chart.steps, force=chart.force)
     for text in remarks(rounds, wanted):
         click.echo(visible(text), err=True)
-    many = f" to {files[-1].name}, one for each round" if len(files) > 1 else ""
-    click.echo(visible(f"wrote {files[0]}{many}"), err=True)
+    _tell_written(files, "round")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dout.draw.picture.formats import format_of, kind_for, names
 from dout.errors import TargetError
-from dout.files import write
+from dout.files import Kind, write
 
 if TYPE_CHECKING:
     from dout.draw.paint.training_chart import TrainingChart
@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 SUFFIXES = (".svg", ".html", ".png", ".pdf", ".pptx", ".tex")
 
 
-def training_suffix(path: Path) -> str:
-    """The suffix of a file that can hold rounds of a training. Raises TargetError for another one."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+def chart_kind(path: Path, *, steps: bool = False, force: bool = False) -> Kind:
+    """The kind of a file that is to hold rounds of a training. Raises TargetError where it cannot be written."""
+    if path.suffix.lower() not in SUFFIXES:
         raise TargetError(f"{path}: a picture of rounds ends in {', '.join(SUFFIXES)}")
-    return suffix
+    return kind_for(path, steps=steps and not _plays(path, steps), force=force)
 
 
 def save_training(chart: TrainingChart, path: Path, *, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
@@ -29,10 +28,8 @@ def save_training(chart: TrainingChart, path: Path, *, steps: bool = False, forc
     A page (`.html`) plays the rounds, and an SVG does with `steps`. With `steps` other formats have a page, slide or
     file for each. Raises TargetError where the path cannot be written.
     """
-    suffix = training_suffix(path)
-    plays = suffix == ".html" or (suffix == ".svg" and steps)
-    kind = kind_for(path, steps=steps and not plays, force=force)
-    if plays:
+    kind, suffix = chart_kind(path, steps=steps, force=force), path.suffix.lower()
+    if _plays(path, steps):
         from dout.draw.writers.animation import animated_page, animated_svg
 
         written = animated_page if suffix == ".html" else animated_svg
@@ -43,3 +40,7 @@ def save_training(chart: TrainingChart, path: Path, *, steps: bool = False, forc
     files = names(path, len(contents))
     write(files, contents, kind, force=force)
     return files
+
+
+def _plays(path: Path, steps: bool) -> bool:
+    return path.suffix.lower() == ".html" or (path.suffix.lower() == ".svg" and steps)

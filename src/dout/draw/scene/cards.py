@@ -28,7 +28,7 @@ from dout.draw.words.equations import (
     sum_pattern,
     symbol_of,
 )
-from dout.draw.words.gradient_formula import gradient_formula, recorded_formula
+from dout.draw.words.gradient_formula import gradient_formulas, recorded_formula
 from dout.draw.words.safe_text import shorten
 from dout.graph import CONSTANT, Node
 from dout.ops import by_primitive
@@ -64,6 +64,7 @@ class Cards:
         self._by_node = wiring.trace.by_node
         self._mirrored = isinstance(wiring.trace, Mirror)
         self._gradients = gradients
+        self._formulas: dict[Node, list[str]] = {}  # of its arguments
         self._arriving: dict[int, list[Strand]] = {}
         for plan in wiring.root.inward():
             for strands in plan.leaving.values():
@@ -108,7 +109,9 @@ class Cards:
             return
         argument = [i for i, given in enumerate(node.inputs) if given.primitive is not CONSTANT][strand.port]
         dout = self._gradients.on_stem(draft.level, (node, None))
-        formula = gradient_formula(node, argument, self._called)
+        if node not in self._formulas:
+            self._formulas[node] = gradient_formulas(node, self._called)
+        formula = self._formulas[node][argument]
         if np.ndim(gradient.value) or self._is_array(node):
             yield _line(before, gradient, rule=formula)
         elif dout is not None:

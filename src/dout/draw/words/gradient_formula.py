@@ -32,18 +32,22 @@ def handed_back(node: Node, dout: Any) -> list[Node | None]:
     return [_as_node(gradient) for gradient in (found if isinstance(found, tuple) else (found,))]
 
 
-def gradient_formula(node: Node, argument: int, called: Callable[[Node], str]) -> str:
-    """The gradient by an argument in the names of inputs and output, such as "dout · out"; empty where it gets long.
+def gradient_formulas(node: Node, called: Callable[[Node], str]) -> list[str]:
+    """The gradient by each argument in the names of inputs and output: "dout · out"; empty where it gets long.
 
     A gradient that is larger than its argument is summed over the axes along which that was broadcast.
     """
     dout = Node(INPUT, (), {}, node.shape, node.dtype)
-    gradient = handed_back(node, dout)[argument]
-    names = {item: called(item) for item in (*node.inputs, node)}
-    formula = "" if gradient is None else _written(gradient, {**names, dout: "dout"})
+    names = {**{item: called(item) for item in (*node.inputs, node)}, dout: "dout"}
+    return [_by_argument(node, i, gradient, names) for i, gradient in enumerate(handed_back(node, dout))]
+
+
+def _by_argument(node: Node, argument: int, gradient: Node | None, names: Mapping[Node, str]) -> str:
+    formula = "" if gradient is None else _written(gradient, names)
     if not formula or gradient is None:
         return ""
-    summed = gradient.shape != node.inputs[argument].shape and len(gradient.shape) >= len(node.inputs[argument].shape)
+    shape = node.inputs[argument].shape
+    summed = gradient.shape != shape and len(gradient.shape) >= len(shape)
     return f"{formula}, summed" if summed else formula
 
 
