@@ -166,7 +166,7 @@ def candidates(cls: type) -> Iterator[Interface]:
         if forward == backward:
             yield Interface(forward, backward, ())
             return
-        if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
+        if _is_as_written(cls, forward, backward):
             yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
             return
         yield from of_methods(cls, forward, backward)
@@ -179,8 +179,12 @@ def meant_pairs(cls: type) -> list[tuple[str, str]]:
 
 
 def _is_allowed(cls: type, forward: str, backward: str) -> bool:
-    as_written = hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls))
-    return as_written or any(True for _ in of_methods(cls, forward, backward))
+    return _is_as_written(cls, forward, backward) or any(True for _ in of_methods(cls, forward, backward))
+
+
+def _is_as_written(cls: type, forward: str, backward: str) -> bool:
+    """Whether a class is called by its `forward` and its `backward(dout)`: it is adapted, or its names say so."""
+    return hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls))
 
 
 def setting_role(name: str, otherwise: str) -> str:

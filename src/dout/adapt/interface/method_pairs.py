@@ -161,9 +161,12 @@ def pair_classes(cls: type) -> dict[str, type]:
 
     None where it has one pair, or a forward and a backward of its own.
     """
+    if hasattr(cls, "dout_pair") or hasattr(cls, "dout_interface"):
+        return {}
+    if methods(cls, _FORWARD) and methods(cls, _BACKWARD):
+        return {}
     pairs = {ahead: (ahead, behind) for ahead, behind in reversed(_renamed(cls))}
-    has_both = methods(cls, _FORWARD) and methods(cls, _BACKWARD)
-    if len(pairs) < 2 or has_both or hasattr(cls, "dout_pair") or hasattr(cls, "dout_interface"):
+    if len(pairs) < 2:
         return {}
     kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     return {ahead: type(cls)(cls.__name__, (cls,), {**kept, "dout_pair": pair}) for ahead, pair in pairs.items()}
