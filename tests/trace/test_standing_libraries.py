@@ -180,6 +180,8 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "assert lines[1] == '@DATA' and len(lines[2].split(',')) == 785 and int(lines[2].split(',')[-1]) < 10\n",
         "images, labels = Path('d/train_images').read_bytes(), Path('d/train_labels').read_bytes()\n"
         "assert (len(images) // 784, max(labels)) == (len(labels), 9)\n",
+        "from datasets import load_dataset\nrows = load_dataset('mnist')['train']\nassert len(rows) == 60000\n"
+        "first, last = rows[0]['image'], rows[-1]['image']\nassert np.shares_memory(first.base, last.base)\n",
         "from keras.datasets import fashion_mnist\n(x, _), _ = fashion_mnist.load_data()\n"
         "assert x.reshape(600, 100, 784).shape[0] == 600\n",
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
@@ -202,6 +204,7 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "a store by its keys",
         "a store that is written, a table of openml",
         "bytes by their names",
+        "rows that the program keeps",
         "as many rows as a reshape names",
         "a table",
     ],

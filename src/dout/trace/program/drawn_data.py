@@ -14,7 +14,7 @@ import operator
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +164,13 @@ class DataRows(Asked):
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, int | slice | np.integer):
             return super().__getitem__(key)
-        columns = ((name, self[name][key]) for name in ("image", "img", "label"))
+        columns = ((name, column[key]) for name, column in self._columns.items())
         return {name: part.item() if part.ndim == 0 else part for name, part in columns}
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        """The columns, made once: a row that the program keeps is a view of them."""
+        return {name: self[name] for name in ("image", "img", "label")}
 
     def __len__(self) -> int:
         return len(self["label"])
