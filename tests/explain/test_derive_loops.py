@@ -155,6 +155,43 @@ def test_a_value_that_the_user_writes_into_an_array_is_read_there():
     assert ".append(" not in source
 
 
+class ConvTurnByTurn:
+    def __init__(self, W, b, stride=1):
+        self.W, self.b, self.stride = W, b, stride
+
+    def forward(self, images):
+        count, _, rows, columns = images.shape
+        filters, _, height, width = self.W.shape
+        high = (rows - height) // self.stride + 1
+        wide = (columns - width) // self.stride + 1
+        out = np.zeros((count, filters, high, wide))
+        for image in range(count):
+            for one in range(filters):
+                for i in range(high):
+                    for j in range(wide):
+                        top, left = i * self.stride, j * self.stride
+                        window = images[image, :, top : top + height, left : left + width]
+                        out[image, one, i, j] = np.sum(window * self.W[one]) + self.b[one]
+        return out
+
+
+def test_a_convolution_of_four_loops_has_four_in_backward_and_keeps_its_stride():
+    found = derived(ConvTurnByTurn, {"W": array(3, 2, 3, 2), "b": array(3)}, [array(2, 2, 4, 3)])
+    assert len(re.findall(r"for .* in reversed\(range\(", found.source)) == 4
+    images, W, b, dout = array(2, 3, 7, 6), array(2, 3, 2, 3), array(2), array(2, 2, 3, 2)
+    layer = found.layer(W, b, stride=2)
+    layer.forward(images)
+    dimages = layer.backward(dout)
+    expected, expected_W = np.zeros_like(images), np.zeros_like(W)
+    for n, f, i, j in np.ndindex(*dout.shape):
+        window = np.s_[n, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 3]
+        expected[window] += dout[n, f, i, j] * W[f]
+        expected_W[f] += dout[n, f, i, j] * images[window]
+    np.testing.assert_allclose(dimages, expected, rtol=1e-12)
+    np.testing.assert_allclose(layer.dW, expected_W, rtol=1e-12)
+    np.testing.assert_allclose(layer.db, dout.sum(axis=(0, 2, 3)), rtol=1e-12)
+
+
 class UntilItIsSmall:
     def forward(self, x):
         i, y = 0, 0 * x[0]

@@ -248,18 +248,23 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
         more = ", …" if len(inner) > 1 else ""
         raise NotDerivedError([Phrase("inner_parameter", {"names": f"{inner[0]}{more}"})])
     found: list[ForwardRun] = []
-    notes: list[Phrase] = []
+    longer = _tried_once(with_rows(base.subject)) if len(base.graph.nodes) > _MANY_STEPS else None
+    if longer is not None and same_structure(base.graph, longer.graph) and not _is_steered(base, longer):
+        raise NotDerivedError([_unrolled(base.graph, longer.graph)])
     for i, run in _tried(base):
         if same_structure(base.graph, run.graph) is None:
             found.append(run)
-        elif i > 3 or not (run.trace.steered_by_arrays or base.trace.steered_by_arrays):
-            notes.append(_unrolled(base.graph, run.graph))
-        if i == 3 and not notes and len(alike := _alike([*found, base])) > 2:
+        elif i > 3 or not _is_steered(base, run):
+            raise NotDerivedError([_unrolled(base.graph, run.graph)])
+        if i == 3 and len(alike := _alike([*found, base])) > 2:
             others = [run for run in alike[2:] if elements_of(run.subject) <= _MOST_ELEMENTS]
             return [*alike[:2], *_other_batch(alike[0])], others
-    if notes:
-        raise NotDerivedError(notes[:1])
     return _alike([base, *found])[:6], []
+
+
+def _is_steered(one: ForwardRun, other: ForwardRun) -> bool:
+    """Whether the values of arrays decide which steps there are."""
+    return bool(one.trace.steered_by_arrays or other.trace.steered_by_arrays)
 
 
 def _unrolled(one: Graph, other: Graph) -> Phrase:
@@ -270,6 +275,7 @@ def _unrolled(one: Graph, other: Graph) -> Phrase:
 
 
 _MOST_ELEMENTS = 10_000  # a recording of more numbers takes longer to be judged than all others, and tells no more
+_MANY_STEPS = 300  # of a loop, most likely: one more row tells at once, and lengths that all grow take minutes
 _INNER = re.compile(r"self\.\w+(\[[^\]]*\])*\.")  # self.layers[0].W
 
 

@@ -108,6 +108,12 @@ class ForwardPiece:
         return found
 
     @cached_property
+    def named_in_indices(self) -> set[str]:
+        """The names that it reads in an index."""
+        indices = [n.slice for tree in self.statements for n in ast.walk(tree) if isinstance(n, ast.Subscript)]
+        return {n.id for index in indices for n in ast.walk(index) if isinstance(n, ast.Name)}
+
+    @cached_property
     def writes(self) -> list[str]:
         """The names that it gives a value, buffers aside."""
         return list(dict.fromkeys(stored(self._trees)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import topological
 
 SIZES = 5  # recorded, beside those with other numbers in the constructor
+_MOST_PIECES = 800  # in all that is judged: the ones that are left out have the axes of others, and take as long again
 
 
 class ForwardRecording:
@@ -57,7 +58,8 @@ class ForwardRecording:
                 with suppress(Exception):
                     yield subject, Captures(self.pieces, subject)
 
-        yield from islice(run(resized(self.subject)), SIZES)
+        others = list(islice(run(resized(self.subject)), SIZES))
+        yield from others
         axes = {axis: n for axis, n in axes_of(self.subject).items() if n > 1}
         for axis, n in axes.items():
             alike = [other for other in axes if other != axis and axes[other] == n]
@@ -65,7 +67,15 @@ class ForwardRecording:
             yield from islice(run(with_longer(self.subject, way) for way in ways), 1)
         for name, value in self.subject.settings.items():
             if is_numbers(value):
-                yield from islice(run(renumbered(self.subject, name)), 1)
+                larger = (renumbered(subject, name) for subject, _ in others[:1])  # where a stride leaves more turns
+                yield from islice(run(chain(*larger, renumbered(self.subject, name))), 1)
+
+    def by_length(self) -> tuple[list[ForwardSubject], list[ForwardSubject]]:
+        """The subjects whose loops, written out, are short, the one as given first; and the others."""
+        in_order = sorted(self.captured[1:], key=lambda one: one[1].length)
+        lengths = accumulate(one.length for _, one in in_order)
+        short = [s for (s, _), all_ in zip(in_order, lengths, strict=True) if all_ <= _MOST_PIECES]
+        return [self.subject, *short], [subject for subject, _ in in_order[len(short) :]]
 
     def names(self) -> set[str]:
         """The names that forward uses, and those of their gradients."""

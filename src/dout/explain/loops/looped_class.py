@@ -82,11 +82,11 @@ class _LoopedClass:
         lines = self._backward(self.pieces.top)
         draft = self._draft(outputs, lines)
         text = ClassText(self.subject, draft)
-        subjects = [subject for subject, _ in self.recording.captured]
-        verdicts = verified(subjects, text.make, draft.names)
+        judged, run = self.recording.by_length()
+        verdicts = verified(judged, text.make, draft.names, run=run)
         if verdicts.because is not None:
             return None
-        runs = [recorded(subject) for subject in subjects[:SIZES]]
+        runs = [recorded(subject) for subject in judged[:SIZES]]
         notes = [*notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
         return made_class(text, draft, verdicts, notes)
 

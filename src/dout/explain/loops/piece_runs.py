@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import linecache
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -37,16 +38,33 @@ class Captures:
     """What each piece of a forward is given while that runs, and how many turns its loops take."""
 
     def __init__(self, pieces: ForwardPieces, subject: ForwardSubject) -> None:
-        """Run the forward. Raises what it raises."""
+        """Run the forward twice: to count turns, and to copy what a few of them are given. Raises what it raises."""
         self.of: dict[ForwardPiece, list[PieceCapture]] = {piece: [] for piece in pieces.pieces}
         self.before: dict[ForwardLoop, Mapping[str, Any]] = {}
         self.turn: dict[ForwardLoop, int] = {}
         self._all = pieces.all
-        function = pieces.source.compiled(_hooked(pieces), {_HOOK: self._seen})
+        self._count: Counter[ForwardPiece] = Counter()
+        self._runs(pieces, subject, self._counted)
+        self._chosen = {piece: _some(count) for piece, count in self._count.items()}
+        self._count.clear()
+        self._runs(pieces, subject, self._seen)
+
+    def _runs(self, pieces: ForwardPieces, subject: ForwardSubject, hook: Callable[..., None]) -> None:
+        function = pieces.source.compiled(_hooked(pieces), {_HOOK: hook})
         ordered, keywords = subject.arguments
         with quiet(subject.seed):
             held = () if subject.target.is_function else (subject.bare(),)
             function(*held, *ordered, **keywords)
+
+    @property
+    def length(self) -> int:
+        """How many pieces ran, each turn of a loop counted."""
+        return self._count.total()
+
+    def _counted(self, what: str, number: int, names: Mapping[str, Any]) -> None:
+        one = self._all[number]
+        if isinstance(one, ForwardPiece) and what == "before":
+            self._count[one] += 1
 
     def _seen(self, what: str, number: int, names: Mapping[str, Any]) -> None:
         one = self._all[number]
@@ -56,7 +74,12 @@ class Captures:
                 self.turn[one] = -1
             else:
                 self.turn[one] += 1
-        elif what == "before":
+            return
+        if what == "before":
+            self._count[one] += 1
+        if self._count[one] - 1 not in self._chosen[one]:
+            return
+        if what == "before":
             turns = tuple(self.turn[loop] for loop in one.around)
             given = {loop.position: turn for loop, turn in zip(one.around, turns, strict=True)}
             self.of[one].append(PieceCapture({**_copied(names), **given}, turns))
@@ -121,6 +144,7 @@ class PieceRuns:
         every = [{**self.captures[i].names, **self.captures[i].after} for i in places]
         counted = {loop.position for loop in self.piece.around if loop.has_number}
         names = [n for n, item in every[0].items() if type(item) is int and n not in counted]
+        names.sort(key=lambda name: name not in self.piece.named_in_indices)  # of equal ones that which forward uses
         found = {n: tuple(one[n] for one in every) for n in names if all(type(one.get(n)) is int for one in every)}
         return {n: sizes for n, sizes in found.items() if len(set(sizes)) > 1}
 
@@ -146,7 +170,7 @@ def recorded_piece(
 ) -> PieceRuns:
     """Record a piece on what it was given. Raises what the recording raises."""
     lines = pieces.lines[piece]
-    turns = [_some(all_.of[piece], _TURNS if i < _MANY else 1) for i, (_, all_) in enumerate(captured)]
+    turns = [all_.of[piece][-_TURNS if i < _MANY else -1 :] for i, (_, all_) in enumerate(captured)]
     chosen = [(subject, one) for (subject, _), some in zip(captured, turns, strict=True) for one in some]
     first = chosen[0][1]
     written = {s.buffer for s in piece.stores if not pieces.reads_back(piece, s.buffer)}  # np.empty has any numbers
@@ -174,12 +198,9 @@ def recorded_piece(
     return PieceRuns(piece, names, returned, runs, [one for _, one in chosen])
 
 
-def _some(captures: Sequence[PieceCapture], most: int) -> list[PieceCapture]:
+def _some(count: int) -> set[int]:
     """A few turns of many: not the first one, if there are more, where what is carried may be a plain 0."""
-    if len(captures) <= 1:
-        return list(captures)
-    places = {len(captures) - 1, 1, len(captures) // 2}
-    return [captures[i] for i in sorted(places)[-most:]]
+    return {count - 1, 1, count // 2} if count > 1 else {0}
 
 
 def _is_array(item: Any) -> bool:

@@ -78,12 +78,11 @@ def wrapped(line: str, indent: str) -> Iterator[str]:
     if line.startswith("#"):
         yield from textwrap.wrap(line, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}# ")
         return
-    head, _, tail = line.partition(" = ") if _is_assignment(line) else line.partition("return ")
-    start = f"{head} = " if _is_assignment(line) else "return " if not head and tail else ""
-    body = tail if start else line
+    at = _value_start(line)
+    start, body = line[:at], line[at:]
     places = list(_outer_operators(body))
     if not places:
-        yield from _broken_call(start + body, indent)
+        yield from _broken_call(line, indent)
         return
     yield f"{indent}{start}("
     low = 0
@@ -93,11 +92,14 @@ def wrapped(line: str, indent: str) -> Iterator[str]:
     yield f"{indent})"
 
 
-def _is_assignment(line: str) -> bool:
+def _value_start(line: str) -> int:
+    """Where the value of a statement starts that assigns, adds to something or returns; 0 in other lines."""
     try:
-        return isinstance(ast.parse(line).body[0], ast.Assign)
-    except SyntaxError:  # a return outside a function is one
-        return False
+        statement = ast.parse(line).body[0]
+    except SyntaxError:  # the head of a loop
+        return 0
+    value = statement.value if isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) else None
+    return len(line.encode()[: value.col_offset].decode()) if value else 0
 
 
 def _outer_operators(body: str) -> Iterator[int]:
