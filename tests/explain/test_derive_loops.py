@@ -192,6 +192,31 @@ def test_a_convolution_of_four_loops_has_four_in_backward_and_keeps_its_stride()
     np.testing.assert_allclose(layer.db, dout.sum(axis=(0, 2, 3)), rtol=1e-12)
 
 
+class HeadByHead:
+    def __init__(self, Wq, Wk, Wv, heads=2):
+        self.Wq, self.Wk, self.Wv, self.heads = Wq, Wk, Wv, heads
+
+    def forward(self, x):
+        width = self.Wq.shape[1] // self.heads
+        q, k, v = x @ self.Wq, x @ self.Wk, x @ self.Wv
+        outs = []
+        for h in range(self.heads):
+            own = slice(h * width, (h + 1) * width)
+            weights = np.exp(q[:, own] @ k[:, own].T)
+            outs.append(weights / weights.sum(axis=1, keepdims=True) @ v[:, own])
+        return np.concatenate(outs, axis=1)
+
+
+def test_slices_that_have_a_name_go_with_the_number_of_heads():
+    found = derived(HeadByHead, {"Wq": array(2, 4), "Wk": array(2, 4), "Wv": array(2, 4)}, [array(3, 2)])
+    Wq, Wk, Wv, x, dout = array(3, 6), array(3, 6), array(3, 6), array(5, 3), array(5, 6)
+    layer = found.layer(Wq, Wk, Wv, heads=3)
+    layer.forward(x)
+    dx, step = layer.backward(dout), array(5, 3)
+    ends = [np.sum(dout * layer.forward(x + h * step)) for h in (1e-6, -1e-6)]
+    assert np.sum(dx * step) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+
+
 class UntilItIsSmall:
     def forward(self, x):
         i, y = 0, 0 * x[0]
@@ -208,9 +233,18 @@ def by_turns(x):
     return y
 
 
+def put_in_front(x):
+    total, parts = np.zeros(x.shape[1]), []
+    for i in range(len(x)):
+        total = total + x[i]
+        parts.insert(0, total)
+    return np.array(parts)
+
+
 @pytest.mark.parametrize(
     ("layer", "turn"),
     [
+        (put_in_front, "total = total + x[i]"),
         (UntilItIsSmall, "y = y + np.tanh(x[i])"),
         (by_turns, "y = y * x[i] if"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.clock import check_time
-from dout.explain.derive.backward_graph import BackwardGraph, DerivedDiffersError, backward_graph, wanted_inputs
+from dout.explain.derive.backward_graph import BackwardGraph, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.class_writer import (
     WAYS,
@@ -49,10 +49,8 @@ def derived(
     subject = subject_of(target, init, inputs)
     try:
         return derived_for(subject, simplify_elementwise)
-    except NotDerivedError as error:
-        if not any(reason.key in ("unrolled", "derive unrolled gradient") for reason in error.reasons):
-            raise
-        with suppress(NoLoopError, DerivedDiffersError, UnspelledError, OSError, SyntaxError):  # so in every way
+    except NotDerivedError:
+        with suppress(Exception):  # of whatever kind: a piece of forward may not run by itself
             recording = ForwardRecording(subject)
             for way in WAYS:
                 check_time()

@@ -149,14 +149,23 @@ class PieceRuns:
         return {n: sizes for n, sizes in found.items() if len(set(sizes)) > 1}
 
     def indices(self, places: Sequence[int]) -> Iterator[tuple[ast.expr, tuple[int, ...]]]:
-        """The whole numbers that the piece computes in an index, `2 * i + 2`, in some recordings."""
+        """The whole numbers that the piece computes in an index, `2 * i + 2`, or for a slice, in some recordings."""
         space = self.runs[0].subject.target.forward.__globals__
         every = [{**self.captures[i].names, **self.captures[i].after} for i in places]
-        for node in [n for tree in self.piece.statements for n in ast.walk(tree) if isinstance(n, ast.Slice)]:
-            for part in (node.lower, node.upper):
+        for node in [n for tree in self.piece.statements for n in ast.walk(tree)]:
+            for part in _bounds(node):
                 if isinstance(part, ast.BinOp) and all(isinstance(n, _COUNTING) for n in ast.walk(part)):
                     code = compile(ast.Expression(part), "<index>", "eval")
                     yield part, tuple(int(eval(code, dict(space), names)) for names in every)
+
+
+def _bounds(node: ast.AST) -> Sequence[ast.expr | None]:
+    """What a slice goes from and to: of `a[low:high]` and of `slice(low, high)`."""
+    if isinstance(node, ast.Slice):
+        return node.lower, node.upper
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "slice":
+        return node.args
+    return ()
 
 
 _COUNTING = (ast.BinOp, ast.Name, ast.Attribute, ast.Constant, ast.operator, ast.expr_context)

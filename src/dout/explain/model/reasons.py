@@ -111,8 +111,8 @@ _LIMITS = {
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
     "unrolled": "how often {where} runs depends on a size, and derive cannot run that loop in reverse: write it on "
-    "whole arrays, or in forward itself as a for over a range, an array or a list, with the same steps in every turn "
-    "and without break or continue",
+    "whole arrays, or in forward itself as a for over a range, an array or a list, with the same steps in every turn, "
+    "without break or continue, and with lists that grow by append",
     "inner_parameter": "an object inside holds {names}: derive the class of that, and call its backward in yours",
     "flat": "nothing in forward has a derivative: at {where}, {says}",
     "flat whole": "nothing in forward has a derivative: at {where}, whole numbers do not change a little",
