@@ -199,3 +199,27 @@ class LogShare:
 
 def test_other_numbers_in_more_rows_are_no_other_number_of_rows():
     assert "D506" not in found(LogShare, rng.normal(size=(20, 10)) / 40)
+
+
+class Convolution:
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def forward(self, image):
+        self.image, (high, wide) = image, self.kernel.shape
+        out = np.zeros((len(image) - high + 1, image.shape[1] - wide + 1))
+        for i, j in np.ndindex(high, wide):
+            out += self.kernel[i, j] * image[i : i + out.shape[0], j : j + out.shape[1]]
+        return out
+
+    def backward(self, dout):
+        dimage, self.dkernel = np.zeros_like(self.image), np.zeros_like(self.kernel)
+        for i, j in np.ndindex(*self.kernel.shape):
+            window = np.s_[i : i + dout.shape[0], j : j + dout.shape[1]]
+            dimage[window] += self.kernel[i, j] * dout
+            self.dkernel[i, j] = np.sum(dout * self.image[window])
+        return dimage
+
+
+def test_an_image_in_which_a_kernel_has_no_place_is_no_other_number_of_rows():
+    assert "D506" not in found(Convolution(rng.normal(size=(3, 2))), rng.normal(size=(5, 7)))

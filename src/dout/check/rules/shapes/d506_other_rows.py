@@ -54,9 +54,16 @@ def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterable[Finding]
     if any(n > 1 for n in crashed) or not any(n > 1 for n in fine):
         return None
     if 1 in crashed:
+        if not all(_has_rows(got, n) for n, got in fine.items()):
+            return None  # `image[i : i + rows]`: no smaller image has a place for the kernel
         message = f"with one row it raises {crashed[1]}: name the axis that squeeze or an index removes"
         return [RULE.about(lab.subject, message, crashed[1].where, cause="batch")]
     return _compared(lab, group, length, fine)
+
+
+def _has_rows(got: PlainRun, size: int) -> bool:
+    """Whether each row gives one of the output, or all together a number."""
+    return all(np.shape(out)[:1] in ((), (size,)) for out in got.outputs)
 
 
 def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: dict[int, PlainRun | CrashError]) -> bool:
