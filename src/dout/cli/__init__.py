@@ -13,7 +13,7 @@ from dout.cli.check_command import check
 from dout.cli.compile_command import compile
 from dout.cli.derive_command import derive
 from dout.cli.explain_command import explain
-from dout.cli.output.replay import replayed
+from dout.cli.output.kept_output import replayed
 from dout.cli.show_command import show
 from dout.errors import DoutError, UserCodeError, visible
 

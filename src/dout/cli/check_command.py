@@ -17,7 +17,8 @@ from dout.cli import options
 from dout.cli.cli_target import split
 from dout.cli.output.check_output import FORMATS, PAGE, Result, tell_result
 from dout.cli.output.fix_rounds import show_fixes, write_fixes
-from dout.cli.output.replay import heard, question
+from dout.cli.output.kept_output import heard, question
+from dout.cli.watch import watch
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ _EVERY = "all"  # codes
               help="Limit for loading a file, and for each layer in it [20]; 0: no limit.")  # fmt: skip
 @click.option("--memory", metavar="GB", type=click.FloatRange(0), help="Limit for each file [2]; 0: no limit.")
 @click.option("--isolate", is_flag=True, help="Run in an empty folder, without a network.")
+@click.option("--watch", "watched", is_flag=True, help="Check again whenever a file changes that was read.")
 @click.option("--no-cache", is_flag=True, help="Check everything anew, and keep nothing [DOUT_NO_CACHE=1].")
 @click.option("--notes", is_flag=True, help="Print the notes too, and the conditions that were not covered.")
 @click.option("--all", "all_", is_flag=True, help="Print every layer in detail, the notes too.")
@@ -86,7 +88,8 @@ def check(
     targets: tuple[str, ...], interface: str, select: tuple[str, ...] | None, ignore: tuple[str, ...] | None,
     baseline: Path | None, write_baseline: bool, notes: bool, all_: bool, html: Path | None, force: bool,
     output_format: str | None, format_: str | None, fix: bool, diff: bool, unsafe: bool,
-    strict: bool | None, timeout: float | None, memory: float | None, no_cache: bool, **how: Any,
+    strict: bool | None, timeout: float | None, memory: float | None, no_cache: bool,
+    watched: bool, **how: Any,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
 
@@ -104,6 +107,8 @@ def check(
     """
     from dout.check.project.settings import read_settings
 
+    if watched:
+        watch([word for word in sys.argv[1:] if word != "--watch"])
     asked = question(sys.argv[1:])
     kept_answers.listen()
     if no_cache:

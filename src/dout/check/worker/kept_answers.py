@@ -99,7 +99,8 @@ class Question:
         """Keep an answer, or None where it is not to be used again, with the paths that were read for it."""
         if not is_on():
             return
-        signed = {path: _CHANGED if _is_newer(path, self.began) else signature(path) for path in users(paths)}
+        signed = {path: signature(path) for path in users(paths)}
+        signed |= {path: _CHANGED for path in signed if _is_newer(path, self.began)}  # after it was signed: no gap
         known = None if _CHANGED in signed.values() else answer
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # where nothing can be kept, it is computed again

@@ -33,6 +33,7 @@ from dout.check.rules import modules
 from dout.check.rules.formula.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
+from dout.check.worker import kept_answers
 from dout.check.worker.audit_guard import GuardRules
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome, settle
 from dout.check.worker.kept_answers import Question
@@ -100,7 +101,7 @@ def run(
                 known = used.get(outcome.job.file, {})
                 question = question_of(outcome.job, replace(given, rules=rules), known)
                 if first is None and recalled(outcome, question):
-                    seconds -= outcome.spent
+                    seconds -= outcome.spent / processes
                     done(outcome)
                     continue
                 if not running:
@@ -121,6 +122,7 @@ def run(
         for process in running:
             process.kill()
         shutil.rmtree(scratch, ignore_errors=True)
+        kept_answers.read.difference_update([path for path in kept_answers.read if path.startswith(scratch)])
     _once(outcomes)
     return outcomes
 
