@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from runpy import run_module
 
 import click
 
@@ -53,7 +54,5 @@ def _check_apart(arguments: Sequence[str]) -> None:
 
 
 def _check(arguments: list[str]) -> None:
-    from dout.cli import main
-
     sys.argv = ["dout", *arguments]
-    main()
+    run_module("dout")

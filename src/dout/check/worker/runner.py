@@ -276,13 +276,13 @@ class _Process:
 
     def _has_died(self, how: str) -> bool:
         """Note the layer that did it and go on with the rest, in a new process."""
-        self.outcome.stands &= self.is_program and self.names is None  # a training that is cut short has no verdict
         seconds = max(self.spent() - self.since, 0.0)
         self.kill()
+        kind: Kind = "time" if "within" in how else "died"
+        self.outcome.stands &= self.is_program and kind == "time"  # what a program has no time for is judged by itself
         if self.turns.helps and self.current is None:  # the first process goes on without it
             self._finish()
             return True
-        kind: Kind = "time" if "within" in how else "died"
         again = self.at is not None and (*self.at, kind) in {stop.place for stop in self.stops}
         dead = sum(stop.kind in ("time", "died") for stop in self.stops)
         most = MOST_RUNS if self.is_program else MOST_STOPS
@@ -336,7 +336,7 @@ class _Process:
         placed = tuple(self._placed(checked.report) for checked in found)
         reports = placed if self.is_program else among_siblings(placed)  # a program's layers are of several files
         self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
-        self.outcome.stands &= not self.outcome.problem
+        self.outcome.stands &= not self.outcome.problem or (self.is_program and not self.given.rules.asked)
         settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
         left_open = self.outcome.problem or self.outcome.skipped or self.lost
         self.outcome.stands &= not (left_open and any(stop.kind == "time" for stop in self.stops))
