@@ -114,8 +114,8 @@ def changed(signed: dict[str, str]) -> Iterator[str]:
 
 def users(paths: Iterable[str]) -> list[str]:
     """Of paths those that are the user's: no library's, not ours, nothing that the system makes up."""
-    others = (*_LIBRARIES, _OURS, str(cache_folder.root()), "/proc/", "/dev/", "/sys/")
-    return sorted(path for path in paths if not path.startswith(others) and "__pycache__" not in path)
+    others = tuple(f"{folder}{os.sep}" for folder in (*_LIBRARIES, _OURS, cache_folder.root(), "/proc", "/dev", "/sys"))
+    return sorted(path for path in paths if not f"{path}{os.sep}".startswith(others) and "__pycache__" not in path)
 
 
 def signature(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -16,13 +17,15 @@ from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, NothingTaken, Raised, Refuted, Undivided, Verdict
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome, ObjectText
-from dout.check.worker.kept_answers import Question
+from dout.check.worker.kept_answers import Question, changed
+from dout.check.worker.unchanged_layers import LayerCode, layer_codes, unchanged
 from dout.judge.outcomes import Word
 
 _RECORDS = {
     cls.__name__: cls
     for cls in (
         Job, JobOutcome, Checked, Report, Verdict, Finding, Fix, Raised, NothingTaken, Refuted, Undivided, RemovedName,
+        LayerCode,
     )
 }  # fmt: skip
 _SEQUENCES = {cls.__name__: cls for cls in (tuple, list, set, frozenset)}
@@ -36,22 +39,31 @@ def question_of(job: Job, given: GivenArguments, known: Mapping[str, Checked]) -
                     *map(to_data, (given.init, given.inputs, known)))  # fmt: skip
 
 
-def recalled(outcome: JobOutcome, question: Question) -> bool:
-    """Put what was kept into an outcome; whether there was something that still stands."""
-    kept = question.answer()
+def recalled(outcome: JobOutcome, question: Question) -> dict[str, Checked] | None:
+    """Put what was kept into an outcome that still stands, and return None; else its layers that still stand."""
+    signed, data = question.kept() or ({}, None)
     try:
-        if kept is None or not isinstance(known := from_data(kept[1]), JobOutcome):
-            return False
-    except (KeyError, TypeError, ValueError):
-        return False
-    vars(outcome).update({**vars(known), "read": set(kept[0])})
-    return True
+        known, codes = from_data(data) if data is not None else (None, {})
+        if not isinstance(known, JobOutcome):
+            return {}
+        differs, file = set(changed(signed)), outcome.job.file
+        if not differs:
+            vars(outcome).update({**vars(known), "read": set(signed)})
+            return None
+        if outcome.job.kind != "file" or {os.path.realpath(path) for path in differs} != {file}:
+            return {}
+        outcome.read.update(signed)
+        return unchanged({one.report.layer: one for one in known.layers}, codes, outcome.job.where)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def remember(outcome: JobOutcome, question: Question, scratch: str) -> None:
     """Keep an outcome, if it stands; what lies beside its `scratch` folder is of this run alone."""
-    outcome.read = {path for path in outcome.read if not path.startswith(str(Path(scratch).parent))}
-    question.keep(to_data(replace(outcome, read=set())) if outcome.stands else None, outcome.read)
+    outcome.read = {path for path in outcome.read if Path(scratch).parent not in (Path(path), *Path(path).parents)}
+    codes = layer_codes(outcome.job.where) if outcome.job.kind == "file" else {}
+    answer = (replace(outcome, read=set()), codes)
+    question.keep(to_data(answer) if outcome.stands else None, outcome.read)
 
 
 def to_data(value: Any) -> Any:

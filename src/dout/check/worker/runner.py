@@ -100,10 +100,12 @@ def run(
                 rules = GuardRules("", is_asked, timeout, isolated=isolated)
                 known = used.get(outcome.job.file, {})
                 question = question_of(outcome.job, replace(given, rules=rules), known)
-                if first is None and recalled(outcome, question):
-                    seconds -= outcome.spent / processes
-                    done(outcome)
-                    continue
+                if first is None:
+                    if (still := recalled(outcome, question)) is None:
+                        seconds -= outcome.spent / processes
+                        done(outcome)
+                        continue
+                    known = {**still, **known}
                 if not running:
                     _load(len(jobs))
                 rules = replace(rules, scratch=tempfile.mkdtemp(dir=scratch))
