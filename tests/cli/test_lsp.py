@@ -119,7 +119,8 @@ def edited(text, edits):
 @pytest.fixture
 def environment(tmp_path):
     kept = {key: value for key, value in PLAIN.items() if key != OFF}
-    return kept | {"DOUT_CACHE_DIR": str(tmp_path / "cache")}
+    (tmp_path / "caches").mkdir()
+    return kept | {"DOUT_CACHE_DIR": str(tmp_path / "cache"), "XDG_CACHE_HOME": str(tmp_path / "caches")}
 
 
 @pytest.fixture
@@ -182,6 +183,18 @@ def test_a_file_that_is_no_python_or_whose_code_hangs_shows_nothing_and_the_next
     time.sleep(1)
     editor.edit(WRONG)
     assert [d["code"] for d in editor.found() if d["severity"] == 1] == ["D101"]
+    editor.close()
+
+
+def test_a_file_without_a_layer_is_not_run(edit, tmp_path):
+    mark = tmp_path / "caches" / "ran"  # where a check may write
+    writes = f"import pathlib\npathlib.Path({str(mark)!r}).write_text('x')\n"
+    editor = edit(writes)
+    assert editor.found() == []
+    assert not mark.exists()
+    editor.edit(writes + RIGHT)
+    editor.found()
+    assert mark.exists()
     editor.close()
 
 

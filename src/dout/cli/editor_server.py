@@ -33,6 +33,7 @@ _LEVELS = {
     "note": lsp.DiagnosticSeverity.Hint,
 }
 _SECONDS = 10  # for a derivation
+_GRACE = 2.0  # seconds for a process to end
 _MEMORY = 2.0  # GB, for the same
 
 
@@ -60,10 +61,10 @@ class EditorServer(LanguageServer):
         if path is None or not path.endswith(".py"):
             return
         if page.process is not None:
-            page.process.kill()
+            page.process.terminate()  # it removes what is temporary, and ends its own
         document = self.workspace.get_text_document(uri)
         text = document.source
-        printed = await self._output(page, _printed, ["check", path, "--sarif"])
+        printed = await self._output(page, _findings, ["check", path, "--sarif"])
         if printed is None or self.pages.get(uri) is not page:
             return
         page.text, page.diagnostics, page.fixes, page.derivations = text, [], [], {}
@@ -125,12 +126,24 @@ class EditorServer(LanguageServer):
         except (EOFError, OSError):
             return None
         finally:
+            process.terminate()
+            await asyncio.to_thread(process.join, _GRACE)
             process.kill()
             await asyncio.to_thread(process.join)
             process.close()
             ours.close()
             if page.process is process:
                 page.process = None
+
+
+def _findings(pipe: Any, arguments: list[str]) -> None:
+    """Send what a check of a file prints; nothing of a file that defines no layer, which is not to be run."""
+    from dout.check.project.discover import may_define_layers
+
+    if may_define_layers(Path(arguments[1])):
+        _printed(pipe, arguments)
+    else:
+        pipe.send("")
 
 
 def _printed(pipe: Any, arguments: list[str]) -> None:
@@ -231,7 +244,7 @@ def serve() -> None:
     def closed(params: lsp.DidCloseTextDocumentParams) -> None:
         page = server.pages.pop(params.text_document.uri, None)
         if page is not None and page.process is not None:
-            page.process.kill()
+            page.process.terminate()
         server.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(params.text_document.uri, []))
 
     quick = lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix])
