@@ -44,6 +44,11 @@ def _explain(context: click.Context, option: click.Parameter, code: str | None) 
         context.exit()
 
 
+def _no_cache(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        os.environ[kept_answers.OFF] = "1"
+
+
 _EVERY = "all"  # codes
 
 
@@ -69,7 +74,13 @@ _EVERY = "all"  # codes
 @click.option("--memory", metavar="GB", type=click.FloatRange(0), help="Limit for each file [2]; 0: no limit.")
 @click.option("--isolate", is_flag=True, help="Run in an empty folder, without a network.")
 @click.option("--watch", "watched", is_flag=True, help="Check again whenever a file changes that was read.")
-@click.option("--no-cache", is_flag=True, help="Check everything anew, and keep nothing [DOUT_NO_CACHE=1].")
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    expose_value=False,
+    callback=_no_cache,
+    help="Check everything anew, and keep nothing [DOUT_NO_CACHE=1].",
+)
 @click.option("--notes", is_flag=True, help="Print the notes too, and the conditions that were not covered.")
 @click.option("--all", "all_", is_flag=True, help="Print every layer in detail, the notes too.")
 @click.option("--html", metavar="REPORT.html", type=options.PATH,
@@ -88,8 +99,7 @@ def check(
     targets: tuple[str, ...], interface: str, select: tuple[str, ...] | None, ignore: tuple[str, ...] | None,
     baseline: Path | None, write_baseline: bool, notes: bool, all_: bool, html: Path | None, force: bool,
     output_format: str | None, format_: str | None, fix: bool, diff: bool, unsafe: bool,
-    strict: bool | None, timeout: float | None, memory: float | None, no_cache: bool,
-    watched: bool, **how: Any,
+    strict: bool | None, timeout: float | None, memory: float | None, watched: bool, **how: Any,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
 
@@ -111,8 +121,6 @@ def check(
         watch([word for word in sys.argv[1:] if word != "--watch"])
     asked = question(sys.argv[1:])
     kept_answers.listen()
-    if no_cache:
-        os.environ[kept_answers.OFF] = "1"
     targets = targets or (".",)
     if write_baseline and baseline is None:
         raise click.UsageError("--write-baseline needs a file to write: add --baseline FILE.json")
@@ -150,8 +158,8 @@ def check(
         write_page(result, html, force)
     if baseline is not None and write_baseline:
         _write(baseline, result.for_baseline, force)
-    alone = printed and not (result.problems or html or write_baseline or fix)  # nothing else was done than to print
-    asked.keep([result.exit_code, printed] if alone and result.stands else None, result.read)
+    only_printed = not (html or write_baseline or fix or diff)
+    asked.keep([result.exit_code, printed] if printed and only_printed and result.stands else None, result.read)
     sys.exit(result.exit_code)
 
 
@@ -194,9 +202,9 @@ def _run(
         )  # fmt: skip
     every = [*used.programs, *outcomes]
     result.read = kept_answers.read.union(*(outcome.read for outcome in every))
-    result.stands = all(outcome.stands for outcome in every)
     result.outcomes = used.with_programs(jobs, outcomes, asked)
     result.problems += [outcome.problem for outcome in result.outcomes if outcome.problem]
+    result.stands = all(outcome.stands for outcome in every) and not result.problems
     result.tracebacks = [outcome.traceback for outcome in result.outcomes if outcome.traceback]
     if result.checked:
         took = frozenset[str]().union(*(checked.took for checked in result.checked))

@@ -97,19 +97,13 @@ def run(
                     break
                 outcome = queue.popleft() if first is None else first.outcome
                 is_asked = asked is None or outcome.job.where in asked
-                rules = GuardRules("", is_asked, timeout, isolated=isolated)
-                known = used.get(outcome.job.file, {})
-                question = question_of(outcome.job, replace(given, rules=rules), known)
-                if first is None:
-                    if (still := recalled(outcome, question)) is None:
-                        seconds -= outcome.spent / processes
-                        done(outcome)
-                        continue
-                    known = {**still, **known}
-                if not running:
-                    _load(len(jobs))
-                rules = replace(rules, scratch=tempfile.mkdtemp(dir=scratch))
-                running.append(_Process(outcome, replace(given, rules=rules), timeout, method, first, known, question))
+                limited = replace(given, rules=GuardRules("", is_asked, timeout, isolated=isolated))
+                process = _process_for(outcome, limited, used.get(outcome.job.file, {}), first, method, scratch)
+                if process is not None:
+                    running.append(process)
+                else:
+                    seconds -= outcome.spent / processes  # as if it had run again
+                    done(outcome)
             if not running:
                 break
             connection.wait([process.pipe for process in running], timeout=_LOOK)
@@ -129,12 +123,26 @@ def run(
     return outcomes
 
 
+def _process_for(
+    outcome: JobOutcome, given: GivenArguments, known: Mapping[str, Checked], first: _Process | None, method: str,
+    scratch: str,
+) -> _Process | None:  # fmt: skip
+    """Begin a job, or the help for the `first` process that has it; None where its outcome was kept and stands."""
+    question = first.question if first else question_of(outcome.job, given, known)
+    if first is None:
+        if (still := recalled(outcome, question)) is None:
+            return None
+        known = {**still, **known}
+    _load()
+    rules = replace(given.rules, scratch=tempfile.mkdtemp(dir=scratch))
+    return _Process(outcome, replace(given, rules=rules), method, first, known, question)
+
+
 @cache
-def _load(jobs: int) -> None:
-    """Load what it takes to judge so many jobs, here, so that each fork has it, and shares its memory."""
+def _load() -> None:
+    """Load what it takes to judge a layer, here, so that each fork has it, and shares its memory."""
     modules()
-    if jobs != 1:
-        importlib.import_module("dout.check.repair.suspected_cause")
+    importlib.import_module("dout.check.repair.suspected_cause")
     gc.freeze()
 
 
@@ -159,10 +167,10 @@ class _Process:
     """A job under way, or the help that the `first` process of a job gets once no other job waits."""
 
     def __init__(
-        self, outcome: JobOutcome, given: GivenArguments, timeout: float, method: str, first: _Process | None,
+        self, outcome: JobOutcome, given: GivenArguments, method: str, first: _Process | None,
         known: Mapping[str, Checked], question: Question,
     ) -> None:  # fmt: skip
-        self.outcome, self.given, self.timeout, self.method = outcome, given, timeout, method
+        self.outcome, self.given, self.timeout, self.method = outcome, given, given.rules.timeout, method
         self.question = question
         self.first = first or self
         self.names: list[str] | None = None
