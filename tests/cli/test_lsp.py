@@ -243,7 +243,7 @@ def test_a_thousand_edits_take_no_more_memory(edit):
     editor.found()
     sizes = []
     for number in range(1_000):
-        editor.edit((WRONG if number % 2 else RIGHT) + f"# {number}\n" * (number % 7))
+        editor.edit((RIGHT if number % 10 else WRONG) + f"# {number}\n" * (number % 7))
         found = editor.found()
         if any(d["severity"] == 1 for d in found):
             editor.fixes(found[0])
