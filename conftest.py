@@ -20,6 +20,9 @@ pytest_collect_file = Sybil(
 # What the tests start keeps its bytecode: to compile dout anew takes as long as all else that a command does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Every check of a test runs, but of those that are about answers that are kept.
+os.environ["DOUT_NO_CACHE"] = "1"
+
 # How long an example takes to draw says something of the machine and of what else runs on it, and nothing of the code.
 settings.register_profile("dout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dout")

@@ -84,6 +84,7 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "arabic_reshaper": ("arabic-reshaper", "draw"),
     "numba": ("numba", "fast"),
     "sympy": ("sympy", "explain"),
+    "pygls": ("pygls", "lsp"),
 }
 
 

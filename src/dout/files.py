@@ -1,7 +1,6 @@
 """The files that commands read and write: nothing but regular files is opened, and only dout's own are written over.
 
-Every output of dout goes through `write`; a test holds that. Kernels alone are kept by `engine.folder`, in a folder of
-their own.
+Every output of dout goes through `write`; a test holds that. What is kept for the next time is in `cache_folder`.
 """
 
 from __future__ import annotations

@@ -52,9 +52,9 @@ WRITERS = {"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "replac
 PLACES = {
     "files.py: open",  # the one
     "files.py: replace",
-    "engine/runtime/cache_folder.py: mkstemp",  # the cache of kernels, in a folder of its own
-    "engine/runtime/cache_folder.py: fdopen",
-    "engine/runtime/cache_folder.py: replace",
+    "cache_folder.py: mkstemp",  # kernels and answers, in a folder of their own
+    "cache_folder.py: fdopen",
+    "cache_folder.py: replace",
     "cli/show_command.py: mkstemp",  # the page of --browser, where there was nothing
     "check/worker/sandbox.py: open",  # the null device
     "draw/writers/pdf.py: save",  # into memory

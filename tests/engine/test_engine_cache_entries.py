@@ -12,7 +12,8 @@ from cached_kernels import again, compiled, double, doubles, new_process, place
 
 pytest.importorskip("numba")
 
-from dout.engine.runtime import binding, cache_folder, kernel_cache
+from dout import cache_folder
+from dout.engine.runtime import binding, kernel_cache
 
 __all__ = ["compiled", "new_process", "place"]  # fixtures
 

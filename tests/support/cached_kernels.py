@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from dout.engine.runtime import cache_folder, compiler, kernel_cache
+from dout import cache_folder
+from dout.engine.runtime import compiler, kernel_cache
 from dout.engine.runtime.entry_point import ArrayType
 from dout.engine.runtime.kernel_cache import load
 

@@ -13,6 +13,8 @@ from dout.cli.check_command import check
 from dout.cli.compile_command import compile
 from dout.cli.derive_command import derive
 from dout.cli.explain_command import explain
+from dout.cli.lsp_command import lsp
+from dout.cli.output.kept_output import replayed
 from dout.cli.show_command import show
 from dout.errors import DoutError, UserCodeError, visible
 
@@ -34,11 +36,14 @@ commands.add_command(explain)
 commands.add_command(derive)
 commands.add_command(bench)
 commands.add_command(compile)
+commands.add_command(lsp)
 
 
 def main() -> None:
     """Run the command; say what is wrong in one message on stderr, and never show a traceback of ours."""
     try:
+        if sys.argv[1:2] == ["check"] and (code := replayed(sys.argv[1:])) is not None:
+            sys.exit(code)
         commands.main(prog_name="dout", standalone_mode=False)
     except click.ClickException as error:
         error.show()

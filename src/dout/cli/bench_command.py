@@ -12,7 +12,6 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, of_numpy, split
-from dout.cli.output.cli_values import as_options
 from dout.cli.output.printing import save, tell
 from dout.errors import TargetError, visible
 from dout.files import SVG_MARK, Kind, refuse
@@ -64,6 +63,8 @@ def bench(
 
     Exit code: 0 fine, 1 compiled results differ, 2 wrong usage, or something cannot run.
     """
+    from dout.cli.output.cli_values import as_options
+
     reads = [split(target)[0]]
     if output is not None:
         refuse(output, CHART, inputs=reads, force=force)  # before anything runs

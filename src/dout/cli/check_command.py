@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dout.check.worker import kept_answers
 from dout.cli import options
 from dout.cli.cli_target import split
 from dout.cli.output.check_output import FORMATS, PAGE, Result, tell_result
 from dout.cli.output.fix_rounds import show_fixes, write_fixes
+from dout.cli.output.kept_output import heard, question
+from dout.cli.watch import watch
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -39,6 +42,11 @@ def _explain(context: click.Context, option: click.Parameter, code: str | None) 
         every = (f"{rule.code}  {rule.severity:7}  {rule.title}" for rule in rules().values())
         click.echo(page(known_code(code)).rstrip() if code != _EVERY else "\n".join(every))
         context.exit()
+
+
+def _no_cache(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        os.environ[kept_answers.OFF] = "1"
 
 
 _EVERY = "all"  # codes
@@ -65,6 +73,14 @@ _EVERY = "all"  # codes
               help="Limit for loading a file, and for each layer in it [20]; 0: no limit.")  # fmt: skip
 @click.option("--memory", metavar="GB", type=click.FloatRange(0), help="Limit for each file [2]; 0: no limit.")
 @click.option("--isolate", is_flag=True, help="Run in an empty folder, without a network.")
+@click.option("--watch", "watched", is_flag=True, help="Check again whenever a file changes that was read.")
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    expose_value=False,
+    callback=_no_cache,
+    help="Check everything anew, and keep nothing [DOUT_NO_CACHE=1].",
+)
 @click.option("--notes", is_flag=True, help="Print the notes too, and the conditions that were not covered.")
 @click.option("--all", "all_", is_flag=True, help="Print every layer in detail, the notes too.")
 @click.option("--html", metavar="REPORT.html", type=options.PATH,
@@ -83,7 +99,7 @@ def check(
     targets: tuple[str, ...], interface: str, select: tuple[str, ...] | None, ignore: tuple[str, ...] | None,
     baseline: Path | None, write_baseline: bool, notes: bool, all_: bool, html: Path | None, force: bool,
     output_format: str | None, format_: str | None, fix: bool, diff: bool, unsafe: bool,
-    strict: bool | None, timeout: float | None, memory: float | None, **how: Any,
+    strict: bool | None, timeout: float | None, memory: float | None, watched: bool, **how: Any,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
 
@@ -101,6 +117,10 @@ def check(
     """
     from dout.check.project.settings import read_settings
 
+    if watched:
+        watch([word for word in sys.argv[1:] if word != "--watch"])
+    asked = question(sys.argv[1:])
+    kept_answers.listen()
     targets = targets or (".",)
     if write_baseline and baseline is None:
         raise click.UsageError("--write-baseline needs a file to write: add --baseline FILE.json")
@@ -124,18 +144,22 @@ def check(
         _judge(result, baseline, write_baseline)
 
     run()
+    printed: list[tuple[bool, str]] = []
     if diff:
         show_fixes(result, unsafe)
     elif fix:
         write_fixes(result, unsafe, run)
     if not diff:
-        tell_result(result)
+        with heard() as printed:
+            tell_result(result)
     if html is not None:
         from dout.cli.output.check_page import write_page
 
         write_page(result, html, force)
     if baseline is not None and write_baseline:
         _write(baseline, result.for_baseline, force)
+    only_printed = not (html or write_baseline or fix or diff)
+    asked.keep([result.exit_code, printed] if printed and only_printed and result.stands else None, result.read)
     sys.exit(result.exit_code)
 
 
@@ -176,8 +200,11 @@ def _run(
             rest, given, used=used.layers, asked=asked, done=lambda outcome: progress.advance(), waiting=progress.look,
             **how,
         )  # fmt: skip
+    every = [*used.programs, *outcomes]
+    result.read = kept_answers.read.union(*(outcome.read for outcome in every))
     result.outcomes = used.with_programs(jobs, outcomes, asked)
     result.problems += [outcome.problem for outcome in result.outcomes if outcome.problem]
+    result.stands = all(outcome.stands for outcome in every) and not result.problems
     result.tracebacks = [outcome.traceback for outcome in result.outcomes if outcome.traceback]
     if result.checked:
         took = frozenset[str]().union(*(checked.took for checked in result.checked))

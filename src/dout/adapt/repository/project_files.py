@@ -7,6 +7,7 @@ import functools
 import itertools
 import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ _LARGE = 4_000_000  # bytes
 _LEVELS = 5  # the file's own folder and four above
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt")
 _NOT_THEIRS = frozenset({"site-packages", "node_modules", "__pycache__", "venv", "env", "build", "dist"})
+_README_ENDS = (".md", ".rst", ".txt", "")
 _NOTEBOOK = ".ipynb"
 _CELL = "\f"  # what stands between the cells of a notebook
 
@@ -33,7 +35,7 @@ def repository_root(file: str | Path) -> Path:
         inside = itertools.takewhile(lambda f: f not in (Path.home(), Path(f.anchor)), (own, *own.parents))
         above = list(itertools.islice(inside, _LEVELS))
         marked = [folder for folder in above if any((folder / mark).exists() for mark in _ROOT_MARKS)]
-        described = [folder for folder in above if next(folder.glob("README*"), None)]
+        described = [folder for folder in above if any((folder / f"README{end}").exists() for end in _README_ENDS)]
     except (OSError, RuntimeError, ValueError):
         return Path(file).parent
     return (marked or described[-1:] or [own])[0]
@@ -71,6 +73,7 @@ class SourceFile:
     @classmethod
     def of(cls, path: Path) -> SourceFile:
         """The file at a path as it is now. Raises OSError."""
+        sys.audit("dout.source", path)  # it may be known already, and is not opened then
         status = path.stat()
         return cls(str(path), status.st_mtime_ns, status.st_size)
 

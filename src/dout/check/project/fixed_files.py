@@ -93,7 +93,6 @@ def fixed_file(path: Path, fixes: Iterable[Fix]) -> FixedFile:
         raise TargetError(f"it cannot be read: {error}") from None
     if text.encode(encoding) != data:
         raise TargetError(f"its bytes are not what {encoding} makes of its text; save it as UTF-8")
-    lines = _LINE.findall(text)
     known = text.replace("\r\n", "\n").replace("\r", "\n")
     taken: list[Fix] = []
     edits: list[TextEdit] = []
@@ -105,7 +104,7 @@ def fixed_file(path: Path, fixes: Iterable[Fix]) -> FixedFile:
             taken.append(fix)
             edits += mine
     try:
-        after = _edited(text, lines, edits).encode(encoding)
+        after = edited(text, edits).encode(encoding)
     except UnicodeEncodeError:
         raise TargetError(f"the fix has characters that {encoding} has not; save it as UTF-8") from None
     return FixedFile(path, data, after, encoding, tuple(taken))
@@ -116,8 +115,9 @@ def _overlap(one: TextEdit, other: TextEdit) -> bool:
     return max(one.start, other.start) < min(one.end, other.end) or one.start == other.start
 
 
-def _edited(text: str, lines: list[str], edits: Iterable[TextEdit]) -> str:
+def edited(text: str, edits: Iterable[TextEdit]) -> str:
     """A text with edits, whose new lines end as its own do."""
+    lines = _LINE.findall(text)
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))

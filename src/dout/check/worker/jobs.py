@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 from dout.adapt.argument_names import taken_by
 from dout.adapt.target import Target
 from dout.check.project.discover import Job
-from dout.check.report.report import Report
+from dout.check.report.report import Report, some
 from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason
-from dout.check.worker.audit_guard import HERE, GuardRules
+from dout.check.worker.audit_guard import HERE, GuardRules, shown
+from dout.check.worker.statement_runner import Stop
 
 MOST_TEXT = 2000  # characters of one message
 
@@ -78,6 +79,9 @@ class JobOutcome:
     `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `refused` are the
     acts that the check did not allow, and `remarks` what else happened: a statement of the file failed. `data` says
     which data of a program were stood for, and `network` where its gradients are wrong first.
+
+    `read` are the paths that were read for it, `spent` the seconds of work. It `stands` where the same would come out
+    again: no limit of time and no process that ended had a part in it.
     """
 
     job: Job
@@ -89,6 +93,9 @@ class JobOutcome:
     remarks: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
     network: str = ""
+    read: set[str] = field(default_factory=set)
+    spent: float = 0.0
+    stands: bool = True
 
 
 class ObjectText(str):
@@ -157,3 +164,45 @@ def _named(value: Any) -> str:
         return value.__name__.lstrip("_")
     says_nothing = all(getattr(type(value), name) is getattr(object, name) for name in ("__repr__", "__str__"))
     return f"{type(value).__name__}()" if says_nothing else str(value)
+
+
+def settle(outcome: JobOutcome, stops: Sequence[Stop], lost: Mapping[str, str], asked: bool) -> None:
+    """Say what stopped a file: a problem in one that was named, a reason to skip another, a remark beside layers."""
+    failures = [stop for stop in stops if stop.is_failure]
+    first = failures[0] if failures else None
+    why = _reasons(lost) or (str(first) if first else "")
+    if outcome.problem and not asked:
+        outcome.skipped, outcome.problem, outcome.traceback = outcome.problem, "", ""
+    elif asked and first is not None:
+        outcome.problem = "; ".join(filter(None, (outcome.problem, _problem(outcome.job.where, first))))
+        outcome.traceback += first.traceback
+    elif not outcome.layers and lost:
+        if asked:
+            outcome.problem = outcome.problem or f"{outcome.job.where}: {why}"
+        else:
+            outcome.skipped = f"{outcome.job.where}: {why}"
+    told = [stop for stop in stops if stop.kind not in ("import", "refused") and not (asked and stop is first)]
+    outcome.remarks += [str(stop) for stop in told if str(stop) not in outcome.remarks]
+    if outcome.layers and lost:
+        outcome.remarks.append(f"{outcome.job.where}: {_reasons(lost)}")
+
+
+def _reasons(lost: Mapping[str, str]) -> str:
+    """What classes need, those of one reason together: `A, B need torch, which is not installed`."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in lost.items():
+        by_reason.setdefault(reason, []).append(name)
+    return "; ".join(f"{some(names, 3)} {_plural(reason, names)}" for reason, names in by_reason.items())
+
+
+def _plural(reason: str, names: Sequence[str]) -> str:
+    return f"need{reason.removeprefix('needs')}" if len(names) > 1 and reason.startswith("needs") else reason
+
+
+def _problem(where: str, stop: Stop) -> str:
+    """A named file's failure in a line."""
+    if stop.kind == "raised":
+        return f"{where} {stop.why.partition(':')[0]}, at {shown(stop.file)}:{stop.line}"
+    if stop.kind == "exit":
+        return f"{where} {stop.why}"
+    return f"{where} {stop.why}; it was stopped"

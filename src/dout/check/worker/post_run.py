@@ -10,6 +10,7 @@ from typing import Any
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.graph import Where
@@ -26,6 +27,13 @@ def excused(report: Report, refused: Sequence[str]) -> Report:
         return NOT_JUDGED.finding(message, item.where, layer=report.layer)
 
     return report.with_each(told)
+
+
+def patched(report: Report, changed: Sequence[str]) -> Report:
+    """The report, with a finding on what its layer has replaced for everyone, if that is anything."""
+    message = f"{report.layer} replaces {', '.join(changed)} for everyone while it runs; it was put back"
+    found = STOPPED.finding(message, layer=report.layer, file=report.file, line=report.line, severity="warning")
+    return replace(report, findings=(*report.findings, found)) if changed else report
 
 
 class UsesOfOldNames:

@@ -20,20 +20,24 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import inf
 from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
 
 from dout.check.project.discover import Job, line_of_class
-from dout.check.report.report import Report, some
+from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding
 from dout.check.rules import modules
 from dout.check.rules.formula.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
-from dout.check.worker.audit_guard import GuardRules, shown
-from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
+from dout.check.worker import kept_answers
+from dout.check.worker.audit_guard import GuardRules
+from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome, settle
+from dout.check.worker.kept_answers import Question
+from dout.check.worker.kept_outcomes import question_of, recalled, remember
 from dout.check.worker.statement_runner import Kind, Stop
 from dout.check.worker.work_sharing import Turns, shared
 from dout.check.worker.worker import work
@@ -82,10 +86,6 @@ def run(
     queue = deque(outcomes)
     running: list[_Process] = []
     scratch = tempfile.mkdtemp(prefix="dout-")
-    modules()  # of the rules: loaded here, each fork has them
-    if len(jobs) != 1:
-        importlib.import_module("dout.check.repair.suspected_cause")
-    gc.freeze()  # what is loaded stays shared with the forks
     try:
         while seconds > 0:
             while len(running) < max(1, processes):
@@ -97,9 +97,13 @@ def run(
                     break
                 outcome = queue.popleft() if first is None else first.outcome
                 is_asked = asked is None or outcome.job.where in asked
-                rules = GuardRules(tempfile.mkdtemp(dir=scratch), is_asked, timeout, isolated=isolated)
-                known = used.get(outcome.job.file, {})
-                running.append(_Process(outcome, replace(given, rules=rules), timeout, method, first, known))
+                limited = replace(given, rules=GuardRules("", is_asked, timeout, isolated=isolated))
+                process = _process_for(outcome, limited, used.get(outcome.job.file, {}), first, method, scratch)
+                if process is not None:
+                    running.append(process)
+                else:
+                    seconds -= outcome.spent / processes  # as if it had run again
+                    done(outcome)
             if not running:
                 break
             connection.wait([process.pipe for process in running], timeout=_LOOK)
@@ -113,10 +117,33 @@ def run(
     finally:
         for process in running:
             process.kill()
-        gc.unfreeze()
         shutil.rmtree(scratch, ignore_errors=True)
+        kept_answers.read.difference_update([path for path in kept_answers.read if path.startswith(scratch)])
     _once(outcomes)
     return outcomes
+
+
+def _process_for(
+    outcome: JobOutcome, given: GivenArguments, known: Mapping[str, Checked], first: _Process | None, method: str,
+    scratch: str,
+) -> _Process | None:  # fmt: skip
+    """Begin a job, or the help for the `first` process that has it; None where its outcome was kept and stands."""
+    question = first.question if first else question_of(outcome.job, given, known)
+    if first is None:
+        if (still := recalled(outcome, question)) is None:
+            return None
+        known = {**still, **known}
+    _load()
+    rules = replace(given.rules, scratch=tempfile.mkdtemp(dir=scratch))
+    return _Process(outcome, replace(given, rules=rules), method, first, known, question)
+
+
+@cache
+def _load() -> None:
+    """Load what it takes to judge a layer, here, so that each fork has it, and shares its memory."""
+    modules()
+    importlib.import_module("dout.check.repair.suspected_cause")
+    gc.freeze()
 
 
 def _once(outcomes: Iterable[JobOutcome]) -> None:
@@ -140,10 +167,11 @@ class _Process:
     """A job under way, or the help that the `first` process of a job gets once no other job waits."""
 
     def __init__(
-        self, outcome: JobOutcome, given: GivenArguments, timeout: float, method: str, first: _Process | None = None,
-        known: Mapping[str, Checked] = {},
+        self, outcome: JobOutcome, given: GivenArguments, method: str, first: _Process | None,
+        known: Mapping[str, Checked], question: Question,
     ) -> None:  # fmt: skip
-        self.outcome, self.given, self.timeout, self.method = outcome, given, timeout, method
+        self.outcome, self.given, self.timeout, self.method = outcome, given, given.rules.timeout, method
+        self.question = question
         self.first = first or self
         self.names: list[str] | None = None
         self.by_name: dict[str, Checked] = first.by_name if first else dict(known)
@@ -197,6 +225,7 @@ class _Process:
     def step(self) -> float:
         """Seconds of work since the last look."""
         before, self.seen = self.seen, self.spent()
+        self.outcome.spent += max(self.seen - before, 0.0)
         return max(self.seen - before, 0.0)
 
     def advance(self) -> bool:
@@ -221,6 +250,8 @@ class _Process:
         self.since, self.heard = self.spent(), time.monotonic()
         if kind == "at":
             self.at = content
+        elif kind == "read":
+            self.outcome.read.add(content[0])
         elif kind in ("remark", "refused", "data"):
             lists = {"remark": self.outcome.remarks, "refused": self.outcome.refused, "data": self.outcome.data}
             told = lists[kind]
@@ -257,10 +288,11 @@ class _Process:
         """Note the layer that did it and go on with the rest, in a new process."""
         seconds = max(self.spent() - self.since, 0.0)
         self.kill()
+        kind: Kind = "time" if "within" in how else "died"
+        self.outcome.stands &= self.is_program and kind == "time"  # what a program has no time for is judged by itself
         if self.turns.helps and self.current is None:  # the first process goes on without it
             self._finish()
             return True
-        kind: Kind = "time" if "within" in how else "died"
         again = self.at is not None and (*self.at, kind) in {stop.place for stop in self.stops}
         dead = sum(stop.kind in ("time", "died") for stop in self.stops)
         most = MOST_RUNS if self.is_program else MOST_STOPS
@@ -314,7 +346,11 @@ class _Process:
         placed = tuple(self._placed(checked.report) for checked in found)
         reports = placed if self.is_program else among_siblings(placed)  # a program's layers are of several files
         self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
+        self.outcome.stands &= not self.outcome.problem or (self.is_program and not self.given.rules.asked)
         settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
+        left_open = self.outcome.problem or self.outcome.skipped or self.lost
+        self.outcome.stands &= not (left_open and any(stop.kind == "time" for stop in self.stops))
+        remember(self.outcome, self.question, self.given.rules.scratch)
 
     def _placed(self, report: Report) -> Report:
         """The report with the file called as it was given."""
@@ -345,45 +381,3 @@ class _Process:
         self.pipe.close()
         shutil.rmtree(self.given.rules.scratch, ignore_errors=True)
         Path(self.given.rules.scratch).mkdir()  # a next process has it empty
-
-
-def settle(outcome: JobOutcome, stops: Sequence[Stop], lost: Mapping[str, str], asked: bool) -> None:
-    """Say what stopped a file: a problem in one that was named, a reason to skip another, a remark beside layers."""
-    failures = [stop for stop in stops if stop.is_failure]
-    first = failures[0] if failures else None
-    why = _reasons(lost) or (str(first) if first else "")
-    if outcome.problem and not asked:
-        outcome.skipped, outcome.problem, outcome.traceback = outcome.problem, "", ""
-    elif asked and first is not None:
-        outcome.problem = "; ".join(filter(None, (outcome.problem, _problem(outcome.job.where, first))))
-        outcome.traceback += first.traceback
-    elif not outcome.layers and lost:
-        if asked:
-            outcome.problem = outcome.problem or f"{outcome.job.where}: {why}"
-        else:
-            outcome.skipped = f"{outcome.job.where}: {why}"
-    told = [stop for stop in stops if stop.kind not in ("import", "refused") and not (asked and stop is first)]
-    outcome.remarks += [str(stop) for stop in told if str(stop) not in outcome.remarks]
-    if outcome.layers and lost:
-        outcome.remarks.append(f"{outcome.job.where}: {_reasons(lost)}")
-
-
-def _reasons(lost: Mapping[str, str]) -> str:
-    """What classes need, those of one reason together: `A, B need torch, which is not installed`."""
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in lost.items():
-        by_reason.setdefault(reason, []).append(name)
-    return "; ".join(f"{some(names, 3)} {_plural(reason, names)}" for reason, names in by_reason.items())
-
-
-def _plural(reason: str, names: Sequence[str]) -> str:
-    return f"need{reason.removeprefix('needs')}" if len(names) > 1 and reason.startswith("needs") else reason
-
-
-def _problem(where: str, stop: Stop) -> str:
-    """A named file's failure in a line."""
-    if stop.kind == "raised":
-        return f"{where} {stop.why.partition(':')[0]}, at {shown(stop.file)}:{stop.line}"
-    if stop.kind == "exit":
-        return f"{where} {stop.why}"
-    return f"{where} {stop.why}; it was stopped"

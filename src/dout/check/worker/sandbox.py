@@ -23,7 +23,7 @@ def take_place(memory: float) -> None:
     if hasattr(os, "setsid"):
         with contextlib.suppress(OSError):
             os.setsid()
-    _die_with_the_parent()
+    die_with_the_parent()
     _limit(memory)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -32,7 +32,8 @@ def take_place(memory: float) -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
-def _die_with_the_parent() -> None:
+def die_with_the_parent() -> None:
+    """Have Linux end this process as soon as the one that started it is gone."""
     if sys.platform == "linux":
         with contextlib.suppress(Exception):
             import ctypes

@@ -3,15 +3,17 @@
 Messages, in order: ("at", file, line) before each statement that loading runs and ("stop", Stop) where one came to no
 good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names), and for each layer
 ("start", name) and ("done", Checked); ("problem", text, traceback) where something cannot be loaded; ("end",) at last,
-and anywhere ("remark", text), ("refused", text) and ("data", text). The user's code may do anything here, even end it.
+and anywhere ("remark", text), ("refused", text), ("data", text), ("read", path). The user's code may even end it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import itertools
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -42,10 +44,11 @@ from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import agrees, check_adapted, is_right
+from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
 from dout.check.worker.missing_dependency import lacks, lacks_target
-from dout.check.worker.post_run import UsesOfOldNames, excused
+from dout.check.worker.post_run import UsesOfOldNames, excused, patched
 from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
@@ -57,13 +60,16 @@ from dout.trace.session.side_effects import KeptRuntime
 
 def work(pipe: Any, job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns) -> None:
     """Run a job, without the layers in `skipped` or of others, and end the process; nothing of the user outlives it."""
-    here = os.getpid()
+    here, lock = os.getpid(), threading.RLock()
 
     def send(*message: Any) -> None:
         if os.getpid() != here:
             os._exit(0)  # the user's code has forked, and this is the copy
-        pipe.send(message)
+        with lock:  # what another thread reads is told from there
+            pipe.send(message)
 
+    kept_answers.listen(partial(send, "read"))
+    importlib.invalidate_caches()  # a folder that is searched for modules is listed, and heard, in this process
     try:
         take_place(given.memory)
         _run(job, given, skipped, turns, send)
@@ -161,9 +167,7 @@ def _check_one(
     with put_back(loading.kept) as changed:
         checked = _checked(name, used.target if used else target, given, loading.kept, ran, used)
     report = excused(checked.report, loading.guard.refused[before:])
-    if changed:
-        report = _with(report, _patched(report, changed))
-    return portable(replace(checked, report=old_names.noted(report)))
+    return portable(replace(checked, report=old_names.noted(patched(report, changed))))
 
 
 def _checked(
@@ -175,8 +179,7 @@ def _checked(
         return _checked_as_it_is(name, target, given, ran, used)
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
-        report = _broken(name, target, error)
-        return Checked(_with(report, _patched(report, replaced)) if replaced else report)
+        return Checked(patched(_broken(name, target, error), replaced))
 
 
 def _checked_as_it_is(
@@ -388,12 +391,3 @@ def _memory(name: str, item: Finding) -> Finding:
         message = f"{name} needs more memory than it may have; it was stopped"
         return STOPPED.finding(message, layer=name, file=item.file, line=item.line)
     return item
-
-
-def _with(report: Report, item: Finding) -> Report:
-    return replace(report, findings=(*report.findings, item))
-
-
-def _patched(report: Report, changed: list[str]) -> Finding:
-    message = f"{report.layer} replaces {', '.join(changed)} for everyone while it runs; it was put back"
-    return STOPPED.finding(message, layer=report.layer, file=report.file, line=report.line, severity="warning")

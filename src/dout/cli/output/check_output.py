@@ -34,7 +34,8 @@ class Result:
 
     `given` are the options `--init NAME` and `--input NAME` as they were typed, `unused` those that no layer took;
     `folded` says that of many layers only those with an error or a warning are printed in detail, `notes` that notes
-    are printed, and conditions that were not covered.
+    are printed, and conditions that were not covered. `read` are the paths that were read for it, and it `stands` until
+    they change.
     """
 
     settings: Settings
@@ -46,6 +47,8 @@ class Result:
     problems: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     outcomes: list[JobOutcome] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
+    stands: bool = True
     known: int = 0
     for_baseline: list[Finding] = field(default_factory=list)  # the known ones too
     start: float = field(default_factory=time.perf_counter)

@@ -16,8 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from dout import errors
-from dout.engine.runtime import cache_folder
+from dout import cache_folder, errors
 from dout.engine.runtime.entry_point import ArrayType, KernelType
 
 __all__ = ["ArrayType", "KernelType", "load"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.runtime import cache_folder
+from dout import cache_folder
 from dout.engine.runtime.entry_point import ArrayType
 from dout.engine.runtime.kernel_cache import load
 from dout.engine.runtime.parallel_threshold import cores

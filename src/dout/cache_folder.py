@@ -14,6 +14,7 @@ from pathlib import Path
 
 MAGIC = b"dout 1\n"
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
+MOST = 1_000_000_000  # bytes of all files; beyond, those go that nobody has read for longest
 
 
 def root() -> Path:
@@ -34,9 +35,11 @@ def read(name: str) -> bytes | None:
         path = root() / name
         with path.open("rb") as file:
             if not (_own(os.fstat(file.fileno())) and _own(path.parent.stat())):
-                _warn(f"{root()} is another user's, or others can write there: compiled kernels in it are not used")
+                _warn(f"{root()} is another user's, or others can write there: nothing in it is used")
                 return None
             data = file.read()
+        with suppress(OSError):
+            os.utime(path)  # it is in use
     except (OSError, RuntimeError):  # not there; or the user has no home
         return None
     start = len(MAGIC) + 32
@@ -57,22 +60,39 @@ def write(name: str, content: bytes, *, plain: bool = False) -> None:
         folder = root()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _own(folder.stat()):
-            _warn(f"{folder} is another user's, or others can write there: compiled kernels are not kept")
+            _warn(f"{folder} is another user's, or others can write there: nothing is kept in it")
             return
         handle, temporary = tempfile.mkstemp(prefix=".", dir=folder)
         with os.fdopen(handle, "wb") as file:
             file.write(content if plain else MAGIC + sha256(content).digest() + content)
         Path(temporary).replace(folder / name)
+        _trim(folder)
     except (OSError, RuntimeError) as error:
         if temporary is not None:
             with suppress(OSError):
                 Path(temporary).unlink(missing_ok=True)
-        _warn(f"compiled kernels are not kept: {error}; set DOUT_CACHE_DIR to a folder of yours")
+        _warn(f"nothing is kept for the next time: {error}; set DOUT_CACHE_DIR to a folder of yours")
 
 
 def _own(status: os.stat_result) -> bool:
-    """Whether only this user, or root, can have written it: what is in it runs as machine code."""
+    """Whether only this user, or root, can have written it: kernels in it run as machine code."""
     return not hasattr(os, "geteuid") or (status.st_uid in (os.geteuid(), 0) and not status.st_mode & OTHERS)
+
+
+@cache
+def _trim(folder: Path) -> None:
+    """Once in a process, remove the files that were not read for longest, until half of what may be there is left."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                found.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
+    left = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found) if left > MOST else ():
+        if left > MOST // 2:
+            left -= size
+            with suppress(OSError):
+                Path(path).unlink()
 
 
 @cache
