@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.algebra.exact_values import equal
-from dout.explain.algebra.known_constants import in_numbers
+from dout.explain.algebra.known_constants import as_number, in_numbers
 from dout.explain.algebra.pieces import Piece, Pointwise, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
@@ -205,10 +205,10 @@ def _by_the_switch(
     graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], terms: Sequence[Term]
 ) -> Term | None:
     """Two terms with the one condition of the layer."""
-    conditions = {(left, right) for region in regions for left, right in region.piece.conditions}
+    conditions = {_turning(*sides): sides for region in regions for sides in region.piece.conditions}
     if len(conditions) != 1 or len(terms) != 2:
         return None
-    ((left, right),) = conditions
+    ((left, right),) = conditions.values()
     first = regions[0]
     values = graph.at(graph.sample)
     place = first.places[0]
@@ -220,6 +220,12 @@ def _by_the_switch(
         here, there, above = there, here, not above
     larger, smaller = sides if above else sides[::-1]
     return Cases(((here, Compare(larger, ">", smaller)),), there)
+
+
+def _turning(left: Any, right: Any) -> Any:
+    """The same for conditions that turn together: max(0, x), min(x, 0) and 2 · x > 0."""
+    _, difference = (left - right).primitive()
+    return -difference if difference.could_extract_minus_sign() else difference
 
 
 def _on_intervals(
@@ -246,9 +252,18 @@ def _on_intervals(
             within.setdefault(item, []).append(_within(graph, called, low, high))
     outside = [(low, high) for item, low, high in intervals if item == last]
     if len(within) == 1 and len(outside) == 1 and None not in outside[0]:  # in both directions: |x| > 1, x ≠ 0
-        return Cases(((next(iter(within)), _outside(graph, called, *outside[0])),), last)
+        passed = _passed(graph, called, which == which[runs[1]]) if outside[0][0] != outside[0][1] else None
+        return Cases(((next(iter(within)), passed or _outside(graph, called, *outside[0])),), last)
     joined = [(item, functools.reduce(lambda a, b: Compare(a, "∨", b), found)) for item, found in within.items()]
     return Cases(tuple(joined), last)
+
+
+def _passed(graph: Pointwise, called: Mapping[Any, Term], inside: Any) -> Term | None:
+    """The condition that the output is not the one number that it is inside an interval, and only there."""
+    found = graph.at(graph.sample)[graph.output]
+    (number, *others), y = set(found[inside]), called[graph.symbols[graph.output]]
+    only_there = not others and number not in found[~inside]
+    return Compare(y, "≠", term(as_number(number), called)) if only_there else None
 
 
 def _outside(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -> Term:

@@ -18,7 +18,7 @@ import numpy as np
 import sympy
 
 from dout.explain.algebra.calculus import SLOPES, UNCHANGED, applied_form, form_of
-from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
+from dout.explain.algebra.derivative_forms import Derivative, derivative
 from dout.explain.algebra.exact_values import upstream_name
 from dout.explain.algebra.known_constants import as_number
 from dout.explain.algebra.pieces import NoFormError, Pointwise, local_slopes
@@ -44,7 +44,7 @@ from dout.explain.terms.terms import (
     total,
 )
 from dout.explain.terms.walk import length
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
+from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate, topological
 from dout.ops import PRIMITIVES, by_primitive
 from dout.rewrite.stable_forms import stable_forms
 
@@ -61,6 +61,7 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
 
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
+SAME = 1e-12  # relative difference of equal values
 LONGEST_REASON = 20  # symbols of an equation that is a reason
 MOST_WRITTEN = 60  # symbols of a formula, or operations of a slope, that is written out: beyond, SymPy takes minutes
 
@@ -243,47 +244,52 @@ class ElementwiseSteps:
     # --- simplified -------------------------------------------------------------------------------------------------
 
     def shortest(self, of: Node) -> Derivative | None:
-        """The shortest derivative: of the graph as it is written, or of its stable form, whichever is shorter."""
+        """The shortest derivative, of the stable form of the graph."""
         known = {n: self.called[n] for n in (*self.forward.inputs, *self.forward.parameters)}
         if term_of(self.forward.outputs[0], known, short=MOST_WRITTEN) is None:
             return None
-        found = [d for graph in self._graphs if (d := self._derivative(graph, of)) is not None]
-        return min(found, key=lambda d: length(d.term) - (MORE + 1) * d.from_output, default=None)
-
-    @cached_property
-    def _graphs(self) -> tuple[Graph, ...]:
-        (output,) = self.forward.outputs
-        inputs = {self.forward.names[n]: n for n in (*self.forward.inputs, *self.forward.parameters)}
-        written = Graph(self.forward.nodes, inputs, {"y": output})
-        return written, stable_forms(written)
-
-    def _derivative(self, graph: Graph, of: Node) -> Derivative | None:
-        output = graph.outputs["y"]
-        numbers = {n: float(self.forward.values[n]) for n in self.forward.parameters if n.shape == () and n is not of}
-        varied = tuple(n for n in graph.inputs.values() if n in graph.nodes and n not in numbers)
-        pointwise = Pointwise(output, varied, numbers, self.forward.names)
-        if of not in pointwise.nodes:
+        nodes, (last,) = list(self._stable), self.forward.outputs
+        if of not in nodes:
             return None
-        names = {node: self.called[node] for node in pointwise.nodes if node.primitive is INPUT}
-        names[output] = self.called[self.forward.outputs[0]]
-        for node in pointwise.nodes:
+        numbers = {n: float(self.forward.values[n]) for n in self.forward.parameters if n.shape == () and n is not of}
+        varied = tuple(n for n in nodes if n.primitive is INPUT and n not in numbers)
+        names = {node: self.called[node] for node in varied} | {n: self.called[n] for n in numbers if n in nodes}
+        names[nodes[-1]] = self.called[last]
+        hidden: dict[Node, int] = {}
+        for node in nodes:
             if node not in names and node.primitive is not CONSTANT:
-                written = term_of(node, names)
-                named = node in self.called and (self.forward.is_named(node) or length(written) > SHORT)
-                names[node] = self.called[node] if named else written
+                own = self._stable[node]
+                named = self.forward.is_named(own)
+                written = term_of(node, {n: item for n, item in names.items() if n not in hidden})
+                lettered = own in self.called and (named or length(written) > SHORT)
+                names[node] = self.called[own] if lettered else written
+                hidden |= {node: length(written)} if lettered and not named else {}
+        pointwise = Pointwise(nodes[-1], varied, numbers, self.forward.names, hidden)
         try:
             found = derivative(pointwise, of, names)
         except NoFormError:
             return None
-        if found is None or found.expression is None:
-            return found
-        mine = {pointwise.symbols[node]: self._as_mine(node, output) for node in found.uses}
-        known = None not in mine.values()
-        return replace(found, expression=found.expression.subs(mine) if known else None)
+        if found is None:
+            return None
+        mine = {pointwise.symbols[node]: self.symbols.get(self._stable[node]) for node in found.uses}
+        has_symbols = found.expression is not None and None not in mine.values()
+        expression = found.expression.subs(mine) if has_symbols else None
+        return replace(found, uses=tuple(self._stable[node] for node in found.uses), expression=expression)
 
-    def _as_mine(self, node: Node, output: Node) -> Any:
-        """The symbol here of a node of a graph in stable form."""
-        return self.symbols[self.forward.outputs[0]] if node is output else self.symbols.get(node)
+    @cached_property
+    def _stable(self) -> Mapping[Node, Node]:
+        """The nodes of the stable form, the output last; each with that of the forward which has its value, if any."""
+        inputs = {self.forward.names[n]: n for n in (*self.forward.inputs, *self.forward.parameters)}
+        output = stable_forms(Graph(self.forward.nodes, inputs, {"y": self.forward.outputs[0]})).outputs["y"]
+        with np.errstate(all="ignore"):
+            values = evaluate([output], self.points.given)
+        found: dict[Node, Node] = {}
+        for node in topological([output]):
+            alike = (n for n in self.called if n.primitive is node.primitive and n.shape == node.shape)
+            same = (n for n in alike if np.allclose(self.points.floats[n], values[node], rtol=SAME, atol=0))
+            found[node] = node if node in self.called else next(same, node)
+        found[output] = self.forward.outputs[0]
+        return found
 
     def simplified(self, of: Node) -> tuple[Simplified, Derivative | None]:
         """The gradient of an input in ever shorter forms, each equal to the one before; the last one's derivative."""
