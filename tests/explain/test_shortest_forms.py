@@ -197,6 +197,35 @@ def test_a_slope_for_each_feature_is_repeated_and_the_gradient_of_the_input_is_o
     assert text(of_x.forms[-1][0]) == "dout where x > 0, else dout · a"
 
 
+def test_a_form_by_the_output_comes_after_the_sum_of_all_uses_and_the_form_by_the_input():
+    (simplified,) = explained(lambda x: x / (1 + np.abs(x)), {}, {}).simplified
+    assert [text(form) for form, _ in simplified.forms] == [
+        "∂L/∂x₁ + ∂L/∂x₂",
+        "∂L/∂y / (1 + |x|)²",
+        "∂L/∂y · (1 − |y|)²",
+    ]
+    why = simplified.forms[-1][1].fields
+    assert (text(why["left"]), text(why["right"])) == ("1 / (1 + |x|)²", "(1 − |y|)²")
+
+
+def test_a_reason_starts_from_the_form_that_is_printed_before():
+    (simplified,) = explained(lambda x: -np.log(1 + np.exp(-x)), {}, {}).simplified
+    assert text(simplified.forms[-1][1].fields["left"]) == "exp(−x) / (1 + exp(−x))"
+
+
+def test_a_number_computed_from_those_that_the_layer_holds_is_not_kept():
+    class Middle:
+        def __init__(self, lower, upper):
+            self.lower, self.upper = lower, upper
+
+        def forward(self, x):
+            slope = (self.lower + self.upper) / 2
+            return np.where(x > 0, x, slope * x)
+
+    keeping = explained(Middle, {"lower": 0.1, "upper": 0.3}, {"x": np.ones(8)}).keeping
+    assert [k.names for k in keeping] == [("mask",), ("y",), ("x",)]
+
+
 class Leaky:
     def __init__(self, alpha):
         self.alpha = alpha

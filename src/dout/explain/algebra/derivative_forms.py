@@ -14,6 +14,7 @@ from dout.explain.algebra.known_constants import as_number, in_numbers
 from dout.explain.algebra.pieces import Piece, Pointwise, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
+from dout.explain.axes.indices import parts_of
 from dout.explain.axes.term_values import constants_meant
 from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, between, negated, product
 from dout.explain.terms.walk import length
@@ -36,6 +37,7 @@ class Derivative:
 
     `uses` are the nodes that it is made of. `by_output` says that the output alone is enough, `from_output` that this
     formula is made of it. `expression` is the formula for SymPy, in the symbols of the graph; None where it has cases.
+    `by_inputs` is one made of the inputs alone, if there is one.
     """
 
     term: Term
@@ -43,6 +45,7 @@ class Derivative:
     by_output: bool
     from_output: bool
     expression: Any = None
+    by_inputs: Term | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,9 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     if shared:
         free = {graph.output, *graph.numbers}
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
-        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression)
+        given = {names[node] for node in (*graph.inputs, *graph.numbers) if node in names}
+        by_inputs = next((f.term for f in shared if _symbols(f.term) <= given), None)
+        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression, by_inputs)
     found = _by_cases(graph, called, regions, by_output if alone else ())
     right = [one for one in found if all(checked.holds(one.term, region.places) for region in regions)]
     for others in (_OTHER_NUMBERS, _OTHER_SIZES):
@@ -89,6 +94,10 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         if general is not None:
             return general
     return None
+
+
+def _symbols(item: Term) -> set[Term]:
+    return {part for part in parts_of(item) if isinstance(part, Symbol)}
 
 
 def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:

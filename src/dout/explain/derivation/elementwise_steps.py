@@ -135,8 +135,11 @@ class ElementwiseSteps:
                 why = Phrase("one for all", {"name": Symbol(name)}) if isinstance(whole, SumOver) else None
                 yield StepPart(name, whole, value, local, reason=why, share=share)
                 if share and share == self.users[input_] and input_ in self.forward.steps:
-                    uses = tuple(Partial(numbered(name, i + 1)) for i in range(share))
-                    yield StepPart(name, Sum(uses), self.value(self.forward.gradients.of[input_]))
+                    yield StepPart(name, self._uses_added_up(input_), self.value(self.forward.gradients.of[input_]))
+
+    def _uses_added_up(self, of: Node) -> Sum:
+        """The gradient of a value that is used several times, by the gradients of its uses."""
+        return Sum(tuple(Partial(numbered(self.forward.names[of], i + 1)) for i in range(self.users[of])))
 
     def _by_row(self, edges: Sequence[Node]) -> Term | None:
         """The gradient that a row of no known form passes on, as its own backward computes it."""
@@ -299,6 +302,10 @@ class ElementwiseSteps:
         forms: list[tuple[Term, Phrase | None]] = []
         if raw is not None and self._is_gradient(term(raw, self.names), of):
             forms.append((term(raw, self.names), None))
+        elif 1 < self.shares[of] == self.users[of]:
+            forms.append((self._uses_added_up(of), None))
+            before = found and found.by_inputs and over_cases(Partial(self.forward.names[output]), found.by_inputs)
+            forms += [(before, None)] if before and self._is_gradient(before, of) else []
         if found is not None:
             last = over_cases(Partial(self.forward.names[output]), found.term)
             if not self._is_gradient(last, of):
@@ -362,9 +369,14 @@ class ElementwiseSteps:
             return None
         short = found.expression * self.upstream[output]
         common = sympy.gcd(raw, short)
-        return common, sympy.cancel(raw / common), sympy.cancel(short / common)
+        apart = sympy.Add(*(part / common for part in sympy.Add.make_args(raw)))
+        rest = apart if common == self.upstream[output] else sympy.cancel(raw / common)
+        return common, rest, sympy.cancel(short / common)
 
     def _reason(self, forms: list[tuple[Term, Phrase | None]], raw: Any, found: Derivative) -> Phrase | None:
+        if raw is None and found.by_inputs is not None and len(forms) > 1:
+            sides = {"left": found.by_inputs, "right": found.term}
+            return Phrase("since", sides) if self._agree(*sides.values()) else None
         ahead = self._leftover(raw, found)
         if ahead is None or not forms:
             return None
