@@ -74,7 +74,7 @@ def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) ->
     """The choice to keep some values; `or_output` says that the output would do as well."""
     if not nodes:
         return Keeping((), 0, Phrase("keep nothing"))
-    names, inputs = tuple(forward.names[n] for n in nodes), ", ".join(forward.names[n] for n in forward.inputs)
+    names, inputs = (tuple(forward.names[n] for n in found) for found in (nodes, forward.inputs))
     if tuple(nodes) == forward.outputs:
         reason = Phrase("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
     elif or_output:
