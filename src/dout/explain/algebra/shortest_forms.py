@@ -226,7 +226,7 @@ def _by_solving(piece: Piece, slope: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _spellings(expression: Any) -> Iterator[Any]:
-    """Equal expressions: as it came, expanded, as one fraction, factored, and with common factors collected."""
+    """Equal expressions: as it came, expanded, as one fraction, factored, and with factors taken out of some terms."""
     yield expression
     if sympy.count_ops(expression) > MOST_OPERATIONS:
         return
@@ -237,17 +237,13 @@ def _spellings(expression: Any) -> Iterator[Any]:
         lambda: sympy.cancel(expression),
         lambda: sympy.factor(expression),
     ]
-    ways += [partial(sympy.collect, expanded, s) for s in sorted(expanded.free_symbols, key=str)[:3]]
-    roots = {
-        power
-        for power in expression.atoms(sympy.Pow)
-        if power.free_symbols and power.exp.is_Rational and not power.exp.is_Integer
-    }
+    powers = (power for power in expression.atoms(sympy.Pow) if power.free_symbols)
+    roots = {power for power in powers if power.exp.is_Rational and not power.exp.is_Integer}
     if roots:
         ways.append(lambda: expression.subs({root: _turned(root) for root in roots}))
         ways.append(lambda: sympy.expand(sympy.Add(*map(sympy.radsimp, sympy.Add.make_args(expression)))))
-    if len(sympy.Add.make_args(expression)) in range(3, MOST_TERMS + 1):
-        ways.append(lambda: _grouped(expression))
+    sums = [one for one in (expression, expanded) if len(sympy.Add.make_args(one)) in range(3, MOST_TERMS + 1)]
+    ways += [partial(_grouped, one) for one in sums]
     if expression.has(sympy.cosh, sympy.sinh, sympy.sin, sympy.cos) and sympy.count_ops(expression) <= 12:
         ways.append(lambda: sympy.trigsimp(expression))
     for way in ways:
