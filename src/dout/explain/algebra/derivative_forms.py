@@ -252,8 +252,12 @@ def _on_intervals(
         return None
     edges = [None, *bounds, None]
     intervals = [(terms[which[start]], edges[i], edges[i + 1]) for i, start in enumerate(runs[:-1])]
-    if len(intervals) == 2 and intervals[0][0] == negated(intervals[1][0]) and intervals[0][2] == 0:
-        return product(FunctionCall("sign", (called[graph.symbols[graph.inputs[0]]],)), intervals[1][0])
+    first, final = intervals[0], intervals[-1]
+    if first[0] == negated(final[0]) != ZERO and _number(graph, first[2]) <= 0 <= _number(graph, final[1]):
+        outer = product(FunctionCall("sign", (called[graph.symbols[x]],)), final[0])
+        if first[2] == final[1]:
+            return outer
+        intervals = [(outer, *first[1:]), *intervals[1:-1], (outer, *final[1:])]
     last = _rest(intervals)
     within: dict[Term, list[Term]] = {}
     for item, low, high in intervals:
@@ -308,9 +312,14 @@ def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -
 
 def _boundary(graph: Pointwise, regions: list[_Region], low: float, high: float) -> Any:
     """The place between two points at which a condition of a switch turns, as an expression of the layer's numbers."""
-    numbers = {graph.symbols[node]: item for node, item in graph.numbers.items() if node in graph.symbols}
     for root in (root for region in regions for root in region.piece.roots):
-        place = in_numbers(root, numbers)
+        place = _number(graph, root)
         if place.is_number and low - NEARBY <= float(place) <= high + NEARBY:
             return root
     return None
+
+
+def _number(graph: Pointwise, expression: Any) -> Any:
+    """An expression with the layer's numbers in the place of their symbols."""
+    numbers = {graph.symbols[node]: item for node, item in graph.numbers.items() if node in graph.symbols}
+    return in_numbers(expression, numbers)
