@@ -170,6 +170,7 @@ def test_kept_values_are_chosen_by_the_memory_they_take():
         (lambda x: np.where(np.abs(x) > 0.5, x, 0), "∂L/∂y where y ≠ 0, else 0"),
         (lambda x: np.where(np.abs(x) < 1, x**2 / 2, np.abs(x) - 0.5), "∂L/∂y · x where |x| < 1, else ∂L/∂y · sign(x)"),
         (lambda x: np.abs(x - 0.005), "∂L/∂y where x > 0.005, else −∂L/∂y"),
+        (lambda x: np.where(np.abs(x) > 0.5, (x - 3) ** 2, 0), "∂L/∂y · (2 · x − 6) where |x| > 1 / 2, else 0"),
         (lambda x: np.maximum(x, 0) + 3 * np.minimum(0, 2 * x), "∂L/∂y where x > 0, else 6 · ∂L/∂y"),
         (
             lambda x: x * (1 + scipy.special.erf(x / np.sqrt(2))) / 2,

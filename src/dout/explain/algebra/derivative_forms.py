@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dout.explain.algebra.exact_values import equal
-from dout.explain.algebra.known_constants import as_number, in_numbers
-from dout.explain.algebra.pieces import Piece, Pointwise, pieces
+from dout.explain.algebra.known_constants import in_numbers
+from dout.explain.algebra.pieces import Piece, Pointwise, pieces, solutions
 from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.axes.indices import parts_of
@@ -175,7 +176,8 @@ def _by_cases(
     graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], by_output: Sequence[ShortForm | None]
 ) -> list[Derivative]:
     """The derivative with conditions on the input, and with the condition as it stands in the layer."""
-    chosen = [region.forms[0] for region in regions]
+    shared_by = Counter(form.term for region in regions for form in region.forms)
+    chosen = [min(region.forms, key=lambda form: form.length - MORE * shared_by[form.term]) for region in regions]
     others = [form for form in by_output if form is not None]
     if others and sum(f.length for f in others) <= sum(f.length for f in chosen) + len(chosen):
         chosen = others
@@ -265,18 +267,25 @@ def _on_intervals(
             within.setdefault(item, []).append(_within(graph, called, low, high))
     outside = [(low, high) for item, low, high in intervals if item == last]
     if len(within) == 1 and len(outside) == 1 and None not in outside[0]:  # in both directions: |x| > 1, x ≠ 0
-        passed = _passed(graph, called, which == which[runs[1]]) if outside[0][0] != outside[0][1] else None
-        return Cases(((next(iter(within)), passed or _outside(graph, called, *outside[0])),), last)
+        ((low, high),) = outside
+        passed = _passed(graph, called, regions, low, high) if low != high else None
+        apart = passed or _outside(graph, called, low, high)
+        return Cases(((next(iter(within)), apart),), last)
     joined = [(item, functools.reduce(lambda a, b: Compare(a, "∨", b), found)) for item, found in within.items()]
     return Cases(tuple(joined), last)
 
 
-def _passed(graph: Pointwise, called: Mapping[Any, Term], inside: Any) -> Term | None:
-    """The condition that the output is not the one number that it is inside an interval, and only there."""
-    found = graph.at(graph.sample)[graph.output]
-    (number, *others), y = set(found[inside]), called[graph.symbols[graph.output]]
-    only_there = not others and number not in found[~inside]
-    return Compare(y, "≠", term(as_number(number), called)) if only_there else None
+def _passed(graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], low: Any, high: Any) -> Term | None:
+    """The condition that the output is not the one number that it is inside an interval, if it is that only there."""
+    output, x = (graph.symbols[node] for node in (graph.output, *graph.inputs))
+    ends = [float(_number(graph, end)) for end in (low, high)]
+    written = [region.piece.written_out(output) for region in regions]
+    (inside, *others) = {one for one in written if x not in one.free_symbols} or {x}
+    outside = [_number(graph, root) for one in written if one != inside for root in solutions(one - inside, x)]
+    if others or inside is x or len(outside) < len(regions) - written.count(inside):
+        return None
+    only_there = all(root.is_real is False or ends[0] <= root <= ends[1] for root in outside)
+    return Compare(called[output], "≠", term(inside, called)) if only_there else None
 
 
 def _outside(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -> Term:
