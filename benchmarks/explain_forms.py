@@ -10,7 +10,8 @@ The shortest form known, and whether the output alone determines the derivative,
 - equal: the last form of ∂L/∂x, evaluated at random points in float64 with ∂L/∂y = 1, is the shortest form's number.
 - symbols: how many numbers, names, functions and operators the last form has, and the shortest. ∂L/∂y and its × do not
   count; an intermediate value of forward counts as what it is computed from, or as one where x is not in it; a function
-  that the explanation defines, as σ(x), counts as one. A case counts as one operator.
+  that the explanation defines, as σ(x), counts as one. A number is one symbol in any spelling, and so are the numbers
+  of one product: 1 / 2 as 0.5, 2 · x / √π as 1.1283791670955126 · x. A case counts as one operator.
 - keeps: the first of the explanation's choices of what to keep; agrees: one of them is the output alone, or nothing,
   just where the output determines the derivative.
 - s: seconds of the processor that the explanation took.
@@ -62,6 +63,7 @@ from dout.explain.terms.terms import (
 from dout.explain.terms.text_printer import text
 
 MANY = {**SMALL, "N": 50}
+PI, DOUT = Symbol("π"), Symbol("dout")
 SECONDS = 2.0  # that an explanation may take
 # The 23 of torch.nn that act on each element, in its order; GELU once more, and what they are made of.
 FORTY = """
@@ -98,7 +100,7 @@ class Reading:
 
     def __init__(self, explanation: Explanation, known: Mapping[str, Any]) -> None:
         given = {q.name.removeprefix("self."): q.value for q in explanation.forward if q.term is None}
-        self.values = {"π": np.pi} | given | dict(known)
+        self.values = {"π": np.pi, "dout": 1.0} | given | dict(known)
         self.terms = {q.name: q.term for q in explanation.forward if q.term is not None}
         self.functions = {call.function: (call, term) for call, term in explanation.definitions}
 
@@ -169,6 +171,8 @@ def symbols(term: Term, terms: Mapping[str, Term | None], ends: frozenset[str]) 
         return sum(symbols(part, terms, ends) for part in parts)
 
     match term:
+        case _ if _is_number(term):
+            return 1 + (isinstance(term, Product) and term.negative)
         case Symbol(name=name):
             meaning = None if name in ends else terms.get(name)
             return 1 if meaning is None else inside(meaning)
@@ -176,8 +180,10 @@ def symbols(term: Term, terms: Mapping[str, Term | None], ends: frozenset[str]) 
             minus = sum(isinstance(part, Product) and part.negative for part in added[1:])
             return inside(*added) + len(added) - 1 - minus
         case Product(factors=factors, over=over, negative=negative):
-            above = tuple(factor for factor in factors if not isinstance(factor, Partial)) or (Number(1),)
-            return negative + inside(*above, *over) + len(above) + len(over) - 1
+            above = [f for f in factors if not isinstance(f, Partial) and f != DOUT] or [Number(1)]
+            names = [f for f in (*above, *over) if not _is_number(f)]
+            numbers = 2 * (len(names) < len(above) + len(over))
+            return negative + inside(*names) + numbers + len(names) - 1
         case Power(base=base, exponent=exponent):
             return inside(base, exponent) + 1
         case FunctionCall(arguments=arguments):
@@ -188,6 +194,10 @@ def symbols(term: Term, terms: Mapping[str, Term | None], ends: frozenset[str]) 
             return inside(otherwise, *(part for piece in pieces for part in piece)) + len(pieces)
         case _:
             return 1
+
+
+def _is_number(term: Term) -> bool:
+    return all(isinstance(part, Number) or part == PI for part in _within(term) if not parts(part))
 
 
 def _depends(name: str, terms: Mapping[str, Term | None]) -> bool:
@@ -213,8 +223,24 @@ def _within(term: Term) -> list[Term]:
 def symbols_in(source: str) -> int:
     """How many symbols an expression in Python has, counted in the same way."""
 
+    def is_number(node: ast.AST) -> bool:
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        return names <= {"np"} and not isinstance(node, ast.UnaryOp | ast.Compare)
+
+    def factors(node: ast.AST) -> list[ast.AST]:
+        match node:
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
+                return [*factors(left), *factors(right)]
+        return [node]
+
     def count(node: ast.AST) -> int:
         match node:
+            case _ if is_number(node):
+                return 1
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                every = factors(node)
+                names = [factor for factor in every if not is_number(factor)]
+                return sum(map(count, names)) + 2 * (len(names) < len(every)) + len(names) - 1
             case ast.BinOp(left=left, right=right):
                 return count(left) + count(right) + 1
             case ast.UnaryOp(operand=operand):
@@ -283,7 +309,7 @@ def _compare_form(found: Form, explanation: Explanation) -> None:
     example = row.example(MANY, np.random.default_rng(2))
     x = example.inputs["x"]
     y = example.made(row.layer).forward(x)
-    names = {**example.init, "x": x, "y": y}
+    names = {**vars(row.layer), **example.init, "x": x, "y": y}
     shortest = eval(row.shortest or "", {"np": np, "scipy": scipy, **names})
     got = Reading(explanation, {**names, **dict.fromkeys(explanation.outputs, y)}).value(last)
     found.equal = bool(np.allclose(np.broadcast_to(got, x.shape), shortest, rtol=1e-9, atol=1e-12))

@@ -27,7 +27,7 @@ def outputs(row, example):
 
 
 def shortest(row, example, **values):
-    found = eval(row.shortest, NAMES | dict(example.init) | values)
+    found = eval(row.shortest, NAMES | vars(row.layer) | dict(example.init) | values)
     return np.broadcast_to(found, values["x"].shape)
 
 

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import scipy.special
 from forward_corpus import SMALL, rows
 from term_values import value_of_text
 
@@ -16,8 +17,8 @@ from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
 
 ACTIVATIONS = [row for row in rows() if row.shortest is not None]
-NOT_BY_OUTPUT = {  # the output tells them, by an equation of the third degree or of two exponentials
-    "Smoothstep", "CubeByProducts", "Sinh", "ComplementaryLogLog",
+NOT_BY_OUTPUT = {  # the output tells them, by an equation of the third degree
+    "Smoothstep",
 }  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def test_every_form_is_the_derivative_that_was_derived_by_hand(row):
     for x in (0.37, 0.71, 0.93) if positive else (-2.3, -0.4, 0.37, 0.71):
         known = numbers_of(explanation, x)
         output = known[explanation.outputs[0]]
-        by_hand = eval(row.shortest, {"np": np, "x": x, "y": output, **example.init, **SPECIAL})
+        by_hand = eval(row.shortest, {**vars(row.layer), "np": np, "x": x, "y": output, **example.init, **SPECIAL})
         known |= {f"∂L/∂{q.name}": np.float64(1) for q in explanation.forward if q.name in explanation.outputs}
         (of_x,) = (s for s in explanation.simplified if s.of == "x")
         assert of_x.forms
@@ -162,12 +163,70 @@ def test_kept_values_are_chosen_by_the_memory_they_take():
         (lambda x: np.clip(x, -1, 1), "∂L/∂y where |x| < 1, else 0"),
         (lambda x: 1 / x, "−∂L/∂y · y²"),
         (lambda x: x * x, "2 · ∂L/∂y · x"),
-        (lambda x: x / (1 + np.abs(x)), "∂L/∂y / (1 + |x|)²"),
+        (lambda x: x / (1 + np.abs(x)), "∂L/∂y · (1 − |y|)²"),
+        (lambda x: (np.exp(x) - np.exp(-x)) / 2, "∂L/∂y · √(1 + y²)"),
+        (lambda x: (x + np.sqrt(x * x + 3)) / 2, "∂L/∂y · y / (2 · y − x)"),
+        (lambda x: x / np.sqrt(1 + 3 * x**2), "∂L/∂y · (1 − 3 · y²)^(3 / 2)"),
+        (lambda x: np.where(np.abs(x) > 0.5, x, 0), "∂L/∂y where y ≠ 0, else 0"),
+        (lambda x: np.where(np.abs(x) < 1, x**2 / 2, np.abs(x) - 0.5), "∂L/∂y · x where |x| < 1, else ∂L/∂y · sign(x)"),
+        (lambda x: np.abs(x - 0.005), "∂L/∂y where x > 0.005, else −∂L/∂y"),
+        (lambda x: np.where(np.abs(x) > 0.5, (x - 3) ** 2, 0), "∂L/∂y · (2 · x − 6) where |x| > 1 / 2, else 0"),
+        (lambda x: np.maximum(x, 0) + 3 * np.minimum(0, 2 * x), "∂L/∂y where x > 0, else 6 · ∂L/∂y"),
+        (
+            lambda x: x * (1 + scipy.special.erf(x / np.sqrt(2))) / 2,
+            "∂L/∂y · (1 + x · exp(−x² / 2) · √(2 / π) + erf(x / √2)) / 2",
+        ),
+        (
+            lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,
+            "∂L/∂y · (1 + g + x · √(2 / π) · (1 − g²) · (1 + 3 · 0.044715 · x²)) / 2",
+        ),
     ],
 )
 def test_textbook_forms(function, wanted):
     (simplified,) = explained(function, {}, {}).simplified
     assert text(simplified.forms[-1][0]) == wanted
+
+
+def test_a_slope_for_each_feature_is_repeated_and_the_gradient_of_the_input_is_one_formula():
+    class PRelu:
+        def __init__(self, a):
+            self.a = a
+
+        def forward(self, x):
+            return np.maximum(0, x) + self.a * np.minimum(0, x)
+
+    explanation = explained(PRelu, {"a": np.array([0.2, -0.3])}, {"x": np.ones((3, 2))})
+    of_x = next(s for s in explanation.simplified if s.of == "x")
+    assert text(of_x.forms[-1][0]) == "dout where x > 0, else dout · a"
+
+
+def test_a_form_by_the_output_comes_after_the_sum_of_all_uses_and_the_form_by_the_input():
+    (simplified,) = explained(lambda x: x / (1 + np.abs(x)), {}, {}).simplified
+    assert [text(form) for form, _ in simplified.forms] == [
+        "∂L/∂x₁ + ∂L/∂x₂",
+        "∂L/∂y / (1 + |x|)²",
+        "∂L/∂y · (1 − |y|)²",
+    ]
+    why = simplified.forms[-1][1].fields
+    assert (text(why["left"]), text(why["right"])) == ("1 / (1 + |x|)²", "(1 − |y|)²")
+
+
+def test_a_reason_starts_from_the_form_that_is_printed_before():
+    (simplified,) = explained(lambda x: -np.log(1 + np.exp(-x)), {}, {}).simplified
+    assert text(simplified.forms[-1][1].fields["left"]) == "exp(−x) / (1 + exp(−x))"
+
+
+def test_a_number_computed_from_those_that_the_layer_holds_is_not_kept():
+    class Middle:
+        def __init__(self, lower, upper):
+            self.lower, self.upper = lower, upper
+
+        def forward(self, x):
+            slope = (self.lower + self.upper) / 2
+            return np.where(x > 0, x, slope * x)
+
+    keeping = explained(Middle, {"lower": 0.1, "upper": 0.3}, {"x": np.ones(8)}).keeping
+    assert [k.names for k in keeping] == [("mask",), ("y",), ("x",)]
 
 
 class Leaky:

@@ -280,7 +280,7 @@ ROWS = (
     row(
         Selu, X, torch=F + "selu(x)",
         same="1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))",
-        shortest="np.where(y > 0, 1.0507009873554805, y + 1.7580993408473766)", by_output=True,
+        shortest="np.where(y > 0, scale, y + scale * alpha)", by_output=True,
     ),
     # Below 0, dy/dx = (1 + αx²)^(−3/2), and 1 + αx² = 1 / (1 − αy²).
     row(

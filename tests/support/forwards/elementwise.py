@@ -188,19 +188,20 @@ ROWS = (
     row(Tangent, B, torch="torch.tan(x)", same="np.sin(x) / np.cos(x)", shortest="1 + y**2", by_output=True),
     row(Sinc, X, torch="torch.sinc(x / torch.pi)", same="np.sinc(x / np.pi)", shortest="(np.cos(x) - y) / x",
         by_output=False),
-    # x = tan(y).
-    row(Arctan, X, torch="torch.arctan(x)", same="np.arctan2(x, 1)", shortest="np.cos(y) ** 2", by_output=True),
+    # x = tan(y): cos(y)² is shorter, but tables of derivatives have this form, and so for the next inverses.
+    row(Arctan, X, torch="torch.arctan(x)", same="np.arctan2(x, 1)", shortest="1 / (1 + x**2)", by_output=True),
     # √(1 − x²) is cos(y), as y lies between −π/2 and π/2.
-    row(Arcsine, B, torch="torch.arcsin(x)", same="np.arctan(x / np.sqrt(1 - x * x))", shortest="1 / np.cos(y)",
-        by_output=True),
+    row(Arcsine, B, torch="torch.arcsin(x)", same="np.arctan(x / np.sqrt(1 - x * x))",
+        shortest="1 / np.sqrt(1 - x**2)", by_output=True),
     # cosh² = 1 + sinh².
     row(Sinh, X, torch="torch.sinh(x)", same="np.sinh(x)", shortest="np.cosh(x)", by_output=True),
     row(Cosh, X, torch="torch.cosh(x)", same="(np.exp(x) + np.exp(-x)) / 2", shortest="np.sinh(x)",
         by_output=False),  # even
     # x = sinh(y).
-    row(Arcsinh, X, torch="torch.arcsinh(x)", same="np.arcsinh(x)", shortest="1 / np.cosh(y)", by_output=True),
+    row(Arcsinh, X, torch="torch.arcsinh(x)", same="np.arcsinh(x)", shortest="1 / np.sqrt(x**2 + 1)",
+        by_output=True),
     # x = tanh(y).
-    row(Arctanh, B, torch="torch.arctanh(x)", same="np.arctanh(x)", shortest="np.cosh(y) ** 2", by_output=True),
+    row(Arctanh, B, torch="torch.arctanh(x)", same="np.arctanh(x)", shortest="1 / (1 - x**2)", by_output=True),
     # x is the sigmoid of y: 1 / (x(1 − x)) = 2 + exp(y) + exp(−y).
     row(Logit, B, torch="torch.logit(x)", same="scipy.special.logit(x)", shortest="1 / (x * (1 - x))",
         by_output=True),

@@ -142,7 +142,7 @@ SLOPES: Mapping[Primitive, Form] = by_primitive(
 TAUGHT = (sympy.cosh, sympy.sinh, sympy.cos, sympy.sin, sympy.tan, sympy.exp, sympy.Abs)
 
 
-def _root(q: Any, exponent: Any) -> Any:
+def root(q: Any, exponent: Any) -> Any:
     """The number of which q is a power, with the sign of q where the exponent is odd."""
     if exponent.is_Integer and exponent % 2:
         return sympy.sign(q) * sympy.Abs(q) ** (1 / exponent)
@@ -155,8 +155,8 @@ _BOTH: dict[str, tuple[Form | None, Form | None]] = {
     "subtract": (lambda q, y: q + y, lambda q, x: x - q),
     "multiply": (lambda q, y: q / y, lambda q, x: q / x),
     "divide": (lambda q, y: q * y, lambda q, x: x / q),
-    "pow": (_root, lambda q, x: sympy.log(q) / sympy.log(x)),
-    "power": (_root, lambda q, x: sympy.log(q) / sympy.log(x)),
+    "pow": (root, lambda q, x: sympy.log(q) / sympy.log(x)),
+    "power": (root, lambda q, x: sympy.log(q) / sympy.log(x)),
 }
 _ONE: dict[str, Form] = {
     "negative": lambda q: -q,
@@ -192,7 +192,7 @@ INVERSES: Mapping[Primitive, tuple[Form | None, ...]] = by_primitive(
 )
 
 UNCHANGED = primitives("copy asarray astype positive broadcast_to reshape ravel flatten float item full getitem")
-_ABSOLUTE = primitives("absolute math_fabs")
+ABSOLUTE = primitives("absolute math_fabs")
 _COMPARISONS = primitives("less less_equal greater greater_equal equal not_equal")
 _LOGIC = primitives("logical_and logical_or logical_not bitwise_and bitwise_or invert")
 
@@ -207,7 +207,7 @@ def applied_form(node: Node, *operands: Any) -> Any:
 def switches(row: Primitive) -> bool:
     """Whether a row is one of its inputs, or a number, near any point."""
     chosen = primitives("maximum minimum clip where sign")
-    return row in chosen | _ABSOLUTE | _COMPARISONS | _LOGIC
+    return row in chosen | ABSOLUTE | _COMPARISONS | _LOGIC
 
 
 Condition = tuple[Expr, Expr]  # left and right of a comparison on which a switch depends
@@ -224,7 +224,7 @@ def switch(
     if row in primitives("maximum minimum"):
         first = (values[0] >= values[1]) == (row in primitives("maximum"))
         return operands[0 if first else 1], [(operands[0], operands[1])]
-    if row in _ABSOLUTE:
+    if row in ABSOLUTE:
         return operands[0] if values[0] > 0 else -operands[0], [(operands[0], sympy.Integer(0))]
     if row in primitives("clip"):
         low, high = (values[1], values[2]) if len(values) > 2 else (-float("inf"), float("inf"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 
 from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.known_constants import in_numbers
-from dout.explain.algebra.pieces import Piece, Pointwise, pieces
+from dout.explain.algebra.pieces import Piece, Pointwise, pieces, solutions
 from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
+from dout.explain.axes.indices import parts_of
 from dout.explain.axes.term_values import constants_meant
 from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, between, negated, product
 from dout.explain.terms.walk import length
@@ -36,6 +38,7 @@ class Derivative:
 
     `uses` are the nodes that it is made of. `by_output` says that the output alone is enough, `from_output` that this
     formula is made of it. `expression` is the formula for SymPy, in the symbols of the graph; None where it has cases.
+    `by_inputs` is one made of the inputs alone, if there is one.
     """
 
     term: Term
@@ -43,6 +46,7 @@ class Derivative:
     by_output: bool
     from_output: bool
     expression: Any = None
+    by_inputs: Term | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +85,9 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     if shared:
         free = {graph.output, *graph.numbers}
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
-        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression)
+        given = {names[node] for node in (*graph.inputs, *graph.numbers) if node in names}
+        by_inputs = next((f.term for f in shared if _symbols(f.term) <= given), None)
+        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression, by_inputs)
     found = _by_cases(graph, called, regions, by_output if alone else ())
     right = [one for one in found if all(checked.holds(one.term, region.places) for region in regions)]
     for others in (_OTHER_NUMBERS, _OTHER_SIZES):
@@ -89,6 +95,10 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         if general is not None:
             return general
     return None
+
+
+def _symbols(item: Term) -> set[Term]:
+    return {part for part in parts_of(item) if isinstance(part, Symbol)}
 
 
 def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
@@ -166,7 +176,8 @@ def _by_cases(
     graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], by_output: Sequence[ShortForm | None]
 ) -> list[Derivative]:
     """The derivative with conditions on the input, and with the condition as it stands in the layer."""
-    chosen = [region.forms[0] for region in regions]
+    shared_by = Counter(form.term for region in regions for form in region.forms)
+    chosen = [min(region.forms, key=lambda form: form.length - MORE * shared_by[form.term]) for region in regions]
     others = [form for form in by_output if form is not None]
     if others and sum(f.length for f in others) <= sum(f.length for f in chosen) + len(chosen):
         chosen = others
@@ -205,10 +216,10 @@ def _by_the_switch(
     graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], terms: Sequence[Term]
 ) -> Term | None:
     """Two terms with the one condition of the layer."""
-    conditions = {(left, right) for region in regions for left, right in region.piece.conditions}
+    conditions = {_turning(*sides): sides for region in regions for sides in region.piece.conditions}
     if len(conditions) != 1 or len(terms) != 2:
         return None
-    ((left, right),) = conditions
+    ((left, right),) = conditions.values()
     first = regions[0]
     values = graph.at(graph.sample)
     place = first.places[0]
@@ -220,6 +231,12 @@ def _by_the_switch(
         here, there, above = there, here, not above
     larger, smaller = sides if above else sides[::-1]
     return Cases(((here, Compare(larger, ">", smaller)),), there)
+
+
+def _turning(left: Any, right: Any) -> Any:
+    """The same for conditions that turn together: max(0, x), min(x, 0) and 2 · x > 0."""
+    _, difference = (left - right).primitive()
+    return -difference if difference.could_extract_minus_sign() else difference
 
 
 def _on_intervals(
@@ -237,8 +254,12 @@ def _on_intervals(
         return None
     edges = [None, *bounds, None]
     intervals = [(terms[which[start]], edges[i], edges[i + 1]) for i, start in enumerate(runs[:-1])]
-    if len(intervals) == 2 and intervals[0][0] == negated(intervals[1][0]) and intervals[0][2] == 0:
-        return product(FunctionCall("sign", (called[graph.symbols[graph.inputs[0]]],)), intervals[1][0])
+    first, final = intervals[0], intervals[-1]
+    if first[0] == negated(final[0]) != ZERO and _number(graph, first[2]) <= 0 <= _number(graph, final[1]):
+        outer = product(FunctionCall("sign", (called[graph.symbols[x]],)), final[0])
+        if first[2] == final[1]:
+            return outer
+        intervals = [(outer, *first[1:]), *intervals[1:-1], (outer, *final[1:])]
     last = _rest(intervals)
     within: dict[Term, list[Term]] = {}
     for item, low, high in intervals:
@@ -246,9 +267,25 @@ def _on_intervals(
             within.setdefault(item, []).append(_within(graph, called, low, high))
     outside = [(low, high) for item, low, high in intervals if item == last]
     if len(within) == 1 and len(outside) == 1 and None not in outside[0]:  # in both directions: |x| > 1, x ≠ 0
-        return Cases(((next(iter(within)), _outside(graph, called, *outside[0])),), last)
+        ((low, high),) = outside
+        passed = _passed(graph, called, regions, low, high) if low != high else None
+        apart = passed or _outside(graph, called, low, high)
+        return Cases(((next(iter(within)), apart),), last)
     joined = [(item, functools.reduce(lambda a, b: Compare(a, "∨", b), found)) for item, found in within.items()]
     return Cases(tuple(joined), last)
+
+
+def _passed(graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], low: Any, high: Any) -> Term | None:
+    """The condition that the output is not the one number that it is inside an interval, if it is that only there."""
+    output, x = (graph.symbols[node] for node in (graph.output, *graph.inputs))
+    ends = [float(_number(graph, end)) for end in (low, high)]
+    written = [region.piece.written_out(output) for region in regions]
+    (inside, *others) = {one for one in written if x not in one.free_symbols} or {x}
+    outside = [_number(graph, root) for one in written if one != inside for root in solutions(one - inside, x)]
+    if others or inside is x or len(outside) < len(regions) - written.count(inside):
+        return None
+    only_there = all(root.is_real is False or ends[0] <= root <= ends[1] for root in outside)
+    return Compare(called[output], "≠", term(inside, called)) if only_there else None
 
 
 def _outside(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -> Term:
@@ -284,9 +321,14 @@ def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -
 
 def _boundary(graph: Pointwise, regions: list[_Region], low: float, high: float) -> Any:
     """The place between two points at which a condition of a switch turns, as an expression of the layer's numbers."""
-    numbers = {graph.symbols[node]: item for node, item in graph.numbers.items() if node in graph.symbols}
     for root in (root for region in regions for root in region.piece.roots):
-        place = in_numbers(root, numbers)
+        place = _number(graph, root)
         if place.is_number and low - NEARBY <= float(place) <= high + NEARBY:
             return root
     return None
+
+
+def _number(graph: Pointwise, expression: Any) -> Any:
+    """An expression with the layer's numbers in the place of their symbols."""
+    numbers = {graph.symbols[node]: item for node, item in graph.numbers.items() if node in graph.symbols}
+    return in_numbers(expression, numbers)

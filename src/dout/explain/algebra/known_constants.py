@@ -13,6 +13,7 @@ from dout.explain.terms.terms import FunctionCall, Number, Power, Product, Symbo
 
 LARGEST_DENOMINATOR = 64  # of a float that is a fraction in SymPy
 _constants: dict[float, Any] = {}
+_values: dict[Any, float] = {}
 
 
 def as_number(value: Any) -> Any:
@@ -54,15 +55,15 @@ def constant_symbol(value: float) -> Any:
     if value not in _constants:
         sign = {"positive": True} if value > 0 else {"negative": True}
         _constants[value] = sympy.Symbol(repr(value), real=True, **sign)
+        _values[_constants[value]] = value
     return _constants[value]
 
 
 def value_of(constant: Any) -> float | None:
     """The float that a symbol of a constant stands for; None of another symbol."""
-    return next((value for value, found in _constants.items() if found is constant), None)
+    return _values.get(constant)
 
 
 def in_numbers(expression: Any, numbers: Mapping[Any, float]) -> Any:
     """An expression with numbers in the place of constants, and of the symbols that have one."""
-    constants = {s: value_of(s) for s in expression.free_symbols if value_of(s) is not None}
-    return expression.subs(constants).subs(numbers)
+    return expression.subs({s: _values[s] for s in expression.free_symbols & _values.keys()}).subs(numbers)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import sympy
 from sympy import Expr
 
 from dout.explain.algebra.calculus import (
+    ABSOLUTE,
     SLOPES,
     TAUGHT,
     UNCHANGED,
@@ -22,9 +22,10 @@ from dout.explain.algebra.calculus import (
     sigmoid,
     softplus,
     switch,
+    switches,
     symbol,
 )
-from dout.explain.algebra.known_constants import as_number, in_numbers
+from dout.explain.algebra.known_constants import as_number, in_numbers, value_of
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import primitives
@@ -49,6 +50,7 @@ class Pointwise:
     inputs: tuple[Node, ...]  # of which derivatives are taken
     numbers: Mapping[Node, float]  # other inputs that are one number, such as a slope that the layer holds
     names: Mapping[Node, str]
+    hidden: Mapping[Node, int] = field(default_factory=dict)  # symbols that values have of which a reader sees a letter
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -137,6 +139,22 @@ class Pointwise:
     def _pieces_at(self, points: Any) -> list[tuple[Piece, list[int]]]:
         return pieces(self, {self.inputs[0]: points})
 
+    @cached_property
+    def _smooth(self) -> dict[Node, Any]:
+        """The expressions of the nodes that do not switch. Raises NoFormError."""
+        found: dict[Node, Any] = {}
+        for node in self.nodes:
+            operands = [self.symbols[i] for i in node.inputs]
+            if node.primitive in UNCHANGED:
+                found[node] = operands[0]
+            elif form_of(node.primitive) is not None:
+                made = applied_form(node, *operands)
+                whole = made.subs({self.symbols[i]: found[i] for i in node.inputs if is_power(found.get(i))})
+                found[node] = whole if is_power(whole) else made  # x · x² is x³
+            elif node.inputs and not switches(node.primitive):
+                raise NoFormError(node)
+        return found
+
     def piece(self, values: Mapping[Node, float]) -> Piece:
         """The piece in which a point lies. Raises NoFormError."""
         relations: dict[Node, Any] = {}
@@ -149,12 +167,8 @@ class Pointwise:
             if switched is not None:
                 relations[node], found = switched
                 conditions += found
-            elif node.primitive in UNCHANGED:
-                relations[node] = operands[0]
-            elif form_of(node.primitive) is not None:
-                relations[node] = applied_form(node, *operands)
             else:
-                raise NoFormError(node)
+                relations[node] = self._smooth[node]
         return Piece(self, relations, tuple(conditions))
 
 
@@ -175,8 +189,9 @@ class Piece:
     def functions(self) -> frozenset[Any]:
         """The functions that a reader has met: in the steps of the layer, and in their derivatives."""
         seen = [*self.relations.values(), *(sympy.sympify(s) for node in self.relations for s in self.slopes(node))]
-        logistic = any(item.has(sigmoid, softplus) for item in seen)
-        return frozenset(f for f in TAUGHT if any(item.has(f) for item in seen) or (logistic and f is sympy.exp))
+        own = {sympy.exp} if any(item.has(sigmoid, softplus) for item in seen) else set()
+        own |= {sympy.Abs} if any(node.primitive in ABSOLUTE for node in self.relations) else set()
+        return frozenset(f for f in TAUGHT if f in own or any(item.has(f) for item in seen))
 
     def turns(self) -> list[float]:
         """The places on the line at which a switch of this piece turns; of a graph with one input."""
@@ -191,9 +206,13 @@ class Piece:
         for left, right in dict.fromkeys(self.conditions):
             difference = self.written_out(left - right)
             if symbol in difference.free_symbols:
-                with suppress(NotImplementedError):
-                    found += [root for root in sympy.solve(difference, symbol) if root.is_real is not False]
+                found += [root for root in solutions(difference, symbol) if root.is_real is not False]
         return found
+
+    @cached_property
+    def variables(self) -> Mapping[Node, frozenset[Any]]:
+        """The symbols in what each node is."""
+        return {node: frozenset(variables(relation)) for node, relation in self.relations.items()}
 
     def slopes(self, node: Node) -> list[Any]:
         """The derivative of a node with respect to each of its inputs, in symbols of the inputs and its own."""
@@ -228,6 +247,26 @@ class Piece:
             if node in self.relations and symbols[node] not in held:
                 expression = expression.subs(symbols[node], self.relations[node])
         return expression
+
+
+@cache
+def solutions(expression: Any, symbol: Any) -> tuple[Any, ...]:
+    """Where an expression is 0; none where SymPy does not know."""
+    try:
+        return tuple(sympy.solve(expression, symbol))
+    except NotImplementedError:
+        return ()
+
+
+def is_power(relation: Any) -> bool:
+    """Whether a relation is x², x³ and so on."""
+    base, exponent = (sympy.S.One if relation is None else relation).as_base_exp()
+    return bool(base.is_Symbol and exponent.is_Integer and exponent > 1)
+
+
+def variables(expression: Any) -> set[Any]:
+    """The symbols in an expression that stand for no constant."""
+    return {s for s in expression.free_symbols if value_of(s) is None}
 
 
 def local_slopes(node: Node, operands: Sequence[Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +13,17 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dout.explain.algebra.calculus import INVERSES, TAUGHT, sigmoid, softplus
+from dout.explain.algebra.calculus import INVERSES, TAUGHT, root, sigmoid, softplus, switches
 from dout.explain.algebra.known_constants import value_of
-from dout.explain.algebra.pieces import Piece
+from dout.explain.algebra.pieces import Piece, is_power, solutions, variables
 from dout.explain.algebra.sympy_terms import term
-from dout.explain.terms.terms import Term
+from dout.explain.terms.terms import Symbol, Term
 from dout.explain.terms.walk import length
 from dout.graph import CONSTANT, INPUT, Node
 
 MOST_KEPT = 12  # values in between that may be kept are tried up to so many
 MANY = 25  # operations of an expression that hardly gets short
+MOST_TERMS = 6  # of a sum in which common factors are looked for
 MOST_OPERATIONS = 60  # longer expressions stay as they came
 MOST_TOLD = 3  # values that the output tells of, from which an equation may start
 MOST_SIMPLIFIED = 30
@@ -40,12 +42,12 @@ class ShortForm:
     term: Term
     uses: tuple[Node, ...]
 
-    strange: int = 0  # functions that neither the layer nor its derivative has, and values that only a letter names
+    unseen: int = 0  # symbols of what a reader has to look up: functions that are new, and letters' values
 
     @property
     def length(self) -> int:
-        """The number of symbols and operators; a function that is new to the reader counts more."""
-        return length(self.term) + STRANGE * self.strange
+        """The number of symbols and operators; what a reader has to look up counts more."""
+        return length(self.term) + self.unseen
 
 
 def reached(piece: Piece, kept: Sequence[Node], *, back_first: bool = False) -> dict[Any, Any]:
@@ -57,7 +59,7 @@ def reached(piece: Piece, kept: Sequence[Node], *, back_first: bool = False) -> 
     known = {symbols[node]: symbols[node] for node in kept}
 
     def forward() -> bool:
-        return any(_forward(known, symbols[node], relation) for node, relation in piece.relations.items())
+        return any(_forward(known, piece, node) for node in piece.relations)
 
     def back() -> bool:
         return any(_back(known, piece, node) for node in reversed(list(piece.relations)))  # the latest first
@@ -67,10 +69,11 @@ def reached(piece: Piece, kept: Sequence[Node], *, back_first: bool = False) -> 
     return known
 
 
-def _forward(known: dict[Any, Any], symbol: Any, relation: Any) -> bool:
-    if symbol in known or not _variables(relation) <= known.keys():
+def _forward(known: dict[Any, Any], piece: Piece, node: Node) -> bool:
+    symbol = piece.graph.symbols[node]
+    if symbol in known or not piece.variables[node] <= known.keys():
         return False
-    known[symbol] = relation.subs(known)
+    known[symbol] = piece.relations[node].xreplace({s: known[s] for s in piece.variables[node]})
     return True
 
 
@@ -82,8 +85,11 @@ def _back(known: dict[Any, Any], piece: Piece, node: Node) -> bool:
     for taken, sign in ((relation, 1), (-relation, -1)):  # a switch is one of its inputs, maybe negated
         if taken.is_Symbol:
             return taken not in known and known.setdefault(taken, sign * known[symbol]) is not None
+    if is_power(relation):
+        base, exponent = relation.as_base_exp()
+        return base not in known and known.setdefault(base, root(known[symbol], exponent)) is not None
     operands = [piece.graph.symbols[i] for i in node.inputs]
-    missing = [i for i, operand in enumerate(operands) if not _variables(operand) <= known.keys()]
+    missing = [i for i, operand in enumerate(operands) if not variables(operand) <= known.keys()]
     inverses = INVERSES.get(node.primitive, ())
     if len(missing) != 1 or missing[0] >= len(inverses) or len(set(operands)) < len(operands):
         return False
@@ -95,15 +101,12 @@ def _back(known: dict[Any, Any], piece: Piece, node: Node) -> bool:
     return True
 
 
-def _variables(expression: Any) -> set[Any]:
-    return {s for s in expression.free_symbols if value_of(s) is None}
-
-
-def choices(piece: Piece) -> Iterator[tuple[Node, ...]]:
+def choices(piece: Piece, names: Mapping[Any, Term]) -> Iterator[tuple[Node, ...]]:
     """Sets of nodes that may be kept: the output, the inputs, and one value more; numbers of the layer go with all."""
     graph = piece.graph
     numbers = tuple(node for node in graph.numbers if node in graph.symbols)
-    between = [node for node in graph.nodes if node in piece.relations and node is not graph.output][-MOST_KEPT:]
+    steps = [node for node in graph.nodes if node in piece.relations and node is not graph.output]
+    between = [node for node in steps if not _is_multiple(piece, node, names)][-MOST_KEPT:]
     yield (graph.output, *numbers)
     yield (*graph.inputs, *numbers)
     for node in between:
@@ -114,6 +117,14 @@ def choices(piece: Piece) -> Iterator[tuple[Node, ...]]:
         yield (*graph.inputs, node, *numbers)
         yield (graph.output, node, *numbers)
         yield (*graph.inputs, graph.output, node, *numbers)
+
+
+def _is_multiple(piece: Piece, node: Node, names: Mapping[Any, Term]) -> bool:
+    """Whether a value without a name is another one plus or times numbers, and tells no more: x / 2, 1 + tanh(x)."""
+    if isinstance(names.get(piece.graph.symbols[node]), Symbol) or switches(node.primitive):
+        return False
+    free = piece.variables[node] - {piece.graph.symbols[number] for number in piece.graph.numbers}
+    return len(free) == 1 and not sympy.diff(piece.relations[node], *free).free_symbols & free
 
 
 def forms(piece: Piece, of: Node, names: Mapping[Any, Term], values: Mapping[Node, Any]) -> list[ShortForm]:
@@ -128,9 +139,9 @@ def forms(piece: Piece, of: Node, names: Mapping[Any, Term], values: Mapping[Nod
     least = math.inf
     seen: set[Any] = set()
     for kept, known in _known(piece, names):
-        if not _variables(slope) <= known.keys():
+        if not variables(slope) <= known.keys():
             continue
-        raw = slope.subs(known)
+        raw = slope.xreplace({s: known[s] for s in variables(slope)})
         operations = sympy.count_ops(raw)
         if raw in seen or (operations > least * (MUCH_LONGER if least < MANY else 1) and len(kept) > 1):
             continue
@@ -138,9 +149,17 @@ def forms(piece: Piece, of: Node, names: Mapping[Any, Term], values: Mapping[Nod
         least = min(least, operations)
         for expression in _spellings(raw):
             _enter(found, expression, kept, piece, names, values, expected)
-    for expression in _by_solving(piece, slope):
-        _enter(found, expression, (piece.graph.output, *piece.graph.numbers), piece, names, values, expected)
-    return sorted(found.values(), key=lambda form: (form.length, len(form.uses)))
+    output = piece.graph.output
+    enough = (output, *piece.graph.numbers)
+    for solved in () if any(set(form.uses) <= set(enough) for form in found.values()) else _by_solving(piece, slope):
+        spelled = itertools.chain(*map(_spellings, solved))
+        if sum(_enter(found, one, enough, piece, names, values, expected) for one in spelled):
+            break
+    sign = 1 if np.all(values[output] >= 0) else -1 if np.all(values[output] <= 0) else 0
+    for form in [form for form in found.values() if sign and symbols[output] in form.expression.free_symbols]:
+        by_size = form.expression.subs(symbols[output], sign * sympy.Abs(symbols[output]))
+        _enter(found, by_size, form.uses, piece, names, values, expected)
+    return sorted(found.values(), key=lambda form: (form.length, form.unseen, len(form.uses)))
 
 
 def finite(found: Sequence[ShortForm], piece: Piece, of: Node, values: Mapping[Node, Any]) -> list[ShortForm]:
@@ -152,7 +171,7 @@ def finite(found: Sequence[ShortForm], piece: Piece, of: Node, values: Mapping[N
 
 def _known(piece: Piece, names: Mapping[Any, Term]) -> Iterator[tuple[tuple[Node, ...], dict[Any, Any]]]:
     """Sets of nodes that may be kept, with the values that follow from each: forward, back, and the shorter of both."""
-    for kept in choices(piece):
+    for kept in choices(piece, names):
         if all(piece.graph.symbols[node] in names for node in kept):
             forward = reached(piece, kept)
             yield kept, forward
@@ -166,18 +185,21 @@ def _known(piece: Piece, names: Mapping[Any, Term]) -> Iterator[tuple[tuple[Node
 def _enter(
     found: dict[Term, ShortForm], expression: Any, kept: Sequence[Node], piece: Piece, names: Mapping[Any, Term],
     values: Mapping[Node, Any], expected: Any,
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
     """Keep an expression among the forms found, if it holds."""
     symbols = piece.graph.symbols
-    if _holds(expression, symbols, values, expected, values[piece.graph.output]):
+    holds = _holds(expression, symbols, values, expected, values[piece.graph.output])
+    if holds:
         made = term(expression, names)
         used = tuple(node for node in kept if symbols[node] in expression.free_symbols)
-        strange = len({f for f in TAUGHT if expression.has(f)} - piece.functions)
-        found.setdefault(made, ShortForm(expression, made, used, strange))
+        unseen = STRANGE * len({f for f in TAUGHT if expression.has(f)} - piece.functions)
+        unseen += sum(piece.graph.hidden.get(node, 0) for node in used)
+        found.setdefault(made, ShortForm(expression, made, used, unseen))
+    return holds
 
 
-def _by_solving(piece: Piece, slope: Any) -> Iterator[Any]:
-    """The slope by the output, where that is an algebraic function of one value v, and so is the slope.
+def _by_solving(piece: Piece, slope: Any) -> Iterator[tuple[Any, ...]]:
+    """Spellings of the slope by the output, where that is an algebraic function of one value v, and so is the slope.
 
     So it is of y = x / √(1 + x²) with v = x, and of y = e / (1 + e) with v = e.
     """
@@ -188,25 +210,23 @@ def _by_solving(piece: Piece, slope: Any) -> Iterator[Any]:
     free = {symbols[node] for node in numbers}
     known = reached(piece, (graph.output, *numbers))
     told = [node for node in reversed(list(piece.relations)) if symbols[node] in known][:MOST_TOLD]
-    for from_, to in ((w, v) for w in told for v in (*graph.inputs, *piece.relations)):
-        v, w = symbols[to], symbols[from_]
-        written, steep = piece.written_out(w, (to,)), piece.written_out(slope, (to, *told))
-        simple = v is not w and sympy.count_ops(written) <= MOST_SOLVED and _variables(written) - free == {v}
-        if not simple or not _variables(steep) <= {v, *known} or not written.is_algebraic_expr(v):
-            continue
-        try:
-            solutions = sympy.solve(sympy.Eq(w, written), v)
-        except NotImplementedError:
-            continue
-        for solution in solutions[:2]:
-            by_output = steep.subs(v, solution).subs(known)
-            yield from _spellings(by_output)
-            if sympy.count_ops(by_output) <= MOST_SIMPLIFIED:
-                yield sympy.simplify(by_output)
+    for to in (*graph.inputs, *piece.relations):
+        v = symbols[to]
+        by_one = reached(piece, (to, *numbers))
+        steep = slope.subs({s: item for s, item in by_one.items() if s not in known})
+        for w in [symbols[node] for node in told if symbols[node] in by_one]:
+            written = by_one[w]
+            simple = v is not w and sympy.count_ops(written) <= MOST_SOLVED and variables(written) - free == {v}
+            if not simple or not variables(steep) <= {v, *known} or not _has_short_solution(w - written, v):
+                continue
+            for solution in solutions(w - written, v)[:2]:
+                by_output = steep.subs(v, solution).subs(known)
+                short = sympy.count_ops(by_output) <= MOST_SIMPLIFIED
+                yield (by_output, sympy.simplify(by_output)) if short else (by_output,)
 
 
 def _spellings(expression: Any) -> Iterator[Any]:
-    """Equal expressions: as it came, expanded, as one fraction, factored, and with common factors collected."""
+    """Equal expressions: as it came, expanded, as one fraction, factored, and with factors taken out of some terms."""
     yield expression
     if sympy.count_ops(expression) > MOST_OPERATIONS:
         return
@@ -217,8 +237,14 @@ def _spellings(expression: Any) -> Iterator[Any]:
         lambda: sympy.cancel(expression),
         lambda: sympy.factor(expression),
     ]
-    ways += [partial(sympy.collect, expanded, s) for s in sorted(expanded.free_symbols, key=str)[:3]]
-    if expression.has(sympy.tanh, sympy.cosh, sympy.sinh, sympy.sin, sympy.cos) and sympy.count_ops(expression) <= 12:
+    powers = (power for power in expression.atoms(sympy.Pow) if power.free_symbols)
+    roots = {power for power in powers if power.exp.is_Rational and not power.exp.is_Integer}
+    if roots:
+        ways.append(lambda: expression.subs({root: _turned(root) for root in roots}))
+        ways.append(lambda: sympy.expand(sympy.Add(*map(sympy.radsimp, sympy.Add.make_args(expression)))))
+    sums = [one for one in (expression, expanded) if len(sympy.Add.make_args(one)) in range(3, MOST_TERMS + 1)]
+    ways += [partial(_grouped, one) for one in sums]
+    if expression.has(sympy.cosh, sympy.sinh, sympy.sin, sympy.cos) and sympy.count_ops(expression) <= 12:
         ways.append(lambda: sympy.trigsimp(expression))
     for way in ways:
         try:
@@ -228,6 +254,38 @@ def _spellings(expression: Any) -> Iterator[Any]:
         if other not in seen:
             seen.add(other)
             yield other
+
+
+def _has_short_solution(equation: Any, v: Any) -> bool:
+    """Whether an equation is a quadratic one, or has roots of more than v alone."""
+    if not equation.is_algebraic_expr(v):
+        return False
+    roots = [one for one in equation.atoms(sympy.Pow) if one.has(v) and not one.exp.is_Integer]
+    above = sympy.fraction(sympy.together(equation))[0]
+    return all(root.base != v for root in roots) if roots else sympy.degree(above, v) <= 2
+
+
+def _turned(root: Any) -> Any:
+    """A root of 1 / z as 1 over a root."""
+    above, below = sympy.fraction(root.base)
+    return (below / above) ** -root.exp if above in (1, -1) else root
+
+
+def _grouped(expression: Any) -> Any:
+    """A sum with common factors taken out of some of its terms: (1 + t) / 2 + x · (1 − t²) · (1 + x²)."""
+    terms = list(expression.args)
+    while len(terms) > 1:
+        pairs = {pair: sympy.factor_terms(sympy.Add(*pair)) for pair in itertools.combinations(terms, 2)}
+        shorter = {pair: _size(one) - sum(map(_size, pair)) for pair, one in pairs.items() if one.is_Mul}
+        if not shorter:
+            break
+        best = min(shorter, key=lambda pair: shorter[pair])
+        terms = [pairs[best], *(term for term in terms if term not in best)]
+    return sympy.Add(*terms, evaluate=False)
+
+
+def _size(expression: Any) -> int:
+    return sum(1 for _ in sympy.preorder_traversal(expression))
 
 
 _ERF = np.vectorize(math.erf, otypes=[float])
@@ -285,7 +343,7 @@ def _holds(
         return False
     near = np.all([np.abs(item) < 1 for node, item in values.items() if node.primitive is INPUT], axis=0)
     known = np.isfinite(expected) & (np.abs(expected) < LARGE) & np.isfinite(output)
-    known &= np.isfinite(got) | (expected != 0) | near  # y · log(y) where y has become 0, far away
+    known &= np.isfinite(got) | (np.abs(expected) > NEAR) | near  # y · log(y) where y has become 0, far away
     if not np.all(np.isfinite(got[known])):
         return False
     return bool(np.all(np.abs(got[known] - expected[known]) <= NEAR * (1 + np.abs(expected[known]))))

@@ -8,6 +8,7 @@ from typing import Any
 import sympy
 
 from dout.explain.algebra.known_constants import value_of
+from dout.explain.terms.known_numbers import known_number
 from dout.explain.terms.terms import FunctionCall, Number, Power, Symbol, Term, negated, number, product, total
 
 Naming = Mapping[Any, Term]  # a symbol of SymPy's → what it is called
@@ -54,8 +55,10 @@ def _sum(expression: Any, names: Naming) -> Term:
 def _product(expression: Any, names: Naming) -> Term:
     above: list[Term] = []
     below: list[Term] = []
-    negative = False
-    for factor in _signed(expression.as_ordered_factors()):
+    coefficient, rest = expression.as_independent(*expression.free_symbols, as_Add=False)
+    known = None if coefficient.is_Rational else known_number(abs(float(coefficient)))
+    negative = known is not None and bool(coefficient < 0)
+    for factor in _signed((rest if known else expression).as_ordered_factors()):
         if factor.is_Rational:
             negative ^= bool(factor < 0)
             above += [number(abs(int(factor.p)))]
@@ -64,7 +67,7 @@ def _product(expression: Any, names: Naming) -> Term:
             below.append(term(factor.base**-factor.exp, names))
         else:
             above.append(term(factor, names))
-    made = product(*above, over=tuple(below))
+    made = product(*above, *([known] if known else []), over=tuple(below))
     return negated(made) if negative else made
 
 
@@ -90,6 +93,10 @@ def _power(expression: Any, names: Naming) -> Term:
         return FunctionCall("sqrt", (term(base, names),))
     if exponent == sympy.Rational(1, 3):
         return FunctionCall("cbrt", (term(base, names),))
+    if exponent.is_even and base.is_Add:
+        constant = base.as_coeff_Add()[0]
+        turned = constant < 0 if constant else base.could_extract_minus_sign()
+        base = -base if turned else base  # (1 − y)², not (y − 1)²
     return Power(term(base, names), term(exponent, names))
 
 

@@ -213,7 +213,7 @@ class AxisSteps:
         names = self.forward.names
         found = [Simplified(names[node], ((form.term, form.condition),)) for node, form in scores if form is not None]
         for node in wanted:
-            whole = losses.of(node)
+            whole = losses.of(node) or self._of_each(node)
             if whole is None and node in self.forward.inputs and (normal := norms.of(node)) is not None:
                 whole, self.instead[node] = LossForm(normal[0]), normal[1]
             if whole is not None:
@@ -221,6 +221,17 @@ class AxisSteps:
             elif self._is_told(node) and not calls_in(parts := self._added_up(node)) & PUTTING:
                 found.append(Simplified(self.forward.names[node], ((parts, None),)))
         return tuple(found)
+
+    def _of_each(self, of: Node) -> LossForm | None:
+        """The gradient of an input of a layer that acts on each element, with values that are repeated."""
+        outputs, steps = self.forward.outputs, self.forward.steps
+        if len(outputs) > 1 or of.shape != outputs[0].shape or not all(map(is_elementwise, steps)):
+            return None
+        found = self.elements.shortest(of)
+        if found is None:
+            return None
+        gradient = over_cases(Symbol("dout"), found.term)
+        return LossForm(gradient) if self.elements.holds(gradient, [self.forward.gradients.of[of]]) else None
 
     @property
     def _scores(self) -> list[Node]:

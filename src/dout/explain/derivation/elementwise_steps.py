@@ -18,7 +18,7 @@ import numpy as np
 import sympy
 
 from dout.explain.algebra.calculus import SLOPES, UNCHANGED, applied_form, form_of
-from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
+from dout.explain.algebra.derivative_forms import Derivative, derivative
 from dout.explain.algebra.exact_values import upstream_name
 from dout.explain.algebra.known_constants import as_number
 from dout.explain.algebra.pieces import NoFormError, Pointwise, local_slopes
@@ -44,7 +44,7 @@ from dout.explain.terms.terms import (
     total,
 )
 from dout.explain.terms.walk import length
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
+from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate, topological
 from dout.ops import PRIMITIVES, by_primitive
 from dout.rewrite.stable_forms import stable_forms
 
@@ -61,6 +61,7 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
 
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
+SAME = 1e-12  # relative difference of equal values
 LONGEST_REASON = 20  # symbols of an equation that is a reason
 MOST_WRITTEN = 60  # symbols of a formula, or operations of a slope, that is written out: beyond, SymPy takes minutes
 
@@ -134,8 +135,11 @@ class ElementwiseSteps:
                 why = Phrase("one for all", {"name": Symbol(name)}) if isinstance(whole, SumOver) else None
                 yield StepPart(name, whole, value, local, reason=why, share=share)
                 if share and share == self.users[input_] and input_ in self.forward.steps:
-                    uses = tuple(Partial(numbered(name, i + 1)) for i in range(share))
-                    yield StepPart(name, Sum(uses), self.value(self.forward.gradients.of[input_]))
+                    yield StepPart(name, self._uses_added_up(input_), self.value(self.forward.gradients.of[input_]))
+
+    def _uses_added_up(self, of: Node) -> Sum:
+        """The gradient of a value that is used several times, by the gradients of its uses."""
+        return Sum(tuple(Partial(numbered(self.forward.names[of], i + 1)) for i in range(self.users[of])))
 
     def _by_row(self, edges: Sequence[Node]) -> Term | None:
         """The gradient that a row of no known form passes on, as its own backward computes it."""
@@ -243,47 +247,52 @@ class ElementwiseSteps:
     # --- simplified -------------------------------------------------------------------------------------------------
 
     def shortest(self, of: Node) -> Derivative | None:
-        """The shortest derivative: of the graph as it is written, or of its stable form, whichever is shorter."""
+        """The shortest derivative, of the stable form of the graph."""
         known = {n: self.called[n] for n in (*self.forward.inputs, *self.forward.parameters)}
         if term_of(self.forward.outputs[0], known, short=MOST_WRITTEN) is None:
             return None
-        found = [d for graph in self._graphs if (d := self._derivative(graph, of)) is not None]
-        return min(found, key=lambda d: length(d.term) - (MORE + 1) * d.from_output, default=None)
-
-    @cached_property
-    def _graphs(self) -> tuple[Graph, ...]:
-        (output,) = self.forward.outputs
-        inputs = {self.forward.names[n]: n for n in (*self.forward.inputs, *self.forward.parameters)}
-        written = Graph(self.forward.nodes, inputs, {"y": output})
-        return written, stable_forms(written)
-
-    def _derivative(self, graph: Graph, of: Node) -> Derivative | None:
-        output = graph.outputs["y"]
-        numbers = {n: float(self.forward.values[n]) for n in self.forward.parameters if n.shape == () and n is not of}
-        varied = tuple(n for n in graph.inputs.values() if n in graph.nodes and n not in numbers)
-        pointwise = Pointwise(output, varied, numbers, self.forward.names)
-        if of not in pointwise.nodes:
+        nodes, (last,) = list(self._stable), self.forward.outputs
+        if of not in nodes:
             return None
-        names = {node: self.called[node] for node in pointwise.nodes if node.primitive is INPUT}
-        names[output] = self.called[self.forward.outputs[0]]
-        for node in pointwise.nodes:
+        numbers = {n: float(self.forward.values[n]) for n in self.forward.parameters if n.shape == () and n is not of}
+        varied = tuple(n for n in nodes if n.primitive is INPUT and n not in numbers)
+        names = {node: self.called[node] for node in varied} | {n: self.called[n] for n in numbers if n in nodes}
+        names[nodes[-1]] = self.called[last]
+        hidden: dict[Node, int] = {}
+        for node in nodes:
             if node not in names and node.primitive is not CONSTANT:
-                written = term_of(node, names)
-                named = node in self.called and (self.forward.is_named(node) or length(written) > SHORT)
-                names[node] = self.called[node] if named else written
+                own = self._stable[node]
+                named = self.forward.is_named(own)
+                written = term_of(node, {n: item for n, item in names.items() if n not in hidden})
+                lettered = own in self.called and (named or length(written) > SHORT)
+                names[node] = self.called[own] if lettered else written
+                hidden |= {node: length(written)} if lettered and not named else {}
+        pointwise = Pointwise(nodes[-1], varied, numbers, self.forward.names, hidden)
         try:
             found = derivative(pointwise, of, names)
         except NoFormError:
             return None
-        if found is None or found.expression is None:
-            return found
-        mine = {pointwise.symbols[node]: self._as_mine(node, output) for node in found.uses}
-        known = None not in mine.values()
-        return replace(found, expression=found.expression.subs(mine) if known else None)
+        if found is None:
+            return None
+        mine = {pointwise.symbols[node]: self.symbols.get(self._stable[node]) for node in found.uses}
+        has_symbols = found.expression is not None and None not in mine.values()
+        expression = found.expression.subs(mine) if has_symbols else None
+        return replace(found, uses=tuple(self._stable[node] for node in found.uses), expression=expression)
 
-    def _as_mine(self, node: Node, output: Node) -> Any:
-        """The symbol here of a node of a graph in stable form."""
-        return self.symbols[self.forward.outputs[0]] if node is output else self.symbols.get(node)
+    @cached_property
+    def _stable(self) -> Mapping[Node, Node]:
+        """The nodes of the stable form, the output last; each with that of the forward which has its value, if any."""
+        inputs = {self.forward.names[n]: n for n in (*self.forward.inputs, *self.forward.parameters)}
+        output = stable_forms(Graph(self.forward.nodes, inputs, {"y": self.forward.outputs[0]})).outputs["y"]
+        with np.errstate(all="ignore"):
+            values = evaluate([output], self.points.given)
+        found: dict[Node, Node] = {}
+        for node in topological([output]):
+            alike = (n for n in self.called if n.primitive is node.primitive and n.shape == node.shape)
+            same = (n for n in alike if np.allclose(self.points.floats[n], values[node], rtol=SAME, atol=0))
+            found[node] = node if node in self.called else next(same, node)
+        found[output] = self.forward.outputs[0]
+        return found
 
     def simplified(self, of: Node) -> tuple[Simplified, Derivative | None]:
         """The gradient of an input in ever shorter forms, each equal to the one before; the last one's derivative."""
@@ -293,6 +302,10 @@ class ElementwiseSteps:
         forms: list[tuple[Term, Phrase | None]] = []
         if raw is not None and self._is_gradient(term(raw, self.names), of):
             forms.append((term(raw, self.names), None))
+        elif 1 < self.shares[of] == self.users[of]:
+            forms.append((self._uses_added_up(of), None))
+            before = found and found.by_inputs and over_cases(Partial(self.forward.names[output]), found.by_inputs)
+            forms += [(before, None)] if before and self._is_gradient(before, of) else []
         if found is not None:
             last = over_cases(Partial(self.forward.names[output]), found.term)
             if not self._is_gradient(last, of):
@@ -356,9 +369,14 @@ class ElementwiseSteps:
             return None
         short = found.expression * self.upstream[output]
         common = sympy.gcd(raw, short)
-        return common, sympy.cancel(raw / common), sympy.cancel(short / common)
+        apart = sympy.Add(*(part / common for part in sympy.Add.make_args(raw)))
+        rest = apart if common == self.upstream[output] else sympy.cancel(raw / common)
+        return common, rest, sympy.cancel(short / common)
 
     def _reason(self, forms: list[tuple[Term, Phrase | None]], raw: Any, found: Derivative) -> Phrase | None:
+        if raw is None and found.by_inputs is not None and len(forms) > 1:
+            sides = {"left": found.by_inputs, "right": found.term}
+            return Phrase("since", sides) if self._agree(*sides.values()) else None
         ahead = self._leftover(raw, found)
         if ahead is None or not forms:
             return None

@@ -10,7 +10,7 @@ from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Keeping, Phrase
 from dout.explain.terms.terms import Cases, Symbol
 from dout.explain.terms.walk import calls_in
-from dout.graph import CONSTANT, Graph, Node, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import primitives
 from dout.rewrite.simplify import simplify
 
@@ -22,7 +22,7 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
     """The choices, the one with the least memory first; parameters are kept in any case and do not count."""
     (output,) = forward.outputs
     uses = (n for one in found for n in one.uses)
-    needed = [n for n in dict.fromkeys(_known(forward, uses)) if n not in forward.held]
+    needed = [n for n in dict.fromkeys(_known(forward, uses)) if not _is_held(forward, n)]
     if set(forward.inputs) <= set(needed):
         needed = [n for n in needed if n is not output]  # it follows from the inputs
     switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for one in found)
@@ -74,7 +74,7 @@ def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) ->
     """The choice to keep some values; `or_output` says that the output would do as well."""
     if not nodes:
         return Keeping((), 0, Phrase("keep nothing"))
-    names, inputs = tuple(forward.names[n] for n in nodes), ", ".join(forward.names[n] for n in forward.inputs)
+    names, inputs = (tuple(forward.names[n] for n in found) for found in (nodes, forward.inputs))
     if tuple(nodes) == forward.outputs:
         reason = Phrase("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
     elif or_output:
@@ -83,6 +83,11 @@ def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) ->
         known = set(forward.inputs) | set(forward.parameters)
         reason = Phrase("keep the inputs" if set(nodes) <= known else "keep values", {"names": names})
     return Keeping(names, _numbers(forward, nodes), reason)
+
+
+def _is_held(forward: Forward, node: Node) -> bool:
+    """Whether a value is computed from parameters alone."""
+    return {n for n in topological([node]) if n.primitive is INPUT} <= forward.held
 
 
 def _numbers(forward: Forward, nodes: Iterable[Node]) -> int:

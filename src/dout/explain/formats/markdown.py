@@ -81,7 +81,7 @@ def _table(part: OutlinePart, language: Language) -> list[str]:
     lines = [[word(HEADS[key], language) for key in keys], ["---"] * len(keys)]
     for row in part.rows:
         found = [next((row.cells[k] for k in (key, *instead.get(key, ())) if k in row.cells), None) for key in keys]
-        lines.append([_cell(cell).replace("|", r"\|") if cell else "" for cell in found])
+        lines.append([re.sub(r"(?<!\\)\|", r"\|", _cell(cell)) if cell else "" for cell in found])
     return ["\n".join(f"| {' | '.join(line)} |" for line in lines)]
 
 

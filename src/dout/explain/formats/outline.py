@@ -273,7 +273,7 @@ def _kept_names(explanation: Explanation, names: Iterable[str], language: Langua
         name: [(gradient_name(explanation, of),) for of, term in forms.items() if name in names_in(term)]
         for name in names
     }
-    if len(forms) == 1 or not all(uses.values()):
+    if len({tuple(found) for found in uses.values()}) == 1 or not all(uses.values()):
         return listed([(Symbol(name),) for name in uses], language)
     kept = [
         said("kept for", language, kept=Symbol(name), gradients=listed(found, language)) for name, found in uses.items()
