@@ -17,8 +17,8 @@ from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
 
 ACTIVATIONS = [row for row in rows() if row.shortest is not None]
-NOT_BY_OUTPUT = {  # the output tells them, by an equation of the third degree
-    "Smoothstep",
+NOT_BY_OUTPUT = {  # the output tells them, by an equation of the third degree, or by a form that is NaN where y is 1
+    "Smoothstep", "ComplementaryLogLog",
 }  # fmt: skip
 
 

@@ -343,7 +343,7 @@ def _holds(
         return False
     near = np.all([np.abs(item) < 1 for node, item in values.items() if node.primitive is INPUT], axis=0)
     known = np.isfinite(expected) & (np.abs(expected) < LARGE) & np.isfinite(output)
-    known &= np.isfinite(got) | (np.abs(expected) > NEAR) | near  # y · log(y) where y has become 0, far away
+    known &= np.isfinite(got) | (expected != 0) | near  # y · log(y) where y has become 0, far away
     if not np.all(np.isfinite(got[known])):
         return False
     return bool(np.all(np.abs(got[known] - expected[known]) <= NEAR * (1 + np.abs(expected[known]))))
