@@ -164,3 +164,16 @@ def test_a_function_without_backward_takes_the_upstream_gradient_that_is_given()
     trace, _ = record_example(lambda x: x * x, {}, {"x": np.array([1.0, 3.0]), "dout": 2})
     (x,) = [value for value in trace.values if value.name == "x"]
     assert x.gradient.value.tolist() == [4.0, 12.0]
+
+
+class Steepness:
+    def __init__(self, beta):
+        self.beta = beta
+
+    def forward(self, x):
+        return np.tanh(self.beta * x)
+
+
+def test_a_number_that_is_given_leaves_the_inputs_to_be_chosen():
+    _, found = record_example(Steepness, {"beta": 1.5}, {})
+    assert np.ndim(found.inputs["x"])

@@ -92,7 +92,7 @@ class _Proposer:
         found: dict[str, int] = {}
         for name, item in {**self.init, **self.inputs}.items():
             kind = "" if name == self.first else stands_for(name)
-            axes = next((axes[kind] for axes in OF_AXES[2] if len(axes.get(kind, ())) == np.ndim(item)), ())
+            axes = next((axes[kind] for axes in OF_AXES[2] if kind in axes and len(axes[kind]) == np.ndim(item)), ())
             if kind or name == self.first:
                 found.update((axis, n) for axis, n in zip(axes, np.shape(item), strict=False) if axis in ("in", "out"))
         return found
