@@ -346,10 +346,12 @@ class _Process:
         placed = tuple(self._placed(checked.report) for checked in found)
         reports = placed if self.is_program else among_siblings(placed)  # a program's layers are of several files
         self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
-        self.outcome.stands &= not self.outcome.problem or (self.is_program and not self.given.rules.asked)
+        problem = self.outcome.problem
         settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
-        left_open = self.outcome.problem or self.outcome.skipped or self.lost
-        self.outcome.stands &= not (left_open and any(stop.kind == "time" for stop in self.stops))
+        if self.given.rules.asked or not self.is_program:  # of any other program, only the layers that it used are told
+            left_open = problem or self.outcome.problem or self.outcome.skipped or self.lost
+            timed = any(stop.kind == "time" for stop in self.stops)
+            self.outcome.stands &= not problem and not (left_open and timed)
         remember(self.outcome, self.question, self.given.rules.scratch)
 
     def _placed(self, report: Report) -> Report:
