@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 
 import numpy as np
+import pytest
 from compile_programs import leaves, make_case
 from compile_twins import DifferenceError, World, compare
 
@@ -95,10 +96,11 @@ def differs(case, saboteur):
     return False
 
 
-def test_a_lost_effect_is_seen(monkeypatch):
+@pytest.mark.parametrize("wanted", [60, pytest.param(1000, marks=pytest.mark.long)])
+def test_a_lost_effect_is_seen(monkeypatch, wanted):
     caught = []
     for seed in count():
-        if len(caught) == 200:
+        if len(caught) == wanted:
             break
         case, saboteur = make_case(seed), Saboteur(seed % 9)
         with monkeypatch.context() as patch:

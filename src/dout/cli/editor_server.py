@@ -46,6 +46,7 @@ class _Page:
     fixes: list[tuple[lsp.Diagnostic, dict[str, Any]]] = field(default_factory=list)
     derivations: dict[str, str] = field(default_factory=dict)
     process: Any = None
+    asked: int = 0  # how many checks have begun
 
 
 class EditorServer(LanguageServer):
@@ -64,9 +65,11 @@ class EditorServer(LanguageServer):
             page.process.terminate()  # it removes what is temporary, and ends its own
         document = self.workspace.get_text_document(uri)
         text = document.source
+        page.asked += 1
+        mine = page.asked
         printed = await self._output(page, _findings, ["check", path, "--sarif"])
-        if printed is None or self.pages.get(uri) is not page:
-            return
+        if printed is None or page.asked != mine or self.pages.get(uri) is not page:
+            return  # it was closed, or saved again: what a check printed until it was ended says nothing
         page.text, page.diagnostics, page.fixes, page.derivations = text, [], [], {}
         for result in json.loads(printed)["runs"][0]["results"] if printed else ():
             self._add(page, document, path, result)
