@@ -23,6 +23,7 @@ from dout.errors import TargetError, visible
 
 SVG_MARK = rb'\A<svg [^>]*"dout-'  # of pictures and charts: an id or a class of ours
 HTML_MARK = rb'\A<!doctype html>.{,400}<meta name="generator" content="dout">'  # of pages and reports
+KNOWN_TEXT = "dout.source"  # the audit event of a file that is asked for again, and not opened: its text is known
 _HEAD = 1 << 16  # bytes at either end of a file, in which its mark is looked for
 
 

@@ -74,13 +74,8 @@ _EVERY = "all"  # codes
 @click.option("--memory", metavar="GB", type=click.FloatRange(0), help="Limit for each file [2]; 0: no limit.")
 @click.option("--isolate", is_flag=True, help="Run in an empty folder, without a network.")
 @click.option("--watch", "watched", is_flag=True, help="Check again whenever a file changes that was read.")
-@click.option(
-    "--no-cache",
-    is_flag=True,
-    expose_value=False,
-    callback=_no_cache,
-    help="Check everything anew, and keep nothing [DOUT_NO_CACHE=1].",
-)
+@click.option("--no-cache", is_flag=True, expose_value=False, callback=_no_cache,
+              help="Check everything anew, and keep nothing [DOUT_NO_CACHE=1].")  # fmt: skip
 @click.option("--notes", is_flag=True, help="Print the notes too, and the conditions that were not covered.")
 @click.option("--all", "all_", is_flag=True, help="Print every layer in detail, the notes too.")
 @click.option("--html", metavar="REPORT.html", type=options.PATH,

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from dout.files import regular
+from dout.files import KNOWN_TEXT, regular
 
 MOST_FILES = 400
 _MOST_FOLDERS = 1_600
@@ -73,7 +73,7 @@ class SourceFile:
     @classmethod
     def of(cls, path: Path) -> SourceFile:
         """The file at a path as it is now. Raises OSError."""
-        sys.audit("dout.source", path)  # it may be known already, and is not opened then
+        sys.audit(KNOWN_TEXT, path)
         status = path.stat()
         return cls(str(path), status.st_mtime_ns, status.st_size)
 

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from dout import cache_folder
+from dout.files import KNOWN_TEXT
 
 OFF = "DOUT_NO_CACHE"  # the environment variable that turns it off
-SOURCE = "dout.source"  # the event of a file whose text is known already, and is asked for again
 read: set[str] = set()  # by this process: every path, whether there is something or nothing
 
 _LARGE = 64_000_000  # bytes of a file that is known by its size and its times alone
 _CLOCK = 0.02  # seconds by which a file's time may be behind the clock
-_EVENTS = {"open": 0, "os.listdir": 0, "os.scandir": 0, "import": 1, "ctypes.dlopen": 0, SOURCE: 0}
+_EVENTS = {"open": 0, "os.listdir": 0, "os.scandir": 0, "import": 1, "ctypes.dlopen": 0, KNOWN_TEXT: 0}
 _NOT_READ = os.O_WRONLY | getattr(os, "O_PATH", 0)  # flags
 _listeners: list[Callable[[str], object]] = []
 _CHANGED = "changed"  # the signature of what changed while it was read: it fits nothing

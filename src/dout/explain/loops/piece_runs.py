@@ -6,7 +6,7 @@ import ast
 import copy
 import linecache
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -44,13 +44,14 @@ class Captures:
         self.turn: dict[ForwardLoop, int] = {}
         self._all = pieces.all
         self._count: Counter[ForwardPiece] = Counter()
-        self._runs(pieces, subject, self._counted)
+        self._chosen: dict[ForwardPiece, set[int]] = {}  # the runs of each piece that are copied
+        self._run(pieces, subject)
         self._chosen = {piece: _some(count) for piece, count in self._count.items()}
         self._count.clear()
-        self._runs(pieces, subject, self._seen)
+        self._run(pieces, subject)
 
-    def _runs(self, pieces: ForwardPieces, subject: ForwardSubject, hook: Callable[..., None]) -> None:
-        function = pieces.source.compiled(_hooked(pieces), {_HOOK: hook})
+    def _run(self, pieces: ForwardPieces, subject: ForwardSubject) -> None:
+        function = pieces.source.compiled(_hooked(pieces), {_HOOK: self._seen})
         ordered, keywords = subject.arguments
         with quiet(subject.seed):
             held = () if subject.target.is_function else (subject.bare(),)
@@ -61,23 +62,19 @@ class Captures:
         """How many pieces ran, each turn of a loop counted."""
         return self._count.total()
 
-    def _counted(self, what: str, number: int, names: Mapping[str, Any]) -> None:
-        one = self._all[number]
-        if isinstance(one, ForwardPiece) and what == "before":
-            self._count[one] += 1
-
     def _seen(self, what: str, number: int, names: Mapping[str, Any]) -> None:
         one = self._all[number]
         if isinstance(one, ForwardLoop):
             if what == "before":
-                self.before.setdefault(one, _copied(names))
+                if one not in self.before:
+                    self.before[one] = _copied(names)
                 self.turn[one] = -1
             else:
                 self.turn[one] += 1
             return
         if what == "before":
             self._count[one] += 1
-        if self._count[one] - 1 not in self._chosen[one]:
+        if self._count[one] - 1 not in self._chosen.get(one, ()):
             return
         if what == "before":
             turns = tuple(self.turn[loop] for loop in one.around)
