@@ -3,8 +3,10 @@
 import gc
 import os
 import sys
+import zlib
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
@@ -36,9 +38,18 @@ SLOWEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m "not long"` looks for the mark
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest: the last file has one process, and the other waits for it."""
+    """Begin with the files that take longest: the last file has one process, and the other waits for it.
+
+    Of a test with the mark `one_in(n)` one case in n runs ordinarily, and the others with `-m long`. Which one follows
+    from its name: the same at every run, and the same row of a table for every test that takes it.
+    """
     items.sort(key=lambda item: item.path.name not in SLOWEST)
+    for item in items:
+        for mark in item.iter_markers("one_in"):
+            if zlib.crc32(item.callspec.id.encode()) % mark.args[0]:
+                item.add_marker(pytest.mark.long)
 
 
 loaded = {}  # the modules of the tests by name, while they are not in sys.modules

@@ -169,7 +169,7 @@ def unhurried(monkeypatch):
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_right_layer_is_told_the_same_at_another_scale(family):
-    layers = [of_corpus(case) for case in corpus.right() if case.kind == family]
+    layers = [of_corpus(case) for case in corpus.right() if case.kind == family][::3]
     assert [d for one in layers for d in one.differences(every=False)] == []
 
 
@@ -181,6 +181,7 @@ def test_a_right_layer_is_told_the_same_at_every_scale(family):
     assert [d for one in layers for d in one.differences(every=True)] == []
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("name", [row[0] for row in JUDGED.values()])
 def test_a_layer_in_another_interface_is_told_the_same_at_another_scale(name):
@@ -266,7 +267,7 @@ def test_an_argument_of_backward_that_is_no_input_is_the_upstream_gradient(k):
     assert dout.check(Product(), X * 10.0**k, Y * 10.0**k).ok
 
 
-@pytest.mark.parametrize("k", FEW)
+@pytest.mark.parametrize("k", [-12, 12, *(pytest.param(k, marks=pytest.mark.long) for k in (-9, -4, 5))])
 def test_a_wrong_gradient_is_refuted_however_small_or_large_its_numbers_are(k):
     for wrong, inputs in ((WrongProduct(), (X, Y)), (WrongMasked(), (X,)), (WrongShiftedSquare(0.25 * 10.0**k), (X,))):
         report = dout.check(wrong, *(x * 10.0**k for x in inputs))

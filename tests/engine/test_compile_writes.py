@@ -195,10 +195,12 @@ def both(place, value, strict, start, steps):
     return len(fast.run.plan().programs)
 
 
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("third", range(3))
 @pytest.mark.parametrize("place", PLACES)
-def test_a_write_is_one_whatever_stood_there(place):
+def test_a_write_is_one_whatever_stood_there(place, third):
     programs = 0
-    for name, (value, same, different) in VALUES.items():
+    for name, (value, same, different) in list(VALUES.items())[third::3]:
         by_hand = ["x", different, "x", same, "x", different, "x", "negative", "x", "'q'", "x"]
         programs += both(place, value, False, same, by_hand)
         if name in OF_THE_CALL:

@@ -51,6 +51,7 @@ def numbers_of(explanation, x):
     return known
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row.name)
 def test_every_form_is_the_derivative_that_was_derived_by_hand(row):
     explanation, example = explanation_of(row.name)
@@ -72,6 +73,7 @@ def test_every_form_is_the_derivative_that_was_derived_by_hand(row):
 SPECIAL = {"scipy": pytest.importorskip("scipy"), "__builtins__": {}}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row.name)
 def test_it_says_whether_the_output_alone_is_enough(row):
     explanation, _ = explanation_of(row.name)

@@ -75,6 +75,7 @@ def test_bits_are_those_of_numpy(number):
     assert {event.kind for event in trace.events} <= {"branch", "index", "draw"}
 
 
+@pytest.mark.one_in(3)
 @every_line
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -86,6 +87,7 @@ def test_bits_are_those_of_numpy_for_other_dtypes(number, dtype):
         agrees(program(code, *same).function(), same)
 
 
+@pytest.mark.one_in(4)
 @every_line
 @pytest.mark.parametrize("layout", [n for n in LAYOUTS if n != "C"])
 def test_bits_are_those_of_numpy_in_every_layout(number, layout):
@@ -100,6 +102,7 @@ def test_bits_are_those_of_numpy_in_every_layout(number, layout):
     assert all(map(alike, flat(trace.outputs), flat(wanted)))
 
 
+@pytest.mark.one_in(2)
 @every_line
 def test_gradient_is_the_exact_derivative(number):
     line = line_of(number)
@@ -139,6 +142,7 @@ STEPS_OF_NUMPY = [i for i in range(LINES) if re.match(
 )]  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("number", STEPS_OF_NUMPY, ids=[line_of(i)[0] for i in STEPS_OF_NUMPY])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_functions_with_the_steps_of_numpy_agree_where_it_is_not_asked(number, layout, monkeypatch):
