@@ -77,10 +77,6 @@ def pytest_runtest_setup(item):
         sys.modules.update((name, one) for name, one in loaded.items() if one in needed)
 
 
-def pytest_runtest_call(item):
-    """Take from a doctest the name that reaches all of pytest: a recording looks through what its code can name."""
-    if hasattr(item, "dtest"):
-        item.dtest.globs.pop("getfixture", None)
 
 
 def pytest_runtest_teardown(item, nextitem):

@@ -104,7 +104,13 @@ print(x.dtype, x_test.shape[1:], t.shape, to_categorical(t, 10).shape)
             [(9, 784), (9,)],
         ),
         ("import cupy as cp\na, b = cp.asnumpy(cp.ones((2, 3))), cp.zeros(2)", [(2, 3), (2,)]),
+        (
+            "from sklearn.datasets import fetch_openml\nd = fetch_openml('mnist_784')\n"
+            "a, b = d.data.values[:9], d.target.astype(int).values[:9]",
+            [(9, 784), (9,)],
+        ),
         ("import mnist\na, b = mnist.train_images(), mnist.train_labels()", [(1024, 28, 28), (1024,)]),
+        ("from mnist import MNIST\na, b = map(np.array, MNIST('d').load_testing())", [(1024, 784), (1024,)]),
     ],
 )
 def test_each_loader_gives_the_shapes_of_the_real_one(tmp_path, loads, shapes):
@@ -192,6 +198,12 @@ def test_what_stands_for_files_is_gone_when_the_program_has_ended(tmp_path, monk
     text += "os.makedirs('models/a')\nos.remove('cache')\n"
     assert "stand-in data" in said(record_script(written(tmp_path, train=text + USED)))
     assert not list(scratch.iterdir())
+
+
+def test_an_error_after_data_were_stood_for_names_them(tmp_path):
+    text = SCALE + "x = [float(line) for line in open('numbers.txt')]\n"
+    with pytest.raises(dout.DoutError, match=r"ValueError, at .*: it had stand-in data for the file numbers\.txt"):
+        record_script(written(tmp_path, train=text))
 
 
 def test_a_file_that_nobody_can_make_is_missing_as_ever(tmp_path):

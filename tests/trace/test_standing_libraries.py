@@ -186,6 +186,19 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "assert x.reshape(600, 100, 784).shape[0] == 600\n",
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
         "assert len(x[0]) == 1 + 784, 'label'\n",
+        "assert np.loadtxt('turn_2.csv', delimiter=',').tolist() == [[1, 2], [3, 4]]\n",
+        "import pandas as pd\nd = pd.read_csv('d.csv', header=0)\n"
+        "assert d['width'].dtype.kind == 'f' and set(d['label']) == {0, 1, 2}\n",
+        "x = np.genfromtxt('d.csv', delimiter=',', skip_header=1)\nassert x.shape[1] > 2 and np.isfinite(x).all()\n",
+        "import pandas as pd\nd = pd.read_csv('mnist_train.csv')\n"
+        "assert isinstance(d, pd.DataFrame) and isinstance(d.iloc[:, 0], pd.Series), d\n"
+        "assert d.iloc[:, 1:].values.shape == (len(d), 784) and layer.forward(d.iloc[:, 0]).shape\n"
+        "layer.backward(1.0)\n",
+        "import pickle\nwith open('digits.pkl', 'rb') as f:\n"
+        "    training_data, validation_data, test_data = pickle.load(f)\nassert training_data[0].shape[1] == 784\n",
+        "import urllib.request\ntry:\n    urllib.request.urlretrieve('http://nowhere.invalid/mnist.npz', 'm.npz')\n"
+        "except Exception:\n    raise SystemExit(1)\nassert 'x_test' in np.load('m.npz')\n",
+        "from Shared.Rows import rows\nassert rows == 5\n",
     ],
     ids=[
         "in the middle",
@@ -207,13 +220,22 @@ def test_a_made_up_image_is_a_file_that_others_can_read(tmp_path):
         "rows that the program keeps",
         "as many rows as a reshape names",
         "a table",
+        "another turn's table",
+        "a table with the program's columns",
+        "a table of numbers",
+        "a table that is asked by its columns' kind",
+        "a pickle of three parts",
+        "a download that is tried",
+        "a module with other capitals",
     ],
 )
 def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "own.dat").write_text("mine")
+    for name, own in (("data/own.dat", "mine"), ("turn_1.csv", "1,2\n3,4\n"), ("shared/rows.py", "rows = 5\n")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(own)
+    before = set(tmp_path.iterdir())
     assert said(tmp_path, text)
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "train.py"}
+    assert set(tmp_path.iterdir()) == before | {tmp_path / "train.py"}
 
 
 def test_settings_are_read(tmp_path):

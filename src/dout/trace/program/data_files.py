@@ -10,23 +10,26 @@ import pickle
 import re
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dout.trace.program import pictures
-from dout.trace.program.drawn_data import KEYS, OF_TESTS, Asked, as_rows, images, is_named, mentions, named
+from dout.trace.program.drawn_data import KEYS, OF_TESTS, Asked, as_rows, images, is_label, is_named, mentions, named
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
 _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
+_PICKLE = re.compile(r"\.(pkl|pickle|p)(\.gz)?$")
+_THREE = re.compile(r"(train|tr|va)\w*, *\w*(va|dev|test|te)\w*, *\w+ *= *[^=]*\bload\(")  # Theano's three parts
+_NUMBER, _COLUMN = re.compile(r"\d+"), re.compile(r"""(?:\[|drop\(|columns=|pop\() *\[?["'](\w+)["']""")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _HAS_FORM = re.compile(
     r"\.(csv|tsv|data|dat|json\w*|ya?ml|toml|ini|cfg|xml|html?|py|ipynb|svg|tex|sh|env)$", re.IGNORECASE
 )
-_LINES, _WORDS = 1000, 200
+_LINES, _WORDS, _CLASSES = 1000, 200, 3
 _TOKENS, _NUMBERS = 64, 200_000  # of a file of whole numbers, which are places in an alphabet
 
 
@@ -49,11 +52,14 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
         names = [f"{i}.png" for i in range(len(labels))]
         return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
-    if name == "mnist.pkl.gz":
+    text = "".join(linecache.getlines(asker))
+    if _PICKLE.search(name) and (name.startswith("mnist.pkl") or _THREE.search(text)):
         parts = (images("mnist", part) for part in (0, 1, 1))
-        return gzip.compress(pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts)), 0)
+        data = pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts))
+        return gzip.compress(data, 0) if name.endswith(".gz") else data
     if (found := _CSV.search(name)) is not None:
-        return _table(int(found["part"] == "test"), header=False)
+        has_header = mentions("read_csv") and not mentions(r"header\s*=\s*None")
+        return _table(int(found["part"] == "test"), header=has_header)
     if name == "mnist.npz":
         file = io.BytesIO()
         train, test = images("mnist"), images("mnist", 1)
@@ -66,11 +72,19 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     if name.endswith(".bin"):
         return np.random.default_rng(0).integers(0, _TOKENS, _NUMBERS, dtype=np.uint16).tobytes()
     if name.endswith(_ARCHIVES):
-        return _archive(name, "".join(linecache.getlines(asker)))
+        return _archive(name, text)
+    other = (path for path in _beside(folders) if _NUMBER.sub("", path.name) == _NUMBER.sub("", name))
+    if (twin := next(other, None)) is not None:
+        return twin.read_bytes()  # `dataset_0.csv` for `dataset_2.csv`
+    columns = list(dict.fromkeys(_COLUMN.findall(text)))
+    if name.endswith(".csv") and not all(map(is_label, columns)):
+        return _rows(columns, header=as_text is not None)
     if name.endswith(".csv") and mentions("784", r"28\s*[*,]\s*28"):  # Kaggle's digits, their columns with names
         return _table(int("test" in name), header=mentions("label"))
     if name.endswith(".arff"):
         return _table(int("test" in name), header=False, first=False)
+    if name.endswith(".csv"):
+        return _rows([*"abcd", "target"], header=as_text is not None)
     if as_text is None:
         return None
     if not as_text and "." not in name and is_named(name):
@@ -78,6 +92,22 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     if (arrays := _arrays(name, folders, asker)) is not None:
         return arrays
     return _text() if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
+
+
+def _beside(folders: Sequence[Path]) -> Iterator[Path]:
+    return (path for folder in folders[:2] if folder.is_dir() for path in folder.iterdir() if _NUMBER.search(path.name))
+
+
+def _rows(names: Sequence[str], *, header: bool) -> bytes:
+    """A table with these columns: three classes in the last one and where a name says labels, else numbers."""
+    draw = np.random.default_rng(0)
+    columns: list[Any] = [draw.normal(size=2 * _LINES).round(4) for _ in names]
+    labels = draw.integers(0, _CLASSES, 2 * _LINES)
+    columns = [
+        labels if is_label(n) or i == len(names) - 1 else c for i, (n, c) in enumerate(zip(names, columns, strict=True))
+    ]
+    lines = [",".join(map(str, row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    return "\n".join([",".join(names)] * header + lines).encode()
 
 
 def _arrays(name: str, folders: Sequence[Path], asker: str) -> bytes | None:
@@ -133,8 +163,10 @@ def _archive(name: str, text: str) -> bytes:
 def _table(part: int, *, header: bool, first: bool = True) -> bytes:
     """MNIST as lines of numbers, the label `first`; or last, as in the ARFF of openml.org."""
     pixels, labels = images("mnist", part)
+    times = -(-len(pixels) // (2 * _LINES))  # 60,000 rows that all differ take long to write and to read
+    pixels, labels = pixels[: 2 * _LINES], labels[: 2 * _LINES]
     columns = [labels, pixels.reshape(len(pixels), -1)]
-    lines = [",".join(map(str, row)) for row in np.column_stack(columns if first else columns[::-1]).tolist()]
+    lines = [",".join(map(str, row)) for row in np.column_stack(columns if first else columns[::-1]).tolist()] * times
     if not first:
         lines.insert(0, "@RELATION mnist_784\n@DATA")
     if header:

@@ -145,19 +145,32 @@ def _sine(samples: int = 1000) -> tuple[Any, Any]:
     return places, np.sin(2 * np.pi * places)
 
 
-def _open_set(name: str = "", *args: Any, as_frame: Any = False, return_X_y: bool = False, **kwargs: Any) -> Any:
+def _open_set(name: str = "", *args: Any, as_frame: Any = "auto", return_X_y: bool = False, **kwargs: Any) -> Any:
     """`fetch_openml` and its forerunner, of the one set that everybody fetches."""
     if "mnist" not in name.lower():
         raise NeedsError(f"needs the data set {name!r} of openml.org, which cannot be fetched")
     (pixels, labels), (more, their) = images("mnist"), images("mnist", 1)
     pixels, labels = np.concatenate([pixels, more]), np.concatenate([labels, their])
-    data, target = pixels.reshape(len(pixels), -1).astype(float), labels.astype(str if "_" in name else float)
+    data: Any = pixels.reshape(len(pixels), -1).astype(float)
+    target = labels.astype(str if "_" in name else float)
+    if as_frame in (True, "auto"):
+        data, target = tables.Table(data, [f"pixel{i + 1}" for i in range(data.shape[1])]), tables.column(target)
     return (data, target) if return_X_y else _Bunch(data=data, target=target, DESCR="")
 
 
 def _pictures(kind: str, root: Any = "", train: bool = True, transform: Any = None, target_transform: Any = None,
               **kwargs: Any) -> Any:  # fmt: skip
     return Pictures(*images(kind, part=int(not train)), transform, target_transform)
+
+
+def _lists_of_mnist(*args: Any, **kwargs: Any) -> Any:
+    """`MNIST(folder)` of the package python-mnist: its loaders give images and labels as lists."""
+
+    def load(part: int) -> Any:
+        pixels, labels = images("mnist", part)
+        return pixels.reshape(len(pixels), -1).tolist(), labels.tolist()
+
+    return SimpleNamespace(load_training=partial(load, 0), load_testing=partial(load, 1))
 
 
 def _load_mnist(normalize: bool = True, flatten: bool = True, one_hot_label: bool = False) -> Any:
@@ -186,6 +199,7 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     **{f"mnist.{part}_images": lambda part=i: images("mnist", part)[0] for i, part in enumerate(("train", "test"))},
     **{f"mnist.{part}_labels": lambda part=i: images("mnist", part)[1] for i, part in enumerate(("train", "test"))},
     "mnist.load_mnist": _load_mnist,
+    "mnist.MNIST": _lists_of_mnist,
     "h5py.File": lambda file, mode="r", **options: Quiet() if set(mode) & set("wax+") else Asked(file),
     "scipy.io.loadmat": lambda file, *args, **options: Asked(file),
     "datasets.load_dataset": lambda name, *args, split="", **options: DataRows(name, split),

@@ -41,12 +41,12 @@ KEYS = re.compile(r"""\[\s*b?["'](\w+)["']\s*\]""")
 
 
 def _rows(most: int) -> int:
-    """How many rows of a part of a set are made: as many as the program's files can ask for.
+    """How many rows of a part of a set are made: some more than the program's files name.
 
     Where they name a number of at least half of its rows, it is whole: others may be for a part of their own.
     """
     largest = max((number for text in _users_texts() for number in _numbers_in(text) if number <= most), default=0)
-    return most if 2 * largest >= most else max(_FEWEST, largest)
+    return most if 2 * largest >= most else min(most, largest + _FEWEST)  # some are left after `x[:10000]`
 
 
 def _users_texts() -> Iterator[str]:
@@ -95,6 +95,11 @@ def is_named(name: Any) -> bool:
     return _word(name) in _INPUTS | _LABELS
 
 
+def is_label(name: Any) -> bool:
+    """Whether a name says that it is of labels."""
+    return _word(name) in _LABELS
+
+
 def _text(name: Any) -> str:
     return (name.decode() if isinstance(name, bytes) else str(name)).lower()
 
@@ -114,7 +119,7 @@ def named(name: Any, rows: int = 0, *, as_bytes: bool = False) -> Any:
         return None
     kind = "cifar10" if mentions(r"(?i:cifar\w*)") else "mnist"
     pixels, labels = images(kind, int(bool(OF_TESTS.search(_text(name)))), rows)
-    if _word(name) in _LABELS:
+    if is_label(name):
         return labels
     return as_rows(pixels) if mentions("784", "3072") and not as_bytes else pixels
 

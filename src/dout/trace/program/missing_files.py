@@ -212,7 +212,7 @@ class _Files:
             return self.plain["urlopen"](url, *args, **kwargs)
         except OSError:
             address = getattr(url, "full_url", url)
-            if (made := self._stand_in(address)) is None:
+            if (made := self._stand_in(address, unguarded=False)) is None:  # a `try` goes to another mirror
                 raise
             return addinfourl(self.plain["open"](made, "rb"), Message(), address, 200)
         finally:
@@ -245,8 +245,10 @@ class _Files:
         places = (str(folder / name) for folder in self.folders if name)  # of an absolute path: itself
         return next(filter(self.plain["isfile"], places), None)
 
-    def _stand_in(self, file: str | os.PathLike[str], as_text: bool | None = False) -> str | None:
-        if (frame := _asking(unguarded=True)) is None:
+    def _stand_in(
+        self, file: str | os.PathLike[str], as_text: bool | None = False, *, unguarded: bool = True
+    ) -> str | None:
+        if (frame := _asking(unguarded=unguarded)) is None:
             return None
         from dout.trace.program.data_files import content  # few programs need it
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec
+from importlib.util import find_spec, spec_from_file_location
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
-from dout.trace.program.project_root import reach
+from dout.trace.program.project_root import folders_above, reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
 
@@ -65,6 +65,11 @@ class _Finder(Loader):
         frame = asking_user(sys._getframe(1), lambda file: file.startswith("<frozen") or is_ours(file))
         if frame is None or _is_expected(frame):
             return None
+        if (twin := _in_other_case(name, list(path or folders_above(Path(frame.f_code.co_filename))))) is not None:
+            self.said(
+                f"{name} is {Path(twin.origin or name).name} here: its letters are large and small in another way"
+            )
+            return twin
         if path is not None:  # a part of a package of the user's: it may not have been built
             self.said(f"{name} cannot be found")
             return self._standing(name)
@@ -87,6 +92,22 @@ class _Finder(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing: it is made already."""
+
+
+def _in_other_case(name: str, folders: Sequence[str | Path]) -> ModuleSpec | None:
+    """The spec of a module whose file or folder differs by large and small letters alone, as some systems allow."""
+    last = name.rpartition(".")[2]
+    for entry in (entry for folder in map(Path, folders) if folder.is_dir() for entry in folder.iterdir()):
+        if entry.stem == last or entry.stem.lower() != last.lower():
+            continue
+        if entry.suffix == ".py" or (entry / "__init__.py").is_file():
+            inside, parts = (entry / "__init__.py", [str(entry)]) if entry.is_dir() else (entry, None)
+            return spec_from_file_location(name, inside, submodule_search_locations=parts)
+        if entry.is_dir():
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [str(entry)]
+            return spec
+    return None
 
 
 class _StandingModule(ModuleType):

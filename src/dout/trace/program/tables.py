@@ -57,6 +57,7 @@ def _itself(item: Any, *args: Any, **options: Any) -> Any:
 
 
 _OF_COLUMNS: dict[str, Any] = {
+    "__new__": lambda cls, data=(), *args, **options: column(list(data)),
     "values": property(_bare),
     "index": property(lambda items: np.arange(len(items))),
     "iloc": property(_itself), "loc": property(_itself), "reset_index": _itself,
@@ -303,8 +304,14 @@ def read_csv(
         header = 0 if names is None else None
     own = rows.pop(header) if isinstance(header, int) else None
     known = list(names) if names is not None else own or list(range(len(rows[0]) if rows else 0))
-    cells = zip(*(row + [""] * (len(known) - len(row)) for row in rows[:nrows]), strict=False)
-    table = Table({name: _typed(part) for name, part in zip(known, cells, strict=False)})
+    known = [name if name not in known[:place] else f"{name}.{place}" for place, name in enumerate(known)]
+    rows = rows[:nrows]
+    try:
+        whole = np.array(rows, dtype=np.int64)  # as of images: one column at a time takes long
+        table = Table(whole, known)
+    except (ValueError, OverflowError, IndexError):
+        cells = zip(*(row + [""] * (len(known) - len(row)) for row in rows), strict=False)
+        table = Table({name: _typed(part) for name, part in zip(known, cells, strict=False)})
     if usecols is not None:
         table = Table({n: table[n] for i, n in enumerate(known) if n in usecols or i in usecols})
     if index_col not in (None, False):
@@ -347,7 +354,7 @@ def get_dummies(data: Any, columns: Sequence[Any] | None = None, dtype: Any = in
 
 NAMES: dict[str, Any] = {
     **dict.fromkeys(("pandas.DataFrame", "polars.DataFrame"), Table),
-    "pandas.Series": lambda data=(), *args, **options: column(list(data)),
+    "pandas.Series": Column,
     **dict.fromkeys(("pandas.read_csv", "polars.read_csv"), read_csv),
     "pandas.read_table": lambda source, sep="\t", **options: read_csv(source, sep, **options),
     "pandas.concat": concat,

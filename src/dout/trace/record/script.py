@@ -111,7 +111,7 @@ def run_script(
         removed.install()
         try:
             errors = _run_each(codes, main, path, go_on=path.suffix == notebooks.SUFFIX)  # as a person runs its cells
-            run.error = errors[0] if errors and not EndOfRun.begun else None  # it may call it an error to be stopped
+            run.error = _told(errors, tracer) if not EndOfRun.begun else None  # it may call it an error to be stopped
         except EndOfRun as end:
             end.arrived()
             if not tracer.nodes:
@@ -126,6 +126,16 @@ def run_script(
         message = f"np.{name}, which NumPy has removed, was answered: write {INSTEAD[name]}"
         tracer.events.setdefault(Event("data", message, where))
     return run
+
+
+def _told(errors: Sequence[UserCodeError], tracer: ScriptTracer) -> UserCodeError | None:
+    """The first error, with the data that were stood for before it: they may be the reason."""
+    made_up = next((event.message for event in tracer.events if event.message.startswith("stand-in data")), "")
+    return (
+        UserCodeError(f"{errors[0]}: it had {made_up}", errors[0].traceback)
+        if errors and made_up
+        else next(iter(errors), None)
+    )
 
 
 def first_turn(nodes: Sequence[Node]) -> int:

@@ -27,8 +27,9 @@ _PARTS = (
     dict, list, deque, tuple, FunctionType, MethodType, staticmethod, classmethod, partial, SimpleNamespace,
     MappingProxyType,
 )  # fmt: skip
-_SETTINGS = ("argparse", "Namespace")  # objects of this class are nothing but the user's settings
 CACHE = type(lru_cache(len))
+_MORE_PARTS = (set, frozenset, CACHE, BaseException, local)
+_SETTINGS = ("argparse", "Namespace")  # objects of this class are nothing but the user's settings
 _OF_TYPES = frozenset(name for name, item in vars(type).items() if hasattr(type(item), "__set__"))  # cls.__name__
 
 
@@ -77,9 +78,15 @@ class Reach:
             return True
         if issubclass(kind, np.ndarray):
             return anyone and item.dtype == object
-        if not anyone or module_of(kind).startswith("dout."):
+        return anyone and (issubclass(kind, _MORE_PARTS) or self.is_library_object(item))
+
+    def is_library_object(self, item: Any) -> bool:
+        """Whether an object with attributes is neither the user's, nor ours, nor one that only keeps parts."""
+        kind = type(item)
+        if kind in PLAIN or kind.__dictoffset__ == 0 or issubclass(kind, (*_PARTS, *_MORE_PARTS, type, np.ndarray)):
             return False
-        return issubclass(kind, set | frozenset | CACHE | BaseException | local) or kind.__dictoffset__ != 0
+        own = issubclass(kind, ModuleType) or self.is_users(kind) or (module_of(kind), kind.__name__) == _SETTINGS
+        return not (own or module_of(kind).startswith("dout."))
 
     def places(self, holder: Any, *, numbers: bool = False) -> Iterator[Place]:
         """Every place directly inside an object. With `numbers`, also a container's places with a number or text."""

@@ -81,16 +81,21 @@ class Swaps:
     def swap_out(self, *others: Any) -> None:
         """Put everything back, here and in `others`; untouched content comes back as the very same object.
 
-        A value computed meanwhile becomes a plain value, wherever the user's code put it.
+        A value computed meanwhile becomes a plain value, wherever the user's code put it: into its own objects, or into
+        what it can name of a library's (`request.result = y`), but not into what that in turn leads to.
         """
         seen: set[int] = set()
+        of_libraries: deque[Any] = (
+            deque()
+        )  # their objects, with containers in them: looked at after all that is the user's
         kept = [(variable, item, self._real(item)) for variable, item in copy_context().items()]
         for variable, item, real in kept:
             if real is not item:
                 variable.set(real)
         waiting = [*self.holders, *others, *(real for *_, real in kept if self.reach.holds(real, anyone=True))]
-        while waiting:
-            holder = waiting.pop()
+        while waiting or of_libraries:
+            is_users = bool(waiting)
+            holder = waiting.pop() if is_users else of_libraries.popleft()
             if id(holder) in seen:
                 continue
             seen.add(id(holder))
@@ -108,8 +113,10 @@ class Swaps:
                 real = self._real(place.item)
                 if real is not place.item:
                     _put(holder, place, real)
-                if self.reach.holds(real, anyone=True):
-                    waiting.append(real)
+                if self.reach.is_library_object(real):
+                    of_libraries += [real] if is_users else []
+                elif self.reach.holds(real, anyone=True):
+                    (waiting if is_users or self.reach.is_users(type(real)) else of_libraries).append(real)
 
     def _real_keys(self, holder: dict[Any, Any]) -> None:
         """Put the keys back, in their order."""

@@ -145,6 +145,11 @@ class ScriptTracer(Tracer):
         self.steered = {node: None for node in self.steered if node in kept}
         self.calls = [call for call in self.calls if call.done and call.span[1] <= count]
 
+    def source(self, array: Any, name: str | None = None, *, made: bool = False) -> Any:
+        """As a tracer's; a column of what stands for pandas is the array in it."""
+        is_column = isinstance(array, np.ndarray) and type(array).__module__.startswith("dout.")
+        return super().source(array.view(np.ndarray) if is_column else array, name, made=made)
+
     def wrap(self, item: Any, name: str | None = None) -> Any:
         """The stand-in of an argument; an object that cannot be traced stays as it is."""
         return self.attempt(super().wrap, item, name)
