@@ -154,6 +154,8 @@ def _written(
             return made_class(
                 text, draft, verdicts, [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)]
             )
+        if verdicts.because.key == "derive state":  # so does every way: it is what forward does
+            raise NotDerivedError([verdicts.because])
         failed.append(verdicts.because)
     raise NotDerivedError(failed)
 
