@@ -387,3 +387,29 @@ class Net:
     assert [*verdicts] == ["W1", "b1", "W2", "b2"]
     assert words is None or [*verdicts.values()] == words
     assert words is not None or verdicts["W1"] == Word.REFUTED
+
+
+class ScoresWithoutLabels:
+    def __init__(self, input_dim=7, hidden_dim=5, num_classes=3):
+        draw = np.random.default_rng(0).normal
+        self.params = {"W1": draw(size=(input_dim, hidden_dim)), "W2": draw(size=(hidden_dim, num_classes))}
+
+    def loss(self, X, y=None):
+        hidden = np.maximum(X.reshape(len(X), -1) @ self.params["W1"], 0)
+        scores = hidden @ self.params["W2"]
+        if y is None:
+            return scores
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        rows = np.arange(len(X))
+        loss = -np.mean(np.log(shares[rows, y]))
+        shares[rows, y] -= 1
+        shares /= len(X)
+        grads = {"W1": X.reshape(len(X), -1).T @ ((shares @ self.params["W2"].T) * (hidden > 0))}
+        grads["W2"] = hidden.T @ shares
+        return loss, grads
+
+
+def test_labels_without_which_a_network_returns_scores_alone_are_given():
+    report = check(ScoresWithoutLabels)
+    assert {v.argument: v.word for v in report.verdicts} == {"W1": Word.EXACT, "W2": Word.EXACT}

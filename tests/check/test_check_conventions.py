@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dout.check.report.report import summary
-from dout.check.rules.formula.d106_constant_factor import among_siblings
+from dout.check.rules.choices.d106_constant_factor import among_siblings
 from dout.check.verb.check_layer import check
 
 RNG = np.random.default_rng(0)
@@ -441,3 +441,32 @@ def test_penalties_of_both_kinds_may_be_added_together():
     report = check(Decayed(), np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]]))
     (verdict,) = (verdict for verdict in report.verdicts if verdict.argument == "W")
     assert verdict.because.startswith("backward adds 0.125·W + 0.25·sign(W)")
+
+
+class Clipped(Affine):
+    """Limits its gradients in its own backward."""
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit = limit
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW, self.db = self.limit(self.dW), self.limit(self.db)
+        return dx
+
+
+def by_norm(gradient):
+    norm = np.linalg.norm(gradient)
+    return gradient * (0.5 / norm) if norm > 0.5 else gradient
+
+
+@pytest.mark.parametrize("limit", [by_norm, lambda gradient: np.clip(gradient, -0.5, 0.5)])
+def test_a_gradient_that_is_clipped_is_a_convention(limit):
+    report = check(Clipped(limit), X)
+    assert words(report) == {"x": "exact", "W": "right where it is not clipped", "b": "right where it is not clipped"}
+    assert formula(report)["D113"].severity == "note"
+
+
+def test_what_is_wrong_for_small_gradients_too_is_not_clipped():
+    assert words(check(Clipped(lambda gradient: by_norm(gradient) * 2), X))["W"] == "refuted"

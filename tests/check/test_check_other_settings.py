@@ -482,3 +482,64 @@ class NotForLongRows(MeanOfRuns):
 
 def test_a_backward_that_refuses_a_setting_is_not_warned_of():
     assert "D001" not in [found.code for found in check(NotForLongRows, X).findings]
+
+
+class ByName:
+    """Activations by their names, of which the softmax leaves the work to its loss."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, x):
+        self.y = 1 / (1 + np.exp(-x))
+        if self.name == "softmax":
+            powers = np.exp(x - np.max(x, axis=1, keepdims=True))
+            self.y = powers / np.sum(powers, axis=1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        if self.name == "softmax":
+            return dout
+        return dout * self.y * (1 - self.y)
+
+
+class LossByName:
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        if self.name == "cce":
+            return -np.mean(np.sum(t * np.log(y), axis=1))
+        return -np.mean(t * np.log(y) + (1 - t) * np.log(1 - y))
+
+    def backward(self):
+        if self.name == "cce":
+            return (self.y - self.t) / len(self.y)
+        return ((1 - self.t) / (1 - self.y) - self.t / self.y) / len(self.y)
+
+
+def test_a_word_that_is_for_several_classes_is_not_judged_on_one_column():
+    column = np.array([[0.25], [0.625], [0.375]])
+    assert not errors(check(ByName, column, init={"name": "sigmoid"}))
+    assert not errors(check(LossByName, column, np.array([[1.0], [0.0], [1.0]]), init={"name": "bce"}))
+
+
+class Columns:
+    """Takes columns of numbers, one a sample."""
+
+    def __init__(self, out_d):
+        self.W, self.b = np.linspace(0.25, 1.0, 2 * out_d).reshape(out_d, 2), np.zeros((out_d, 1))
+
+    def forward(self, x):
+        self.x = x
+        return self.W @ x + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = np.sum(dout @ self.x.transpose(0, 2, 1), axis=0), np.sum(dout, axis=0)
+        return self.W.T @ dout
+
+
+def test_a_width_of_the_output_is_tried_without_another_width_of_the_inputs():
+    report = check(Columns, np.arange(6.0).reshape(3, 2, 1), init={"out_d": 1})
+    assert not [found for found in report.findings if found.severity in ("error", "warning") and found.code[1] in "15"]

@@ -36,6 +36,7 @@ class Word(StrEnum):
     AGREES = "agrees within rounding", "~", "within rounding", "right within rounding"  # a fallback's word: no proof
     SCALED = "right up to a constant factor", "~", "up to a factor", "right up to a constant"
     PENALISED = "right, with a penalty that forward does not add", "~", "with a penalty", "right with a penalty"
+    CLIPPED = "right where it is not clipped", "~", "clipped", "right where not clipped"
     PASSED = "passed through: its loss must do the work", "~", "passed through", "passed through"
     JOINED = (
         "right for the loss and its activation together", "~", "right with its activation", "right with its activation"
@@ -43,6 +44,7 @@ class Word(StrEnum):
     DIAGONAL = "the diagonal of its derivative alone", "~", "the diagonal alone", "right on the diagonal"
     THROUGH = "passed straight through a step", "~", "straight through", "passed straight through"
     STOPPED = "stopped on purpose: nothing is passed on", "~", "stopped on purpose", "stopped on purpose"
+    BUT_AT_KINKS = "right except at a kink", "~", "right except at a kink", "right except at a kink"
     INCONCLUSIVE = "inconclusive", "?", "inconclusive", "inconclusive"
     REFUTED = "refuted", "✗", "wrong", "wrong"
 

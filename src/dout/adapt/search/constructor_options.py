@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -168,6 +168,6 @@ def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
     return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
 
 
-def wanted(function: Any) -> list[inspect.Parameter]:
-    """The arguments that must be given."""
-    return [p for p in taken_by(function) if p.default is p.empty and is_named(p)]
+def wanted(function: Any, asked: Collection[str] = ()) -> list[inspect.Parameter]:
+    """The arguments that must be given, and those `asked` for."""
+    return [p for p in taken_by(function) if is_named(p) and (p.default is p.empty or p.name in asked)]

@@ -150,7 +150,7 @@ class ExampleSearch:
                 inputs = {name: array_of(shape, name) for name in open_}
                 yield Example(init, {**self.named, **inputs}, frozenset({*needed, *open_}))
             return
-        for init, inputs, changed in proposals(self.target, self.init, self.named, lambda: self.last):
+        for init, inputs, changed in proposals(self.target, self.init, self.named, lambda: self.last, open_):
             yield Example(init, inputs, frozenset({*needed, *open_}), mended=changed)
 
     def _best(self, choices: Iterable[Example]) -> tuple[Fit, Example | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice, product
 from typing import Any
@@ -40,14 +40,15 @@ def proposals(
     init: Mapping[str, Any],
     inputs: Mapping[str, Any],
     last: Callable[[], Exception | None] = lambda: None,
+    asked: Collection[str] = (),
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], bool]]:
     """Yield constructor arguments and inputs that the source proposes, the likeliest first; those given are kept.
 
     With them, whether the constructor has raised on what the source proposes, and these were changed. `last` gives the
-    error of the last trial, which may say how many axes are wanted.
+    error of the last trial, which may say how many axes are wanted. `asked`: inputs with a default, chosen too.
     """
     try:
-        proposer = _Proposer(target, init, inputs)
+        proposer = _Proposer(target, init, inputs, asked)
         proposer.last = last
         for init, given in islice(proposer.all(), 3 * MOST):
             yield init, given, id(init) in proposer.changed
@@ -61,11 +62,13 @@ def constructor_arguments(target: Target, init: Mapping[str, Any]) -> list[dict[
 
 
 class _Proposer:
-    def __init__(self, target: Target, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, target: Target, init: Mapping[str, Any], inputs: Mapping[str, Any], asked: Collection[str] = ()
+    ) -> None:
         self.cls: Any = target.cls
         self.target, self.init, self.inputs = target, init, inputs
         self.forward = target.forward
-        self.arguments = wanted(self.forward)
+        self.arguments = wanted(self.forward, asked)
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
         self.first = next((p.name for p in self.arguments), "")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss, stands_for
+from dout.check.conventions.clipping import right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
@@ -324,6 +325,14 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     return None
 
 
+def _clipped(gradient: RefutedGradient) -> Convention | None:
+    """A gradient that backward limits, by value or by norm."""
+    examination = gradient.judgement.examination
+    if examination is None or gradient.name not in right_where_small(gradient.subject, examination):
+        return None
+    return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
+
+
 def _has_a_penalty(examination: Examination, parameter: Node) -> bool:
     """Whether forward makes a number of a parameter alone, and of other numbers."""
     alone = {parameter}
@@ -380,4 +389,5 @@ RULES: tuple[ConventionRule, ...] = (
     _of_both,
     _of_steps,
     _penalised,
+    _clipped,
 )

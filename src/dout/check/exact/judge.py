@@ -240,9 +240,10 @@ class _Points:
         worst = max(decided, key=lambda o: WORDS.index(o.word))
         if self.examination.ignores_dout and not self.is_loss and np.any(np.asarray(worst.expected) != 0):
             return Verdict(worst.judged.name, Word.REFUTED, self.route, len(outcomes), "backward does not use dout")
-        because = worst.because or ("at a kink" if worst in at_kinks and worst.word == Word.REFUTED else "")
-        points = len(outcomes) + len(at_kinks)
-        return Verdict(worst.judged.name, worst.word, self.route, points, because)
+        word, because = worst.word, worst.because
+        if word == Word.REFUTED and worst in at_kinks:  # at a tie alone, where nobody may ever be
+            word, because = (Word.BUT_AT_KINKS, "") if decided[0] in outcomes else (word, because or "at a kink")
+        return Verdict(worst.judged.name, word, self.route, len(outcomes) + len(at_kinks), because)
 
 
 def _first_refuted(outcomes: list[Outcome]) -> Outcome | None:

@@ -97,7 +97,7 @@ def stays_right(repair: Repair, given: Subject) -> bool:
         given.runner.rewind()
         trace = record(layer, *given.fresh_inputs(), dout=one_or_all(given.run().douts))
     words = {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
-    return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE}
+    return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE, Word.BUT_AT_KINKS}
 
 
 def same_bits(one: Sequence[Any], other: Sequence[Any]) -> bool:

@@ -83,6 +83,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if spent() > latest or number == MOST_SETTINGS:
             untried = f"{other.words}, and at other settings that are not tried: there are too many"
             return Sweep(penalised or doubtful, raised, (untried,))
+        other = _of_two_classes(other) if other.of_a_word else other
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
@@ -93,16 +94,32 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             continue
         except Exception:  # the layer's own: it does not take this
             continue
-        if found is None or (found.refuted and takes_the_target(other.subject)):
+        if found is None or (found.refuted and (takes_the_target(other.subject) or _repeats_an_input(other, found))):
             continue
         found.covered.add(judgement.covered)
         if not found.refuted:
             penalised = penalised or WrongElsewhere(found, other.subject)
             continue
+        if _is_of_the_inputs(other, found, subject, judgement):
+            continue
         if _is_meant(other, found):
             return Sweep(WrongElsewhere(found, other.subject), raised)
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
     return Sweep(penalised or doubtful, raised)
+
+
+def _of_two_classes(other: OtherSubject) -> OtherSubject:
+    """The same on two columns where each array has one, if it runs: a softmax of one number is 1, whatever that is."""
+    arrays_given = [x for x in other.subject.inputs if isinstance(x, np.ndarray)]
+    if not arrays_given or any(x.ndim < 2 or x.shape[-1] != 1 or x.dtype.kind != "f" for x in arrays_given):
+        return other
+    inputs = [np.append(x, 1 - x, axis=-1) if isinstance(x, np.ndarray) else x for x in other.subject.fresh_inputs()]
+    wider = replace(other.subject, inputs=tuple(inputs), memo={})
+    try:
+        wider.run()
+    except Exception:  # the layer's own: it does not take them
+        return other
+    return replace(other, subject=wider)
 
 
 def _is_refusal(other: OtherSubject, error: Exception) -> bool:
@@ -189,6 +206,27 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     stops = other.of_a_flag and not any(np.any(outcome.got) for outcome in found.refuted.values())
     left = other.of_a_word and passes_a_sigmoid(other.subject)  # one word of several: maybe to its loss, on purpose
     return other.meant and not (stops or left) and not (other.of_inputs and number == 1 and of_shape)
+
+
+def _repeats_an_input(other: OtherSubject, found: Judgement) -> bool:
+    """Whether an axis of 1 of an input is broadcast at a setting that needs it longer: a width without its inputs."""
+    wrong = [] if other.of_inputs else [o for o in found.refuted.values() if o.index is None and not o.judged.parameter]
+    pairs = [(outcome.judged.node.shape, np.shape(outcome.got)) for outcome in wrong]
+    return any(len(x) == len(dx) and any(a == 1 != b for a, b in zip(x, dx, strict=True)) for x, dx in pairs)
+
+
+def _is_of_the_inputs(other: OtherSubject, found: Judgement, given: Subject, judgement: Judgement) -> bool:
+    """Whether a gradient has a wrong shape on inputs that came with a setting, and the setting has no part in it."""
+    if other.of_inputs or [*map(np.shape, other.subject.inputs)] == [*map(np.shape, given.inputs)]:
+        return False
+    if any(outcome.index is not None for outcome in found.refuted.values()):
+        return False
+    try:
+        there = _judged(replace(other, subject=replace(given, inputs=other.subject.inputs, memo={})), given, judgement)
+    except Exception:  # the layer's own: as given it does not take these
+        return False
+    names = {outcome.judged.name for outcome in found.refuted.values()}
+    return there is not None and names <= {outcome.judged.name for outcome in there.refuted.values()}
 
 
 def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgement | None:

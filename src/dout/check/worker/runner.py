@@ -30,7 +30,7 @@ from dout.check.project.discover import Job, line_of_class
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding
 from dout.check.rules import modules
-from dout.check.rules.formula.d106_constant_factor import among_siblings
+from dout.check.rules.choices.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker import kept_answers

@@ -187,7 +187,7 @@ def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, l
     reports = [checked.report for outcome in outcomes for checked in outcome.layers] if many else []
     left_out = [(_named(report), *why) for report in reports for why in _why_not(report)]
     unjudged = [(name, why) for name, why, was_tried in left_out if not was_tried]
-    needing = [remark for remark in remarks if _NEEDS.search(remark)]
+    needing = [remark for remark in remarks if _NEEDS.search(remark.partition(": ")[2])]  # of classes of a file
     skipped = [(near(outcome.job.where), outcome.skipped) for outcome in outcomes if outcome.skipped]
     kinds = {
         "not judged": [

@@ -8,7 +8,7 @@ from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Cause
-from dout.check.rules.formula.kept_conventions import keeping, told
+from dout.check.rules.choices.kept_conventions import keeping, told
 from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
 from dout.judge.outcomes import Word
 

@@ -12,7 +12,7 @@ from dout.check.repair import first_fix
 from dout.check.report.report import Report
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding, Undivided
-from dout.check.rules.formula.kept_conventions import by_reason, gradient_of, keeping, told
+from dout.check.rules.choices.kept_conventions import by_reason, gradient_of, keeping, told
 from dout.judge.outcomes import Word
 
 RULE = Rule("D106", "note", "a constant factor: a convention")

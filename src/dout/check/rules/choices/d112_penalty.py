@@ -6,7 +6,7 @@ from dout.check.conventions.convention import BY_BACKWARD_ALONE
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.kept_conventions import gradient_of, keeping, told
+from dout.check.rules.choices.kept_conventions import gradient_of, keeping, told
 from dout.judge.outcomes import Word
 
 RULE = Rule("D112", "note", "backward adds a penalty that forward does not")

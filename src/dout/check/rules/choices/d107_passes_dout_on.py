@@ -6,7 +6,7 @@ from dout.check.conventions.softmax import is_last_sigmoid, says_softmax
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.kept_conventions import keeping, told
+from dout.check.rules.choices.kept_conventions import keeping, told
 from dout.judge.outcomes import Word
 
 RULE = Rule("D107", "note", "backward passes dout on")

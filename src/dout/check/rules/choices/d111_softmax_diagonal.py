@@ -5,7 +5,7 @@ from __future__ import annotations
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.kept_conventions import keeping, told
+from dout.check.rules.choices.kept_conventions import keeping, told
 from dout.judge.outcomes import Word
 
 RULE = Rule("D111", "warning", "a softmax gives the diagonal of its derivative alone")
