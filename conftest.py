@@ -66,8 +66,6 @@ def pytest_runtest_setup(item):
         sys.modules.update((name, one) for name, one in loaded.items() if one in needed)
 
 
-
-
 def pytest_runtest_teardown(item, nextitem):
     """After the last test of a file unload that again, and let the collector leave alone what stays.
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
@@ -19,6 +19,7 @@ PAIR = "dout_pair"
 
 _RENAMED = (  # what a backward is called, and what its forward is called then
     (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2", r"\1forward")),
+    (r"back_?(prop\w*|)", (r"forward_\1", r"forward\1", r"forward", r"feed_forward", r"feedforward")),
     (r"(.*)Backward(.*)", (r"\1Forward\2", r"\1\2")),
     (r"(.*)bprop(.*)", (r"\1fprop\2", r"\1\2")),
     (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_fp", r"\1_for", r"\1")),
@@ -35,9 +36,8 @@ _NONE = re.compile(
 )
 
 
-def function_pairs(module: ModuleType) -> dict[str, type]:
-    """The pairs of functions that a module has written itself, each as a class, by the name of the forward."""
-    names = names_of(module)
+def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
+    """The pairs of functions that a module with these names has written itself, each as a class, by the forward."""
     functions = {
         name: item
         for name, item in names.items()
@@ -63,7 +63,7 @@ def pair_of(forward: Any) -> type | None:
     module = sys.modules.get(forward.__module__) if isinstance(forward, FunctionType) else None
     known = names_of(module)
     name = next((name for name, item in known.items() if item is forward), None)
-    return function_pairs(module).get(name) if module is not None and name is not None else None
+    return function_pairs(known).get(name) if module is not None and name is not None else None
 
 
 def forward_names(name: str) -> Iterator[str]:
