@@ -58,7 +58,7 @@ def loaded(folder, source):
 
 def pair(folder, source, name):
     """The pair of functions of this name in a file with this source."""
-    return function_pairs(loaded(folder, source))[name]
+    return function_pairs(vars(loaded(folder, source)))[name]
 
 
 def words(target):
@@ -285,7 +285,7 @@ def test_a_cache_may_stand_before_what_is_no_output(tmp_path):
 
 def test_functions_that_give_nothing_are_no_layer(tmp_path):
     module = loaded(tmp_path, SHOWN)
-    assert function_pairs(module) == {}
+    assert function_pairs(vars(module)) == {}
 
 
 REGRESSED = """

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from show_commands import LAYER, dout, refused, script
 
@@ -128,3 +129,62 @@ def test_a_place_in_another_folder_is_named_from_here(tmp_path):
     text = "import sys\nimport numpy as np\nsys.path.append('..')\nfrom common.mine import MulLayer\nmul = MulLayer()\n"
     script(tmp_path / "ch01", text + "mul.forward(np.ones(2), np.ones(2))\nmul.backward(np.ones(2))\n", "train.py")
     assert "dout, at ../common/mine.py:" in dout("show", "train.py", cwd=tmp_path / "ch01").stdout
+
+
+FUNCTIONS = """
+import numpy as np
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def sigmoid_derivative(a):
+    return a * (1 - a)
+def {forward}:
+    A = sigmoid({W} @ X + {b})
+    return A, {{"A": A}}
+def compute_cost(A, Y):
+    return 0.5 * np.sum((A - Y) ** 2)
+def {backward}:
+    dZ = (cache["A"] - Y) * sigmoid_derivative(cache["A"])
+    return {gradients}
+X, Y, params = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([[0.25, 0.5]]), {params}
+for epoch in range(100):
+    {turn}
+"""
+STYLES = {
+    "parameters and gradients in a dict": {
+        "forward": "forward_propagation(X, params)",
+        "backward": "backward_propagation(X, Y, cache, params)",
+        "W": "params['W1']",
+        "b": "params['b1']",
+        "params": "{'W1': np.array([[0.5, -0.25]]), 'b1': np.zeros((1, 1))}",
+        "gradients": "{'dW1': dZ @ X.T, 'db1': dZ.sum(axis=1, keepdims=True)}",
+        "turn": "A, cache = forward_propagation(X, params)\n    cost = compute_cost(A, Y)\n"
+        "    grads = backward_propagation(X, Y, cache, params)\n"
+        "    params = {k: params[k] - 0.1 * grads['d' + k] for k in params}",
+    },
+    "each by itself": {
+        "forward": "forward_prop(W1, b1, X)",
+        "backward": "back_prop(cache, X, Y)",
+        "W": "W1",
+        "b": "b1",
+        "params": "0\nW1, b1 = np.array([[0.5, -0.25]]), np.zeros((1, 1))",
+        "gradients": "dZ @ X.T, dZ.sum(axis=1, keepdims=True)",
+        "turn": "A, cache = forward_prop(W1, b1, X)\n    dW1, db1 = back_prop(cache, X, Y)\n"
+        "    print(compute_cost(A, Y))\n    W1, b1 = W1 - 0.1 * dW1, b1 - 0.1 * db1",
+    },
+}
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_one_round_of_a_program_without_classes_has_its_gradients_and_its_loss(tmp_path, style):
+    run = dout("show", script(tmp_path, FUNCTIONS.format(**style)), "--json")
+    shown = json.loads(run.stdout)
+    values = {value["id"]: value["value"] for value in shown["values"]}
+    (layer,) = shown["layers"]
+    assert layer["name"] == style["forward"].partition("(")[0]
+    A = 1 / (1 + np.exp(-np.array([[0.5 - 0.75, 1.0 + 0.25]])))
+    dZ = (A - [[0.25, 0.5]]) * A * (1 - A)
+    gradients = {one["name"]: values[one["gradient"]] for one in layer["parameters"]}
+    np.testing.assert_allclose(gradients["W1"], [[(dZ @ [1, 2]).item(), (dZ @ [3, -1]).item()]])
+    np.testing.assert_allclose(gradients["b1"], [[dZ.sum()]])
+    assert [values[end] for end in shown["outputs"].values()] == [pytest.approx(0.5 * np.sum((A - [0.25, 0.5]) ** 2))]
+    assert any(event["kind"] == "round" for event in shown["events"])

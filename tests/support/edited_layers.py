@@ -115,7 +115,7 @@ FUNCTIONS = {
 JUDGED = METHODS | PARAMETERS | FUNCTIONS
 
 
-PAIRS = set().union(*(function_pairs(sys.modules[name]) for name in foreign_layers.FAMILIES))
+PAIRS = set().union(*(function_pairs(vars(sys.modules[name])) for name in foreign_layers.FAMILIES))
 
 
 def home(name):
@@ -126,7 +126,7 @@ def home(name):
 def layer(module, name):
     """A class of a module, or a pair of its functions as one."""
     module = home(name) if module is foreign_layers else module
-    pair = function_pairs(module).get(name)
+    pair = function_pairs(vars(module)).get(name)
     return pair if pair is not None else getattr(module, name)
 
 

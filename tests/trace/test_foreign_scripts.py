@@ -201,8 +201,8 @@ def test_what_stands_for_files_is_gone_when_the_program_has_ended(tmp_path, monk
 
 
 def test_an_error_after_data_were_stood_for_names_them(tmp_path):
-    text = SCALE + "x = [float(line) for line in open('numbers.txt')]\n"
-    with pytest.raises(dout.DoutError, match=r"ValueError, at .*: it had stand-in data for the file numbers\.txt"):
+    text = SCALE + "from pathlib import Path\nx = float(Path('numbers.txt').read_text())\n"
+    with pytest.raises(dout.DoutError, match=r"ValueError, at .*, with stand-in data for the file numbers\.txt"):
         record_script(written(tmp_path, train=text))
 
 

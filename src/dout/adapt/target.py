@@ -13,6 +13,7 @@ from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.held_values import argument_name
 from dout.adapt.interface.interface import Interface, meant_pairs
 from dout.adapt.interface.method_pairs import forwards_of
+from dout.adapt.interface.network_loss import with_loss
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
 from dout.run import copied, deep_copy, fresh, is_class, vars_of
@@ -23,10 +24,11 @@ class Target:
     """A class, an instance of one, or a function, as the user `named` it; `cls` is the class itself, or its own."""
 
     def __init__(self, named: Any) -> None:
-        self.named = named
         self.is_class = is_class(named)
         self.is_function = inspect.isroutine(named)
-        self.cls: type = named if self.is_class else type(named)
+        own = named if self.is_class else type(named)
+        self.cls: type = own if self.is_function else with_loss(own)
+        self.named = self.cls if self.is_class else named
 
     @classmethod
     def of(cls, item: Any) -> Target:
@@ -59,7 +61,11 @@ class Target:
     @cached_property
     def forward(self) -> Any:
         """What its inputs are given to: its forward, whatever that is called, or the function itself."""
-        return behind(getattr(self.named, self.forward_name) if self.forward_name else self.named)
+        return behind(self._method(self.forward_name) if self.forward_name else self.named)
+
+    def _method(self, name: str) -> Any:
+        """A method of an instance or a class; the class may have more of them here than the instance."""
+        return getattr(self.named if hasattr(self.named, name) else self.cls, name)
 
     def forward_alone(self, forward: str) -> type:
         """The class as one of a layer with this forward, and a backward that does nothing."""
@@ -75,7 +81,7 @@ class Target:
         if known and interface and interface.given:
             kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
             return [inspect.Parameter(argument_name(place), kind) for place in interface.given]
-        found = taken_by(behind(getattr(self.named, interface.forward)) if known and interface else self.forward)
+        found = taken_by(behind(self._method(interface.forward)) if known and interface else self.forward)
         if known and hasattr(self.named, "forward") and not any(is_named(p) for p in found if p.name != "self"):
             found = taken_by(behind(self.named.forward))
         return [p for i, p in enumerate(found) if p.name != "self" and not (i == 0 and p.name in ("ctx", "context"))]
@@ -121,7 +127,7 @@ class Target:
         """The flags of forward without which backward would find nothing."""
         if not self.has_both or hasattr(self.cls, "dout_interface"):
             return {}
-        forward = behind(getattr(self.named, interface.forward)) if interface else self.forward
+        forward = behind(self._method(interface.forward)) if interface else self.forward
         return dict.fromkeys(switches_for(forward), True)
 
     def arguments(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dout.draw.picture.picture import Picture
     from dout.trace.record.trace import Trace
     from dout.trace.record.training import TrainingRound
+    from dout.trace.session.function_layers import PairedFunctions
     from dout.trace.session.layer_calls import LayerMethods
 
 
@@ -166,8 +168,8 @@ def _watch(target: str, rounds: list[int], arguments: tuple[str, ...], timeout: 
     training = Training(rounds)
     with guarded(target, timeout=timeout, capture=False) as meter:
         run = run_script(
-            target, arguments=arguments, rounds=max(rounds), methods_of=_methods_of, over=meter.over,
-            on_round=training.over,
+            target, arguments=arguments, rounds=max(rounds), methods_of=_methods_of, pairs_of=_pairs_of,
+            over=meter.over, on_round=training.over,
         )  # fmt: skip
     if chart is not None and any(each.number in rounds for each in training.rounds):
         _draw_rounds(target, training.rounds, rounds, chart)
@@ -226,7 +228,7 @@ def _recorded(target: str, given: _Given, *, capture: bool, timeout: float) -> t
 
         run = run_script(
             where, arguments=given.arguments, rounds=given.round or 1, run_on=given.run_on, methods_of=_methods_of,
-            over=meter.over,
+            pairs_of=_pairs_of, over=meter.over,
         )  # fmt: skip
     return replace(run.trace(), printed="".join(meter.parts)), "", run.error
 
@@ -247,6 +249,21 @@ def _methods_of(cls: type) -> LayerMethods | None:
     if plain is not None:
         return plain._replace(takes_dout=names is not None)
     return None if names is None else LayerMethods(names[0], names[1])
+
+
+def _pairs_of(names: Mapping[str, Any]) -> Iterator[PairedFunctions]:
+    """The functions of a module that go forward and back; not those that give a local derivative."""
+    from dout.trace.session.function_layers import PairedFunctions
+
+    if not any("back" in name or "bprop" in name for name in map(str.lower, names)):
+        return
+    from dout.adapt.interface.function_pairs import PAIR, function_pairs
+
+    for cls in function_pairs(names).values():
+        forward, backward = getattr(cls, PAIR)
+        if forward != backward and re.search("back|bprop", backward, re.IGNORECASE):
+            methods = _methods_of(cls)
+            yield PairedFunctions(forward, backward, methods is not None and methods.takes_dout)
 
 
 def _takes_dout_by_name(cls: type) -> bool:

@@ -9,4 +9,5 @@ __all__ = [
     "interface",
     "learned_gradients",
     "method_pairs",
+    "network_loss",
 ]

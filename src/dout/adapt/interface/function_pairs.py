@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
+from dout.adapt.argument_names import names_loss
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
 from dout.run import names_of
@@ -19,6 +20,7 @@ PAIR = "dout_pair"
 
 _RENAMED = (  # what a backward is called, and what its forward is called then
     (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2", r"\1forward")),
+    (r"back_?(prop\w*|)", (r"forward_\1", r"forward\1", r"forward", r"feed_forward", r"feedforward")),
     (r"(.*)Backward(.*)", (r"\1Forward\2", r"\1\2")),
     (r"(.*)bprop(.*)", (r"\1fprop\2", r"\1\2")),
     (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_fp", r"\1_for", r"\1")),
@@ -35,15 +37,15 @@ _NONE = re.compile(
 )
 
 
-def function_pairs(module: ModuleType) -> dict[str, type]:
-    """The pairs of functions that a module has written itself, each as a class, by the name of the forward."""
-    names = names_of(module)
+def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
+    """The pairs of functions that a module with these names has written itself, each as a class, by the forward."""
     functions = {
         name: item
         for name, item in names.items()
         if type(item) is FunctionType and item.__module__ == names.get("__name__") and not _NONE.match(name)
     }
     found: dict[str, type] = {}
+    losses = [item for name, item in functions.items() if names_loss(name)]
     for name, backward in functions.items():
         ahead = next((n for n in forward_names(name) if n in functions and n != name), None)
         pair = [functions[ahead], backward] if ahead is not None else []
@@ -53,7 +55,7 @@ def function_pairs(module: ModuleType) -> dict[str, type]:
             and not any(is_stub(f) or gives_nothing(f) for f in pair)
         ):
             key = ahead if ahead not in found else name
-            found[key] = pair_class(functions[ahead], backward)
+            found[key] = pair_class(functions[ahead], backward, losses)
     both = {f for pair in found.values() for f in getattr(pair, PAIR)}
     return found | {n: pair_class(f, f) for n, f in functions.items() if n not in both and gives_gradients(f)}
 
@@ -63,7 +65,7 @@ def pair_of(forward: Any) -> type | None:
     module = sys.modules.get(forward.__module__) if isinstance(forward, FunctionType) else None
     known = names_of(module)
     name = next((name for name, item in known.items() if item is forward), None)
-    return function_pairs(module).get(name) if module is not None and name is not None else None
+    return function_pairs(known).get(name) if module is not None and name is not None else None
 
 
 def forward_names(name: str) -> Iterator[str]:
@@ -83,9 +85,9 @@ def forward_names(name: str) -> Iterator[str]:
                         yield made[0].lower() + made[1:]
 
 
-def pair_class(forward: FunctionType, backward: FunctionType) -> type:
-    """A class whose static methods are the two functions; those that take `self` are plain ones."""
-    names = {f.__name__: f if _takes_self(f) else staticmethod(f) for f in (forward, backward)}
+def pair_class(forward: FunctionType, backward: FunctionType, losses: Sequence[FunctionType] = ()) -> type:
+    """A class whose static methods are the two functions, and losses beside them; those that take `self` are plain."""
+    names = {f.__name__: f if _takes_self(f) else staticmethod(f) for f in (*losses, forward, backward)}
     place: Any = {
         "__module__": forward.__module__,
         "__doc__": forward.__doc__,

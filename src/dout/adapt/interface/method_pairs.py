@@ -172,6 +172,11 @@ def pair_classes(cls: type) -> dict[str, type]:
     return {ahead: type(cls)(cls.__name__, (cls,), {**kept, "dout_pair": pair}) for ahead, pair in pairs.items()}
 
 
+def loss_names(cls: type) -> list[str]:
+    """The methods that are called as a loss."""
+    return methods(cls, (r"(compute_?|calc(ulate)?_?|get_?)?(\w+_)?(loss|cost|error|entropy)(_\w+|fn|function)?",))
+
+
 def forwards_of(cls: type) -> list[str]:
     """The methods that may be the forward of a class, the likeliest first."""
     return methods(cls, _FORWARD)

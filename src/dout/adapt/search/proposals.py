@@ -47,13 +47,10 @@ def proposals(
     With them, whether the constructor has raised on what the source proposes, and these were changed. `last` gives the
     error of the last trial, which may say how many axes are wanted. `asked`: inputs with a default, chosen too.
     """
-    try:
-        proposer = _Proposer(target, init, inputs, asked)
-        proposer.last = last
-        for init, given in islice(proposer.all(), 3 * MOST):
-            yield init, given, id(init) in proposer.changed
-    except Exception:  # a convenience, over anybody's source
-        return
+    proposer = _Proposer(target, init, inputs, asked)
+    proposer.last = last
+    for init, given in islice(proposer.all(), 3 * MOST):
+        yield init, given, id(init) in proposer.changed
 
 
 def constructor_arguments(target: Target, init: Mapping[str, Any]) -> list[dict[str, Any]]:

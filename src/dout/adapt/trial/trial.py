@@ -25,7 +25,7 @@ from dout.adapt.interface.interface import (
     Interface,
     candidates,
 )
-from dout.adapt.interface.learned_gradients import is_float_array, parameters_of
+from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import optional, required
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
@@ -81,11 +81,15 @@ class Trials:
         self.interfaces = [only] if only is not None else list(islice(candidates(cls), MOST_INTERFACES))
         self.fixed = only is not None
         self.classes: dict[Any, type] = {}
+        self.every: list[str] = []  # the inputs that are given, with dicts of arrays: these are the layer's parameters
+        self.held: dict[str, Any] = {}
 
     def run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The interface in which the class runs best on inputs, which are given by name."""
+        self.every = list(inputs)
+        self.held = {n: x for n, x in inputs.items() if isinstance(x, dict) and any(True for _ in arrays_in(n, x))}
         with quiet():
-            return self._run(make, inputs)
+            return self._run(make, {n: x for n, x in inputs.items() if n not in self.held})
 
     def _run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
         best, best_rank = Tried(Fit.NOTHING), (Fit.NOTHING, 0, 0, 0)
@@ -148,6 +152,8 @@ class Trials:
         return any(before.get(key) != id(array) for key, array in parameters_of(layer))
 
     def _class(self, interface: Interface, names: Sequence[str]) -> type:
+        if self.held:
+            return layer_class(self.cls, interface, self.every, self.held)
         key = (repr(interface), tuple(names))
         if key not in self.classes:
             self.classes[key] = layer_class(self.cls, interface, names)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.adapt.interface.function_pairs import PAIR, pair_of
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.target import Target
 from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
@@ -130,9 +131,11 @@ class Observer:
         if found is None:
             found = {}
             with contextlib.suppress(Exception):
-                pairs = Target(cls).pairs if is_class(cls) else []
+                target = Target(cls) if is_class(cls) else None
+                pairs = target.pairs if target else []
+                joined = loss_of(target.cls) if target else None
                 for ahead, back in pairs:
-                    found.update({ahead: "forward", back: "backward"})
+                    found.update({joined.forward if joined else ahead: "forward", back: "backward"})
                 if pairs:
                     found[_BUILDS] = "built"
             self._methods[cls] = found
@@ -156,14 +159,14 @@ class Observer:
             unseen = _LayerWatch(LayerUse(type(layer), {} if has_none else None), layer)
             self._goes_forward(self._watches.setdefault(id(layer), unseen), frame)
         elif id(layer) in self._watches:
-            self._goes_back(self._watches[id(layer)])
+            self._goes_back(self._watches[id(layer)], frame)
 
     def _of_a_pair(self, cls: type, kind: Kind, frame: FrameType) -> None:
         watch = self._watches.setdefault(id(cls), _LayerWatch(LayerUse(cls, {})))
         if kind == "forward":
             self._goes_forward(watch, frame)
         else:
-            self._goes_back(watch)
+            self._goes_back(watch, frame)
 
     def _goes_forward(self, watch: _LayerWatch, frame: FrameType) -> None:
         use, name = watch.use, frame.f_code.co_name
@@ -188,9 +191,14 @@ class Observer:
             others.append(use)
             self._quiet = 0
 
-    def _goes_back(self, watch: _LayerWatch) -> None:
-        """A backward begins: it is that of the last forward, and the inputs that were kept may be of another."""
+    def _goes_back(self, watch: _LayerWatch, frame: FrameType) -> None:
+        """A backward begins: it is that of the last forward, and the inputs that were kept may be of another.
+
+        The target that a loss is joined to its forward with is what backward is given.
+        """
         use = watch.use
+        if (joined := loss_of(Target(use.target).cls)) is not None and watch.forwards == watch.kept_at:
+            use.inputs.setdefault(joined.target, (_arguments(frame) or {}).get(joined.target))
         turn = self._turns.setdefault(use.target, len(self._turns))
         for one in self.uses.get(use.target, ()):
             one.turn = turn

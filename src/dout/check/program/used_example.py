@@ -95,7 +95,7 @@ def _of_use(use: LayerUse) -> UsedExample | None:
 
 def _first_that_fits(use: LayerUse, ways: Sequence[_Way]) -> UsedExample | None:
     best: tuple[Fit, UsedExample | None] = (Fit.FORWARD, None)
-    trials = Trials(use.target)
+    trials = Trials(Target(use.target).cls)
     for way in ways:
         given = _passed(Target(way.target), {name: _as_array(item) for name, item in way.inputs.items()})
         if not given:  # what it takes stands elsewhere

@@ -197,7 +197,7 @@ def layers_in(module: ModuleType, exported: bool = False) -> list[str]:
     for name, item in vjps:
         found.setdefault(id(item), name)
     order = {name: place for place, name in enumerate(names)}
-    return [*sorted(found.values(), key=order.__getitem__), *bags, *function_pairs(module)]
+    return [*sorted(found.values(), key=order.__getitem__), *bags, *function_pairs(names_of(module))]
 
 
 def _pairs_in_classes(module: ModuleType) -> dict[str, type]:
@@ -235,7 +235,7 @@ def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
 
 def named(module: ModuleType, name: str) -> Any:
     """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
-    pair = function_pairs(module).get(name) or (_pairs_in_classes(module).get(name) if "." in name else None)
+    pair = function_pairs(names_of(module)).get(name) or (_pairs_in_classes(module).get(name) if "." in name else None)
     if pair is not None:
         return pair
     found = attribute(module, name, str(module.__file__))

@@ -99,8 +99,8 @@ class Loading:
             try:
                 with (
                     as_main(path, text, (), said) as main,
-                    missing_files(path, said, apart=not self.rules.isolated) as made_up,
-                    script_imports(said, made_up),
+                    missing_files(path, said, apart=not self.rules.isolated) as files,
+                    script_imports(said, files.made_up),
                 ):
                     self.kept.take()
                     self._run.hears = observer.hear

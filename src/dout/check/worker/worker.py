@@ -23,6 +23,7 @@ from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import required
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
@@ -53,6 +54,7 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
 from dout.graph import Where
+from dout.judge.outcomes import Word
 from dout.run import quiet
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.side_effects import KeptRuntime
@@ -260,6 +262,11 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     raised = [f.reason for f in report.findings if _has_raised(f) and isinstance(f.reason, Raised)]
     if any(lacks_target(target, chosen.interface, reason.text) for reason in raised):
         return _only(what.name, target, NOT_JUDGED, takes_target(what))
+
+    joined = loss_of(what.cls)
+    if joined is not None and {v.word for v in report.verdicts} - {Word.INCONCLUSIVE} == {Word.REFUTED}:
+        other = f"; it may be meant for another loss than {joined.loss}"
+        report = report.with_each(lambda item: item.doubted(other) if isinstance(item.reason, Refuted) else item)
 
     def told(item: Finding) -> Finding:
         reason = item.reason

@@ -39,13 +39,13 @@ _WAIT = 10.0  # seconds that a server may take to answer
 
 
 @contextlib.contextmanager
-def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = False) -> Iterator[Callable[[str], None]]:
+def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = False) -> Iterator[_Files]:
     """While it lasts, find the files that the script reads also from its own folder and those above.
 
     A file of a well-known data set that is nowhere, and that cannot be fetched, is stood for; `said` hears of it. From
     then on the script's own files are written to a folder that goes with it: made-up data must not be taken for real
-    ones at another time. With `apart` all of them are, and the folders that it makes. Yields what is to hear of data
-    that are made up elsewhere.
+    ones at another time. With `apart` all of them are, and the folders that it makes. Yields what is to
+    hear of data that are `made_up` elsewhere, and knows which were `stood_for` last.
     """
     with contextlib.ExitStack() as ends:
         files = _Files(script, said, ends)
@@ -65,7 +65,7 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
         ends.callback(openers._file_openers.__setitem__, None, openers[None])
         openers._file_openers[None] = files.open_numbers
         ends.enter_context(when_imported("urllib.request", lambda module: files.answer(module, "urlopen")))
-        yield files.made_up
+        yield files
 
 
 @contextlib.contextmanager
@@ -99,6 +99,7 @@ class _Files:
         self.listed: dict[str, list[str]] = {}  # folders that are not there, and what is said to be in them
         self.scratch: Path | None = None
         self.plain: dict[str, Callable[..., Any]] = {}  # what it answers for, by name
+        self.stood_for = ""  # the last data that were made up, in words
         self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
         # After all is put back: what removes files is answered for, too.
         ends.callback(lambda: shutil.rmtree(self.scratch or "", ignore_errors=True))
@@ -132,6 +133,7 @@ class _Files:
     def made_up(self, message: str) -> None:
         """Hear of made-up data: what is written from now on goes with them."""
         self.apart_from_now()
+        self.stood_for = message
         self.said(message)
 
     def apart_from_now(self) -> Path:
@@ -149,7 +151,7 @@ class _Files:
             if _FILES.search(text):
                 names = [re.sub(r"\*+", str(i), text) for i in range(_CLASSES)]
             if names:
-                self.said(f"stand-in data for the files {text}, which are not there: drawn at random")
+                self.made_up(f"stand-in data for the files {text}, which are not there: drawn at random")
         return iter(names)
 
     def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
@@ -190,7 +192,9 @@ class _Files:
         key = _key(folder)
         if key not in self.listed:
             inner = os.path.dirname(key) in self.listed  # noqa: PTH120 - which is a text
-            self.said(f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random")
+            self.made_up(
+                f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random"
+            )
             self.listed[key] = [f"{i}.png" for i in range(_IMAGES)] if inner else [str(i) for i in range(_CLASSES)]
         return list(self.listed[key])
 
@@ -257,7 +261,7 @@ class _Files:
         data = content(name, folders, frame.f_code.co_filename, as_text=as_text)
         if data is None:
             return None
-        self.said(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
+        self.made_up(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
         place = self.place(file)
         with self.plain["open"](place, "wb") as made:
             made.write(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import itertools
 import re
 import sys
 import traceback
@@ -18,6 +19,7 @@ from dout.errors import DoutError, EndOfRun, TargetError, UserCodeError
 from dout.files import is_there, text_of
 from dout.graph import Node, Where
 from dout.judge.judged_run import elements
+from dout.ops.create import number
 from dout.trace.model.recorded import Event
 from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
@@ -29,6 +31,7 @@ from dout.trace.program.stub_modules import NeedsError
 from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
 from dout.trace.record.trace import Trace
+from dout.trace.session.function_layers import FunctionLayer, PairsOf, no_pairs
 from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import Session, session
 from dout.trace.session.side_effects import KeptRuntime
@@ -66,7 +69,7 @@ class ScriptRun:
         if size > MOST_COMPARED:
             message = f"the run holds {size:,} numbers: its gradients were not compared with derived ones"
             tracer.events.setdefault(Event("limit", message))
-        return finish(tracer, str(self.path), compare=size <= MOST_COMPARED)
+        return finish(tracer, str(self.path), ends=_loss_of(tracer), compare=size <= MOST_COMPARED)
 
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
@@ -80,6 +83,7 @@ def run_script(
     rounds: int = 1,
     run_on: bool = False,
     methods_of: MethodsOf = plain_methods,
+    pairs_of: PairsOf = no_pairs,
     over: Callable[[], object] = lambda: None,
     on_round: Callable[[ScriptTracer], object] = lambda tracer: None,
 ) -> ScriptRun:
@@ -94,24 +98,28 @@ def run_script(
     `on_round` with what is recorded at the end of each round, and of the program.
     """
     path = Path(path)
-    text, codes = _read(path)
+    is_notebook = path.suffix == notebooks.SUFFIX
+    text, codes = _read(path, each=not is_notebook)  # a function counts from the statement on that defines it
     EndOfRun.begun = False
     has_class = re.search(r"^\s*class\b(.|\n)*\bdef (forward|backward|__call__)\b", text, re.MULTILINE) is not None
     tracer = ScriptTracer(rounds, runs_on=run_on, awaits_layers=has_class)
     tracer.on_round = on_round
     removed, said = Removed(), partial(tracer.note, "data")
     with (
-        session(tracer, methods_of=methods_of) as state,
+        session(tracer, methods_of=methods_of, pairs_of=pairs_of) as state,
         as_main(path, text, arguments, partial(tracer.note, "input")) as main,
-        missing_files(path, said) as made_up,
-        script_imports(said, made_up),
+        missing_files(path, said) as files,
+        script_imports(said, files.made_up),
     ):
         run = ScriptRun(path, main, tracer, rounds, methods_of)
-        main.__dict__["__builtins__"] = _builtins(tracer, state, path.suffix == notebooks.SUFFIX)
+        main.__dict__["__builtins__"] = _builtins(tracer, state, is_notebook)
         removed.install()
         try:
-            errors = _run_each(codes, main, path, go_on=path.suffix == notebooks.SUFFIX)  # as a person runs its cells
-            run.error = _told(errors, tracer) if not EndOfRun.begun else None  # it may call it an error to be stopped
+            pairs = partial(state.patches.functions, main.__dict__)
+            errors = _run_each(codes, main, path, go_on=is_notebook, then=pairs)  # as a person runs its cells
+            run.error = (
+                _told(errors, files.stood_for) if not EndOfRun.begun else None
+            )  # it may call it an error to be stopped
         except EndOfRun as end:
             end.arrived()
             if not tracer.nodes:
@@ -128,14 +136,11 @@ def run_script(
     return run
 
 
-def _told(errors: Sequence[UserCodeError], tracer: ScriptTracer) -> UserCodeError | None:
+def _told(errors: Sequence[UserCodeError], stood_for: str) -> UserCodeError | None:
     """The first error, with the data that were stood for before it: they may be the reason."""
-    made_up = next((event.message for event in tracer.events if event.message.startswith("stand-in data")), "")
-    return (
-        UserCodeError(f"{errors[0]}: it had {made_up}", errors[0].traceback)
-        if errors and made_up
-        else next(iter(errors), None)
-    )
+    if not errors or not stood_for:
+        return next(iter(errors), None)
+    return UserCodeError(f"{errors[0]}, with {stood_for}", errors[0].traceback)
 
 
 def first_turn(nodes: Sequence[Node]) -> int:
@@ -158,6 +163,19 @@ def first_turn(nodes: Sequence[Node]) -> int:
             best = max(best, (start + reach, -start))
     covered, turn = best[0], -best[1]
     return count - covered + turn if covered else 0
+
+
+def _loss_of(tracer: ScriptTracer) -> list[Node]:
+    """The number that a program makes of what a forward function returned, by itself: the first that nothing uses."""
+    made = {node for call in tracer.calls for node in tracer.nodes[slice(*call.span)]}
+    back = {node for call in tracer.calls if call.kind == "backward" for node in tracer.nodes[slice(*call.span)]}
+    reached = {n for call in tracer.calls if isinstance(call.instance, FunctionLayer) for n in call.outputs if n} - back
+    for node in tracer.nodes if reached else ():
+        if not reached.isdisjoint(node.inputs) and node not in back and back.isdisjoint(node.inputs):
+            reached.add(node)
+    used = {i for node in tracer.nodes for i in node.inputs if node.primitive is not number}
+    ends = (n for n in tracer.nodes if n in reached - made - used and n.shape == () and n.kind == "f")
+    return list(itertools.islice(ends, 1))
 
 
 def _nothing_recorded(run: ScriptRun) -> str:
@@ -213,8 +231,10 @@ def _unsaid(message: str) -> None:
     """What stands in is not told: what uses it says so itself."""
 
 
-def _run_each(codes: Sequence[CodeType], module: ModuleType, path: Path, *, go_on: bool) -> list[UserCodeError]:
-    """Run statements, and return what they raised: the first error, or, to `go_on`, all of them."""
+def _run_each(
+    codes: Sequence[CodeType], module: ModuleType, path: Path, *, go_on: bool, then: Callable[[], object] = lambda: None
+) -> list[UserCodeError]:
+    """Run statements, each and `then`; return what they raised: the first error, or, to `go_on`, all of them."""
     errors: list[UserCodeError] = []
     for code in codes:
         try:
@@ -223,6 +243,7 @@ def _run_each(codes: Sequence[CodeType], module: ModuleType, path: Path, *, go_o
             errors.append(error)
             if not go_on:
                 break
+        then()
     return errors
 
 

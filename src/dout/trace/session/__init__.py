@@ -2,6 +2,7 @@
 
 __all__ = [
     "attribute_swap",
+    "function_layers",
     "layer_calls",
     "pairing",
     "session",

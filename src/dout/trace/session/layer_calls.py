@@ -19,6 +19,7 @@ from dout.run import attributes_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
+from dout.trace.session.function_layers import FunctionLayer
 from dout.trace.session.pairing import pairs
 from dout.trace.session.reused_parts import held_values, of_reused_parts
 from dout.trace.tracer.open_call import OpenCall
@@ -142,6 +143,7 @@ def _open(
         receiver, names = user_source.argument_names(site, parameters)
         where = Where(site.f_code.co_filename, site.f_lineno)
     parent = tracer.stack[-1] if tracer.stack else None
+    receiver = None if isinstance(instance, FunctionLayer) else receiver  # the module, at best
     call = OpenCall(kind, instance, receiver or type(instance).__name__, parent, where)
     call.kept_as = _kept_as(site, instance)
     call.arguments = dict(names)
@@ -197,6 +199,8 @@ def _enter(
     call.inputs = tuple(_flat_nodes(tracer, call.arguments.values()))
     call.span = (len(tracer.nodes), 0)
     if call.kind == "forward":
+        if isinstance(call.instance, FunctionLayer):
+            call.instance.hold(call.arguments)
         _note_state(tracer, call)
     return bound.args[1:], bound.kwargs
 
@@ -258,6 +262,9 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             node = tracer.node_of(item)
             tracer.hints.setdefault(node, own.get(node, key))
     else:
+        if isinstance(call.instance, FunctionLayer):
+            call.instance.receive(result, names)
+            call.outputs = call.outputs if call.takes_dout else ()  # whose gradients they are is told by name
         _match(tracer, call)
         if call.match is not None:
             given, returned = len(call.match.arguments), len(call.outputs)

@@ -17,6 +17,7 @@ from dout.run import flat, is_class, module_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace
+from dout.trace.session.function_layers import PairsOf, function_layer, no_pairs
 from dout.trace.session.layer_calls import KINDS, LayerMethods, MethodsOf, is_layer, plain_methods, recording
 from dout.trace.session.swaps import Swaps
 from dout.trace.session.users_warnings import users_warnings
@@ -35,8 +36,11 @@ _begun: list[Session] = []  # those, and those of which things are being replace
 class Patches:
     """Names in the user's modules and classes that lead elsewhere for the time of a trace."""
 
-    def __init__(self, is_user_class: Any, methods_of: MethodsOf, met_layer: Callable[[], None]) -> None:
+    def __init__(
+        self, is_user_class: Any, methods_of: MethodsOf, pairs_of: PairsOf, met_layer: Callable[[], None]
+    ) -> None:
         self.is_user_class = is_user_class
+        self._pairs_of = pairs_of
         self.met_layer = met_layer
         self._methods_of = methods_of
         self._methods: dict[int, tuple[type, LayerMethods | None]] = {}  # by identity: a metaclass may refuse to hash
@@ -65,6 +69,18 @@ class Patches:
             elif (version := traced_modules.tracing_version(item)) is not item:
                 names[name] = version
                 self.undo.append((names, name, item, version))
+        self.functions(names)
+
+    def functions(self, names: dict[str, Any]) -> None:
+        """Record the calls of pairs of functions that a module has, a forward and its backward."""
+        for pair in list(self._pairs_of(names)):
+            cls = function_layer(names[pair.forward], names[pair.backward])
+            self._methods[id(cls)] = cls, LayerMethods(takes_dout=pair.takes_dout)
+            self.layer(cls)
+            instance = cls()
+            for name, kind in zip(pair[:2], KINDS, strict=True):
+                self.undo.append((names, name, names[name], getattr(instance, kind)))
+                names[name] = self.undo[-1][-1]
 
     def layer(self, cls: type) -> None:
         """Record the calls of a layer class's forward and backward."""
@@ -116,10 +132,12 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
 class Session:
     """The replacements in the user's modules, classes and objects while one trace is under way."""
 
-    def __init__(self, tracer: Tracer, packages: set[str], given: set[type], methods_of: MethodsOf) -> None:
+    def __init__(
+        self, tracer: Tracer, packages: set[str], given: set[type], methods_of: MethodsOf, pairs_of: PairsOf
+    ) -> None:
         is_user_class = user_class_test(packages, given)
         self.tracer = tracer
-        self.patches = Patches(is_user_class, methods_of, tracer.met_layer)
+        self.patches = Patches(is_user_class, methods_of, pairs_of, tracer.met_layer)
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
         self.homes: set[str] | None = None  # modules within reach of a target; None for a script: all
@@ -231,10 +249,12 @@ def session(
     numbers: bool = False,
     everywhere: bool = False,
     methods_of: MethodsOf = plain_methods,
+    pairs_of: PairsOf = no_pairs,
 ) -> Iterator[Session]:
     """Trace the code that runs inside, from `target` or, without one, from the modules that the caller adopts.
 
-    The calls of layers are recorded: of the classes of which `methods_of` knows the names of forward and backward.
+    The calls of layers are recorded: of the classes of which `methods_of` knows the names of forward and backward,
+    and of the functions that `pairs_of` finds in the user's modules.
     `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
     close over.
     """
@@ -243,7 +263,7 @@ def session(
         home = ""
     with recordings, ExitStack() as ends:
         given = {type(target)} if is_layer(type(target)) else set()
-        state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given, methods_of)
+        state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given, methods_of, pairs_of)
         state.swaps.everywhere = everywhere
         state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
         under_way.append(tracer)
