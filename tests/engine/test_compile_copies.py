@@ -170,7 +170,7 @@ FORKED = """
 )
 def test_a_child_forked_while_another_thread_records_or_compiles_does_all_that_its_parent_does(work, tmp_path):
     for wait in (0, 0.5):
-        code = textwrap.dedent(FORKED).replace("{seconds}", "3").replace("{wait}", str(wait)).replace("{work}", work)
+        code = textwrap.dedent(FORKED).replace("{seconds}", "1.5").replace("{wait}", str(wait)).replace("{work}", work)
         script = tmp_path / "forked.py"
         script.write_text(code)
         done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, timeout=300)

@@ -24,7 +24,7 @@ from dout.graph import evaluate
 from dout.trace.model.replay import first_difference, same_bits
 
 ORDINARY = settings(
-    max_examples=300,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     report_multiple_bugs=False,

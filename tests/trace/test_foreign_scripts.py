@@ -121,6 +121,17 @@ def test_each_loader_gives_the_shapes_of_the_real_one(tmp_path, loads, shapes):
     assert record_script(written(tmp_path, train=text)).calls
 
 
+@pytest.mark.skipif(bool(importlib.util.find_spec("six")), reason="the library itself is here")
+def test_libraries_for_code_that_python_2_runs_too_give_what_python_3_has(tmp_path):
+    text = (
+        "from past.builtins import xrange, basestring\nimport six\nfrom six.moves import cPickle as pickle\n"
+        "from future import standard_library\nstandard_library.install_aliases()\n"
+        "assert [*xrange(2)] == [0, 1] and pickle.loads(pickle.dumps([3])) == [3] and isinstance('a', basestring)\n"
+        "assert six.PY3 and [*six.iteritems({1: 2})] == [(1, 2)] and [*six.moves.range(1)] == [0]\n"
+    )
+    assert record_script(written(tmp_path, train=SCALE + text + USED)).calls
+
+
 def test_what_a_program_guards_with_try_is_left_to_it(tmp_path):
     text = SCALE + "try:\n    import cupy as xp\nexcept ImportError:\n    xp = np\nassert xp.ones is not None\n" + USED
     assert "cupy" not in said(record_script(written(tmp_path, train=text)))

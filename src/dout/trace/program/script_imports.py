@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import collections.abc
 import contextlib
+import functools
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.abc import Loader
@@ -24,6 +27,12 @@ _LIKE_NUMPY = frozenset({"cupy", "autograd.numpy", "minpy.numpy"})
 _RENAMED = {  # modules of Python 2, and others, and what they are called since
     "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io",
     "urllib2": "urllib.request", "glob2": "glob",
+}  # fmt: skip
+_OF_BOTH_PYTHONS = frozenset({"past", "future", "six"})  # libraries for code that Python 2 runs, too
+_OF_PYTHON_2: dict[str, Any] = {  # names of theirs that Python 3 calls otherwise
+    "xrange": range, "unicode": str, "basestring": str, "long": int, "raw_input": input, "reduce": functools.reduce,
+    "iteritems": lambda table: iter(table.items()), "itervalues": lambda table: iter(table.values()),
+    "iterkeys": iter, "string_types": (str,), "integer_types": (int,), "PY2": False, "PY3": True,
 }  # fmt: skip
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
@@ -131,6 +140,8 @@ class _StandingModule(ModuleType):
 
         if self.__name__ in _LIKE_NUMPY:
             return _like_numpy(name)
+        if self.__name__.partition(".")[0] in _OF_BOTH_PYTHONS:
+            return _of_both_pythons(name)
         if data_sets.is_before_loader(whole):
             return _StandingModule(whole, self.__dict__["_said"])
         found = data_sets.loader(whole, self.__dict__["_said"])
@@ -143,7 +154,17 @@ class _StandingModule(ModuleType):
 
 def standing(module: str, reason: str) -> Any:
     """What stands for a module that cannot be imported: NumPy for one that has its names, what does no harm."""
-    return _StandingModule(module, lambda message: None) if module in _LIKE_NUMPY else stand_in(module, reason)
+    if module in _LIKE_NUMPY or module.partition(".")[0] in _OF_BOTH_PYTHONS:
+        return _StandingModule(module, lambda message: None)
+    return stand_in(module, reason)
+
+
+def _of_both_pythons(name: str) -> Any:
+    """What a name of Python 2 is in Python 3; what does no harm for one that is neither."""
+    if name in _OF_PYTHON_2:
+        return _OF_PYTHON_2[name]
+    module = _RENAMED.get(name)
+    return importlib.import_module(module) if module else getattr(builtins, name, Quiet())
 
 
 def _like_numpy(name: str) -> Any:

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dout.run import attributes_of, is_generator
-from dout.trace.session.attribute_swap import CACHE, MOST, PLAIN, Place, Reach, content, kind_of_dict, nowhere, refill
+from dout.trace.session.attribute_swap import (
+    CACHE,
+    MOST,
+    PLAIN,
+    Place,
+    Reach,
+    content,
+    identity_of,
+    is_hollow,
+    kind_of_dict,
+    nowhere,
+    refill,
+)
 from dout.trace.tracer.traced import Traced
 from dout.trace.tracer.traced_modules import tracing_version, untraced
 from dout.trace.tracer.user_functions import under_way
@@ -44,9 +56,9 @@ class Swaps:
         waiting = [(root, name, numbers, False)]
         while waiting and len(self.seen) < MOST:
             holder, path, numbers, data = waiting.pop()
-            if id(holder) in self.seen:
+            if identity_of(holder) in self.seen:
                 continue
-            self.seen.add(id(holder))
+            self.seen.add(identity_of(holder))
             self.holders.append(holder)
             kind = type(holder)
             if kind is FunctionType or issubclass(kind, ModuleType):
@@ -85,9 +97,7 @@ class Swaps:
         what it can name of a library's (`request.result = y`), but not into what that in turn leads to.
         """
         seen: set[int] = set()
-        of_libraries: deque[Any] = (
-            deque()
-        )  # their objects, with containers in them: looked at after all that is the user's
+        of_libraries: deque[Any] = deque()  # their objects, with what is in them: looked at after all of the user's
         kept = [(variable, item, self._real(item)) for variable, item in copy_context().items()]
         for variable, item, real in kept:
             if real is not item:
@@ -96,9 +106,9 @@ class Swaps:
         while waiting or of_libraries:
             is_users = bool(waiting)
             holder = waiting.pop() if is_users else of_libraries.popleft()
-            if id(holder) in seen:
+            if identity_of(holder) in seen:
                 continue
-            seen.add(id(holder))
+            seen.add(identity_of(holder))
             kind = type(holder)
             if kind is CACHE and _caches_ours(holder):
                 holder.cache_clear()  # its results cannot be replaced; they will be computed again
@@ -109,10 +119,12 @@ class Swaps:
                 ours = {item for item in set.__iter__(holder) if self._real(item) is not item}
                 set.difference_update(holder, ours)
                 set.update(holder, set(map(self._real, ours)))
-            for place in self.reach.places(holder):
+            for place in self.reach.places(holder, hollow=False):
                 real = self._real(place.item)
                 if real is not place.item:
                     _put(holder, place, real)
+                if is_hollow(real):
+                    continue
                 if self.reach.is_library_object(real):
                     of_libraries += [real] if is_users else []
                 elif self.reach.holds(real, anyone=True):

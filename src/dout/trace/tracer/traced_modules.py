@@ -99,6 +99,8 @@ def identity(item: Any) -> int:
     return id(untraced(plain(item)))
 
 
+identity.__recorded__ = id  # type: ignore[attr-defined]
+
 BUILTINS: dict[str, Any] = {  # the meaning of these names while a trace runs
     "type": TracingType,
     "float": TracingFloat,
@@ -327,8 +329,8 @@ def untraced(item: Any) -> Any:
         return item.__wrapped__
     if kind is TracingModule:
         return vars(item)["__wrapped__"]
-    if kind is FunctionType:  # a method that records stands for the user's own
-        return id if item is identity else vars(item).get("__recorded__", item)
+    if kind is FunctionType:  # a method that records stands for the user's own, and `identity` for `id`
+        return vars(item).get("__recorded__", item)
     if issubclass(kind, type):
         if type(item) is _GeneratorType:
             return item.real()
