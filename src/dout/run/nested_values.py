@@ -19,7 +19,10 @@ def flat(item: Any) -> Iterator[Any]:
         item = list(item.values())
     if isinstance(item, list | tuple):
         for part in item:
-            yield from flat(part)
+            if isinstance(part, list | tuple | dict):  # a generator for each number of a data set would take long
+                yield from flat(part)
+            else:
+                yield part
     else:
         yield item
 

@@ -259,11 +259,14 @@ def plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     return function(*plain_deep(list(args)), **plain_deep(kwargs))
 
 
+_NUMBERS = frozenset(map(id, (int, float, bool, str)))  # a metaclass may refuse to hash its classes
+
+
 def holds_traced(item: Any) -> bool:
     """Whether a stand-in is in here, at any depth of lists, tuples and dicts."""
     kind = type(item)
     if kind in (list, tuple):
-        return any(holds_traced(part) for part in item)
+        return not _NUMBERS.issuperset(map(id, map(type, item))) and any(map(holds_traced, item))
     if kind is dict:
         return any(holds_traced(part) for part in item.values())
     return isinstance(item, StandIn)

@@ -288,8 +288,9 @@ class Tracer(Recording):
 
 def _runs_code(function: Any, args: tuple[Any, ...]) -> bool:
     """Whether a function calls the user's code, or uses up its arguments: then it must not run twice."""
+    each = {id(type(item)): item for item in flat(list(args))}.values()  # one of a kind: a data set has many numbers
     return function is math.prod or any(
-        (callable(item) and not isinstance(item, type)) or hasattr(type(item), "__next__") for item in flat(list(args))
+        (callable(item) and not isinstance(item, type)) or hasattr(type(item), "__next__") for item in each
     )
 
 
