@@ -76,3 +76,45 @@ def test_a_wrong_gradient_of_a_network_is_an_error_beside_right_ones(tmp_path, o
     layer, words = verdicts(tmp_path, CLASS.replace(old, new) + CLASS_USED)
     assert words["W"] == "refuted"
     assert {f["severity"] for f in layer["findings"] if f["code"] == "D101"} == {severity}
+
+
+SOFTMAX = """
+import numpy as np
+def forward_prop(W1, b1, W2, b2, X):
+    Z1 = W1.dot(X) + b1
+    A1 = np.tanh(Z1)
+    Z2 = W2.dot(A1) + b2
+    A2 = np.exp(Z2) / np.sum(np.exp(Z2), axis=0)
+    return Z1, A1, Z2, A2
+def one_hot(Y):
+    ones = np.zeros((Y.size, 3))
+    ones[np.arange(Y.size), Y] = 1
+    return ones.T
+def backward_prop(Z1, A1, Z2, A2, W1, W2, X, Y):
+    dZ2 = A2 - one_hot(Y)
+    dW2 = dZ2.dot(A1.T) / Y.size
+    db2 = dZ2.sum(axis=1, keepdims=True) / Y.size
+    dZ1 = W2.T.dot(dZ2) * (1 - A1 ** 2)
+    dW1 = dZ1.dot(X.T) / Y.size
+    db1 = dZ1.sum(axis=1, keepdims=True) / Y.size
+    return dW1, db1, dW2, db2
+X, Y = np.random.rand(6, 40), np.random.randint(0, 3, 40)
+W1, b1, W2, b2 = np.random.randn(4, 6), np.zeros((4, 1)), np.random.randn(3, 4), np.zeros((3, 1))
+for epoch in range(100):
+    Z1, A1, Z2, A2 = forward_prop(W1, b1, W2, b2, X)
+    dW1, db1, dW2, db2 = backward_prop(Z1, A1, Z2, A2, W1, W2, X, Y)
+    W1, b1, W2, b2 = W1 - dW1, b1 - db1, W2 - dW2, b2 - db2
+"""
+
+
+def test_without_a_loss_it_is_the_usual_one_for_which_backward_is_right(tmp_path):
+    _, words = verdicts(tmp_path, SOFTMAX)
+    assert words == dict.fromkeys(("W1", "b1", "W2", "b2"), "exact")
+    _, words = verdicts(tmp_path, SOFTMAX.replace("db1 = dZ1.sum(axis=1, keepdims=True)", "db1 = dZ1.sum()"))
+    assert words == {"W1": "exact", "b1": "refuted", "W2": "exact", "b2": "exact"}
+
+
+def test_where_backward_is_right_for_no_usual_loss_nothing_is_judged(tmp_path):
+    layer, words = verdicts(tmp_path, SOFTMAX.replace("dZ2 = A2 - one_hot(Y)", "dZ2 = A2 ** 3 - one_hot(Y)"))
+    assert words == {}
+    assert "takes the target itself" in layer["findings"][0]["message"]

@@ -32,6 +32,7 @@ from dout.adapt.interface.interface import (
 from dout.adapt.interface.learned_gradients import (
     FIXED,
     KEPT,
+    RESULTS,
     arrays_in,
     is_float_array,
     learn,
@@ -125,7 +126,7 @@ def as_layer(instance: Any, cls: type) -> Any:
 def as_written(layer: Any) -> Any:
     """A copy of an adapted layer as an instance of the user's own class. Raises TargetError like `as_layer`."""
     copied = as_layer(deep_copy(layer), type(layer).__mro__[1])
-    for name in (KEPT, FIXED, GRADIENTS):
+    for name in (KEPT, FIXED, RESULTS, GRADIENTS):
         attributes_of(copied).pop(name, None)
     return copied
 

@@ -36,6 +36,7 @@ _SETUPS = re.compile(
     r"set_?(input|optim|weights|shape|in_?|prev)|(compute|infer|calc)_\w*shapes?)\w*|__call__",
     re.IGNORECASE,
 )
+PAIRS = "dout_pairs"  # of a class whose backward may be that of several forwards
 _OF_OBJECT = frozenset(dir(object))
 _PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
 
@@ -139,7 +140,7 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
         return [("forward", "backward")]
     written: tuple[str, str] | None = getattr(cls, "dout_pair", None)
     if written is not None:
-        return [written]
+        return list(getattr(cls, PAIRS, [written]))
     ahead, behind = methods(cls, _FORWARD), methods(cls, _BACKWARD)
     behind = [name for name in behind if name not in ahead]
     ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))

@@ -1,25 +1,44 @@
-"""A network whose loss stands apart, `forward(X)`, `cost(A, Y)`, `backward(X, Y)`: the layer `cost(forward(X), Y)`."""
+"""Networks with a loss apart: `forward(X)`, `cost(A, Y)` and `backward(X, Y)` are one layer, `cost(forward(X), Y)`.
+
+Where no code computes the loss, it is one of those that everybody takes, if backward is right for it.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss, names_output, names_plain_upstream
 from dout.adapt.interface.function_pairs import PAIR
-from dout.adapt.interface.method_pairs import is_static, loss_names, pairs_of, required
+from dout.adapt.interface.learned_gradients import RESULTS
+from dout.adapt.interface.method_pairs import PAIRS, is_static, loss_names, pairs_of, required
+from dout.adapt.source.returned_names import returned_by
+from dout.run import attributes_of
 
 _made: WeakKeyDictionary[type, type] = WeakKeyDictionary()
 
 
-class NetworkLoss(NamedTuple):
-    """The methods of a network: its forward and the loss of what that gives; and what backward calls the target."""
+@dataclass(frozen=True)
+class NetworkLoss:
+    """A network: its forward, its loss, what backward calls the target, and whether the loss is only assumed.
+
+    `taken` and `asked` are the arguments of forward and of backward, `results` the names of what forward returns.
+    """
 
     forward: str
-    loss: str
+    backward: str
     target: str
+    taken: Sequence[str]
+    asked: Sequence[str]
+    results: Sequence[str]
+    loss: str = ""
+    assumed: bool = False
 
 
 def with_loss(cls: type) -> type:
@@ -38,50 +57,126 @@ def loss_of(cls: type) -> NetworkLoss | None:
 
 
 def _joined(cls: type) -> type | None:
-    pair = _pair(cls)
-    if pair is None:
-        return None
-    ahead, back = pair
-    taken, asked = _required(cls, ahead), _required(cls, back)
-    targets = [name for name in asked if names_label(name) and name not in taken]
-    if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
+    network = _network(cls)
+    if network is None:
         return None
     for name in loss_names(cls):
         places = _required(cls, name)
         labels = [place for place in places if names_label(place) and not names_output(place)]
         if len(places) == 2 and len(labels) == 1:
-            return _class_with(cls, pair, NetworkLoss(ahead, name, targets[0]), places.index(labels[0]))
+            first = places[0] == labels[0]
+            return _class_with(cls, network, {name: _loss(name, first=first)})
+    if set(network.asked) & set(network.results):  # else nothing tells whether it is right
+        return _class_with(cls, network, _ASSUMED)
     return None
 
 
-def _pair(cls: type) -> tuple[str, str] | None:
-    """The forward of a class that is no loss, and its backward."""
-    if hasattr(cls, "dout_interface"):
+def _network(cls: type) -> NetworkLoss | None:
+    """A forward that is no loss, with a backward that takes the target, and else what forward is given or returns."""
+    pairs = [] if hasattr(cls, "dout_interface") else pairs_of(cls)
+    ahead, back = next((pair for pair in pairs if not names_loss(pair[0]) and pair[0] != pair[1]), ("", ""))
+    if not ahead:
         return None
-    return next((pair for pair in pairs_of(cls) if not names_loss(pair[0]) and pair[0] != pair[1]), None)
+    taken, asked = _required(cls, ahead), _required(cls, back)
+    results = [name for name in returned_by(_function(cls, ahead)) if name]
+    targets = [name for name in asked if names_label(name) and name not in (*taken, *results)]
+    if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
+        return None
+    known = {*taken, *results, *targets}
+    return NetworkLoss(ahead, back, targets[0], taken, asked, results if set(asked) <= known else ())
 
 
 def _required(cls: type, name: str) -> list[str]:
     return required(getattr(cls, name), bound=not is_static(cls, name))
 
 
-def _class_with(cls: type, pair: tuple[str, str], how: NetworkLoss, place: int) -> type:
-    """The class with the joined method, whose arguments are those of forward and then the target."""
-    ahead, back = pair
-    written = inspect.getattr_static(cls, ahead)
-    written = written.__func__ if isinstance(written, staticmethod | classmethod) else written
+def _function(cls: type, name: str) -> Any:
+    found = inspect.getattr_static(cls, name)
+    return found.__func__ if isinstance(found, staticmethod | classmethod) else found
 
-    @functools.wraps(written)
+
+def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[..., Any]]) -> type:
+    """The class with the methods that are the losses of its forward, and a backward that takes the target alone."""
+    made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    by_name = bool(set(network.asked) & set(network.results))
+    names = {f"{name}_of_{network.forward}": loss for name, loss in losses.items()}
+    for name, loss in names.items():
+        made[name] = _as_written(
+            _forward(network, loss, by_name), cls, network.forward, (*network.taken, network.target)
+        )
+    if by_name:
+        made[network.backward] = _as_written(_backward(cls, network), cls, network.backward, (network.target,))
+    pairs = [(name, network.backward) for name in names]
+    how = NetworkLoss(**{**vars(network), "loss": next(iter(losses)), "assumed": losses is _ASSUMED})
+    new: type = type(cls)(cls.__name__, (cls,), {**made, PAIR: pairs[0], PAIRS: pairs, "dout_loss": how})
+    return new
+
+
+def _as_written(function: Any, cls: type, name: str, arguments: Sequence[str]) -> Any:
+    """`function`, which says where the user's is written, and takes these arguments."""
+    functools.update_wrapper(function, _function(cls, name))
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in ("self", *arguments)])
+    return function
+
+
+def _forward(network: NetworkLoss, loss: Callable[..., Any], by_name: bool) -> Any:
     def joined(self: Any, *inputs: Any) -> Any:
-        result = getattr(self, ahead)(*inputs[:-1])
+        result = getattr(self, network.forward)(*inputs[:-1])
+        if by_name:
+            items = result if isinstance(result, tuple) else (result,)
+            named = zip(
+                (*network.taken, *network.results, network.target), (*inputs[:-1], *items, inputs[-1]), strict=True
+            )
+            attributes_of(self)[RESULTS] = dict(named)
+            return loss(self, items[-1], inputs[-1])
         given, *rest = result if isinstance(result, tuple) else (result,)
-        value = getattr(self, how.loss)(*((inputs[-1], given) if place == 0 else (given, inputs[-1])))
+        value = loss(self, given, inputs[-1])
         return (value, *rest) if rest else value
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    names = ["self", *_required(cls, ahead), how.target]
-    joined.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
-    name = f"{how.loss}_of_{ahead}"
-    kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    made: type = type(cls)(cls.__name__, (cls,), {**kept, name: joined, PAIR: (name, back), "dout_loss": how})
-    return made
+    return joined
+
+
+def _backward(cls: type, network: NetworkLoss) -> Any:
+    names = returned_by(_function(cls, network.backward))
+
+    def backward(self: Any, target: Any) -> Any:
+        kept = attributes_of(self)[RESULTS]
+        own = () if is_static(cls, network.backward) else (self,)
+        found = getattr(cls, network.backward)(*own, *(kept[name] for name in network.asked))
+        return dict(zip(names, found, strict=True)) if names and isinstance(found, tuple) else found
+
+    return backward
+
+
+def _loss(name: str, *, first: bool) -> Callable[..., Any]:
+    """The user's loss, with the target `first` or last."""
+    return lambda self, output, target: getattr(self, name)(*((target, output) if first else (output, target)))
+
+
+def _ones_at(target: Any, output: Any) -> Any:
+    """The target in the shape of an output; whole numbers as a 1 among zeros in the place that each says."""
+    if np.ndim(target) != 1 or np.ndim(output) != 2:
+        return target
+    rows, columns = np.shape(output)
+    ones = target[:, None] == np.arange(columns) if len(target) == rows else target == np.arange(rows)[:, None]
+    return ones * 1.0
+
+
+def _assumed(form: Callable[[Any, Any], Any], axis: int | None) -> Callable[..., Any]:
+    """A loss that everybody takes, as a sum, or a mean over the samples along an axis."""
+
+    def loss(self: Any, output: Any, target: Any) -> Any:
+        total = np.sum(form(output, _ones_at(target, output)))
+        return total if axis is None else total / np.shape(output)[axis]
+
+    return loss
+
+
+_FORMS: dict[str, Callable[[Any, Any], Any]] = {
+    "cross_entropy": lambda a, y: -y * np.log(a),
+    "binary_cross_entropy": lambda a, y: -y * np.log(a) - (1 - y) * np.log(1 - a),
+    "squared_error": lambda a, y: (a - y) ** 2 / 2,
+}
+_MEANS: dict[str, int | None] = {"": None, "column_mean_": 1, "row_mean_": 0}
+_ASSUMED = {f"{mean}{name}": _assumed(form, axis) for mean, axis in _MEANS.items() for name, form in _FORMS.items()}

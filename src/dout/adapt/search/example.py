@@ -170,7 +170,7 @@ def example(
     if not (open_ or needed):
         return Example(init, named, interface=_interface(target, parameters, init, named, interface))
     trial = ExampleSearch(target, parameters, dict(init), named, interface)
-    if trial.trials is not None and not trial.trials.interfaces:
+    if trial.trials is not None and (trial.trials.assumes or not trial.trials.interfaces):  # where no program uses it
         raise TargetError(takes_target(target))
     found = trial.first_taken(needed, open_)
     if found is None and any_number and not named:

@@ -39,6 +39,8 @@ class Runs:
     def gradients(self, scale: float) -> list[Any]:
         """What backward returns, flat, when each upstream gradient is a fixed one times `scale`."""
         layer, result = self.after_backward(scale)
+        if isinstance(result, tuple) and len(result) == len(self.inputs):  # the first that has a gradient
+            self.place = next((i for i, g in enumerate(result) if g is not None), self.place)
         found = [np.asarray(g, dtype=float) for g in flat(result) if g is not None]
         kept = attributes_of(layer).get(GRADIENTS, {})
         return found + [np.asarray(g, dtype=float) for g in kept.values()]

@@ -27,6 +27,7 @@ from dout.adapt.interface.interface import (
 )
 from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import optional, required
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
 from dout.adapt.trial.gradient_owners import (
@@ -80,6 +81,8 @@ class Trials:
         self.cls = cls
         self.interfaces = [only] if only is not None else list(islice(candidates(cls), MOST_INTERFACES))
         self.fixed = only is not None
+        joined = loss_of(cls)
+        self.assumes = joined is not None and joined.assumed
         self.classes: dict[Any, type] = {}
         self.every: list[str] = []  # the inputs that are given, with dicts of arrays: these are the layer's parameters
         self.held: dict[str, Any] = {}
@@ -105,6 +108,8 @@ class Trials:
             if len(self.interfaces) == 1:
                 return tried
             rank = (tried.fit, *self._manner(tried, make, inputs, place))
+            if self.assumes and not rank[1]:  # a loss that no code computes, and backward is not right for it
+                continue
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank
             guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN
@@ -298,7 +303,7 @@ class Trials:
 
     def _manner(self, tried: Tried, make: Make, inputs: Mapping[str, Any], place: int) -> tuple[int, int, int]:
         """How right backward is, how it treats the upstream gradient, and how early the interface comes."""
-        if tried.interface is None or tried.fit < Fit.INPUTS:
+        if tried.interface is None or (tried.fit < Fit.INPUTS and not self.assumes):
             return 0, 0, -place
         try:
             run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)

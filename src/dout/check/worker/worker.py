@@ -45,6 +45,7 @@ from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import agrees, check_adapted, is_right
+from dout.check.verb.network_report import is_meant_otherwise, of_network
 from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
@@ -54,7 +55,6 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
 from dout.graph import Where
-from dout.judge.outcomes import Word
 from dout.run import quiet
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.side_effects import KeptRuntime
@@ -263,10 +263,10 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     if any(lacks_target(target, chosen.interface, reason.text) for reason in raised):
         return _only(what.name, target, NOT_JUDGED, takes_target(what))
 
-    joined = loss_of(what.cls)
-    if joined is not None and {v.word for v in report.verdicts} - {Word.INCONCLUSIVE} == {Word.REFUTED}:
-        other = f"; it may be meant for another loss than {joined.loss}"
-        report = report.with_each(lambda item: item.doubted(other) if isinstance(item.reason, Refuted) else item)
+    network = loss_of(what.cls)
+    if network is not None and network.assumed and is_meant_otherwise(report, network):
+        return _only(what.name, target, NOT_JUDGED, takes_target(what))
+    report = of_network(report, network)
 
     def told(item: Finding) -> Finding:
         reason = item.reason
@@ -388,7 +388,7 @@ def _place(target: Any) -> tuple[str | None, int | None]:
     what = Target(target)
     pair = getattr(what.cls, PAIR, None)
     if pair is not None:
-        code = getattr(what.cls, pair[1]).__code__
+        code = inspect.unwrap(getattr(what.cls, pair[1])).__code__
         return code.co_filename, code.co_firstlineno
     return what.file, line_of_class(what.file, what.cls.__qualname__) if what.file else None
 
