@@ -1,1 +1,3 @@
 """Plain runs on other shapes, and gradients in; findings on shapes and memory layout out."""
+
+__all__ = ["d506_other_rows"]
