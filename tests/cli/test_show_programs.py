@@ -131,6 +131,13 @@ def test_a_place_in_another_folder_is_named_from_here(tmp_path):
     assert "dout, at ../common/mine.py:" in dout("show", "train.py", cwd=tmp_path / "ch01").stdout
 
 
+def test_a_thread_that_a_stopped_program_leaves_does_not_keep_the_command(tmp_path):
+    text = LAYER + "import threading\nover = threading.Event()\nthreading.Thread(target=over.wait).start()\n"
+    text += "mul = MulLayer()\nfor turn in range(3):\n    mul.forward(2.0, 3.0)\n    mul.backward(1.0)\nover.set()\n"
+    run = dout("show", script(tmp_path, text))
+    assert (run.returncode, "6" in run.stdout, run.stderr) == (0, True, "")
+
+
 FUNCTIONS = """
 import numpy as np
 def sigmoid(z):

@@ -73,6 +73,7 @@ def test_numbers_of_a_table_are_those_of_its_columns(flowers):
     ("text", "options"),
     [
         ("1 2\n3 4\n", {"sep": " ", "header": None}),
+        ("no\nno\n1,2\n3,4\n", {"skiprows": range(2), "header": None}),
         ("# no\n1\t2\n3\t4\n", {"sep": r"\s+", "names": "ab", "comment": "#"}),
     ],
 )

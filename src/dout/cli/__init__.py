@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 import click
 
@@ -16,7 +17,7 @@ from dout.cli.explain_command import explain
 from dout.cli.lsp_command import lsp
 from dout.cli.output.kept_output import replayed
 from dout.cli.show_command import show
-from dout.errors import DoutError, UserCodeError, visible
+from dout.errors import DoutError, EndOfRun, UserCodeError, visible
 
 _MOST = 20_000  # characters of one message
 
@@ -59,6 +60,18 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone: nothing more can be said to it
         sys.exit(0)
+    finally:
+        if EndOfRun.begun:
+            _leave_threads()
+
+
+def _leave_threads() -> None:
+    """End the process where a program that was stopped has left threads: they wait for what it would have said."""
+    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        stop = sys.exc_info()[1]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(stop.code or 0) if isinstance(stop, SystemExit) else 0)
 
 
 def _visible(text: str) -> str:

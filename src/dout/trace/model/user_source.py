@@ -45,7 +45,7 @@ def is_user_code(file: str) -> bool:
     """Whether a source file is the user's: no library's, not ours. Cells and `exec`'d text are."""
     if file.startswith(_TAUGHT):
         return True
-    return not file.startswith((*_LIBRARIES, _OURS, "<frozen"))
+    return not file.startswith((*_LIBRARIES, _OURS, "<frozen")) and not file.endswith(".pyx")  # of a compiled library
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:

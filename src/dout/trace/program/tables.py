@@ -284,7 +284,7 @@ class _Places:
 
 def read_csv(
     source: Any, sep: str | None = ",", delimiter: str | None = None, header: Any = "infer",
-    names: Sequence[Any] | None = None, index_col: Any = None, usecols: Any = None, skiprows: int = 0,
+    names: Sequence[Any] | None = None, index_col: Any = None, usecols: Any = None, skiprows: Any = 0,
     nrows: int | None = None, comment: str | None = None, encoding: str | None = "utf-8",
     skipinitialspace: bool = False, **options: Any,
 ) -> Table:  # fmt: skip
@@ -294,7 +294,9 @@ def read_csv(
     else:
         with open(source, encoding=encoding) as file:  # noqa: PTH123 - it may be stood for
             lines = file.read().splitlines()
-    lines = [line for line in lines[skiprows or 0 :] if line.strip() and not (comment and line.startswith(comment))]
+    skipped = range(skiprows or 0) if isinstance(skiprows, int | None) else skiprows
+    lines = [line for i, line in enumerate(lines) if i not in skipped]
+    lines = [line for line in lines if line.strip() and not (comment and line.startswith(comment))]
     between = delimiter or sep or ","
     if len(between) > 1:  # r"\s+"
         rows = [line.split(None if "s" in between else between.strip("\\")) for line in lines]
