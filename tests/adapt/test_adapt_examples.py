@@ -214,7 +214,6 @@ SAME = "_Sizes: axes of different names get one and the same size from _FIXED_SI
 FAULTS = {  # what is not right yet in src/
     "conv_forward_naive": SAME,
     "a document in Google's style": SAME,
-    "windows of an image": SAME,
 }
 
 
