@@ -114,7 +114,7 @@ def tables():
         ("np.mean(x, where=x > 0)", A),
         *[(f"np.linalg.norm(x, {ord})", SQUARE) for ord in ("1", "-1", "np.inf", "-np.inf", "'fro'", "'f'")],
         *[(f"np.linalg.norm(x, {ord})", V) for ord in ("1", "np.inf", "-np.inf")],
-        *[(f"np.linalg.norm(x, {ord}, axis=0)", A) for ord in ("1", "2", "np.inf", "-np.inf")],
+        *[(f"np.linalg.norm(x, {ord}, axis=0)", A) for ord in ("1", "2", "3", "np.inf", "-np.inf")],
         *[
             (f"np.linalg.norm(x, {ord}, axis=(2, 0), keepdims=True)", np.sin(CUBE * 5))
             for ord in ("1", "np.inf", "'fro'", "None")
@@ -127,6 +127,8 @@ def tables():
         *[(f"np.pad(x, (1, 2), '{mode}')", EIGHT) for mode in ("edge", "reflect", "symmetric", "wrap")],
         *[(f"np.pad(x, ((1, 0), (2, 1)), mode='{mode}')", A) for mode in ("edge", "symmetric", "wrap")],
         ("np.pad(x, 1, mode='reflect')", A),
+        ("np.pad(x, 1, mode='mean')", A),
+        ("np.pad(x, 1, mode='reflect', reflect_type='odd')", A),
         ("np.einsum('ii->i', x)", SQUARE),
         ("np.einsum('ii', x)", SQUARE),
         ("np.einsum('iij->ij', x)", CUBE[:, :2]),
