@@ -20,8 +20,7 @@ from dout.ops.operators import split_key
 from dout.ops.registry import axis_of
 from dout.ops.shape import memory_order
 from dout.trace.tracer.composed_numeric import COMPOSED, as_dtype, astype, composes, places
-from dout.trace.tracer.numpy_source import BY_SOURCE, by_source
-from dout.trace.tracer.traced import TracedArray, plain, plain_deep
+from dout.trace.tracer.traced import TracedArray, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer.run_record import RunRecord
@@ -31,32 +30,20 @@ if TYPE_CHECKING:
 
 
 @composes(np.concatenate)
-def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0, *, dtype: Any = None, casting: Any = None) -> Any:
     whole = plain(arrays)
     if isinstance(whole, np.ndarray) and whole.ndim > 1 and axis is not None:  # its rows, in one step
         rows = np.moveaxis(tracer.array(arrays), 0, axis_of(axis) % (whole.ndim - 1))
         return rows.reshape(np.concatenate(whole, axis).shape).copy()
     parts = [tracer.array(a) for a in arrays]
+    if dtype is not None:
+        parts = [as_dtype(part, np.dtype(dtype)) for part in parts]
     if axis is None:  # plain numbers have no dtype of their own here
         dtype = np.result_type(
             *(plain(a) if type(plain(a)) in PYTHON_NUMBERS else p.dtype for a, p in zip(arrays, parts, strict=True))
         )
         parts, axis = [as_dtype(part.ravel(), dtype) for part in parts], 0
     return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis_of(axis)]})
-
-
-def _at_least(ndim: int) -> Callable[..., Any]:
-    def at_least(tracer: RunRecord, *items: Any) -> Any:
-        found = []
-        for item in items:
-            array = tracer.array(item)
-            if array.ndim < ndim:
-                shape = ((1,) if array.ndim < 2 <= ndim else ()) + array.shape  # NumPy: (n,) → (1, n) → (1, n, 1)
-                array = array.reshape(shape + (1,) * (ndim - len(shape)))
-            found.append(array)
-        return found[0] if len(found) == 1 else tuple(found)
-
-    return at_least
 
 
 @composes(np.array_split)
@@ -229,40 +216,8 @@ def as_strided(
     return TracedArray(tracer, value, node, flat, (PRIMITIVES["getitem"], given[1:], {"key": template}))
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
-
-
-def _joined(along: int, least: int) -> Callable[..., Any]:
-    """The parts, each with so many axes at least, joined along an axis; along the first, where they have only that."""
-
-    def joined(tracer: RunRecord, arrays: Any) -> Any:
-        parts = [_at_least(least)(tracer, a) for a in arrays]
-        return _concatenate(tracer, parts, along if parts and parts[0].ndim > 1 else 0)
-
-    return joined
-
-
-def _columns(tracer: RunRecord, arrays: Any, axis: Any = 1) -> Any:
-    """The parts side by side, those with one axis as columns."""
-    parts = [tracer.array(a) for a in arrays]
-    return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], axis)
-
-
-def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
-    if isinstance(plain(arrays), np.ndarray):
-        return np.moveaxis(tracer.array(arrays), 0, axis).copy()
-    return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
-
-
 COMPOSED.update(
     {
-        np.atleast_1d: _at_least(1),
-        np.atleast_2d: _at_least(2),
-        np.atleast_3d: _at_least(3),
-        np.stack: _stack,
-        np.hstack: _joined(1, 1),
-        np.vstack: _joined(0, 2),
-        np.column_stack: lambda tracer, arrays: _columns(tracer, arrays),
         np.hsplit: lambda tracer, x, where: _split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
         np.vsplit: lambda tracer, x, where: _split(tracer, x, where, 0),
         np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
@@ -272,7 +227,6 @@ COMPOSED.update(
             np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype
         ),
         np.diagflat: lambda tracer, v, k=0: np.diag(tracer.array(v).ravel(), k),
-        **{function: by_source(function) for function in BY_SOURCE},
         math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
     }
 )
@@ -281,8 +235,15 @@ if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
 
 # NumPy's own functions take the very steps of those above: of large arrays they need not compute the result as well.
 SAME_STEPS = frozenset({
-    np.concatenate, np.stack, np.hstack, np.vstack, np.column_stack, np.split, np.array_split, np.hsplit, np.vsplit,
-    np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays,
+    np.concatenate, np.split, np.array_split, np.hsplit, np.vsplit, np.broadcast_arrays,
+})  # fmt: skip
+
+# Functions that are composed in NumPy's own source; `numpy_source` runs it.
+BY_SOURCE = frozenset({
+    np.append, np.apply_along_axis, np.argwhere, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.average,
+    np.column_stack, np.diff, np.dstack, np.flatnonzero, np.hstack, np.isneginf, np.isposinf, np.linalg.norm,
+    np.nan_to_num, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis, np.rollaxis, np.rot90, np.select,
+    np.stack, np.tensordot, np.vstack,
 })  # fmt: skip
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
@@ -314,23 +275,3 @@ def ufunc_method(tracer: RunRecord, ufunc: Any, method: str, *args: Any, **optio
         a, b = (tracer.array(item) for item in args)
         return ufunc(a.reshape(a.shape + (1,) * b.ndim), b)
     raise tracer.unsupported(f"np.{ufunc.__name__}.{method}")
-
-
-# --- np.c_ and np.r_ --------------------------------------------------------------------------------------------------
-
-
-def concatenated(tracer: RunRecord, original: Any, key: Any) -> Any:
-    """`np.r_[key]` and `np.c_[key]` of traced arrays."""
-    items = key if isinstance(key, tuple) else (key,)
-    if not tracer.live or not any(isinstance(item, TracedArray) for item in items):
-        return original[plain_deep(key)]
-    if any(isinstance(item, str) for item in items):
-        raise tracer.unsupported(f"np.{'c' if original is np.c_ else 'r'}_ with a directive")
-    parts = [tracer.source(original[i], made=True) if isinstance(i, slice) else tracer.array(i) for i in items]
-    # A plain number takes the dtype of the arrays beside it, as in arithmetic.
-    numbers = [plain(item) for item in items if type(plain(item)) in PYTHON_NUMBERS]
-    arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
-    parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
-    if original is np.c_:
-        return _columns(tracer, parts, -1)
-    return _concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

@@ -8,21 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from dout.trace.tracer.composed import BY_SOURCE
+from dout.trace.tracer.composed_numeric import COMPOSED
 from dout.trace.tracer.user_functions import is_function, tracing_function
 
 _names: dict[int, dict[str, Any]] = {}  # by the global names of a module of NumPy: what its functions see here
 _functions: dict[FunctionType, FunctionType] = {}
 
-BY_SOURCE = frozenset({
-    np.append, np.apply_along_axis, np.argwhere, np.average, np.diff, np.dstack, np.flatnonzero, np.isneginf,
-    np.isposinf, np.linalg.norm, np.nan_to_num, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis,
-    np.rollaxis, np.rot90, np.select, np.tensordot,
-})  # fmt: skip
+
+def _by_source(function: Any) -> Callable[..., Any]:
+    return lambda tracer, *args, **kwargs: rebound(function._implementation)(*args, **kwargs)
 
 
-def by_source(function: Any) -> Callable[..., Any]:
-    """A function of `BY_SOURCE` that takes stand-ins: its steps are those of the NumPy that is installed."""
-    return lambda tracer, *args, **kwargs: _rebound(function._implementation)(*args, **kwargs)
+COMPOSED.update({function: _by_source(function) for function in BY_SOURCE})
 
 
 class _Converter:
@@ -55,12 +53,12 @@ def _seen(item: Any) -> Any:
     if not (getattr(item, "__module__", None) or "numpy").startswith("numpy"):
         return item
     if type(item) is FunctionType:
-        return _rebound(item)
+        return rebound(item)
     return tracing_function(item) if is_function(item) else item
 
 
-def _rebound(function: FunctionType) -> FunctionType:
-    """The function with global names that record."""
+def rebound(function: Any) -> Callable[..., Any]:
+    """A function of NumPy's with global names that record."""
     if function not in _functions:
         given = function.__globals__
         names = _names.setdefault(id(given), {})

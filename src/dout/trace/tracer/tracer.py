@@ -17,10 +17,9 @@ from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.operators import numpy_name
 from dout.run import flat, is_generator
 from dout.trace.model.replay import same_bits_deep
-from dout.trace.tracer.composed import SAME_STEPS, ufunc_method
+from dout.trace.tracer.composed import BY_SOURCE, SAME_STEPS, ufunc_method
 from dout.trace.tracer.composed_numeric import COMPOSED, INSTEAD
 from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
-from dout.trace.tracer.numpy_source import BY_SOURCE
 from dout.trace.tracer.random_draws import Draws, draw, is_draw
 from dout.trace.tracer.recorder import Recording
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
