@@ -216,8 +216,16 @@ def as_strided(
     return TracedArray(tracer, value, node, flat, (PRIMITIVES["getitem"], given[1:], {"key": template}))
 
 
+def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+    """np.stack, whose new axes are steps that tell what they are."""
+    if isinstance(plain(arrays), np.ndarray):
+        return np.moveaxis(tracer.array(arrays), 0, axis).copy()
+    return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
+
+
 COMPOSED.update(
     {
+        np.stack: _stack,
         np.hsplit: lambda tracer, x, where: _split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
         np.vsplit: lambda tracer, x, where: _split(tracer, x, where, 0),
         np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
@@ -235,7 +243,7 @@ if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
 
 # NumPy's own functions take the very steps of those above: of large arrays they need not compute the result as well.
 SAME_STEPS = frozenset({
-    np.concatenate, np.split, np.array_split, np.hsplit, np.vsplit, np.broadcast_arrays,
+    np.concatenate, np.stack, np.split, np.array_split, np.hsplit, np.vsplit, np.broadcast_arrays,
 })  # fmt: skip
 
 # Functions that are composed in NumPy's own source; `numpy_source` runs it.
@@ -243,7 +251,7 @@ BY_SOURCE = frozenset({
     np.append, np.apply_along_axis, np.argwhere, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.average,
     np.column_stack, np.diff, np.dstack, np.flatnonzero, np.hstack, np.isneginf, np.isposinf, np.linalg.norm,
     np.nan_to_num, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis, np.rollaxis, np.rot90, np.select,
-    np.stack, np.tensordot, np.vstack,
+    np.tensordot, np.vstack,
 })  # fmt: skip
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
