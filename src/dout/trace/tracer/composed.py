@@ -250,8 +250,8 @@ SAME_STEPS = frozenset({
 BY_SOURCE = frozenset({
     np.append, np.apply_along_axis, np.argwhere, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.average,
     np.column_stack, np.diff, np.dstack, np.flatnonzero, np.hstack, np.isneginf, np.isposinf, np.linalg.norm,
-    np.nan_to_num, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis, np.rollaxis, np.rot90, np.select,
-    np.tensordot, np.vstack,
+    np.nan_to_num, np.nansum, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis,
+    np.rollaxis, np.rot90, np.select, np.tensordot, np.vstack,
 })  # fmt: skip
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------

@@ -124,13 +124,6 @@ def heaviside(tracer: RunRecord, x: Any, half: Any) -> Any:
     return found if found.ndim else found[()]
 
 
-@composes(np.nansum)
-def nansum(tracer: RunRecord, a: Any, *args: Any, **kwargs: Any) -> Any:
-    """np.nansum: NaN counts as 0."""
-    a = tracer.array(a)
-    return np.sum(np.where(np.isnan(a), 0, a) if a.dtype.kind == "f" else a, *args, **kwargs)
-
-
 # --- places -----------------------------------------------------------------------------------------------------------
 
 

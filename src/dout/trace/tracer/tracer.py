@@ -328,9 +328,11 @@ def _in_dtype(function: np.ufunc, wanted: Any, operands: tuple[Any, ...]) -> tup
 def _without_out(kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The array of `out=`, and the other options in a new dict: the caller's is needed again if the call is refused.
 
-    No stand-in is of a subclass of arrays, so `subok=` says nothing.
+    No stand-in is of a subclass of arrays, so `subok=` says nothing; nor does an option that NumPy says is not given.
     """
-    return kwargs.get("out"), {key: item for key, item in kwargs.items() if key not in ("out", "subok")}
+    return kwargs.get("out"), {
+        key: item for key, item in kwargs.items() if key not in ("out", "subok") and item is not np._NoValue
+    }
 
 
 def _is_kept(name: str, operands: tuple[Any, ...], static: dict[str, Any]) -> bool:
