@@ -44,6 +44,9 @@ def _by_place(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> t
     return args, named
 
 
+_signature = cache(inspect.signature)
+
+
 @cache
 def _names(function: Any) -> tuple[str, ...]:
     """What a function calls its arguments; nothing if it does not say."""
@@ -182,7 +185,7 @@ class Tracer(Recording):
             known = inside or same or _runs_code(function, args)
             own = () if known else _numpys_own(method or function, args, kwargs)
             try:
-                inspect.signature(compose).bind(self, *args, **kwargs)
+                _signature(compose).bind(self, *args, **kwargs)
             except TypeError as error:
                 what = f"{numpy_name(function)} with {', '.join(kwargs)}"
                 if own or function in _ONCE:
