@@ -18,9 +18,10 @@ from dout.check.report.verdicts import Verdict
 from dout.check.rules import rules
 from dout.check.worker.jobs import Checked, JobOutcome, ObjectText
 from dout.check.worker.summary import columns, row, shortened, table, told
-from dout.cli.output.cli_values import is_same, read, written
+from dout.cli.output.cli_values import read, written
 from dout.cli.output.repeat_command import Again
 from dout.judge.outcomes import Word
+from dout.trace.model.replay import same_bits_deep
 
 WARNS = """
 import numpy as np
@@ -250,7 +251,7 @@ def test_what_is_written_is_read_as_the_same_value(value):
         assert isinstance(value, np.ndarray)
         assert value.size == 0
     else:
-        assert is_same(read(text, name), value)
+        assert same_bits_deep(read(text, name), value)
         assert len(text) < 60
 
 

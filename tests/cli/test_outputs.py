@@ -97,7 +97,6 @@ OTHERS = {
     ".html": b"<!doctype html>\n<html><head><title>dout check: my notes</title></head></html>\n",
     ".pptx": b"PK\x03\x04 the lecture on dout\n",
     ".tex": b"% thesis\n\\documentclass{article}\n% Compile it, or \\input it\n",
-    ".dot": b"digraph mine { dout }\n",
     ".json": b'{"W": [1.0], "dout": 1}\n',
     ".txt": b"notes on what was drawn by dout\nand more\n",
 }

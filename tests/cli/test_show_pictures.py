@@ -21,7 +21,6 @@ STARTS = {
     ".html": b"<!doctype html>",
     ".pptx": b"PK",
     ".tex": b"%",
-    ".dot": b"digraph",
     ".json": b'{"dout": 1',
     ".txt": b" ",
 }

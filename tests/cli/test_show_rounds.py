@@ -138,7 +138,7 @@ def test_a_layer_is_no_training_and_a_graph_no_chart(tmp_path):
     path = program(tmp_path, [AFFINE.format(size=0.4)])
     for options, said in (
         (["--rounds", "1", "--json"], "--rounds prints a table, or draws one with -o: leave out --json"),
-        (["--rounds", "1", "-o", tmp_path / "a.dot"], "a picture of rounds ends in .svg, .html"),
+        (["--rounds", "1", "-o", tmp_path / "a.txt"], "a picture of rounds ends in .svg, .html"),
         (["--rounds", "0"], "is no list of numbers such as 1,10,100"),
         (["--rounds", "one"], "is no list of numbers such as 1,10,100"),
     ):

@@ -82,6 +82,7 @@ def tables():
         ("np.add.accumulate(x)", A),
         ("np.multiply.outer(x, y)", V, A),
         ("np.subtract.outer(x, y)", V, W),
+        ("np.r_['0,3', x]", A),
         ("np.c_[x, y]", V, W),
         ("np.c_[x, y]", A, np.array([1.0, 2.0])),
         ("np.c_[x, x * 2, np.ones(3)]", V),
@@ -114,7 +115,7 @@ def tables():
         ("np.mean(x, where=x > 0)", A),
         *[(f"np.linalg.norm(x, {ord})", SQUARE) for ord in ("1", "-1", "np.inf", "-np.inf", "'fro'", "'f'")],
         *[(f"np.linalg.norm(x, {ord})", V) for ord in ("1", "np.inf", "-np.inf")],
-        *[(f"np.linalg.norm(x, {ord}, axis=0)", A) for ord in ("1", "2", "np.inf", "-np.inf")],
+        *[(f"np.linalg.norm(x, {ord}, axis=0)", A) for ord in ("1", "2", "3", "np.inf", "-np.inf")],
         *[
             (f"np.linalg.norm(x, {ord}, axis=(2, 0), keepdims=True)", np.sin(CUBE * 5))
             for ord in ("1", "np.inf", "'fro'", "None")
@@ -127,6 +128,8 @@ def tables():
         *[(f"np.pad(x, (1, 2), '{mode}')", EIGHT) for mode in ("edge", "reflect", "symmetric", "wrap")],
         *[(f"np.pad(x, ((1, 0), (2, 1)), mode='{mode}')", A) for mode in ("edge", "symmetric", "wrap")],
         ("np.pad(x, 1, mode='reflect')", A),
+        ("np.pad(x, 1, mode='mean')", A),
+        ("np.pad(x, 1, mode='reflect', reflect_type='odd')", A),
         ("np.einsum('ii->i', x)", SQUARE),
         ("np.einsum('ii', x)", SQUARE),
         ("np.einsum('iij->ij', x)", CUBE[:, :2]),
@@ -223,6 +226,7 @@ def tables():
         ("np.moveaxis(v, 0, -1)[0] = 3; np.swapaxes(v, 0, 1)[1] *= 2", A),
         ("np.flip(v, 0)[0] = 4; np.expand_dims(v, 1)[:, 0, 0] = y[:2]", A, V),
         ("np.copyto(v, y)", A, V),
+        ("np.copyto(v, y, where=v > 0)", A, V),
         ("np.einsum('ij->ji', v)[0] = 4", A),
         ("np.einsum('ii->i', v[:, :2])[...] *= y[:2]", A, V),
         ("v.ravel('K')[0] = y[0]; v.reshape(-1)[2:4] = 3", A, V),

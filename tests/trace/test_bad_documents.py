@@ -141,7 +141,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=QUIET)
-@given(broken(), st.sampled_from(["svg", "html", "tex", "dot", "json", "txt", "png", "pdf", "pptx", None, "printed"]))
+@given(broken(), st.sampled_from(["svg", "html", "tex", "json", "txt", "png", "pdf", "pptx", None, "printed"]))
 def test_a_broken_document_is_drawn_or_refused_in_a_line_and_nothing_is_written(tmp_path, capsys, document, suffix):
     path, made = tmp_path / "t.json", tmp_path / f"made.{suffix}"
     path.write_text(json.dumps(document))
@@ -259,7 +259,7 @@ def test_a_file_that_is_no_document_is_refused_in_a_line(text, tmp_path, capsys)
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("suffix", ["svg", "html", "tex", "dot", "json", "txt", "png", "pdf", "pptx"])
+@pytest.mark.parametrize("suffix", ["svg", "html", "tex", "json", "txt", "png", "pdf", "pptx"])
 def test_half_a_character_in_a_name_is_left_out_of_pictures_and_kept_in_documents(suffix, tmp_path):
     document = copy.deepcopy(documents()[3])
     document["events"].append({"kind": "write", "message": "written\ud800", "file": "mine\udcff.py", "line": 3})

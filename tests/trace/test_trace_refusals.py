@@ -11,9 +11,9 @@ import dout
     ("function", "what"),
     [
         (lambda x: np.linalg.svd(x), r"np\.linalg\.svd is not in dout's table of primitives"),
-        (lambda x: np.pad(x, 1, mode="mean"), r"np\.pad with mode='mean'.* is not in"),
+        (lambda x: np.unique(x, axis=0), r"np\.unique with axis is not in"),
         (lambda x: np.add.reduceat(x, [0, 1]), r"np\.add\.reduceat is not in"),
-        (lambda x: x.conj(), r"ndarray\.conj of a traced value"),
+        (lambda x: x.byteswap(), r"ndarray\.byteswap of a traced value"),
         (lambda x: complex(x[0, 0]) * x, r"complex\(\.\.\.\) turns a traced value into a plain number"),
     ],
 )
@@ -130,8 +130,8 @@ def test_gradients_are_of_arrays_and_numbers():
 
 
 def test_an_option_that_is_not_supported_is_said_as_such():
-    with pytest.raises(dout.DoutError, match=r"np\.copyto with where is not in dout's table"):
-        dout.trace(lambda x: np.copyto(x, 0, where=x > 0), np.ones(2))
+    with pytest.raises(dout.DoutError, match=r"np\.unique with axis is not in dout's table"):
+        dout.trace(lambda x: np.unique(x, axis=0), np.ones(2))
 
 
 WITHOUT_AXES = {

@@ -75,7 +75,7 @@ WAYS = {
     "struct": (lambda x: x[0] * struct.unpack("d", struct.pack("d", x[1]))[0], "escape"),
     "complex": (lambda x: complex(x[0]) * x[1], r"complex\(...\) turns a traced value into a plain number"),
     "an unknown function": (lambda x: np.linalg.svd(np.outer(x, x)), r"np\.linalg\.svd is not in dout's table"),
-    "an unknown method": (lambda x: x.conj(), r"ndarray\.conj of a traced value"),
+    "an unknown method": (lambda x: x.byteswap(), r"ndarray\.byteswap of a traced value"),
     "the flat iterator": (lambda x: x.flat[0], r"ndarray\.flat of a traced value"),
     "the memory itself": (lambda x: x.data, r"ndarray\.data of a traced value"),
     "another view": (lambda x: x.view(np.int64), r"ndarray\.view of a traced value"),

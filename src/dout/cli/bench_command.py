@@ -139,9 +139,7 @@ def _tell(target: str, measured: Bench, chosen: list[str], plan: bool) -> None:
     if chosen:
         lines.append([(visible(f"dout chose {' '.join(chosen)}"), "dim")])
     if plan:
-        styles = {"kernel": "good", "slow": "fair"}
-        told = plan_lines(measured.plan.functions)
-        lines += [[], *([(text, styles.get(style, style)) for text, style in line] for line in told)]
+        lines += [[], *plan_lines(measured.plan.functions)]
     else:
         lines.append([(visible(f"what it does: dout bench {target} --plan"), "dim")])
     tell(lines, in_ascii)

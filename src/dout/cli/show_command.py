@@ -58,7 +58,7 @@ def _numbers(context: click.Context, option: click.Parameter, text: str | None) 
 @click.argument("target")
 @click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
 @options.output("FILE", "Write the picture to FILE. The suffix names the format: "
-                        ".svg .png .pdf .pptx .html .tex .dot .json .txt.")  # fmt: skip
+                        ".svg .png .pdf .pptx .html .tex .json .txt.")  # fmt: skip
 @options.inputs
 @options.init
 @options.as_json

@@ -17,9 +17,12 @@ def _arguments(shape: Any, dtype: Any = float, order: Any = "C") -> tuple[tuple[
     return (), static if order == "C" else {**static, "order": order}
 
 
-def _like(x: Any, dtype: Any = None, order: str = "K") -> tuple[tuple[()], dict[str, Any]]:
+def _like(x: Any, dtype: Any = None, order: str = "K", *, shape: Any = None) -> tuple[tuple[()], dict[str, Any]]:
     dtype = _dtype_of(x) if dtype is None else dtype
-    return _arguments(shape_of(x), dtype, memory_order(x) if order == "K" else read_order(x, order))
+    if shape is not None and order == "K" and len(asked_shape(shape)) != len(shape_of(x)):
+        return _arguments(shape, dtype)
+    order = memory_order(x) if order == "K" else read_order(x, order)
+    return _arguments(shape_of(x) if shape is None else shape, dtype, order)
 
 
 def _dtype_of(x: Any) -> Any:

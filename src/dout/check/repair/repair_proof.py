@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import judge
 from dout.check.exact.subject import Subject
@@ -25,6 +23,7 @@ from dout.judge.outcomes import RIGHT, Word
 from dout.run import objects_in, one_or_all, quiet
 from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
+from dout.trace.model.replay import same_bits_deep
 from dout.trace.record.record import record
 
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
@@ -82,7 +81,7 @@ def proven(
     judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks]
     if judgement.examination is None or any(verdict.word not in RIGHT for verdict in judged):
         return None
-    keeps = all(same_bits(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
+    keeps = all(same_bits_deep(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
     turned = [*turned_conditions(repair, stands, judgement.examination)]
     kinks = ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
@@ -98,12 +97,6 @@ def stays_right(repair: Repair, given: Subject) -> bool:
         trace = record(layer, *given.fresh_inputs(), dout=one_or_all(given.run().douts))
     words = {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
     return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE, Word.BUT_AT_KINKS}
-
-
-def same_bits(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    """Whether two lists of outputs are the same, to the bit."""
-    pairs = zip(map(np.asarray, one), map(np.asarray, other), strict=True)
-    return all(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs)
 
 
 # --- forward's output -------------------------------------------------------------------------------------------------

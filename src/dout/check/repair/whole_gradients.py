@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.check.exact.ratio import ratio_of_floats
 from dout.check.repair.test_stand import Stand, near
 
 Words = tuple[str, str]
@@ -130,11 +131,8 @@ def _of_shape(name: str, got: Any, right: Any, same: Any) -> Iterator[Words]:
 
 def _ratio(got: Any, right: Any) -> float | None:
     """Right over got, if it is one number other than 1."""
-    known = np.abs(got) > 1e-12 * (np.max(np.abs(got), initial=0.0) + 1e-300)
-    ratio = float(np.median(right[known] / got[known])) if known.any() else 0.0
-    if not 1e-9 < abs(ratio) < 1e9:  # what is right is 0, up to rounding
-        return None
-    return ratio if near(ratio * got, right, 1e-6) and abs(ratio - 1) > 1e-6 else None
+    ratio = ratio_of_floats(got, right, 1e-6)  # beyond the limits what is right is 0, up to rounding
+    return ratio if ratio and 1e-9 < abs(ratio) < 1e9 and abs(ratio - 1) > 1e-6 else None
 
 
 def _of_ratio(ratio: float, stand: Stand) -> Iterator[Words]:

@@ -1,17 +1,14 @@
 """A report as a person reads it: in a terminal, in a notebook, in a pipe.
 
-One list of lines, each a list of spans with a style, and small backends that print them: plain text, rich, HTML.
+One list of lines; `styled_lines` prints them as plain text, for a terminal with colours and for a notebook.
 """
 
 from __future__ import annotations
 
-import html
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +18,7 @@ from dout.errors import visible
 from dout.files import shown_place
 from dout.judge.outcomes import Word
 from dout.run import differs_at
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-Span = tuple[str, str]  # text and the name of a style
-Line = list[Span]
+from dout.styled_lines import Line, Span, coloured, in_notebook, plain, wrapped
 
 MOST_ELEMENTS = 24  # of an array that is printed whole
 WIDTH = 100  # characters in a line, where there is no terminal that says
@@ -34,16 +26,6 @@ _INDENT = "  "
 
 _STYLES = {"✓": "good", "~": "fair", "?": "open", "✗": "bad"}  # of marks
 _SEVERITY_MARKS: dict[Severity, Span] = {"error": ("✗", "bad"), "warning": ("!", "fair"), "note": ("·", "dim")}
-_ASCII = str.maketrans({"✓": "v", "✗": "x", "·": "-", "−": "-", "×": "x", "…": "...", "∂": "d", "≤": "<=", "≥": ">="})
-_RICH = {
-    "good": "green", "bad": "bold red", "fair": "yellow", "open": "magenta", "dim": "dim", "title": "bold",
-    "added": "green", "removed": "red", "code": "cyan", "": "", "verbatim": "",
-}  # fmt: skip
-_CSS = {
-    "good": "color:#1a7f37", "bad": "color:#cf222e;font-weight:bold", "fair": "color:#9a6700", "open": "color:#8250df",
-    "dim": "opacity:.65", "title": "font-weight:bold", "added": "color:#1a7f37", "removed": "color:#cf222e",
-    "code": "color:#0550ae", "": "", "verbatim": "",
-}  # fmt: skip
 
 
 def to_lines(report: ReportData, about: Iterable[str] = (), width: int = WIDTH) -> list[Line]:
@@ -135,35 +117,6 @@ def _detail(text: str) -> Line:
     return [(_INDENT * 2, ""), (visible(text), "dim")]
 
 
-def wrapped(line: Line, width: int) -> Iterator[Line]:
-    """A line in parts of at most `width`, broken at spaces and further indented; code stays whole.
-
-    >>> for part in wrapped([("  ", ""), ("one two three", "bold")], 12):
-    ...     print(part)
-    [('  ', ''), ('one two', 'bold')]
-    [('      ', ''), ('three', 'bold')]
-    """
-    text, styles = "".join(part for part, _ in line), [style for part, style in line for _ in part]
-    if "verbatim" in styles or len(text) <= width:
-        yield line
-        return
-    indent = len(text) - len(text.lstrip())
-
-    def part(begin: int, end: int) -> Line:
-        runs = (list(run) for _, run in groupby(range(begin, end), styles.__getitem__))
-        spans = [(text[run[0] : run[-1] + 1], styles[run[0]]) for run in runs]
-        return [(" " * (indent + 4), ""), *spans] if begin else spans
-
-    begin = end = 0
-    for word in re.finditer(r"\S+", text):
-        room = width - indent - 4 if begin else width
-        if word.end() - begin > room and end:
-            yield part(begin, end)
-            begin = word.start()
-        end = word.end()
-    yield part(begin, end)
-
-
 def shown(value: Any) -> str:
     """A number or an array, short enough for a line.
 
@@ -185,67 +138,18 @@ def _flattened(text: str) -> str:
     return text if len(text) <= 400 else f"{text[:200]} … {text[-200:]}"
 
 
-# --- backends ---------------------------------------------------------------------------------------------------------
-
-
-def plain(lines: Iterable[Line]) -> str:
-    """Lines as text without colours."""
-    return "\n".join("".join(part for part, _ in line).rstrip() for line in lines)
-
-
-def ascii_only(lines: Iterable[Line]) -> list[Line]:
-    """The same lines for a terminal that knows ASCII alone."""
-    return [
-        [(part.translate(_ASCII).encode("ascii", "backslashreplace").decode(), style) for part, style in line]
-        for line in lines
-    ]
-
-
-def coloured(lines: Iterable[Line]) -> Text:
-    """Lines as rich text."""
-    from rich.text import Text
-
-    text = Text()
-    for i, line in enumerate(lines):
-        text.append("\n" if i else "")
-        for part, style in line:
-            text.append(part, style=_RICH[style])
-    return text
-
-
-def to_text(report: ReportData) -> str:
-    """The report as plain text."""
-    return plain(to_lines(report))
-
-
-def to_html(report: ReportData) -> str:
-    """The report for a notebook: one preformatted block, everything in it escaped."""
-    body = html_spans(to_lines(report), lambda style: f'style="{_CSS[style]}"')
-    return f'<pre style="white-space:pre-wrap;line-height:1.35">{body}</pre>'
-
-
-def html_spans(lines: Iterable[Line], attribute: Callable[[str], str]) -> str:
-    """Lines as spans, each with the attribute of its style; everything in them escaped."""
-    rows = ("".join(_span(part, attribute(style)) for part, style in line if part) for line in lines)
-    return "\n".join(rows)
-
-
-def _span(part: str, attribute: str) -> str:
-    return f"<span {attribute}>{html.escape(part)}</span>"
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Report(ReportData):
     """Everything that was found out about one layer: what `dout.check` returns. It shows itself, and gives JSON."""
 
     def __str__(self) -> str:
-        return to_text(self)
+        return plain(to_lines(self))
 
     def __rich__(self) -> Any:
         return coloured(to_lines(self))
 
     def _repr_html_(self) -> str:
-        return to_html(self)
+        return in_notebook(to_lines(self))
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data for JSON: NaN and infinities are spelt out, and no key is ever left out."""

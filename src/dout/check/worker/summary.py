@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dout.check.report.report import Line, Report, counted_noun, some
+from dout.check.report.report import Report, counted_noun, some
 from dout.check.report.verdicts import SEVERITIES, NothingTaken
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
@@ -18,6 +18,7 @@ from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.errors import visible
 from dout.files import near, shown_place
 from dout.judge.outcomes import Word
+from dout.styled_lines import Line
 
 if TYPE_CHECKING:
     from dout.check.worker.jobs import JobOutcome

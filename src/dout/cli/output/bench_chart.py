@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dout.check.report.report import Line, ascii_only
 from dout.colours import PALETTES, SANS, family
 from dout.draw.writers.svg import safe
 from dout.engine.compile.plan_text import duration
 from dout.errors import visible
+from dout.styled_lines import Line, ascii_only
 
 if TYPE_CHECKING:
     from dout.engine.bench.bench import Bench, BenchSize, Part

@@ -21,9 +21,10 @@ from dout.files import HTML_MARK, Kind
 
 if TYPE_CHECKING:
     from dout.check.project.settings import Settings
-    from dout.check.report.report import Line, Report
+    from dout.check.report.report import Report
     from dout.check.report.verdicts import Finding
     from dout.check.worker.jobs import Checked, JobOutcome
+    from dout.styled_lines import Line
 
 PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
 
@@ -113,7 +114,8 @@ def tell_result(result: Result) -> None:
 
 def _human(result: Result) -> None:
     from dout.check.project.fixed_files import fixes_told
-    from dout.check.report.report import WIDTH, ascii_only, wrapped
+    from dout.check.report.report import WIDTH
+    from dout.styled_lines import ascii_only, wrapped
 
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
     shown = result if result.notes else replace(result, outcomes=list(map(_without_notes, result.outcomes)))
@@ -169,8 +171,8 @@ def detail(result: Result, outcome: JobOutcome, checked: Checked, width: int) ->
 
 def _at_a_glance(result: Result, width: int) -> Iterator[Line]:
     """The table and the codes of many files; for any number of files, those that were not judged or were refused."""
-    from dout.check.report.report import wrapped
     from dout.check.worker.summary import code_counts, table, told_lines
+    from dout.styled_lines import wrapped
 
     many = _is_many(result) and bool(result.outcomes)
     if many:

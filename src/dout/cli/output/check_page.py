@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dout.check.report.report import counted_noun, html_spans, to_lines
+from dout.check.report.report import counted_noun, to_lines
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.rules import rules
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
@@ -21,6 +21,7 @@ from dout.cli.output.printing import save
 from dout.cli.output.repeat_command import Again, about
 from dout.errors import DoutError, visible
 from dout.files import near, policy_source, shown_place
+from dout.styled_lines import html_spans
 
 if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked, JobOutcome

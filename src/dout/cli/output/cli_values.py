@@ -22,6 +22,7 @@ import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import numbers, probabilities
 from dout.errors import TargetError
+from dout.trace.model.replay import same_bits_deep
 
 MOST_TEXT = 400  # characters of a value that is written element by element
 MOST_ELEMENTS = 10_000_000  # of an array given by its shape
@@ -117,18 +118,6 @@ def _by_shape(value: Any, name: str) -> list[str]:
 def _means(text: str, name: str, value: Any) -> bool:
     """Whether a text is read as exactly this value."""
     try:
-        return is_same(read(text, name), value)
+        return same_bits_deep(read(text, name), value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return False
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two values are of one type and dtype, and equal to the last bit."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, np.ndarray | np.generic):
-        alike = one.dtype == other.dtype and one.shape == other.shape and one.dtype.kind in "biufc"
-        return alike and np.asarray(one).tobytes() == np.asarray(other).tobytes()
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    return bool(repr(one) == repr(other))

@@ -14,7 +14,7 @@ from dout.errors import visible
 from dout.files import Kind, write
 
 if TYPE_CHECKING:
-    from dout.check.report.report import Line
+    from dout.styled_lines import Line
 
 
 def is_unicode(stream: TextIO) -> bool:
@@ -29,7 +29,7 @@ def has_colours() -> bool:
 
 def tell(lines: Iterable[Line], in_ascii: Callable[[Iterable[Line]], Iterable[Line]]) -> None:
     """Print lines on stdout; `in_ascii` spells them for a terminal that knows ASCII alone."""
-    from dout.check.report.report import coloured, plain
+    from dout.styled_lines import coloured, plain
 
     if not is_unicode(sys.stdout):
         lines = in_ascii(lines)

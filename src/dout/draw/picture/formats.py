@@ -77,7 +77,6 @@ FORMATS = {
     ".tex": Format(
         "dout.draw.writers.tikz:write", "one", rb"\A%[^\n]*\n% Compile it, or \\input it into a paper that uses tikz"
     ),
-    ".dot": Format("dout.draw.writers.dot:write", "picture", rb"\Adigraph dout \{", steps=False),
     ".json": Format("dout.trace.model.trace_writer:to_json", "trace", DOCUMENT.mark, steps=False),
     ".txt": Format("dout.draw.terminal.terminal:write", "picture", rb"\ndrawn by dout\n\Z", steps=False),
 }

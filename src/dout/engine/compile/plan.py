@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from dout.engine.codegen.kernel_words import UniqueNames, formula, places
-from dout.engine.compile import plan_text
 from dout.engine.compile.plan_lines import FunctionPlan, How, Kept, LoopPlan, PlanLine, ProgramPlan
+from dout.engine.compile.plan_text import lines_of
 from dout.engine.compile.program_builder import BuiltProgram
 from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.cost_model import bytes_moved, is_product
@@ -22,6 +22,7 @@ from dout.engine.loops.looped_function import LoopedFunction
 from dout.engine.memory.memory_plan import Over, ResultView, makes
 from dout.graph import CONSTANT, Node, dtype_name
 from dout.ops import PRIMITIVES, by_primitive
+from dout.styled_lines import coloured, in_notebook, plain
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built, Held, HeldView, Same, Spot, Template, is_held
 
@@ -63,13 +64,13 @@ class Plan:
         return f"<plan of {names}: {len(self.programs)} programs, {steps} steps{more}>"
 
     def __str__(self) -> str:
-        return plan_text.to_text(self.functions)
+        return plain(lines_of(self.functions))
 
     def __rich__(self) -> Any:
-        return plan_text.to_rich(self.functions)
+        return coloured(lines_of(self.functions))
 
     def _repr_html_(self) -> str:
-        return plan_text.to_html(self.functions)
+        return in_notebook(lines_of(self.functions))
 
 
 class PlanOwner(Protocol):

@@ -1,69 +1,36 @@
-"""A plan as a person reads it: one list of lines, of spans with a style, for plain text, a terminal, a notebook."""
+"""A plan as a person reads it, in lines."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from dout.engine.compile.plan_lines import FunctionPlan, Kept, PlanLine, ProgramPlan
 from dout.engine.runtime.roofline import arithmetic, bandwidth
 from dout.errors import visible
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from dout.styled_lines import Line
 
 Functions = Sequence[FunctionPlan]
-Span = tuple[str, str]  # text and the name of a style
-_RICH = {"title": "bold", "dim": "dim", "kernel": "green", "slow": "yellow", "": ""}
-_CSS = {"title": "font-weight:bold", "dim": "opacity:.65", "kernel": "color:#1a7f37", "slow": "color:#9a6700", "": ""}
-_STYLES = {"kernel": "kernel", "NumPy": "", "copy": "", "view": "dim"}
+_STYLES = {"kernel": "good", "NumPy": "", "copy": "", "view": "dim"}
 _LATER = "nothing is compiled yet: the first call compiles it"
 
 
-def to_text(functions: Functions) -> str:
-    """The plan as plain text."""
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines_of(functions))
-
-
-def to_rich(functions: Functions) -> Text:
-    """The plan for a terminal with colours."""
-    from rich.text import Text
-
-    text = Text()
-    for i, line in enumerate(lines_of(functions)):
-        text.append("\n" if i else "")
-        for part, style in line:
-            text.append(part, style=_RICH[style])
-    return text
-
-
-def to_html(functions: Functions) -> str:
-    """The plan for a notebook: one preformatted block, everything in it escaped."""
-    rows = (
-        "".join(f'<span style="{_CSS[style]}">{html.escape(text)}</span>' for text, style in line)
-        for line in lines_of(functions)
-    )
-    return f'<pre style="line-height:1.35">{chr(10).join(rows)}</pre>'
-
-
-def lines_of(functions: Functions) -> list[list[Span]]:
+def lines_of(functions: Functions) -> list[Line]:
     """All lines of a plan. Text that comes from the user is made safe to show."""
-    lines: list[list[Span]] = []
+    lines: list[Line] = []
     for function in functions:
         lines += [[], *_function(function)] if lines else _function(function)
     return lines
 
 
-def _function(function: FunctionPlan) -> Iterator[list[Span]]:
+def _function(function: FunctionPlan) -> Iterator[Line]:
     yield [(visible(function.name), "title")]
     for loop in function.loops:
         if loop.plainly:
-            yield [("  ", ""), (f"loop runs plainly: {visible(loop.plainly)}", "slow")]
+            yield [("  ", ""), (f"loop runs plainly: {visible(loop.plainly)}", "fair")]
         else:
             yield [
                 ("  ", ""),
-                ("loop  ", "kernel"),
+                ("loop  ", "good"),
                 (f"{visible(loop.place)}  ", ""),
                 (f"{loop.turns:,} turns at the last call", "dim"),
             ]
@@ -77,10 +44,10 @@ def _function(function: FunctionPlan) -> Iterator[list[Span]]:
         yield from _program(program)
     for why in function.plainly:
         other = "any other call" if function.programs else "it"
-        yield [("  ", ""), (f"{other} runs plainly: {visible(why)}", "slow")]
+        yield [("  ", ""), (f"{other} runs plainly: {visible(why)}", "fair")]
 
 
-def _program(program: ProgramPlan) -> Iterator[list[Span]]:
+def _program(program: ProgramPlan) -> Iterator[Line]:
     yield [("  ", ""), (visible(", ".join(program.arguments) or "no arguments"), "")]
     for branch in program.branches:
         yield [(f"    as long as {visible(branch)}", "dim")]
@@ -90,7 +57,7 @@ def _program(program: ProgramPlan) -> Iterator[list[Span]]:
     yield [(f"    memory: {_memory(program)}", "dim")]
 
 
-def _steps(steps: tuple[PlanLine, ...]) -> Iterator[list[Span]]:
+def _steps(steps: tuple[PlanLine, ...]) -> Iterator[Line]:
     cells = [(f"{i}", _how(step), size(step.nbytes) if step.how != "view" else "", step.place)
              for i, step in enumerate(steps, start=1)]  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ import numpy as np
 
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
+from dout.ops.operators import split_key
 from dout.ops.registry import axis_of
-from dout.trace.tracer import composed_places  # noqa: F401 - it registers its own
-from dout.trace.tracer.composed_numeric import COMPOSED, as_dtype, astype, composes
-from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
+from dout.ops.shape import memory_order
+from dout.trace.tracer.composed_numeric import COMPOSED, as_dtype, astype, composes, places
+from dout.trace.tracer.traced import TracedArray, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer.run_record import RunRecord
@@ -29,32 +30,20 @@ if TYPE_CHECKING:
 
 
 @composes(np.concatenate)
-def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0, *, dtype: Any = None, casting: Any = None) -> Any:
     whole = plain(arrays)
     if isinstance(whole, np.ndarray) and whole.ndim > 1 and axis is not None:  # its rows, in one step
         rows = np.moveaxis(tracer.array(arrays), 0, axis_of(axis) % (whole.ndim - 1))
         return rows.reshape(np.concatenate(whole, axis).shape).copy()
     parts = [tracer.array(a) for a in arrays]
+    if dtype is not None:
+        parts = [as_dtype(part, np.dtype(dtype)) for part in parts]
     if axis is None:  # plain numbers have no dtype of their own here
         dtype = np.result_type(
             *(plain(a) if type(plain(a)) in PYTHON_NUMBERS else p.dtype for a, p in zip(arrays, parts, strict=True))
         )
         parts, axis = [as_dtype(part.ravel(), dtype) for part in parts], 0
     return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis_of(axis)]})
-
-
-def _at_least(ndim: int) -> Callable[..., Any]:
-    def at_least(tracer: RunRecord, *items: Any) -> Any:
-        found = []
-        for item in items:
-            array = tracer.array(item)
-            if array.ndim < ndim:
-                shape = ((1,) if array.ndim < 2 <= ndim else ()) + array.shape  # NumPy: (n,) → (1, n) → (1, n, 1)
-                array = array.reshape(shape + (1,) * (ndim - len(shape)))
-            found.append(array)
-        return found[0] if len(found) == 1 else tuple(found)
-
-    return at_least
 
 
 @composes(np.array_split)
@@ -100,24 +89,6 @@ def vdot(tracer: RunRecord, a: Any, b: Any) -> Any:
     return np.dot(a.reshape(-1), b.reshape(-1))
 
 
-@composes(np.tensordot)
-def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
-    """np.tensordot: transpose, reshape, dot, reshape."""
-    a, b = tracer.array(a), tracer.array(b)
-    if isinstance(axes, Iterable):
-        of_a, of_b = (([int(x)] if np.ndim(x) == 0 else [int(i) for i in x]) for x in axes)
-    else:
-        of_a, of_b = list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
-    of_a, of_b = [range(a.ndim)[i] for i in of_a], [range(b.ndim)[i] for i in of_b]
-    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
-        raise ValueError("shape-mismatch for sum")
-    kept_a, kept_b = ([i for i in range(x.ndim) if i not in of] for x, of in ((a, of_a), (b, of_b)))
-    shared = int(np.prod([a.shape[i] for i in of_a], dtype=int))
-    left = a.transpose([*kept_a, *of_a]).reshape(int(np.prod([a.shape[i] for i in kept_a], dtype=int)), shared)
-    right = b.transpose([*of_b, *kept_b]).reshape(shared, int(np.prod([b.shape[i] for i in kept_b], dtype=int)))
-    return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
-
-
 @composes(np.clip)
 def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """np.clip with one bound, or none: then it is a copy."""
@@ -126,61 +97,6 @@ def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None, *, min
         return np.positive(x)
     x = x if a_min is None else np.maximum(x, a_min)
     return x if a_max is None else np.minimum(x, a_max)
-
-
-# --- sums and the like ------------------------------------------------------------------------------------------------
-
-
-@composes(np.average)
-def average(tracer: RunRecord, a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
-    """np.average, weighted or not."""
-    a = tracer.array(a)
-    if weights is None:
-        mean = np.mean(a, axis=axis, keepdims=keepdims)
-        if plain(mean).size == 0:
-            raise ZeroDivisionError("division by zero")  # as NumPy does, which counts what it averaged
-        return mean
-    weights = tracer.array(weights)
-    if weights.shape != a.shape:
-        if not isinstance(axis, int) or weights.ndim != 1 or weights.shape[0] != a.shape[axis]:
-            raise tracer.unsupported("np.average with weights of another shape")
-        weights = weights.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
-        weights = np.broadcast_to(weights, a.shape)
-    dtype = np.result_type(a.dtype, weights.dtype, *(["f8"] if a.dtype.kind in "biu" else []))
-    whole = np.sum(weights, axis=axis, dtype=dtype, keepdims=keepdims)
-    if np.any(np.equal(whole, 0.0)):
-        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
-    return np.sum(as_dtype(a, dtype) * as_dtype(weights, dtype), axis=axis, keepdims=keepdims) / whole
-
-
-@composes(np.nan_to_num)
-def _nan_to_num(
-    tracer: RunRecord, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
-) -> Any:
-    x = tracer.array(x)
-    if x.dtype.kind != "f" or not x.dtype.isnative or not copy:
-        raise tracer.unsupported(f"np.nan_to_num with {'copy=False' if not copy else x.dtype}")
-    limits = np.finfo(x.dtype)
-    out = np.where(np.isnan(x), _one(nan, x.dtype), x)
-    out = np.where(np.equal(x, np.inf), _one(limits.max if posinf is None else posinf, x.dtype), out)
-    out = np.where(np.equal(x, -np.inf), _one(limits.min if neginf is None else neginf, x.dtype), out)
-    return out if x.ndim else out[()]
-
-
-def _one(number: Any, dtype: Any) -> Any:
-    """A plain number as one of this dtype; a traced one as it is."""
-    return number if isinstance(number, Traced) else dtype.type(number)
-
-
-@composes(np.diff)
-def _diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
-    a = tracer.array(a)
-    along = range(a.ndim)[axis]
-    for _ in range(n):
-        front = (slice(None),) * along
-        later, earlier = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]
-        a = later != earlier if a.dtype == np.bool_ else later - earlier
-    return a
 
 
 # --- places -----------------------------------------------------------------------------------------------------------
@@ -193,23 +109,115 @@ def nonzero(tracer: RunRecord, x: Any) -> tuple[Any, ...]:
     return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
 
 
-def _joined(along: int, least: int) -> Callable[..., Any]:
-    """The parts, each with so many axes at least, joined along an axis; along the first, where they have only that."""
-
-    def joined(tracer: RunRecord, arrays: Any) -> Any:
-        parts = [_at_least(least)(tracer, a) for a in arrays]
-        return _concatenate(tracer, parts, along if parts and parts[0].ndim > 1 else 0)
-
-    return joined
+# --- taking -----------------------------------------------------------------------------------------------------------
 
 
-def _columns(tracer: RunRecord, arrays: Any, axis: Any = 1) -> Any:
-    """The parts side by side, those with one axis as columns."""
-    parts = [tracer.array(a) for a in arrays]
-    return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], axis)
+def _along(tracer: RunRecord, array: Any, axis: Any) -> tuple[Any, int]:
+    """An array and one of its axes; the flattened array if no axis is named, or it has none."""
+    array = tracer.array(array)
+    if axis is None or array.ndim == 0:
+        return array.ravel(), range(1)[0 if axis is None else axis_of(axis)]
+    return array, range(array.ndim)[axis_of(axis)]
+
+
+def _as_made(tracer: RunRecord, taken: Any) -> Any:
+    """The taken elements in memory of their own and in C order, as NumPy's C code makes them."""
+    if not isinstance(taken, TracedArray) or (taken.base is None and taken.flags.c_contiguous):
+        return taken
+    return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})
+
+
+@composes(np.take)
+def _take(tracer: RunRecord, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
+    array, axis = _along(tracer, array, axis)
+    indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
+    if np.result_type(plain(indices)) == np.bool_:
+        indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
+    if mode != "raise":
+        length = array.shape[axis]
+        indices = indices % length if mode == "wrap" else np.clip(indices, 0, length - 1)
+        indices = tracer.source(indices) if type(indices) is np.ndarray else indices
+    return _as_made(tracer, array[(slice(None),) * axis + (indices,)])
+
+
+def _grid(tracer: RunRecord, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+    """The open grid that picks `indices` along one axis, and everything along the others."""
+    n = array.ndim
+    key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
+    key[axis] = tracer.array(indices)
+    return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
+
+
+@composes(np.take_along_axis)
+def _take_along_axis(tracer: RunRecord, array: Any, indices: Any, axis: Any) -> Any:
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), 0
+    return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
+
+
+@composes(np.repeat)
+def repeat(tracer: RunRecord, array: Any, repeats: Any, axis: Any = None) -> Any:
+    """np.repeat of the flattened array, or with a number of its own for each element."""
+    array, axis = _along(tracer, array, axis)
+    if np.ndim(plain(repeats)) == 0:
+        return np.repeat(array, repeats, axis=axis)
+    every = tracer.source(np.arange(array.shape[axis]), made=True)
+    return _take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
+
+
+@composes(np.sort)
+def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
+    """np.sort, of which the result lies in memory as the array does."""
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), -1
+    axis, order = range(array.ndim)[axis_of(axis)], memory_order(plain(array))
+    if order == "C":
+        return _take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+    axes = tuple(range(array.ndim))[::-1] if order == "F" else order
+    return sort(tracer, np.transpose(array, axes), axes.index(axis)).transpose(np.argsort(axes).tolist())
+
+
+# --- diagonals, turns and windows -------------------------------------------------------------------------------------
+
+
+@composes(np.fill_diagonal)
+def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> None:
+    """np.fill_diagonal: a write at the places of the diagonal."""
+    if wrap or np.size(plain(val)) != 1:
+        raise tracer.unsupported("np.fill_diagonal with wrap=True or with several numbers")
+    a = tracer.array(a)
+    a[(tracer.source(np.arange(min(a.shape)), made=True),) * a.ndim] = val
+
+
+@composes(np.lib.stride_tricks.as_strided)
+def as_strided(
+    tracer: RunRecord, x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
+) -> Any:
+    """np.lib.stride_tricks.as_strided: the elements at these places of an array in C order; a write changes that."""
+    x = tracer.array(x)
+    shape = x.shape if shape is None else tuple(map(operator.index, shape))
+    strides = x.strides if strides is None else tuple(map(operator.index, strides))
+    size, ends = x.itemsize, [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+    inside = all(s >= 0 and s % size == 0 for s in strides) and sum(ends) < x.nbytes
+    if not (x.flags.c_contiguous and inside and writeable and 0 not in shape):
+        raise tracer.unsupported(
+            "np.lib.stride_tricks.as_strided out of C order",
+            "np.lib.stride_tricks.sliding_window_view(x, window)[::step]",
+        )
+    steps = enumerate(zip(reversed(shape), reversed(strides), strict=True))
+    at = sum((np.arange(n) * (s // size)).reshape(-1, *[1] * k) for k, (n, s) in steps)
+    flat = x.reshape(-1)
+    template, index = split_key(tracer.source(np.broadcast_to(at, shape).copy(), made=True))
+    given = (flat.resolve(), *(i.resolve() for i in index))
+    value = np.lib.stride_tricks.as_strided(plain(x), shape, strides)
+    node = tracer.record(PRIMITIVES["getitem"], given, {"key": template}, value)
+    return TracedArray(tracer, value, node, flat, (PRIMITIVES["getitem"], given[1:], {"key": template}))
 
 
 def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+    """np.stack, whose new axes are steps that tell what they are."""
     if isinstance(plain(arrays), np.ndarray):
         return np.moveaxis(tracer.array(arrays), 0, axis).copy()
     return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
@@ -217,20 +225,9 @@ def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
 
 COMPOSED.update(
     {
-        np.atleast_1d: _at_least(1),
-        np.atleast_2d: _at_least(2),
-        np.atleast_3d: _at_least(3),
         np.stack: _stack,
-        np.hstack: _joined(1, 1),
-        np.vstack: _joined(0, 2),
-        np.dstack: _joined(2, 3),
-        np.column_stack: lambda tracer, arrays: _columns(tracer, arrays),
-        np.append: lambda tracer, array, values, axis=None: _concatenate(
-            tracer, [tracer.array(array), tracer.array(values)], axis
-        ),
         np.hsplit: lambda tracer, x, where: _split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
         np.vsplit: lambda tracer, x, where: _split(tracer, x, where, 0),
-        np.outer: lambda tracer, a, b: tracer.array(a).ravel()[:, None] * tracer.array(b).ravel()[None, :],
         np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
             np.max(x := tracer.array(x), axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
         ),
@@ -238,8 +235,6 @@ COMPOSED.update(
             np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype
         ),
         np.diagflat: lambda tracer, v, k=0: np.diag(tracer.array(v).ravel(), k),
-        np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
-        np.argwhere: lambda tracer, x: np.transpose(_stack(tracer, nonzero(tracer, x))),
         math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
     }
 )
@@ -248,8 +243,15 @@ if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
 
 # NumPy's own functions take the very steps of those above: of large arrays they need not compute the result as well.
 SAME_STEPS = frozenset({
-    np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.split, np.array_split,
-    np.hsplit, np.vsplit, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.outer, np.tensordot,
+    np.concatenate, np.stack, np.split, np.array_split, np.hsplit, np.vsplit, np.broadcast_arrays,
+})  # fmt: skip
+
+# Functions that are composed in NumPy's own source; `numpy_source` runs it.
+BY_SOURCE = frozenset({
+    np.append, np.apply_along_axis, np.argwhere, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.average,
+    np.column_stack, np.diff, np.dstack, np.flatnonzero, np.hstack, np.isneginf, np.isposinf, np.linalg.norm,
+    np.nan_to_num, np.nansum, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis,
+    np.rollaxis, np.rot90, np.select, np.tensordot, np.vstack,
 })  # fmt: skip
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
@@ -281,23 +283,3 @@ def ufunc_method(tracer: RunRecord, ufunc: Any, method: str, *args: Any, **optio
         a, b = (tracer.array(item) for item in args)
         return ufunc(a.reshape(a.shape + (1,) * b.ndim), b)
     raise tracer.unsupported(f"np.{ufunc.__name__}.{method}")
-
-
-# --- np.c_ and np.r_ --------------------------------------------------------------------------------------------------
-
-
-def concatenated(tracer: RunRecord, original: Any, key: Any) -> Any:
-    """`np.r_[key]` and `np.c_[key]` of traced arrays."""
-    items = key if isinstance(key, tuple) else (key,)
-    if not tracer.live or not any(isinstance(item, TracedArray) for item in items):
-        return original[plain_deep(key)]
-    if any(isinstance(item, str) for item in items):
-        raise tracer.unsupported(f"np.{'c' if original is np.c_ else 'r'}_ with a directive")
-    parts = [tracer.source(original[i], made=True) if isinstance(i, slice) else tracer.array(i) for i in items]
-    # A plain number takes the dtype of the arrays beside it, as in arithmetic.
-    numbers = [plain(item) for item in items if type(plain(item)) in PYTHON_NUMBERS]
-    arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
-    parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
-    if original is np.c_:
-        return _columns(tracer, parts, -1)
-    return _concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

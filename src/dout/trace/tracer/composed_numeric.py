@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from dout.ops import PRIMITIVES
 from dout.ops.linalg import spelled_out
-from dout.ops.shape import shape_of
 from dout.trace.tracer.numpy_calls import as_indices
-from dout.trace.tracer.traced import plain, plain_deep
+from dout.trace.tracer.traced import plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer.run_record import RunRecord
@@ -35,52 +31,7 @@ def composes(*functions: Any) -> Callable[[_F], _F]:
     return register
 
 
-# --- norms and products -----------------------------------------------------------------------------------------------
-
-
-@composes(np.linalg.norm)
-def norm(tracer: RunRecord, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm, without the norms that need singular values."""
-    x = _real(tracer, x)
-    whole = ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
-    if axis is None and whole:
-        flat = x.ravel("K")
-        found = np.sqrt(np.dot(flat, flat))
-        return found.reshape((1,) * x.ndim) if keepdims else found
-    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = tuple(range(x.ndim)[a] for a in axes)
-    if len(axes) == 1:
-        return _vector_norm(tracer, x, ord, axes, keepdims)
-    if len(axes) == 2 and axes[0] != axes[1]:
-        found = _matrix_norm(tracer, x, ord, *axes)
-        return found.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else found
-    raise tracer.unsupported("np.linalg.norm with these arguments")
-
-
-def _vector_norm(tracer: RunRecord, x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    if ord in (None, 2):
-        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
-    reduction: Any = {math.inf: np.max, -math.inf: np.min, 1: np.sum}.get(ord)
-    if reduction is None:
-        raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
-    return reduction(np.absolute(x), axis=axis, keepdims=keepdims)
-
-
-def _matrix_norm(tracer: RunRecord, x: Any, ord: Any, row: int, column: int) -> Any:
-    if ord in (None, "f", "fro"):
-        return np.sqrt(np.sum(x * x, axis=(row, column)))
-    if ord not in (1, -1, math.inf, -math.inf):
-        raise tracer.unsupported(f"np.linalg.norm of a matrix with ord={ord!r}")
-    summed, other = (row, column) if abs(ord) == 1 else (column, row)
-    sums = np.sum(np.absolute(x), axis=summed)
-    return (np.max if ord > 0 else np.min)(sums, axis=other - (other > summed))
-
-
-def _real(tracer: RunRecord, x: Any) -> Any:
-    x = tracer.array(x)
-    if x.dtype.kind == "c":
-        raise tracer.unsupported("np.linalg.norm of complex numbers")
-    return x if x.dtype.kind == "f" else x.astype(float)
+# --- products ---------------------------------------------------------------------------------------------------------
 
 
 @composes(np.cross)
@@ -139,51 +90,12 @@ def correlate(tracer: RunRecord, a: Any, v: Any, mode: Any = "valid") -> Any:
     return np.convolve(a, v[::-1], mode)
 
 
-@composes(np.polyval)
-def polyval(tracer: RunRecord, p: Any, x: Any) -> Any:
-    """np.polyval, by Horner's rule."""
-    p = tracer.array(p)
-    x = tracer.array(x)
-    y = np.zeros_like(x)
-    for i in range(len(p)):
-        y = y * x + p[i]
-    return y
-
-
 def as_dtype(x: Any, dtype: Any) -> Any:
     """The array in the dtype, with no cast where it has it already: a cast would be a node of the graph."""
     return x if x.dtype == dtype else x.astype(dtype)
 
 
 # --- borders and grids ------------------------------------------------------------------------------------------------
-
-
-@composes(np.pad)
-def pad(tracer: RunRecord, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
-    """np.pad with elements of the array itself: along each axis they are taken by their places."""
-    x = tracer.array(x)
-    if not x.ndim:
-        raise tracer.unsupported("np.pad of an array without axes")
-    if mode == "constant" and set(options) == {"constant_values"}:
-        return _bordered(tracer, x, pad_width, options["constant_values"])
-    if mode not in ("edge", "reflect", "symmetric", "wrap") or options.get("reflect_type", "even") != "even":
-        raise tracer.unsupported(f"np.pad with mode={mode!r}{''.join(f', {key}=' for key in options)}")
-    order = "F" if x.flags.fnc else "C"
-    for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
-        places = np.pad(np.arange(x.shape[axis]), width, mode)
-        x = x[(slice(None),) * axis + (tracer.source(places, made=True),)]
-    return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
-
-
-def _bordered(tracer: RunRecord, x: Any, pad_width: Any, numbers: Any) -> Any:
-    """np.pad with a number for each side, or one that is traced."""
-    order, dtype = "F" if x.flags.fnc else "C", x.dtype
-    wanted = np.broadcast_to(tracer.array(numbers), (x.ndim, 2))
-    for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
-        lengths = [[n if i == axis else whole for i, whole in enumerate(x.shape)] for n in width]
-        sides = [np.broadcast_to(wanted[axis, i].astype(dtype), lengths[i]) for i in (0, 1)]
-        x = as_dtype(np.concatenate([sides[0], x, sides[1]], axis=axis), dtype)
-    return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
 @composes(np.meshgrid)
@@ -198,68 +110,7 @@ def _meshgrid(tracer: RunRecord, *axes: Any, copy: bool = True, sparse: bool = F
     return tuple(array.copy() for array in found) if copy else tuple(found)
 
 
-@composes(np.apply_along_axis)
-def apply_along_axis(tracer: RunRecord, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """np.apply_along_axis: one call a line, the results side by side."""
-    arr = tracer.array(arr)
-    axis = normalize_axis_index(axis, arr.ndim)
-    lines = np.moveaxis(arr, axis, -1)
-    lead = lines.shape[:-1]
-    results = [func1d(lines[place], *args, **kwargs) for place in itertools.product(*map(range, lead))]
-    return tracer.attempt(_side_by_side, tracer, results, axis, plain(arr))
-
-
-def _side_by_side(tracer: RunRecord, results: list[Any], axis: int, arr: Any) -> Any:
-    """The results of a function for each line of an array, in one array."""
-    if not tracer.live:
-        given = iter(plain_deep(results))  # the user's function must not run twice
-        return np.apply_along_axis(lambda _: next(given), axis, arr)
-    lead = arr.shape[:axis] + arr.shape[axis + 1 :]
-    arrays = [tracer.array(result) for result in results]
-    if not arrays or any(a.shape != arrays[0].shape or a.dtype != arrays[0].dtype for a in arrays):
-        raise tracer.unsupported("np.apply_along_axis with results of several shapes or dtypes")
-    each = arrays[0].ndim
-    whole = np.stack(arrays).reshape(lead + arrays[0].shape)
-    return np.moveaxis(whole, list(range(len(lead), len(lead) + each)), list(range(axis, axis + each)))
-
-
 # --- choices ----------------------------------------------------------------------------------------------------------
-
-
-@composes(np.select)
-def select(tracer: RunRecord, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """np.select: the first condition that holds counts."""
-    items = [item if type(plain(item)) in (int, float) else tracer.array(item) for item in (*choicelist, default)]
-    dtype = np.result_type(*(plain(item) for item in items))
-    conditions = [tracer.array(condition) for condition in condlist]
-    shape = np.broadcast_shapes(*(shape_of(item) for item in (*conditions, *items)))
-    found = tracer.call(np.full, (shape, items[-1], dtype), {})
-    for condition, item in zip(conditions[::-1], items[-2::-1], strict=True):
-        found = np.where(condition, item, found)
-    return as_dtype(found, dtype)
-
-
-@composes(np.piecewise)
-def piecewise(tracer: RunRecord, x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -> Any:
-    """np.piecewise: each function of the elements for which its condition holds."""
-    x = tracer.array(x)
-    if not isinstance(plain(condlist[0]), list | np.ndarray) and x.ndim:
-        condlist = [condlist]
-    conditions = [as_dtype(tracer.array(condition), np.dtype(bool)) for condition in condlist]
-    if len(funclist) == len(conditions) + 1:
-        other = conditions[0]
-        for condition in conditions[1:]:
-            other = np.logical_or(other, condition)
-        conditions.append(np.logical_not(other))
-    if len(funclist) != len(conditions):
-        np.piecewise(plain(x), [plain(c) for c in condlist], funclist)  # NumPy's own error
-    found = tracer.array(np.zeros_like(x))
-    for condition, item in zip(conditions, funclist, strict=True):
-        if not callable(item):
-            found[condition] = item
-        elif np.any(condition):
-            found[condition] = item(x[condition], *args, **kwargs)
-    return found
 
 
 @composes(np.heaviside)
@@ -271,13 +122,6 @@ def heaviside(tracer: RunRecord, x: Any, half: Any) -> Any:
     found = np.where(np.less(x, 0), one(0), np.where(np.equal(x, 0), half, one(1)))
     found = as_dtype(np.where(np.isnan(x), x, found), np.dtype(one))
     return found if found.ndim else found[()]
-
-
-@composes(np.nansum)
-def nansum(tracer: RunRecord, a: Any, *args: Any, **kwargs: Any) -> Any:
-    """np.nansum: NaN counts as 0."""
-    a = tracer.array(a)
-    return np.sum(np.where(np.isnan(a), 0, a) if a.dtype.kind == "f" else a, *args, **kwargs)
 
 
 # --- places -----------------------------------------------------------------------------------------------------------

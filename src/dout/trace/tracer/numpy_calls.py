@@ -70,7 +70,9 @@ BUILD: dict[Any, Callable[..., Any]] = {
     np.asanyarray: _asarray,
     np.ascontiguousarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "C", ndmin=1),
     np.asfortranarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "F", ndmin=1),
-    np.copyto: lambda tracer, dst, src: operator.setitem(tracer.wrap(dst), Ellipsis, src),
+    np.copyto: lambda tracer, dst, src, casting="same_kind", where=True: operator.setitem(
+        tracer.wrap(dst), Ellipsis, src if where is True else np.where(where, src, dst)
+    ),
 }
 
 WRITES = {np.copyto, np.put_along_axis, np.fill_diagonal}  # into their first argument

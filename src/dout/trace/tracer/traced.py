@@ -178,6 +178,10 @@ class TracedArray(Traced, ArrayStandIn):
         """As `ndarray.sort`, in place; the function, as the method of a plain array gives nothing."""
         self[...] = self._recorder.call(np.sort, (self, *args), kwargs)
 
+    def conj(self) -> Any:
+        """As `ndarray.conj`, of real numbers."""
+        return self.real
+
     def fill(self, value: Any) -> None:
         """As `ndarray.fill`."""
         self[...] = value
@@ -213,6 +217,11 @@ def _unknown(name: str) -> Callable[[TracedArray], Any]:
     return lambda self: self._recorder.attribute(self, name)
 
 
+def _real(name: str) -> Callable[[TracedArray], Any]:
+    """Of real numbers the array itself, as NumPy has it."""
+    return lambda self: self._recorder.attribute(self, name) if self.value.dtype.kind == "c" else self
+
+
 def _setter(name: str) -> Callable[[TracedArray, Any], None]:
     return lambda self, value: self._recorder.set_attribute(self, name, value)
 
@@ -224,7 +233,8 @@ for _name, _get, _put in [
     ("shape", _sized, lambda self, shape: self._recorder.attempt(self._recorder.writer.set_shape, self, shape)),
     ("strides", _sized, _setter("strides")),
     ("dtype", _seen, _setter("dtype")),
-    *((name, _unknown, _setter(name)) for name in ("flat", "real", "imag")),
+    ("real", _real, _setter("real")),
+    *((name, _unknown, _setter(name)) for name in ("flat", "imag")),
     *((name, _sized, None) for name in ("size", "nbytes")),
     *((name, _seen, None) for name in ("ndim", "itemsize")),
 ]:

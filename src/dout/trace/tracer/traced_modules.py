@@ -14,7 +14,7 @@ from dout.ops import PRIMITIVES, StandIn, special
 from dout.ops.shape import memory_order
 from dout.run import names_of
 from dout.trace.model import user_source
-from dout.trace.tracer.composed import concatenated
+from dout.trace.tracer.numpy_source import rebound
 from dout.trace.tracer.random_draws import generator_of
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
 from dout.trace.tracer.user_functions import (
@@ -144,7 +144,7 @@ class TracingIndex:
         if tracer is None:
             return self.__wrapped__[plain_deep(key)]
         if self.__wrapped__ is np.r_ or self.__wrapped__ is np.c_:
-            return tracer.attempt(concatenated, tracer, self.__wrapped__, key)
+            return tracer.attempt(rebound(type(self.__wrapped__).__getitem__), self.__wrapped__, key)
         return tracer.call(self.__wrapped__.__getitem__, (key,), {})
 
 

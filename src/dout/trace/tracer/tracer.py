@@ -17,7 +17,7 @@ from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.operators import numpy_name
 from dout.run import flat, is_generator
 from dout.trace.model.replay import same_bits_deep
-from dout.trace.tracer.composed import SAME_STEPS, ufunc_method
+from dout.trace.tracer.composed import BY_SOURCE, SAME_STEPS, ufunc_method
 from dout.trace.tracer.composed_numeric import COMPOSED, INSTEAD
 from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
 from dout.trace.tracer.random_draws import Draws, draw, is_draw
@@ -29,7 +29,7 @@ _numbers = frozenset(PYTHON_NUMBERS)
 _T = TypeVar("_T", bound=type)
 _ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
 # These must not run again after a failure: they write, or call the user's functions.
-_ONCE = frozenset({*WRITES, np.apply_along_axis, np.piecewise})
+_ONCE = frozenset({*WRITES, *BY_SOURCE})
 
 
 def _by_place(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -42,6 +42,9 @@ def _by_place(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> t
             break
         args += (named.pop(name),)
     return args, named
+
+
+_signature = cache(inspect.signature)
 
 
 @cache
@@ -173,15 +176,16 @@ class Tracer(Recording):
 
         NumPy's own runs as well, on all the numbers: which routine it takes, and so the last bit,
         the order in memory and the error, may depend on values, lengths and strides. Smaller arrays would not tell.
-        Only functions that take NumPy's very steps are known to agree.
+        Only functions that take NumPy's very steps are known to agree, as those that run by its source.
         """
         compose = BUILD.get(function) or COMPOSED[function]
         inside, self.composing = self.composing, True
         try:
-            known = inside or _runs_code(function, args) or (function in SAME_STEPS and _holds_large(args))
+            same = function in BY_SOURCE or (function in SAME_STEPS and _holds_large(args))
+            known = inside or same or _runs_code(function, args)
             own = () if known else _numpys_own(method or function, args, kwargs)
             try:
-                inspect.signature(compose).bind(self, *args, **kwargs)
+                _signature(compose).bind(self, *args, **kwargs)
             except TypeError as error:
                 what = f"{numpy_name(function)} with {', '.join(kwargs)}"
                 if own or function in _ONCE:
@@ -326,8 +330,13 @@ def _in_dtype(function: np.ufunc, wanted: Any, operands: tuple[Any, ...]) -> tup
 
 
 def _without_out(kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The array of `out=`, and the other options in a new dict: the caller's is needed again if the call is refused."""
-    return kwargs.get("out"), {key: item for key, item in kwargs.items() if key != "out"}
+    """The array of `out=`, and the other options in a new dict: the caller's is needed again if the call is refused.
+
+    No stand-in is of a subclass of arrays, so `subok=` says nothing; nor does an option that NumPy says is not given.
+    """
+    return kwargs.get("out"), {
+        key: item for key, item in kwargs.items() if key not in ("out", "subok") and item is not np._NoValue
+    }
 
 
 def _is_kept(name: str, operands: tuple[Any, ...], static: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
 from dout.run import arrays, attributes_of, copied, differs_at, flat, objects_in
+from dout.trace.model.replay import same_bits
 
 _FACTOR = 1.25  # of parameters that are 1
 
@@ -87,28 +88,23 @@ def _lent(
     outputs = lab.forward(layer, inputs)
     gave = [*map(copied, outputs)]
     for (i, after), (_, before) in zip(mine, _arrays_in(map(copied, given)), strict=True):
-        if not _same_bytes(before, after):
+        if not same_bits(before, after):
             found.append(Write("input", i, lab.name(i), "forward", before, after.copy(), given))
     between = [array.copy() for _, array in mine]
     douts = lab.douts(outputs)
     before_douts = [*map(copied, douts)]
     gradients = lab.backward(layer, douts)
     for i, (before, after) in enumerate(zip(before_douts, douts, strict=True)):
-        if isinstance(after, np.ndarray) and not _same_bytes(before, after):
+        if isinstance(after, np.ndarray) and not same_bits(before, after):
             found.append(Write("dout", i, dout_name(layer, i), "backward", before, after.copy(), given))
     for (i, after), before in zip(mine, between, strict=True):
-        if not _same_bytes(before, after):
+        if not same_bits(before, after):
             found.append(Write("input", i, lab.name(i), "backward", before, after.copy(), given))
     return found, [*gave, *map(copied, gradients), *map(copied, learned(held, layer).values())]
 
 
 def _arrays_in(inputs: Any) -> list[tuple[int, Any]]:
     return [(i, array) for i, x in enumerate(inputs) for array in flat(x) if isinstance(array, np.ndarray)]
-
-
-def _same_bytes(before: Any, after: Any) -> bool:
-    alike = before.shape == after.shape and before.dtype == after.dtype
-    return bool(alike and before.tobytes() == after.tobytes())
 
 
 def dout_name(layer: Any, position: int) -> str:
@@ -149,7 +145,7 @@ def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
 
 def _is_spared(write: Write, was: tuple[list[Write], list[Any]], now: tuple[list[Write], list[Any]]) -> bool:
     written = {(one.kind, one.position) for one in now[0]}
-    same = len(was[1]) == len(now[1]) and all(map(_same_bytes, map(np.asarray, was[1]), map(np.asarray, now[1])))
+    same = len(was[1]) == len(now[1]) and all(map(same_bits, map(np.asarray, was[1]), map(np.asarray, now[1])))
     return same and (write.kind, write.position) not in written
 
 
