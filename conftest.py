@@ -13,7 +13,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 from dout.trace.session.user_modules import within_reach
 
-TESTS = Path(__file__).parent / "tests"
+OWN = tuple(Path(__file__).parent / folder for folder in ("tests", "benchmarks"))
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()], patterns=["README.md", "drawing.md", "compiling.md", "explaining.md"]
@@ -66,7 +66,8 @@ def pytest_collection_finish(session):
 
 def _is_of_tests(module):
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and Path(file).is_relative_to(TESTS) and module.__name__ != "graph_verifier"
+    own = isinstance(file, str) and any(map(Path(file).is_relative_to, OWN))
+    return own and module.__name__ != "graph_verifier"
 
 
 def pytest_runtest_setup(item):
@@ -83,8 +84,8 @@ def pytest_runtest_teardown(item, nextitem):
     To go through all that is left of 14,000 tests, over and over, took a third of the time.
     """
     if nextitem is None or nextitem.path != item.path:
-        for name in loaded:
-            sys.modules.pop(name, None)
+        for name in [name for name, module in sys.modules.items() if _is_of_tests(module)]:
+            del sys.modules[name]
         gc.collect()
         gc.freeze()
 

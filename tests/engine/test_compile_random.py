@@ -4,7 +4,7 @@ import pytest
 from compile_programs import make_case
 from compile_twins import DifferenceError, Tally, check, shortened
 
-ORDINARY = {True: 100, False: 45}  # programs by `strict`: kernels take most of the time
+ORDINARY = {True: 100, False: 75}  # programs by `strict`: kernels take most of the time
 MANY = {True: 6000, False: 4000}
 
 
@@ -18,7 +18,7 @@ def check_many(seeds, strict, edges):
         except Exception as error:
             short, error = shortened(case, error, strict=strict)
             raise DifferenceError(f"seed {seed}: {error}\n{short!r}") from error
-    assert tally.answered > 0.25
+    assert tally.answered > 0.2
     assert tally.excused <= 0.01 * tally.cases
 
 

@@ -12,12 +12,14 @@ def run(x, y):
 
 EXPECT = """
 #1 ones shape=(2,) dtype=float64()
-#2 reshape shape=(2, 1)(x)
-#3 reshape shape=(2, 1)(#1)
-#4 concatenate axis=1(#2, y, #3)
-#5 multiply(#4, 2)
-#6 multiply(x, 3)
-#7 reshape shape=(1,)(input1)
-#8 concatenate axis=0(x, #7, #6)
-gives #5, #8
+#2 reshape shape=(1, 2)(x)
+#3 transpose axes=(1, 0)(#2)
+#4 reshape shape=(1, 2)(#1)
+#5 transpose axes=(1, 0)(#4)
+#6 concatenate axis=1(#3, y, #5)
+#7 multiply(#6, 2)
+#8 multiply(x, 3)
+#9 reshape shape=(1,)(input1)
+#10 concatenate axis=0(x, #9, #8)
+gives #7, #10
 """
