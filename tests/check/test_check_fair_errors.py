@@ -705,3 +705,25 @@ class LossAndPrediction:
 
 def test_a_backward_without_dout_may_be_that_of_the_loss_alone():
     assert errors(dout.check(LossAndPrediction, table(3, 4), np.eye(4)[:3])) == []
+
+
+class ScaledByANumber:
+    """No recording knows `putmask`; the gradient of a number is no row."""
+
+    def __init__(self, gamma=0.5):
+        self.gamma = gamma
+
+    def forward(self, x):
+        self.x = x
+        return self.gamma * x
+
+    def backward(self, dout):
+        dx = self.gamma * dout
+        np.putmask(dx, np.isnan(dx), 0)
+        self.dgamma = np.sum(dout * self.x, axis=0)
+        return dx
+
+
+def test_a_row_as_the_gradient_of_a_number_ends_no_check_by_differences():
+    (verdict,) = dout.check(ScaledByANumber, table(3, 4)).verdicts
+    assert (verdict.argument, verdict.word) == ("x", "agrees within rounding")

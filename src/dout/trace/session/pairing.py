@@ -287,4 +287,4 @@ def _is_gradient(item: Any) -> bool:
 
 
 def _same_shape(parameter: Any, gradient: Any) -> bool:
-    return _is_array(gradient) and plain(gradient).shape == plain(parameter).shape
+    return _is_array(gradient) and plain(gradient).shape == np.shape(plain(parameter))
