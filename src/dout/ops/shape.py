@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -97,9 +98,16 @@ def _one_axis(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any
     return (math.prod(inputs[0].shape),), np.dtype(inputs[0].dtype)
 
 
+def _reshape_before_2_1(x: Any, shape: Any, order: str = "C") -> Any:
+    return np.reshape(x, shape, order=order)  # type: ignore[call-overload]
+
+
+# NumPy 2.0 calls the argument `newshape`.
+_FORWARD = np.reshape if "shape" in inspect.signature(np.reshape).parameters else _reshape_before_2_1
+
 reshape = define(
     "reshape",
-    forward=np.reshape,
+    forward=_FORWARD,
     backward=lambda dout, out, x, shape, order="C": np.reshape(dout, x.shape, order=order),
     infer=as_asked,
     write_back=lambda base, changed, shape, order="C": np.reshape(changed, base.shape, order=order),
