@@ -32,7 +32,7 @@ from dout.adapt.interface.interface import (
 from dout.adapt.interface.learned_gradients import (
     FIXED,
     KEPT,
-    RESULTS,
+    OURS,
     arrays_in,
     is_float_array,
     learn,
@@ -45,7 +45,7 @@ from dout.adapt.source import switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, flat, global_states
 from dout.trace.model.user_source import behind
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.session.pairing import is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
 AGAIN, GIVEN, HELD = "_dout_again", "_dout_given", "_dout_held"
@@ -126,7 +126,7 @@ def as_layer(instance: Any, cls: type) -> Any:
 def as_written(layer: Any) -> Any:
     """A copy of an adapted layer as an instance of the user's own class. Raises TargetError like `as_layer`."""
     copied = as_layer(deep_copy(layer), type(layer).__mro__[1])
-    for name in (KEPT, FIXED, RESULTS, GRADIENTS):
+    for name in OURS:
         attributes_of(copied).pop(name, None)
     return copied
 

@@ -13,11 +13,8 @@ from dout.run import attributes_of
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
-KEPT, FIXED, RESULTS = (
-    "_dout_kept",
-    "_dout_fixed",
-    "_dout_results",
-)  # what an adapted layer keeps beside the user's attributes
+KEPT, FIXED, RESULTS = "_dout_kept", "_dout_fixed", "_dout_results"
+OURS = (KEPT, FIXED, RESULTS, GRADIENTS)  # what an adapted layer keeps beside the user's attributes
 
 
 def learn(layer: Any, gradients: Mapping[str, Any]) -> None:
@@ -30,7 +27,7 @@ def learn(layer: Any, gradients: Mapping[str, Any]) -> None:
 def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
     """The float arrays in a layer's attributes, also in its dicts and lists, each with its name."""
     for name, item in list(attributes_of(layer).items()):
-        if name in (KEPT, FIXED, RESULTS, GRADIENTS):
+        if name in OURS:
             continue
         if is_float_array(item):
             yield name, item

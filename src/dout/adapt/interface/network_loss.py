@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -109,7 +109,7 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     if by_name:
         made[network.backward] = _as_written(_backward(cls, network), cls, network.backward, (network.target,))
     pairs = [(name, network.backward) for name in names]
-    how = NetworkLoss(**{**vars(network), "loss": next(iter(losses)), "assumed": losses is _ASSUMED})
+    how = replace(network, loss=next(iter(losses)), assumed=losses is _ASSUMED)
     new: type = type(cls)(cls.__name__, (cls,), {**made, PAIR: pairs[0], PAIRS: pairs, "dout_loss": how})
     return new
 

@@ -175,9 +175,8 @@ def example(
     found = trial.first_taken(needed, open_)
     if found is None and any_number and not named:
         found = trial.first_taken(needed, open_[:1])
-    asked = [p.name for p in parameters if is_named(p) and p.default is None and p.name not in named]
-    if found is None and asked and isinstance(trial.last, NoLossError):  # scores alone, `if y is None`
-        found = trial.first_taken(needed, [*open_, *asked])
+    if found is None and trial.optional and isinstance(trial.last, NoLossError):  # scores alone, `if y is None`
+        found = trial.first_taken(needed, [*open_, *trial.optional])
     if found is None and trial.empty and trial.last is None:
         raise TargetError(gives_nothing(target))
     if found is None and isinstance(trial.last, NoLossError):

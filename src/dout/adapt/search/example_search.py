@@ -89,6 +89,11 @@ class ExampleSearch:
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
 
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The inputs that are None where nobody gives them, and were not given."""
+        return tuple(p.name for p in self.parameters if p.default is None and p.name not in self.named)
+
     def _as_returned(self, one: Example) -> Example | None:
         """The same with inputs in the shapes in which their gradients come, where those may be what was meant.
 
@@ -136,9 +141,8 @@ class ExampleSearch:
 
         A backward that turns the axes of an array, `x.transpose(0, 2, 1)`, says how many its layer is meant for.
         """
-        optional = tuple(p.name for p in self.parameters if p.default is None and p.name not in self.named)
         later = [name for name in choice.inputs if name in choice.chosen][1:]
-        error = tried.error or ValueError()
+        error, optional = tried.error or ValueError(), self.optional
         only_labels = tried.fit > Fit.NOTHING and "axes don't match array" not in str(error)
         free = {*later, *optional} if only_labels else {*choice.chosen, *self.defaults, *optional}
         return Failure({**self.defaults, **choice.init}, choice.inputs, error, frozenset(free), optional)

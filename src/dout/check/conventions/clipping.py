@@ -30,12 +30,11 @@ def right_where_small(subject: Subject, examination: Examination) -> frozenset[s
     """
     run = subject.run()
     try:
-        small = Examination(subject.recorded(tuple(mapped(dout, _made_small) for dout in run.douts)))
+        small = Examination(subject.recorded(mapped(run.douts, _made_small)))
         right = {outcome.judged.name for outcome in small.outcomes(small.base)[0] if outcome.word in RIGHT}
     except (DoutError, NoRuleError, ValueError, IndexError):  # a mask may choose other elements
         return frozenset()
-    gradients = [{j.name: np.asarray(e.data[j.gradient]) for j in e.judged} for e in (examination, small)]
-    here, there = gradients
+    here, there = ({j.name: np.asarray(e.data[j.gradient]) for j in e.judged} for e in (examination, small))
     return frozenset(name for name in right & here.keys() if not np.array_equal(here[name] * _SMALL, there[name]))
 
 

@@ -44,8 +44,8 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
 
     A file of a well-known data set that is nowhere, and that cannot be fetched, is stood for; `said` hears of it. From
     then on the script's own files are written to a folder that goes with it: made-up data must not be taken for real
-    ones at another time. With `apart` all of them are, and the folders that it makes. Yields what is to
-    hear of data that are `made_up` elsewhere, and knows which were `stood_for` last.
+    ones at another time. With `apart` all of them are, and the folders that it makes. Yields what is to hear of data
+    that are `made_up` elsewhere, and knows which were `stood_for` last.
     """
     with contextlib.ExitStack() as ends:
         files = _Files(script, said, ends)

@@ -117,9 +117,8 @@ def run_script(
         try:
             pairs = partial(state.patches.functions, main.__dict__)
             errors = _run_each(codes, main, path, go_on=is_notebook, then=pairs)  # as a person runs its cells
-            run.error = (
-                _told(errors, files.stood_for) if not EndOfRun.begun else None
-            )  # it may call it an error to be stopped
+            if not EndOfRun.begun:  # it may call it an error to be stopped
+                run.error = _told(errors, files.stood_for)
         except EndOfRun as end:
             end.arrived()
             if not tracer.nodes:

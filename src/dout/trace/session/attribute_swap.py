@@ -74,7 +74,7 @@ class Reach:
             return self.is_users(item)
         if kind is FunctionType and not anyone:
             return "__recorded__" in item.__dict__ or is_user_code(item.__code__.co_filename)
-        if issubclass(kind, _PARTS) or self.is_users(kind) or (module_of(kind), kind.__name__) == _SETTINGS:
+        if issubclass(kind, _PARTS) or self._is_own(kind):
             return True
         if issubclass(kind, np.ndarray):
             return anyone and item.dtype == object
@@ -83,10 +83,13 @@ class Reach:
     def is_library_object(self, item: Any) -> bool:
         """Whether an object with attributes is neither the user's, nor ours, nor one that only keeps parts."""
         kind = type(item)
-        if kind in PLAIN or kind.__dictoffset__ == 0 or issubclass(kind, (*_PARTS, *_MORE_PARTS, type, np.ndarray)):
+        if kind.__dictoffset__ == 0 or issubclass(kind, (*_PARTS, *_MORE_PARTS, type, np.ndarray)):
             return False
-        own = issubclass(kind, ModuleType) or self.is_users(kind) or (module_of(kind), kind.__name__) == _SETTINGS
-        return not (own or module_of(kind).startswith("dout."))
+        return not (issubclass(kind, ModuleType) or self._is_own(kind) or module_of(kind).startswith("dout."))
+
+    def _is_own(self, kind: type) -> bool:
+        """Whether a class is the user's, or that of their settings."""
+        return self.is_users(kind) or (module_of(kind), kind.__name__) == _SETTINGS
 
     def places(self, holder: Any, *, numbers: bool = False, hollow: bool = True) -> Iterator[Place]:
         """Every place directly inside an object. With `numbers`, also a container's places with a number or text.
