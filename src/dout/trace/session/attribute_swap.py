@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import operator
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache, partial
 from threading import local
 from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
@@ -43,16 +43,20 @@ class Place(NamedTuple):
 
 
 class Namespace:
-    """The global names of a module or cell that may not be loaded as a module."""
+    """The global names of a module, or of a cell that is not loaded as one; of these `words` alone where given."""
 
-    def __init__(self, names: dict[str, Any]) -> None:
+    __slots__ = ("__dict__", "words")
+
+    def __init__(self, names: dict[str, Any], words: Collection[str] | None = None) -> None:
         self.__dict__ = names
+        self.words = words
 
 
 class Reach:
     """Finds the user's objects within reach of an object, and the places in each."""
 
     def __init__(self, is_user_class: Callable[[type], bool]) -> None:
+        self.by_names = False  # whether names of modules are looked at one by one, by whoever knows which
         self._judge = is_user_class
         self._users: dict[int, tuple[type, bool]] = {}
 
@@ -134,6 +138,10 @@ class Reach:
             yield Place("args", "args", holder.args, partial(BaseException.args.__set__, holder))  # type: ignore[attr-defined]
         attributes = attributes_of(holder)
         put = partial(dict.__setitem__, attributes)
+        if kind is Namespace and holder.words is not None:
+            attributes = {word: attributes[word] for word in list(holder.words) if word in attributes}
+        elif self.by_names and issubclass(kind, ModuleType):
+            return
         dunder = not issubclass(kind, ModuleType) and kind is not Namespace
         yield from _attributes(attributes, put, dunder=dunder, hollow=hollow)
         if self.is_users(kind):

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FunctionType, ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace
 from dout.trace.session.function_layers import PairsOf, function_layer, no_pairs
 from dout.trace.session.layer_calls import KINDS, LayerMethods, MethodsOf, is_layer, plain_methods, recording
+from dout.trace.session.reached_names import ReachedNames
 from dout.trace.session.swaps import Swaps
 from dout.trace.session.users_warnings import users_warnings
 from dout.trace.tracer import traced_modules
@@ -54,22 +55,27 @@ class Patches:
             self._methods[id(cls)] = cls, self._methods_of(cls)
         return self._methods[id(cls)][1]
 
-    def namespace(self, names: dict[str, Any]) -> None:
-        """Lead a module's names of numpy and math to the tracing versions, and record its layers' calls."""
+    def namespace(self, names: dict[str, Any], only: Collection[str] | None = None) -> None:
+        """Lead a module's names of numpy and math to the tracing versions, and record its layers' calls.
+
+        `only` these names where given; else all, and the calls of pairs of functions too.
+        """
         if id(names) in self.seen:
             return
-        self.seen.add(id(names))
         for name in traced_modules.BUILTINS.keys() - names.keys():
-            names[name] = traced_modules.BUILTINS[name]
-            self.undo.append((names, name, _ABSENT, names[name]))
-        for name, item in list(names.items()):
+            if only is None or name in only:
+                names[name] = traced_modules.BUILTINS[name]
+                self.undo.append((names, name, _ABSENT, names[name]))
+        for name, item in list(names.items()) if only is None else [(name, names[name]) for name in only]:
             if is_class(item):
                 if self.is_user_class(item):
                     self.layer(item)
             elif (version := traced_modules.tracing_version(item)) is not item:
                 names[name] = version
                 self.undo.append((names, name, item, version))
-        self.functions(names)
+        if only is None:
+            self.seen.add(id(names))
+            self.functions(names)
 
     def functions(self, names: dict[str, Any]) -> None:
         """Record the calls of pairs of functions that a module has, a forward and its backward."""
@@ -140,6 +146,7 @@ class Session:
         self.patches = Patches(is_user_class, methods_of, pairs_of, tracer.met_layer)
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
+        self.names: ReachedNames | None = None  # those to be looked at; None: all, of modules within reach
         self.homes: set[str] | None = None  # modules within reach of a target; None for a script: all
         self.functions: list[FunctionType] = []  # the target's own
         self.gave_way = False  # whether all that was replaced has been put back, for another thread
@@ -147,15 +154,20 @@ class Session:
         self.besides: list[Any] = []  # objects of the user's that nothing led to, and that code of theirs wrote into
 
     def _meet(self, found: Any) -> None:
-        """Take a class of which an instance is within reach, or a function or module; some modules are not loaded."""
+        """Take a class, function or module within reach, or the class of an instance; some modules are not loaded."""
+        if self.names is not None:
+            self.names.learn(found)
         if isinstance(found, ModuleType):
-            self.patches.namespace(vars(found))
+            if self.names is None:
+                self.patches.namespace(vars(found))
             return
         if self.homes is not None:
             classes = mro_of(found) if is_class(found) else ()
             self.homes.update(map(module_of, classes) if classes else (found.__module__,))
         if is_class(found):
             self.patches.layer(found)
+        if self.names is not None:
+            return
         functions = [found] if type(found) is FunctionType else _functions_of(found)
         for names in [f.__globals__ for f in functions if user_source.is_user_code(f.__code__.co_filename)]:
             if id(names) not in self.patches.seen:
@@ -168,10 +180,32 @@ class Session:
         traced_modules.learn()
         new = [module for module in users if module.__name__ not in self.adopted]
         self.adopted.update(module.__name__ for module in new)
+        if self.names is not None:
+            self._look_at_names(new)
+            return
         for module in new:
             self.patches.namespace(module.__dict__)
         for module in new if self.homes is None else user_modules.within_reach(self.homes, new, self.functions):
             self.swaps.swap_in(module, self.tracer.source, numbers=self.swaps.everywhere)
+
+    def _look_at_names(self, loaded: list[ModuleType]) -> None:
+        """Take the names of `loaded` modules that code within reach can use, until they lead to no more code."""
+        assert self.names is not None
+        while not self.names.is_open and (found := [*self.names.fresh()]):
+            for names, fresh in found:
+                self.patches.namespace(names, fresh)
+                for name in fresh:
+                    self.names.learn(names[name])
+                space = Namespace(names, self.names.words)
+                self.swaps.swap_in(space, self.tracer.source, only=fresh)
+        if self.names.is_open:
+            self.swaps.seen -= self.names.spaces.keys()
+            self.names, self.swaps.reach.by_names = None, False
+            self.adopted.clear()
+            for names in self._own_spaces():
+                self.patches.namespace(names)
+                self.swaps.swap_in(Namespace(names), self.tracer.source)
+            self.adopt(loaded)
 
     def loaded_since(self) -> list[str]:
         """The names of the user's modules that were loaded after the others had been taken."""
@@ -196,14 +230,25 @@ class Session:
         """
         own = target.__func__ if inspect.ismethod(target) else target
         self.functions = [*([own] if isinstance(own, FunctionType) else []), *_functions_of(type(own))]
-        spaces = {id(function.__globals__): function.__globals__ for function in self.functions}
-        self.homes = {str(names.get("__name__")) for names in spaces.values()}
+        self.homes = {str(names.get("__name__")) for names in self._own_spaces()}
         self.homes.update(map(module_of, mro_of(type(target))))
-        for names in spaces.values():
+        if self.names is not None:
+            for item in (target, *self.functions):
+                self.names.learn(item)
+            for names in self._own_spaces():
+                if id(names) not in self.names.spaces:  # not the user's: where their layer is adapted
+                    self.patches.namespace(names)
+            self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
+            return
+        for names in self._own_spaces():
             self.patches.namespace(names)
         self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
-        for names in spaces.values():
+        for names in self._own_spaces():
             self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=everywhere)
+
+    def _own_spaces(self) -> Iterable[dict[str, Any]]:
+        """The global names where the target's own functions are written."""
+        return {id(function.__globals__): function.__globals__ for function in self.functions}.values()
 
 
 def place_of_recording() -> tuple[int, int] | None:
@@ -274,8 +319,12 @@ def session(
         ends.callback(_end_recording, state)
         try:
             if target is not None:
+                loaded = user_modules.user_modules(home)
+                if not everywhere:
+                    state.names = ReachedNames(loaded, state.swaps.reach.is_users)
+                    state.swaps.reach.by_names = True
                 state.target(target, numbers=numbers, everywhere=everywhere)
-                state.adopt(user_modules.user_modules(home))
+                state.adopt(loaded)
             _open.append(state)
             with users_warnings():
                 yield state

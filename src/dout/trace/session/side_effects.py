@@ -128,7 +128,10 @@ def _patches(module: ModuleType) -> Callable[[], None]:
     kept = dict(vars(module))
 
     def undo() -> None:
-        for name, item in list(vars(module).items()):
+        now = dict(vars(module))
+        if len(now) == len(kept) and all(map(operator.is_, now.values(), kept.values())):
+            return
+        for name, item in now.items():
             if kept.get(name, item) is not item:
                 setattr(module, name, kept[name])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import copy_context
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ class Swaps:
     def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None], tracer: Tracer) -> None:
         self.reach = Reach(is_user_class)
         self.tracer = tracer
-        self.meet = meet  # told of every function and module found, and every class of which an instance is found
+        self.meet = meet  # told of every function, module and class found, and of an instance's class
         self.everywhere = False  # whether it also looks into closures of methods, and at numbers in modules
         self.into, self.back = Rebuilder(), Rebuilder()
         self.holders: list[Any] = []  # all objects looked into; the user's code may move them
@@ -51,17 +51,29 @@ class Swaps:
         self.long: dict[int, tuple[Any, ...]] = {}  # contents of lists and dicts whose numbers were not swapped
         self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: a stand-in, and its original
 
-    def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False, name: str = "") -> None:
-        """Replace the arrays (and where asked the numbers) reachable from `root`; each is named by its place."""
+    def swap_in(
+        self,
+        root: Any,
+        wrap: Callable[[Any, str], Any],
+        *,
+        numbers: bool = False,
+        name: str = "",
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Replace the arrays (and where asked the numbers) reachable from `root`; each is named by its place.
+
+        `only` these of its names where given: of a module that may have been looked at before.
+        """
         waiting = [(root, name, numbers, False)]
         while waiting and len(self.seen) < MOST:
             holder, path, numbers, data = waiting.pop()
-            if identity_of(holder) in self.seen:
+            keys = only if holder is root else None
+            if identity_of(holder) in self.seen and keys is None:
                 continue
             self.seen.add(identity_of(holder))
             self.holders.append(holder)
             kind = type(holder)
-            if kind is FunctionType or issubclass(kind, ModuleType):
+            if kind is FunctionType or issubclass(kind, ModuleType | type):
                 self.meet(holder)
             elif self.reach.is_users(kind):
                 self.meet(kind)
@@ -71,6 +83,8 @@ class Swaps:
             if numbers and data:
                 self.long[id(holder)] = content(holder)
             for place in self.reach.places(holder, numbers=few):
+                if keys is not None and place.key not in keys:
+                    continue
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
                 new = self._swapped(place.item, name, wrap, numbers=few)
                 self.visited.append((holder, place, new))

@@ -63,7 +63,7 @@ def within_reach(
     known = {str(names_of(module).get("__name__")): module for module in loaded}
     called: dict[str, list[str]] = {}
     for name in known:
-        called.setdefault(_last(name), []).append(name)
+        called.setdefault(last_part(name), []).append(name)
     found: dict[str, ModuleType] = {}
     written = [item for name in homes if name in known for item in list(names_of(known[name]).values())]
     waiting = [*homes, *_asked([*functions, *written], called)]
@@ -96,8 +96,9 @@ def _words(code: CodeType) -> frozenset[str]:
     if not FINDERS.isdisjoint(code.co_names):
         found += [item for item in code.co_consts if isinstance(item, str)]
     inner = [_words(item) for item in code.co_consts if isinstance(item, CodeType)]
-    return frozenset(map(_last, found)).union(*inner)
+    return frozenset(map(last_part, found)).union(*inner)
 
 
-def _last(name: str) -> str:
+def last_part(name: str) -> str:
+    """How a module is called without its packages."""
     return name.rpartition(".")[2]
