@@ -288,6 +288,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         learn(layer, handed)
     if interface.stacked:
         result = np.stack(result)
+    if interface.parted:
+        result = tuple(result)
     if interface.local:
         return _times(douts[0], result)
     if isinstance(result, dict):

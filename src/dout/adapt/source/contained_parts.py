@@ -59,11 +59,11 @@ def _methods(cls: type) -> list[Function]:
 
 
 def _attribute(node: ast.AST, me: str) -> str:
-    """The attribute of the instance in `self.layers`, `enumerate(self.layers)`, `self.layers[::-1]`; "" of others."""
+    """The attribute of the instance in `self.layers`, `self.layers[::-1]`, `self.layers.items()`; "" of others."""
     match node:
         case ast.Call(func=ast.Name("reversed" | "list" | "tuple" | "enumerate"), args=[inner]):
             return _attribute(inner, me)
-        case ast.Subscript(value=inner):
+        case ast.Subscript(value=inner) | ast.Call(func=ast.Attribute(value=inner, attr="items" | "values"), args=[]):
             return _attribute(inner, me)
         case ast.Attribute(value=ast.Name(name), attr=attribute) if name == me:
             return attribute

@@ -70,7 +70,16 @@ def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
     (given,) = inputs.values()
     if isinstance(given, list | tuple):  # whose parts have a gradient each
         return False
-    return len(result) == len(given) and {np.shape(part) for part in result} == {np.shape(given)[1:]}
+    shape = np.shape(given)[1:]  # as many of several numbers, so of this axis, may be too few: the layer takes fewer
+    return (len(result) == len(given) or bool(shape)) and {np.shape(part) for part in result} == {shape}
+
+
+def of_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether backward returned one array for an only input that is a list of arrays: a gradient for each of them."""
+    given = next(iter(inputs.values())) if len(inputs) == 1 else None
+    if not isinstance(given, list) or len(given) < 2 or not is_float_array(result):
+        return False
+    return {(len(given), *np.shape(part)) for part in given} == {np.shape(result)}
 
 
 def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
@@ -196,7 +205,8 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tu
     """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
     known = (*((name, a) for name, a in parameters_of(layer) if not is_residual(name)), *handed)
-    parameters = {name: a for name, a in known if not is_named_as_gradient(name)}
+    noted = attributes_of(layer).get(GRADIENTS, {})  # backward made a step with these, say
+    parameters = {name: a for name, a in known if name not in noted and not is_named_as_gradient(name)}
     items = list(flat(result))
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
     if len(items) == len(floats) == 1:  # before it may stand whole numbers

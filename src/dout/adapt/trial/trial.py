@@ -36,6 +36,7 @@ from dout.adapt.trial.gradient_owners import (
     in_a_list,
     inlet_of,
     is_finite,
+    of_a_list,
     output_left,
     outputs_meant,
     owned_by,
@@ -260,6 +261,8 @@ class Trials:
             result = tuple(getattr(layer, name) for name in found)
         elif not interface.local and in_a_list(result, inputs):
             interface, result = replace(interface, stacked=True), np.stack(result)
+        elif not interface.local and of_a_list(result, inputs):
+            interface, result = replace(interface, parted=True), list(result)
         elif not interface.order and not interface.local:
             interface = replace(interface, order=owners_of(self.cls, interface, result, inputs, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]

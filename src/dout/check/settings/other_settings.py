@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -44,6 +44,7 @@ class OtherSubject:
     of_a_flag: bool = False
     of_a_word: bool = False
     of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
+    changed: Mapping[str, Any] = field(default_factory=dict)  # an argument of the constructor, and its value here
 
 
 def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
@@ -84,7 +85,8 @@ def _of_argument(
     words = _words_for(what.cls, name, value) if isinstance(value, str) else ()
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
-        yield _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+        at = _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+        yield replace(at, changed={name: other})
     for other in _equal(what, init, name, value):
         make = partial(what.fresh, {**init, name: other})
         for inputs in filter(None, (subject.inputs, larger_inputs(subject))):  # they may have to divide these

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dout.adapt.argument_names import names_label
+from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
 from dout.check.conventions.fused_loss import takes_the_target
 from dout.check.conventions.softmax import passes_a_sigmoid
@@ -23,6 +25,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
 from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
 from dout.check.lab.probe import CrashError
+from dout.check.settings.declared_size import is_of_another_size
 from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
@@ -100,7 +103,10 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if not found.refuted:
             penalised = penalised or WrongElsewhere(found, other.subject)
             continue
-        if _is_of_the_inputs(other, found, subject, judgement):
+        is_wrong = partial(_is_wrong, given=subject, judgement=judgement)
+        if _is_of_the_inputs(other, found, subject, judgement) or is_of_another_size(
+            other, found, subject, Target(target), init, is_wrong
+        ):
             continue
         if _is_meant(other, found):
             return Sweep(WrongElsewhere(found, other.subject), raised)
@@ -249,6 +255,11 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
         return None
     there = (replace(v, because=v.because or other.words) if v.word == Word.REFUTED else v for v in found.verdicts)
     return replace(found, verdicts=tuple(there), elsewhere=other.words, as_given=given)
+
+
+def _is_wrong(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
+    found = _judged(other, given, judgement) if _is_suspicious(other, judgement) else None
+    return found is not None and bool(found.refuted)
 
 
 def _without_scale(found: Judgement, given: Judgement) -> Judgement:

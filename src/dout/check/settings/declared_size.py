@@ -1,0 +1,96 @@
+"""Layers that were told the size of their inputs: other inputs come with another size, or they are no fair example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.target import Target
+from dout.check.exact.judge import Judgement
+from dout.check.exact.subject import Subject
+from dout.check.settings.other_settings import OtherSubject
+
+
+def is_of_another_size(
+    other: OtherSubject,
+    found: Judgement,
+    given: Subject,
+    what: Target,
+    init: Mapping[str, Any],
+    is_wrong: Callable[[OtherSubject], bool],
+) -> bool:
+    """Whether a gradient has the shape that the constructor was told, and is right where inputs and constructor agree.
+
+    `Pool(size=(3, 6, 8))` keeps that size for its backward: on inputs of (3, 6, 9) it was built wrongly, and so it is
+    with `size=(3, 6, 9)` on inputs of (3, 6, 8).
+    """
+    for outcome in found.refuted.values():
+        shape, returned = outcome.judged.node.shape, np.shape(outcome.got)
+        if outcome.index is not None or outcome.judged.parameter or len(shape) != len(returned):
+            continue
+        agreed = _agreed(other, given, what, init, shape, returned)
+        if any(_is_right(replace(other, subject=subject), is_wrong) for subject in agreed):
+            return True
+    return False
+
+
+def _agreed(
+    other: OtherSubject,
+    given: Subject,
+    what: Target,
+    init: Mapping[str, Any],
+    shape: tuple[int, ...],
+    returned: tuple[int, ...],
+) -> Iterator[Subject]:
+    """The layer with inputs and constructor of one size: that of the inputs, or the one that is told at a setting."""
+    told = {p.name: init.get(p.name, p.default) for p in what.constructor} if what.is_class else {}
+    if not other.of_inputs:
+        was = {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
+        if {(a, b) for a, b in zip(shape, returned, strict=True) if a != b} <= was:
+            inputs = (_of_shape(x, returned) if np.shape(x) == shape else x for x in other.subject.fresh_inputs())
+            yield replace(other.subject, inputs=tuple(inputs), memo={})
+        return
+    for before, now in zip(given.inputs, other.subject.inputs, strict=True):
+        if np.shape(before) == returned and np.shape(now) == shape:
+            for change in _told_anew(told, returned, shape):
+                yield replace(other.subject, make=partial(what.fresh, {**init, **change}), memo={})
+
+
+def _pairs(before: Any, now: Any) -> Iterator[tuple[int, int]]:
+    """A whole number before and now, and those of a tuple that has as many."""
+    both = [item if isinstance(item, tuple | list) else (item,) for item in (before, now)]
+    if len(both[0]) == len(both[1]):
+        yield from ((a, b) for a, b in zip(*both, strict=True) if type(a) is type(b) is int)
+
+
+def _told_anew(told: Mapping[str, Any], before: tuple[int, ...], now: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """Arguments of the constructor that name lengths of an input, with those of a longer one.
+
+    Tuples that name several in a row, the longest first; then all numbers that name one.
+    """
+    rows = [(n, v) for n, v in told.items() if isinstance(v, tuple | list) and len(v) > 1]
+    for name, value in sorted(rows, key=lambda row: -len(row[1])):
+        for start in range(len(before) - len(value) + 1):
+            end = start + len(value)
+            if tuple(value) == before[start:end] != now[start:end]:
+                yield {name: type(value)(now[start:end])}
+    lengths = {a: b for a, b in zip(before, now, strict=True) if a != b}
+    numbers = {name: lengths[value] for name, value in told.items() if type(value) is int and value in lengths}
+    if numbers:
+        yield numbers
+
+
+def _of_shape(x: Any, shape: tuple[int, ...]) -> Any:
+    """An array with another shape, of numbers of its own size."""
+    return np.resize(x, shape)
+
+
+def _is_right(agreed: OtherSubject, is_wrong: Callable[[OtherSubject], bool]) -> bool:
+    try:
+        return not is_wrong(agreed)
+    except Exception:  # the layer's own: it does not take these
+        return False
