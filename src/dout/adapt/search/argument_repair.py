@@ -35,6 +35,7 @@ class Failed(NamedTuple):
 
 _SIZES = (4, 5, 3)
 _SHAPE = (4, 6, 2, 5)
+_EVEN = (3, 2, 4, 8)  # some assert that windows of two fit
 
 
 def arguments_at(step: TracebackType | None, init: Mapping[str, Any]) -> list[str]:
@@ -100,9 +101,9 @@ def as_other(failed: Failed, *_: str, values: Sequence[Any]) -> Iterator[Change]
 
 def as_many(failed: Failed, wanted: str) -> Iterator[Change]:
     """What is unpacked into so many: an array with so many axes, or a tuple of sizes."""
-    shape = _SHAPE[: int(wanted)]
     arrays = (np.ndarray, np.generic)
-    yield from ({n: numbers(shape, n) if isinstance(failed.init[n], arrays) else shape} for n in failed.names)
+    for shape in (_SHAPE[: int(wanted)], _EVEN[: int(wanted)]):
+        yield from ({n: numbers(shape, n) if isinstance(failed.init[n], arrays) else shape} for n in failed.names)
 
 
 def as_key(failed: Failed, key: str) -> Iterator[Change]:
