@@ -62,8 +62,8 @@ class Named:
         self.parts = OrderedDict()
 
     def forward(self, x):
-        for _, part in self.parts.items():
-            x = part.forward(x)
+        for name, part in self.parts.items():
+            x = part.forward(x, True) if "dropout" in name else part.forward(x)
         return x
 
     def backward(self, dout):

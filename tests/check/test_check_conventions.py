@@ -470,3 +470,29 @@ def test_a_gradient_that_is_clipped_is_a_convention(limit):
 
 def test_what_is_wrong_for_small_gradients_too_is_not_clipped():
     assert words(check(Clipped(lambda gradient: by_norm(gradient) * 2), X))["W"] == "refuted"
+
+
+class StepsByItself:
+    """Softmax regression that makes its own step, and keeps its predictions among its parameters."""
+
+    def __init__(self):
+        self.lr = 0.25
+        self.params = {"W": np.random.default_rng(0).normal(size=(3, 4)), "b": np.zeros((1, 4))}
+
+    def forward(self, x, t):
+        e = np.exp(x @ self.params["W"] + self.params["b"])
+        self.params["probs"] = e / e.sum(axis=1, keepdims=True)
+        return -np.log(self.params["probs"][range(len(x)), t]).sum() / len(x)
+
+    def backward(self, x, t):
+        d = self.params["probs"]
+        d[range(len(x)), t] -= 1
+        self.params["W"] += -self.lr * (x.T @ d)
+        self.params["b"] += -self.lr * d.sum(axis=0)
+
+
+def test_a_step_that_forgets_the_number_of_samples_is_that_number_times_the_gradient():
+    x, t = np.random.default_rng(1).normal(size=(5, 3)), np.array([0, 3, 1, 1, 2])
+    report = check(StepsByItself(), x, t)
+    assert "D106" in [f.code for f in report.findings if f.severity == "warning"]
+    assert all("N times the derivative of forward, N = 5 samples" in v.constant for v in report.verdicts), report

@@ -91,3 +91,11 @@ def test_a_global_name_that_the_code_makes_holds_a_plain_array_afterwards():
     dout.trace(loaded.f, X)
     assert type(loaded.made) is np.ndarray
     np.testing.assert_allclose(loaded.made, np.exp(X) * loaded.W)
+
+
+def test_code_that_is_given_as_an_argument_is_followed_in_its_module():
+    far = module(G + A)
+    near = module("def f(x, g):\n    return g(x) + 1\ndef h(x, layers):\n    return layers[0].run(x)")
+    for trace in (dout.trace(near.f, X, far.g), dout.trace(near.h, X, [far.A()])):
+        assert "W" in trace.names.values()
+        assert "exp" in [n.primitive.name for n in trace.graph.nodes]

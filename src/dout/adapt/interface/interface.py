@@ -65,8 +65,8 @@ class Interface:
     `order`: whose each returned gradient is.
     `outputs`: the places of the outputs that backward takes an upstream gradient of, in its order; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
-    `stacked`: it is returned in a list, along the input's first axis. `parted`: the gradients of an input's parts, which
-    is a list of arrays, are returned in one array.
+    `stacked`: it is returned in a list, along the input's first axis. `parted`: those of an input that is a list
+    of arrays are returned in one array.
     `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
     """
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.run import attributes_of, filled_cells, mro_of, names_of, vars_of
 from dout.trace.model.user_source import is_user_code
-from dout.trace.session.attribute_swap import CACHE, PLAIN
+from dout.trace.session.attribute_swap import CACHE, PLAIN, Namespace
 from dout.trace.session.user_modules import FINDERS, is_of_user, last_part
 from dout.trace.tracer.traced_modules import BUILTINS
 
@@ -37,14 +37,15 @@ class ReachedNames:
     """
 
     def __init__(self, loaded: Iterable[ModuleType], is_users: Callable[[type], bool]) -> None:
+        self.loaded = list(loaded)
         self.words = {"__getattr__"}  # which Python itself asks a module for
-        self.spaces: dict[int, dict[str, Any]] = {}  # the global names of modules within reach, by identity
+        self.spaces: dict[int, Namespace] = {}  # the global names of modules within reach, by their identity
         self._is_users = is_users
         self._met: dict[int, Any] = {}  # objects whose code is known, by identity; they live as long as this
         self._taken: dict[int, set[str]] = {}  # by identity of a space: what was handed out of it
         self._loaded: dict[int, dict[str, Any]] = {}
         self._called: dict[str, list[dict[str, Any]]] = {}  # the same by the last part of the module's name
-        for names in map(names_of, loaded):
+        for names in map(names_of, self.loaded):
             self._loaded[id(names)] = names
             self._called.setdefault(last_part(str(names.get("__name__"))), []).append(names)
 
@@ -64,26 +65,30 @@ class ReachedNames:
             if type(item) is FunctionType:
                 self._take(item)
             elif issubclass(type(item), ModuleType) and self._is_module_of_user(item):
-                self.spaces[id(names_of(item))] = names_of(item)
+                self._add(names_of(item))
             waiting += self._parts(item)
 
-    def fresh(self) -> Iterator[tuple[dict[str, Any], set[str]]]:
+    def fresh(self) -> Iterator[tuple[Namespace, set[str]]]:
         """The spaces in which there are names that were not handed out yet, with these names."""
-        for names in [*self.spaces.values()]:
-            taken = self._taken.setdefault(id(names), set())
-            new = {word for word in self.words - taken if word in names or word in BUILTINS}
+        for key, space in [*self.spaces.items()]:
+            taken = self._taken.setdefault(key, set())
+            new = {word for word in self.words - taken if word in space.__dict__ or word in BUILTINS}
             taken |= new
             if new:
-                yield names, new
+                yield space, new
+
+    def _add(self, names: dict[str, Any]) -> None:
+        if id(names) not in self.spaces:
+            self.spaces[id(names)] = Namespace(names, self.words)
 
     def _take(self, function: FunctionType) -> None:
         names = function.__globals__
         if id(names) not in self._loaded and not is_user_code(function.__code__.co_filename):
             return
-        self.spaces[id(names)] = names
+        self._add(names)
         words = _words(function.__code__)
         for named in (named for word in words - self.words for named in self._called.get(last_part(word), ())):
-            self.spaces[id(named)] = named  # an import in the function may name it
+            self._add(named)  # an import in the function may name it
         self.words |= words
 
     def _is_module_of_user(self, module: ModuleType) -> bool:

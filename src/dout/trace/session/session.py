@@ -181,30 +181,28 @@ class Session:
         new = [module for module in users if module.__name__ not in self.adopted]
         self.adopted.update(module.__name__ for module in new)
         if self.names is not None:
-            self._look_at_names(new)
+            self._look_at_names()
             return
         for module in new:
             self.patches.namespace(module.__dict__)
         for module in new if self.homes is None else user_modules.within_reach(self.homes, new, self.functions):
             self.swaps.swap_in(module, self.tracer.source, numbers=self.swaps.everywhere)
 
-    def _look_at_names(self, loaded: list[ModuleType]) -> None:
-        """Take the names of `loaded` modules that code within reach can use, until they lead to no more code."""
-        assert self.names is not None
+    def _look_at_names(self) -> None:
+        """Take the names of modules that code within reach can use, until they lead to no more code."""
+        if self.names is None:
+            return
         while not self.names.is_open and (found := [*self.names.fresh()]):
-            for names, fresh in found:
-                self.patches.namespace(names, fresh)
+            for space, fresh in found:
+                self.patches.namespace(space.__dict__, fresh)
                 for name in fresh:
-                    self.names.learn(names[name])
-                space = Namespace(names, self.names.words)
-                self.swaps.swap_in(space, self.tracer.source, only=fresh)
+                    self.names.learn(space.__dict__[name])
+                self.swaps.swap_in(space, self.tracer.source, numbers=self.swaps.everywhere, only=fresh)
         if self.names.is_open:
-            self.swaps.seen -= self.names.spaces.keys()
+            loaded, self.swaps.seen = self.names.loaded, self.swaps.seen - self.names.spaces.keys()
             self.names, self.swaps.reach.by_names = None, False
             self.adopted.clear()
-            for names in self._own_spaces():
-                self.patches.namespace(names)
-                self.swaps.swap_in(Namespace(names), self.tracer.source)
+            self._look_at_own_spaces()
             self.adopt(loaded)
 
     def loaded_since(self) -> list[str]:
@@ -216,6 +214,9 @@ class Session:
         if type(item) is tuple:
             parts = tuple(self.argument(part, None) for part in item)
             return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
+        if self.names is not None:
+            self.names.learn(item)  # it may be a function, or a layer
+            self._look_at_names()
         if type(item) in (list, dict):
             self.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
             return item
@@ -223,11 +224,8 @@ class Session:
         self.tracer.given.update(part.resolve() for part in flat(taken) if isinstance(part, Traced))
         return taken
 
-    def target(self, target: Any, *, numbers: bool, everywhere: bool = False) -> None:
-        """Take the layer or function that will run. With `numbers`, the numbers it holds become inputs too.
-
-        `everywhere`: also those that are global names where it was written.
-        """
+    def target(self, target: Any, *, numbers: bool) -> None:
+        """Take the layer or function that will run. With `numbers`, the numbers it holds become inputs too."""
         own = target.__func__ if inspect.ismethod(target) else target
         self.functions = [*([own] if isinstance(own, FunctionType) else []), *_functions_of(type(own))]
         self.homes = {str(names.get("__name__")) for names in self._own_spaces()}
@@ -238,13 +236,19 @@ class Session:
             for names in self._own_spaces():
                 if id(names) not in self.names.spaces:  # not the user's: where their layer is adapted
                     self.patches.namespace(names)
-            self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
-            return
+        else:
+            for names in self._own_spaces():
+                self.patches.namespace(names)
+        self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
+        if self.names is None:
+            self._look_at_own_spaces()
+        else:
+            self._look_at_names()
+
+    def _look_at_own_spaces(self) -> None:
         for names in self._own_spaces():
             self.patches.namespace(names)
-        self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
-        for names in self._own_spaces():
-            self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=everywhere)
+            self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.everywhere)
 
     def _own_spaces(self) -> Iterable[dict[str, Any]]:
         """The global names where the target's own functions are written."""
@@ -319,11 +323,11 @@ def session(
         ends.callback(_end_recording, state)
         try:
             if target is not None:
+                traced_modules.learn()
                 loaded = user_modules.user_modules(home)
-                if not everywhere:
-                    state.names = ReachedNames(loaded, state.swaps.reach.is_users)
-                    state.swaps.reach.by_names = True
-                state.target(target, numbers=numbers, everywhere=everywhere)
+                state.names = ReachedNames(loaded, state.swaps.reach.is_users)
+                state.swaps.reach.by_names = True
+                state.target(target, numbers=numbers)
                 state.adopt(loaded)
             _open.append(state)
             with users_warnings():

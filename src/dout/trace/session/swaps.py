@@ -71,7 +71,8 @@ class Swaps:
             if identity_of(holder) in self.seen and keys is None:
                 continue
             self.seen.add(identity_of(holder))
-            self.holders.append(holder)
+            if keys is None or id(holder) not in self.with_numbers:
+                self.holders.append(holder)
             kind = type(holder)
             if kind is FunctionType or issubclass(kind, ModuleType | type):
                 self.meet(holder)
