@@ -495,4 +495,4 @@ def test_a_step_that_forgets_the_number_of_samples_is_that_number_times_the_grad
     x, t = np.random.default_rng(1).normal(size=(5, 3)), np.array([0, 3, 1, 1, 2])
     report = check(StepsByItself(), x, t)
     assert "D106" in [f.code for f in report.findings if f.severity == "warning"]
-    assert all("N times the derivative of forward, N = 5 samples" in v.constant for v in report.verdicts), report
+    assert all("N times the derivative of forward, N = 5 samples" in v.because for v in report.verdicts), report
