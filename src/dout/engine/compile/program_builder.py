@@ -31,7 +31,7 @@ from dout.rewrite.node_facts import constant
 from dout.trace.capture.budget import Budget
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Same, nodes_in
-from dout.trace.session.attribute_swap import Namespace
+from dout.trace.session.attribute_swap import Namespace, identity_of
 
 _LARGE = 1 << 20  # bytes, from which on a copy takes longer than all that is gained in a small step
 _FEW = 8
@@ -171,11 +171,11 @@ def _readable(step: Step, forms: dict[Node, BufferLayout]) -> Sequence[Step]:
 
 def _set_unseen(run: Capture) -> Iterator[str]:
     """The global names of modules and classes of a library whose attributes the code sets."""
-    names, seen = Loaded(run.codes).set_into, {id(spot.holder) for spot in run.spots}
+    names, seen = Loaded(run.codes).set_into, {identity_of(spot.holder) for spot in run.spots}
     for spot in run.spots if names else ():
         item = spot.before.item if isinstance(spot.before, Same) else None
         named = isinstance(spot.holder, Namespace | ModuleType) and spot.place.key in names
-        if named and isinstance(item, type | ModuleType) and id(item) not in seen:
+        if named and isinstance(item, type | ModuleType) and identity_of(item) not in seen:
             yield str(spot.place.key)
 
 

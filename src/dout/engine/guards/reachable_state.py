@@ -9,7 +9,7 @@ from dout.engine.guards.loaded_names import Loaded, reads_by_name, sets_by_name
 from dout.graph import Node
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Held, Same, Spot, is_fixed
-from dout.trace.session.attribute_swap import Namespace, is_special
+from dout.trace.session.attribute_swap import Namespace, identity_of, is_special
 
 _UNNAMED = (  # code reads what is in them by no name
     list, dict, tuple, FunctionType, MethodType, partial, staticmethod, classmethod, MappingProxyType,
@@ -28,9 +28,9 @@ class Read:
         by_name = [spot.before.item for spot in capture.spots if self._by_name(spot)]  # type: ignore[union-attr]
         self.names.all = self.names.all or bool(by_name)
         self.names.sets_any = self.names.sets_any or any(map(sets_by_name, by_name))
-        self._modules = {id(spot.before.item) for spot in capture.spots if self._is_loaded_module(spot)}  # type: ignore[union-attr]
+        self._modules = {identity_of(spot.before.item) for spot in capture.spots if self._is_loaded_module(spot)}  # type: ignore[union-attr]
         given = (*capture.arguments, *capture.keywords.values())
-        self._modules |= {id(item.item) for item in given if isinstance(item, Same)}
+        self._modules |= {identity_of(item.item) for item in given if isinstance(item, Same)}
         self.restored = frozenset(spot for spot in capture.spots if self._may_be_restored(spot))
 
     def matters(self, spot: Spot) -> bool:
@@ -76,7 +76,7 @@ class Read:
             return False
         if not isinstance(spot.holder, Namespace | ModuleType):
             return self.names.stores(spot.place.key)
-        found = id(spot.holder) in self._modules or self.names.finds_modules
+        found = identity_of(spot.holder) in self._modules or self.names.finds_modules
         return self.names.stores(spot.place.key, outside=True) or (found and self.names.stores(spot.place.key))
 
     def _read(self, spot: Spot) -> bool:
@@ -86,6 +86,6 @@ class Read:
         if isinstance(spot.holder, _UNNAMED):
             return True
         if isinstance(spot.holder, Namespace | ModuleType):
-            found = id(spot.holder) in self._modules or self.names.finds_modules
+            found = identity_of(spot.holder) in self._modules or self.names.finds_modules
             return (found and spot.place.key in self.names) or spot.place.key in self.names.outside
         return spot.place.key in self.names

@@ -252,6 +252,7 @@ class _Run:
 
     def _given(self, state: Session, item: Any, name: str | None) -> Any:
         taken = self.tracer.generator(item) if is_generator(item) else state.argument(item, name)
+        state.follow(item)
         if taken is item and state.swaps.reach.holds(item):
             state.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
         self.holdings.enter(taken)

@@ -190,8 +190,7 @@ class Session:
 
     def _look_at_names(self) -> None:
         """Take the names of modules that code within reach can use, until they lead to no more code."""
-        if self.names is None:
-            return
+        assert self.names is not None
         while not self.names.is_open and (found := [*self.names.fresh()]):
             for space, fresh in found:
                 self.patches.namespace(space.__dict__, fresh)
@@ -214,15 +213,19 @@ class Session:
         if type(item) is tuple:
             parts = tuple(self.argument(part, None) for part in item)
             return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
-        if self.names is not None:
-            self.names.learn(item)  # it may be a function, or a layer
-            self._look_at_names()
+        self.follow(item)
         if type(item) in (list, dict):
             self.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
             return item
         taken = self.tracer.wrap(item, name)
         self.tracer.given.update(part.resolve() for part in flat(taken) if isinstance(part, Traced))
         return taken
+
+    def follow(self, item: Any) -> None:
+        """Take the names that the code in an argument can use: it may be a function, a layer or a module."""
+        if self.names is not None:
+            self.names.learn(item)
+            self._look_at_names()
 
     def target(self, target: Any, *, numbers: bool) -> None:
         """Take the layer or function that will run. With `numbers`, the numbers it holds become inputs too."""
