@@ -11,8 +11,6 @@ from hypothesis import HealthCheck, settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from dout.trace.session.user_modules import within_reach
-
 OWN = tuple(Path(__file__).parent / folder for folder in ("tests", "benchmarks"))
 
 pytest_collect_file = Sybil(
@@ -56,7 +54,7 @@ loaded = {}  # the modules of the tests by name, while they are not in sys.modul
 
 
 def pytest_collection_finish(session):
-    """Unload all modules of the tests: a recording looks through every module of the user's that is loaded."""
+    """Unload all modules of the tests: to record a script is to look through every module of the user's."""
     loaded.update((name, module) for name, module in sys.modules.items() if _is_of_tests(module))
     for name in loaded:
         del sys.modules[name]
@@ -74,8 +72,20 @@ def pytest_runtest_setup(item):
     """Load what the module of a test can name."""
     module = getattr(item, "module", None)
     if module is not None and module.__name__ in loaded and module.__name__ not in sys.modules:
-        needed = within_reach({module.__name__}, loaded.values())
-        sys.modules.update((name, one) for name, one in loaded.items() if one in needed)
+        sys.modules.update(_named_from(module.__name__))
+
+
+def _named_from(name):
+    """The modules of the tests that a module imports, at its beginning or in a function, with what these import."""
+    found, waiting = {}, [name]
+    while waiting:
+        name = waiting.pop()
+        if name in loaded and name not in found:
+            found[name] = loaded[name]
+            for item in list(vars(loaded[name]).values()):
+                waiting += [str(getattr(item, "__name__", "")), str(getattr(item, "__module__", ""))]
+                waiting += getattr(getattr(item, "__code__", None), "co_names", ())
+    return found
 
 
 def pytest_runtest_teardown(item, nextitem):

@@ -126,7 +126,7 @@ class _Run:
         holdings, calls = self.holdings, Calls(CountedTurns(tracer.budget, tracer.nodes) if tracer.budget else None)
         with session(tracer, root, numbers=True, everywhere=True) as state:
             if root is not function:
-                state.target(function, numbers=True)
+                state.target(function, numbers=True, loaded=())
             names = parameters(function, len(arguments))
             given = [self._given(state, item, name) for item, name in zip(arguments, names, strict=True)]
             named = {key: self._given(state, item, key) for key, item in keywords.items()}

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.run import attributes_of, filled_cells, mro_of, names_of, vars_of
 from dout.trace.model.user_source import is_user_code
-from dout.trace.session.attribute_swap import CACHE, PLAIN, Namespace
+from dout.trace.session.attribute_swap import CACHE, PLAIN, Namespace, is_special
 from dout.trace.session.user_modules import FINDERS, is_of_user, last_part
 from dout.trace.tracer.traced_modules import BUILTINS
 
@@ -71,9 +71,12 @@ class ReachedNames:
     def fresh(self) -> Iterator[tuple[Namespace, set[str]]]:
         """The spaces in which there are names that were not handed out yet, with these names."""
         for key, space in [*self.spaces.items()]:
-            taken = self._taken.setdefault(key, set())
-            new = {word for word in self.words - taken if word in space.__dict__ or word in BUILTINS}
-            taken |= new
+            names = space.__dict__.keys() | BUILTINS.keys()
+            if self.is_open:
+                space.words = None
+            names = self.words & names if space.words is not None else {name for name in names if not is_special(name)}
+            new = names - self._taken.setdefault(key, set())
+            self._taken[key] |= new
             if new:
                 yield space, new
 
@@ -137,7 +140,15 @@ def _few(whole: Any) -> Iterable[Any]:
     return ()
 
 
+def functions_of(kind: type) -> Iterator[FunctionType]:
+    """The functions that a class and its bases define."""
+    for cls in mro_of(kind):
+        items = (item.__func__ if type(item) is staticmethod else item for item in vars_of(cls).values())
+        yield from (item for item in items if type(item) is FunctionType)
+
+
 @cache
 def _words(code: CodeType) -> frozenset[str]:
-    """The names in a code object and in those inside it."""
-    return frozenset(code.co_names).union(*(_words(part) for part in code.co_consts if isinstance(part, CodeType)))
+    """The names in a code object and in those inside it; with the texts in it, where it may find modules by them."""
+    found = frozenset(code.co_names).union(*(_words(part) for part in code.co_consts if isinstance(part, CodeType)))
+    return found if FINDERS.isdisjoint(found) else found.union(t for t in code.co_consts if isinstance(t, str))

@@ -13,13 +13,13 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import UnsupportedError
-from dout.run import flat, is_class, module_of, mro_of, vars_of
+from dout.run import flat, is_class, module_of, mro_of, names_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace
 from dout.trace.session.function_layers import PairsOf, function_layer, no_pairs
 from dout.trace.session.layer_calls import KINDS, LayerMethods, MethodsOf, is_layer, plain_methods, recording
-from dout.trace.session.reached_names import ReachedNames
+from dout.trace.session.reached_names import ReachedNames, functions_of
 from dout.trace.session.swaps import Swaps
 from dout.trace.session.users_warnings import users_warnings
 from dout.trace.tracer import traced_modules
@@ -146,29 +146,22 @@ class Session:
         self.patches = Patches(is_user_class, methods_of, pairs_of, tracer.met_layer)
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
-        self.names: ReachedNames | None = None  # those to be looked at; None: all, of modules within reach
-        self.homes: set[str] | None = None  # modules within reach of a target; None for a script: all
-        self.functions: list[FunctionType] = []  # the target's own
+        self.names: ReachedNames | None = None  # those that a target can use; None for a script: all
         self.gave_way = False  # whether all that was replaced has been put back, for another thread
         self.outputs: list[Any] = []  # results of the user's code; in the end as a plain run would give them
         self.besides: list[Any] = []  # objects of the user's that nothing led to, and that code of theirs wrote into
 
     def _meet(self, found: Any) -> None:
         """Take a class, function or module within reach, or the class of an instance; some modules are not loaded."""
-        if self.names is not None:
-            self.names.learn(found)
-        if isinstance(found, ModuleType):
-            if self.names is None:
-                self.patches.namespace(vars(found))
-            return
-        if self.homes is not None:
-            classes = mro_of(found) if is_class(found) else ()
-            self.homes.update(map(module_of, classes) if classes else (found.__module__,))
         if is_class(found):
             self.patches.layer(found)
         if self.names is not None:
+            self.names.learn(found)
             return
-        functions = [found] if type(found) is FunctionType else _functions_of(found)
+        if isinstance(found, ModuleType):
+            self.patches.namespace(vars(found))
+            return
+        functions = [found] if type(found) is FunctionType else functions_of(found)
         for names in [f.__globals__ for f in functions if user_source.is_user_code(f.__code__.co_filename)]:
             if id(names) not in self.patches.seen:
                 self.patches.namespace(names)
@@ -180,29 +173,41 @@ class Session:
         traced_modules.learn()
         new = [module for module in users if module.__name__ not in self.adopted]
         self.adopted.update(module.__name__ for module in new)
-        if self.names is not None:
-            self._look_at_names()
-            return
         for module in new:
             self.patches.namespace(module.__dict__)
-        for module in new if self.homes is None else user_modules.within_reach(self.homes, new, self.functions):
-            self.swaps.swap_in(module, self.tracer.source, numbers=self.swaps.everywhere)
+        for module in new:
+            self.swaps.swap_in(module, self.tracer.source)
 
-    def _look_at_names(self) -> None:
-        """Take the names of modules that code within reach can use, until they lead to no more code."""
-        assert self.names is not None
-        while not self.names.is_open and (found := [*self.names.fresh()]):
+    def target(self, target: Any, *, numbers: bool, loaded: Iterable[ModuleType]) -> None:
+        """Take the layer or function that will run, and of the `loaded` modules what its code can use.
+
+        With `numbers`, the numbers it holds become inputs too.
+        """
+        traced_modules.learn()
+        modules = list(loaded)
+        self.adopted.update(module.__name__ for module in modules)
+        self.names = self.names or ReachedNames(modules, self.swaps.reach.is_users)
+        self.swaps.reach.by_names = True
+        own = target.__func__ if inspect.ismethod(target) else target
+        functions = [*([own] if isinstance(own, FunctionType) else []), *functions_of(type(own))]
+        for item in (target, *functions):
+            self.names.learn(item)
+        for function in functions:
+            if id(function.__globals__) not in self.names.spaces:  # not the user's: where their layer is adapted
+                self.patches.namespace(function.__globals__)
+        self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
+        self._look_at_names(self.names)
+
+    def _look_at_names(self, names: ReachedNames) -> None:
+        """Take the names that code within reach can use, until they lead to no more code."""
+        while found := [*names.fresh()]:
+            for module in names.loaded if names.is_open else ():
+                self.patches.namespace(names_of(module))
             for space, fresh in found:
                 self.patches.namespace(space.__dict__, fresh)
                 for name in fresh:
-                    self.names.learn(space.__dict__[name])
+                    names.learn(space.__dict__[name])
                 self.swaps.swap_in(space, self.tracer.source, numbers=self.swaps.everywhere, only=fresh)
-        if self.names.is_open:
-            loaded, self.swaps.seen = self.names.loaded, self.swaps.seen - self.names.spaces.keys()
-            self.names, self.swaps.reach.by_names = None, False
-            self.adopted.clear()
-            self._look_at_own_spaces()
-            self.adopt(loaded)
 
     def loaded_since(self) -> list[str]:
         """The names of the user's modules that were loaded after the others had been taken."""
@@ -225,37 +230,7 @@ class Session:
         """Take the names that the code in an argument can use: it may be a function, a layer or a module."""
         if self.names is not None:
             self.names.learn(item)
-            self._look_at_names()
-
-    def target(self, target: Any, *, numbers: bool) -> None:
-        """Take the layer or function that will run. With `numbers`, the numbers it holds become inputs too."""
-        own = target.__func__ if inspect.ismethod(target) else target
-        self.functions = [*([own] if isinstance(own, FunctionType) else []), *_functions_of(type(own))]
-        self.homes = {str(names.get("__name__")) for names in self._own_spaces()}
-        self.homes.update(map(module_of, mro_of(type(target))))
-        if self.names is not None:
-            for item in (target, *self.functions):
-                self.names.learn(item)
-            for names in self._own_spaces():
-                if id(names) not in self.names.spaces:  # not the user's: where their layer is adapted
-                    self.patches.namespace(names)
-        else:
-            for names in self._own_spaces():
-                self.patches.namespace(names)
-        self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
-        if self.names is None:
-            self._look_at_own_spaces()
-        else:
-            self._look_at_names()
-
-    def _look_at_own_spaces(self) -> None:
-        for names in self._own_spaces():
-            self.patches.namespace(names)
-            self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.everywhere)
-
-    def _own_spaces(self) -> Iterable[dict[str, Any]]:
-        """The global names where the target's own functions are written."""
-        return {id(function.__globals__): function.__globals__ for function in self.functions}.values()
+            self._look_at_names(self.names)
 
 
 def place_of_recording() -> tuple[int, int] | None:
@@ -326,12 +301,7 @@ def session(
         ends.callback(_end_recording, state)
         try:
             if target is not None:
-                traced_modules.learn()
-                loaded = user_modules.user_modules(home)
-                state.names = ReachedNames(loaded, state.swaps.reach.is_users)
-                state.swaps.reach.by_names = True
-                state.target(target, numbers=numbers)
-                state.adopt(loaded)
+                state.target(target, numbers=numbers, loaded=user_modules.user_modules(home))
             _open.append(state)
             with users_warnings():
                 yield state
@@ -369,13 +339,6 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _functions_of(kind: type) -> Iterator[Any]:
-    """The functions that a class and its bases define."""
-    for cls in mro_of(kind):
-        items = (item.__func__ if type(item) is staticmethod else item for item in vars_of(cls).values())
-        yield from (item for item in items if type(item) is FunctionType)
 
 
 def _refuse_depth(error: RecursionError) -> None:

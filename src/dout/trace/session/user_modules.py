@@ -1,16 +1,13 @@
-"""Which of the loaded modules are the user's, and to which of them some code can come."""
+"""Which of the loaded modules are the user's."""
 
 from __future__ import annotations
 
-import dis
 import operator
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from functools import cache
-from types import CodeType, FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
-from dout.run import module_of, names_of, vars_of
+from dout.run import names_of
 from dout.trace.model.user_source import is_user_code
 
 ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
@@ -50,53 +47,6 @@ def user_modules(*targets: str | None) -> list[ModuleType]:
     _found.clear()
     _found[targets] = loaded, found
     return list(found)
-
-
-def within_reach(
-    homes: Collection[str], loaded: Iterable[ModuleType], functions: Iterable[FunctionType] = ()
-) -> list[ModuleType]:
-    """The modules among `loaded` that code of the modules `homes` can name: its own, what it imports, and so on.
-
-    With what these functions, and those of `homes`, import in a call or ask for by name. The arrays in them may meet
-    the trace. A large program has many others, and looking through all takes long.
-    """
-    known = {str(names_of(module).get("__name__")): module for module in loaded}
-    called: dict[str, list[str]] = {}
-    for name in known:
-        called.setdefault(last_part(name), []).append(name)
-    found: dict[str, ModuleType] = {}
-    written = [item for name in homes if name in known for item in list(names_of(known[name]).values())]
-    waiting = [*homes, *_asked([*functions, *written], called)]
-    while waiting:
-        name = waiting.pop()
-        if name in known and name not in found:
-            found[name] = known[name]
-            for item in list(names_of(known[name]).values()):
-                waiting.append(str(names_of(item).get("__name__") or module_of(type(item))))
-                if issubclass(type(item), type):
-                    waiting.append(module_of(item))
-                elif type(item) is FunctionType:
-                    waiting.append(str(item.__module__))
-    return list(found.values())
-
-
-def _asked(items: Iterable[Any], called: dict[str, list[str]]) -> Iterator[str]:
-    """The modules that functions, also those of classes, can ask for; each is `called` as its name ends."""
-    for item in items:
-        parts = vars_of(item).values() if issubclass(type(item), type) else [item]
-        for function in (part for part in parts if type(part) is FunctionType):
-            for word in _words(function.__code__) & called.keys():
-                yield from called[word]
-
-
-@cache
-def _words(code: CodeType) -> frozenset[str]:
-    """The last parts of the module names that a code object, or one inside it, imports or may look up by a string."""
-    found = [str(step.argval) for step in dis.get_instructions(code) if step.opname.startswith("IMPORT")]
-    if not FINDERS.isdisjoint(code.co_names):
-        found += [item for item in code.co_consts if isinstance(item, str)]
-    inner = [_words(item) for item in code.co_consts if isinstance(item, CodeType)]
-    return frozenset(map(last_part, found)).union(*inner)
 
 
 def last_part(name: str) -> str:
