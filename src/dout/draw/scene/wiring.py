@@ -43,8 +43,8 @@ class Wiring:
         self.hidden: set[Node] = set()
         self._when = {node: float(i) for i, node in enumerate(self.selection.nodes)}
         self._order = {call: i for i, call in enumerate(trace.calls)}
-        for call in self.selection.calls[::-1]:
-            self._order.setdefault(call, min((self._order[c] for c in self._nesting.inner.get(call, ())), default=0))
+        for call in self.selection.calls:
+            self._order_of(call)
         self.uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
         self._plans: dict[LayerCall, LevelPlan] = {}
         self._layers: dict[LayerCall, Draft] = {}
@@ -57,6 +57,12 @@ class Wiring:
         for want in self._wants:
             self._join(want.wire, want.target, want.port, want.use)
         self._add_results()
+
+    def _order_of(self, call: LayerCall) -> int:
+        """The place of a call in the run; of one that the picture adds, that of the first call in it."""
+        if call not in self._order:
+            self._order[call] = min(map(self._order_of, self._nesting.inner.get(call, ())), default=0)
+        return self._order[call]
 
     # --- items --------------------------------------------------------------------------------------------------------
 

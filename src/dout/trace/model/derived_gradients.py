@@ -67,6 +67,8 @@ class Derivation:
     @cached_property
     def exact(self) -> Derived:
         """The derivative of the forward as it stands, where all of it is known."""
+        if not self.seeds:
+            return Derived()
         complete = self._complete()
         found = _evaluated(self.gradients, self._known)
         return Derived(

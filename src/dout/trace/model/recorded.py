@@ -47,7 +47,7 @@ class Parameter:
     name: str
     node: Node
     gradient: Node
-    by: Literal["name", "position", "shape"]
+    by: Literal["name", "position", "shape", "update"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -188,11 +188,21 @@ class _Bar(Quiet):
     """A progress bar that nobody sees: it gives out what it goes through."""
 
     def __init__(self, through: Any = None, *args: Any, total: int = 0, **kwargs: Any) -> None:
-        self.__dict__["through"] = range(total or 0) if through is None else through
+        self.__dict__.update(through=range(total or 0) if through is None else through, n=0)
 
     def __iter__(self) -> Iterator[Any]:
         """What it goes through."""
-        return iter(self.through)
+        for item in self.through:
+            yield item
+            self.update()
+
+    def update(self, n: float = 1) -> None:
+        """Count so many steps."""
+        self.__dict__["n"] += n
+
+    @staticmethod
+    def write(*args: Any, **kwargs: Any) -> None:
+        """Nobody reads it."""
 
     def __len__(self) -> int:
         return len(self.through)

@@ -31,6 +31,7 @@ from dout.trace.program.stub_modules import NeedsError
 from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
 from dout.trace.record.trace import Trace
+from dout.trace.record.training_step import take_updates
 from dout.trace.session.function_layers import FunctionLayer, PairsOf, no_pairs
 from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import Session, session
@@ -61,7 +62,11 @@ class ScriptRun:
             raise self.error or TargetError(f"{self.path} has {had} forward–backward rounds, not {self.rounds}")
         if not any(node.inputs for node in tracer.nodes):
             raise self.error or TargetError(_nothing_recorded(self))
-        if not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
+        if tracer.before and not tracer.updates.first:  # no training step was found
+            tracer.before["events"].update(tracer.events)
+            vars(tracer).update(tracer.before)
+        stepped = take_updates(tracer)
+        if not (stepped or any(call.match for call in tracer.calls)) and (turn := first_turn(tracer.nodes)):
             message = "the program goes on with the same lines, turn after turn: the first turn is shown"
             tracer.events.setdefault(Event("limit", message))
             tracer.keep_first(turn)
@@ -319,6 +324,16 @@ def _whole(text: str, name: str) -> list[CodeType]:
     return [compile(text, name, "exec", dont_inherit=True)]
 
 
+class _Answer(str):
+    """An empty line, or 1 to what makes a number of it."""
+
+    def __int__(self) -> int:
+        return 1
+
+    def __float__(self) -> float:
+        return 1.0
+
+
 def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[str, Any]:
     """The script's builtins: its imports find the tracing versions, its classes are recorded, nothing waits."""
 
@@ -336,8 +351,8 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
 
     def answer(prompt: object = "") -> str:
         sys.stdout.write(f"{prompt}\n")
-        tracer.note("input", "input() was answered with an empty line")
-        return ""
+        tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
+        return _Answer()
 
     before = {*sys.modules, "__main__"}
     return {

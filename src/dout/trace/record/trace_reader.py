@@ -191,7 +191,7 @@ class _Reader:
 
 # --- parts, each checked before it is used ----------------------------------------------------------------------------
 
-_BY: tuple[Literal["name", "position", "shape"], ...] = ("name", "position", "shape")
+_BY: tuple[Literal["name", "position", "shape", "update"], ...] = ("name", "position", "shape", "update")
 
 
 def _sure(holds: bool, what_is_not: str) -> None:

@@ -302,9 +302,15 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
     backward.match, waiting[-1].match = waiting[-1], backward
 
 
-def _by_input(forward: OpenCall, returned: tuple[Node | None, ...]) -> tuple[Node | None, ...]:
-    """The returned gradients, one an input; those for arguments that are no inputs (a flag, None) are left out."""
-    given = forward.arguments.values()
+def _by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
+    """The returned gradients, one an input; those for arguments that are no inputs (a flag, None) are left out.
+
+    Where none is returned, those of the parameters among the arguments.
+    """
+    given, returned = forward.arguments.values(), backward.outputs
+    if not any(returned):
+        kept = {parameter.node: parameter.gradient for parameter in backward.parameters}
+        return tuple(kept.get(node) for node in forward.inputs if node is not None)
     if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
         return returned
     return tuple(itertools.compress(returned, (isinstance(argument, Traced) for argument in given)))
@@ -316,7 +322,7 @@ def _douts(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | N
     if not given:
         return None
     fits = (
-        out is None or dout is None or _is_broadcast(dout.shape, out.shape)
+        dout is None or (out is not None and _is_broadcast(dout.shape, out.shape))
         for out, dout in zip(forward.outputs, given, strict=False)
     )
     return given if all(fits) else None
@@ -351,7 +357,7 @@ def finished(
                 frozen.get(call.parent) if call.parent else None,
                 call.where,
                 None if call.match is None or not derive else _douts(call, call.match),
-                None if call.match is None else _by_input(call, call.match.outputs),
+                None if call.match is None else _by_input(call, call.match),
                 () if call.match is None else call.match.parameters,
             )
     forwards = tuple(frozen.values())

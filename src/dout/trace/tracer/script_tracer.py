@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
-from dout.graph import Node
+from dout.graph import Node, Where
 from dout.ops import StandIn
 from dout.run import flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
+from dout.trace.model.updates import Updates
 from dout.trace.tracer.traced import TracedArray
 from dout.trace.tracer.tracer import Tracer, attempting
 
@@ -23,6 +24,7 @@ PREPARATION = 2_000  # nodes that are recorded before the first layer is called
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
+MOST_SEARCHED = 15  # recordings of that length in which a training step is looked for
 MOST = 100_000  # nodes that are recorded of a round
 MOST_BYTES = 2_000_000_000  # of their values
 _WIDER = 2  # times as much once a layer was called
@@ -48,12 +50,19 @@ class ScriptTracer(Tracer):
         self._evaluates = False  # whether it has recorded enough, and no backward among it
         self._woken = False
         self._under_way = False
+        self._whole = True  # whether the recording begins where the program, or a training step of it, begins
+        self._step = 0  # how many parameters a training step updates, once that is known
+        self._left = 0  # how many of them are to be updated until the next one begins
+        self._renewed_after: tuple[Where | None] | None = None  # the line after which recording begins anew
+        self._searched = 0  # how often it began anew in search of a training step
+        self.before: dict[str, Any] = {}  # the recording before that search
 
     def _begin(self) -> None:
         kept = [event for event in getattr(self, "events", ()) if event.kind in _LASTING]
         super()._begin()
         self.events.update(dict.fromkeys(kept))
         self._bytes = 0
+        self.updates = Updates()
 
     def met_layer(self) -> None:
         """Remember that the program has a layer."""
@@ -65,6 +74,8 @@ class ScriptTracer(Tracer):
         if getattr(value := self.data.get(node), "base", self) is None:  # a view needs no memory
             self._bytes += np.asarray(value).nbytes
         count = len(self.nodes)
+        if (anew := self.updates.met(node)) is not None and not any(call.match for call in self.calls):
+            self._updated(anew=anew)
         part = max(count / MOST, self._bytes / MOST_BYTES)
         if not self.recording or (part < 1 and count < PREPARATION):
             return node
@@ -74,10 +85,47 @@ class ScriptTracer(Tracer):
                 self._leave_out() if self.stack else self._pause()
         elif not self.calls and self.awaits_layers:
             self._pause()
+        elif part < 1 and not self.calls and not self.updates.first and self._searched < MOST_SEARCHED:
+            if count >= WITHOUT_LAYERS:
+                self._whole, self._renewed_after = False, (self.here(),)
         elif part >= _WIDER or (not self.calls and (part >= 1 or count >= WITHOUT_LAYERS)):
             self.note("limit", f"recorded the first {count:,} operations and values; what ran after them is not shown")
             self._ends()
         return node
+
+    def _updated(self, *, anew: bool) -> None:
+        """A parameter was updated. A training step ends with the last update, known once one is updated anew."""
+        assert self.rounds is not None
+        if not self._step and anew:
+            self._step = self._left = len(self.updates.first)
+            if self._whole and self.rounds == 1:
+                self.keep_first(self.updates.end)
+                self._step_ends()
+            self.rounds -= self._whole
+        if self._left:  # of a step that is not recorded
+            self._left -= 1
+            if not self._left:
+                self._whole, self._renewed_after = True, (self.here(),)
+        elif len(self.updates.first) == self._step:
+            self._step_ends()
+
+    def _step_ends(self) -> None:
+        assert self.rounds is not None
+        self.on_round(self)
+        self.rounds -= 1
+        if not self.rounds:
+            self.round_ends()
+        self._renewed_after = (self.here(),)
+
+    def _renew(self) -> None:
+        """Record anew: the next training step, or, as long as none was found, what comes now."""
+        self._renewed_after = None
+        if not self._whole:
+            self._searched += 1
+            if not self.before:
+                self.stop()
+                self.before, self.recording = dict(vars(self)), True
+        self.begin_again()
 
     def _pause(self) -> None:
         self.stop()
@@ -162,6 +210,8 @@ class ScriptTracer(Tracer):
     def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
         """Answer; plainly if that is refused, or if a library asks: it is no part of the program's computation."""
         outermost, self._under_way = not self._under_way, True
+        if outermost and self._renewed_after is not None and self.live and self._renewed_after != (self.here(),):
+            self._renew()
         try:
             if not outermost or not self.live:
                 return answer(*given)

@@ -1,0 +1,74 @@
+"""Training, seen in the values alone: a parameter is what its own next value is computed from, by a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dout.graph import CONSTANT, INPUT, Node
+from dout.ops import primitives
+
+_STEPS = primitives("add subtract")
+_CASTS = primitives("astype")  # `W -= …` in float32
+
+
+class Updates:
+    """The updates of parameters in a recording: `W - step` or `W + step`, where the step was computed from W.
+
+    Both are arrays of one shape, and W was not computed from several arrays, as what goes through a network is.
+    """
+
+    def __init__(self) -> None:
+        self.first: dict[Node, Node] = {}  # by parameter, in the order of the run: the node of its first next value
+        self._of: dict[Node, Node] = {}  # by next value: the parameter
+        self._at: dict[Node, int] = {}
+
+    def met(self, node: Node) -> bool | None:
+        """Take the next node of the recording: whether it updates a parameter anew; None where it updates none."""
+        self._at[node] = len(self._at)
+        if node.primitive in _CASTS and node.inputs[0] in self._of:
+            self._of[node] = self._of[node.inputs[0]]
+        if node.primitive not in _STEPS or not node.shape or any(i.shape != node.shape for i in node.inputs):
+            return None
+        old, step = node.inputs
+        if node.kind != "f" or not (old in self._of or _comes_of_one_array(old)) or _comes_of_one_array(step):
+            return None
+        while not self.leads(old, step):  # it may be clipped, or shrunk, before
+            arrays = [i for i in old.inputs if i.shape]
+            if [i.shape for i in arrays] != [node.shape]:
+                return None
+            old = arrays[0]
+        parameter = self._of[node] = self._of.get(old, old)
+        anew = parameter in self.first
+        self.first.setdefault(parameter, node)
+        return anew
+
+    @property
+    def end(self) -> int:
+        """How many nodes there are up to the last of the first updates."""
+        return 1 + max(self._at[node] for node in self.first.values())
+
+    def leads(self, value: Node, to: Node) -> bool:
+        """Whether a value was computed from another one."""
+        start = self._at.get(value, -1)
+        return value is not to and any(node is value for node in _behind(to, lambda n: self._at.get(n, -1) >= start))
+
+
+def _comes_of_one_array(node: Node) -> bool:
+    """Whether a value was made of one array at most, as `0.1 * np.random.randn(3, 4)`."""
+    found = None
+    for each in _behind(node, lambda n: bool(n.shape)):
+        if each.primitive in (INPUT, CONSTANT):
+            if found is not None and each is not found:
+                return False
+            found = each
+    return True
+
+
+def _behind(node: Node, goes: Callable[[Node], bool]) -> Iterator[Node]:
+    """A node and those that it was computed from, as far as the search `goes`."""
+    seen, left = {node}, [node]
+    while left:
+        yield (each := left.pop())
+        new = [i for i in each.inputs if i not in seen and goes(i)]
+        seen.update(new)
+        left += new

@@ -1,0 +1,141 @@
+"""The gradients of parameters that no layer keeps: what a program updates them with says which they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dout.graph import Node, Primitive
+from dout.ops import PRIMITIVES, primitives
+from dout.trace.model.recorded import Parameter
+from dout.trace.model.user_source import assigned_name
+from dout.trace.tracer.open_call import OpenCall
+from dout.trace.tracer.script_tracer import ScriptTracer
+
+NAME = "training step"
+_ADDED, _NEGATED, _DIVIDED = PRIMITIVES["add"], PRIMITIVES["negative"], PRIMITIVES["divide"]
+_SCALED, _PRODUCTS = primitives("multiply divide"), primitives("matmul dot")
+_BY_STATE = primitives("add subtract divide")  # as momentum and Adam do
+
+
+def take_updates(tracer: ScriptTracer) -> bool:
+    """Enter the gradients that parameters were updated with, where the program's layers do not tell them.
+
+    A program in which no backward belongs to a forward is one training step: it becomes the call of one layer, whose
+    backward begins at the last value that all gradients are computed from. Returns whether there is one.
+    """
+    updates = tracer.updates.first
+    backs = [call.match for call in tracer.calls if call.kind == "forward" and call.match is not None]
+    if backs or not updates:
+        known = {p.node for call in tracer.calls for p in call.parameters}
+        for back in reversed(backs):  # inner layers come later
+            found = [node for node in updates if node not in known and _is_of(node, back, tracer)]
+            back.parameters += tuple(_parameter(tracer, node) for node in found)
+            known.update(found)
+        return False
+    tracer.keep_first(tracer.updates.end)
+    parameters = [_parameter(tracer, node) for node in updates]
+    start = _start(tracer, [parameter.gradient for parameter in parameters])
+    if start is not None:
+        _enter(tracer, start, parameters)
+    return start is not None
+
+
+def _is_of(node: Node, back: OpenCall, tracer: ScriptTracer) -> bool:
+    """Whether a backward gave the gradient of a parameter: its forward reads that, and the update came after."""
+    assert back.match is not None
+    read = any(node in made.inputs for made in tracer.nodes[slice(*back.match.span)])
+    return read and tracer.updates.first[node] in set(tracer.nodes[back.span[0] :])
+
+
+def _parameter(tracer: ScriptTracer, node: Node) -> Parameter:
+    """A parameter with its gradient: what it is updated with, the negative of what is added to it."""
+    update = tracer.updates.first[node]
+    gradient = _gradient(tracer, node, update)
+    if update.primitive is _ADDED:
+        gradient = _made(tracer, _NEGATED, (gradient,), gradient)
+    sites = [tracer.site_of.get(id(where)) for where in (node.where, update.where)]
+    names = [tracer.names.get(node), tracer.hints.get(node), *(assigned_name(site) for site in sites if site)]
+    return Parameter(next((name for name in names if isinstance(name, str)), ""), node, gradient, "update")
+
+
+def _gradient(tracer: ScriptTracer, parameter: Node, update: Node) -> Node:
+    """What a parameter is updated with, without the factors on that line, and without an optimizer's state."""
+    node, by_optimizer = update.inputs[1], False
+    while True:
+        parts = [i for i in node.inputs if tracer.updates.leads(parameter, i) and i.shape == node.shape]
+        near = by_optimizer or node.where == update.where
+        if near and parts and _scaled(node) in parts:
+            node = _scaled(node)
+        elif parts and node.primitive in _BY_STATE and (len(parts) < len(node.inputs) or node.primitive is _DIVIDED):
+            node, by_optimizer = parts[0], True
+        elif near and node.primitive in _PRODUCTS:  # 0.1 * x.T @ error
+            given = tuple(_scaled(i) if i.where == node.where else i for i in node.inputs)
+            return node if given == node.inputs else _made(tracer, node.primitive, given, node)
+        else:
+            return node
+
+
+def _scaled(node: Node) -> Node:
+    """What a node multiplies or divides by a number; the node itself where it does not."""
+    arrays = [i for i in node.inputs if i.shape]
+    by_number = len(arrays) == 1 and not (node.primitive is _DIVIDED and arrays[0] is node.inputs[1])
+    return arrays[0] if node.primitive in _SCALED and by_number else node
+
+
+def _made(tracer: ScriptTracer, primitive: Primitive, inputs: tuple[Node, ...], beside: Node) -> Node:
+    """A node of our own, beside one of the user's; its value is computed when it is asked for."""
+    static = beside.static if primitive is beside.primitive else {}
+    node = Node(primitive, inputs, static, beside.shape, beside.dtype, beside.where)
+    tracer.nodes.append(node)
+    if beside in tracer.call_of:
+        tracer.call_of[node] = tracer.call_of[beside]
+    return node
+
+
+def _start(tracer: ScriptTracer, gradients: list[Node]) -> Node | None:
+    """The last value that all gradients are computed from, and that is computed from a parameter; None without one."""
+    leads = dict.fromkeys(tracer.nodes, 0)  # to which gradients, as bits
+    for place, gradient in enumerate(gradients):
+        leads[gradient] |= 1 << place
+    for node in reversed(tracer.nodes):
+        for given in node.inputs:
+            leads[given] |= leads[node]
+    ahead = _ahead(tracer.nodes, tracer.updates.first)
+    found = (n for n in reversed(tracer.nodes) if leads[n] == (1 << len(gradients)) - 1 and n in ahead)
+    return next((node for node in found if gradients != [node]), None)
+
+
+def _ahead(nodes: list[Node], starts: Iterable[Node]) -> set[Node]:
+    """The nodes that are computed from some others."""
+    found, given = set(), set(starts)
+    for node in nodes:
+        if any(i in found or i in given for i in node.inputs):
+            found.add(node)
+    return found
+
+
+def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> None:
+    """Enter the call of a layer that stands for the whole step: its forward ends with `start`."""
+    nodes, updates, layer = tracer.nodes, tracer.updates.first, type(NAME, (), {})()
+    forward, back = (OpenCall(kind, layer, NAME, None, start.where) for kind in ("forward", "backward"))
+    forward.match, back.match = back, forward
+    forward.done = back.done = True
+    forward.span = back.span = (0, len(nodes))
+    needed = {*updates.values(), *(parameter.gradient for parameter in parameters)}
+    for node in reversed(nodes):
+        if node in needed:
+            needed.update(node.inputs)
+    behind = needed & _ahead(nodes, [start])
+    inside = _ahead(nodes, updates) - behind
+    kept = [call for call in tracer.calls if not call.in_backward()]
+    for call in kept:
+        call.parent = call.parent or forward
+    own = {node: call for node, call in tracer.call_of.items() if call in kept}
+    tracer.call_of = {**dict.fromkeys(inside, forward), **own, **dict.fromkeys(behind, back)}
+    tracer.calls = [forward, *kept, back]
+    read = (i for node in nodes if node in inside for i in node.inputs if i not in inside and i not in updates)
+    forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
+    used = {i for node in nodes for i in node.inputs}
+    losses = (n for n in nodes if n in inside and n not in used and n.shape == () and n.kind == "f")
+    forward.outputs = (start, *losses)
+    back.parameters = tuple(parameters)

@@ -1,0 +1,192 @@
+"""Programs that train without layers: one step of theirs, with the gradients that they update parameters with."""
+
+import numpy as np
+import pytest
+from recorded_scripts import record_script
+
+import dout
+from dout.trace.record.script import run_script
+
+DATA = """
+import numpy as np
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(8, 3)), rng.normal(size=(8, 1))
+W1, b1, W2 = rng.normal(size=(3, 4)), np.zeros((1, 4)), rng.normal(size=(4, 1))
+"""
+STEP = """
+    a = np.tanh(X @ W1 + b1)
+    out = a @ W2
+    loss = np.mean((out - Y) ** 2)
+    error = 2 * (out - Y) / 8
+    back = error @ W2.T * (1 - a * a)
+"""
+DESCENT = (
+    STEP + "    W2 -= 0.1 * a.T @ error\n    W1 -= 0.1 * (X.T @ back)\n    b1 -= 0.1 * back.sum(0, keepdims=True)\n"
+)
+LOOP = "for turn in range(50):\n"
+NAMES = ("W1", "b1", "W2")
+
+
+def assert_are_gradients(trace):
+    """Hold the gradient of each parameter of the step against differences of its loss."""
+    (step,), data = trace.calls, {}
+    exec(DATA, data)
+    found = {name: next(p.node for p in step.parameters if p.node.shape == data[name].shape) for name in NAMES}
+    values = {name: trace.data[found[name]] for name in NAMES}
+
+    def loss(name, change):
+        at = {**values, name: values[name] + change}
+        out = np.tanh(data["X"] @ at["W1"] + at["b1"]) @ at["W2"]
+        return np.mean((out - data["Y"]) ** 2)
+
+    for name in NAMES:
+        gradient = trace.by_node[found[name]].gradient.value
+        for place in np.ndindex(gradient.shape):
+            change = np.zeros(gradient.shape)
+            change[place] = 1e-6
+            slope = (loss(name, change) - loss(name, -change)) / 2e-6
+            assert gradient[place] == pytest.approx(slope, abs=1e-7)
+
+
+def script(folder, text):
+    file = folder / "train.py"
+    file.write_text(text)
+    return file
+
+
+def test_one_step_is_kept_with_the_gradients_that_parameters_are_updated_with(tmp_path):
+    trace = record_script(script(tmp_path, DATA + LOOP + DESCENT + "    print(loss)\n"))
+    assert [call.cls for call in trace.calls] == ["training step"]
+    assert_are_gradients(trace)
+    (step,) = trace.calls
+    assert trace.names[step.outputs[0]] == "error"
+    assert [trace.names[node] for node in step.outputs[1:]] == ["loss"]
+    assert all(node in trace.backward for p in step.parameters for node in [p.gradient])
+
+
+def test_gradients_are_found_behind_momentum_and_adam(tmp_path):
+    momentum = STEP + "    for W, g in ((W2, a.T @ error), (W1, X.T @ back), (b1, back.sum(0, keepdims=True))):\n"
+    momentum += "        v = state[id(W)] = 0.9 * state.get(id(W), np.zeros(W.shape)) + 0.1 * g\n        W -= 0.1 * v\n"
+    assert_are_gradients(record_script(script(tmp_path, DATA + "state = {}\n" + LOOP + momentum)))
+    adam = momentum.replace("+ 0.1 * g\n", "+ 0.1 * g\n        q = 0.1 * g ** 2 + 0.9 * np.ones(W.shape)\n")
+    adam = adam.replace("0.1 * v\n", "0.1 * (v / 0.1) / (np.sqrt(q / 0.1) + 1e-8)\n")
+    assert_are_gradients(record_script(script(tmp_path, DATA + "state = {}\n" + LOOP + adam)))
+
+
+def test_what_is_added_is_the_negative_of_the_gradient(tmp_path):
+    climbs = DESCENT.replace("error = 2 * (out - Y)", "error = 2 * (Y - out)").replace("-= 0.1", "+= 0.1")
+    assert_are_gradients(record_script(script(tmp_path, DATA + LOOP + climbs)))
+
+
+def test_a_step_is_found_behind_a_long_preparation(tmp_path):
+    long = "pairs = [np.array([float(i), 1.0]) * 2 for i in range(15000)]\n"
+    trace = record_script(script(tmp_path, DATA + long + LOOP + DESCENT))
+    assert_are_gradients(trace)
+    assert len(trace.graph.nodes) < 100
+
+
+def test_the_step_that_is_asked_for_is_kept(tmp_path):
+    text = DATA + LOOP + DESCENT + "    print(repr(float(loss)))\n"
+    steps = []
+    for number in (1, 2, 3):
+        trace = run_script(script(tmp_path, text), rounds=number).trace()
+        assert_are_gradients(trace)
+        steps.append(float(trace["loss"].data))
+    assert len(set(steps)) == 3
+    plain = {}
+    exec(DATA + "losses = []\n" + LOOP + DESCENT + "    losses.append(loss)\n", plain)
+    assert set(steps) <= set(map(float, plain["losses"][:6]))
+
+
+def test_a_network_that_updates_itself_tells_its_gradients(tmp_path):
+    network = """
+class Net:
+    def __init__(self, W1, b1, W2):
+        self.W1, self.b1, self.W2 = W1, b1, W2
+    def forward(self, X):
+        self.a = np.tanh(X @ self.W1 + self.b1)
+        return self.a @ self.W2
+    def backward(self, X, Y, out):
+        error = 2 * (out - Y) / 8
+        back = error @ self.W2.T * (1 - self.a * self.a)
+        self.W2 = self.W2 - 0.1 * self.a.T @ error
+        self.W1 = self.W1 - 0.1 * X.T @ back
+        self.b1 = self.b1 - 0.1 * back.sum(0, keepdims=True)
+net = Net(W1, b1, W2)
+for turn in range(9):
+    out = net.forward(X)
+    net.backward(X, Y, out)
+"""
+    trace = record_script(script(tmp_path, DATA + network))
+    (call,) = trace.calls
+    assert sorted(p.name for p in call.parameters) == ["W1", "W2", "b1"]
+    assert_are_gradients(trace)
+
+
+def test_gradients_of_arguments_are_shown_where_functions_take_their_parameters(tmp_path):
+    text = (
+        DATA.replace("(8, 1)", "(8, 1)")
+        + """
+def forward(X, W1, b1, W2):
+    a = np.tanh(X @ W1 + b1)
+    return a, a @ W2
+def backward(X, Y, a, out, W2):
+    error = 2 * (out - Y) / 8
+    back = error @ W2.T * (1 - a * a)
+    return X.T @ back, back.sum(0, keepdims=True), a.T @ error
+for turn in range(9):
+    a, out = forward(X, W1, b1, W2)
+    dW1, db1, dW2 = backward(X, Y, a, out, W2)
+    W1, b1, W2 = W1 - 0.1 * dW1, b1 - 0.1 * db1, W2 - 0.1 * dW2
+"""
+    )
+    from dout.trace.session.function_layers import PairedFunctions
+
+    def pairs(names):
+        return iter([PairedFunctions("forward", "backward", False)] if "backward" in names else [])
+
+    trace = run_script(script(tmp_path, text), pairs_of=pairs).trace()
+    assert_are_gradients(trace)
+
+
+def test_what_updates_nothing_is_shown_from_its_beginning(tmp_path):
+    text = "import numpy as np\nw, x = np.full(3, 2.0), np.arange(3.0)\nz = w + x\n"
+    text += "total = 0\nfor i in range(50000):\n    total = total + np.sum(z * x)\n"
+    trace = record_script(script(tmp_path, text))
+    assert str(trace.graph.nodes[2].primitive) == "add" or "z" in trace.names.values()
+    assert not trace.calls
+
+
+def test_a_result_that_no_backward_takes_a_gradient_of_is_given_none(tmp_path):
+    text = """
+import numpy as np
+class Net:
+    def __init__(self):
+        self.W = np.full((3, 2), 0.5)
+    def forward(self, x):
+        return [x, x @ self.W], [x * 2]
+    def backward(self, activations, others):
+        self.dW = activations[0].T @ (activations[1] - 1)
+        return self.dW
+net = Net()
+for turn in range(3):
+    kept, others = net.forward(np.ones((4, 3)))
+    net.backward(kept, others)
+"""
+    trace = record_script(script(tmp_path, text))
+    assert trace.calls[0].douts is None
+    dout.draw(trace)
+
+
+def test_a_number_that_is_asked_for_is_one_and_a_line_is_empty(tmp_path):
+    asks = "turns, rate = int(input('turns: ')), float(input('rate: '))\nassert input('go on? ') == ''\n"
+    trace = record_script(script(tmp_path, DATA + asks + "for turn in range(turns):\n" + DESCENT))
+    assert_are_gradients(trace)
+    assert any("with 1 where a number is asked for" in str(event) for event in trace.events)
+
+
+def test_a_progress_bar_that_nobody_sees_counts(tmp_path):
+    bar = "import tqdm\nbar = tqdm.tqdm(iter(int, 1), total=9)\nfor turn in bar:\n    bar.update()\n"
+    bar += "    if bar.n > 6:\n        tqdm.tqdm.write('done')\n        break\n"
+    trace = record_script(script(tmp_path, DATA + bar + DESCENT))
+    assert_are_gradients(trace)
