@@ -1,9 +1,11 @@
 """Small products go on one thread of the BLAS, and leave its threads as they were."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from dout.engine.runtime import blas_threads
+from dout.engine.runtime import blas_threads, shared_products
 
 pytestmark = pytest.mark.skipif(blas_threads.threads() is None, reason="this BLAS has no switch that we know")
 
@@ -23,3 +25,49 @@ def test_an_error_leaves_them_too():
     with pytest.raises(ValueError, match="not aligned"):
         blas_threads.alone(np.dot)(np.ones((2, 3)), np.ones((2, 3)), np.empty((2, 3)))
     assert blas_threads.threads() == before
+
+
+def lying(rows, columns, how, dtype):
+    x = np.random.default_rng(rows * columns).normal(size=(rows, columns)).astype(dtype)
+    if how == "part of rows":
+        return np.hstack([x, x])[:, columns // 2 : columns // 2 + columns]
+    return np.asfortranarray(x) if how == "columns" else x
+
+
+@pytest.mark.parametrize("dtype", [np.float32, float])
+@pytest.mark.parametrize("size", [(300, 40, 50), (7, 9000, 5), (10, 20, 900), (1, 5000, 1), (3, 2, 1)])
+@pytest.mark.parametrize("how", [("rows", "rows"), ("columns", "part of rows"), ("part of rows", "columns")])
+def test_a_product_in_parts_is_the_product(how, size, dtype):
+    (rows, inner, columns), called = size, []
+    product = shared_products.shared(lambda *given: called.append(given))
+    x, y, out = (
+        lying(rows, inner, how[0], dtype),
+        lying(inner, columns, how[1], dtype),
+        np.empty((rows, columns), dtype),
+    )
+    before = blas_threads.threads()
+    for _ in range(2):
+        assert product(x, y, out) is out or called
+    if not called:  # the BLAS and the machine are known
+        near = 1e-12 if dtype is float else 1e-4
+        np.testing.assert_allclose(out, x.astype(float) @ y.astype(float), rtol=near, atol=near * inner)
+    assert blas_threads.threads() == before
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [(np.ones((4, 6))[:, ::2], np.ones((3, 2))), (np.ones((4, 3), "f4"), np.ones((3, 2)))]
+)
+def test_matrices_that_the_blas_cannot_take_are_left_to_numpy(left, right):
+    out = shared_products.shared(np.dot)(left, right, np.empty((4, 2), np.result_type(left, right)))
+    np.testing.assert_array_equal(out, np.full((4, 2), 3))
+
+
+def test_threads_that_multiply_at_the_same_time_get_their_own_products():
+    product = shared_products.shared(np.dot)
+
+    def work(number):
+        x, y = np.full((60, 3000), number, np.float32), np.ones((3000, 40), np.float32)
+        return all((product(x, y, np.empty((60, 40), np.float32)) == 3000 * number).all() for _ in range(50))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))

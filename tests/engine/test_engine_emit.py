@@ -217,6 +217,18 @@ def test_an_output_may_not_lie_over_an_input_that_is_read_again():
     assert not may_overwrite(group, *group.inputs, *group.outputs)
 
 
+def test_what_a_mask_leaves_moves_unless_the_mask_is_written_too():
+    group, _, _ = recorded(lambda mask, x: np.where(mask, 0, x), rows_of(4, 5) > 0, rows_of(4, 5))
+    assert not may_overwrite(group, group.inputs[1], *group.outputs)
+
+    def relu(x):
+        mask = x <= 0
+        return mask, np.where(mask, 0, x)
+
+    group, _, _ = recorded(relu, rows_of(4, 5))
+    assert may_overwrite(group, *group.inputs, group.outputs[1])
+
+
 def test_an_output_may_not_lie_over_an_input_of_another_shape_or_dtype():
     group, _, _ = recorded(lambda x, b: x + b, rows_of(4, 5), rows_of(5))
     assert [may_overwrite(group, given, group.outputs[0]) for given in group.inputs] == [True, False]

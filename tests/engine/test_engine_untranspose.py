@@ -1,6 +1,7 @@
 """Transposes move below what is computed."""
 
 import numpy as np
+import pytest
 from engine_steps import check_group, kernels, names, one_kernel, others, recorded, run, softmax
 from hypothesis import given
 from random_programs import FEWER, programs
@@ -10,6 +11,7 @@ from dout.engine.passes.decompose import decompose
 from dout.engine.passes.fuse import fuse
 from dout.engine.passes.untranspose import untranspose
 from dout.graph import evaluate
+from dout.ops import PRIMITIVES
 from dout.rewrite.simplify import simplify
 
 
@@ -48,6 +50,40 @@ def test_sums_of_a_transposed_array_are_sums_of_the_array():
         assert "transpose" not in [n.primitive.name for n in after.nodes if n.shape == (4, 2, 3)]
         (value,) = (evaluate([node], {after.inputs["in0"]: x})[node] for node in after.outputs.values())
         assert np.array_equal(value, np.sum(x.transpose(2, 0, 1), **options))
+
+
+def test_slices_of_a_transposed_array_are_slices_of_the_array():
+    x = np.arange(60.0).reshape(3, 4, 5)
+    graph = recorded(lambda x: np.transpose(x, (2, 0, 1))[1:, ..., ::2], x.shape, dtype=x.dtype)
+    after = untranspose(graph)
+    assert [node.primitive.name for node in after.nodes if node.inputs] == ["getitem", "transpose"]
+    (value,) = (evaluate([node], {after.inputs["in0"]: x})[node] for node in after.outputs.values())
+    assert np.array_equal(value, x.transpose(2, 0, 1)[1:, ..., ::2])
+
+
+@pytest.mark.parametrize("axes", [(0, 3, 1, 2, 4, 5), (3, 2, 1, 0, 5, 4), (1, 5, 2, 0, 3, 4)])
+def test_windows_are_added_up_in_the_order_in_which_they_lie(axes):
+    def image(x):
+        parts = np.transpose(x, axes)
+        count, channels, down, across, high, wide = parts.shape
+        out = np.zeros((count, channels, 2 * down + high - 2, across + wide - 1))
+        for i in range(high):
+            for j in range(wide):
+                out[:, :, i : i + 2 * down - 1 : 2, j : j + across] += parts[..., i, j]
+        return out
+
+    def folded(x):
+        parts = np.transpose(x, axes)
+        shape = image(np.empty(x.shape)).shape
+        return PRIMITIVES["fold"](parts, window=parts.shape[4:], axes=(2, 3), steps=(2, 1), shape=shape)
+
+    x = np.random.default_rng(2).normal(size=(2, 5, 4, 3, 2, 3))
+    after = untranspose(recorded(folded, x.shape, dtype=x.dtype))
+    (fold,) = (node for node in after.nodes if node.primitive.name == "fold")
+    lies = fold.inputs[0].static.get("axes", range(6))[:4]
+    assert list(lies) == sorted(lies)
+    (value,) = (evaluate([node], {after.inputs["in0"]: x})[node] for node in after.outputs.values())
+    assert np.array_equal(value, image(x))
 
 
 def test_a_softmax_written_over_columns_joins_the_kernel_of_the_rows():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.memory.buffer_layout import BufferLayout
-from dout.engine.runtime import blas_threads, kernel_cache
+from dout.engine.runtime import blas_threads, kernel_cache, shared_products
 from dout.engine.runtime.entry_point import ArrayType, KernelType
 from dout.engine.runtime.parallel_threshold import parallel_pays
 from dout.graph import Node, Primitive
@@ -68,16 +68,17 @@ def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
     return Native(made.name, run, made.numbers)
 
 
-def small_product(node: Node) -> Native | None:
-    """A product of two small matrices, on one thread; None where it is none."""
+def product(node: Node) -> Native | None:
+    """A product of two matrices: on one thread if it is small, else on dout's own threads; None where it is none."""
     how = {PRIMITIVES["dot"]: np.dot, PRIMITIVES["matmul"]: np.matmul}.get(node.primitive)
     if how is None or any(len(i.shape) != 2 for i in node.inputs):
         return None
     operations = 2 * math.prod(node.shape) * node.inputs[0].shape[1]
-    return Native(f"{node.primitive}_alone", _alone(how), ()) if operations <= blas_threads.SMALL else None
+    small = operations <= blas_threads.SMALL
+    return Native(f"{node.primitive}_{'alone' if small else 'shared'}", (_alone if small else _shared)(how), ())
 
 
-_alone = cache(blas_threads.alone)
+_alone, _shared = cache(blas_threads.alone), cache(shared_products.shared)
 _SMALL = 1 << 12  # elements, below which a call of NumPy costs as much as its work
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from dout.engine.codegen.driver import Program, write
 from dout.engine.codegen.driver_steps import Means, StepWriter, may_leave
 from dout.engine.codegen.kernel_source import kernel, may_overwrite
-from dout.engine.codegen.native_steps import native, small_product
+from dout.engine.codegen.native_steps import native, product
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
 from dout.engine.ir.kernel_group import Group, Step
@@ -115,7 +115,7 @@ def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> 
     given = [
         s for s in plan.steps if isinstance(s, Node) and not isinstance(plan.memory.places.get(s), Own | ResultView)
     ]
-    natives = {step: native(step, plan.forms) or (None if strict else small_product(step)) for step in given}
+    natives = {step: native(step, plan.forms) or (None if strict else product(step)) for step in given}
     means = Means(plan.memory, kernels, plan.forms, run.names, pool, {s: n for s, n in natives.items() if n})
     program = Program(run, plan.steps, plan.now, lambda text, inputs: StepWriter(text, inputs, means))
     driver, source = write(program, "run")

@@ -8,6 +8,7 @@ from dout.engine.passes.decompose import decompose
 from dout.engine.passes.fold_forms import fold_forms
 from dout.engine.passes.plain_copies import plain_copies
 from dout.engine.passes.sink_writes import sink_writes
+from dout.engine.passes.window_extremes import window_extremes
 from dout.graph import Graph, Node
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import merge_equal_nodes, simplify
@@ -23,6 +24,7 @@ PASSES: tuple[Pass, ...] = (
     stable_forms,  # simplifies before it looks for formulas
     window_forms,
     fold_forms,
+    window_extremes,
     decompose,
     sink_writes,
     simplify,

@@ -18,6 +18,7 @@ from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.identities import cancelled
 from dout.rewrite.node_facts import applied
 from dout.rewrite.simplify import is_elementwise
+from dout.rewrite.window_forms import basic_key
 
 Axes = tuple[int, ...]
 
@@ -46,6 +47,10 @@ def _as_transpose(node: Node, axes: Axes) -> Node:
 
 
 def _below(node: Node) -> Node:
+    if node.primitive is PRIMITIVES["fold"]:
+        return _of_windows(node)
+    if node.primitive is PRIMITIVES["getitem"]:
+        return _of_slices(node)
     make = _of_a_reduction if node.primitive in REDUCTIONS else _of_elements if is_elementwise(node) else None
     axes = _transposed_by(node) if make else None
     if make is None or axes is None:
@@ -85,6 +90,35 @@ def _of_a_reduction(node: Node, axes: Axes, recorder: AbstractRecorder) -> Any:
         return np.transpose(made, axes)
     left = [axis for k, axis in enumerate(axes) if k not in gone]
     return _turned(made, made.shape, tuple(sorted(left).index(axis) for axis in left))
+
+
+def _of_windows(node: Node) -> Node:
+    """Windows added up in the order in which they lie: the channels last, as a product of patches leaves them."""
+    (windows,) = node.inputs
+    places = windows.static["axes"][: len(node.shape)] if windows.primitive is PRIMITIVES["transpose"] else ()
+    order = tuple(sorted(places))
+    if order == places:
+        return node
+    ranks = tuple(map(order.index, places))
+    static = {
+        **node.static,
+        "axes": tuple(ranks[axis] for axis in node.static["axes"]),
+        "shape": tuple(node.shape[axis] for axis in inverse(ranks)),
+    }
+    source: Any = AbstractRecorder(node.where).wrap(windows.inputs[0])
+    lying = np.transpose(source, (*order, *windows.static["axes"][len(order) :]))
+    made: Any = np.transpose(node.primitive(lying, **static), ranks)
+    return made.node  # type: ignore[no-any-return]
+
+
+def _of_slices(node: Node) -> Node:
+    (turned, *index), key = node.inputs, basic_key(node.static["key"], node.inputs[0].shape) or [0]
+    if index or turned.primitive is not PRIMITIVES["transpose"] or not all(isinstance(part, slice) for part in key):
+        return node
+    axes = turned.static["axes"]
+    source: Any = AbstractRecorder(node.where).wrap(turned.inputs[0])
+    made: Any = np.transpose(source[tuple(key[axis] for axis in inverse(axes))], axes)
+    return made.node  # type: ignore[no-any-return]
 
 
 def _turned(x: Any, lengths: Shape, axes: Axes) -> Any:

@@ -91,7 +91,8 @@ def host() -> tuple[str, str]:
 
 
 @cache
-def _target() -> Any:
+def target() -> Any:
+    """This machine, as LLVM compiles for it; what kernels name of Python is known from now on."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for name, thing in OBJECTS.items():
@@ -110,7 +111,7 @@ def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
     line, _, code = kernel.partition(b"\n")
     wanted = line.decode().split()
     # One engine a kernel: their names never meet. Making one also shows LLVM the symbols of this process.
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target().create_target_machine(jit=True))
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target().create_target_machine(jit=True))
     if threads.POOL in wanted:
         threads.prepare()
     if any(not _allowed(symbol) or llvm.address_of_symbol(symbol) is None for symbol in wanted):

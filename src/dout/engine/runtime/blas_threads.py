@@ -46,9 +46,28 @@ def threads() -> int | None:
     return None if switch is None else switch[0]()
 
 
-@cache
+def products() -> dict[Any, int]:
+    """The addresses of CBLAS' products of float32 and of float64, where these count in 64 bits."""
+    library, prefix, suffix = _library() or (None, "", "")
+    names = {kind: f"{prefix.removesuffix('openblas')}cblas_{kind}gemm{suffix}" for kind in "sd"}
+    if library is None or suffix != "64_" or not all(hasattr(library, name) for name in names.values()):
+        return {}
+    places = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in names.values()]
+    return dict(zip((np.dtype(np.float32), np.dtype(np.float64)), places, strict=True))
+
+
 def _switch() -> tuple[Callable[[], int], Callable[[int], Any]] | None:
     """The functions of NumPy's OpenBLAS that tell and set the number of its threads."""
+    library, prefix, suffix = _library() or (None, "", "")
+    if library is None:
+        return None
+    number, put = (getattr(library, f"{prefix}_{verb}_num_threads{suffix}") for verb in ("get", "set"))
+    return number, put
+
+
+@cache
+def _library() -> tuple[Any, str, str] | None:
+    """NumPy's OpenBLAS, and how the names of its own functions begin and end."""
     root = Path(np.__file__).parent
     for file in (file for folder in _FOLDERS for file in root.joinpath(folder).glob("*openblas*")):
         try:
@@ -56,7 +75,6 @@ def _switch() -> tuple[Callable[[], int], Callable[[int], Any]] | None:
         except OSError:
             continue
         for prefix, suffix in ((prefix, suffix) for prefix in _PREFIXES for suffix in _SUFFIXES):
-            names = [f"{prefix}_{verb}_num_threads{suffix}" for verb in ("get", "set")]
-            if all(hasattr(library, name) for name in names):
-                return getattr(library, names[0]), getattr(library, names[1])
+            if all(hasattr(library, f"{prefix}_{verb}_num_threads{suffix}") for verb in ("get", "set")):
+                return library, prefix, suffix
     return None
