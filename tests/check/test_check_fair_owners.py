@@ -1,0 +1,194 @@
+"""Whose a gradient is: by its place, name and shape, and where these cannot say it, nothing is an error."""
+
+import numpy as np
+
+import dout
+
+
+def table(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def shares(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+class SecondFirst:
+    """Its backward gives the gradient of the second input, which no name says."""
+
+    def forward(self, probabilities, logits):
+        self.wanted, self.shares = probabilities, shares(logits)
+        return -np.sum(self.wanted * np.log(self.shares))
+
+    def backward(self):
+        return self.shares - self.wanted
+
+
+class OtherSign:
+    """Wrong of the first input, which makes it right for the second."""
+
+    def forward(self, one, other):
+        self.difference = one - other
+        return np.sum(self.difference**2)
+
+    def backward(self):
+        return -2 * self.difference
+
+
+def test_one_gradient_is_that_of_the_input_for_which_it_is_right():
+    report = dout.check(SecondFirst, shares(table(3, 4)), table(3, 4)[::-1] + 0.5)
+    assert [(v.argument, report.ok) for v in report.verdicts] == [("logits", True)]
+    report = dout.check(OtherSign, table(3, 4), table(3, 4) ** 2)
+    assert [(v.argument, report.ok) for v in report.verdicts] == [("one", False)]
+
+
+class Neuron:
+    """One score a sample; backward returns the gradients of weights and bias, which no name says."""
+
+    def __init__(self):
+        self.w, self.b = table(3), 0.5
+
+    def forward(self, x):
+        self.x = x
+        self.y = np.tanh(x @ self.w + self.b)
+        return self.y
+
+    def backward(self, dout):
+        d = dout * (1 - self.y**2)
+        return d @ self.x, d
+
+
+class NamedNeuron(Neuron):
+    def backward(self, dout):
+        d = dout * (1 - self.y**2)
+        dx, dw = np.outer(d, self.w), -d @ self.x
+        return dx, dw
+
+
+def errors(report):
+    return [f.message for f in report.findings if f.severity == "error"]
+
+
+def test_whose_a_gradient_is_may_be_guessed_and_then_it_is_no_error():
+    assert errors(dout.check(Neuron, table(4, 3))) == []
+    (only,) = errors(dout.check(NamedNeuron, table(4, 3)))
+    assert "the gradient of w " in only
+
+
+class Cell:
+    def __init__(self):
+        self.W = table(5, 2)
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.W)
+
+    def backward(self, dout):
+        d = dout * (1 - np.tanh(self.x @ self.W) ** 2)
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+class Recurrent:
+    """Calls a cell at every step, and adds its gradients up itself."""
+
+    def __init__(self):
+        self.cell = Cell()
+
+    def forward(self, x):
+        self.seen, h = [], np.zeros((len(x), 2))
+        for t in range(x.shape[1]):
+            self.seen.append(np.hstack([x[:, t], h]))
+            h = self.cell.forward(self.seen[-1])
+        return h
+
+    def backward(self, dout):
+        self.cell_gradient = np.zeros_like(self.cell.W)
+        dx = np.zeros((len(dout), len(self.seen), 3))
+        for t in reversed(range(len(self.seen))):
+            self.cell.x = self.seen[t]
+            back = self.cell.backward(dout)
+            self.add(self.cell.dW)
+            dx[:, t], dout = back[:, :3], back[:, 3:]
+        return dx
+
+    def add(self, gradient):
+        self.cell_gradient += gradient
+
+
+class LastStep(Recurrent):
+    def add(self, gradient):
+        self.cell_gradient = gradient
+
+
+def test_the_gradient_of_a_part_that_is_called_at_every_step_is_that_of_all_steps():
+    right, wrong = (dout.check(layer, table(4, 3, 3)) for layer in (Recurrent, LastStep))
+    assert [str(v) for v in right.verdicts] == ["x: exact", "cell.W: exact"]
+    assert errors(right) == []
+    assert [v.argument for v in wrong.verdicts if v.word == "refuted"] == ["cell.W"]
+
+
+class Probabilities:
+    """Forward gives them beside the loss, and backward wants them back."""
+
+    def forward(self, scores, y):
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        return p, -np.sum(y * np.log(p))
+
+    def backward(self, dout, y):
+        return dout - y
+
+
+class InAnotherOrder:
+    def __init__(self):
+        self.W = table(5, 2)
+
+    def forward(self, x, h):
+        self.y = np.tanh(np.hstack([x, h]) @ self.W)
+        return self.y
+
+    def backward(self, dout):
+        d = dout * (1 - self.y**2) @ self.W.T
+        return d[:, 3:], d[:, :3]
+
+
+def test_what_backward_is_given_and_the_order_of_what_it_gives_may_be_guessed():
+    assert errors(dout.check(Probabilities, table(3, 4), np.eye(4)[:3])) == []
+    assert errors(dout.check(InAnotherOrder(), table(4, 3), table(4, 2))) == []
+
+
+class Stepping:
+    def __init__(self):
+        self.W = table(3, 2)
+
+    def forward(self, input_data):
+        self.input = input_data
+        return input_data @ self.W
+
+    def backward(self, output_gradient, learning_rate):
+        input_gradient = output_gradient @ self.W.T
+        self.W -= learning_rate * self.input.T @ output_gradient
+        return input_gradient
+
+
+def test_a_gradient_is_that_of_the_input_and_not_of_what_a_used_layer_has_kept_of_it():
+    layer = Stepping()
+    layer.forward(table(4, 3))
+    report = dout.check(layer, table(4, 3))
+    assert [str(v) for v in report.verdicts] == ["input_data: exact", "W: exact"]
+
+
+class LossAndPrediction:
+    def forward(self, scores, targets):
+        self.p, self.targets = 1 / (1 + np.exp(-scores)), targets
+        loss = -np.mean(targets * np.log(self.p) + (1 - targets) * np.log(1 - self.p))
+        return loss, self.p
+
+    def backward(self):
+        return (self.p - self.targets) / self.p.size
+
+
+def test_a_backward_without_dout_may_be_that_of_the_loss_alone():
+    assert errors(dout.check(LossAndPrediction, table(3, 4), np.eye(4)[:3])) == []
