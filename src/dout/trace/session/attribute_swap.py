@@ -95,15 +95,12 @@ class Reach:
         """Whether a class is the user's, or that of their settings."""
         return self.is_users(kind) or (module_of(kind), kind.__name__) == _SETTINGS
 
-    def places(self, holder: Any, *, numbers: bool = False, hollow: bool = True) -> Iterator[Place]:
-        """Every place directly inside an object. With `numbers`, also a container's places with a number or text.
-
-        `hollow`: also attributes that hold nothing, as numbers, text and most methods.
-        """
+    def places(self, holder: Any, *, numbers: bool = False) -> Iterator[Place]:
+        """Every place directly inside an object. With `numbers`, also a container's places with a number or text."""
         kind = type(holder)
         if issubclass(kind, type):
             for cls in filter(self.is_users, mro_of(holder)):
-                yield from _of_class(cls, hollow=hollow)
+                yield from _of_class(cls)
             return
         if issubclass(kind, dict):
             pairs = [(k, v) for k, v in dict.items(holder) if numbers or type(v) not in PLAIN]
@@ -143,7 +140,7 @@ class Reach:
         elif self.by_names and issubclass(kind, ModuleType):
             return
         dunder = not issubclass(kind, ModuleType) and kind is not Namespace
-        yield from _attributes(attributes, put, dunder=dunder, hollow=hollow)
+        yield from _attributes(attributes, put, dunder=dunder)
         if self.is_users(kind):
             for slot in (slot for slot in slots_of(kind) if self.is_users(slot.__objclass__)):
                 if not is_empty(slot, holder):
@@ -184,14 +181,6 @@ def identity_of(holder: Any) -> int:
     return id(attributes_of(holder)) if issubclass(type(holder), ModuleType | Namespace) else id(holder)
 
 
-def is_hollow(item: Any) -> bool:
-    """Whether an object keeps nothing: a number, text, or a function without cells, defaults and attributes."""
-    kind = type(item)
-    if kind is not FunctionType:
-        return kind in PLAIN
-    return not (item.__closure__ or item.__defaults__ or item.__kwdefaults__ or item.__dict__)
-
-
 def is_ordered(holder: Any) -> bool:
     """Whether an object is a dict that tells the order of its keys by itself, and by none of the user's code."""
     return isinstance(holder, dict) and type(holder).__iter__ in (dict.__iter__, OrderedDict.__iter__)
@@ -204,10 +193,10 @@ def is_rewritten(before: tuple[Any, ...], now: tuple[Any, ...], kind: type) -> b
 
 
 def _attributes(
-    attributes: Mapping[Any, Any], put: Callable[[Any, Any], Any], *, dunder: bool = False, hollow: bool = True
+    attributes: Mapping[Any, Any], put: Callable[[Any, Any], Any], *, dunder: bool = False
 ) -> Iterator[Place]:
     for key, item in list(attributes.items()):
-        if (hollow or not is_hollow(item)) and (dunder or (isinstance(key, str) and not is_special(key))):
+        if dunder or (isinstance(key, str) and not is_special(key)):
             yield Place(str(key), _unmangled(str(key)), item, partial(put, key))
 
 
@@ -216,10 +205,10 @@ def _unmangled(name: str) -> str:
     return name[name.index("__") :] if name.startswith("_") and "__" in name[1:] else name
 
 
-def _of_class(cls: type, *, hollow: bool) -> Iterator[Place]:
+def _of_class(cls: type) -> Iterator[Place]:
     """The attributes of a class, and its special methods."""
     put = partial(type.__setattr__, cls)
-    yield from _attributes(vars_of(cls), put, hollow=hollow)
+    yield from _attributes(vars_of(cls), put)
     methods = {k: v for k, v in vars_of(cls).items() if is_special(k) and type(v) is FunctionType}
     yield from _attributes({k: v for k, v in methods.items() if k not in _OF_TYPES}, put, dunder=True)
 

@@ -20,7 +20,6 @@ from dout.trace.session.attribute_swap import (
     Reach,
     content,
     identity_of,
-    is_hollow,
     kind_of_dict,
     nowhere,
     refill,
@@ -134,12 +133,10 @@ class Swaps:
                 ours = {item for item in set.__iter__(holder) if self._real(item) is not item}
                 set.difference_update(holder, ours)
                 set.update(holder, set(map(self._real, ours)))
-            for place in self.reach.places(holder, hollow=False):
+            for place in self.reach.places(holder):
                 real = self._real(place.item)
                 if real is not place.item:
                     _put(holder, place, real)
-                if is_hollow(real):
-                    continue
                 if self.reach.is_library_object(real):
                     of_libraries += [real] if is_users else []
                 elif self.reach.holds(real, anyone=True):
