@@ -461,3 +461,12 @@ def test_old_names_and_other_makes_of_numpy_and_bars_are_answered(tmp_path, impo
 def test_a_package_in_a_folder_of_sources_is_found(tmp_path):
     script = written(tmp_path, src__mynet__layers=SCALE, train="from mynet.layers import *\n" + USED)
     assert [call.name for call in record_script(script).calls] == ["layer"]
+
+
+def test_a_folder_is_the_package_that_its_files_import_under_another_name(tmp_path):
+    names = "import numpy as np\nfrom tensorlib.nn.layers import *\n"
+    script = written(tmp_path, clone__nn__layers=SCALE, clone__nn__train=names + USED)
+    assert [call.cls for call in record_script(script).calls] == ["Scale"]
+    other = written(tmp_path, clone__run="import numpy as np\nfrom tensorlib.rnn.layers import Scale\n" + USED)
+    with pytest.raises(BaseException, match="tensorlib"):
+        record_script(other)

@@ -125,17 +125,34 @@ def folders_above(file: Path) -> list[Path]:
 def reach(name: str, file: Path) -> bool:
     """Make a module of the user's importable that lies in a folder above a file, or beside one of those.
 
-    A project's root, a package without __init__.py, a folder that a script is started in. Whether there is one.
+    A project's root, a package without __init__.py, a folder that a script is started in, or one that is itself the
+    package, under another name. Whether there is one.
     """
     above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
     folder = next((a for a in above if _has(a, name) and str(a) not in sys.path), None) or _beside(
         folders_above(file), name
     )
+    if folder is None and name not in sys.modules and (package := _called_otherwise(name, file)) is not None:
+        _bare_package(name, package)
+        return True
     if folder is None or str(folder) in sys.path:
         return False
     sys.path.append(str(folder))
     importlib.invalidate_caches()
     return True
+
+
+def _called_otherwise(package: str, file: Path) -> Path | None:
+    """The folder above a file in which lies what it imports from a package: `tensorlib.nn.layers` is nn/layers.py.
+
+    A package that is installed has the name that its setup says, or its clone, and no folder has to be called so.
+    """
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        names = re.findall(rf"^\s*(?:from|import)\s+{package}\.(\w+(?:\.\w+)+)", file.read_text("utf-8"), re.MULTILINE)
+        for folder in folders_above(file):
+            if any((folder / name.replace(".", "/")).with_suffix(".py").is_file() for name in names):
+                return folder
+    return None
 
 
 def _has(folder: Path, name: str) -> bool:

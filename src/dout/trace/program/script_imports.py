@@ -84,7 +84,7 @@ class _Finder(Loader):
             return self._standing(name)
         file = frame.f_code.co_filename
         if reach(top, Path(file)):
-            return PathFinder.find_spec(name, path, target)
+            return PathFinder.find_spec(name, path, target) or _of_bare(sys.modules[top])
         if name in _RENAMED:
             return find_spec(_RENAMED[name])
         if type(stand_in(top, "")) is not Quiet:
@@ -101,6 +101,13 @@ class _Finder(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing: it is made already."""
+
+
+def _of_bare(package: ModuleType) -> ModuleSpec:
+    """The spec of a package that is its files alone."""
+    spec = ModuleSpec(package.__name__, None, is_package=True)
+    spec.submodule_search_locations = list(package.__path__)
+    return spec
 
 
 def _in_other_case(name: str, folders: Sequence[str | Path]) -> ModuleSpec | None:
