@@ -39,6 +39,7 @@ class LayerUse:
     `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
     None of a pair of functions and where there is no copy. `called_at` is the program's line. `turn` says when a
     backward of its class was first called: it counts the classes that had theirs before; it is -1 where none was.
+    `instead_of` is the class that was used, where this one takes the same.
     """
 
     target: Any
@@ -48,6 +49,7 @@ class LayerUse:
     forward: str = ""
     called_at: Where | None = None
     turn: int = -1
+    instead_of: str = ""
 
     @property
     def name(self) -> str:

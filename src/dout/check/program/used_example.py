@@ -68,7 +68,8 @@ class UsedExample:
     @property
     def said(self) -> str:
         """In words, how it comes from the program."""
-        return self.closeness.value.format(self.place)
+        said = self.closeness.value.format(self.place)
+        return said.replace("as used", f"as {self.use.instead_of} is used", 1) if self.use.instead_of else said
 
     def as_it_was(self) -> UsedExample | None:
         """The same with the numbers of the program, of few samples if it runs so; an index comes twice."""

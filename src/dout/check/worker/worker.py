@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
-import itertools
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +32,7 @@ from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
+from dout.check.program.sibling_uses import with_siblings
 from dout.check.program.used_example import Closeness, UsedExample, used_examples
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
@@ -102,7 +102,7 @@ def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns,
 def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: frozenset[str], send: Any) -> None:
     """Check the layers that a program used, each on what it was given there."""
     every: dict[tuple[str, str], list[LayerUse]] = {}  # a function may have made several classes of one name
-    for use in itertools.chain.from_iterable(seen.uses.values()):
+    for use in with_siblings(seen.uses):
         every.setdefault((os.path.realpath(use.file), use.name), []).append(use)
     wanted = loading.job.names
     uses = {

@@ -1,0 +1,41 @@
+"""Layers that a program could use in place of one that it uses: built with the same, and given the same."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.target import Target
+from dout.check.program.observed_layers import LayerUse
+from dout.run import is_class, names_of
+from dout.trace.session.user_modules import user_modules
+
+_LEAST = 2  # arguments of a constructor: fewer are alike by chance
+
+
+def with_siblings(uses: Mapping[type, Sequence[LayerUse]]) -> Iterator[LayerUse]:
+    """All uses, and those that classes of loaded modules would have which the program does not use.
+
+    `SkipGram(vocab_size, hidden_size, window_size, corpus)` takes what `CBOW` takes: people try one, then the other.
+    """
+    every = list(itertools.chain.from_iterable(uses.values()))
+    yield from every
+    known = [use for use in every if use.init and is_class(use.target)]
+    names = {id(use): _names(use.target) for use in known}
+    for module in user_modules() if any(len(built) >= _LEAST for built, _ in names.values()) else ():
+        for cls in list(names_of(module).values()):
+            if not is_class(cls) or cls in uses or cls.__module__ != module.__name__ or not Target(cls).has_both:
+                continue
+            alike = (use for use in known if names[id(use)] == _names(cls) and len(names[id(use)][0]) >= _LEAST)
+            if (use := next(alike, None)) is not None:
+                yield replace(use, target=cls, layer=None, turn=-1, instead_of=use.name)
+
+
+def _names(cls: type) -> tuple[list[str], list[str]]:
+    """What the constructor's and forward's arguments are called that have no default."""
+    target = Target(cls)
+    each = ([p for p in taken_by(taken) if is_named(p)] for taken in (cls, target.forward))
+    built, given = ([p.name for p in parameters if p.default is p.empty and p.name != "self"] for parameters in each)
+    return built, given
