@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,49 +15,42 @@ from dout.check.exact.subject import Subject
 from dout.check.settings.other_settings import OtherSubject
 
 
-def is_of_another_size(
-    other: OtherSubject,
-    found: Judgement,
-    given: Subject,
-    what: Target,
-    init: Mapping[str, Any],
-    is_wrong: Callable[[OtherSubject], bool],
-) -> bool:
-    """Whether a gradient has the shape that the constructor was told, and is right where inputs and constructor agree.
+class DeclaredSizes(NamedTuple):
+    """A layer as it was given, and the arguments of its constructor, which may tell it the size of its inputs."""
 
-    `Pool(size=(3, 6, 8))` keeps that size for its backward: on inputs of (3, 6, 9) it was built wrongly, and so it is
-    with `size=(3, 6, 9)` on inputs of (3, 6, 8).
-    """
-    for outcome in found.refuted.values():
-        shape, returned = outcome.judged.node.shape, np.shape(outcome.got)
-        if outcome.index is not None or outcome.judged.parameter or len(shape) != len(returned):
-            continue
-        agreed = _agreed(other, given, what, init, shape, returned)
-        if any(_is_right(replace(other, subject=subject), is_wrong) for subject in agreed):
-            return True
-    return False
+    given: Subject
+    what: Target
+    init: Mapping[str, Any]
 
+    def explain(self, other: OtherSubject, found: Judgement, is_wrong: Callable[[OtherSubject], bool]) -> bool:
+        """Whether a gradient has the shape that was told, and is right where inputs and constructor agree.
 
-def _agreed(
-    other: OtherSubject,
-    given: Subject,
-    what: Target,
-    init: Mapping[str, Any],
-    shape: tuple[int, ...],
-    returned: tuple[int, ...],
-) -> Iterator[Subject]:
-    """The layer with inputs and constructor of one size: that of the inputs, or the one that is told at a setting."""
-    told = {p.name: init.get(p.name, p.default) for p in what.constructor} if what.is_class else {}
-    if not other.of_inputs:
-        was = {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
-        if {(a, b) for a, b in zip(shape, returned, strict=True) if a != b} <= was:
-            inputs = (_of_shape(x, returned) if np.shape(x) == shape else x for x in other.subject.fresh_inputs())
-            yield replace(other.subject, inputs=tuple(inputs), memo={})
-        return
-    for before, now in zip(given.inputs, other.subject.inputs, strict=True):
-        if np.shape(before) == returned and np.shape(now) == shape:
-            for change in _told_anew(told, returned, shape):
-                yield replace(other.subject, make=partial(what.fresh, {**init, **change}), memo={})
+        `Pool(size=(3, 6, 8))` keeps that size for its backward: on inputs of (3, 6, 9) it was built wrongly, and so it
+        is with `size=(3, 6, 9)` on inputs of (3, 6, 8).
+        """
+        for outcome in found.refuted.values():
+            shape, returned = outcome.judged.node.shape, np.shape(outcome.got)
+            if outcome.index is None and not outcome.judged.parameter and len(shape) == len(returned):
+                agreed = self._agreed(other, shape, returned)
+                if any(_is_right(replace(other, subject=subject), is_wrong) for subject in agreed):
+                    return True
+        return False
+
+    def _agreed(self, other: OtherSubject, shape: tuple[int, ...], returned: tuple[int, ...]) -> Iterator[Subject]:
+        """The layer with inputs and constructor of one size: that of the inputs, or that of the setting."""
+        arguments = self.what.constructor if self.what.is_class else ()
+        told = {p.name: self.init.get(p.name, p.default) for p in arguments}
+        if not other.of_inputs:
+            was = {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
+            if {(a, b) for a, b in zip(shape, returned, strict=True) if a != b} <= was:
+                inputs = (np.resize(x, returned) if np.shape(x) == shape else x for x in other.subject.fresh_inputs())
+                yield replace(other.subject, inputs=tuple(inputs), memo={})
+            return
+        for before, now in zip(self.given.inputs, other.subject.inputs, strict=True):
+            if np.shape(before) == returned and np.shape(now) == shape:
+                for change in _told_anew(told, returned, shape):
+                    make = partial(self.what.fresh, {**self.init, **change})
+                    yield replace(other.subject, make=make, memo={})
 
 
 def _pairs(before: Any, now: Any) -> Iterator[tuple[int, int]]:
@@ -82,11 +75,6 @@ def _told_anew(told: Mapping[str, Any], before: tuple[int, ...], now: tuple[int,
     numbers = {name: lengths[value] for name, value in told.items() if type(value) is int and value in lengths}
     if numbers:
         yield numbers
-
-
-def _of_shape(x: Any, shape: tuple[int, ...]) -> Any:
-    """An array with another shape, of numbers of its own size."""
-    return np.resize(x, shape)
 
 
 def _is_right(agreed: OtherSubject, is_wrong: Callable[[OtherSubject], bool]) -> bool:

@@ -25,7 +25,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
 from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
 from dout.check.lab.probe import CrashError
-from dout.check.settings.declared_size import is_of_another_size
+from dout.check.settings.declared_size import DeclaredSizes
 from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
@@ -104,9 +104,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             penalised = penalised or WrongElsewhere(found, other.subject)
             continue
         is_wrong = partial(_is_wrong, given=subject, judgement=judgement)
-        if _is_of_the_inputs(other, found, subject, judgement) or is_of_another_size(
-            other, found, subject, Target(target), init, is_wrong
-        ):
+        told = DeclaredSizes(subject, Target(target), init)
+        if _is_of_the_inputs(other, found, subject, judgement) or told.explain(other, found, is_wrong):
             continue
         if _is_meant(other, found):
             return Sweep(WrongElsewhere(found, other.subject), raised)
