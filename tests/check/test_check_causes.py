@@ -14,6 +14,7 @@ from one_edit_layers import ALSO, INPUTS, LAYERS, WRONG, rows
 from dout.check.exact.judge import judge
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes, smallest_failing
+from dout.check.verb.check_layer import check
 from dout.trace.record.record import record
 
 
@@ -152,3 +153,44 @@ def test_the_smallest_failing_input_can_be_typed():
     got = layer.backward(np.array(failing.inputs["dout"]))
     assert got[failing.index] == pytest.approx(failing.got)
     assert failing.got == pytest.approx(2 * failing.expected)
+
+
+class StepsFirst:
+    """Makes its step, and computes the input's gradient with what it has made of its weights."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(0).normal(size=(3, 4))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout, learning_rate):
+        self.W -= learning_rate * (self.x.T @ dout)
+        return dout @ self.W.T
+
+
+class StepsAtItsOwnRate(StepsFirst):
+    def __init__(self):
+        super().__init__()
+        self.lr = 0.125
+
+    def backward(self, dout):
+        self.W -= self.lr * (self.x.T @ dout)
+        return dout @ self.W.T
+
+
+class StepsFirstAndIsWrong(StepsFirst):
+    def backward(self, dout, learning_rate):
+        return super().backward(dout, learning_rate) / 2
+
+
+@pytest.mark.parametrize("cls", [StepsFirst, StepsAtItsOwnRate])
+def test_a_step_before_the_last_gradient_is_the_cause(cls):
+    (found,) = [f for f in check(cls).findings if f.code == "D101"]
+    assert (found.argument, found.severity, found.cause) == ("x", "error", "order")
+    assert "computes with W as changed" in found.message
+
+
+def test_a_step_is_no_cause_of_what_is_wrong_without_it():
+    assert "order" not in [f.cause for f in check(StepsFirstAndIsWrong).findings]

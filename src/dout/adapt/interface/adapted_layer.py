@@ -33,6 +33,7 @@ from dout.adapt.interface.learned_gradients import (
     FIXED,
     KEPT,
     OURS,
+    OWN_RATE,
     arrays_in,
     is_float_array,
     learn,
@@ -299,7 +300,17 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
 
 def step_rate(layer: Any, interface: Interface) -> Any:
     """The learning rate at which backward itself steps; None where it does not."""
-    return held_at(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
+    if interface.rate:
+        return held_at(layer, interface.rate)
+    return attributes_of(layer).get(OWN_RATE, RATE) if RATE_ROLE in interface.roles else None
+
+
+def step_at(layer: Any, interface: Interface, rate: float) -> None:
+    """Let backward step at another rate."""
+    if interface.rate:
+        put_at(layer, interface.rate, rate)
+    else:
+        attributes_of(layer)[OWN_RATE] = rate
 
 
 def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:
@@ -328,8 +339,9 @@ def _arguments(
     taken: list[Any] = []
     uses: dict[int, int] = {}
     plain_roles: Mapping[str, Callable[[], Any]] = {
-        RATE_ROLE: lambda: RATE, "True": lambda: True, OPTIMIZER: Collaborator, GRADS: lambda: handed,
-        CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT), OUTPUT: lambda: kept.get(OUTPUT),
+        RATE_ROLE: lambda: step_rate(layer, interface), "True": lambda: True, GRADS: lambda: handed,
+        OPTIMIZER: Collaborator, CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
+        OUTPUT: lambda: kept.get(OUTPUT),
     }  # fmt: skip
     shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]
     for role in interface.roles:

@@ -13,8 +13,8 @@ from dout.run import attributes_of
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
-KEPT, FIXED, RESULTS = "_dout_kept", "_dout_fixed", "_dout_results"
-OURS = (KEPT, FIXED, RESULTS, GRADIENTS)  # what an adapted layer keeps beside the user's attributes
+KEPT, FIXED, RESULTS, OWN_RATE = "_dout_kept", "_dout_fixed", "_dout_results", "_dout_rate"
+OURS = (KEPT, FIXED, RESULTS, OWN_RATE, GRADIENTS)  # what an adapted layer keeps beside the user's attributes
 
 
 def learn(layer: Any, gradients: Mapping[str, Any]) -> None:

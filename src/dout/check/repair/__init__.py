@@ -50,11 +50,16 @@ def causes(
     """
     if not refuted:
         return {}
+    from dout.check.conventions.own_step import of_own_step
     from dout.check.repair.derived_backward import with_derived_backward
     from dout.check.repair.suspected_cause import CauseSearch
 
     found: dict[Node, Cause] = {}
     with quiet(), suppress(Exception):  # an explanation is a convenience, too
+        found = of_own_step(subject, refuted)
+    if found:
+        return found
+    with quiet(), suppress(Exception):
         found = CauseSearch(subject, examination, refuted, given).found()
     with quiet(), suppress(Exception):
         found = with_derived_backward(subject, refuted, found) if given is None else found

@@ -1,0 +1,40 @@
+"""A backward that changes its parameters before it is done with them: its own step makes other gradients wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from dout.adapt.interface.adapted_layer import step_at
+from dout.adapt.interface.interface import RATE_ROLE, Interface
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.subject import Subject
+from dout.check.report.verdicts import Cause
+from dout.graph import Node
+from dout.judge.outcomes import Outcome, Word
+
+_SMALL = 2.0**-36  # a learning rate at which a step changes next to nothing
+_RIGHT = (Word.AGREES, Word.SUBGRADIENT)
+
+
+def of_own_step(subject: Subject, refuted: Mapping[Node, Outcome]) -> dict[Node, Cause]:
+    """The cause of those wrong gradients that are right where backward's own step is next to nothing."""
+    interface = subject.interface
+    if interface is None or not (interface.rate or RATE_ROLE in interface.roles):
+        return {}
+    still = replace(subject, make=partial(_stepping_little, subject.make, interface), memo={})
+    found = judge_numerically(still, still.run())
+    right = {verdict.argument for verdict in found.verdicts if verdict.word in _RIGHT}
+    changed = ", ".join(sorted(found.parameters))
+    sentence = (
+        f"backward has made its step by then, and computes with {changed} as changed: compute all gradients first"
+    )
+    return {node: Cause("order", sentence) for node, outcome in refuted.items() if outcome.judged.name in right}
+
+
+def _stepping_little(make: Callable[[], Any], interface: Interface) -> Any:
+    layer = make()
+    step_at(layer, interface, _SMALL)
+    return layer
