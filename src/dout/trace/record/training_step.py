@@ -127,12 +127,8 @@ def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> No
             needed.update(node.inputs)
     behind = needed & _ahead(nodes, [start])
     inside = _ahead(nodes, updates) - behind
-    kept = [call for call in tracer.calls if not call.in_backward()]
-    for call in kept:
-        call.parent = call.parent or forward
-    own = {node: call for node, call in tracer.call_of.items() if call in kept}
-    tracer.call_of = {**dict.fromkeys(inside, forward), **own, **dict.fromkeys(behind, back)}
-    tracer.calls = [forward, *kept, back]
+    tracer.call_of = {**dict.fromkeys(inside, forward), **dict.fromkeys(behind, back)}
+    tracer.calls = [forward, back]
     read = (i for node in nodes if node in inside for i in node.inputs if i not in inside and i not in updates)
     forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
     used = {i for node in nodes for i in node.inputs}
