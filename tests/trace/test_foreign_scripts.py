@@ -186,14 +186,13 @@ def test_the_usual_copies_of_mnist_are_made(tmp_path, reads):
 @pytest.mark.parametrize(
     "reads",
     [
-        "x, t = np.loadtxt('train_x'), np.loadtxt('train_y')\n",
-        "import csv\ndef rows(name):\n    with open(name) as f:\n"
-        "        return np.array(list(csv.reader(f, quoting=csv.QUOTE_NONNUMERIC)))\n"
-        "x, t = rows('train_images.csv'), rows('train_labels.csv')[:, 0]\n",
+        "t = np.loadtxt('train_y')\n",
+        "import csv\nwith open('train_labels.csv') as f:\n"
+        "    t = np.array(list(csv.reader(f, quoting=csv.QUOTE_NONNUMERIC)))[:, 0]\n",
     ],
 )
-def test_files_that_are_called_after_images_or_labels_are_lines_of_these(tmp_path, reads):
-    checked = "assert x.shape[0] == len(t) and x.ndim == 2 and set(t.astype(int)) == set(range(10))\n"
+def test_files_that_are_called_after_labels_are_lines_of_these(tmp_path, reads):
+    checked = "assert len(t) > 1000 and set(t.astype(int)) == set(range(10))\n"
     assert "stand-in data" in said(record_script(written(tmp_path, train=SCALE + reads + checked + USED)))
 
 
