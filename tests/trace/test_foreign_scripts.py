@@ -183,6 +183,19 @@ def test_the_usual_copies_of_mnist_are_made(tmp_path, reads):
     assert "stand-in data" in said(record_script(written(tmp_path, train=SCALE + reads + checked + USED)))
 
 
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "t = np.loadtxt('train_y')\n",
+        "import csv\nwith open('train_labels.csv') as f:\n"
+        "    t = np.array(list(csv.reader(f, quoting=csv.QUOTE_NONNUMERIC)))[:, 0]\n",
+    ],
+)
+def test_files_that_are_called_after_labels_are_lines_of_these(tmp_path, reads):
+    checked = "assert len(t) > 1000 and set(t.astype(int)) == set(range(10))\n"
+    assert "stand-in data" in said(record_script(written(tmp_path, train=SCALE + reads + checked + USED)))
+
+
 def test_a_download_that_fails_is_stood_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (
@@ -251,8 +264,10 @@ def test_functions_that_once_lay_in_another_module_are_found_and_recorded(tmp_pa
 def test_what_numpy_once_converted_is_converted_and_said(tmp_path):
     used = USED + "import weakref\nassert weakref.ref(y)() is y\n"
     used += "loss = np.sum(y, keepdims=True)\nassert (float(loss), int(loss), f'{float(loss)}') == (12.0, 12, '12.0')\n"
+    used += "table = np.zeros((2, 2))\ntable[0, 1] = loss\nassert table.sum() == 12.0\n"
     trace = record_script(written(tmp_path, train=SCALE + used))
-    assert "float or int of an array with axes, which NumPy has removed, was answered: write x.item()" in said(trace)
+    message = "an array with axes was taken as a number, which NumPy has removed: write x.item()"
+    assert said(trace).count(message) == 2
 
 
 def test_a_long_preparation_is_left_out_and_its_results_are_inputs(tmp_path):

@@ -26,7 +26,7 @@ def mean_text(finite: np.ndarray, say: Say) -> str:
     count = finite.size
     if _is_double(finite):
         scale = _scale(finite)
-        small = finite.astype(np.float64) / scale
+        small = finite.astype(np.float64, copy=False) / scale
         total, error = float(small.sum()), _ROUNDED * float(np.abs(small).sum())
         if text := _certain((total - error) / count, (total + error) / count, scale, say):
             return text
@@ -43,7 +43,7 @@ def norm_text(finite: np.ndarray, say: Say) -> str:
     """The Euclidean norm of finite numbers, likewise."""
     if _is_double(finite):
         scale = _scale(finite)
-        small = finite.astype(np.float64) / scale
+        small = finite.astype(np.float64, copy=False) / scale
         norm = math.sqrt(float(np.square(small).sum()))
         if text := _certain(norm * (1 - _ROUNDED), norm * (1 + _ROUNDED), scale, say):
             return text
@@ -59,7 +59,8 @@ def _scale(finite: np.ndarray) -> float:
 
     But of numbers so small that they become subnormal.
     """
-    return math.ldexp(1.0, min(1023, math.frexp(float(np.abs(finite.astype(np.float64)).max()))[1]))
+    largest = max(abs(float(finite.min())), abs(float(finite.max())))
+    return math.ldexp(1.0, min(1023, math.frexp(largest)[1]))
 
 
 def _around(exact: Fraction) -> tuple[Fraction, Fraction]:

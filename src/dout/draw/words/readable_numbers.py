@@ -109,7 +109,8 @@ def _summary(array: np.ndarray, digits: int, full: str, gradient: bool) -> Shown
     if array.dtype.kind == "b":
         line = f"{np.count_nonzero(array)} of {array.size} True"
         return Shown("summary", (), full, head=head, line=line, mask=True)
-    finite = array[np.isfinite(array)]
+    is_finite = np.isfinite(array)
+    finite = array.reshape(-1) if is_finite.all() else array[is_finite]
     if not finite.size:
         return Shown("summary", (), full, head=head, loud=_loud(array))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dout.graph import CONSTANT, INPUT, Node
+from dout.graph import Node
 from dout.ops import primitives
 
 _STEPS = primitives("add subtract")
+_SOON = 1000  # nodes
 _CASTS = primitives("astype")  # `W -= …` in float32
 
 
@@ -54,13 +55,13 @@ class Updates:
 
 
 def _comes_of_one_array(node: Node) -> bool:
-    """Whether a value was made of one array at most, as `0.1 * np.random.randn(3, 4)`."""
-    found = None
-    for each in _behind(node, lambda n: bool(n.shape)):
-        if each.primitive in (INPUT, CONSTANT):
-            if found is not None and each is not found:
-                return False
-            found = each
+    """Whether a value was made of one array at most, as `0.1 * np.random.randn(3, 4)`, and soon."""
+    made_of: set[Node] = set()
+    for count, each in enumerate(_behind(node, lambda n: bool(n.shape))):
+        if not any(i.shape for i in each.inputs):
+            made_of.add(each)
+        if len(made_of) > 1 or count > _SOON:
+            return False
     return True
 
 

@@ -25,6 +25,7 @@ _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
 _PICKLE = re.compile(r"\.(pkl|pickle|p)(\.gz)?$")
 _THREE = re.compile(r"(train|tr|va)\w*, *\w*(va|dev|test|te)\w*, *\w+ *= *[^=]*\bload\(")  # Theano's three parts
 _NUMBER, _COLUMN = re.compile(r"\d+"), re.compile(r"""(?:\[|drop\(|columns=|pop\() *\[?["'](\w+)["']""")
+_BY_COMMA = re.compile(r"""delimiter *= *["'],""")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _HAS_FORM = re.compile(
     r"\.(csv|tsv|data|dat|json\w*|ya?ml|toml|ini|cfg|xml|html?|py|ipynb|svg|tex|sh|env)$", re.IGNORECASE
@@ -76,6 +77,9 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     other = (path for path in _beside(folders) if _NUMBER.sub("", path.name) == _NUMBER.sub("", name))
     if (twin := next(other, None)) is not None:
         return twin.read_bytes()  # `dataset_0.csv` for `dataset_2.csv`
+    if is_named(name.partition(".")[0]) and (as_text is None or name.endswith(".csv")):
+        header = mentions("read_csv") and not mentions(r"header\s*=\s*None")
+        return _numbers(name, "," if name.endswith(".csv") or _BY_COMMA.search(text) else " ", header=header)
     columns = list(dict.fromkeys(_COLUMN.findall(text)))
     if name.endswith(".csv") and not all(map(is_label, columns)):
         return _rows(columns, header=as_text is not None)
@@ -172,6 +176,14 @@ def _table(part: int, *, header: bool, first: bool = True) -> bytes:
     if header:
         lines.insert(0, ",".join(["label", *(f"pixel{i}" for i in range(pixels[0].size))]))
     return "\n".join(lines).encode()
+
+
+def _numbers(name: str, delimiter: str, *, header: bool) -> bytes:
+    """Images or labels, as their name says, as lines of numbers."""
+    data = named(name.partition(".")[0])
+    rows = data[: 2 * _LINES].reshape(-1, *([1] if data.ndim == 1 else [data[0].size])).tolist()
+    lines = [delimiter.join(map(str, row)) for row in rows] * -(-len(data) // (2 * _LINES))
+    return "\n".join([delimiter.join(map(str, range(len(rows[0]))))] * header + lines[: len(data)]).encode()
 
 
 def _idx(data: Any) -> bytes:

@@ -62,7 +62,7 @@ class ScriptRun:
             raise self.error or TargetError(f"{self.path} has {had} forward–backward rounds, not {self.rounds}")
         if not any(node.inputs for node in tracer.nodes):
             raise self.error or TargetError(_nothing_recorded(self))
-        if tracer.before and not tracer.updates.first:  # no training step was found
+        if tracer.before and not (tracer.updates.first or tracer.calls):  # no training step was found
             tracer.before["events"].update(tracer.events)
             vars(tracer).update(tracer.before)
         stepped = take_updates(tracer)
@@ -126,7 +126,7 @@ def run_script(
                 run.error = _told(errors, files.stood_for)
         except EndOfRun as end:
             end.arrived()
-            if not tracer.nodes:
+            if not any(node.inputs for node in tracer.nodes):
                 raise
             if str(end):
                 tracer.events.setdefault(Event("limit", f"the program {end}: what it did until then is shown"))

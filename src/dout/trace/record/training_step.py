@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from dout.graph import Node, Primitive
@@ -26,6 +27,7 @@ def take_updates(tracer: ScriptTracer) -> bool:
     updates = tracer.updates.first
     backs = [call.match for call in tracer.calls if call.kind == "forward" and call.match is not None]
     if backs or not updates:
+        _leave_out_evaluations(tracer, backs)
         known = {p.node for call in tracer.calls for p in call.parameters}
         for back in reversed(backs):  # inner layers come later
             found = [node for node in updates if node not in known and _is_of(node, back, tracer)]
@@ -38,6 +40,24 @@ def take_updates(tracer: ScriptTracer) -> bool:
     if start is not None:
         _enter(tracer, start, parameters)
     return start is not None
+
+
+def _leave_out_evaluations(tracer: ScriptTracer, backs: list[OpenCall]) -> None:
+    """Forget forwards of layers that have a round besides, where nothing in a round was computed from them."""
+    layers = {id(back.instance) for back in backs}
+    alone = (call for call in tracer.calls if call.kind == "forward" and call.match is None and call.parent is None)
+    idle = [call for call in alone if id(call.instance) in layers]
+    gone = {node for call in idle for node in tracer.nodes[slice(*call.span)]}
+    gone |= _ahead(tracer.nodes, gone)
+    rounds = [call for back in backs for call in (back, back.match) if call is not None]
+    if not gone or any(node in gone for call in rounds for node in tracer.nodes[slice(*call.span)]):
+        return
+    kept = [0, *itertools.accumulate(node not in gone for node in tracer.nodes)]
+    tracer.nodes = [node for node in tracer.nodes if node not in gone]
+    tracer.steered = {node: None for node in tracer.steered if node not in gone}
+    tracer.calls = [call for call in tracer.calls if not any(call is one or call.is_inside(one) for one in idle)]
+    for call in tracer.calls:
+        call.span = kept[call.span[0]], kept[call.span[1]]
 
 
 def _is_of(node: Node, back: OpenCall, tracer: ScriptTracer) -> bool:
@@ -127,12 +147,8 @@ def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> No
             needed.update(node.inputs)
     behind = needed & _ahead(nodes, [start])
     inside = _ahead(nodes, updates) - behind
-    kept = [call for call in tracer.calls if not call.in_backward()]
-    for call in kept:
-        call.parent = call.parent or forward
-    own = {node: call for node, call in tracer.call_of.items() if call in kept}
-    tracer.call_of = {**dict.fromkeys(inside, forward), **own, **dict.fromkeys(behind, back)}
-    tracer.calls = [forward, *kept, back]
+    tracer.call_of = {**dict.fromkeys(inside, forward), **dict.fromkeys(behind, back)}
+    tracer.calls = [forward, back]
     read = (i for node in nodes if node in inside for i in node.inputs if i not in inside and i not in updates)
     forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
     used = {i for node in nodes for i in node.inputs}

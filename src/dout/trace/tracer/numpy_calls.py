@@ -38,23 +38,25 @@ def _array(tracer: RunRecord, x: Any, dtype: Any = None, *, copy: Any = True, or
 def _build(tracer: RunRecord, x: Any, dtype: Any, *, made: bool) -> Any:
     if isinstance(x, Traced):
         return x if isinstance(plain(x), np.ndarray) else tracer.emit(PRIMITIVES["asarray"], (x,), {})
-    if isinstance(x, list | tuple) and holds_traced(x):
+    literal = is_literal(x)
+    if not literal and isinstance(x, list | tuple) and holds_traced(x):
         elements = [_build(tracer, p, dtype, made=False) if type(p) in (list, tuple) else p for p in x]
         shape = next(np.shape(plain(e)) for e in elements)
         if any(np.shape(plain(e)) != shape for e in elements):
             np.array(plain_deep(list(x)))  # NumPy's own error for ragged rows
         return tracer.emit(PRIMITIVES["array"], tuple(elements), {})
     array = tracer.source(np.array(x, dtype=dtype), made=made)
-    if _is_literal(x):
+    if literal:
         tracer.literals.add(array.resolve())
     return array
 
 
-def _is_literal(x: Any) -> bool:
-    """Whether it is made of plain numbers alone."""
-    if type(x) in (list, tuple):
-        return all(map(_is_literal, x))
-    return type(x) in PYTHON_NUMBERS or isinstance(x, np.generic)
+def is_literal(x: Any) -> bool:
+    """Whether it is made of plain numbers alone: quick in long lists of lists, as of images."""
+    if type(x) not in (list, tuple):
+        return type(x) in PYTHON_NUMBERS or isinstance(x, np.generic)
+    kinds = set(map(type, x))
+    return all(kind in PYTHON_NUMBERS for kind in kinds) or all(map(is_literal, x))
 
 
 def _asarray(tracer: RunRecord, x: Any, dtype: Any = None, order: str = "K", *, ndmin: int = 0) -> Any:

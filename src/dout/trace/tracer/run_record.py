@@ -192,7 +192,7 @@ class RunRecord(Recorder):
         return outcome
 
     def single(self, item: Any) -> Any:
-        """What `float` or `int` is to convert: itself, with NumPy's own error for an array with axes."""
+        """What is taken as one number, by `float` or as an element: itself, with NumPy's own error for other arrays."""
         return item
 
     def overlapped(self, before: Node, after: Node) -> None:

@@ -17,7 +17,7 @@ from dout.run import flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
-from dout.trace.tracer.traced import TracedArray
+from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
@@ -164,9 +164,9 @@ class ScriptTracer(Tracer):
 
     def single(self, item: Any) -> Any:
         """Of an array with axes its only element, which NumPy no longer converts."""
-        if not np.ndim(item.value) or item.value.size != 1:
+        if not (isinstance(value := plain(item), np.ndarray) and value.ndim and value.size == 1):
             return item
-        self.note("data", "float or int of an array with axes, which NumPy has removed, was answered: write x.item()")
+        self.note("data", "an array with axes was taken as a number, which NumPy has removed: write x.item()")
         return item.reshape(())
 
     def round_ends(self) -> None:

@@ -19,7 +19,18 @@ from dout.run import flat, is_generator
 from dout.trace.model.replay import same_bits_deep
 from dout.trace.tracer.composed import BY_SOURCE, SAME_STEPS, ufunc_method
 from dout.trace.tracer.composed_numeric import COMPOSED, INSTEAD
-from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
+from dout.trace.tracer.numpy_calls import (
+    ASK,
+    BUILD,
+    LOOK,
+    SIZES,
+    TEXT,
+    WRITES,
+    as_indices,
+    as_operand,
+    is_literal,
+    only_whole,
+)
 from dout.trace.tracer.random_draws import Draws, draw, is_draw
 from dout.trace.tracer.recorder import Recording
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
@@ -99,6 +110,8 @@ class Tracer(Recording):
     def _answered(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(function, np.ufunc) and len(args) == function.nin + 1:  # np.maximum(x, 0, x)
             args, kwargs = args[:-1], {**kwargs, "out": args[-1]}
+        if function in BUILD and args and is_literal(args[0]) and kwargs.keys() <= {"dtype"}:
+            return BUILD[function](self, *args, **kwargs)
         out, kwargs = _without_out(kwargs)
         if out is not None:
             out = out[0] if isinstance(out, tuple) else out

@@ -40,6 +40,8 @@ class ArrayWriter:
     ) -> None:
         template, index = split_key(key)
         filled = fill_key(template, tuple(plain(i) for i in index))
+        selected = np.shape(target.value[filled])
+        value = self.tracer.single(value) if selected == () else value
         if not self.tracer.live:
             write(target.value, filled, plain_deep(value))
             return
@@ -47,7 +49,6 @@ class ArrayWriter:
         old = self.tracer.node_of(target)
         rest = tuple([self.tracer.node_of(i) for i in index])
         new = self.tracer.node_of(as_operand(self.tracer, value))
-        selected = np.shape(target.value[filled])
         self._before_write(target, lambda: write(target.value, filled, plain_deep(value)))
         write(target.value, filled, plain_deep(value))
         static = {"key": template, "selected": selected}
