@@ -129,6 +129,25 @@ def test_another_size_compiles_nothing():
     assert len(fast.plan().functions[0].loops) == 1
 
 
+def window_sums(x, size):
+    out, largest = np.zeros(x.shape), np.zeros(x.shape)
+    for i in range(x.shape[0]):
+        top = i - 1
+        for j in range(x.shape[1]):
+            out[i, j] = np.sum(x[i : i + size, j : j + size])
+            largest[i, j] = np.max(x[top + 1 : top + 3, j : j + size] * x[i, j])
+    return out, largest
+
+
+def test_windows_at_a_border_and_of_another_size_take_the_kernel_of_the_first():
+    fast, x = dout.compile(window_sums), np.random.default_rng(4).normal(size=(13, 11))
+    for size in (3, 3, 2, 1, 12, 40, 3):
+        for found, right in zip(fast(x, size), window_sums(x, size), strict=True):
+            np.testing.assert_array_equal(found, right, strict=True)
+    (loop,) = fast.plan().functions[0].loops
+    assert "== 3" in loop.kernel  # the first window has lines of its own
+
+
 def test_an_index_out_of_range_raises_numpys_error_after_the_same_effects():
     fast = dout.compile(summed)
     fast(images(12), np.zeros(12))

@@ -257,15 +257,14 @@ class Expressions:
         if key.step is not None and not _is(key.step, None):
             step = self.text.let("q", self.whole(key.step).text)
             self.text.leave_if(f"{step} <= 0")
-        first, last = (self._end(end, length) for end in (key.lower, key.upper))
-        first = first or "0"
-        count = self.text.count(first, last or length, step)
+        ends = (key.lower, key.upper)
+        lower, upper = (None if end is None or _is(end, None) else self.whole(end) for end in ends)
+        first = self.text.end(lower, length) if lower else "0"
+        last = self.text.end(upper, length) if upper else length
+        count = self.text.count(first, last, step)
+        if lower and upper and step == ONE:
+            self.text.expect(count, lower.text, upper.text)
         return first, count, step
-
-    def _end(self, end: ast.expr | None, length: str) -> str | None:
-        if end is None or _is(end, None):
-            return None
-        return self.text.end(self.whole(end), length)
 
 
 def _truth(number: LoopNumber) -> str:

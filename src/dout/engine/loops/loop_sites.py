@@ -62,6 +62,7 @@ class LoopSite:
     pending: dict[int, Rehearsal] = field(default_factory=dict)  # by thread
     turns: int = 0
     latest: tuple[Any, Ready | None] = (None, None)
+    objects: dict[int, LoopArgument] = field(default_factory=dict)  # that `ready` holds
 
     @property
     def rehearsed(self) -> bool:
@@ -78,12 +79,14 @@ class LoopSite:
         self.pending.pop(get_ident(), None)
         if self.rehearsed:
             return None
-        found = tuple(map(_described, given))
+        found = tuple(self.objects.get(id(item)) or _described(item) for item in given)
         if found != self.latest[0]:  # described by the same objects as a rule, so that this is soon seen
             if None in found:
                 return None
             if found not in self.ready:
-                self.ready[found] = self._made(dict(zip(self.places, found, strict=True)))
+                told = dict(zip(self.places, map(_with_number, found, given), strict=True))
+                self.ready[found] = self._made(told)
+                self.objects.update((id(one.item), one) for one in found if one and one.kind == "object")
             self.latest = found, self.ready[found]
         ready = self.latest[1]
         if ready is None:
@@ -144,6 +147,8 @@ class LoopSite:
 
     def _results(self, kernel: LoopKernel, values: list[Any]) -> tuple[Any, ...]:
         """A value for each name that is read after the loop; an array is changed in place, and its name stays."""
+        if not self.live:
+            return ()
         pairs = zip(kernel.results, values[::2], values[1::2], strict=True)
         found = {name: TYPES[KINDS[int(kind) - 1]](value) for name, value, kind in pairs if kind}
         return tuple(found.get(name, UNSET) for name in sorted(self.live))
@@ -197,7 +202,13 @@ def _described(item: Any) -> LoopArgument | None:
     return None
 
 
+def _with_number(one: LoopArgument | None, item: Any) -> LoopArgument | None:
+    """A description with the number itself, where that may be the length of a small window."""
+    return replace(one, item=item) if one is _INT and 1 < item < _LONG else one
+
+
 _argument = cache(LoopArgument)
+_LONG = 10
 _INT, _MOST = _argument("int"), 1 << GIVEN
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
 from dout.engine.loops.loop_values import FORMS, ONE, LoopArray, LoopNumber, LoopRefusal
+
+_FEW = 12  # lines, which may be written twice
 
 
 class LoopText:
@@ -20,6 +23,7 @@ class LoopText:
         self.rounds = False  # whether something is computed in another way than NumPy does it
         self.may_leave = False
         self.helpers: set[str] = set()
+        self.usual: dict[str, int] = {}  # small numbers that were given, and lengths that are such a number as a rule
         self._numbers = count(1)
 
     def add(self, line: str) -> None:
@@ -62,8 +66,11 @@ class LoopText:
 
     @contextmanager
     def over(self, lengths: Sequence[str]) -> Iterator[list[str]]:
-        """Lines for each element of a shape; gives the names of its indices."""
-        indices = []
+        """Lines for each element of a shape; gives the names of its indices.
+
+        They are written twice where the shape is that of a small window as a rule: LLVM unrolls loops of known lengths.
+        """
+        indices, start = [], len(self.lines)
         for length in lengths:
             if length == ONE:
                 indices.append("0")
@@ -75,6 +82,16 @@ class LoopText:
             yield indices
         finally:
             self.depth -= sum(index != "0" for index in indices)
+            self._unrolled(start, {length: self.usual[length] for length in lengths if length in self.usual})
+
+    def _unrolled(self, start: int, known: Mapping[str, int]) -> None:
+        body = self.lines[start:]
+        if known and len(body) <= _FEW:
+            short = [re.sub(r"range\((\w+)\)", lambda m: f"range({known.get(m[1], m[1])})", line) for line in body]
+            del self.lines[start:]
+            for head, lines in (f"if {' and '.join(f'{n} == {k}' for n, k in known.items())}:", short), ("else:", body):
+                self.add(head)
+                self.lines += ["    " + line for line in lines]
 
     # --- arrays -------------------------------------------------------------------------------------------------------
 
@@ -86,9 +103,17 @@ class LoopText:
             for axis, length in enumerate(array.lengths, start=axes - len(array.lengths)):
                 if found[axis] == ONE:
                     found[axis] = length
-                elif length not in (ONE, found[axis]):
-                    self.leave_if(f"{length} != {found[axis]}")
+                else:
+                    self.agree(length, found[axis])
         return tuple(found)
+
+    def agree(self, length: str, wanted: str) -> None:
+        """Go no further where a length is another than this one, if it is not one."""
+        if length not in (ONE, wanted):
+            self.leave_if(f"{length} != {wanted}")
+            for one, other in ((length, wanted), (wanted, length)):
+                if one in self.usual:
+                    self.usual.setdefault(other, self.usual[one])
 
     def made(self, array: LoopArray, stem: str = "a") -> LoopArray:
         """The array in memory of its own."""
@@ -143,6 +168,13 @@ class LoopText:
         with self.inside(f"if {name} > {length}:"):
             self.add(f"{name} = {length}")
         return name
+
+    def expect(self, count: str, lower: str, upper: str) -> None:
+        """Note how many elements a slice from one number to another has as a rule, if that is this number and a few."""
+        added = upper.removeprefix(f"({lower} + ").removesuffix(")")
+        few = re.fullmatch(r"np\.int64\((\d)\)", added)
+        if added in self.usual or few:
+            self.usual[count] = int(few[1]) if few else self.usual[added]
 
     def count(self, first: str, last: str, step: str = ONE) -> str:
         """How many whole numbers there are from one to another, with a positive step."""

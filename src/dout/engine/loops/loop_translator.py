@@ -38,7 +38,10 @@ from numba import njit
 
 @dataclass(frozen=True)
 class LoopArgument:
-    """What stands in one place at a call: an array ("A"), a number, a tuple of whole numbers, or an object."""
+    """What stands in one place at a call: an array ("A"), a number, a tuple of whole numbers, or an object.
+
+    A small whole number may have the `item` that it was at first: the kernel takes any, but is faster with that one.
+    """
 
     kind: str  # "A", a kind of number, "items", "object"
     letter: str = ""
@@ -103,12 +106,14 @@ class _Translator:
         self.head: list[str] = []
         self.changed = stored_names(loop)
         self.set_once: set[str] = set()
+        self.usual: dict[str, int] = {}
         outside = {place: self._entered(place, one) for place, one in given.items()}
         self.numbers = sorted(name for name in self.changed if name in kinds)
         self.results = tuple(name for name in self.numbers if name in live)
         self.live = live
         returned = "".join(f", v_{name}, s_{name}" for name in self.results)
         self.text = LoopText(f"return (np.int64(0), turns{returned})")
+        self.text.usual |= self.usual
         self.reader = Expressions(self.text, {p: v for p, v in outside.items() if p not in self.changed})
         self.started = {place: value for place, value in outside.items() if place in self.changed}
         self.ending = f"return (np.int64(1), turns{returned})"
@@ -129,6 +134,8 @@ class _Translator:
             items = [LoopNumber(f"{name}[{i}]", frozenset(["int"]), GIVEN) for i in range(one.axes)]
             return Items(tuple(items))
         self.types.append(np.dtype(FORMS[one.kind]))
+        if isinstance(one.item, int):
+            self.usual[name] = one.item
         return LoopNumber(name, frozenset([one.kind]), GIVEN if one.kind == "int" else 0)
 
     def whole(self) -> None:
@@ -307,8 +314,7 @@ class _Translator:
             value = self.text.made(value)
         own = target.lengths[len(target.lengths) - len(value.lengths) :]
         for length, wanted in zip(value.lengths, own, strict=True):
-            if length not in ("1", wanted):
-                self.text.leave_if(f"{length} != {wanted}")
+            self.text.agree(length, wanted)
         with self.text.over(target.lengths) as at:
             self.text.add(f"{target.element(at)} = np.{form}({reindexed(value, at)})")
 
