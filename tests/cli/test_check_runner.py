@@ -83,6 +83,14 @@ def test_a_layer_that_runs_and_is_not_judged_in_the_time_is_a_warning(tmp_path):
     assert finding["message"] == "Slow runs, and could not be judged within 2 s"
 
 
+def test_a_layer_that_is_out_of_memory_with_the_sizes_that_were_chosen_is_a_warning(tmp_path):
+    write(tmp_path, "import numpy as np\nclass Table:\n    def __init__(self, words):\n"
+                    "        self.W = np.ones((words, 10**11))\n    def forward(self, x):\n        return x @ self.W\n"
+                    "    def backward(self, dout):\n        return dout @ self.W.T\n")  # fmt: skip
+    (finding,) = layers(document("mine.py", "--memory", "0.5", cwd=tmp_path))["Table"]["findings"]
+    assert (finding["code"], finding["severity"]) == ("D003", "warning")
+
+
 def test_what_user_code_prints_is_swallowed_from_wherever_it_comes(tmp_path):
     loud = "print('LOUD'); os.system('echo LOUD; echo LOUD >&2'); print('LOUD', file=sys.stderr)"
     write(tmp_path, bad("Loud", loud, before=loud))

@@ -1,4 +1,4 @@
-"""What the run of a layer says about more than the layer: refused acts, and old names of NumPy."""
+"""What a run says about more than the layer: refused acts, memory that is not there, and old names of NumPy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dout.adapt.interface.method_pairs import required
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding, Raised
+from dout.check.report.verdicts import Finding, Raised, Severity
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
@@ -77,3 +78,16 @@ def _span(item: object) -> tuple[str, int, int]:
         return inspect.getsourcefile(item) or "", first, first + len(lines)  # type: ignore[arg-type]
     except Exception:  # also what the class answers
         return "", 0, 0
+
+
+def severity_of_stop(target: Any) -> Severity:
+    """How bad it is that a layer was stopped: it may be right to refuse what was chosen to build it."""
+    return "warning" if isinstance(target, type) and required(target) else "error"
+
+
+def without_memory(name: str, target: Any, item: Finding) -> Finding:
+    """The finding, as one of D003 where the layer was out of memory."""
+    if isinstance(item.reason, Raised) and item.reason.name == "MemoryError":
+        message = f"{name} needs more memory than it may have; it was stopped"
+        return STOPPED.finding(message, layer=name, file=item.file, line=item.line, severity=severity_of_stop(target))
+    return item

@@ -50,7 +50,7 @@ from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
 from dout.check.worker.missing_dependency import lacks, lacks_target
-from dout.check.worker.post_run import UsesOfOldNames, excused, patched
+from dout.check.worker.post_run import UsesOfOldNames, excused, patched, severity_of_stop, without_memory
 from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
@@ -209,19 +209,16 @@ def _checked_as_it_is(
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         report = _not_judged(name, target, given, error)
-    except MemoryError:
-        report = _only(name, target, STOPPED, f"{name} needs more memory than it may have; it was stopped")
     except DoutError as error:
         report = _only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
-        message = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
-        chosen_for_it = isinstance(target, type) and bool(required(target))  # it may be right to refuse what we chose
-        report = _only(name, target, STOPPED, message, severity="warning" if chosen_for_it else "error")
+        said = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
+        report = _only(name, target, STOPPED, said, severity=severity_of_stop(target))
     except KeyboardInterrupt:
         report = _only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
     except BaseException as error:
         report = _broken(name, target, error)
-    report = report.with_each(partial(_memory, name))
+    report = report.with_each(partial(without_memory, name, target))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
@@ -391,10 +388,3 @@ def _place(target: Any) -> tuple[str | None, int | None]:
         code = inspect.unwrap(getattr(what.cls, pair[1])).__code__
         return code.co_filename, code.co_firstlineno
     return what.file, line_of_class(what.file, what.cls.__qualname__) if what.file else None
-
-
-def _memory(name: str, item: Finding) -> Finding:
-    if item.code == RAISES.code and isinstance(item.reason, Raised) and item.reason.name == "MemoryError":
-        message = f"{name} needs more memory than it may have; it was stopped"
-        return STOPPED.finding(message, layer=name, file=item.file, line=item.line)
-    return item
