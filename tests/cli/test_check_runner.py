@@ -71,6 +71,7 @@ def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(
     (finding,) = layers(shown)["Culprit"]["findings"]
     assert finding["code"] == "D003"
     assert said in finding["message"]
+    assert layers(shown)["Culprit"]["seconds"] < 60
     assert finding["line"] == path.read_text().splitlines().index("class Culprit:") + 1
     assert list(layers(shown)) == ["Square", "Culprit", "Triple"]
     assert words(shown, "Square") == words(shown, "Triple") == ["exact"]

@@ -215,12 +215,16 @@ class _Process:
         self.current: str | None = None
         self.ran = False  # whether it has run on an example
         self.at: tuple[str, int] | None = None
+        self.work = 0.0
         self.since = self.seen = self.spent()
         self.heard = time.monotonic()
 
     def spent(self) -> float:
-        """Seconds of work of the process, from an arbitrary beginning."""
-        return spent_by(self.process.pid or 0)
+        """Seconds of work of the process, from an arbitrary beginning; of one that has ended as it was last seen."""
+        found = spent_by(self.process.pid or 0)
+        if self.process.is_alive():  # else the system has forgotten what it did
+            self.work = found
+        return self.work
 
     def step(self) -> float:
         """Seconds of work since the last look."""
