@@ -105,24 +105,26 @@ WHY_MISSED = {
         "What would close it: fewer statements in a kernel, code for LLVM without Numba."
     ),
     "naive max pooling": (
-        "768 turns are few: to look at what the loop is given takes 12 of the 16 µs of a forward, "
-        "and what a backward writes into is copied before, in case that an index is out of range. "
-        "What would close it: guards in the compiled call, indices that are proved to be in range."
+        "768 turns are few: of 64 µs the two kernels take 15, most of that in branches that values decide, and to "
+        "look at what the loops are given takes 20; what a backward writes into is copied before, in case that an "
+        "index is out of range. What would close it: guards in the compiled call, indices that are proved to be in "
+        "range."
     ),
     "convolutional net": (
-        "patches of windows are written to memory once and read three times, where a peer's product takes them tile by "
-        "tile; to turn a channel from the last axis to the second is a copy. Of a first call, 2 to 3 of 4 s of a "
-        "processor are the compilation of 17 kernels, most of that Numba's. What would close it: products of tiles in "
-        "the cache with what follows in the same pass, code for LLVM without Numba."
+        "of 14.7 ms of one core the products take 8.5, patches 0.8, pooling there and back 3.5; where other programs "
+        "use the processors, all parallel steps take the time of one. Of a cold first call, 6 of 8 s of a processor "
+        "are the compilation of kernels, most of that Numba's. What would close it: pooling's backward and the mask "
+        "of Relu in one pass, products of tiles in the cache, code for LLVM without Numba."
     ),
     "recurrent layer": (
-        "each step is a program of its own: products of all steps are not one product, nor are sums of gradients of "
-        "weights, and 50 µs a step are Python's, in the loop and in guards. Of a cold first call, most is Numba's. "
+        "of 9.0 ms of one core, 35 steps, the 210 small products take 5.0, at nine tenths of its arithmetic: alone "
+        "they are half of what plain NumPy takes. Products of all steps are not one product, nor are sums of "
+        "gradients of weights; 2.8 ms are Python's, in the loop and in guards. Of a cold first call, most is Numba's. "
         "What would close it: a loop as one node with a body, code for LLVM without Numba."
     ),
     "net": (
-        "matrix products are NumPy's OpenBLAS: its threads wait for each other, "
-        "and where other programs use the processors they wait for milliseconds."
+        "matrix products are NumPy's OpenBLAS: each of dout's threads copies its part of them into its own order, "
+        "and where other programs use the processors there is one thread."
     ),
 }
 

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from random_programs import FEWER, programs
 
+import dout
+from dout.engine.validate import comparison
 from dout.engine.validate.comparison import first_difference
 from dout.engine.validate.error_bounds import bounds
 from dout.graph import evaluate
@@ -224,3 +226,20 @@ def test_what_the_last_steps_explain_asks_for_no_bounds_of_the_first():
     got = (one @ other).astype(np.float32)
     assert first_difference([end], Late(run.data), {end: got}) is None
     assert first_difference([end], run.data, {end: got * np.float32(1.01)}) is not None
+
+
+def test_products_of_a_program_are_compared_to_the_bit(monkeypatch):
+    def asked(*given, **options):
+        raise AssertionError("a bound was asked for")
+
+    monkeypatch.setattr(comparison, "bounds", asked)
+    monkeypatch.setattr(comparison, "product_bound", asked)
+    x, weight = (RNG.normal(size=shape).astype(np.float32) for shape in ((30, 8000), (8000, 60)))
+
+    def product(x):
+        return np.maximum(x @ weight, 0) @ weight.T
+
+    fast = dout.compile(product)
+    for _ in range(2):
+        np.testing.assert_allclose(fast(x), product(x), rtol=1e-3, atol=1)
+    assert len(fast.plan().programs) == 1

@@ -76,6 +76,7 @@ def computed(program: Program) -> dict[Node, Any]:
     name = text.name("computed")
     given = {node: text.variable(node, run.names.get(node)) for node in run.graph.inputs.values()}
     writer = program.writer(text, given)
+    writer.compares = True
     writer.begin()
     for step in program.steps:
         writer.step(step, None)

@@ -13,6 +13,7 @@ from dout.engine.codegen.kernel_source import Kernel
 from dout.engine.codegen.native_steps import Native
 from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
 from dout.engine.ir.aliasing import IN_PLACE, way
+from dout.engine.ir.cost_model import is_product
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import Fresh, Memory, MemorySlot, Over
@@ -42,7 +43,12 @@ class Means:
 
 
 class StepWriter:
-    """Writes steps into a driver's text. `inputs` names what the driver has read."""
+    """Writes steps into a driver's text. `inputs` names what the driver has read.
+
+    `compares`: products are those of the recorded run, to the bit; else bounds of all that follows would be wanted.
+    """
+
+    compares = False
 
     def __init__(self, text: DriverText, inputs: Mapping[Node, str], means: Means) -> None:
         self.text = text
@@ -163,7 +169,7 @@ class StepWriter:
             self.text.line(f"{place}[...] = {FILLED[node.primitive] if node.primitive in FILLED else operands[0]}")
         elif way(node) == "copy":
             self.text.line(f"{place}[...] = {operands[0]}")
-        elif node in self.means.natives:
+        elif node in self.means.natives and not (self.compares and is_product(node)):
             native = self.means.natives[node]
             given = [*operands, place, *map(str, native.numbers)]
             self.text.line(f"{self.text.constant(native.run, native.name)}({', '.join(given)})")

@@ -20,7 +20,8 @@ from dout.engine.runtime.entry_point import DATA
 from dout.engine.runtime.work_stealing import CODE
 
 _EACH = 2  # parts for one thread: where one is slow, the other takes more
-_LONG = 4  # times as long as the other sides: then parts of the sums are computed, and added up
+_LONG = 4  # times as long as the other sides: then parts of the sums are computed, and added up,
+_MOST = 1 << 16  # if the result has no more elements: memory for the parts is kept
 _ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = 101, 111, 112  # as CBLAS counts
 _FIELDS = ("x", "y", "out", "gemm", "left", "right", "rows", "columns", "inner", "x_line", "y_line", "out_line",
            "length", "side", "x_step", "y_step", "out_step", "out_part")  # fmt: skip
@@ -87,7 +88,7 @@ def _functions() -> dict[Any, tuple[Any, int]]:
     engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
     engine.finalize_object()
     threads.start(engine.get_function_address("dout.worker"))
-    kind = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)  # without Python's lock, as NumPy's own products
     names = {np.dtype(np.float32): "product.float", np.dtype(np.float64): "product.double"}
     return {dtype: (kind(engine.get_function_address(name)), addresses[dtype]) for dtype, name in names.items()}
 
@@ -106,7 +107,10 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(x, y, out)
         parts: Any = None
         if plan.spare is not None:
-            parts = plan.spare.pop() if plan.spare else np.empty((plan.turns, *out.shape), out.dtype)
+            try:
+                parts = plan.spare.pop()
+            except IndexError:  # another thread has it
+                parts = np.empty((plan.turns, *out.shape), out.dtype)
             parts[...] = 0  # one thread may do all of it, as one part
         job = _Job.from_buffer_copy(plan.job)
         job[0], job[1], job[2] = id(x), id(y), id(out if parts is None else parts)
@@ -137,9 +141,9 @@ def _plan(x: Any, y: Any, out: Any) -> _Plan | None:
     run, gemm = known
     (rows, inner), columns, size = x.shape, y.shape[1], out.itemsize
     lengths = rows, columns, inner
-    side = 2 if inner > _LONG * max(rows, columns) else int(columns > rows)
+    summed = inner > _LONG * max(rows, columns) and rows * columns <= _MOST
+    side = 2 if summed else int(columns > rows)
     steps = ((x.strides[0], 0, columns * size), (0, y.strides[1], size), (x.strides[1], y.strides[0], 0))[side]
-    summed = side == 2
     given = (gemm, left[0], right[0], *lengths, left[1], right[1], columns)
     job = _Job(0, 0, 0, *given, lengths[side], side, *steps, out.nbytes * summed)
     return _Plan(run, bytes(job), _EACH * threads.number(), [] if summed else None)
