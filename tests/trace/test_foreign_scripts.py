@@ -187,6 +187,8 @@ def test_the_usual_copies_of_mnist_are_made(tmp_path, reads):
     "reads",
     [
         "t = np.loadtxt('train_y')\n",
+        "kept = {}\nkept['Z1'] = 28 * 28\nwith open('digits.csv') as f:\n"
+        "    t = np.array([float(line.split(',')[0]) for line in f])\n",
         "import csv\nwith open('train_labels.csv') as f:\n"
         "    t = np.array(list(csv.reader(f, quoting=csv.QUOTE_NONNUMERIC)))[:, 0]\n",
     ],

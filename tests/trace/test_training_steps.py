@@ -76,6 +76,32 @@ def test_gradients_are_found_behind_momentum_and_adam(tmp_path):
 def test_what_is_added_is_the_negative_of_the_gradient(tmp_path):
     climbs = DESCENT.replace("error = 2 * (out - Y)", "error = 2 * (Y - out)").replace("-= 0.1", "+= 0.1")
     assert_are_gradients(record_script(script(tmp_path, DATA + LOOP + climbs)))
+    for factor in ("+= -0.1 *", "-= -0.1 * -1 *", "+= -(0.1) *"):
+        other = DESCENT.replace("-= 0.1 *", factor)
+        assert_are_gradients(record_script(script(tmp_path, DATA + LOOP + other)))
+
+
+def test_a_layer_that_is_given_the_negative_of_its_upstream_gradient_goes_up(tmp_path):
+    layer = """
+class Layer:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        old = self.W
+        self.W = self.W + 0.1 * self.x.T @ dout
+        return dout @ old.T
+layer = Layer(W1)
+for turn in range(9):
+    layer.backward(1 - layer.forward(X))
+"""
+    trace = record_script(script(tmp_path, DATA + layer))
+    (call,) = trace.calls
+    assert [p.name for p in call.parameters] == ["W"]
+    assert trace.by_node[call.parameters[0].node].gradient.value.shape == (3, 4)
+    assert not trace.wrong
 
 
 def test_a_step_is_found_behind_a_long_preparation(tmp_path):

@@ -58,8 +58,8 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         parts = (images("mnist", part) for part in (0, 1, 1))
         data = pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts))
         return gzip.compress(data, 0) if name.endswith(".gz") else data
+    has_header = mentions("read_csv", "DictReader") and not mentions(r"header\s*=\s*None")
     if (found := _CSV.search(name)) is not None:
-        has_header = mentions("read_csv") and not mentions(r"header\s*=\s*None")
         return _table(int(found["part"] == "test"), header=has_header)
     if name == "mnist.npz":
         file = io.BytesIO()
@@ -78,17 +78,16 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     if (twin := next(other, None)) is not None:
         return twin.read_bytes()  # `dataset_0.csv` for `dataset_2.csv`
     if is_named(name.partition(".")[0]) and (as_text is None or name.endswith(".csv")):
-        header = mentions("read_csv") and not mentions(r"header\s*=\s*None")
-        return _numbers(name, "," if name.endswith(".csv") or _BY_COMMA.search(text) else " ", header=header)
+        return _numbers(name, "," if name.endswith(".csv") or _BY_COMMA.search(text) else " ", header=has_header)
     columns = list(dict.fromkeys(_COLUMN.findall(text)))
-    if name.endswith(".csv") and not all(map(is_label, columns)):
-        return _rows(columns, header=as_text is not None)
+    if name.endswith(".csv") and has_header and not all(map(is_label, columns)):
+        return _rows(columns, header=True)
     if name.endswith(".csv") and mentions("784", r"28\s*[*,]\s*28"):  # Kaggle's digits, their columns with names
-        return _table(int("test" in name), header=mentions("label"))
+        return _table(int("test" in name), header=has_header)
     if name.endswith(".arff"):
         return _table(int("test" in name), header=False, first=False)
     if name.endswith(".csv"):
-        return _rows([*"abcd", "target"], header=as_text is not None)
+        return _rows([*"abcd", "target"], header=has_header)
     if as_text is None:
         return None
     if not as_text and "." not in name and is_named(name):

@@ -14,7 +14,7 @@ from dout.trace.tracer.script_tracer import ScriptTracer
 
 NAME = "training step"
 _ADDED, _NEGATED, _DIVIDED = PRIMITIVES["add"], PRIMITIVES["negative"], PRIMITIVES["divide"]
-_SCALED, _PRODUCTS = primitives("multiply divide"), primitives("matmul dot")
+_SCALED, _PRODUCTS = primitives("multiply divide negative"), primitives("matmul dot")
 _BY_STATE = primitives("add subtract divide")  # as momentum and Adam do
 
 
@@ -31,11 +31,12 @@ def take_updates(tracer: ScriptTracer) -> bool:
         known = {p.node for call in tracer.calls for p in call.parameters}
         for back in reversed(backs):  # inner layers come later
             found = [node for node in updates if node not in known and _is_of(node, back, tracer)]
-            back.parameters += tuple(_parameter(tracer, node) for node in found)
+            signed = not any(back.inputs) if back.takes_dout else True
+            back.parameters += tuple(_parameter(tracer, node, signed=signed) for node in found)
             known.update(found)
         return False
     tracer.keep_first(tracer.updates.end)
-    parameters = [_parameter(tracer, node) for node in updates]
+    parameters = [_parameter(tracer, node, signed=True) for node in updates]
     start = _start(tracer, [parameter.gradient for parameter in parameters])
     if start is not None:
         _enter(tracer, start, parameters)
@@ -67,39 +68,51 @@ def _is_of(node: Node, back: OpenCall, tracer: ScriptTracer) -> bool:
     return read and tracer.updates.first[node] in set(tracer.nodes[back.span[0] :])
 
 
-def _parameter(tracer: ScriptTracer, node: Node) -> Parameter:
-    """A parameter with its gradient: what it is updated with, the negative of what is added to it."""
+def _parameter(tracer: ScriptTracer, node: Node, *, signed: bool) -> Parameter:
+    """A parameter with its gradient, which it descends: the negative of what is added to it.
+
+    Not `signed`, for a layer that is given the upstream gradient: its sign is the user's, who may go up or down by it.
+    """
     update = tracer.updates.first[node]
-    gradient = _gradient(tracer, node, update)
-    if update.primitive is _ADDED:
+    gradient, is_negative = _gradient(tracer, node, update)
+    if signed and is_negative is not (update.primitive is _ADDED):
         gradient = _made(tracer, _NEGATED, (gradient,), gradient)
     sites = [tracer.site_of.get(id(where)) for where in (node.where, update.where)]
     names = [tracer.names.get(node), tracer.hints.get(node), *(assigned_name(site) for site in sites if site)]
     return Parameter(next((name for name in names if isinstance(name, str)), ""), node, gradient, "update")
 
 
-def _gradient(tracer: ScriptTracer, parameter: Node, update: Node) -> Node:
-    """What a parameter is updated with, without the factors on that line, and without an optimizer's state."""
-    node, by_optimizer = update.inputs[1], False
+def _gradient(tracer: ScriptTracer, parameter: Node, update: Node) -> tuple[Node, bool]:
+    """What a parameter is updated with, without the factors on that line, and without an optimizer's state.
+
+    And whether these factors are negative.
+    """
+    node, by_optimizer, is_negative = update.inputs[1], False, False
     while True:
         parts = [i for i in node.inputs if tracer.updates.leads(parameter, i) and i.shape == node.shape]
         near = by_optimizer or node.where == update.where
-        if near and parts and _scaled(node) in parts:
-            node = _scaled(node)
+        scaled, turned = _scaled(tracer, node)
+        if near and scaled in parts:
+            node, is_negative = scaled, is_negative is not turned
         elif parts and node.primitive in _BY_STATE and (len(parts) < len(node.inputs) or node.primitive is _DIVIDED):
             node, by_optimizer = parts[0], True
         elif near and node.primitive in _PRODUCTS:  # 0.1 * x.T @ error
-            given = tuple(_scaled(i) if i.where == node.where else i for i in node.inputs)
-            return node if given == node.inputs else _made(tracer, node.primitive, given, node)
+            found = [_scaled(tracer, i) if i.where == node.where else (i, False) for i in node.inputs]
+            given = tuple(i for i, _ in found)
+            is_negative = is_negative is not (found[0][1] is not found[1][1])
+            return node if given == node.inputs else _made(tracer, node.primitive, given, node), is_negative
         else:
-            return node
+            return node, is_negative
 
 
-def _scaled(node: Node) -> Node:
-    """What a node multiplies or divides by a number; the node itself where it does not."""
+def _scaled(tracer: ScriptTracer, node: Node) -> tuple[Node, bool]:
+    """What a node multiplies or divides by a number, and whether that is negative; the node where it does not."""
     arrays = [i for i in node.inputs if i.shape]
     by_number = len(arrays) == 1 and not (node.primitive is _DIVIDED and arrays[0] is node.inputs[1])
-    return arrays[0] if node.primitive in _SCALED and by_number else node
+    if node.primitive not in _SCALED or not by_number:
+        return node, False
+    numbers = [tracer.data[i] for i in node.inputs if not i.shape]
+    return arrays[0], node.primitive is _NEGATED or any(number < 0 for number in numbers)
 
 
 def _made(tracer: ScriptTracer, primitive: Primitive, inputs: tuple[Node, ...], beside: Node) -> Node:

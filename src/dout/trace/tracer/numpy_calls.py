@@ -54,7 +54,7 @@ def _build(tracer: RunRecord, x: Any, dtype: Any, *, made: bool) -> Any:
 def is_literal(x: Any) -> bool:
     """Whether it is made of plain numbers alone: quick in long lists of lists, as of images."""
     if type(x) not in (list, tuple):
-        return type(x) in PYTHON_NUMBERS or isinstance(x, np.generic)
+        return type(x) in PYTHON_NUMBERS or issubclass(type(x), np.generic)  # a stand-in says that it is one
     kinds = set(map(type, x))
     return all(kind in PYTHON_NUMBERS for kind in kinds) or all(map(is_literal, x))
 
