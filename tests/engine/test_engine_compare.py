@@ -243,3 +243,9 @@ def test_products_of_a_program_are_compared_to_the_bit(monkeypatch):
     for _ in range(2):
         np.testing.assert_allclose(fast(x), product(x), rtol=1e-3, atol=1)
     assert len(fast.plan().programs) == 1
+
+
+def test_an_error_that_is_not_known_stays_so_where_a_slope_vanishes():
+    run = capture(lambda x: np.exp(-np.sort(x + x)), [np.full(3, 0.125)], {})
+    found = bounds(run.graph.nodes, run.data)
+    assert not any(np.isnan(found[node]).any() for node in run.graph.nodes)

@@ -22,9 +22,9 @@ from dout.engine.runtime.entry_point import ArrayType, KernelType
 __all__ = ["ArrayType", "KernelType", "load"]
 
 _loaded: dict[str, Callable[..., Any]] = {}
-_lock = RLock()
+lock = RLock()
 if hasattr(os, "register_at_fork"):  # a fork waits for a kernel that is being compiled: LLVM has locks of its own
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def load(
@@ -43,7 +43,7 @@ def load(
     """
     try:
         key = _key(name, text if meaning is None else meaning, types, results)
-        with _lock:
+        with lock:
             if key not in _loaded:
                 _loaded[key] = _find(f"{_readable(name)}_{key}", name, text, types, results)
             return _loaded[key]

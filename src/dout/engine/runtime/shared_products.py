@@ -15,7 +15,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from dout.engine.runtime import binding, blas_threads, threads
+from dout.engine.runtime import binding, blas_threads, kernel_cache, threads
 from dout.engine.runtime.entry_point import DATA
 from dout.engine.runtime.work_stealing import CODE
 
@@ -120,7 +120,8 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
             plan.spare.append(parts)
         return out
 
-    return product if _functions() else function
+    with kernel_cache.lock:  # no fork while LLVM compiles
+        return product if _functions() else function
 
 
 @dataclass(frozen=True)

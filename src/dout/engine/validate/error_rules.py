@@ -188,7 +188,7 @@ def _weighed(step: RoundedStep, out: Any, x: Sequence[Any], errors: Sequence[Any
             if error.any():
                 return _unknown(step)
             continue
-        total = total + np.where(error == 0, 0, np.abs(slope) * error)
+        total = total + np.where(error == 0, 0, np.where(np.isinf(error), error, np.abs(slope) * error))
     return total
 
 
