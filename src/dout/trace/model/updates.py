@@ -31,13 +31,9 @@ class Updates:
         if node.primitive not in _STEPS or not node.shape or any(i.shape != node.shape for i in node.inputs):
             return None
         old, step = node.inputs
-        if node.kind != "f" or not (old in self._of or _comes_of_one_array(old)) or _comes_of_one_array(step):
+        starts = node.kind == "f" and (old in self._of or _comes_of_one_array(old))
+        if not starts or _comes_of_one_array(step) or not self.leads(old, step):
             return None
-        while not self.leads(old, step):  # it may be clipped, or shrunk, before
-            arrays = [i for i in old.inputs if i.shape]
-            if [i.shape for i in arrays] != [node.shape]:
-                return None
-            old = arrays[0]
         parameter = self._of[node] = self._of.get(old, old)
         anew = parameter in self.first
         self.first.setdefault(parameter, node)
