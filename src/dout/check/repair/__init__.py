@@ -50,7 +50,7 @@ def causes(
     """
     if not refuted:
         return {}
-    from dout.check.conventions.own_step import of_own_step
+    from dout.check.exact.own_step import of_own_step
     from dout.check.repair.derived_backward import with_derived_backward
     from dout.check.repair.suspected_cause import CauseSearch
 
