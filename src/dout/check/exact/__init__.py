@@ -1,3 +1,5 @@
 """A recorded layer in; verdicts on its gradients out, in ball arithmetic or by differences."""
 
-__all__ = ["difference_route", "exact_route", "grown_parameters", "judge", "missing_gradients", "own_step", "ratio", "subject"]
+__all__ = [
+    "difference_route", "exact_route", "grown_parameters", "judge", "missing_gradients", "own_step", "ratio", "subject",
+]  # fmt: skip
