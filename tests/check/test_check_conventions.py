@@ -496,3 +496,27 @@ def test_a_step_that_forgets_the_number_of_samples_is_that_number_times_the_grad
     report = check(StepsByItself(), x, t)
     assert "D106" in [f.code for f in report.findings if f.severity == "warning"]
     assert all("N times the derivative of forward, N = 5 samples" in v.because for v in report.verdicts), report
+
+
+class SquaredError:
+    def forward(self, x, t):
+        self.d = x - t
+        return np.sum(self.d**2) / 2
+
+    def backward(self, dout=1):
+        return self.d
+
+
+class Squares(SquaredError):
+    """No end of anything: its backward has to use dout."""
+
+    def forward(self, x, t):
+        self.d = x - t
+        return self.d**2 / 2
+
+
+@pytest.mark.parametrize("rows", [3, 500])
+@pytest.mark.parametrize(("cls", "code"), [(SquaredError, "D104"), (Squares, "D103")])
+def test_a_backward_that_does_not_use_dout_is_told_at_every_size(cls, code, rows):
+    x, t = np.random.default_rng(0).normal(size=(2, rows, 300))
+    assert code in [f.code for f in check(cls(), x, t).findings]
