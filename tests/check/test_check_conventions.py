@@ -498,7 +498,7 @@ def test_a_step_that_forgets_the_number_of_samples_is_that_number_times_the_grad
     assert all("N times the derivative of forward, N = 5 samples" in v.because for v in report.verdicts), report
 
 
-class SquaredError:
+class WithoutDout:
     def forward(self, x, t):
         self.d = x - t
         return np.sum(self.d**2) / 2
@@ -507,7 +507,7 @@ class SquaredError:
         return self.d
 
 
-class Squares(SquaredError):
+class SquaresWithoutDout(WithoutDout):
     """No end of anything: its backward has to use dout."""
 
     def forward(self, x, t):
@@ -516,7 +516,7 @@ class Squares(SquaredError):
 
 
 @pytest.mark.parametrize("rows", [3, 500])
-@pytest.mark.parametrize(("cls", "code"), [(SquaredError, "D104"), (Squares, "D103")])
+@pytest.mark.parametrize(("cls", "code"), [(WithoutDout, "D104"), (SquaresWithoutDout, "D103")])
 def test_a_backward_that_does_not_use_dout_is_told_at_every_size(cls, code, rows):
     x, t = np.random.default_rng(0).normal(size=(2, rows, 300))
     assert code in [f.code for f in check(cls(), x, t).findings]
