@@ -7,14 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+from fair_examples import table
 
 import dout
 from dout.adapt.interface.function_pairs import pair_class
 from dout.check.verb.check_layer import agrees
-
-
-def table(*shape):
-    return np.random.default_rng(0).normal(size=shape)
 
 
 def errors(report):

@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
+from fair_examples import severities, table
 
 import dout
-
-
-def table(*shape):
-    return np.random.default_rng(0).normal(size=shape)
-
-
-def severities(report, code="D101"):
-    return [f.severity for f in report.findings if f.code == code]
 
 
 class Dropout:

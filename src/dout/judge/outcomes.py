@@ -71,6 +71,7 @@ class Doubt(StrEnum):
 
 
 RIGHT = frozenset({Word.EXACT, Word.ROUNDED, Word.STABILISED})  # what exact arithmetic says of a right gradient
+CLOSE = frozenset({Word.AGREES, Word.SUBGRADIENT})  # what differences say of one
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -302,7 +302,7 @@ def step_rate(layer: Any, interface: Interface) -> Any:
     """The learning rate at which backward itself steps; None where it does not."""
     if interface.rate:
         return held_at(layer, interface.rate)
-    return attributes_of(layer).get(OWN_RATE, RATE) if RATE_ROLE in interface.roles else None
+    return attributes_of(layer).get(OWN_RATE, RATE) if interface.steps else None
 
 
 def step_at(layer: Any, interface: Interface, rate: float) -> None:

@@ -121,6 +121,11 @@ class Interface:
         return self.forward == self.backward
 
     @property
+    def steps(self) -> bool:
+        """Whether backward itself changes the parameters."""
+        return bool(self.rate) or RATE_ROLE in self.roles
+
+    @property
     def ends(self) -> bool:
         """Whether backward takes no upstream gradient and is not the local derivative either."""
         return DOUT not in self.roles and not self.local and self.upstream is None

@@ -29,11 +29,10 @@ from dout.check.report.verdicts import Verdict
 from dout.graph import Node, topological
 from dout.judge.judged_run import is_label
 from dout.judge.judging_points import generic
-from dout.judge.outcomes import Outcome, Word
+from dout.judge.outcomes import CLOSE, RIGHT, Outcome, Word
 
 Role = Literal["input", "parameter", "loss"]
 
-_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES)
 _SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
 _STEPS = Axes("T", (1,), "steps")
 _BY_DIFFERENCES = 1e-4  # as far off may a difference be
@@ -127,7 +126,7 @@ def _said(verdict: Verdict, convention: Convention | None, judgement: Judgement,
     """The verdict in the convention's words, with what compares it with those on other layers."""
     mine: Role = "parameter" if role != "loss" and verdict.argument in judgement.parameters else role
     if convention is None:
-        return replace(verdict, role=mine, constant="1" if verdict.word in _RIGHT else "")
+        return replace(verdict, role=mine, constant="1" if verdict.word in RIGHT | CLOSE else "")
     word, because = convention.word, convention.because
     return replace(verdict, word=word, because=because, role=mine, constant=convention.constant)
 

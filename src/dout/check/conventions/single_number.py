@@ -9,10 +9,9 @@ import numpy as np
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.subject import Subject, kept
 from dout.check.lab.other_values import same
-from dout.judge.outcomes import Word
+from dout.judge.outcomes import CLOSE
 
 MOST_NUMBERS = 32  # each is tried
-_RIGHT = (Word.AGREES, Word.SUBGRADIENT)
 
 
 @kept
@@ -39,4 +38,4 @@ def _agrees(subject: Subject, dout: Any, index: tuple[int, ...]) -> bool:
     one = np.zeros_like(dout)
     one[index] = dout[index]
     verdicts = judge_numerically(subject, subject.run(douts=(one,))).verdicts
-    return bool(verdicts) and all(verdict.word in _RIGHT for verdict in verdicts)
+    return bool(verdicts) and all(verdict.word in CLOSE for verdict in verdicts)

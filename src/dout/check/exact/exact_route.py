@@ -40,6 +40,11 @@ class Examination(ExactJudge):
         super().__init__(trace.graph.nodes, trace.data, trace.backward, judged, seeds, call.inputs)
 
     @cached_property
+    def is_large(self) -> bool:
+        """Whether balls would take seconds, and minutes for a whole network."""
+        return elements(self.nodes) > MOST_ELEMENTS
+
+    @cached_property
     def ignores_dout(self) -> bool:
         """Whether no gradient depends on the upstream one, as in a loss whose backward assumes that it is 1.
 
@@ -49,7 +54,7 @@ class Examination(ExactJudge):
         if not self.judged or needed & set(self.seeds.values()):
             return False
         point = self.recorded | self.ones
-        if elements(self.nodes) > MOST_ELEMENTS:  # for a whole network balls would take minutes
+        if self.is_large:
             derived = [judged.derived for judged in self.judged if judged.derived is not None]
             values = in_float64(topological(derived), point)
             return any(np.any(values[node]) for node in derived)

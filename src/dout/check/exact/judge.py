@@ -16,7 +16,6 @@ from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
 from dout.graph import Node, Shape
 from dout.judge.float_judge import in_float64, outcomes_in_float64
-from dout.judge.judged_run import MOST_ELEMENTS, elements
 from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
 from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Doubt, NoRuleError, Outcome, Point, Word
@@ -87,11 +86,10 @@ def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
     With `far` the run itself is far out, where limits may cut off what is next to nothing.
     """
     examination = Examination(trace)
-    too_large = elements(trace.graph.nodes) > MOST_ELEMENTS
     examination.refuse_gaps()
     found = _Points(examination, ends)
     found.covered.add(examination.conditions.seen_in_the_run())
-    if too_large:
+    if examination.is_large:
         found.look_in_float64()
         return found.judgement()
     start = spent()

@@ -8,25 +8,24 @@ from functools import partial
 from typing import Any
 
 from dout.adapt.interface.adapted_layer import step_at
-from dout.adapt.interface.interface import RATE_ROLE, Interface
+from dout.adapt.interface.interface import Interface
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Cause
 from dout.graph import Node
-from dout.judge.outcomes import Outcome, Word
+from dout.judge.outcomes import CLOSE, Outcome
 
 _SMALL = 2.0**-36  # a learning rate at which a step changes next to nothing
-_RIGHT = (Word.AGREES, Word.SUBGRADIENT)
 
 
 def of_own_step(subject: Subject, refuted: Mapping[Node, Outcome]) -> dict[Node, Cause]:
     """The cause of those wrong gradients that are right where backward's own step is next to nothing."""
     interface = subject.interface
-    if interface is None or not (interface.rate or RATE_ROLE in interface.roles):
+    if interface is None or not interface.steps:
         return {}
     still = replace(subject, make=partial(_stepping_little, subject.make, interface), memo={})
     found = judge_numerically(still, still.run())
-    right = {verdict.argument for verdict in found.verdicts if verdict.word in _RIGHT}
+    right = {verdict.argument for verdict in found.verdicts if verdict.word in CLOSE}
     changed = ", ".join(sorted(found.parameters))
     sentence = (
         f"backward has made its step by then, and computes with {changed} as changed: compute all gradients first"

@@ -22,20 +22,22 @@ def with_siblings(uses: Mapping[type, Sequence[LayerUse]]) -> Iterator[LayerUse]
     """
     every = list(itertools.chain.from_iterable(uses.values()))
     yield from every
-    known = [use for use in every if use.init and is_class(use.target)]
-    names = {id(use): _names(use.target) for use in known}
-    for module in user_modules() if any(len(built) >= _LEAST for built, _ in names.values()) else ():
+    known: dict[tuple[tuple[str, ...], ...], LayerUse] = {}
+    for use in (use for use in every if use.init and is_class(use.target)):
+        built, given = _names(use.target)
+        if len(built) >= _LEAST:
+            known.setdefault((built, given), use)
+    for module in user_modules() if known else ():
         for cls in list(names_of(module).values()):
             if not is_class(cls) or cls in uses or cls.__module__ != module.__name__ or not Target(cls).has_both:
                 continue
-            alike = (use for use in known if names[id(use)] == _names(cls) and len(names[id(use)][0]) >= _LEAST)
-            if (use := next(alike, None)) is not None:
-                yield replace(use, target=cls, layer=None, turn=-1, instead_of=use.name)
+            if (alike := known.get(_names(cls))) is not None:
+                yield replace(alike, target=cls, layer=None, turn=-1, instead_of=alike.name)
 
 
-def _names(cls: type) -> tuple[list[str], list[str]]:
+def _names(cls: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the constructor's and forward's arguments are called that have no default."""
     target = Target(cls)
     each = ([p for p in taken_by(taken) if is_named(p)] for taken in (cls, target.forward))
-    built, given = ([p.name for p in parameters if p.default is p.empty and p.name != "self"] for parameters in each)
+    built, given = (tuple(p.name for p in ps if p.default is p.empty and p.name != "self") for ps in each)
     return built, given

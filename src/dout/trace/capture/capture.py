@@ -126,7 +126,7 @@ class _Run:
         holdings, calls = self.holdings, Calls(CountedTurns(tracer.budget, tracer.nodes) if tracer.budget else None)
         with session(tracer, root, numbers=True, everywhere=True) as state:
             if root is not function:
-                state.target(function, numbers=True, loaded=())
+                state.target(function, numbers=True)
             names = parameters(function, len(arguments))
             given = [self._given(state, item, name) for item, name in zip(arguments, names, strict=True)]
             named = {key: self._given(state, item, key) for key, item in keywords.items()}
@@ -252,7 +252,6 @@ class _Run:
 
     def _given(self, state: Session, item: Any, name: str | None) -> Any:
         taken = self.tracer.generator(item) if is_generator(item) else state.argument(item, name)
-        state.follow(item)
         if taken is item and state.swaps.reach.holds(item):
             state.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
         self.holdings.enter(taken)

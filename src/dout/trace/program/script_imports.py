@@ -8,7 +8,7 @@ import contextlib
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, spec_from_file_location
@@ -84,7 +84,7 @@ class _Finder(Loader):
             return self._standing(name)
         file = frame.f_code.co_filename
         if reach(top, Path(file)):
-            return PathFinder.find_spec(name, path, target) or _of_bare(sys.modules[top])
+            return PathFinder.find_spec(name, path, target) or _of_files(name, sys.modules[top].__path__)
         if name in _RENAMED:
             return find_spec(_RENAMED[name])
         if type(stand_in(top, "")) is not Quiet:
@@ -103,10 +103,10 @@ class _Finder(Loader):
         """Nothing: it is made already."""
 
 
-def _of_bare(package: ModuleType) -> ModuleSpec:
+def _of_files(name: str, folders: Iterable[str]) -> ModuleSpec:
     """The spec of a package that is its files alone."""
-    spec = ModuleSpec(package.__name__, None, is_package=True)
-    spec.submodule_search_locations = list(package.__path__)
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = list(folders)
     return spec
 
 
@@ -120,9 +120,7 @@ def _in_other_case(name: str, folders: Sequence[str | Path]) -> ModuleSpec | Non
             inside, parts = (entry / "__init__.py", [str(entry)]) if entry.is_dir() else (entry, None)
             return spec_from_file_location(name, inside, submodule_search_locations=parts)
         if entry.is_dir():
-            spec = ModuleSpec(name, None, is_package=True)
-            spec.submodule_search_locations = [str(entry)]
-            return spec
+            return _of_files(name, [str(entry)])
     return None
 
 

@@ -43,10 +43,9 @@ class ReachedNames:
         self._is_users = is_users
         self._met: dict[int, Any] = {}  # objects whose code is known, by identity; they live as long as this
         self._taken: dict[int, set[str]] = {}  # by identity of a space: what was handed out of it
-        self._loaded: dict[int, dict[str, Any]] = {}
+        self._loaded = {id(names_of(module)) for module in self.loaded}
         self._called: dict[str, list[dict[str, Any]]] = {}  # the same by the last part of the module's name
         for names in map(names_of, self.loaded):
-            self._loaded[id(names)] = names
             self._called.setdefault(last_part(str(names.get("__name__"))), []).append(names)
 
     @property

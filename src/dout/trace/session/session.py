@@ -166,7 +166,7 @@ class Session:
             if id(names) not in self.patches.seen:
                 self.patches.namespace(names)
                 if not user_modules.is_loaded(names):  # nobody else adopts it
-                    self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.everywhere)
+                    self.swaps.swap_in(Namespace(names), self.tracer.source)
 
     def adopt(self, users: Iterable[ModuleType]) -> None:
         """Take modules as the user's: their numpy traces, their layers are recorded, their arrays are inputs."""
@@ -178,16 +178,15 @@ class Session:
         for module in new:
             self.swaps.swap_in(module, self.tracer.source)
 
-    def target(self, target: Any, *, numbers: bool, loaded: Iterable[ModuleType]) -> None:
-        """Take the layer or function that will run, and of the `loaded` modules what its code can use.
-
-        With `numbers`, the numbers it holds become inputs too.
-        """
+    def begin(self, loaded: Iterable[ModuleType]) -> None:
+        """Look at those names of `loaded` modules alone that the code of a target can use."""
         traced_modules.learn()
-        modules = list(loaded)
-        self.adopted.update(module.__name__ for module in modules)
-        self.names = self.names or ReachedNames(modules, self.swaps.reach.is_users)
+        self.names = ReachedNames(loaded, self.swaps.reach.is_users)
         self.swaps.reach.by_names = True
+
+    def target(self, target: Any, *, numbers: bool) -> None:
+        """Take the layer or function that will run. With `numbers`, the numbers it holds become inputs too."""
+        assert self.names is not None
         own = target.__func__ if inspect.ismethod(target) else target
         functions = [*([own] if isinstance(own, FunctionType) else []), *functions_of(type(own))]
         for item in (target, *functions):
@@ -211,26 +210,23 @@ class Session:
 
     def loaded_since(self) -> list[str]:
         """The names of the user's modules that were loaded after the others had been taken."""
-        return [module.__name__ for module in user_modules.user_modules() if module.__name__ not in self.adopted]
+        known = {module.__name__ for module in self.names.loaded} if self.names is not None else self.adopted
+        return [module.__name__ for module in user_modules.user_modules() if module.__name__ not in known]
 
     def argument(self, item: Any, name: str | None) -> Any:
         """Take an argument of the code that will run. A list or dict stays itself: the code may write into it."""
         if type(item) is tuple:
             parts = tuple(self.argument(part, None) for part in item)
             return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
-        self.follow(item)
+        if self.names is not None:
+            self.names.learn(item)  # it may be a function, a layer or a module
+            self._look_at_names(self.names)
         if type(item) in (list, dict):
             self.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
             return item
         taken = self.tracer.wrap(item, name)
         self.tracer.given.update(part.resolve() for part in flat(taken) if isinstance(part, Traced))
         return taken
-
-    def follow(self, item: Any) -> None:
-        """Take the names that the code in an argument can use: it may be a function, a layer or a module."""
-        if self.names is not None:
-            self.names.learn(item)
-            self._look_at_names(self.names)
 
 
 def place_of_recording() -> tuple[int, int] | None:
@@ -301,7 +297,8 @@ def session(
         ends.callback(_end_recording, state)
         try:
             if target is not None:
-                state.target(target, numbers=numbers, loaded=user_modules.user_modules(home))
+                state.begin(user_modules.user_modules(home))
+                state.target(target, numbers=numbers)
             _open.append(state)
             with users_warnings():
                 yield state

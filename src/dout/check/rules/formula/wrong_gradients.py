@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.adapt.interface.interface import RATE_ROLE
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
@@ -96,7 +95,7 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
 def _is_never_read(subject: Subject, name: str) -> bool:
     """Whether no method but the constructor and backward names a parameter, and backward makes no step of its own."""
     interface = subject.interface
-    if not name.isidentifier() or (interface is not None and (interface.rate or RATE_ROLE in interface.roles)):
+    if not name.isidentifier() or (interface is not None and interface.steps):
         return False
     cls = type(subject.again())
     own = {"__init__", "backward", interface.backward if interface else ""}
