@@ -206,7 +206,7 @@ def _missing(judgement: Judgement) -> Iterator[str]:
     The target of a loss needs none, as labels need none.
     """
     if judgement.examination is not None:
-        is_loss = any(verdict.role == "loss" for verdict in judgement.verdicts)
+        is_loss = any(verdict.role.startswith("loss") for verdict in judgement.verdicts)
         for name, _, is_parameter in missing_gradients(judgement.examination):
             if is_parameter or not is_loss:
                 yield name
