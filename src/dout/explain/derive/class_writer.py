@@ -32,7 +32,15 @@ from dout.explain.derive.forward_runs import (
     with_longer,
     with_rows,
 )
-from dout.explain.derive.validity import is_left_out, notes_on, on_images, one_side, other_shapes, same_lengths
+from dout.explain.derive.validity import (
+    is_left_out,
+    notes_on,
+    on_images,
+    one_side,
+    other_shapes,
+    same_lengths,
+    without_ones,
+)
 from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
@@ -94,7 +102,7 @@ def derived(
 def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> ForwardSubject:
     """The target with an example: what is given of it, by name or in order, the rest chosen. Raises TargetError."""
     subject = found_subject(target, init or {}, _by_name(inputs))
-    return subject if inputs else on_images(subject)
+    return subject if inputs else without_ones(on_images(subject))
 
 
 def derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None = None) -> DerivedClass:

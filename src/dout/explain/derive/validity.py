@@ -103,6 +103,34 @@ def on_images(subject: ForwardSubject) -> ForwardSubject:
     return subject
 
 
+def without_ones(subject: ForwardSubject) -> ForwardSubject:
+    """The same with an axis of the first input as long as another array's, where forward takes that or 1 alone.
+
+    Channels that are repeated by accident would have the gradient of one. To be asked where the inputs were chosen.
+    """
+    name, x = next(iter(subject.inputs.items()), ("", 0.0))
+    lengths = {n for item in (*subject.init.values(), *subject.inputs.values()) for n in np.shape(item) if n > 1}
+    for axis in [i for i, n in enumerate(np.shape(x)) if n == 1 and lengths and _is_floats(x)]:
+        whole = [(*np.shape(x)[:axis], n, *np.shape(x)[axis + 1 :]) for n in (*sorted(lengths), max(lengths) + 1)]
+        small = [(*shape[:2], *(min(n, i) for i, n in enumerate(shape[2:], 4))) for shape in whole]  # loops are long
+        for shapes in (small, whole):
+            ways = [replace(subject, inputs={**subject.inputs, name: array_of(shape, name)}) for shape in shapes]
+            taken = [way for way in ways if _runs(way)]
+            if taken and ways[-1] not in taken:
+                return without_ones(taken[0])
+    return subject
+
+
+def _runs(subject: ForwardSubject) -> bool:
+    try:
+        with quiet():
+            ordered, keywords = subject.arguments
+            subject.forward()(*ordered, **keywords)
+    except Exception:  # the user's own
+        return False
+    return True
+
+
 def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
     """The notes that a backward is for so many axes, lists of so many arrays, single numbers, and without broadcasting.
 
