@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
 from dout.errors import EndOfRun, LimitError
-from dout.trace.model.user_source import is_ours, line_of
+from dout.trace.model.user_source import is_ours, line_of, users_place
 
 MOST_OUTPUT = 1_000_000  # characters a script may print
 _GRACE = 5.0  # seconds for the user's code to end once it was told to
@@ -132,7 +132,7 @@ def _alarm(what: str, timeout: float) -> Iterator[Callable[[], object]]:
     def ring(number: int, frame: Any) -> None:
         nonlocal said
         if not said and time.monotonic() >= until:
-            where = line_of(frame)
+            where = users_place(frame)  # no line of a library: below the command itself there is one
             said = f"did not end within {timeout:g} s{f', at {where}' if where else ''}"
         elif not EndOfRun.begun or is_ours(frame.f_code.co_filename):
             return
