@@ -189,7 +189,7 @@ def test_sarif_has_a_rule_with_help_for_every_code_and_places_and_fingerprints_t
     assert run["tool"]["driver"]["rules"][wrong["ruleIndex"]]["id"] == "D101"
     place = wrong["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "mine.py", "uriBaseId": "ROOT"}, "region": {"startLine": 7}}
-    assert "locations" not in note
+    assert note["locations"][0]["physicalLocation"]["region"] == {"startLine": 5}  # of its layer
     moved = example(findings=(finding("D101", "other words", layer="Affine", argument="W", file="mine.py", line=99),))
     (again,) = to_sarif([moved], rules(), version="1")["runs"][0]["results"]
     assert again["partialFingerprints"] == wrong["partialFingerprints"]
