@@ -115,7 +115,7 @@ def refuse(path: Path, kind: Kind, *, inputs: Iterable[str | Path] = (), force: 
             raise _refused(path, f"it is {_what(place.stat().st_mode)}")
         if any(Path(other).exists() and place.samefile(other) for other in inputs):
             raise _refused(path, "it is one of the files that are read; write to another one")
-        if not os.access(place, os.W_OK):
+        if not (os.access(place, os.W_OK) and place.stat().st_mode & stat.S_IWUSR):  # root may write all the same
             raise _refused(path, "it is read-only")
         if not force and not _is_ours(place, kind):
             other = f"the file there is not {kind.name} by dout"

@@ -88,9 +88,12 @@ def test_a_finding_without_a_line_and_one_after_an_emoji_are_valid_too():
         Finding("D002", "note", "m", layer="A", file="mine.py"),
         Finding("D101", "error", "m", layer="A", file="mine.py", line=0, fix=fix),
         Finding("D101", "error", "m", layer="A", file="mine.py", line=1, fix=Fix("mine.py", "a\n", "")),
+        Finding("D002", "note", "without a file", layer="A"),
     )
-    results = to_sarif([Report("A", findings=findings)], rules(), version="1")["runs"][0]["results"]
-    check_sarif(to_sarif([Report("A", findings=findings)], rules(), version="1"))
+    report = Report("A", findings=findings, file="mine.py", line=7)
+    results = to_sarif([report], rules(), version="1")["runs"][0]["results"]
+    check_sarif(to_sarif([report], rules(), version="1"))
+    assert results[3]["locations"][0]["physicalLocation"]["region"] == {"startLine": 7}
     (replaced,) = results[1]["fixes"][0]["artifactChanges"][0]["replacements"]
     assert (replaced["deletedRegion"]["startColumn"], replaced["deletedRegion"]["endColumn"]) == (14, 15)
     assert results[1]["fixes"][0]["description"]["text"] == "it changes what forward returns: look at it first"

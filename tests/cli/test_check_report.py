@@ -10,12 +10,16 @@ from check_commands import PLAIN, WRONG, dout, write
 from contract_findings import finding
 
 import dout as package
+from dout.check.project.discover import Job
+from dout.check.project.settings import Settings
 from dout.check.report.ci_formats import github_line
 from dout.check.report.fix import Fix
 from dout.check.report.machine_formats import to_json, to_sarif
 from dout.check.report.report import Report, summary
 from dout.check.report.verdicts import Verdict
 from dout.check.rules import rules
+from dout.check.worker.jobs import Checked, JobOutcome
+from dout.cli.output.check_output import Result, tell_result
 from dout.judge.outcomes import Word
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\n::error::%"
@@ -185,7 +189,7 @@ def test_sarif_has_a_rule_with_help_for_every_code_and_places_and_fingerprints_t
     assert run["tool"]["driver"]["rules"][wrong["ruleIndex"]]["id"] == "D101"
     place = wrong["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "mine.py", "uriBaseId": "ROOT"}, "region": {"startLine": 7}}
-    assert "locations" not in note
+    assert note["locations"][0]["physicalLocation"]["region"] == {"startLine": 5}  # of its layer
     moved = example(findings=(finding("D101", "other words", layer="Affine", argument="W", file="mine.py", line=99),))
     (again,) = to_sarif([moved], rules(), version="1")["runs"][0]["results"]
     assert again["partialFingerprints"] == wrong["partialFingerprints"]
@@ -244,3 +248,27 @@ def test_the_verb_and_the_class_are_public_names_also_once_the_folder_is_loaded(
     assert package.Report is Report
     assert isinstance(package.check(package.layers.Sigmoid, np.zeros(2)), Report)
     assert {"check", "Report"} <= set(dir(package))
+
+
+def test_a_long_report_has_what_is_wrong_in_full_and_all_else_by_code_and_by_file(capsys):
+    slow = finding("D401", "NumPy warns of overflow", severity="warning", layer="Warned", file="b.py", line=3)
+    right = Report("Right", verdicts=(Verdict("x", Word.EXACT),), file="a.py", line=1)
+    warned = [Report(f"Warned{n}", verdicts=right.verdicts, findings=(slow,), file="b.py", line=n) for n in range(40)]
+    layers = {"mine.py": [example()], "a.py": [right] * 200, "b.py": warned}
+    outcomes = [JobOutcome(Job(file, "file"), list(map(Checked, reports))) for file, reports in layers.items()]
+
+    def printed(**how):
+        tell_result(Result(Settings(), outcomes=outcomes, **how))
+        return capsys.readouterr().out
+
+    brief = printed(folded=True)
+    assert len(brief.splitlines()) <= 60
+    for part in (
+        "✗ D101 error mine.py:7: the gradient of W is wrong",
+        "+dW = x.T @ dout",
+        "✓ 200 layers right: a.py (200)",
+        "! D401 overflow: Warned0, Warned1, Warned2, Warned3, Warned4 and 35 more",
+        "with --notes: every layer, 1 note",
+    ):
+        assert part in brief  # fmt: skip
+    assert len(printed(folded=True, notes=True).splitlines()) > 240

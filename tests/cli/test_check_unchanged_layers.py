@@ -86,6 +86,46 @@ def test_what_a_layer_stands_on_is_noticed_when_it_changes(what, judged):
     assert judged(changed + layer)["A"]["seconds"] != before["A"]["seconds"]
 
 
+HELPER = "def twice(x):\n    return {} * x if x.sum() > 0 else 2 * x\n"
+LED_NOWHERE = {
+    "a comment": ("", "# more\n"),
+    "a function that nothing names": ("", "def other(x):\n    return x\n"),
+    "a value that nothing names": ("OTHER = 1\n", "OTHER = 2\n"),
+}
+
+
+@pytest.mark.parametrize("what", LED_NOWHERE)
+def test_what_a_layer_does_not_lead_to_judges_nothing_again(what, judged):
+    old, new = LED_NOWHERE[what]
+    used = HELPER.format(2) + text("A", scale="time.time() * twice(__import__('numpy').ones(1))[0]")
+    calm = used.replace("__import__('numpy')", "np").replace("import time", "import time\nimport numpy as np")
+    before = judged(old + calm)
+    assert judged(new + calm)["A"]["seconds"] == before["A"]["seconds"]
+    assert judged(new + calm.replace("else 2", "else 3"))["A"]["seconds"] != before["A"]["seconds"]
+
+
+def test_a_layer_of_two_functions_is_kept_as_a_class_is(judged):
+    pair = (
+        "def {0}_forward(x):\n    return x * x, x\n\n\ndef {0}_backward(dout, cache):\n    return {1} * dout * cache\n"
+    )
+    before = judged(pair.format("cube", 2) + pair.format("square", 2))
+    after = judged(pair.format("cube", 3) + pair.format("square", 2))
+    assert [before[name]["seconds"] == after[name]["seconds"] for name in before] == [False, True]
+
+
+def test_a_program_runs_again_only_for_a_layer_that_it_uses(judged, tmp_path):
+    program = (
+        "import time\nimport numpy as np\nfrom mine import A\n\nA(time.time_ns() / 1e18).forward(np.ones((2, 3)))\n"
+    )
+    write(tmp_path / "code", program, "train.py")
+    layers = text("A", scale="scale", before="").replace("(self)", "(self, scale)") + text("B", before="", scale="2.0")
+    first = judged(layers)["A"]
+    other = judged(layers.replace("class B", "class B:\n    more = 1\n\n\nclass C"))["A"]
+    assert "train.py" in first["used"]
+    assert other["chosen"] == first["chosen"]
+    assert judged(layers.replace("x * x", "x * x * 1", 1))["A"]["chosen"] != first["chosen"]
+
+
 def test_two_classes_of_a_name_and_a_broken_file_are_judged_anew(judged):
     before = judged(text("A", "B"))
     assert judged("class A") == {}

@@ -196,10 +196,11 @@ def _run(
             **how,
         )  # fmt: skip
     every = [*used.programs, *outcomes]
-    result.read = kept_answers.read.union(*(outcome.read for outcome in every))
+    named = {os.path.abspath(where) for where, _ in places}  # noqa: PTH100 - there may be nothing yet
+    result.read = kept_answers.read.union(named, *(outcome.read for outcome in every))
     result.outcomes = used.with_programs(jobs, outcomes, asked)
     result.problems += [outcome.problem for outcome in result.outcomes if outcome.problem]
-    result.stands = all(outcome.stands for outcome in every) and not result.problems
+    result.stands = all(outcome.stands for outcome in every)
     result.tracebacks = [outcome.traceback for outcome in result.outcomes if outcome.traceback]
     if result.checked:
         took = frozenset[str]().union(*(checked.took for checked in result.checked))

@@ -309,6 +309,7 @@ around = define(
     forward=np.round,
     calls={np.round: _decimals, np.around: _decimals},
     methods={"round": _decimals},
+    write_back=lambda base, changed, decimals: changed,  # of whole numbers NumPy before 2.4 gives a view
     symbol="round",
     latex=r"\operatorname{{round}} {0}",
     says="no gradient: rounded values are flat",

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -86,9 +86,15 @@ def to_sarif(
 ) -> dict[str, Any]:
     """All findings as one SARIF 2.1.0 log, with each of the rules and its help page.
 
+    A finding without a file has the place of its layer: code scanning takes none without a place.
+
     Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
-    findings = [finding for report in reports for finding in report.findings]
+    findings = [
+        finding if finding.file else replace(finding, file=report.file, line=report.line)
+        for report in reports
+        for finding in report.findings
+    ]
     codes = list(rules)
     results = [_result(f, codes.index(f.code), mark) for f, mark in zip(findings, fingerprints(findings), strict=True)]
     notes = [{"level": "error", "message": {"text": visible(problem)}} for problem in problems]

@@ -80,8 +80,8 @@ class JobOutcome:
     acts that the check did not allow, and `remarks` what else happened: a statement of the file failed. `data` says
     which data of a program were stood for, and `network` where its gradients are wrong first.
 
-    `read` are the paths that were read for it, `spent` the seconds of work. It `stands` where the same would come out
-    again: no limit of time and no process that ended had a part in it.
+    `read` are the paths that were read for it. It `stands` where the same would come out again: no process that ended
+    had a part in it, and no limit of time but those of work.
     """
 
     job: Job
@@ -94,7 +94,6 @@ class JobOutcome:
     data: list[str] = field(default_factory=list)
     network: str = ""
     read: set[str] = field(default_factory=set)
-    spent: float = 0.0
     stands: bool = True
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, NothingTaken, Raised, Refuted, Undivided, Verdict
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome, ObjectText
-from dout.check.worker.kept_answers import Question, changed
+from dout.check.worker.kept_answers import Question, changed, users
 from dout.check.worker.unchanged_layers import LayerCode, layer_codes, unchanged
 from dout.judge.outcomes import Word
 
@@ -46,14 +45,16 @@ def recalled(outcome: JobOutcome, question: Question) -> dict[str, Checked] | No
         known, codes = from_data(data) if data is not None else (None, {})
         if not isinstance(known, JobOutcome):
             return {}
-        differs, file = set(changed(signed)), outcome.job.file
-        if not differs:
-            vars(outcome).update({**vars(known), "read": set(signed)})
-            return None
-        if outcome.job.kind != "file" or {os.path.realpath(path) for path in differs} != {file}:
+        differs, files = set(changed(signed)), _sources(signed)
+        if not differs <= {path for path in files if signed[path]}:
             return {}
+        still, is_same = unchanged(known, codes, differs, files) if differs else ({}, True)
+        if is_same:
+            layers = [*still.values()] if differs else known.layers
+            vars(outcome).update({**vars(known), "layers": layers, "read": set(signed)})
+            return None
         outcome.read.update(signed)
-        return unchanged({one.report.layer: one for one in known.layers}, codes, outcome.job.where)
+        return still
     except (AttributeError, KeyError, TypeError, ValueError):
         return {}
 
@@ -61,9 +62,14 @@ def recalled(outcome: JobOutcome, question: Question) -> dict[str, Checked] | No
 def remember(outcome: JobOutcome, question: Question, scratch: str) -> None:
     """Keep an outcome, if it stands; what lies beside its `scratch` folder is of this run alone."""
     outcome.read = {path for path in outcome.read if Path(scratch).parent not in (Path(path), *Path(path).parents)}
-    codes = layer_codes(outcome.job.where) if outcome.job.kind == "file" else {}
+    codes = layer_codes(outcome.job, outcome.layers, _sources(outcome.read))
     answer = (replace(outcome, read=set()), codes)
     question.keep(to_data(answer) if outcome.stands else None, outcome.read)
+
+
+def _sources(paths: Iterable[str]) -> list[str]:
+    """The files of the user's among these that hold Python."""
+    return [path for path in users(paths) if path.endswith(".py")]
 
 
 def to_data(value: Any) -> Any:

@@ -12,6 +12,7 @@ from dout.check.program.program_choice import Name, is_program, next_program, pr
 from dout.check.project.discover import Job, may_define_layers
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
+from dout.check.worker.kept_answers import Question
 from dout.check.worker.runner import run
 from dout.files import near, shown_place
 from dout.judge.outcomes import Word
@@ -96,14 +97,20 @@ def used_layers(
     known = {job.file for job in named}
     left = [one for one in programs([job.file for job in jobs if job.file]) if one.path not in known]
     hoped: dict[str, frozenset[Name]] = {}  # of the programs that run
+    choice = Question("programs", *((one.path, sorted(one.names)) for one in left))
+    chosen: list[str] = []
+    before = (choice.kept() or ({}, None))[1]  # the same again: which come next may be a matter of milliseconds
+    if before is not None:
+        left = [one for path in before for one in left if one.path == path]
 
     def next_job() -> Job | None:
         known = ((file, name, one) for file, layers in found.layers.items() for name, one in layers.items())
         seen = {(file, name) for file, name, one in known if not one.of_one_sample}.union(*hoped.values())
-        one = next_program(left, seen)
+        one = next_program(left, seen) if before is None else next(iter(left), None)
         if one is None or len(found.programs) + len(hoped) >= MOST_PROGRAMS:
             return None
         left.remove(one)
+        chosen.append(one.path)
         hoped[one.path] = one.names
         return Job(one.path, "program", wanted)
 
@@ -117,6 +124,7 @@ def used_layers(
         named, given, processes=processes, timeout=limit, isolated=isolated, seconds=MOST_SECONDS, more=next_job,
         done=take, waiting=waiting,
     )  # fmt: skip
+    choice.keep(chosen, ())
     return found
 
 

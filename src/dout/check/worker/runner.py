@@ -102,7 +102,6 @@ def run(
                 if process is not None:
                     running.append(process)
                 else:
-                    seconds -= outcome.spent / processes  # as if it had run again
                     done(outcome)
             if not running:
                 break
@@ -229,7 +228,6 @@ class _Process:
     def step(self) -> float:
         """Seconds of work since the last look."""
         before, self.seen = self.seen, self.spent()
-        self.outcome.spent += max(self.seen - before, 0.0)
         return max(self.seen - before, 0.0)
 
     def advance(self) -> bool:
@@ -247,6 +245,7 @@ class _Process:
         grace = _GRACE if self.names is None else 0.0  # a statement that is slow to load is ended in the process itself
         late = time.monotonic() - self.heard > _PATIENT * (self.timeout + grace)  # it sleeps, or waits for something
         if self.timeout and (late or self.spent() - self.since > self.timeout + grace):
+            self.outcome.stands &= not late  # by the clock on the wall, which may say something else next time
             return self._has_died(f"did not end within {self.timeout:g} s")
         return False
 
@@ -293,7 +292,7 @@ class _Process:
         seconds = max(self.spent() - self.since, 0.0)
         self.kill()
         kind: Kind = "time" if "within" in how else "died"
-        self.outcome.stands &= self.is_program and kind == "time"  # what a program has no time for is judged by itself
+        self.outcome.stands &= kind == "time"
         if self.turns.helps and self.current is None:  # the first process goes on without it
             self._finish()
             return True
@@ -350,12 +349,7 @@ class _Process:
         placed = tuple(self._placed(checked.report) for checked in found)
         reports = placed if self.is_program else among_siblings(placed)  # a program's layers are of several files
         self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
-        problem = self.outcome.problem
         settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
-        if self.given.rules.asked or not self.is_program:  # of any other program, only the layers that it used are told
-            left_open = problem or self.outcome.problem or self.outcome.skipped or self.lost
-            timed = any(stop.kind == "time" for stop in self.stops)
-            self.outcome.stands &= not problem and not (left_open and timed)
         remember(self.outcome, self.question, self.given.rules.scratch)
 
     def _placed(self, report: Report) -> Report:

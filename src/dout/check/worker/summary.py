@@ -173,6 +173,22 @@ def code_counts(reports: Iterable[Report]) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
+def in_brief(reports: Sequence[Report], titles: Mapping[str, str], text: Text = visible) -> Iterator[Line]:
+    """Layers with warnings by code, and the others by file, a line each: where a table would be long."""
+    warned: dict[str, list[str]] = {}
+    for report in reports:
+        for code in dict.fromkeys(f.code for f in report.findings if f.severity == "warning"):
+            warned.setdefault(code, []).append(report.layer)
+    for code, names in sorted(warned.items()):
+        yield [("! ", "fair"), (code, "code"), (f" {titles[code]}: {text(some(names, MOST))}", "")]
+    for kind, said in (("good", "right"), ("open", "not judged, or not all of it")):
+        files = Counter(near(report.file or "dout.layers") for report in reports if state(report) == kind)
+        if files:
+            places = some([f"{file} ({number})" for file, number in files.items()], 2 * MOST)
+            mark, style = MARKS[kind]  # type: ignore[index]
+            yield [(f"{mark} ", style), (f"{counted_noun(files.total(), 'layer')} {said}: {text(places)}", "")]
+
+
 # --- what was not judged ----------------------------------------------------------------------------------------------
 
 _NEEDS = re.compile(r"\bneeds? ([\w.-]+), which")
@@ -252,10 +268,12 @@ def _by_library(left_out: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield f"{some(names, MOST)} need{'' if many else 's'} {library}"
 
 
-def told_lines(outcomes: Sequence[JobOutcome], many: bool = True, text: Text = visible) -> Iterator[Line]:
+def told_lines(
+    outcomes: Sequence[JobOutcome], many: bool = True, text: Text = visible, most: int = MOST
+) -> Iterator[Line]:
     """What else there is to say, in lines: the first of a kind, and how many more there are."""
     for kind, items in told(outcomes, many):
-        most = MOST_DATA if kind == "data" else MOST
+        most = min(most, MOST_DATA) if kind == "data" else most
         for item in items[:most]:
             yield [(f"{kind}: ", "open"), (text(item), "")]
         if len(items) > most:

@@ -111,6 +111,8 @@ def tell_result(result: Result) -> None:
 
 # --- to a person ------------------------------------------------------------------------------------------------------
 
+_MOST = 60  # lines of a report on a folder in which every layer has a line, and every warning its own
+
 
 def _human(result: Result) -> None:
     from dout.check.project.fixed_files import fixes_told
@@ -119,8 +121,10 @@ def _human(result: Result) -> None:
 
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
     shown = result if result.notes else replace(result, outcomes=list(map(_without_notes, result.outcomes)))
-    lines = [*_details(shown, width), *_at_a_glance(shown, width), *wrapped([(shown.summary, "title")], width)]
-    hidden = _hidden(result, shown)
+    lines, hidden = [*_details(shown, width), *_at_a_glance(shown, width)], _hidden(result, shown)
+    if result.folded and not result.notes and len(lines) > _MOST:
+        lines, hidden = list(_in_brief(shown, width)), ["every layer", *hidden]
+    lines += wrapped([(shown.summary, "title")], width)
     lines += [[(f"with --notes: {', '.join(hidden)}", "dim")]] if hidden else []
     lines += [[(said, "dim")] for said in fixes_told(result.findings)]
     tell(lines, ascii_only)
@@ -156,6 +160,25 @@ def _details(result: Result, width: int) -> Iterator[Line]:
         if not result.folded or state(report) in ("error", "warning"):
             yield from detail(result, *places[id(report)], width)
             yield []
+
+
+def _in_brief(result: Result, width: int) -> Iterator[Line]:
+    """What is wrong in detail, and all else by code and by file: a report that people read to its end."""
+    from dout.check.report.report import to_lines
+    from dout.check.rules import rules
+    from dout.check.worker.summary import in_brief, state, told_lines
+    from dout.judge.outcomes import Word
+    from dout.styled_lines import wrapped
+
+    for report in (report for report in result.reports if state(report) == "error"):
+        verdicts = tuple(verdict for verdict in report.verdicts if verdict.word == Word.REFUTED)
+        errors = tuple(finding for finding in report.findings if finding.severity == "error")
+        yield from to_lines(replace(report, verdicts=verdicts, findings=errors), width=width)
+        yield []
+    titles = {code: rule.title for code, rule in rules().items()}
+    told = told_lines(result.outcomes, True, _shown, most=1)
+    for line in (*in_brief(result.reports, titles, _shown), [], *told, []):
+        yield from wrapped(line, width)
 
 
 def detail(result: Result, outcome: JobOutcome, checked: Checked, width: int) -> Iterator[Line]:
