@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.beside.blame import Blame, BlameSearch
-from dout.explain.beside.derived_quantities import DerivedQuantities
+from dout.explain.beside.derived_quantities import DerivedQuantities, HandedOut
 from dout.explain.beside.differences import GradientDifference
 from dout.explain.beside.matches import Match, Matcher, MatchKind
 from dout.explain.beside.meaning import UNNAMED, Meaning
@@ -92,8 +92,7 @@ class _Comparison:
 
     def _match(self, statement: Statement, place: int) -> tuple[Match | None, Blame | None]:
         """What a value of a line is; where it is that only once an earlier line is mended, with the blame for that."""
-        node = statement.last[place]
-        result = self.results.get(node)
+        result = self._handed_out(statement, place)
         ways: list[tuple[PointValues, Blame | None]] = [(self.quantities.values, None)]
         ways += [(blame.after, blame) for blame in self.blames]
         if result is not None:
@@ -110,6 +109,13 @@ class _Comparison:
             if all(matches) and (found[0] is None or (plainly and found[0].kind is not MatchKind.GRADIENT)):
                 found = told, way
         return found
+
+    def _handed_out(self, statement: Statement, place: int) -> HandedOut | None:
+        """The gradient that a value of a line is; of several that are one array, `return dx, dx`, that of its place."""
+        node = statement.last[place]
+        alike = [result for result in self.quantities.results if result.gradient is node]
+        places = [i for i, other in enumerate(statement.last) if other is node]
+        return alike[places.index(place)] if len(alike) == len(places) else self.results.get(node)
 
     def _told(self, statement: Statement, place: int, match: Match, given: Blame | None) -> BackwardLine:
         node = statement.last[place]

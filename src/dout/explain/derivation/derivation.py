@@ -50,12 +50,11 @@ def explained(
     """
     forward = forward_of(target, init, inputs, opened)
     if len(forward.steps) > MOST_STEPS:
-        first = next(iter(forward.inputs), None)
-        shape = ",".join(["2"] * len(first.shape)) if first is not None else ""
-        given = f"--input '{forward.trace.names.get(first, 'x')}=array({shape})'" if shape else "--input"
+        first = next((n for n in forward.inputs if n.shape), None)
+        given = f" '{forward.trace.names.get(first, 'x')}=array({','.join('2' * len(first.shape))})'" if first else ""
         raise TargetError(
             f"{forward.trace.target} takes {len(forward.steps):,} steps on this input, and they are told one by one, "
-            f"those of a loop turn by turn; give a smaller one with {given}"
+            f"those of a loop turn by turn; give a smaller one with --input{given}"
         )
     elements = ElementwiseSteps(forward)
     if forward.is_elementwise:
