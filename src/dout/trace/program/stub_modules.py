@@ -242,7 +242,7 @@ def _numba(reason: str) -> Any:
 
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
-    "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
+    "pytest", "google", "graphviz", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "PyQt5", "PyQt6", "PySide2", "PySide6",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
@@ -268,5 +268,5 @@ def why_absent(top: str) -> str:
 
 def stand_in(module: str, reason: str) -> Any:
     """What stands for a module that cannot be imported, or for a submodule of it."""
-    top = module.partition(".")[0]
+    top = "tensorboardX" if module.endswith(".tensorboard") else module.partition(".")[0]
     return _MAKES[top](reason) if top in _MAKES else Missing(reason, idle=top in KNOWN)

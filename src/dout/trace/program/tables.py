@@ -8,13 +8,17 @@ taken and left.
 from __future__ import annotations
 
 import csv
+import io
 import operator
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
+_OF_SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _BLANK = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "?"})
 _ACROSS = (1, "columns")  # an axis that goes along the columns
 _REDUCTIONS: dict[str, Callable[..., Any]] = {  # as pandas has them: what is blank does not count
@@ -83,7 +87,7 @@ class Table:
             data = {name: [row[name] for row in data] for name in data[0]}
         if not isinstance(data, Table | Mapping):
             rows = np.asarray([] if data is None else data)
-            rows = rows.reshape(len(rows), -1 if rows.size else 0)
+            rows = rows.reshape(len(rows), -1 if rows.size else len(columns or ()))
             data = {n: rows[:, i] for i, n in enumerate(columns if columns is not None else range(rows.shape[1]))}
         self.__dict__["_columns"] = {name: column(items) for name, items in data.items()}
 
@@ -291,6 +295,8 @@ def read_csv(
     """The table in a file of lines."""
     if hasattr(source, "read"):
         lines = source.read().splitlines()
+    elif zipfile.is_zipfile(source):
+        lines = _sheet(source)
     else:
         with open(source, encoding=encoding) as file:  # noqa: PTH123 - it may be stood for
             lines = file.read().splitlines()
@@ -319,6 +325,18 @@ def read_csv(
     if index_col not in (None, False):
         del table[known[index_col] if isinstance(index_col, int) else index_col]
     return table
+
+
+def _sheet(file: Any) -> list[str]:
+    """The first sheet of a workbook as lines of cells with commas between them."""
+    with zipfile.ZipFile(file) as book:
+        parts = {name: ElementTree.fromstring(book.read(name)) for name in book.namelist() if name.endswith(".xml")}
+    words = ["".join(item.itertext()) for item in parts.get("xl/sharedStrings.xml", ())]
+    lines = io.StringIO()
+    for row in parts["xl/worksheets/sheet1.xml"].iter(f"{{{_OF_SHEETS}}}row"):
+        cells = [("".join(cell.itertext()), cell.get("t")) for cell in row]
+        csv.writer(lines).writerow(words[int(text)] if kind == "s" else text for text, kind in cells)
+    return lines.getvalue().splitlines()
 
 
 def _typed(cells: Sequence[str]) -> Any:
@@ -358,6 +376,7 @@ NAMES: dict[str, Any] = {
     **dict.fromkeys(("pandas.DataFrame", "polars.DataFrame"), Table),
     "pandas.Series": Column,
     **dict.fromkeys(("pandas.read_csv", "polars.read_csv"), read_csv),
+    "pandas.read_excel": lambda source, sheet_name=0, **options: read_csv(source, **options),
     "pandas.read_table": lambda source, sep="\t", **options: read_csv(source, sep, **options),
     "pandas.concat": concat,
     "pandas.get_dummies": get_dummies,
