@@ -202,6 +202,7 @@ def test_the_first_sheet_of_a_workbook_is_a_table(tmp_path):
         "assert x.reshape(600, 100, 784).shape[0] == 600\n",
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
         "assert len(x[0]) == 1 + 784, 'label'\n",
+        "assert len(np.loadtxt('d/fashion_train.csv', delimiter=',', skiprows=1)) % 1000 == 0\n",
         "assert np.loadtxt('turn_2.csv', delimiter=',').tolist() == [[1, 2], [3, 4]]\n",
         "import pandas as pd\nd = pd.read_csv('d.csv', header=0)\n"
         "assert d['width'].dtype.kind == 'f' and set(d['label']) == {0, 1, 2}\n",
@@ -254,6 +255,7 @@ def test_the_first_sheet_of_a_workbook_is_a_table(tmp_path):
         "rows that the program keeps",
         "as many rows as a reshape names",
         "a table",
+        "a table whose first line is skipped",
         "another turn's table",
         "a table with the program's columns",
         "a table of numbers",
