@@ -180,6 +180,14 @@ def _name(node: ast.AST) -> str | None:
     return None
 
 
+def dotted(frame: FrameType) -> str:
+    """The name of what a frame calls `dot` of, if it is a name: `self.x` of `self.x.dot(W)`; otherwise nothing."""
+    called = getattr(_node(Site.of(frame)), "func", None)
+    is_dot = isinstance(called, ast.Attribute) and called.attr == "dot"
+    name = ast.unparse(called.value) if is_dot else ""  # type: ignore[union-attr]
+    return name if re.fullmatch(r"[\w.]+", name) else ""
+
+
 def call_text(site: Any, otherwise: str = "a condition") -> str:
     """The text of the condition or expression at a site, for a message."""
     place = user_frame(site) if isinstance(site, FrameType) else site
