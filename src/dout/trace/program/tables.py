@@ -22,7 +22,7 @@ _OF_SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _BLANK = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "?"})
 _ACROSS = (1, "columns")  # an axis that goes along the columns
 _REDUCTIONS: dict[str, Callable[..., Any]] = {  # as pandas has them: what is blank does not count
-    "mean": np.nanmean, "sum": np.nansum, "min": np.nanmin, "max": np.nanmax,
+    "mean": np.nanmean, "median": np.nanmedian, "sum": np.nansum, "min": np.nanmin, "max": np.nanmax,
     "std": partial(np.nanstd, ddof=1), "var": partial(np.nanvar, ddof=1),
 }  # fmt: skip
 
