@@ -188,7 +188,7 @@ class TracedArray(Traced, ArrayStandIn):
         self[...] = value
 
 
-class Product(np.ndarray):
+class DotResult(np.ndarray):
     """What `dot` of a plain array with a traced one gives: the memory of a product that is `traced`, and that answers.
 
     So is the array that C makes of the traced one for it; a result takes after it.
@@ -219,7 +219,7 @@ class Product(np.ndarray):
 
 
 def _of_product(item: Any) -> Any:
-    return item.traced if type(item) is Product else item
+    return item.traced if type(item) is DotResult else item
 
 
 def _in_place(name: str) -> Callable[..., Any]:
