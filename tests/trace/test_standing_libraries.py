@@ -60,6 +60,7 @@ def test_words_become_numbers(flowers):
     flowers.iloc[np.where(flowers["kind"] == "a")[0], -1] = 0
     flowers["kind"] = flowers["kind"].replace({"b": 1}).astype(int)
     np.testing.assert_array_equal(flowers.kind, [0, 1, 0])
+    assert (flowers["width"].median(), flowers.kind.mode()[0]) == (1.5, 0)
     np.testing.assert_array_equal(tables.get_dummies(["x", "y", "x"]).values, [[1, 0], [0, 1], [1, 0]])
 
 
@@ -233,6 +234,8 @@ def test_the_first_sheet_of_a_workbook_is_a_table(tmp_path):
         "from tensorflow import one_hot\nimport graphviz\nSummaryWriter('logs').add_scalar('loss', 1.0, 1)\n"
         "assert not torch.cuda.is_available() and one_hot([1, 0], 3).numpy().tolist() == [[0, 1, 0], [1, 0, 0]]\n"
         "assert T.PILToTensor()(np.full((2, 3), 9, np.uint8)).float().numpy().tolist() == [[[9.0] * 3] * 2]\n"
+        "import fire, torch.nn.functional as F\nfire.Fire(lambda: seen.append(1)) if (seen := []) == [] else None\n"
+        "assert seen and F.one_hot(np.array([1, 0])).numpy().tolist() == [[0, 1], [1, 0]]\n"
         "dot = graphviz.Digraph()\ndot.node(name='x', label=str(dot))\n",
     ],
     ids=[

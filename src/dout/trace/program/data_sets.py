@@ -211,6 +211,9 @@ _LOADERS: dict[str, Callable[..., Any]] = {
 }
 _TOOLS: dict[str, Any] = {  # what works on data: no data are stood for
     "one_hot": lambda labels, depth, **options: np.ndarray.view(_one_hot(labels, depth), torch_data.Tensor),
+    "torch.nn.functional.one_hot": lambda labels, num_classes=0: np.ndarray.view(
+        _one_hot(labels, max(num_classes, 0), int), torch_data.Tensor
+    ),
     "keras.utils.to_categorical": _one_hot,
     "keras.utils.np_utils.to_categorical": _one_hot,
     **dict.fromkeys(("munch.Munch", "easydict.EasyDict", "attrdict.AttrDict"), _Bunch),

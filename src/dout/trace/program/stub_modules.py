@@ -22,7 +22,7 @@ KNOWN = frozenset({
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
     "texttable", "visdom", "wget", "google", "progressbar",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "easydict", "attrdict", "pyximport", "Cython", "mpi4py",
-    "datasets", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6",
+    "datasets", "fire", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6",
 })  # fmt: skip
 
 
@@ -252,6 +252,7 @@ _MAKES: dict[str, Callable[[str], Any]] = {
         **dict.fromkeys(("trange", "tnrange"), lambda *args, **kwargs: _Bar(range(*args))),
     }, Quiet()),
     "progressbar": lambda reason: _Library({}, _Progress()),
+    "fire": lambda reason: _Library({"Fire": lambda component=dict, *args, **kwargs: component()}, Missing(reason)),
     "numba": _numba,
     "nnfs": lambda reason: _Library({"init": Quiet()}, Missing(reason)),  # the book's helper only sets a seed
 }  # fmt: skip

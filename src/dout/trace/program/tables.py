@@ -70,6 +70,7 @@ _OF_COLUMNS: dict[str, Any] = {
     "apply": lambda items, by, *args, **options: column([by(i, *args, **options) for i in items.tolist()]),
     "replace": _replaced,
     "unique": lambda items: np.array(list(dict.fromkeys(items.tolist())), dtype=items.dtype),
+    "mode": lambda items: column([max(items.unique().tolist(), key=items.tolist().count)]),
     "nunique": lambda items: len(items.unique()),
     "isnull": (_isnull := lambda items: column([i is None or i != i for i in items.tolist()])), "isna": _isnull,
     "fillna": lambda items, item=0, **options: column(np.where(items.isnull(), item, items)),
