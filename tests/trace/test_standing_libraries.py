@@ -60,6 +60,7 @@ def test_words_become_numbers(flowers):
     flowers.iloc[np.where(flowers["kind"] == "a")[0], -1] = 0
     flowers["kind"] = flowers["kind"].replace({"b": 1}).astype(int)
     np.testing.assert_array_equal(flowers.kind, [0, 1, 0])
+    assert [str(flowers.info()), str(flowers.plot.bar()), str(flowers.kind.value_counts())] == [""] * 3
     assert (flowers["width"].median(), flowers.kind.mode()[0]) == (1.5, 0)
     np.testing.assert_array_equal(tables.get_dummies(["x", "y", "x"]).values, [[1, 0], [0, 1], [1, 0]])
 

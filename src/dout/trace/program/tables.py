@@ -18,6 +18,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from dout.trace.program.stub_modules import Quiet
+
 _OF_SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _BLANK = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "?"})
 _ACROSS = (1, "columns")  # an axis that goes along the columns
@@ -60,6 +62,7 @@ def _itself(item: Any, *args: Any, **options: Any) -> Any:
     return item
 
 
+_SHOWN = dict.fromkeys(("info", "describe", "plot", "hist", "value_counts"), Quiet())  # to be looked at
 _OF_COLUMNS: dict[str, Any] = {
     "__new__": lambda cls, data=(), *args, **options: column(list(data)),
     "values": property(_bare),
@@ -75,6 +78,7 @@ _OF_COLUMNS: dict[str, Any] = {
     "isnull": (_isnull := lambda items: column([i is None or i != i for i in items.tolist()])), "isna": _isnull,
     "fillna": lambda items, item=0, **options: column(np.where(items.isnull(), item, items)),
     "head": lambda items, count=5: items[:count],
+    **_SHOWN,
     **{name: _reduced(name) for name in _REDUCTIONS},
 }  # fmt: skip
 Column: Any = type("Column", (np.ndarray,), _OF_COLUMNS)  # an array that hands itself out as a column does
@@ -234,6 +238,7 @@ _OF_TABLES: dict[str, Any] = {
     "append": lambda table, other, **options: concat([table, other]) if len(table) else other,
     "rows": lambda table: list(map(tuple, table.values.tolist())),
     "head": lambda table, count=5: table.of_rows(slice(count)),
+    **_SHOWN,
     "dropna": lambda table, inplace=False, **options: table.become(
         table.of_rows(~np.any([items.isnull() for _, items in table.items()], 0)), inplace),
     **dict.fromkeys(("reset_index", "set_index", "sort_index"),
