@@ -131,6 +131,19 @@ def test_an_axis_with_a_meaning_of_its_own_has_its_length(layer, x):
     assert "D506" not in found(layer, x)
 
 
+class Reshape:
+    def forward(self, x, shape):
+        self.shape = x.shape
+        return x.reshape(shape)
+
+    def backward(self, dout):
+        return dout.reshape(self.shape)
+
+
+def test_a_layer_that_is_told_its_rows_by_forward_needs_no_others():
+    assert not alarming(found(Reshape, rng.normal(size=(3, 4)), (3, 2, 2)))
+
+
 def test_one_row_is_no_reason_to_suspect_two():
     class WeightSum:
         def forward(self, hs, a):
@@ -144,7 +157,7 @@ def test_one_row_is_no_reason_to_suspect_two():
     assert not alarming(found(WeightSum, rng.normal(size=(1, 4, 5)), rng.normal(size=(1, 4))))
 
 
-class Embedding:
+class AssigningEmbedding:
     """It assigns where it should add: right as long as no index comes twice."""
 
     def __init__(self):
@@ -160,7 +173,7 @@ class Embedding:
 
 
 def test_rows_that_are_assigned_where_an_index_repeats_are_named():
-    findings = [f for f in dout.check(Embedding(), np.array([2, 0, 1])).findings if f.severity != "note"]
+    findings = [f for f in dout.check(AssigningEmbedding(), np.array([2, 0, 1])).findings if f.severity != "note"]
     assert findings
     assert all("np.add.at" in f.message for f in findings)
 

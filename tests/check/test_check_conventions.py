@@ -412,6 +412,22 @@ def test_losses_with_other_constants_warn_of_each_other():
     assert "another constant, 1/N" in second.message
 
 
+class EachSample(Squares):
+    """The squared error of each sample, whose mean another function takes."""
+
+    def forward(self, y, t):
+        self.difference = y - t
+        return np.sum(self.difference**2, axis=1)
+
+    def backward(self, dout):
+        return dout[:, None] * self.factor(self.difference) * self.difference
+
+
+def test_a_loss_of_one_number_a_sample_may_average_beside_a_whole_loss():
+    each = (EachSample(FACTORS["1/N"]), X, X[::-1].copy())
+    assert [f.severity for f in notes(each, (Squares(), X, X[::-1].copy()))[0]] == ["note"]
+
+
 # --- told -------------------------------------------------------------------------------------------------------------
 
 

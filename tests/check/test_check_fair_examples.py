@@ -1,9 +1,11 @@
 """An error is fair only on a fair example: lengths, numbers and ranks for which the layer is meant."""
 
 import numpy as np
+import pytest
 from fair_examples import severities, table
 
 import dout
+from dout.adapt.interface.function_pairs import pair_class
 
 
 class Unrepeatable:
@@ -167,3 +169,113 @@ class ScaledByANumber:
 def test_a_row_as_the_gradient_of_a_number_ends_no_check_by_differences():
     (verdict,) = dout.check(ScaledByANumber, table(3, 4)).verdicts
     assert (verdict.argument, verdict.word) == ("x", "agrees within rounding")
+
+
+class TakesANumber:
+    """A number becomes a line of one: so does its gradient."""
+
+    def __init__(self, factor=1):
+        self.W, self.factor = table(1, 4), factor
+
+    def forward(self, x):
+        self.x = np.array([x]) if np.isscalar(x) else x
+        return self.x @ self.W
+
+    def backward(self, dout):
+        self.dW = np.outer(self.x, dout)
+        return self.factor * dout @ self.W.T
+
+
+@pytest.mark.parametrize(("factor", "found"), [(1, ("D501", "warning")), (2, ("D101", "error"))])
+def test_a_number_may_have_a_line_of_one_as_its_gradient(factor, found):
+    report = dout.check(TakesANumber(factor), 0.5)
+    assert next((f.code, f.severity) for f in report.findings if f.code in ("D101", "D501")) == found
+
+
+class AnyColumns:
+    def __init__(self, size):
+        self.W, self.b = table(size, size), table(size, 1)
+
+    def forward(self, x, state):
+        self.x = x
+        return self.W @ x + state + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = dout @ self.x.T, dout
+        return self.W.T @ dout, dout.copy()
+
+
+class ColumnCell(AnyColumns):
+    def forward(self, x, state):
+        """One step.
+
+        x: array of shape (size, 1)
+        state: array of shape (size, 1)
+        """
+        return super().forward(x, state)
+
+
+@pytest.mark.parametrize(("cls", "severity"), [(ColumnCell, "warning"), (AnyColumns, "error")])
+def test_a_layer_whose_text_says_one_column_may_be_meant_for_one(cls, severity):
+    assert severities(dout.check(cls, table(3, 1), table(3, 1), init={"size": 3}), "D501") == [severity]
+
+
+class TwoOutputs:
+    """The state comes first, and the gradient is that of the other one."""
+
+    def __init__(self):
+        self.W, self.V = table(4, 4), np.cos(table(4, 4))
+
+    def forward(self, x):
+        self.state = np.tanh(x @ self.W)
+        score = self.state @ self.V
+        return self.state, score
+
+    def backward(self, d_all):
+        return (d_all @ self.V.T * (1 - self.state**2)) @ self.W.T
+
+
+class TwoWrongOutputs(TwoOutputs):
+    def backward(self, d_all):
+        return (d_all @ self.V.T * (1 - self.state)) @ self.W.T
+
+
+def test_the_upstream_gradient_may_be_that_of_the_last_output():
+    assert [v.word for v in dout.check(TwoOutputs).verdicts] == ["exact"]
+    assert severities(dout.check(TwoWrongOutputs)) == ["error"]
+
+
+class PoolOfBlocks:
+    def __init__(self, k_size, stride):
+        self.k_size, self.stride = k_size, stride
+
+    def forward(self, images):
+        n, h, w, c = images.shape
+        s_h, s_w = self.stride
+        k_h, k_w = self.k_size
+        blocks = images.reshape(n, h // s_h, k_h, w // s_w, k_w, c)
+        out = blocks.max(axis=(2, 4))
+        self.lower = out.repeat(k_h, axis=1).repeat(k_w, axis=2) != images
+        return out
+
+    def backward(self, dout):
+        k_h, k_w = self.k_size
+        dx = dout.repeat(k_h, axis=1).repeat(k_w, axis=2)
+        dx[self.lower] = 0
+        return dx
+
+
+def test_windows_are_tried_with_another_size_where_blocks_do_not_fit():
+    assert [v.word for v in dout.check(PoolOfBlocks).verdicts] == ["exact"]
+
+
+def flat(maps):
+    return maps.reshape(maps.shape[0], -1), maps.shape
+
+
+def flat_backward(d_flat, original_shape):
+    return d_flat.reshape(original_shape)
+
+
+def test_what_forward_returns_beside_its_output_is_handed_to_backward():
+    assert [v.word for v in dout.check(pair_class(flat, flat_backward)).verdicts] == ["exact"]

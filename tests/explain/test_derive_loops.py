@@ -254,3 +254,59 @@ def test_a_loop_that_has_no_reverse_is_refused_with_its_line(layer, turn):
         derived(layer, {}, [array(6, 2)])
     file, line = re.search(r"how often (\S+):(\d+) runs", str(refused.value)).groups()
     assert turn in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+
+
+class PlacedWindows:
+    """Whole numbers alone in a row, and one that a padded image gives."""
+
+    def __init__(self, W, stride=1, padding=1):
+        self.W, self.stride, self.padding = W, stride, padding
+
+    def forward(self, x):
+        p = self.padding
+        padded = np.pad(x, ((0, 0), (p, p)))
+        N, L = padded.shape
+        size = self.W.shape[0]
+        count = (L - size) // self.stride + 1
+        out = np.zeros((N, count))
+        for n in range(N):
+            for i in range(count):
+                first = i * self.stride
+                for _ in range(1):
+                    out[n, i] = np.sum(padded[n, first : first + size] * self.W)
+        return out
+
+
+def test_loops_over_places_that_are_computed_are_written_in_reverse():
+    made = derived(PlacedWindows, {"W": array(3)}, [array(2, 4)])
+    x, W, dout = array(3, 7), array(2), array(3, 8)
+    layer = made.layer(W)
+    layer.forward(x)
+    dx = layer.backward(dout)
+    right = np.zeros((3, 9))
+    for i in range(8):
+        right[:, i : i + 2] += dout[:, i, None] * W
+    assert np.allclose(dx, right[:, 1:-1], atol=1e-12)
+
+
+class OnePlace:
+    """Forward would take images of one channel as well, and repeat that."""
+
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        _number, _channels, height, _width = x.shape
+        _filters, _of_each, rows, columns = self.W.shape
+        assert rows <= height
+        return np.sum(x[:, None, :, :rows, :columns] * self.W, axis=(2, 3, 4))
+
+
+def test_channels_are_not_repeated_by_accident():
+    made = derived(OnePlace)
+    layer = made.layer(array(4, 2, 3, 3))
+    x, dout = array(2, 2, 5, 5), array(2, 4)
+    layer.forward(x)
+    right = np.zeros(x.shape)
+    right[:, :, :3, :3] = np.einsum("nk,kcij->ncij", dout, layer.W)
+    assert np.allclose(layer.backward(dout), right, atol=1e-12)

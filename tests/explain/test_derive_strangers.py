@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from dout.errors import TargetError
 from dout.explain.derive.class_writer import derived
 from dout.explain.derive.in_place import replaced_source
 from dout.explain.styles.style_writer import styled
@@ -309,3 +310,31 @@ def test_rows_that_a_range_names_are_written_so():
     layer = derived(ByRange, inputs={"y": y, "t": t}).layer()
     layer.forward(y, t)
     np.testing.assert_allclose(layer.backward(1.0), [[-4 / 3, 0], [0, -4 / 3], [0, -4 / 3]])
+
+
+class FlattensRows:
+    def forward(self, x):
+        return x.reshape(x.shape[0], -1)
+
+
+def test_what_flattens_rows_is_derived_for_images():
+    layer = derived(FlattensRows).layer()
+    image = np.arange(48.0).reshape(2, 3, 2, 4)
+    assert np.array_equal(layer.backward(layer.forward(image) * 2), image * 2)
+
+
+class Cubed:
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, dout):
+        (x,) = ctx.saved_tensors
+        return 3 * x**2 * dout
+
+
+def test_a_forward_with_a_context_is_refused_in_one_line():
+    with pytest.raises(TargetError, match=r"^Cubed\.forward takes a context, and derive keeps values in self"):
+        derived(Cubed)

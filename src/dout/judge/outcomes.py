@@ -93,12 +93,14 @@ class Judged:
     def only_axes_of_one(self) -> bool:
         """Whether value and gradient have other shapes, but alike to axes of length 1: b (1, 3), db (3,).
 
-        Of an input only axes in front: x (3,), dx (1, 3). With others, dx is spread in the next sum that it enters.
+        Of an input only axes in front: x (3,), dx (1, 3). With others, dx is spread in the next sum that it enters. Of
+        one number that has axes it is not known which are in front.
         """
         shapes = self.node.shape, self.gradient.shape
         mine, theirs = ([n for n in shape if n != 1] for shape in shapes)
         bare = {tuple(dropwhile(lambda n: n == 1, shape)) for shape in shapes}
-        return shapes[0] != shapes[1] and mine == theirs and (self.parameter or (bool(mine) and len(bare) == 1))
+        in_front = len(bare) == 1 and (bool(mine) or not self.node.shape)
+        return shapes[0] != shapes[1] and mine == theirs and (self.parameter or in_front)
 
     def fitted(self, gradient: Any) -> Any:
         """The user's gradient as it is compared: axes of length 1 more or less are a finding of their own."""

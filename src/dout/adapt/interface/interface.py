@@ -35,6 +35,7 @@ from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, req
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.linear_use import only_multiplied
+from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
 from dout.trace.model.user_source import behind
@@ -233,12 +234,13 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     if _takes_target(active, taken, loss or alone) or _asks_for_more(cls, forward, active, taken, local):
         return
     settings = optional(getattr(cls, forward))
+    keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []
     choices = [
         ["True"]
         if name in idle
         else [f"{name}="]
         if name in settings
-        else _roles(name, taken, loss, local or len(wanted) > 1, context)
+        else _roles(name, taken, loss, local or len(wanted) > 1, context, keeps)
         for name in wanted
     ]
     others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
@@ -249,7 +251,8 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
         greek = len(wanted) == 1 and wanted[0] in ("eta", "alpha")  # some call the error so
         choices = [[DOUT, c[0]] if c[0] == GRADS or (c[0] == RATE_ROLE and greek) else c for c in choices]
     if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
-        left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in _source(cls)]
+        text = _source(cls)
+        left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in text]
         choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
@@ -281,9 +284,10 @@ def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
 _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")
 
 
-def _source(written: Any) -> str:
+@functools.lru_cache(maxsize=256)
+def _source(cls: type) -> str:
     try:
-        return inspect.getsource(written)
+        return inspect.getsource(cls)
     except (OSError, TypeError):
         return ""
 
@@ -331,8 +335,8 @@ def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
     return context, names[context:]
 
 
-def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool) -> list[str]:
-    """What an argument of backward may be for, the likeliest first."""
+def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool, keeps: Sequence[str]) -> list[str]:
+    """What an argument of backward may be for, the likeliest first; `keeps`: what forward returns beside it."""
     for is_named, role in _SETTINGS:
         if is_named(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
@@ -350,4 +354,4 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
         return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
     if names_output(name):
         return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
-    return [*others, *labels, OUTPUT, DOUT] if local else [DOUT, *others, *labels, OUTPUT, CACHE]
+    return [*others, *labels, *keeps, OUTPUT, DOUT] if local else [DOUT, *others, *labels, OUTPUT, CACHE]

@@ -226,16 +226,18 @@ def numbers_named(name: str, share: bool = False) -> list[Any]:
     return ([*whole, *real] if single else [*real, *whole]) or [3, 0.5]
 
 
+_OF_WINDOWS = ((r"kernel|filter|pool|window|k_?size", (3, 2)), (r"stride|dilation", (1, 2)), ("pad", (1, 0)))
+
+
 def tuples_of(name: str, items: Sequence[str] | None) -> list[Any]:
-    """Tuples of sizes: kernels, strides, shapes of inputs."""
+    """Tuples of sizes: kernels, strides, shapes of inputs; `items` are the names of its parts, if known."""
+    sides = next((sides for words, sides in _OF_WINDOWS if re.search(words, name) and "shape" not in name), ())
+    if sides and (not items or (len(items) == 2 and not any(map(image_size, items)))):
+        return [*((side, side) for side in sides), *(() if items else sides[:1])]
     if items:
         return [tuple(numbers_named(item)[0] if not image_size(item) else image_size(item) for item in items)]
-    if re.search(r"kernel|filter|pool|window|size", name) and "shape" not in name:
+    if "size" in name and "shape" not in name:
         return [(3, 3), (2, 2), 3]
-    if re.search(r"stride|dilation", name):
-        return [(1, 1), (2, 2), 1]
-    if "pad" in name:
-        return [(1, 1), (0, 0), 0]
     if re.search(r"kernel|filter|pool", name):
         return [(2, 2), (3, 2, 3, 3)]
     return [(2, 4, 6), (4, 6, 2), (4,), (3, 4), (4, 6)]

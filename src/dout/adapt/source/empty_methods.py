@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,11 +69,8 @@ def _is_nothing(node: ast.expr, names: set[str]) -> bool:
 
 
 def _body(function: Any) -> list[ast.stmt]:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return []
-    return tree.body[0].body if tree.body and isinstance(tree.body[0], ast.FunctionDef) else []
+    found = read(function)
+    return found.node.body if found is not None and isinstance(found.node, ast.FunctionDef) else []
 
 
 def _does_nothing(statement: ast.stmt) -> bool:

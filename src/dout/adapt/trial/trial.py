@@ -106,6 +106,8 @@ class Trials:
                 failed.add(interface.forward)
             if tried.fit >= Fit.INPUTS and DOUT not in interface.roles:
                 tried = self._for_other_inputs(tried, make, inputs)
+            if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
+                tried = self._for_another_output(tried, tried.interface, make, inputs)
             if len(self.interfaces) == 1:
                 return tried
             rank = (tried.fit, *self._manner(tried, make, inputs, place))
@@ -342,6 +344,14 @@ class Trials:
             if run.rightness([-gradient]):
                 break
         return tried if meant[0] == floats[0] else replace(tried, interface=replace(interface, order=(meant[0],)))
+
+    def _for_another_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The same, with the upstream gradient of another output, where backward is right for that alone."""
+        if self._manner(tried, make, inputs, 0)[0]:
+            return tried
+        others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
+        fitting = (other for other in others if other.fit >= tried.fit)
+        return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
 
 
 def _is_twice(two: Any, one: Any) -> bool:

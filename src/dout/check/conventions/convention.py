@@ -31,7 +31,7 @@ from dout.judge.judged_run import is_label
 from dout.judge.judging_points import generic
 from dout.judge.outcomes import CLOSE, RIGHT, Outcome, Word
 
-Role = Literal["input", "parameter", "loss"]
+Role = Literal["input", "parameter", "loss", "losses"]
 
 _SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
 _STEPS = Axes("T", (1,), "steps")
@@ -108,7 +108,8 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
             found[gradient.name] = convention
         elif uses_dout and (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
             remarks[gradient.name] = remark
-    role: Role = "loss" if loss else "input"
+    one = all(math.prod(shape) == 1 for shape in judgement.outputs)
+    role: Role = ("loss" if one else "losses") if loss else "input"
     for name, remark in _disagreeing(found, judgement, role).items():
         del found[name]
         remarks[name] = remark
@@ -124,7 +125,7 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
 
 def _said(verdict: Verdict, convention: Convention | None, judgement: Judgement, role: Role) -> Verdict:
     """The verdict in the convention's words, with what compares it with those on other layers."""
-    mine: Role = "parameter" if role != "loss" and verdict.argument in judgement.parameters else role
+    mine: Role = "parameter" if role == "input" and verdict.argument in judgement.parameters else role
     if convention is None:
         return replace(verdict, role=mine, constant="1" if verdict.word in RIGHT | CLOSE else "")
     word, because = convention.word, convention.because
@@ -138,7 +139,7 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
     """
     scaled = {name: kept for name, kept in found.items() if kept.word == Word.SCALED and kept.constant != STEP}
     ratios = {name: one.ratio for name, one in judgement.likeness.items()}
-    compared = judgement.parameters if role != "loss" and judgement.parameters else ratios.keys()
+    compared = judgement.parameters if role == "input" and judgement.parameters else ratios.keys()
     right = [name for name, ratio in ratios.items() if ratio == 1 and name in compared and name not in found]
     constants = dict.fromkeys(kept.because for kept in scaled.values())
     passed = {name: kept.constant for name, kept in found.items() if kept.word == Word.PASSED and kept.constant}

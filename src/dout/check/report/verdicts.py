@@ -22,7 +22,8 @@ class Verdict:
     """The judgement on one gradient: `argument` is the input or parameter it is for, `route` the method that spoke.
 
     `points` counts the inputs at which it was judged; `because` says why where the word is inconclusive. `role` says
-    what it is the gradient of; `constant` which multiple of the derivative it is, in letters: "1", "1/N", "" unknown.
+    what it is the gradient of, "losses" where forward gives one number a sample; `constant` which multiple of the
+    derivative it is, in letters: "1", "1/N", "" unknown.
     """
 
     argument: str
@@ -30,7 +31,7 @@ class Verdict:
     route: str = "exact arithmetic"
     points: int = 1
     because: str = ""
-    role: Literal["input", "parameter", "loss"] = "input"
+    role: Literal["input", "parameter", "loss", "losses"] = "input"
     constant: str = ""
 
     def __str__(self) -> str:

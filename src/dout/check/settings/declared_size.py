@@ -12,7 +12,7 @@ import numpy as np
 from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.settings.other_settings import OtherSubject
+from dout.check.settings.other_inputs import OtherSubject
 
 
 class DeclaredSizes(NamedTuple):

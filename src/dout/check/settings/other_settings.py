@@ -1,10 +1,10 @@
-"""The same layer at other settings, and on inputs of other lengths: each a subject of its own, with words for it."""
+"""The same layer at other settings: each a subject of its own, with words for it."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -15,36 +15,25 @@ from dout.adapt import source
 from dout.adapt.argument_names import names_evaluation, names_switch
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
-from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
-from dout.check.lab.batch_axis import resized_along
 from dout.check.settings.forward_settings import taken_in, told_both
 from dout.check.settings.instance_attributes import held_settings
-from dout.judge.judged_run import STABILISER, is_label, is_one_hot
-from dout.ops import PRIMITIVES
-from dout.run import arrays as held_arrays
+from dout.check.settings.other_inputs import (
+    OtherSubject,
+    forward_of,
+    larger_inputs,
+    lengthened,
+    of_images,
+    of_lengths,
+    of_more_axes,
+)
+from dout.judge.judged_run import STABILISER
 from dout.run import attributes_of, deep_copy, quiet
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
-_RESHAPE = PRIMITIVES["reshape"]
-_IMAGES = (3, 2, 4, 5)
 _SEVERAL = 3  # instead of one
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
-
-
-@dataclass(frozen=True, eq=False)
-class OtherSubject:
-    """A layer at another setting, which `words` say. It may not be `meant` for that."""
-
-    words: str
-    subject: Subject
-    meant: bool = True
-    of_inputs: bool = False  # it is the same layer, on other inputs
-    of_a_flag: bool = False
-    of_a_word: bool = False
-    of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
-    changed: Mapping[str, Any] = field(default_factory=dict)  # an argument of the constructor, and its value here
 
 
 def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
@@ -59,9 +48,9 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
         larger = larger_inputs(other.subject) if room else None
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
-    yield from _of_lengths(subject)
-    yield from _of_images(subject)
-    yield from _of_more_axes(subject)
+    yield from of_lengths(subject)
+    yield from of_images(subject)
+    yield from of_more_axes(subject)
 
 
 def _of_constructor(subject: Subject, what: Target, init: Mapping[str, Any]) -> Iterator[OtherSubject]:
@@ -99,7 +88,7 @@ def _of_several(subject: Subject, name: str, make: Callable[[], Any]) -> Iterato
     """With several channels in place of one: an argument of the constructor together with an axis of the inputs."""
     axes = {axis for x in subject.inputs if isinstance(x, np.ndarray) for axis, n in enumerate(x.shape) if n == 1}
     for axis in sorted(axes):
-        inputs = tuple(_lengthened(x, axis, 1, _SEVERAL) for x in subject.fresh_inputs())
+        inputs = tuple(lengthened(x, axis, 1, _SEVERAL) for x in subject.fresh_inputs())
         words = f"with {name} = {_SEVERAL}"
         yield OtherSubject(words, replace(subject, make=make, inputs=inputs, memo={}))
 
@@ -204,8 +193,7 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
     """Other values of an argument of forward."""
-    cls = type(subject.again())
-    forward = getattr(cls, subject.interface.forward if subject.interface else "forward")
+    forward, cls = forward_of(subject)
     words = source.strings_for(forward, name, cls) if isinstance(value, str) else ()
     return [] if _is_of_training(name, value) else [*_others(value), *_other_words(value, words)]
 
@@ -284,119 +272,3 @@ def _others(value: Any) -> list[Any]:
 
 def _other_words(value: Any, words: tuple[str, ...]) -> list[str]:
     return [word for word in words if word != value][:MOST_STRINGS]
-
-
-def larger_inputs(subject: Subject) -> tuple[Any, ...] | None:
-    """Inputs with room for more windows, none of which ends where they end; None of lines and of whole numbers."""
-    first = subject.inputs[0] if subject.inputs else None
-    if not isinstance(first, np.ndarray) or first.ndim < 2 or first.dtype.kind != "f" or is_label(first):
-        return None
-    found = subject.fresh_inputs()
-    for axis in range(min(2, first.ndim - 1), first.ndim):
-        length = first.shape[axis]
-        if length > 1:
-            found = tuple(_lengthened(x, axis, length, length + max(axis + 1, 3)) for x in found)
-    return found
-
-
-def _of_lengths(subject: Subject) -> Iterator[OtherSubject]:
-    """With one element more along an axis: of each input by itself, and of all that have the same length there.
-
-    The first axis is one of samples, and has a rule of its own.
-    """
-    arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)}
-    tried = set()
-    labels = {x.shape for x in arrays.values() if _is_of_classes(x)}  # of scores that have as many columns
-    for i, x in arrays.items():
-        for axis in range(1, x.ndim if not _is_of_classes(x) else 0):
-            length = x.shape[axis]
-            alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
-            for group in (alike,) if x.shape in labels else dict.fromkeys(((i,), alike)):
-                is_alone = length < 2 and len(group) < max(len(arrays), 2)  # it may be there to be repeated
-                if is_alone or (group, axis) in tried:
-                    continue
-                tried.add((group, axis))
-                size = max(length + 1, 3)
-                inputs = tuple(
-                    _lengthened(item, axis, length, size) if j in group else item
-                    for j, item in enumerate(subject.fresh_inputs())
-                )
-                yield _on(subject, inputs, group)
-
-
-def _lengthened(x: Any, axis: int, length: int, size: int) -> Any:
-    """An input with another length along an axis; labels, as rows with one 1, get zeros there."""
-    found = resized_along(x, axis, length, size)
-    if np.shape(found) != np.shape(x) and _is_of_classes(x):
-        found[(slice(None),) * axis + (slice(length, None),)] = 0.0
-    return found
-
-
-def _is_of_classes(x: Any) -> bool:
-    """Whether these are labels with a column for each class, which there are as many of as in the scores."""
-    return (x.dtype.kind == "f" and is_label(x)) or (x.ndim == 2 and is_one_hot(x))
-
-
-def _of_images(subject: Subject) -> Iterator[OtherSubject]:
-    """On images, a layer that only moves the numbers of a table: what flattens rows is there to flatten images."""
-    x = subject.inputs[0] if len(subject.inputs) == 1 else None
-    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind != "f" or x.size < 2:
-        return
-    with quiet():
-        outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
-    if len(outputs) == 1 and np.array_equal(np.sort(np.ravel(outputs[0])), np.sort(x.ravel())):
-        yield _on(subject, (np.random.default_rng(0).normal(size=_IMAGES),), (0,))
-
-
-def _of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
-    """With one axis more behind the samples, if axes are counted from the end, and forward goes on as with two.
-
-    It does the same in each place, or takes them for more rows. The layer may not be meant for that, unless it makes a
-    table of what is one: `gamma`'s gradient is often summed over the first axis, and right for matrices.
-    """
-    arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
-    if (
-        not any(map(source.counts_from_the_end, (layer.backward, layer.forward)))
-        or not arrays
-        or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
-    ):
-        return
-    parts = [tuple(way * x if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()) for way in (1, -0.75)]
-    stacked = tuple(
-        np.stack(pair, axis=1) if isinstance(pair[0], np.ndarray) else pair[0] for pair in zip(*parts, strict=True)
-    )
-    rows = tuple(x.reshape(-1, x.shape[-1]) if isinstance(x, np.ndarray) else x for x in stacked)
-
-    def forward(inputs: tuple[Any, ...]) -> list[Any]:
-        with quiet():
-            return [np.asarray(out) for out in subject.runner.forward(subject.again(), inputs)]
-
-    try:
-        whole, (one, two), more = forward(stacked), map(forward, parts), forward(rows)
-        places = [np.stack(pair, axis=1) for pair in zip(one, two, strict=True)]
-        goes_on = any(
-            all(a.size == b.size and np.allclose(a.ravel(), b.ravel()) for a, b in zip(whole, other, strict=True))
-            for other in (places, more)
-        )
-    except Exception:  # the layer's own: it takes two axes alone
-        return
-    group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
-    if goes_on:
-        may_know_its_shape = not held_arrays(layer)
-        on_more = _on(subject, stacked, group)
-        yield replace(on_more, meant=_flattens_a_table(subject), of_inputs=may_know_its_shape)
-
-
-def _flattens_a_table(subject: Subject) -> bool:
-    """Whether forward reshapes an array to the shape it has: it expects others, `x.reshape(-1, x.shape[-1])`."""
-    try:
-        nodes = Examination(subject.recorded(subject.run().douts)).forward
-    except Exception:  # there is no recording
-        return False
-    return any(node.primitive is _RESHAPE and node.shape == node.inputs[0].shape for node in nodes)
-
-
-def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:
-    names = [subject.names[i] if i < len(subject.names) else f"input {i}" for i in group]
-    shapes = ", ".join(f"{name} {np.shape(inputs[i])}" for name, i in zip(names, group, strict=True))
-    return OtherSubject(f"on {shapes}", replace(subject, inputs=inputs, memo={}), of_inputs=True)

@@ -26,7 +26,8 @@ from dout.check.lab.input_variants import confirmed
 from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
 from dout.check.lab.probe import CrashError
 from dout.check.settings.declared_size import DeclaredSizes
-from dout.check.settings.other_settings import OtherSubject, in_training, larger_inputs, other_subjects
+from dout.check.settings.other_inputs import OtherSubject, larger_inputs
+from dout.check.settings.other_settings import in_training, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby

@@ -38,13 +38,14 @@ from dout.check.rules.unjudged.d002_not_judged import by_differences, called_fir
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, quiet
+from dout.run import PlainRun, keeping_random_states, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
 from dout.trace.record.trace import Trace
 
 
+@keeping_random_states()
 def check(
     target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, interface: str | None = None, **named: Any
 ) -> Report:
@@ -206,7 +207,7 @@ def _missing(judgement: Judgement) -> Iterator[str]:
     The target of a loss needs none, as labels need none.
     """
     if judgement.examination is not None:
-        is_loss = any(verdict.role == "loss" for verdict in judgement.verdicts)
+        is_loss = any(verdict.role.startswith("loss") for verdict in judgement.verdicts)
         for name, _, is_parameter in missing_gradients(judgement.examination):
             if is_parameter or not is_loss:
                 yield name

@@ -55,7 +55,7 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
 from dout.graph import Where
-from dout.run import quiet
+from dout.run import keeping_random_states, quiet
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.side_effects import KeptRuntime
 
@@ -84,6 +84,7 @@ def work(pipe: Any, job: Job, given: GivenArguments, skipped: frozenset[str], tu
         os._exit(0)  # no atexit of the user's, no waiting for threads
 
 
+@keeping_random_states()
 def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:
     loading = Loading(job, given.rules, send)
     try:

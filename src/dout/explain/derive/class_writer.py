@@ -32,7 +32,15 @@ from dout.explain.derive.forward_runs import (
     with_longer,
     with_rows,
 )
-from dout.explain.derive.validity import is_left_out, notes_on, one_side, other_shapes, same_lengths
+from dout.explain.derive.validity import (
+    is_left_out,
+    notes_on,
+    on_images,
+    one_side,
+    other_shapes,
+    same_lengths,
+    without_ones,
+)
 from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
@@ -93,13 +101,17 @@ def derived(
 
 def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> ForwardSubject:
     """The target with an example: what is given of it, by name or in order, the rest chosen. Raises TargetError."""
-    return found_subject(target, init or {}, _by_name(inputs))
+    subject = found_subject(target, init or {}, _by_name(inputs))
+    return subject if inputs else without_ones(on_images(subject))
 
 
 def derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None = None) -> DerivedClass:
     """Derive as `derived` does, for a target with its example."""
     if not subject.target.is_function and not hasattr(subject.target.cls, subject.methods[0]):
         raise TargetError(f"{subject.name} has no method {subject.methods[0]} that computes its output")
+    if subject.interface.context:
+        name = f"{subject.name}.{subject.methods[0]}"
+        raise TargetError(f"{name} takes a context, and derive keeps values in self: write {name}(self, …)")
     runs, others = _runs(subject)
     unequal, cut = _unequal_axes(runs, each=bool(others))
     runs += [*unequal, *_reversed(runs)]

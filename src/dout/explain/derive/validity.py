@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.forward_runs import Axis, ForwardRun, ForwardSubject, is_same
+from dout.adapt.sizes.proposed_arrays import array_of
+from dout.explain.derive.forward_runs import Axis, ForwardRun, ForwardSubject, is_same, recorded
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.files import shown_place
+from dout.ops import PRIMITIVES
 from dout.run import copied, flat, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
+
+_RESHAPE, _IMAGES = PRIMITIVES["reshape"], (3, 2, 4, 5)
 
 
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:
@@ -80,6 +84,51 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
                 yield Phrase(key, {"where": where})
     counted = dict.fromkeys(shown_place(one.file, one.line) for run in runs for one in run.trace.values_counted)
     yield from (Phrase("one_side_number", {"where": where}) for where in counted if where not in told)
+
+
+def on_images(subject: ForwardSubject) -> ForwardSubject:
+    """The same on images, where forward reshapes a table to the shape that it has: what flattens is meant for more.
+
+    To be asked where the inputs were chosen.
+    """
+    if [np.ndim(item) for item in subject.inputs.values()] != [2]:
+        return subject
+    images = {name: array_of(_IMAGES, name) for name in subject.inputs}
+    try:
+        steps = recorded(subject).graph.nodes
+        if any(node.primitive is _RESHAPE and node.shape == node.inputs[0].shape for node in steps):
+            return recorded(replace(subject, inputs=images)).subject
+    except Exception:  # whatever the user's code raises, it raises again where it is recorded
+        pass
+    return subject
+
+
+def without_ones(subject: ForwardSubject) -> ForwardSubject:
+    """The same with an axis of the first input as long as another array's, where forward takes that or 1 alone.
+
+    Channels that are repeated by accident would have the gradient of one. To be asked where the inputs were chosen.
+    """
+    name, x = next(iter(subject.inputs.items()), ("", 0.0))
+    lengths = {n for item in (*subject.init.values(), *subject.inputs.values()) for n in np.shape(item) if n > 1}
+    for axis in [i for i, n in enumerate(np.shape(x)) if n == 1 and lengths and _is_floats(x)]:
+        whole = [(*np.shape(x)[:axis], n, *np.shape(x)[axis + 1 :]) for n in (*sorted(lengths), max(lengths) + 1)]
+        small = [(*shape[:2], *(min(n, i) for i, n in enumerate(shape[2:], 4))) for shape in whole]  # loops are long
+        for shapes in (small, whole):
+            ways = [replace(subject, inputs={**subject.inputs, name: array_of(shape, name)}) for shape in shapes]
+            taken = [way for way in ways if _runs(way)]
+            if taken and ways[-1] not in taken:
+                return without_ones(taken[0])
+    return subject
+
+
+def _runs(subject: ForwardSubject) -> bool:
+    try:
+        with quiet():
+            ordered, keywords = subject.arguments
+            subject.forward()(*ordered, **keywords)
+    except Exception:  # the user's own
+        return False
+    return True
 
 
 def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:

@@ -113,7 +113,7 @@ class _LoopedClass:
     def _of_loop(self, loop: ForwardLoop) -> list[str]:
         """The loop in reverse, after what its sums begin with."""
         flow = self.flow
-        parts = [piece for piece in self.pieces.pieces if loop in piece.around]
+        parts = [piece for piece in self.pieces.pieces if loop in piece.around and piece in self.runs]
         read = {name for piece in parts for name in piece.reads if name in self.active}
         held = {p for piece in parts for p in wanted_inputs(self.runs[piece].runs[0]) if p.startswith("self.")}
         stores = {store.buffer for piece in parts for store in piece.stores}
@@ -219,7 +219,10 @@ class _LoopedClass:
         for name in runs.numbers(range(len(runs.runs))):
             is_own = not self.subject.target.is_function and hasattr(runs.runs[0].layer, name)
             if not is_own and re.search(rf"self\.{name}\b", "\n".join(lines)):
-                self.flow._line(piece.around[0] if piece.around else piece, f"self.{name} = {name}")
+                here: ForwardPiece | ForwardLoop = piece.around[0] if piece.around else piece
+                top = self.pieces.top  # a number that the piece itself makes is there after it
+                here = top[top.index(piece) + 1] if here is piece and name in piece.writes else here
+                self.flow._line(here, f"self.{name} = {name}")
 
     def _stored_gradient(self, piece: ForwardPiece, store: Store) -> str:
         """The part of a gradient that belongs to what a turn wrote."""

@@ -1,0 +1,160 @@
+"""The same layer on other inputs: longer along an axis, with room for more windows, images, one axis more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dout.adapt import source
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.subject import Subject
+from dout.check.lab.batch_axis import resized_along
+from dout.judge.judged_run import is_label, is_one_hot
+from dout.ops import PRIMITIVES
+from dout.run import arrays as held_arrays
+from dout.run import quiet
+
+_RESHAPE = PRIMITIVES["reshape"]
+_IMAGES = (3, 2, 4, 5)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherSubject:
+    """A layer at another setting, which `words` say. It may not be `meant` for that."""
+
+    words: str
+    subject: Subject
+    meant: bool = True
+    of_inputs: bool = False  # it is the same layer, on other inputs
+    of_a_flag: bool = False
+    of_a_word: bool = False
+    of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
+    changed: Mapping[str, Any] = field(default_factory=dict)  # an argument of the constructor, and its value here
+
+
+def forward_of(subject: Subject) -> tuple[Callable[..., Any], type]:
+    """The user's forward, and the class that it is of."""
+    cls = type(subject.again())
+    return getattr(cls, subject.interface.forward if subject.interface else "forward"), cls
+
+
+def larger_inputs(subject: Subject) -> tuple[Any, ...] | None:
+    """Inputs with room for more windows, none of which ends where they end; None of lines and of whole numbers."""
+    first = subject.inputs[0] if subject.inputs else None
+    if not isinstance(first, np.ndarray) or first.ndim < 2 or first.dtype.kind != "f" or is_label(first):
+        return None
+    found = subject.fresh_inputs()
+    for axis in range(min(2, first.ndim - 1), first.ndim):
+        length = first.shape[axis]
+        if length > 1:
+            found = tuple(lengthened(x, axis, length, length + max(axis + 1, 3)) for x in found)
+    return found
+
+
+def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
+    """With one element more along an axis: of each input by itself, and of all that have the same length there.
+
+    The first axis is one of samples, and has a rule of its own. A layer is not meant for more where its text says 1.
+    """
+    forward, cls = forward_of(subject)
+    said = source.shapes_for(forward, cls)
+    ones = {i: [n for n, size in enumerate(said.get(name, ())) if size == "1"] for i, name in enumerate(subject.names)}
+    arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)}
+    tried = set()
+    labels = {x.shape for x in arrays.values() if _is_of_classes(x)}  # of scores that have as many columns
+    for i, x in arrays.items():
+        for axis in range(1, x.ndim if not _is_of_classes(x) else 0):
+            length = x.shape[axis]
+            alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
+            for group in (alike,) if x.shape in labels else dict.fromkeys(((i,), alike)):
+                is_alone = length < 2 and len(group) < max(len(arrays), 2)  # it may be there to be repeated
+                if is_alone or (group, axis) in tried:
+                    continue
+                tried.add((group, axis))
+                size = max(length + 1, 3)
+                inputs = tuple(
+                    lengthened(item, axis, length, size) if j in group else item
+                    for j, item in enumerate(subject.fresh_inputs())
+                )
+                yield replace(_on(subject, inputs, group), meant=all(axis not in ones.get(j, ()) for j in group))
+
+
+def lengthened(x: Any, axis: int, length: int, size: int) -> Any:
+    """An input with another length along an axis; labels, as rows with one 1, get zeros there."""
+    found = resized_along(x, axis, length, size)
+    if np.shape(found) != np.shape(x) and _is_of_classes(x):
+        found[(slice(None),) * axis + (slice(length, None),)] = 0.0
+    return found
+
+
+def _is_of_classes(x: Any) -> bool:
+    """Whether these are labels with a column for each class, which there are as many of as in the scores."""
+    return (x.dtype.kind == "f" and is_label(x)) or (x.ndim == 2 and is_one_hot(x))
+
+
+def of_images(subject: Subject) -> Iterator[OtherSubject]:
+    """On images, a layer that only moves the numbers of a table: what flattens rows is there to flatten images."""
+    x = subject.inputs[0] if len(subject.inputs) == 1 else None
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype.kind != "f" or x.size < 2:
+        return
+    with quiet():
+        outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
+    if len(outputs) == 1 and np.array_equal(np.sort(np.ravel(outputs[0])), np.sort(x.ravel())):
+        yield _on(subject, (np.random.default_rng(0).normal(size=_IMAGES),), (0,))
+
+
+def of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
+    """With one axis more behind the samples, if axes are counted from the end, and forward goes on as with two.
+
+    It does the same in each place, or takes them for more rows. The layer may not be meant for that, unless it makes a
+    table of what is one: `gamma`'s gradient is often summed over the first axis, and right for matrices.
+    """
+    arrays, layer = [x for x in subject.inputs if isinstance(x, np.ndarray)], subject.again()
+    if (
+        not any(map(source.counts_from_the_end, (layer.backward, layer.forward)))
+        or not arrays
+        or any(x.ndim != 2 or x.dtype.kind != "f" for x in arrays)
+    ):
+        return
+    parts = [tuple(way * x if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()) for way in (1, -0.75)]
+    stacked = tuple(
+        np.stack(pair, axis=1) if isinstance(pair[0], np.ndarray) else pair[0] for pair in zip(*parts, strict=True)
+    )
+    rows = tuple(x.reshape(-1, x.shape[-1]) if isinstance(x, np.ndarray) else x for x in stacked)
+
+    def forward(inputs: tuple[Any, ...]) -> list[Any]:
+        with quiet():
+            return [np.asarray(out) for out in subject.runner.forward(subject.again(), inputs)]
+
+    try:
+        whole, (one, two), more = forward(stacked), map(forward, parts), forward(rows)
+        places = [np.stack(pair, axis=1) for pair in zip(one, two, strict=True)]
+        goes_on = any(
+            all(a.size == b.size and np.allclose(a.ravel(), b.ravel()) for a, b in zip(whole, other, strict=True))
+            for other in (places, more)
+        )
+    except Exception:  # the layer's own: it takes two axes alone
+        return
+    group = tuple(i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray))
+    if goes_on:
+        may_know_its_shape = not held_arrays(layer)
+        on_more = _on(subject, stacked, group)
+        yield replace(on_more, meant=_flattens_a_table(subject), of_inputs=may_know_its_shape)
+
+
+def _flattens_a_table(subject: Subject) -> bool:
+    """Whether forward reshapes an array to the shape it has: it expects others, `x.reshape(-1, x.shape[-1])`."""
+    try:
+        nodes = Examination(subject.recorded(subject.run().douts)).forward
+    except Exception:  # there is no recording
+        return False
+    return any(node.primitive is _RESHAPE and node.shape == node.inputs[0].shape for node in nodes)
+
+
+def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:
+    names = [subject.names[i] if i < len(subject.names) else f"input {i}" for i in group]
+    shapes = ", ".join(f"{name} {np.shape(inputs[i])}" for name, i in zip(names, group, strict=True))
+    return OtherSubject(f"on {shapes}", replace(subject, inputs=inputs, memo={}), of_inputs=True)
