@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dout.adapt import record_example
+from dout.adapt.interface.interface import method_names
 
 
 class OfTheFirstRow:
@@ -92,3 +93,33 @@ def test_the_upstream_gradient_is_told_and_taken_again():
 def test_an_upstream_gradient_of_another_shape_is_refused():
     with pytest.raises(Exception, match=r"dout has shape \(5,\), and the output \(2, 3\): give one number, or"):
         record_example(Right, {}, {"dout": np.ones(5)})
+
+
+class Gate:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.out = np.tanh(x @ self.w)
+        return self.out
+
+    def backward(self, y):
+        return np.multiply(y, 1 - self.out**2) @ self.w.T
+
+
+class Trained(Gate):
+    def backward(self, y):
+        return ((self.out - y) * (1 - self.out**2)) @ self.w.T
+
+
+class Passed(Gate):
+    def backward(self, y):
+        return subtract(self.out, y) @ self.w.T
+
+
+def subtract(a, b):
+    return a - b
+
+
+def test_an_argument_called_as_labels_are_is_the_upstream_gradient_where_it_is_only_multiplied():
+    assert [method_names(cls) for cls in (Gate, Trained, Passed)] == [("forward", "backward"), None, None]

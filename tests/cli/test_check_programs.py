@@ -341,6 +341,55 @@ mean.backward(mean.forward(x, 2 * x))
     assert len(layer["chosen"]["inputs"]) == 2
 
 
+def test_a_layer_that_a_script_uses_in_parts_or_that_cannot_be_judged_is_told(tmp_path):
+    (tmp_path / "nets.py").write_text("""
+import numpy as np
+
+
+class Sum:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.x = x
+        return self.part_forward(x, self.w)
+
+    def backward(self, dout):
+        return self.part_backward(dout, self.w)
+
+    def part_forward(self, x, w):
+        return x * w
+
+    def part_backward(self, dout, w):
+        return dout * w
+
+
+class Net:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.x, self.y = x, x @ self.w
+        return self.y
+
+    def backward(self, y):
+        return (self.y - y) @ self.w.T
+""")
+    (tmp_path / "train.py").write_text("""
+import numpy as np
+from nets import Net, Sum
+x = np.ones((7, 5))
+parts, net = Sum(np.ones(5)), Net(np.ones((5, 3)))
+for epoch in range(9):
+    y = net.forward(parts.forward(x))
+    parts.backward(net.backward(y + 1))
+""")
+    found = layers(document("train.py", cwd=tmp_path))
+    assert found["Sum"]["used"] == "as used in train.py:7, at smaller sizes"
+    assert found["Net"]["used"] == "used in train.py:7, and judged on inputs that were chosen"
+    assert [finding["code"] for finding in found["Net"]["findings"]] == ["D002"]
+
+
 @pytest.mark.parametrize(
     "end", ["os.kill(os.getpid(), 9)", "while True: pass"], ids=["it kills itself", "it never ends"]
 )

@@ -236,6 +236,10 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
             [r"line 2, in f\n", r"NameError: name 'missing'", r"raised NameError, at .*mine\.py:2"],
         ),
         ("import sys\nsys.exit(3)\n", [r"ended with exit code 3"]),
+        (
+            "import sys\nif len(sys.argv) < 2:\n    sys.exit(1)\n",
+            [r"exit code 1: it was given no arguments; write them"],
+        ),
         ("import numpy as np\nnp.load('w.npz')\n", [r"raised FileNotFoundError, at .*mine\.py:2: there is no w\.npz"]),
         ("exec(compile('x = (', 'part.py', 'exec'))\n", [r"mine\.py cannot run: part\.py:1 is not valid Python \d"]),
         ("print('hello')\n", [r"mine\.py has no layer in it"]),
@@ -251,6 +255,7 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
         "syntax",
         "raises",
         "exit",
+        "no arguments",
         "no file",
         "a part",
         "no layer",

@@ -130,6 +130,7 @@ def test_half_floats_whose_sum_and_squares_overflow_are_shown_right() -> None:
 
 def test_a_mean_that_is_left_after_large_numbers_cancel_is_right() -> None:
     assert show(np.array([1e16, 3.0, -1e16, 0.0, 0.0, 0.0])).line == "μ 0.5 [−1e16, 1e16]"
+    assert show(np.tile([1e16, 3.0, -1e16], 30_000)).line == "μ 1 [−1e16, 1e16]"
 
 
 def test_digits_reach_cells_and_summaries() -> None:

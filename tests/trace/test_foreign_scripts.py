@@ -344,7 +344,7 @@ def test_what_a_library_does_with_a_value_is_no_part_of_the_program_unless_a_lay
 
 
 def test_a_notebook_is_run_cell_by_cell_and_places_name_the_cell(tmp_path):
-    cells = ["# Title", "%matplotlib inline\n" + SCALE, "\n" + USED, "y.missing\n"]
+    cells = ["# Title", "%matplotlib inline\n" + SCALE, "\n" + USED, "import halo\ny.missing\n"]
     kinds = ["markdown", "code", "code", "code"]
     document = {
         "cells": [{"cell_type": kind, "source": text.splitlines(True)} for kind, text in zip(kinds, cells, strict=True)]
@@ -353,7 +353,8 @@ def test_a_notebook_is_run_cell_by_cell_and_places_name_the_cell(tmp_path):
     run = run_script(tmp_path / "notes.ipynb")
     (call,) = run.trace().calls
     assert str(call.where).endswith("notes.ipynb, cell 2, line 3")
-    assert str(run.error).endswith("notes.ipynb, cell 3, line 1")
+    assert str(run.error).endswith("notes.ipynb, cell 3, line 2")
+    assert "stand-in" not in said(run.trace())
 
 
 def test_what_is_no_notebook_is_said(tmp_path):
@@ -487,3 +488,47 @@ def test_a_folder_is_the_package_that_its_files_import_under_another_name(tmp_pa
     other = written(tmp_path, clone__run="import numpy as np\nfrom tensorlib.rnn.layers import Scale\n" + USED)
     with pytest.raises(BaseException, match="tensorlib"):
         record_script(other)
+
+
+KEEPS = """
+import numpy as np
+class Net:
+    def __init__(self):
+        self.W, self.dW, self.A = {1: np.ones((3, 4)), 2: np.ones((2, 3))}, {}, {}
+    def forward(self, x):
+        self.A[0] = x
+        for i in (1, 2):
+            self.A[i] = np.tanh(self.W[i] @ self.A[i - 1])
+    def backward(self, dout):
+        back = dout
+        for i in (2, 1):
+            back = back * (1 - self.A[i] ** 2)
+            self.dW[i] = back @ self.A[i - 1].T
+            back = self.W[i].T @ back
+net = Net()
+net.forward(np.ones((4, 5)))
+net.backward(np.ones((2, 5)))
+"""
+RETURNS = """
+import numpy as np
+class Affine:
+    def __init__(self):
+        self.W, self.b = np.ones((4, 3)), np.ones(3)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dout):
+        return self.x.T @ dout, dout.sum(0)
+layer = Affine()
+y = layer.forward(np.ones((5, 4)))
+dL_dW, dL_db = layer.backward(np.ones((5, 3)))
+"""
+
+
+@pytest.mark.parametrize(("text", "shapes"), [(KEEPS, {(3, 4), (2, 3)}), (RETURNS, {(4, 3), (3,)})])
+def test_a_network_that_keeps_what_it_makes_and_one_that_returns_its_parameters_gradients(tmp_path, text, shapes):
+    trace = record_script(written(tmp_path, train=text))
+    (call,) = trace.calls
+    assert len(call.outputs) == 1
+    assert {p.node.shape: p.gradient.shape for p in call.parameters} == {shape: shape for shape in shapes}
+    assert not trace.wrong

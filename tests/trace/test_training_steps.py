@@ -217,3 +217,30 @@ def test_a_progress_bar_that_nobody_sees_counts(tmp_path):
     bar += "    if bar.n > 6:\n        tqdm.tqdm.write('done')\n        break\n"
     trace = record_script(script(tmp_path, DATA + bar + DESCENT))
     assert_are_gradients(trace)
+
+
+def test_a_plain_array_whose_dot_takes_a_parameter_keeps_its_edge(tmp_path):
+    plain = "import pickle\nX = pickle.loads(pickle.dumps(X))\n"  # as a library reads them
+    step = DESCENT.replace("X @ W1", "X.dot(W1)").replace("(X.T @ back)", "X.T.dot(back)")
+    trace = record_script(script(tmp_path, DATA + plain + LOOP + step + "    print(loss)\n"))
+    assert_are_gradients(trace)
+
+
+def test_what_a_plain_dot_gives_is_used_as_any_array(tmp_path):
+    text = """
+import pickle
+import numpy as np
+x = pickle.loads(pickle.dumps(np.ones((2, 3))))
+W = np.arange(12.0).reshape(3, 4)
+y = x.dot(W)
+y[0] = 1.0
+y += 1
+z = np.concatenate([y, 2 * y]).sum(0) + y.T[:, 0] + y[1] + len(y) + np.exp(-y.mean(axis=0))
+print(z)
+"""
+    trace = record_script(script(tmp_path, text))
+    plain = {}
+    exec(text.replace("pickle.loads(pickle.dumps(np.ones((2, 3))))", "np.ones((2, 3))"), plain)
+    (node,) = (n for n, name in trace.names.items() if name == "z")
+    assert np.array_equal(trace.data[node], plain["z"])
+    assert "dot" in {n.primitive.name for n in trace.graph.nodes}

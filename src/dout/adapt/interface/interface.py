@@ -34,6 +34,7 @@ from dout.adapt.interface.combinations import combined
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
+from dout.adapt.source.linear_use import only_multiplied
 from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
@@ -229,9 +230,8 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     local = not (_LOCAL.search(backward) or arrives)
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
-    if _takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
-        cls, forward, active, taken, local
-    ):
+    alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
+    if _takes_target(active, taken, loss or alone) or _asks_for_more(cls, forward, active, taken, local):
         return
     settings = optional(getattr(cls, forward))
     keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []

@@ -10,6 +10,7 @@ from dout.adapt.source.argument_kinds import kinds_for
 from dout.adapt.source.attribute_reads import attributes_read, items_unpacked, own_attributes
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
+from dout.adapt.source.linear_use import only_multiplied
 from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import has_no_return, items_returned, returned_by
 from dout.adapt.source.scopes import parts_given
@@ -30,6 +31,7 @@ __all__ = [
     "items_unpacked",
     "keys_for",
     "kinds_for",
+    "only_multiplied",
     "own_attributes",
     "parts_given",
     "parts_in",

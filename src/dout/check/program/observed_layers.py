@@ -119,13 +119,19 @@ class Observer:
         if code.co_argcount and code.co_varnames[0] == "self":
             layer = frame.f_locals.get("self")
             kind = self._methods_of(type(layer)).get(code.co_name)
-            if kind is not None and _is_reached_by_name(type(layer), code):
+            if kind is not None and not self._is_inside(layer, frame) and _is_reached_by_name(type(layer), code):
                 self._of_a_layer(kind, layer, frame)
         else:
             if code not in self._functions:
                 self._take_pair(frame, code)
             if (found := self._functions[code]) is not None:
                 self._of_a_pair(*found, frame)
+
+    def _is_inside(self, layer: Any, frame: FrameType) -> bool:
+        """Whether the layer's own forward calls a method: that is a part of it, and no use of the layer."""
+        above = frame.f_back
+        name = above.f_code.co_name if above is not None and above.f_locals.get("self") is layer else _CALLED
+        return name != _CALLED and self._methods_of(type(layer)).get(name) == "forward"
 
     def _methods_of(self, cls: type) -> dict[str, Kind]:
         """The methods of a class that are its constructor, forward and backward, by name; none where it is no layer."""

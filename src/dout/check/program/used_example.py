@@ -62,8 +62,7 @@ class UsedExample:
     @property
     def place(self) -> str:
         """Where the program uses the layer."""
-        at = self.use.called_at
-        return f"{near(at.file)}:{at.line}" if at is not None else "the program"
+        return place_of(self.use)
 
     @property
     def said(self) -> str:
@@ -74,6 +73,12 @@ class UsedExample:
     def as_it_was(self) -> UsedExample | None:
         """The same with the numbers of the program, of few samples if it runs so; an index comes twice."""
         return _first_that_fits(self.use, [way._replace(inputs=_with_one_twice(way.inputs)) for way in _real(self.use)])
+
+
+def place_of(use: LayerUse) -> str:
+    """The line of a program that uses a layer."""
+    at = use.called_at
+    return f"{near(at.file)}:{at.line}" if at is not None else "the program"
 
 
 def used_examples(uses: Sequence[LayerUse]) -> list[UsedExample]:

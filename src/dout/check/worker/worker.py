@@ -33,7 +33,7 @@ from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
 from dout.check.program.sibling_uses import with_siblings
-from dout.check.program.used_example import Closeness, UsedExample, used_examples
+from dout.check.program.used_example import Closeness, UsedExample, place_of, used_examples
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
@@ -116,10 +116,20 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
     for key in [key for key in uses if key not in skipped]:
         send("start", key)
         examples: list[UsedExample] = []
+        given_by_author, use = False, uses[key][0]
         with quiet(), contextlib.suppress(BaseException):  # of the user's code, on numbers of ours
-            given_by_author = given_beside(uses[key][0].target, []) is not None
+            given_by_author = given_beside(use.target, []) is not None
             examples = [] if given_by_author else used_examples(uses[key])
         found: list[Checked] = []
+        if (
+            not (examples or given_by_author) and wanted is None
+        ):  # the program was named: nothing else asks for its layers
+            alone = _check_one(loading, use.name, use.target, given, old_names)
+            said = f"used in {place_of(use)}, and judged on inputs that were chosen"
+            if alone.report.ok or alone.report.verdicts:
+                send("done", replace(alone, used=said, turn=use.turn, file=use.file))
+            else:
+                send("remark", f"{use.name}, {said.partition(',')[0]}, was not judged: it runs on no small inputs")
         while len(found) < len(examples) and all(checked.report.ok for checked in found):
             found.append(_check_one(loading, uses[key][0].name, examples[len(found)], given, old_names))
         if found:  # each in a manner of its own: the first that is wrong speaks, or the first of all

@@ -7,7 +7,7 @@ exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from dout.number_text import CAREFUL, decimal_of
 
 _EPSILON = 2.0**-52
+_BLOCK = 2**16  # numbers whose sum is made at once
 _ROUNDED = 80 * _EPSILON  # of the sum of sizes: NumPy sums in pairs, blocks of 128
 
 Say = Callable[[Any], str]
@@ -26,16 +27,17 @@ def mean_text(finite: np.ndarray, say: Say) -> str:
     count = finite.size
     if _is_double(finite):
         scale = _scale(finite)
-        small = finite.astype(np.float64, copy=False) / scale
-        total, error = float(small.sum()), _ROUNDED * float(np.abs(small).sum())
-        if text := _certain((total - error) / count, (total + error) / count, scale, say):
+        sums = [(part.sum(), np.abs(part).sum()) for part in _parts(finite, scale)]
+        total, error = (math.fsum(map(float, column)) for column in zip(*sums, strict=True))
+        if text := _certain((total - _ROUNDED * error) / count, (total + _ROUNDED * error) / count, scale, say):
             return text
         if finite.dtype.kind in "iu":
             return say(decimal_of(Fraction(sum(finite.tolist()), count)))
-        if np.array_equal(small * scale, finite):  # none became 0, or lost digits
-            total = math.fsum(small.tolist())  # exact, then rounded once
-            if text := _certain(*_around(Fraction(total) / count), scale, say):
-                return text
+        if all(
+            np.array_equal(part * scale, own) for part, own in zip(_parts(finite, scale), _parts(finite), strict=True)
+        ):
+            whole = sum(map(_exact_sum, _parts(finite, scale)), Fraction())  # none became 0, or lost digits
+            return say(decimal_of(whole * Fraction(scale) / count))
     return say(decimal_of(sum(map(_fraction, finite.tolist()), Fraction()) / count))
 
 
@@ -63,9 +65,21 @@ def _scale(finite: np.ndarray) -> float:
     return math.ldexp(1.0, min(1023, math.frexp(largest)[1]))
 
 
-def _around(exact: Fraction) -> tuple[Fraction, Fraction]:
-    slack = abs(exact) * Fraction(_EPSILON)
-    return exact - slack, exact + slack
+def _parts(finite: np.ndarray, scale: float = 1.0) -> Iterator[np.ndarray]:
+    """The numbers, divided by a scale, some at a time: all of them at once may take much memory."""
+    for start in range(0, finite.size, _BLOCK):
+        yield finite[start : start + _BLOCK].astype(np.float64) / scale
+
+
+def _exact_sum(small: np.ndarray) -> Fraction:
+    """The sum of numbers of at most 1 in size, exactly: of whole numbers of ever smaller units."""
+    total, unit = Fraction(), Fraction(1)
+    while small.size:
+        small, unit = small * 2.0**26, unit / 2**26
+        whole = np.rint(small)
+        total += int(whole.astype(np.int64).sum()) * unit
+        small = (rest := small - whole)[rest != 0]
+    return total
 
 
 def _certain(low: Any, high: Any, scale: float, say: Say) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import re
 import sysconfig
 import warnings
 from collections.abc import Callable, Mapping
@@ -179,6 +180,14 @@ def _name(node: ast.AST) -> str | None:
     return None
 
 
+def dotted(frame: FrameType) -> str:
+    """The name of what a frame calls `dot` of, if it is a name: `self.x` of `self.x.dot(W)`; otherwise nothing."""
+    called = getattr(_node(Site.of(frame)), "func", None)
+    is_dot = isinstance(called, ast.Attribute) and called.attr == "dot"
+    name = ast.unparse(called.value) if is_dot else ""  # type: ignore[union-attr]
+    return name if re.fullmatch(r"[\w.]+", name) else ""
+
+
 def call_text(site: Any, otherwise: str = "a condition") -> str:
     """The text of the condition or expression at a site, for a message."""
     place = user_frame(site) if isinstance(site, FrameType) else site
@@ -268,13 +277,25 @@ def is_guarded(frame: FrameType, errors: frozenset[str]) -> bool:
     return any(first <= frame.f_lineno <= last for first, last in _guarded(frame.f_code.co_filename, errors))
 
 
+def is_demanded(frame: FrameType) -> bool:
+    """Whether the line that runs in a frame is the condition of an `if` that ends in an error, or in an exit."""
+    ifs = (node for node in ast.walk(_tree(frame.f_code.co_filename)) if isinstance(node, ast.If | ast.Assert))
+    here = (node for node in ifs if node.test.lineno <= frame.f_lineno <= (node.test.end_lineno or 0))
+    lasts = (ast.unparse(node.body[-1] if isinstance(node, ast.If) else node) for node in here)
+    return any(re.match(r"raise|assert|(sys\.)?(exit|quit)\(", last) for last in lasts)
+
+
+@lru_cache(maxsize=64)
+def _tree(file: str) -> ast.Module:
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
 @lru_cache(maxsize=64)
 def _guarded(file: str, errors: frozenset[str]) -> tuple[tuple[int, int], ...]:
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return ()
-    tries = (node for node in ast.walk(tree) if isinstance(node, ast.Try))
+    tries = (node for node in ast.walk(_tree(file)) if isinstance(node, ast.Try))
     caught = ((node, handler.type) for node in tries for handler in node.handlers)
     guards = [
         node for node, kind in caught

@@ -54,11 +54,13 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         names = [f"{i}.png" for i in range(len(labels))]
         return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
     text = "".join(linecache.getlines(asker))
-    if _PICKLE.search(name) and (name.startswith("mnist.pkl") or _THREE.search(text)):
+    by_keys = any(map(is_named, KEYS.findall(text)))
+    if _PICKLE.search(name) and not by_keys and (name.startswith("mnist.pkl") or _THREE.search(text)):
         parts = (images("mnist", part) for part in (0, 1, 1))
         data = pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts))
         return gzip.compress(data, 0) if name.endswith(".gz") else data
-    has_header = mentions("read_csv", "DictReader") and not mentions(r"header\s*=\s*None")
+    skips = re.search(r"skip(rows|_header) *= *1", text) is not None
+    has_header = skips or (mentions("read_csv", "read_excel", "DictReader") and not mentions(r"header\s*=\s*None"))
     if (found := _CSV.search(name)) is not None:
         return _table(int(found["part"] == "test"), header=has_header)
     if name == "mnist.npz":
@@ -80,13 +82,14 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     if is_named(name.partition(".")[0]) and (as_text is None or name.endswith(".csv")):
         return _numbers(name, "," if name.endswith(".csv") or _BY_COMMA.search(text) else " ", header=has_header)
     columns = list(dict.fromkeys(_COLUMN.findall(text)))
-    if name.endswith(".csv") and has_header and not all(map(is_label, columns)):
+    if name.endswith((".csv", ".xlsx", ".xls")) and has_header and not all(map(is_label, columns)):
         return _rows(columns, header=True)
-    if name.endswith(".csv") and mentions("784", r"28\s*[*,]\s*28"):  # Kaggle's digits, their columns with names
-        return _table(int("test" in name), header=has_header)
+    sizes = {"cifar10": r"3072|3\s*[*,]\s*32\s*[*,]\s*32|32\s*[*,]\s*32\s*[*,]\s*3", "mnist": r"784|28\s*[*,]\s*28"}
+    if name.endswith(".csv") and (kind := next((kind for kind, size in sizes.items() if mentions(size)), None)):
+        return _table(int("test" in name), kind, header=has_header)  # as Kaggle has them, their columns with names
     if name.endswith(".arff"):
         return _table(int("test" in name), header=False, first=False)
-    if name.endswith(".csv"):
+    if name.endswith((".csv", ".xlsx", ".xls")):
         return _rows([*"abcd", "target"], header=has_header)
     if as_text is None:
         return None
@@ -163,9 +166,9 @@ def _archive(name: str, text: str) -> bytes:
     return file.getvalue()
 
 
-def _table(part: int, *, header: bool, first: bool = True) -> bytes:
-    """MNIST as lines of numbers, the label `first`; or last, as in the ARFF of openml.org."""
-    pixels, labels = images("mnist", part)
+def _table(part: int, kind: str = "mnist", *, header: bool, first: bool = True) -> bytes:
+    """Images as lines of numbers, the label `first`; or last, as in the ARFF of openml.org."""
+    pixels, labels = images(kind, part)
     times = -(-len(pixels) // (2 * _LINES))  # 60,000 rows that all differ take long to write and to read
     pixels, labels = pixels[: 2 * _LINES], labels[: 2 * _LINES]
     columns = [labels, pixels.reshape(len(pixels), -1)]

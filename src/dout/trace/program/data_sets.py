@@ -16,7 +16,8 @@ from dout.trace.program.stub_modules import NeedsError, Quiet
 from dout.trace.program.torch_data import Pictures
 
 _TABLES = {"iris": (150, 4, 3), "wine": (178, 13, 3), "breast_cancer": (569, 30, 2), "digits": (1797, 64, 10),
-           "diabetes": (442, 10, 0), "boston": (506, 13, 0)}  # fmt: skip  # rows, columns, classes; 0: a number
+           "diabetes": (442, 10, 0), "boston": (506, 13, 0),
+           "california_housing": (20_640, 8, 0)}  # fmt: skip  # rows, columns, classes; 0: a number
 _SHAPED = {"make_moons": 2, "make_circles": 2, "make_s_curve": 0}  # classes of sets in the plane
 
 
@@ -191,9 +192,9 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     "sklearn.datasets.fetch_mldata": _open_set,
     **{f"keras.datasets.{kind}.load_data": partial(_keras, kind) for kind in IMAGES},
     "examples.tutorials.mnist.input_data.read_data_sets": _read_data_sets,
-    **{f"sklearn.datasets.load_{kind}": partial(_table, kind) for kind in _TABLES},
+    **{f"sklearn.datasets.{verb}_{kind}": partial(_table, kind) for verb in ("load", "fetch") for kind in _TABLES},
     **{f"sklearn.datasets.{name}": partial(_made, 2, classes) for name, classes in _SHAPED.items()},
-    "sklearn.datasets.make_blobs": partial(_made, 2, 3),
+    **{f"sklearn.datasets.make_{name}": partial(_made, 2, 3) for name in ("blobs", "gaussian_quantiles")},
     "sklearn.datasets.make_classification": partial(_made, 20, 2),
     "sklearn.datasets.make_regression": partial(_made, 100, 0),
     **{f"mnist.{part}_images": lambda part=i: images("mnist", part)[0] for i, part in enumerate(("train", "test"))},
@@ -209,6 +210,10 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     **pictures.READERS,
 }
 _TOOLS: dict[str, Any] = {  # what works on data: no data are stood for
+    "one_hot": lambda labels, depth, **options: np.ndarray.view(_one_hot(labels, depth), torch_data.Tensor),
+    "torch.nn.functional.one_hot": lambda labels, num_classes=0: np.ndarray.view(
+        _one_hot(labels, max(num_classes, 0), int), torch_data.Tensor
+    ),
     "keras.utils.to_categorical": _one_hot,
     "keras.utils.np_utils.to_categorical": _one_hot,
     **dict.fromkeys(("munch.Munch", "easydict.EasyDict", "attrdict.AttrDict"), _Bunch),

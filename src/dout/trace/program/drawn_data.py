@@ -31,7 +31,7 @@ IMAGES = {  # shape of one, how many for training, classes
     "cifar10": ((32, 32, 3), 50_000, 10),
     "cifar100": ((32, 32, 3), 50_000, 100),
 }
-_PARTS = re.compile(r"train(ing)?|test(ing)?|val(id(ation)?)?|dev|mnist|cifar|set|orig|all|[^a-z]")
+_PARTS = re.compile(r"train(ing)?|test(ing)?|val(id(ation)?)?|dev|mnist|cifar|set|list|orig|all|[^a-z]")
 _INPUTS = frozenset(
     ["x", "xs", "data", "image", "images", "img", "imgs", "input", "inputs", "feature", "features", "pixels"]
 )
@@ -121,7 +121,8 @@ def named(name: Any, rows: int = 0, *, as_bytes: bool = False) -> Any:
     pixels, labels = images(kind, int(bool(OF_TESTS.search(_text(name)))), rows)
     if is_label(name):
         return labels
-    return as_rows(pixels) if mentions("784", "3072") and not as_bytes else pixels
+    as_they_are = as_bytes or mentions(r"\w+, *\w+, *\w+ *= *\w+\.shape")  # three sizes are asked for
+    return as_rows(pixels) if mentions("784", "3072") and not as_they_are else pixels
 
 
 class Asked(Mapping[Any, Any]):

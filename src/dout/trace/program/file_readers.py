@@ -23,7 +23,7 @@ def _get(url: str, *args: Any, **options: Any) -> Any:
 
     return SimpleNamespace(
         content=data, text=data.decode(errors="replace"), status_code=200, ok=True, iter_content=iter_content,
-        raise_for_status=lambda: None, headers={"content-length": str(len(data))},
+        raise_for_status=lambda: None, headers=dict.fromkeys(("content-length", "Content-Length"), str(len(data))),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import EndOfRun
-from dout.trace.model.user_source import asking_user, is_guarded
+from dout.trace.model.user_source import asking_user, is_demanded, is_guarded
 from dout.trace.program.project_root import folders_above
 
 _READERS = re.compile(  # files of what reads data for the user's code
@@ -53,6 +53,8 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
             files.apart_from_now()
         for name in ("exists", "isfile", "isdir"):
             files.answer(os.path, name)
+        for name, answer in (("exists", files.exists), ("is_file", files.isfile)):
+            files.answer(Path, name, lambda path, ask=answer, **options: ask(path))
         for owner, name in ((builtins, "open"), (io, "open"), (os, "listdir"), (glob, "iglob")):
             files.answer(owner, name)
         for module, name in (("tarfile", "bltn_open"), ("bz2", "_builtin_open")):  # as they call Python's `open`
@@ -199,10 +201,12 @@ class _Files:
         return list(self.listed[key])
 
     def _is_known(self, file: Any) -> bool:
-        if not isinstance(file, str | os.PathLike) or self.plain["exists"](file) or not _asks():
+        if not isinstance(file, str | os.PathLike) or self.plain["exists"](file) or (frame := _asking()) is None:
             return False
         reads = sys._getframe(2).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
-        return self._elsewhere(file) is not None or (reads and self._stand_in(file, None) is not None)
+        if self._elsewhere(file) is not None:
+            return True
+        return (reads or is_demanded(frame)) and self._stand_in(file, None if reads else False) is not None
 
     def urlopen(self, url: Any, *args: Any, **kwargs: Any) -> Any:
         """As `urllib.request.urlopen`, also inside of `urlretrieve`; what cannot be fetched is stood for."""

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import importlib
 import itertools
+import linecache
 import os
 import re
 import sys
@@ -147,11 +148,11 @@ def _called_otherwise(package: str, file: Path) -> Path | None:
 
     A package that is installed has the name that its setup says, or its clone, and no folder has to be called so.
     """
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        names = re.findall(rf"^\s*(?:from|import)\s+{package}\.(\w+(?:\.\w+)+)", file.read_text("utf-8"), re.MULTILINE)
-        for folder in folders_above(file):
-            if any((folder / name.replace(".", "/")).with_suffix(".py").is_file() for name in names):
-                return folder
+    text = "".join(linecache.getlines(str(file)))
+    names = re.findall(rf"^\s*(?:from|import)\s+{package}\.(\w+(?:\.\w+)+)", text, re.MULTILINE)
+    for folder in folders_above(file):
+        if any((folder / name.replace(".", "/")).with_suffix(".py").is_file() for name in names):
+            return folder
     return None
 
 

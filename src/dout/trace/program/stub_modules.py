@@ -22,7 +22,7 @@ KNOWN = frozenset({
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
     "texttable", "visdom", "wget", "google", "progressbar",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "easydict", "attrdict", "pyximport", "Cython", "mpi4py",
-    "datasets", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6",
+    "datasets", "fire", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6",
 })  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def _numba(reason: str) -> Any:
 
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
-    "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
+    "pytest", "google", "graphviz", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "PyQt5", "PyQt6", "PySide2", "PySide6",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
@@ -252,6 +252,7 @@ _MAKES: dict[str, Callable[[str], Any]] = {
         **dict.fromkeys(("trange", "tnrange"), lambda *args, **kwargs: _Bar(range(*args))),
     }, Quiet()),
     "progressbar": lambda reason: _Library({}, _Progress()),
+    "fire": lambda reason: _Library({"Fire": lambda component=dict, *args, **kwargs: component()}, Missing(reason)),
     "numba": _numba,
     "nnfs": lambda reason: _Library({"init": Quiet()}, Missing(reason)),  # the book's helper only sets a seed
 }  # fmt: skip
@@ -268,5 +269,5 @@ def why_absent(top: str) -> str:
 
 def stand_in(module: str, reason: str) -> Any:
     """What stands for a module that cannot be imported, or for a submodule of it."""
-    top = module.partition(".")[0]
+    top = "tensorboardX" if module.endswith(".tensorboard") else module.partition(".")[0]
     return _MAKES[top](reason) if top in _MAKES else Missing(reason, idle=top in KNOWN)

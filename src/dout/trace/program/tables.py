@@ -8,17 +8,23 @@ taken and left.
 from __future__ import annotations
 
 import csv
+import io
 import operator
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
+from dout.trace.program.stub_modules import Quiet
+
+_OF_SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _BLANK = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "?"})
 _ACROSS = (1, "columns")  # an axis that goes along the columns
 _REDUCTIONS: dict[str, Callable[..., Any]] = {  # as pandas has them: what is blank does not count
-    "mean": np.nanmean, "sum": np.nansum, "min": np.nanmin, "max": np.nanmax,
+    "mean": np.nanmean, "median": np.nanmedian, "sum": np.nansum, "min": np.nanmin, "max": np.nanmax,
     "std": partial(np.nanstd, ddof=1), "var": partial(np.nanvar, ddof=1),
 }  # fmt: skip
 
@@ -56,6 +62,7 @@ def _itself(item: Any, *args: Any, **options: Any) -> Any:
     return item
 
 
+_SHOWN = dict.fromkeys(("info", "describe", "plot", "hist", "value_counts"), Quiet())  # to be looked at
 _OF_COLUMNS: dict[str, Any] = {
     "__new__": lambda cls, data=(), *args, **options: column(list(data)),
     "values": property(_bare),
@@ -66,10 +73,12 @@ _OF_COLUMNS: dict[str, Any] = {
     "apply": lambda items, by, *args, **options: column([by(i, *args, **options) for i in items.tolist()]),
     "replace": _replaced,
     "unique": lambda items: np.array(list(dict.fromkeys(items.tolist())), dtype=items.dtype),
+    "mode": lambda items: column([max(items.unique().tolist(), key=items.tolist().count)]),
     "nunique": lambda items: len(items.unique()),
     "isnull": (_isnull := lambda items: column([i is None or i != i for i in items.tolist()])), "isna": _isnull,
     "fillna": lambda items, item=0, **options: column(np.where(items.isnull(), item, items)),
     "head": lambda items, count=5: items[:count],
+    **_SHOWN,
     **{name: _reduced(name) for name in _REDUCTIONS},
 }  # fmt: skip
 Column: Any = type("Column", (np.ndarray,), _OF_COLUMNS)  # an array that hands itself out as a column does
@@ -83,7 +92,7 @@ class Table:
             data = {name: [row[name] for row in data] for name in data[0]}
         if not isinstance(data, Table | Mapping):
             rows = np.asarray([] if data is None else data)
-            rows = rows.reshape(len(rows), -1 if rows.size else 0)
+            rows = rows.reshape(len(rows), -1 if rows.size else len(columns or ()))
             data = {n: rows[:, i] for i, n in enumerate(columns if columns is not None else range(rows.shape[1]))}
         self.__dict__["_columns"] = {name: column(items) for name, items in data.items()}
 
@@ -229,6 +238,7 @@ _OF_TABLES: dict[str, Any] = {
     "append": lambda table, other, **options: concat([table, other]) if len(table) else other,
     "rows": lambda table: list(map(tuple, table.values.tolist())),
     "head": lambda table, count=5: table.of_rows(slice(count)),
+    **_SHOWN,
     "dropna": lambda table, inplace=False, **options: table.become(
         table.of_rows(~np.any([items.isnull() for _, items in table.items()], 0)), inplace),
     **dict.fromkeys(("reset_index", "set_index", "sort_index"),
@@ -291,6 +301,8 @@ def read_csv(
     """The table in a file of lines."""
     if hasattr(source, "read"):
         lines = source.read().splitlines()
+    elif zipfile.is_zipfile(source):
+        lines = _sheet(source)
     else:
         with open(source, encoding=encoding) as file:  # noqa: PTH123 - it may be stood for
             lines = file.read().splitlines()
@@ -319,6 +331,18 @@ def read_csv(
     if index_col not in (None, False):
         del table[known[index_col] if isinstance(index_col, int) else index_col]
     return table
+
+
+def _sheet(file: Any) -> list[str]:
+    """The first sheet of a workbook as lines of cells with commas between them."""
+    with zipfile.ZipFile(file) as book:
+        parts = {name: ElementTree.fromstring(book.read(name)) for name in book.namelist() if name.endswith(".xml")}
+    words = ["".join(item.itertext()) for item in parts.get("xl/sharedStrings.xml", ())]
+    lines = io.StringIO()
+    for row in parts["xl/worksheets/sheet1.xml"].iter(f"{{{_OF_SHEETS}}}row"):
+        cells = [("".join(cell.itertext()), cell.get("t")) for cell in row]
+        csv.writer(lines).writerow(words[int(text)] if kind == "s" else text for text, kind in cells)
+    return lines.getvalue().splitlines()
 
 
 def _typed(cells: Sequence[str]) -> Any:
@@ -358,6 +382,7 @@ NAMES: dict[str, Any] = {
     **dict.fromkeys(("pandas.DataFrame", "polars.DataFrame"), Table),
     "pandas.Series": Column,
     **dict.fromkeys(("pandas.read_csv", "polars.read_csv"), read_csv),
+    "pandas.read_excel": lambda source, sheet_name=0, **options: read_csv(source, **options),
     "pandas.read_table": lambda source, sep="\t", **options: read_csv(source, sep, **options),
     "pandas.concat": concat,
     "pandas.get_dummies": get_dummies,

@@ -50,12 +50,16 @@ def _composed(transforms: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any
     return lambda item: reduce(lambda found, transform: transform(found), transforms, item)
 
 
-def _to_tensor(image: Any) -> Any:
-    """An image of bytes as numbers from 0 to 1, its channels first."""
+def _channels_first(image: Any) -> Any:
+    """An image as a tensor, its channels first."""
     image = np.asarray(image)
     image = image[..., None] if image.ndim == 2 else image
-    scaled = image.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    return np.ndarray.view(np.ascontiguousarray(scaled), Tensor)
+    return np.ndarray.view(np.ascontiguousarray(image.transpose(2, 0, 1)), Tensor)
+
+
+def _to_tensor(image: Any) -> Any:
+    """An image of bytes as numbers from 0 to 1, its channels first."""
+    return _channels_first(image).astype(np.float32) / np.float32(255)
 
 
 def _normalized(mean: Any, std: Any, *args: Any) -> Callable[[Any], Any]:
@@ -93,8 +97,11 @@ def _stacked(items: Sequence[Any]) -> Any:
 
 
 TOOLS: dict[str, Any] = {
+    "torch.cuda.is_available": lambda: False,
     "torchvision.transforms.Compose": _composed,
     "torchvision.transforms.ToTensor": lambda: _to_tensor,
+    "torchvision.transforms.PILToTensor": lambda: _channels_first,
+    "torchvision.transforms.Lambda": lambda change: change,
     "torchvision.transforms.Normalize": _normalized,
     "torch.utils.data.DataLoader": DataLoader,
     "torch.utils.data.dataloader.DataLoader": DataLoader,

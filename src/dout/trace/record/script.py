@@ -23,6 +23,7 @@ from dout.ops.create import number
 from dout.trace.model.recorded import Event
 from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
+from dout.trace.program.drawn_data import mentions
 from dout.trace.program.main_module import as_main, importing_from
 from dout.trace.program.missing_files import missing_files
 from dout.trace.program.removed_numpy_names import INSTEAD, Removed
@@ -267,6 +268,8 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
     except SystemExit as stop:
         if stop.code not in (None, 0):
             why = f": it {NeedsError.first}" if NeedsError.first else ""
+            if not why and len(sys.argv) == 1 and mentions(r"sys\.argv|from sys import argv"):
+                why = ": it was given no arguments; write them after --"
             raise UserCodeError(f"{what} ended with exit code {stop.code}{why}") from None
     except Exception as error:
         shown = users_traceback(error)

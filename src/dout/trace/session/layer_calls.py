@@ -255,6 +255,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         if node is not None and name and node not in call.inputs:
             tracer.names[node] = name
     if call.kind == "forward":
+        if result is None:
+            call.outputs = tuple(tracer.nodes[slice(*call.span)][-1:])  # it keeps what it makes
         now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
         call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
         own = {tracer.node_of(item): name for name, item in call.arguments.items() if isinstance(item, Traced)}
@@ -268,9 +270,13 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         _match(tracer, call)
         if call.match is not None:
             given, returned = len(call.match.arguments), len(call.outputs)
+            called: dict[str, Any] = {}
             if returned > given:
                 tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
-            found = pairs(call.match.held, attributes_of(call.instance))
+                called = dict(zip(filter(None, names), items, strict=False)) if isinstance(names, list) else {}
+            found = list(pairs(call.match.held, {**called, **attributes_of(call.instance)}))
+            theirs = {tracer.node_of(p.gradient) for p in found}
+            call.outputs = tuple(n for n in call.outputs if n not in theirs) if called else call.outputs
             then = call.match.held_nodes  # whatever was written into its memory since
             parameters = (
                 Parameter(

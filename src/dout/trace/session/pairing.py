@@ -195,7 +195,7 @@ def _of_parameters(held: dict[Any, Any], left: list[tuple[str, Any]], after: Map
 
 
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
-    listed = [name for name, held in before.items() if isinstance(held, list)]
+    listed = [name for name, held in before.items() if isinstance(held, list | dict)]
     named = [(name, naming.format(name)) for name in listed for naming in _NAMINGS]
     for parameters, gradients in (*_LISTS, *named):
         mine, theirs = before.get(parameters), after.get(gradients)

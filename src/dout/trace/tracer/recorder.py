@@ -19,7 +19,7 @@ from dout.trace.model import user_source as source
 from dout.trace.tracer.numpy_calls import as_operand
 from dout.trace.tracer.run_record import RunRecord, there
 from dout.trace.tracer.shared_memory import owner_of
-from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
+from dout.trace.tracer.traced import DotResult, Traced, TracedArray, plain, plain_deep
 from dout.trace.tracer.writes import ArrayWriter
 
 _STEERED_BY_SIZE = "the program was steered by a size that depends on values"
@@ -84,7 +84,7 @@ class Recording(RunRecord):
         if kind in (list, tuple):
             return self.node_of(as_operand(self, operand))
         if issubclass(kind, np.ndarray):
-            return self.node_of(self.source(operand))
+            return self.node_of(operand.traced if kind is DotResult else self.source(operand))
         if issubclass(kind, Enum) and issubclass(kind, int):
             return self.node_of(int(operand))
         raise self.refuse(UnsupportedError(f"a {kind.__name__} cannot be an operand of a traced operation"))
@@ -129,6 +129,7 @@ class Recording(RunRecord):
 
     def wrap(self, item: Any, name: str | None = None) -> Any:
         """Return the stand-in of an argument: arrays and numbers, also inside lists, tuples and dicts."""
+        item = item.traced if type(item) is DotResult else item
         kind = type(item)
         if kind is TracedArray or kind is Traced:
             return item if item._recorder is self and item.epoch == self.epoch else self._of_another(item, name)
@@ -171,6 +172,16 @@ class Recording(RunRecord):
                 f"at {frame.f_code.co_filename}:{frame.f_lineno}; {instead}"
             )
         )
+
+    def leak(self, item: Any, result: Any, frame: Any = None) -> Any:
+        """As of any; in `x.dot(item)`, of a plain array, what makes the result a product that is traced."""
+        if self.live and frame is not None and source.in_user_code(frame) and (name := source.dotted(frame)):
+            other = eval(name, frame.f_globals, frame.f_locals)
+            if type(other) is np.ndarray:
+                made = np.ndarray.view(result, DotResult)
+                vars(made)["traced"] = self.wrap(other).dot(item)
+                return made
+        return super().leak(item, result)
 
     def look(self, item: Any) -> None:
         """Shape, dtype or layout of the arrays in here are asked for, without a node: the recording holds for these."""

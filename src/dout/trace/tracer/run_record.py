@@ -232,7 +232,7 @@ class RunRecord(Recorder):
         if self.live:
             self.texts.append(there())
 
-    def leak(self, item: Any, result: Any) -> Any:
+    def leak(self, item: Any, result: Any, frame: Any = None) -> Any:
         """A value leaves as an array, through a function that dout does not see into."""
         if self.live:
             self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")

@@ -83,7 +83,8 @@ class Traced(StandIn):
             return self._recorder.escape(
                 "a conversion like np.float32", self, lambda value: np.array(value, dtype=dtype)
             )
-        return self._recorder.leak(self, np.asarray(self.value, dtype=dtype, copy=copy))  # who keeps it keeps this one
+        array = np.asarray(self.value, dtype=dtype, copy=copy)  # who keeps it keeps this one
+        return self._recorder.leak(self, array, sys._getframe(1))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         self._recorder.leak(self, None)
@@ -185,6 +186,40 @@ class TracedArray(Traced, ArrayStandIn):
     def fill(self, value: Any) -> None:
         """As `ndarray.fill`."""
         self[...] = value
+
+
+class DotResult(np.ndarray):
+    """What `dot` of a plain array with a traced one gives: the memory of a product that is `traced`, and that answers.
+
+    So is the array that C makes of the traced one for it; a result takes after it.
+    """
+
+    __array_priority__ = 1.0  # more than that of a plain array, whose result is one of these
+    traced: Any
+
+    def __array_finalize__(self, of: Any) -> None:
+        self.__dict__["traced"] = getattr(of, "__dict__", {}).get("traced")
+
+    def __getattribute__(self, name: str) -> Any:
+        """That of the product."""
+        own = name == "traced" or name.startswith("__")
+        return object.__getattribute__(self, name) if own else getattr(self.traced, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.traced[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.traced[key] = value
+
+    def __array_ufunc__(self, ufunc: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*mapped(args, _of_product), **mapped(kwargs, _of_product))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return function(*mapped(args, _of_product), **mapped(kwargs, _of_product))
+
+
+def _of_product(item: Any) -> Any:
+    return item.traced if type(item) is DotResult else item
 
 
 def _in_place(name: str) -> Callable[..., Any]:

@@ -1,0 +1,34 @@
+"""Whether a function only multiplies an argument: as an upstream gradient is used, and no target is."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from dout.adapt.source.syntax import read, walk
+
+_LINEAR = frozenset({
+    "dot", "multiply", "matmul", "einsum", "outer", "tensordot", "sum", "reshape", "transpose", "repeat", "pad",
+    "expand_dims", "squeeze", "tile", "moveaxis",
+})  # fmt: skip
+
+
+def only_multiplied(function: Any, name: str) -> bool:
+    """Whether each use of an argument is a factor, or a part of it; a target is subtracted, divided, or handed on."""
+    own = read(function)
+    if own is None:
+        return False
+    uses = [(above, n) for above in walk(own.node) for n in ast.iter_child_nodes(above)]
+    mine = [above for above, n in uses if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    return bool(mine) and all(map(_is_factor, mine))
+
+
+def _is_factor(above: ast.AST) -> bool:
+    match above:
+        case ast.BinOp(op=ast.Mult() | ast.MatMult()) | ast.Attribute():
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=called)):
+            return called in _LINEAR
+        case ast.Call(func=ast.Attribute(attr="dot")):
+            return True
+    return False
