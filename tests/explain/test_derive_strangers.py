@@ -1,6 +1,7 @@
 """Derived backwards of layers as strangers write them: other names, random weights, methods to call before forward."""
 
 import ast
+import functools
 import importlib.util
 import sys
 
@@ -338,3 +339,29 @@ class Cubed:
 def test_a_forward_with_a_context_is_refused_in_one_line():
     with pytest.raises(TargetError, match=r"^Cubed\.forward takes a context, and derive keeps values in self"):
         derived(Cubed)
+
+
+def counted(method):
+    @functools.wraps(method)
+    def counting(self, *arguments):
+        self.calls = getattr(self, "calls", 0) + 1
+        return method(self, *arguments)
+
+    return counting
+
+
+class Counted:
+    @counted
+    def forward(self, x):
+        return np.tanh(x)
+
+    @counted
+    def backward(self, dout):
+        raise NotImplementedError
+
+
+def test_methods_keep_their_decorators():
+    layer = derived(Counted).layer()
+    x = np.array([0.5, -1.0])
+    assert np.allclose(layer.backward(layer.forward(x)), np.tanh(x) / np.cosh(x) ** 2)
+    assert layer.calls == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import re
 import sys
 import textwrap
 from functools import cached_property
@@ -19,6 +20,8 @@ from dout.explain.spelling.written_text import indented, wrapped
 
 _NUMBER = count(1)
 _UNIT = "    "
+
+_OF_A_STUB = re.compile(r"abstractmethod|staticmethod|classmethod")  # what is written takes an instance
 
 
 class ClassText:
@@ -48,7 +51,8 @@ class ClassText:
             new = [*([""] if end < start else []), *indented(forward, unit)]
         backward = indented([_with_unit(line, unit) for line in backward], unit)
         if behind in methods:
-            edits.append((*_span(methods[behind]), backward))
+            kept = [line for line in _decorators(lines, methods[behind]) if not _OF_A_STUB.search(line)]
+            edits.append((*_span(methods[behind]), [*indented(kept, unit), *backward]))
         else:
             new += ["", *backward]
         if "" not in lines[end : end + 1] and end < len(lines):
