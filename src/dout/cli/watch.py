@@ -18,6 +18,7 @@ from dout.errors import TargetError, visible
 from dout.files import near
 
 _LOOK = 0.1  # seconds between looks at what was read
+_PATIENCE = 3.0  # seconds in which a check that was interrupted has ended
 _SETTLED = 0.05  # seconds in which an editor has written the rest
 
 
@@ -50,6 +51,8 @@ def _check_apart(arguments: Sequence[str]) -> None:
         process.join()
     finally:
         process.terminate()
+        process.join(_PATIENCE)
+        process.kill()  # what has swallowed both signals; its own workers end with it
         process.join()
 
 
