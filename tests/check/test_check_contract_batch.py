@@ -144,6 +144,19 @@ def test_a_layer_that_is_told_its_rows_by_forward_needs_no_others():
     assert not alarming(found(Reshape, rng.normal(size=(3, 4)), (3, 2, 2)))
 
 
+class Gated:
+    def forward(self, x, states):
+        self.x, self.h = x, states[0]
+        return x * states[0]
+
+    def backward(self, dout):
+        return dout * self.h, [dout * self.x]
+
+
+def test_a_list_of_arrays_tells_no_number_of_rows():
+    assert "D506" not in found(Gated, SEQUENCE, [2 * SEQUENCE])
+
+
 def test_one_row_is_no_reason_to_suspect_two():
     class WeightSum:
         def forward(self, hs, a):

@@ -17,12 +17,18 @@ from dout.ops import PRIMITIVES
 MOST_ELEMENTS = 200_000  # over all nodes: beyond that exact arithmetic takes seconds
 STABILISER = 1e-4  # a literal no larger than this is there to keep a number finite: log(y + 1e-7)
 _MOST_STABILISERS = 16  # lines of the source with one that are left out each by itself
+_RESHAPE = PRIMITIVES["reshape"]
 _KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maximum", "clip"))
 
 
 def elements(nodes: Iterable[Node]) -> int:
     """How many numbers all nodes hold together."""
     return sum(math.prod(node.shape) for node in nodes)
+
+
+def keeps_a_shape(nodes: Iterable[Node]) -> bool:
+    """Whether a step reshapes an array to the shape that it has: what does that is meant for more axes."""
+    return any(node.primitive is _RESHAPE and node.shape == node.inputs[0].shape for node in nodes)
 
 
 def is_label(value: Any) -> bool:

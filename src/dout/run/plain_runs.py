@@ -42,7 +42,8 @@ def quiet(seed: int = 0, generators: Iterable[Any] = ()) -> Iterator[None]:
     """Run the user's code from the random state of a seed, silently.
 
     Nothing is printed, no warning is given, and afterwards the global random states and those of `generators`, NumPy's
-    error state, the filters of warnings and the working directory are as before.
+    error state, the filters of warnings and the working directory are as before; within `keeping_random_states` NumPy's
+    global one at the end of that.
     """
     put_back, folder = (kept_states if _keeping.get() else global_states)(generators), _folder()
     token = _keeping.set(False)  # code that is in silence itself goes on drawing where it was

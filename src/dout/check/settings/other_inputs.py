@@ -12,12 +12,10 @@ from dout.adapt import source
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
-from dout.judge.judged_run import is_label, is_one_hot
-from dout.ops import PRIMITIVES
+from dout.judge.judged_run import is_label, is_one_hot, keeps_a_shape
 from dout.run import arrays as held_arrays
 from dout.run import quiet
 
-_RESHAPE = PRIMITIVES["reshape"]
 _IMAGES = (3, 2, 4, 5)
 
 
@@ -151,7 +149,7 @@ def _flattens_a_table(subject: Subject) -> bool:
         nodes = Examination(subject.recorded(subject.run().douts)).forward
     except Exception:  # there is no recording
         return False
-    return any(node.primitive is _RESHAPE and node.shape == node.inputs[0].shape for node in nodes)
+    return keeps_a_shape(nodes)
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:

@@ -121,9 +121,7 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
             given_by_author = given_beside(use.target, []) is not None
             examples = [] if given_by_author else used_examples(uses[key])
         found: list[Checked] = []
-        if (
-            not (examples or given_by_author) and wanted is None
-        ):  # the program was named: nothing else asks for its layers
+        if not (examples or given_by_author) and wanted is None:  # of a named program nothing else asks for its layers
             alone = _check_one(loading, use.name, use.target, given, old_names)
             said = f"used in {place_of(use)}, and judged on inputs that were chosen"
             if alone.report.ok or alone.report.verdicts:
@@ -131,7 +129,7 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
             else:
                 send("remark", f"{use.name}, {said.partition(',')[0]}, was not judged: it runs on no small inputs")
         while len(found) < len(examples) and all(checked.report.ok for checked in found):
-            found.append(_check_one(loading, uses[key][0].name, examples[len(found)], given, old_names))
+            found.append(_check_one(loading, use.name, examples[len(found)], given, old_names))
         if found:  # each in a manner of its own: the first that is wrong speaks, or the first of all
             send("done", _of_all(found, [one.place for one in examples]))
 

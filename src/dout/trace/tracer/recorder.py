@@ -19,7 +19,7 @@ from dout.trace.model import user_source as source
 from dout.trace.tracer.numpy_calls import as_operand
 from dout.trace.tracer.run_record import RunRecord, there
 from dout.trace.tracer.shared_memory import owner_of
-from dout.trace.tracer.traced import DotResult, Traced, TracedArray, plain, plain_deep
+from dout.trace.tracer.traced import DotResult, Traced, TracedArray, of_product, plain, plain_deep
 from dout.trace.tracer.writes import ArrayWriter
 
 _STEERED_BY_SIZE = "the program was steered by a size that depends on values"
@@ -129,7 +129,7 @@ class Recording(RunRecord):
 
     def wrap(self, item: Any, name: str | None = None) -> Any:
         """Return the stand-in of an argument: arrays and numbers, also inside lists, tuples and dicts."""
-        item = item.traced if type(item) is DotResult else item
+        item = of_product(item)
         kind = type(item)
         if kind is TracedArray or kind is Traced:
             return item if item._recorder is self and item.epoch == self.epoch else self._of_another(item, name)

@@ -212,13 +212,14 @@ class DotResult(np.ndarray):
         self.traced[key] = value
 
     def __array_ufunc__(self, ufunc: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
-        return getattr(ufunc, method)(*mapped(args, _of_product), **mapped(kwargs, _of_product))
+        return getattr(ufunc, method)(*mapped(args, of_product), **mapped(kwargs, of_product))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return function(*mapped(args, _of_product), **mapped(kwargs, _of_product))
+        return function(*mapped(args, of_product), **mapped(kwargs, of_product))
 
 
-def _of_product(item: Any) -> Any:
+def of_product(item: Any) -> Any:
+    """A product of `dot` as it is recorded; anything else as it is."""
     return item.traced if type(item) is DotResult else item
 
 

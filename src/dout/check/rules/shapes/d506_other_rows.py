@@ -30,7 +30,8 @@ def check(lab: Lab) -> Findings:
     if not arrays or len(lab.subject.inputs[arrays[0]]) == 0:
         return
     length = len(lab.subject.inputs[arrays[0]])
-    if any(isinstance(x, tuple | list) and x[:1] in ((length,), [length]) for x in lab.subject.inputs):
+    told = (x[0] for x in lab.subject.inputs if isinstance(x, tuple | list) and x)
+    if any(type(size) is int and size == length for size in told):
         return  # `reshape(x, (3, 4))` is told how many rows there are
     together = [i for i in arrays if len(lab.subject.inputs[i]) == length]
     for group in dict.fromkeys((tuple(together), (arrays[0],))):
