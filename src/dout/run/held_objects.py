@@ -123,19 +123,17 @@ def users_classes(layer: Any) -> list[type]:
 
 def shared_by_language(layer: Any) -> set[int]:
     """Identities of what instances share by class attribute, mutable default argument or module global."""
-    found: set[int] = set()
+    roots: dict[int, Any] = {}  # methods of a module have the same globals
     for cls in users_classes(layer):
         for name, item in list(vars(cls).items()):
-            function = inspect.unwrap(item) if issubclass(type(item), FunctionType) else item
-            defaults = getattr(function, "__defaults__", None) or ()
-            keywords = (getattr(function, "__kwdefaults__", None) or {}).values()
-            names = getattr(function, "__globals__", {}).values() if type(item) is FunctionType else ()
-            roots = [*defaults, *keywords, *names] if type(item) is FunctionType else [] if name[:2] == "__" else [item]
-            for root in roots:
-                found.add(id(root))
-                if not issubclass(type(root), _NOT_OPENED):
-                    found.update(id(place.item) for place in places(root))
-    return found
+            if type(item) is FunctionType:
+                function = inspect.unwrap(item)
+                keywords = function.__kwdefaults__ or {}
+                found = [*(function.__defaults__ or ()), *keywords.values(), *function.__globals__.values()]
+                roots.update((id(root), root) for root in found)
+            elif not name.startswith("__"):
+                roots[id(item)] = item
+    return {id(place.item) for place in places(list(roots.values()))}
 
 
 def mutable_parts(layer: Any) -> dict[int, Any]:
