@@ -86,9 +86,20 @@ def read(function: Any) -> Function | None:
     plain = _plain(function)
     if plain is None or not is_user_code(plain.__code__.co_filename):
         return None
-    lines = tuple(linecache.getlines(plain.__code__.co_filename, plain.__globals__))
-    found = _found("".join(lines), plain.__code__)
+    text, lines = _text_and_lines(plain.__code__.co_filename, plain.__globals__)
+    found = _found(text, plain.__code__)
     return Function(*found, lines, plain.__globals__) if found else None
+
+
+_TEXTS: dict[str, tuple[list[str], str, tuple[str, ...]]] = {}
+
+
+def _text_and_lines(file: str, names: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The text of a file and its lines: the same objects for as long as linecache has the same list."""
+    kept = linecache.getlines(file, names)
+    if file not in _TEXTS or _TEXTS[file][0] is not kept:
+        _TEXTS[file] = (kept, "".join(kept), tuple(kept))
+    return _TEXTS[file][1:]
 
 
 def written(code: CodeType, text: str) -> _Def | None:

@@ -56,4 +56,5 @@ def _holds_layers(layer: Any) -> bool:
     """Whether a layer has others among its attributes, alone or in a list or a dict."""
     held = attributes_of(layer).values()
     inner = (item for x in held for item in (x.values() if isinstance(x, dict) else x if isinstance(x, list) else [x]))
-    return any(Target(type(item)).has_both for item in inner if type(item).__module__ != "builtins")
+    classes = {type(item) for item in inner}
+    return any(Target(cls).has_both for cls in classes if cls.__module__ not in ("builtins", "numpy"))
