@@ -1,3 +1,12 @@
 """Nodes along axes in; letters for axes, formulas of one element and of whole arrays, with shapes and reasons, out."""
 
-__all__ = ["axis_classes", "axis_letters", "axis_parts", "element_rules", "index_forms", "indices", "term_values"]
+__all__ = [
+    "alike_turns",
+    "axis_classes",
+    "axis_letters",
+    "axis_parts",
+    "element_rules",
+    "index_forms",
+    "indices",
+    "term_values",
+]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -149,21 +151,16 @@ class DerivedQuantities:
         """All values at generic points, over balls where that takes a moment only."""
         exactly = elements(topological(self._wanted)) <= FEW_ELEMENTS
         for way in (True, False) if exactly else (False,):
-            if points := self._points_with_values(exactly=way):
-                return PointValues.of(points, self._wanted, exactly=way)
+            if found := list(islice(self._at_points(exactly=way), _POINTS)):
+                given, points = [one.given[0] for one in found], [one.points[0] for one in found]
+                return PointValues(given, points, found[0].nodes, way)
         return PointValues.of([self.data], (), exactly=False)
 
-    def _points_with_values(self, *, exactly: bool) -> list[Point]:
-        good: list[Point] = []
+    def _at_points(self, *, exactly: bool) -> Iterator[PointValues]:
+        """All values at one generic point after the other, where they can be computed."""
         for point in self._points():
-            try:
-                PointValues.of([point], self._wanted, exactly=exactly)
-            except _FAILURES:
-                continue
-            good.append(point)
-            if len(good) == _POINTS:
-                break
-        return good
+            with suppress(*_FAILURES):
+                yield PointValues.of([point], self._wanted, exactly=exactly)
 
     @cached_property
     def ones(self) -> PointValues:

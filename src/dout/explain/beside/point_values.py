@@ -14,7 +14,7 @@ from dout.graph import Node, Primitive, topological
 from dout.judge.ball_numbers import exact, is_exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.exact_judge import relation
-from dout.judge.float_judge import in_float64
+from dout.judge.float_judge import computed, in_float64
 from dout.judge.outcomes import NoRuleError, Point, Word
 
 _CLOSE = 1e-8  # relative to the largest element
@@ -166,7 +166,7 @@ def _computed(
 ) -> dict[Node, Any]:
     """Compute nodes; `leniently` those are left out that cannot be computed, with all that is computed from them."""
     balls = Balls(given) if exactly else None
-    values = dict(given) if balls is None else balls.values
+    values = in_float64((), given) if balls is None else balls.values
     for node in nodes:
         if leniently and any(i not in values for i in node.inputs):
             continue
@@ -174,7 +174,7 @@ def _computed(
             if balls is not None:
                 balls.compute([node])
             else:
-                values = in_float64([node], values)
+                computed([node], values)
         except _FAILURES:
             if not leniently:
                 raise

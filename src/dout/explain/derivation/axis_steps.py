@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,7 @@ _INFIX = primitives("add subtract multiply divide matmul dot pow power square")
 _MEANS = primitives("mean var std")
 _OF_SCORES = primitives("sigmoid special_softmax special_log_softmax")
 _CLOSED = by_primitive({f"special_{name}": name for name in SOFTMAX})
+MOST_ADDED = 6  # gradients of one value that are written out
 MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
 
@@ -46,6 +47,7 @@ class AxisSteps:
         self.shares: dict[Node, list[StepPart]] = {}
         self.handed_on: dict[Node, Symbol] = {}  # by a sum, to a term that has no row of its own
         self.instead: dict[Node, Node] = {}  # shorter gradients that were found
+        self.waiting: list[Node] = []  # steps that were left out, of which nothing is said yet
         self.told: set[Node] = set()  # values whose gradient has been given its own name
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
@@ -72,6 +74,10 @@ class AxisSteps:
             gradient = self.forward.gradients.of.get(node)
             if gradient is None:
                 continue
+            if node in self.forward.left_out:
+                self._leave_out(node)
+                continue
+            found += self._of_turns(node, found)
             self.upstream.setdefault(gradient, f"d{self.forward.names[node]}")
             parts = tuple(self._parts(node)) or tuple(self._passed_on(node))
             if parts:
@@ -81,7 +87,36 @@ class AxisSteps:
                 if node.primitive in _CLOSED:
                     says = Phrase("closed", {"name": _CLOSED[node.primitive]})
                 found.append(DerivationStep(number, self._operator(node), name, node, parts, says))
+        found += self._of_turns(None, found)
         return tuple(found)
+
+    def _leave_out(self, node: Node) -> None:
+        """Count the gradients of a step that is not told."""
+        self.waiting.append(node)
+        for argument, input_ in enumerate(node.inputs):
+            if self._has_gradient(node, argument):
+                share = len(self.shares.get(input_, ())) + (input_ in self.forward.outputs) + 1
+                part = StepPart(self.forward.names[input_], Symbol(f"d{self.forward.names[input_]}"), None, share=share)
+                self.shares.setdefault(input_, []).append(part)
+
+    def _of_turns(self, after: Node | None, told: Sequence[DerivationStep]) -> Iterator[DerivationStep]:
+        """What is said of the turns that were left out just before a step, and the gradients that are whole by then."""
+        turns, self.waiting = self.waiting, []
+        if not turns:
+            return
+        loop = next(loop for loop in self.forward.loops if turns[0] in {n for turn in loop.turns for n in turn})
+        numbers = [step.number for step in told if any(step.node in turn for turn in loop.turns)]
+        says = Phrase(
+            "other turns", {"count": len(turns) // len(loop.turns[0]), "first": min(numbers), "last": max(numbers)}
+        )
+        inputs = dict.fromkeys(i for node in turns for i in node.inputs if i not in self.forward.left_out)
+        whole = [
+            i
+            for i in inputs
+            if self._uses[i] > 1 and len(self.shares.get(i, ())) + (i in self.forward.outputs) == self._uses[i]
+        ]
+        parts = tuple(map(self._sum, whole))
+        yield DerivationStep(len(told) + 1, "for", self.forward.names[turns[0]], turns[0], parts, says)
 
     def _operator(self, node: Node) -> str:
         """The step as it stands in the formula: x · W, + b."""
@@ -201,6 +236,8 @@ class AxisSteps:
         """The whole gradient of a value that is used several times."""
         name, count = self.forward.names[of], self._uses[of]
         parts = [Symbol(numbered(f"d{name}", i + 1)) for i in range(count)]
+        if count > MOST_ADDED:
+            parts = [*parts[:2], Symbol("…"), parts[-1]]
         key = "output and uses add up" if of in self.forward.outputs else "uses add up"
         why = Phrase(key, {"name": Symbol(name), "count": count})
         return StepPart(name, Sum(tuple(parts)), self.elements.value(self.forward.gradients.of[of]), reason=why)

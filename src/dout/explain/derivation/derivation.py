@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,12 +49,12 @@ def explained(
     `dout.adapt.example`, and TargetError where nothing is computed.
     """
     forward = forward_of(target, init, inputs, opened)
-    if len(forward.steps) > MOST_STEPS:
+    if (count := len(forward.steps) - len(forward.left_out)) > MOST_STEPS:
         first = next((n for n in forward.inputs if n.shape), None)
         given = f" '{forward.trace.names.get(first, 'x')}=array({','.join('2' * len(first.shape))})'" if first else ""
         raise TargetError(
-            f"{forward.trace.target} takes {len(forward.steps):,} steps on this input, and they are told one by one, "
-            f"those of a loop turn by turn; give a smaller one with --input{given}"
+            f"{forward.trace.target} takes {count:,} different steps on this input, and they are told one by one; "
+            f"give a smaller one with --input{given}"
         )
     elements = ElementwiseSteps(forward)
     if forward.is_elementwise:
@@ -83,6 +83,7 @@ def explained(
         backward=_beside(forward, steps, letters),
         not_explained=(*_stops(forward), *(_phrase("no_formula", node, forward) for node in elements.untold)),
         definitions=tuple(_definitions([*forms, *(q.term for q in quantities if q.term)], letters, forward)),
+        before=dict(_before(forward)),
         recorded=tuple(forward.names.get(forward.now[n], "") for n in forward.trace.computed),
     )
 
@@ -151,12 +152,37 @@ def _where(forward: Forward) -> Where | None:
 
 def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Iterator[Quantity]:
     called: dict[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
-    for node in (*forward.inputs, *forward.parameters, *forward.steps):
+    steps = (node for node in forward.steps if node not in forward.left_out)
+    for node in (*forward.inputs, *forward.parameters, *steps):
         inner = {n: item for n, item in called.items() if n is not node}
         made = _reshaped(node, term_of(node, inner), letters) if node in forward.steps else None
         held = node in forward.parameters
         axes = tuple(forward.multiples.get(letter, letter) for letter in letters.get(node, ()))
         yield Quantity(forward.names[node], made, node, forward.values.get(node), axes, held)
+
+
+def _before(forward: Forward) -> Iterator[tuple[str, Phrase]]:
+    """What is said before a step of forward: how many turns of its loop come before this one, and what they make."""
+    for loop in forward.loops:
+        left: list[Node] = []
+        for turn in loop.turns:
+            if turn[0] in forward.left_out:
+                left += turn
+            elif left:
+                made = dict.fromkeys(forward.names[i] for node in turn for i in node.inputs if i in left)
+                count = len(left) // len(turn)
+                key = "turns before make" if made else "turns before"
+                yield forward.names[turn[0]], Phrase(key, {"count": count, "names": tuple(made), "place": _lines(turn)})
+                left = []
+
+
+def _lines(turn: Sequence[Node]) -> str:
+    """The lines of a turn: pool.py:17–19."""
+    places = [node.where for node in turn if node.where]
+    lines = sorted({where.line for where in places})
+    return (
+        f"{_place(places[0]).rpartition(':')[0]}:{lines[0]}" + (f"–{lines[-1]}" if lines[1:] else "") if places else ""
+    )
 
 
 def _reshaped(node: Node, made: Term, letters: Mapping[Node, tuple[str, ...]]) -> Term:

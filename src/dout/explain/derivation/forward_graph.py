@@ -17,6 +17,7 @@ from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.source import items_unpacked, shapes_for
 from dout.adapt.target import Target, copies, placed
 from dout.errors import EscapeError, TargetError, UnsupportedError
+from dout.explain.axes.alike_turns import AlikeTurns, alike_turns, with_own_views
 from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
@@ -89,8 +90,46 @@ class Forward:
 
     @cached_property
     def steps(self) -> tuple[Node, ...]:
-        """The nodes that compute something from values."""
-        return tuple(n for n in self.nodes if n.primitive not in (INPUT, CONSTANT) and n not in self.fixed)
+        """The nodes that compute something from values; in the order of the run where that shows a loop."""
+        steps = [n for n in self.nodes if n.primitive not in (INPUT, CONSTANT) and n not in self.fixed]
+        ran = sorted(steps, key=self._places_in_the_run.__getitem__)
+        return tuple(ran if any(loop.is_long for loop in alike_turns(ran)) else steps)
+
+    @cached_property
+    def _places_in_the_run(self) -> Mapping[Node, int]:
+        """When each node was first recorded; one that was not, when its last input was."""
+        found: dict[Node, int] = {}
+        for place, now in enumerate(self.now.values()):
+            found.setdefault(now, place)
+        for node in self.nodes:
+            found[node] = max(found.get(node, 0), *(found[i] for i in node.inputs), 0)
+        return found
+
+    @cached_property
+    def loops(self) -> list[AlikeTurns]:
+        """Steps that come again in every turn of a loop."""
+        return [] if self.is_elementwise else alike_turns(self.steps)
+
+    @cached_property
+    def in_loops(self) -> frozenset[Node]:
+        """Steps of which each turn of a loop has its own."""
+        return frozenset(node for loop in self.loops if loop.is_long for turn in loop.turns for node in turn) - {
+            *self.outputs
+        }
+
+    @cached_property
+    def left_out(self) -> frozenset[Node]:
+        """The steps of turns that pass their gradients on as a later turn does, which is told."""
+        found: set[Node] = set()
+        for loop in (loop for loop in self.loops if loop.is_long):
+            told: list[list[bool]] = []
+            for turn in reversed(loop.turns):
+                passed = [(node, place) in self.gradients.on for node in turn for place in range(len(node.inputs))]
+                if any(all(b for a, b in zip(passed, one, strict=True) if a) for one in told):
+                    found.update(turn)
+                else:
+                    told.append(passed)
+        return frozenset(found)
 
     @cached_property
     def fixed(self) -> frozenset[Node]:
@@ -111,7 +150,8 @@ class Forward:
         """A letter for every axis, where some axes agree besides."""
         nodes = [*self.inputs, *self.nodes, *self.gradients.of.values(), *self.gradients.on.values()]
         names = {node: name for node, name in self.names.items() if node not in self.lengths}
-        return axis_letters(nodes, names, self.values, self.told, self.known, gradients=self.gradients, same=same)
+        alike = [*same, *(pair for loop in self.loops for pair in loop.axes)]
+        return axis_letters(nodes, names, self.values, self.told, self.known, gradients=self.gradients, same=alike)
 
     @cached_property
     def values(self) -> Mapping[Node, Any]:
@@ -154,7 +194,8 @@ class Forward:
     def names(self) -> dict[Node, str]:
         """A name for everything: the user's, y for the output, and letters for steps that have no name."""
         given = {node: self._name_given(node) for node in (*self.inputs, *self.parameters)}
-        return value_names(given, self.outputs, self.steps, self.own_names)
+        read = {i for node in self.steps if node not in self.left_out for i in node.inputs}
+        return value_names(given, self.outputs, self.steps, self.own_names, self.left_out - read)
 
     def _name_given(self, node: Node) -> str:
         if node in self.counts:
@@ -319,4 +360,24 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     now |= {node: turned[made] for node, made in now.items() if made in turned and made not in needed}
     entered = tuple(dict.fromkeys(now[n] for n in inputs if n in now and now[n] in needed and n.primitive is INPUT))
     last = tuple(dict.fromkeys(now[n] for n in outputs))
-    return Forward(trace, call, graph, now, entered, last, lengths={n: x for n, x in lengths.items() if n in needed})
+    return _with_loops(
+        Forward(trace, call, graph, now, entered, last, lengths={n: x for n, x in lengths.items() if n in needed})
+    )
+
+
+def _with_loops(forward: Forward) -> Forward:
+    """The forward in which each turn of a loop has views of its own, where most of its steps are then in loops."""
+    made = with_own_views(forward.nodes)
+    new = {node: copies[-1] for node, copies in made.items()}
+    recorded: dict[Node, list[Node]] = {}
+    for node, now in forward.now.items():
+        recorded.setdefault(now, []).append(node)
+    each = {now: made[now] for now in recorded if len(made.get(now, ())) == len(recorded[now])}
+    own = {node: copy for now, copies in each.items() for node, copy in zip(recorded[now], copies, strict=True)}
+    outputs = tuple(new[node] for node in forward.outputs)
+    marked = {mark: new.get(node, node) for mark, node in forward.graph.outputs.items()}
+    graph = Graph(topological(marked.values()), forward.graph.inputs, marked)
+    followed = {node: own.get(node, new.get(now, now)) for node, now in forward.now.items()}
+    found = replace(forward, graph=graph, now=followed, outputs=outputs)
+    repeated = sum(len(loop.turns) * len(loop.turns[0]) for loop in found.loops)
+    return found if 2 * repeated > len(found.steps) else forward

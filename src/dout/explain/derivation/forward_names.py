@@ -12,12 +12,16 @@ _LETTERS = "abcfgpqrsuvwz"  # names of steps that have none; others stand for in
 
 
 def value_names(
-    given: Mapping[Node, str], outputs: Sequence[Node], steps: Sequence[Node], own: Mapping[Node, str]
+    given: Mapping[Node, str],
+    outputs: Sequence[Node],
+    steps: Sequence[Node],
+    own: Mapping[Node, str],
+    left_out: Collection[Node] = (),
 ) -> dict[Node, str]:
     """A name of its own for every value: `given` says what inputs and parameters are called, `own` all others.
 
     Of several steps with one name, as `x = f(x)` makes them, the last one has it. No name is that of the gradient of
-    another value: `dx` beside `x`, or `out` beside `dout`.
+    another value: `dx` beside `x`, or `out` beside `dout`. Steps that are `left_out` get letters after all others.
     """
     found: dict[Node, str] = {}
     for node, name in given.items():
@@ -31,7 +35,7 @@ def value_names(
         if node not in found and node in own and is_free(own[node], found.values()):
             found[node] = own[node]
     letters = _letters()
-    for node in steps:
+    for node in sorted(steps, key=left_out.__contains__):
         if node not in found:
             found[node] = next(letter for letter in letters if is_free(letter, found.values()))
     return found

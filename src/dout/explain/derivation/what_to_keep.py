@@ -102,7 +102,7 @@ def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
         if node in seen or node.primitive is CONSTANT or node in forward.counts or node in forward.fixed:
             continue
         seen.add(node)
-        if forward.is_named(node):
+        if forward.is_named(node) and node not in forward.in_loops:
             yield node
         else:
             waiting += reversed(node.inputs)

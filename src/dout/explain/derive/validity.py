@@ -18,11 +18,13 @@ from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.files import shown_place
 from dout.judge.judged_run import keeps_a_shape
+from dout.ops import primitives
 from dout.run import copied, flat, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
 
 _IMAGES = (3, 2, 4, 5)
+_PAD = primitives("pad")
 
 
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:
@@ -118,6 +120,26 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
             if taken and ways[-1] not in taken:
                 return without_ones(taken[0])
     return subject
+
+
+def with_padding(subject: ForwardSubject) -> ForwardSubject:
+    """The same with 1 for a whole number of the constructor that is 0, where forward pads only then.
+
+    A border that is not there would not be cut off its gradient. To be asked where the number was not given.
+    """
+    for name, item in subject.settings.items():
+        if type(item) is int and item == 0 and subject.target.is_class:
+            other = replace(subject, init={**subject.init, name: 1})
+            if _runs(other) and _pads(other) and not _pads(subject):
+                return other
+    return subject
+
+
+def _pads(subject: ForwardSubject) -> bool:
+    with suppress(Exception):  # the user's own
+        pads = (node for node in recorded(subject).graph.nodes if node.primitive in _PAD)
+        return any(node.shape != node.inputs[0].shape for node in pads)
+    return False
 
 
 def _runs(subject: ForwardSubject) -> bool:

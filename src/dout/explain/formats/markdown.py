@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from dout.errors import visible
@@ -67,8 +68,12 @@ def _part(part: OutlinePart, language: Language) -> list[str]:
 
 
 def _formulas(part: OutlinePart, language: Language) -> list[str]:
-    keys = COLUMN_KEYS[part.key]
-    return [_display(aligned([row.cells.get(key) for key in keys] for row in part.rows))]
+    keys = [key for key in COLUMN_KEYS[part.key] if key != "says"]
+    blocks: list[str] = []
+    for says, group in groupby(part.rows, lambda row: row.cells.get("says")):
+        equations = ([row.cells.get(key) for key in keys] for row in group)
+        blocks.append(_display(aligned(equations)) if says is None else _cell(says))
+    return blocks
 
 
 def _table(part: OutlinePart, language: Language) -> list[str]:

@@ -62,6 +62,8 @@ def _forward(explanation: Explanation, numbers: bool, language: Language) -> Out
     told = {part.of for step in explanation.steps for part in step.parts}
     if numbers or explanation.formula is None or inner & (spoken | told):
         for q in made:
+            if q.name in explanation.before:
+                rows.append(OutlineRow(_saying(explanation.before[q.name], language)))
             term = q.term and as_number(q.term)
             cells: dict[str, Cell] = {"equation": equation(Symbol(q.name), term, of=q.name)}
             rows.append(OutlineRow(cells | _figure("value", q.value, numbers, False), name=q.name))
@@ -101,11 +103,12 @@ def _step(explanation: Explanation, step: DerivationStep, numbers: bool, languag
         cells.append((_saying(step.says, language), step.name))
     inputs = {q.name for q in explanation.forward if q.term is None}
     told = [part for part in step.parts if not only_passes_on(part) or part.of in inputs] or step.parts
-    said_before: Phrase | None = None
+    said_before: dict[str, Cell] | None = None
     for part in told:
-        if part.reason is not None and part.reason != said_before:
-            cells.append((_saying(part.reason, language), part.of))
-        said_before = part.reason
+        saying = _saying(part.reason, language) if part.reason is not None else None
+        if saying is not None and saying != said_before:
+            cells.append((saying, part.of))
+        said_before = saying
         if part.index is not None and part.local:
             cells.append(({"local": _local(step, part)}, part.of))
         cells.append((_part_cells(explanation, step, part) | _figure("value", part.value, numbers, True), part.of))

@@ -13,7 +13,7 @@ from dout.explain.terms.terms import Term
 from dout.graph import Where
 
 COLUMN_KEYS: Mapping[str, tuple[str, ...]] = {  # the columns of each part, in their order
-    "forward": ("equation", "value"),
+    "forward": ("says", "equation", "value"),
     "backward": ("number", "operator", "says", "index", "local", "gradient", "shapes", "code", "value"),
     "simplified": ("form", "since"),
     "keeping": ("sentence",),

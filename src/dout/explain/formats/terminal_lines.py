@@ -257,6 +257,7 @@ class _Table:
         self.press = press
         used = {key for row in part.rows for key in row.cells}
         columns = _COLUMNS | ({"value": _VALUES[part.key]} if part.key in _VALUES else {})
+        columns |= {"says": _Column(0)} if part.key == "forward" else {}
         self.columns = {key: columns[key] for key in COLUMN_KEYS[part.key] if key in used}
         self.lefts: dict[str, int] = {}
         self.texts: list[dict[str, TextLine]] = [{} for _ in part.rows]

@@ -24,8 +24,8 @@ from dout.explain.derive.class_writer import (
     subject_of,
 )
 from dout.explain.derive.derived_methods import BackwardDraft
-from dout.explain.derive.forward_runs import recorded
-from dout.explain.derive.validity import notes_on, other_shapes
+from dout.explain.derive.forward_runs import ForwardSubject, recorded
+from dout.explain.derive.validity import notes_on, other_shapes, with_padding
 from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of, stored
@@ -47,6 +47,14 @@ def derived(
     Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
     """
     subject = subject_of(target, init, inputs)
+    padded = subject if init else with_padding(subject)
+    if padded is not subject:
+        with suppress(NotDerivedError):
+            return _derived_for(padded, simplify_elementwise)
+    return _derived_for(subject, simplify_elementwise)
+
+
+def _derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None) -> DerivedClass:
     try:
         return derived_for(subject, simplify_elementwise)
     except NotDerivedError:

@@ -122,5 +122,6 @@ class Explanation:
     keeping: tuple[Keeping, ...]
     backward: tuple[BackwardLine, ...] = ()
     definitions: tuple[tuple[Term, Term], ...] = ()  # functions in the formulas that the user has not written: σ(x)
+    before: Mapping[str, Phrase] = field(default_factory=dict)  # what is said before a step of forward, by its name
     not_explained: tuple[Phrase, ...] = ()  # what has no derivative or no formula, with its line
     recorded: tuple[str, ...] = ()  # the names of what a recording of forward computes, in its order

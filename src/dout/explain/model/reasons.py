@@ -34,6 +34,9 @@ _STEPS = {
     "half": "only the elements that stay get a gradient",
     "windows": "an element is in several windows, so the gradients of all of them add up",
     "one for all": "{name} is one number for all elements, so its gradient is the sum over them",
+    "turns before": "… {count} turns of {place}, as the one below",
+    "turns before make": "… {count} turns of {place}, as the one below, which make {names}",
+    "other turns": "the other {count} turns pass their gradients back as steps {first} to {last} do",
     "uses add up": "{name} is used {count} times, so the gradients of all uses add up",
     "output and uses add up": "{name} is an output and is used inside, so the gradients of both add up",
 }

@@ -1,0 +1,114 @@
+"""The turns of a loop in forward: steps that come again and again, alike but for the places of what they read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dout.explain.axes.axis_classes import Axis
+from dout.graph import Node, with_inputs
+from dout.ops import primitives
+
+FEWEST_TURNS = 3
+FEWEST_STEPS = 12  # of all of them together: fewer are told one by one
+LONGEST_TURN = 60  # steps
+_PLACED = primitives("getitem scatter setitem add_at")  # at a place, which differs from turn to turn
+_VIEWS = primitives("getitem reshape ravel transpose")
+
+
+@dataclass(frozen=True, eq=False)
+class AlikeTurns:
+    """Turns of a loop in the order of the run, each with as many steps as the others, in the same order."""
+
+    turns: tuple[tuple[Node, ...], ...]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether nobody would read every turn."""
+        return len(self.turns) > FEWEST_TURNS and len(self.turns) * len(self.turns[0]) >= FEWEST_STEPS
+
+    @property
+    def axes(self) -> list[tuple[Axis, Axis]]:
+        """Axes that agree: of each turn's values and of the last turn's, and those along which all turns go alike."""
+        pairs = [pair for turn in self.turns[:-1] for pair in zip(self.turns[-1], turn, strict=True)]
+        found = [((last, axis), (one, axis)) for last, one in pairs for axis in range(len(last.shape))]
+        first: dict[tuple[int, tuple[int, ...]], Axis] = {}
+        for steps in zip(*self.turns, strict=True):
+            for axis, places in _places(steps):
+                if len(set(places)) > 1:
+                    whole = (steps[-1].inputs[0], axis)
+                    found.append((first.setdefault((whole[0].shape[axis], places), whole), whole))
+        return found
+
+
+def alike_turns(steps: Sequence[Node]) -> list[AlikeTurns]:
+    """The loops among the steps of a forward: of several ways to read them, the one that covers most."""
+    forms, start = list(map(_form, steps)), 0
+    found = []
+    while start < len(steps):
+        lengths = range(1, min(LONGEST_TURN, (len(steps) - start) // FEWEST_TURNS) + 1)
+        ways = [
+            (_turns(forms, start, length) * length, -length) for length in lengths if _comes_again(forms, start, length)
+        ]
+        covered, length = max(ways, default=(0, -1))
+        if covered < max(FEWEST_TURNS * -length, 2 * FEWEST_TURNS):
+            start += 1
+            continue
+        places = range(start, start + covered, -length)
+        found.append(AlikeTurns(tuple(tuple(steps[i : i - length]) for i in places)))
+        start += covered
+    return found
+
+
+def _places(steps: Sequence[Node]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The axes along which one step of all turns takes one place each, with these places."""
+    keys = [step.static.get("key") for step in steps if step.primitive in _PLACED]
+    each = [key if isinstance(key, tuple) else (key,) for key in keys]
+    if not any(part is Ellipsis or part is None for key in each for part in key):
+        for axis, places in enumerate(zip(*each, strict=False)):
+            if all(type(place) is int for place in places):
+                yield axis, places
+
+
+def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
+    """Each node with a view of its own where several share one, as turns that read one window do; what became of each.
+
+    The last of several copies is that of the last use.
+    """
+    uses = Counter(i for node in nodes for i in dict.fromkeys(node.inputs))
+    made: dict[Node, list[Node]] = {}
+
+    def own(node: Node) -> Node:
+        if node not in made or not (uses[node] > 1 and node.primitive in _VIEWS):
+            return made.get(node, [node])[-1]
+        made[node].append(replace(node, inputs=tuple(map(own, node.inputs))))
+        return made[node][-1]
+
+    for node in nodes:
+        shared = uses[node] > 1 and node.primitive in _VIEWS
+        made[node] = [] if shared else [with_inputs(node, tuple(map(own, node.inputs)))]
+    return {node: copies or [node] for node, copies in made.items()}
+
+
+def _comes_again(forms: Sequence[Hashable], start: int, length: int) -> bool:
+    return start + length < len(forms) and forms[start] == forms[start + length]
+
+
+def _turns(forms: Sequence[Hashable], start: int, length: int) -> int:
+    """How many turns of so many steps follow each other."""
+    first, count = forms[start : start + length], 1
+    while forms[start + count * length : start + (count + 1) * length] == first:
+        count += 1
+    return count
+
+
+def _form(node: Node) -> Hashable:
+    """What is the same in every turn: the step, its line, and the shape that it makes."""
+    fixed = {} if node.primitive in _PLACED else node.static
+    return (node.primitive, node.where, node.shape, _frozen(fixed), tuple(i.shape for i in node.inputs))
+
+
+def _frozen(static: Mapping[str, Any]) -> str:
+    return repr(sorted(static.items()))
