@@ -107,6 +107,24 @@ class ScratchFunction:
     owner: type | None
 
     @property
+    def numbers(self) -> set[float]:
+        """The numbers that it is written with."""
+        above = [node for node in ast.walk(self.node) if isinstance(node, ast.BinOp | ast.Call)]
+        parts = (part for node in above for part in ast.iter_child_nodes(node) if isinstance(part, ast.Constant))
+        return {abs(number) for part in parts if isinstance(number := part.value, int | float)}
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The numbers that its class and its module hold, as it writes them."""
+        bases = self.owner.__mro__[::-1] if self.owner else ()
+        held = {
+            f"{self.owner.__name__}.{name}": item for base in bases for name, item in vars(base).items() if self.owner
+        }
+        return {
+            name: item for name, item in {**self.function.__globals__, **held}.items() if type(item) in (int, float)
+        }
+
+    @property
     def name(self) -> str:
         """Its name."""
         return self.node.name

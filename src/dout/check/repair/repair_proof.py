@@ -59,6 +59,7 @@ class ProvenRepair:
     another_forward: bool
     remarks: str
     turns: bool  # a condition that was met on one side only
+    rival: bool = False  # with another forward, backward would be right as it is
 
 
 def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:

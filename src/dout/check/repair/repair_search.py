@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
@@ -22,9 +23,9 @@ from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
-from dout.check.repair.test_stand import BackwardRuns, Stand, near
+from dout.check.repair.test_stand import BackwardRuns, Stand, near, values_of
 from dout.clock import spent
-from dout.graph import Where
+from dout.graph import Node, Where
 from dout.run import deep_copy, objects_in, size_of
 
 SECONDS = 0.5  # for the search in backward, and as many for that in forward
@@ -34,6 +35,7 @@ FARTHEST_MASK = 1.5
 # A repair is the less likely by so much: in forward, if forward then returns other numbers, and with a literal that is
 # the value of a name in scope.
 IN_FORWARD, OTHER_OUTPUT, BY_CHANCE = 0.3, 0.25, 0.3
+DERIVED_LINE = 4.0  # what a line costs that is written anew
 ENOUGH, ENOUGH_IN_FORWARD = 6, 4  # repairs that do: the likeliest of them is taken
 AS_LIKELY = 0.25  # beyond the cost of the best so far a candidate is not tried
 _MOST_PARTS = 6
@@ -66,11 +68,61 @@ class RepairSearch:
         for functions, in_forward in sides:
             best = min((hit.cost for hit in self.hits), default=FARTHEST)
             if functions and best > LIKELY and spent() < self.latest:
-                try:
+                with suppress(*OF_TRIED_CODE):  # the layer does not run by itself here
                     self.hits = self._found(functions, in_forward, best) or self.hits
-                except OF_TRIED_CODE:  # the layer does not run by itself here
-                    continue
         return self.hits
+
+    def derived(self) -> list[Repair]:
+        """Repairs that write what forward gives into one line of backward."""
+        with suppress(*OF_TRIED_CODE):
+            self.latest = spent() + 2 * SECONDS
+            numbered = places(self.behind)
+            seen, handicaps = self._looked_at(self.behind, numbered, False, self.latest)
+            whole = [numbered[i] for i in handicaps if _is_whole(numbered[i])]
+            edits = sorted(self._derived_edits(numbered, whole), key=lambda edit: edit.cost)
+            return self._tried(self.behind, False, spent(), numbered, seen, [(edit.cost, edit) for edit in edits])
+        return []
+
+    def _derived_edits(self, numbered: list[ExpressionPlace], whole: list[ExpressionPlace]) -> Iterator[Edit]:
+        """For each line that mends all as soon as it has the gradient of some value of forward: that, as text."""
+        from dout.explain.derive.line_text import LineScene, gradient_text
+        from dout.explain.spelling.size_words import UnspelledError
+
+        scratch = Scratch({f: tapped(f, {p.node: p.i for p in numbered if p.function is f}) for f in self.behind})
+        tests = [_Test(stand, scratch, False, self.others) for stand in self.stands if stand.examination is not None]
+        literals = {number for function in self.functions for number in function.numbers}
+        dot = any(".dot(" in ast.unparse(function.node) for function in self.behind)
+        for place in whole:
+            if spent() > self.latest:
+                return
+            with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
+                seen = [test.seen_at(place) for test in tests]
+                for value in self._meant(place, tests[0], seen[0].value):
+                    scenes = [
+                        LineScene(
+                            test.twin(value, tests[0]),
+                            test.examination.seeds,
+                            test.data,
+                            {**dict(there.terms), **place.function.constants},
+                            test.at_one,
+                        )
+                        for test, there in zip(tests, seen, strict=True)
+                    ]
+                    with suppress(UnspelledError):
+                        yield _derived_edit(place, *gradient_text(scenes, literals, dot))
+
+    def _meant(self, place: ExpressionPlace, test: _Test, value: Any) -> Iterator[Node]:
+        """The values of forward whose gradient makes all right in this place."""
+        examination, tried = test.examination, list[Any]()
+        values = values_of(examination, examination.derived.values(), test.at_one)
+        for node, gradient in examination.derived.items():
+            right = values[gradient]
+            alike = np.shape(right) == np.shape(value) and node not in examination.trace.backward
+            if not alike or spent() > self.latest or any(near(right, one, 1e-12) for one in tried):
+                continue
+            tried.append(right)
+            if test.gives_right(place, np.asarray(right, np.asarray(value).dtype)):
+                yield node
 
     def _found(self, functions: list[ScratchFunction], in_forward: bool, worst: float) -> list[Repair]:
         """Try edits from the likeliest on, as long as they cost less than `worst`."""
@@ -78,6 +130,18 @@ class RepairSearch:
         numbered = places(functions)
         seen, handicaps = self._looked_at(functions, numbered, in_forward, min(begun + 3 * SECONDS, self.latest))
         ordered = self._ordered(numbered, seen, handicaps, in_forward, worst)
+        return self._tried(functions, in_forward, begun, numbered, seen, ordered)
+
+    def _tried(
+        self,
+        functions: list[ScratchFunction],
+        in_forward: bool,
+        begun: float,
+        numbered: list[ExpressionPlace],
+        seen: Mapping[int, Seen],
+        ordered: list[tuple[float, Edit]],
+    ) -> list[Repair]:
+        """The repairs among some edits, the likeliest first."""
         codes = {f: switched(f, numbered) for f in functions}
         tests = [_Test(stand, Scratch(codes), in_forward, self.others) for stand in self.stands]
         found: dict[str, Repair] = {}
@@ -187,6 +251,55 @@ class _Test:
         wrong = stand.wrong(stand.got) - others
         self.unused = in_forward and any(not np.any(stand.expected[name]) for name in wrong)  # forward ignores it
 
+    @property
+    def examination(self) -> Examination:
+        """The stand's own."""
+        assert self.stand.examination is not None
+        return self.stand.examination
+
+    @property
+    def at_one(self) -> bool:
+        """Whether backward is not given the upstream gradient: it is 1, or the caller multiplies by it."""
+        interface = self.stand.subject.interface
+        return self.examination.ignores_dout or (interface is not None and interface.local)
+
+    @property
+    def data(self) -> Mapping[Node, Any]:
+        """The values of the stand's recording."""
+        return self.examination.trace.data
+
+    def twin(self, node: Node, of: _Test) -> Node:
+        """The node of this stand's recording in the place of one of another's."""
+        return self.examination.trace.graph.nodes[of.examination.trace.graph.nodes.index(node)]
+
+    def seen_at(self, place: ExpressionPlace) -> Seen:
+        """What an expression is here, and the names in scope there; ValueError where it is evaluated more than once."""
+        found = list[Seen]()
+
+        def look(i: int, value: Any, frame: FrameType) -> Any:
+            if i == place.i:
+                found.append(Seen(copy.copy(value), deep_copy(dict(frame.f_locals))))
+            return value
+
+        self._told(look)
+        (seen,) = found
+        return seen
+
+    def gives_right(self, place: ExpressionPlace, value: Any) -> bool:
+        """Whether every gradient is right with this value in a place."""
+        with suppress(*OF_TRIED_CODE):
+            return (
+                not self.stand.wrong(self._told(lambda i, item, frame: value if i == place.i else item)) - self.others
+            )
+        return False
+
+    def _told(self, told: Callable[[int, Any, FrameType], Any]) -> dict[str, Any]:
+        self.scratch.told = told
+        try:
+            return self.gradients()
+        finally:
+            self.scratch.told = None
+
     def _prepare(self, layer: Any) -> None:
         self.scratch.install(objects_in(layer))
 
@@ -222,6 +335,24 @@ class _Test:
             if zeros == np.size(now[name]) or (zeros > before and not masks):
                 return True
         return False
+
+
+def _is_whole(place: ExpressionPlace) -> bool:
+    """Whether an expression is all that is assigned or returned, or one of several."""
+    above = [p for p in place.parents if not isinstance(p, ast.Tuple)]
+    return isinstance(above[0], ast.Assign | ast.Return) and above[0].value in (place.node, *place.parents)
+
+
+def _derived_edit(place: ExpressionPlace, lines: Sequence[str], text: str) -> Edit:
+    """The edit that gives a place a derived text, with lines in front of its statement."""
+    cost = DERIVED_LINE + sum(map(len, (*lines, text))) / 1000
+    if not lines:
+        return Edit(place, cost, "formula", text)
+    source, steps = place.function.source, [line.partition(" = ") for line in lines]
+    between = source.between(place.statement)
+    meant = between.join([*lines, source.with_parts(place.statement, {place.node: text})])
+    run = ", ".join([*(f"({name} := {value})" for name, _, value in steps), text])
+    return Edit(place, cost, "formula", meant, None, f"({run})[-1]")
 
 
 def compiled(text: str) -> CodeType | None:

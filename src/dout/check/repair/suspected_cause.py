@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
@@ -64,6 +65,15 @@ class CauseSearch:
         hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
         if self.named and len(hits) > 1:
             hits.sort(key=self._wrong_in_between)
+        found = self._first_proven(hits, search, others)
+        if found is not None and not found.another_forward:
+            return found
+        derived = self._first_proven(search.derived(), search, others)
+        return found if derived is None else replace(derived, rival=found is not None)
+
+    def _first_proven(
+        self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str]
+    ) -> ProvenRepair | None:
         for repair in hits:
             try:
                 found = proven(repair, self.stands, search.functions, others)
@@ -95,7 +105,9 @@ class CauseSearch:
             )
             return Cause(edit.word, sentence, None, where, _said(first))
         side = f" in {function.name}" if function.name != "backward" else ""
-        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be `{edit.written}`{proof.remarks}"
+        lines = edit.written.count("\n") + 1
+        meant = f"`{edit.written}`" if lines == 1 else f"the {lines} lines below"
+        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be {meant}{proof.remarks}"
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
         return Cause(edit.word, sentence, fix, where, _said(first))
 
@@ -103,6 +115,8 @@ class CauseSearch:
         """Why a person has to look at a proven repair, or nothing."""
         if not proof.keeps_forward:
             return "it changes what forward returns"
+        if proof.rival:
+            return "it makes backward follow forward, where a change of forward would do as well"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"
         if any(is_scaled(name, self.stands) for name in self.stands[0].wrong(self.stands[0].got)):

@@ -196,10 +196,11 @@ def near(got: Any, expected: Any, close: float, natural: float = 0.0) -> bool:
         return False
 
 
-def values_of(examination: Examination, nodes: Iterable[Node]) -> dict[Node, Any]:
-    """The values of derived gradients in a recorded run, in float64."""
+def values_of(examination: Examination, nodes: Iterable[Node], at_one: bool = False) -> dict[Node, Any]:
+    """The values of derived gradients in a recorded run, in float64; `at_one`: where upstream gradients are 1."""
     trace = examination.trace
     known = {node: trace.data[node] for node in (*trace.graph.nodes, *examination.seeds.values())}
+    known |= examination.ones if at_one else {}
     with np.errstate(all="ignore"):
         return evaluate(list(nodes), known)
 

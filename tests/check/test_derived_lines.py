@@ -1,0 +1,123 @@
+"""Where no small edit mends a backward, one line of it is written anew: from forward, in the names that stand there."""
+
+import importlib
+import linecache
+
+import pytest
+
+pytest.importorskip("flint")
+
+from dout.check import check
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The searches have all the time they need: what they find must not depend on the machine."""
+    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
+        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
+
+
+def cls(text):
+    """The class at the end of a source that the line cache knows."""
+    source = "import numpy as np\n" + text
+    file = f"<derived {abs(hash(source))}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    names = {"__name__": "wrong"}
+    exec(compile(source, file, "exec"), names)
+    return [item for item in names.values() if isinstance(item, type)][-1]
+
+
+def the_finding(text):
+    found = [f for f in check(cls(text)).findings if f.code in ("D101", "D103", "D501")]
+    return found[0]
+
+
+def added(found):
+    lines = str(found.fix).splitlines()
+    return [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
+
+
+ATTENTION = """
+class Attention:
+    def forward(self, hs, h):
+        N, T, H = hs.shape
+        hr = h.reshape(N, 1, H).repeat(T, axis=1)
+        s = (hs * hr).sum(axis=2)
+        e = np.exp(s - s.max(axis=-1, keepdims=True))
+        a = e / e.sum(axis=-1, keepdims=True)
+        self.cache = hs, hr, a
+        return a
+
+    def backward(self, da):
+        hs, hr, a = self.cache
+        ds = da * a * (1 - a)
+        dt = ds[:, :, np.newaxis].repeat(hs.shape[2], axis=2)
+        return dt * hr, (dt * hs).sum(axis=1)
+"""
+
+
+def test_the_line_where_it_begins_to_be_wrong_is_written_anew_and_all_other_lines_stay():
+    found = the_finding(ATTENTION)
+    assert added(found) == ["ds = a * (da - (da * a).sum(axis=-1, keepdims=True))"]
+    assert not found.fix.unsafe
+    assert check(cls(found.fix.after.partition("\n")[2])).ok
+
+
+MEAN = """
+class MeanSquare:
+    def forward(self, x):
+        self.x = x
+        return np.mean(x**2, axis=-1)
+
+    def backward(self, dout):
+        dx = np.exp(self.x)
+        return dx * dout[:, None]
+"""
+
+
+def test_the_length_of_an_axis_is_written_by_its_name():
+    found = the_finding(MEAN)
+    (line,) = added(found)
+    assert ".shape[1]" in line
+    assert not any(character in "3456789" for character in line)
+
+
+ELLIOT = """
+class Elliot:
+    STEEP = 1.5
+
+    @staticmethod
+    def activate(x):
+        return x / (1.0 + np.abs(x + Elliot.STEEP))
+
+    @staticmethod
+    def gradient(x):
+        below = 1.0 + np.abs(x * Elliot.STEEP)
+        return 0.5 / (below * below)
+"""
+
+
+def test_a_local_derivative_has_no_upstream_gradient_and_a_number_of_the_class_keeps_its_name():
+    found = the_finding(ELLIOT)
+    lines = added(found)
+    assert len(lines) > 1
+    assert any("Elliot.STEEP" in line for line in lines)
+    assert not any("1.5" in line or "dout" in line for line in lines)
+    assert "\n" not in found.message
+    assert check(cls(found.fix.after.partition("\n")[2])).ok
+
+
+NAMED = """
+class Tan:
+    @staticmethod
+    def evaluate(x):
+        return np.tan(x)
+
+    @staticmethod
+    def derivative(x):
+        return 1 - np.square(Tan.evaluate(x))
+"""
+
+
+def test_a_method_that_names_its_own_class_is_repaired():
+    assert added(the_finding(NAMED)) == ["return 1 + np.square(Tan.evaluate(x))"]
