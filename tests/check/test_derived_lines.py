@@ -121,3 +121,50 @@ class Tan:
 
 def test_a_method_that_names_its_own_class_is_repaired():
     assert added(the_finding(NAMED)) == ["return 1 + np.square(Tan.evaluate(x))"]
+
+
+BLOCK = """
+class Scale:
+    def __init__(self, n):
+        self.gamma = np.linspace(0.5, 1.5, n)
+        self.params, self.grads = [self.gamma], [np.zeros(n)]
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma
+
+    def backward(self, dout):
+        self.grads[0][...] = (dout * self.x).sum(axis=0)
+        return dout * self.gamma
+
+
+class Dense:
+    def __init__(self, n):
+        self.W = np.cos(np.arange(n * n)).reshape(n, n)
+        self.params, self.grads = [self.W], [np.zeros((n, n))]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.grads[0][...] = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Block:
+    def __init__(self):
+        self.norm, self.dense = Scale(4), Dense(4)
+        self.params = self.norm.params + self.dense.params
+        self.grads = self.norm.grads + self.dense.grads
+
+    def forward(self, x):
+        return x + self.dense.forward(self.norm.forward(x))
+
+    def backward(self, dout):
+        return dout + self.dense.backward(self.norm.backward(dout))
+"""
+
+
+def test_the_order_of_two_layers_in_backward_is_repaired():
+    assert added(the_finding(BLOCK)) == ["return dout + self.norm.backward(self.dense.backward(dout))"]

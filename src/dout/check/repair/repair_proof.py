@@ -59,7 +59,7 @@ class ProvenRepair:
     another_forward: bool
     remarks: str
     turns: bool  # a condition that was met on one side only
-    rival: bool = False  # with another forward, backward would be right as it is
+    mends: frozenset[str]  # the gradients that are right with it
 
 
 def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:
@@ -86,7 +86,9 @@ def proven(
     turned = [*turned_conditions(repair, stands, judgement.examination)]
     kinks = ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
-    return ProvenRepair(repair, judgement.examination, keeps, another, "".join([*turned, *kinks]), bool(turned))
+    mends = frozenset(verdict.argument for verdict in judgement.verdicts if verdict.word in RIGHT)
+    remarks = "".join([*turned, *kinks])
+    return ProvenRepair(repair, judgement.examination, keeps, another, remarks, bool(turned), mends)
 
 
 def stays_right(repair: Repair, given: Subject) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
+from dout.check.repair.derived_backward import derived_lines
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_proof import ProvenRepair, Repair, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
@@ -32,7 +32,6 @@ class CauseSearch:
     ) -> None:
         self.examination, self.given = examination, given
         self.refuted = refuted
-        self.latest = spent() + MOST_SECONDS
         points = list({id(outcome.point): outcome.point for outcome in refuted.values()}.values())[:2]
         if points and points[0] is not examination.base:
             points.append(further(examination, points[0]))  # to move a limit is no repair
@@ -40,36 +39,45 @@ class CauseSearch:
         self.stands = sorted(found, key=lambda stand: (stand.shortened, -len(stand.wrong(stand.got))))
         self.recorded = self.stands[0].examination if self.stands else None
         self.named = named_gradients(self.recorded) if self.recorded else []
+        self.latest = spent() + MOST_SECONDS
 
     def found(self) -> dict[Node, Cause]:
         """The cause of each wrong gradient, by the node of the value it is for."""
         wrong = [stand.wrong(stand.got) for stand in self.stands]
         names: frozenset[str] = frozenset().union(*wrong)
-        common = self._proven(wrong[0], frozenset()) if names else None
+        several = len(names) > 1
+        common = self._proven(wrong[0], frozenset(), MOST_SECONDS / (2 if several else 1)) if names else None
+        self.latest = max(self.latest, spent() + MOST_SECONDS / 2)
         found: dict[Node, Cause] = {}
-        for node, outcome in self.refuted.items() if self.stands else ():
+        mending = dict.fromkeys(names, common) if common else {}
+        for node, outcome in sorted(self.refuted.items(), key=self._way) if self.stands else ():
             name = outcome.judged.name
-            mine = common
-            if mine is None and name in names and len(names) > 1 and spent() < self.latest:
+            if name in names and name not in mending and several and spent() < self.latest:
                 mine = self._proven(frozenset({name}), names - {name})  # several mistakes, each for itself
+                mending |= dict.fromkeys((name, *(mine.mends & names)), mine) if mine else {}
+            mine = mending.get(name)
             if mine is not None and mine.another_forward and is_left_out(name, self.stands[0]):
                 mine = None  # another forward would do, but hardly is what was meant
             cause = self._of_repair(mine) if mine is not None else self._of_numbers(outcome)
             if cause is not None:
                 found[node] = cause
-        return found
+        return {node: found[node] for node in self.refuted if node in found}
 
-    def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
+    @staticmethod
+    def _way(item: tuple[Node, Outcome]) -> int:
+        """How many steps lead to a gradient: the first mistake is the only one in the shortest."""
+        return len(topological([item[1].judged.gradient]))
+
+    def _proven(
+        self, wrong: frozenset[str], others: frozenset[str], seconds: float = MOST_SECONDS
+    ) -> ProvenRepair | None:
         """The likeliest repair of these gradients that the exact check passes."""
-        search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.latest)
+        latest = min(self.latest, spent() + seconds)
+        search = RepairSearch(self.stands, wrong, others, self.examination, self.named, latest)
         hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
         if self.named and len(hits) > 1:
             hits.sort(key=self._wrong_in_between)
-        found = self._first_proven(hits, search, others)
-        if found is not None and not found.another_forward:
-            return found
-        derived = self._first_proven(search.derived(), search, others)
-        return found if derived is None else replace(derived, rival=found is not None)
+        return self._first_proven(hits, search, others) or self._first_proven(derived_lines(search), search, others)
 
     def _first_proven(
         self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str]
@@ -115,8 +123,6 @@ class CauseSearch:
         """Why a person has to look at a proven repair, or nothing."""
         if not proof.keeps_forward:
             return "it changes what forward returns"
-        if proof.rival:
-            return "it makes backward follow forward, where a change of forward would do as well"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"
         if any(is_scaled(name, self.stands) for name in self.stands[0].wrong(self.stands[0].got)):

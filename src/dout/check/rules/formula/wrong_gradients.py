@@ -16,9 +16,8 @@ from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject, kept
 from dout.check.repair import causes, smallest_failing
-from dout.check.repair.derived_backward import DERIVED
 from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Cause, Finding, Refuted
+from dout.check.report.verdicts import DERIVED, Cause, Finding, Refuted
 from dout.clock import spent
 from dout.graph import Node
 from dout.judge.judged_run import elements
