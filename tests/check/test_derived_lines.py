@@ -168,3 +168,23 @@ class Block:
 
 def test_the_order_of_two_layers_in_backward_is_repaired():
     assert added(the_finding(BLOCK)) == ["return dout + self.norm.backward(self.dense.backward(dout))"]
+
+
+ABSOLUTE = """
+class MeanAbsoluteError:
+    def forward(self, y_pred, y_true):
+        return np.mean(np.abs(y_true - y_pred), axis=-1)
+
+    def backward(self, dvalues, y_true):
+        samples = len(dvalues)
+        outputs = len(dvalues[0])
+        self.dinputs = np.sign(y_true - dvalues) / outputs
+        self.dinputs = self.dinputs / samples
+"""
+
+
+def test_a_missing_sign_is_repaired_and_an_average_over_the_samples_stays():
+    found = the_finding(ABSOLUTE)
+    assert added(found) == ["self.dinputs = -np.sign(y_true - dvalues) / outputs"]
+    assert not found.fix.unsafe
+    assert check(cls(found.fix.after.partition("\n")[2])).ok

@@ -92,7 +92,10 @@ def derived_lines(search: RepairSearch) -> list[Repair]:
 def _is_whole(place: ExpressionPlace) -> bool:
     """Whether an expression is all that is assigned or returned, or one of several."""
     above = [p for p in place.parents if not isinstance(p, ast.Tuple)]
-    return isinstance(above[0], ast.Assign | ast.Return) and above[0].value in (place.node, *place.parents)
+    return isinstance(above[0], ast.Assign | ast.AugAssign | ast.Return) and above[0].value in (
+        place.node,
+        *place.parents,
+    )
 
 
 def _edits(

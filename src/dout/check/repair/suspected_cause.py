@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.derived_backward import derived_lines
@@ -37,6 +39,11 @@ class CauseSearch:
             points.append(further(examination, points[0]))  # to move a limit is no repair
         found = stands(subject, examination, points)
         self.stands = sorted(found, key=lambda stand: (stand.shortened, -len(stand.wrong(stand.got))))
+        wrong: frozenset[str] = frozenset().union(*(stand.wrong(stand.got) for stand in self.stands))
+        for stand in self.stands:
+            stand.negated = frozenset(name for name in wrong if is_scaled(name, self.stands, -1))
+        for stand in self.stands:
+            stand.expected |= {name: np.negative(stand.got[name]) for name in stand.negated}
         self.recorded = self.stands[0].examination if self.stands else None
         self.named = named_gradients(self.recorded) if self.recorded else []
         self.latest = spent() + MOST_SECONDS
