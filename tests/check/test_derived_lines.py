@@ -188,3 +188,24 @@ def test_a_missing_sign_is_repaired_and_an_average_over_the_samples_stays():
     assert added(found) == ["self.dinputs = -np.sign(y_true - dvalues) / outputs"]
     assert not found.fix.unsafe
     assert check(cls(found.fix.after.partition("\n")[2])).ok
+
+
+SOFTMAX = """
+class Softmax:
+    def __init__(self, dim=0):
+        self.dim = dim
+
+    def forward(self, x):
+        e = np.exp(x - np.max(x, axis=self.dim, keepdims=True))
+        self.y = e / np.sum(e, axis=self.dim, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        return (dout * self.y * (1 - self.y)).T
+"""
+
+
+def test_an_axis_has_the_name_that_forward_calls_it_and_a_wrong_shape_is_no_hindrance():
+    lines = added(the_finding(SOFTMAX))
+    assert "axis=self.dim" in " ".join(lines)
+    assert "axis=0" not in " ".join(lines)

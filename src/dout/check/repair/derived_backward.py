@@ -91,11 +91,9 @@ def derived_lines(search: RepairSearch) -> list[Repair]:
 
 def _is_whole(place: ExpressionPlace) -> bool:
     """Whether an expression is all that is assigned or returned, or one of several."""
-    above = [p for p in place.parents if not isinstance(p, ast.Tuple)]
-    return isinstance(above[0], ast.Assign | ast.AugAssign | ast.Return) and above[0].value in (
-        place.node,
-        *place.parents,
-    )
+    above = next(p for p in place.parents if not isinstance(p, ast.Tuple))
+    kinds = ast.Assign | ast.AugAssign | ast.Return
+    return isinstance(above, kinds) and above.value in (place.node, *place.parents)
 
 
 def _edits(
@@ -109,6 +107,7 @@ def _edits(
     scratch = Scratch(codes)
     tests = [EditTest(stand, scratch, False, search.others) for stand in search.stands if stand.examination is not None]
     literals = {number for function in search.functions for number in function.numbers}
+    axes = {axis for function in search.functions if function not in search.behind for axis in function.axes}
     dot = any(".dot(" in ast.unparse(function.node) for function in search.behind)
     for place, value in whole.items():
         with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
@@ -119,16 +118,18 @@ def _edits(
                     own, seeds, data = test.twin(node, tests[0]), test.examination.seeds, test.examination.trace.data
                     scenes.append(LineScene(own, seeds, data, terms, test.at_one))
                 with suppress(UnspelledError):
-                    yield _edit(place, *gradient_text(scenes, literals, dot))
+                    yield _edit(place, *gradient_text(scenes, literals, axes, dot))
 
 
 def _meant(place: ExpressionPlace, value: Any, test: EditTest, latest: float) -> Iterator[Node]:
     """The values of forward whose gradient makes all right in this place."""
     examination, tried = test.examination, list[Any]()
     values = values_of(examination, examination.derived.values(), test.at_one)
+    pairs = ((np.shape(right), np.shape(test.stand.got.get(name, 0))) for name, right in test.stand.expected.items())
+    shapes = {np.shape(value), *(right for right, got in pairs if right != got)}
     for node, gradient in examination.derived.items():
         right = values[gradient]
-        alike = np.shape(right) == np.shape(value) and node not in examination.trace.backward
+        alike = np.shape(right) in shapes and node not in examination.trace.backward
         if not alike or spent() > latest or any(near(right, one, 1e-12) for one in tried):
             continue
         tried.append(right)

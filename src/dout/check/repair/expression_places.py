@@ -114,6 +114,13 @@ class ScratchFunction:
         return {abs(number) for part in parts if isinstance(number := part.value, int | float)}
 
     @property
+    def axes(self) -> set[str]:
+        """What it calls the axes that are no numbers."""
+        calls = (node for node in ast.walk(self.node) if isinstance(node, ast.Call))
+        axes = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "axis")
+        return {ast.unparse(axis) for axis in axes if any(isinstance(n, ast.Name) for n in ast.walk(axis))}
+
+    @property
     def constants(self) -> dict[str, float]:
         """The numbers that its class and its module hold, as it writes them."""
         bases = self.owner.__mro__[::-1] if self.owner else ()

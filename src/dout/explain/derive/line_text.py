@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from dout.rewrite.softmax_forms import PLAIN
 
 _CLOSE = 1e-6
 _OF_RULES = (0.5, 1, 2)  # numbers of the rules of derivation
+_AXIS = re.compile(r"\baxis=(-?\d+|\([^)]*\))")
 _MOST_STEPS = 300  # of the forward
 _MOST_NODES = 80  # of a gradient: a person would not write a longer one in one place
 _WAYS: tuple[Callable[[Graph], Graph], ...] = (lambda graph: shared_products(factored(graph)), factored, simplify)
@@ -41,11 +43,15 @@ class LineScene:
     at_one: bool = False
 
 
-def gradient_text(scenes: Sequence[LineScene], literals: Collection[float], dot: bool) -> tuple[tuple[str, ...], str]:
+Lines = tuple[tuple[str, ...], str]
+
+
+def gradient_text(scenes: Sequence[LineScene], literals: Collection[float], axes: Collection[str], dot: bool) -> Lines:
     """The gradient of a value in the names of its line: statements to put in front, and the shortest expression.
 
-    `literals` are the numbers that forward is written with: another one is the length of an axis. With `dot`, products
-    of matrices are written so. Raises UnspelledError where it cannot be written.
+    `literals` are the numbers that forward is written with: another one is the length of an axis. `axes` is what it
+    calls an axis that is no number. With `dot`, products of matrices are written so. Raises UnspelledError where it
+    cannot be written.
     """
     found = []
     for way in _WAYS:
@@ -53,7 +59,19 @@ def gradient_text(scenes: Sequence[LineScene], literals: Collection[float], dot:
             found.append(_LineText([_gradient(scene, way) for scene in scenes], scenes, literals, dot).written())
     if not found:
         raise UnspelledError("derive nowhere", where="")
-    return min(found, key=lambda text: (len(text[0]), len(text[1])))
+    return _with_axes(min(found, key=lambda text: (len(text[0]), len(text[1]))), axes, scenes[0].terms)
+
+
+def _with_axes(found: Lines, axes: Collection[str], terms: Mapping[str, Any]) -> Lines:
+    """The text with the axis by its name: `axis=self.dim`."""
+    numbers = {number for text in (*found[0], found[1]) for number in _AXIS.findall(text)}
+    if not axes or not numbers:
+        return found
+    if len(axes) > 1 or numbers != {str(terms.get(name)) for name in axes}:
+        raise UnspelledError("derive number", numbers=", ".join(numbers))
+    (name,) = axes
+    first, last = (_AXIS.sub(f"axis={name}", text) for text in ("\n".join(found[0]), found[1]))
+    return tuple(first.splitlines()), last
 
 
 Gradient = tuple[Graph, dict[Node, Any]]  # its steps, and the values of all nodes
@@ -88,8 +106,10 @@ class _LineText:
         self, gradients: Sequence[Gradient], scenes: Sequence[LineScene], literals: Collection[float], dot: bool
     ) -> None:
         (graph, _), *_ = gradients
-        if len(graph.nodes) > _MOST_NODES or any(same_structure(graph, other) for other, _ in gradients):
+        if len(graph.nodes) > _MOST_NODES:
             raise UnspelledError("derive unrolled gradient", where="")
+        pairs = zip(gradients, scenes, strict=True)  # a batch of 2 is another graph where there is a factor 2
+        gradients, scenes = zip(*(pair for pair in pairs if same_structure(graph, pair[0][0]) is None), strict=True)
         self.nodes, (self.root,), self.literals, self.dot = graph.nodes, graph.outputs.values(), literals, dot
         self.of = dict(zip(graph.nodes, zip(*(one.nodes for one, _ in gradients), strict=True), strict=True))
         self.values = {
