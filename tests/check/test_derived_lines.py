@@ -3,6 +3,7 @@
 import importlib
 import linecache
 
+import numpy as np
 import pytest
 
 pytest.importorskip("flint")
@@ -27,8 +28,10 @@ def cls(text):
     return [item for item in names.values() if isinstance(item, type)][-1]
 
 
-def the_finding(text):
-    found = [f for f in check(cls(text)).findings if f.code in ("D101", "D103", "D501")]
+def the_finding(text, *inputs):
+    found = [
+        f for f in check(cls(text)() if inputs else cls(text), *inputs).findings if f.code in ("D101", "D103", "D501")
+    ]
     return found[0]
 
 
@@ -37,6 +40,7 @@ def added(found):
     return [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
 
 
+X = np.random.default_rng(3).normal(size=(3, 4))
 ATTENTION = """
 class Attention:
     def forward(self, hs, h):
@@ -206,6 +210,11 @@ class Softmax:
 
 
 def test_an_axis_has_the_name_that_forward_calls_it_and_a_wrong_shape_is_no_hindrance():
-    lines = added(the_finding(SOFTMAX))
+    lines = added(the_finding(SOFTMAX, X))
     assert "axis=self.dim" in " ".join(lines)
     assert "axis=0" not in " ".join(lines)
+
+
+def test_of_the_only_axis_there_is_nobody_knows_which_of_several_it_is():
+    found = the_finding(SOFTMAX, X[0])
+    assert found.fix is None or "the whole backward" in found.fix.unsafe

@@ -119,8 +119,10 @@ class _LineText:
         common = [text for text in scenes[0].terms if all(text in scene.terms for scene in scenes)]
         self.terms = {text: [scene.terms[text] for scene in scenes] for text in common}
         shapes = {text: tuple(map(np.shape, items)) for text, items in self.terms.items()}
-        axes = [node.static.get("axis") for node in topological(scenes[0].seeds)]
-        self.last_axis = any(isinstance(axis, int) and axis < 0 for axis in axes)
+        along = [node for node in topological(scenes[0].seeds) if node.static.get("axis") is not None]
+        if any(len(node.inputs[0].shape) == 1 for node in along):  # it may be any of several
+            raise UnspelledError("derive untried length", length=1)
+        self.last_axis = any(isinstance(axis := node.static["axis"], int) and axis < 0 for node in along)
         self.sizes = _ScopeSizes({text: each for text, each in shapes.items() if all(each)}, literals)
 
     def written(self) -> tuple[tuple[str, ...], str]:
