@@ -79,12 +79,13 @@ def derived_fix(subject: Subject) -> Fix | None:
 def derived_lines(search: RepairSearch) -> list[Repair]:
     """Repairs that write what forward gives into one line of backward."""
     with suppress(*OF_TRIED_CODE):
-        search.latest = max(search.latest, spent()) + SECONDS
+        search.latest = max(search.latest, spent()) + 2 * SECONDS
         numbered = places(search.behind)
         seen, handicaps = search.looked_at(search.behind, numbered, False, search.latest)
         values = {numbered[i]: seen[i].value for i in handicaps if _is_whole(numbered[i])}
         edits = _edits(search, numbered, {place: value for place, value in values.items() if is_float(value)})
         ordered = sorted(((edit.cost, edit) for edit in edits), key=lambda item: item[0])
+        search.latest = spent() + SECONDS  # there are few of them
         return search.tried(search.behind, False, spent(), numbered, seen, ordered)
     return []
 
@@ -109,7 +110,7 @@ def _edits(
     literals = {number for function in search.functions for number in function.numbers}
     axes = {axis for function in search.functions if function not in search.behind for axis in function.axes}
     dot = any(".dot(" in ast.unparse(function.node) for function in search.behind)
-    for place, value in whole.items():
+    for place, value in sorted(whole.items(), key=lambda item: item[0].function.owner is None):  # helpers last
         with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
             for node in _meant(place, value, tests[0], search.latest):
                 scenes = []
