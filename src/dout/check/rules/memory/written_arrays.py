@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from dout.adapt.argument_names import taken_by
 from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, learned, once
-from dout.check.repair.expression_places import function_of, functions_at
+from dout.check.repair.expression_places import function_of
 from dout.check.repair.line_repairs import copied_first, with_text
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Rule
@@ -127,21 +128,18 @@ def report_write(rule: Rule, lab: Lab, write: Write, numbers: str, because: str,
 
 
 def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
-    """A change with which the array stays as it was, and the layer gives the same bits, in every run.
-
-    It is one of the method, or of the function that it calls and that writes.
-    """
-    objects = objects_in(lab.layer)
-    method = function_of(inspect.unwrap(getattr(type(lab.layer), write.during)).__code__, objects)
-    functions = [*([method] if method else []), *functions_at([where] if where else [], objects, "")]
+    """A change with which the method leaves the array as it was, and the layer gives the same bits, in every run."""
+    function = function_of(inspect.unwrap(getattr(type(lab.layer), write.during)).__code__, objects_in(lab.layer))
+    if function is None:
+        return None
+    names = [arg.arg for arg in function.node.args.args if arg.arg != "self"]  # the user may call dout otherwise
     with suppress(CrashError):
         runs = [(run, _lent(lab, *run)) for run in _examples(lab)]
-        for function, arg in ((one, arg.arg) for one in functions for arg in one.node.args.args):
-            for fix in copied_first(function.function, arg, where) if arg != "self" else ():
-                with suppress(CrashError, SyntaxError):
-                    prepare = with_text(function, fix.after)
-                    if all(_is_spared(write, was, _lent(lab, *run, prepare)) for run, was in runs):
-                        return fix
+        for fix in chain.from_iterable(copied_first(function.function, name, where) for name in names):
+            with suppress(CrashError, SyntaxError):
+                prepare = with_text(function, fix.after)
+                if all(_is_spared(write, was, _lent(lab, *run, prepare)) for run, was in runs):
+                    return fix
     return None
 
 
