@@ -218,3 +218,43 @@ def test_an_axis_has_the_name_that_forward_calls_it_and_a_wrong_shape_is_no_hind
 def test_of_the_only_axis_there_is_nobody_knows_which_of_several_it_is():
     found = the_finding(SOFTMAX, X[0])
     assert found.fix is None or "the whole backward" in found.fix.unsafe
+
+
+DECORATED = """
+import functools
+
+
+def told(function):
+    @functools.wraps(function)
+    def wrapper(*arguments):
+        return function(*arguments)
+
+    return wrapper
+
+
+def counted(say):
+    def decorator(function):
+        def wrapper(*arguments):
+            return function(*arguments)
+
+        return wrapper
+
+    return decorator
+
+
+class Scale:
+    @counted("forward")
+    def forward(self, x):
+        self.x = x.copy()
+        x *= x
+        return x
+
+    @told
+    def backward(self, dout):
+        return -2 * self.x * dout
+"""
+
+
+def test_methods_with_decorators_are_repaired():
+    fixes = {f.code: added(f) for f in check(cls(DECORATED)(), X).findings if f.severity == "error"}
+    assert fixes == {"D101": ["return 2 * self.x * dout"], "D202": ["x = x * x"]}

@@ -113,7 +113,7 @@ class Scratch:
         self.told: Callable[[int, Any, types.FrameType], Any] | None = None
         methods: dict[type, dict[str, Any]] = {}
         for function, code in codes.items():
-            made = self._made(function, code)
+            made = self._decorated(function, self._made(function, code))
             if function.owner is None:
                 self._space(function)[function.function.__name__] = made
             else:
@@ -135,6 +135,13 @@ class Scratch:
         made = types.FunctionType(code, self._space(function), original.__name__, original.__defaults__, closure)
         made.__kwdefaults__ = original.__kwdefaults__
         made.__qualname__, made.__module__ = original.__qualname__, original.__module__
+        return made
+
+    def _decorated(self, function: ScratchFunction, made: Any) -> Any:
+        for decorator in reversed(function.node.decorator_list):
+            if ast.unparse(decorator) != "staticmethod":
+                expression = compile(ast.Expression(decorator), function.source.file, "eval")
+                made = eval(expression, self._space(function))(made)  # the user's own
         return made
 
     def install(self, objects: Iterable[Any]) -> None:
