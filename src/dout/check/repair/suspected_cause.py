@@ -53,7 +53,7 @@ class CauseSearch:
         wrong = [stand.wrong(stand.got) for stand in self.stands]
         names: frozenset[str] = frozenset().union(*wrong)
         several = len(names) > 1
-        common = self._proven(wrong[0], frozenset(), MOST_SECONDS / (2 if several else 1)) if names else None
+        common = self._proven(wrong[0], frozenset()) if names else None
         self.latest = max(self.latest, spent() + MOST_SECONDS / 2)
         found: dict[Node, Cause] = {}
         mending = dict.fromkeys(names, common) if common else {}
@@ -75,12 +75,9 @@ class CauseSearch:
         """How many steps lead to a gradient: the first mistake is the only one in the shortest."""
         return len(topological([item[1].judged.gradient]))
 
-    def _proven(
-        self, wrong: frozenset[str], others: frozenset[str], seconds: float = MOST_SECONDS
-    ) -> ProvenRepair | None:
+    def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
         """The likeliest repair of these gradients that the exact check passes."""
-        latest = min(self.latest, spent() + seconds)
-        search = RepairSearch(self.stands, wrong, others, self.examination, self.named, latest)
+        search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.latest)
         hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
         if self.named and len(hits) > 1:
             hits.sort(key=self._wrong_in_between)
