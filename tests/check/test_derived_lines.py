@@ -258,3 +258,26 @@ class Scale:
 def test_methods_with_decorators_are_repaired():
     fixes = {f.code: added(f) for f in check(cls(DECORATED)(), X).findings if f.severity == "error"}
     assert fixes == {"D101": ["return 2 * self.x * dout"], "D202": ["x = x * x"]}
+
+
+CONVOLUTION = """
+class Convolution:
+    def __init__(self):
+        self.W = np.cos(np.arange(6.0)).reshape(3, 2)
+
+    def windows(self, x):
+        return np.lib.stride_tricks.sliding_window_view(x, (3, 2), axis=(1, 2))
+
+    def forward(self, x):
+        return np.einsum("nijab,ab->nij", self.windows(x), self.W)
+
+    def backward(self, dout):
+        padded = np.pad(dout, ((0, 0), (2, 2), (1, 1)))
+        return np.einsum("nijab,ab->nij", self.windows(padded), self.W)
+"""
+
+
+def test_a_kernel_that_is_not_flipped_is_repaired():
+    image = np.random.default_rng(4).normal(size=(2, 5, 4))
+    (line,) = added(the_finding(CONVOLUTION, image))
+    assert line == 'return np.einsum("nijab,ab->nij", self.windows(padded), np.flip(self.W, axis=(0, 1)))'
