@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import linecache
 import types
 from collections.abc import Iterable, Mapping
@@ -119,7 +120,7 @@ class ScratchFunction:
         """What it calls the axes that are no numbers."""
         calls = (node for node in ast.walk(self.node) if isinstance(node, ast.Call))
         axes = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "axis")
-        return {ast.unparse(axis) for axis in axes if any(isinstance(n, ast.Name) for n in ast.walk(axis))}
+        return {ast.unparse(axis) for axis in axes if _names_in([axis])}
 
     @property
     def constants(self) -> dict[str, float]:
@@ -160,12 +161,17 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
             sources[file] = None if is_ours(file) else ParsedFile.of(file)  # of an adapted layer we wrote the methods
         source = sources[file]
         node = source.functions.get(first) if source else None
-        if source is None or node is None:
+        known = {*function.__globals__, *dir(builtins)}
+        if source is None or node is None or not _names_in(node.decorator_list) <= known:  # a name of the class body
             continue
         runs = any((file, line) in lines for line in range(first, (node.end_lineno or first) + 1))
         if runs or (owner is not None and function.__name__ == method):
             found.append(ScratchFunction(source, node, function, owner))
     return sorted(found, key=lambda f: (f.source.file, f.node.lineno))
+
+
+def _names_in(expressions: Iterable[ast.expr]) -> set[str]:
+    return {node.id for one in expressions for node in ast.walk(one) if isinstance(node, ast.Name)}
 
 
 def function_of(code: types.CodeType, objects: Iterable[Any]) -> ScratchFunction | None:
