@@ -225,7 +225,7 @@ def _acting(name: str) -> Callable[..., Any]:
 
 
 _OF_TABLES: dict[str, Any] = {
-    "columns": property(lambda table: np.array(list(table), dtype=object)),
+    "columns": property(lambda table: column(np.array(list(table), dtype=object))),
     "values": property(_values), "to_numpy": _to_numpy,
     "shape": property(lambda table: (len(table), len(table._columns))),
     "T": property(lambda table: Table(table.values.T)),

@@ -124,7 +124,7 @@ def run_script(
             pairs = partial(state.patches.functions, main.__dict__)
             errors = _run_each(codes, main, path, go_on=is_notebook, then=pairs)  # as a person runs its cells
             if not EndOfRun.begun:  # it may call it an error to be stopped
-                run.error = _told(errors, files.stood_for)
+                run.error = _told(errors, [files.stood_for, *_answers(tracer)])
         except EndOfRun as end:
             end.arrived()
             if not any(node.inputs for node in tracer.nodes):
@@ -141,11 +141,17 @@ def run_script(
     return run
 
 
-def _told(errors: Sequence[UserCodeError], stood_for: str) -> UserCodeError | None:
-    """The first error, with the data that were stood for before it: they may be the reason."""
-    if not errors or not stood_for:
+def _told(errors: Sequence[UserCodeError], made_up: Sequence[str]) -> UserCodeError | None:
+    """The first error, with the data and answers that were made up before it: they may be the reason."""
+    said = "; ".join(filter(None, made_up))
+    if not errors or not said:
         return next(iter(errors), None)
-    return UserCodeError(f"{errors[0]}, with {stood_for}", errors[0].traceback)
+    return UserCodeError(f"{errors[0]}, with {said}", errors[0].traceback)
+
+
+def _answers(tracer: ScriptTracer) -> list[str]:
+    """What was answered for a person: arguments, and lines of input."""
+    return [event.message for event in tracer.events if event.kind == "input"]
 
 
 def first_turn(nodes: Sequence[Node]) -> int:
@@ -191,6 +197,8 @@ def _nothing_recorded(run: ScriptRun) -> str:
         return (
             f"{path} has no round that can be shown: its forward takes too many steps; give it fewer or smaller samples"
         )
+    if answers := "; ".join(_answers(run.tracer)):
+        return f"{path} ran without a layer: {answers}"
     if not layers:
         return f"{path} has no layer in it: no class with forward and backward, and no operation on NumPy arrays"
     return f"{path} calls none of its layers ({', '.join(layers)}); name one: dout show {path}:{layers[-1]}"
