@@ -152,7 +152,7 @@ class Network:
 
 def test_a_network_may_pass_dout_on_through_the_softmax_at_its_end_to_its_parts():
     assert words(check(Network(), X)) == {"part.W": PASSED}
-    assert words(check(Network(3.0), X)) == {"part.W": "wrong"}
+    assert words(check(Network(3.0), X)) == {"part.W": "refuted"}
 
 
 def test_an_average_over_the_samples_in_one_gradient_of_two_is_wrong():
