@@ -83,6 +83,22 @@ def test_a_step_size_is_no_upstream_gradient_of_an_array(tmp_path):
     assert not wrong(trace)
 
 
+def test_what_was_there_before_a_program_that_is_stopped_is_not_removed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "model.txt").write_text("trained for hours")
+    removes = "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('best')\nos.mkdir('best')\n"
+    removes += "Path('best/model.txt').write_text('new')\nPath('own.txt').write_text('x')\nos.remove('own.txt')\n"
+    back = "    def backward(self, dout):\n        return dout @ self.W.T\n"
+    trace = record_script(script(tmp_path, LINEAR + back + removes + TRAINS + "    two.backward(error)\n"))
+    assert trace.calls
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "best", "best/model.txt", "train.py",
+    ]  # fmt: skip
+    assert (tmp_path / "best" / "model.txt").read_text() == "trained for hours"
+    assert any("was not removed" in event.message for event in trace.events)
+
+
 ASKS = """
 import argparse, sys
 import numpy as np

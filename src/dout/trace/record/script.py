@@ -114,7 +114,7 @@ def run_script(
     with (
         session(tracer, methods_of=methods_of, pairs_of=pairs_of) as state,
         as_main(path, text, arguments, partial(tracer.note, "input")) as main,
-        missing_files(path, said) as files,
+        missing_files(path, said, ends=run_on) as files,
         script_imports(said, files.made_up),
     ):
         run = ScriptRun(path, main, tracer, rounds, methods_of)
