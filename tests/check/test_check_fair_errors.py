@@ -266,3 +266,28 @@ class Forward:
 def test_a_second_forward_is_no_local_derivative():
     report = dout.check(Forward(), table(4, 1), interface="call, backprop_call(x), local")
     assert [f.code for f in report.findings] == ["D002"]
+
+
+class JoinedNetwork:
+    """Its backward takes the target: nothing comes before it that asks for a gradient."""
+
+    def __init__(self):
+        self.params = {"W1": table(4, 3)}
+
+    def forward(self, X):
+        self.X = X
+        e = np.exp(X @ self.params["W1"])
+        self.A = e / e.sum(1, keepdims=True)
+        return self.A
+
+    def loss(self, A, Y):
+        return -np.sum(Y * np.log(A)) / len(Y)
+
+    def backward(self, Y):
+        self.grads = {"dW1": self.X.T @ ((self.A - Y) / len(Y))}
+
+
+def test_a_network_that_takes_the_target_owes_its_data_no_gradient():
+    report = dout.check(JoinedNetwork(), table(5, 4), np.eye(3)[[0, 2, 1, 2, 0]])
+    assert {v.argument: v.word for v in report.verdicts} == {"W1": "exact"}
+    assert severities(report, "D105") == ["note"]

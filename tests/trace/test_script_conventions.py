@@ -1,5 +1,7 @@
 """Scripts whose layers hand gradients over in ways of their own, and what a program is given that it asks for."""
 
+import json
+
 import numpy as np
 import pytest
 from recorded_scripts import record_script
@@ -130,6 +132,29 @@ def test_a_program_that_runs_nothing_for_an_argument_that_was_made_up_says_so(tm
     text = "import sys\nclass A:\n    pass\nif len(sys.argv[1]) > 9:\n    import numpy as np\n    np.ones(3) * 2.0\n"
     with pytest.raises(TargetError, match=r"sys.argv\[1\] was answered with '1': give arguments after --"):
         run_script(script(tmp_path, text)).trace()
+
+
+def test_a_program_that_ends_for_want_of_arguments_says_where_to_write_them(tmp_path):
+    text = "import argparse\nparser = argparse.ArgumentParser()\n"
+    text += "group = parser.add_mutually_exclusive_group(required=True)\ngroup.add_argument('-t', action='store_true')\nparser.parse_args()\n"
+    assert "write them after --" in str(run_script(script(tmp_path, text)).error)
+
+
+def test_a_cell_that_is_timed_runs(tmp_path):
+    cells = ["import numpy as np\n", "%%time\nx = np.ones(3) * 2.0\n", "y = x * 3.0\n"]
+    document = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    file = tmp_path / "train.ipynb"
+    file.write_text(json.dumps(document))
+    trace = record_script(file)
+    assert [str(node.primitive) for node in trace.graph.nodes].count("multiply") == 2
+
+
+def test_a_table_is_read_from_a_file_of_bytes(tmp_path):
+    text = "import io\nimport numpy as np, pandas as pd\n"
+    text += (
+        "table = pd.read_csv(io.BytesIO(b'a,b\\n1,2\\n'))\nassert table['b'].tolist() == [2]\nx = np.ones(3) * 2.0\n"
+    )
+    record_script(script(tmp_path, text))
 
 
 def test_an_array_of_objects_goes_through_a_layer_as_it_is(tmp_path):

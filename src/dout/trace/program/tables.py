@@ -300,7 +300,8 @@ def read_csv(
 ) -> Table:  # fmt: skip
     """The table in a file of lines."""
     if hasattr(source, "read"):
-        lines = source.read().splitlines()
+        text = source.read()
+        lines = (text.decode(encoding or "utf-8") if isinstance(text, bytes) else text).splitlines()
     elif zipfile.is_zipfile(source):
         lines = _sheet(source)
     else:

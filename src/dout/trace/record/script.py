@@ -276,7 +276,7 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
     except SystemExit as stop:
         if stop.code not in (None, 0):
             why = f": it {NeedsError.first}" if NeedsError.first else ""
-            if not why and len(sys.argv) == 1 and mentions(r"sys\.argv|from sys import argv"):
+            if not why and len(sys.argv) == 1 and mentions(r"sys\.argv|from sys import argv|ArgumentParser"):
                 why = ": it was given no arguments; write them after --"
             raise UserCodeError(f"{what} ended with exit code {stop.code}{why}") from None
     except Exception as error:
