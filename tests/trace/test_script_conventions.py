@@ -136,7 +136,8 @@ def test_a_program_that_runs_nothing_for_an_argument_that_was_made_up_says_so(tm
 
 def test_a_program_that_ends_for_want_of_arguments_says_where_to_write_them(tmp_path):
     text = "import argparse\nparser = argparse.ArgumentParser()\n"
-    text += "group = parser.add_mutually_exclusive_group(required=True)\ngroup.add_argument('-t', action='store_true')\nparser.parse_args()\n"
+    text += "group = parser.add_mutually_exclusive_group(required=True)\n"
+    text += "group.add_argument('-t', action='store_true')\nparser.parse_args()\n"
     assert "write them after --" in str(run_script(script(tmp_path, text)).error)
 
 
