@@ -150,6 +150,14 @@ def test_a_cell_that_is_timed_runs(tmp_path):
     assert [str(node.primitive) for node in trace.graph.nodes].count("multiply") == 2
 
 
+def test_theanos_pickle_is_what_it_is_beside_a_reader_of_another_set(tmp_path):
+    text = "import gzip, pickle\nimport numpy as np\n"
+    text += "def other(file):\n    return pickle.load(open(file, 'rb'))['labels']\n"
+    text += "train, valid, test = pickle.load(gzip.open('data/mnist.pkl.gz', 'rb'), encoding='latin1')\n"
+    text += "x = np.maximum(train[0][:2], 0.5)\nassert x.shape == (2, 784) and len(test[1]) == len(test[0])\n"
+    record_script(script(tmp_path, text))
+
+
 def test_a_table_is_read_from_a_file_of_bytes(tmp_path):
     text = "import io\nimport numpy as np, pandas as pd\n"
     text += (
