@@ -47,6 +47,14 @@ def test_of_returned_gradients_those_of_parameters_are_told_by_name_and_that_of_
     assert not [event for event in trace.events if event.kind == "count"]
 
 
+def test_gradients_that_are_returned_together_are_told_by_shapes_that_no_other_has(tmp_path):
+    back = "    def backward(self, dout):\n        return self.x.T @ dout, dout.sum(0), dout @ self.W.T\n"
+    calls = "    found = two.backward(error)\n    one.backward(found[2] * (1 - np.tanh(a) ** 2))\n"
+    trace = record_script(script(tmp_path, LINEAR + back + TRAINS + calls))
+    assert [sorted(p.name for p in call.parameters) for call in trace.calls] == [["W", "b"], ["W", "b"]]
+    assert not wrong(trace)
+
+
 def test_a_local_derivative_inside_a_layer_is_no_gradient(tmp_path):
     text = """
 import numpy as np

@@ -272,8 +272,11 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             call.takes_dout = call.takes_dout and not _is_given_a_step_size(tracer, call, call.match)
             given, returned = len(call.match.arguments), len(call.outputs)
             called: dict[str, Any] = {}
-            if returned > given and isinstance(names, list):
-                called = dict(zip(filter(None, names), items, strict=False))
+            if returned > given:
+                own = (
+                    names if isinstance(names, list) else [f"grad_{i}" for i in range(returned)]
+                )  # told by their shapes
+                called = {name: item for name, item in zip(own, items, strict=False) if name}
             found = list(pairs(call.match.held, {**called, **attributes_of(call.instance)}))
             theirs = {tracer.node_of(p.gradient) for p in found}
             call.outputs = tuple(n for n in call.outputs if n not in theirs) if called else call.outputs
