@@ -1,4 +1,4 @@
-"""Where no small repair makes a wrong backward right, the whole derived backward stands there as a diff."""
+"""Where neither an edit nor a line mends a backward, as forward keeps too little, all of it stands there as a diff."""
 
 import importlib.util
 import re
@@ -13,24 +13,22 @@ WRONG = '''import numpy as np
 
 
 class Softmax:
-    """Its backward is that of independent elements."""
+    """Its backward is that of independent elements, and nothing is kept for it."""
 
     def forward(self, x):
         x = x - x.max(axis=1, keepdims=True)
-        self.out = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
-        return self.out
+        return np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
 
     def backward(self, dout):
-        return dout * np.cos(self.out)
+        return dout * np.cos(dout)
 
 
 class Silu:
     def forward(self, x):
-        self.x = x
         return x / (1 + np.exp(-x))
 
     def backward(self, dout):
-        return dout * np.cos(self.x)
+        return dout * np.cos(dout)
 
 
 class Affine:

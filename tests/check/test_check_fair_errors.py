@@ -192,3 +192,102 @@ def test_a_penalty_on_the_signs_of_zeros_is_a_convention_too():
 
 def test_an_empty_input_tells_nothing_more():
     assert dout.check(Linear, np.zeros((0, 4))).ok
+
+
+class StepsApart:
+    """Backward keeps the gradient of each step."""
+
+    def __init__(self):
+        self.W = table(4, 3)
+
+    def forward(self, x):
+        self.x = x
+        return sum(row @ self.W for row in x)
+
+    def backward(self, dout):
+        dW = np.zeros((len(self.x), *self.W.shape))
+        for i, row in enumerate(self.x):
+            dW[i] = row.T @ dout
+        self.grads = {"dW": dW}
+        return np.stack([dout @ self.W.T] * len(self.x))
+
+
+class StepsTogether(StepsApart):
+    def update(self, rate):
+        self.W -= rate * self.grads["dW"].sum(axis=0)
+
+
+def test_gradients_of_all_steps_that_another_method_sums_are_no_error():
+    assert severities(dout.check(StepsTogether(), table(2, 5, 4)), "D501") == ["warning"]
+    assert severities(dout.check(StepsApart(), table(2, 5, 4)), "D501") == ["error"]
+
+
+class Clipping:
+    """No recording follows numbers through their text."""
+
+    def __init__(self):
+        self.W = table(4, 3)
+
+    def forward(self, x):
+        self.x = x
+        return np.array([[float(str(number)) for number in row] for row in (x @ self.W).tolist()])
+
+    def backward(self, dout):
+        self.dW = np.clip(self.x.T @ dout, -1, 1)
+        return dout @ self.W.T
+
+
+class ClippingTwice(Clipping):
+    def backward(self, dout):
+        return super().backward(2 * dout) / 2
+
+
+def test_a_gradient_that_is_clipped_is_no_error_where_differences_judge_it():
+    report = dout.check(Clipping(), 5 * table(5, 4))
+    assert report.ok
+    assert "D113" in {f.code for f in report.findings}
+    assert not dout.check(ClippingTwice(), 5 * table(5, 4)).ok
+
+
+class Forward:
+    """What runs a layer once more for its training is no derivative of it."""
+
+    def __init__(self):
+        self.weights = table(4, 1)
+
+    def call(self, x):
+        return self.weights.T @ x
+
+    def backprop_call(self, x):
+        z = self.weights.T @ x
+        return z, np.tanh(z)
+
+
+def test_a_second_forward_is_no_local_derivative():
+    report = dout.check(Forward(), table(4, 1), interface="call, backprop_call(x), local")
+    assert [f.code for f in report.findings] == ["D002"]
+
+
+class JoinedNetwork:
+    """Its backward takes the target: nothing comes before it that asks for a gradient."""
+
+    def __init__(self):
+        self.params = {"W1": table(4, 3)}
+
+    def forward(self, X):
+        self.X = X
+        e = np.exp(X @ self.params["W1"])
+        self.A = e / e.sum(1, keepdims=True)
+        return self.A
+
+    def loss(self, A, Y):
+        return -np.sum(Y * np.log(A)) / len(Y)
+
+    def backward(self, Y):
+        self.grads = {"dW1": self.X.T @ ((self.A - Y) / len(Y))}
+
+
+def test_a_network_that_takes_the_target_owes_its_data_no_gradient():
+    report = dout.check(JoinedNetwork(), table(5, 4), np.eye(3)[[0, 2, 1, 2, 0]])
+    assert {v.argument: v.word for v in report.verdicts} == {"W1": "exact"}
+    assert severities(report, "D105") == ["note"]

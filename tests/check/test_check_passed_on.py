@@ -124,6 +124,37 @@ def test_a_layer_may_pass_dout_on_through_the_softmax_at_its_end(layer):
     assert {code: f.severity for code, f in formula(report).items()} == {"D107": "note"}
 
 
+class Part:
+    def __init__(self, factor=1.0):
+        self.W, self.factor = np.random.default_rng(1).normal(size=(4, 5)), factor
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.factor * (self.x.T @ dout)
+        return dout @ self.W.T
+
+
+class Network:
+    """Its parameters are those of its part."""
+
+    def __init__(self, factor=1.0):
+        self.part, self.last = Part(factor), Softmax()
+
+    def forward(self, x):
+        return self.last.forward(self.part.forward(x))
+
+    def backward(self, dout):
+        self.part.backward(self.last.backward(dout))
+
+
+def test_a_network_may_pass_dout_on_through_the_softmax_at_its_end_to_its_parts():
+    assert words(check(Network(), X)) == {"part.W": PASSED}
+    assert words(check(Network(3.0), X)) == {"part.W": "refuted"}
+
+
 def test_an_average_over_the_samples_in_one_gradient_of_two_is_wrong():
     report = check(AveragingOne(), X)
     assert [f.argument for f in report.findings if f.code == "D101"] == ["b"]

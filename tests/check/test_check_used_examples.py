@@ -170,3 +170,13 @@ def test_what_was_used_in_training_is_judged_in_training():
     use = LayerUse(KeepsInTraining, init, KeepsInTraining(**init), {"x": np.ones((4, 3)), "training": True})
     (example,) = used_examples([use])
     assert example.example.inputs["training"] is True
+
+
+class Hidden(Any):
+    def __init__(self, rule=None, hidden=(2,)):
+        super().__init__(rule, hidden=hidden)
+
+
+def test_samples_are_as_many_as_no_hidden_layer():
+    _, found = used(RANDOM.normal(size=(128, 20)), cls=Hidden, hidden=[128, 128])
+    assert len(found["x"]) not in found["hidden"]

@@ -68,6 +68,8 @@ def test_at_the_time_limit_what_a_script_did_is_drawn(tmp_path):
     assert run.returncode == 0
     assert "MulLayer" in run.stdout
     assert "did not end within 1 s" in run.stdout
+    run = dout("show", script(tmp_path, text), "--timeout", "1", "-o", str(tmp_path / "x.svg"))
+    assert "did not end within 1 s" in run.stderr
 
 
 def test_a_backward_that_is_given_the_target_is_compared_with_nothing(tmp_path):

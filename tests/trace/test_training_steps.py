@@ -6,6 +6,7 @@ from recorded_scripts import record_script
 
 import dout
 from dout.trace.record.script import run_script
+from dout.trace.session.function_layers import PairedFunctions
 
 DATA = """
 import numpy as np
@@ -167,13 +168,43 @@ for turn in range(9):
     W1, b1, W2 = W1 - 0.1 * dW1, b1 - 0.1 * db1, W2 - 0.1 * dW2
 """
     )
-    from dout.trace.session.function_layers import PairedFunctions
-
-    def pairs(names):
-        return iter([PairedFunctions("forward", "backward", False)] if "backward" in names else [])
-
-    trace = run_script(script(tmp_path, text), pairs_of=pairs).trace()
+    trace = run_script(script(tmp_path, text), pairs_of=paired).trace()
     assert_are_gradients(trace)
+
+
+def paired(names):
+    return iter([PairedFunctions("forward", "backward", False)] if "backward" in names else [])
+
+
+def test_functions_of_one_time_step_whose_gradients_add_up_in_arrays_are_one_training_step(tmp_path):
+    text = """
+import numpy as np
+rng = np.random.default_rng(0)
+W = rng.normal(size=(3, 4))
+dW, x = np.zeros((3, 4)), rng.normal(size=(5, 1, 3))
+def forward(x):
+    return np.tanh(x @ W)
+def backward(x, y):
+    global dW
+    dW += x.T @ (2 * y * (1 - y * y))
+for turn in range(9):
+    dW.fill(0)
+    ys = [forward(row) for row in x]
+    loss = sum((y ** 2).sum() for y in ys)
+    for row, y in zip(x, ys):
+        backward(row, y)
+    for _ in range(40):  # a sample of what it has learned
+        forward(x[0])
+    W += -0.1 * dW
+"""
+    trace = run_script(script(tmp_path, text), pairs_of=paired).trace()
+    (step,) = trace.calls
+    (parameter,) = step.parameters
+    data = {}
+    exec(text.partition("dW, x")[0] + "x = rng.normal(size=(5, 1, 3))", data)
+    x, y = data["x"][:, 0], np.tanh(data["x"][:, 0] @ data["W"])
+    np.testing.assert_allclose(trace.by_node[parameter.node].gradient.value, x.T @ (2 * y * (1 - y * y)))
+    assert sum(str(node.primitive) == "tanh" for node in trace.graph.nodes) == len(x)
 
 
 def test_what_updates_nothing_is_shown_from_its_beginning(tmp_path):

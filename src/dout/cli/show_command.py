@@ -130,7 +130,8 @@ def show(
     elif told:
         for text in filter(None, (said, shown)):
             click.echo(text)
-    for stop in (event for event in trace.events if event.kind == "round" and not as_json):
+    kinds = () if as_json else ("round",) if told else ("round", "limit")  # a terminal picture tells its limits
+    for stop in (event for event in trace.events if event.kind in kinds):
         click.echo(visible(f"! {stop}"), err=not told)
     if error is not None:
         raise error

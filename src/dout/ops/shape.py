@@ -192,8 +192,9 @@ transpose = define(
 def sum_to(dout: Any, shape: Shape) -> Any:
     """Sum a gradient over the axes along which its value was broadcast: the one place where broadcasting is undone."""
     lead = len(dout.shape) - len(shape)
-    if lead < 0:  # ones in front, which x[0] = [[1, 2]] and np.full((), [3]) drop
-        return np.reshape(sum_to(dout, shape[-lead:]), shape)
+    if lead < 0:  # ones in front, which x[0] = [[1, 2]] and np.full((), [3]) drop; or backward(0.5) of an array
+        found = sum_to(dout, shape[-lead:])
+        return np.reshape(found, shape) if math.prod(shape) == math.prod(found.shape) else np.broadcast_to(found, shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and dout.shape[i + lead] != 1)
     if not axes:
         return dout

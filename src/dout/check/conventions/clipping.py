@@ -6,19 +6,31 @@ from typing import Any
 
 import numpy as np
 
+from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject, kept
 from dout.errors import DoutError
-from dout.judge.outcomes import RIGHT, NoRuleError
+from dout.judge.outcomes import CLOSE, RIGHT, NoRuleError
 from dout.run import mapped
 
 _SMALL = 2.0**-30
+_SMALLER = 2.0**-10  # for differences
 
 
 def is_limited(got: Any, expected: Any) -> bool:
     """Whether each number of a gradient has its sign, and is no larger than it should be, nor nothing."""
     got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
     return bool(np.all(np.sign(got) == np.sign(expected)) and np.all(np.abs(got) <= np.abs(expected) * (1 + 1e-9)))
+
+
+@kept
+def right_by_differences(subject: Subject) -> frozenset[str]:
+    """The arguments whose gradient is right for a small dout, of a layer that cannot be recorded."""
+    try:
+        small = judge_numerically(subject, subject.run(douts=tuple(dout * _SMALLER for dout in subject.run().douts)))
+    except Exception:  # the user's code, on another upstream gradient
+        return frozenset()
+    return frozenset(verdict.argument for verdict in small.verdicts if verdict.word in CLOSE)
 
 
 @kept

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss, stands_for
-from dout.check.conventions.clipping import is_limited, right_where_small
+from dout.check.conventions.clipping import is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
@@ -328,9 +328,11 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
 def _clipped(gradient: RefutedGradient) -> Convention | None:
     """A gradient that backward limits, by value or by norm."""
     examination, outcome = gradient.judgement.examination, gradient.outcome
-    if outcome.index is None or examination is None or not is_limited(outcome.got, outcome.expected):
+    if outcome.index is None or not is_limited(outcome.got, outcome.expected):
         return None
-    if gradient.name not in right_where_small(gradient.subject, examination):
+    subject = gradient.subject
+    right = right_by_differences(subject) if examination is None else right_where_small(subject, examination)
+    if gradient.name not in right:
         return None
     return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
 

@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.ratio import ratio_of_floats
 from dout.check.exact.subject import Subject, kept
+from dout.graph import topological
+from dout.judge.float_judge import in_float64
 from dout.judge.judging_points import far, nearby
 from dout.run import PlainRun, copied
 
@@ -65,11 +69,22 @@ def handed_on(subject: Subject) -> dict[str, float]:
         (given,) = first.douts
         dout = given - given.mean(axis=_axes_to_one(y)[0], keepdims=True)
         likeness = judge_numerically(subject, replace(subject.run(douts=(dout,)), douts=(dout / y,))).likeness
+        ratios = {name: one.ratio for name, one in likeness.items() if one.ratio is not None}
+        ratios = ratios or _of_parts(subject, dout, y)
     except Exception:  # the user's code, on another upstream gradient
         return {}
-    ratios = {name: one.ratio for name, one in likeness.items() if one.ratio is not None}
     told = any(map(math.isfinite, ratios.values()))  # a gradient of 0, as behind weights of 0, fits whatever they say
     return {name: 1.0 if told and math.isnan(ratio) else ratio for name, ratio in ratios.items()}
+
+
+def _of_parts(subject: Subject, dout: Any, y: Any) -> dict[str, float]:
+    """The same of the parameters of layers in the layer, which plain runs do not know."""
+    here = Examination(subject.recorded((dout,)))
+    (seed,) = here.seeds.values()
+    derived = {j.name: (j.gradient, j.derived) for j in here.judged if j.derived is not None}
+    found = in_float64(topological(node for _, node in derived.values()), here.recorded | {seed: dout / y})
+    ratios = {n: ratio_of_floats(found[node], here.data[got], _CLOSE) for n, (got, node) in derived.items()}
+    return {name: ratio for name, ratio in ratios.items() if ratio is not None}
 
 
 def passes_a_sigmoid(subject: Subject) -> bool:

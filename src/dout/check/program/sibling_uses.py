@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dout.adapt.argument_names import is_named, taken_by
@@ -15,7 +16,18 @@ from dout.trace.session.user_modules import user_modules
 _LEAST = 2  # arguments of a constructor: fewer are alike by chance
 
 
-def with_siblings(uses: Mapping[type, Sequence[LayerUse]]) -> Iterator[LayerUse]:
+def uses_by_layer(uses: Mapping[type, Sequence[LayerUse]], wanted: Collection[str] | None) -> dict[str, list[LayerUse]]:
+    """The uses of each layer, by `file:name`, siblings included: of the files and layers that are wanted, or all.
+
+    A function may have made several classes of one name.
+    """
+    every: dict[str, list[LayerUse]] = {}
+    for use in _with_siblings(uses):
+        every.setdefault(f"{os.path.realpath(use.file)}:{use.name}", []).append(use)
+    return {key: found for key, found in every.items() if wanted is None or {key, key.rpartition(":")[0]} & {*wanted}}
+
+
+def _with_siblings(uses: Mapping[type, Sequence[LayerUse]]) -> Iterator[LayerUse]:
     """All uses, and those that classes of loaded modules would have which the program does not use.
 
     `SkipGram(vocab_size, hidden_size, window_size, corpus)` takes what `CBOW` takes: people try one, then the other.

@@ -21,7 +21,8 @@ SMALL = 6  # a length up to which it stays what it is: a window, a stride, a num
 class UseSizes:
     """The lengths of a use and what becomes of each.
 
-    With `apart`, lengths that coincide get different ones: the sides of a square image, samples and classes.
+    With `apart`, lengths that coincide get different ones: the sides of a square image, samples and classes, samples
+    and hidden units.
     """
 
     def __init__(self, use: LayerUse, least: int, apart: bool) -> None:
@@ -37,8 +38,8 @@ class UseSizes:
         lengths |= {n for n in settings if n > SMALL and _is_length(n, use, lengths)}
         self.fixed = {n for n in settings if n > 1} - {n for n in lengths if n > SMALL}
         windows = max((n for n in self.fixed if n <= SMALL), default=0)
-        rows = _rows([array.shape for array in inputs if array.shape not in self.shapes], settings)
-        coincides = any(rows in shape[1:] for shape in shapes)
+        rows = _rows([array.shape for array in inputs if array.shape not in self.shapes], () if apart else settings)
+        coincides = rows in settings or any(rows in shape[1:] for shape in shapes)
         self.batch = 0 if coincides else rows
         self.small = {*self.fixed, *(n for n in lengths if n <= SMALL and n != self.batch)}
         products = {math.prod(run): run for shape in shapes for run in _runs(shape)}
@@ -169,8 +170,8 @@ def _is_label(item: np.ndarray[Any, Any]) -> bool:
     return item.dtype.kind in "iu" or is_one_hot(item)
 
 
-def _rows(shapes: Sequence[tuple[int, ...]], settings: set[int]) -> int:
-    """How many samples inputs hold: the length of the first, if it has more axes, and is no setting."""
+def _rows(shapes: Sequence[tuple[int, ...]], settings: Container[int]) -> int:
+    """How many samples inputs hold: the length of the first, if it has more axes, and is none of these settings."""
     first = shapes[0] if shapes else ()
     return first[0] if len(first) > 1 and first[0] not in settings else 0
 

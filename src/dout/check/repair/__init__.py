@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "causes",
-    "derived_backward",
     "expression_places",
     "first_fix",
     "line_repairs",

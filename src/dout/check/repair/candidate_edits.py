@@ -241,7 +241,7 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
     """The kinds of places that an expression is."""
     node, value = place.node, seen.value
     literal = isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
-    floats = isinstance(value, float | np.floating | np.ndarray) and not is_bool(value)
+    floats = is_float(value) or (isinstance(value, np.ndarray) and not is_bool(value))
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         yield EditedSpot.NAME
         if floats:
@@ -308,6 +308,11 @@ def _broadcast(one: tuple[int, ...], other: tuple[int, ...] | None) -> bool:
 def is_number(value: Any) -> bool:
     """Whether a value is an array or a number."""
     return isinstance(value, np.ndarray | np.generic) or type(value) in (int, float, bool)
+
+
+def is_float(value: Any) -> bool:
+    """Whether a value is floats."""
+    return isinstance(value, float) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f")
 
 
 def is_bool(value: Any) -> bool:

@@ -162,11 +162,19 @@ def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequ
         yield 1.2, "broadcast", source.with_parts(node, ends)
 
 
+def _flipped(place: ExpressionPlace, node: ast.expr, ndim: int) -> Found:
+    """A kernel turned by half a turn, as the gradient of a convolution reads it."""
+    for i, j in itertools.combinations(range(ndim), 2):
+        yield 1.5, "formula", f"np.flip({place.text}, axis=({i}, {j}))"
+
+
 _BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Found], ...]] = {
     ast.Call: (_other_arguments, _more_arguments, _other_function, _other_order),
     ast.Constant: (_other_number,),
     ast.Subscript: (_other_element,),
     ast.Tuple: (_other_tuple,),
+    ast.Name: (_flipped,),
+    ast.Attribute: (_flipped,),
 }
 
 

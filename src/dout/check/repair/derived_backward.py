@@ -1,23 +1,34 @@
-"""The whole right backward, derived from forward, where no small repair makes a wrong one right."""
+"""What backward should be, derived from forward, where no small edit makes it right: one line of it, or all of it."""
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from weakref import WeakSet
 
+import numpy as np
+
 from dout.check.exact.subject import Subject
+from dout.check.repair.candidate_edits import Edit, is_float
+from dout.check.repair.expression_places import ExpressionPlace, places
+from dout.check.repair.repair_proof import Repair
+from dout.check.repair.repair_search import SECONDS, EditTest, RepairSearch
+from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped
+from dout.check.repair.test_stand import near, values_of
 from dout.check.report.fix import Fix
-from dout.check.report.verdicts import Cause
-from dout.clock import TimeIsOver, within
+from dout.check.report.verdicts import DERIVED, Cause
+from dout.clock import TimeIsOver, spent, within
 from dout.files import text_of
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 2.0
 _TOO_LONG: WeakSet[type] = WeakSet()
-DERIVED = "derived"  # the word of such a cause
+_COST = 4.0  # of a line that is written anew
 _UNSAFE = "it writes the whole backward anew"
 _SENTENCE = "no small repair is known, the backward below is derived from forward"
 
@@ -60,3 +71,79 @@ def derived_fix(subject: Subject) -> Fix | None:
         _TOO_LONG.add(cls)
         return None
     return Fix(file, text, replaced_source(text, cls.__qualname__, made), _UNSAFE)
+
+
+# --- one line ---------------------------------------------------------------------------------------------------------
+
+
+def derived_lines(search: RepairSearch) -> list[Repair]:
+    """Repairs that write what forward gives into one line of backward."""
+    with suppress(*OF_TRIED_CODE):
+        search.latest = max(search.latest, spent()) + 2 * SECONDS
+        numbered = places(search.behind)
+        seen, handicaps = search.looked_at(search.behind, numbered, False, search.latest)
+        values = {numbered[i]: seen[i].value for i in handicaps if _is_whole(numbered[i])}
+        edits = _edits(search, numbered, {place: value for place, value in values.items() if is_float(value)})
+        ordered = sorted(((edit.cost, edit) for edit in edits), key=lambda item: item[0])
+        search.latest = spent() + SECONDS  # there are few of them
+        return search.tried(search.behind, False, spent(), numbered, seen, ordered)
+    return []
+
+
+def _is_whole(place: ExpressionPlace) -> bool:
+    """Whether an expression is all that is assigned or returned, or one of several."""
+    above = next(p for p in place.parents if not isinstance(p, ast.Tuple))
+    kinds = ast.Assign | ast.AugAssign | ast.Return
+    return isinstance(above, kinds) and above.value in (place.node, *place.parents)
+
+
+def _edits(
+    search: RepairSearch, numbered: Sequence[ExpressionPlace], whole: Mapping[ExpressionPlace, Any]
+) -> Iterator[Edit]:
+    """For each line that mends all as soon as it has the gradient of some value of forward: that, as text."""
+    from dout.explain.derive.line_text import LineScene, gradient_text
+    from dout.explain.spelling.size_words import UnspelledError
+
+    codes = {f: tapped(f, {p.node: p.i for p in numbered if p.function is f}) for f in search.behind}
+    scratch = Scratch(codes)
+    tests = [EditTest(stand, scratch, False, search.others) for stand in search.stands if stand.examination is not None]
+    literals = {number for function in search.functions for number in function.numbers}
+    axes = {axis for function in search.functions if function not in search.behind for axis in function.axes}
+    dot = any(".dot(" in ast.unparse(function.node) for function in search.behind)
+    for place, value in sorted(whole.items(), key=lambda item: item[0].function.owner is None):  # helpers last
+        with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
+            for node in _meant(place, value, tests[0], search.latest):
+                scenes = []
+                for test in tests:
+                    terms = {**dict(test.seen_at(place).terms), **place.function.constants}
+                    own, seeds, data = test.twin(node, tests[0]), test.examination.seeds, test.examination.trace.data
+                    scenes.append(LineScene(own, seeds, data, terms, test.at_one))
+                with suppress(UnspelledError):
+                    yield _edit(place, *gradient_text(scenes, literals, axes, dot))
+
+
+def _meant(place: ExpressionPlace, value: Any, test: EditTest, latest: float) -> Iterator[Node]:
+    """The values of forward whose gradient makes all right in this place."""
+    examination, tried = test.examination, list[Any]()
+    values = values_of(examination, examination.derived.values(), test.at_one)
+    pairs = ((np.shape(right), np.shape(test.stand.got.get(name, 0))) for name, right in test.stand.expected.items())
+    shapes = {np.shape(value), *(right for right, got in pairs if right != got)}
+    for node, gradient in examination.derived.items():
+        right = values[gradient]
+        alike = np.shape(right) in shapes and node not in examination.trace.backward
+        if not alike or spent() > latest or any(near(right, one, 1e-12) for one in tried):
+            continue
+        tried.append(right)
+        if test.gives_right(place, np.asarray(right, np.asarray(value).dtype)):
+            yield node
+
+
+def _edit(place: ExpressionPlace, lines: Sequence[str], text: str) -> Edit:
+    """The edit that gives a place a derived text, with lines in front of its statement."""
+    cost = _COST + sum(map(len, (*lines, text))) / 1000
+    if not lines:
+        return Edit(place, cost, "formula", text)
+    source, steps = place.function.source, [line.partition(" = ") for line in lines]
+    statement = source.with_parts(place.statement, {place.node: text})
+    run = ", ".join([*(f"({name} := {value})" for name, _, value in steps), text])
+    return Edit(place, cost, "formula", source.between(place.statement).join([*lines, statement]), None, f"({run})[-1]")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import linecache
 import types
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -107,6 +109,31 @@ class ScratchFunction:
     owner: type | None
 
     @property
+    def numbers(self) -> set[float]:
+        """The numbers that it is written with."""
+        above = [node for node in ast.walk(self.node) if isinstance(node, ast.BinOp | ast.Call)]
+        parts = (part for node in above for part in ast.iter_child_nodes(node) if isinstance(part, ast.Constant))
+        return {abs(number) for part in parts if isinstance(number := part.value, int | float)}
+
+    @property
+    def axes(self) -> set[str]:
+        """What it calls the axes that are no numbers."""
+        calls = (node for node in ast.walk(self.node) if isinstance(node, ast.Call))
+        axes = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "axis")
+        return {ast.unparse(axis) for axis in axes if _names_in([axis])}
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The numbers that its class and its module hold, as it writes them."""
+        bases = self.owner.__mro__[::-1] if self.owner else ()
+        held = {
+            f"{self.owner.__name__}.{name}": item for base in bases for name, item in vars(base).items() if self.owner
+        }
+        return {
+            name: item for name, item in {**self.function.__globals__, **held}.items() if type(item) in (int, float)
+        }
+
+    @property
     def name(self) -> str:
         """Its name."""
         return self.node.name
@@ -134,12 +161,17 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
             sources[file] = None if is_ours(file) else ParsedFile.of(file)  # of an adapted layer we wrote the methods
         source = sources[file]
         node = source.functions.get(first) if source else None
-        if source is None or node is None or any(ast.unparse(d) != "staticmethod" for d in node.decorator_list):
+        known = {*function.__globals__, *dir(builtins)}
+        if source is None or node is None or not _names_in(node.decorator_list) <= known:  # a name of the class body
             continue
         runs = any((file, line) in lines for line in range(first, (node.end_lineno or first) + 1))
         if runs or (owner is not None and function.__name__ == method):
             found.append(ScratchFunction(source, node, function, owner))
     return sorted(found, key=lambda f: (f.source.file, f.node.lineno))
+
+
+def _names_in(expressions: Iterable[ast.expr]) -> set[str]:
+    return {node.id for one in expressions for node in ast.walk(one) if isinstance(node, ast.Name)}
 
 
 def function_of(code: types.CodeType, objects: Iterable[Any]) -> ScratchFunction | None:
@@ -152,13 +184,25 @@ def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
     """The methods of the classes of some objects, with their classes, and the functions of their modules."""
     found: dict[types.FunctionType, type | None] = {}
     for cls in {base: None for item in objects for base in type(item).__mro__ if base is not object}:
-        methods = (item.__func__ if isinstance(item, staticmethod) else item for item in list(vars(cls).values()))
-        found = {**{item: cls for item in methods if isinstance(item, types.FunctionType)}, **found}
+        items = [(k, v.__func__ if isinstance(v, staticmethod) else v) for k, v in list(vars(cls).items())]
+        found = {**{bare(v, k): cls for k, v in items if isinstance(v, types.FunctionType)}, **found}
     for names in {id(function.__globals__): function.__globals__ for function in found}.values():
-        for item in list(names.values()):
-            if isinstance(item, types.FunctionType) and item.__globals__ is names:
-                found.setdefault(item, None)
+        for key, item in list(names.items()):
+            if isinstance(item, types.FunctionType) and bare(item, key).__globals__ is names:
+                found.setdefault(bare(item, key), None)
     return found
+
+
+def bare(function: types.FunctionType, name: str) -> types.FunctionType:
+    """The function of this name without its decorators: what their own functions wrap, or close over."""
+    if is_ours(function.__code__.co_filename):
+        return function
+    inner = [getattr(function, "__wrapped__", None)]
+    for cell in function.__closure__ or () if function.__name__ != name else ():
+        with suppress(ValueError):  # it is empty yet
+            inner.append(cell.cell_contents)
+    found = next((f for f in inner if isinstance(f, types.FunctionType)), None)
+    return function if found is None else bare(found, name)
 
 
 # --- places that can be replaced --------------------------------------------------------------------------------------

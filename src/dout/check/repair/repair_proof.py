@@ -59,6 +59,7 @@ class ProvenRepair:
     another_forward: bool
     remarks: str
     turns: bool  # a condition that was met on one side only
+    mends: frozenset[str]  # the gradients that are right with it
 
 
 def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:
@@ -78,14 +79,17 @@ def proven(
     """The repair, if the exact check passes every gradient of the repaired layer but `others`, kinks aside."""
     judgement = judge(stands[0].recorded(repair.prepare))
     at_kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
-    judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks]
+    negated = {name for name in stands[0].negated if (judgement.likeness[name].ratio or 0) > 0}
+    judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks | negated]
     if judgement.examination is None or any(verdict.word not in RIGHT for verdict in judged):
         return None
     keeps = all(same_bits_deep(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
     turned = [*turned_conditions(repair, stands, judgement.examination)]
     kinks = ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
-    return ProvenRepair(repair, judgement.examination, keeps, another, "".join([*turned, *kinks]), bool(turned))
+    mends = frozenset(negated.union(verdict.argument for verdict in judgement.verdicts if verdict.word in RIGHT))
+    remarks = "".join([*turned, *kinks])
+    return ProvenRepair(repair, judgement.examination, keeps, another, remarks, bool(turned), mends)
 
 
 def stays_right(repair: Repair, given: Subject) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.check.repair.candidate_edits import Edit, Seen, candidates, is_bool, is_number
+from dout.check.repair.candidate_edits import Edit, Seen, candidates, is_bool, is_float, is_number
 from dout.check.repair.computed_edits import echoes
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, functions_at, places
 from dout.check.repair.first_wrong import NamedGradient
@@ -24,7 +25,7 @@ from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
 from dout.check.repair.test_stand import BackwardRuns, Stand, near
 from dout.clock import spent
-from dout.graph import Where
+from dout.graph import Node, Where
 from dout.run import deep_copy, objects_in, size_of
 
 SECONDS = 0.5  # for the search in backward, and as many for that in forward
@@ -34,6 +35,7 @@ FARTHEST_MASK = 1.5
 # A repair is the less likely by so much: in forward, if forward then returns other numbers, and with a literal that is
 # the value of a name in scope.
 IN_FORWARD, OTHER_OUTPUT, BY_CHANCE = 0.3, 0.25, 0.3
+FIRST = 1.25  # what repairs cost that are tried before others are looked for
 ENOUGH, ENOUGH_IN_FORWARD = 6, 4  # repairs that do: the likeliest of them is taken
 AS_LIKELY = 0.25  # beyond the cost of the best so far a candidate is not tried
 _MOST_PARTS = 6
@@ -54,8 +56,11 @@ class RepairSearch:
 
     def __post_init__(self) -> None:
         objects, trace = objects_in(self.stands[0].make()), self.examination.trace
-        self.behind = _functions({n.where for n in trace.backward if n.where}, objects, "backward")
+        behind = _functions({n.where for n in trace.backward if n.where}, objects, "backward")
         ahead = _functions({n.where for n in self.examination.forward if n.where}, objects, "forward")
+        owners = (None, *type(objects[0]).__mro__)
+        self.own = {f for f in (*ahead, *behind) if f.owner in owners}  # a part that is wrong is wrong by itself, too
+        self.behind = sorted(behind, key=lambda f: f not in self.own)
         self.functions = list(dict.fromkeys((*ahead, *self.behind)))
 
     def repairs(self) -> list[Repair]:
@@ -66,20 +71,37 @@ class RepairSearch:
         for functions, in_forward in sides:
             best = min((hit.cost for hit in self.hits), default=FARTHEST)
             if functions and best > LIKELY and spent() < self.latest:
-                try:
+                with suppress(*OF_TRIED_CODE):  # the layer does not run by itself here
                     self.hits = self._found(functions, in_forward, best) or self.hits
-                except OF_TRIED_CODE:  # the layer does not run by itself here
-                    continue
         return self.hits
 
     def _found(self, functions: list[ScratchFunction], in_forward: bool, worst: float) -> list[Repair]:
         """Try edits from the likeliest on, as long as they cost less than `worst`."""
         begun = spent()
         numbered = places(functions)
-        seen, handicaps = self._looked_at(functions, numbered, in_forward, min(begun + 3 * SECONDS, self.latest))
-        ordered = self._ordered(numbered, seen, handicaps, in_forward, worst)
+        seen, handicaps = self.looked_at(
+            functions, numbered, in_forward, min(begun + 3 * SECONDS, (begun + self.latest) / 2)
+        )
+        found = list[Repair]()
+        for limit in (FIRST, worst):  # there are few of the likeliest, and thousands of others
+            best = min((repair.edit.cost for repair in found), default=FARTHEST)
+            if best + AS_LIKELY > FIRST and spent() < self.latest:
+                ordered = self._ordered(numbered, seen, handicaps, in_forward, min(limit, worst))
+                found = self.tried(functions, in_forward, begun, numbered, seen, ordered) or found
+        return found
+
+    def tried(
+        self,
+        functions: list[ScratchFunction],
+        in_forward: bool,
+        begun: float,
+        numbered: list[ExpressionPlace],
+        seen: Mapping[int, Seen],
+        ordered: list[tuple[float, Edit]],
+    ) -> list[Repair]:
+        """The repairs among some edits, the likeliest first."""
         codes = {f: switched(f, numbered) for f in functions}
-        tests = [_Test(stand, Scratch(codes), in_forward, self.others) for stand in self.stands]
+        tests = [EditTest(stand, Scratch(codes), in_forward, self.others) for stand in self.stands]
         found: dict[str, Repair] = {}
         for test in tests:
             test.gradients()
@@ -125,17 +147,18 @@ class RepairSearch:
         for i, handicap in handicaps.items():
             place = numbered[i]
             unlikely = bool(focus) and place.function.name == "backward" and place.statement.lineno not in focus
+            unlikely = unlikely or place.function not in self.own
             more = handicap + 0.4 * unlikely
             edits = (e for e in candidates(place, seen[i], elsewhere, limit) if e.cost <= limit)
             found += [(e.cost + more, e) for e in edits if not in_forward or _is_likely_ahead(e)]
         return sorted(found, key=lambda item: item[0])
 
-    def _looked_at(
+    def looked_at(
         self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, until: float
     ) -> tuple[dict[int, Seen], dict[int, float]]:
         """What each expression was, and which of them move every wrong gradient: with a handicap that says how well."""
         scratch = Scratch({f: tapped(f, {p.node: p.i for p in numbered if p.function is f}) for f in functions})
-        test = _Test(self.stands[0], scratch, in_forward, self.others)
+        test = EditTest(self.stands[0], scratch, in_forward, self.others)
         seen: dict[int, Seen] = {}
 
         def look(i: int, value: Any, frame: FrameType) -> Any:
@@ -143,38 +166,59 @@ class RepairSearch:
                 seen[i] = Seen(copy.copy(value) if isinstance(value, np.ndarray) else value, dict(frame.f_locals))
             return value
 
-        useful: dict[int, float] = {}
         scratch.told = look
         test.gradients()
         scratch.told = None
         before = {k: deep_copy(v) for k, v in test.gradients().items()}
-        for place in numbered:
-            if place.i in seen and spent() < until:
-                useful.update(self._use(place, test, scratch, before, seen[place.i].value))
+        moved = {
+            place: self._moved(place, test, scratch, before, seen[place.i].value)
+            for place in numbered
+            if place.i in seen and spent() < until
+        }
+        for place, names in moved.items():
+            for outer, others in moved.items() if names else ():
+                if isinstance(outer.node, ast.Call) and outer.node in place.parents:
+                    moved[outer] = (others or set()) | (names or set())  # a layer's backward also keeps gradients
+        useful = {
+            place.i: cost
+            for place, names in moved.items()
+            if (cost := self._handicap(names, in_forward, seen[place.i].value)) is not None
+        }
         for i in useful:
             seen[i].parts = _parts(numbered, seen, numbered[i].function)
         return seen, useful
 
-    def _use(
-        self, place: ExpressionPlace, test: _Test, scratch: Scratch, before: Mapping[str, Any], value: Any
-    ) -> dict[int, float]:
-        """The handicap of a place, by its number; nothing where a change does not move every wrong gradient."""
+    def _moved(
+        self, place: ExpressionPlace, test: EditTest, scratch: Scratch, before: Mapping[str, Any], value: Any
+    ) -> set[str] | None:
+        """The gradients that a change of a place moves; None where it is no number, or the layer does not run then."""
         if not is_number(value) or not np.size(value):
-            return {place.i: 0.05} if isinstance(value, tuple | list | np.ndarray) else {}
+            return None
         scratch.told = lambda i, item, frame: _shaken(item) if i == place.i else item
         try:
             after = test.gradients()
         except OF_TRIED_CODE:
-            return {place.i: 0.2}
+            return None
         finally:
             scratch.told = None
-        moved = {n for n, g in before.items() if g is None or not near(after.get(n), g, 1e-12)}
-        if not self.wrong <= moved and not test.in_forward and np.asarray(value).dtype.kind == "f":
-            return {}
-        return {place.i: 0.15 * min(len(moved - self.wrong), 3)}
+        return {n for n, g in before.items() if g is None or not near(after.get(n), g, 1e-12)}
+
+    def _handicap(self, moved: set[str] | None, in_forward: bool, value: Any) -> float | None:
+        """What a place costs more; None where a change of it does not move every wrong gradient."""
+        if moved is None:
+            return (
+                0.2
+                if is_number(value) and np.size(value)
+                else 0.05
+                if isinstance(value, tuple | list | np.ndarray)
+                else None
+            )
+        if not self.wrong <= moved and not in_forward and is_float(value):
+            return None
+        return 0.15 * min(len(moved - self.wrong), 3)
 
 
-class _Test:
+class EditTest:
     """One stand at which edits are tried."""
 
     def __init__(self, stand: Stand, scratch: Scratch, in_forward: bool, others: frozenset[str]) -> None:
@@ -186,6 +230,50 @@ class _Test:
         self.outputs = stand.outputs
         wrong = stand.wrong(stand.got) - others
         self.unused = in_forward and any(not np.any(stand.expected[name]) for name in wrong)  # forward ignores it
+
+    @property
+    def examination(self) -> Examination:
+        """The stand's own."""
+        assert self.stand.examination is not None
+        return self.stand.examination
+
+    @property
+    def at_one(self) -> bool:
+        """Whether backward is not given the upstream gradient: it is 1, or the caller multiplies by it."""
+        interface = self.stand.subject.interface
+        return self.examination.ignores_dout or (interface is not None and interface.local)
+
+    def twin(self, node: Node, of: EditTest) -> Node:
+        """The node of this stand's recording in the place of one of another's."""
+        return self.examination.trace.graph.nodes[of.examination.trace.graph.nodes.index(node)]
+
+    def seen_at(self, place: ExpressionPlace) -> Seen:
+        """What an expression is here, and the names in scope there; ValueError where it is evaluated more than once."""
+        found = list[Seen]()
+
+        def look(i: int, value: Any, frame: FrameType) -> Any:
+            if i == place.i:
+                found.append(Seen(copy.copy(value), deep_copy(dict(frame.f_locals))))
+            return value
+
+        self._told(look)
+        (seen,) = found
+        return seen
+
+    def gives_right(self, place: ExpressionPlace, value: Any) -> bool:
+        """Whether every gradient is right with this value in a place."""
+        with suppress(*OF_TRIED_CODE):
+            return (
+                not self.stand.wrong(self._told(lambda i, item, frame: value if i == place.i else item)) - self.others
+            )
+        return False
+
+    def _told(self, told: Callable[[int, Any, FrameType], Any]) -> dict[str, Any]:
+        self.scratch.told = told
+        try:
+            return self.gradients()
+        finally:
+            self.scratch.told = None
 
     def _prepare(self, layer: Any) -> None:
         self.scratch.install(objects_in(layer))

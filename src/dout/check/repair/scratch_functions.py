@@ -67,12 +67,14 @@ def code_of(function: ScratchFunction, numbers: Mapping[Any, int] | None = None,
     """Compile a function's syntax where the original stands: in its class, with the same free variables."""
     bare = _Wrapped(numbers or {}, wrapper).visit(function.node)
     bare.decorator_list = []
-    inner: ast.stmt = bare
-    if function.owner is not None:
-        inner = ast.ClassDef(function.owner.__name__, [], [], [inner], [])
+    inner: list[ast.stmt] = [bare]
     free = [name for name in function.function.__code__.co_freevars if name != "__class__"]
+    if function.owner is not None:
+        name = function.owner.__name__
+        inner = [ast.ClassDef(name, [], [], inner, [])]
+        inner[:0] = [] if name in free else [ast.Global([name])]  # the class itself, not the one around the method
     given = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
-    module = ast.Module([ast.FunctionDef("scratch", given, [inner], [])], [])
+    module = ast.Module([ast.FunctionDef("scratch", given, inner, [])], [])
     code = compile(ast.fix_missing_locations(module), function.source.file, "exec")
     for name in ["scratch", *([function.owner.__name__] if function.owner else []), function.name]:
         code = next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == name)
@@ -111,7 +113,7 @@ class Scratch:
         self.told: Callable[[int, Any, types.FrameType], Any] | None = None
         methods: dict[type, dict[str, Any]] = {}
         for function, code in codes.items():
-            made = self._made(function, code)
+            made = self._decorated(function, self._made(function, code))
             if function.owner is None:
                 self._space(function)[function.function.__name__] = made
             else:
@@ -133,6 +135,13 @@ class Scratch:
         made = types.FunctionType(code, self._space(function), original.__name__, original.__defaults__, closure)
         made.__kwdefaults__ = original.__kwdefaults__
         made.__qualname__, made.__module__ = original.__qualname__, original.__module__
+        return made
+
+    def _decorated(self, function: ScratchFunction, made: Any) -> Any:
+        for decorator in reversed(function.node.decorator_list):
+            if ast.unparse(decorator) != "staticmethod":
+                expression = compile(ast.Expression(decorator), function.source.file, "eval")
+                made = eval(expression, self._space(function))(made)  # the user's own
         return made
 
     def install(self, objects: Iterable[Any]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
+from dout.check.repair.derived_backward import derived_lines
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_proof import ProvenRepair, Repair, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
@@ -31,32 +34,46 @@ class CauseSearch:
     ) -> None:
         self.examination, self.given = examination, given
         self.refuted = refuted
-        self.latest = spent() + MOST_SECONDS
         points = list({id(outcome.point): outcome.point for outcome in refuted.values()}.values())[:2]
         if points and points[0] is not examination.base:
             points.append(further(examination, points[0]))  # to move a limit is no repair
         found = stands(subject, examination, points)
         self.stands = sorted(found, key=lambda stand: (stand.shortened, -len(stand.wrong(stand.got))))
+        wrong: frozenset[str] = frozenset().union(*(stand.wrong(stand.got) for stand in self.stands))
+        for stand in self.stands:
+            stand.negated = frozenset(name for name in wrong if is_scaled(name, self.stands, -1))
+        for stand in self.stands:
+            stand.expected |= {name: np.negative(stand.got[name]) for name in stand.negated}
         self.recorded = self.stands[0].examination if self.stands else None
         self.named = named_gradients(self.recorded) if self.recorded else []
+        self.latest = spent() + MOST_SECONDS
 
     def found(self) -> dict[Node, Cause]:
         """The cause of each wrong gradient, by the node of the value it is for."""
         wrong = [stand.wrong(stand.got) for stand in self.stands]
         names: frozenset[str] = frozenset().union(*wrong)
+        several = len(names) > 1
         common = self._proven(wrong[0], frozenset()) if names else None
+        self.latest = max(self.latest, spent() + MOST_SECONDS / 2)
         found: dict[Node, Cause] = {}
-        for node, outcome in self.refuted.items() if self.stands else ():
+        mending = dict.fromkeys(names, common) if common else {}
+        for node, outcome in sorted(self.refuted.items(), key=self._way) if self.stands else ():
             name = outcome.judged.name
-            mine = common
-            if mine is None and name in names and len(names) > 1 and spent() < self.latest:
+            if name in names and name not in mending and several and spent() < self.latest:
                 mine = self._proven(frozenset({name}), names - {name})  # several mistakes, each for itself
+                mending |= dict.fromkeys((name, *(mine.mends & names)), mine) if mine else {}
+            mine = mending.get(name)
             if mine is not None and mine.another_forward and is_left_out(name, self.stands[0]):
                 mine = None  # another forward would do, but hardly is what was meant
             cause = self._of_repair(mine) if mine is not None else self._of_numbers(outcome)
             if cause is not None:
                 found[node] = cause
-        return found
+        return {node: found[node] for node in self.refuted if node in found}
+
+    @staticmethod
+    def _way(item: tuple[Node, Outcome]) -> int:
+        """How many steps lead to a gradient: the first mistake is the only one in the shortest."""
+        return len(topological([item[1].judged.gradient]))
 
     def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
         """The likeliest repair of these gradients that the exact check passes."""
@@ -64,6 +81,11 @@ class CauseSearch:
         hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
         if self.named and len(hits) > 1:
             hits.sort(key=self._wrong_in_between)
+        return self._first_proven(hits, search, others) or self._first_proven(derived_lines(search), search, others)
+
+    def _first_proven(
+        self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str]
+    ) -> ProvenRepair | None:
         for repair in hits:
             try:
                 found = proven(repair, self.stands, search.functions, others)
@@ -95,7 +117,9 @@ class CauseSearch:
             )
             return Cause(edit.word, sentence, None, where, _said(first))
         side = f" in {function.name}" if function.name != "backward" else ""
-        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be `{edit.written}`{proof.remarks}"
+        lines = edit.written.count("\n") + 1
+        meant = f"`{edit.written}`" if lines == 1 else f"the {lines} lines below"
+        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be {meant}{proof.remarks}"
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
         return Cause(edit.word, sentence, fix, where, _said(first))
 

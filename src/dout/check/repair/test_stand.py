@@ -44,6 +44,7 @@ class Stand:
     got: dict[str, Any] = field(default_factory=dict)
     examination: Examination | None = None
     shortened: bool = False  # with a row less than the examples
+    negated: frozenset[str] = frozenset()  # gradients that lack a sign, and a length that may be a convention: it stays
 
     @classmethod
     def at(cls, subject: Subject, examination: Examination, point: Point, a_row_less: bool = False) -> Stand:
@@ -94,7 +95,9 @@ class Stand:
         """What backward is given: the point's own, or one of the shape that an output has come to have."""
         other = np.random.default_rng(6)
         return tuple(
-            copy.copy(d) if np.shape(d) == np.shape(o) else other.normal(size=np.shape(o))[()]
+            copy.copy(d)
+            if np.shape(d) == np.shape(o)
+            else (other.normal(size=np.shape(o)) if np.any(np.not_equal(d, 1)) else np.ones(np.shape(o)))[()]
             for d, o in zip(self.douts, outputs, strict=True)
         )
 
@@ -196,10 +199,11 @@ def near(got: Any, expected: Any, close: float, natural: float = 0.0) -> bool:
         return False
 
 
-def values_of(examination: Examination, nodes: Iterable[Node]) -> dict[Node, Any]:
-    """The values of derived gradients in a recorded run, in float64."""
+def values_of(examination: Examination, nodes: Iterable[Node], at_one: bool = False) -> dict[Node, Any]:
+    """The values of derived gradients in a recorded run, in float64; `at_one`: where upstream gradients are 1."""
     trace = examination.trace
     known = {node: trace.data[node] for node in (*trace.graph.nodes, *examination.seeds.values())}
+    known |= examination.ones if at_one else {}
     with np.errstate(all="ignore"):
         return evaluate(list(nodes), known)
 

@@ -26,12 +26,15 @@ def is_left_out(name: str, stand: Stand) -> bool:
     return right.shape == got.shape and any(_left_at_zero(got, _off(got, right, stand.close)))
 
 
-def is_scaled(name: str, stands: list[Stand]) -> bool:
-    """Whether a gradient is the right one, times or divided by the length of an axis, wherever it is wrong."""
+def is_scaled(name: str, stands: list[Stand], sign: int = 1) -> bool:
+    """Whether a gradient is the right one, times or divided by the length of an axis, wherever it is wrong.
+
+    With a `sign` of -1, whether it is so with the other sign.
+    """
     for stand in (stand for stand in stands if name in stand.wrong(stand.got)):
         right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got[name], dtype=float)
         ratio = _ratio(got, right) if got.shape == right.shape else None
-        if ratio is None or not any(near(max(ratio, 1 / ratio), n, 1e-6) for n in _lengths(stand)):
+        if ratio is None or not any(near(max(sign * ratio, sign / ratio), n, 1e-6) for n in _lengths(stand)):
             return False
     return True
 

@@ -165,6 +165,9 @@ class ReportData:
         return f"<report on {self.layer}: {words}; {codes}>"
 
 
+DERIVED = "derived"  # the word of a cause for which the whole backward is written anew
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a gradient is wrong, as far as a repair that makes it right tells.

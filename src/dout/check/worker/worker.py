@@ -32,7 +32,7 @@ from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
-from dout.check.program.sibling_uses import with_siblings
+from dout.check.program.sibling_uses import uses_by_layer
 from dout.check.program.used_example import Closeness, UsedExample, place_of, used_examples
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
@@ -102,44 +102,44 @@ def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns,
 
 def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: frozenset[str], send: Any) -> None:
     """Check the layers that a program used, each on what it was given there."""
-    every: dict[tuple[str, str], list[LayerUse]] = {}  # a function may have made several classes of one name
-    for use in with_siblings(seen.uses):
-        every.setdefault((os.path.realpath(use.file), use.name), []).append(use)
-    wanted = loading.job.names
-    uses = {
-        f"{file}:{name}": found
-        for (file, name), found in every.items()
-        if wanted is None or file in wanted or f"{file}:{name}" in wanted
-    }
+    uses = uses_by_layer(seen.uses, loading.job.names)
     send("layers", list(uses))
     old_names = UsesOfOldNames(loading.removed, {found[0].name: found[0].target for found in uses.values()})
     for key in [key for key in uses if key not in skipped]:
         send("start", key)
-        examples: list[UsedExample] = []
-        given_by_author, use = False, uses[key][0]
-        with quiet(), contextlib.suppress(BaseException):  # of the user's code, on numbers of ours
-            given_by_author = given_beside(use.target, []) is not None
-            examples = [] if given_by_author else used_examples(uses[key])
-        found: list[Checked] = []
-        if not (examples or given_by_author) and wanted is None:  # of a named program nothing else asks for its layers
-            alone = _check_one(loading, use.name, use.target, given, old_names)
-            said = f"used in {place_of(use)}, and judged on inputs that were chosen"
-            if alone.report.ok or alone.report.verdicts:
-                send("done", replace(alone, used=said, turn=use.turn, file=use.file))
-            else:
-                send("remark", f"{use.name}, {said.partition(',')[0]}, was not judged: it runs on no small inputs")
-        while len(found) < len(examples) and all(checked.report.ok for checked in found):
-            found.append(_check_one(loading, use.name, examples[len(found)], given, old_names))
-        if found:  # each in a manner of its own: the first that is wrong speaks, or the first of all
-            send("done", _of_all(found, [one.place for one in examples]))
+        use, examples = uses[key][0], _examples_of(uses[key])
+        check = partial(_check_one, loading, use.name, given=given, old_names=old_names)
+        if examples:
+            send("done", _first_wrong_of(examples, check))
+        elif examples is not None and loading.job.names is None:  # nothing else asks for the layers of a named program
+            _send_alone(use, check(use.target), send)
 
 
-def _of_all(found: Sequence[Checked], places: Sequence[str]) -> Checked:
-    """What is told of a layer that was judged in several uses, at these places."""
-    if len(found) == 1 or not found[-1].report.ok:
+def _examples_of(uses: Sequence[LayerUse]) -> list[UsedExample] | None:
+    """The examples that a layer's uses give; None where its author gives one, for the layer as it is defined."""
+    with quiet(), contextlib.suppress(BaseException):  # of the user's code, on numbers of ours
+        return None if given_beside(uses[0].target, []) is not None else used_examples(uses)
+    return []
+
+
+def _first_wrong_of(examples: Sequence[UsedExample], check: Callable[[UsedExample], Checked]) -> Checked:
+    """A layer judged in each of its manners of use: the first that is wrong, or the first of all."""
+    found = [check(examples[0])]
+    while len(found) < len(examples) and found[-1].report.ok:
+        found.append(check(examples[len(found)]))
+    if not found[-1].report.ok:
         return found[-1]
-    others = ", ".join(dict.fromkeys(place for place in places[1:] if place != places[0]))
+    others = ", ".join(dict.fromkeys(one.place for one in examples[1:] if one.place != examples[0].place))
     return replace(found[0], used=f"{found[0].used} (so too in {others})") if others else found[0]
+
+
+def _send_alone(use: LayerUse, alone: Checked, send: Any) -> None:
+    """Tell what was found of a layer whose use gives no example, on inputs that were chosen."""
+    said = f"used in {place_of(use)}, and judged on inputs that were chosen"
+    if alone.report.ok or alone.report.verdicts:
+        send("done", replace(alone, used=said, turn=use.turn, file=use.file))
+    else:
+        send("remark", f"{use.name}, {said.partition(',')[0]}, was not judged: it runs on no small inputs")
 
 
 def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:

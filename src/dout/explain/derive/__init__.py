@@ -9,6 +9,7 @@ __all__ = [
     "forward_runs",
     "forward_source",
     "in_place",
+    "line_text",
     "validity",
     "verification",
 ]

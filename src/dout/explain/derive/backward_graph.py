@@ -84,7 +84,25 @@ def backward_graph(
 
     `simplify_elementwise` gives a shorter node for a gradient that acts on each element by itself.
     """
-    graph = masked_write_to_select(simplify(run.graph))
+    wanted = wanted_inputs(run)
+    return BackwardGraph(run, *gradients_of(run.graph, wanted, _counts(run), stable, steps, simplify_elementwise))
+
+
+def gradients_of(
+    graph: Graph,
+    inputs: Mapping[str, Node],
+    counts: Mapping[Node, Any],
+    stable: bool = True,
+    steps: Callable[[Graph], Graph] = simplify,
+    simplify_elementwise: Callable[[Node], Node] | None = None,
+    at_one: bool = False,
+) -> tuple[tuple[Node, ...], Mapping[str, Node], tuple[Node, ...], Gradients, tuple[Node, ...]]:
+    """The fields of a `BackwardGraph` after its run: the gradients of a graph's outputs by some of its `inputs`.
+
+    With `at_one`, the upstream gradients are 1.
+    """
+    given = graph.inputs
+    graph = masked_write_to_select(simplify(graph))
     known = {f"known {i}": node for i, node in enumerate(graph.nodes) if node.primitive in _KNOWN}
     if stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
@@ -94,14 +112,13 @@ def backward_graph(
     seeds: dict[Node, Node] = {}
     for output in outputs:
         if _is_real(output):
-            seeds.setdefault(output, Node(INPUT, (), {}, output.shape, output.dtype))
+            seeds.setdefault(output, _one_like(output) if at_one else Node(INPUT, (), {}, output.shape, output.dtype))
     raw = backpropagate(seeds)
-    inputs = wanted_inputs(run)
     found = {f"d {name}": raw.of[node] for name, node in inputs.items() if node in raw.of}
     whole = {**dict(graph.outputs), **found, **known}
     nodes = topological(whole.values())
-    inputs_ = {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}
-    after = scatter_additions(steps(scatter_sums(Graph(nodes, inputs_, whole), _counts(run))))
+    inputs_ = {**dict(given), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}
+    after = scatter_additions(steps(scatter_sums(Graph(nodes, inputs_, whole), counts)))
     near = [after.outputs[name] for name in known]
     after = log_softmax_by_sums(with_known_reductions(sigmoid_forms(after, near), near), near)
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
@@ -109,7 +126,12 @@ def backward_graph(
         wanted = {name: simplify_elementwise(node) if _acts_on_each(node) else node for name, node in wanted.items()}
     order = topological([*(after.outputs[name] for name in graph.outputs), *wanted.values()])
     last = tuple(after.outputs[name] for name in graph.outputs)
-    return BackwardGraph(run, order, wanted, tuple(seeds.values()), raw, last)
+    return order, wanted, tuple(seeds.values()), raw, last
+
+
+def _one_like(node: Node) -> Node:
+    one = Node(CONSTANT, (), {"value": np.dtype(node.dtype).type(1)}, (), np.dtype(node.dtype))
+    return Node(PRIMITIVES["broadcast_to"], (one,), {"shape": node.shape}, node.shape, one.dtype) if node.shape else one
 
 
 def _counts(run: ForwardRun) -> dict[Node, Any]:

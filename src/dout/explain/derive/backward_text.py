@@ -340,7 +340,7 @@ class BackwardText:
 
     def _is_literal(self, node: Node) -> bool:
         """Whether a node is a number that is the same at every size, and no length."""
-        if node.primitive is not CONSTANT:
+        if node.primitive is not CONSTANT or node in self.leaves:
             return False
         values = self.statics(node, "value")
         small = type(values[0]) is int and abs(values[0]) <= 2

@@ -55,7 +55,8 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
     text = "".join(linecache.getlines(asker))
     by_keys = any(map(is_named, KEYS.findall(text)))
-    if _PICKLE.search(name) and not by_keys and (name.startswith("mnist.pkl") or _THREE.search(text)):
+    is_three = name == "mnist.pkl.gz" or (not by_keys and (name.startswith("mnist.pkl") or _THREE.search(text)))
+    if _PICKLE.search(name) and is_three:
         parts = (images("mnist", part) for part in (0, 1, 1))
         data = pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts))
         return gzip.compress(data, 0) if name.endswith(".gz") else data

@@ -82,9 +82,12 @@ class _Arguments(list[str]):
 
 
 def _compared_with(expression: str, text: str) -> str:
-    """The first text that a program compares an expression with."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Compare) and ast.unparse(node.left) == expression:
+    """The first text that a program compares an expression with, or the name of it: `mode = sys.argv[1].lower()`."""
+    nodes = list(ast.walk(ast.parse(text)))
+    holding = [n for n in nodes if isinstance(n, ast.Assign) and ast.unparse(n.value).startswith(expression)]
+    held = {expression, *(ast.unparse(target) for node in holding for target in node.targets)}
+    for node in nodes:
+        if isinstance(node, ast.Compare) and ast.unparse(node.left) in held:
             words = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
             if words:
                 return words[0]
@@ -95,7 +98,8 @@ def _with_what_it_needs(parse: Callable[..., Any], said: Callable[[str], None]) 
     """`ArgumentParser.parse_known_args`, with answers for what a program needs."""
 
     def answer(parser: argparse.ArgumentParser, *args: Any, **options: Any) -> Any:
-        needed = [a for a in parser._actions if a.required and a.nargs not in _NOT_NEEDED]
+        needed = [a for a in parser._actions if a.required or (a.choices and a.default is None)]  # one of them is meant
+        needed = [a for a in needed if a.nargs not in _NOT_NEEDED]
         asking = asking_user(sys._getframe(1), lambda file: file == argparse.__file__)  # and no library for itself
         needed = needed if asking is not None else []
         for action in needed:

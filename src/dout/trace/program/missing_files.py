@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -27,7 +28,8 @@ from dout.trace.program.project_root import folders_above
 _READERS = re.compile(  # files of what reads data for the user's code
     r"[/\\](numpy|pandas|PIL|imageio|skimage|matplotlib|dout)[/\\]|[/\\](shutil|gzip|glob|bz2|lzma|tarfile|zipfile|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
 )
-_TAKES_AWAY = frozenset({"rename", "replace", "remove", "unlink", "rmdir", "removedirs"})
+_REMOVE = frozenset({"remove", "unlink", "rmdir", "removedirs"})
+_TAKES_AWAY = _REMOVE | {"rename", "replace"}
 _MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
 _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can be stood for
@@ -39,16 +41,20 @@ _WAIT = 10.0  # seconds that a server may take to answer
 
 
 @contextlib.contextmanager
-def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = False) -> Iterator[_Files]:
+def missing_files(
+    script: Path, said: Callable[[str], None], *, apart: bool = False, ends: bool = False
+) -> Iterator[_Files]:
     """While it lasts, find the files that the script reads also from its own folder and those above.
 
     A file of a well-known data set that is nowhere, and that cannot be fetched, is stood for; `said` hears of it. From
     then on the script's own files are written to a folder that goes with it: made-up data must not be taken for real
-    ones at another time. With `apart` all of them are, and the folders that it makes. Yields what is to hear of data
-    that are `made_up` elsewhere, and knows which were `stood_for` last.
+    ones at another time. With `apart` all of them are, and the folders that it makes; so they are once a program that
+    may be stopped before it `ends` removes what was there before. Yields what is to hear of data that are `made_up`
+    elsewhere, and knows which were `stood_for` last.
     """
-    with contextlib.ExitStack() as ends:
-        files = _Files(script, said, ends)
+    with contextlib.ExitStack() as stack:
+        files = _Files(script, said, stack)
+        files.began = 0.0 if ends else time.time()
         if apart:
             files.apart_from_now()
         for name in ("exists", "isfile", "isdir"):
@@ -64,9 +70,9 @@ def missing_files(script: Path, said: Callable[[str], None], *, apart: bool = Fa
             files.answer(os, act, files.apart(getattr(os, act), is_plain=not apart))
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
-        ends.callback(openers._file_openers.__setitem__, None, openers[None])
+        stack.callback(openers._file_openers.__setitem__, None, openers[None])
         openers._file_openers[None] = files.open_numbers
-        ends.enter_context(when_imported("urllib.request", lambda module: files.answer(module, "urlopen")))
+        stack.enter_context(when_imported("urllib.request", lambda module: files.answer(module, "urlopen")))
         yield files
 
 
@@ -100,6 +106,7 @@ class _Files:
         self.instead: dict[str, str] = {}  # by what the script names
         self.listed: dict[str, list[str]] = {}  # folders that are not there, and what is said to be in them
         self.scratch: Path | None = None
+        self.began = 0.0  # what is older is not removed
         self.plain: dict[str, Callable[..., Any]] = {}  # what it answers for, by name
         self.stood_for = ""  # the last data that were made up, in words
         self.over = False  # whether the program has ended: what is left of it, at exit, gets the real files
@@ -119,6 +126,9 @@ class _Files:
 
         def answer(*paths: Any, **kwargs: Any) -> None:
             named = {_key(p) for p in paths if isinstance(p, str | os.PathLike)}
+            if is_plain and act.__name__ in _REMOVE and self._was_there(paths[0], kwargs.get("dir_fd")):
+                self.apart_from_now()  # the program may be stopped before it writes anew
+                self.said(f"{os.fspath(paths[0])} was not removed: from there on files are written apart")
             if is_plain and self.scratch is None and not named & self.instead.keys():
                 return act(*paths, **kwargs)
             own = [self.instead.get(_key(p), p) if isinstance(p, str | os.PathLike) else p for p in paths]
@@ -131,6 +141,13 @@ class _Files:
             return None
 
         return answer
+
+    def _was_there(self, file: Any, folder: int | None) -> bool:
+        """Whether a file was there before the program ran."""
+        try:
+            return self.scratch is None and os.stat(file, dir_fd=folder, follow_symlinks=False).st_ctime < self.began
+        except (OSError, TypeError):
+            return False
 
     def made_up(self, message: str) -> None:
         """Hear of made-up data: what is written from now on goes with them."""

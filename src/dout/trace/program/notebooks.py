@@ -12,6 +12,7 @@ from dout.files import lines_of, regular, text_of
 from dout.trace.program.stub_modules import Quiet
 
 SUFFIX = ".ipynb"
+_RUN_PYTHON = ("%%time", "%%timeit", "%%capture", "%%prun")  # the magics of a cell that runs as it is
 BUILTINS = {"display": lambda *items, **options: None, "get_ipython": Quiet}  # names that a kernel gives
 
 
@@ -42,7 +43,9 @@ def cells_of(path: Path) -> list[str]:
 def _python(cell: str) -> str:
     """A cell without its magics; without anything, where it is no Python. It has as many lines as before."""
     lines = cell.splitlines()
-    kept = list(lines)
+    if cell.lstrip().startswith(_RUN_PYTHON):
+        cell = re.sub(r"%%.*", "", cell, count=1)
+    kept = cell.splitlines()
     while (at := _wrong_line("\n".join(kept))) is not None:
         if at >= len(kept) or not _is_magic(kept[at]) or cell.lstrip().startswith("%%"):
             kept = []

@@ -20,7 +20,7 @@ KNOWN = frozenset({
     "pytest", "requests", "scipy", "seaborn", "skimage", "sklearn", "streamlit", "sympy", "tensorboardX",
     "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
-    "texttable", "visdom", "wget", "google", "progressbar",
+    "texttable", "visdom", "wget", "google", "progressbar", "ipywidgets",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "easydict", "attrdict", "pyximport", "Cython", "mpi4py",
     "datasets", "fire", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6",
 })  # fmt: skip
@@ -241,7 +241,8 @@ def _numba(reason: str) -> Any:
 
 
 _QUIET = (
-    "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
+    "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "ipywidgets", "wandb",
+    "tensorboardX",
     "pytest", "google", "graphviz", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "PyQt5", "PyQt6", "PySide2", "PySide6",
 )  # fmt: skip

@@ -225,7 +225,7 @@ def _acting(name: str) -> Callable[..., Any]:
 
 
 _OF_TABLES: dict[str, Any] = {
-    "columns": property(lambda table: np.array(list(table), dtype=object)),
+    "columns": property(lambda table: column(np.array(list(table), dtype=object))),
     "values": property(_values), "to_numpy": _to_numpy,
     "shape": property(lambda table: (len(table), len(table._columns))),
     "T": property(lambda table: Table(table.values.T)),
@@ -300,7 +300,8 @@ def read_csv(
 ) -> Table:  # fmt: skip
     """The table in a file of lines."""
     if hasattr(source, "read"):
-        lines = source.read().splitlines()
+        text = source.read()
+        lines = (text.decode(encoding or "utf-8") if isinstance(text, bytes) else text).splitlines()
     elif zipfile.is_zipfile(source):
         lines = _sheet(source)
     else:

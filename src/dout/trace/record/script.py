@@ -114,7 +114,7 @@ def run_script(
     with (
         session(tracer, methods_of=methods_of, pairs_of=pairs_of) as state,
         as_main(path, text, arguments, partial(tracer.note, "input")) as main,
-        missing_files(path, said) as files,
+        missing_files(path, said, ends=run_on) as files,
         script_imports(said, files.made_up),
     ):
         run = ScriptRun(path, main, tracer, rounds, methods_of)
@@ -124,7 +124,7 @@ def run_script(
             pairs = partial(state.patches.functions, main.__dict__)
             errors = _run_each(codes, main, path, go_on=is_notebook, then=pairs)  # as a person runs its cells
             if not EndOfRun.begun:  # it may call it an error to be stopped
-                run.error = _told(errors, files.stood_for)
+                run.error = _told(errors, [files.stood_for, *_answers(tracer)])
         except EndOfRun as end:
             end.arrived()
             if not any(node.inputs for node in tracer.nodes):
@@ -141,11 +141,17 @@ def run_script(
     return run
 
 
-def _told(errors: Sequence[UserCodeError], stood_for: str) -> UserCodeError | None:
-    """The first error, with the data that were stood for before it: they may be the reason."""
-    if not errors or not stood_for:
+def _told(errors: Sequence[UserCodeError], made_up: Sequence[str]) -> UserCodeError | None:
+    """The first error, with the data and answers that were made up before it: they may be the reason."""
+    said = "; ".join(filter(None, made_up))
+    if not errors or not said:
         return next(iter(errors), None)
-    return UserCodeError(f"{errors[0]}, with {stood_for}", errors[0].traceback)
+    return UserCodeError(f"{errors[0]}, with {said}", errors[0].traceback)
+
+
+def _answers(tracer: ScriptTracer) -> list[str]:
+    """What was answered for a person: arguments, and lines of input."""
+    return [event.message for event in tracer.events if event.kind == "input"]
 
 
 def first_turn(nodes: Sequence[Node]) -> int:
@@ -191,6 +197,8 @@ def _nothing_recorded(run: ScriptRun) -> str:
         return (
             f"{path} has no round that can be shown: its forward takes too many steps; give it fewer or smaller samples"
         )
+    if answers := "; ".join(_answers(run.tracer)):
+        return f"{path} ran without a layer: {answers}"
     if not layers:
         return f"{path} has no layer in it: no class with forward and backward, and no operation on NumPy arrays"
     return f"{path} calls none of its layers ({', '.join(layers)}); name one: dout show {path}:{layers[-1]}"
@@ -268,7 +276,7 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
     except SystemExit as stop:
         if stop.code not in (None, 0):
             why = f": it {NeedsError.first}" if NeedsError.first else ""
-            if not why and len(sys.argv) == 1 and mentions(r"sys\.argv|from sys import argv"):
+            if not why and len(sys.argv) == 1 and mentions(r"sys\.argv|from sys import argv|ArgumentParser"):
                 why = ": it was given no arguments; write them after --"
             raise UserCodeError(f"{what} ended with exit code {stop.code}{why}") from None
     except Exception as error:

@@ -149,22 +149,31 @@ def _ahead(nodes: list[Node], starts: Iterable[Node]) -> set[Node]:
 
 def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> None:
     """Enter the call of a layer that stands for the whole step: its forward ends with `start`."""
-    nodes, updates, layer = tracer.nodes, tracer.updates.first, type(NAME, (), {})()
+    updates, layer = tracer.updates.first, type(NAME, (), {})()
     forward, back = (OpenCall(kind, layer, NAME, None, start.where) for kind in ("forward", "backward"))
     forward.match, back.match = back, forward
     forward.done = back.done = True
+    told = {*updates.values(), *(parameter.gradient for parameter in parameters)}
+    used = {i for node in tracer.nodes for i in node.inputs}
+    losses = [n for n in tracer.nodes if n not in used and n.shape == () and n.kind == "f"]
+    whole, needed = _behind(tracer.nodes, {*told, *losses}), _behind(tracer.nodes, told)
+    nodes = tracer.nodes = [node for node in tracer.nodes if node in whole]  # no sample of what it has learned
+    tracer.steered = {node: None for node in tracer.steered if node in whole}
     forward.span = back.span = (0, len(nodes))
-    needed = {*updates.values(), *(parameter.gradient for parameter in parameters)}
-    for node in reversed(nodes):
-        if node in needed:
-            needed.update(node.inputs)
     behind = needed & _ahead(nodes, [start])
     inside = _ahead(nodes, updates) - behind
     tracer.call_of = {**dict.fromkeys(inside, forward), **dict.fromkeys(behind, back)}
     tracer.calls = [forward, back]
     read = (i for node in nodes if node in inside for i in node.inputs if i not in inside and i not in updates)
     forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
-    used = {i for node in nodes for i in node.inputs}
-    losses = (n for n in nodes if n in inside and n not in used and n.shape == () and n.kind == "f")
-    forward.outputs = (start, *losses)
+    forward.outputs = (start, *(n for n in losses if n in inside))
     back.parameters = tuple(parameters)
+
+
+def _behind(nodes: list[Node], ends: set[Node]) -> set[Node]:
+    """Some nodes and those that they are computed from."""
+    found = set(ends)
+    for node in reversed(nodes):
+        if node in found:
+            found.update(node.inputs)
+    return found

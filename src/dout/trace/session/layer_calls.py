@@ -248,7 +248,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         return
     call.span = (call.span[0], len(tracer.nodes))
     items = result if type(result) in (list, tuple) else (result,)
-    call.outputs = tuple(tracer.node_of(i) if isinstance(i, Traced) or is_number(i) else None for i in items)
+    call.outputs = tuple(tracer.node_of(i) if _is_traceable(i) else None for i in items)
     call.done = True
     names = user_source.assigned_name(site) if user_source.in_user_code(site) else None
     for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
@@ -269,14 +269,21 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             call.outputs = call.outputs if call.takes_dout else ()  # whose gradients they are is told by name
         _match(tracer, call)
         if call.match is not None:
+            call.takes_dout = call.takes_dout and not _is_given_a_step_size(tracer, call, call.match)
             given, returned = len(call.match.arguments), len(call.outputs)
             called: dict[str, Any] = {}
             if returned > given:
-                tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
-                called = dict(zip(filter(None, names), items, strict=False)) if isinstance(names, list) else {}
+                own = (
+                    names if isinstance(names, list) else [f"grad_{i}" for i in range(returned)]
+                )  # told by their shapes
+                called = {name: item for name, item in zip(own, items, strict=False) if name}
             found = list(pairs(call.match.held, {**called, **attributes_of(call.instance)}))
             theirs = {tracer.node_of(p.gradient) for p in found}
             call.outputs = tuple(n for n in call.outputs if n not in theirs) if called else call.outputs
+            if len(call.outputs) > given:  # the others are gradients of what it holds
+                tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
+                shapes = [node.shape for node in call.match.inputs if node is not None]
+                call.outputs = tuple(n for n in call.outputs if n is None or n.shape in shapes)
             then = call.match.held_nodes  # whatever was written into its memory since
             parameters = (
                 Parameter(
@@ -287,6 +294,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             made = set(tracer.nodes[slice(*call.match.span)])  # by forward: drawn when it first saw its input
             call.parameters = tuple(p for p in parameters if p.node.primitive is INPUT or p.node not in made)
             call.parameters += tuple(of_reused_parts(tracer, call, call.match))
+            if isinstance(call.instance, FunctionLayer) and not (call.outputs or call.parameters):
+                call.match.match, call.match = None, None  # whose gradients it adds up is told by the updates
 
 
 def _match(tracer: Tracer, backward: OpenCall) -> None:
@@ -305,7 +314,28 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
 
         best = max(map(reads, waiting))
         waiting = [c for c in waiting if reads(c) == best]
-    backward.match, waiting[-1].match = waiting[-1], backward
+    if not _gives_local_derivative(tracer, waiting[-1], backward):
+        backward.match, waiting[-1].match = waiting[-1], backward
+
+
+def _is_traceable(item: Any) -> bool:
+    return isinstance(item, Traced) or (is_number(item) and np.asarray(item).dtype != object)
+
+
+def _is_given_a_step_size(tracer: Tracer, backward: OpenCall, forward: OpenCall) -> bool:
+    """Whether a backward is given a number of Python's for an array: of an upstream gradient that would be 1."""
+    given = next(iter(backward.inputs), None)
+    is_number = given is not None and isinstance(given.dtype, type) and tracer.rounds and tracer.data[given] != 1
+    return bool(is_number) and all(node is not None and node.shape != () for node in forward.outputs)
+
+
+def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
+    """Whether a backward is given the input of an elementwise forward, and nothing else: `sigmoid.backward(z)`."""
+    given, arrays = set(backward.inputs), [node for node in forward.inputs if node is not None]
+    made = set(tracer.nodes[slice(*forward.span)])
+    read = {i for node in tracer.nodes[slice(*backward.span)] for i in node.inputs}
+    is_elementwise = [o.shape for o in forward.outputs if o is not None] == [i.shape for i in arrays[:1]] != [()]
+    return is_elementwise and bool(given) and given <= {*arrays} and made.isdisjoint(read)
 
 
 def _by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:

@@ -257,8 +257,9 @@ def _by_shape(
     parameters = [(name, item) for name, item in kept if name not in taken | anew and not _looks(name)]
     for name, parameter in parameters:
         mine = [(key, item) for key, item in gradients if _same_shape(parameter, item)]
-        words = [_AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower() for key, _ in mine]  # dW_curr: w
-        called = [item for word, (_, item) in zip(words, mine, strict=True) if word == _bare(name).lower()]
+        words = [_AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower() for key, _ in mine]  # dW_curr, dW2: w
+        own = _bare(name).lower()
+        called = [i for word, (_, i) in zip(words, mine, strict=True) if own in (word, word.rstrip("0123456789"))]
         looking = [item for key, item in mine if _looks(key)]
         rivals = [other for other, item in parameters if _same_shape(parameter, item)]
         if len(called) == 1:

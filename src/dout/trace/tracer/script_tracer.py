@@ -200,7 +200,8 @@ class ScriptTracer(Tracer):
 
     def wrap(self, item: Any, name: str | None = None) -> Any:
         """The stand-in of an argument; an object that cannot be traced stays as it is."""
-        return self.attempt(super().wrap, item, name)
+        holds_objects = type(item) is np.ndarray and item.dtype == object
+        return item if holds_objects else self.attempt(super().wrap, item, name)
 
     def note(self, kind: str, message: str) -> None:
         """Add an event at the user's line, if it is not about what a library does with a value outside of layers."""

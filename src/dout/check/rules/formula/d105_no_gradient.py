@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.source import has_no_return, parts_in
 from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
@@ -12,7 +13,7 @@ from dout.check.exact.subject import Subject
 from dout.check.repair.run_repairs import forgotten_return
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients
-from dout.run import attributes_of
+from dout.run import attributes_of, mro_of
 
 RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
@@ -21,8 +22,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield an error if backward gives nothing and has no `return`; else a note for each missing gradient.
 
     It is a warning for a parameter beside others that have one, and for an input whose gradient backward computes; an
-    error for an input if backward has no `return`, unless it holds other layers: nobody asks a whole network for the
-    gradient of its data. The gradient of a parameter that is computed and forgotten is D108.
+    error for an input if backward has no `return`, unless it is a whole network: nobody asks that for the gradient of
+    its data. The gradient of a parameter that is computed and forgotten is D108.
     """
     examination = judgement.examination
     missing = [] if examination is None else list(missing_gradients(examination))
@@ -30,7 +31,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if examination is None or not missing or "" in order:  # it may be among those whose owners are not known
         return
     layer = subject.again()
-    has_none, is_network = has_no_return(type(layer).backward), _holds_layers(layer) or parts_in(type(layer))
+    has_none, is_network = has_no_return(type(layer).backward), _is_network(layer)
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
@@ -52,8 +53,10 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         yield RULE.about(subject, message, argument=name, severity=severity)
 
 
-def _holds_layers(layer: Any) -> bool:
-    """Whether a layer has others among its attributes, alone or in a list or a dict."""
+def _is_network(layer: Any) -> bool:
+    """Whether a layer is joined to its loss, or has others among its attributes, alone or in a list or a dict."""
+    if any(map(loss_of, mro_of(type(layer)))) or parts_in(type(layer)):
+        return True
     held = attributes_of(layer).values()
     inner = (item for x in held for item in (x.values() if isinstance(x, dict) else x if isinstance(x, list) else [x]))
     classes = {type(item) for item in inner}

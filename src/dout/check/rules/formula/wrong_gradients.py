@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,8 @@ from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject, kept
 from dout.check.repair import causes, smallest_failing
-from dout.check.repair.derived_backward import DERIVED
 from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Cause, Finding, Refuted
+from dout.check.report.verdicts import DERIVED, Cause, Finding, Refuted
 from dout.clock import spent
 from dout.graph import Node
 from dout.judge.judged_run import elements
@@ -94,17 +94,34 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
 
 def _is_never_read(subject: Subject, name: str) -> bool:
     """Whether no method but the constructor and backward names a parameter, and backward makes no step of its own."""
-    interface = subject.interface
-    if not name.isidentifier() or (interface is not None and interface.steps):
+    if not name.isidentifier() or (subject.interface is not None and subject.interface.steps):
         return False
-    cls = type(subject.again())
-    own = {"__init__", "backward", interface.backward if interface else ""}
-    methods = [getattr(cls, name, None) for name in dir(cls) if name not in own]
-    try:
-        texts = [inspect.getsource(method) for method in methods if inspect.isfunction(method)]
-    except (OSError, TypeError):
-        return False
+    texts = _other_methods(subject)
     return bool(texts) and not any(re.search(rf"\b{name}\b", text) for text in texts)
+
+
+def is_summed_later(subject: Subject) -> bool:
+    """Whether another method reads what backward keeps, and sums: the gradients of all steps, before it takes one."""
+    kept_by_backward = re.findall(r"self\.(\w+)[^=\n]*=[^=]", _text(getattr(subject.again(), _backward(subject), None)))
+    texts = [text for text in _other_methods(subject) if re.search(r"\bsum\(", text) and "def forward(" not in text]
+    return any(re.search(rf"self\.{name}\b", text) for name in kept_by_backward for text in texts)
+
+
+def _other_methods(subject: Subject) -> list[str]:
+    """The source of a layer's methods but the constructor and backward."""
+    cls, own = type(subject.again()), {"__init__", "backward", _backward(subject)}
+    return [text for name in dir(cls) if name not in own and (text := _text(getattr(cls, name, None)))]
+
+
+def _backward(subject: Subject) -> str:
+    return subject.interface.backward if subject.interface is not None else "backward"
+
+
+def _text(method: Any) -> str:
+    """The source of a method; empty where there is none."""
+    with suppress(OSError, TypeError):
+        return inspect.getsource(method) if inspect.isroutine(method) else ""
+    return ""
 
 
 def _remarked(cause: Cause | None, outcome: Outcome, judgement: Judgement) -> Cause | None:

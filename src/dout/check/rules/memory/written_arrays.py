@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
+from dout.adapt.interface.adapted_layer import is_adapted
 from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, learned, once
-from dout.check.repair.expression_places import function_of
+from dout.check.repair.expression_places import bare, function_of
 from dout.check.repair.line_repairs import copied_first, with_text
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Rule
@@ -129,7 +130,10 @@ def report_write(rule: Rule, lab: Lab, write: Write, numbers: str, because: str,
 
 def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
     """A change with which the method leaves the array as it was, and the layer gives the same bits, in every run."""
-    function = function_of(inspect.unwrap(getattr(type(lab.layer), write.during)).__code__, objects_in(lab.layer))
+    cls, interface = type(lab.layer), lab.subject.interface
+    name = write.during if interface is None else getattr(interface, write.during)
+    method = getattr(cls.__mro__[1] if is_adapted(cls) else cls, name, None) or getattr(cls, write.during)
+    function = function_of(bare(method, name).__code__, objects_in(lab.layer))
     if function is None:
         return None
     names = [arg.arg for arg in function.node.args.args if arg.arg != "self"]  # the user may call dout otherwise

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
+from dout.check.rules.formula.wrong_gradients import is_summed_later, wrong_finding, wrong_gradients
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
 
@@ -18,7 +20,10 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     yield from _in_another_order(subject)
     for wrong in wrong_gradients(subject, judgement):
         if wrong.has_another_shape and not wrong.ignores_dout:
-            yield wrong_finding(RULE, subject, wrong)
+            item = wrong_finding(RULE, subject, wrong)
+            shape, own = np.shape(wrong.outcome.got), wrong.outcome.judged.node.shape
+            later = len(shape) > len(own) and shape[-len(own) :] == own and is_summed_later(subject)
+            yield item.doubted("; another method sums what backward keeps") if later else item
     for judged in judgement.examination.judged if judgement.examination else ():
         if judged.only_axes_of_one:
             shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"

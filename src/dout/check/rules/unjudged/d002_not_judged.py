@@ -75,9 +75,9 @@ def misread(subject: Subject) -> Finding | None:
     if _is_jacobian(subject, subject.interface):
         message = f"{backward} gives another shape than its input's: it may be a Jacobian"
         return RULE.finding(message, layer=subject.name)
-    if subject.interface.local and _has_the_shape_of_the_output(subject):
-        message = f"{backward} gives the shape of what {subject.interface.forward} gives, and not of its input"
-        return RULE.finding(f"{message}: it is no gradient", layer=subject.name)
+    if subject.interface.local and _fits_no_input(subject):
+        message = f"{backward} gives another shape than its input's: it is no gradient"
+        return RULE.finding(message, layer=subject.name)
     return None
 
 
@@ -105,14 +105,14 @@ def _is_jacobian(subject: Subject, interface: Interface) -> bool:
     return False
 
 
-def _has_the_shape_of_the_output(subject: Subject) -> bool:
-    """Whether a local derivative is like the output, of several axes, and not like the input that it would be of.
+def _fits_no_input(subject: Subject) -> bool:
+    """Whether a local derivative, times `dout`, has the shape of no input: it may be a forward for the backward.
 
     So are the two passes of the forward-backward algorithm.
     """
     run = subject.run()
-    shapes = [np.shape(run.outputs[0]), *(np.shape(g) for g in run.gradients if g is not None)]
-    return len(set(shapes)) == 1 and len(shapes[0]) > 1 and shapes[0] not in map(np.shape, run.inputs)
+    shapes = {np.shape(x) for x in run.inputs}
+    return any(g is not None and np.shape(g) not in shapes for g in run.gradients)
 
 
 def _has_numbers(gradient: object) -> bool:
