@@ -13,8 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
-from dout.errors import EndOfRun, LimitError
+import click
+
+from dout.errors import EndOfRun, LimitError, visible
+from dout.files import shown_place
 from dout.trace.model.user_source import is_ours, line_of, users_place
+from dout.trace.program.removed_numpy_names import Removed, said_of
 
 MOST_OUTPUT = 1_000_000  # characters a script may print
 _GRACE = 5.0  # seconds for the user's code to end once it was told to
@@ -85,21 +89,27 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
     """Run the user's code inside: at most `timeout` seconds (0: no limit), bounded output, nothing waits for a person.
 
     With `capture` nothing reaches the real stdout, also not from C code and child processes; the Meter has it all.
-    Raises LimitError naming the line that was running.
+    Names that NumPy has removed are answered, and told on stderr afterwards. Raises LimitError naming the line that was
+    running.
     """
     meter, EndOfRun.begun = Meter(None if capture else sys.stdout), False
     kept, folder = (sys.stdout, sys.stdin, sys.stderr), os.getcwd()  # noqa: PTH109
+    removed = Removed()
     with _descriptor_kept(meter) if capture else nullcontext(), open(os.devnull) as nothing:  # noqa: PTH123
         sys.stdout, sys.stdin, sys.stderr = meter, nothing, Meter(kept[2])
         try:
+            removed.install()
             with _alarm(what, timeout) as meter.over:
                 yield meter
         except EndOfRun as stop:
             raise LimitError(f"{what} {stop}; it was stopped") from None
         finally:
+            removed.remove()
             sys.stdout, sys.stdin, sys.stderr = kept
             os.chdir(folder)
             kept[0].flush()
+            for name, where in removed.take():
+                click.echo(visible(f"{shown_place(where.file, where.line)} {said_of(name)}"), err=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.graph import Where
-from dout.trace.program.removed_numpy_names import INSTEAD, Removed
+from dout.trace.program.removed_numpy_names import Removed, said_of
 
 
 def excused(report: Report, refused: Sequence[str]) -> Report:
@@ -60,15 +60,11 @@ class UsesOfOldNames:
 
     def left(self) -> Iterator[str]:
         """Sentences about those of no layer."""
-        return (f"{where} {_says(name)}" for name, where in self.pending if not self._home(where, ""))
-
-
-def _says(name: str) -> str:
-    return f"uses np.{name}, which NumPy has removed: write {INSTEAD[name]}"
+        return (f"{where} {said_of(name)}" for name, where in self.pending if not self._home(where, ""))
 
 
 def _finding(layer: str, name: str, where: Where) -> Finding:
-    return REMOVED.finding(f"{layer} {_says(name)}", where, layer=layer, reason=RemovedName(name))
+    return REMOVED.finding(f"{layer} {said_of(name)}", where, layer=layer, reason=RemovedName(name))
 
 
 def _span(item: object) -> tuple[str, int, int]:

@@ -32,6 +32,12 @@ INSTEAD = {
     "issubclass_": "issubclass",
 }  # fmt: skip
 
+
+def said_of(name: str) -> str:
+    """What is said of a line that uses such a name."""
+    return f"uses np.{name}, which NumPy has removed: write {INSTEAD[name]}"
+
+
 _TAKEN_APART = """
 def asscalar(a):
     return a.item()
