@@ -273,9 +273,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             given, returned = len(call.match.arguments), len(call.outputs)
             called: dict[str, Any] = {}
             if returned > given:
-                told = (
-                    names if isinstance(names, list) else [f"grad_{i}" for i in range(returned)]
-                )  # told by their shapes
+                told = names if isinstance(names, list) else [f"grad_{i}" for i in range(returned)]  # by their shapes
                 called = {name: item for name, item in zip(told, items, strict=False) if name}
             found = list(pairs(call.match.held, {**called, **attributes_of(call.instance)}))
             theirs = {tracer.node_of(p.gradient) for p in found}
