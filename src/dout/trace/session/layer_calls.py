@@ -273,10 +273,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             given, returned = len(call.match.arguments), len(call.outputs)
             called: dict[str, Any] = {}
             if returned > given:
-                own = (
-                    names if isinstance(names, list) else [f"grad_{i}" for i in range(returned)]
-                )  # told by their shapes
-                called = {name: item for name, item in zip(own, items, strict=False) if name}
+                told = names if isinstance(names, list) else [f"grad_{i}" for i in range(returned)]  # by their shapes
+                called = {name: item for name, item in zip(told, items, strict=False) if name}
             found = list(pairs(call.match.held, {**called, **attributes_of(call.instance)}))
             theirs = {tracer.node_of(p.gradient) for p in found}
             call.outputs = tuple(n for n in call.outputs if n not in theirs) if called else call.outputs
