@@ -123,17 +123,17 @@ def users_classes(layer: Any) -> list[type]:
 
 def shared_by_language(layer: Any) -> set[int]:
     """Identities of what instances share by class attribute, mutable default argument or module global."""
-    roots: dict[int, Any] = {}  # methods of a module have the same globals
+    own: list[Any] = []
+    names: dict[int, Any] = {}  # of a module: its methods have the same
     for cls in users_classes(layer):
         for name, item in list(vars(cls).items()):
             if type(item) is FunctionType:
                 function = inspect.unwrap(item)
-                keywords = function.__kwdefaults__ or {}
-                found = [*(function.__defaults__ or ()), *keywords.values(), *function.__globals__.values()]
-                roots.update((id(root), root) for root in found)
+                own += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+                names[id(function.__globals__)] = list(function.__globals__.values())
             elif not name.startswith("__"):
-                roots[id(item)] = item
-    return {id(place.item) for place in places(list(roots.values()))}
+                own.append(item)
+    return {id(place.item) for holder in (own, *names.values()) for place in places(holder)}
 
 
 def mutable_parts(layer: Any) -> dict[int, Any]:
