@@ -313,3 +313,17 @@ class Wave(Activation):
 def test_a_line_that_other_layers_run_too_is_not_written_for_one_of_them():
     found = the_finding(SHARED, X)
     assert found.fix is None or "dout * self.slope(self.x)" in found.fix.after
+
+
+ENDS = """
+class SquareLoss:
+    def __call__(self, y_true, y_pred):
+        return 0.5 * np.power(y_true - y_pred, 2)
+
+    def grad(self, y_true, y_pred):
+        return -(y_pred - y_true)
+"""
+
+
+def test_a_loss_of_each_number_is_proven_where_its_upstream_gradient_is_1():
+    assert added(the_finding(ENDS)) == ["return y_pred - y_true"]
