@@ -57,7 +57,7 @@ def test_a_mistake_is_an_error_and_its_right_twin_is_none(tmp_path):
 REPAIRED = [
     "tanh_no_return", "sigmoid_typo_in_kept_name", "maxpool_assign_not_add", "leaky_relu_slope_squared", "mse_half",
     "hinge_no_row_count", "gradient_cut_to_nothing", "add_broadcast_bias", "loss_with_its_gradient",
-    "misspelt_method_below_an_abstract_class",
+    "misspelt_method_below_an_abstract_class", "parameter_value_sublayers",
 ]  # fmt: skip
 
 

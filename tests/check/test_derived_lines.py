@@ -281,3 +281,49 @@ def test_a_kernel_that_is_not_flipped_is_repaired():
     image = np.random.default_rng(4).normal(size=(2, 5, 4))
     (line,) = added(the_finding(CONVOLUTION, image))
     assert line == 'return np.einsum("nijab,ab->nij", self.windows(padded), np.flip(self.W, axis=(0, 1)))'
+
+
+SHARED = """
+class Activation:
+    def forward(self, x):
+        self.x = x
+        return self.function(x)
+
+    def backward(self, dout):
+        return dout * self.slope(self.x)
+
+
+class Square(Activation):
+    def function(self, x):
+        return x**2
+
+    def slope(self, x):
+        return 2 * x
+
+
+class Wave(Activation):
+    def function(self, x):
+        return np.sin(x) * np.exp(np.cos(x))
+
+    def slope(self, x):
+        return np.tanh(np.cos(x))
+"""
+
+
+def test_a_line_that_other_layers_run_too_is_not_written_for_one_of_them():
+    found = the_finding(SHARED, X)
+    assert found.fix is None or "dout * self.slope(self.x)" in found.fix.after
+
+
+ENDS = """
+class SquareLoss:
+    def __call__(self, y_true, y_pred):
+        return 0.5 * np.power(y_true - y_pred, 2)
+
+    def grad(self, y_true, y_pred):
+        return -(y_pred - y_true)
+"""
+
+
+def test_a_loss_of_each_number_is_proven_where_its_upstream_gradient_is_1():
+    assert added(the_finding(ENDS)) == ["return y_pred - y_true"]

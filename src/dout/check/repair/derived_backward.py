@@ -12,9 +12,10 @@ from weakref import WeakSet
 
 import numpy as np
 
+from dout.adapt.interface.adapted_layer import is_adapted
 from dout.check.exact.subject import Subject
 from dout.check.repair.candidate_edits import Edit, is_float
-from dout.check.repair.expression_places import ExpressionPlace, places
+from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, places
 from dout.check.repair.repair_proof import Repair
 from dout.check.repair.repair_search import SECONDS, EditTest, RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped
@@ -82,12 +83,22 @@ def derived_lines(search: RepairSearch) -> list[Repair]:
         search.latest = max(search.latest, spent()) + 2 * SECONDS
         numbered = places(search.behind)
         seen, handicaps = search.looked_at(search.behind, numbered, False, search.latest)
-        values = {numbered[i]: seen[i].value for i in handicaps if _is_whole(numbered[i])}
+        alone = {function for function in search.behind if _is_alone(function, search.stands[0].subject)}
+        values = {p: seen[p.i].value for p in numbered if p.i in handicaps and p.function in alone and _is_whole(p)}
         edits = _edits(search, numbered, {place: value for place, value in values.items() if is_float(value)})
         ordered = sorted(((edit.cost, edit) for edit in edits), key=lambda item: item[0])
         search.latest = spent() + SECONDS  # there are few of them
         return search.tried(search.behind, False, spent(), numbered, seen, ordered)
     return []
+
+
+def _is_alone(function: ScratchFunction, subject: Subject) -> bool:
+    """Whether a function is this layer's alone: another one that runs it, too, has another forward."""
+    cls, interface = type(subject.again()), subject.interface
+    cls = cls.__mro__[1] if is_adapted(cls) else cls
+    if function.owner is None:
+        return interface is not None and function.name == interface.backward
+    return function.owner is cls and all(sub.__qualname__ == cls.__qualname__ for sub in cls.__subclasses__())
 
 
 def _is_whole(place: ExpressionPlace) -> bool:
@@ -110,7 +121,7 @@ def _edits(
     literals = {number for function in search.functions for number in function.numbers}
     axes = {axis for function in search.functions if function not in search.behind for axis in function.axes}
     dot = any(".dot(" in ast.unparse(function.node) for function in search.behind)
-    for place, value in sorted(whole.items(), key=lambda item: item[0].function.owner is None):  # helpers last
+    for place, value in whole.items():
         with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
             for node in _meant(place, value, tests[0], search.latest):
                 scenes = []

@@ -77,7 +77,7 @@ def proven(
     repair: Repair, stands: Sequence[Stand], functions: Sequence[ScratchFunction], others: frozenset[str]
 ) -> ProvenRepair | None:
     """The repair, if the exact check passes every gradient of the repaired layer but `others`, kinks aside."""
-    judgement = judge(stands[0].recorded(repair.prepare))
+    judgement = judge(stands[0].recorded(repair.prepare), ends=stands[0].subject.ends)
     at_kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
     negated = {name for name in stands[0].negated if (judgement.likeness[name].ratio or 0) > 0}
     judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks | negated]

@@ -87,7 +87,7 @@ class RepairSearch:
             best = min((repair.edit.cost for repair in found), default=FARTHEST)
             if best + AS_LIKELY > FIRST and spent() < self.latest:
                 ordered = self._ordered(numbered, seen, handicaps, in_forward, min(limit, worst))
-                found = self.tried(functions, in_forward, begun, numbered, seen, ordered) or found
+                found = self.tried(functions, in_forward, spent(), numbered, seen, ordered) or found
         return found
 
     def tried(

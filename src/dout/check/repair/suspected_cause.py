@@ -53,13 +53,14 @@ class CauseSearch:
         wrong = [stand.wrong(stand.got) for stand in self.stands]
         names: frozenset[str] = frozenset().union(*wrong)
         several = len(names) > 1
-        common = self._proven(wrong[0], frozenset()) if names else None
+        parts = frozenset(n for n in names if "." in n and all(stand.got.get(n) is None for stand in self.stands))
+        common = self._proven(wrong[0] - parts, parts) if names - parts else None  # a part keeps them: the proof sees
         self.latest = max(self.latest, spent() + MOST_SECONDS / 2)
         found: dict[Node, Cause] = {}
-        mending = dict.fromkeys(names, common) if common else {}
+        mending = dict.fromkeys((names - parts) | (common.mends & names), common) if common else {}
         for node, outcome in sorted(self.refuted.items(), key=self._way) if self.stands else ():
             name = outcome.judged.name
-            if name in names and name not in mending and several and spent() < self.latest:
+            if name in names - parts and name not in mending and several and spent() < self.latest:
                 mine = self._proven(frozenset({name}), names - {name})  # several mistakes, each for itself
                 mending |= dict.fromkeys((name, *(mine.mends & names)), mine) if mine else {}
             mine = mending.get(name)
