@@ -25,6 +25,7 @@ FOUND = [
     program("v = np.ascontiguousarray(x)", "v[0] = 5", x=np.ones(2)),
     program("v = np.array(x.sum())", "v[...] = 3", "w = v * x", x=np.ones(2)),
     program("v = x.flatten()", "v[0] = 5", "w = x.ravel()", "w[1] *= 7", x=np.ones((2, 2))),
+    program("x.flat[1] = 5", "v = x.flat[2] * x", "x.flat[[0, 3]] = v.flat[0]", x=np.array([[1.0, 2.0], [3.0, 4.0]])),
     program("v = x[::2].ravel()", "v[0] = 5", x=np.ones(4)),
     program("v = np.zeros_like(x.transpose(1, 0, 2))", "v += x.transpose(1, 0, 2)", x=np.ones((2, 3, 2))),
 ]

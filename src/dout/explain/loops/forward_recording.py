@@ -24,6 +24,7 @@ from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, Forward
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import topological
+from dout.run import arrays
 
 SIZES = 5  # recorded, beside those with other numbers in the constructor
 _MOST_PIECES = 800  # in all that is judged: the ones that are left out have the axes of others, and take as long again
@@ -68,7 +69,8 @@ class ForwardRecording:
         for name, value in self.subject.settings.items():
             if is_numbers(value):
                 larger = (renumbered(subject, name) for subject, _ in others[:1])  # where a stride leaves more turns
-                yield from islice(run(chain(*larger, renumbered(self.subject, name))), 1)
+                numbers = chain(*larger, renumbered(self.subject, name))
+                yield from islice(run(one for one in numbers if not _has_new_ones(self.subject, one)), 1)
 
     def by_length(self) -> tuple[list[ForwardSubject], list[ForwardSubject]]:
         """The subjects whose loops, written out, are short, the one as given first; and the others."""
@@ -88,16 +90,16 @@ class ForwardRecording:
         """Record each piece, and find which names depend on something that has a gradient."""
         pieces = self.pieces.pieces
         read = {name for piece in pieces for name in piece.reads}
-        arrays = {
+        floats = {
             n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if _has_gradient(i)
         }
-        self.active = {name for name in self.source.parameters if name in arrays}
+        self.active = {name for name in self.source.parameters if name in floats}
         loops = [self.captured[0][1].before[one] for one in self.pieces.top if isinstance(one, ForwardLoop)]
         full = {n for n in self.pieces.lists if any(isinstance(names.get(n), np.ndarray) for names in loops[:1])}
         for piece in pieces:
             if piece.is_end and plain_return(piece) is not None:
                 continue
-            returned = [n for n in piece.writes if n in read and n in arrays and n not in self.pieces.lists - full]
+            returned = [n for n in piece.writes if n in read and n in floats and n not in self.pieces.lists - full]
             if not (returned or piece.stores or piece.is_end):
                 continue
             self.runs[piece] = recorded_piece(self.pieces, piece, self.captured, returned)
@@ -118,6 +120,16 @@ class ForwardRecording:
             if not starts.isdisjoint(topological([node])):
                 self.carries.add((runs.piece, name))
                 self.active |= {name, *(s.buffer for s in runs.piece.stores if s.name == name)}
+
+
+def _has_new_ones(subject: ForwardSubject, other: ForwardSubject) -> bool:
+    """Whether an array that the layer holds has an axis of 1 in the place of a longer one: it may fit by accident."""
+    try:
+        before, after = arrays(subject.bare()), arrays(other.bare())
+    except Exception:  # the user's own: it will not run
+        return True
+    pairs = [(before[path].shape, item.shape) for path, item in after.items() if path in before]
+    return any(n == 1 < m for old, new in pairs for m, n in zip(old, new, strict=False))
 
 
 def _has_gradient(item: Any) -> bool:

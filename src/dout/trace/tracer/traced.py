@@ -258,6 +258,11 @@ def _real(name: str) -> Callable[[TracedArray], Any]:
     return lambda self: self._recorder.attribute(self, name) if self.value.dtype.kind == "c" else self
 
 
+def _flat(name: str) -> Callable[[TracedArray], Any]:
+    """The elements one after the other: a view in one line, where there is one."""
+    return lambda self: self.ravel() if self.value.flags.c_contiguous else self._recorder.attribute(self, name)
+
+
 def _setter(name: str) -> Callable[[TracedArray, Any], None]:
     return lambda self, value: self._recorder.set_attribute(self, name, value)
 
@@ -270,7 +275,8 @@ for _name, _get, _put in [
     ("strides", _sized, _setter("strides")),
     ("dtype", _seen, _setter("dtype")),
     ("real", _real, _setter("real")),
-    *((name, _unknown, _setter(name)) for name in ("flat", "imag")),
+    ("flat", _flat, _setter("flat")),
+    ("imag", _unknown, _setter("imag")),
     *((name, _sized, None) for name in ("size", "nbytes")),
     *((name, _seen, None) for name in ("ndim", "itemsize")),
 ]:
