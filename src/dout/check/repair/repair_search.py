@@ -205,14 +205,10 @@ class RepairSearch:
 
     def _handicap(self, moved: set[str] | None, in_forward: bool, value: Any) -> float | None:
         """What a place costs more; None where a change of it does not move every wrong gradient."""
+        if moved is None and is_number(value) and np.size(value):
+            return 0.2
         if moved is None:
-            return (
-                0.2
-                if is_number(value) and np.size(value)
-                else 0.05
-                if isinstance(value, tuple | list | np.ndarray)
-                else None
-            )
+            return 0.05 if isinstance(value, tuple | list | np.ndarray) else None
         if not self.wrong <= moved and not in_forward and is_float(value):
             return None
         return 0.15 * min(len(moved - self.wrong), 3)

@@ -258,9 +258,28 @@ def _real(name: str) -> Callable[[TracedArray], Any]:
     return lambda self: self._recorder.attribute(self, name) if self.value.dtype.kind == "c" else self
 
 
+class FlatElements:
+    """`ndarray.flat` of an array that does not lie in one line: its elements can be read."""
+
+    def __init__(self, array: TracedArray) -> None:
+        self.array = array
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.array.ravel()[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.array.ravel())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.array._recorder.attribute(self.array, "flat"), name)
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        self.array._recorder.attribute(self.array, "flat")[key] = plain_deep(item)
+
+
 def _flat(name: str) -> Callable[[TracedArray], Any]:
     """The elements one after the other: a view in one line, where there is one."""
-    return lambda self: self.ravel() if self.value.flags.c_contiguous else self._recorder.attribute(self, name)
+    return lambda self: self.ravel() if self.value.flags.c_contiguous else FlatElements(self)
 
 
 def _setter(name: str) -> Callable[[TracedArray, Any], None]:
