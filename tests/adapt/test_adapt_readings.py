@@ -1,5 +1,7 @@
 """Right layers that a guess of ours once made look wrong: what they were given, and whose gradient they return."""
 
+import inspect
+
 import numpy as np
 import pytest
 from class_files import written
@@ -282,7 +284,8 @@ class WrongSign:
 
 def test_a_wrong_sign_is_said_beside_a_constant():
     (found,) = (f for f in check(WrongSign).findings if f.code == "D101")
-    assert "it has the other sign, and it is 1/3 of what is right" in found.message
+    assert "the sign is wrong" in found.message
+    assert "should be `-np.sign(y_true - y_pred) / y_pred[0].size / len(y_pred)`" in found.message
     assert np.all(np.equal(found.inputs["dout"], 1))
 
 
@@ -302,9 +305,11 @@ class Overwrites:
         return dout * 1.0
 
 
-def test_no_repair_is_shown_in_a_decorator():
+def test_a_repair_is_one_of_the_method_and_not_of_its_decorator():
     (found,) = (f for f in check(Overwrites(), np.array([[0.5, -1.0]])).findings if f.code == "D202")
-    assert found.fix is None
+    source = inspect.getsource(decorated)
+    assert source in found.fix.before
+    assert source in found.fix.after
 
 
 class Scaled:

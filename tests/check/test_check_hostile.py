@@ -307,16 +307,16 @@ def test_a_pipe_is_no_baseline_and_no_recording(kinds):
 # --- large files ------------------------------------------------------------------------------------------------------
 
 
-def test_a_layer_among_20_000_lines_is_judged(tmp_path):
-    rows = "".join(f"x{i} = [{i}, {i}]\n" for i in range(20_000))
+def test_a_layer_among_8_000_lines_is_judged(tmp_path):
+    rows = "".join(f"x{i} = [{i}, {i}]\n" for i in range(8_000))
     (tmp_path / "long.py").write_text(FIRST + rows + LAST)
     found = layers(document("long.py", cwd=tmp_path, timeout=300))
     assert [found[name]["verdicts"][0]["word"] for name in ("First", "Last")] == ["exact", "exact"]
 
 
-def test_a_layer_beside_a_text_of_100_mb_is_judged_or_left_in_words(tmp_path):
+def test_a_layer_beside_a_text_of_30_mb_is_judged_or_left_in_words(tmp_path):
     with (tmp_path / "large.py").open("w") as file:
-        file.write(f"{FIRST}\ntext = '{'a' * 10**8}'\n{LAST}")
+        file.write(f"{FIRST}\ntext = '{'a' * 3 * 10**7}'\n{LAST}")
     (tmp_path / "other.py").write_text(LAST)
     shown = document(".", cwd=tmp_path, timeout=500)
     (tmp_path / "large.py").unlink()

@@ -115,9 +115,18 @@ def test_of_a_class_that_is_defined_twice_the_one_that_counts_is_fixed(tmp_path)
     assert path.read_text() == WRONG + RIGHT
 
 
-def test_with_unsafe_fixes_a_whole_backward_is_written(tmp_path):
-    forward = "class Cube:\n    def forward(self, x):\n        self.x = x\n        return x * x * x\n\n"
-    path = write(tmp_path, forward + "    def backward(self, dout):\n        return dout * 0.123 + self.x\n")
+CUBE = "class Cube:\n    def forward(self, x):\n{}        return x * x * x\n\n    def backward(self, dout):\n{}"
+
+
+def test_a_wrong_line_is_derived_from_forward(tmp_path):
+    path = write(tmp_path, CUBE.format("        self.x = x\n", "        return dout * 0.123 + self.x\n"))
+    assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 0
+    assert path.read_text().startswith(CUBE.format("        self.x = x\n", "        return "))
+    assert dout("mine.py", cwd=tmp_path).returncode == 0
+
+
+def test_where_forward_keeps_nothing_a_whole_backward_is_written_with_unsafe_fixes(tmp_path):
+    path = write(tmp_path, CUBE.format("", "        return dout * 0.123\n"))
     assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 1
     assert dout("mine.py", cwd=tmp_path).stdout.endswith("can be fixed: 1 with --fix --unsafe-fixes\n")
     assert dout("mine.py", "--fix", "--unsafe-fixes", cwd=tmp_path).returncode == 0

@@ -86,7 +86,7 @@ def test_it_ends_quietly_and_with_all_that_it_started(how, busy, watched):
         os.killpg(process.pid, how)  # as a terminal does it
     else:
         process.send_signal(how)
-    process.wait(10)
+    process.wait(30)
     assert "interrupted" not in process.stdout.read()
     until = time.monotonic() + 10
     while family(folder.parent / "cache") and time.monotonic() < until:

@@ -250,7 +250,8 @@ def test_files_that_are_there_are_read_and_written_as_ever(tmp_path, monkeypatch
     assert pickle.loads(pickle.dumps(open)) is open  # and all is put back
 
 
-def test_names_that_numpy_has_removed_are_answered_and_said(tmp_path):
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_names_that_numpy_has_removed_are_answered_and_said_each_time(time, tmp_path):
     trace = record_script(written(tmp_path, train=SCALE + "ones = np.ones(4, dtype=np.float)\n" + USED))
     assert "np.float, which NumPy has removed, was answered: write float" in said(trace)
     assert not hasattr(np, "float")  # it is gone again

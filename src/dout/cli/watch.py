@@ -46,14 +46,15 @@ def watch(arguments: Sequence[str]) -> None:
 def _check_apart(arguments: Sequence[str]) -> None:
     """Check in a process of its own, which ends with this function."""
     process = warm_process(_check, list(arguments))
-    process.start()
     try:
+        process.start()
         process.join()
     finally:
-        process.terminate()
-        process.join(_PATIENCE)
-        process.kill()  # what has swallowed both signals; its own workers end with it
-        process.join()
+        if process.pid is not None:  # not interrupted before it was there
+            process.terminate()
+            process.join(_PATIENCE)
+            process.kill()  # what has swallowed both signals; its own workers end with it
+            process.join()
 
 
 def _check(arguments: list[str]) -> None:

@@ -152,7 +152,7 @@ class _Naming:
         for node in self.inputs:
             self._weight(node)
         made = [n for n in self.named if n not in self.inputs]
-        for node in made if self.images else ():
+        for node in reversed(made) if self.images else ():  # the output has them, and not what was padded
             open_ = [a for a in range(len(node.shape)) if self._is_open((node, a))]
             if len(node.shape) == 4 and len(open_) == 2:
                 for axis, letter in zip(open_, ("OH", "OW"), strict=True):

@@ -142,7 +142,7 @@ class _Search:
                 continue
             for group in self._groups(letter, [b for b in bound if b not in others], lengths):
                 together = self._changed(group, lengths)
-                if together is not None:
+                if together is not None and self._changed(group, lengths, besides=together[0]) is not None:
                     others[letter], groups[letter] = together, group
                     same |= {b: letter for b in group if lengths[b] == lengths[letter] and b != letter}
                     ratios = {b: lengths[b] // lengths[letter] for b in group}

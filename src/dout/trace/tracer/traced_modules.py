@@ -265,7 +265,8 @@ class TracingModule(ModuleType):
             item = TracingIterator
         elif any(item is one for one in (np.mgrid, np.ogrid, np.r_, np.c_)):
             item = TracingIndex(item)
-        self.__dict__[name] = item
+        if name in vars(self.__dict__["__wrapped__"]):  # and is not made up for this program, as `np.float` is
+            self.__dict__[name] = item
         return item
 
     def __setattr__(self, name: str, item: Any) -> None:
