@@ -74,7 +74,7 @@ def test_windows_are_added_up_in_the_order_in_which_they_lie(axes):
 
     def folded(x):
         parts = np.transpose(x, axes)
-        shape = image(np.empty(x.shape)).shape
+        shape = image(np.zeros(x.shape)).shape
         return PRIMITIVES["fold"](parts, window=parts.shape[4:], axes=(2, 3), steps=(2, 1), shape=shape)
 
     x = np.random.default_rng(2).normal(size=(2, 5, 4, 3, 2, 3))
