@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 OPEN_AT_FIRST = 300  # items; the rest waits behind closed layers, unless the reader of the picture asked for them
-MOST_TURNS = 120  # layers in the rest of a box of repeated steps that can open
+MOST_TURNS = 50  # layers in the rest of a box of repeated steps that can open
 INSIDES = 6_000  # operators and layers that the page holds: what is in the rest of a large picture is left out
 
 
