@@ -94,12 +94,13 @@ class Stand:
     def upstream(self, outputs: Iterable[Any]) -> tuple[Any, ...]:
         """What backward is given: the point's own, or one of the shape that an output has come to have."""
         other = np.random.default_rng(6)
-        return tuple(
-            copy.copy(d)
-            if np.shape(d) == np.shape(o)
-            else (other.normal(size=np.shape(o)) if np.any(np.not_equal(d, 1)) else np.ones(np.shape(o)))[()]
-            for d, o in zip(self.douts, outputs, strict=True)
-        )
+
+        def fitting(dout: Any, shape: tuple[int, ...]) -> Any:
+            if np.shape(dout) == shape:
+                return copy.copy(dout)
+            return (other.normal(size=shape) if np.any(np.not_equal(dout, 1)) else np.ones(shape))[()]
+
+        return tuple(fitting(dout, np.shape(output)) for dout, output in zip(self.douts, outputs, strict=True))
 
     def after_forward(self, prepare: Callable[[Any], None]) -> BackwardRuns:
         """The layer when its forward has run, ready to run its backward over and over."""

@@ -91,9 +91,16 @@ class Forward:
     @cached_property
     def steps(self) -> tuple[Node, ...]:
         """The nodes that compute something from values; in the order of the run where that shows a loop."""
+        return self._steps_and_loops[0]
+
+    @cached_property
+    def _steps_and_loops(self) -> tuple[tuple[Node, ...], list[AlikeTurns]]:
         steps = [n for n in self.nodes if n.primitive not in (INPUT, CONSTANT) and n not in self.fixed]
         ran = sorted(steps, key=self._places_in_the_run.__getitem__)
-        return tuple(ran if any(loop.is_long for loop in alike_turns(ran)) else steps)
+        loops = alike_turns(ran)
+        if ran == steps or any(loop.is_long for loop in loops):
+            return tuple(ran), loops
+        return tuple(steps), alike_turns(steps)
 
     @cached_property
     def _places_in_the_run(self) -> Mapping[Node, int]:
@@ -108,20 +115,22 @@ class Forward:
     @cached_property
     def loops(self) -> list[AlikeTurns]:
         """Steps that come again in every turn of a loop."""
-        return [] if self.is_elementwise else alike_turns(self.steps)
+        return [] if self.is_elementwise else self._steps_and_loops[1]
+
+    @cached_property
+    def _long_loops(self) -> list[AlikeTurns]:
+        return [loop for loop in self.loops if loop.is_long]
 
     @cached_property
     def in_loops(self) -> frozenset[Node]:
         """Steps of which each turn of a loop has its own."""
-        return frozenset(node for loop in self.loops if loop.is_long for turn in loop.turns for node in turn) - {
-            *self.outputs
-        }
+        return frozenset(node for loop in self._long_loops for turn in loop.turns for node in turn) - {*self.outputs}
 
     @cached_property
     def left_out(self) -> frozenset[Node]:
         """The steps of turns that pass their gradients on as a later turn does, which is told."""
         found: set[Node] = set()
-        for loop in (loop for loop in self.loops if loop.is_long):
+        for loop in self._long_loops:
             told: list[list[bool]] = []
             for turn in reversed(loop.turns):
                 passed = [(node, place) in self.gradients.on for node in turn for place in range(len(node.inputs))]
