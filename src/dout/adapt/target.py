@@ -10,6 +10,7 @@ from typing import Any
 
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
+from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.held_values import argument_name
 from dout.adapt.interface.interface import Interface, meant_pairs
 from dout.adapt.interface.method_pairs import forwards_of
@@ -34,6 +35,11 @@ class Target:
     def of(cls, item: Any) -> Target:
         """The target of this name; a target is its own."""
         return item if isinstance(item, cls) else cls(item)
+
+    @classmethod
+    def paired(cls, item: Any) -> Target:
+        """The target of this name; a function together with the backward that its module has beside it."""
+        return cls.of(pair_of(item) or item)
 
     @cached_property
     def name(self) -> str:

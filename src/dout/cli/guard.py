@@ -23,6 +23,7 @@ from dout.trace.program.removed_numpy_names import Removed, said_of
 MOST_OUTPUT = 1_000_000  # characters a script may print
 _GRACE = 5.0  # seconds for the user's code to end once it was told to
 _TICK = 0.2  # seconds between looks at the time
+_COMMANDS = os.path.dirname(__file__)  # noqa: PTH120 - below these frames stands the script that calls them
 
 
 class Meter(io.TextIOBase):
@@ -142,7 +143,7 @@ def _alarm(what: str, timeout: float) -> Iterator[Callable[[], object]]:
     def ring(number: int, frame: Any) -> None:
         nonlocal said
         if not said and time.monotonic() >= until:
-            where = users_place(frame)  # no line of a library: below the command itself there is one
+            where = users_place(frame, above=_COMMANDS)
             said = f"did not end within {timeout:g} s{f', at {where}' if where else ''}"
         elif not EndOfRun.begun or is_ours(frame.f_code.co_filename):
             return

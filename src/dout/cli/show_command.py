@@ -275,12 +275,12 @@ def _takes_dout_by_name(cls: type) -> bool:
 
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:
     from dout.adapt import record_example
-    from dout.adapt.interface.function_pairs import pair_of
+    from dout.adapt.target import Target
     from dout.cli.output.cli_values import as_options
     from dout.trace.record.script import run_user_code
 
-    found = pair_of(found) or found
-    trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
+    paired = Target.paired(found)
+    trace, used = run_user_code(lambda: record_example(paired, init, inputs), target)
     told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
     return replace(trace, target=target), f"dout chose {told}" if told else ""
 

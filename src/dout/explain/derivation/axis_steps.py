@@ -199,8 +199,10 @@ class AxisSteps:
 
     def _code(self, edge: Node, names: Mapping[Node, str]) -> str:
         """A line of NumPy for a gradient, of the gradients that have been told."""
-        told = {str(i): node for i, node in enumerate(names) if node is not edge and node in self.upstream}
-        graph = simplify(Graph(topological([edge, *told.values()]), {}, {**told, "d": edge}))
+        needed = topological([edge])
+        inside = {*needed} - {edge}
+        told = {str(i): node for i, node in enumerate(names) if node in inside and node in self.upstream}
+        graph = simplify(Graph(needed, {}, {**told, "d": edge}))
         again = {graph.outputs[mark]: node for mark, node in told.items()}
         called = {**names, **{new: names[node] for new, node in again.items()}}
         values = {**self.values, **{new: self.values[node] for new, node in again.items() if node in self.values}}
@@ -210,7 +212,7 @@ class AxisSteps:
         """The local derivative of a step by an input that is repeated, where the sum hides it: −xn / std."""
         if not is_elementwise(node) or not node.inputs[argument].shape:
             return ()
-        dout = Symbol("dout" if node in self.forward.outputs else f"d{self.forward.names[node]}")
+        dout = Symbol("dout" if self.forward.outputs == (node,) else f"d{self.forward.names[node]}")
         forms = self.elements.slope_of(node, argument)
         forms = tuple(form for form in forms if self.elements.holds(product(dout, form), [edge], node.shape))
         return () if not forms or isinstance(forms[-1], Symbol | Number) or forms[-1] == negated(ONE) else forms

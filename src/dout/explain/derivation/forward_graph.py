@@ -251,9 +251,11 @@ def forward_of(
 
     A softmax and its kin are one step each, unless they are `opened` by name, or "all" is.
 
+    A function goes with the backward that its module has beside it.
+
     Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
-    target = Target.of(target)
+    target = Target.paired(target)
     told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
     found = example(target, init, inputs)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):

@@ -71,9 +71,17 @@ def line_of(frame: FrameType | None) -> str:
     return str(Where(frame.f_code.co_filename, frame.f_lineno)) if frame else ""
 
 
-def users_place(frame: FrameType | None) -> Where | None:
-    """The line of the user's own code, no library's, that runs in or above `frame`."""
-    frame = asking_user(frame, lambda file: not is_user_code(file))
+def users_place(frame: FrameType | None, above: str = "") -> Where | None:
+    """The line of the user's own code, no library's, that runs in or above `frame`.
+
+    None where a file in the folder `above` comes first. Methods that dataclasses write are nobody's.
+    """
+
+    def passes(file: str) -> bool:
+        is_end = bool(above) and file.startswith(above)
+        return file == "<string>" or not (is_user_code(file) or is_end)
+
+    frame = asking_user(frame, passes)
     return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 
