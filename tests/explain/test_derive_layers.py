@@ -8,7 +8,7 @@ import pytest
 
 import dout
 from dout.explain.derive.class_writer import NotDerivedError, derived
-from dout.explain.derive.in_place import replaced_source
+from dout.explain.verb.in_place import replaced_source
 
 RNG = np.random.default_rng(7)
 

@@ -10,8 +10,8 @@ import pytest
 
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import derived
-from dout.explain.derive.in_place import replaced_source
 from dout.explain.styles.style_writer import styled
+from dout.explain.verb.in_place import replaced_source
 
 
 class Linear:

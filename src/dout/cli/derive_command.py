@@ -95,7 +95,8 @@ def _derived(
         except NotDerivedError as error:
             why = "; ".join(dict.fromkeys(map(_sentence, error.reasons)))
             raise TargetError(f"{target}: no backward was written: {why}") from None
-        return made, check(made.layer, init=init, **inputs)
+        fixed_init, fixed = made.settings
+        return made, check(made.layer, init={**fixed_init, **init}, **{**fixed, **inputs})
 
 
 def _sentence(reason: Phrase) -> str:
@@ -116,7 +117,7 @@ def _write_in_place(target: str, where: str, made: DerivedClass) -> None:
     """Put the methods in the place of those in the user's file. Raises TargetError where there is no such class."""
     from dout.check.project.fixed_files import fixed_file
     from dout.check.report.fix import Fix
-    from dout.explain.derive.in_place import replaced_source
+    from dout.explain.verb.in_place import replaced_source
 
     name, file = split(target)[1], Path(where)
     if name is None or file.suffix != ".py" or not file.is_file():

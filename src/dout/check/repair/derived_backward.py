@@ -57,8 +57,8 @@ def derived_fix(subject: Subject) -> Fix | None:
 
     There is none either if that takes long; it is not tried for the same class again.
     """
-    from dout.explain.derive.in_place import replaced_source
     from dout.explain.loops.looped_class import derived
+    from dout.explain.verb.in_place import replaced_source
 
     cls = type(subject.again())
     if subject.interface is not None or "<" in cls.__qualname__ or cls in _TOO_LONG:

@@ -8,8 +8,8 @@ __all__ = [
     "derived_methods",
     "forward_runs",
     "forward_source",
-    "in_place",
     "line_text",
+    "other_subjects",
     "validity",
     "verification",
 ]

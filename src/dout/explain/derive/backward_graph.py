@@ -64,7 +64,8 @@ def wanted_inputs(run: ForwardRun) -> dict[str, Node]:
     """
     own = getattr(run.subject.target.cls, run.subject.methods[1], None)
     kept = getattr(getattr(own, "__code__", None), "co_names", ())
-    found = {name: node for node, name in run.arguments.items() if node.primitive is INPUT and _is_real(node)}
+    given = {node: name for node, name in run.arguments.items() if name not in run.subject.of_forward}
+    found = {name: node for node, name in given.items() if node.primitive is INPUT and _is_real(node)}
     held = {path: node for node, path in run.held.items() if _is_real(node) and path not in run.written}
     return found | {path: node for path, node in held.items() if node.shape or path.replace("self.", "d", 1) in kept}
 

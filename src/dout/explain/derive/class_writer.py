@@ -18,16 +18,12 @@ from dout.errors import DoutError, TargetError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import BackwardDraft, drafted
-from dout.explain.derive.forward_runs import (
-    ForwardRun,
-    ForwardSubject,
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, found_subject, recorded, same_structure
+from dout.explain.derive.other_subjects import (
     axes_of,
-    found_subject,
     is_numbers,
-    recorded,
     renumbered,
     resized,
-    same_structure,
     with_lengths_reversed,
     with_longer,
     with_rows,
@@ -81,6 +77,18 @@ class DerivedClass:
     def methods(self) -> tuple[str, str]:
         """What the class calls its forward and its backward."""
         return self.subject.methods if self.subject else ("forward", "backward")
+
+    @property
+    def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The numbers that it was derived with, and that may not be others: of the constructor, and of forward."""
+        if self.subject is None:
+            return {}, {}
+        flags = {note.fields["flag"] for note in self.notes if note.key == "one_side"}
+        known = {name: item for name, item in self.subject.settings.items() if name in flags and is_numbers(item)}
+        dicts = {self.subject.of_dicts[name][0] for name in known if name in self.subject.of_dicts}
+        of_forward = {name: item for name, item in known.items() if name in self.subject.of_forward}
+        init = {n: item for n, item in known.items() if n not in of_forward and n not in self.subject.of_dicts}
+        return init, of_forward | {name: self.subject.inputs[name] for name in dicts}
 
 
 def derived(

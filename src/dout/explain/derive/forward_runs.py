@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,14 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.clock import check_time
+from dout.explain.derive.forward_source import outputs_alone
 from dout.graph import INPUT, Graph, Node, topological
-from dout.judge.judged_run import is_label
 from dout.rewrite.window_forms import window_forms
 from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
-PLAIN, _TINY = Interface(), 1e-3
+PLAIN = Interface()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class ForwardSubject:
     """What a backward is derived for, with an example on which it runs.
 
     `init` are arguments of the constructor; of an instance, attributes. `interface` says how the class is called.
+    `defaults` are numbers that arguments of forward have in the place of their defaults.
     """
 
     target: Target
@@ -38,6 +41,7 @@ class ForwardSubject:
     interface: Interface = PLAIN
     seed: int = 0  # of the random state in which forward is recorded
     is_warm: bool = False  # after a first forward, which makes arrays that the layer holds from then on
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -49,8 +53,9 @@ class ForwardSubject:
 
     @property
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """What forward is given, by place and by name; each time anew."""
-        return passed(self.target.inputs(), copies(self.inputs))
+        """What forward is given, by place and by name, with the floats that it has by default; each time anew."""
+        floats = {name: item for name, item in self.of_forward.items() if type(item) is float}
+        return passed(self.target.inputs(), copies({**self.inputs, **floats}))
 
     def argument_names(self, count: int) -> list[str]:
         """What forward calls the arguments that it is given, `count` of them."""
@@ -64,9 +69,59 @@ class ForwardSubject:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the constructor is given, with its defaults."""
+        """What the constructor is given, with its defaults, and numbers that forward has by default or in a dict."""
         defaults = {p.name: p.default for p in self.target.constructor if p.default is not p.empty}
-        return {**defaults, **self.init}
+        items = {text: self.inputs[name][key] for text, (name, key) in self.of_dicts.items()}
+        return {**items, **self.of_forward, **defaults, **self.init}
+
+    def with_number(self, name: str, number: Any) -> ForwardSubject:
+        """The same with another number for one of its settings."""
+        if name in self.of_dicts:
+            argument, key = self.of_dicts[name]
+            return replace(self, inputs={**self.inputs, argument: {**self.inputs[argument], key: number}})
+        if name in self.of_forward:
+            return replace(self, defaults={**self.defaults, name: number})
+        return replace(self, init={**self.init, name: number})
+
+    @property
+    def of_dicts(self) -> dict[str, tuple[str, Any]]:
+        """The numbers that forward is given in dicts, `conv_param['stride']`: the argument and the key of each."""
+        dicts = {name: item for name, item in self.inputs.items() if type(item) is dict}
+        return {
+            f"{name}[{key!r}]": (name, key)
+            for name, items in dicts.items()
+            for key, item in items.items()
+            if type(item) in (int, float)
+        }
+
+    @property
+    def of_forward(self) -> dict[str, Any]:
+        """The arguments of forward that are left out and have a number by default, with that number."""
+        forward, left_out = self.target.forward, list[inspect.Parameter]()
+        for parameter in reversed(self.target.inputs() if type(forward) is FunctionType else []):
+            if parameter.name in self.inputs:
+                break
+            left_out.append(parameter)
+        numbers = {p.name: p.default for p in reversed(left_out) if type(p.default) in (int, float)}
+        named = {p.name for p in self.target.constructor}
+        return {name: self.defaults.get(name, item) for name, item in numbers.items() if name not in named}
+
+    def with_defaults(self, function: Any) -> Any:
+        """A function with the numbers of the subject in the place of its defaults; a static method likewise."""
+        if isinstance(function, staticmethod):
+            return staticmethod(self.with_defaults(function.__func__))
+        if not self.defaults or type(function) is not FunctionType:
+            return function
+        code = function.__code__
+        made = FunctionType(code, function.__globals__, function.__name__, None, function.__closure__)
+        names, given = code.co_varnames[: code.co_argcount], function.__defaults__ or ()
+        known = zip(names[len(names) - len(given) :], given, strict=True)
+        made.__defaults__ = tuple(self.defaults.get(name, item) for name, item in known) or None
+        by_name = {name: self.defaults.get(name, item) for name, item in (function.__kwdefaults__ or {}).items()}
+        made.__kwdefaults__ = by_name or None
+        made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+        vars(made).update(vars(function))
+        return made
 
     def bare(self) -> Any:
         """A fresh layer whose backward does nothing: only its forward is of interest."""
@@ -74,7 +129,7 @@ class ForwardSubject:
 
     def forward(self) -> Any:
         """The forward of the target itself: the function, or the method of a fresh layer."""
-        return self.target.named if self.target.is_function else self.bare().forward
+        return self.with_defaults(self.target.named) if self.target.is_function else self.bare().forward
 
     def made(self, cls: type) -> Any:
         """A fresh layer of a class that was written, which has forward and backward by these names, too."""
@@ -82,7 +137,8 @@ class ForwardSubject:
         return self.instance(self._giving(type(cls.__name__, (cls,), dict(own))))
 
     def _giving(self, cls: Any) -> type:
-        """The class, with a forward that returns the output where the user's leaves it in an attribute."""
+        """The class, with the subject's defaults, and a forward that returns what the user's leaves in an attribute."""
+        cls.forward = self.with_defaults(inspect.getattr_static(cls, "forward"))
         if (out := self.interface.out) is not None:
             own = cls.forward
             cls.forward = lambda layer, *given, **named: (own(layer, *given, **named), getattr(layer, out))[1]
@@ -131,10 +187,25 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
     target = Target.of(target)
     found = example(target, init, inputs)
+    if target.is_function:
+        target = Target(outputs_alone(target.named, *passed(target.inputs(), copies(found.inputs))))
     chosen = dict(found.init) if target.is_class or target.is_function else _of_instance(target.named)
     interface = found.interface or _unwritten(target)
-    subject = ForwardSubject(target, chosen, dict(found.inputs), interface)
+    if interface.forward == "__call__" and hasattr(target.cls, PLAIN.forward):  # which calls it
+        interface = replace(interface, forward=PLAIN.forward)
+    subject = _with_floats(ForwardSubject(target, chosen, dict(found.inputs), interface))
     return replace(subject, is_warm=not target.is_function and _is_made_by_first_call(subject))
+
+
+def _with_floats(subject: ForwardSubject) -> ForwardSubject:
+    """The same with a float for each whole number that forward has by default and that is no size: `slope=1`."""
+    for name, item in subject.of_forward.items():
+        if type(item) is int:
+            one, other = (replace(subject, defaults={**subject.defaults, name: float(n)}) for n in (item, item + 1))
+            with suppress(Exception):  # the user's code: it counts with this number, or raises in any case
+                if same_structure(recorded(one).graph, recorded(other).graph) is None:
+                    subject = one
+    return subject
 
 
 def _is_made_by_first_call(subject: ForwardSubject) -> bool:
@@ -180,7 +251,7 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     before: Any = None
     with quiet(subject.seed):
         if subject.target.is_function:
-            trace, entered = record_function(subject.target.named, tuple(ordered), keywords)
+            trace, entered = record_function(subject.forward(), tuple(ordered), keywords)
             ends = tuple(trace.graph.outputs.values())
         else:
             layer, before = subject.bare(), subject.bare()
@@ -239,152 +310,6 @@ def is_same(one: Any, other: Any) -> bool:
         same = one.shape == other.shape and one.dtype == other.dtype
         return same and np.asarray(one).tobytes() == np.asarray(other).tobytes()
     return type(one) is type(other) and isinstance(one, bool | int | float) and one == other
-
-
-# --- sizes ------------------------------------------------------------------------------------------------------------
-
-_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
-_OTHERS = (5, 6, 9, 7, 10, 11, 13, 14, 15)  # half of one, and the sum of two, is no other one in both
-
-
-def resized(subject: ForwardSubject, numbers: Collection[Any] = ()) -> Iterator[ForwardSubject]:
-    """The subject with other lengths: of all axes at once, of each length alone, of the first axis of what it is given.
-
-    Numbers of the constructor that are lengths change with them. What an instance holds keeps its lengths. No axis gets
-    a length that is among the `numbers` of the code.
-    """
-    primes, others = ([n for n in lengths if n not in numbers] for lengths in (_PRIMES, _OTHERS))
-    is_instance = not subject.target.is_class and not subject.target.is_function
-    held = _lengths_held(subject.target.named) - _lengths_in(dict(subject.init)) if is_instance else set()
-    lengths = sorted(_lengths(subject) - held)
-    if lengths:
-        yield _with(subject, dict(zip(lengths, primes, strict=False)))
-        yield _with(subject, dict(zip(lengths, others, strict=False)))
-        for factor in (2, 3):  # where one length has to be a multiple of another
-            yield _with(subject, {n: n * factor for n in lengths}, whole=False)
-    for length in lengths:
-        longer = {length: next((n for n in primes if n > length and n not in lengths), 2 * length + 1)}
-        yield _with(subject, longer)
-        if any(type(item) is int and item == length for item in subject.init.values()):
-            yield _with(subject, longer, whole=False)  # it is a number of another kind
-    yield with_rows(subject)
-
-
-def renumbered(subject: ForwardSubject, name: str) -> Iterator[ForwardSubject]:
-    """The subject with other numbers in the place of one setting of the constructor."""
-    for other in _other_numbers(subject.settings[name]):
-        yield replace(subject, init={**subject.init, name: other})
-
-
-def is_numbers(item: Any) -> bool:
-    """Whether a setting is a number, or a tuple or list of them."""
-    if type(item) in (tuple, list):
-        return bool(item) and all(type(part) in (int, float) for part in item)
-    return type(item) in (int, float)
-
-
-def _other_numbers(item: Any) -> Iterator[Any]:
-    if type(item) in (tuple, list):
-        yield from (type(item)(parts) for parts in zip(*map(_other_numbers, item), strict=False))
-    elif type(item) is int:
-        yield from (item + 1, item * 2, item * 3, item - 1)
-    else:
-        yield from (0.5,) if abs(item) < _TINY else ()  # beside which something else counted until now
-        yield from (item * 0.75 or 0.25, item * 1.25)
-
-
-def with_rows(subject: ForwardSubject) -> ForwardSubject:
-    """The subject with more rows in what forward is given."""
-    return _with(subject, {}, first=True)
-
-
-def with_lengths_reversed(subject: ForwardSubject) -> ForwardSubject:
-    """The subject in which the longest axes are the shortest, the second longest the second shortest, and so on."""
-    lengths = sorted(_lengths(subject))
-    return _with(subject, dict(zip(lengths, reversed(lengths), strict=True)))
-
-
-Axis = tuple[str, str, int]  # "inputs" or "init", the name there, the axis
-
-
-def axes_of(subject: ForwardSubject) -> dict[Axis, int]:
-    """The axes of the arrays that a subject is given, with their lengths."""
-    return {
-        (given, name, axis): n
-        for given in ("inputs", "init")
-        for name, item in getattr(subject, given).items()
-        if isinstance(item, np.ndarray)
-        for axis, n in enumerate(item.shape)
-    }
-
-
-def with_longer(subject: ForwardSubject, axes: Sequence[Axis]) -> ForwardSubject:
-    """The subject with one more along some axes, whatever other axes are of that length."""
-    init, inputs = dict(subject.init), dict(subject.inputs)
-    for given, name, axis in axes:
-        items = init if given == "init" else inputs
-        items[name] = _longer(items[name], axis, items[name].shape[axis] + 1)
-    return replace(subject, init=init, inputs=inputs)
-
-
-def _lengths(subject: ForwardSubject) -> set[int]:
-    return _lengths_in([*subject.inputs.values(), *subject.init.values()])
-
-
-def _lengths_in(item: Any) -> set[int]:
-    if isinstance(item, np.ndarray):
-        return {n for n in item.shape if n > 1}
-    if isinstance(item, dict):
-        item = list(item.values())
-    if isinstance(item, list | tuple):
-        return set(itertools.chain.from_iterable(map(_lengths_in, item)))
-    return set()
-
-
-def _lengths_held(layer: Any) -> set[int]:
-    items = [place.item for place in places(layer)]
-    return _lengths_in(items) | {item for item in items if type(item) is int}
-
-
-def _with(
-    subject: ForwardSubject, lengths: Mapping[int, int], *, first: bool = False, whole: bool = True
-) -> ForwardSubject:
-    inputs = {name: _resized(item, lengths) for name, item in subject.inputs.items()}
-    if first:
-        firsts = [len(item) for item in inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
-        inputs = {name: _longer_batch(item, firsts) for name, item in inputs.items()}
-    init = {name: _resized(item, lengths, whole=whole) for name, item in subject.init.items()}
-    setup = tuple((name, _resized(given, lengths, whole=True)) for name, given in subject.interface.setup)
-    return replace(subject, init=init, inputs=inputs, interface=replace(subject.interface, setup=setup))
-
-
-def _longer_batch(item: Any, firsts: list[int]) -> Any:
-    if isinstance(item, np.ndarray) and item.ndim and [len(item)] == firsts:
-        return _longer(item, 0, len(item) + 2)
-    return item
-
-
-def _resized(item: Any, lengths: Mapping[int, int], *, whole: bool = False) -> Any:
-    if isinstance(item, np.ndarray):
-        for axis, n in enumerate(item.shape):
-            if n in lengths:
-                item = _longer(item, axis, lengths[n])
-        return item
-    if isinstance(item, dict):
-        return {key: _resized(part, lengths, whole=whole) for key, part in item.items()}
-    if isinstance(item, list | tuple) and type(item) in (list, tuple):
-        return type(item)(_resized(part, lengths, whole=whole) for part in item)
-    return lengths.get(item, item) if whole and type(item) is int else copied(item)
-
-
-def _longer(item: Any, axis: int, length: int) -> Any:
-    """An array of another length along an axis; labels are repeated, other floats are not the same twice."""
-    rows = np.arange(length) % item.shape[axis]
-    longer = np.take(item, rows, axis)
-    if is_label(item):
-        return np.ascontiguousarray(longer)
-    shaken = longer * (1 + np.random.default_rng(length).uniform(-0.3, 0.3, longer.shape))
-    return np.ascontiguousarray(shaken.astype(item.dtype))
 
 
 def same_structure(one: Graph, other: Graph) -> Node | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from dout.explain.derive.forward_watch import Watch, digest, watching
 from dout.run import filled_cells, quiet
 
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
+_WRITTEN = "dout_lines"  # an attribute of a function that was written here: its lines, and where they begin in the file
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,8 @@ class ForwardSource:
     def __init__(self, function: Any) -> None:
         """Read the source. Raises OSError, TypeError or SyntaxError where there is none."""
         self.function = inspect.unwrap(getattr(function, "__func__", function))
-        lines, self.first = inspect.getsourcelines(self.function)
+        text: tuple[list[str], int] = vars(self.function).get(_WRITTEN) or inspect.getsourcelines(self.function)
+        lines, self.first = text
         self.rewritten(one_statement_a_line(textwrap.dedent("".join(lines).expandtabs(4))))
 
     def rewritten(self, text: str) -> None:
@@ -85,14 +89,14 @@ class ForwardSource:
             run(function)
         return watch
 
-    def compiled(self, definition: ast.FunctionDef, more: Mapping[str, Any]) -> Any:
+    def compiled(self, definition: ast.FunctionDef, more: Mapping[str, Any], file: str = "<watched>") -> Any:
         """The function with another definition, which may also call what is in `more`."""
         cells = dict(filled_cells(self.function))
         outer = ast.parse(f"def __dout_outer__({', '.join(cells)}):\n    pass").body[0]
         assert isinstance(outer, ast.FunctionDef)
         outer.body = [definition, ast.Return(ast.Name(definition.name, ast.Load()))]
         space = {**self.function.__globals__, **more}
-        exec(compile(ast.fix_missing_locations(ast.Module([outer], [])), "<watched>", "exec"), space)
+        exec(compile(ast.fix_missing_locations(ast.Module([outer], [])), file, "exec"), space)
         function = space["__dout_outer__"](**{name: cell.cell_contents for name, cell in cells.items()})
         function.__defaults__ = self.function.__defaults__
         function.__kwdefaults__ = self.function.__kwdefaults__
@@ -121,6 +125,43 @@ class ForwardSource:
             if isinstance(statement, (*_SIMPLE, ast.Return)):
                 yield from _always_evaluated(statement)
 
+    def returning(self, places: Sequence[int], count: int) -> Any:
+        """The function that returns only the values at these places, of `count` that it returns, on the same lines.
+
+        None where a return does not list so many. A line that only makes what is not returned any more is left out.
+        """
+        ends = [one for one in self.statements() if isinstance(one, ast.Return)]
+        listed = [one.value.elts for one in ends if isinstance(one.value, ast.Tuple)]
+        if len(listed) < len(ends) or any(len(items) != count for items in listed):
+            return None
+        new: dict[ast.stmt, str] = {}
+        for end, items in zip(ends, listed, strict=True):
+            new[end] = f"return {', '.join(ast.unparse(items[place]) for place in places)}"
+            lost = {item.id for i, item in enumerate(items) if i not in places and isinstance(item, ast.Name)}
+            new.update({one: "" for one in self.definition.body if self._makes_only(one, lost, ends)})
+        lines = self.lines
+        for one, words in new.items():
+            last = one.end_lineno or one.lineno
+            lines[one.lineno - 1 : last] = [_indent(lines[one.lineno - 1]) + words, *[""] * (last - one.lineno)]
+        text = "\n".join(lines) + "\n"
+        tree = ast.increment_lineno(ast.parse(text), self.first - 1).body[0]
+        assert isinstance(tree, ast.FunctionDef)
+        made = self.compiled(tree, {}, self.function.__code__.co_filename)
+        made.__module__, made.__qualname__ = self.function.__module__, self.function.__qualname__
+        setattr(made, _WRITTEN, (text.splitlines(keepends=True), self.first))
+        return made
+
+    def _makes_only(self, statement: ast.stmt, names: Collection[str], ends: Sequence[ast.stmt]) -> bool:
+        """Whether a statement does nothing but to make one of these names, which nothing but the `ends` reads."""
+        if not isinstance(statement, ast.Assign) or any(isinstance(n, ast.Call) for n in ast.walk(statement.value)):
+            return False
+        made = {one.id for one in statement.targets if isinstance(one, ast.Name)}
+        others = [one for one in self.statements() if one not in ends]
+        read = {
+            n.id for one in others for n in ast.walk(one) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        return len(made) == len(statement.targets) and made <= {*names} - read
+
     # --- the text with more lines -------------------------------------------------------------------------------------
 
     def keeping(
@@ -146,6 +187,33 @@ class ForwardSource:
                     edits.lifted.setdefault(place.expression, name)
             edits.keep(one.attribute, one.text, [place for _, place in one.reads])
         return edits.applied()
+
+
+def outputs_alone(function: Any, ordered: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    """The function that returns its outputs alone on these arguments: `return out` where it has `return out, cache`.
+
+    Tuples, whole numbers, arrays that it was given, and an output once more are no outputs: a backward is given them.
+    """
+    try:
+        with quiet():
+            returned = function(*ordered, **keywords)
+        known = [*ordered, *keywords.values(), *returned]
+        places = [
+            i for i, item in enumerate(returned) if _is_real(item) and not _is_among(item, known[: i - len(returned)])
+        ]
+        if type(returned) is tuple and 0 < len(places) < len(returned):
+            return ForwardSource(function).returning(places, len(returned)) or function
+    except Exception:  # the user's code raises it again where it is recorded; or there is no source
+        return function
+    return function
+
+
+def _is_among(item: Any, others: Iterable[Any]) -> bool:
+    return any(item is one for one in others)
+
+
+def _is_real(item: Any) -> bool:
+    return isinstance(item, float) or (isinstance(item, np.ndarray) and item.dtype.kind == "f")
 
 
 def one_statement_a_line(text: str) -> str:

@@ -295,4 +295,5 @@ def _longest(values: Sequence[Any]) -> int:
 
 def _function(run: ForwardRun) -> Any:
     subject = run.subject
-    return subject.target.named if subject.target.is_function else getattr(subject.target.cls, subject.methods[0])
+    own = subject.target.named if subject.target.is_function else getattr(subject.target.cls, subject.methods[0])
+    return subject.with_defaults(own)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import array_of
-from dout.explain.derive.forward_runs import Axis, ForwardRun, ForwardSubject, is_same, recorded
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
+from dout.explain.derive.other_subjects import Axis
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.files import shown_place
@@ -30,7 +31,9 @@ _PAD = primitives("pad")
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:
     """What a reader should know of how it was derived: with which flags and words, and on which side of conditions."""
     given = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()} | subject.settings
-    fixed = {name: item for name, item in given.items() if _is_choice(item)}
+    numbers = {(name, key) for name, key in subject.of_dicts.values()}  # others of these were tried
+    tried = {name: {k: part for k, part in given[name].items() if (name, k) not in numbers} for name, _ in numbers}
+    fixed = {name: item for name, item in given.items() if _is_choice(tried.get(name, item))}
     after = [Phrase("after_first", {})] if subject.is_warm else []
     conditions = list(_conditions(runs, fixed))
     asked = {word for note in conditions for word in re.findall(r"\w+", str(note.fields.get("condition", "")))}
@@ -110,7 +113,9 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
     Channels that are repeated by accident would have the gradient of one. To be asked where the inputs were chosen.
     """
     name, x = next(iter(subject.inputs.items()), ("", 0.0))
-    lengths = {n for item in (*subject.init.values(), *subject.inputs.values()) for n in np.shape(item) if n > 1}
+    lengths = {
+        n for item in (*subject.init.values(), *subject.inputs.values()) for n in getattr(item, "shape", ()) if n > 1
+    }
     for axis in [i for i, n in enumerate(np.shape(x)) if n == 1 and lengths and _is_floats(x)]:
         whole = [(*np.shape(x)[:axis], n, *np.shape(x)[axis + 1 :]) for n in (*sorted(lengths), max(lengths) + 1)]
         small = [(*shape[:2], *(min(n, i) for i, n in enumerate(shape[2:], 4))) for shape in whole]  # loops are long
@@ -123,13 +128,13 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
 
 
 def with_padding(subject: ForwardSubject) -> ForwardSubject:
-    """The same with 1 for a whole number of the constructor that is 0, where forward pads only then.
+    """The same with 1 for a setting that is 0, where forward pads only then.
 
     A border that is not there would not be cut off its gradient. To be asked where the number was not given.
     """
     for name, item in subject.settings.items():
-        if type(item) is int and item == 0 and subject.target.is_class:
-            other = replace(subject, init={**subject.init, name: 1})
+        if type(item) is int and item == 0 and (subject.target.is_class or subject.target.is_function):
+            other = subject.with_number(name, 1)
             if _runs(other) and _pads(other) and not _pads(subject):
                 return other
     return subject

@@ -248,7 +248,8 @@ class ForwardPieces:
         nodes = list(ast.walk(piece.around[0].node))
         stores = (n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
         sizes = (n for n in nodes if isinstance(n, ast.Attribute) and n.attr in ("shape", "dtype", "append"))
-        others = {id(getattr(n, "value", None)) for n in (*stores, *sizes)}
+        lengths = (n.args[0] for n in nodes if isinstance(n, ast.Call) and _called(n, "len") and n.args)
+        others = {*map(id, lengths), *(id(getattr(n, "value", None)) for n in (*stores, *sizes))}
         loads = (n for n in nodes if isinstance(n, ast.Name) and n.id == buffer and isinstance(n.ctx, ast.Load))
         return any(id(n) not in others for n in loads)
 

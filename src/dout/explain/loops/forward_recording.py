@@ -11,15 +11,9 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import wanted_inputs
-from dout.explain.derive.forward_runs import (
-    ForwardSubject,
-    axes_of,
-    is_numbers,
-    renumbered,
-    resized,
-    with_longer,
-)
+from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.derive.other_subjects import axes_of, is_numbers, renumbered, resized, with_longer
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
 from dout.explain.spelling.size_words import UnspelledError
@@ -124,6 +118,8 @@ class ForwardRecording:
 
 def _has_new_ones(subject: ForwardSubject, other: ForwardSubject) -> bool:
     """Whether an array that the layer holds has an axis of 1 in the place of a longer one: it may fit by accident."""
+    if subject.target.is_function:
+        return False
     try:
         before, after = arrays(subject.bare()), arrays(other.bare())
     except Exception:  # the user's own: it will not run

@@ -47,7 +47,7 @@ def derived(
     Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
     """
     subject = subject_of(target, init, inputs)
-    padded = subject if init else with_padding(subject)
+    padded = subject if init or inputs else with_padding(subject)
     if padded is not subject:
         with suppress(NotDerivedError):
             return _derived_for(padded, simplify_elementwise)
@@ -224,7 +224,7 @@ class _LoopedClass:
         return made.backward
 
     def _keep_numbers(self, piece: ForwardPiece, runs: PieceRuns, lines: Sequence[str]) -> None:
-        for name in runs.numbers(range(len(runs.runs))):
+        for name in {**runs.numbers(range(len(runs.runs))), **dict.fromkeys(sorted(runs.whole))}:
             is_own = not self.subject.target.is_function and hasattr(runs.runs[0].layer, name)
             if not is_own and re.search(rf"self\.{name}\b", "\n".join(lines)):
                 here: ForwardPiece | ForwardLoop = piece.around[0] if piece.around else piece

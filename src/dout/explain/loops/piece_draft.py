@@ -93,9 +93,10 @@ class PieceDraft(Drafting):
         for tree, sizes in self.runs.indices(mine):
             names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {"self"}
             if len(set(sizes)) > 1 and not names & set(self.runs.parameters):
-                found[
-                    re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda m: words.get(m.group(), m.group()), ast.unparse(tree))
-                ] = sizes
+                for name in names & self.runs.whole - words.keys():
+                    words[name] = self._number_text(name, ())
+                text = re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda m: words.get(m.group(), m.group()), ast.unparse(tree))
+                found[text] = sizes
         return {**found, **super()._whole_numbers()} if self.piece.around else {**super()._whole_numbers(), **found}
 
     def _number_text(self, name: str, sizes: tuple[int, ...]) -> str:

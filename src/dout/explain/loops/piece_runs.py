@@ -51,7 +51,7 @@ class Captures:
         self._run(pieces, subject)
 
     def _run(self, pieces: ForwardPieces, subject: ForwardSubject) -> None:
-        function = pieces.source.compiled(_hooked(pieces), {_HOOK: self._seen})
+        function = subject.with_defaults(pieces.source.compiled(_hooked(pieces), {_HOOK: self._seen}))
         ordered, keywords = subject.arguments
         with quiet(subject.seed):
             held = () if subject.target.is_function else (subject.bare(),)
@@ -136,6 +136,11 @@ class PieceRuns:
     runs: list[ForwardRun]
     captures: list[PieceCapture]
 
+    @property
+    def whole(self) -> set[str]:
+        """The names that are whole numbers before the piece."""
+        return {name for name, item in self.captures[0].names.items() if type(item) is int}
+
     def numbers(self, places: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """The whole numbers before and after the piece in some recordings, by name, that are not always one."""
         every = [{**self.captures[i].names, **self.captures[i].after} for i in places]
@@ -157,7 +162,9 @@ class PieceRuns:
 
 
 def _bounds(node: ast.AST) -> Sequence[ast.expr | None]:
-    """What a slice goes from and to: of `a[low:high]` and of `slice(low, high)`."""
+    """What an index picks, and what a slice goes from and to: of `a[i + j]`, `a[low:high]` and `slice(low, high)`."""
+    if isinstance(node, ast.Subscript):
+        return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if isinstance(node, ast.Slice):
         return node.lower, node.upper
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "slice":
@@ -176,7 +183,7 @@ def recorded_piece(
 ) -> PieceRuns:
     """Record a piece on what it was given. Raises what the recording raises."""
     lines = pieces.lines[piece]
-    turns = [all_.of[piece][-_TURNS if i < _MANY else -1 :] for i, (_, all_) in enumerate(captured)]
+    turns = [_begun(all_.of[piece], piece)[-_TURNS if i < _MANY else -1 :] for i, (_, all_) in enumerate(captured)]
     chosen = [(subject, one) for (subject, _), some in zip(captured, turns, strict=True) for one in some]
     first = chosen[0][1]
     written = {s.buffer for s in piece.stores if not pieces.reads_back(piece, s.buffer)}  # np.empty has any numbers
@@ -202,6 +209,16 @@ def recorded_piece(
         inputs = {n: np.zeros_like(one.names[n]) if n in written else one.names[n] for n in names}
         runs.append(recorded(_subject(subject, space["forward"], one, inputs)))
     return PieceRuns(piece, names, returned, runs, [one for _, one in chosen])
+
+
+def _begun(captures: Sequence[PieceCapture], piece: ForwardPiece) -> list[PieceCapture]:
+    """The captures in which no sum is a plain 0; of a piece whose every turn begins so, with 0.0 in its place."""
+    sums = {n for n in piece.reads if n in piece.writes}
+    plain = [{n for n in sums if type(one.names.get(n)) is int and n not in one.after} for one in captures]
+    begun = [one for one, names in zip(captures, plain, strict=True) if not names]
+    for one, names in zip(captures, plain, strict=True):
+        one.names |= dict.fromkeys(() if begun else names, 0.0)
+    return begun or list(captures)
 
 
 def _some(count: int) -> set[int]:

@@ -142,7 +142,8 @@ class Tracer(Recording):
             return answer
         if is_draw(function):
             return draw(self, function, args, kwargs)
-        if traced and not (function in SIZES and only_whole(args) and only_whole(kwargs)):
+        counts = function in SIZES or numpy_name(function) == "np.random.seed"
+        if traced and not (counts and only_whole(args) and only_whole(kwargs)):
             raise self.unsupported(numpy_name(function), INSTEAD.get(function))
         return self._from_outside(function, args, kwargs)
 
