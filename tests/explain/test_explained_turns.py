@@ -196,3 +196,34 @@ def test_a_convolution_that_makes_its_weights_is_derived_for_its_channels_alone(
     assert set(made.verdict) == {"x", "W"}
     report = dout.check(made.layer, init={"channels": 2, "filters": 3, "size": 2, "padding": 1}, x=_drawn(2, 2, 3, 4))
     assert [finding for finding in report.findings if finding.severity == "error"] == []
+
+
+class ConvOfEachSample:
+    """As courses write it: the image is padded, and the filter chosen, in the outer loops."""
+
+    def __init__(self, w, b):
+        self.w, self.b = w, b
+
+    def forward(self, x):
+        N, _, H, W = x.shape
+        F, _, kh, kw = self.w.shape
+        out = np.zeros((N, F, H - kh + 3, W - kw + 3))
+        for n in range(N):
+            padded = np.pad(x[n], ((0, 0), (1, 1), (1, 1)))
+            for f in range(F):
+                kernel, bias = self.w[f], self.b[f]
+                for i in range(out.shape[2]):
+                    for j in range(out.shape[3]):
+                        window = padded[:, i : i + kh, j : j + kw]
+                        out[n, f, i, j] = np.sum(window * kernel) + bias
+        return out
+
+
+def test_what_the_outer_loops_choose_does_not_part_the_turns_of_the_inner_one():
+    init = {"w": np.arange(16.0).reshape(2, 2, 2, 2), "b": np.array([1.0, 2.0])}
+    told = dout.explain(ConvOfEachSample, np.arange(24.0).reshape(2, 2, 2, 3), init=init)
+    loops = [step for step in told.steps if step.operator == "for"]
+    (said,) = [step.says.fields for step in loops]
+    assert (said["count"], said["first"], said["last"]) == (2 * 2 * 3 * 4 - 1, 1, 7)
+    assert len(told.steps) == 12  # the turn, the loop, and of each of two images its border and its place
+    assert {part.of for part in loops[0].parts} >= {"w", "b"}

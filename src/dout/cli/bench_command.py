@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import load, of_numpy, split
 from dout.cli.output.printing import save, tell
+from dout.cli.used_values import with_values
 from dout.errors import TargetError, visible
 from dout.files import SVG_MARK, Kind, refuse
 
@@ -69,7 +71,7 @@ def bench(
     if output is not None:
         refuse(output, CHART, inputs=reads, force=force)  # before anything runs
     options.require("dout bench", "numba")
-    measured, used = _measured(target, init, inputs, **how)
+    measured, used = with_values(target, init, inputs, partial(_measured, target, **how))
     if output is not None:
         from dout.cli.output.bench_chart import svg
 
@@ -83,7 +85,7 @@ def bench(
 
 
 def _measured(
-    target: str, init: dict[str, Any], inputs: dict[str, Any], elements: tuple[int, ...], dtype: str | None,
+    target: str, init: dict[str, Any], inputs: dict[str, Any], *, elements: tuple[int, ...], dtype: str | None,
     timeout: float,
 ) -> tuple[Bench, Example]:  # fmt: skip
     """The measurement, and the example that it used."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import loaded, split
 from dout.cli.output.printing import is_unicode, save
+from dout.cli.used_values import with_values
 from dout.errors import TargetError, visible
 from dout.files import Kind, refuse, text_of
 
@@ -63,7 +65,7 @@ def derive(
         options.require("dout derive", module)
     from dout.explain.formats.plain_spelling import in_ascii
 
-    made, report = _derived(target, style, init, inputs, timeout)
+    made, report = with_values(target, init, inputs, partial(_derived, target, style, timeout))
     if in_place:
         _write_in_place(target, where, made)
     if output is not None:
@@ -78,7 +80,7 @@ def derive(
 
 
 def _derived(
-    target: str, style: str, init: dict[str, Any], inputs: dict[str, Any], timeout: float
+    target: str, style: str, timeout: float, init: dict[str, Any], inputs: dict[str, Any]
 ) -> tuple[DerivedClass, Report]:
     """The class, and the report on it."""
     from dout.check.verb.check_layer import check

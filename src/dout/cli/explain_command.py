@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import loaded, split
 from dout.cli.output.printing import has_colours, is_unicode, save
+from dout.cli.used_values import with_values
 from dout.errors import TargetError
 
 FORMATS = ("terminal", "markdown", "html", "latex", "json")
@@ -68,7 +70,9 @@ def explain(
     word = "json" if as_json else format_ or "terminal"
     is_page = (output is not None and form.kind.suffixes[0] == ".html") or word == "html"
     pictured = is_page and not brief
-    made, picture = _explained(target, init, inputs, opened, timeout, numbers=numbers, pictured=pictured)
+    made, picture = with_values(
+        target, init, inputs, partial(_explained, target, opened, timeout, numbers=numbers, pictured=pictured)
+    )
     wanted = Wanted(language, bool(numbers), brief, picture)
     if output is not None:
         save(output, form.write(made, wanted), form.kind, inputs=[split(target)[0]], force=force)
@@ -88,7 +92,7 @@ def _refused(output: Path | None, word: str | None, target: str, force: bool) ->
 
 
 def _explained(
-    target: str, init: dict[str, Any], inputs: dict[str, Any], opened: tuple[str, ...], timeout: float, *,
+    target: str, opened: tuple[str, ...], timeout: float, init: dict[str, Any], inputs: dict[str, Any], *,
     numbers: dict[str, Any], pictured: bool,
 ) -> tuple[Any, str]:  # fmt: skip
     """The explanation of a target, and for a page the picture of one run."""

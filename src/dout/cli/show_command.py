@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import loaded, split
 from dout.cli.output.printing import has_colours, is_unicode
+from dout.cli.used_values import with_values
 from dout.errors import MissingFontWarning, TargetError, UserCodeError, visible
 
 if TYPE_CHECKING:
@@ -221,12 +223,11 @@ def _recorded(target: str, given: _Given, *, capture: bool, timeout: float) -> t
     if not is_script and (given.round or given.arguments or given.run_on):
         option = "--round" if given.round else "--run-on" if given.run_on else given.arguments[0]
         raise TargetError(f"{target} is no script; {option} is for a script, which calls its layers itself")
-    with guarded(target, timeout=timeout, capture=capture) as meter:
-        if not is_script:
-            trace, said = _layer(target, loaded(target), given.init, given.inputs)
-            return replace(trace, printed="".join(meter.parts)), said, None
-        from dout.trace.record.script import run_script
+    if not is_script:
+        return with_values(target, given.init, given.inputs, partial(_layer, target, capture, timeout))
+    from dout.trace.record.script import run_script
 
+    with guarded(target, timeout=timeout, capture=capture) as meter:
         run = run_script(
             where, arguments=given.arguments, rounds=given.round or 1, run_on=given.run_on, methods_of=_methods_of,
             pairs_of=_pairs_of, over=meter.over,
@@ -273,16 +274,22 @@ def _takes_dout_by_name(cls: type) -> bool:
     return code is not None and code.co_varnames[1 : code.co_argcount] == ("dout",)
 
 
-def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:
+def _layer(
+    target: str, capture: bool, timeout: float, init: dict[str, Any], inputs: dict[str, Any]
+) -> tuple[Trace, str, None]:
+    """The trace of a layer or function, and a line that names the values that dout chose."""
     from dout.adapt import record_example
     from dout.adapt.target import Target
+    from dout.cli.guard import guarded
     from dout.cli.output.cli_values import as_options
     from dout.trace.record.script import run_user_code
 
-    paired = Target.paired(found)
-    trace, used = run_user_code(lambda: record_example(paired, init, inputs), target)
+    with guarded(target, timeout=timeout, capture=capture) as meter:
+        paired = Target.paired(loaded(target))
+        trace, used = run_user_code(lambda: record_example(paired, init, inputs), target)
     told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
-    return replace(trace, target=target), f"dout chose {told}" if told else ""
+    said = f"dout chose {told}" if told else ""
+    return replace(trace, target=target, printed="".join(meter.parts)), said, None
 
 
 def _saved(picture: Picture, file: Path, steps: bool = False, force: bool = False) -> tuple[Path, ...]:

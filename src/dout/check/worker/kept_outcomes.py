@@ -34,8 +34,8 @@ _TEXTS = {cls.__name__: cls for cls in (ObjectText, Word)}
 def question_of(job: Job, given: GivenArguments, known: Mapping[str, Checked]) -> Question:
     """What decides the outcome of a job: what is given to it, and its layers that are `known` already."""
     known = {name: replace(one, report=replace(one.report, seconds=0.0)) for name, one in known.items()}
-    return Question("job", Path.cwd(), to_data(job), given.rules, given.interface, given.memory, given.pictures,
-                    *map(to_data, (given.init, given.inputs, known)))  # fmt: skip
+    how = given.rules, given.interface, given.memory, given.pictures, given.unjudged
+    return Question("job", Path.cwd(), to_data(job), *how, *map(to_data, (given.init, given.inputs, known)))
 
 
 def recalled(outcome: JobOutcome, question: Question) -> dict[str, Checked] | None:

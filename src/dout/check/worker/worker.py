@@ -201,6 +201,8 @@ def _checked_as_it_is(
     try:
         if used is not None:
             chosen = used.example
+            if given.unjudged:
+                return Checked(Report(name), chosen.init, chosen.inputs, used=used.said, file=used.use.file)
             layer, ordered = as_found(target, chosen)
         else:
             init, inputs = given.taken_by(target)

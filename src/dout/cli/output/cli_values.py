@@ -91,6 +91,7 @@ def written(value: Any, name: str = "") -> str | None:
     texts = list(_by_shape(value, name)) if isinstance(value, np.ndarray | np.generic) else []
     literal = repr(value.tolist()) if isinstance(value, np.ndarray) and value.ndim else repr(value)
     literal = f"list({literal})" if isinstance(value, list) else literal
+    literal = literal if '"' in literal else literal.replace("'", '"')  # an option stands in single quotes
     if not isinstance(value, np.generic) and len(literal) <= MOST_TEXT and "..." not in literal:
         texts.append(literal)
     return next((text for text in sorted(texts, key=len) if _means(text, name, value)), None)
@@ -103,7 +104,12 @@ def as_options(option: str, values: Mapping[str, Any], given: Container[str]) ->
     ["--input 'x=[1, 2]'"]
     """
     texts = {name: written(value, name) for name, value in values.items() if name not in given}
-    return [f"{option} '{name}={text}'" for name, text in texts.items() if text is not None]
+    return [f"{option} {_quoted(f'{name}={text}')}" for name, text in texts.items() if text is not None]
+
+
+def _quoted(text: str) -> str:
+    """A text as a shell reads it back, in single quotes."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def _by_shape(value: Any, name: str) -> list[str]:

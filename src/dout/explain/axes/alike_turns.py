@@ -62,6 +62,32 @@ def alike_turns(steps: Sequence[Node]) -> list[AlikeTurns]:
     return found
 
 
+def with_loops_in_one(steps: list[Node], loops: list[AlikeTurns]) -> tuple[list[Node], list[AlikeTurns]]:
+    """The steps and their loops, where what the turns do not change is computed before all of them.
+
+    A filter that is chosen, or an image that is padded, in an outer loop would part the turns of the inner one.
+    """
+    turns = [turn for loop in loops if loop.is_long for turn in loop.turns]
+    inside = {node for turn in turns for node in turn if any(one.primitive not in _VIEWS for one in turn)}
+    lines, after = {node.where for node in inside}, set[Node]()
+    for node in steps:
+        if node.where in lines or not after.isdisjoint(node.inputs):
+            after.add(node)
+    moved = [*_by_form([node for node in steps if node not in after]), *(node for node in steps if node in after)]
+    found = alike_turns(moved) if inside and moved != steps else loops
+    return (moved, found) if len(found) < len(loops) else (steps, loops)
+
+
+def _by_form(steps: list[Node]) -> list[Node]:
+    """The steps with alike ones beside each other, where each still comes after what it reads."""
+    first: dict[Hashable, int] = {}
+    forms = [first.setdefault(_form(node), place) for place, node in enumerate(steps)]
+    found = [steps[i] for i in sorted(range(len(steps)), key=forms.__getitem__)]
+    place = {node: i for i, node in enumerate(found)}
+    in_order = all(place.get(read, -1) < i for node, i in place.items() for read in node.inputs)
+    return found if in_order else steps
+
+
 def _places(steps: Sequence[Node]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """The axes along which one step of all turns takes one place each, with these places."""
     keys = [step.static.get("key") for step in steps if step.primitive in _PLACED]
@@ -90,6 +116,19 @@ def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
         shared = uses[node] > 1 and node.primitive in _VIEWS
         made[node] = [] if shared else [with_inputs(node, tuple(map(own, node.inputs)))]
     return {node: copies or [node] for node, copies in made.items()}
+
+
+def places_of_use(steps: Sequence[Node]) -> dict[Node, Node]:
+    """The views that one step alone reads, with that step, before which they may stand: `w[j]` in an inner loop."""
+    uses: dict[Node, list[Node]] = {}
+    for node in steps:
+        for read in dict.fromkeys(node.inputs):
+            uses.setdefault(read, []).append(node)
+    found: dict[Node, Node] = {}
+    for node in reversed(steps):
+        if node.primitive in _VIEWS and len(by := uses.get(node, [])) == 1:
+            found[node] = found.get(by[0], by[0])
+    return found
 
 
 def _comes_again(forms: Sequence[Hashable], start: int, length: int) -> bool:

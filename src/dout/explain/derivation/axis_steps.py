@@ -106,9 +106,9 @@ class AxisSteps:
             return
         loop = next(loop for loop in self.forward.loops if turns[0] in {n for turn in loop.turns for n in turn})
         numbers = [step.number for step in told if any(step.node in turn for turn in loop.turns)]
-        says = Phrase(
-            "other turns", {"count": len(turns) // len(loop.turns[0]), "first": min(numbers), "last": max(numbers)}
-        )
+        key = "other turns" if len(set(numbers)) > 1 else "other turns, one step"
+        count = len(turns) // len(loop.turns[0])
+        says = Phrase(key, {"count": count, "first": min(numbers), "last": max(numbers)})
         inputs = dict.fromkeys(i for node in turns for i in node.inputs if i not in self.forward.left_out)
         whole = [
             i

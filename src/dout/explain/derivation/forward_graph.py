@@ -17,7 +17,7 @@ from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.source import items_unpacked, shapes_for
 from dout.adapt.target import Target, copies, placed
 from dout.errors import EscapeError, TargetError, UnsupportedError
-from dout.explain.axes.alike_turns import AlikeTurns, alike_turns, with_own_views
+from dout.explain.axes.alike_turns import AlikeTurns, alike_turns, places_of_use, with_loops_in_one, with_own_views
 from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
@@ -96,8 +96,11 @@ class Forward:
     @cached_property
     def _steps_and_loops(self) -> tuple[tuple[Node, ...], list[AlikeTurns]]:
         steps = [n for n in self.nodes if n.primitive not in (INPUT, CONSTANT) and n not in self.fixed]
-        ran = sorted(steps, key=self._places_in_the_run.__getitem__)
-        loops = alike_turns(ran)
+        places, ends = self._places_in_the_run, places_of_use(steps)
+        ran = sorted(
+            steps, key=lambda node: (places[ends[node] if node in ends else node], node not in ends, places[node])
+        )
+        ran, loops = with_loops_in_one(ran, alike_turns(ran))
         if ran == steps or any(loop.is_long for loop in loops):
             return tuple(ran), loops
         return tuple(steps), alike_turns(steps)

@@ -93,6 +93,7 @@ _AXES = {
     "one for all": "{name} はすべての要素に共通の 1 つの数なので、勾配は要素についての和になります",
     "turns before": "… {place} の {count} 回。次の1回と同じです",
     "turns before make": "… {place} の {count} 回。次の1回と同じで、{names} を作ります",
+    "other turns, one step": "ほかの {count} 回の勾配は、ステップ {last} と同じように伝わります",
     "other turns": "ほかの {count} 回の勾配は、ステップ {first}〜{last} と同じように伝わります",
     "uses add up": "{name} は {count} 回使われるので、それぞれの勾配を足し合わせます",
     "output and uses add up": "{name} は出力であり、層の中でも使われるので、両方の勾配を足し合わせます",

@@ -36,6 +36,7 @@ _STEPS = {
     "one for all": "{name} is one number for all elements, so its gradient is the sum over them",
     "turns before": "… {count} turns of {place}, as the one below",
     "turns before make": "… {count} turns of {place}, as the one below, which make {names}",
+    "other turns, one step": "the other {count} turns pass their gradients back as step {last} does",
     "other turns": "the other {count} turns pass their gradients back as steps {first} to {last} do",
     "uses add up": "{name} is used {count} times, so the gradients of all uses add up",
     "output and uses add up": "{name} is an output and is used inside, so the gradients of both add up",

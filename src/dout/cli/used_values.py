@@ -1,0 +1,55 @@
+"""Values for a layer that takes none of those that dout chooses: what a program of its repository gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from dout.cli.cli_target import split
+from dout.errors import NotTakenError, visible
+
+SECONDS = 20.0  # of work, for one program
+_Made = TypeVar("_Made")
+
+
+def with_values(
+    target: str,
+    init: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    make: Callable[[dict[str, Any], dict[str, Any]], _Made],
+) -> _Made:
+    """What `make` returns for constructor arguments and inputs: those given, or else as a program uses the layer.
+
+    Programs run only where `make` raises NotTakenError; it is raised where none gives values that can be written, too.
+    """
+    try:
+        return make(dict(init), dict(inputs))
+    except NotTakenError:
+        found = _as_used(target)
+        if found is None:
+            raise
+    said, used_init, used_inputs = found
+    click.echo(visible(said), err=True)
+    return make({**used_init, **init}, {**used_inputs, **inputs})
+
+
+def _as_used(target: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+    """A line on a use of a layer, and its constructor arguments and inputs; None where no program shows them."""
+    from dout.check.project.discover import Job
+    from dout.check.project.target_kind import kind_of
+    from dout.check.worker.jobs import GivenArguments, ObjectText
+    from dout.check.worker.program_phase import used_layers
+    from dout.cli.output.cli_values import as_options
+
+    where, name = split(target)
+    if name is None or kind_of(where, name) != "file":
+        return None
+    job = Job(where, "file", (name,))
+    found = used_layers([job], GivenArguments(unjudged=True), processes=1, timeout=SECONDS).layers
+    used = found.get(job.file, {}).get(name)
+    if used is None or any(isinstance(item, ObjectText) for item in (*used.init.values(), *used.inputs.values())):
+        return None
+    told = [*as_options("--init", used.init, ()), *as_options("--input", used.inputs, ())]
+    return f"{name} {used.used}: {' '.join(told)}", dict(used.init), dict(used.inputs)
