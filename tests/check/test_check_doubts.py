@@ -177,3 +177,29 @@ def test_scores_and_labels_have_as_many_classes_at_every_length(samples):
     scores = np.random.default_rng(0).normal(size=(samples, 3))
     report = dout.check(EitherLabels(), scores, np.eye(3, dtype=int)[np.arange(samples) % 3])
     assert [str(verdict) for verdict in report.verdicts] == ["x: exact"]
+
+
+LOG_OF_ONE = """
+import numpy as np
+
+class {name}:
+    def predict(self, z):
+        e = np.exp(z)
+        return e / np.sum(e)
+
+    def loss(self, z, y):
+        return -np.log(self.predict(z)[y])
+
+    def diff(self, z, y):
+        p = self.predict(z)
+        p[y] -= {taken}
+        return p
+"""
+
+
+def test_a_loss_of_one_sample_that_is_right_there_is_no_error(tmp_path):
+    right, wrong = LOG_OF_ONE.format(name="Right", taken=1.0), LOG_OF_ONE.format(name="Wrong", taken=2.0)
+    write(tmp_path, f"{right}\n{wrong}")
+    found = layers(document(".", cwd=tmp_path))
+    errors = {name: [f["severity"] for f in layer["findings"] if f["code"] == "D101"] for name, layer in found.items()}
+    assert errors == {"Right": ["warning"], "Wrong": ["error"]}

@@ -388,6 +388,7 @@ RULES: dict[Primitive, Rule] = by_primitive({
     "nonzero": _counted, "argsort": _counted,
     "isnan": _tests(arb.is_nan), "isfinite": _tests(arb.is_finite), "math_isnan": _tests(arb.is_nan),
     "math_isfinite": _tests(arb.is_finite),
+    "signbit": lambda balls, node, x: _compared(lambda order: order < 0)(balls, node, x, 0),
     "isinf": _tests(lambda x: not x.is_finite() and not x.is_nan()),
     "math_isinf": _tests(lambda x: not x.is_finite() and not x.is_nan()),
     "where": lambda balls, node, condition, x, y: np.where(condition, x, y),

@@ -38,6 +38,8 @@ def doubt_of(subject: Subject) -> str:
         return f"forward was not given {name}, and the gradient may be that of {name}"
     if subject.ends and len(run.outputs) > 1:
         return "backward takes no upstream gradient, and it may be that of one output alone"
+    if _takes_one_sample(subject, run):
+        return "forward gives a number for one sample alone, and is right there"
     if _are_in_another_order(subject, run):
         return "the gradients come in another order than the arguments of forward"
     if fits_by_chance(subject):
@@ -116,6 +118,18 @@ def _left_out(subject: Subject, run: PlainRun) -> str | None:
             if not isinstance(given, CrashError) and same(given.outputs, run.outputs):
                 return parameter.name
     return None
+
+
+def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
+    """Whether a loss that gives no number for these samples gives one for the first of them, and is right there."""
+    if not subject.ends or all(np.ndim(output) < 2 for output in run.outputs):
+        return False
+    try:
+        one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()), memo={})
+        is_number = all(np.size(output) == 1 for output in one.run().outputs)
+        return is_number and not is_suspicious(one, lambda outputs: (1.0,) * len(outputs))
+    except Exception:  # the layer's own: it does not take this
+        return False
 
 
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:

@@ -42,6 +42,7 @@ from dout.run import PlainRun, keeping_random_states, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
+from dout.trace.record.specialisation import reads_memory_of_others
 from dout.trace.record.trace import Trace
 
 
@@ -258,7 +259,7 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             return sides.judgement, doubtful, sides.subject
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
         why = by_differences(subject, error)
-        judgement = judge_numerically(subject, first)
+        judgement = judge_numerically(subject, first, repeats=trace is None or not reads_memory_of_others(trace))
         if trace is not None and trace.calls:
             seen.add(Examination(trace).conditions.seen_in_the_run())
         else:
