@@ -44,7 +44,7 @@ from dout.adapt.trial.gradient_owners import (
     with_several_uses,
 )
 from dout.adapt.trial.setups import Make, afters_of, prepared
-from dout.run import attributes_of, copied, flat, quiet
+from dout.run import arrays, attributes_of, copied, flat, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
 # What an argument is for that could be nothing else.
@@ -257,7 +257,7 @@ class Trials:
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or (isinstance(result, tuple) and not result):
             found = gradients_left(layer, seen, inputs)
-            if not found and interface.out is None and not list(parameters_of(layer)):
+            if not found and interface.out is None and not arrays(layer):
                 return Tried(Fit.FORWARD, interface)
             interface = replace(interface, found=found)
             result = tuple(getattr(layer, name) for name in found)
@@ -288,7 +288,8 @@ class Trials:
             return True
         if any(np.shape(given[name]) == np.shape(item) for name, item in parameters_of(layer) if name in given):
             return True
-        return any(is_named_as_gradient(name) for name in attributes_of(layer))
+        held = (path.rpartition(".")[2] for path in arrays(layer))  # of its parts, too
+        return any(map(is_named_as_gradient, (*attributes_of(layer), *held)))
 
     def _of_parameters(self, layer: Any) -> Fit:
         """INPUTS where another example may have parameters in the shapes of their gradients."""

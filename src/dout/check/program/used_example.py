@@ -120,17 +120,16 @@ def _smaller(use: LayerUse) -> Iterator[_Way]:
     """The same layer rebuilt at other sizes, the smallest first; nothing where something was set on it by hand."""
     if use.init is None:
         return
-    for least, apart in product(_LEAST, (True, False)):
+    whole = all(array.dtype.kind in "iu" for array in arrays_in(use.inputs))  # by chance, or places: try others first
+    for as_floats, least, apart in product((True, False)[not whole :], _LEAST, (True, False)):
         sizes = UseSizes(use, least, apart)
         if apart and not (sizes.sides or sizes.rows):
             continue
         init = {name: sizes.setting(item) for name, item in use.init.items()}
         if use.layer is not None and not _is_as_it_was_used(use, init):
             return
-        if all(array.dtype.kind in "iu" for array in arrays_in(use.inputs)):  # data that happen to be whole: try others
-            numbers = {name: _as_floats(item) for name, item in use.inputs.items()}
-            yield _Way(use.target, init, sizes.inputs(numbers), Closeness.SMALLER)
-        yield _Way(use.target, init, sizes.inputs(use.inputs), Closeness.SMALLER)
+        numbers = {name: _as_floats(item) if as_floats else item for name, item in use.inputs.items()}
+        yield _Way(use.target, init, sizes.inputs(numbers), Closeness.SMALLER)
 
 
 def _real(use: LayerUse) -> Iterator[_Way]:
