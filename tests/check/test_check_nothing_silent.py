@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from check_commands import document, layers, write
 
 from dout.check.verb.check_layer import check
 
@@ -332,3 +333,34 @@ class Network:
 
 def test_that_a_network_gives_nothing_is_no_error():
     assert "error" not in severities(check(Network, X)).values()
+
+
+SCALED = """
+import numpy as np
+
+class Scaled:
+    def __init__(self, gamma, beta):
+        self.gamma, self.beta = gamma, beta
+
+    def forward(self, x):
+        self.shape = x.shape
+        if x.ndim != 2:
+            N, C, H, W = x.shape
+            x = x.reshape(N, -1)
+        self.x = x
+        return (self.gamma * x + self.beta).reshape(self.shape)
+
+    def backward(self, dout):
+        dout = dout.reshape(len(dout), -1)
+        self.dgamma, self.dbeta = {gradient}, np.sum(dout, axis=0)
+        return (dout * self.gamma).reshape(self.shape)
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "word"),
+    [("np.sum(self.x * dout, axis=0)", "exact"), ("-7 * np.sum(dout, axis=0)", "refuted")],
+)
+def test_a_parameter_is_chosen_as_long_as_its_gradient(tmp_path, gradient, word):
+    (layer,) = layers(document(write(tmp_path, SCALED.format(gradient=gradient)))).values()
+    assert {v["argument"]: v["word"] for v in layer["verdicts"]} == {"x": "exact", "gamma": word, "beta": "exact"}

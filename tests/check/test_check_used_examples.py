@@ -238,3 +238,22 @@ def test_a_network_that_returns_nothing_is_judged_with_the_parts_that_it_was_giv
     chain.parts.append(Part())
     (example,) = used_examples([LayerUse(Chain, {}, chain, {"x": RANDOM.normal(size=(4, 5))})])
     assert example.target is chain
+
+
+class Held(OfChannels):
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+def test_whole_numbers_of_a_parameter_become_floats_of_which_there_is_a_gradient():
+    x, init = np.arange(6).reshape(2, 3), {"W": np.arange(12).reshape(3, 4)}
+    (example,) = used_examples([LayerUse(Held, init, Held(**init), {"x": x})])
+    assert {example.example.init["W"].dtype.kind, example.example.inputs["x"].dtype.kind} == {"f"}

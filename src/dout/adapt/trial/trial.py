@@ -71,7 +71,7 @@ class Tried:
     interface: Interface | None = None
     error: Exception | None = None
     ends: bool = False  # whether the output is a number, as that of a loss
-    returned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients that fit no input
+    returned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients that fit no input or parameter
     misfits: bool = False  # whether a returned gradient has another shape than the parameter that it was taken for
 
 
@@ -279,7 +279,8 @@ class Trials:
         parameters = dict(parameters_of(layer))
         misfits = any(differs(parameters.get(name), gradient) for name, gradient in owned.items() if name not in inputs)
         ends = len(outputs) == 1 and np.ndim(outputs[0]) == 0
-        return Tried(self._of_parameters(layer), interface, ends=ends, misfits=misfits)
+        meant = self._meant_shapes(layer)
+        return Tried(Fit.INPUTS if meant else Fit.ALL, interface, ends=ends, misfits=misfits, returned=meant)
 
     def _has_any(self, layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
         """Whether there is a gradient of anything."""
@@ -291,19 +292,16 @@ class Trials:
         held = (path.rpartition(".")[2] for path in arrays(layer))  # of its parts, too
         return any(map(is_named_as_gradient, (*attributes_of(layer), *held)))
 
-    def _of_parameters(self, layer: Any) -> Fit:
-        """INPUTS where another example may have parameters in the shapes of their gradients."""
-        held = attributes_of(layer)
+    def _meant_shapes(self, layer: Any) -> dict[str, tuple[int, ...]]:
+        """The shapes of gradients that fit no parameter of their names: in another example there may be such."""
+        held, found = attributes_of(layer), {}
         for name, gradient in held.items():
             if is_named_as_gradient(name) and (is_float_array(gradient) or isinstance(gradient, np.floating)):
-                mine = [
-                    a
-                    for n, a in held.items()
-                    if not is_named_as_gradient(n) and stem(n) == stem(name) and is_float_array(a)
-                ]
-                if mine and all(np.shape(a) != np.shape(gradient) for a in mine):
-                    return Fit.INPUTS
-        return Fit.ALL
+                alike = {n: a for n, a in held.items() if not is_named_as_gradient(n) and stem(n) == stem(name)}
+                mine = {n: a for n, a in alike.items() if isinstance(a, float) or is_float_array(a)}
+                if mine and all(np.shape(a) != np.shape(gradient) for a in mine.values()):
+                    found.update(dict.fromkeys(mine, np.shape(gradient)))
+        return found
 
     # --- how a backward behaves ---------------------------------------------------------------------------------------
 
