@@ -130,7 +130,27 @@ class Given(Chain):
         self.layers = list(parts)
 
 
-@pytest.mark.parametrize("cls", [Chain, Given])
+class Stepping(Chain):
+    """It steps its parts on the way back."""
+
+    def backward(self, dout):
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+            layer.update(0.1)
+        return dout
+
+
+class EndsInItsLoss(Chain):
+    """Its last part is the loss, whose backward takes nothing."""
+
+    def backward(self):
+        dout = self.layers[-1].backward()
+        for layer in reversed(self.layers[:-1]):
+            dout = layer.backward(dout)
+        return dout
+
+
+@pytest.mark.parametrize("cls", [Chain, Given, Stepping, EndsInItsLoss])
 def test_a_container_is_judged_with_parts_in_it(cls):
     report = check(cls)
     assert [str(verdict) for verdict in report.verdicts] == ["x: exact"]
