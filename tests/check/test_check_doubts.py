@@ -203,3 +203,47 @@ def test_a_loss_of_one_sample_that_is_right_there_is_no_error(tmp_path):
     found = layers(document(".", cwd=tmp_path))
     errors = {name: [f["severity"] for f in layer["findings"] if f["code"] == "D101"] for name, layer in found.items()}
     assert errors == {"Right": ["warning"], "Wrong": ["error"]}
+
+
+OF_ALL_TURNS = """
+import numpy as np
+
+class Cell:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 12).reshape(4, 3)
+
+    def forward(self, x, h):
+        self.x, self.y = x, np.tanh(x @ self.W + h)
+        return self.y
+
+    def backward(self, dout):
+        dz = dout * (1 - self.y**2)
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T, dz
+
+class Turns:
+    def __init__(self):
+        self.cell = Cell()
+
+    def forward(self, xs):
+        self.xs, self.hs = xs, [np.zeros((len(xs), 3))]
+        for t in range(xs.shape[1]):
+            self.hs.append(self.cell.forward(xs[:, t], self.hs[-1]))
+        return np.stack(self.hs[1:], axis=1)
+
+    def backward(self, dout):
+        dh, total, dxs = 0.0, np.zeros((4, 3)), np.zeros(self.xs.shape)
+        for t in reversed(range(dout.shape[1])):
+            self.cell.x, self.cell.y = self.xs[:, t], self.hs[t + 1]
+            dxs[:, t], dh = self.cell.backward(dout[:, t] + dh)
+            total += self.cell.dW
+        self.cell.W = self.cell.W - 0.1 * {step}
+        return dxs
+"""
+
+
+@pytest.mark.parametrize(("step", "severity"), [("total", "warning"), ("self.cell.dW", "error")])
+def test_a_part_that_is_stepped_by_the_sum_of_all_turns_may_keep_that_of_one(tmp_path, step, severity):
+    write(tmp_path, OF_ALL_TURNS.format(step=step))
+    found = layers(document("mine.py:Turns", cwd=tmp_path))["Turns"]["findings"]
+    assert [(f["argument"], f["severity"]) for f in found if f["code"] == "D101"] == [("cell.W", severity)]

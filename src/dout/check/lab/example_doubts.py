@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,11 +18,13 @@ from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
 from dout.adapt.trial.gradient_owners import are_guessed
+from dout.check.exact.ratio import ratio_of_floats
 from dout.check.exact.subject import Subject, kept
 from dout.check.lab.batch_axis import resized_along
 from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
+from dout.judge.outcomes import Outcome
 from dout.run import PlainRun, arrays, attributes_of, flat, quiet, upstream
 from dout.trace.session.pairing import GRADIENTS, is_residual, stem
 
@@ -118,6 +121,21 @@ def _left_out(subject: Subject, run: PlainRun) -> str | None:
             if not isinstance(given, CrashError) and same(given.outputs, run.outputs):
                 return parameter.name
     return None
+
+
+def steps_by_another(subject: Subject, refuted: Iterable[Outcome]) -> bool:
+    """Whether backward steps these parameters of parts by other gradients than the parts keep, as that of all turns."""
+    before, after = arrays(subject.again()), arrays(subject.run().layer)
+    for outcome in refuted:
+        path, got = f"self.{outcome.judged.name}", np.asarray(outcome.got, dtype=float)
+        if path.count(".") < 2 or path not in before or path not in after:
+            return False
+        if not before[path].shape == after[path].shape == got.shape:
+            return False
+        step = after[path] - before[path]
+        if not np.any(step) or ratio_of_floats(list(step.flat), list(got.flat), 1e-6) is not None:
+            return False
+    return True
 
 
 def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
