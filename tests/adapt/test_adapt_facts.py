@@ -190,4 +190,5 @@ def test_what_forward_is_not_given_is_the_upstream_gradient_and_shapes_say_whose
 
 def test_a_function_may_return_an_empty_tuple():
     assert not returns_gradients(ast.parse("def f(x):\n    return ()"))
+    assert not returns_gradients(ast.parse("def f(d_y, x, W):\n    return x.T @ d_y, d_x"))
     assert not returns_gradients(ast.parse("def f(params, grads):\n    grads = grads[:]\n    return params, grads"))

@@ -247,3 +247,31 @@ def test_a_part_that_is_stepped_by_the_sum_of_all_turns_may_keep_that_of_one(tmp
     write(tmp_path, OF_ALL_TURNS.format(step=step))
     found = layers(document("mine.py:Turns", cwd=tmp_path))["Turns"]["findings"]
     assert [(f["argument"], f["severity"]) for f in found if f["code"] == "D101"] == [("cell.W", severity)]
+
+
+STATIC = """
+import numpy as np
+
+class Squares:
+    def loss(y_true, y_pred):
+        return np.sum((y_true - y_pred) ** 2) / 2
+
+    def derivative(y_true, y_pred):
+        return y_pred - y_true
+
+class Likelihood:
+    def loss(y_true, y_pred):
+        return -np.log(np.sum(y_true * y_pred))
+
+    def derivative(y_true, y_pred):
+        d = y_pred.copy()
+        d[np.argmax(y_true)] -= 1
+        return d
+"""
+
+
+def test_functions_of_a_class_that_take_no_instance_are_judged_and_odd_targets_leave_a_doubt(tmp_path):
+    write(tmp_path, STATIC)
+    found = layers(document(".", cwd=tmp_path))
+    assert [v["word"] for v in found["Squares"]["verdicts"]] == ["exact"]
+    assert all(layer["ok"] for layer in found.values())
