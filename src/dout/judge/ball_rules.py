@@ -220,7 +220,8 @@ def _reduced(fold: Callable[..., Any]) -> Rule:
         if static.get("keepdims"):
             out = out.reshape([1 if a in axes else n for a, n in enumerate(shape)])
         value = out if out.shape else out.item()
-        return value if node.kind == "f" or is_exact(value) else np.asarray(value).astype(node.dtype)
+        is_whole = node.kind != "f" and not any(isinstance(element, arb) for element in out.flat)  # places, say
+        return np.asarray(value).astype(node.dtype) if is_whole else value
 
     return rule
 
