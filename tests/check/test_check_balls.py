@@ -107,3 +107,9 @@ def test_a_power_of_a_number_that_may_be_0_is_a_number(exponent):
     power = RULES[PRIMITIVES["power"]](Balls({}), x, arb(0, 1e-90), arb(exponent))
     assert power.is_finite()
     assert power.contains(1 if exponent == 0 else 0)
+
+
+def test_a_sum_of_whole_numbers_that_became_balls_is_a_ball():
+    x = Node(INPUT, (), {}, (2,), np.dtype(int))
+    total = Node(PRIMITIVES["sum"], (x,), {}, (), np.dtype(int))
+    assert RULES[PRIMITIVES["sum"]](Balls({}), total, np.array([arb("0.25"), arb(2)], dtype=object)) == arb("2.25")
