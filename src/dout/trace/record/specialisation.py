@@ -81,8 +81,12 @@ def reads_memory_of_others(trace: Trace) -> bool:
     """Whether an output depends on elements of `np.empty` that nothing wrote: they differ at each call."""
     given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive is INPUT}
     outputs = list(trace.graph.outputs.values())
+
+    def any_numbers(shape: Any, dtype: Any, order: str = "C") -> Any:
+        return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 0, dtype)
+
     with np.errstate(all="ignore"):
-        found = evaluate(outputs, given, {EMPTY: lambda shape, dtype, order="C": np.full(shape, np.nan)})
+        found = evaluate(outputs, given, {EMPTY: any_numbers})
     return any(not np.array_equal(np.isnan(found[node]), np.isnan(trace.data[node])) for node in outputs)
 
 
