@@ -384,3 +384,21 @@ class Scaled:
 def test_a_parameter_is_chosen_as_long_as_its_gradient(tmp_path, gradient, word):
     (layer,) = layers(document(write(tmp_path, SCALED.format(gradient=gradient)))).values()
     assert {v["argument"]: v["word"] for v in layer["verdicts"]} == {"x": "exact", "gamma": word, "beta": "exact"}
+
+
+class Windows:
+    """Nothing is left of an image that is smaller than a window."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return np.stack([x[:, i : i + 2].sum(axis=1) for i in range(x.shape[1] - 1)] or [np.zeros((0, 3))])
+
+    def backward(self, dout):
+        return np.zeros(self.shape)
+
+
+def test_where_forward_gives_no_elements_nothing_is_right():
+    report = check(Windows(), np.ones((3, 1)))
+    assert report.verdicts == ()
+    assert "gives no elements" in str(report)
+    assert not check(Windows(), X).ok
