@@ -275,3 +275,20 @@ def test_functions_of_a_class_that_take_no_instance_are_judged_and_odd_targets_l
     found = layers(document(".", cwd=tmp_path))
     assert [v["word"] for v in found["Squares"]["verdicts"]] == ["exact"]
     assert all(layer["ok"] for layer in found.values())
+
+
+class Attends:
+    """The query stands for keys that are not given, and has a gradient of its own."""
+
+    def forward(self, query, key=None):
+        self.query, self.key = query, query if key is None else key
+        return self.query * self.key
+
+    def backward(self, dout):
+        return dout * self.key, dout * self.query
+
+
+def test_a_gradient_of_what_an_input_stands_for_is_no_error_of_that_input():
+    report = dout.check(Attends, np.array([[1.0, 2.0], [3.0, -1.5]]))
+    assert all(finding.severity != "error" for finding in report.findings)
+    assert "forward was not given key" in str(report)

@@ -48,6 +48,19 @@ def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
 
 
+def without_pairs(layer: Any, result: Any) -> Any:
+    """What backward returned, without pairs of a parameter and its gradient, `[(self.W, dW)]`, which are learned."""
+    names = {id(plain(array)): name for name, array in reversed(list(parameters_of(layer)))}
+    lists = [part for part in result if isinstance(part, list)] if isinstance(result, tuple) else []
+    pairs = [pair for part in lists for pair in part if isinstance(pair, tuple) and len(pair) == 2]
+    owned = {names[id(plain(array))]: gradient for array, gradient in pairs if id(plain(array)) in names}
+    if not owned or len(owned) < len(pairs):
+        return result
+    learn(layer, owned)
+    kept = tuple(part for part in result if not isinstance(part, list))
+    return kept[0] if len(kept) == 1 else kept
+
+
 def is_float_array(item: Any) -> bool:
     """Whether something is an array of floats with axes."""
     value = plain(item)

@@ -266,7 +266,9 @@ class Trials:
         elif not interface.local and of_a_list(result, inputs):
             interface, result = replace(interface, parted=True), list(result)
         elif not interface.order and not interface.local:
-            interface = replace(interface, order=owners_of(self.cls, interface, result, inputs, layer))
+            order = owners_of(self.cls, interface, result, inputs, layer)
+            has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
+            interface = replace(interface, order=order or tuple(names) if has_pairs else order)
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)

@@ -110,17 +110,19 @@ def _is_wrong(subject: Subject) -> bool:
 
 
 def _left_out(subject: Subject, run: PlainRun) -> str | None:
-    """An argument of forward that was not given, and for which zeros in the shape of a gradient do: it may be of that.
+    """An argument of forward that was not given, and for which another value does: a gradient may be of that.
 
-    So it is with `h_0=None` of a recurrent layer, for which forward takes zeros.
+    For `h_0=None` of a recurrent layer forward takes zeros, in the shape of a gradient, and for `key=None` the query.
     """
     known = [np.shape(x) for x in subject.inputs]
-    others = [g for g in run.gradients if g is not None and np.shape(g) not in known]
+    others = [np.zeros(np.shape(g)) for g in run.gradients if g is not None and np.shape(g) not in known]
+    returned = subject.interface.order if subject.interface is not None else ()
+    others += subject.fresh_inputs() if max(len(run.gradients), len(returned)) > len(known) else ()
     arguments = [p for p in taken_by(subject.again().forward) if p.name != "self"]
     for place, parameter in enumerate(arguments[len(subject.inputs) :], start=len(subject.inputs)):
         before = tuple(p.default for p in arguments[len(subject.inputs) : place])
-        for zeros in (np.zeros(np.shape(g)) for g in others if parameter.default is None):
-            given = Lab(subject).trial((*subject.fresh_inputs(), *before, zeros))
+        for other in others if parameter.default is None else ():
+            given = Lab(subject).trial((*subject.fresh_inputs(), *before, other))
             if not isinstance(given, CrashError) and same(given.outputs, run.outputs):
                 return parameter.name
     return None
