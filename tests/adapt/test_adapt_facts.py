@@ -190,4 +190,34 @@ def test_what_forward_is_not_given_is_the_upstream_gradient_and_shapes_say_whose
 
 def test_a_function_may_return_an_empty_tuple():
     assert not returns_gradients(ast.parse("def f(x):\n    return ()"))
+    assert not returns_gradients(ast.parse("def f(d_y, x, W):\n    return x.T @ d_y, d_x"))
     assert not returns_gradients(ast.parse("def f(params, grads):\n    grads = grads[:]\n    return params, grads"))
+
+
+class Turns:
+    """Its weights are handed over, and it takes one step of a sequence at a time."""
+
+    def __init__(self, W, U, b):
+        self.W, self.U, self.b = W, U, b
+
+    def forward(self, x, h0):
+        self.x, states = x, [h0]
+        for t in range(x.shape[1]):
+            states.append(np.tanh(x[:, t] @ self.W + states[-1] @ self.U + self.b))
+        self.states = states
+        return np.stack(states[1:], axis=1)
+
+    def backward(self, dout):
+        dh, dx = 0.0, np.zeros(self.x.shape)
+        self.dW, self.dU, self.db = np.zeros_like(self.W), np.zeros_like(self.U), np.zeros_like(self.b)
+        for t in reversed(range(self.x.shape[1])):
+            dz = (dout[:, t] + dh) * (1 - self.states[t + 1] ** 2)
+            self.dW += self.x[:, t].T @ dz
+            self.dU += self.states[t].T @ dz
+            self.db += dz.sum(axis=0)
+            dx[:, t], dh = dz @ self.W.T, dz @ self.U.T
+        return dx, dh
+
+
+def test_what_is_multiplied_step_by_step_is_a_sequence():
+    assert {v.argument: v.word for v in check(Turns).verdicts} == dict.fromkeys(("x", "h0", "W", "U", "b"), Word.EXACT)

@@ -17,7 +17,6 @@ from dout.ops import PRIMITIVES
 NOT_EXACT = {
     "around": "rounds to decimal places: no derivative, and rarely in a forward",
     "round": "as around",
-    "signbit": "of a zero without sign",
     "math_fmod": "rarely in a forward",
     "bitwise_and": "of whole numbers",
     "bitwise_or": "of whole numbers",
@@ -88,8 +87,9 @@ def test_a_number_compared_with_itself_is_no_kink():
     assert not balls.kinks
 
 
-def test_what_has_no_rule_is_refused():
-    recorder, _, _ = ran(all_examples()["signbit"][0], [np.array([1.26])])
+def test_what_has_no_rule_is_refused(monkeypatch):
+    monkeypatch.delitem(RULES, PRIMITIVES["arctan2"])
+    recorder, _, _ = ran(all_examples()["arctan2"][0], [np.array([1.26]), np.array([0.5])])
     with pytest.raises(NoRuleError):
         evaluated(recorder)
 
@@ -107,3 +107,9 @@ def test_a_power_of_a_number_that_may_be_0_is_a_number(exponent):
     power = RULES[PRIMITIVES["power"]](Balls({}), x, arb(0, 1e-90), arb(exponent))
     assert power.is_finite()
     assert power.contains(1 if exponent == 0 else 0)
+
+
+def test_a_sum_of_whole_numbers_that_became_balls_is_a_ball():
+    x = Node(INPUT, (), {}, (2,), np.dtype(int))
+    total = Node(PRIMITIVES["sum"], (x,), {}, (), np.dtype(int))
+    assert RULES[PRIMITIVES["sum"]](Balls({}), total, np.array([arb("0.25"), arb(2)], dtype=object)) == arb("2.25")

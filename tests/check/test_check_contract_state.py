@@ -28,6 +28,26 @@ def test_a_second_backward_must_give_the_same():
     assert "D206" not in found(Square, X)
 
 
+class AddsUp:
+    """Its gradient adds up over rounds, and a second backward alone raises."""
+
+    def __init__(self):
+        self.W, self.dW = np.ones(2), np.zeros(2)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+
+    def backward(self, dout):
+        x, self.x = self.x, None
+        self.dW += (x * dout).sum(0)
+        return dout * self.W
+
+
+def test_what_adds_up_is_not_stale_where_a_second_backward_raises():
+    assert found(AddsUp, X)["D206"].severity == "note"
+
+
 class KeepsTheFirst(Square):
     def forward(self, x):
         if getattr(self, "x", None) is None:

@@ -177,3 +177,118 @@ def test_scores_and_labels_have_as_many_classes_at_every_length(samples):
     scores = np.random.default_rng(0).normal(size=(samples, 3))
     report = dout.check(EitherLabels(), scores, np.eye(3, dtype=int)[np.arange(samples) % 3])
     assert [str(verdict) for verdict in report.verdicts] == ["x: exact"]
+
+
+LOG_OF_ONE = """
+import numpy as np
+
+class {name}:
+    def predict(self, z):
+        e = np.exp(z)
+        return e / np.sum(e)
+
+    def loss(self, z, y):
+        return -np.log(self.predict(z)[y])
+
+    def diff(self, z, y):
+        p = self.predict(z)
+        p[y] -= {taken}
+        return p
+"""
+
+
+def test_a_loss_of_one_sample_that_is_right_there_is_no_error(tmp_path):
+    right, wrong = LOG_OF_ONE.format(name="Right", taken=1.0), LOG_OF_ONE.format(name="Wrong", taken=2.0)
+    write(tmp_path, f"{right}\n{wrong}")
+    found = layers(document(".", cwd=tmp_path))
+    errors = {name: [f["severity"] for f in layer["findings"] if f["code"] == "D101"] for name, layer in found.items()}
+    assert errors == {"Right": ["warning"], "Wrong": ["error"]}
+
+
+OF_ALL_TURNS = """
+import numpy as np
+
+class Cell:
+    def __init__(self):
+        self.W = np.linspace(-1, 1, 12).reshape(4, 3)
+
+    def forward(self, x, h):
+        self.x, self.y = x, np.tanh(x @ self.W + h)
+        return self.y
+
+    def backward(self, dout):
+        dz = dout * (1 - self.y**2)
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T, dz
+
+class Turns:
+    def __init__(self):
+        self.cell = Cell()
+
+    def forward(self, xs):
+        self.xs, self.hs = xs, [np.zeros((len(xs), 3))]
+        for t in range(xs.shape[1]):
+            self.hs.append(self.cell.forward(xs[:, t], self.hs[-1]))
+        return np.stack(self.hs[1:], axis=1)
+
+    def backward(self, dout):
+        dh, total, dxs = 0.0, np.zeros((4, 3)), np.zeros(self.xs.shape)
+        for t in reversed(range(dout.shape[1])):
+            self.cell.x, self.cell.y = self.xs[:, t], self.hs[t + 1]
+            dxs[:, t], dh = self.cell.backward(dout[:, t] + dh)
+            total += self.cell.dW
+        self.cell.W = self.cell.W - 0.1 * {step}
+        return dxs
+"""
+
+
+@pytest.mark.parametrize(("step", "severity"), [("total", "warning"), ("self.cell.dW", "error")])
+def test_a_part_that_is_stepped_by_the_sum_of_all_turns_may_keep_that_of_one(tmp_path, step, severity):
+    write(tmp_path, OF_ALL_TURNS.format(step=step))
+    found = layers(document("mine.py:Turns", cwd=tmp_path))["Turns"]["findings"]
+    assert [(f["argument"], f["severity"]) for f in found if f["code"] == "D101"] == [("cell.W", severity)]
+
+
+STATIC = """
+import numpy as np
+
+class Squares:
+    def loss(y_true, y_pred):
+        return np.sum((y_true - y_pred) ** 2) / 2
+
+    def derivative(y_true, y_pred):
+        return y_pred - y_true
+
+class Likelihood:
+    def loss(y_true, y_pred):
+        return -np.log(np.sum(y_true * y_pred))
+
+    def derivative(y_true, y_pred):
+        d = y_pred.copy()
+        d[np.argmax(y_true)] -= 1
+        return d
+"""
+
+
+def test_functions_of_a_class_that_take_no_instance_are_judged_and_odd_targets_leave_a_doubt(tmp_path):
+    write(tmp_path, STATIC)
+    found = layers(document(".", cwd=tmp_path))
+    assert [v["word"] for v in found["Squares"]["verdicts"]] == ["exact"]
+    assert all(layer["ok"] for layer in found.values())
+
+
+class Attends:
+    """The query stands for keys that are not given, and has a gradient of its own."""
+
+    def forward(self, query, key=None):
+        self.query, self.key = query, query if key is None else key
+        return self.query * self.key
+
+    def backward(self, dout):
+        return dout * self.key, dout * self.query
+
+
+def test_a_gradient_of_what_an_input_stands_for_is_no_error_of_that_input():
+    report = dout.check(Attends, np.array([[1.0, 2.0], [3.0, -1.5]]))
+    assert all(finding.severity != "error" for finding in report.findings)
+    assert "forward was not given key" in str(report)

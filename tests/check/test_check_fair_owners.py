@@ -1,6 +1,7 @@
 """Whose a gradient is: by its place, name and shape, and where these cannot say it, nothing is an error."""
 
 import numpy as np
+import pytest
 from fair_examples import table
 
 import dout
@@ -189,3 +190,58 @@ class LossAndPrediction:
 
 def test_a_backward_without_dout_may_be_that_of_the_loss_alone():
     assert errors(dout.check(LossAndPrediction, table(3, 4), np.eye(4)[:3])) == []
+
+
+class Valued:
+    """Each parameter is a dict with its value and its gradient, which backward returns as well."""
+
+    def __init__(self):
+        self.W = {"val": table(4, 3), "grad": np.zeros((4, 3))}
+        self.b = {"val": np.ones((1, 3)), "grad": np.zeros((1, 3))}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W["val"] + self.b["val"]
+
+    def backward(self, dout):
+        self.W["grad"] = self.x.T @ dout
+        self.b["grad"] = dout.sum(axis=0, keepdims=True)
+        return dout @ self.W["val"].T, self.W["grad"], self.b["grad"]
+
+
+class Paired:
+    """Backward returns each parameter beside its gradient, and a list has the parameters that it began with."""
+
+    def __init__(self):
+        self.W, self.b = table(4, 3), np.ones((1, 3))
+        self.params = [self.W, self.b]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        pairs = [(self.W, self.x.T @ dout), (self.b, dout.sum(axis=0, keepdims=True))]
+        return dout @ self.W.T, pairs
+
+
+class Halved(Paired):
+    def backward(self, dout):
+        dx, ((W, dW), b) = super().backward(dout)
+        return dx, [(W, dW / 2), b]
+
+
+def set_by_hand(layer):
+    layer.W, layer.b = 2 * layer.W, layer.b + 1
+    return layer
+
+
+@pytest.mark.parametrize("layer", [Valued(), Paired(), set_by_hand(Paired())])
+def test_returned_gradients_belong_to_the_parameters_that_stand_with_them(layer):
+    found = {verdict.argument: verdict.word for verdict in dout.check(layer, table(5, 4)).verdicts}
+    assert found == {"x": "exact", "W": "exact", "b": "exact"}
+
+
+def test_a_wrong_gradient_in_a_pair_is_wrong():
+    found = {verdict.argument: verdict.word for verdict in dout.check(set_by_hand(Halved()), table(5, 4)).verdicts}
+    assert found["W"] not in ("exact", "agrees within rounding")

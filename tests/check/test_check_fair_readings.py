@@ -357,6 +357,48 @@ def test_differences_see_a_gradient_that_is_not_summed():
     assert "the gradient of biases has shape (5, 4)" in message
 
 
+class Recurrent(Unrecorded):
+    """The gradient of one of its parameters is called by another name, and told by its shape."""
+
+    def __init__(self):
+        self.weights, self.recurrent = table(3, 4), table(4, 4)
+        self.weights_grad, self.r_grad = np.zeros((3, 4)), np.zeros((4, 4))
+
+    def forward(self, x):
+        self.x = np.array([[float(repr(float(v))) for v in row] for row in x])
+        self.y = self.x @ self.weights
+        return self.y @ self.recurrent
+
+    def backward(self, d):
+        self.r_grad = self.y.T @ d
+        self.weights_grad = self.x.T @ (d @ self.recurrent.T)
+        return d @ self.recurrent.T @ self.weights.T
+
+
+def test_differences_move_a_parameter_whose_gradient_is_told_by_its_shape():
+    words = {v.argument: v.word for v in dout.check(Recurrent, table(5, 3)).verdicts}
+    assert words == dict.fromkeys(("x", "weights", "recurrent"), "agrees within rounding")
+
+
+class OfOldMemory:
+    """It begins with whatever `np.empty` finds."""
+
+    def forward(self, x):
+        start = np.empty((5, 3))
+        self.tanh = np.tanh(start)
+        self.x = x * self.tanh
+        return self.x * self.x
+
+    def backward(self, d):
+        return 2 * d * self.x * self.tanh
+
+
+def test_what_depends_on_old_memory_is_not_refuted_by_differences():
+    old = np.full((5, 3), 0.5)
+    del old
+    assert errors(dout.check(OfOldMemory, table(5, 3))) == []
+
+
 class Named:
     """A table, as a library for data gives it."""
 

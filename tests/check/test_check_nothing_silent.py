@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from check_commands import document, layers, write
 
 from dout.check.verb.check_layer import check
 
@@ -129,7 +130,27 @@ class Given(Chain):
         self.layers = list(parts)
 
 
-@pytest.mark.parametrize("cls", [Chain, Given])
+class Stepping(Chain):
+    """It steps its parts on the way back."""
+
+    def backward(self, dout):
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+            layer.update(0.1)
+        return dout
+
+
+class EndsInItsLoss(Chain):
+    """Its last part is the loss, whose backward takes nothing."""
+
+    def backward(self):
+        dout = self.layers[-1].backward()
+        for layer in reversed(self.layers[:-1]):
+            dout = layer.backward(dout)
+        return dout
+
+
+@pytest.mark.parametrize("cls", [Chain, Given, Stepping, EndsInItsLoss])
 def test_a_container_is_judged_with_parts_in_it(cls):
     report = check(cls)
     assert [str(verdict) for verdict in report.verdicts] == ["x: exact"]
@@ -332,3 +353,52 @@ class Network:
 
 def test_that_a_network_gives_nothing_is_no_error():
     assert "error" not in severities(check(Network, X)).values()
+
+
+SCALED = """
+import numpy as np
+
+class Scaled:
+    def __init__(self, gamma, beta):
+        self.gamma, self.beta = gamma, beta
+
+    def forward(self, x):
+        self.shape = x.shape
+        if x.ndim != 2:
+            N, C, H, W = x.shape
+            x = x.reshape(N, -1)
+        self.x = x
+        return (self.gamma * x + self.beta).reshape(self.shape)
+
+    def backward(self, dout):
+        dout = dout.reshape(len(dout), -1)
+        self.dgamma, self.dbeta = {gradient}, np.sum(dout, axis=0)
+        return (dout * self.gamma).reshape(self.shape)
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradient", "word"),
+    [("np.sum(self.x * dout, axis=0)", "exact"), ("-7 * np.sum(dout, axis=0)", "refuted")],
+)
+def test_a_parameter_is_chosen_as_long_as_its_gradient(tmp_path, gradient, word):
+    (layer,) = layers(document(write(tmp_path, SCALED.format(gradient=gradient)))).values()
+    assert {v["argument"]: v["word"] for v in layer["verdicts"]} == {"x": "exact", "gamma": word, "beta": "exact"}
+
+
+class Windows:
+    """Nothing is left of an image that is smaller than a window."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return np.stack([x[:, i : i + 2].sum(axis=1) for i in range(x.shape[1] - 1)] or [np.zeros((0, 3))])
+
+    def backward(self, dout):
+        return np.zeros(self.shape)
+
+
+def test_where_forward_gives_no_elements_nothing_is_right():
+    report = check(Windows(), np.ones((3, 1)))
+    assert report.verdicts == ()
+    assert "gives no elements" in str(report)
+    assert not check(Windows(), X).ok

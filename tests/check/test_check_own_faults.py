@@ -173,3 +173,10 @@ def test_a_wrong_call_by_name_is_an_error_whatever_the_constructor_is_given(tmp_
     write(tmp_path, given)
     found = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]
     assert all(f["severity"] != "error" for f in found if f["code"] == "D001")
+
+
+def test_a_derivative_that_takes_no_array_of_its_function_is_an_error(tmp_path):
+    text = "import numpy as np\n\ndef bent(x):\n    return np.tanh(x)\n\n"
+    write(tmp_path, f"{text}def bent_grad(x):\n    slope = np.ones(x)\n    return slope * (1 - np.tanh(x) ** 2)\n")
+    ((found,),) = [layer["findings"] for layer in layers(document(".", cwd=tmp_path)).values()]
+    assert (found["code"], found["severity"]) == ("D001", "error")

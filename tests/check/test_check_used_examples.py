@@ -180,3 +180,80 @@ class Hidden(Any):
 def test_samples_are_as_many_as_no_hidden_layer():
     _, found = used(RANDOM.normal(size=(128, 20)), cls=Hidden, hidden=[128, 128])
     assert len(found["x"]) not in found["hidden"]
+
+
+class OfChannels:
+    """The lines that it was told, whatever it is given."""
+
+    def __init__(self, channels):
+        self.channels = channels
+
+    def forward(self, x):
+        self.shape = (self.channels, *x.shape[1:])
+        return np.array([2.0 * x[i] for i in range(self.channels)])
+
+    def backward(self, dout):
+        d = np.zeros(self.shape)
+        d[...] = 2.0 * dout
+        return d
+
+
+def test_whole_data_get_no_other_number_of_channels_than_the_layer_has():
+    x, init = np.arange(3 * 28 * 28).reshape(3, 28, 28), {"channels": 3}
+    (example,) = used_examples([LayerUse(OfChannels, init, OfChannels(3), {"x": x})])
+    assert len(example.example.inputs["x"]) == 3
+
+
+class Part:
+    def __init__(self):
+        self.W = np.ones((5, 2))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Chain:
+    """It returns no gradient; those of its parameters stay in its parts."""
+
+    def __init__(self):
+        self.parts = []
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part.forward(x)
+        return x
+
+    def backward(self, dout):
+        for part in reversed(self.parts):
+            dout = part.backward(dout)
+
+
+def test_a_network_that_returns_nothing_is_judged_with_the_parts_that_it_was_given():
+    chain = Chain()
+    chain.parts.append(Part())
+    (example,) = used_examples([LayerUse(Chain, {}, chain, {"x": RANDOM.normal(size=(4, 5))})])
+    assert example.target is chain
+
+
+class Held(OfChannels):
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+def test_whole_numbers_of_a_parameter_become_floats_of_which_there_is_a_gradient():
+    x, init = np.arange(6).reshape(2, 3), {"W": np.arange(12).reshape(3, 4)}
+    (example,) = used_examples([LayerUse(Held, init, Held(**init), {"x": x})])
+    assert {example.example.init["W"].dtype.kind, example.example.inputs["x"].dtype.kind} == {"f"}

@@ -220,7 +220,8 @@ def _reduced(fold: Callable[..., Any]) -> Rule:
         if static.get("keepdims"):
             out = out.reshape([1 if a in axes else n for a, n in enumerate(shape)])
         value = out if out.shape else out.item()
-        return value if node.kind == "f" else np.asarray(value).astype(node.dtype)
+        is_whole = node.kind != "f" and not any(isinstance(element, arb) for element in out.flat)  # places, say
+        return np.asarray(value).astype(node.dtype) if is_whole else value
 
     return rule
 
@@ -388,6 +389,7 @@ RULES: dict[Primitive, Rule] = by_primitive({
     "nonzero": _counted, "argsort": _counted,
     "isnan": _tests(arb.is_nan), "isfinite": _tests(arb.is_finite), "math_isnan": _tests(arb.is_nan),
     "math_isfinite": _tests(arb.is_finite),
+    "signbit": lambda balls, node, x: _compared(lambda order: order < 0)(balls, node, x, 0),
     "isinf": _tests(lambda x: not x.is_finite() and not x.is_nan()),
     "math_isinf": _tests(lambda x: not x.is_finite() and not x.is_nan()),
     "where": lambda balls, node, condition, x, y: np.where(condition, x, y),

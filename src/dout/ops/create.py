@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Shape
-from dout.ops.registry import as_asked, define, dtype_of, same
+from dout.ops.registry import PRIMITIVES, as_asked, define, dtype_of, same
 from dout.ops.shape import asked_shape, in_memory_order, memory_order, read_order, shape_of, sum_to
 
 
@@ -59,6 +59,8 @@ for _name, _create, _function, _like_function, _symbol, _latex in _ROWS:
         latex=_latex,
         says="no gradient: made out of nothing",
     )
+
+EMPTY = PRIMITIVES["empty"]
 
 full = define(
     "full",

@@ -40,6 +40,7 @@ from dout.adapt.interface.learned_gradients import (
     parameters_of,
     take_recorded,
     take_updates,
+    without_pairs,
 )
 from dout.adapt.interface.method_pairs import optional
 from dout.adapt.source import switches_for
@@ -295,6 +296,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         return _times(douts[0], result)
     if isinstance(result, dict):
         return _by_key(layer, result, names)
+    result = without_pairs(layer, result)
     return _divided(layer, interface, result, names) if interface.order else result
 
 

@@ -117,8 +117,8 @@ class ContainedPart:
         return self.x * self.factor
 
     def backward(self, *given: Any, **named: Any) -> Any:
-        """The gradient of the input."""
-        dout = next(iter((*given, *named.values())))
+        """The gradient of the input; without an upstream gradient, as of a loss, that is 1."""
+        dout = next(iter((*given, *named.values())), np.ones_like(self.x))
         return dout * self.factor + self._mixed(dout * self.x)
 
     __call__ = forward
@@ -127,6 +127,8 @@ class ContainedPart:
         forward, backward = self.__dict__.get("names", ("", ""))
         if name in (forward, backward):
             return self.forward if name == forward else self.backward
+        if name.startswith(("update", "step", "zero_grad")):  # it has no parameters
+            return lambda *_, **__: None
         raise AttributeError(name)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.adapt.interface.collaborators import Collaborator
 from dout.run import attributes_of
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, stem, value_of
 from dout.trace.tracer.traced import plain
 
 KEPT, FIXED, RESULTS, OWN_RATE = "_dout_kept", "_dout_fixed", "_dout_results", "_dout_rate"
@@ -36,11 +36,29 @@ def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
-    """The float arrays in a dict or list of this name, each with its own: its key, or its place."""
-    if isinstance(item, dict):
+    """The float arrays in a dict or list of this name, each with its own: its key, or its place.
+
+    A dict that is a parameter has its value alone.
+    """
+    if isinstance(item, dict) and is_parameter(item):
+        yield from [(name, value)] if (value := value_of(item)) is not None else []
+    elif isinstance(item, dict):
         yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
     elif isinstance(item, list):
         yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
+
+
+def without_pairs(layer: Any, result: Any) -> Any:
+    """What backward returned, without pairs of a parameter and its gradient, `[(self.W, dW)]`, which are learned."""
+    names = {id(plain(array)): name for name, array in reversed(list(parameters_of(layer)))}
+    lists = [part for part in result if isinstance(part, list)] if isinstance(result, tuple) else []
+    pairs = [pair for part in lists for pair in part if isinstance(pair, tuple) and len(pair) == 2]
+    owned = {names[id(plain(array))]: gradient for array, gradient in pairs if id(plain(array)) in names}
+    if not owned or len(owned) < len(pairs):
+        return result
+    learn(layer, owned)
+    kept = tuple(part for part in result if not isinstance(part, list))
+    return kept[0] if len(kept) == 1 else kept
 
 
 def is_float_array(item: Any) -> bool:

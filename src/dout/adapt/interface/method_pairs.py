@@ -173,6 +173,21 @@ def pair_classes(cls: type) -> dict[str, type]:
     return {ahead: type(cls)(cls.__name__, (cls,), {**kept, "dout_pair": pair}) for ahead, pair in pairs.items()}
 
 
+def as_static(cls: type) -> type:
+    """The class with static methods, where none of its functions takes an instance, `MSE.loss(y, t)`; else itself."""
+    functions = {name: item for name, item in vars_of(cls).items() if inspect.isfunction(item)}
+    firsts = [next((p.name for p in taken_by(function)), "") for function in functions.values()]
+    if (
+        not functions
+        or cls.__bases__ != (object,)
+        or {"self", "this"} & {*firsts}
+        or any(n[:2] == "__" for n in functions)
+    ):
+        return cls
+    kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls)(cls.__name__, (cls,), {**kept, **{n: staticmethod(f) for n, f in functions.items()}})
+
+
 def loss_names(cls: type) -> list[str]:
     """The methods that are called as a loss."""
     return methods(cls, (r"(compute_?|calc(ulate)?_?|get_?)?(\w+_)?(loss|cost|error|entropy)(_\w+|fn|function)?",))

@@ -17,7 +17,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_output, names_plain_upstream
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.learned_gradients import RESULTS
-from dout.adapt.interface.method_pairs import PAIRS, is_static, loss_names, pairs_of, required
+from dout.adapt.interface.method_pairs import PAIRS, as_static, is_static, loss_names, pairs_of, required
 from dout.adapt.source.returned_names import returned_by
 from dout.run import attributes_of
 
@@ -42,10 +42,14 @@ class NetworkLoss:
 
 
 def with_loss(cls: type) -> type:
-    """The class with a method that is the loss of its forward, where its backward takes the target; else itself."""
+    """The class with a method that is the loss of its forward, where its backward takes the target; else itself.
+
+    Functions in a class that take no instance are static.
+    """
     try:
         if cls not in _made:
-            _made[cls] = _joined(cls) or cls
+            own = as_static(cls)
+            _made[cls] = _joined(own) or own
     except TypeError:  # a metaclass that does not hash
         return cls
     return _made[cls]

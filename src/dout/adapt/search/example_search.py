@@ -74,7 +74,7 @@ class ExampleSearch:
         fit, one = self._best(self._proposed(needed, open_))
         if fit == Fit.ALL:
             return one
-        if fit == Fit.SHAPES and one is not None:
+        if fit in (Fit.SHAPES, Fit.INPUTS) and one is not None:
             one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
@@ -97,18 +97,22 @@ class ExampleSearch:
     def _as_returned(self, one: Example) -> Example | None:
         """The same with inputs in the shapes in which their gradients come, where those may be what was meant.
 
-        Where the first input was repeated, and cannot be longer either, it stays a doubtful one.
+        So with arrays in place of numbers for parameters. Where the first input was repeated, and cannot be longer
+        either, it stays a doubtful one.
         """
         first = next(iter(one.inputs), "")
-        inputs = dict(one.inputs)
+        inputs, init = dict(one.inputs), dict(one.init)
         for name, shape in self._run(one).returned.items():
-            if name not in one.chosen or not may_mean(np.shape(inputs[name]), shape, name == first):
+            if name in one.chosen and name in init and np.ndim(init[name]) == 0:
+                init[name] = array_of(shape, name)
+            elif name in one.chosen and name in inputs and may_mean(np.shape(inputs[name]), shape, name == first):
+                inputs[name] = alike(inputs[name], shape, name)
+            else:
                 return None
-            inputs[name] = alike(inputs[name], shape, name)
-        tried = self._run(replace(one, inputs=inputs))
+        tried = self._run(replace(one, init=init, inputs=inputs))
         if tried.fit == Fit.ALL:
-            return replace(one, inputs=inputs, interface=tried.interface)
-        return replace(one, mended=True) if inputs[first] is not one.inputs[first] else None
+            return replace(one, init=init, inputs=inputs, interface=tried.interface)
+        return replace(one, mended=True) if first and inputs[first] is not one.inputs[first] else None
 
     def _mended(self) -> Example | None:
         """An example that raised, changed by its errors until each input has a gradient."""

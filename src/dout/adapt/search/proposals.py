@@ -102,12 +102,13 @@ class _Proposer:
         shapes = self._as_lines(shapes)
         inits = self.inits
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in (*self.arguments, *self.constructor)}
+        number = len(shapes.get(self.first, ())) or source.axes_for(self.forward, self.first, self.owner) or 0
+        by_names = self._with_axes({}, number if number in OF_AXES else 2) if linear and len(self.arguments) > 1 else ()
+        if number == 3:  # beside a sequence, a state has two axes
+            yield from by_names
         if linear and shapes:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
-        if linear and len(self.arguments) > 1:
-            first = self.arguments[0].name
-            number = len(shapes.get(first, ())) or source.axes_for(self.forward, first, self.owner) or 0
-            yield from self._with_axes({}, number if number in OF_AXES else 2)
+        yield from by_names
         if len(image := shapes.get(self.first, ())) == 4:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
             for one in (shapes, {**shapes, **whole}) if whole else ():

@@ -54,7 +54,7 @@ class _Products:
                 axes = self.of(value) if value is not None else None
                 if axes is not None and not any(scope.holds(target) for scope in self.held.values()):
                     self.axes[text_of(target)] = axes
-            if isinstance(node, ast.Return) and node.value is not None:
+            if isinstance(node, ast.Return | ast.Expr) and node.value is not None:
                 self.of(node.value)
 
     def found(self) -> dict[str, Axes]:
@@ -115,10 +115,12 @@ class _Products:
     def _give(self, node: ast.expr, axes: Axes) -> Axes | None:
         """Give an argument, or one that is transposed, these axes."""
         inner = _untransposed(node)
-        name = self._key(inner)
+        one = _one_along(inner)
+        name = self._key(inner if one is None else one[0])
         if name not in self.held:
             return axes if axes[0].endswith("_rows") else None
-        self.axes[name] = axes if inner is node else axes[::-1]
+        own = axes if inner is node else axes[::-1]
+        self.axes[name] = own if one is None else (*own[: one[1]], "2", *own[one[1] :])
         return axes
 
     def _sum(self, node: ast.BinOp) -> Axes | None:
@@ -170,6 +172,16 @@ def _axes_turned(node: ast.expr) -> list[ast.expr]:
 
 def _untransposed(node: ast.expr) -> ast.expr:
     return node.value if isinstance(node, ast.Attribute) and node.attr == "T" else node
+
+
+def _one_along(node: ast.expr) -> tuple[ast.expr, int] | None:
+    """An array of which one is taken along an axis, and that axis: x and 1 of `x[:, t]`; None of all else."""
+    match node:
+        case ast.Subscript(value=value, slice=ast.Tuple(elts=[*_, ast.Name()] as items)) if all(
+            isinstance(item, ast.Slice) and item.lower is item.upper is None for item in items[:-1]
+        ):
+            return value, len(items) - 1
+    return None
 
 
 def _factors(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:

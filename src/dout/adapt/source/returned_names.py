@@ -51,10 +51,13 @@ def gives_gradients(function: Any) -> bool:
 def returns_gradients(function: ast.AST) -> bool:
     """The same of a function's syntax: all items but the first are called as gradients, or made of such.
 
-    What a function was given is not what it makes: `def merged(params, grads): … return params, grads`.
+    What a function was given is not what it makes: `def merged(params, grads): … return params, grads`. One that is
+    given an upstream gradient is a backward.
     """
     nodes = walk(function)
     arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    if any(name.startswith(("d_", "grad_")) and is_named_as_gradient(name) for name in arguments):
+        return False
 
     def is_gradient(item: ast.expr) -> bool:
         names = set(map(name_of, walk(item)))

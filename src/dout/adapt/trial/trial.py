@@ -44,7 +44,7 @@ from dout.adapt.trial.gradient_owners import (
     with_several_uses,
 )
 from dout.adapt.trial.setups import Make, afters_of, prepared
-from dout.run import attributes_of, copied, flat, quiet
+from dout.run import arrays, attributes_of, copied, flat, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
 # What an argument is for that could be nothing else.
@@ -71,7 +71,7 @@ class Tried:
     interface: Interface | None = None
     error: Exception | None = None
     ends: bool = False  # whether the output is a number, as that of a loss
-    returned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients that fit no input
+    returned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients that fit no input or parameter
     misfits: bool = False  # whether a returned gradient has another shape than the parameter that it was taken for
 
 
@@ -257,7 +257,7 @@ class Trials:
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or (isinstance(result, tuple) and not result):
             found = gradients_left(layer, seen, inputs)
-            if not found and interface.out is None and not list(parameters_of(layer)):
+            if not found and interface.out is None and not arrays(layer):
                 return Tried(Fit.FORWARD, interface)
             interface = replace(interface, found=found)
             result = tuple(getattr(layer, name) for name in found)
@@ -266,7 +266,9 @@ class Trials:
         elif not interface.local and of_a_list(result, inputs):
             interface, result = replace(interface, parted=True), list(result)
         elif not interface.order and not interface.local:
-            interface = replace(interface, order=owners_of(self.cls, interface, result, inputs, layer))
+            order = owners_of(self.cls, interface, result, inputs, layer)
+            has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
+            interface = replace(interface, order=order or tuple(names) if has_pairs else order)
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
@@ -279,7 +281,8 @@ class Trials:
         parameters = dict(parameters_of(layer))
         misfits = any(differs(parameters.get(name), gradient) for name, gradient in owned.items() if name not in inputs)
         ends = len(outputs) == 1 and np.ndim(outputs[0]) == 0
-        return Tried(self._of_parameters(layer), interface, ends=ends, misfits=misfits)
+        meant = self._meant_shapes(layer)
+        return Tried(Fit.INPUTS if meant else Fit.ALL, interface, ends=ends, misfits=misfits, returned=meant)
 
     def _has_any(self, layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
         """Whether there is a gradient of anything."""
@@ -288,21 +291,19 @@ class Trials:
             return True
         if any(np.shape(given[name]) == np.shape(item) for name, item in parameters_of(layer) if name in given):
             return True
-        return any(is_named_as_gradient(name) for name in attributes_of(layer))
+        held = (path.rpartition(".")[2] for path in arrays(layer))  # of its parts, too
+        return any(map(is_named_as_gradient, (*attributes_of(layer), *held)))
 
-    def _of_parameters(self, layer: Any) -> Fit:
-        """INPUTS where another example may have parameters in the shapes of their gradients."""
-        held = attributes_of(layer)
+    def _meant_shapes(self, layer: Any) -> dict[str, tuple[int, ...]]:
+        """The shapes of gradients that fit no parameter of their names: in another example there may be such."""
+        held, found = attributes_of(layer), {}
         for name, gradient in held.items():
             if is_named_as_gradient(name) and (is_float_array(gradient) or isinstance(gradient, np.floating)):
-                mine = [
-                    a
-                    for n, a in held.items()
-                    if not is_named_as_gradient(n) and stem(n) == stem(name) and is_float_array(a)
-                ]
-                if mine and all(np.shape(a) != np.shape(gradient) for a in mine):
-                    return Fit.INPUTS
-        return Fit.ALL
+                alike = {n: a for n, a in held.items() if not is_named_as_gradient(n) and stem(n) == stem(name)}
+                mine = {n: a for n, a in alike.items() if isinstance(a, float) or is_float_array(a)}
+                if mine and all(np.shape(a) != np.shape(gradient) for a in mine.values()):
+                    found.update(dict.fromkeys(mine, np.shape(gradient)))
+        return found
 
     # --- how a backward behaves ---------------------------------------------------------------------------------------
 

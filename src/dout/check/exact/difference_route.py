@@ -43,17 +43,18 @@ class _Place:
     lost: float = 0.0  # the rounding error of a gradient that is known only by the parameter's step
 
 
-def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
+def judge_numerically(subject: Subject, first: PlainRun, *, repeats: bool = True) -> Judgement:
     """Judge the gradients of a plain run by differences; nothing is wrong of a forward that differs at each call.
 
-    Raises TargetError where forward returns no numbers.
+    Two runs say whether it `repeats`, unless it is known that it does not. Raises TargetError where forward returns no
+    numbers.
     """
     for output in first.outputs:
         if np.asarray(output).dtype.kind not in "biufc":
             raise TargetError(f"{subject.name}.forward returns {type(output).__qualname__}, which is no number")
     other = _on_another_dout(subject, first)
     ignores = other is not None and _has_same_gradients(subject, first, other)
-    repeats = other is None or all(map(is_same, first.outputs, other.outputs))
+    repeats &= other is None or all(map(is_same, first.outputs, other.outputs))
     ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
     first = PlainRun(first.layer, first.inputs, ones, first.outputs, first.gradients) if ignores else first
     verdicts, refuted, likeness, parameters = [], {}, {}, set()
@@ -175,7 +176,7 @@ def _of_parameter(subject: Subject, first: PlainRun, name: str, value: Any) -> A
     layer = subject.again()
     if np.iscomplexobj(value):
         raise TypeError("a parameter stays real: it is written in place")
-    for pair in pairs(attributes_of(layer), attributes_of(first.layer)):
+    for pair in pairs(attributes_of(layer), _unchanged(first.layer, layer)):
         if pair.name == name:
             pair.parameter[...] = value
     return _weighted(subject, layer, subject.fresh_inputs(), first)

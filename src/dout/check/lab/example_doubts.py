@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_cache, names_upstream, taken_by
+from dout.adapt.argument_names import names_cache, names_label, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, layer_class
 from dout.adapt.interface.interface import OUTPUT
 from dout.adapt.interface.learned_gradients import FIXED
@@ -17,11 +18,13 @@ from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
 from dout.adapt.trial.gradient_owners import are_guessed
+from dout.check.exact.ratio import ratio_of_floats
 from dout.check.exact.subject import Subject, kept
 from dout.check.lab.batch_axis import resized_along
 from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
+from dout.judge.outcomes import Outcome
 from dout.run import PlainRun, arrays, attributes_of, flat, quiet, upstream
 from dout.trace.session.pairing import GRADIENTS, is_residual, stem
 
@@ -38,6 +41,11 @@ def doubt_of(subject: Subject) -> str:
         return f"forward was not given {name}, and the gradient may be that of {name}"
     if subject.ends and len(run.outputs) > 1:
         return "backward takes no upstream gradient, and it may be that of one output alone"
+    most = max((np.ndim(x) for name, x in inputs.items() if not names_label(name)), default=0)
+    if subject.ends and any(np.ndim(x) > most > 0 for x in inputs.values()):
+        return "the target has more axes than what is compared with it"
+    if _takes_one_sample(subject, run):
+        return "forward gives a number for one sample alone, and is right there"
     if _are_in_another_order(subject, run):
         return "the gradients come in another order than the arguments of forward"
     if fits_by_chance(subject):
@@ -102,20 +110,49 @@ def _is_wrong(subject: Subject) -> bool:
 
 
 def _left_out(subject: Subject, run: PlainRun) -> str | None:
-    """An argument of forward that was not given, and for which zeros in the shape of a gradient do: it may be of that.
+    """An argument of forward that was not given, and for which another value does: a gradient may be of that.
 
-    So it is with `h_0=None` of a recurrent layer, for which forward takes zeros.
+    For `h_0=None` of a recurrent layer forward takes zeros, in the shape of a gradient, and for `key=None` the query.
     """
     known = [np.shape(x) for x in subject.inputs]
-    others = [g for g in run.gradients if g is not None and np.shape(g) not in known]
+    others = [np.zeros(np.shape(g)) for g in run.gradients if g is not None and np.shape(g) not in known]
+    returned = subject.interface.order if subject.interface is not None else ()
+    others += subject.fresh_inputs() if max(len(run.gradients), len(returned)) > len(known) else ()
     arguments = [p for p in taken_by(subject.again().forward) if p.name != "self"]
     for place, parameter in enumerate(arguments[len(subject.inputs) :], start=len(subject.inputs)):
         before = tuple(p.default for p in arguments[len(subject.inputs) : place])
-        for zeros in (np.zeros(np.shape(g)) for g in others if parameter.default is None):
-            given = Lab(subject).trial((*subject.fresh_inputs(), *before, zeros))
+        for other in others if parameter.default is None else ():
+            given = Lab(subject).trial((*subject.fresh_inputs(), *before, other))
             if not isinstance(given, CrashError) and same(given.outputs, run.outputs):
                 return parameter.name
     return None
+
+
+def steps_by_another(subject: Subject, refuted: Iterable[Outcome]) -> bool:
+    """Whether backward steps these parameters of parts by other gradients than the parts keep, as that of all turns."""
+    before, after = arrays(subject.again()), arrays(subject.run().layer)
+    for outcome in refuted:
+        path, got = f"self.{outcome.judged.name}", np.asarray(outcome.got, dtype=float)
+        if path.count(".") < 2 or path not in before or path not in after:
+            return False
+        if not before[path].shape == after[path].shape == got.shape:
+            return False
+        step = after[path] - before[path]
+        if not np.any(step) or ratio_of_floats(list(step.flat), list(got.flat), 1e-6) is not None:
+            return False
+    return True
+
+
+def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
+    """Whether a loss that gives no number for these samples gives one for the first of them, and is right there."""
+    if not subject.ends or all(np.ndim(output) < 2 for output in run.outputs):
+        return False
+    try:
+        one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()), memo={})
+        is_number = all(np.size(output) == 1 for output in one.run().outputs)
+        return is_number and not is_suspicious(one, lambda outputs: (1.0,) * len(outputs))
+    except Exception:  # the layer's own: it does not take this
+        return False
 
 
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:

@@ -120,17 +120,18 @@ def _smaller(use: LayerUse) -> Iterator[_Way]:
     """The same layer rebuilt at other sizes, the smallest first; nothing where something was set on it by hand."""
     if use.init is None:
         return
-    for least, apart in product(_LEAST, (True, False)):
+    own = any(array.dtype.kind in "iu" for array in arrays_in(use.init))  # whole by chance, or places: try others first
+    given = all(array.dtype.kind in "iu" for array in arrays_in(use.inputs))
+    kinds = product((True, False)[not own :], (True, False)[not given :])
+    for (own, given), least, apart in product(kinds, _LEAST, (True, False)):
         sizes = UseSizes(use, least, apart)
         if apart and not (sizes.sides or sizes.rows):
             continue
-        init = {name: sizes.setting(item) for name, item in use.init.items()}
+        init = {name: sizes.setting(_as_floats(item) if own else item) for name, item in use.init.items()}
         if use.layer is not None and not _is_as_it_was_used(use, init):
             return
-        if all(array.dtype.kind in "iu" for array in arrays_in(use.inputs)):  # data that happen to be whole: try others
-            numbers = {name: _as_floats(item) for name, item in use.inputs.items()}
-            yield _Way(use.target, init, sizes.inputs(numbers), Closeness.SMALLER)
-        yield _Way(use.target, init, sizes.inputs(use.inputs), Closeness.SMALLER)
+        numbers = {name: _as_floats(item) if given else item for name, item in use.inputs.items()}
+        yield _Way(use.target, init, sizes.inputs(numbers), Closeness.SMALLER)
 
 
 def _real(use: LayerUse) -> Iterator[_Way]:
@@ -164,7 +165,7 @@ def _with_one_twice(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_floats(item: Any) -> Any:
-    return item + 0.5 if isinstance(item, np.ndarray) else item
+    return item + 0.5 if isinstance(item, np.ndarray) and item.dtype.kind in "iu" else item
 
 
 def _as_array(item: Any) -> Any:

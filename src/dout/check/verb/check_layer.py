@@ -22,7 +22,7 @@ from dout.check.exact.grown_parameters import with_all_parameters
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.lab.example_doubts import doubt_of
+from dout.check.lab.example_doubts import doubt_of, steps_by_another
 from dout.check.lab.input_variants import (
     confirmed,
     on_other_sides,
@@ -42,6 +42,7 @@ from dout.run import PlainRun, keeping_random_states, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
+from dout.trace.record.specialisation import reads_memory_of_others
 from dout.trace.record.trace import Trace
 
 
@@ -195,6 +196,8 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
     doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
+    if judgement.refuted and not doubt and steps_by_another(subject, judgement.refuted.values()):
+        doubt = "backward steps it by another gradient than its part keeps, as that of all turns"
     if doubt:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, doubt)})
@@ -258,7 +261,7 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             return sides.judgement, doubtful, sides.subject
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
         why = by_differences(subject, error)
-        judgement = judge_numerically(subject, first)
+        judgement = judge_numerically(subject, first, repeats=trace is None or not reads_memory_of_others(trace))
         if trace is not None and trace.calls:
             seen.add(Examination(trace).conditions.seen_in_the_run())
         else:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import INPUT, Node, evaluate, topological
+from dout.ops.create import EMPTY
 from dout.ops.shape import same_layout
 from dout.run import deep_copy, flat, global_states, mapped, quiet
 from dout.run.held_objects import generators
@@ -74,6 +75,19 @@ class Twin:
             self.rewind()
             yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
             yield from (_copy(item) for item in flat(self.layer.backward(*upstream)) if item is not None)
+
+
+def reads_memory_of_others(trace: Trace) -> bool:
+    """Whether an output depends on elements of `np.empty` that nothing wrote: they differ at each call."""
+    given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive is INPUT}
+    outputs = list(trace.graph.outputs.values())
+
+    def any_numbers(shape: Any, dtype: Any, order: str = "C") -> Any:
+        return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 0, dtype)
+
+    with np.errstate(all="ignore"):
+        found = evaluate(outputs, given, {EMPTY: any_numbers})
+    return any(not np.array_equal(np.isnan(found[node]), np.isnan(trace.data[node])) for node in outputs)
 
 
 def _specialised(trace: Trace) -> Event:

@@ -101,13 +101,17 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     noted = after.get(GRADIENTS) or {}
     before, after = ({k: v for k, v in held.items() if k != GRADIENTS} for held in (before, after))
     before = {k: v for k, v in before.items() if not (stem(k) in _RESIDUALS and after.get(k) is not v)}
-    dicts = [held for name, held in before.items() if isinstance(held, dict) and "grad" not in name.lower()]
+    dicts = [
+        held for name, held in before.items()
+        if isinstance(held, dict) and "grad" not in name.lower() and not is_parameter(held)
+    ]  # fmt: skip
     inner = {str(key): item for held in reversed(dicts) for key, item in held.items() if _is_array(item)}
     listed = {
         f"{key}[{i}]": item for key, held in before.items() if isinstance(held, list) for i, item in enumerate(held)
     }
     if noted:
-        every = {**listed, **inner, **before}
+        own = {n: value_of(held) for n, held in before.items() if isinstance(held, dict) and is_parameter(held)}
+        every = {**listed, **inner, **before, **own}
         yield from (
             Pair(name, every[name], gradient, "name") for name, gradient in noted.items() if _is_array(every.get(name))
         )
@@ -222,10 +226,20 @@ _VALUES = ("data", "value", "array", "values", "val", "w", "params")
 _SLOPES = ("grad", "gradient", "grads", "dvalue", "dw", "d")
 
 
+def is_parameter(held: Mapping[Any, Any]) -> bool:
+    """Whether a dict is a parameter itself, with its value and its gradient: `{"val": W, "grad": dW}`."""
+    return bool({*_VALUES[:5]} & {*held} and {*_SLOPES[:2]} & {*held})
+
+
+def value_of(held: Mapping[Any, Any]) -> Any:
+    """The array of a parameter that is an object or a dict; None where there is none."""
+    return next((held[key] for key in _VALUES if _is_array(held.get(key))), None)
+
+
 def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
     """Parameters that are objects, or dicts, with an array and its gradient: `self.W.data` and `self.W.grad`."""
     for name, held in before.items():
-        if isinstance(held, dict) and not ({*_VALUES[:5]} & {*held} and {*_SLOPES[:2]} & {*held}):
+        if isinstance(held, dict) and not is_parameter(held):
             items = [(str(key), item) for key, item in held.items()]
         elif isinstance(held, list | tuple):
             items = [(f"{name}[{i}]", item) for i, item in enumerate(held)]
@@ -235,7 +249,7 @@ def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
             inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
             if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
                 continue
-            value = next((inside[key] for key in _VALUES if _is_array(inside.get(key))), None)
+            value = value_of(inside)
             slope = next((inside[key] for key in _SLOPES if _is_array(inside.get(key))), None)
             if slope is None:
                 slope = next((inside[key] for key in _SLOPES[:2] if _is_float(inside.get(key))), None)

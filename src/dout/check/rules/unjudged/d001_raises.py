@@ -25,6 +25,7 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given."""
     always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
+    of_shapes |= isinstance(error, TypeError) and _is_of_functions(subject)
     of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     where = raised_at(error)
@@ -76,10 +77,17 @@ def _calls_an_array(subject: Subject, error: Exception) -> bool:
     return bool(frames) and frames[-1].f_code.co_name == name
 
 
+def _is_of_functions(subject: Subject) -> bool:
+    """Whether backward is the derivative of a function, of the same arguments: nothing else may be meant by them."""
+    interface = subject.interface
+    return interface is not None and interface.local and interface.roles == subject.names
+
+
 def _takes_its_inputs(subject: Subject) -> bool:
     """Whether forward runs on the inputs, none of which is a label: a wrong label may show in backward alone."""
     interface = subject.interface
-    if (interface is not None and not interface.is_plain) or any(map(is_label, subject.inputs)):
+    is_sure = interface is None or interface.is_plain or _is_of_functions(subject)
+    if not is_sure or any(map(is_label, subject.inputs)):
         return False
     if any(map(names_label, subject.names)):
         return False
