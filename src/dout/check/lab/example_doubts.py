@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_cache, names_label, names_upstream, taken_by
+from dout.adapt.argument_names import names_cache, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, layer_class
 from dout.adapt.interface.interface import OUTPUT
 from dout.adapt.interface.learned_gradients import FIXED
@@ -41,9 +41,6 @@ def doubt_of(subject: Subject) -> str:
         return f"forward was not given {name}, and the gradient may be that of {name}"
     if subject.ends and len(run.outputs) > 1:
         return "backward takes no upstream gradient, and it may be that of one output alone"
-    most = max((np.ndim(x) for name, x in inputs.items() if not names_label(name)), default=0)
-    if subject.ends and any(np.ndim(x) > most > 0 for x in inputs.values()):
-        return "the target has more axes than what is compared with it"
     if _takes_one_sample(subject, run):
         return "forward gives a number for one sample alone, and is right there"
     if _are_in_another_order(subject, run):

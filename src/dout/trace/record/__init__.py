@@ -1,3 +1,12 @@
 """A layer, a function or a script in; its trace out."""
 
-__all__ = ["module_statements", "record", "script", "trace", "trace_reader", "trace_verbs", "training"]
+__all__ = [
+    "module_statements",
+    "record",
+    "script",
+    "specialisation",
+    "trace",
+    "trace_reader",
+    "trace_verbs",
+    "training",
+]

@@ -131,7 +131,7 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
         message = f"{subject.name}.backward returns a {node}, no array: it computes in a graph of its own"
     elif first.gradients and any(map(np.size, flat(first.inputs))) and not any(map(_has_numbers, first.gradients)):
         message = f"{subject.name}'s backward returns no numbers: it is no gradient"
-    elif any(map(np.size, first.inputs)) and not any(map(np.size, first.outputs)):
+    elif any(map(np.size, flat(first.inputs))) and not any(map(np.size, first.outputs)):
         message = f"{subject.name}.forward gives no elements on these inputs: there is nothing to judge"
     elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
         message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
