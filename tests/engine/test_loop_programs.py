@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 
+import dout
 from dout.engine.loops import loop_sites, looped_function, turn_functions
 from dout.engine.loops.compiled_parts import CompiledParts
 from tests.support.loop_programs import LoopProgram
@@ -148,3 +149,27 @@ def test_turns_cut_into_functions_do_what_the_loop_does(first, monkeypatch):
 def test_many_more_loops_run_as_they_would_plainly(first):
     for seed in range(first, first + 500):
         compare(seed)
+
+
+def test_a_call_of_another_kind_than_the_one_before_is_not_taken_for_it():
+    def scaled(x, by, shape):
+        out = np.zeros_like(x)
+        for i in range(len(x)):
+            for k in range(shape[0]):
+                out[i] += np.abs(x[i]) * by + k
+        return out
+
+    x, fast = np.linspace(-2, 2, 80), dout.compile(scaled)
+    usual = (x, 2.0, (3, 4))
+    others = [(x.astype("f4"), 2.0, (3, 4)), (x, 2, (3, 4)), (x[::-1], 2.0, (3, 4)), (x, 2.0, (3,)), (x, 2.0, (0, 4))]
+    others += [(x.astype(">f8"), 2.0, (3, 4)), (x, np.float32(2), (3, 4)), (x, 2.0, (3.0, 4)), (x, 1 << 40, (3, 4))]
+    for given in [usual, usual, *others, *others] + [call for one in others for call in (usual, one)]:
+        try:
+            right = scaled(*given)
+        except TypeError:
+            with pytest.raises(TypeError):
+                fast(*given)
+        else:
+            assert fast(*given).dtype == right.dtype
+            np.testing.assert_array_equal(fast(*given), right)
+    assert fast.plan().functions[0].loops[0].kernel

@@ -14,7 +14,7 @@ from dout.engine.codegen.native_steps import Native
 from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
 from dout.engine.ir.aliasing import IN_PLACE, way
 from dout.engine.ir.cost_model import is_product
-from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.kernel_group import Group, Products, Step
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import Fresh, Memory, MemorySlot, Over
 from dout.engine.memory.pool import Pool, scratch
@@ -39,7 +39,7 @@ class Means:
     forms: Mapping[Node, BufferLayout]
     names: Mapping[Node, str]
     pool: Pool
-    natives: Mapping[Node, Native] = field(default_factory=dict)
+    natives: Mapping[Step, Native] = field(default_factory=dict)
 
 
 class StepWriter:
@@ -81,6 +81,8 @@ class StepWriter:
         """Write one step; with no way to leave it raises what it raises."""
         if isinstance(step, Group):
             self._kernel(step)
+        elif isinstance(step, Products):
+            self._products(step)
         elif step.primitive is not INPUT and step.primitive is not CONSTANT:
             if leave and may_raise(step):
                 self._trying(step, leave)
@@ -137,6 +139,17 @@ class StepWriter:
         given = ", ".join(map(self._argument, kernel.source.arguments))
         call = f"{self.text.constant(kernel.run, kernel.source.name)}({given})"
         self.text.line(f"{', '.join(numbers)} = {call}" if numbers else call)
+
+    def _products(self, step: Products) -> None:
+        given = []
+        for node in step.nodes:
+            place = self.values[node] = self._place(node) or self._named(node)
+            given += [*map(self.value, node.inputs), place]
+            if self.compares:
+                self.text.line(self._call(node, [*given[-3:-1], f"out={place}"]))
+        if not self.compares:
+            native = self.means.natives[step]
+            self.text.line(f"{self.text.constant(native.run, native.name)}({', '.join(given)})")
 
     def _placed(self, group: Group) -> list[str]:
         """Name where the results of a group go; return the variables of those that are numbers."""
@@ -222,9 +235,9 @@ class StepWriter:
 
 def may_leave(step: Step) -> bool:
     """Whether values decide if a program goes on after a step: till then nothing of the user's is touched."""
-    return depends_on_values(step) or (not isinstance(step, Group) and may_raise(step))
+    return depends_on_values(step) or (isinstance(step, Node) and may_raise(step))
 
 
 def depends_on_values(step: Step) -> bool:
     """Whether the shape of what a step gives depends on values; a kernel's does not."""
-    return not isinstance(step, Group) and shaped_by_values(step)
+    return isinstance(step, Node) and shaped_by_values(step)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from dout.engine.ir.cost_model import is_matrix_product
 from dout.engine.memory.buffer_layout import BufferLayout
-from dout.engine.runtime import blas_threads, kernel_cache, shared_products
+from dout.engine.runtime import kernel_cache, shared_products
 from dout.engine.runtime.entry_point import ArrayType, KernelType
 from dout.engine.runtime.parallel_threshold import parallel_pays
 from dout.graph import Node, Primitive
@@ -68,17 +68,14 @@ def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
     return Native(made.name, run, made.numbers)
 
 
-def product(node: Node) -> Native | None:
-    """A product of two matrices: on one thread if it is small, else on dout's own threads; None where it is none."""
-    how = {PRIMITIVES["dot"]: np.dot, PRIMITIVES["matmul"]: np.matmul}.get(node.primitive)
-    if how is None or any(len(i.shape) != 2 for i in node.inputs):
+def products(*nodes: Node) -> Native | None:
+    """Products of two matrices each, side by side on dout's own threads; None where one is none."""
+    if not all(is_matrix_product(node) for node in nodes):
         return None
-    operations = 2 * math.prod(node.shape) * node.inputs[0].shape[1]
-    small = operations <= blas_threads.SMALL
-    return Native(f"{node.primitive}_{'alone' if small else 'shared'}", (_alone if small else _shared)(how), ())
+    return Native("products", shared_products.together([_PRODUCTS[node.primitive] for node in nodes]), ())
 
 
-_alone, _shared = cache(blas_threads.alone), cache(shared_products.shared)
+_PRODUCTS: Mapping[Primitive, shared_products.Product] = by_primitive({"dot": np.dot, "matmul": np.matmul})
 _SMALL = 1 << 12  # elements, below which a call of NumPy costs as much as its work
 
 

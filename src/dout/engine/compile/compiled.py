@@ -173,7 +173,7 @@ class Compiled(Settled):
             def run(*given: Any) -> Any:
                 if under_way:
                     return MISS
-                return plainly(looped.run, given[:count], dict(zip(names, given[count:], strict=True)))
+                return plainly(looped.run, given[:count], dict(zip(names, given[count:], strict=True)) if names else {})
 
             self.by_form[form] = (run,)
             if not names:

@@ -17,7 +17,7 @@ from dout.engine.compile.program_builder import BuiltProgram
 from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.cost_model import bytes_moved, is_product
 from dout.engine.ir.cost_model import flops as flops_of
-from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.kernel_group import Group, Products, Step
 from dout.engine.loops.looped_function import LoopedFunction
 from dout.engine.memory.memory_plan import Over, ResultView, makes
 from dout.graph import CONSTANT, Node, dtype_name
@@ -180,6 +180,11 @@ def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLin
     if isinstance(step, Group):
         parallel = built.means.kernels[step].parallel
         return PlanLine(formula(step, texts), "kernel", places(step.nodes), bytes_moved(step), parallel, over)
+    if isinstance(step, Products):
+        text = "; ".join(f"{texts[node]} = {_called(node, texts)}" for node in step.nodes)
+        size = np.dtype(step.nodes[0].dtype).itemsize
+        moved, where = bytes_moved(step), places(step.nodes)
+        return PlanLine(text, "NumPy", where, moved, over=over, products=flops_of(step), itemsize=size)
     text = f"{texts[step]} = {_called(step, texts)}"
     view = isinstance(built.means.memory.places[step], ResultView)
     products = flops_of(step) if is_product(step) else 0

@@ -13,14 +13,15 @@ import numpy as np
 from dout.engine.codegen.driver import Program, write
 from dout.engine.codegen.driver_steps import Means, StepWriter, may_leave
 from dout.engine.codegen.kernel_source import kernel, may_overwrite
-from dout.engine.codegen.native_steps import native, product
+from dout.engine.codegen.native_steps import Native, native, products
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
-from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.kernel_group import Group, Products, Step
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
 from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, Own, ResultView, makes
 from dout.engine.memory.pool import Pool
 from dout.engine.passes.fuse import fuse
+from dout.engine.passes.group_products import group_products
 from dout.engine.passes.pipeline import transformed
 from dout.engine.passes.unalias_outputs import in_order, unalias_outputs
 from dout.errors import UnsupportedError
@@ -71,8 +72,8 @@ class Planned:
         return {node: place.node for node, place in self.memory.places.items() if isinstance(place, Over)}
 
 
-def planned(run: Capture, budget: Budget, *, strict: bool = False) -> Planned:
-    """Decide what a program of a run does.
+def planned(run: Capture, budget: Budget, *, strict: bool = False, threads: bool = False) -> Planned:
+    """Decide what a program of a run does; with `threads` they take products side by side.
 
     Raises UnsupportedError where none can stand for it, or when the budget is exceeded.
     """
@@ -91,6 +92,7 @@ def planned(run: Capture, budget: Budget, *, strict: bool = False) -> Planned:
         graph = ordered
         steps, forms = _rehearsed(run, graph, strict)
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
+    steps = group_products(steps) if threads else steps
     memory = _memory(run, steps, now, forms)
     computed = sum(nbytes(n) for n in graph.nodes if n.primitive not in (INPUT, CONSTANT) and not _is_of_another(n))
     for target, node in memory.copies:
@@ -108,14 +110,16 @@ def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> 
     Raises UnsupportedError where none can stand for it, or when the budget is exceeded.
     """
     with budget.spending():
-        plan = planned(run, budget, strict=strict)
+        plan = planned(run, budget, strict=strict, threads=not strict)
         budget.check()
     layouts, over = plan.layouts, plan.over
     kernels = {s: kernel(s, layouts, run.names, over) for s in plan.steps if isinstance(s, Group)}
     given = [
         s for s in plan.steps if isinstance(s, Node) and not isinstance(plan.memory.places.get(s), Own | ResultView)
     ]
-    natives = {step: native(step, plan.forms) or (None if strict else product(step)) for step in given}
+    natives: dict[Step, Native | None]
+    natives = {step: native(step, plan.forms) or (None if strict else products(step)) for step in given}
+    natives |= {step: products(*step.nodes) for step in plan.steps if isinstance(step, Products)}
     means = Means(plan.memory, kernels, plan.forms, run.names, pool, {s: n for s, n in natives.items() if n})
     program = Program(run, plan.steps, plan.now, lambda text, inputs: StepWriter(text, inputs, means))
     driver, source = write(program, "run")

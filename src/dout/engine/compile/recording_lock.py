@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,14 +18,12 @@ from dout.trace.session.session import (
 from dout.trace.tracer.traced import plain_deep
 from dout.trace.tracer.user_functions import under_way
 
-_plain: Counter[int] = Counter()  # plain runs under way, by thread
-_counting = threading.Lock()
+_plain: dict[int, int] = {}  # plain runs under way, by thread, which alone counts its own
 _LOOK, _PATIENCE = 0.05, 10  # seconds between two looks at what is recorded, and how many see it at the same place
 
 
 def _after_fork() -> None:
     """A forked child has no other thread."""
-    _counting._at_fork_reinit()  # type: ignore[attr-defined]
     for thread in _plain.keys() - {threading.get_ident()}:
         del _plain[thread]
 
@@ -50,8 +47,7 @@ def turn() -> Iterator[bool]:
     """
     taken = _take()
     try:
-        with _counting:
-            others = _plain.keys() - {threading.get_ident()}
+        others = {*list(_plain)} - {threading.get_ident()}
         yield taken and not others
     finally:
         if taken:
@@ -75,19 +71,17 @@ def _take() -> bool:
 def plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Call a function of the user's, while no other thread puts stand-ins where it looks."""
     me = threading.get_ident()
-    taken = _take()
-    if taken and inside_a_trace():
+    taken = recordings.acquire(blocking=False) or _take()
+    if taken and under_way:
         reaches(function)
     if not taken:  # the thread that records may have handed them on
         args, kwargs = plain_deep(args), plain_deep(dict(kwargs))
-    with _counting:
-        _plain[me] += 1
+    _plain[me] = _plain.get(me, 0) + 1
     if taken:
         recordings.release()
     try:
         return function(*args, **kwargs)
     finally:
-        with _counting:
-            _plain[me] -= 1
-            if not _plain[me]:
-                del _plain[me]
+        _plain[me] -= 1
+        if not _plain[me]:
+            del _plain[me]

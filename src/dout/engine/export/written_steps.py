@@ -20,7 +20,7 @@ from dout.engine.export.written_names import dtype_text
 from dout.engine.ir.aliasing import IN_PLACE
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.buffer_layout import Layout
-from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, ResultView
+from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, ResultView, makes
 from dout.engine.memory.pool import Pool
 from dout.errors import UnsupportedError
 from dout.explain.spelling.written_text import tupled
@@ -48,7 +48,7 @@ def _names(plan: Planned, run: Capture) -> dict[Node, str]:
         if node in found:  # they lie in one array
             found.setdefault(given, found[node])
     for step in plan.steps:
-        for node in step.outputs if isinstance(step, Group) else (step,):
+        for node in makes(step):
             found.setdefault(node, _WORDS.get(node.primitive, str(node.primitive)))
     return {node: _word(name) for node, name in found.items()}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.iteration_space import FREE
-from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.kernel_group import Products, Step
 from dout.engine.ir.scalar_expressions import REDUCTIONS, functions_of
 from dout.graph import Node
 from dout.ops import PRIMITIVES, primitives
@@ -37,6 +37,7 @@ _FLOPS_OF_FUNCTIONS = {
 }
 _ELSEWHERE = 48
 _PRODUCTS = primitives("matmul dot inner")
+_OF_TWO = primitives("matmul dot")
 _VIEWS = primitives("broadcast_to reshape ravel transpose diagonal")
 
 
@@ -51,7 +52,7 @@ def bytes_moved(step: Step, *, in_place: bool = False) -> int:
     >>> bytes_moved(Node(add, (x, x), {}, (1000,), x.dtype))
     8000
     """
-    if isinstance(step, Group):
+    if not isinstance(step, Node):
         return _total((*step.inputs, *step.outputs))
     if is_view(step):
         return 0
@@ -68,12 +69,17 @@ def bytes_moved(step: Step, *, in_place: bool = False) -> int:
 
 def flops(step: Step) -> int:
     """Operations on numbers in a step, roughly: what the roofline compares with its bytes."""
-    return sum(map(_flops, step.nodes)) if isinstance(step, Group) else _flops(step)
+    return _flops(step) if isinstance(step, Node) else sum(map(_flops, step.nodes))
 
 
 def work(node: Node) -> float:
     """The bytes that could have moved while a kernel computes this node."""
     return _flops(node) * _BYTES_A_FLOP * np.dtype(node.dtype).itemsize / 4
+
+
+def is_matrix_product(step: Step) -> bool:
+    """Whether a step is one product of two matrices."""
+    return isinstance(step, Node) and step.primitive in _OF_TWO and all(len(i.shape) == 2 for i in step.inputs)
 
 
 def holds_more(values: Iterable[Node], others: Iterable[Node]) -> bool:
@@ -83,7 +89,7 @@ def holds_more(values: Iterable[Node], others: Iterable[Node]) -> bool:
 
 def is_product(step: Step) -> bool:
     """Whether a step is a product of matrices: what counts there are the operations."""
-    return isinstance(step, Node) and step.primitive in _PRODUCTS
+    return isinstance(step, Products) or (isinstance(step, Node) and step.primitive in _PRODUCTS)
 
 
 def is_view(node: Node) -> bool:

@@ -1,4 +1,4 @@
-"""What one kernel computes: nodes fused over one iteration space."""
+"""What is computed in one go: nodes fused over one iteration space, and products side by side."""
 
 from __future__ import annotations
 
@@ -27,4 +27,21 @@ class Group:
         return f"<group of {', '.join(str(node.primitive) for node in self.nodes)} over {self.space}>"
 
 
-Step = Group | Node
+@dataclass(frozen=True, eq=False, slots=True)
+class Products:
+    """Products of matrices that do not need each other: threads compute them side by side."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The factors."""
+        return tuple(dict.fromkeys(i for node in self.nodes for i in node.inputs))
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """The products."""
+        return self.nodes
+
+
+Step = Group | Products | Node

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from threading import get_ident
@@ -20,6 +20,7 @@ from dout.engine.runtime import kernel_cache
 from dout.graph import Where
 
 UNSET: Any = object()  # of a name that a loop did not set
+_ORDERLY = 0x101  # flags of an aligned array in C order
 _LETTERS = frozenset("ldf?")
 _ASKING = 1e-5  # seconds that it takes to ask for a kernel
 _NEAR = {"d": 1e-9, "f": 1e-4}  # of the largest element: functions round in their own way, and loops carry that on
@@ -33,6 +34,57 @@ class Ready:
     kernel: LoopKernel
     run: Callable[..., Any]
     confirmed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class UsualCall:
+    """A kernel, and what the arguments of its calls have in common, to be seen sooner than by a description of each.
+
+    The others are numbers of arguments: objects, whole numbers, tuples with their lengths, arrays with their dtypes and
+    axes, arrays that the kernel writes into, and all that the kernel takes.
+    """
+
+    ready: Ready
+    types: tuple[type, ...]
+    objects: tuple[tuple[int, Any], ...]
+    whole: tuple[int, ...]
+    tuples: tuple[tuple[int, int], ...]
+    arrays: tuple[tuple[int, Any, int], ...]
+    written: tuple[int, ...]
+    taken: tuple[int, ...]
+
+    def fits(self, given: tuple[Any, ...]) -> bool:
+        """Whether arguments are of this kind, and arrays in C order."""
+        if tuple(map(type, given)) != self.types:
+            return False
+        for i, item in self.objects:
+            if given[i] is not item:
+                return False
+        for i, dtype, axes in self.arrays:
+            array = given[i]
+            if array.dtype is not dtype or array.ndim != axes or array.flags.num & _ORDERLY != _ORDERLY:
+                return False
+        for i in self.whole:
+            if not -_MOST < given[i] < _MOST:
+                return False
+        return all(len(given[i]) == length and _described(given[i]) for i, length in self.tuples)
+
+    def flat(self, given: Sequence[Any]) -> list[Any]:
+        """The arguments as the kernel takes them."""
+        if self.tuples:
+            given = [np.array(item, np.int64) if type(item) is tuple else item for item in given]
+        return [given[i] for i in self.taken]
+
+    def share_memory(self, given: tuple[Any, ...]) -> bool:
+        """Whether an array that is written into lies over another, or over itself."""
+        for i in self.written:
+            array = given[i]
+            if not array.flags.forc:
+                return True
+            for k, _, _ in self.arrays:
+                if k != i and np.may_share_memory(array, given[k]):
+                    return True
+        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +114,7 @@ class LoopSite:
     pending: dict[int, Rehearsal] = field(default_factory=dict)  # by thread
     turns: int = 0
     latest: tuple[Any, Ready | None] = (None, None)
+    usual: UsualCall | None = None  # what calls are like as a rule
     objects: dict[int, LoopArgument] = field(default_factory=dict)  # that `ready` holds
 
     @property
@@ -76,9 +129,13 @@ class LoopSite:
 
     def __call__(self, *given: Any) -> tuple[Any, ...] | None:
         """What the names are that the loop sets; None where it has to run plainly."""
-        self.pending.pop(get_ident(), None)
+        usual = self.usual
+        if self.pending:
+            self.pending.pop(get_ident(), None)
         if self.rehearsed:
             return None
+        if usual is not None and usual.fits(given) and not usual.share_memory(given):
+            return self._run(usual, given)
         found = tuple(self.objects.get(id(item)) or _described(item) for item in given)
         if found != self.latest[0]:  # described by the same objects as a rule, so that this is soon seen
             if None in found:
@@ -91,13 +148,28 @@ class LoopSite:
         ready = self.latest[1]
         if ready is None:
             return None
-        arguments = dict(zip(self.places, given, strict=True))
-        if _share_memory(arguments, ready.kernel.written):
+        usual = self._usual(ready, found, given)
+        if usual.share_memory(given):
             return None
         if ready.confirmed:
-            return self._run(ready, arguments)
-        self._rehearse(ready, arguments)
+            self.usual = usual if usual.fits(given) else None
+            return self._run(usual, given)
+        self._rehearse(usual, given)
         return None
+
+    def _usual(self, ready: Ready, found: Sequence[LoopArgument | None], given: tuple[Any, ...]) -> UsualCall:
+        kinds = [one.kind if one else "" for one in found]
+        numbers = {place: i for i, place in enumerate(self.places)}
+        return UsualCall(
+            ready,
+            types=tuple(map(type, given)),
+            objects=tuple((i, given[i]) for i, kind in enumerate(kinds) if kind == "object"),
+            whole=tuple(i for i, kind in enumerate(kinds) if kind == "int"),
+            tuples=tuple((i, len(given[i])) for i, kind in enumerate(kinds) if kind == "items"),
+            arrays=tuple((i, given[i].dtype, given[i].ndim) for i, kind in enumerate(kinds) if kind == "A"),
+            written=tuple(numbers[place] for place in ready.kernel.written),
+            taken=tuple(i for i, kind in enumerate(kinds) if kind != "object"),
+        )
 
     def may_take(self, names: Mapping[str, Any]) -> bool:
         """Whether a kernel can be given what these names stand for, as far as they go."""
@@ -131,11 +203,11 @@ class LoopSite:
         if why not in self.why_not:
             self.why_not.append(why)
 
-    def _run(self, ready: Ready, arguments: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        kernel = ready.kernel
-        before = [(arguments[p], arguments[p].copy()) for p in kernel.written] if kernel.may_leave else []
+    def _run(self, usual: UsualCall, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        kernel = usual.ready.kernel
+        before = [(given[i], given[i].copy()) for i in usual.written] if kernel.may_leave else ()
         try:
-            ended, turns, *values = ready.run(*_flat(arguments))
+            ended, turns, *values = usual.ready.run(*usual.flat(given))
         except (TypeError, OverflowError):
             return None
         if not ended:
@@ -153,20 +225,20 @@ class LoopSite:
         found = {name: TYPES[KINDS[int(kind) - 1]](value) for name, value, kind in pairs if kind}
         return tuple(found.get(name, UNSET) for name in sorted(self.live))
 
-    def _rehearse(self, ready: Ready, arguments: Mapping[str, Any]) -> None:
+    def _rehearse(self, usual: UsualCall, given: tuple[Any, ...]) -> None:
         """Run the kernel on copies; `settle` compares it with the plain run that follows."""
-        written = ready.kernel.written
-        copies = {place: item.copy("K") if place in written else item for place, item in arguments.items()}
+        copies = [item.copy("K") if i in usual.written else item for i, item in enumerate(given)]
         start = thread_time()
         try:
-            ended, turns, *values = ready.run(*_flat(copies))
+            ended, turns, *values = usual.ready.run(*usual.flat(copies))
         except (TypeError, OverflowError):
             return
         if ended:
             end = thread_time()
             self.turns = int(turns)
-            arrays = [(arguments[place], copies[place]) for place in written]
-            self.pending[get_ident()] = Rehearsal(ready, arrays, self._results(ready.kernel, values), end - start, end)
+            arrays = [(given[i], copies[i]) for i in usual.written]
+            results = self._results(usual.ready.kernel, values)
+            self.pending[get_ident()] = Rehearsal(usual.ready, arrays, results, end - start, end)
 
     def settle(self, names: Mapping[str, Any]) -> None:
         """Compare a kernel with the plain run that has just ended, which left these names."""
@@ -210,27 +282,6 @@ def _with_number(one: LoopArgument | None, item: Any) -> LoopArgument | None:
 _argument = cache(LoopArgument)
 _LONG = 10
 _INT, _MOST = _argument("int"), 1 << GIVEN
-
-
-def _flat(arguments: Mapping[str, Any]) -> list[Any]:
-    """The arguments as a kernel takes them."""
-    return [
-        np.array(item, np.int64) if type(item) is tuple else item
-        for item in arguments.values()
-        if not (callable(item) or item is None)
-    ]
-
-
-def _share_memory(arguments: Mapping[str, Any], written: frozenset[str]) -> bool:
-    """Whether an array that is written into lies over another, or over itself."""
-    for place in written:
-        array = arguments[place]
-        if not (array.flags.c_contiguous or array.flags.f_contiguous):
-            return True
-        for other, item in arguments.items():
-            if other != place and type(item) is np.ndarray and np.may_share_memory(array, item):
-                return True
-    return False
 
 
 def _same(plain: Any, ours: Any, rounds: bool) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.kernel_group import Step
 from dout.graph import CONSTANT, Node
 from dout.ops.shape import memory_order
 
@@ -49,10 +49,10 @@ def rehearse(steps: Sequence[Step], given: Mapping[Node, Any]) -> dict[Node, Buf
 def _made(step: Step, values: Mapping[Node, Any]) -> dict[Node, Any]:
     """The values that a step makes."""
     inside = {i: values[i] for i in step.inputs if i.primitive is not CONSTANT}
-    for node in step.nodes if isinstance(step, Group) else (step,):
+    for node in (step,) if isinstance(step, Node) else step.nodes:
         operands = [i.static["value"] if i.primitive is CONSTANT else inside[i] for i in node.inputs]
         inside[node] = node.primitive.apply(operands, node.static)
-    if not isinstance(step, Group):
+    if isinstance(step, Node):
         return {step: inside[step]}
     made = {node: inside[node] for node in step.outputs}
     return {node: np.ascontiguousarray(value) if node.shape else value for node, value in made.items()}

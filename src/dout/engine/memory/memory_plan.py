@@ -84,7 +84,7 @@ class Memory:
 
 def makes(step: Step) -> tuple[Node, ...]:
     """The nodes whose values a step makes."""
-    if isinstance(step, Group):
+    if not isinstance(step, Node):
         return step.outputs
     return () if step.primitive in (INPUT, CONSTANT) else (step,)
 
@@ -165,13 +165,13 @@ class MemoryPlanner:
             self.places[node] = self._place(i, step, node, taken)
 
     def _place(self, i: int, step: Step, node: Node, taken: set[_Storage]) -> Place:
-        if isinstance(step, Group) and node.shape == ():
+        if not isinstance(step, Node) and node.shape == ():
             self._lies[node] = ()  # the kernel returns it
             return Own()
         for x in [*self.targets.get(node, ()), *step.inputs]:
             if node.shape and self._fits(i, step, node, x, taken):
                 return self._put_over(x, node, taken)
-        if isinstance(step, Group) or into(step, self.contiguous):
+        if not isinstance(step, Node) or into(step, self.contiguous):
             self._lies[node] = (self._storage("ours", i, node),)
             self._orderly(node)
             return Fresh()  # or a slot: that is seen when all is placed
@@ -218,8 +218,9 @@ class MemoryPlanner:
             return False
         others = [k for k, y in enumerate(step.inputs) if y is not x and storage in self.lies(y)]
         read = x in step.inputs
-        if isinstance(step, Group):
-            return x in self.whole and not others and (not read or self.may_overwrite(step, x, node))
+        if not isinstance(step, Node):
+            over = not read or (isinstance(step, Group) and self.may_overwrite(step, x, node))
+            return x in self.whole and not others and over
         if step.primitive in IN_PLACE and read:
             return self._fits_write(step, x, others)
         way = into(step, self.contiguous)
@@ -293,7 +294,7 @@ class MemoryPlanner:
 
 def _leaving(outputs: Iterable[Node], steps: Iterable[Step]) -> frozenset[Node]:
     """The values that an output may be a view of, and the outputs."""
-    made = {node for step in steps if not isinstance(step, Group) for node in makes(step)}
+    made = {node for step in steps if isinstance(step, Node) for node in makes(step)}
     found: set[Node] = set()
     waiting = list(outputs)
     while waiting:

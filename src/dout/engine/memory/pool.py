@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 SMALL = 1024  # bytes; up to here NumPy keeps freed memory by itself, and as fast
 PROBES = 3  # arrays looked at before a new one is made: whoever keeps thousands does not pay for them all
-FOLLOWED = 64, 1 << 28  # arrays, and bytes, that a ring follows at most; but always four arrays
+FOLLOWED = 4096, 1 << 28  # arrays, as the steps of a recurrent layer keep them, and bytes, that a ring follows at most
 SETS = 8  # of temporaries that lie idle; as many threads as like may be in a program at once
 LIMIT = 1 << 30  # bytes that lie idle in the whole process
 

@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-SMALL = 1e7  # operations: on one thread they take about 150 µs, and to wake another takes what it gains
-
 _FOLDERS = ("../numpy.libs", ".dylibs")  # where NumPy's wheels have their BLAS
 _PREFIXES, _SUFFIXES = ("scipy_openblas", "openblas"), ("64_", "")
 
@@ -54,6 +52,12 @@ def products() -> dict[Any, int]:
         return {}
     places = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in names.values()]
     return dict(zip((np.dtype(np.float32), np.dtype(np.float64)), places, strict=True))
+
+
+def switch() -> tuple[int, int] | None:
+    """The addresses of what tells and what sets the number of threads."""
+    number, put = (ctypes.cast(one, ctypes.c_void_p).value or 0 for one in _switch() or (None, None))  # type: ignore[arg-type]
+    return (number, put) if number else None
 
 
 def _switch() -> tuple[Callable[[], int], Callable[[int], Any]] | None:

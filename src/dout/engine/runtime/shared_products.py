@@ -1,160 +1,343 @@
-"""Large products of matrices on dout's own threads: each takes parts, and calls NumPy's BLAS for them on one thread.
+"""Products of matrices side by side on dout's own threads, each by NumPy's BLAS on one thread.
 
 The BLAS' own threads wait for each other at each block. On a machine with other programs they wait for the system then:
 (25, 57600) · (57600, 30) took 2.2 ms on one thread and 2.5 on two, but 20 and 1,000 in the mean.
+
+One native call does several products that do not need each other. A large one is cut into parts. The call looks whether
+the matrices lie as planned, and does nothing otherwise.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
 
 from dout.engine.runtime import binding, blas_threads, kernel_cache, threads
-from dout.engine.runtime.entry_point import DATA
+from dout.engine.runtime.entry_point import DATA, SHAPE, STRIDES
+from dout.engine.runtime.parallel_threshold import SMALL_PRODUCT
 from dout.engine.runtime.work_stealing import CODE
 
-_EACH = 2  # parts for one thread: where one is slow, the other takes more
+Matrix = np.ndarray[Any, Any]
+Product = Callable[[Matrix, Matrix, Matrix], Any]
+
+_EACH = 2  # parts of a large product for one thread: where one is slow, the other takes more
 _LONG = 4  # times as long as the other sides: then parts of the sums are computed, and added up,
 _MOST = 1 << 16  # if the result has no more elements: memory for the parts is kept
 _ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = 101, 111, 112  # as CBLAS counts
-_FIELDS = ("x", "y", "out", "gemm", "left", "right", "rows", "columns", "inner", "x_line", "y_line", "out_line",
-           "length", "side", "x_step", "y_step", "out_step", "out_part")  # fmt: skip
-_Job = ctypes.c_int64 * len(_FIELDS)
+_SUMS = 2
+_LAYOUTS = 4  # ways to lie that one function plans for
 
-# One part: lines of x, of y's columns, or of what is summed; `side` says which of the three lengths is cut.
-_PART = """
-define internal void @part.{kind}(ptr %data, i64 %index, i64 %total, i64 %turns) {{
-{loads}
-  %from.all = mul i64 %index, %length
+
+class _Part(NamedTuple):
+    """A product, or a part of one, as the machine code reads it: all numbers have 64 bits.
+
+    `x`, `y` and `out` are numbers of arguments. `x_axis` is cut, from `x_from` on. `out_far` counts bytes.
+    """
+
+    x: int
+    y: int
+    out: int
+    left: int
+    right: int
+    rows: int
+    columns: int
+    inner: int
+    x_axis: int
+    x_from: int
+    y_axis: int
+    y_from: int
+    out_far: int
+    out_line: int
+
+
+# @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
+# its product, how many parts there are, and the parts. What @place finds is on the stack: lines of x and y, and where
+# x, y and the result begin.
+_CODE = """
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare void @Py_IncRef(ptr)
+@"dout.True" = external global i8
+@"dout.False" = external global i8
+
+define internal i64 @at(ptr %base, i64 %index) alwaysinline {
+  %place = getelementptr i64, ptr %base, i64 %index
+  %value = load i64, ptr %place
+  ret i64 %value
+}
+
+define internal ptr @to(ptr %base, i64 %index) alwaysinline {
+  %place = getelementptr ptr, ptr %base, i64 %index
+  %value = load ptr, ptr %place
+  ret ptr %value
+}
+
+define internal ptr @part(ptr %plan, i64 %index) alwaysinline {
+  %far = mul i64 %index, FIELDS
+  %place = add i64 %far, 4
+  %part = getelementptr i64, ptr %plan, i64 %place
+  ret ptr %part
+}
+
+define internal i1 @place(ptr %array, i64 %how, ptr %cut, ptr %line.at, ptr %begin.at) {
+  %data = call ptr @to(ptr %array, i64 DATA)
+  %shape = call ptr @to(ptr %array, i64 SHAPE)
+  %strides = call ptr @to(ptr %array, i64 STRIDES)
+  %lines = sub i64 %how, AS_IT_IS
+  %along = sub i64 1, %lines
+  %step = call i64 @at(ptr %strides, i64 %along)
+  %line = call i64 @at(ptr %strides, i64 %lines)
+  %length = call i64 @at(ptr %shape, i64 %along)
+  %least = mul i64 %length, SIZE
+  %elements = sdiv i64 %line, SIZE
+  %whole = mul i64 %elements, SIZE
+  %good.1 = icmp eq i64 %step, SIZE
+  %good.2 = icmp eq i64 %line, %whole
+  %good.3 = icmp sge i64 %line, %least
+  %good.4 = and i1 %good.1, %good.2
+  %good = and i1 %good.3, %good.4
+  %axis = call i64 @at(ptr %cut, i64 0)
+  %from = call i64 @at(ptr %cut, i64 1)
+  %stride = call i64 @at(ptr %strides, i64 %axis)
+  %far = mul i64 %from, %stride
+  %begin = getelementptr i8, ptr %data, i64 %far
+  store i64 %elements, ptr %line.at
+  store ptr %begin, ptr %begin.at
+  ret i1 %good
+}
+
+define internal void @run(ptr %data, i64 %index, i64 %total, i64 %turns) {
+begin:
+  %plan = call ptr @to(ptr %data, i64 0)
+  %gemm = call ptr @to(ptr %plan, i64 2)
+  %from.all = mul i64 %index, %turns
   %from = udiv i64 %from.all, %total
   %next = add i64 %index, 1
-  %to.all = mul i64 %next, %length
+  %to.all = mul i64 %next, %turns
   %to = udiv i64 %to.all, %total
-  %count = sub i64 %to, %from
-{sizes}
-{places}
-  %f = inttoptr i64 %gemm to ptr
-  %left32 = trunc i64 %left to i32
-  %right32 = trunc i64 %right to i32
-  %part.far = mul i64 %index, %out_part
-  %c.part = getelementptr i8, ptr %c, i64 %part.far
-  call void %f(i32 {major}, i32 %left32, i32 %right32, i64 %rows.n, i64 %columns.n, i64 %inner.n, {kind} 1.0, ptr %a,
-    i64 %x_line, ptr %b, i64 %y_line, {kind} 0.0, ptr %c.part, i64 %out_line)
+  br label %look
+look:
+  %k = phi i64 [ %from, %begin ], [ %more, %work ]
+  %over = icmp uge i64 %k, %to
+  br i1 %over, label %end, label %work
+work:
+  %far = mul i64 %k, 5
+  %found = getelementptr i64, ptr %data, i64 %far
+  %x.line = call i64 @at(ptr %found, i64 1)
+  %x = call ptr @to(ptr %found, i64 2)
+  %y.line = call i64 @at(ptr %found, i64 3)
+  %y = call ptr @to(ptr %found, i64 4)
+  %out = call ptr @to(ptr %found, i64 5)
+  %part = call ptr @part(ptr %plan, i64 %k)
+  %left.64 = call i64 @at(ptr %part, i64 3)
+  %left = trunc i64 %left.64 to i32
+  %right.64 = call i64 @at(ptr %part, i64 4)
+  %right = trunc i64 %right.64 to i32
+  %rows = call i64 @at(ptr %part, i64 5)
+  %columns = call i64 @at(ptr %part, i64 6)
+  %inner = call i64 @at(ptr %part, i64 7)
+  %out.line = call i64 @at(ptr %part, i64 13)
+  call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %inner, KIND 1.0, ptr %x,
+    i64 %x.line, ptr %y, i64 %y.line, KIND 0.0, ptr %out, i64 %out.line)
+  %more = add i64 %k, 1
+  br label %look
+end:
   ret void
-}}
+}
 
-define void @product.{kind}(ptr %data, i64 %turns) {{
-  call void @dout.share(ptr @part.{kind}, ptr %data, i64 %turns)
-  ret void
-}}
+define ptr @entry.KIND(ptr %self, ptr %given, i64 %count) {
+begin:
+  %plan = getelementptr i8, ptr %self, i64 HEAD
+  %turns = call i64 @at(ptr %plan, i64 3)
+  %room.found = mul i64 %turns, 5
+  %room = add i64 %room.found, 1
+  %data = alloca i64, i64 %room
+  store ptr %plan, ptr %data
+  br label %look
+look:
+  %k = phi i64 [ 0, %begin ], [ %more, %next ]
+  %over = icmp uge i64 %k, %turns
+  br i1 %over, label %go, label %work
+work:
+  %far = mul i64 %k, 5
+  %found = getelementptr i64, ptr %data, i64 %far
+  %x.line = getelementptr i64, ptr %found, i64 1
+  %x.begin = getelementptr i64, ptr %found, i64 2
+  %y.line = getelementptr i64, ptr %found, i64 3
+  %y.begin = getelementptr i64, ptr %found, i64 4
+  %out.begin = getelementptr i64, ptr %found, i64 5
+  %part = call ptr @part(ptr %plan, i64 %k)
+  %x.number = call i64 @at(ptr %part, i64 0)
+  %x = call ptr @to(ptr %given, i64 %x.number)
+  %x.how = call i64 @at(ptr %part, i64 3)
+  %x.cut = getelementptr i64, ptr %part, i64 8
+  %x.good = call i1 @place(ptr %x, i64 %x.how, ptr %x.cut, ptr %x.line, ptr %x.begin)
+  %y.number = call i64 @at(ptr %part, i64 1)
+  %y = call ptr @to(ptr %given, i64 %y.number)
+  %y.how = call i64 @at(ptr %part, i64 4)
+  %y.cut = getelementptr i64, ptr %part, i64 10
+  %y.good = call i1 @place(ptr %y, i64 %y.how, ptr %y.cut, ptr %y.line, ptr %y.begin)
+  %out.number = call i64 @at(ptr %part, i64 2)
+  %out = call ptr @to(ptr %given, i64 %out.number)
+  %out.data = call ptr @to(ptr %out, i64 DATA)
+  %out.far = call i64 @at(ptr %part, i64 12)
+  %out.part = getelementptr i8, ptr %out.data, i64 %out.far
+  store ptr %out.part, ptr %out.begin
+  %good = and i1 %x.good, %y.good
+  br i1 %good, label %next, label %no
+next:
+  %more = add i64 %k, 1
+  br label %look
+no:
+  call void @Py_IncRef(ptr @"dout.False")
+  ret ptr @"dout.False"
+go:
+  %number = call ptr @to(ptr %plan, i64 0)
+  %put = call ptr @to(ptr %plan, i64 1)
+  %lock = call ptr @PyEval_SaveThread()
+  %before = call i32 %number()
+  %many = icmp ne i32 %before, 1
+  br i1 %many, label %fewer, label %share
+fewer:
+  call void %put(i32 1)
+  br label %share
+share:
+  call void @dout.share(ptr @run, ptr %data, i64 %turns)
+  br i1 %many, label %back, label %end
+back:
+  call void %put(i32 %before)
+  br label %end
+end:
+  call void @PyEval_RestoreThread(ptr %lock)
+  call void @Py_IncRef(ptr @"dout.True")
+  ret ptr @"dout.True"
+}
 """
 
 
-def _text(kind: str) -> str:
-    loads = "\n".join(
-        f"  %at.{name} = getelementptr i64, ptr %data, i64 {i}\n  %{name} = load i64, ptr %at.{name}"
-        for i, name in enumerate(_FIELDS)
-    )
-    sizes = "\n".join(
-        f"  %cut.{name} = icmp eq i64 %side, {i}\n  %{name}.n = select i1 %cut.{name}, i64 %count, i64 %{name}"
-        for i, name in enumerate(("rows", "columns", "inner"))
-    )
-    places = "\n".join(
-        f"  %{name}.far = mul i64 %from, %{name}_step\n"
-        f"  %{name}.array = inttoptr i64 %{name} to ptr\n"
-        f"  %{name}.slot = getelementptr i8, ptr %{name}.array, i64 {DATA}\n"
-        f"  %{name}.data = load ptr, ptr %{name}.slot\n"
-        f"  %{pointer} = getelementptr i8, ptr %{name}.data, i64 %{name}.far"
-        for name, pointer in (("x", "a"), ("y", "b"), ("out", "c"))
-    )
-    return _PART.format(kind=kind, loads=loads, sizes=sizes, places=places, major=_ROW_MAJOR)
+def _text(kind: str, size: int) -> str:
+    """The machine code for one dtype, in LLVM's words; its own functions have the kind in their names."""
+    words = {"FIELDS": len(_Part._fields), "HEAD": bytes.__basicsize__ - 1, "SIZE": size, "KIND": kind}
+    words |= {"DATA": DATA // 8, "SHAPE": SHAPE // 8, "STRIDES": STRIDES // 8}
+    words |= {"AS_IT_IS": _AS_IT_IS, "ROW_MAJOR": _ROW_MAJOR}
+    return re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: str(words[found[0]]), _CODE)
 
 
 @cache
-def _functions() -> dict[Any, tuple[Any, int]]:
-    """For each dtype what runs a product's parts on all threads, and the address of the BLAS' function."""
-    addresses = blas_threads.products()
-    if not addresses or not binding.usable() or threads.number() == 1:
+def _entries() -> dict[Any, tuple[Any, tuple[int, ...]]]:
+    """For each dtype the definition of its @entry, and the addresses that a plan begins with."""
+    addresses, switch = blas_threads.products(), blas_threads.switch()
+    if not addresses or switch is None or not binding.usable():
         return {}
     threads.prepare()
     machine = binding.target().create_target_machine(jit=True, opt=2)
-    module = llvm.parse_assembly(CODE + _text("float") + _text("double"))
-    engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
-    engine.finalize_object()
-    threads.start(engine.get_function_address("dout.worker"))
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)  # without Python's lock, as NumPy's own products
-    names = {np.dtype(np.float32): "product.float", np.dtype(np.float64): "product.double"}
-    return {dtype: (kind(engine.get_function_address(name)), addresses[dtype]) for dtype, name in names.items()}
+    for name in ("PyEval_SaveThread", "PyEval_RestoreThread"):
+        llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
+    for truth in (True, False):
+        llvm.add_symbol(f"dout.{truth}", id(truth))
+    found: dict[Any, tuple[Any, tuple[int, ...]]] = {}
+    for kind, dtype in (("float", np.dtype(np.float32)), ("double", np.dtype(np.float64))):
+        module = llvm.parse_assembly(CODE + _text(kind, dtype.itemsize))
+        engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
+        engine.finalize_object()
+        threads.start(engine.get_function_address("dout.worker"))
+        found[dtype] = engine.get_function_address(f"entry.{kind}"), (*switch, addresses[dtype])
+    return found
 
 
-def shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A product of two matrices on all threads; as it is where they lie otherwise, or the BLAS is none that we know."""
-    plans: dict[Any, _Plan | None] = {}
-    run = blas_threads.alone(lambda plan, job, turns: plan.run(ctypes.addressof(job), turns))
+def together(functions: Sequence[Product]) -> Callable[..., None]:
+    """A function of x, y and out of every product: `functions` are NumPy's, for matrices that the BLAS cannot take."""
+    natives: list[Callable[..., Any]] = []
 
-    def product(x: Any, y: Any, out: Any) -> Any:
-        key = (x.shape, x.strides, x.dtype, y.shape, y.strides, y.dtype, out.strides, out.dtype)
-        if key not in plans:
-            plans[key] = _plan(x, y, out)
-        plan = plans[key]
-        if plan is None:
-            return function(x, y, out)
-        parts: Any = None
-        if plan.spare is not None:
-            try:
-                parts = plan.spare.pop()
-            except IndexError:  # another thread has it
-                parts = np.empty((plan.turns, *out.shape), out.dtype)
-            parts[...] = 0  # one thread may do all of it, as one part
-        job = _Job.from_buffer_copy(plan.job)
-        job[0], job[1], job[2] = id(x), id(y), id(out if parts is None else parts)
-        run(plan, job, plan.turns)
-        if plan.spare is not None:
-            np.add.reduce(parts, 0, None, out)
-            plan.spare.append(parts)
-        return out
+    def products(*given: Matrix) -> None:
+        for run in natives:
+            if run(*given):
+                return
+        made = _native(given) if len(natives) < _LAYOUTS else None
+        if made is not None and made(*given):
+            natives.append(made)
+            return
+        for function, x, y, out in zip(functions, given[::3], given[1::3], given[2::3], strict=True):
+            function(x, y, out)
 
     with kernel_cache.lock:  # no fork while LLVM compiles
-        return product if _functions() else function
+        _entries()
+    return products
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How products of matrices that lie so are cut: a job without its arrays; `spare` has memory for parts of sums."""
-
-    run: Callable[..., None]
-    job: bytes
-    turns: int
-    spare: list[Any] | None
-
-
-def _plan(x: Any, y: Any, out: Any) -> _Plan | None:
-    left, right = _lines(x), _lines(y)
-    known = _functions().get(out.dtype)
-    if known is None or not (x.dtype == y.dtype == out.dtype) or not left or not right or not out.flags.c_contiguous:
+def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
+    """The products of matrices that lie as these do; None where the BLAS cannot take them."""
+    dtype = given[0].dtype
+    hows = [_how(matrix) for matrix in given]
+    if dtype not in _entries() or not all(hows) or any(matrix.dtype != dtype for matrix in given):
         return None
-    run, gemm = known
-    (rows, inner), columns, size = x.shape, y.shape[1], out.itemsize
-    lengths = rows, columns, inner
-    summed = inner > _LONG * max(rows, columns) and rows * columns <= _MOST
-    side = 2 if summed else int(columns > rows)
-    steps = ((x.strides[0], 0, columns * size), (0, y.strides[1], size), (x.strides[1], y.strides[0], 0))[side]
-    given = (gemm, left[0], right[0], *lengths, left[1], right[1], columns)
-    job = _Job(0, 0, 0, *given, lengths[side], side, *steps, out.nbytes * summed)
-    return _Plan(run, bytes(job), _EACH * threads.number(), [] if summed else None)
+    if not all(out.flags.c_contiguous for out in given[2::3]):
+        return None
+    address, head = _entries()[dtype]
+    sides = [_side(*given[k : k + 3]) for k in range(0, len(given), 3)]
+    parts = [p for i, side in enumerate(sides) for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side)]
+    plan = struct.pack(f"{len(head) + 1}q", *head, len(parts)) + b"".join(struct.pack(f"{len(p)}q", *p) for p in parts)
+    definition = threads.keep(binding.MethodDef(b"products", address, binding.METH_FASTCALL, None))
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+        ("PyCFunction_NewEx", ctypes.pythonapi)
+    )
+    run: Callable[..., Any] = make(ctypes.addressof(definition), plan, None)
+    return run if _SUMS not in sides else _summed(run, len(parts), given[2])
 
 
-def _lines(matrix: Any) -> tuple[int, int] | None:
-    """How CBLAS takes a matrix: as it is or transposed, and how far apart its lines lie; None where it cannot."""
+def _side(x: Matrix, y: Matrix, out: Matrix) -> int | None:
+    """Which of rows, columns and sums of a product is cut; None where it is small."""
+    (rows, inner), columns = x.shape, y.shape[1]
+    if 2 * rows * columns * inner <= SMALL_PRODUCT or threads.number() == 1:
+        return None
+    return _SUMS if inner > _LONG * max(rows, columns) and out.size <= _MOST else int(columns > rows)
+
+
+def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | None) -> Iterator[_Part]:
+    """The parts of a product, whose matrices are the arguments from number `k` on."""
+    x, y, out = matrices[:3]
+    lengths = [*x.shape[:1], *y.shape[1:], *x.shape[1:]]
+    many = 1 if side is None else _EACH * threads.number()
+    for i in range(many):
+        sizes, cuts = list(lengths), (0, 0, 0, 0, 0)
+        if side is not None:
+            begin, end = (lengths[side] * j // many for j in (i, i + 1))
+            sizes[side] = end - begin
+            far = (begin * out.strides[0], begin * out.itemsize, i * out.nbytes)[side]
+            cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
+        yield _Part._make((k, k + 1, k + 2, hows[0], hows[1], *sizes, *cuts, lengths[1]))
+
+
+def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., Any]:
+    """A product from parts of its sums."""
+    spare: list[Matrix] = []
+
+    def product(x: Matrix, y: Matrix, out: Matrix) -> bool:
+        try:
+            parts = spare.pop()
+        except IndexError:  # another thread has it
+            parts = np.empty((many, *like.shape), like.dtype)
+        done: bool = run(x, y, parts)
+        if done:
+            np.add.reduce(parts, 0, out=out)
+        spare.append(parts)
+        return done
+
+    return product
+
+
+def _how(matrix: Matrix) -> int:
+    """How CBLAS takes a matrix: as it is or transposed; 0 where it cannot."""
     (down, across), size = matrix.strides, matrix.itemsize
     for how, step, line in ((_AS_IT_IS, across, down), (_TRANSPOSED, down, across)):
         length = matrix.shape[1 if how == _AS_IT_IS else 0]
         if step == size and line % size == 0 and line >= length * size:
-            return how, line // size
-    return None
+            return how
+    return 0

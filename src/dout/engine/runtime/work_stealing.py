@@ -16,7 +16,7 @@ import platform
 
 CHUNKS, WORKERS = 256, 64  # at most
 CHUNKS_EACH = 4  # chunks for one thread: where one is slow, the others take more
-SPINS = 1000  # about 50 µs
+SPINS = 3000  # 50 to 100 µs: from one step of a recurrent layer to the next
 # Places in the memory that all share, from `dout.pool`; what is written by different threads is 64 bytes apart.
 JOB, CALL, DONE, BUSY, ALONE, THREADS, PARTS, CLAIMS, SLEEPERS = 0, 64, 128, 192, 256, 264, 272, 512, 4096
 SLEEPER = 128  # bytes for each thread: the flag that it sleeps, and its lock
