@@ -585,3 +585,19 @@ def test_what_is_written_at_places_is_told_with_the_array_that_it_is_written_int
     found = explained(lambda x: np.unique(x).sum(), {}, {"x": np.array([2.0, 1.0, 2.0])})
     gradients = [text(part.gradient) for step in found.steps for part in step.parts]
     assert gradients == ["dout", "zeros with zeros[a] ← db"]
+
+
+class GivenItsOutput:
+    """Its backward wants the output again, and nobody says so."""
+
+    def forward(self, X):
+        return np.tanh(X)
+
+    def backward(self, Y, output_grad):
+        return (1 - Y**2) * output_grad
+
+
+def test_a_forward_whose_backward_cannot_be_called_is_explained_alone():
+    made = explained(GivenItsOutput, {}, {})
+    assert [step.operator for step in made.steps] == ["tanh"]
+    assert not made.backward

@@ -310,3 +310,26 @@ def test_channels_are_not_repeated_by_accident():
     right = np.zeros(x.shape)
     right[:, :, :3, :3] = np.einsum("nk,kcij->ncij", dout, layer.W)
     assert np.allclose(layer.backward(dout), right, atol=1e-12)
+
+
+class BatchIsCalledB:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        out = np.zeros((len(x), len(self.b)))
+        for b in range(len(x)):
+            for o in range(len(self.b)):
+                out[b, o] = np.sum(x[b] * self.W[o])
+                out[b, o] = out[b, o] + self.b[o]
+        return out
+
+
+def test_what_is_added_where_it_stands_is_one_sum_and_a_loop_may_be_called_as_an_attribute_is():
+    W, b = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, 4.0]]), np.array([1.0, 2.0])
+    layer = derived(BatchIsCalledB).layer(W, b)
+    x, dout = np.arange(12.0).reshape(4, 3), np.arange(8.0).reshape(4, 2)
+    np.testing.assert_array_equal(layer.forward(x), x @ W.T + b)
+    np.testing.assert_array_equal(layer.backward(dout), dout @ W)
+    np.testing.assert_array_equal(layer.dW, dout.T @ x)
+    np.testing.assert_array_equal(layer.db, dout.sum(axis=0))

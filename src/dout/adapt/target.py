@@ -75,7 +75,7 @@ class Target:
 
     def forward_alone(self, forward: str) -> type:
         """The class as one of a layer with this forward, and a backward that does nothing."""
-        own = {"forward": inspect.getattr_static(self.cls, forward), "backward": lambda self, dout: None}
+        own = {"forward": inspect.getattr_static(self.cls, forward), "backward": lambda self, *given, **named: None}
         return type(self.cls.__name__, (self.cls,), {**own, "__module__": self.cls.__module__})
 
     def inputs(self, interface: Interface | None = None) -> list[inspect.Parameter]:

@@ -11,6 +11,7 @@ from dout.cli.cli_target import split
 from dout.errors import NotTakenError, visible
 
 SECONDS = 20.0  # of work, for one program
+MOST_NUMBERS = 5_000  # of a use that is shown, written and timed: more take minutes, and all of the memory
 _Made = TypeVar("_Made")
 
 
@@ -37,6 +38,8 @@ def with_values(
 
 def _as_used(target: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     """A line on a use of a layer, and its constructor arguments and inputs; None where no program shows them."""
+    import numpy as np
+
     from dout.check.project.discover import Job
     from dout.check.project.target_kind import kind_of
     from dout.check.worker.jobs import GivenArguments, ObjectText
@@ -49,7 +52,8 @@ def _as_used(target: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     job = Job(where, "file", (name,))
     found = used_layers([job], GivenArguments(unjudged=True), processes=1, timeout=SECONDS).layers
     used = found.get(job.file, {}).get(name)
-    if used is None or any(isinstance(item, ObjectText) for item in (*used.init.values(), *used.inputs.values())):
+    values = [*used.init.values(), *used.inputs.values()] if used is not None else []
+    if used is None or any(isinstance(item, ObjectText) for item in values) or sum(map(np.size, values)) > MOST_NUMBERS:
         return None
     told = [*as_options("--init", used.init, ()), *as_options("--input", used.inputs, ())]
     return f"{name} {used.used}: {' '.join(told)}", dict(used.init), dict(used.inputs)

@@ -16,14 +16,21 @@ import numpy as np
 from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.source import items_unpacked, shapes_for
 from dout.adapt.target import Target, copies, placed
-from dout.errors import EscapeError, TargetError, UnsupportedError
+from dout.errors import EscapeError, NotTakenError, TargetError, UnsupportedError
 from dout.explain.axes.alike_turns import AlikeTurns, alike_turns, places_of_use, with_loops_in_one, with_own_views
 from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
 from dout.explain.derivation.forward_names import value_names
 from dout.explain.derivation.helper_names import helper_names
-from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, distinct_lengths, known_lengths, length_nodes
+from dout.explain.derivation.length_runs import (
+    NO_LENGTHS,
+    KnownLengths,
+    distinct_lengths,
+    known_lengths,
+    length_nodes,
+    with_repeats,
+)
 from dout.explain.derivation.partial_tracer import PartialTracer
 from dout.explain.terms.notation import COUNTER
 from dout.grad import Gradients, backpropagate
@@ -250,19 +257,15 @@ def forward_of(
 ) -> Forward:
     """Record a class, a layer or a function on inputs that are given, or on small ones that it takes.
 
-    A softmax and its kin are one step each, unless they are `opened` by name, or "all" is.
-
-    A function goes with the backward that its module has beside it.
-
-    Raises as `dout.adapt.example`, and TargetError where nothing is computed.
+    A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. A function goes with the
+    backward that its module has beside it. Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
-    target = Target.paired(target)
+    target, found = _with_example(Target.paired(target), init, inputs)
     told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
-    found = example(target, init, inputs)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
     trace, raised = _with_backward_that_runs(target, found)
-    repeating = _with_repeats(found, {placed(key, target.inputs(found.interface)) for key in inputs})
+    repeating = with_repeats(found, {placed(key, target.inputs(found.interface)) for key in inputs})
     if repeating is not found and not raised:
         with suppress(Exception):  # whatever the user's code raises: it takes no index twice
             trace, found = _recorded(target, repeating), repeating
@@ -278,15 +281,17 @@ def forward_of(
     return _with_lengths(made, found, opened, lambda example: _recorded(alone, example))
 
 
-def _with_repeats(found: Example, given: Collection[str]) -> Example:
-    """An example whose whole numbers were chosen, with one of them twice: a backward has to add up where it repeats."""
-    repeated = {
-        name: np.append(item.ravel()[:-1], item.flat[0]).reshape(item.shape)
-        for name, item in found.inputs.items()
-        if name not in given and isinstance(item, np.ndarray) and item.dtype.kind in "iu"
-        and 1 < item.size == len(np.unique(item))
-    }  # fmt: skip
-    return replace(found, inputs={**found.inputs, **repeated}) if repeated else found
+def _with_example(target: Target, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Target, Example]:
+    """The target with an example; its forward alone where nobody can tell what its backward is to be given."""
+    try:
+        return target, example(target, init, inputs)
+    except NotTakenError:
+        raise
+    except TargetError:
+        if not (target.is_class and target.has_both):
+            raise
+    alone = _alone(target)
+    return alone, example(alone, init, inputs)
 
 
 def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str]:
@@ -353,10 +358,10 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
     if lost is not None and (not outputs or any(np.dtype(node.dtype).kind == "c" for node in before)):
         raise UnsupportedError(str(lost))
-    if not outputs and given:
-        raise TargetError(f"{trace.target} gives back its input as it is: the backward gives back dout")
     if not outputs:
-        raise TargetError(f"{trace.target} computes nothing from its inputs that a gradient could flow through")
+        nothing = "computes nothing from its inputs that a gradient could flow through"
+        why = "gives back its input as it is: the backward gives back dout" if given else nothing
+        raise TargetError(f"{trace.target} {why}")
     # Every node is an output while the graph is simplified: that is how the recorded nodes are found again.
     marked = {str(i): node for i, node in enumerate(before)}
     graph = Graph(tuple(before), {k: n for k, n in trace.graph.inputs.items() if n in before}, marked)
@@ -372,9 +377,8 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     now |= {node: turned[made] for node, made in now.items() if made in turned and made not in needed}
     entered = tuple(dict.fromkeys(now[n] for n in inputs if n in now and now[n] in needed and n.primitive is INPUT))
     last = tuple(dict.fromkeys(now[n] for n in outputs))
-    return _with_loops(
-        Forward(trace, call, graph, now, entered, last, lengths={n: x for n, x in lengths.items() if n in needed})
-    )
+    lengths = {node: length for node, length in lengths.items() if node in needed}
+    return _with_loops(Forward(trace, call, graph, now, entered, last, lengths=lengths))
 
 
 def _with_loops(forward: Forward) -> Forward:

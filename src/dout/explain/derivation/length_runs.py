@@ -1,9 +1,9 @@
-"""Which numbers of a recorded forward are lengths of axes: it is recorded again, each time with another length."""
+"""Other examples of a recorded forward: which of its numbers are lengths of axes is seen when these are others."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -331,3 +331,14 @@ def with_letters(key: Any, new: Mapping[str, str]) -> Any:
     if isinstance(key, slice):
         return slice(with_letters(key.start, new), with_letters(key.stop, new), key.step)
     return Length.of(key, key.formula.called(new)) if isinstance(key, Length) else key
+
+
+def with_repeats(found: Example, given: Collection[str]) -> Example:
+    """An example whose whole numbers were chosen, with one of them twice: a backward has to add up where it repeats."""
+    repeated = {
+        name: np.append(item.ravel()[:-1], item.flat[0]).reshape(item.shape)
+        for name, item in found.inputs.items()
+        if name not in given and isinstance(item, np.ndarray) and item.dtype.kind in "iu"
+        and 1 < item.size == len(np.unique(item))
+    }  # fmt: skip
+    return replace(found, inputs={**found.inputs, **repeated}) if repeated else found

@@ -113,9 +113,8 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
     Channels that are repeated by accident would have the gradient of one. To be asked where the inputs were chosen.
     """
     name, x = next(iter(subject.inputs.items()), ("", 0.0))
-    lengths = {
-        n for item in (*subject.init.values(), *subject.inputs.values()) for n in getattr(item, "shape", ()) if n > 1
-    }
+    arrays = [one for one in (*subject.init.values(), *subject.inputs.values()) if isinstance(one, np.ndarray)]
+    lengths = {n for array in arrays for n in array.shape if n > 1}
     for axis in [i for i, n in enumerate(np.shape(x)) if n == 1 and lengths and _is_floats(x)]:
         whole = [(*np.shape(x)[:axis], n, *np.shape(x)[axis + 1 :]) for n in (*sorted(lengths), max(lengths) + 1)]
         small = [(*shape[:2], *(min(n, i) for i, n in enumerate(shape[2:], 4))) for shape in whole]  # loops are long

@@ -87,6 +87,7 @@ class PieceDraft(Drafting):
     def _whole_numbers(self) -> dict[str, tuple[int, ...]]:
         mine = [self.places[graph] for graph in self.twins.graphs]
         own = set() if self.run.subject.target.is_function else set(dir(self.run.layer))
+        own -= {name for loop in self.piece.around for name in (*loop.writes, loop.position)}  # b beside self.b
         numbers = {n: sizes for n, sizes in self.runs.numbers(mine).items() if n not in own}
         found = {self._number_text(n, sizes): sizes for n, sizes in numbers.items()}
         words = {n: self._number_text(n, sizes) for n, sizes in numbers.items()}
