@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dout
 from dout.adapt import record_example
 from dout.adapt.interface.interface import method_names
 
@@ -123,3 +124,18 @@ def subtract(a, b):
 
 def test_an_argument_called_as_labels_are_is_the_upstream_gradient_where_it_is_only_multiplied():
     assert [method_names(cls) for cls in (Gate, Trained, Passed)] == [("forward", "backward"), None, None]
+
+
+class GivenItsOutput:
+    """Y beside an upstream gradient is the output, and no target."""
+
+    def forward(self, X: Any) -> Any:
+        return np.tanh(X)
+
+    def backward(self, Y: Any, output_grad: Any) -> Any:
+        return (1 - Y**2) * output_grad
+
+
+def test_what_stands_beside_an_upstream_gradient_may_be_the_output() -> None:
+    report = dout.check(GivenItsOutput, np.array([[0.5, -1.0], [2.0, 0.25]]))
+    assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("X", "exact")]

@@ -295,8 +295,11 @@ def _source(cls: type) -> str:
 def _takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
     """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
 
-    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything.
+    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything, and what stands beside an
+    upstream gradient, `backward(Y, dout)`, is an output.
     """
+    if any(map(names_plain_upstream, wanted)):
+        return False
     asked = any(names_label(name) and name.lower() not in ("t", "ts") and name not in taken for name in wanted)
     return asked and not loss and not any(map(names_label, taken))
 
