@@ -169,3 +169,17 @@ def test_the_lines_of_a_function_stay_where_they_were():
     first = inspect.getsourcelines(scale_forward)[1]
     assert made.subject is not None
     assert made.subject.target.named.__code__.co_firstlineno == first
+
+
+def apart(x):
+    return 3 * x
+
+
+def apart_backward(dout, cache):
+    raise ValueError("nobody knows this cache")
+
+
+def test_a_function_whose_backward_does_not_run_is_explained_alone():
+    made = explained(apart, {}, {})
+    assert [quantity.name for quantity in made.forward][-1] == "y"
+    assert [step.operator for step in made.steps] == ["×"]

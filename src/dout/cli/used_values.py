@@ -49,6 +49,9 @@ def _as_used(target: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     where, name = split(target)
     if name is None or kind_of(where, name) != "file":
         return None
+    click.echo(
+        visible(f"{name} takes none of the values that dout chose: looking for a program that uses it"), err=True
+    )
     job = Job(where, "file", (name,))
     found = used_layers([job], GivenArguments(unjudged=True), processes=1, timeout=SECONDS).layers
     used = found.get(job.file, {}).get(name)

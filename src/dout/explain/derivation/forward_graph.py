@@ -260,7 +260,7 @@ def forward_of(
     A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. A function goes with the
     backward that its module has beside it. Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
-    target, found = _with_example(Target.paired(target), init, inputs)
+    target, found = _with_example(target, init, inputs)
     told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
@@ -281,16 +281,15 @@ def forward_of(
     return _with_lengths(made, found, opened, lambda example: _recorded(alone, example))
 
 
-def _with_example(target: Target, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Target, Example]:
-    """The target with an example; its forward alone where nobody can tell what its backward is to be given."""
+def _with_example(named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Target, Example]:
+    """The target with an example: a function with its backward; a forward alone where its backward cannot be called."""
+    target, own = Target.paired(named), Target.of(named)
     try:
         return target, example(target, init, inputs)
-    except NotTakenError:
-        raise
-    except TargetError:
-        if not (target.is_class and target.has_both):
+    except TargetError as error:
+        if not target.has_both or (isinstance(error, NotTakenError) and not own.is_function):
             raise
-    alone = _alone(target)
+    alone = own if own.is_function else _alone(target)
     return alone, example(alone, init, inputs)
 
 
