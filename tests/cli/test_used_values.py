@@ -62,3 +62,42 @@ def test_without_a_program_the_error_says_what_is_missing(repository):
     result = CliRunner().invoke(commands, ["explain", "layers.py:Locked"])
     assert result.exit_code != 0
     assert "Locked needs word, scale to be built" in str(result.exception)
+
+
+SEVERAL = """\
+import numpy as np
+
+
+class Several:
+    def __init__(self, weights, word):
+        if sum(map(ord, word)) != 896:
+            raise ValueError(f"{word} does not fit")
+        self.weights = weights
+
+    def forward(self, x):
+        for weight in self.weights:
+            x = x @ weight
+        return x
+
+    def backward(self, dout):
+        for weight in reversed(self.weights):
+            dout = dout @ weight.T
+        return dout
+"""
+SHOWN = """\
+import numpy as np
+from layers import Several
+
+layer = Several([np.ones((SIZE, 4)), np.ones((4, 2))], "lookouts")
+layer.forward(np.ones((5, SIZE)))
+layer.backward(np.ones((5, 2)))
+"""
+
+
+@pytest.mark.parametrize("size", [3, 3000])
+def test_lists_of_arrays_are_values_too_and_large_ones_are_not_used(repository, size):
+    (repository / "layers.py").write_text(SEVERAL)
+    (repository / "train.py").write_text(SHOWN.replace("SIZE", str(size)))
+    result = CliRunner().invoke(commands, ["explain", "layers.py:Several", "--brief"])
+    assert (result.exit_code == 0) == ("Several as used in train.py:5" in result.stderr)
+    assert not isinstance(result.exception, ValueError)

@@ -336,3 +336,12 @@ def test_idle_sets_of_temporaries_are_few():
     for arrays in [take() for _ in range(50)]:
         give(arrays)
     assert idle() == 1000 * pool.SETS
+
+
+def test_who_keeps_many_arrays_is_not_asked_about_each_of_them_again(monkeypatch):
+    counted = []
+    monkeypatch.setattr(pool._Ring, "idle", lambda self: counted.append(1) or 0)
+    take = pool.Pool().taker((100, 10), np.dtype(float))
+    kept = [take() for _ in range(500)]
+    assert len({array.ctypes.data for array in kept}) == 500
+    assert not counted  # 4 MB are far from the limit

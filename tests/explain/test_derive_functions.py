@@ -74,6 +74,39 @@ def test_a_function_is_explained_with_the_backward_beside_it():
     assert [line.source.strip() for line in made.backward] == ["return dout * w, dout * x"]
 
 
+def given_first(x, w):
+    return x, x * w
+
+
+def reads_its_cache(x):
+    cache = (x * 2, x + 1)
+    return cache[0] * cache[1], cache
+
+
+def read_in_a_closure(x):
+    cache = (x * 2, x + 1)
+
+    def product():
+        return cache[0] * cache[1]
+
+    return product(), cache
+
+
+def test_an_input_before_an_output_is_an_output():
+    layer = layer_of(given_first)
+    layer.forward(X, X + 1)
+    dx, dw = layer.backward(DOUT, 2 * DOUT)
+    np.testing.assert_array_equal(dx, DOUT + 2 * DOUT * (X + 1))
+    np.testing.assert_array_equal(dw, 2 * DOUT * X)
+
+
+@pytest.mark.parametrize("function", [reads_its_cache, read_in_a_closure])
+def test_a_cache_that_something_else_reads_stays(function):
+    layer = layer_of(function)
+    layer.forward(X)
+    np.testing.assert_allclose(layer.backward(DOUT), DOUT * (4 * X + 2))
+
+
 def leaky(x, slope=0.25):
     return np.where(x > 0, x, slope * x)
 

@@ -320,12 +320,11 @@ class BatchIsCalledB:
         out = np.zeros((len(x), len(self.b)))
         for b in range(len(x)):
             for o in range(len(self.b)):
-                out[b, o] = np.sum(x[b] * self.W[o])
-                out[b, o] = out[b, o] + self.b[o]
+                out[b, o] = np.sum(x[b] * self.W[o]) + self.b[o]
         return out
 
 
-def test_what_is_added_where_it_stands_is_one_sum_and_a_loop_may_be_called_as_an_attribute_is():
+def test_a_loop_may_be_called_as_an_attribute_is():
     W, b = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, 4.0]]), np.array([1.0, 2.0])
     layer = derived(BatchIsCalledB).layer(W, b)
     x, dout = np.arange(12.0).reshape(4, 3), np.arange(8.0).reshape(4, 2)

@@ -61,7 +61,9 @@ def bench(
 
     TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
     layer (Sigmoid). dout chooses the arguments and inputs that you do not give. It compares the results before it times
-    anything. Plain and compiled calls then take turns, and the medians count. The file is EXECUTED, with your rights.
+    anything. Plain and compiled calls then take turns, and the medians count. The file is
+    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
+    nothing that dout chooses.
 
     Exit code: 0 fine, 1 compiled results differ, 2 wrong usage, or something cannot run.
     """
@@ -71,7 +73,7 @@ def bench(
     if output is not None:
         refuse(output, CHART, inputs=reads, force=force)  # before anything runs
     options.require("dout bench", "numba")
-    measured, used = with_values(target, init, inputs, partial(_measured, target, **how))
+    measured, used = with_values(target, (init, inputs), partial(_measured, target, **how), how["timeout"])
     if output is not None:
         from dout.cli.output.bench_chart import svg
 

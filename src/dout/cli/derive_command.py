@@ -47,7 +47,9 @@ def derive(
 
     TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
     layer (Sigmoid). dout chooses the arguments and inputs that you do not give. Nothing of yours is changed without
-    --in-place. The file is EXECUTED, with your rights.
+    --in-place. The file is
+    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
+    nothing that dout chooses.
 
     --style pytorch writes a torch.autograd.Function, --style jax a function with jax.custom_vjp, from the NumPy class:
     that class is what dout checks.
@@ -65,7 +67,7 @@ def derive(
         options.require("dout derive", module)
     from dout.explain.formats.plain_spelling import in_ascii
 
-    made, report = with_values(target, init, inputs, partial(_derived, target, style, timeout))
+    made, report = with_values(target, (init, inputs), partial(_derived, target, style, timeout), timeout)
     if in_place:
         _write_in_place(target, where, made)
     if output is not None:

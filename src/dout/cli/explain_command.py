@@ -55,7 +55,9 @@ def explain(
 
     TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
     layer (Sigmoid). A layer needs no backward. dout chooses the arguments and inputs that you do not give. Every = that
-    is printed was verified in exact arithmetic. The file is EXECUTED, with your rights.
+    is printed was verified in exact arithmetic. The file is
+    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
+    nothing that dout chooses.
 
     Exit code: 0 explained, 2 wrong usage, or nothing can be explained.
     """
@@ -71,7 +73,10 @@ def explain(
     is_page = (output is not None and form.kind.suffixes[0] == ".html") or word == "html"
     pictured = is_page and not brief
     made, picture = with_values(
-        target, init, inputs, partial(_explained, target, opened, timeout, numbers=numbers, pictured=pictured)
+        target,
+        (init, inputs),
+        partial(_explained, target, opened, timeout, numbers=numbers, pictured=pictured),
+        timeout,
     )
     wanted = Wanted(language, bool(numbers), brief, picture)
     if output is not None:

@@ -94,7 +94,9 @@ def show(
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
     TARGET is a script (file.py), a layer or function in it (file.py:Name, package.module:Name), the name of a
-    ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED, with your rights.
+    ready-made layer (Sigmoid), or a saved trace (trace.json). The file is
+    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
+    nothing that dout chooses.
     """
     if rounds:
         if as_json or browser or round_:
@@ -224,7 +226,7 @@ def _recorded(target: str, given: _Given, *, capture: bool, timeout: float) -> t
         option = "--round" if given.round else "--run-on" if given.run_on else given.arguments[0]
         raise TargetError(f"{target} is no script; {option} is for a script, which calls its layers itself")
     if not is_script:
-        return with_values(target, given.init, given.inputs, partial(_layer, target, capture, timeout))
+        return with_values(target, (given.init, given.inputs), partial(_layer, target, capture, timeout), timeout)
     from dout.trace.record.script import run_script
 
     with guarded(target, timeout=timeout, capture=capture) as meter:

@@ -13,22 +13,23 @@ from dout.errors import NotTakenError, visible
 SECONDS = 20.0  # of work, for one program
 MOST_NUMBERS = 5_000  # of a use that is shown, written and timed: more take minutes, and all of the memory
 _Made = TypeVar("_Made")
+Values = dict[str, Any]
 
 
 def with_values(
-    target: str,
-    init: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-    make: Callable[[dict[str, Any], dict[str, Any]], _Made],
-) -> _Made:
+    target: str, given: tuple[Mapping[str, Any], Mapping[str, Any]], make: Callable[[Values, Values], _Made],
+    timeout: float,
+) -> _Made:  # fmt: skip
     """What `make` returns for constructor arguments and inputs: those given, or else as a program uses the layer.
 
-    Programs run only where `make` raises NotTakenError; it is raised where none gives values that can be written, too.
+    Programs run only where `make` raises NotTakenError, each for `timeout` seconds at most; the error is raised where
+    none gives values that can be written, too.
     """
+    init, inputs = map(dict, given)
     try:
-        return make(dict(init), dict(inputs))
+        return make(init, inputs)
     except NotTakenError:
-        found = _as_used(target)
+        found = _as_used(target, min(timeout or SECONDS, SECONDS))
         if found is None:
             raise
     said, used_init, used_inputs = found
@@ -36,7 +37,7 @@ def with_values(
     return make({**used_init, **init}, {**used_inputs, **inputs})
 
 
-def _as_used(target: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+def _as_used(target: str, timeout: float) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     """A line on a use of a layer, and its constructor arguments and inputs; None where no program shows them."""
     import numpy as np
 
@@ -45,6 +46,7 @@ def _as_used(target: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
     from dout.check.worker.jobs import GivenArguments, ObjectText
     from dout.check.worker.program_phase import used_layers
     from dout.cli.output.cli_values import as_options
+    from dout.run import flat
 
     where, name = split(target)
     if name is None or kind_of(where, name) != "file":
@@ -53,9 +55,9 @@ def _as_used(target: str) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
         visible(f"{name} takes none of the values that dout chose: looking for a program that uses it"), err=True
     )
     job = Job(where, "file", (name,))
-    found = used_layers([job], GivenArguments(unjudged=True), processes=1, timeout=SECONDS).layers
+    found = used_layers([job], GivenArguments(unjudged=True), processes=1, timeout=timeout).layers
     used = found.get(job.file, {}).get(name)
-    values = [*used.init.values(), *used.inputs.values()] if used is not None else []
+    values = list(flat([used.init, used.inputs])) if used is not None else []
     if used is None or any(isinstance(item, ObjectText) for item in values) or sum(map(np.size, values)) > MOST_NUMBERS:
         return None
     told = [*as_options("--init", used.init, ()), *as_options("--input", used.inputs, ())]

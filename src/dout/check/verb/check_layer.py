@@ -197,7 +197,7 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
         return replace(judgement, not_meant=True)
     doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
     if judgement.refuted and not doubt and steps_by_another(subject, judgement.refuted.values()):
-        doubt = "backward steps it by another gradient than its part keeps, as that of all turns"
+        doubt = "backward steps it by its right gradient, and its part keeps another one, as that of one turn"
     if doubt:
         names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, doubt)})

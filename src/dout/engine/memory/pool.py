@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 SMALL = 1024  # bytes; up to here NumPy keeps freed memory by itself, and as fast
 PROBES = 3  # arrays looked at before a new one is made: whoever keeps thousands does not pay for them all
-FOLLOWED = 4096, 1 << 28  # arrays, as the steps of a recurrent layer keep them, and bytes, that a ring follows at most
+FOLLOWED = 4096, 1 << 28  # arrays, as recurrent layers keep them, and bytes that a ring follows; at least four arrays
 SETS = 8  # of temporaries that lie idle; as many threads as like may be in a program at once
 LIMIT = 1 << 30  # bytes that lie idle in the whole process
 
@@ -68,10 +68,16 @@ class _Store(Generic[T]):
         try:
             return self._old.pop()
         except IndexError:
-            if sum(store.idle() for store in list(_STORES)) + self.nbytes > LIMIT:
+            stores = list(_STORES)
+            most = sum(store.known() for store in stores) + self.nbytes  # else there is nothing to count
+            if most > LIMIT and sum(store.idle() for store in stores) + self.nbytes > LIMIT:
                 sweep()
                 sweep()
             return self._make()
+
+    def known(self) -> int:
+        """Bytes that it can reach, whether somebody uses them or not."""
+        return len(self._old) * self.nbytes
 
     def idle(self) -> int:
         """Bytes that nobody uses."""
@@ -170,6 +176,10 @@ class _Ring(_Store[Array]):
         owners.append(owner)
         return owner
 
+    def known(self) -> int:
+        """Bytes of all arrays that it follows."""
+        return super().known() + len(self._owners) * self.nbytes
+
     def idle(self) -> int:
         """Bytes of free arrays; the ring and the list hold each of them once more."""
         free = sum(getrefcount(owner) == ALONE + 2 for owner in list(self._owners))
@@ -231,6 +241,10 @@ class _Sets(_Store[tuple[Array, ...]]):
                 return more()
 
         return take
+
+    def known(self) -> int:
+        """Bytes of the sets that no call has taken: it does not reach the others."""
+        return self.idle()
 
     def idle(self) -> int:
         """Bytes of the sets that no call has taken."""

@@ -15,6 +15,7 @@ from dout.graph import Node
 
 _MOST = 8  # in one step
 _GAIN = 1_500_000  # operations that another thread takes: 20 µs
+_AHEAD = 64  # steps: what is computed earlier waits in memory for its use
 
 
 def group_products(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -46,7 +47,12 @@ def _joined(steps: Sequence[Step]) -> list[Products]:
         first = next(iter(waiting))
         position = waiting.pop(first)
         assert isinstance(first, Node)
-        fitting = (n for n in waiting if isinstance(n, Node) and n.dtype == first.dtype)
+        near = []
+        for step, at in waiting.items():
+            if at > position + _AHEAD:
+                break
+            near.append(step)
+        fitting = (n for n in near if isinstance(n, Node) and n.dtype == first.dtype)
         others = [n for n in fitting if max(ready.get(i, -1) for i in n.inputs) < position][: _MOST - 1]
         if others and sum(map(flops, [first, *others])) - max(map(flops, [first, *others])) >= _GAIN:
             found.append(Products((first, *others)))

@@ -3,8 +3,9 @@
 The BLAS' own threads wait for each other at each block. On a machine with other programs they wait for the system then:
 (25, 57600) · (57600, 30) took 2.2 ms on one thread and 2.5 on two, but 20 and 1,000 in the mean.
 
-One native call does several products that do not need each other. A large one is cut into parts. The call looks whether
-the matrices lie as planned, and does nothing otherwise.
+One native call does several products that do not need each other. A large one is cut into parts. The program that calls
+has looked at shapes and dtypes, and made the results. The call looks whether rows and columns of the factors lie as
+planned, and does nothing otherwise.
 """
 
 from __future__ import annotations
@@ -232,7 +233,7 @@ def _text(kind: str, size: int) -> str:
 
 @cache
 def _entries() -> dict[Any, tuple[Any, tuple[int, ...]]]:
-    """For each dtype the definition of its @entry, and the addresses that a plan begins with."""
+    """For each dtype the address of its @entry, and the addresses that a plan begins with."""
     addresses, switch = blas_threads.products(), blas_threads.switch()
     if not addresses or switch is None or not binding.usable():
         return {}
@@ -255,17 +256,23 @@ def _entries() -> dict[Any, tuple[Any, tuple[int, ...]]]:
 def together(functions: Sequence[Product]) -> Callable[..., None]:
     """A function of x, y and out of every product: `functions` are NumPy's, for matrices that the BLAS cannot take."""
     natives: list[Callable[..., Any]] = []
+    refused: set[tuple[tuple[int, ...], ...]] = set()  # strides of matrices that the BLAS cannot take
+    alone = [blas_threads.alone(function) for function in functions]
 
     def products(*given: Matrix) -> None:
         for run in natives:
             if run(*given):
                 return
-        made = _native(given) if len(natives) < _LAYOUTS else None
-        if made is not None and made(*given):
-            natives.append(made)
-            return
-        for function, x, y, out in zip(functions, given[::3], given[1::3], given[2::3], strict=True):
-            function(x, y, out)
+        strides = tuple(matrix.strides for matrix in given)
+        if len(natives) < _LAYOUTS and strides not in refused:
+            made = _native(given)
+            if made is not None and made(*given):
+                natives.append(made)
+                return
+            if len(refused) < _LAYOUTS:
+                refused.add(strides)
+        for function, own, x, y, out in zip(functions, alone, given[::3], given[1::3], given[2::3], strict=True):
+            (own if _side(x, y, out) is None else function)(x, y, out)
 
     with kernel_cache.lock:  # no fork while LLVM compiles
         _entries()

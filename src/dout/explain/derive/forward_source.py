@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.forward_watch import Watch, digest, watching
-from dout.run import filled_cells, quiet
+from dout.run import copied, filled_cells, quiet
 
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
 _WRITTEN = "dout_lines"  # an attribute of a function that was written here: its lines, and where they begin in the file
@@ -134,11 +134,10 @@ class ForwardSource:
         listed = [one.value.elts for one in ends if isinstance(one.value, ast.Tuple)]
         if len(listed) < len(ends) or any(len(items) != count for items in listed):
             return None
-        new: dict[ast.stmt, str] = {}
+        dropped = [item for items in listed for i, item in enumerate(items) if i not in places]
+        new = {one: "" for one in self.definition.body if self._makes_only(one, dropped)}
         for end, items in zip(ends, listed, strict=True):
             new[end] = f"return {', '.join(ast.unparse(items[place]) for place in places)}"
-            lost = {item.id for i, item in enumerate(items) if i not in places and isinstance(item, ast.Name)}
-            new.update({one: "" for one in self.definition.body if self._makes_only(one, lost, ends)})
         lines = self.lines
         for one, words in new.items():
             last = one.end_lineno or one.lineno
@@ -151,16 +150,17 @@ class ForwardSource:
         setattr(made, _WRITTEN, (text.splitlines(keepends=True), self.first))
         return made
 
-    def _makes_only(self, statement: ast.stmt, names: Collection[str], ends: Sequence[ast.stmt]) -> bool:
-        """Whether a statement does nothing but to make one of these names, which nothing but the `ends` reads."""
+    def _makes_only(self, statement: ast.stmt, items: Collection[ast.expr]) -> bool:
+        """Whether a statement does nothing but to make a name that only these items of returns read."""
         if not isinstance(statement, ast.Assign) or any(isinstance(n, ast.Call) for n in ast.walk(statement.value)):
             return False
         made = {one.id for one in statement.targets if isinstance(one, ast.Name)}
-        others = [one for one in self.statements() if one not in ends]
-        read = {
-            n.id for one in others for n in ast.walk(one) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-        }
-        return len(made) == len(statement.targets) and made <= {*names} - read
+        dropped, names = {n for item in items for n in ast.walk(item)}, set[str]()
+        for node in ast.walk(self.definition):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in dropped:
+                names.add(node.id)
+        returned = {item.id for item in items if isinstance(item, ast.Name)}
+        return len(made) == len(statement.targets) and made <= returned - names
 
     # --- the text with more lines -------------------------------------------------------------------------------------
 
@@ -192,20 +192,30 @@ class ForwardSource:
 def outputs_alone(function: Any, ordered: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """The function that returns its outputs alone on these arguments: `return out` where it has `return out, cache`.
 
-    Tuples, whole numbers, arrays that it was given, and an output once more are no outputs: a backward is given them.
+    Behind the outputs, tuples, whole numbers, arrays that it was given, and an output once more are for a backward.
     """
     try:
-        with quiet():
-            returned = function(*ordered, **keywords)
-        known = [*ordered, *keywords.values(), *returned]
+        returned, given = _called(function, ordered, keywords)
+        known = [*given, *returned]
         places = [
-            i for i, item in enumerate(returned) if _is_real(item) and not _is_among(item, known[: i - len(returned)])
+            i for i, one in enumerate(returned) if _is_real(one) and not _is_among(one, known[: i - len(returned)])
         ]
-        if type(returned) is tuple and 0 < len(places) < len(returned):
-            return ForwardSource(function).returning(places, len(returned)) or function
+        if type(returned) is not tuple or places != list(range(len(places))) or not 0 < len(places) < len(returned):
+            return function
+        alone = ForwardSource(function).returning(places, len(returned))
+        found, _ = _called(alone, ordered, keywords)
+        same = [found] if len(places) == 1 else found
+        equal = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(same, returned, strict=False))
     except Exception:  # the user's code raises it again where it is recorded; or there is no source
         return function
-    return function
+    return alone if equal else function
+
+
+def _called(function: Any, ordered: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    """What a function returns for copies of these arguments, and the copies."""
+    given, named = [copied(item) for item in ordered], {name: copied(item) for name, item in keywords.items()}
+    with quiet(0):
+        return function(*given, **named), [*given, *named.values()]
 
 
 def _is_among(item: Any, others: Iterable[Any]) -> bool:

@@ -147,7 +147,7 @@ class ForwardPieces:
             source.rewritten(text)
         self.names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
         self._count = 0
-        body = _InPlace().visit(source.definition).body
+        body = source.definition.body
         is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
         self.head = (body[0].end_lineno or 1) if is_doc else body[0].lineno - 1  # the lines before the first statement
         self.top = self._split(body[1:] if is_doc else body, (), self.head + 1)
@@ -252,18 +252,6 @@ class ForwardPieces:
         others = {*map(id, lengths), *(id(getattr(n, "value", None)) for n in (*stores, *sizes))}
         loads = (n for n in nodes if isinstance(n, ast.Name) and n.id == buffer and isinstance(n.ctx, ast.Load))
         return any(id(n) not in others for n in loads)
-
-
-class _InPlace(ast.NodeTransformer):
-    """`a[i] = a[i] + v` as `a[i] += v`."""
-
-    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
-        target, value = node.targets[0], node.value
-        if len(node.targets) > 1 or not (isinstance(target, ast.Subscript) and isinstance(value, ast.BinOp)):
-            return node
-        if not isinstance(value.op, ast.Add) or ast.unparse(value.left) != ast.unparse(target):
-            return node
-        return ast.copy_location(ast.AugAssign(target, value.op, value.right), node)
 
 
 def _written_out(source: ForwardSource) -> str | None:

@@ -87,7 +87,7 @@ class ForwardRecording:
         floats = {
             n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if _has_gradient(i)
         }
-        self.active = {name for name in self.source.parameters if name in floats}
+        self.active = {name for name in self.source.parameters if name in floats} - self.subject.of_forward.keys()
         loops = [self.captured[0][1].before[one] for one in self.pieces.top if isinstance(one, ForwardLoop)]
         full = {n for n in self.pieces.lists if any(isinstance(names.get(n), np.ndarray) for names in loops[:1])}
         for piece in pieces:
