@@ -61,9 +61,8 @@ def bench(
 
     TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
     layer (Sigmoid). dout chooses the arguments and inputs that you do not give. It compares the results before it times
-    anything. Plain and compiled calls then take turns, and the medians count. The file is
-    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
-    nothing that dout chooses.
+    anything. Plain and compiled calls then take turns, and the medians count. The file is EXECUTED, with your rights.
+    So are programs of its repository, as `dout check` executes them, where a layer takes nothing that dout chooses.
 
     Exit code: 0 fine, 1 compiled results differ, 2 wrong usage, or something cannot run.
     """

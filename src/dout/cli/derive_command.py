@@ -47,9 +47,8 @@ def derive(
 
     TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
     layer (Sigmoid). dout chooses the arguments and inputs that you do not give. Nothing of yours is changed without
-    --in-place. The file is
-    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
-    nothing that dout chooses.
+    --in-place. The file is EXECUTED, with your rights. So are programs of its repository, as `dout check` executes
+    them, where a layer takes nothing that dout chooses.
 
     --style pytorch writes a torch.autograd.Function, --style jax a function with jax.custom_vjp, from the NumPy class:
     that class is what dout checks.

@@ -55,9 +55,8 @@ def explain(
 
     TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
     layer (Sigmoid). A layer needs no backward. dout chooses the arguments and inputs that you do not give. Every = that
-    is printed was verified in exact arithmetic. The file is
-    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
-    nothing that dout chooses.
+    is printed was verified in exact arithmetic. The file is EXECUTED, with your rights. So are programs of its
+    repository, as `dout check` executes them, where a layer takes nothing that dout chooses.
 
     Exit code: 0 explained, 2 wrong usage, or nothing can be explained.
     """

@@ -143,7 +143,7 @@ def _alarm(what: str, timeout: float) -> Iterator[Callable[[], object]]:
     def ring(number: int, frame: Any) -> None:
         nonlocal said
         if not said and time.monotonic() >= until:
-            where = users_place(frame, above=_COMMANDS)
+            where = users_place(frame, above=(_COMMANDS,))
             said = f"did not end within {timeout:g} s{f', at {where}' if where else ''}"
         elif not EndOfRun.begun or is_ours(frame.f_code.co_filename):
             return

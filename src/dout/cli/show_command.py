@@ -94,9 +94,8 @@ def show(
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
     TARGET is a script (file.py), a layer or function in it (file.py:Name, package.module:Name), the name of a
-    ready-made layer (Sigmoid), or a saved trace (trace.json). The file is
-    EXECUTED, with your rights. So are programs of its repository, as `dout check` executes them, where a layer takes
-    nothing that dout chooses.
+    ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED, with your rights. So are programs
+    of its repository, as `dout check` executes them, where a layer takes nothing that dout chooses.
     """
     if rounds:
         if as_json or browser or round_:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.argument_names import names_cache, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, layer_class
-from dout.adapt.interface.interface import OUTPUT
+from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import returned_by
@@ -88,15 +87,16 @@ def other_readings(subject: Subject) -> list[Subject]:
     for place, role in enumerate(interface.roles):
         for other in (*subject.names, OUTPUT) if role in subject.names else ():
             roles = (*interface.roles[:place], other, *interface.roles[place + 1 :])
-            cls = layer_class(type(layer).__mro__[1], replace(interface, roles=roles), subject.names)
-            again = replace(subject, make=partial(_read_as, subject, cls), memo={})
+            again = _read_as(subject, replace(interface, roles=roles))
             if other not in interface.roles and not isinstance(Lab(again).trial(again.inputs), CrashError):
                 found.append(again)
     return found
 
 
-def _read_as(subject: Subject, cls: type) -> Any:
-    return as_layer(subject.make(), cls)
+def _read_as(subject: Subject, interface: Interface) -> Subject:
+    """The layer in another interface."""
+    cls = layer_class(type(subject.runner.layer).__mro__[1], interface, subject.names)
+    return replace(subject, make=lambda: as_layer(subject.make(), cls), memo={})
 
 
 def _is_wrong(subject: Subject) -> bool:
@@ -133,10 +133,7 @@ def _left_out(subject: Subject, run: PlainRun) -> str | None:
 def _with_all_inputs(subject: Subject, names: tuple[str, ...], inputs: tuple[Any, ...]) -> Subject:
     """The layer with more of its inputs, whose gradients come in this order."""
     found = replace(subject, inputs=inputs, names=names, memo={})
-    if subject.interface is None:
-        return found
-    cls = layer_class(type(subject.again()).__mro__[1], replace(subject.interface, order=()), names)
-    return replace(found, make=partial(_read_as, subject, cls))
+    return found if subject.interface is None else _read_as(found, replace(subject.interface, order=()))
 
 
 def steps_by_another(subject: Subject, refuted: Iterable[Outcome]) -> bool:

@@ -143,7 +143,9 @@ class StepWriter:
     def _products(self, step: Products) -> None:
         given = []
         for node in step.nodes:
-            place = self.values[node] = self._place(node) or self._named(node)
+            place = self._place(node)
+            assert place is not None  # the plan gives one to every product
+            self.values[node] = place
             given += [*map(self.value, node.inputs), place]
             if self.compares:
                 self.text.line(self._call(node, [*given[-3:-1], f"out={place}"]))

@@ -76,8 +76,8 @@ class _Store(Generic[T]):
             return self._make()
 
     def known(self) -> int:
-        """Bytes that it can reach, whether somebody uses them or not."""
-        return len(self._old) * self.nbytes
+        """Bytes that are idle at the most, soon told."""
+        return self.idle()
 
     def idle(self) -> int:
         """Bytes that nobody uses."""
@@ -177,8 +177,8 @@ class _Ring(_Store[Array]):
         return owner
 
     def known(self) -> int:
-        """Bytes of all arrays that it follows."""
-        return super().known() + len(self._owners) * self.nbytes
+        """Bytes of all arrays that it follows, whether somebody uses them or not."""
+        return super().idle() + len(self._owners) * self.nbytes
 
     def idle(self) -> int:
         """Bytes of free arrays; the ring and the list hold each of them once more."""
@@ -241,10 +241,6 @@ class _Sets(_Store[tuple[Array, ...]]):
                 return more()
 
         return take
-
-    def known(self) -> int:
-        """Bytes of the sets that no call has taken: it does not reach the others."""
-        return self.idle()
 
     def idle(self) -> int:
         """Bytes of the sets that no call has taken."""

@@ -119,15 +119,15 @@ def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
 
 
 def places_of_use(steps: Sequence[Node]) -> dict[Node, Node]:
-    """The views that one step alone reads, with that step, before which they may stand: `w[j]` in an inner loop."""
+    """Each step with the one beside which it may stand: a view that one step alone reads, `w[j]`, with that step."""
     uses: dict[Node, list[Node]] = {}
     for node in steps:
         for read in dict.fromkeys(node.inputs):
             uses.setdefault(read, []).append(node)
     found: dict[Node, Node] = {}
-    for node in reversed(steps):
-        if node.primitive in _VIEWS and len(by := uses.get(node, [])) == 1:
-            found[node] = found.get(by[0], by[0])
+    for node in reversed(steps):  # each comes before the steps that read it
+        by = uses.get(node, []) if node.primitive in _VIEWS else []
+        found[node] = found[by[0]] if len(by) == 1 else node
     return found
 
 

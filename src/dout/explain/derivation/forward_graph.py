@@ -103,7 +103,7 @@ class Forward:
     @cached_property
     def _steps_and_loops(self) -> tuple[tuple[Node, ...], list[AlikeTurns]]:
         steps = [n for n in self.nodes if n.primitive not in (INPUT, CONSTANT) and n not in self.fixed]
-        places, ends = self._places_in_the_run, {**dict(zip(steps, steps, strict=True)), **places_of_use(steps)}
+        places, ends = self._places_in_the_run, places_of_use(steps)
         ran = sorted(steps, key=lambda node: (places[ends[node]], ends[node] is node, places[node]))
         ran, loops = with_loops_in_one(ran, alike_turns(ran))
         if ran == steps or any(loop.is_long for loop in loops):

@@ -84,11 +84,8 @@ class DerivedClass:
         if self.subject is None:
             return {}, {}
         flags = {note.fields["flag"] for note in self.notes if note.key == "one_side"}
-        known = {name: item for name, item in self.subject.settings.items() if name in flags and is_numbers(item)}
-        dicts = {self.subject.of_dicts[name][0] for name in known if name in self.subject.of_dicts}
-        of_forward = {name: item for name, item in known.items() if name in self.subject.of_forward}
-        init = {n: item for n, item in known.items() if n not in of_forward and n not in self.subject.of_dicts}
-        return init, of_forward | {name: self.subject.inputs[name] for name in dicts}
+        settings = self.subject.settings
+        return self.subject.as_given([name for name in settings if name in flags and is_numbers(settings[name])])
 
 
 def derived(
@@ -109,7 +106,9 @@ def derived(
 
 def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> ForwardSubject:
     """The target with an example: what is given of it, by name or in order, the rest chosen. Raises TargetError."""
-    subject = found_subject(target, init or {}, _by_name(inputs))
+    in_order = enumerate(() if inputs is None else inputs)
+    given = dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in in_order}
+    subject = found_subject(target, init or {}, given)
     return subject if inputs else without_ones(on_images(subject))
 
 
@@ -248,12 +247,6 @@ def _flat(run: ForwardRun) -> Phrase:
 def _is_whole(node: Node) -> bool:
     """Whether a step makes whole numbers of floats."""
     return np.dtype(node.dtype).kind in "iub" and any(np.dtype(i.dtype).kind == "f" for i in node.inputs)
-
-
-def _by_name(inputs: Any) -> dict[str, Any]:
-    if inputs is None:
-        return {}
-    return dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs)}
 
 
 def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import FunctionType
 from typing import Any
 
@@ -83,7 +84,18 @@ class ForwardSubject:
             return replace(self, defaults={**self.defaults, name: number})
         return replace(self, init={**self.init, name: number})
 
-    @property
+    def as_given(self, names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """These settings as arguments of the constructor and of forward; of a number in a dict, the dict."""
+        init, inputs = dict[str, Any](), dict[str, Any]()
+        for name in names:
+            if name in self.of_dicts:
+                argument, _ = self.of_dicts[name]
+                inputs[argument] = self.inputs[argument]
+            else:
+                (inputs if name in self.of_forward else init)[name] = self.settings[name]
+        return init, inputs
+
+    @cached_property
     def of_dicts(self) -> dict[str, tuple[str, Any]]:
         """The numbers that forward is given in dicts, `conv_param['stride']`: the argument and the key of each."""
         dicts = {name: item for name, item in self.inputs.items() if type(item) is dict}
@@ -94,7 +106,7 @@ class ForwardSubject:
             if type(item) in (int, float)
         }
 
-    @property
+    @cached_property
     def of_forward(self) -> dict[str, Any]:
         """The arguments of forward that are left out and have a number by default, with that number."""
         forward, left_out = self.target.forward, list[inspect.Parameter]()
@@ -188,7 +200,7 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     target = Target.of(target)
     found = example(target, init, inputs)
     if target.is_function:
-        target = Target(outputs_alone(target.named, *passed(target.inputs(), copies(found.inputs))))
+        target = Target(outputs_alone(target.named, *passed(target.inputs(), found.inputs)))
     chosen = dict(found.init) if target.is_class or target.is_function else _of_instance(target.named)
     interface = found.interface or _unwritten(target)
     if interface.forward == "__call__" and hasattr(target.cls, PLAIN.forward):  # which calls it

@@ -198,7 +198,7 @@ def outputs_alone(function: Any, ordered: Sequence[Any], keywords: Mapping[str, 
         returned, given = _called(function, ordered, keywords)
         known = [*given, *returned]
         places = [
-            i for i, one in enumerate(returned) if _is_real(one) and not _is_among(one, known[: i - len(returned)])
+            i for i, one in enumerate(returned) if has_gradient(one) and not _is_among(one, known[: i - len(returned)])
         ]
         if type(returned) is not tuple or places != list(range(len(places))) or not 0 < len(places) < len(returned):
             return function
@@ -222,8 +222,10 @@ def _is_among(item: Any, others: Iterable[Any]) -> bool:
     return any(item is one for one in others)
 
 
-def _is_real(item: Any) -> bool:
-    return isinstance(item, float) or (isinstance(item, np.ndarray) and item.dtype.kind == "f")
+def has_gradient(item: Any) -> bool:
+    """Whether something is a float, or an array of floats."""
+    is_array = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
+    return is_array or isinstance(item, float)
 
 
 def one_statement_a_line(text: str) -> str:

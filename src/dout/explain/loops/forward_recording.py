@@ -6,13 +6,12 @@ import ast
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import accumulate, chain, islice
-from typing import Any
 
 import numpy as np
 
 from dout.explain.derive.backward_graph import wanted_inputs
 from dout.explain.derive.forward_runs import ForwardSubject
-from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.derive.forward_source import ForwardSource, has_gradient
 from dout.explain.derive.other_subjects import axes_of, is_numbers, renumbered, resized, with_longer
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
@@ -85,7 +84,7 @@ class ForwardRecording:
         pieces = self.pieces.pieces
         read = {name for piece in pieces for name in piece.reads}
         floats = {
-            n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if _has_gradient(i)
+            n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if has_gradient(i)
         }
         self.active = {name for name in self.source.parameters if name in floats} - self.subject.of_forward.keys()
         loops = [self.captured[0][1].before[one] for one in self.pieces.top if isinstance(one, ForwardLoop)]
@@ -126,11 +125,6 @@ def _has_new_ones(subject: ForwardSubject, other: ForwardSubject) -> bool:
         return True
     pairs = [(before[path].shape, item.shape) for path, item in after.items() if path in before]
     return any(n == 1 < m for old, new in pairs for m, n in zip(old, new, strict=False))
-
-
-def _has_gradient(item: Any) -> bool:
-    is_array = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
-    return is_array or isinstance(item, float)
 
 
 def plain_return(piece: ForwardPiece) -> list[str] | None:

@@ -224,7 +224,7 @@ class _LoopedClass:
         return made.backward
 
     def _keep_numbers(self, piece: ForwardPiece, runs: PieceRuns, lines: Sequence[str]) -> None:
-        for name in {**runs.numbers(range(len(runs.runs))), **dict.fromkeys(sorted(runs.whole))}:
+        for name in dict.fromkeys([*runs.numbers(range(len(runs.runs))), *sorted(runs.whole)]):
             is_own = not self.subject.target.is_function and hasattr(runs.runs[0].layer, name)
             if not is_own and re.search(rf"self\.{name}\b", "\n".join(lines)):
                 here: ForwardPiece | ForwardLoop = piece.around[0] if piece.around else piece

@@ -89,8 +89,8 @@ class PieceDraft(Drafting):
         own = set() if self.run.subject.target.is_function else set(dir(self.run.layer))
         own -= {name for loop in self.piece.around for name in (*loop.writes, loop.position)}  # b beside self.b
         numbers = {n: sizes for n, sizes in self.runs.numbers(mine).items() if n not in own}
-        found = {self._number_text(n, sizes): sizes for n, sizes in numbers.items()}
         words = {n: self._number_text(n, sizes) for n, sizes in numbers.items()}
+        found = {words[n]: sizes for n, sizes in numbers.items()}
         for tree, sizes in self.runs.indices(mine):
             names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {"self"}
             if len(set(sizes)) > 1 and not names & set(self.runs.parameters):

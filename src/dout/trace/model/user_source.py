@@ -71,17 +71,12 @@ def line_of(frame: FrameType | None) -> str:
     return str(Where(frame.f_code.co_filename, frame.f_lineno)) if frame else ""
 
 
-def users_place(frame: FrameType | None, above: str = "") -> Where | None:
+def users_place(frame: FrameType | None, above: tuple[str, ...] = ()) -> Where | None:
     """The line of the user's own code, no library's, that runs in or above `frame`.
 
-    None where a file in the folder `above` comes first. Methods that dataclasses write are nobody's.
+    None where a file in a folder `above` comes first. Methods that dataclasses write are nobody's.
     """
-
-    def passes(file: str) -> bool:
-        is_end = bool(above) and file.startswith(above)
-        return file == "<string>" or not (is_user_code(file) or is_end)
-
-    frame = asking_user(frame, passes)
+    frame = asking_user(frame, lambda file: file == "<string>" or not (is_user_code(file) or file.startswith(above)))
     return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 

@@ -142,8 +142,7 @@ class Tracer(Recording):
             return answer
         if is_draw(function):
             return draw(self, function, args, kwargs)
-        counts = function in SIZES or numpy_name(function) == "np.random.seed"
-        if traced and not (counts and only_whole(args) and only_whole(kwargs)):
+        if traced and not (_takes_sizes(function) and only_whole(args) and only_whole(kwargs)):
             raise self.unsupported(numpy_name(function), INSTEAD.get(function))
         return self._from_outside(function, args, kwargs)
 
@@ -310,6 +309,11 @@ def _runs_code(function: Any, args: tuple[Any, ...]) -> bool:
     return function is math.prod or any(
         (callable(item) and not isinstance(item, type)) or hasattr(type(item), "__next__") for item in each
     )
+
+
+def _takes_sizes(function: Any) -> bool:
+    """Whether whole numbers that a function takes are sizes or a seed, through which no gradient goes."""
+    return function in SIZES or numpy_name(function) == "np.random.seed"
 
 
 def _holds_large(args: tuple[Any, ...]) -> bool:
