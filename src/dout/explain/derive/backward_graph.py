@@ -29,8 +29,7 @@ from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
-_NOTHING = 1e-3  # a number that may be there to keep another from 0
-_EXTREME = 1000.0
+_NOTHING, _EXTREME = 1e-3, 1000.0  # a number that may be there to keep another from 0; one that overflows in exp
 _SCALES = (0.1, 3.0, 10.0)  # of points further in and further out
 
 
@@ -67,7 +66,8 @@ def wanted_inputs(run: ForwardRun) -> dict[str, Node]:
     given = {node: name for node, name in run.arguments.items() if name not in run.subject.of_forward}
     found = {name: node for node, name in given.items() if node.primitive is INPUT and _is_real(node)}
     held = {path: node for node, path in run.held.items() if _is_real(node) and path not in run.written}
-    return found | {path: node for path, node in held.items() if node.shape or path.replace("self.", "d", 1) in kept}
+    parameters = {path: n for path, n in held.items() if n.shape or path.replace("self.", "d", 1) in kept}
+    return found | parameters | {path: node for node, path in run.parts.items()}
 
 
 def _is_real(node: Node) -> bool:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
+from dout.explain.parts.part_calls import PartCall, read_by
 from dout.explain.spelling.array_owners import ArrayOwners
 from dout.explain.spelling.factor_groups import grouped, is_masked, literal, ordered, whole
-from dout.explain.spelling.memory_text import MEMORY, repeated
+from dout.explain.spelling.memory_text import repeated
 from dout.explain.spelling.numpy_text import spelled
+from dout.explain.spelling.part_text import STATEMENTS
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.spelling.spare_names import word_for
@@ -31,8 +33,7 @@ from dout.explain.spelling.written_text import (
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
 
-_LONG = 72  # characters of an expression that is split
-_SHORT = 24  # and of one that stays where it is among others
+_LONG, _SHORT = 72, 24  # characters of an expression that is split, and of one that stays among others
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
 _PLAIN = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
@@ -109,6 +110,7 @@ class BackwardText:
     def count(self, roots: Sequence[Node]) -> None:
         """Count how often each value is read."""
         seen: set[Node] = set()
+        called: set[PartCall] = set()
         waiting = [self.same(root) for root in roots]
         for root in waiting:
             self.uses[root] = self.uses.get(root, 0) + 1
@@ -117,7 +119,7 @@ class BackwardText:
             if node in seen or node in self.leaves:
                 continue
             seen.add(node)
-            for i in map(self.same, node.inputs):
+            for i in map(self.same, read_by(node, called)):
                 self.uses[i] = self.uses.get(i, 0) + 1
                 waiting.append(i)
 
@@ -125,8 +127,8 @@ class BackwardText:
         """Write the statement that gives `target` a value; `fresh`: in memory of its own."""
         node = self.same(root)
         self.targets.pop(node, None)
-        if node.primitive in MEMORY and node not in self.texts and node not in self.leaves:
-            self._write_memory(node, target if target.isidentifier() else None)
+        if node.primitive in STATEMENTS and node not in self.texts and node not in self.leaves:
+            self._write_lines(node, target if target.isidentifier() else None)
             if target.isidentifier():
                 self.owners.given.add(node)
                 return
@@ -162,8 +164,8 @@ class BackwardText:
         self.taken.add(name)
         return name
 
-    def _write_memory(self, node: Node, name: str | None) -> None:
-        self.texts[node] = WrittenText(MEMORY[node.primitive](self, node, name))
+    def _write_lines(self, node: Node, name: str | None) -> None:
+        self.texts[node] = WrittenText(STATEMENTS[node.primitive](self, node, name))
 
     def statement(self, node: Node, text: WrittenText) -> WrittenText:
         """Give a value a name."""
@@ -181,8 +183,8 @@ class BackwardText:
             return WrittenText(self.leaves[node])
         if node in self.texts:
             return self.texts[node]
-        if node.primitive in MEMORY:
-            self._write_memory(node, None)
+        if node.primitive in STATEMENTS:
+            self._write_lines(node, None)
             return self.texts[node]
         if node.primitive in SOFTMAX:
             text = SOFTMAX[node.primitive](self, node)
@@ -248,8 +250,11 @@ class BackwardText:
 
     def _is_minus(self, node: Node) -> bool:
         """Whether a value is one at hand with the other sign."""
-        is_new = node not in self.leaves and node not in self.texts
-        return is_new and node.primitive is PRIMITIVES["negative"] and self.same(node.inputs[0]) in self.leaves
+        return (
+            not (node in self.leaves or node in self.texts)
+            and node.primitive is PRIMITIVES["negative"]
+            and self.same(node.inputs[0]) in self.leaves
+        )
 
     def _is_inline(self, node: Node) -> bool:
         return node not in self.leaves and node not in self.texts and self.uses.get(node, 0) < 2

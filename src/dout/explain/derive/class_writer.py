@@ -40,6 +40,7 @@ from dout.explain.derive.validity import (
 from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
+from dout.explain.parts.called_parts import why_no_call
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
@@ -258,10 +259,9 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     wanted = wanted_inputs(base)
     if not wanted:
         raise NotDerivedError([Phrase("no_real_input", {})])
-    inner = [name for name in wanted if _INNER.match(name)]
+    inner = [name for name, node in wanted.items() if _INNER.match(name) and node not in base.parts]
     if inner:
-        more = ", …" if len(inner) > 1 else ""
-        raise NotDerivedError([Phrase("inner_parameter", {"names": f"{inner[0]}{more}"})])
+        raise NotDerivedError([why_no_call(inner[0], base.layer, base.called)])
     found: list[ForwardRun] = []
     longer = _tried_once(with_rows(base.subject)) if len(base.graph.nodes) > _MANY_STEPS else None
     if longer is not None and same_structure(base.graph, longer.graph) and not _is_steered(base, longer):

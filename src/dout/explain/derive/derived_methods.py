@@ -19,6 +19,7 @@ from dout.explain.derive.forward_watch import digest
 from dout.explain.derive.kept_choice import KeptChoice
 from dout.explain.derive.kept_values import kept
 from dout.explain.model.explanation import Phrase
+from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.softmax_text import WrittenLine
 from dout.graph import CONSTANT, INPUT, Node
@@ -77,7 +78,8 @@ class Drafting(KeptChoice):
         placed = [(named[n], place) for n in named if n in keeps and (place := self.place(n)) is not None]
         made = [self._made(named[n], n, read, named) for n, read in reads.items()]
         forward = self.source.keeping(placed, extra, made)
-        return BackwardDraft(self.source, forward, lines, tuple(map(self._in_container, wanted)))
+        names = [self._in_container(name) for name in wanted if name not in self.run.parts.values()]
+        return BackwardDraft(self.source, forward, lines, tuple(names))
 
     def _kept_as(self, name: str, node: Node) -> str:
         """What backward calls a value that is kept under a name."""
@@ -193,16 +195,24 @@ class Drafting(KeptChoice):
         found = []
         for value, gradient in self.graph.raw.of.items():
             members = [n for n in self.run.graph.nodes if n is value or self.equal.same(n, value)]
-            names = [self.run.arguments.get(m) or self.run.trace.names.get(m) or "" for m in members]
+            names = [self.run.arguments.get(m) or self._called(m) for m in members]
             name = next((n for n in names if n.isidentifier()), None)
             if name:
                 found.append((f"d{name}", gradient))
         return found
 
+    def _called(self, member: Node) -> str:
+        """What the user calls a value of forward; of a part, its output may have the name of the part alone."""
+        name = self.run.trace.names.get(member) or ""
+        if member.primitive is PART and name not in self.source.function.__code__.co_varnames:
+            return str(member.static["call"].path.removeprefix("self."))
+        return name
+
     def _backward_lines(self, text: BackwardText, wanted: Sequence[str]) -> list[str]:
         roots = self._roots(wanted)
         text.count(list(roots.values()))
-        inputs = [name for name in wanted if not name.startswith("self.")]
+        given = set(self.run.arguments.values())
+        inputs = [name for name in wanted if name in given]
         targets = {
             name: f"d{name}" if name.isidentifier() else f"d{name.replace('[', '').replace(']', '')}" for name in inputs
         }
@@ -214,13 +224,13 @@ class Drafting(KeptChoice):
             self.run.subject.interface.found, inputs, strict=False
         ):  # where the user's leaves them
             text.lines.append(WrittenLine(f"self.{attribute} = {targets[name]}"))
-        self._parameters(text, [name for name in wanted if name.startswith("self.")])
+        self._parameters(text, [name for name in wanted if name not in given])
         lines = [part for line in self._commented(text) for part in line]
         names, real = self._dout_names(), self._real_douts()
         last = max(names.index(name) for name in real)  # those behind it may be left out
-        given = ", ".join([*names[: last + 1], *(f"{name}=None" for name in names[last + 1 :])])
+        taken = ", ".join([*names[: last + 1], *(f"{name}=None" for name in names[last + 1 :])])
         is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
-        head = f"def {self.run.subject.methods[1]}(self, {given}{'=1' if is_loss else ''}):"
+        head = f"def {self.run.subject.methods[1]}(self, {taken}{'=1' if is_loss else ''}):"
         return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
 
     def _roots(self, wanted: Sequence[str]) -> dict[str, Node]:
@@ -245,6 +255,9 @@ class Drafting(KeptChoice):
         inside = map(self._in_container, paths)
         alone = len({path.partition("[")[0] for path in inside if "[" in path}) == 1
         for path in paths:
+            if path in self.run.parts.values():
+                text.text(self.graph.wanted[path])
+                continue
             holder, key = _holder_of(self._in_container(path), alone=alone)
             there = self._there(holder) if holder else None
             if not holder or isinstance(there, dict | list):

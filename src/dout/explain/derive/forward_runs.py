@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +19,8 @@ from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.clock import check_time
 from dout.explain.derive.forward_source import outputs_alone
+from dout.explain.parts.called_parts import called_parts
+from dout.explain.parts.part_graph import with_parts
 from dout.graph import INPUT, Graph, Node, topological
 from dout.rewrite.window_forms import window_forms
 from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
@@ -183,7 +185,8 @@ class ForwardRun:
     """One recorded forward: its graph, and for the inputs of that what they are.
 
     `arguments` are those of forward, `held` what the layer holds, as an expression of `self`; `written` are those of
-    them that forward changes.
+    them that forward changes; `parts` stand for the layers it holds whose backward is called, with their paths.
+    `called` are the paths of all that it calls, in that order.
     """
 
     subject: ForwardSubject
@@ -193,6 +196,8 @@ class ForwardRun:
     held: Mapping[Node, str]
     written: frozenset[str]
     layer: Any  # after the forward
+    parts: Mapping[Node, str] = field(default_factory=dict)
+    called: Sequence[str] = ()
 
 
 def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:
@@ -201,12 +206,23 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     found = example(target, init, inputs)
     if target.is_function:
         target = Target(outputs_alone(target.named, *passed(target.inputs(), found.inputs)))
-    chosen = dict(found.init) if target.is_class or target.is_function else _of_instance(target.named)
+    is_made = target.is_class or target.is_function
+    chosen = {**_sizes_by_default(target), **found.init} if is_made else _of_instance(target.named)
     interface = found.interface or _unwritten(target)
     if interface.forward == "__call__" and hasattr(target.cls, PLAIN.forward):  # which calls it
         interface = replace(interface, forward=PLAIN.forward)
     subject = _with_floats(ForwardSubject(target, chosen, dict(found.inputs), interface))
     return replace(subject, is_warm=not target.is_function and _is_made_by_first_call(subject))
+
+
+def _sizes_by_default(target: Target) -> dict[str, Any]:
+    """The whole numbers that a constructor has by default, alone or in a row: some may be lengths."""
+    defaults = {p.name: p.default for p in target.constructor}
+    return {name: item for name, item in defaults.items() if _is_whole(item)}
+
+
+def _is_whole(item: Any) -> bool:
+    return type(item) is int or (type(item) in (list, tuple) and bool(item) and all(map(_is_whole, item)))
 
 
 def _with_floats(subject: ForwardSubject) -> ForwardSubject:
@@ -274,9 +290,22 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
     nodes = topological(outputs.values())
     inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
-    graph, trace = _with_windows(Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs), trace)
+    graph, parts = Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs), dict[Node, str]()
+    called = list[str]()
+    if before is not None and len(trace.calls) > 1:
+        called = _called(subject)
+        graph, trace, parts = with_parts(graph, trace, before, called)
+    graph, trace = _with_windows(graph, trace)
     held = _held(trace, graph, arguments, before)
-    return ForwardRun(subject, trace, graph, arguments, held, _written(before, layer), layer)
+    return ForwardRun(subject, trace, graph, arguments, held, _written(before, layer), layer, parts, called)
+
+
+def _called(subject: ForwardSubject) -> list[str]:
+    """The parts that the subject's forward calls, in that order."""
+    ordered, keywords = subject.arguments
+    layer = subject.bare()
+    with quiet(subject.seed):
+        return called_parts(layer, lambda: layer.forward(*ordered, **keywords))
 
 
 def _with_windows(graph: Graph, trace: Trace) -> tuple[Graph, Trace]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ from dout.explain.derive.forward_runs import ForwardRun, is_same
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace
 from dout.explain.derive.forward_watch import Watch
 from dout.explain.derive.kept_values import bytes_of
+from dout.explain.parts.part_calls import PART, PART_GRADIENT, read_by
 from dout.explain.spelling.numpy_text import COSTLY, SLOW, is_elementwise
 from dout.explain.spelling.spare_names import word_for
 from dout.graph import CONSTANT, INPUT, Node
@@ -51,7 +53,8 @@ class KeptChoice:
         seen: dict[Any, list[Node]] = {}
         for node in self.graph.nodes:
             bucket = seen.setdefault((node.shape, np.dtype(node.dtype).kind), [])
-            found = next((n for n in bucket if self.equal.same(n, node)), None)
+            is_call = node.primitive is PART_GRADIENT  # of two parts with one array, each has its own call
+            found = None if is_call else next((n for n in bucket if self.equal.same(n, node)), None)
             first[node] = node if found is None else found
             if found is None:
                 bucket.append(node)
@@ -205,6 +208,8 @@ class KeptChoice:
 
     def _again(self, node: Node) -> bool:
         """Whether backward may compute a value: not a second time what is costly, nor what is slow and at hand."""
+        if node.primitive is PART:  # it would forget what it kept
+            return False
         members = self.members.get(node, ())
         if self.finite_only:
             members = [member for member in members if self._is_trusted(member, node)]
@@ -228,7 +233,7 @@ class KeptChoice:
             if not self.has_dout(node):
                 found[node] = None
             elif node not in self.graph.douts:
-                waiting += map(self.same, node.inputs)
+                waiting += map(self.same, read_by(node))
         return [node for node in found if node.primitive is not CONSTANT]
 
     def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, SourcePlace | None, Node]]:
@@ -237,6 +242,7 @@ class KeptChoice:
         They are the attributes that keep them, and the local names of what is lifted out of an expression.
         """
         taken = {name.partition(".")[2] for name in self.run.held.values()}
+        taken |= {name for path in self.run.parts.values() for name in re.findall(r"\bself\.(\w+)", path)}
         taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()
         found = []
         places = [(self.place(node), node) for node in nodes]

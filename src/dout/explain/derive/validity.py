@@ -17,6 +17,7 @@ from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same
 from dout.explain.derive.other_subjects import Axis
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
+from dout.explain.parts.part_calls import PART
 from dout.files import shown_place
 from dout.judge.judged_run import keeps_a_shape
 from dout.ops import primitives
@@ -35,6 +36,8 @@ def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase
     tried = {name: {k: part for k, part in given[name].items() if (name, k) not in numbers} for name, _ in numbers}
     fixed = {name: item for name, item in given.items() if _is_choice(tried.get(name, item))}
     after = [Phrase("after_first", {})] if subject.is_warm else []
+    calls = dict.fromkeys(node.static["call"] for node in runs[0].graph.nodes if node.primitive is PART)
+    after += [Phrase("part_at_one", {"part": call.path}) for call in calls if call.ignores]
     conditions = list(_conditions(runs, fixed))
     asked = {word for note in conditions for word in re.findall(r"\w+", str(note.fields.get("condition", "")))}
     told = [name for name, item in fixed.items() if item is not None or name not in asked]
@@ -67,9 +70,10 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
                 forward(*ordered, **keywords)
         covered.add(seen)
     told: set[str] = set()
+    lines = _lines_of_parts(runs[0])
     for place, sides in covered.open.items():
         text = str(place)
-        if text.strip("`").removeprefix("self.") in known or not sides.seen:
+        if text.strip("`").removeprefix("self.") in known or not sides.seen or (place.file, place.span[0]) in lines:
             continue
         (side, *_) = sides.seen
         where = shown_place(place.file, place.span[0])
@@ -83,12 +87,24 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
     for kind, key in (("branch", "one_side_steered"), ("draw", "one_side_drawn")):
         events = (event for run in runs for event in run.trace.events if event.kind == kind)
         found = [event.where for event in events if event.where and event.where not in followed]
+        found = [where for where in found if (where.file, where.line) not in lines]
         for where in dict.fromkeys(shown_place(one.file, one.line) for one in found):
             if where not in told:
                 told.add(where)
                 yield Phrase(key, {"where": where})
     counted = dict.fromkeys(shown_place(one.file, one.line) for run in runs for one in run.trace.values_counted)
     yield from (Phrase("one_side_number", {"where": where}) for where in counted if where not in told)
+
+
+def _lines_of_parts(run: ForwardRun) -> set[tuple[str, int]]:
+    """The lines of code that run in the layers that are held, whose own backward takes every side of them."""
+    lines: set[tuple[str, int]] = set()
+    for node in run.graph.nodes:
+        if node.primitive is PART:
+            with suppress(Exception), quiet(), watched() as seen:
+                node.static["call"].after([run.trace.data.get(i, i.static.get("value")) for i in node.inputs[:-1]])
+            lines |= {(code.co_filename, line) for code in seen.codes for _, _, line in code.co_lines() if line}
+    return lines
 
 
 def on_images(subject: ForwardSubject) -> ForwardSubject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,7 +14,7 @@ from dout.clock import check_time
 from dout.explain.derive.forward_runs import ForwardSubject, is_same, same_structure
 from dout.explain.model.explanation import Phrase
 from dout.grad import backpropagate
-from dout.graph import CONSTANT, Node
+from dout.graph import CONSTANT, Node, topological
 from dout.judge.ball_numbers import middle
 from dout.judge.exact_judge import ExactJudge
 from dout.judge.judging_points import beyond, generic, spread_out
@@ -33,6 +34,7 @@ _MOST_SIDES = 17  # points on other sides of conditions
 _CHOOSING = primitives(
     "less less_equal greater greater_equal equal not_equal maximum minimum clip absolute sign floor ceil max min where"
 )
+_MOST_BALLS = 3_000_000  # at all points of all subjects: a batch of images through a network has 100,000 at each
 _THOROUGH = 2  # so many subjects, the smallest, are judged at all points: the others tell lengths apart
 
 
@@ -49,6 +51,18 @@ class Verdicts:
         return self.because is None
 
 
+@dataclass
+class _Budget:
+    """How many numbers are judged exactly in all: of a layer with few, at every point of every subject."""
+
+    left: int = _MOST_BALLS
+
+    def pays(self, judge: ExactJudge) -> bool:
+        """Whether another point of a judge is within the budget, which it is taken from."""
+        self.left -= sum(math.prod(node.shape) for node in judge.nodes)
+        return self.left > 0
+
+
 def verified(
     subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[str], *, run: Sequence[ForwardSubject] = ()
 ) -> Verdicts:
@@ -57,13 +71,16 @@ def verified(
     With those to `run` it must do no more than forward does, in the same bits.
     """
     words: dict[str, str] = {}
+    budget = _Budget()
     try:
         for subject in run:
             if because := _runs_alike(subject, make):
                 return Verdicts(words, because)
         for i, subject in enumerate(sorted(subjects, key=elements_of)):
             check_time()
-            because = _runs_alike(subject, make) or _judged(subject, make, wanted, words, thorough=i < _THOROUGH)
+            because = _runs_alike(subject, make) or _judged(
+                subject, make, wanted, words, budget, thorough=i < _THOROUGH
+            )
             if not because and i == 0:  # what fails here need not be judged at all sizes
                 first = subjects[0]
                 because = _second_call(first, make) or _in_float32(first, make) or _finite(first, make)
@@ -136,7 +153,13 @@ def _same_item(a: Any, b: Any) -> bool:
 
 
 def _judged(
-    subject: ForwardSubject, make: Make, wanted: Sequence[str], words: dict[str, str], *, thorough: bool
+    subject: ForwardSubject,
+    make: Make,
+    wanted: Sequence[str],
+    words: dict[str, str],
+    budget: _Budget,
+    *,
+    thorough: bool,
 ) -> Phrase | None:
     with quiet():
         ordered, keywords = subject.arguments
@@ -147,8 +170,12 @@ def _judged(
     missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
     if missing:
         return Phrase("derive missing", {"names": ", ".join(missing)})
-    for point in _points(judge) if thorough else _few_points(judge):
+    at_one = _kept_upstream(judge)
+    for i, point in enumerate(_points(judge) if thorough else _few_points(judge)):
         check_time()
+        if not budget.pays(judge) and (i or not thorough):
+            break
+        point = {**point, **at_one}
         try:
             outcomes, _, _ = outcomes_at(judge, point)
         except (NoRuleError, ValueError, IndexError, TypeError):
@@ -162,6 +189,13 @@ def _judged(
                 words[name] = outcome.word if words[name] == Word.INCONCLUSIVE else words[name]
     undecided = [name for name in found if words.get(name, Word.INCONCLUSIVE) == Word.INCONCLUSIVE]
     return Phrase("derive undecided", {"name": undecided[0]}) if undecided else None
+
+
+def _kept_upstream(judge: ExactJudge) -> Point:
+    """The upstream gradient as it was given, 1, where it is a number that no gradient depends on: that of a loss."""
+    read = set(topological([judged.gradient for judged in judge.judged]))
+    douts = judge.seeds.values()
+    return {} if any(dout in read or dout.shape for dout in douts) else {dout: judge.base[dout] for dout in douts}
 
 
 def _points(judge: ExactJudge) -> Iterator[Point]:

@@ -39,7 +39,9 @@ _OUTLINE = {
     "line.steps": "手順 {steps} です",
     "line.wrong": "誤りです",
     "line.instead": "{reason}：{instead}",
-    "inner_parameter": "{names} は内側のオブジェクトが持っています。そのクラスを導出し、その backward を呼んでください",
+    "inner_parameter": "{names} を持つ {part} に backward がありません。先に {cls} を導出してください",
+    "inner_shared": "{part} は {count} 回呼ばれ、backward は最後の呼び出ししか知りません。別々の層にしてください",
+    "inner_backward": "{part}.backward(dout) が forward の各入力の勾配を返しません。返すようにすれば、ここから呼べます",
     "no_real_input": "勾配を求める実数の入力がありません",
     "unrolled": "{where} が何回実行されるかはサイズによって変わります。derive はこのループを逆順に書けません。"
     "配列全体の演算で書くか、forward の中の for 文として（range・配列・リストについて、毎回同じ計算で、"
@@ -49,6 +51,7 @@ _OUTLINE = {
     "empty": "見つかった例では順伝播の出力に要素がありません。--input 'x=array(4,6)' のように例を与えてください",
     "no path": "順伝播は入力から、勾配が流れる値を計算していません",
     "one_side": "{flag}={value} のときの導出です",
+    "part_at_one": "{part}.backward は dout を使いません。勾配は dout = 1 のときのものです",
     "one_side_condition": "{where} の {condition} が {side} のときの導出です",
     "one_side_choice": "{where} の {condition} が {argument} の引数を返すときの導出です",
     "one_side_steered": "{where} では値によって進み方が変わります。例と同じ進み方のときの導出です",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.loops.plain_loops import called, stored, with_plain_loop
 
 
 class NoLoopError(Exception):
@@ -33,7 +34,7 @@ class ForwardLoop:
     @property
     def has_number(self) -> bool:
         """Whether its target is a whole number that differs from the position."""
-        return not self.given and ast.unparse(self.node.target) != self.position
+        return not self.given and isinstance(self.node.target, ast.Name) and self.node.target.id != self.position
 
     @property
     def inside(self) -> tuple[ForwardLoop, ...]:
@@ -122,14 +123,6 @@ class ForwardPiece:
 Parts = list[ForwardPiece | ForwardLoop]
 
 
-def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
-    """The names that statements give a value."""
-    for tree in trees:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                yield node.id
-
-
 def in_order(pieces: Sequence[ForwardPiece | ForwardLoop]) -> Iterator[ForwardPiece | ForwardLoop]:
     """Every piece and loop, those in a body after their loop."""
     for one in pieces:
@@ -141,9 +134,9 @@ def in_order(pieces: Sequence[ForwardPiece | ForwardLoop]) -> Iterator[ForwardPi
 class ForwardPieces:
     """The pieces of a function. Raises NoLoopError for a loop that is none over a range, arrays or a list."""
 
-    def __init__(self, source: ForwardSource) -> None:
+    def __init__(self, source: ForwardSource, owner: type | None = None) -> None:
         self.source = source
-        while (text := _written_out(source)) is not None:
+        while (text := with_plain_loop(source, owner)) is not None:
             source.rewritten(text)
         self.names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
         self._count = 0
@@ -189,13 +182,14 @@ class ForwardPieces:
             loop.position = target.id
             if len(range_of(over) or ()) > 1:
                 loop.position = self._free("k")
-        elif isinstance(over, ast.Call) and _called(over, "reversed") and range_of(over.args[0]) is not None:
+        elif isinstance(over, ast.Call) and called(over, "reversed") and range_of(over.args[0]) is not None:
             loop.position = self._free("k")
-        elif _called(over, "enumerate") and isinstance(target, ast.Tuple) and isinstance(target.elts[0], ast.Name):
+        elif called(over, "enumerate") and isinstance(target, ast.Tuple) and isinstance(target.elts[0], ast.Name):
             assert isinstance(over, ast.Call)
             loop.position = target.elts[0].id
-            loop.given = f"{ast.unparse(target.elts[1])} = {_item(over.args[0], loop.position)}"
-        elif _called(over, "zip") and isinstance(target, ast.Tuple):
+            if range_of(over.args[0]) is None or not isinstance(target.elts[1], ast.Name):
+                loop.given = f"{ast.unparse(target.elts[1])} = {_item(over.args[0], loop.position)}"
+        elif called(over, "zip") and isinstance(target, ast.Tuple):
             assert isinstance(over, ast.Call)
             loop.position = self._free("t")
             items = [_item(one, loop.position) for one in over.args]
@@ -248,38 +242,10 @@ class ForwardPieces:
         nodes = list(ast.walk(piece.around[0].node))
         stores = (n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
         sizes = (n for n in nodes if isinstance(n, ast.Attribute) and n.attr in ("shape", "dtype", "append"))
-        lengths = (n.args[0] for n in nodes if isinstance(n, ast.Call) and _called(n, "len") and n.args)
-        others = {*map(id, lengths), *(id(getattr(n, "value", None)) for n in (*stores, *sizes))}
+        lengths = (n.args[0] for n in nodes if isinstance(n, ast.Call) and called(n, "len") and n.args)
+        others = {*map(id, lengths), *(id(_owner(n)) for n in (*stores, *sizes))}
         loads = (n for n in nodes if isinstance(n, ast.Name) and n.id == buffer and isinstance(n.ctx, ast.Load))
         return any(id(n) not in others for n in loads)
-
-
-def _written_out(source: ForwardSource) -> str | None:
-    """The text with one sum over a generator, or list of a comprehension, as a loop; None where there is none."""
-    names = [n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)] + source.parameters
-    for statement in source.statements():
-        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return):
-            continue
-        for node in ast.walk(statement):
-            is_sum = isinstance(node, ast.Call) and _called(node, "sum") and len(node.args) == 1
-            made = node.args[0] if is_sum else node  # type: ignore[attr-defined]
-            if not isinstance(made, ast.ListComp | (ast.GeneratorExp if is_sum else ast.ListComp)):
-                continue
-            (first, *more), targets = made.generators, set(stored([made.generators[0].target]))
-            inside = sum(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(made))
-            if more or first.ifs or inside != sum(names.count(name) for name in targets):
-                continue
-            name = next(n for n in ("total" if is_sum else "items", "total_", "items_", "made_") if n not in names)
-            indent, element = " " * statement.col_offset, ast.unparse(made.elt)
-            turn = f"{name} = {name} + {element}" if is_sum else f"{name}.append({element})"
-            loop = f"for {ast.unparse(first.target).strip('()')} in {ast.unparse(first.iter)}:"
-            start = [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}"]
-            lines = source.lines
-            before, after = lines[: statement.lineno - 1], lines[statement.end_lineno or 0 :]
-            whole = ast.get_source_segment(source.text, statement) or ""
-            own = whole.replace(ast.get_source_segment(source.text, node) or "", name, 1)
-            return "\n".join([*before, *(indent + line for line in start), indent + own, *after]) + "\n"
-    return None
 
 
 def _store(statement: ast.stmt) -> tuple[str, ast.expr | None, str, ast.expr | None]:
@@ -287,11 +253,10 @@ def _store(statement: ast.stmt) -> tuple[str, ast.expr | None, str, ast.expr | N
     target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
         target = statement.target
-    if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
-        assert isinstance(statement, ast.Assign | ast.AugAssign)
+    buffer, key = _place(target)
+    if key is not None and target is not None and isinstance(statement, ast.Assign | ast.AugAssign):
         equals = "+=" if isinstance(statement, ast.AugAssign) else "="
-        text = f"{target.value.id}[{_key(target.slice)}] {equals} {{}}"
-        return target.value.id, target.slice, text, statement.value
+        return buffer, key, f"{ast.unparse(target)} {equals} {{}}", statement.value
     call = statement.value if isinstance(statement, ast.Expr) else None
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
         name, is_append = call.func.value.id, call.func.attr == "append" and len(call.args) == 1
@@ -299,19 +264,29 @@ def _store(statement: ast.stmt) -> tuple[str, ast.expr | None, str, ast.expr | N
     return "", None, "", None
 
 
-def _key(key: ast.expr) -> str:
-    """An index as people write it."""
-    return ", ".join(map(ast.unparse, key.elts)) if isinstance(key, ast.Tuple) and key.elts else ast.unparse(key)
+def _owner(node: ast.expr) -> ast.expr:
+    """The array of an index or an attribute: `a` of `a[i][j]`."""
+    inner = node.value  # type: ignore[attr-defined]
+    return _owner(inner) if isinstance(inner, ast.Subscript) else inner
+
+
+def _place(target: ast.expr | None) -> tuple[str, ast.expr | None]:
+    """The array and the index of `a[i, j]`; `a[i][j]` is the same place, where i is a number."""
+    keys = list[ast.expr]()
+    while isinstance(target, ast.Subscript):
+        parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+        keys[:0] = parts
+        target = target.value
+        if isinstance(target, ast.Subscript) and any(isinstance(n, ast.Slice) for n in ast.walk(target.slice)):
+            return "", None
+    if not keys or not isinstance(target, ast.Name):
+        return "", None
+    return target.id, keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
 
 
 def range_of(over: ast.expr) -> list[ast.expr] | None:
     """The arguments of a `range`."""
-    return over.args if isinstance(over, ast.Call) and _called(over, "range") else None
-
-
-def _called(over: ast.expr, name: str) -> bool:
-    is_call = isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id == name
-    return is_call and not over.keywords  # type: ignore[attr-defined]
+    return over.args if isinstance(over, ast.Call) and called(over, "range") else None
 
 
 def _item(over: ast.expr, position: str) -> str:

@@ -35,7 +35,7 @@ class ForwardRecording:
         self.subject = subject
         target = subject.target
         self.source = ForwardSource(target.named if target.is_function else getattr(target.cls, subject.methods[0]))
-        self.pieces = ForwardPieces(self.source)
+        self.pieces = ForwardPieces(self.source, None if subject.target.is_function else subject.target.cls)
         if not any(isinstance(one, ForwardLoop) for one in self.pieces.all):
             raise NoLoopError(1)
         self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]

@@ -28,10 +28,11 @@ from dout.explain.derive.forward_runs import ForwardSubject, recorded
 from dout.explain.derive.validity import notes_on, other_shapes, with_padding
 from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
-from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of, stored
+from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of
 from dout.explain.loops.forward_recording import SIZES, ForwardRecording, plain_return
 from dout.explain.loops.piece_draft import PieceDraft
 from dout.explain.loops.piece_runs import PieceRuns
+from dout.explain.loops.plain_loops import called, stored
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node, topological
 
@@ -175,11 +176,10 @@ class _LoopedClass:
         return lines
 
     def _head(self, loop: ForwardLoop) -> str:
-        flow, over = self.flow, loop.node.iter
-        target, asked = (
-            ast.unparse(loop.node.target),
-            loop in flow.asked and ast.unparse(loop.node.target) != loop.position,
-        )
+        flow, over, target = self.flow, loop.node.iter, ast.unparse(loop.node.target).strip("()")
+        if called(over, "enumerate") and not loop.given:
+            return f"for {target} in reversed(list({flow.text(over, loop)})):"
+        asked = loop in flow.asked and target != loop.position
         is_reversed = isinstance(over, ast.Call) and over.args and ast.unparse(over.func) == "reversed"
         arguments = range_of(over.args[0] if is_reversed else over)  # type: ignore[attr-defined]
         if arguments is None:

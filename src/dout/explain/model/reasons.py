@@ -117,7 +117,11 @@ _NOT_DERIVED = {
     "unrolled": "how often {where} runs depends on a size, and derive cannot run that loop in reverse: write it on "
     "whole arrays, or in forward itself as a for over a range, an array or a list, with the same steps in every turn, "
     "without break or continue, and with lists that grow by append",
-    "inner_parameter": "an object inside holds {names}: derive the class of that, and call its backward in yours",
+    "inner_parameter": "{part} holds {names} and has no backward: derive {cls}, and then this class, which calls it",
+    "inner_shared": "{part} is called {count} times, and its backward knows the last call alone: give each call "
+    "a layer of its own",
+    "inner_backward": "{part}.backward(dout) does not return the gradient of each input of its forward: let it, so "
+    "that a backward can call it",
     "flat": "nothing in forward has a derivative: at {where}, {says}",
     "flat whole": "nothing in forward has a derivative: at {where}, whole numbers do not change a little",
     "empty": "forward gives an array without elements on the example that was found: give another one, as "
@@ -131,6 +135,7 @@ _NOT_DERIVED = {
     "depends on it",
     "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
+    "part_at_one": "{part}.backward does not read dout: the gradients are those for dout = 1",
     "axes": "derived for {name} of {count} axes",
     "one_axis": "derived for {name} of one axis",
     "one_number": "derived for {name} as a single number: of an array, its gradient is not the sum over all elements",

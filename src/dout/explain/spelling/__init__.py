@@ -5,6 +5,7 @@ __all__ = [
     "factor_groups",
     "memory_text",
     "numpy_text",
+    "part_text",
     "size_words",
     "softmax_text",
     "spare_names",

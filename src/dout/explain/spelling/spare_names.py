@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dout.explain.parts.part_calls import PART_GRADIENT
 from dout.graph import INPUT, Node, Primitive
 from dout.ops import by_primitive
 from dout.rewrite.sigmoid_forms import is_sigmoid
@@ -23,5 +24,8 @@ def word_for(node: Node) -> str:
     """A name for a value that has none."""
     if is_sigmoid(node):
         return "sigma"
+    if node.primitive is PART_GRADIENT:
+        part = node.static["call"].path.removeprefix("self.")
+        return f"from_{part}" if part.isidentifier() else "passed"
     wish = _WORDS.get(node.primitive) or str(node.primitive)
     return wish if wish.isidentifier() else "value"

@@ -1,0 +1,249 @@
+"""A function with loops in other clothes in; its text with a plain `for` in the place of one of them out.
+
+A sum over a generator, a list of a comprehension, a `while` that counts, a counter beside a `for`, and a `for` over a
+method that yields what it finds in loops of its own. What comes out does the same; where it does not, the derived class
+gives other bits than forward, and is not shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType
+from typing import Any
+
+from dout.explain.derive.forward_source import ForwardSource
+
+
+def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
+    """The text with one more plain `for`; None where there is nothing to rewrite. `owner` is the class of a method."""
+    for rule in (_of_comprehension, _of_while, _of_counter):
+        if (text := rule(source)) is not None:
+            return text
+    return _of_generator(source, owner) if owner is not None else None
+
+
+def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
+    """The names that statements give a value."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+
+
+def called(over: ast.AST, name: str) -> bool:
+    """Whether an expression is a call of a function of Python's by its name, without keywords."""
+    is_call = isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id == name
+    return is_call and not over.keywords  # type: ignore[attr-defined]
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+def _of_comprehension(source: ForwardSource) -> str | None:
+    """`sum(f(i) for i in range(n))` and `[f(i) for i in range(n)]` as a loop that adds to a total, or to a list."""
+    names = [n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)] + source.parameters
+    for statement in source.statements():
+        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return):
+            continue
+        for node in ast.walk(statement):
+            is_sum = called(node, "sum") and len(node.args) == 1  # type: ignore[attr-defined]
+            made = node.args[0] if is_sum else node  # type: ignore[attr-defined]
+            if not isinstance(made, ast.ListComp | (ast.GeneratorExp if is_sum else ast.ListComp)):
+                continue
+            (first, *more), targets = made.generators, set(stored([made.generators[0].target]))
+            inside = sum(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(made))
+            if more or first.ifs or inside != sum(names.count(name) for name in targets):
+                continue
+            name = next(n for n in ("total" if is_sum else "items", "total_", "items_", "made_") if n not in names)
+            element = ast.unparse(made.elt)
+            turn = f"{name} = {name} + {element}" if is_sum else f"{name}.append({element})"
+            loop = f"for {ast.unparse(first.target).strip('()')} in {ast.unparse(first.iter)}:"
+            whole = ast.get_source_segment(source.text, statement) or ""
+            own = whole.replace(ast.get_source_segment(source.text, node) or "", name, 1)
+            return _replaced(source, statement, [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}", own])
+    return None
+
+
+def _of_while(source: ForwardSource) -> str | None:
+    """`while t < n:` that ends in `t += 1` as `for t in range(t, n):`."""
+    for loop in source.statements():
+        test = loop.test if isinstance(loop, ast.While) and not loop.orelse else None
+        if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name) or len(test.ops) != 1:
+            continue
+        assert isinstance(loop, ast.While)
+        name, step, changed = test.left.id, _step_of(loop.body[-1]), set(stored(loop.body))
+        end = ast.unparse(test.comparators[0])
+        bound = {n.id for n in ast.walk(test.comparators[0]) if isinstance(n, ast.Name)}
+        if step is None or step[0] != name or name in stored(loop.body[:-1]) or bound & changed or len(loop.body) < 2:
+            continue
+        if isinstance(test.ops[0], ast.LtE):
+            end = f"{end} + 1"
+        elif not isinstance(test.ops[0], ast.Lt):
+            continue
+        start = _start(source, loop, name)
+        if start is None:
+            continue
+        by = f", {step[1]}" if step[1] != 1 else ""
+        begin = "" if ast.unparse(start.value) == "0" and not by else f"{ast.unparse(start.value)}, "
+        head = f"for {name} in range({begin}{end}{by}):"
+        return _replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)], start)
+    return None
+
+
+def _start(source: ForwardSource, loop: ast.stmt, name: str) -> ast.Assign | None:
+    """The statement in front of a loop that begins to count, `t = 0`; None where something else reads that name."""
+    block = _block_of(source, loop)
+    for statement in reversed(block[: block.index(loop)]):
+        if name in stored([statement]):
+            is_plain = isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+            value = statement.value if is_plain else None  # type: ignore[attr-defined]
+            if not (isinstance(value, ast.Constant) and type(value.value) is int):
+                return None
+            others = [n for n in ast.walk(source.tree) if isinstance(n, ast.Name) and n.id == name]
+            inside = {id(n) for n in ast.walk(loop)}
+            lines = [n.lineno for n in others if id(n) not in inside and isinstance(n.ctx, ast.Load)]
+            assert isinstance(statement, ast.Assign)
+            return None if any(line > statement.lineno for line in lines) else statement
+    return None
+
+
+def _of_counter(source: ForwardSource) -> str | None:
+    """`c = 0`, and `c += 1` at the end of each turn, as `for c, j in enumerate(…):`."""
+    for loop in source.statements():
+        if not isinstance(loop, ast.For) or loop.orelse or called(loop.iter, "enumerate"):
+            continue
+        for statement in loop.body[1:]:
+            step = _step_of(statement)
+            if step is None or step[1] != 1:
+                continue
+            name, before = step[0], loop.body[: loop.body.index(statement)]
+            after = loop.body[len(before) + 1 :]
+            loads = [n for s in after for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name]
+            if loads or name in stored([*before, loop.target]) or (start := _start(source, loop, name)) is None:
+                continue
+            if ast.unparse(start.value) != "0":
+                continue
+            head = f"for {name}, {_target(loop.target)} in enumerate({ast.unparse(loop.iter)}):"
+            return _replaced(source, loop, [head, *_lines(source, [*before, *after], 1)], start)
+    return None
+
+
+def _target(target: ast.expr) -> str:
+    text = ast.unparse(target)
+    return f"({text.strip('()')})" if isinstance(target, ast.Tuple) else text
+
+
+def _step_of(statement: ast.stmt) -> tuple[str, int] | None:
+    """The name and the number of `t += 1` or `t = t + 1`."""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.value, ast.BinOp):
+        target, value = statement.targets[0], statement.value
+        is_own = isinstance(target, ast.Name) and ast.unparse(value.left) == target.id
+        operator, number = value.op if is_own else None, value.right
+    elif isinstance(statement, ast.AugAssign):
+        target, operator, number = statement.target, statement.op, statement.value
+    else:
+        return None
+    is_number = isinstance(number, ast.Constant) and type(number.value) is int and number.value > 0
+    if isinstance(target, ast.Name) and isinstance(operator, ast.Add) and is_number:
+        return target.id, number.value  # type: ignore[attr-defined]
+    return None
+
+
+def _of_generator(source: ForwardSource, owner: type) -> str | None:
+    """`for patch, i, j in self.patches(x):` as the loops of that method, with what it yields in each turn."""
+    for loop in source.statements():
+        if not isinstance(loop, ast.For) or loop.orelse or not isinstance(loop.iter, ast.Call) or loop.iter.keywords:
+            continue
+        function = loop.iter.func
+        if not isinstance(function, ast.Attribute) or ast.unparse(function.value) != "self":
+            continue
+        method = inspect.getattr_static(owner, function.attr, None)
+        given = [ast.unparse(one) for one in loop.iter.args]
+        body = _inlined(method, given, loop) if isinstance(method, FunctionType) else None
+        if body is not None:
+            return _replaced(source, loop, body(_lines(source, loop.body, 0)))
+    return None
+
+
+def _inlined(method: FunctionType, given: Sequence[str], loop: ast.For) -> Callable[[list[str]], list[str]] | None:
+    """What makes of the lines of a turn the loops of a method that yields once; None where it is of another kind."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(method))).body[0]
+    except (OSError, SyntaxError):
+        return None
+    yields = [n for n in ast.walk(tree) if isinstance(n, ast.Yield | ast.YieldFrom)]
+    if not isinstance(tree, ast.FunctionDef) or len(yields) != 1 or not isinstance(yields[0], ast.Yield):
+        return None
+    names = [argument.arg for argument in tree.args.args][1:]
+    if len(names) != len(given) or any(isinstance(n, ast.Return) for n in ast.walk(tree)) or not given:
+        return None
+    renamed = dict(zip(names, given, strict=True))
+    is_doc = isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant)
+    statements = [_Renamed(renamed).visit(one) for one in tree.body[is_doc:]]
+    whole = "\n".join(map(ast.unparse, statements))
+    found = ast.unparse(yields[0].value) if yields[0].value is not None else "None"
+    line = next((one for one in whole.splitlines() if one.strip() in (f"yield {found}", f"yield ({found})")), None)
+    if line is None or not all(isinstance(one, ast.Assign | ast.For) for one in statements):
+        return None
+    indent = line[: len(line) - len(line.lstrip())]
+    values = yields[0].value
+    targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
+    parts = values.elts if isinstance(values, ast.Tuple) else [values]
+    if len(parts) != len(targets):
+        return None
+    pairs = [(ast.unparse(t), ast.unparse(v)) for t, v in zip(targets, parts, strict=True) if v is not None]
+    assigned = [f"{target} = {value}" for target, value in pairs if target != value]
+
+    def with_body(lines: list[str]) -> list[str]:
+        turn = [indent + one for one in (*assigned, *lines)]
+        every = whole.splitlines()
+        at = every.index(line)
+        return [*every[:at], *turn, *every[at + 1 :]]
+
+    return with_body
+
+
+class _Renamed(ast.NodeTransformer):
+    """Names of arguments as what they are given."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        text = self.names.get(node.id)
+        return ast.parse(text, mode="eval").body if text is not None and isinstance(node.ctx, ast.Load) else node
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def _block_of(source: ForwardSource, statement: ast.stmt) -> list[ast.stmt]:
+    """The statements among which one stands."""
+    for node in (source.definition, *source.statements()):
+        for block in (getattr(node, "body", ()), getattr(node, "orelse", ())):
+            if statement in block:
+                return list(block)
+    return [statement]
+
+
+def _lines(source: ForwardSource, statements: Sequence[ast.stmt], depth: int) -> list[str]:
+    """The lines of statements, indented for a body at a depth."""
+    found = list[str]()
+    for one in statements:
+        lines = source.lines[one.lineno - 1 : one.end_lineno]
+        found += textwrap.dedent("\n".join(lines)).splitlines()
+    return ["    " * depth + line for line in found]
+
+
+def _replaced(source: ForwardSource, statement: ast.stmt, lines: Sequence[str], without: ast.stmt | None = None) -> str:
+    """The text of the function with other lines in the place of a statement, and `without` another one before it."""
+    own, indent = source.lines, " " * statement.col_offset
+    if without is not None:
+        gone = range(without.lineno - 1, without.end_lineno or without.lineno)
+        own = [None if i in gone else line for i, line in enumerate(own)]  # type: ignore[misc]
+    before, after = own[: statement.lineno - 1], own[statement.end_lineno or 0 :]
+    every = [*before, *(indent + line for line in lines), *after]
+    return "\n".join(line for line in every if line is not None) + "\n"

@@ -1,0 +1,86 @@
+"""A layer that holds others in; which of them its forward calls, in that order, and where each is held, out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from dout.explain.model.explanation import Phrase
+from dout.run import attributes_of
+
+_DEEPEST, _LONGEST_PATH = 4, 80
+
+
+def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
+    """The paths of the layers that a layer holds, in the order in which it calls them when it is `run`."""
+    called: list[str] = []
+    depth = [0]
+
+    def noting(path: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **named: Any) -> Any:
+            if not depth[0]:
+                called.append(path)
+            depth[0] += 1
+            try:
+                return forward(*given, **named)
+            finally:
+                depth[0] -= 1
+
+        return noted
+
+    parts = {id(part): (path, part) for path, part in reversed(list(_layers_in(layer, "")))}
+    for path, part in parts.values():
+        with suppress(AttributeError):  # one without a dict
+            part.forward = noting(path, part.forward)
+    run()
+    return called
+
+
+def _layers_in(item: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """What has a forward among what an object holds, in its lists and dicts too, with the path of each."""
+    if depth > _DEEPEST or len(path) > _LONGEST_PATH:
+        return
+    if isinstance(item, dict):
+        inside = [(f"{path}[{key!r}]".replace("'", '"'), one) for key, one in item.items() if type(key) in (str, int)]
+    elif isinstance(item, list | tuple):
+        inside = [(f"{path}[{i}]", one) for i, one in enumerate(item)]
+    else:
+        inside = [(f"{path}.{name}".lstrip("."), one) for name, one in attributes_of(item).items()]
+    for there, one in inside:
+        is_layer = callable(getattr(type(one), "forward", None))
+        if is_layer:
+            yield there, one
+        if is_layer or isinstance(one, dict | list | tuple):
+            yield from _layers_in(one, there, depth + 1)
+
+
+def why_no_call(path: str, layer: Any, called: Sequence[str]) -> Phrase:
+    """Why the backward of the part that holds a parameter, `self.first.W`, cannot be called."""
+    part = path.rpartition(".")[0]
+    found, count = item_at(layer, part.removeprefix("self.")), Counter(called)[part.removeprefix("self.")]
+    fields = {"part": part, "names": path, "cls": type(found).__name__, "count": count}
+    if not callable(getattr(found, "backward", None)):
+        return Phrase("inner_parameter", fields)
+    return Phrase("inner_shared" if count > 1 else "inner_backward", fields)
+
+
+def item_at(layer: Any, path: str) -> Any:
+    """What a layer holds at a path: `first`, `layers[0]`, `layers["Affine1"]`; None where there is nothing."""
+    with suppress(Exception):  # attributes of the user's
+        item = layer
+        for name, key in re.findall(r"(\w+)|\[([^\]]*)\]", path):
+            item = getattr(item, name) if name else item[ast.literal_eval(key)]
+        return item
+    return None
+
+
+def paths_in(layer: Any, container: str) -> Iterator[str]:
+    """The paths of the items of a list or dict."""
+    items = item_at(layer, container)
+    keys = list(items) if isinstance(items, dict) else range(len(items)) if isinstance(items, list | tuple) else ()
+    for key in keys:
+        yield f"{container}[{key!r}]".replace("'", '"')
