@@ -383,4 +383,4 @@ def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:
     if not bracket:
         return "", ""
     name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return "self.grads" if alone and name[0] == "d" else f"self.{name}", f"[{key}"
+    return "self.grads" if alone and name[0] == "d" and key[0] == '"' else f"self.{name}", f"[{key}"

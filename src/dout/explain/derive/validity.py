@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
-from dout.explain.derive.other_subjects import Axis
+from dout.explain.derive.other_subjects import Axis, is_numbers
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.explain.parts.part_calls import PART
@@ -186,7 +186,8 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
     if most:
         ways = [{n: np.stack([x, 1.25 * x]) for n, x in most.items()}, {n: x[0] for n, x in most.items()}]
         ranks = {next(iter(most)): ways, **ranks}
-    lists = {n: [{n: [*x, x[-1]]}, {n: x[:-1]}] for n, x in every.items() if _has_arrays(x)}
+    rows = {n: list(x) for n, x in subject.init.items() if type(x) in (list, tuple) and is_numbers(x)}
+    lists = {n: [{n: [*x, x[-1]]}, {n: x[:-1]}] for n, x in (rows | every).items() if n in rows or _has_arrays(x)}
     bad = [n for n, ways in (ranks | lists).items() if not _holds_at(subject, make, ways)]
     notes = [_counted(n, every[n]) for n in bad]
     numbers = {n: _as_arrays(n, [y for y in given.values() if y.ndim]) for n in subject.inputs if _is_number(every[n])}
@@ -242,7 +243,7 @@ def _has_arrays(item: Any) -> bool:
 
 def _counted(name: str, item: Any) -> Phrase:
     """The note that a backward is for so many axes of an array, or items of a list."""
-    if isinstance(item, list):
+    if isinstance(item, list | tuple):
         return Phrase("items", {"name": name, "count": len(item)})
     return Phrase("one_axis", {"name": name}) if item.ndim == 1 else Phrase("axes", {"name": name, "count": item.ndim})
 

@@ -1,0 +1,129 @@
+"""Loops in other clothes are derived as the plain `for` that they are; the oracle is the formula on whole arrays."""
+
+import numpy as np
+import pytest
+
+from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.loops.looped_class import derived
+from dout.explain.loops.plain_loops import with_plain_loop
+
+RNG = np.random.default_rng(5)
+
+
+class Counted:
+    def __init__(self, size=2):
+        self.size = size
+
+    def forward(self, x):
+        n, h, w = x.shape
+        k = self.size
+        out = np.zeros((n, h // k, w // k))
+        for b in range(n):
+            row = 0
+            for i in range(0, h, k):
+                column = 0
+                for j in range(0, w, k):
+                    out[b, row, column] = np.sum(x[b, i : i + k, j : j + k] ** 2)
+                    column += 1
+                row = row + 1
+        return out
+
+
+class Twice:
+    def forward(self, x):
+        out = np.zeros(x.shape)
+        for i in range(len(x)):
+            for j in range(x.shape[1]):
+                out[i][j] = np.sin(x[i][j])
+        return out
+
+
+class Waiting:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        h = np.zeros(x.shape[0])
+        t = 0
+        while t < x.shape[1]:
+            h = h * self.w + x[:, t]
+            t += 1
+        return h
+
+
+class Yielding:
+    def __init__(self, filters):
+        self.filters = filters
+
+    def patches(self, image):
+        """Every patch, with its place."""
+        height, width = image.shape
+        for i in range(height - 2):
+            for j in range(width - 2):
+                patch = image[i : i + 3, j : j + 3]
+                yield patch, i, j
+
+    def forward(self, x):
+        height, width = x.shape
+        out = np.zeros((height - 2, width - 2, len(self.filters)))
+        for region, i, j in self.patches(x):
+            out[i, j] = np.sum(region * self.filters, axis=(1, 2))
+        return out
+
+
+def run(target, x, dout, *init, **given):
+    layer = derived(target, **given).layer(*init)
+    layer.forward(x)
+    return layer, layer.backward(dout)
+
+
+def test_a_counter_beside_a_loop_counts_its_turns():
+    x, dout = RNG.normal(size=(2, 6, 9)), RNG.normal(size=(2, 2, 3))
+    _, dx = run(Counted, x, dout, 3)
+    assert np.allclose(dx, 2 * x * np.repeat(np.repeat(dout, 3, axis=1), 3, axis=2), rtol=1e-13)
+
+
+def test_two_indices_are_one_place():
+    x, dout = RNG.normal(size=(4, 5)), RNG.normal(size=(4, 5))
+    assert np.allclose(run(Twice, x, dout)[1], dout * np.cos(x), rtol=1e-13)
+
+
+def test_a_while_that_counts_is_a_for():
+    x, dout, w = RNG.normal(size=(3, 4)), RNG.normal(size=3), np.array([0.5])
+    _, dx = run(Waiting, x, dout, w, init={"w": np.array([0.5])}, inputs=[RNG.normal(size=(2, 5))])
+    assert np.allclose(dx, dout[:, None] * w ** np.arange(3, -1, -1), rtol=1e-13)
+
+
+def test_a_method_that_yields_in_its_loops_is_written_out():
+    x, filters = RNG.normal(size=(5, 6)), RNG.normal(size=(2, 3, 3))
+    dout = RNG.normal(size=(3, 4, 2))
+    layer, dx = run(Yielding, x, dout, filters, init={"filters": filters[:, ::-1]}, inputs=[x[1:]])
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3))
+    assert np.allclose(layer.dfilters, np.einsum("ijf,ijkl->fkl", dout, windows), rtol=1e-12)
+    right = np.zeros_like(x)
+    for i, j in np.ndindex(3, 4):
+        right[i : i + 3, j : j + 3] += np.einsum("f,fkl->kl", dout[i, j], filters)
+    assert np.allclose(dx, right, rtol=1e-12)
+
+
+def read_after(x):
+    out = np.zeros(len(x) + 1)
+    n = 0
+    for i in range(len(x)):
+        out[n] = x[i] ** 2
+        n += 1
+    return out[:n]
+
+
+def bound_that_moves(x):
+    out, n, t = np.zeros(len(x)), len(x), 0
+    while t < n:
+        out[t] = x[t] ** 2
+        n = n - 1
+        t += 1
+    return out
+
+
+@pytest.mark.parametrize("function", [read_after, bound_that_moves])
+def test_what_is_another_loop_as_a_for_stays_as_it_is(function):
+    assert with_plain_loop(ForwardSource(function), None) is None
