@@ -40,7 +40,7 @@ from dout.explain.derive.validity import (
 from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
-from dout.explain.parts.called_parts import why_no_call
+from dout.explain.parts.called_parts import inner_layer, why_no_call
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
@@ -260,8 +260,8 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     if not wanted:
         raise NotDerivedError([Phrase("no_real_input", {})])
     inner = [name for name, node in wanted.items() if _INNER.match(name) and node not in base.parts]
-    if inner:
-        raise NotDerivedError([why_no_call(inner[0], base.layer, base.called)])
+    if inside := inner_layer(base.layer, base.called) or next(iter(inner), None):
+        raise NotDerivedError([why_no_call(inside, base.layer, base.called)])
     found: list[ForwardRun] = []
     longer = _tried_once(with_rows(base.subject)) if len(base.graph.nodes) > _MANY_STEPS else None
     if longer is not None and same_structure(base.graph, longer.graph) and not _is_steered(base, longer):

@@ -119,7 +119,10 @@ class Drafting(KeptChoice):
             if node.shape and path not in self.run.written:
                 arrays.setdefault(path, node)
         shapes = {text: self._shapes(node) for text, node in arrays.items()}
-        sizes = SizeWords(shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary())
+        sizes = SizeWords(
+            shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary(),
+            literals=self.source.whole_numbers,
+        )  # fmt: skip
         for node in chosen:
             text = self._at_hand(node)
             if text and "{" in text:
@@ -147,7 +150,17 @@ class Drafting(KeptChoice):
         given = {f"self.{name}" for name in self.run.subject.init} | set(self.run.subject.inputs)
         nodes = [n for n, name in (*self.run.arguments.items(), *self.run.held.items()) if name not in given]
         lengths = [sizes for node in nodes for sizes in zip(*self._shapes(node), strict=True)]
-        return all(len(set(sizes)) > 1 or sizes[0] == 1 for sizes in lengths)
+        return all(len(set(sizes)) > 1 or sizes[0] == 1 for sizes in lengths) and not self._fixed_sizes()
+
+    def _fixed_sizes(self) -> set[int]:
+        """The numbers of the constructor that are lengths of what forward is given, and are the same in all recordings."""
+        settings = [graph.run.subject.init for graph in self.twins.graphs]
+        fixed = {n for n in settings[0].values() if type(n) is int and n > 1}
+        fixed &= (
+            {n for name, n in settings[0].items() if all(one.get(name) == n for one in settings)} if fixed else fixed
+        )
+        shapes = [self._shapes(node) for node in self.run.arguments]
+        return {n for each in shapes for sizes in zip(*each, strict=True) for n in fixed if set(sizes) == {n}}
 
     def _argument_shapes(self) -> Any:
         for node, name in self.run.arguments.items():

@@ -18,6 +18,7 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.clock import check_time
+from dout.errors import NotTakenError, TargetError
 from dout.explain.derive.forward_source import outputs_alone
 from dout.explain.parts.called_parts import called_parts
 from dout.explain.parts.part_graph import with_parts
@@ -203,7 +204,18 @@ class ForwardRun:
 def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:
     """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
     target = Target.of(target)
-    found = example(target, init, inputs)
+    try:
+        found = example(target, init, inputs)
+    except NotTakenError:
+        raise
+    except TargetError as error:  # of its backward, which may take a target; only forward is of interest
+        if target.is_function or not target.has_both:
+            raise
+        alone = Target(target.adapted_to(target.forward_alone(target.forward_name)))
+        try:
+            found = replace(example(alone, init, inputs), interface=None)
+        except TargetError:
+            raise error from None
     if target.is_function:
         target = Target(outputs_alone(target.named, *passed(target.inputs(), found.inputs)))
     is_made = target.is_class or target.is_function

@@ -70,6 +70,12 @@ class ForwardSource:
         arguments = self.definition.args
         return [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
+    @property
+    def whole_numbers(self) -> set[int]:
+        """The whole numbers that are written in it."""
+        constants = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
+        return {value for value in constants if type(value) is int}
+
     def statements(self) -> Iterator[ast.stmt]:
         """Every statement of the function itself, not of functions inside."""
         waiting: list[ast.AST] = list(reversed(self.definition.body))

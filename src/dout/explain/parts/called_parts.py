@@ -11,12 +11,16 @@ from typing import Any
 
 from dout.explain.model.explanation import Phrase
 from dout.run import attributes_of
+from dout.trace.session.layer_calls import is_layer
 
 _DEEPEST, _LONGEST_PATH = 4, 80
 
 
 def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
-    """The paths of the layers that a layer holds, in the order in which it calls them when it is `run`."""
+    """The paths of the layers that a layer holds, in the order in which it calls them when it is `run`.
+
+    Of one that has no backward it is the layers inside that, which have.
+    """
     called: list[str] = []
     depth = [0]
 
@@ -32,15 +36,17 @@ def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
 
         return noted
 
-    parts = {id(part): (path, part) for path, part in reversed(list(_layers_in(layer, "")))}
+    parts = {id(part): (path, part) for path, part in reversed(list(_parts_in(layer, "")))}
     for path, part in parts.values():
+        if not is_layer(type(part)):
+            continue
         with suppress(AttributeError):  # one without a dict
             part.forward = noting(path, part.forward)
     run()
     return called
 
 
-def _layers_in(item: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _parts_in(item: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """What has a forward among what an object holds, in its lists and dicts too, with the path of each."""
     if depth > _DEEPEST or len(path) > _LONGEST_PATH:
         return
@@ -51,21 +57,30 @@ def _layers_in(item: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]
     else:
         inside = [(f"{path}.{name}".lstrip("."), one) for name, one in attributes_of(item).items()]
     for there, one in inside:
-        is_layer = callable(getattr(type(one), "forward", None))
-        if is_layer:
+        is_part = callable(getattr(type(one), "forward", None))
+        if is_part:
             yield there, one
-        if is_layer or isinstance(one, dict | list | tuple):
-            yield from _layers_in(one, there, depth + 1)
+        if is_part or isinstance(one, dict | list | tuple):
+            yield from _parts_in(one, there, depth + 1)
 
 
 def why_no_call(path: str, layer: Any, called: Sequence[str]) -> Phrase:
-    """Why the backward of the part that holds a parameter, `self.first.W`, cannot be called."""
+    """Why the backward of the part that holds a parameter or a layer, `self.first.W`, cannot be called."""
     part = path.rpartition(".")[0]
     found, count = item_at(layer, part.removeprefix("self.")), Counter(called)[part.removeprefix("self.")]
     fields = {"part": part, "names": path, "cls": type(found).__name__, "count": count}
-    if not callable(getattr(found, "backward", None)):
+    if not is_layer(type(found)):
         return Phrase("inner_parameter", fields)
     return Phrase("inner_shared" if count > 1 else "inner_backward", fields)
+
+
+def inner_layer(layer: Any, called: Sequence[str]) -> str | None:
+    """The first layer that is called inside a part without a backward, `self.attention.query`; None where none is."""
+    for path in called:
+        outer = path.rpartition(".")[0]
+        if outer and callable(getattr(item_at(layer, outer), "forward", None)):
+            return f"self.{path}"
+    return None
 
 
 def item_at(layer: Any, path: str) -> Any:

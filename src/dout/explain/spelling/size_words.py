@@ -7,7 +7,7 @@ what differs is an expression that gives each of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations, combinations_with_replacement
 
 from dout.graph import Shape
@@ -31,7 +31,8 @@ class SizeWords:
     """The names of arrays at hand, the likeliest first, each with its shapes.
 
     `ask` is called with shapes that no array at hand has, or one length of which is not known otherwise; it returns the
-    names of more arrays.
+    names of more arrays. `literals` are the whole numbers that forward itself has: others are lengths, if there is an
+    array of that length.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class SizeWords:
         numbers: Mapping[str, Sizes] | None = None,
         *,
         all_vary: bool = True,
+        literals: Collection[int] = (),
     ):
-        self.arrays, self.all_vary = dict(arrays), all_vary
+        self.arrays, self.all_vary, self.literals = dict(arrays), all_vary, literals
         self.numbers = dict(numbers or {})  # whole numbers at hand: `self.size`
         self._more = more
 
@@ -62,11 +64,15 @@ class SizeWords:
     def _length(self, sizes: Sizes) -> str:
         """The length of an axis. Where not all lengths vary, a number may be one, and has to be that of one array."""
         if len(set(sizes)) == 1 and sizes[0] > 1 and not self.all_vary:
-            found = [text for text, known in self._known() if known == sizes]
-            if len(found) != 1:
-                raise UnspelledError("derive untried length", length=sizes[0])
-            return found[0]
+            return self._untried(sizes)
         return self.number(sizes)
+
+    def _untried(self, sizes: Sizes) -> str:
+        """A length that is the same in all recordings, by the one array that has it."""
+        found = [text for text, known in self._known() if known == sizes]
+        if len(found) != 1:
+            raise UnspelledError("derive untried length", length=sizes[0])
+        return found[0]
 
     def like(self, shapes: Shapes) -> str | None:
         """An array at hand of these shapes."""
@@ -80,7 +86,8 @@ class SizeWords:
         """The expression of a length, or of a number computed from lengths. Raises UnspelledError if there is none."""
         sizes = tuple(sizes)
         if len(set(sizes)) == 1:
-            return str(sizes[0])
+            may_be_length = sizes[0] > 1 and not self.all_vary and sizes[0] not in self.literals
+            return self._untried(sizes) if may_be_length and self.known(sizes) else str(sizes[0])
         for text, known in self._known():
             if known == sizes:
                 return text
