@@ -153,12 +153,10 @@ class Drafting(KeptChoice):
         return all(len(set(sizes)) > 1 or sizes[0] == 1 for sizes in lengths) and not self._fixed_sizes()
 
     def _fixed_sizes(self) -> set[int]:
-        """The numbers of the constructor that are lengths of what forward is given, and are the same in all recordings."""
-        settings = [graph.run.subject.init for graph in self.twins.graphs]
-        fixed = {n for n in settings[0].values() if type(n) is int and n > 1}
-        fixed &= (
-            {n for name, n in settings[0].items() if all(one.get(name) == n for one in settings)} if fixed else fixed
-        )
+        """The numbers of the constructor that are lengths of what forward is given, the same in all recordings."""
+        first, *others = [graph.run.subject.init for graph in self.twins.graphs]
+        whole = {name: n for name, n in first.items() if type(n) is int and n > 1}
+        fixed = {n for name, n in whole.items() if all(other.get(name) == n for other in others)}
         shapes = [self._shapes(node) for node in self.run.arguments]
         return {n for each in shapes for sizes in zip(*each, strict=True) for n in fixed if set(sizes) == {n}}
 

@@ -42,9 +42,10 @@ class SizeWords:
         numbers: Mapping[str, Sizes] | None = None,
         *,
         all_vary: bool = True,
-        literals: Collection[int] = (),
+        literals: Collection[float] = (),
     ):
-        self.arrays, self.all_vary, self.literals = dict(arrays), all_vary, literals
+        self.arrays, self.all_vary = dict(arrays), all_vary
+        self.literals = literals
         self.numbers = dict(numbers or {})  # whole numbers at hand: `self.size`
         self._more = more
 
