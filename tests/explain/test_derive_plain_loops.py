@@ -71,6 +71,86 @@ class Yielding:
         return out
 
 
+class Remembering:
+    def __init__(self, Wx, Wh):
+        self.params = [Wx, Wh]
+        self.grads = [np.zeros_like(Wx), np.zeros_like(Wh)]
+        self.h = None
+
+    def forward(self, xs):
+        Wx, Wh = self.params
+        self.h = np.zeros((xs.shape[0], Wh.shape[0]))
+        hs = np.empty((*xs.shape[:2], Wh.shape[0]))
+        for t in range(xs.shape[1]):
+            self.h = np.tanh(xs[:, t] @ Wx + self.h @ Wh)
+            hs[:, t] = self.h
+        return hs
+
+
+class Cell:
+    def __init__(self, Wx, Wh):
+        self.params = [Wx, Wh]
+
+    def forward(self, x, h):
+        Wx, Wh = self.params
+        self.out = np.tanh(x @ Wx + h @ Wh)
+        return self.out
+
+    def backward(self, dout):
+        return dout  # never called: the cell is made in the loop
+
+
+class OfCells(Remembering):
+    def forward(self, xs):
+        self.cells = []
+        self.h = np.zeros((xs.shape[0], self.params[1].shape[0]))
+        hs = np.empty((*xs.shape[:2], self.params[1].shape[0]))
+        for t in range(xs.shape[1]):
+            cell = Cell(*self.params)
+            self.h = cell.forward(xs[:, t], self.h)
+            hs[:, t] = self.h
+            self.cells.append(cell)
+        return hs
+
+
+class Squash:
+    def forward(self, x):
+        self.out = np.tanh(x)
+        return self.out
+
+    def backward(self, dout):
+        return dout * (1 - self.out**2)
+
+
+class OfParts:
+    def __init__(self, Wx, Wh):
+        self.Wx, self.Wh = Wx, Wh
+
+    def forward(self, xs):
+        self.parts = [Squash() for _ in range(xs.shape[1])]
+        h = np.zeros((xs.shape[0], self.Wh.shape[0]))
+        hs = np.empty((*xs.shape[:2], self.Wh.shape[0]))
+        for t in range(xs.shape[1]):
+            h = self.parts[t].forward(xs[:, t] @ self.Wx + h @ self.Wh)
+            hs[:, t] = h
+        return hs
+
+
+def through_time(xs, Wx, Wh, dout):
+    """The gradients of a recurrent layer by hand, step by step."""
+    h, hs = np.zeros((xs.shape[0], Wh.shape[0])), []
+    for t in range(xs.shape[1]):
+        hs.append(h)
+        h = np.tanh(xs[:, t] @ Wx + h @ Wh)
+    dxs, dWx, dWh, dh = np.zeros_like(xs), np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(h)
+    for t in reversed(range(xs.shape[1])):
+        dz = (dout[:, t] + dh) * (1 - np.tanh(xs[:, t] @ Wx + hs[t] @ Wh) ** 2)
+        dxs[:, t], dh = dz @ Wx.T, dz @ Wh.T
+        dWx += xs[:, t].T @ dz
+        dWh += hs[t].T @ dz
+    return dxs, dWx, dWh
+
+
 def run(target, x, dout, *init, **given):
     layer = derived(target, **given).layer(*init)
     layer.forward(x)
@@ -104,6 +184,19 @@ def test_a_method_that_yields_in_its_loops_is_written_out():
     for i, j in np.ndindex(3, 4):
         right[i : i + 3, j : j + 3] += np.einsum("f,fkl->kl", dout[i, j], filters)
     assert np.allclose(dx, right, rtol=1e-12)
+
+
+@pytest.mark.parametrize("target", [Remembering, OfCells, OfParts])
+def test_a_state_that_is_an_attribute_is_carried_from_turn_to_turn(target):
+    Wx, Wh, xs = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 4)), RNG.normal(size=(2, 5, 3))
+    dout = RNG.normal(size=(2, 5, 4))
+    layer, dxs = run(target, xs, dout, Wx, Wh, init={"Wx": Wx[1:], "Wh": Wh.T}, inputs=[RNG.normal(size=(3, 2, 2))])
+    right = through_time(xs, Wx, Wh, dout)
+    grads = [layer.dWx, layer.dWh] if target is OfParts else layer.grads
+    for got, wanted in zip((dxs, *grads), right, strict=True):
+        assert np.allclose(got, wanted, rtol=1e-11)
+    if target is Remembering:
+        assert np.array_equal(layer.h, layer.forward(xs)[:, -1])
 
 
 def read_after(x):

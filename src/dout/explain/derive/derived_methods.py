@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.backward_graph import Twins
+from dout.explain.derive.backward_graph import Twins, wanted_inputs
 from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
 from dout.explain.derive.forward_source import ForwardSource, MadeValue, SourcePlace
@@ -20,12 +19,12 @@ from dout.explain.derive.kept_choice import KeptChoice
 from dout.explain.derive.kept_values import kept
 from dout.explain.model.explanation import Phrase
 from dout.explain.parts.part_calls import PART
+from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.softmax_text import WrittenLine
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.run import attributes_of
-from dout.trace.session.pairing import is_named_as_gradient, stem
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ class Drafting(KeptChoice):
         placed = [(named[n], place) for n in named if n in keeps and (place := self.place(n)) is not None]
         made = [self._made(named[n], n, read, named) for n, read in reads.items()]
         forward = self.source.keeping(placed, extra, made)
-        names = [self._in_container(name) for name in wanted if name not in self.run.parts.values()]
+        names = [self.gradient_places.inside.get(name, name) for name in wanted if name not in self.run.parts.values()]
         return BackwardDraft(self.source, forward, lines, tuple(names))
 
     def _kept_as(self, name: str, node: Node) -> str:
@@ -263,18 +262,17 @@ class Drafting(KeptChoice):
         """The gradients of parameters: `self.dW`, or in a container like theirs: `self.grads["W1"]`."""
         made: set[str] = set()
         lists: dict[str, list[str]] = {}
-        inside = map(self._in_container, paths)
-        alone = len({path.partition("[")[0] for path in inside if "[" in path}) == 1
+        places = self.gradient_places
         for path in paths:
             if path in self.run.parts.values():
                 text.text(self.graph.wanted[path])
                 continue
-            holder, key = _holder_of(self._in_container(path), alone=alone)
-            there = self._there(holder) if holder else None
+            holder, key = places.holder(path)
+            there = places.there(holder) if holder else None
             if not holder or isinstance(there, dict | list):
                 write_into = isinstance(there, list)
-                target = f"{holder}{key}" if holder else f"self.{self._gradient_attribute(path)}"
-                text.assign(f"{target}[...]" if write_into else target, self.graph.wanted[path], fresh=not write_into)
+                target = f"{places.text(path)}[...]" if write_into else places.text(path)
+                text.assign(target, self.graph.wanted[path], fresh=not write_into)
             elif key.startswith('["'):
                 if holder not in made:
                     text.lines.append(WrittenLine(f"{holder} = {{}}"))
@@ -287,28 +285,14 @@ class Drafting(KeptChoice):
         for holder, names in lists.items():
             text.lines.append(WrittenLine(f"{holder} = [{', '.join(names)}]"))
 
-    def _in_container(self, path: str) -> str:
-        """Of what is an attribute and in a container, too, its path there, if the layer has gradients beside that."""
-        item = getattr(self.run.layer, path.removeprefix("self."), None)
-        for name, held in attributes_of(self.run.layer).items() if isinstance(item, np.ndarray) else ():
-            pairs = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ()
-            key = next((json.dumps(key) for key, one in pairs if one is item and isinstance(key, int | str)), None)
-            there: Any = None if key is None else self._there(_holder_of(f"self.{name}[{key}]", alone=True)[0])
-            if type(there) is type(held) and there is not held and len(there) == len(held):
-                return f"self.{name}[{key}]"
-        return path
-
-    def _gradient_attribute(self, path: str) -> str:
-        """Where the gradient of a parameter is kept: the attribute in which the class keeps it already, or dW."""
-        name, subject = path.removeprefix("self."), self.run.subject
+    @cached_property
+    def gradient_places(self) -> GradientPlaces:
+        """Where the gradients of parameters go."""
+        subject = self.run.subject
         own = getattr(subject.target.cls, subject.methods[1], None)
-        names = {**attributes_of(self.run.layer), **dict.fromkeys(getattr(own, "__code__", _NO_CODE).co_names)}
-        alike = [n for n in names if is_named_as_gradient(n) and stem(n) == stem(name) and f"self.{n}" != path]
-        return alike[0] if len(alike) == 1 else f"d{name}"
-
-    def _there(self, holder: str) -> Any:
-        """The container of gradients that a layer has already."""
-        return getattr(self.run.layer, holder.removeprefix("self."), None)
+        parts = self.run.parts.values()
+        paths = [path for path in wanted_inputs(self.run) if path.startswith("self.") and path not in parts]
+        return GradientPlaces(self.run.layer, own, paths)
 
     def _local_gradient(self, path: str, text: BackwardText) -> str:
         node = next(n for n, p in self.run.held.items() if p == path)
@@ -380,18 +364,3 @@ class Drafting(KeptChoice):
         while len(names) > 1 and names[-1] == "None":
             names.pop()
         return ", ".join(names)
-
-
-_NO_CODE = (lambda: None).__code__
-
-
-def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:
-    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`.
-
-    It is called so where there is one container `alone`, or where that is called params.
-    """
-    attribute, bracket, key = path.removeprefix("self.").partition("[")
-    if not bracket:
-        return "", ""
-    name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return "self.grads" if alone and name[0] == "d" and key[0] == '"' else f"self.{name}", f"[{key}"

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import FunctionType
 from typing import Any
 
@@ -27,6 +27,7 @@ from dout.rewrite.window_forms import window_forms
 from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
+from dout.trace.session.pairing import is_named_as_gradient
 
 PLAIN = Interface()
 
@@ -338,8 +339,9 @@ def _held(trace: Trace, graph: Graph, arguments: Mapping[Node, str], layer: Any)
         if node.primitive is not INPUT or node in arguments or node in trace.draws or node not in trace.data:
             continue
         value = trace.data[node]
-        wish = f"self.{trace.names.get(node, '')}".replace('"', "'")
-        likely = [path for path in inside if path == wish] or [*inside]
+        name = trace.names.get(node, "")
+        wish = f"self.{name}".replace('"', "'")
+        likely = [path for path in inside if path == wish] or sorted(inside, key=partial(_is_unlikely, name))
         if node.shape == () and likely != [wish]:
             continue  # a number may be equal to many
         path = next((p for p in likely if p not in used and is_same(inside[p], value)), None)
@@ -347,6 +349,11 @@ def _held(trace: Trace, graph: Graph, arguments: Mapping[Node, str], layer: Any)
             used.add(path)
             found[node] = path.replace("'", '"')
     return found
+
+
+def _is_unlikely(name: str, path: str) -> tuple[bool, bool]:
+    """Whether a value of that name is rather somewhere else than at a path: zeros are equal to those of a gradient."""
+    return not path.endswith(f"[{name!r}]"), is_named_as_gradient(path.removeprefix("self.").partition("[")[0])
 
 
 def _written(before: Any, after: Any) -> frozenset[str]:

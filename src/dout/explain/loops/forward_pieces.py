@@ -75,6 +75,12 @@ class ForwardPiece:
     first: int
     number: int
     stores: list[Store] = field(default_factory=list)
+    objects: set[str] = field(default_factory=set)  # names of objects, and of lists of them
+
+    @property
+    def valued(self) -> list[Store]:
+        """The writes of values: not those of layers into a list."""
+        return [store for store in self.stores if not self.objects & {store.name, store.buffer}]
 
     @property
     def last(self) -> int:
@@ -152,6 +158,12 @@ class ForwardPieces:
         """The names of lists that loops add to."""
         found = (_store(s) for piece in self.pieces if piece.around for s in piece.statements)
         return {buffer for buffer, key, _, value in found if value is not None and key is None}
+
+    @cached_property
+    def attributes(self) -> set[str]:
+        """The attributes that the function itself gives a value."""
+        nodes = (n for n in ast.walk(self.source.tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+        return {node.attr for node in nodes}
 
     @property
     def pieces(self) -> list[ForwardPiece]:

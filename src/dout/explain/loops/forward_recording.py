@@ -82,6 +82,8 @@ class ForwardRecording:
     def _record(self) -> None:
         """Record each piece, and find which names depend on something that has a gradient."""
         pieces = self.pieces.pieces
+        for piece in pieces:
+            piece.objects = {name for one in self.captured[0][1].of[piece] for name in one.objects}
         read = {name for piece in pieces for name in piece.reads}
         floats = {
             n for p in pieces for one in self.captured[0][1].of[p] for n, i in one.names.items() if has_gradient(i)
@@ -93,7 +95,7 @@ class ForwardRecording:
             if piece.is_end and plain_return(piece) is not None:
                 continue
             returned = [n for n in piece.writes if n in read and n in floats and n not in self.pieces.lists - full]
-            if not (returned or piece.stores or piece.is_end):
+            if not (returned or piece.valued or piece.is_end):
                 continue
             self.runs[piece] = recorded_piece(self.pieces, piece, self.captured, returned)
         before = -1

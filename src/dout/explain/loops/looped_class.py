@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -33,6 +33,7 @@ from dout.explain.loops.forward_recording import SIZES, ForwardRecording, plain_
 from dout.explain.loops.piece_draft import PieceDraft
 from dout.explain.loops.piece_runs import PieceRuns
 from dout.explain.loops.plain_loops import called, stored
+from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node, topological
 
@@ -124,7 +125,7 @@ class _LoopedClass:
         flow = self.flow
         parts = [piece for piece in self.pieces.pieces if loop in piece.around and piece in self.runs]
         read = {name for piece in parts for name in piece.reads if name in self.active}
-        held = {p for piece in parts for p in wanted_inputs(self.runs[piece].runs[0]) if p.startswith("self.")}
+        held = {path for piece in parts for path in self._parameters(piece)}
         stores = {store.buffer for piece in parts for store in piece.stores}
         again = {s.buffer for p in parts for s in p.stores if self.pieces.reads_back(p, s.buffer)}
         carried = {n for n in read & loop.writes if n in self.base.before[loop]}
@@ -141,7 +142,7 @@ class _LoopedClass:
                 owned.append(f"d{name} = {flow.live[name]}")
                 flow.live[name] = f"d{name}"
         for name in sums:
-            flow.live[name] = f"self.{self._gradient(name)}" if name.startswith("self.") else f"d{name}"
+            flow.live[name] = self._places(name).text(name) if name.startswith("self.") else f"d{name}"
             flow.fresh |= {name} - carried
         body = self._backward(loop.body)
         for name in self.pieces.lists & stores & set(flow.live) if not loop.around else ():
@@ -153,16 +154,29 @@ class _LoopedClass:
         touched = "\n".join(body)
         start = []
         for name in sums:
-            if re.search(rf"(?<![\w.]){re.escape(flow.live.get(name, '?'))}\b", touched):
-                start.append(f"{flow.live[name]} = {flow.zeros(name, loop)}")
+            if re.search(rf"(?<![\w.]){re.escape(flow.live.get(name, '?'))}(?!\w)", touched):
+                is_held = name.startswith("self.")
+                lines = self._places(name).zeros(name) if is_held else [f"d{name} = {flow.zeros(name, loop)}"]
+                start += [line for line in lines if line not in start]
             else:
                 flow.live.pop(name, None)
         if not body:
             return []
         return [*owned, *start, self._head(loop), *(f"    {line}" for line in body)]
 
-    def _gradient(self, path: str) -> str:
-        return f"d{path.removeprefix('self.')}"
+    def _parameters(self, piece: ForwardPiece) -> Iterator[str]:
+        """What a piece reads of the layer and has a gradient: not the layers that it holds, which keep their own."""
+        run = self.runs[piece].runs[0]
+        for path, node in wanted_inputs(run).items():
+            if path.startswith("self.") and node not in run.parts:
+                yield path
+
+    def _places(self, path: str) -> GradientPlaces:
+        """Where the gradients of parameters go, by the layer that reads one of them."""
+        piece = next(piece for piece in self.runs if path in self._parameters(piece))
+        own = getattr(self.subject.target.cls, self.subject.methods[1], None)
+        every = dict.fromkeys(path for piece in self.runs for path in self._parameters(piece))
+        return GradientPlaces(self.runs[piece].runs[0].layer, own, list(every))
 
     def _index_lines(self, loop: ForwardLoop, body: Sequence[str]) -> list[str]:
         """The lines of forward that compute the whole numbers that the body of a loop reads."""
@@ -250,7 +264,8 @@ class _LoopedClass:
             outputs = {f"out{i}": ends[i] for i in places}
             graph = replace(run, graph=Graph(run.graph.nodes, run.graph.inputs, outputs))
             made = backward_graph(graph, stable=self.way.stable, steps=self.way.steps)
-            wanted = {n: node for n, node in made.wanted.items() if n in self.active or n.startswith("self.")}
+            calls = run.parts.values()
+            wanted = {n: g for n, g in made.wanted.items() if n in self.active or n.startswith("self.") or n in calls}
             if wanted:
                 nodes = topological([*made.outputs, *wanted.values()])
                 found[replace(made, wanted=wanted, nodes=nodes)] = number

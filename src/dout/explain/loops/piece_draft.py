@@ -67,6 +67,8 @@ class PieceDraft(Drafting):
                 continue
             is_given = place is not None and place.line == 0 and place.expression is None
             value = self.flow.version(place.name, self.piece) if place and is_given else (id(self), wish)
+            if depth and wish in self.flow.pieces.attributes:  # which forward gives something else
+                wish = f"{wish}_each"
             name = self.flow.attribute(wish, value)
             self.kept_depths[name] = depth, is_given
             found.append((name, place, node))
@@ -132,6 +134,8 @@ class PieceDraft(Drafting):
                 text.texts[dout] = WrittenText(text.leaves.pop(dout))
         text.lines += [WrittenLine(f"{leaf} = {total}") for leaf, total in self._sums() if total]
         text.count([self.graph.wanted[name] for name in wanted])
+        parts = [name for name in wanted if name in self.run.parts.values()]
+        wanted = [name for name in wanted if name not in parts]
         for name in (n for n in wanted if n in self.flow.live):
             text.lines += map(WrittenLine, self.flow.owned(name))
             added(text, self.graph.wanted[name], self.flow.live[name])
@@ -145,7 +149,7 @@ class PieceDraft(Drafting):
             pairs = [(f"d{n}", value) for n, value in zip(inputs, values, strict=True) if value != f"d{n}"]
             if pairs:
                 text.lines.append(WrittenLine(" = ".join(", ".join(side) for side in zip(*pairs, strict=True))))
-        self._parameters(text, [name for name in new if name.startswith("self.")])
+        self._parameters(text, [*(name for name in new if name.startswith("self.")), *parts])
         for name in new:
             self.flow.live[name] = self._target(name)
             node = text.same(self.graph.wanted[name])
@@ -168,7 +172,7 @@ class PieceDraft(Drafting):
         )
 
     def _target(self, name: str) -> str:
-        return f"self.{self._gradient_attribute(name)}" if name.startswith("self.") else f"d{name}"
+        return self.gradient_places.text(name) if name.startswith("self.") else f"d{name}"
 
     # --- forward ------------------------------------------------------------------------------------------------------
 

@@ -27,11 +27,15 @@ _TURNS, _MANY = 3, 3  # so many turns are recorded of each loop at so many sizes
 
 @dataclass(eq=False)
 class PieceCapture:
-    """The local names before a piece, the turn of each loop around it, and the whole numbers after it."""
+    """The local names before a piece, the turn of each loop around it, and after it the whole numbers.
+
+    `objects` are the names of objects of the user's after it, and of lists of them.
+    """
 
     names: dict[str, Any]
     turns: tuple[int, ...]
     after: dict[str, Any] = field(default_factory=dict)
+    objects: frozenset[str] = frozenset()
 
 
 class Captures:
@@ -84,6 +88,7 @@ class Captures:
             last = self.of[one][-1]
             last.after = {name: item for name, item in names.items() if type(item) is int and name not in last.names}
             last.after |= {n: i for n, i in names.items() if type(i) is int and n in last.names and n in one.writes}
+            last.objects = frozenset(name for name, item in names.items() if _is_object(item))
 
 
 def _copied(names: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +196,7 @@ def recorded_piece(
     names = [n for n in first.names if n in piece.reads - lists and _is_array(first.names[n])]
     names = [n for n in names if all(_is_array(one.names.get(n)) for _, one in chosen)]
     has_self = not chosen[0][0].target.is_function
-    returned = list(dict.fromkeys([*returned, *(store.name for store in piece.stores)]))
+    returned = list(dict.fromkeys([*returned, *(store.name for store in piece.valued)]))
     ends = [f"np.stack({name})" if name in pieces.lists else name for name in returned]
     end = [] if piece.is_end else [f"return ({', '.join(ends)},)"]
     head = f"def forward({', '.join([*(['self'] if has_self else []), *names])}):"
@@ -228,6 +233,11 @@ def _some(count: int) -> set[int]:
 
 def _is_array(item: Any) -> bool:
     return isinstance(item, float) or (isinstance(item, np.ndarray | np.generic) and item.dtype.kind in "biuf")
+
+
+def _is_object(item: Any) -> bool:
+    item = item[-1] if isinstance(item, list) and item else item
+    return hasattr(item, "__dict__") and not _is_array(item)
 
 
 def _cells(pieces: ForwardPieces) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
     for rule in (_of_comprehension, _of_while, _of_counter):
         if (text := rule(source)) is not None:
             return text
-    return _of_generator(source, owner) if owner is not None else None
+    return (_of_generator(source, owner) or _of_attribute(source)) if owner is not None else None
 
 
 def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
@@ -150,6 +150,73 @@ def _step_of(statement: ast.stmt) -> tuple[str, int] | None:
     if isinstance(target, ast.Name) and isinstance(operator, ast.Add) and is_number:
         return target.id, number.value  # type: ignore[attr-defined]
     return None
+
+
+def _of_attribute(source: ForwardSource) -> str | None:
+    """What a loop writes to an attribute, `self.h = …`, under a local name; the attribute is given that behind it."""
+    if source.parameters[:1] != ["self"]:
+        return None
+    loops = [node for node in ast.walk(source.definition) if isinstance(node, ast.For | ast.While)]
+    written = {name for loop in loops for node in ast.walk(loop) if (name := _written_attribute(node))}
+    names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
+    hidden = [n for n in ast.walk(source.definition) if isinstance(n, ast.Lambda | ast.FunctionDef)][1:]
+    for attribute in sorted(
+        written - {n.attr for one in hidden for n in ast.walk(one) if isinstance(n, ast.Attribute)}
+    ):
+        name = attribute.strip("_") or "state"
+        while name in names:
+            name += "_"
+        return _with_local(source, attribute, name)
+    return None
+
+
+def _own(node: ast.AST) -> str | None:
+    """The name of an attribute of self."""
+    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    return node.attr if is_own else None  # type: ignore[attr-defined]
+
+
+def _written_attribute(node: ast.AST) -> str | None:
+    """The attribute of self that a node writes: as a whole, at an index, or at the end of a list."""
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        return _own(node)
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        while isinstance(node, ast.Subscript):
+            node = node.value
+        return _own(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append":
+        return _own(node.func.value)
+    return None
+
+
+def _with_local(source: ForwardSource, attribute: str, name: str) -> str:
+    """The text in which an attribute of self is a local name, and is given that where a loop or statement ends."""
+    uses = [n for n in ast.walk(source.definition) if _own(n) == attribute]
+    stores = [n for n in uses if isinstance(n.ctx, ast.Store)]  # type: ignore[attr-defined]
+    first = min((n.lineno for n in stores), default=len(source.lines))  # type: ignore[attr-defined]
+    reads = any(n.lineno <= first and n not in stores for n in uses)  # type: ignore[attr-defined]
+    lines = [line.encode() for line in source.lines]  # columns count bytes
+    for node in sorted(uses, key=lambda n: (n.lineno, n.col_offset), reverse=True):  # type: ignore[attr-defined]
+        line, start, end = node.lineno - 1, node.col_offset, node.end_col_offset or 0  # type: ignore[attr-defined]
+        lines[line] = lines[line][:start] + name.encode() + lines[line][end:]
+    behind: dict[int, str] = {}
+    for statement in source.statements():  # those outside before those inside
+        inner = {id(n) for n in ast.walk(statement)}
+        is_end = isinstance(statement, ast.For | ast.While | ast.Assign | ast.AugAssign)
+        if is_end and any(id(n) in inner for n in stores):
+            behind[statement.end_lineno or 0] = " " * statement.col_offset + f"self.{attribute} = {name}"
+            stores = [n for n in stores if id(n) not in inner]
+    body = source.definition.body
+    is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and len(body) > 1
+    begin = body[is_doc].lineno
+    found = list[str]()
+    for number, line in enumerate(lines, 1):
+        if number == begin and reads:
+            found.append(" " * body[0].col_offset + f"{name} = self.{attribute}")
+        found.append(line.decode())
+        if number in behind:
+            found.append(behind[number])
+    return "\n".join(found) + "\n"
 
 
 def _of_generator(source: ForwardSource, owner: type) -> str | None:

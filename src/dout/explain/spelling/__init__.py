@@ -3,6 +3,7 @@
 __all__ = [
     "array_owners",
     "factor_groups",
+    "gradient_places",
     "memory_text",
     "numpy_text",
     "part_text",

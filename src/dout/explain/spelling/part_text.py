@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -34,10 +35,19 @@ def part_called(writing: PartLines, node: Node, name: str | None) -> str:
     names = {index: name if one is node and name else writing.name_for(one) for index, one in wanted.items()}
     targets = [names.get(index, "_") for index in range(call.returned)]
     head = f"{', '.join(targets)} = " if wanted else ""
-    writing.lines.append(WrittenLine(f"{head}{call.path}.backward({given})", node))
+    writing.lines.append(WrittenLine(f"{head}{_path(writing, node)}.backward({given})", node))
     for index, one in found.items():
         writing.texts[one] = WrittenText(names[index] if index in names else targets[0])
     return names.get(node.static["index"], targets[0])
+
+
+def _path(writing: PartLines, node: Node) -> str:
+    """The part: of one that is another at each turn of a loop, `self.layers[t]`."""
+    paths = [re.split(r"(\d+)(?=\])", call.path) for call in writing.statics(node, "call")]
+    columns = list(zip(*paths, strict=False))
+    return "".join(
+        column[0] if len(set(column)) == 1 else writing.sizes.number(list(map(int, column))) for column in columns
+    )
 
 
 def _given(writing: PartLines, dout: Node, call: PartCall) -> str:
