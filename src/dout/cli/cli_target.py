@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import TargetError
@@ -41,7 +43,13 @@ def load(target: str) -> tuple[ModuleType, Any]:
     if kind == "ready":
         return layers, getattr(layers, where)
     module = load_file(where, name or "") if kind == "file" else _imported(where)
-    return module, None if name is None else of_numpy(attribute(module, name, where), target)
+    if name is None:
+        return module, None
+    found, (outer, _, own) = attribute(module, name, where), name.rpartition(".")
+    if outer and type(inspect.getattr_static(attribute(module, outer, where), own, None)) is FunctionType:
+        with suppress(Exception):  # the user's constructor: a method is one of an instance, if that needs no arguments
+            found = getattr(attribute(module, outer, where)(), own)
+    return module, of_numpy(found, target)
 
 
 def loaded(target: str) -> Any:

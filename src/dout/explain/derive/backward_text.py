@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +14,9 @@ from dout.explain.parts.part_calls import PartCall, read_by
 from dout.explain.spelling.array_owners import ArrayOwners
 from dout.explain.spelling.factor_groups import grouped, is_masked, literal, ordered, whole
 from dout.explain.spelling.memory_text import repeated
-from dout.explain.spelling.numpy_text import spelled
+from dout.explain.spelling.numpy_text import scipy_name, spelled
 from dout.explain.spelling.part_text import STATEMENTS
-from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.size_words import Shapes, SizeWords
 from dout.explain.spelling.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.spelling.spare_names import word_for
 from dout.explain.spelling.written_text import (
@@ -97,13 +96,7 @@ class BackwardText:
 
     def special(self, name: str) -> str:
         """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
-        module = sys.modules.get("scipy.special")
-        for key, item in self.globals_.items() if module is not None else ():
-            if item is getattr(module, name, None):
-                return key
-            if item is module or item is sys.modules.get("scipy"):
-                return f"{key}.{name}" if item is module else f"{key}.special.{name}"
-        raise UnspelledError("derive no scipy", function=name)
+        return scipy_name(self.globals_, name)
 
     # --- statements -------------------------------------------------------------------------------------------------
 

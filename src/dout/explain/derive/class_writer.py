@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.clock import check_time
-from dout.errors import DoutError, TargetError
+from dout.errors import DoutError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import BackwardDraft, drafted
@@ -34,6 +34,7 @@ from dout.explain.derive.validity import (
     on_images,
     one_side,
     other_shapes,
+    refuse_other_interfaces,
     same_lengths,
     without_ones,
 )
@@ -115,11 +116,7 @@ def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any =
 
 def derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None = None) -> DerivedClass:
     """Derive as `derived` does, for a target with its example."""
-    if not subject.target.is_function and not hasattr(subject.target.cls, subject.methods[0]):
-        raise TargetError(f"{subject.name} has no method {subject.methods[0]} that computes its output")
-    if subject.interface.context:
-        name = f"{subject.name}.{subject.methods[0]}"
-        raise TargetError(f"{name} takes a context, and derive keeps values in self: write {name}(self, …)")
+    refuse_other_interfaces(subject)
     runs, others = _runs(subject)
     unequal, cut = _unequal_axes(runs, each=bool(others))
     runs += [*unequal, *_reversed(runs)]

@@ -139,9 +139,9 @@ class Drafting(KeptChoice):
         """The whole numbers that the layer holds, at every size, where they differ."""
         if self.run.subject.target.is_function:
             return {}
-        held = [attributes_of(graph.run.layer) for graph in self.twins.graphs]
-        names = [name for name, item in held[0].items() if type(item) is int and f"self.{name}" not in self.run.written]
-        found = {f"self.{name}": tuple(one[name] for one in held) for name in names if all(name in one for one in held)}
+        first, *others = [dict(_whole_in(graph.run.layer)) for graph in self.twins.graphs]
+        names = [name for name in first if name not in self.run.written and all(name in other for other in others)]
+        found = {name: (first[name], *(other[name] for other in others)) for name in names}
         return {text: each for text, each in found.items() if len(set(each)) > 1}
 
     def _all_vary(self) -> bool:
@@ -364,3 +364,12 @@ class Drafting(KeptChoice):
         while len(names) > 1 and names[-1] == "None":
             names.pop()
         return ", ".join(names)
+
+
+def _whole_in(layer: Any) -> Iterator[tuple[str, int]]:
+    """The whole numbers that a layer holds, alone or in a row: `self.size`, `self.padding[0]`."""
+    for name, item in attributes_of(layer).items():
+        if type(item) is int:
+            yield f"self.{name}", item
+        elif type(item) in (tuple, list):
+            yield from ((f"self.{name}[{i}]", one) for i, one in enumerate(item) if type(one) is int)

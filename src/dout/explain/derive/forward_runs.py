@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -205,6 +205,8 @@ class ForwardRun:
 def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:
     """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
     target = Target.of(target)
+    if isinstance(target.named, MethodType):
+        raise TargetError(f"{target.name} is one method of several: write it as a function, or as forward of a class")
     try:
         found = example(target, init, inputs)
     except NotTakenError:

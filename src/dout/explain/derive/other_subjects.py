@@ -56,8 +56,10 @@ def is_numbers(item: Any) -> bool:
 
 def _other_numbers(item: Any) -> Iterator[Any]:
     if type(item) in (tuple, list):
-        yield from (type(item)(parts) for parts in zip(*map(_other_numbers, item), strict=False))
+        each = ([other for other in _other_numbers(part) if not isinstance(other, tuple)] for part in item)
+        yield from (type(item)(parts) for parts in zip(*each, strict=False))
     elif type(item) is int:
+        yield (item + 1, item + 2)  # of two axes, where forward takes a number for both
         yield from (item + 1, item * 2, item * 3, item - 1)
     else:
         yield from (0.5,) if abs(item) < _TINY else ()  # beside which something else counted until now

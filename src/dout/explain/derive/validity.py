@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from inspect import Parameter
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import array_of
+from dout.errors import TargetError
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
 from dout.explain.derive.other_subjects import Axis, is_numbers
 from dout.explain.derive.verification import Make, judged_again
@@ -27,6 +30,23 @@ from dout.trace.capture.watched_conditions import watched
 
 _IMAGES = (3, 2, 4, 5)
 _PAD = primitives("pad")
+
+
+def refuse_other_interfaces(subject: ForwardSubject) -> None:
+    """Raise TargetError for a class without a forward of its instances that can keep values in them."""
+    cls, name, (forward, _) = subject.target.cls, subject.name, subject.methods
+    if subject.target.is_function:
+        return
+    if subject.interface.context:
+        raise TargetError(
+            f"{name}.{forward} takes a context, and derive keeps values in self: write {forward}(self, …)"
+        )
+    if isinstance(inspect.getattr_static(cls, forward, None), staticmethod | classmethod):
+        raise TargetError(f"{name} is a class of functions: name one of them, {name}.{forward}")
+    if not hasattr(cls, forward):
+        others = next((key for key, item in vars(cls).items() if type(item) is FunctionType and key[0] != "_"), None)
+        more = f": name one of its methods, {name}.{others}" if others else ""
+        raise TargetError(f"{name} has no method {forward} that computes its output{more}")
 
 
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:

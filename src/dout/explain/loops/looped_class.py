@@ -288,7 +288,8 @@ class _LoopedClass:
         body = [f"    {line}" for line in flow.with_shapes([*lines, *own])]
         backward = [head, *body, "", f"    return {', '.join(returned)}"]
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
-        return BackwardDraft(self.source, forward[self.source.definition.lineno - 1 :], backward, (*arguments, *held))
+        names = (*arguments, *(self._places(path).inside[path] for path in held))
+        return BackwardDraft(self.source, forward[self.source.definition.lineno - 1 :], backward, names)
 
     def _forward(self, pieces: Sequence[ForwardPiece | ForwardLoop]) -> list[str]:
         """The user's lines, with more lines for what is kept."""

@@ -58,11 +58,11 @@ class PieceDraft(Drafting):
 
     def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, SourcePlace | None, Node]]:
         found = []
-        for wish, place, node in super()._named_places(nodes):
+        named = super()._named_places(nodes)
+        self.stored = {wish: store for wish, place, _ in named if (store := self._store(place)) is not None}
+        for wish, place, node in named:
             depth = self._depth(place)
-            store = self._store(place)
-            if store is not None:
-                self.stored[wish] = store
+            if wish in self.stored:
                 found.append((wish, place, node))
                 continue
             is_given = place is not None and place.line == 0 and place.expression is None
@@ -70,6 +70,8 @@ class PieceDraft(Drafting):
             if depth and wish in self.flow.pieces.attributes:  # which forward gives something else
                 wish = f"{wish}_each"
             name = self.flow.attribute(wish, value)
+            while name in self.stored:  # the h before a turn, beside that which it writes
+                name = self.flow.attribute(f"{place.name if place else name}_before", value)
             self.kept_depths[name] = depth, is_given
             found.append((name, place, node))
         return found

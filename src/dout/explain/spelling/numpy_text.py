@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,6 +61,17 @@ SLOW = primitives(  # elementwise, and several times as long as a product
     "exp exp2 expm1 log log1p log2 log10 tanh sigmoid softplus logaddexp sin cos tan arctan sinh cosh power pow "
     "special_erf special_expit"
 )
+
+
+def scipy_name(globals_: Mapping[str, Any], name: str) -> str:
+    """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+    module = sys.modules.get("scipy.special")
+    for key, item in globals_.items() if module is not None else ():
+        if item is getattr(module, name, None):
+            return key
+        if item is module or item is sys.modules.get("scipy"):
+            return f"{key}.{name}" if item is module else f"{key}.special.{name}"
+    raise UnspelledError("derive no scipy", function=name)
 
 
 def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
