@@ -56,6 +56,8 @@ def is_numbers(item: Any) -> bool:
 
 def _other_numbers(item: Any) -> Iterator[Any]:
     if type(item) in (tuple, list):
+        if all(type(part) is int for part in item):
+            yield type(item)(part + i for i, part in enumerate(item, 1))
         each = ([other for other in _other_numbers(part) if not isinstance(other, tuple)] for part in item)
         yield from (type(item)(parts) for parts in zip(*each, strict=False))
     elif type(item) is int:

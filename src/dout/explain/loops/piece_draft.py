@@ -67,8 +67,8 @@ class PieceDraft(Drafting):
                 continue
             is_given = place is not None and place.line == 0 and place.expression is None
             value = self.flow.version(place.name, self.piece) if place and is_given else (id(self), wish)
-            if depth and wish in self.flow.pieces.attributes:  # which forward gives something else
-                wish = f"{wish}_each"
+            if wish in self.flow.pieces.attributes and (depth or (is_given and value[1])):  # it is something else there
+                wish = f"{wish}_each" if depth else f"{wish}_now"
             name = self.flow.attribute(wish, value)
             while name in self.stored:  # the h before a turn, beside that which it writes
                 name = self.flow.attribute(f"{place.name if place else name}_before", value)
