@@ -277,3 +277,37 @@ def test_a_part_that_is_called_twice_is_refused():
 def test_a_part_without_a_backward_is_named_with_its_class():
     with pytest.raises(NotDerivedError, match=r"self\.part\.W and has no backward: derive OnlyForward"):
         derived(Unready)
+
+
+class Doubled(Linear):
+    def backward(self, dout):
+        return 2 * super().backward(dout)
+
+
+class OnWrong:
+    def __init__(self, size=4):
+        self.layer = Doubled(size, size)
+
+    def forward(self, x):
+        return np.tanh(self.layer.forward(x))
+
+
+def test_a_part_whose_backward_is_wrong_is_named():
+    with pytest.raises(NotDerivedError, match=r"does not hold: .* whether the backward of self\.layer is right"):
+        derived(OnWrong)
+
+
+SHARED = Relu()
+
+
+class WithShared:
+    def __init__(self, size=4):
+        self.first, self.relu = Linear(size, size), SHARED
+
+    def forward(self, x):
+        return self.relu.forward(self.first.forward(x))
+
+
+def test_an_object_of_the_module_is_left_as_it_was():
+    derived(WithShared)
+    assert "forward" not in vars(SHARED)

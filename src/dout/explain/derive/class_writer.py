@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from dout.clock import check_time
 from dout.errors import DoutError
@@ -36,6 +33,7 @@ from dout.explain.derive.validity import (
     other_shapes,
     refuse_other_interfaces,
     same_lengths,
+    why_flat,
     without_ones,
 )
 from dout.explain.derive.verification import Verdicts, elements_of, verified
@@ -160,7 +158,7 @@ def _written(
                 backward_graph(run, stable=way.stable, steps=way.steps, simplify_elementwise=shorter) for run in runs
             ]
             if not graphs[0].wanted:
-                raise NotDerivedError([_flat(runs[0])])
+                raise NotDerivedError([why_flat(runs[0])])
             draft = drafted(Twins.paired(graphs), **way.keeps)
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in every], text.make, draft.names)
@@ -173,8 +171,15 @@ def _written(
             )
         if verdicts.because.key == "derive state":  # so does every way: it is what forward does
             raise NotDerivedError([verdicts.because])
-        failed.append(verdicts.because)
+        failed.append(_blamed(verdicts.because, runs[0]))
     raise NotDerivedError(failed)
+
+
+def _blamed(because: Phrase, run: ForwardRun) -> Phrase:
+    """The reason, which of a gradient that is wrong may be the backward of a part."""
+    if because.key != "derive refuted" or not run.parts:
+        return because
+    return Phrase("part_wrong", {**because.fields, "parts": ", ".join(run.parts.values())})
 
 
 def _why(error: Exception) -> Phrase:
@@ -227,24 +232,6 @@ def made_class(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes:
     return DerivedClass(
         text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words, text.subject
     )
-
-
-def _flat(run: ForwardRun) -> Phrase:
-    """The reason why nothing has a gradient: the last step without one, and its line."""
-    if not any(math.prod(node.shape) for node in run.graph.outputs.values()):
-        return Phrase("empty", {})
-    stops = [n for n in run.graph.nodes if n.inputs and (n.primitive.backward is None or _is_whole(n))]
-    if not stops:
-        return Phrase("no path", {})
-    where = str(stops[-1].where or run.subject.name)
-    if stops[-1].primitive.backward is not None:
-        return Phrase("flat whole", {"where": where})
-    return Phrase("flat", {"where": where, "says": stops[-1].primitive.says})
-
-
-def _is_whole(node: Node) -> bool:
-    """Whether a step makes whole numbers of floats."""
-    return np.dtype(node.dtype).kind in "iub" and any(np.dtype(i.dtype).kind == "f" for i in node.inputs)
 
 
 def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:

@@ -22,6 +22,7 @@ from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.explain.parts.part_calls import PART
 from dout.files import shown_place
+from dout.graph import Node
 from dout.judge.judged_run import keeps_a_shape
 from dout.ops import primitives
 from dout.run import copied, flat, quiet
@@ -47,6 +48,24 @@ def refuse_other_interfaces(subject: ForwardSubject) -> None:
         others = next((key for key, item in vars(cls).items() if type(item) is FunctionType and key[0] != "_"), None)
         more = f": name one of its methods, {name}.{others}" if others else ""
         raise TargetError(f"{name} has no method {forward} that computes its output{more}")
+
+
+def why_flat(run: ForwardRun) -> Phrase:
+    """The reason why nothing has a gradient: the last step without one, and its line."""
+    if not any(math.prod(node.shape) for node in run.graph.outputs.values()):
+        return Phrase("empty", {})
+    stops = [n for n in run.graph.nodes if n.inputs and (n.primitive.backward is None or _makes_whole(n))]
+    if not stops:
+        return Phrase("no path", {})
+    where = str(stops[-1].where or run.subject.name)
+    if stops[-1].primitive.backward is not None:
+        return Phrase("flat whole", {"where": where})
+    return Phrase("flat", {"where": where, "says": stops[-1].primitive.says})
+
+
+def _makes_whole(node: Node) -> bool:
+    """Whether a step makes whole numbers of floats."""
+    return np.dtype(node.dtype).kind in "iub" and any(np.dtype(i.dtype).kind == "f" for i in node.inputs)
 
 
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:

@@ -1,8 +1,8 @@
 """A function with loops in other clothes in; its text with a plain `for` in the place of one of them out.
 
-A sum over a generator, a list of a comprehension, a `while` that counts, a counter beside a `for`, and a `for` over a
-method that yields what it finds in loops of its own. What comes out does the same; where it does not, the derived class
-gives other bits than forward, and is not shown.
+A sum over a generator, a list of a comprehension, a `while` that counts, a counter beside a `for`, a `for` over a
+method that yields what it finds in loops of its own, and a state that is an attribute. What comes out does the same;
+where it does not, the derived class gives other bits than forward, and is not shown.
 """
 
 from __future__ import annotations
@@ -160,14 +160,14 @@ def _of_attribute(source: ForwardSource) -> str | None:
     written = {name for loop in loops for node in ast.walk(loop) if (name := _written_attribute(node))}
     names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
     hidden = [n for n in ast.walk(source.definition) if isinstance(n, ast.Lambda | ast.FunctionDef)][1:]
-    for attribute in sorted(
-        written - {n.attr for one in hidden for n in ast.walk(one) if isinstance(n, ast.Attribute)}
-    ):
-        name = attribute.strip("_") or "state"
-        while name in names:
-            name += "_"
-        return _with_local(source, attribute, name)
-    return None
+    written -= {n.attr for one in hidden for n in ast.walk(one) if isinstance(n, ast.Attribute)}
+    if not written:
+        return None
+    attribute = min(written)
+    name = attribute.strip("_") or "state"
+    while name in names:
+        name += "_"
+    return _with_local(source, attribute, name)
 
 
 def _own(node: ast.AST) -> str | None:

@@ -120,8 +120,10 @@ _NOT_DERIVED = {
     "inner_parameter": "{part} holds {names} and has no backward: derive {cls}, and then this class, which calls it",
     "inner_shared": "{part} is called {count} times, and its backward knows the last call alone: give each call "
     "a layer of its own",
-    "inner_backward": "{part}.backward(dout) does not return the gradient of each input of its forward: let it, so "
-    "that a backward can call it",
+    "inner_backward": "{part}.backward cannot be called: derive calls one that takes the gradient of one output, and "
+    "returns that of each input",
+    "part_wrong": "the gradient found for {name} does not hold: look with dout check whether the backward of {parts} "
+    "is right",
     "flat": "nothing in forward has a derivative: at {where}, {says}",
     "flat whole": "nothing in forward has a derivative: at {where}, whole numbers do not change a little",
     "empty": "forward gives an array without elements on the example that was found: give another one, as "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from dout.explain.model.explanation import Phrase
 from dout.run import attributes_of
 from dout.trace.session.layer_calls import is_layer
 
-_DEEPEST, _LONGEST_PATH = 4, 80
+_DEEPEST = 4
 
 
 def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
@@ -36,32 +37,36 @@ def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
 
         return noted
 
-    parts = {id(part): (path, part) for path, part in reversed(list(_parts_in(layer, "")))}
-    for path, part in parts.values():
-        if not is_layer(type(part)):
-            continue
-        with suppress(AttributeError):  # one without a dict
-            part.forward = noting(path, part.forward)
-    run()
+    parts = {id(part): (path, part) for path, part in reversed(list(_parts_in(layer, ""))) if is_layer(type(part))}
+    watched = [(path, part) for path, part in parts.values() if "forward" not in attributes_of(part)]
+    try:
+        for path, part in watched:
+            with suppress(AttributeError):  # one without a dict
+                part.forward = noting(path, part.forward)
+        run()
+    finally:
+        for _, part in watched:  # it may be an object of the user's module
+            attributes_of(part).pop("forward", None)
     return called
 
 
 def _parts_in(item: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """What has a forward among what an object holds, in its lists and dicts too, with the path of each."""
-    if depth > _DEEPEST or len(path) > _LONGEST_PATH:
+    if depth > _DEEPEST:
         return
-    if isinstance(item, dict):
-        inside = [(f"{path}[{key!r}]".replace("'", '"'), one) for key, one in item.items() if type(key) in (str, int)]
-    elif isinstance(item, list | tuple):
-        inside = [(f"{path}[{i}]", one) for i, one in enumerate(item)]
-    else:
-        inside = [(f"{path}.{name}".lstrip("."), one) for name, one in attributes_of(item).items()]
-    for there, one in inside:
+    is_object = not isinstance(item, dict | list | tuple)
+    inside = attributes_of(item).items() if is_object else item.items() if isinstance(item, dict) else enumerate(item)
+    for key, one in inside:
         is_part = callable(getattr(type(one), "forward", None))
-        if is_part:
-            yield there, one
-        if is_part or isinstance(one, dict | list | tuple):
+        if type(key) in (str, int) and (is_part or isinstance(one, dict | list | tuple)):
+            there = f"{path}.{key}".lstrip(".") if is_object else _at(path, key)
+            if is_part:
+                yield there, one
             yield from _parts_in(one, there, depth + 1)
+
+
+def _at(path: str, key: Any) -> str:
+    return f"{path}[{json.dumps(key)}]"
 
 
 def why_no_call(path: str, layer: Any, called: Sequence[str]) -> Phrase:
@@ -97,5 +102,4 @@ def paths_in(layer: Any, container: str) -> Iterator[str]:
     """The paths of the items of a list or dict."""
     items = item_at(layer, container)
     keys = list(items) if isinstance(items, dict) else range(len(items)) if isinstance(items, list | tuple) else ()
-    for key in keys:
-        yield f"{container}[{key!r}]".replace("'", '"')
+    yield from (_at(container, key) for key in keys)
