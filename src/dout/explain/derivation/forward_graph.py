@@ -21,7 +21,7 @@ from dout.explain.axes.alike_turns import AlikeTurns, alike_turns, places_of_use
 from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
-from dout.explain.derivation.forward_names import value_names
+from dout.explain.derivation.forward_names import names_by_part, value_names
 from dout.explain.derivation.helper_names import helper_names
 from dout.explain.derivation.length_runs import (
     NO_LENGTHS,
@@ -29,6 +29,7 @@ from dout.explain.derivation.length_runs import (
     distinct_lengths,
     known_lengths,
     length_nodes,
+    sizes_by_default,
     with_repeats,
 )
 from dout.explain.derivation.partial_tracer import PartialTracer
@@ -198,7 +199,8 @@ class Forward:
     def own_names(self) -> Mapping[Node, str]:
         """What the user calls the nodes; the last name of several."""
         made = {n: name for n, name in self.trace.names.items() if n in self.now and self.now[n].primitive is not INPUT}
-        entered = {n: self._plain(name.rpartition(".")[2]) for name, n in self.trace.graph.inputs.items()}
+        of_parts, inputs = names_by_part(self.trace), self.trace.graph.inputs.items()
+        entered = {n: of_parts.get(name) or self._plain(name.rpartition(".")[2]) for name, n in inputs}
         every = {**made, **entered, **self.returned}
         return {self.now[n]: name for n, name in every.items() if n in self.now and name.isidentifier()}
 
@@ -264,6 +266,7 @@ def forward_of(
     told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
+    found = replace(found, init={**sizes_by_default(target), **found.init})
     trace, raised = _with_backward_that_runs(target, found)
     repeating = with_repeats(found, {placed(key, target.inputs(found.interface)) for key in inputs})
     if repeating is not found and not raised:
@@ -289,8 +292,7 @@ def _with_example(named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]
     except TargetError as error:
         if not target.has_both or (isinstance(error, NotTakenError) and not own.is_function):
             raise
-    alone = own if own.is_function else _alone(target)
-    return alone, example(alone, init, inputs)
+    return (alone := own if own.is_function else _alone(target)), example(alone, init, inputs)
 
 
 def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from dout.graph import Node
+from dout.graph import Node, topological
+from dout.trace.model.annotated import AnnotatedRun
 
 OUTPUTS = ("y", "z")  # what an output is called that has no name of its own
 _SAY_LITTLE = (*OUTPUTS, "out", "output", "ret", "result")
@@ -39,6 +42,23 @@ def value_names(
         if node not in found:
             found[node] = next(letter for letter in letters if is_free(letter, found.values()))
     return found
+
+
+def names_by_part(trace: AnnotatedRun) -> dict[str, str]:
+    """Of inputs of one name, what each is called by the part that reads it: W and W_2 as W_first and W_second."""
+    inputs = trace.graph.inputs
+    alike = {name: node for name, node in inputs.items() if name != trace.names.get(node) in inputs}
+    alike |= {name: inputs[name] for name in {trace.names[node] for node in alike.values()}}
+    whole = trace.calls[0] if trace.calls else None
+    found: dict[str, str] = {}
+    for call in trace.calls if alike else ():
+        if call.parent is whole is not call:
+            inside = {*topological(call.outputs)} - {*topological(call.inputs)}
+            part = re.sub(r"\W+", "", call.name)  # heads0 of heads[0]
+            read = {name: f"{trace.names[node]}_{part}" for name, node in alike.items() if node in inside}
+            found = {**read, **found}
+    every = Counter(found.values())
+    return {name: called for name, called in found.items() if every[called] == 1 and called not in inputs}
 
 
 def is_free(name: str, taken: Collection[str]) -> bool:

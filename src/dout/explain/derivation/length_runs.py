@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.search.example import Example
+from dout.adapt.target import Target
 from dout.clock import spent
 from dout.explain.terms.length_numbers import Length, LengthFormula, formula_of, length_text
 from dout.graph import CONSTANT, INPUT, Node, same_kind
@@ -47,6 +48,16 @@ class KnownLengths:
 
 
 NO_LENGTHS = KnownLengths()
+
+
+def sizes_by_default(target: Target) -> dict[str, Any]:
+    """The whole numbers that a constructor has by default, alone or in a row: some may be lengths."""
+    defaults = {p.name: p.default for p in target.constructor}
+    return {name: item for name, item in defaults.items() if _is_whole(item)}
+
+
+def _is_whole(item: Any) -> bool:
+    return type(item) is int or (type(item) in (list, tuple) and bool(item) and all(map(_is_whole, item)))
 
 
 def length_nodes(known: KnownLengths) -> tuple[dict[Node, tuple[str, int]], Callable[[Node], Node]]:

@@ -19,6 +19,7 @@ from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.clock import check_time
 from dout.errors import NotTakenError, TargetError
+from dout.explain.derivation.length_runs import sizes_by_default
 from dout.explain.derive.forward_source import outputs_alone
 from dout.explain.parts.called_parts import called_parts
 from dout.explain.parts.part_graph import with_parts
@@ -222,22 +223,12 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     if target.is_function:
         target = Target(outputs_alone(target.named, *passed(target.inputs(), found.inputs)))
     is_made = target.is_class or target.is_function
-    chosen = {**_sizes_by_default(target), **found.init} if is_made else _of_instance(target.named)
+    chosen = {**sizes_by_default(target), **found.init} if is_made else _of_instance(target.named)
     interface = found.interface or _unwritten(target)
     if interface.forward == "__call__" and hasattr(target.cls, PLAIN.forward):  # which calls it
         interface = replace(interface, forward=PLAIN.forward)
     subject = _with_floats(ForwardSubject(target, chosen, dict(found.inputs), interface))
     return replace(subject, is_warm=not target.is_function and _is_made_by_first_call(subject))
-
-
-def _sizes_by_default(target: Target) -> dict[str, Any]:
-    """The whole numbers that a constructor has by default, alone or in a row: some may be lengths."""
-    defaults = {p.name: p.default for p in target.constructor}
-    return {name: item for name, item in defaults.items() if _is_whole(item)}
-
-
-def _is_whole(item: Any) -> bool:
-    return type(item) is int or (type(item) in (list, tuple) and bool(item) and all(map(_is_whole, item)))
 
 
 def _with_floats(subject: ForwardSubject) -> ForwardSubject:

@@ -146,7 +146,10 @@ def is_called(site: Any) -> bool:
 
 
 def assigned_name(site: Any) -> str | list[str | None] | None:
-    """The name of the result of the expression at a site: `x` in `x = …`, a list for `a, b = …`."""
+    """The name of the result of the expression at a site: `x` in `x = …`, a list for `a, b = …`.
+
+    Of one of several expressions, `q, k = f(x), g(x)`, it is the name in the same place.
+    """
     node = _node(site)
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
         return _name(node.value)
@@ -158,17 +161,28 @@ def assigned_name(site: Any) -> str | list[str | None] | None:
         if isinstance(target, ast.Subscript):
             return None if node is target else _name(target)
         return [_name(t) for t in target.elts] if isinstance(target, ast.Tuple | ast.List) else _name(target)
+    if isinstance(parent, ast.Tuple) and isinstance(whole := getattr(parent, "parent", None), ast.Assign):
+        target = whole.targets[0]
+        if isinstance(target, ast.Tuple) and len(target.elts) == len(parent.elts) and whole.value is parent:
+            return _name(target.elts[parent.elts.index(node)])
+        return None
     if isinstance(parent, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and parent.value is node:
         return _name(parent.target)
     return None
 
 
-def argument_names(site: Any, parameters: list[str]) -> tuple[str | None, dict[str, str | None]]:
-    """The names of the receiver and the arguments of the call at a site: `mul`, {x: "apple", y: "apple_num"}."""
+def argument_names(
+    site: Any, parameters: list[str], *, is_called: bool = False
+) -> tuple[str | None, dict[str, str | None]]:
+    """The names of the receiver and the arguments of the call at a site: `mul`, {x: "apple", y: "apple_num"}.
+
+    `is_called`: the receiver itself is called, `mul(apple, apple_num)`, and no method of it.
+    """
     call = _node(site)
     if not isinstance(call, ast.Call):
         return None, {}
-    receiver = _name(call.func.value) if isinstance(call.func, ast.Attribute) else None
+    owner = call.func if is_called else getattr(call.func, "value", None)
+    receiver = None if owner is None else _name(owner)
     if any(isinstance(argument, ast.Starred) for argument in call.args):
         return receiver, {}
     names = {p: _name(a) for p, a in zip(parameters, call.args, strict=False)}

@@ -20,6 +20,7 @@ from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
 from dout.trace.session.function_layers import FunctionLayer
+from dout.trace.session.layer_places import calling_frame, kept_as
 from dout.trace.session.pairing import pairs
 from dout.trace.session.reused_parts import held_values, of_reused_parts
 from dout.trace.tracer.open_call import OpenCall
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
-_MOST_KEPT = 200  # layers in a list or dict
 
 
 class LayerMethods(NamedTuple):
@@ -73,8 +73,9 @@ def recording(
             return original(self, *args, **kwargs)
         if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
             return original(self, *args, **kwargs)
-        site = sys._getframe(1)
-        call = _open(tracer, kind, self, site, original, list(signature.parameters)[1:])
+        inner = sys._getframe(1)
+        site = calling_frame(inner, self)
+        call = _open(tracer, kind, self, site, original, list(signature.parameters)[1:], is_called=site is not inner)
         call.takes_dout = methods.takes_dout
         args, kwargs = _enter(tracer, call, signature, site, args, kwargs)
         tracer.stack.append(call)
@@ -132,41 +133,27 @@ def _next_round(tracer: Tracer) -> bool:
 
 
 def _open(
-    tracer: Tracer, kind: str, instance: Any, site: Any, original: Callable[..., Any], parameters: list[str]
-) -> OpenCall:
-    """Begin a call: named as the user's line names it, or, where dout itself calls, placed where it is written."""
+    tracer: Tracer, kind: str, instance: Any, site: Any, original: Callable[..., Any], parameters: list[str],
+    *, is_called: bool = False,
+) -> OpenCall:  # fmt: skip
+    """Begin a call: named as the user's line names it, or, where dout itself calls, placed where it is written.
+
+    `is_called`: the line calls the layer, `self.query(x)`, and no method of it.
+    """
     code: CodeType = inspect.unwrap(user_source.behind(original)).__code__
     receiver: str | None = None
     names: dict[str, str | None] = {}
     where = Where(code.co_filename, code.co_firstlineno)
     if user_source.in_user_code(site):
-        receiver, names = user_source.argument_names(site, parameters)
+        receiver, names = user_source.argument_names(site, parameters, is_called=is_called)
         where = Where(site.f_code.co_filename, site.f_lineno)
     parent = tracer.stack[-1] if tracer.stack else None
     receiver = None if isinstance(instance, FunctionLayer) else receiver  # the module, at best
     call = OpenCall(kind, instance, receiver or type(instance).__name__, parent, where)
-    call.kept_as = _kept_as(site, instance)
+    call.kept_as = kept_as(site, instance)
     call.arguments = dict(names)
     tracer.calls.append(call)
     return call
-
-
-def _kept_as(site: Any, instance: Any) -> str:
-    """Where the caller keeps a layer, in a dict or a list: its key there, or `layers[3]`; empty where nowhere."""
-    here = site.f_locals
-    own = attributes_of(here["self"]) if "self" in here else {}
-    for name, item in itertools.chain(own.items(), here.items()):
-        if not isinstance(item, dict | list | tuple) or len(item) > _MOST_KEPT or name.startswith("__"):
-            continue
-        if isinstance(item, dict):
-            found = next((key for key, part in item.items() if part is instance), None)
-            if isinstance(found, str):
-                return found
-        else:
-            place = next((i for i, part in enumerate(item) if part is instance), None)
-            if place is not None:
-                return f"{name}[{place}]"
-    return ""
 
 
 def _enter(
