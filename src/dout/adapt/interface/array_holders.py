@@ -35,7 +35,7 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
     others = [item for item in others if not issubclass(cls, item)]
     found = [item for item in others if _holds_an_array(item)][:_MOST]
     connects = interface.forward == "__call__"  # it may ask a layer before it
-    return found or ([] if connects else [_holder_of(attribute)])
+    return [*found, *([] if connects else [_holder_of(attribute)])]
 
 
 def _file_of(module: ModuleType) -> str:
