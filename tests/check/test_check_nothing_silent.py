@@ -153,12 +153,13 @@ class EndsInItsLoss(Chain):
 @pytest.mark.parametrize("cls", [Chain, Given, Stepping, EndsInItsLoss])
 def test_a_container_is_judged_with_parts_in_it(cls):
     report = check(cls)
-    assert [str(verdict) for verdict in report.verdicts] == ["x: exact"]
+    assert [str(verdict) for verdict in report.verdicts] == ["x: exact", "layers[0]: exact", "layers[1]: exact"]
     assert "has no parts" not in str(report)
 
 
 def test_a_container_that_takes_its_parts_in_the_wrong_order_is_wrong():
-    assert severities(check(ChainInOrder)) == {("D101", "x"): "error"}
+    wrong = dict.fromkeys((("D101", name) for name in ("x", "layers[0]", "layers[1]")), "error")
+    assert severities(check(ChainInOrder)) == wrong
 
 
 class Named(Chain):

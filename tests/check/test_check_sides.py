@@ -33,6 +33,19 @@ def test_a_gradient_that_is_cut_off_is_no_error_and_is_listed_with_its_line():
     assert line.endswith(f"test_check_sides.py:{line_of(backward)} was never at its lower limit or at its upper limit")
 
 
+@pytest.mark.parametrize(("limit", "found"), [(709, []), (7, ["D101"])])
+def test_a_limit_that_keeps_an_exponential_finite_is_no_condition_of_the_layer(limit, found):
+    class Elu:
+        def forward(self, x):
+            self.x = x = np.clip(x, -limit, limit)
+            return np.where(x > 0, x, np.exp(x) - 1)
+
+        def backward(self, dout):
+            return dout * np.where(self.x > 0, 1, np.exp(self.x))
+
+    assert errors(dout.check(Elu(), X)) == found
+
+
 @pytest.mark.parametrize("wrong", ["(self.x > 0)", "(self.x < 6)"])
 def test_each_limit_of_clip_counts_by_itself(wrong):
     def forward(self, x):

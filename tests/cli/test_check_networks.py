@@ -118,3 +118,27 @@ def test_where_backward_is_right_for_no_usual_loss_nothing_is_judged(tmp_path):
     layer, words = verdicts(tmp_path, SOFTMAX.replace("dZ2 = A2 - one_hot(Y)", "dZ2 = A2 ** 3 - one_hot(Y)"))
     assert words == {}
     assert "takes the target itself" in layer["findings"][0]["message"]
+
+
+ONE_SAMPLE = """
+import numpy as np
+class Shares:
+    def __init__(self, n, m):
+        self.W, self.rate = np.random.randn(m, n), 0.25
+    def forward(self, x):
+        e = np.exp(self.W @ x)
+        self.x, self.p = x, e / e.sum()
+        return self.p
+    def backward(self, target):
+        self.W -= self.rate * np.outer(self.p - target, self.x)
+net = Shares(6, 5)
+for i in range(100):
+    net.forward(np.random.rand(6))
+    net.backward(np.eye(5)[i % 5])
+"""
+
+
+def test_the_label_of_one_sample_stays_a_line_with_one_1_at_smaller_sizes(tmp_path):
+    layer, words = verdicts(tmp_path, ONE_SAMPLE)
+    assert words == {"W": "exact"}
+    assert "at smaller sizes" in layer["used"]

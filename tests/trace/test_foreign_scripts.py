@@ -533,3 +533,14 @@ def test_a_network_that_keeps_what_it_makes_and_one_that_returns_its_parameters_
     assert len(call.outputs) == 1
     assert {p.node.shape: p.gradient.shape for p in call.parameters} == {shape: shape for shape in shapes}
     assert not trace.wrong
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("cupy")), reason="the library itself is here")
+@pytest.mark.parametrize(("uses", "needs"), [("cp.cuda.Device(0).use()", False), ("cp.add_somewhere(x)", True)])
+def test_what_a_library_has_beside_the_names_of_numpy_may_be_set_and_does_not_compute(tmp_path, uses, needs):
+    text = f"{SCALE}import cupy as cp\nx = cp.ones((2, 3))\n{uses}\na = b = x\n{USED}"
+    if not needs:
+        assert record_script(written(tmp_path, train=text)).calls
+        return
+    with pytest.raises(dout.DoutError, match="NumPy has not"):
+        record_script(written(tmp_path, train=text))

@@ -25,6 +25,7 @@ from dout.adapt.interface.interface import (
     OPTIMIZER,
     OUTPUT,
     RATE_ROLE,
+    ROWS,
     SHARED,
     Interface,
     cache_place,
@@ -73,6 +74,8 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
         set_up(self, interface)
 
     def forward(self: Any, *inputs: Any, **named: Any) -> Any:
+        if not isinstance(self, new):  # a method of the class calls it so: `cls.forward(ctx, x)`
+            return cls.forward(self, *inputs, **named)  # type: ignore[attr-defined]
         if id(self) in _inside:
             return super(new, self).forward(*inputs, **named)
         with _own_code(self):
@@ -231,6 +234,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         kept[CACHE] = cache
     if BUFFER in interface.roles:
         kept[BUFFER] = inputs[0]
+    if ROWS in interface.roles:
+        kept[ROWS] = len(inputs[0])
     if context is not None:
         kept[CONTEXT] = context
     if interface.gives:
@@ -280,6 +285,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if before:
         take_updates(layer, before, where, rate)
     take_recorded(layer)
+    kept = {parameter: held_at(layer, gradient) for parameter, gradient in interface.stepped}
+    learn(layer, {parameter: item[-1] if isinstance(item, list) else item for parameter, item in kept.items()})
     if interface.given and interface.found:
         result = gradients_at(layer, interface.given, interface.found)
     elif interface.found:
@@ -340,9 +347,11 @@ def _arguments(
     caches = iter(kept.get(CACHE, ()))
     taken: list[Any] = []
     uses: dict[int, int] = {}
+    if OPTIMIZER in interface.roles:  # kept, to be asked what it was given
+        attributes_of(layer)[KEPT] = kept = {**kept, OPTIMIZER: Collaborator()}
     plain_roles: Mapping[str, Callable[[], Any]] = {
         RATE_ROLE: lambda: step_rate(layer, interface), "True": lambda: True, GRADS: lambda: handed,
-        OPTIMIZER: Collaborator, CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
+        CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
         OUTPUT: lambda: kept.get(OUTPUT),
     }  # fmt: skip
     shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]

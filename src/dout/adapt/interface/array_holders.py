@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,8 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import attributes_read
 from dout.adapt.source.attribute_reads import users_with
-from dout.run import attributes_of, quiet
-from dout.trace.model.user_source import behind
+from dout.run import attributes_of, is_class, quiet
+from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
 
 _MOST = 2  # classes that are tried
@@ -23,14 +25,21 @@ _MOST = 2  # classes that are tried
 def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]:
     """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
     asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
-    if interface.holder is not None or not (asked or "memoryview" in str(error)):
+    if interface.holder is not None or not (asked or re.search("memoryview|ndarray", str(error))):
         return []
     known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
     attribute = error.name if isinstance(error, AttributeError) and error.name else "data"
-    others = [item for item in known.values() if users_with(item, attribute) and not issubclass(cls, item)]
+    modules = [item for item in known.values() if isinstance(item, ModuleType) and is_user_code(_file_of(item))]
+    named = [*known.values(), *(item for module in modules for item in vars(module).values())]
+    others = [item for item in dict.fromkeys(filter(is_class, named)) if users_with(item, attribute)]
+    others = [item for item in others if not issubclass(cls, item)]
     found = [item for item in others if _holds_an_array(item)][:_MOST]
     connects = interface.forward == "__call__"  # it may ask a layer before it
-    return found or ([] if connects else [_holder_of(attribute)])
+    return [*found, *([] if connects else [_holder_of(attribute)])]
+
+
+def _file_of(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or ""
 
 
 def _holder_of(attribute: str) -> type:
@@ -53,7 +62,7 @@ def _holds_an_array(cls: type) -> bool:
             made = wrapped(cls, array)
     except Exception:
         return False
-    return any(item is array for item in attributes_of(made).values())
+    return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in attributes_of(made).values())
 
 
 def in_holders(interface: Interface, items: Sequence[Any], asked: Sequence[str] = ()) -> Sequence[Any]:

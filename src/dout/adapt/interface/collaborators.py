@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class Collaborator:
             raise AttributeError(name)
         if "shape" in name.lower() and self._shape:
             return _Shape(self._shape)
-        if names_rate(name):
+        if names_rate(name) and name != "step":  # which is an optimizer's method
             return RATE
         if names_switch(name):
             return True
@@ -91,18 +92,24 @@ class _Size(int):
         return int(self)
 
 
-class ContainedPart:
-    """A layer for a container to hold: `x (0.5 + x)`, or, if it mixes, `x (0.5 + sum(x))` of each row.
+class ContainedPart(SimpleNamespace):  # a recording looks into such an object, as into the user's
+    """A layer for a container to hold: `w x (0.5 + x)`, or, if it mixes, `w x (0.5 + sum(x))` of each row.
+
+    Its parameter `w` shows whether a container that returns no gradient runs its parts back.
 
     >>> one, two = two_parts("forward_pass", "backward_pass")
-    >>> two.forward_pass(np.array([1.0, 2.0])), two.backward_pass(np.array([1.0, 0.0]))
-    (array([3.5, 7. ]), array([4.5, 1. ]))
+    >>> two.forward_pass(np.array([1.0, 2.0])), two.backward_pass(np.array([1.0, 0.0])), two.dw
+    (array([ 7., 14.]), array([9., 2.]), array(3.5))
     """
 
-    def __init__(self, mixes: bool, forward: str, backward: str) -> None:
+    def __init__(self, mixes: bool = False, forward: str = "forward", backward: str = "backward") -> None:
         self.mixes, self.names = mixes, (forward, backward)
+        self.w = np.array(2.0 if mixes else 0.75)
         self.params: list[Any] = []
         self.grads: list[Any] = []
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
 
     def __repr__(self) -> str:
         return "a part"
@@ -114,12 +121,13 @@ class ContainedPart:
         """The output; what else a network passes is not asked, nor what it calls the input."""
         self.x = next(iter((*given, *named.values())))
         self.factor = 0.5 + self._mixed(self.x)
-        return self.x * self.factor
+        return self.w * (self.x * self.factor)
 
     def backward(self, *given: Any, **named: Any) -> Any:
         """The gradient of the input; without an upstream gradient, as of a loss, that is 1."""
         dout = next(iter((*given, *named.values())), np.ones_like(self.x))
-        return dout * self.factor + self._mixed(dout * self.x)
+        self.dw = np.sum(dout * (self.x * self.factor), keepdims=True).reshape(())
+        return self.w * (dout * self.factor + self._mixed(dout * self.x))
 
     __call__ = forward
 
@@ -127,7 +135,7 @@ class ContainedPart:
         forward, backward = self.__dict__.get("names", ("", ""))
         if name in (forward, backward):
             return self.forward if name == forward else self.backward
-        if name.startswith(("update", "step", "zero_grad")):  # it has no parameters
+        if name.startswith(("update", "step", "zero_grad")):  # it stays as it is
             return lambda *_, **__: None
         raise AttributeError(name)
 

@@ -55,9 +55,10 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
             and not any(is_stub(f) or gives_nothing(f) for f in pair)
         ):
             key = ahead if ahead not in found else name
-            found[key] = pair_class(functions[ahead], backward, losses)
+            found[key] = pair_class(functions[ahead], backward, losses, (ahead, name))
     both = {f for pair in found.values() for f in getattr(pair, PAIR)}
-    return found | {n: pair_class(f, f) for n, f in functions.items() if n not in both and gives_gradients(f)}
+    alone = {n: f for n, f in functions.items() if n not in both and gives_gradients(f)}
+    return found | {n: pair_class(f, f, (), (n, n)) for n, f in alone.items()}
 
 
 def pair_of(forward: Any) -> type | None:
@@ -85,15 +86,18 @@ def forward_names(name: str) -> Iterator[str]:
                         yield made[0].lower() + made[1:]
 
 
-def pair_class(forward: FunctionType, backward: FunctionType, losses: Sequence[FunctionType] = ()) -> type:
-    """A class whose static methods are the two functions, and losses beside them; those that take `self` are plain."""
-    names = {f.__name__: f if _takes_self(f) else staticmethod(f) for f in (*losses, forward, backward)}
-    place: Any = {
-        "__module__": forward.__module__,
-        "__doc__": forward.__doc__,
-        PAIR: (forward.__name__, backward.__name__),
-    }
-    return type(forward.__name__, (), {**place, **names})
+def pair_class(
+    forward: FunctionType, backward: FunctionType, losses: Sequence[FunctionType] = (),
+    called: tuple[str, str] | None = None,
+) -> type:  # fmt: skip
+    """A class whose static methods are the two functions, and losses beside them; those that take `self` are plain.
+
+    The two are `called` as their module calls them: after a decorator every function may be named `wrapper`.
+    """
+    ahead, behind = called or (forward.__name__, backward.__name__)
+    functions = {**{f.__name__: f for f in losses}, ahead: forward, behind: backward}
+    place: Any = {"__module__": forward.__module__, "__doc__": forward.__doc__, PAIR: (ahead, behind)}
+    return type(ahead, (), {**place, **{n: f if _takes_self(f) else staticmethod(f) for n, f in functions.items()}})
 
 
 def _takes_self(function: FunctionType) -> bool:

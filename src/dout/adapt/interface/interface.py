@@ -25,6 +25,7 @@ from dout.adapt.argument_names import (
     names_output,
     names_plain_upstream,
     names_rate,
+    names_samples,
     names_switch,
     names_upstream,
     taken_by,
@@ -43,7 +44,7 @@ from dout.trace.model.user_source import behind
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
-CONTEXT, GRADS, OPTIMIZER, BUFFER = "ctx", "grads", "optimizer", "buffer"
+CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer", "rows"
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Interface:
     `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
     forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
     `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
-    `buffer` (zeros in the shape of the first input, in which it leaves the gradient), or the name of an argument of
-    forward.
+    `buffer` (zeros in the shape of the first input, in which it leaves the gradient), `rows` (the number of samples:
+    the length of the first input), or the name of an argument of forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
@@ -70,6 +71,7 @@ class Interface:
     `stacked`: it is returned in a list, along the input's first axis. `parted`: those of an input that is a list
     of arrays are returned in one array.
     `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
+    `stepped`: places of parameters of parts, each with that of its gradient.
     """
 
     forward: str = "forward"
@@ -92,6 +94,7 @@ class Interface:
     parted: bool = False
     holder: type | None = None
     bare: bool = False
+    stepped: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Interface:
@@ -166,7 +169,10 @@ def _said(name: str, arguments: tuple[Any, ...]) -> str:
 
 
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
-_SETTINGS = ((names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"))
+_SETTINGS = (
+    (names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"),
+    (names_samples, ROWS),
+)  # fmt: skip
 
 
 def candidates(cls: type) -> Iterator[Interface]:
@@ -179,6 +185,13 @@ def candidates(cls: type) -> Iterator[Interface]:
             yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
             return
         yield from of_methods(cls, forward, backward)
+
+
+def unproven_candidates(cls: type) -> Iterator[Interface]:
+    """The interfaces in which what is called as a target, `backward(y)`, is the upstream gradient: a run must tell."""
+    for forward, backward in pairs_of(cls):
+        if forward != backward and not _is_as_written(cls, forward, backward):
+            yield from of_methods(cls, forward, backward, unproven=True)
 
 
 def meant_pairs(cls: type) -> list[tuple[str, str]]:
@@ -218,8 +231,11 @@ def is_plain(cls: type) -> bool:
     return plain and not given_after(cls.backward, 2, switches_for(cls.forward))  # type: ignore[attr-defined]
 
 
-def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
-    """The interfaces with these two methods, by what the arguments of backward may be for."""
+def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -> Iterator[Interface]:
+    """The interfaces with these two methods, by what the arguments of backward may be for.
+
+    None where backward takes the target; `unproven` ones, where alone it does, take that for the upstream gradient.
+    """
     context, taken = _inputs(cls, forward)
     wanted = required(getattr(cls, backward), bound=not is_static(cls, backward))
     place = len(wanted) + (not is_static(cls, backward))
@@ -231,7 +247,7 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
-    if _takes_target(active, taken, loss or alone) or _asks_for_more(cls, forward, active, taken, local):
+    if _takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
         return
     settings = optional(getattr(cls, forward))
     keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []
@@ -240,9 +256,13 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
         if name in idle
         else [f"{name}="]
         if name in settings
+        else [DOUT]
+        if unproven and names_label(name)
         else _roles(name, taken, loss, local or len(wanted) > 1, context, keeps)
         for name in wanted
     ]
+    if loss and len(wanted) > 1 and wanted == taken:  # `loss(x, t)` and `gradient(x, t)`: the same call
+        choices = [[name] for name in wanted]
     others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
     if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given
         others[0].remove(DOUT)

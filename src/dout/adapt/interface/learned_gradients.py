@@ -114,10 +114,17 @@ def _put(layer: Any, name: str, original: Any, value: Any) -> None:
 
 
 def take_recorded(layer: Any) -> None:
-    """Note the gradients that a layer handed to its optimizers."""
-    for item in list(attributes_of(layer).values()):
+    """Note the gradients that a layer handed to its optimizers, or to that which its backward was given.
+
+    The last may be given one for each sample, to average them itself: these are not noted.
+    """
+    attributes = attributes_of(layer)
+    given = list(attributes.get(KEPT, {}).values())
+    for item in [*attributes.values(), *given]:
         if isinstance(item, Collaborator):
             for parameter, gradient in item.updates:
+                if any(item is one for one in given) and np.ndim(plain(gradient)) > np.ndim(plain(parameter)) > 0:
+                    continue
                 name = next((n for n, array in parameters_of(layer) if array is parameter), None)
                 if isinstance(parameter, str):
                     name = next((n for n, _ in parameters_of(layer) if stem(n) == stem(parameter)), None)

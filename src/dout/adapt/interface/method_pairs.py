@@ -118,6 +118,11 @@ def may_be_backward(name: str) -> bool:
     return any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in (*_FORWARD[:6], *_BACKWARD))
 
 
+def names_backward(name: str) -> bool:
+    """Whether a method or function of this name gives gradients: `mse_prime`, `loss_gradient`."""
+    return any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in _BACKWARD)
+
+
 def _written_order(cls: type) -> list[str]:
     return list(dict.fromkeys(name for base in mro_of(cls) for name in vars_of(base)))
 

@@ -17,9 +17,11 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_output, names_plain_upstream
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.learned_gradients import RESULTS
+from dout.adapt.interface.loss_calls import has_residual, loss_call
 from dout.adapt.interface.method_pairs import PAIRS, as_static, is_static, loss_names, pairs_of, required
 from dout.adapt.source.returned_names import returned_by
 from dout.run import attributes_of
+from dout.trace.tracer.traced import plain
 
 _made: WeakKeyDictionary[type, type] = WeakKeyDictionary()
 
@@ -39,6 +41,11 @@ class NetworkLoss:
     results: Sequence[str]
     loss: str = ""
     assumed: bool = False
+
+    @property
+    def by_name(self) -> bool:
+        """Whether backward is given what forward returns: `backward(A2, W1, X, Y)`."""
+        return bool(set(self.asked) & set(self.results))
 
 
 def with_loss(cls: type) -> type:
@@ -72,7 +79,9 @@ def _joined(cls: type) -> type | None:
         if len(places) == 2 and len(labels) == 1:
             first = places[0] == labels[0]
             return _class_with(cls, network, {name: _loss(name, first=first)})
-    if set(network.asked) & set(network.results):  # else nothing tells whether it is right
+    if (called := loss_call(cls, network.forward, network.target)) is not None:
+        return _class_with(cls, network, {called.name: called})
+    if network.by_name or has_residual(_function(cls, network.backward), network.target):
         return _class_with(cls, network, _ASSUMED)
     return None
 
@@ -104,7 +113,8 @@ def _function(cls: type, name: str) -> Any:
 def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[..., Any]]) -> type:
     """The class with the methods that are the losses of its forward, and a backward that takes the target alone."""
     made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    by_name = bool(set(network.asked) & set(network.results))
+    by_name = network.by_name
+    made |= {} if by_name else {network.backward: _without_loss(_function(cls, network.backward))}
     names = {f"{name}_of_{network.forward}": loss for name, loss in losses.items()}
     for name, loss in names.items():
         made[name] = _as_written(
@@ -151,6 +161,17 @@ def _backward(cls: type, network: NetworkLoss) -> Any:
         own = () if is_static(cls, network.backward) else (self,)
         found = getattr(cls, network.backward)(*own, *(kept[name] for name in network.asked))
         return dict(zip(names, found, strict=True)) if names and isinstance(found, tuple) else found
+
+    return backward
+
+
+def _without_loss(function: Any) -> Any:
+    """A backward without the number that it may return: that is the loss, and no gradient of an array."""
+
+    @functools.wraps(function)
+    def backward(*args: Any, **keywords: Any) -> Any:
+        result = function(*args, **keywords)
+        return None if isinstance(plain(result), float | np.floating) else result
 
     return backward
 

@@ -97,8 +97,9 @@ class ClassSettings:
         if (
             stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
         ):  # a parameter that is handed in
-            axes = source.shapes_for(function, self.owner).get(name)
-            return [array_of(AxisSizes({}, 0).of(axes), name)] if axes is not None else self._parameters(name)
+            sizes, every = AxisSizes({}, 0), source.shapes_for(function, self.owner)  # equal names, equal sizes
+            shapes = {argument: sizes.of(axes) for argument, axes in every.items()}
+            return [array_of(shapes[name], name)] if name in shapes else self._parameters(name)
         items = source.items_for(function, name, self.owner)
         first = next((k for k in kinds if k in _KINDS), "")
         if (

@@ -14,6 +14,7 @@ import numpy as np
 from dout.adapt.argument_names import is_named
 from dout.adapt.interface.adapted_layer import NoLossError, layer_class
 from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.failure import Failure
@@ -170,9 +171,15 @@ def example(
     if not (open_ or needed):
         return Example(init, named, interface=_interface(target, parameters, init, named, interface))
     trial = ExampleSearch(target, parameters, dict(init), named, interface)
-    if trial.trials is not None and (trial.trials.assumes or not trial.trials.interfaces):  # where no program uses it
+    network = loss_of(target.cls) if trial.trials is not None else None
+    assumed = network is not None and network.assumed
+    if trial.trials is not None and not trial.trials.interfaces:
+        raise TargetError(takes_target(target))
+    if network is not None and assumed and network.by_name:  # and no program uses it
         raise TargetError(takes_target(target))
     found = trial.first_taken(needed, open_)
+    if found is None and trial.trials is not None and (trial.trials.unproven or assumed):
+        raise TargetError(takes_target(target))
     if found is None and any_number and not named:
         found = trial.first_taken(needed, open_[:1])
     if found is None and trial.optional and isinstance(trial.last, NoLossError):  # scores alone, `if y is None`

@@ -27,7 +27,8 @@ def switches_for(function: Any) -> tuple[str, ...]:
     )
     off = [name for name, node in defaults.items() if isinstance(node, ast.Constant) and node.value is False]
     tests = [node for node in walk(own.node) if isinstance(node, ast.If)]
-    return tuple(name for name in off if any(_is_test(t.test, name) and _adds(t, me) for t in tests))
+    body = own.node.body if isinstance(own.node.body, list) else []
+    return tuple(name for name in off if any(_is_test(t.test, name) and _adds(t, _after(body, t), me) for t in tests))
 
 
 def _is_test(test: ast.expr, name: str) -> bool:
@@ -38,10 +39,16 @@ def _is_test(test: ast.expr, name: str) -> bool:
     return isinstance(test, ast.Name) and test.id == name
 
 
-def _adds(branch: ast.If, me: str) -> bool:
-    """Whether a branch is no other way through, but keeps what is kept nowhere else: `if eval: … return` is one."""
+def _after(body: list[ast.stmt], branch: ast.If) -> list[ast.stmt]:
+    """What runs where a branch is not taken and one that is taken ends: its `else`, and the statements after it."""
     ends = any(isinstance(node, ast.Return) for statement in branch.body for node in walk(statement))
-    return _keeps(branch.body, me) and not ends and not _keeps(branch.orelse, me)
+    after = body[body.index(branch) + 1 :] if ends and branch in body else []
+    return [*branch.orelse, *after]
+
+
+def _adds(branch: ast.If, other: list[ast.stmt], me: str) -> bool:
+    """Whether a branch keeps what the other way through does not: `if eval: self.x = x; return …` is no such one."""
+    return _keeps(branch.body, me) and not _keeps(other, me)
 
 
 def _keeps(body: list[ast.stmt], me: str) -> bool:

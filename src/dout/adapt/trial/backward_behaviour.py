@@ -11,8 +11,19 @@ import numpy as np
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.trial.setups import Make
-from dout.run import Runner, attributes_of, central_difference, copied, flat, quiet, run_backward, size_of, weighed
-from dout.trace.session.pairing import GRADIENTS
+from dout.run import (
+    Runner,
+    arrays,
+    attributes_of,
+    central_difference,
+    copied,
+    flat,
+    quiet,
+    run_backward,
+    size_of,
+    weighed,
+)
+from dout.trace.session.pairing import GRADIENTS, Pair, pairs
 
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
 _ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
@@ -53,6 +64,19 @@ class Runs:
         with quiet(seed=1):
             return layer, run_backward(layer, tuple(douts))
 
+    def is_linear(self) -> bool:
+        """Whether all that backward returns and changes doubles with what it is given; it does give or change some."""
+        before = arrays(self.forward(list(self.inputs.values()))[0])
+        (one, first), (two, second) = map(self.after_backward, (1.0, 2.0))
+        made = list(zip(flat(first), flat(second), strict=True))
+        now, later = arrays(one), arrays(two)
+        for path in now.keys() & later.keys():
+            held = before.get(path, now[path] * 0)
+            steady = held if held.shape == now[path].shape else 0.0
+            made.append((now[path] - steady, later[path] - steady))
+        moved = [(a, b) for a, b in made if not np.array_equal(a, b)]
+        return bool(moved) and all(is_twice(b, a) for a, b in moved)
+
     def rightness(self, gradients: list[Any]) -> int:
         """Whether the first gradient is right for its input, along two directions: RIGHT, SCALED, or 0."""
         if self.place is None or not gradients:
@@ -60,11 +84,38 @@ class Runs:
         inputs = [np.array(x, dtype=float)[()] if i == self.place else x for i, x in enumerate(self.inputs.values())]
         if np.shape(gradients[0]) != np.shape(inputs[self.place]):
             return 0
-        found = [self._slopes(gradients[0], inputs, direction) for direction in _directions(np.shape(gradients[0]))]
-        if all(abs(slope - mine) <= 1e-4 * max(abs(slope), abs(mine)) + lost for slope, mine, lost in found):
-            return RIGHT
-        ratios = [mine / slope if abs(slope) > 10 * lost else np.nan for slope, mine, lost in found]
-        return SCALED if np.ptp(ratios) <= 1e-3 * abs(ratios[0]) and ratios[0] > 1e-3 else 0
+        shape = np.shape(gradients[0])
+        return _agreement([self._slopes(gradients[0], inputs, direction) for direction in _directions(shape)])
+
+    def rightness_of_parameters(self) -> int:
+        """Whether the gradient of a parameter is right: RIGHT, SCALED, or 0, of that which is most right."""
+        layer = self.runner.fresh()
+        before = dict(attributes_of(layer))
+        with quiet(seed=1):
+            outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
+            self.douts = [np.ones(np.shape(o))[()] for o in outputs]
+            run_backward(layer, tuple(self.douts))
+        return max((self._rightness_of(pair, layer) for pair in pairs(before, attributes_of(layer))), default=0)
+
+    def _rightness_of(self, pair: Pair, after: Any) -> int:
+        """Whether one parameter's gradient is right, along two directions."""
+        gradient, step = np.asarray(pair.gradient, dtype=float), 1e-5 * size_of(pair.parameter)
+        if gradient.shape != np.shape(pair.parameter) or not np.any(gradient):
+            return 0
+        found = []
+        for direction in _directions(gradient.shape):
+
+            def loss(way: float, direction: Any = direction) -> float:
+                layer = self.runner.fresh()
+                for other in pairs(attributes_of(layer), attributes_of(after)):
+                    if other.name == pair.name:
+                        other.parameter[...] += way * direction
+                with quiet():
+                    outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
+                return float(weighed(outputs, self.douts))
+
+            found.append((central_difference(loss, step), float(np.sum(gradient * direction)), 0.0))
+        return _agreement(found)
 
     def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:
         """The slope by differences, that of the gradient, and what rounding may do to the first."""
@@ -81,6 +132,14 @@ class Runs:
         return slope, float(np.sum(gradient * direction)), _ROUNDING * sum(sizes) / step
 
 
+def _agreement(found: Sequence[tuple[float, float, float]]) -> int:
+    """How right a gradient is, by slopes, its own and what rounding may do to the first, along some directions."""
+    if all(abs(slope - mine) <= 1e-4 * max(abs(slope), abs(mine)) + lost for slope, mine, lost in found):
+        return RIGHT
+    ratios = [mine / slope if abs(slope) > 10 * lost else np.nan for slope, mine, lost in found]
+    return SCALED if np.ptp(ratios) <= 1e-3 * abs(ratios[0]) and ratios[0] > 1e-3 else 0
+
+
 def _directions(shape: tuple[int, ...]) -> list[Any]:
     one = _weights(shape)
     return [one, one[::-1] * (-1.0) ** np.arange(one.size).reshape(shape) if one.ndim else one * 2]
@@ -89,3 +148,9 @@ def _directions(shape: tuple[int, ...]) -> list[Any]:
 def _weights(shape: tuple[int, ...]) -> Any:
     size = int(np.prod(shape))
     return (np.arange(1, size + 1) * 0.61803398875 % 1 + 0.25).reshape(shape)
+
+
+def is_twice(two: Any, one: Any) -> bool:
+    """Whether a gradient is twice another one, up to rounding; NaN is twice nothing."""
+    size = np.max(np.abs(two), initial=0.0)
+    return np.shape(one) == np.shape(two) and bool(np.all(np.abs(np.multiply(one, 2) - two) <= 1e-9 * size))

@@ -22,14 +22,16 @@ from dout.adapt.interface.interface import (
     GRADS,
     OPTIMIZER,
     RATE_ROLE,
+    ROWS,
     Interface,
     candidates,
+    unproven_candidates,
 )
 from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import optional, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
-from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
+from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
 from dout.adapt.trial.gradient_owners import (
     differs,
     gradients_left,
@@ -43,13 +45,14 @@ from dout.adapt.trial.gradient_owners import (
     owners_of,
     with_several_uses,
 )
+from dout.adapt.trial.own_updates import owners_by_update
 from dout.adapt.trial.setups import Make, afters_of, prepared
 from dout.run import arrays, attributes_of, copied, flat, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
 # What an argument is for that could be nothing else.
-_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, "True"}
-MOST_INTERFACES = 16  # tried on one example
+_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True"}
+MOST_INTERFACES, MOST_ASSUMED = 16, 48  # tried on one example; where the loss is one of those that everybody takes
 
 
 class Fit(IntEnum):
@@ -80,10 +83,14 @@ class Trials:
 
     def __init__(self, cls: type, only: Interface | None = None) -> None:
         self.cls = cls
-        self.interfaces = [only] if only is not None else list(islice(candidates(cls), MOST_INTERFACES))
-        self.fixed = only is not None
         joined = loss_of(cls)
         self.assumes = joined is not None and joined.assumed
+        most = MOST_ASSUMED if self.assumes else MOST_INTERFACES
+        self.interfaces = [only] if only is not None else list(islice(candidates(cls), most))
+        self.fixed = only is not None
+        self.unproven = not self.interfaces  # whether names say that backward takes the target, and a run must tell
+        if self.unproven:
+            self.interfaces = list(islice(unproven_candidates(cls), MOST_INTERFACES))
         self.classes: dict[Any, type] = {}
         self.every: list[str] = []  # the inputs that are given, with dicts of arrays: these are the layer's parameters
         self.held: dict[str, Any] = {}
@@ -104,6 +111,8 @@ class Trials:
             tried = self._one(interface, make, inputs)
             if tried.fit == Fit.NOTHING:
                 failed.add(interface.forward)
+            if self.unproven and not self._takes_upstream(tried, make, inputs):
+                continue
             if tried.fit >= Fit.INPUTS and DOUT not in interface.roles:
                 tried = self._for_other_inputs(tried, make, inputs)
             if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
@@ -269,6 +278,8 @@ class Trials:
             order = owners_of(self.cls, interface, result, inputs, layer)
             has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
+        if loss_of(self.cls) is not None:
+            interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
@@ -314,13 +325,25 @@ class Trials:
         try:
             run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
             one, two = run.gradients(1.0), run.gradients(2.0)
-            linear = all(_is_twice(b, a) for a, b in zip(one, two, strict=True))
+            linear = all(is_twice(b, a) for a, b in zip(one, two, strict=True))
             ignored = all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
-            return run.rightness(one), IGNORED if ignored else LINEAR if linear else 0, -place
+            right = run.rightness(one) or (run.rightness_of_parameters() if self.assumes else 0)
+            return right, IGNORED if ignored else LINEAR if linear else 0, -place
         except MemoryError:
             raise
         except Exception:
             return 0, 0, -place
+
+    def _takes_upstream(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether all that backward gives and keeps is linear in what it is given, as no residual of a target is."""
+        if tried.interface is None or tried.fit < Fit.INPUTS:
+            return False
+        try:
+            return Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface).is_linear()
+        except MemoryError:
+            raise
+        except Exception:
+            return False
 
     def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the one returned gradient for the input that it is right for, where several are alike.
@@ -353,12 +376,6 @@ class Trials:
         others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
         fitting = (other for other in others if other.fit >= tried.fit)
         return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
-
-
-def _is_twice(two: Any, one: Any) -> bool:
-    """Whether a gradient is twice another one, up to rounding; NaN is twice nothing."""
-    size = np.max(np.abs(two), initial=0.0)
-    return np.shape(one) == np.shape(two) and bool(np.all(np.abs(np.multiply(one, 2) - two) <= 1e-9 * size))
 
 
 def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:

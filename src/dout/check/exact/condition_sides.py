@@ -20,6 +20,7 @@ from dout.trace.record.trace import Trace
 Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those that were come upon
 Values = Mapping[Node, Any]
 MOST_PIECES = 4  # of a function of steps that are told apart
+_OVERFLOWS_AT = 80.0  # nearly: exp of more than 88 is infinite in float32
 
 _BELOW, _INSIDE, _ABOVE = "at its lower limit", "between its limits", "at its upper limit"
 _NEGATIVE, _POSITIVE = "of a negative number", "of a positive number"
@@ -135,6 +136,8 @@ class Conditions:
                 if node in begin or not found.isdisjoint(node.inputs):
                     found.add(node)
         self.nodes = tuple(n for n in trace.graph.nodes if n.primitive in _RULES and n in self.moving)
+        powers = (n.inputs[0] for n in trace.graph.nodes if n.primitive in primitives("exp expm1 exp2 math_exp"))
+        self.exponents = {n.inputs[0] if n.primitive in primitives("negative") else n for n in powers}
         self._places: dict[Node, ConditionPlace] = {}
 
     @cached_property
@@ -190,10 +193,16 @@ class Conditions:
         return tuple(dict.fromkeys(n for n in numbers if np.isfinite(n) and n))
 
     def is_excused(self, node: Node) -> bool:
-        """Whether what lies beyond is meant to be wrong there: a number kept from 0, a gradient that is cut off."""
+        """Whether what lies beyond is meant to be wrong there: a number kept from 0, a gradient that is cut off.
+
+        So are limits beyond which an exponential overflows: `np.exp(np.clip(x, -709, 709))`.
+        """
         if node.primitive in primitives("clip maximum minimum") and node in self.late:
             return True
-        return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in self.limits([node]))
+        limits = self.limits([node])
+        if node in self.exponents and limits and min(map(abs, limits)) >= _OVERFLOWS_AT:
+            return True
+        return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in limits)
 
 
 def _plain(value: Any) -> Any:

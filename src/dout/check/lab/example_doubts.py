@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.argument_names import names_cache, names_upstream, taken_by
-from dout.adapt.interface.adapted_layer import as_layer, layer_class
+from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import required
+from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
 from dout.adapt.trial.gradient_owners import are_guessed
@@ -36,10 +39,14 @@ def doubt_of(subject: Subject) -> str:
         return "whose gradient it is was guessed by its place"
     if (name := _guessed_argument(subject, run)) is not None:
         return f"{name} of {subject.interface.backward if subject.interface else 'backward'} may be something else"
+    if (name := _before_activation(subject, run)) is not None:
+        return f"it is right for self.{name}, which other code reads: the caller may multiply by the activation's slope"
     if (name := _left_out(subject, run)) is not None:
         return f"forward was not given {name}, and the gradient may be that of {name}"
     if subject.ends and len(run.outputs) > 1:
         return "backward takes no upstream gradient, and it may be that of one output alone"
+    if _is_loss_of_repeated(subject, run):
+        return "one of the two is repeated to be as long as the other, and it is right where they are alike"
     if _takes_one_sample(subject, run):
         return "forward gives a number for one sample alone, and is right there"
     if _are_in_another_order(subject, run):
@@ -95,8 +102,40 @@ def other_readings(subject: Subject) -> list[Subject]:
 
 def _read_as(subject: Subject, interface: Interface) -> Subject:
     """The layer in another interface."""
-    cls = layer_class(type(subject.runner.layer).__mro__[1], interface, subject.names)
+    own = type(subject.runner.layer)
+    cls = layer_class(own.__mro__[1] if is_adapted(own) else own, interface, subject.names)
     return replace(subject, make=lambda: as_layer(subject.make(), cls), memo={})
+
+
+def _before_activation(subject: Subject, run: PlainRun) -> str | None:
+    """An attribute with what forward gives before its activation, for which the gradients are right.
+
+    Only where other code reads it of a layer: `delta * layer.activation.slope(layer.z)` is what backward is given then.
+    """
+    if len(run.outputs) != 1 or FIXED in attributes_of(run.layer):
+        return None
+    before = attributes_of(subject.again())
+    for name, item in attributes_of(run.layer).items():
+        known = [run.outputs[0], *run.inputs, before.get(name)]
+        if not isinstance(item, np.ndarray) or item.shape != np.shape(run.outputs[0]) or name.startswith("_dout"):
+            continue
+        if any(np.array_equal(item, other) for other in known) or not _is_read_by_others(subject, name):
+            continue
+        if not _is_wrong(_read_as(subject, replace(subject.interface or Interface(), out=name))):
+            return name
+    return None
+
+
+def _is_read_by_others(subject: Subject, name: str) -> bool:
+    """Whether a file of the project reads an attribute of something else than `self`."""
+    place = subject.place
+    pattern = re.compile(rf"(?<![\w.])(?!self\b)\w[\w.\[\]]*\.{name}\b")
+    files = files_below(repository_root(place.file)) if place is not None else ()
+    for path in files:
+        with suppress(OSError, ValueError):
+            if pattern.search(text_of(SourceFile.of(path))):
+                return True
+    return False
 
 
 def _is_wrong(subject: Subject) -> bool:
@@ -151,6 +190,24 @@ def steps_by_another(subject: Subject, refuted: Iterable[Outcome]) -> bool:
         if ratio_of_floats(step.ravel(), np.ravel(outcome.expected), 1e-6) is None:
             return False
     return True
+
+
+def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
+    """Whether a loss of two arrays repeats one of them, and is right for two of one shape: a caller's slip, at most."""
+    shapes = [np.shape(x) for x in run.inputs]
+    if len(set(shapes)) != 2 or len(shapes) != 2 or not all(np.size(output) == 1 for output in run.outputs):
+        return False
+    try:
+        common = np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    inputs = tuple(np.cos(np.arange(1.0, np.prod(common) + 1) * (i + 1)).reshape(common) for i in range(2))
+    alike, interface = replace(subject, inputs=inputs, memo={}), subject.interface
+    owned = [_read_as(alike, replace(interface, order=(name,))) for name in subject.names] if interface else []
+    try:
+        return common in shapes and not all(is_suspicious(one, lambda outputs: (1.0,)) for one in (alike, *owned))
+    except Exception:  # the layer's own
+        return False
 
 
 def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:

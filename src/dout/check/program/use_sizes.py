@@ -116,7 +116,8 @@ class UseSizes:
         """
         if item.dtype.kind == "b":
             return self.random.random(shape) < 0.5
-        if is_one_hot(item):
+        is_line = item.ndim == 1 and item.size > 2 and not data  # the label of one sample
+        if is_one_hot(item[None] if is_line else item):
             return np.eye(shape[-1])[self._indices(shape[:-1], shape[-1])].astype(item.dtype)
         values = np.unique(item[:: max(1, len(item) // 1000)])
         whole = bool(np.all(values == np.floor(values))) and bool(np.all(np.isfinite(values)))

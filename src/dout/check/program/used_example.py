@@ -145,11 +145,15 @@ def _real(use: LayerUse) -> Iterator[_Way]:
 
 
 def _is_as_it_was_used(use: LayerUse, init: Mapping[str, Any]) -> bool:
-    """Whether a layer that is built so has the flags and words of the one that was used: nobody set them by hand."""
+    """Whether a layer that is built so has the flags and words of the one that was used: nobody set them by hand.
+
+    Nor filled a list, as that of its parts.
+    """
     with suppress(Exception):
-        built = attributes_of(Target(use.target).fresh(init))
-        plain = {k: v for k, v in attributes_of(use.layer).items() if isinstance(v, bool | str | float)}
-        return all(k not in built or built[k] is v or built[k] == v for k, v in plain.items())
+        built, used = attributes_of(Target(use.target).fresh(init)), attributes_of(use.layer)
+        plain = {k: v for k, v in used.items() if isinstance(v, bool | str | float)}
+        filled = any(built.get(k) == [] and any(map(attributes_of, v)) for k, v in used.items() if type(v) is list)
+        return not filled and all(k not in built or built[k] is v or built[k] == v for k, v in plain.items())
     return True
 
 

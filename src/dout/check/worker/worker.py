@@ -280,7 +280,15 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         reason = item.reason
         if not (_has_raised(item) and isinstance(reason, Raised)):
             return _perhaps_of_the_example(item, chosen, what.forward)
-        is_own = reason.name in own or reason.always or reason.after_forward or lacks_attribute(reason.text, what)
+        whole = not any(
+            type(x) is list and not x for x in chosen.chosen_init.values()
+        )  # an empty one may be no example
+        is_own = (
+            reason.name in own
+            or reason.always
+            or (reason.after_forward and whole)
+            or lacks_attribute(reason.text, what)
+        )
         return item if is_own or not chosen.chosen else item.doubted(", on inputs that were chosen")
 
     return report.with_each(told)

@@ -20,7 +20,7 @@ import numpy as np
 
 from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
 from dout.trace.program.project_root import folders_above, reach
-from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
+from dout.trace.program.stub_modules import NeedsError, Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
 
 _LIKE_NUMPY = frozenset({"cupy", "autograd.numpy", "minpy.numpy"})
@@ -178,7 +178,20 @@ def _like_numpy(name: str) -> Any:
         return getattr(tracing_version(np), name)
     if name == "asnumpy":
         return tracing_version(np).asarray
-    return (lambda *arrays: tracing_version(np)) if name == "get_array_module" else Quiet()
+    return (lambda *arrays: tracing_version(np)) if name == "get_array_module" else _Settings()
+
+
+class _Settings(Quiet):
+    """What such a library has beside NumPy's names: settings of its devices and memory, which do no harm.
+
+    Given an array it would compute, or write into it: `cupyx.scatter_add(dW, index, dout)`.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Nothing. Raises NeedsError where it is given an array."""
+        if any(isinstance(item, np.ndarray) for item in (*args, *kwargs.values())):
+            raise NeedsError("needs a function of a library that is not installed, and that NumPy has not")
+        return super().__call__(*args, **kwargs)
 
 
 def _is_expected(frame: FrameType | None) -> bool:

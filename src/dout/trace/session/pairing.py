@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from dout.run import attributes_of
 from dout.trace.tracer.traced import plain
 
 GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
@@ -112,9 +113,8 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     if noted:
         own = {n: value_of(held) for n, held in before.items() if isinstance(held, dict) and is_parameter(held)}
         every = {**listed, **inner, **before, **own}
-        yield from (
-            Pair(name, every[name], gradient, "name") for name, gradient in noted.items() if _is_array(every.get(name))
-        )
+        named = ((name, _held_by(every, name), gradient) for name, gradient in noted.items())
+        yield from (Pair(name, held, gradient, "name") for name, held, gradient in named if _is_array(held))
         before = {name: item for name, item in before.items() if name not in noted}
         inner = {name: item for name, item in inner.items() if name not in noted}
     before, held = {**inner, **before}, before
@@ -140,6 +140,15 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
     yield from _of_objects(before)
     yield from _by_shape(left, before, after, taken)
+
+
+def _held_by(every: Mapping[str, Any], path: str) -> Any:
+    """What stands at a path, `first.W` of a part; None where nothing does."""
+    head, *rest = path.split(".")
+    item = every.get(head)
+    for name in rest:
+        item = attributes_of(item).get(name)
+    return item
 
 
 def _named(name: str, parameter: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
