@@ -10,11 +10,13 @@ order of `SCRIPTS`:
 - camera.js    pan, zoom and fit
 - search.js    search
 - controls.js  buttons, keys (`KEYS`), print
-- numbers.js, rules.js, equations.js, recompute.js   Python's numbers, the rows of the table, a line of a card, the run
+- numbers.js, arrays.js, rules.js, equations.js, recompute.js   Python's numbers, arrays in words, the rows of the table,
+               a line of a card, the run
+- labels.js    the shapes of a label with the numbers of now
 - run.js       the numbers of now in labels and words
 - steps.js     the timeline
 - cards.js     the card of a step
-- edit.js      changing an input
+- edit.js      changing an input: a number, or the cells of an array
 - table.js     the table, and the help
 - source.js    the source, with the lines of the step
 - main.js      the start
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
     from dout.draw.paint.pictured import Pictured
 
 SCRIPTS = (
-    *("numbers", "rules", "equations", "recompute"),
+    *("numbers", "arrays", "rules", "equations", "recompute"),
     *("layout", "draw", "stage", "state", "camera", "search", "controls"),
-    *("run", "steps", "cards", "edit", "table", "source", "main"),
+    *("labels", "run", "steps", "cards", "edit", "table", "source", "main"),
 )
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
 

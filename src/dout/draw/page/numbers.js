@@ -73,11 +73,8 @@ function reprOf(value) {
   return sign + (text.includes(".") ? text : `${text}.0`);
 }
 
-// A number from the data: "i12", "f0.5", "True".
-function decoded(text) {
-  if (text === "True" || text === "False") return text === "True";
-  return text[0] === "i" ? BigInt(text.slice(1)) : floatOf(text.slice(1));
-}
+// A number from the data: a whole one is a text, and so are NaN and infinities.
+const decoded = (item) => (typeof item !== "string" ? item : WORDS.has(item) ? WORDS.get(item) : BigInt(item));
 
 const WORDS = new Map([["nan", NaN], ["inf", Infinity], ["-inf", -Infinity], ["∞", Infinity], ["-∞", -Infinity]]);
 const floatOf = (text) => (WORDS.has(text) ? WORDS.get(text) : Number(text));
@@ -85,7 +82,8 @@ const floatOf = (text) => (WORDS.has(text) ? WORDS.get(text) : Number(text));
 // The number that a person typed for an input of this dtype, or null. A whole number stays whole, as in Python.
 function typed(text, dtype) {
   const plain = text.trim().replace(/−/g, "-").replace(/^\+/, "").toLowerCase();
-  if (/^-?\d{1,40}$/.test(plain) && /^int/.test(dtype)) return BigInt(plain);
+  if (/^-?\d{1,40}$/.test(plain) && /int/.test(dtype)) return settled(BigInt(plain), dtype);
+  if (/int\d/.test(dtype)) return null;
   if (WORDS.has(plain)) return WORDS.get(plain);
-  return /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain) && !(/^int\d/.test(dtype)) ? Number(plain) : null;
+  return /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain) ? settled(Number(plain), dtype) : null;
 }
