@@ -10,8 +10,9 @@ order of `SCRIPTS`:
 - camera.js    pan, zoom and fit
 - search.js    search
 - controls.js  buttons, keys (`KEYS`), print
-- numbers.js, arrays.js, rules.js, equations.js, recompute.js   Python's numbers, arrays in words, the rows of the table,
-               a line of a card, the run
+- numbers.js, arrays.js      Python's numbers, and arrays in words
+- rules.js, recompute.js     the rows of the table, the run
+- equations.js               a line of a card
 - labels.js    the shapes of a label with the numbers of now
 - run.js       the numbers of now in labels and words
 - steps.js     the timeline

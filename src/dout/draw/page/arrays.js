@@ -42,7 +42,7 @@ function summaryOf(items, digits, isGradient) {
   if (!finite.length) return { line: "", bars: [] };
   const numbers = finite.map(Number);
   const [low, high] = [finite.reduce((a, b) => (b < a ? b : a)), finite.reduce((a, b) => (b > a ? b : a))];
-  const middle = isGradient ? `‖·‖ ${formatNumber(Math.hypot(...numbers), digits)}` : `μ ${formatNumber(exactSum(numbers) / numbers.length, digits)}`;
+  const middle = isGradient ? `‖·‖ ${formatNumber(Math.hypot(...numbers), digits)}` : `μ ${meanText(numbers, digits)}`;
   return { line: `${middle} [${formatNumber(low, digits)}, ${formatNumber(high, digits)}]`, bars: low < high ? barsOf(numbers, Number(low), Number(high)) : [] };
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Node, Primitive
+from dout.graph import Node
 from dout.ops import by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.reduce import axes_of
@@ -29,6 +29,10 @@ def _mean(x: Any, *, axis: Any = None, keepdims: bool = False, dtype: Any = None
 def _variance(x: Any, *, axis: Any = None, keepdims: bool = False, dtype: Any = None, ddof: float = 0) -> Any:
     apart = x - _mean(x, axis=axis, keepdims=True, dtype=dtype)
     return np.sum(apart * apart, axis=axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+
+
+def _deviation(x: Any, **static: Any) -> Any:
+    return np.sqrt(_variance(x, **static))
 
 
 def _softmax(x: Any, *, axis: Any = None) -> Any:
@@ -78,8 +82,7 @@ def _einsum(*operands: Any, subscripts: str, optimize: Any = False) -> Any:
     letters = result + "".join(dict.fromkeys(c for c in left if c.isalpha() and c not in result))
     product: Any = None
     for term, operand in zip(terms, operands, strict=True):
-        order = sorted(range(len(term)), key=lambda axis, term=term: letters.index(term[axis]))
-        turned = np.transpose(operand, order)
+        turned = np.transpose(operand, [term.index(letter) for letter in letters if letter in term])
         sizes = {term[axis]: operand.shape[axis] for axis in range(len(term))}
         apart = np.reshape(turned, tuple(sizes.get(c, 1) for c in letters))
         product = apart if product is None else product * apart
@@ -109,11 +112,17 @@ def _as_nodes(formula: Callable[..., Any]) -> Callable[[Node], Node]:
     return made
 
 
-COMPOSED: dict[Primitive, Callable[[Node], Node]] = by_primitive({
-    name: _as_nodes(formula)
-    for name, formula in {
-        "mean": _mean, "var": _variance, "std": lambda *given, **static: np.sqrt(_variance(*given, **static)),
-        "special_softmax": _softmax, "special_log_softmax": _log_softmax, "special_logsumexp": _log_sum_exp,
-        "matmul": _product, "dot": _dot, "inner": _inner, "einsum": _einsum, "convolve": _convolve,
-    }.items()
-})  # fmt: skip
+_FORMULAS: dict[str, Callable[..., Any]] = {
+    "mean": _mean,
+    "var": _variance,
+    "std": _deviation,
+    "special_softmax": _softmax,
+    "special_log_softmax": _log_softmax,
+    "special_logsumexp": _log_sum_exp,
+    "matmul": _product,
+    "dot": _dot,
+    "inner": _inner,
+    "einsum": _einsum,
+    "convolve": _convolve,
+}
+COMPOSED = by_primitive({name: _as_nodes(formula) for name, formula in _FORMULAS.items()})

@@ -14,7 +14,7 @@ function edit(id) {
   edited = { id, first, dtype, before: why ? [] : Array.from({ length: count }, (_, i) => run.at(first + i)) };
   const columns = shape.length ? shape.at(-1) : 1;
   cells.className = count > 1 ? "grid" : "";
-  cells.style.gridTemplateColumns = `repeat(${columns}, minmax(${count > 1 ? 4.6 : 9}em, 1fr))`;
+  cells.style.gridTemplateColumns = `repeat(${columns}, ${count > 1 ? 5 : 9}em)`;
   cells.replaceChildren(...Array.from({ length: count }, (_, i) => {
     const cell = made("input", { type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false, readOnly: Boolean(why) });
     cell.value = why ? nameOfKind(item) : shortest(edited.before[i]);
@@ -30,15 +30,16 @@ function edit(id) {
   cells.firstChild.focus({ preventScroll: true });
 }
 
-// Put the editor where the input has its label, and into sight.
+// Put the editor into sight where the input has its label, cells below it.
 function place(id) {
   const [stem] = itemsById.get(id).stems || [];
-  const { at: [x, y] } = (stem && stem.label && stage.things.get(`label${stem.label.id}`)) || stage.things.get(`item${id}`);
+  const { at: [x, y], box } = (stem && stem.label && stage.things.get(`label${stem.label.id}`)) || stage.things.get(`item${id}`);
   const [home, frame] = [editor.parentElement, picture].map((part) => part.getBoundingClientRect());
   const { camera } = stage;
   const within = (at, size, room) => Math.max(size + 8, Math.min(at, room - size - 8));
   editor.style.left = `${within(frame.left - home.left + x * camera.k + camera.x, editor.offsetWidth / 2, home.width)}px`;
-  editor.style.top = `${Math.max(42, Math.min(frame.top - home.top + y * camera.k + camera.y, home.height - editor.offsetHeight + 26))}px`;
+  const above = cells.className ? box[3] * camera.k + 6 : y * camera.k - 34;
+  editor.style.top = `${Math.max(8, Math.min(frame.top - home.top + above + camera.y, home.height - editor.offsetHeight - 8))}px`;
 }
 
 // The index of the i-th element.

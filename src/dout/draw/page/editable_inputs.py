@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from dout.draw.page.number_steps import NotComputed, NumberSteps
+from dout.draw.page.composed_rows import NotComputed
+from dout.draw.page.number_steps import NumberSteps
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, Node, evaluate, topological
 from dout.ops.linalg import multiply_adds
 from dout.trace.record.trace import Trace
@@ -22,11 +23,15 @@ class EditableInputs:
 
     def __init__(self, trace: Trace, inputs: Iterable[Node]) -> None:
         self._values: dict[Node, Any] = dict(trace.data)
+        self._by_node = trace.by_node
         self._why: dict[Node, str] = {}
         self._editable: set[Node] = set()
         self._follows: dict[Node, bool] = {}
         self._room = OPERATIONS
-        self._nodes = topological(_behind_numbers(trace))
+        gradients = [g for value in trace.values for g in (value.gradient, *(use.gradient for use in value.uses)) if g]
+        self._derived = {g.derived: None for g in gradients if g.derived is not None}
+        own = {g.node: None for g in gradients if g.node is not None}
+        self._nodes = topological([*trace.graph.nodes, *own, *self._derived])
         users: dict[Node, list[Node]] = {}
         for node in self._nodes:
             for given in node.inputs:
@@ -37,6 +42,7 @@ class EditableInputs:
             if not self._why[node]:
                 self._editable.add(node)
         self.steps = self._made()
+        self.largest = max(self._sizes(), default=0.0)  # of the derived gradients that stay as they are
 
     def why_not(self, node: Node) -> str:
         """The reason why an input cannot be changed; empty if it can."""
@@ -58,10 +64,18 @@ class EditableInputs:
                 self._values[node] = None
         return self._values[node]
 
+    def _sizes(self) -> Iterator[float]:
+        for node in self._derived:
+            if not self.follows(node):
+                sizes = np.abs(np.asarray(self.known(node), dtype=float))
+                yield float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
+
     def _unfit(self, node: Node) -> str:
         data = self._values.get(node)
         if node.primitive is not INPUT or not isinstance(data, (int, float, *NUMPY_VALUES)):
             return "only numbers can be changed"
+        if node not in self._by_node or not self._by_node[node].name:
+            return "the program makes it"
         if np.asarray(data).dtype.kind not in "iuf":
             return "only whole numbers and floats can be changed"
         if not 0 < np.size(data) <= CELLS:
@@ -101,15 +115,6 @@ class EditableInputs:
                 for given in self._editable.intersection(topological([node])):
                     self._why[given] = why
                     self._editable.remove(given)
-
-
-def _behind_numbers(trace: Trace) -> Iterable[Node]:
-    """The nodes of a recording, and those of its gradients."""
-    yield from trace.graph.nodes
-    for value in trace.values:
-        for gradient in (value.gradient, *(use.gradient for use in value.uses)):
-            if gradient is not None:
-                yield from (node for node in (gradient.node, gradient.derived) if node is not None)
 
 
 def _operations(node: Node) -> int:

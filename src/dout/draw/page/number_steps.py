@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.draw.page.composed_rows import COMPOSED, NotComputed
-from dout.graph import DType, Node, dtype_name, topological
+from dout.graph import NUMPY_VALUES, DType, Node, dtype_name, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.operators import Slot, fill_key
 from dout.ops.reduce import axes_of
@@ -21,10 +21,14 @@ from dout.ops.registry import broadcast
 
 Places = np.ndarray[Any, Any]
 
-_KINDS = frozenset("bool int float float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
+_KINDS = frozenset(
+    ["bool", "int", "float", "float32", "float64"]
+    + [f"{sign}int{size}" for sign in ("", "u") for size in (8, 16, 32, 64)]
+)
 LEFT_OUT = primitives("left_shift right_shift invert around")  # of single numbers, and not in rules.js
 _MOVING = primitives(
-    "reshape ravel flatten transpose broadcast_to concatenate repeat tile pad roll tril triu diag diagonal windows array"
+    "reshape ravel flatten transpose broadcast_to concatenate repeat tile pad roll tril triu diag diagonal windows"
+    " array"
 )
 _SAME = primitives("copy asarray item full float astype")
 _FOLDING = primitives("prod max min any all argmax argmin")
@@ -45,7 +49,7 @@ class NumberSteps:
     def of(self, node: Node) -> Places:
         """The places of a node's elements. Raises NotComputed."""
         if node not in self._places:
-            for each in topological([node], known=_Known(self._places, self._follows)):
+            for each in topological([node], known=_Known(self._places, self._follows)):  # type: ignore[arg-type]  # asked "in"
                 self._place(each)
             self._place(node)
         return self._places[node]
@@ -78,7 +82,7 @@ class NumberSteps:
         data = self._known(node)
         if data is None:
             raise NotComputed("a number that the saved trace does not hold")
-        numbers = data.reshape(-1).tolist() if isinstance(data, np.ndarray) else [data]
+        numbers = np.reshape(data, -1).tolist() if isinstance(data, NUMPY_VALUES) else [data]
         if numbers and not self._follows(node) and all(number == numbers[0] for number in numbers):
             return np.broadcast_to(self.constant(numbers[0], node.dtype), node.shape)
         return self._given(numbers, node.dtype)
@@ -122,31 +126,38 @@ class NumberSteps:
         return np.where(found < 0, self.constant(beside, node.dtype), found) if (found < 0).any() else found
 
     def _keys(self, node: Node, index: Sequence[Node], shape: Sequence[int]) -> tuple[list[Any], Places]:
-        """The key of an index; of one that follows, the key for each value that it may have. And the places of the index.
+        """The key of an index; of one that follows, the key for each value that it may have.
 
-        A mask that follows must go on choosing the same elements.
+        And for each element that is chosen the place of the number that chooses it. A mask that follows must go on
+        choosing the same elements.
         """
+        template = node.static["key"]
         numbers = [each for each in index if self._follows(each) and each.kind in "iu"]
         self.steering |= dict.fromkeys(each for each in index if self._follows(each) and each not in numbers)
         known = [self._known(each) for each in index]
         if not numbers:
-            return [fill_key(node.static["key"], tuple(known))], self.constant(0, int)
+            return [fill_key(template, tuple(known))], self.constant(0, int)
         if len(numbers) > 1:
             raise NotComputed("an index by two arrays")
         at = index.index(numbers[0])
+        axis = _axis_of(template, at, index)
         keys = []
-        for value in range(shape[_axis_of(node.static["key"], at, index)]):
-            known[at] = np.full_like(known[at], value)
-            keys.append(fill_key(node.static["key"], tuple(known)))
-        return keys, self.of(numbers[0])
+        for value in range(shape[axis]):
+            known[at] = np.full(numbers[0].shape, value)
+            keys.append(fill_key(template, tuple(known)))
+        count = math.prod(numbers[0].shape)
+        known[at] = np.arange(count).reshape(numbers[0].shape)
+        apart = np.moveaxis(np.broadcast_to(np.arange(count), (*shape[:axis], *shape[axis + 1 :], count)), -1, axis)
+        return keys, self.of(numbers[0]).reshape(-1)[apart[fill_key(template, tuple(known))]]
 
     def _taken(self, node: Node) -> Places:
         x, *index = node.inputs
         keys, which = self._keys(node, index, x.shape)
-        ways = [self.of(x)[key] for key in keys]
+        places = self.of(x)
+        ways = [np.asarray(places[key]) for key in keys]
         if len(ways) == 1:
             return ways[0]
-        return self.step("taken", node.dtype, [np.broadcast_to(which, node.shape), np.stack(ways, -1)], node.shape)
+        return self.step("taken", node.dtype, [which, np.stack(ways, -1)], node.shape)
 
     def _written(self, node: Node) -> Places:
         x, value, *index = node.inputs
@@ -214,7 +225,7 @@ class NumberSteps:
         return self.step(row, dtype, [rows], shape)
 
     def _summed(self, node: Node) -> Places:
-        """The sum in the order of NumPy: pairwise along axes at the end, then one after the other along those before."""
+        """The sum in the order of NumPy: pairwise along axes at the end, then in turn along those before."""
         if "initial" in node.static:
             raise NotComputed("sum with initial")
         x, *chosen = node.inputs
@@ -228,7 +239,7 @@ class NumberSteps:
         if last < len(x.shape):
             places = self._folded("sum", node.dtype, places, tuple(range(last, len(x.shape))))
         before = tuple(axis for axis in axes if axis < last)
-        return self._folded("add", node.dtype, places, before) if before else places
+        return self._folded("total", node.dtype, places, before) if before else places
 
     def _running(self, node: Node) -> Places:
         """Sums or products of the elements up to each."""
@@ -281,7 +292,9 @@ def _axis_of(key: Any, slot: int, index: Sequence[Node]) -> int:
 def _padded(rows: list[list[Any]], item: Any) -> Places:
     """Rows of equal length, filled up with an item."""
     most = max(map(len, rows), default=0)
-    return np.array([[*row, *[item] * (most - len(row))] for row in rows], int).reshape(len(rows), most, *np.shape(item))
+    return np.array([[*row, *[item] * (most - len(row))] for row in rows], int).reshape(
+        len(rows), most, *np.shape(item)
+    )
 
 
 def encoded(number: Any) -> Any:
@@ -303,7 +316,9 @@ def view_of(places: Places) -> Any:
         return [[]]
     first = int(places.flat[0])
     axes = [(n, int(np.take(places, 1, axis).flat[0]) - first) for axis, n in enumerate(places.shape) if n > 1]
-    steps = [np.arange(n) * (int(np.take(places, 1, a).flat[0]) - first if n > 1 else 0) for a, n in enumerate(places.shape)]
+    steps = [
+        np.arange(n) * (int(np.take(places, 1, a).flat[0]) - first if n > 1 else 0) for a, n in enumerate(places.shape)
+    ]
     regular = first + sum((np.ix_(*steps)), start=np.zeros((), int)) if places.ndim else first
     if not np.array_equal(regular, places):
         return [places.reshape(-1).tolist()]

@@ -6,14 +6,15 @@ computed here but the numbers of derived gradients, and `recompute.js` computes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
+from dout.draw.page.composed_rows import NotComputed
 from dout.draw.page.editable_inputs import EditableInputs
-from dout.draw.page.number_steps import NotComputed, NumberSteps, view_of
+from dout.draw.page.number_steps import NumberSteps, view_of
 from dout.draw.scene.cards import MOST_LINES, DraftCard
 from dout.draw.scene.scene import Label, Mark
 from dout.draw.scene.scene_drafts import Draft
@@ -67,6 +68,7 @@ class PageProgram:
             "shown": self._places,
             "steered": [view_of(self._steps.of(node)) for node in steering],
             "derived": list(self._derived),
+            "largest": self._inputs.largest,
             "digits": self._digits,
         }
 
@@ -84,23 +86,25 @@ class PageProgram:
 
     def label(self, label: Label) -> Json | None:
         """What is behind the value and the gradient of a label, where they follow from an input."""
-        mark = label.gradient
-        value = self.source(label.node) if label.value is not None else None
-        found: Json = {"value": value, "gradient": self.mark(mark) if mark is not None else None}
-        if self._switches is not None and label.node is not None and label.node.shape:
-            found["off"] = self.source(self._switches.mask(label.node))
+        node, mark = label.node, label.gradient
+        mask = self._switches.mask(node) if self._switches is not None and node is not None and node.shape else None
+        off = self.source(mask)
+        number = self.source if off is None else self._always
+        value = number(node) if label.value is not None else None
+        found: Json = {"value": value, "gradient": self.mark(mark, number) if mark is not None else None, "off": off}
         found = {key: number for key, number in found.items() if number is not None}
         return found or None
 
-    def mark(self, mark: Mark) -> Json | None:
+    def mark(self, mark: Mark, number: Callable[[Node | None], int | None] | None = None) -> Json | None:
         """What is behind a gradient, the derived one beside it, and the terms that it is the sum of."""
         gradient = mark.gradient
         if gradient is None:
             return None
-        node = self.source(gradient.node)
+        right = self._right(gradient)
+        number = self._always if right is not None else number or self.source
+        node = number(gradient.node)
         if node is None:
             return None
-        right = self._right(gradient)
         parts = [self.source(part.node) for part in mark.parts]
         found: Json = {"node": node, "right": right, "source": gradient.source}
         found |= {name: True for name, holds in (("along", mark.along), ("first", mark.first)) if holds}
@@ -127,7 +131,8 @@ class PageProgram:
         return {"title": card.title, "lines": lines}
 
     def _line(self, line: EquationLine) -> Json | None:
-        result = self.source(_node_of(line.result))
+        right = self._right(line.gradient) if line.gradient is not None else None
+        result = self.source(_node_of(line.result)) if right is None else self._always(_node_of(line.result))
         if result is None:
             return None
         found: Json = {
@@ -140,7 +145,6 @@ class PageProgram:
             operands = [self._operand(operand) for operand in line.operands]
             found |= {"pattern": line.pattern, "operands": operands}
         found |= {name: True for name, holds in (("sure", line.sure), ("gradient", line.gradient)) if holds}
-        right = self._right(line.gradient) if line.gradient is not None else None
         return found if right is None else {**found, "right": right}
 
     def _operand(self, operand: Operand) -> int | str:
@@ -168,6 +172,10 @@ class PageProgram:
         except NotComputed:  # only what is derived for a card, or for what a switch blocks
             return None
 
+    def _always(self, node: Node | None) -> int | None:
+        """The number of a node, also of one that stays as it is."""
+        return None if node is None else self._show(node, self._inputs.known(node))
+
     def _show(self, node: Node, data: Any) -> int:
         if node not in self._shown:
             places = self._steps.of(node)
@@ -189,7 +197,9 @@ class PageProgram:
 
 
 def _alike(mine: Any, derived: Any) -> bool:
-    return np.shape(mine) == np.shape(derived) and bool(np.all(np.isclose(mine, derived, RELATIVE, 0.0, equal_nan=True)))
+    return np.shape(mine) == np.shape(derived) and bool(
+        np.all(np.isclose(mine, derived, RELATIVE, 0.0, equal_nan=True))
+    )
 
 
 def _node_of(operand: Operand) -> Node | None:

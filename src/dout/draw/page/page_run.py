@@ -10,8 +10,8 @@ from dout.draw.page.page_source import PageSource
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.cards import Cards
 from dout.draw.scene.edge_gradients import gradients_of
-from dout.draw.scene.scene_builder import said_of
 from dout.draw.scene.scene import Label, Scene, TableRow
+from dout.draw.scene.scene_builder import said_of
 from dout.draw.scene.scene_drafts import Draft
 from dout.draw.scene.timeline import Timeline
 from dout.draw.scene.value_switches import Switches

@@ -6,7 +6,7 @@
 //   program.shown    what is shown of them: a view, or {places, head, columns} for an array: its view, shape and dtype,
 //                    and the length of a row where all of it is shown
 //   program.steered  views of what the recorded program took for a branch or an index
-//   program.derived  shown derived gradients: the largest says how large rounding is
+//   program.derived  shown derived gradients: the largest says how large rounding is, with the `largest` of the others
 //
 // `makeRun(program)` has `value(shown)`, a number or {head, columns, items}, `isFresh(shown)`, whether it follows from a
 // change, `differs(mine, derived)` and `set(changes)`, pairs of a place and its number, which computes all that follows, or
@@ -22,7 +22,7 @@ function makeRun(program) {
   let now = null; // {values, fresh}
   let size = 0;
   const take = () => {
-    size = 0;
+    size = program.largest;
     const items = program.derived.flatMap((n) => itemsOf(n)).map((n) => Math.abs(Number(n)));
     for (const item of items) if (item < Infinity) size = Math.max(size, item);
   };

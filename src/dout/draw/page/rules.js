@@ -108,7 +108,7 @@ const times2 = either((a, b) => a * b, (a, b) => a * b);
 const sum = (...terms) => terms.reduce((a, b) => plus2(a, b));
 const product = (...terms) => terms.reduce((a, b) => times2(a, b));
 
-// In NumPy's order: eight sums side by side, of more than 128 numbers each half by itself.
+// In NumPy's order, from +0 on: eight sums side by side, of more than 128 numbers each half by itself.
 function pairwise(terms) {
   const n = terms.length;
   if (n < 8) return sum(0n, ...terms);
@@ -260,6 +260,7 @@ const RULES = {
 };
 
 RULES.sum = both((...items) => pairwise(items));
+RULES.total = both((...items) => sum(0n, ...items));
 RULES.prod = both(product);
 RULES.max = both((...items) => items.reduce((a, b) => RULES.maximum.numpy(a, b)));
 RULES.min = both((...items) => items.reduce((a, b) => RULES.minimum.numpy(a, b)));

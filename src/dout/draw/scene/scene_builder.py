@@ -64,7 +64,7 @@ def said_of(
 ) -> list[Any]:
     """The description of an item for a screen reader: "multiply, inputs 650 and 1.1, output 715, gradient 1".
 
-    It is in parts, which join to one text: what stands for a value or for a gradient is what these functions make of it.
+    It is in parts that join to one text; these functions make the part of a value and of a gradient.
     """
     by_node = trace.by_node
     if draft.kind not in ("operator", "layer", "open"):

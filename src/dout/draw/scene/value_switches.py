@@ -96,13 +96,12 @@ def _blocking(switch: Node) -> tuple[Node | None, ...]:
     """For each argument of a switch the elements with gradient 0 for a dout of 1; None if its shape is another."""
     if not switch.shape or np.prod(switch.shape) > _MOST:
         return (None,) * len(switch.inputs)
-    recorder = AbstractRecorder()
-    dout = Node(PRIMITIVES["ones"], (), {"shape": switch.shape, "dtype": np.dtype(float)}, switch.shape, np.dtype(float))
-    back = handed_back(switch, dout)
-    return tuple(
-        None if g is None or g.shape != switch.shape else np.equal(recorder.wrap(g), 0).node  # type: ignore[call-overload]
-        for g in back
+    wrap: Callable[[Node], Any] = AbstractRecorder().wrap
+    dout = Node(
+        PRIMITIVES["ones"], (), {"shape": switch.shape, "dtype": np.dtype(float)}, switch.shape, np.dtype(float)
     )
+    back = handed_back(switch, dout)
+    return tuple(None if g is None or g.shape != switch.shape else np.equal(wrap(g), 0).node for g in back)
 
 
 def _joined(function: Callable[..., Any], masks: Iterable[Node | None]) -> Node | None:
