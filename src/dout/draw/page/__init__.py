@@ -38,6 +38,7 @@ from dout.draw.page.page_data import page_data
 from dout.draw.page.page_styles import style_sheet
 from dout.draw.paint.style import palette_of
 from dout.files import page_policy
+from dout.trace.model.bulk_objects import collection_paused
 
 if TYPE_CHECKING:
     from dout.draw.paint.pictured import Pictured
@@ -53,7 +54,8 @@ _FIELD = re.compile(r"\{\{(\w+)\}\}")
 def write(picture: Pictured) -> bytes:
     """The page of a picture, as one file."""
     palette_of(picture.look.theme)  # raises for one that there is not
-    data = page_data(picture)
+    with collection_paused():
+        data = page_data(picture)
     style, script = style_sheet() + source("page.css"), program()
     fields = {
         "title": escape(data["title"]),
