@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from dout.draw.paint.style import TEXTS
 from dout.draw.words.safe_text import text_width
@@ -52,7 +52,9 @@ class _AtPoint:
 
     def moved(self, dx: float, dy: float) -> Self:
         """The same, elsewhere."""
-        return type(self)(self.x + dx, self.y + dy, *_AFTER_PLACE[type(self)](self))
+        kind: Any = type(self)
+        made: Self = kind(self.x + dx, self.y + dy, *_AFTER_PLACE[kind](self))
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ _BEFORE_STEP = {kind: attrgetter(*(f.name for f in fields(kind)[:-2])) for kind 
 
 def since(shape: Shape, step: int, about: Node | None) -> Shape:
     """The same shape, seen from a step of the run on, about the edge of a value."""
-    made: Shape = type(shape)(*_BEFORE_STEP[type(shape)](shape), step, about)
+    kind: Any = type(shape)
+    made: Shape = kind(*_BEFORE_STEP[kind](shape), step, about)
     return made
 
 
