@@ -45,7 +45,7 @@ def outcomes_in_float64(
     found = {judged: _word(*_pair(judged, values), tolerance, largest) for judged in run.judged}
     for zeros in run.without_stabilisers:  # log(y + 1e-7) means log(y)
         wrong = [judged for judged, word in found.items() if word == Word.REFUTED and judged.derived is not None]
-        without = in_float64(run.needed(point), {**point, **zeros}) if wrong else {}
+        without = in_float64(run.needed(point), {**point, **zeros}, untied=untied) if wrong else {}
         same = [judged for judged in wrong if _word(*_pair(judged, without), tolerance, largest) == Word.AGREES]
         found |= dict.fromkeys(same, Word.AGREES)
     outcomes = []

@@ -82,7 +82,7 @@ def _beside(run: JudgedRun) -> Point:
 
 
 def _in_float64(run: JudgedRun, strictness: float = 1.0, *, confirm: bool) -> list[Outcome]:
-    """Those refuted at the values of the run that do not agree near them either, where both points are hardly at a kink.
+    """Those refuted at the values of the run that do not agree near them either: both are hardly at a kink.
 
     A maximum over zeros of a ReLU is a tie at every point near: there the numbers are moved apart themselves.
     """

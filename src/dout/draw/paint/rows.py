@@ -82,7 +82,7 @@ def _free(shapes: Sequence[Shape], width: float) -> list[tuple[float, float]]:
 
 
 def _emptied(shapes: Sequence[Shape]) -> Iterator[tuple[float, float]]:
-    """The places behind all that is in an open layer: a cut there would leave a row with nothing of it but its border."""
+    """The places behind all that is in an open layer: behind a cut there only its border would be left."""
     layers = [shape.box for shape in shapes if isinstance(shape, Rect) and shape.style == "open"]
     solid = sorted((s.box for s in shapes if not isinstance(s, Path) and s.style != "open"), key=lambda box: box[2])
     ends = [box[2] for box in solid] if layers else []
