@@ -218,3 +218,20 @@ def test_axe_finds_nothing_in_open_cells(browser_page: Open, theme: str) -> None
     page.locator("#cells input").nth(2).fill("two")
     results = axe.run(page).response["violations"]
     assert [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in results] == []
+
+
+def test_mean_and_range_are_as_light_on_the_page_as_elsewhere(browser_page: Open) -> None:
+    page = browser_page(dout.trace(Switch(), numbers(5, 5)), view=VIEW)
+    weights = page.evaluate("""['head', 'line', 'gradient-line'].map((style) =>
+        getComputedStyle(document.querySelector(`#picture text.${style}`)).fontWeight)""")
+    assert weights == ["600", "400", "400"]
+
+
+def test_the_source_opens_where_the_run_begins(browser_page: Open) -> None:
+    page = browser_page(dout.trace(Switch(), numbers(2, 2)), view=VIEW, viewport={"width": 1200, "height": 500})
+    (line,) = [
+        i for i, text in enumerate(page.locator("#source li").all_text_contents()) if "self.off = x <= 0" in text
+    ]
+    panel, row = page.locator("#source").bounding_box(), page.locator("#source li").nth(line).bounding_box()
+    assert panel["y"] <= row["y"] <= panel["y"] + panel["height"]
+    assert page.evaluate("document.getElementById('source').scrollTop") > 0

@@ -178,3 +178,14 @@ def test_a_drawn_backward_runs_again_from_what_it_kept(browser_page: Open) -> No
     texts = page.locator("#picture .labels text").all_text_contents()
     assert {"4", "200", "6", "300"} <= set(texts)
     assert "2.2" not in texts
+
+
+def test_notes_say_that_they_are_about_the_recorded_numbers(browser_page: Open) -> None:
+    page = browser_page(dout.trace(Wrong(), 3.0, 2.0))
+    notes = page.locator("#notes li")
+    assert not notes.first.is_visible()
+    type_into(page, "x", "2")
+    assert notes.first.is_visible()
+    assert page.locator("#picture .wrong").count() == 0
+    page.click("#reset")
+    assert not notes.first.is_visible()
