@@ -16,7 +16,8 @@ const RELATIVE = 1e-8; // far above rounding, far below a mistake
 const ROUNDING = 1e-13; // relative to the largest gradient around
 
 function makeRun(program) {
-  const shown = program.shown.map((what) => ({ ...what, isArray: isArray(what), places: placesIn(isArray(what) ? what.places : what) }));
+  const known = []; // the places of what is shown, each listed when it is first asked for
+  const places = (n) => known[n] || (known[n] = placesIn(isArray(program.shown[n]) ? program.shown[n].places : program.shown[n]));
   const given = new Map();
   let plan = null; // made when something is changed for the first time
   let now = null; // {values, fresh}
@@ -26,7 +27,7 @@ function makeRun(program) {
     const items = program.derived.flatMap((n) => itemsOf(n)).map((n) => Math.abs(Number(n)));
     for (const item of items) if (item < Infinity) size = Math.max(size, item);
   };
-  const itemsOf = (n) => shown[n].places.map((place) => now.values[place]);
+  const itemsOf = (n) => places(n).map((place) => now.values[place]);
   const ready = () => {
     plan = plan || makePlan(program);
     now = now || { values: plan.recorded, fresh: new Set() };
@@ -34,11 +35,11 @@ function makeRun(program) {
   return {
     value(n) {
       ready();
-      const { head, columns, isArray } = shown[n];
-      return isArray ? { head, columns, items: itemsOf(n) } : itemsOf(n)[0];
+      const { head, columns } = program.shown[n];
+      return head ? { head, columns, items: itemsOf(n) } : itemsOf(n)[0];
     },
     at: (place) => (ready(), now.values[place]),
-    isFresh: (n) => Boolean(now) && shown[n].places.some((place) => now.fresh.has(place)),
+    isFresh: (n) => Boolean(now) && places(n).some((place) => now.fresh.has(place)),
     get isChanged() { return given.size > 0; },
     set(changes) {
       ready();
