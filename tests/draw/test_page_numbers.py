@@ -114,16 +114,16 @@ THREE = [1, -2, True, 0.5, -1.5, math.nan]
 
 # Rows that the page leaves out, and why.
 LEFT_OUT = {
-    "their result has another shape for other numbers, or is an order": "nonzero places argsort survives",
+    "their result has another shape for other numbers, or is an order": "nonzero places argsort",
     "equations": "inv solve det",
-    "of whole numbers that are patterns of bits": "left_shift right_shift invert",
+    "of whole numbers that are patterns of bits": "left_shift right_shift",
     "with decimals to round to": "around",
     "they follow from no input": "zeros ones empty",
 }
 # Rows that only move numbers or change their kind, and rows that other rows are made of.
-TURNED = """copy asarray item broadcast_to reshape full astype float ravel flatten transpose getitem setitem scatter
-    add_at concatenate repeat tile pad roll tril triu diag diagonal windows fold array matmul dot inner convolve einsum
-    mean var std cumsum cumprod special_softmax special_log_softmax special_logsumexp"""
+TURNED = """copy asarray item broadcast_to reshape full astype float ravel flatten transpose getitem setitem survives
+    scatter add_at concatenate repeat tile pad roll tril triu diag diagonal windows fold array matmul dot inner convolve
+    einsum mean var std cumsum cumprod special_softmax special_log_softmax special_logsumexp"""
 OF_STEPS = "taken written added total"  # for indices that follow from an input, and for sums along other axes
 PASSING = "sum prod max min any all argmax argmin"  # they have their own test, with more than a number
 

@@ -25,7 +25,7 @@ _KINDS = frozenset(
     ["bool", "int", "float", "float32", "float64"]
     + [f"{sign}int{size}" for sign in ("", "u") for size in (8, 16, 32, 64)]
 )
-LEFT_OUT = primitives("left_shift right_shift invert around")  # of single numbers, and not in rules.js
+LEFT_OUT = primitives("left_shift right_shift around")  # of single numbers, and not in rules.js
 _MOVING = primitives(
     "reshape ravel flatten transpose broadcast_to concatenate repeat tile pad roll tril triu diag diagonal windows"
     " array"
@@ -71,7 +71,7 @@ class NumberSteps:
             return np.broadcast_to(self._cast(node.inputs[0], node.dtype), node.shape)
         if row in _FOLDING and len(node.inputs) == 1 and "initial" not in node.static:
             return self._folded(str(row), node.dtype, self.of(node.inputs[0]), node.static.get("axis"))
-        static = [name for name, value in node.static.items() if value is not None]
+        static = [name for name, value in node.static.items() if value is not None and row.infer is broadcast]
         if row.infer is not broadcast or row in LEFT_OUT or static:
             raise NotComputed(f"{row}{f' with {static[0]}' if static else ''}".replace("_", " "))
         return self.step(str(row), node.dtype, [self.of(given) for given in node.inputs], node.shape)
@@ -199,6 +199,15 @@ class NumberSteps:
         table = _padded(lands, never).reshape(*node.shape, -1, 3)
         return self.step(row, node.dtype, [base[..., None], *np.moveaxis(table, -1, 0)], node.shape)
 
+    def _surviving(self, node: Node) -> Places:
+        """True for each write that no later one can meet at its place, whatever the index becomes."""
+        places = np.arange(math.prod(node.static["shape"])).reshape(node.static["shape"])
+        keys, _ = self._keys(node, node.inputs, node.static["shape"])
+        reached = [set(map(int, each)) for each in np.stack([places[key].reshape(-1) for key in keys], axis=-1)]
+        if sum(map(len, reached)) > len(set[int]().union(*reached)):
+            raise NotComputed("a write that another may overwrite")
+        return np.broadcast_to(self.constant(True, bool), node.shape)
+
     def _sum_of(self, node: Node, base: Places, lands: list[list[int]]) -> Places:
         """Each element with all that is added to it."""
         table = _padded(lands, int(self.constant(0, node.dtype)))
@@ -243,19 +252,20 @@ class NumberSteps:
 
     def _running(self, node: Node) -> Places:
         """Sums or products of the elements up to each."""
-        line = np.moveaxis(self._cast(node.inputs[0], node.dtype), node.static.get("axis") or 0, -1)
-        line = line if node.static.get("axis") is not None else self.of(node.inputs[0]).reshape(-1)
+        axis, given = node.static.get("axis"), self._cast(node.inputs[0], node.dtype)
+        line = given.reshape(-1) if axis is None else np.moveaxis(given, axis, -1)
         is_sum = node.primitive is PRIMITIVES["cumsum"]
         nothing = self.constant(0 if is_sum else 1, node.dtype)
         count = line.shape[-1]
         upto = np.where(np.tri(count, dtype=bool), line[..., None, :], nothing)
         found = self.step("add" if is_sum else "prod", node.dtype, [upto], line.shape)
-        return found if node.static.get("axis") is None else np.moveaxis(found, -1, node.static["axis"])
+        return found if axis is None else np.moveaxis(found, -1, axis)
 
 
 _RULES: dict[Any, Callable[[NumberSteps, Node], Places]] = by_primitive({
     "getitem": NumberSteps._taken, "setitem": NumberSteps._written, "add_at": NumberSteps._added,
-    "scatter": NumberSteps._scattered, "fold": NumberSteps._unfolded, "sum": NumberSteps._summed,
+    "scatter": NumberSteps._scattered, "survives": NumberSteps._surviving,
+    "fold": NumberSteps._unfolded, "sum": NumberSteps._summed,
     "cumsum": NumberSteps._running, "cumprod": NumberSteps._running,
 })  # fmt: skip
 

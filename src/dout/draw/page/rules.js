@@ -229,6 +229,7 @@ const RULES = {
   bitwise_and: both((a, b) => bits(a, b, (m, n) => m & n)),
   bitwise_or: both((a, b) => bits(a, b, (m, n) => m | n)),
   bitwise_xor: both((a, b) => bits(a, b, (m, n) => m ^ n)),
+  invert: { python: (a) => ~whole(a), numpy: (a) => (typeof a === "boolean" ? !a : ~a) },
   isnan: both((a) => Number.isNaN(float(whole(a)))),
   isinf: both((a) => Math.abs(float(whole(a))) === Infinity),
   isfinite: both((a) => Number.isFinite(float(whole(a)))),
