@@ -28,10 +28,12 @@ class EditableInputs:
         self._editable: set[Node] = set()
         self._follows: dict[Node, bool] = {}
         self._room = OPERATIONS
-        gradients = [g for value in trace.values for g in (value.gradient, *(use.gradient for use in value.uses)) if g]
+        inputs = tuple(inputs)
+        values = trace.values if inputs else ()
+        gradients = [g for value in values for g in (value.gradient, *(use.gradient for use in value.uses)) if g]
         self._derived = {g.derived: None for g in gradients if g.derived is not None}
         own = {g.node: None for g in gradients if g.node is not None}
-        self._nodes = topological([*trace.graph.nodes, *own, *self._derived])
+        self._nodes = topological([*(trace.graph.nodes if inputs else ()), *own, *self._derived])
         users: dict[Node, list[Node]] = {}
         for node in self._nodes:
             for given in node.inputs:
