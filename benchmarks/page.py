@@ -1,6 +1,6 @@
-"""How quick the page is with 2,000 operators in headless Chromium, in 500 open layers and without any.
+"""How quick the page is with 2,000 operators (or others) in headless Chromium, in open layers and without any.
 
-    python benchmarks/page.py [CHROMIUM]
+    python benchmarks/page.py [CHROMIUM] [OPERATORS]
 
 Goals: seen within 1.5 s; a frame of panning in 33 ms, from afar and close; a layer opened or closed in 100 ms. Each
 figure is the best of three; frames are means over 60.
@@ -75,12 +75,13 @@ def measured(page: Page, file: Path) -> dict[str, float]:
 def main() -> None:
     """Print the table."""
     chromium = sys.argv[1] if len(sys.argv) > 1 else shutil.which("chromium")
+    operators = int(sys.argv[2]) if len(sys.argv) > 2 else OPERATORS
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder, "page.html")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         for layers in (True, False):
-            trace = draw_traces.random_trace(5, OPERATORS, layers=layers)
+            trace = draw_traces.random_trace(5, operators, layers=layers)
             start = time.perf_counter()
             draw(trace, open="all").save(file)
             took, size = 1000 * (time.perf_counter() - start), file.stat().st_size / 1e6

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from draw_traces import branch, buy_fruits, derived, given, made, one_layer, trace_of, user
 
+from dout.draw.words import gradient_formula
 from dout.draw.words.equations import gives
+from dout.graph import INPUT, Node
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
@@ -194,3 +196,15 @@ def test_a_closed_layer_says_the_gradients_that_it_keeps_and_which_is_wrong() ->
         "∂L/∂W = xᵀ @ dout → [0.5 2; −0.5 −2]",
         "∂L/∂b = [1 4] ✗ right: [0.5 2]",
     )
+
+
+def test_a_gradient_of_very_many_steps_is_not_walked_through_for_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    has_form = gradient_formula._has_form
+    monkeypatch.setattr(gradient_formula, "_has_form", lambda node: looked.append(node) or has_form(node))
+    gradient = Node(INPUT, (), {}, (), float)
+    for _ in range(20_000):
+        gradient = Node(PRIMITIVES["negative"], (gradient,), {}, (), float)
+    call = LayerCall("layer", "Layer", (gradient,), ())
+    assert gradient_formula.recorded_formula(gradient.inputs[0], call, lambda node: "x") == ""
+    assert len(looked) <= gradient_formula._MOST + 1

@@ -148,3 +148,28 @@ def test_layers_called_in_turn_are_one_box_named_by_their_classes() -> None:
     trace = dout.trace(Both(), np.full(3, 0.25))
     assert [item.text for item in layers(trace)] == ["Double, Square ×20"]
     assert [item.text for item in layers(trace, backward=True)] == ["Square, Double ×20"]
+
+
+class Windows:
+    """Cuts windows out and writes them side by side; `scaled`: computes something on the way."""
+
+    def __init__(self, side: int, scaled: bool = False) -> None:
+        self.side, self.scaled = side, scaled
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        many = len(x) - self.side + 1
+        out = np.zeros((self.side, self.side, many, many))
+        for i in range(self.side):
+            for j in range(self.side):
+                part = x[i : i + many, j : j + many]
+                out[i, j] = part * 2 if self.scaled else part
+        return out
+
+    def backward(self, dout: np.ndarray) -> np.ndarray:
+        return np.zeros((len(dout[0, 0]) + self.side - 1,) * 2)
+
+
+@pytest.mark.parametrize(("side", "scaled", "boxes"), [(3, False, 1), (2, False, 0), (2, True, 0)])
+def test_a_loop_that_only_moves_numbers_is_one_box_sooner(side: int, scaled: bool, boxes: int) -> None:
+    trace = dout.trace(Windows(side, scaled), np.arange(25.0).reshape(5, 5))
+    assert len(layers(trace)) == boxes

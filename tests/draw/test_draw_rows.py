@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
+import numpy as np
 import pytest
 from draw_traces import buy_fruits, given, made, random_trace, trace_of
 from picture_problems import problems
 
+import dout
 from dout.draw.layout.arrangement import arrange
-from dout.draw.paint.display_list import Drawing, Text
+from dout.draw.paint.display_list import Drawing, Path, Rect, Text
 from dout.draw.paint.paint import Painter, PaintSizes
 from dout.draw.paint.rows import MOST, WIDEST
 from dout.draw.paint.scene_drawing import MARGIN, paint
@@ -64,3 +67,36 @@ def test_every_step_of_the_run_has_its_place_in_a_row() -> None:
 def test_a_picture_that_is_not_wide_stays_one_row() -> None:
     drawing = paint(build_scene(buy_fruits()))
     assert not any(NUMBER.fullmatch(text) for text in texts(drawing))
+
+
+class Long:
+    """A layer of one chain, which needs several rows."""
+
+    def forward(self, x: Any) -> Any:
+        for _ in range(5):
+            x = np.exp(-np.sqrt(x * x + 1.5))
+        return x.reshape(4, 6).T
+
+    def backward(self, dout: Any) -> Any:
+        return dout
+
+
+def long_rows() -> Drawing:
+    return dout.trace(Long(), np.ones((3, 8)) * np.arange(8)).draw(open="all").drawing
+
+
+def test_an_open_layer_keeps_its_paper_in_rows_that_it_only_passes() -> None:
+    shapes = long_rows().shapes
+    passing = [shape for shape in shapes if isinstance(shape, Path) and shape.style == "open" and "M" in
+               [letter for letter, _ in shape.commands[1:]]]  # fmt: skip
+    papers = [shape.box for shape in shapes if isinstance(shape, Rect) and shape.style == "inside"]
+    assert passing
+    assert papers == [shape.box for shape in passing]
+
+
+def test_no_row_has_only_the_border_of_an_open_layer() -> None:
+    shapes = long_rows().shapes
+    borders = [shape.box for shape in shapes if shape.style == "open"]
+    things = [shape.box for shape in shapes if not isinstance(shape, Path) and shape.style not in ("open", "inside")]
+    for left, top, right, low in borders:
+        assert any(left <= box[0] and box[2] <= right and top <= box[1] and box[3] <= low for box in things)

@@ -70,7 +70,7 @@ def test_the_card_the_table_and_the_words_follow(browser_page: Open) -> None:
 def test_escape_brings_the_number_back(browser_page: Open) -> None:
     page = browser_page(fruits())
     page.click('#picture .given:has(text:text-is("tax"))')
-    page.fill("#number", "3")
+    page.fill("#cells input", "3")
     assert "1950" in shown(page, "value")
     page.keyboard.press("Escape")
     assert "715" in shown(page, "value")
@@ -109,15 +109,6 @@ class Scale:
 
     def backward(self, dout: Any) -> tuple[Any, Any]:
         return dout * self.k, (dout * self.x).sum()
-
-
-def test_an_array_says_that_it_cannot_be_changed(browser_page: Open) -> None:
-    page = browser_page(dout.trace(Scale(), np.arange(6.0).reshape(2, 3), 2.0))
-    for name, why in [("x", "only a single number can be changed"), ("k", "an array is computed from it")]:
-        page.click(f'#picture .given:has(text:text-is("{name}"))')
-        assert why in page.text_content("#trouble")
-        assert not page.is_editable("#number")
-        page.keyboard.press("Escape")
 
 
 def test_longer_numbers_get_room(browser_page: Open) -> None:
@@ -187,3 +178,14 @@ def test_a_drawn_backward_runs_again_from_what_it_kept(browser_page: Open) -> No
     texts = page.locator("#picture .labels text").all_text_contents()
     assert {"4", "200", "6", "300"} <= set(texts)
     assert "2.2" not in texts
+
+
+def test_notes_say_that_they_are_about_the_recorded_numbers(browser_page: Open) -> None:
+    page = browser_page(dout.trace(Wrong(), 3.0, 2.0))
+    notes = page.locator("#notes li")
+    assert not notes.first.is_visible()
+    type_into(page, "x", "2")
+    assert notes.first.is_visible()
+    assert page.locator("#picture .wrong").count() == 0
+    page.click("#reset")
+    assert not notes.first.is_visible()

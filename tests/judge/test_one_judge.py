@@ -219,3 +219,53 @@ def test_without_exact_arithmetic_a_picture_is_judged_in_floats(monkeypatch):
     monkeypatch.setitem(sys.modules, "dout.judge.exact_judge", None)
     assert dout.trace(RIGHT["a stabiliser"], X.copy()).wrong == ()
     assert len(dout.trace(WRONG["a sign"], X.copy()).wrong) > 0
+
+
+class Switch:
+    """A ReLU: below zero, many numbers are equally large after it."""
+
+    def forward(self, x):
+        self.on = x > 0
+        return x * self.on
+
+    def backward(self, dout):
+        return dout * self.on
+
+
+class LargestOfFour:
+    """Takes the first of the largest numbers, or, wrong, gives each of them all of the gradient."""
+
+    def __init__(self, wrong=False):
+        self.wrong = wrong
+
+    def forward(self, x):
+        rows = x.reshape(-1, 4)
+        self.x, self.winner, self.largest = x, rows.argmax(axis=1), rows.max(axis=1)
+        return self.largest
+
+    def backward(self, dout):
+        dx = np.zeros((dout.size, 4))
+        if self.wrong:
+            dx[...] = dout[:, None]
+        else:
+            dx[np.arange(dout.size), self.winner] = dout
+        return dx.reshape(self.x.shape)
+
+
+class LogLoss:
+    """Ignores its upstream gradient, as a loss may."""
+
+    def forward(self, x):
+        self.y = x + 2
+        return -np.mean(np.log(self.y + 1e-7))
+
+    def backward(self, dout=1.0):
+        return -1 / self.y / self.y.size
+
+
+@pytest.mark.parametrize("size", [(2, 4), (6_000, 4)])  # in exact arithmetic, and in floats
+def test_a_maximum_may_choose_any_of_the_zeros_that_a_relu_leaves(size):
+    x = np.random.default_rng(1).normal(size=size) - 0.5
+    x[0] = -abs(x[0])
+    assert dout.trace(Chain(Switch(), LargestOfFour(), LogLoss()), x).wrong == ()
+    assert len(dout.trace(Chain(Switch(), LargestOfFour(wrong=True), LogLoss()), x).wrong) > 0

@@ -101,7 +101,7 @@ def fruits() -> Trace:
 def type_into(page: Any, name: str, text: str) -> str:
     """Change an input, and return what the page says about it."""
     page.click(f'#picture .given:has(text:text-is("{name}"))')
-    page.fill("#number", text)
+    page.fill("#cells input", text)
     trouble = str(page.text_content("#trouble"))
     page.keyboard.press("Enter")
     return trouble

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.judge.float_judge import as_floats, outcomes_in_float64
+from dout.judge.float_judge import CHOOSING, as_floats, outcomes_in_float64
 from dout.judge.judged_run import MOST_ELEMENTS, JudgedRun, elements
 from dout.judge.judging_points import generic
-from dout.judge.outcomes import Doubt, NoRuleError, Outcome, Word
+from dout.judge.outcomes import Doubt, NoRuleError, Outcome, Point, Word
 
 FEW_ELEMENTS = 20_000  # over all nodes: so many take exact arithmetic a moment
 STRICT = 1e5  # how many times smaller a difference in float64 is plainly rounding
@@ -56,7 +56,11 @@ def refuted_here(run: JudgedRun, *, confirm: bool = True) -> list[Outcome]:
         found = _exactly(run, confirm=confirm)
     except (ImportError, NoRuleError, ArithmeticError, ValueError, TypeError):  # not installed, or without a rule
         return _in_float64(run, confirm=confirm)
-    return [outcome for outcome in found if outcome.word == Word.REFUTED]
+    wrong = [outcome for outcome in found if outcome.word == Word.REFUTED]
+    if wrong and any(node.primitive in CHOOSING for node in run.nodes):  # exact arithmetic moves the inputs alone
+        apart = {outcome.judged for outcome in _in_float64(run, confirm=confirm)}
+        wrong = [outcome for outcome in wrong if outcome.judged in apart]
+    return wrong
 
 
 def _exactly(run: JudgedRun, *, confirm: bool) -> list[Outcome]:
@@ -72,12 +76,20 @@ def _exactly(run: JudgedRun, *, confirm: bool) -> list[Outcome]:
     return found
 
 
+def _beside(run: JudgedRun) -> Point:
+    """A point near the run, with its own upstream gradients: a loss may ignore them, and is judged where they are 1."""
+    return {**generic(run, 0), **{dout: run.base[dout] for dout in run.seeds.values()}}
+
+
 def _in_float64(run: JudgedRun, strictness: float = 1.0, *, confirm: bool) -> list[Outcome]:
-    """Those refuted at the values of the run that do not agree near them either: both points are hardly at a kink."""
+    """Those refuted at the values of the run that do not agree near them either: both are hardly at a kink.
+
+    A maximum over zeros of a ReLU is a tie at every point near: there the numbers are moved apart themselves.
+    """
     found = outcomes_in_float64(run, run.base, strictness, confirm=confirm, largest=run.largest)[0]
     if any(outcome.word == Word.REFUTED for outcome in found):
         try:
-            beside = outcomes_in_float64(run, generic(run, 0), strictness, confirm=confirm)[0]
+            beside = outcomes_in_float64(run, _beside(run), strictness, confirm=confirm, untied=True)[0]
         except (ValueError, IndexError):  # there an index or a mask chooses another number of elements
             return []
         pairs = zip(found, beside, strict=True)

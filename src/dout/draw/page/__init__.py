@@ -10,11 +10,14 @@ order of `SCRIPTS`:
 - camera.js    pan, zoom and fit
 - search.js    search
 - controls.js  buttons, keys (`KEYS`), print
-- numbers.js, rules.js, equations.js, recompute.js   Python's numbers, the rows of the table, a line of a card, the run
+- numbers.js, arrays.js      Python's numbers, and arrays in words
+- rules.js, recompute.js     the rows of the table, the run
+- equations.js               a line of a card
+- labels.js    the shapes of a label with the numbers of now
 - run.js       the numbers of now in labels and words
 - steps.js     the timeline
 - cards.js     the card of a step
-- edit.js      changing an input
+- edit.js      changing an input: a number, or the cells of an array
 - table.js     the table, and the help
 - source.js    the source, with the lines of the step
 - main.js      the start
@@ -35,14 +38,15 @@ from dout.draw.page.page_data import page_data
 from dout.draw.page.page_styles import style_sheet
 from dout.draw.paint.style import palette_of
 from dout.files import page_policy
+from dout.trace.model.bulk_objects import collection_paused
 
 if TYPE_CHECKING:
     from dout.draw.paint.pictured import Pictured
 
 SCRIPTS = (
-    *("numbers", "rules", "equations", "recompute"),
+    *("numbers", "arrays", "rules", "equations", "recompute"),
     *("layout", "draw", "stage", "state", "camera", "search", "controls"),
-    *("run", "steps", "cards", "edit", "table", "source", "main"),
+    *("labels", "run", "steps", "cards", "edit", "table", "source", "main"),
 )
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
 
@@ -50,7 +54,8 @@ _FIELD = re.compile(r"\{\{(\w+)\}\}")
 def write(picture: Pictured) -> bytes:
     """The page of a picture, as one file."""
     palette_of(picture.look.theme)  # raises for one that there is not
-    data = page_data(picture)
+    with collection_paused():
+        data = page_data(picture)
     style, script = style_sheet() + source("page.css"), program()
     fields = {
         "title": escape(data["title"]),

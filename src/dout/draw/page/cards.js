@@ -9,7 +9,7 @@ function cardOf({ item, way }) {
 }
 
 // A line with the numbers of now.
-const nowText = (line) => (typeof line === "string" ? line : run.isChanged ? lineText(line, run, digits) : line.text);
+const nowText = (line) => (typeof line === "string" ? line : isFresh(line.result, line.right, ...(line.operands || [])) ? lineText(line, run, digits) : line.text);
 
 function showCard() {
   const n = stopAt(state.step);
@@ -19,7 +19,7 @@ function showCard() {
   stage.over.replaceChildren();
   cardBox = null;
   cardCamera = cameraOfCard();
-  const words = card ? `${card.title}; ${card.lines.join("; ")}` : state.step === 0 ? "The start: what is given" : "";
+  const words = card ? [card.title, ...card.lines].join("; ") : state.step === 0 ? "The start: what is given" : "";
   if (said.textContent !== words) said.textContent = words;
   if (thing) stage.over.append(...drawnCard(n, thing, card, data.phases[stop.way] === "forward" ? "-forward" : ""));
 }

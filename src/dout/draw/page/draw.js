@@ -174,7 +174,7 @@ function nodeNames(item) {
   if (item.inside) return layerNames(item, false);
   if (!item.id) return {}; // a dot, or the name of a result
   const input = item.kind === "input";
-  const named = { "data-item": item.id, tabindex: 0, "aria-label": wordsOf(item) + (item.id in data.inputs ? ", change it" : "") };
+  const named = { "data-item": item.id, tabindex: 0, "aria-label": wordsOf(item) + (item.id in data.inputs && !data.inputs[item.id].why ? ", change it" : "") };
   return { ...named, role: input ? "button" : "img", class: input ? "given" : "item" };
 }
 

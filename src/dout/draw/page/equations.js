@@ -1,15 +1,16 @@
 // One line of a card with the numbers of now: the arithmetic of `equations.Line`.
 //
-// A line is {before, result, row, formula, pattern, operands, sure, rule, right}; numbers stand in it as operands: the place of a
-// node in the program, or a text that does not change. Without a row an arrow leads to the result.
+// A line is {before, result, row, formula, pattern, operands, sure, rule, right, gradient}; an operand is a number of what the
+// program shows, or a text that does not change. Without a row an arrow leads to the result.
 
 const NEAR = 1e-6; // relative; what is off by more was not computed so
 
 function lineText(line, now, digits) {
-  const text = (operand) => (typeof operand === "string" ? operand : formatNumber(now.value(operand), digits));
+  const text = (operand) => (typeof operand === "string" ? operand : textOf(now.value(operand), digits));
+  const reachedText = (n) => textOf(now.value(n), digits, line.gradient);
   const wrong = line.right !== undefined && now.differs(line.result, line.right);
   const target = wrong ? line.right : line.result;
-  let reached = text(target);
+  let reached = reachedText(target);
   if (line.rule) reached = `${line.rule} → ${reached}`;
   else if (line.pattern) {
     const texts = line.operands.map(text);
@@ -18,7 +19,7 @@ function lineText(line, now, digits) {
       reached = `${line.formula ? `${line.formula} = ` : ""}${filled(line.pattern, texts)} ${sign} ${reached}`;
     }
   }
-  return line.before + (wrong ? beside(text(line.result), reached) : reached);
+  return line.before + (wrong ? beside(reachedText(line.result), reached) : reached);
 }
 
 // A wrong gradient, with the right one.
@@ -47,8 +48,7 @@ function givesAsShown(row, texts, result) {
   return found !== undefined && (Number(found) === Number(read(result)) || Object.is(Number(found), Number(read(result))));
 }
 
-const applied = (row, values) =>
-  row === "add" ? values.reduce((sum, value) => RULES.add.numpy(sum, value)) : RULES[row].numpy(...values);
+const applied = (row, values) => RULES[row].numpy(...values);
 
 function attempt(does) {
   let found;

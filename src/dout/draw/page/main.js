@@ -4,6 +4,11 @@ document.getElementById("title").textContent = data.title;
 for (const [words, style] of data.notes) {
   document.getElementById("notes").append(made("li", { className: style, textContent: words }));
 }
+if (data.notes.length) {
+  const recorded = made("li", { textContent: "Of the recorded numbers:", hidden: true });
+  document.getElementById("notes").prepend(recorded);
+  document.addEventListener("dout:change", () => (recorded.hidden = !run.isChanged));
+}
 if (data.first) {
   const show = made("button", { type: "button", textContent: "show" });
   show.setAttribute("aria-label", "Show the first wrong edge");

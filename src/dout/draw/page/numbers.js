@@ -20,15 +20,39 @@ function floatText(value, digits) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
-  const [figures, power] = exactly(value);
+  return (value < 0 ? "-" : "") + figuresText(exactly(value), digits);
+}
+
+function figuresText([figures, power], digits) {
   const rounded = roundHalfEven(figures, power, digits);
-  const sign = value < 0 ? "-" : "";
-  if (rounded.power >= -4 && rounded.power < digits) return sign + fixed(rounded);
+  if (rounded.power >= -4 && rounded.power < digits) return fixed(rounded);
   if (rounded.power >= 0) {
     const whole = roundHalfEven(figures, power, power + 1);
-    if (whole.power < FIXED_DIGITS) return sign + fixed(whole);
+    if (whole.power < FIXED_DIGITS) return fixed(whole);
   }
-  return sign + scientific(rounded);
+  return scientific(rounded);
+}
+
+// The mean of finite floats, right to the last digit: whole numbers of the least unit of them all are added.
+function meanText(numbers, digits) {
+  const float = new Float64Array(1);
+  const parts = numbers.map((number) => {
+    float[0] = number;
+    const raw = new BigUint64Array(float.buffer)[0];
+    const power = Number((raw >> 52n) & 2047n);
+    const size = (raw & (2n ** 52n - 1n)) + (power ? 2n ** 52n : 0n);
+    return [raw >> 63n ? -size : size, Math.max(power, 1)];
+  });
+  const least = Math.min(...parts.map(([, power]) => power));
+  const total = parts.reduce((sum, [size, power]) => sum + (size << BigInt(power - least)), 0n);
+  if (total === 0n) return "0";
+  const unit = least - 1075; // a power of two
+  const [over, under] = [(total < 0n ? -total : total) << BigInt(Math.max(unit, 0)), BigInt(numbers.length) << BigInt(Math.max(-unit, 0))];
+  const shift = String(under).length - String(over).length + 60;
+  const scaled = shift > 0 ? [over * 10n ** BigInt(shift), under] : [over, under * 10n ** BigInt(-shift)];
+  const figures = String(scaled[0] / scaled[1]);
+  const rest = scaled[0] % scaled[1] ? "1" : ""; // so that it is no tie
+  return (total < 0n ? "−" : "") + figuresText([figures + rest, figures.length - 1 - shift], digits);
 }
 
 // The decimal figures of a float without its sign, and the power of ten of the first: more than tell any two apart.
@@ -73,11 +97,8 @@ function reprOf(value) {
   return sign + (text.includes(".") ? text : `${text}.0`);
 }
 
-// A number from the data: "i12", "f0.5", "True".
-function decoded(text) {
-  if (text === "True" || text === "False") return text === "True";
-  return text[0] === "i" ? BigInt(text.slice(1)) : floatOf(text.slice(1));
-}
+// A number from the data: a whole one is a text, and so are NaN and infinities.
+const decoded = (item) => (typeof item !== "string" ? item : WORDS.has(item) ? WORDS.get(item) : BigInt(item));
 
 const WORDS = new Map([["nan", NaN], ["inf", Infinity], ["-inf", -Infinity], ["∞", Infinity], ["-∞", -Infinity]]);
 const floatOf = (text) => (WORDS.has(text) ? WORDS.get(text) : Number(text));
@@ -85,7 +106,8 @@ const floatOf = (text) => (WORDS.has(text) ? WORDS.get(text) : Number(text));
 // The number that a person typed for an input of this dtype, or null. A whole number stays whole, as in Python.
 function typed(text, dtype) {
   const plain = text.trim().replace(/−/g, "-").replace(/^\+/, "").toLowerCase();
-  if (/^-?\d{1,40}$/.test(plain) && /^int/.test(dtype)) return BigInt(plain);
+  if (/^-?\d{1,40}$/.test(plain) && /int/.test(dtype)) return settled(BigInt(plain), dtype);
+  if (/int\d/.test(dtype)) return null;
   if (WORDS.has(plain)) return WORDS.get(plain);
-  return /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain) && !(/^int\d/.test(dtype)) ? Number(plain) : null;
+  return /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain) ? settled(Number(plain), dtype) : null;
 }

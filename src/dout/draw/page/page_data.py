@@ -21,11 +21,13 @@ from dout.draw.page.page_run import run_data
 from dout.draw.paint import paint
 from dout.draw.paint.display_list import Circle, Path, Rect, Shape
 from dout.draw.paint.edge_labels import compose
+from dout.draw.paint.style import TEXTS
 from dout.draw.scene.scene import Edge, Item, Label, Level, Scene, Stem
 from dout.draw.scene.scene_builder import scene_of
 from dout.draw.scene.scene_drafts import Draft, LevelPlan
 from dout.draw.scene.selection import Selection, has_inside, select
 from dout.draw.scene.wiring import Wiring
+from dout.draw.words.safe_text import WIDTHS
 from dout.trace.model.recorded import LayerCall
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ def _sizes(sizes: paint.PaintSizes) -> Json:
         "fewerRounds": coordinates.FEWER_ROUNDS,
         "many": coordinates.MANY,
         "faint": coordinates.FAINT,
+        "widths": WIDTHS,
+        "texts": {name: [text.size, text.mono] for name, text in TEXTS.items()},
     }
 
 

@@ -1,23 +1,28 @@
 """The recorded run as a program that the page can compute again: forward, the hand-written backward, and ours.
 
-A node is a row of the table on earlier nodes, with its dtype and the number it had. Nothing is computed here but the
-numbers of derived gradients, and `recompute.js` computes only what follows from an input that was changed.
+Each number that follows from an input is a step on other numbers (see `number_steps`); the others are given. Nothing is
+computed here but the numbers of derived gradients, and `recompute.js` computes only what follows from a change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
+from dout.draw.page.composed_rows import NotComputed
+from dout.draw.page.editable_inputs import EditableInputs
+from dout.draw.page.number_steps import NumberSteps, view_of
 from dout.draw.scene.cards import MOST_LINES, DraftCard
 from dout.draw.scene.scene import Label, Mark
 from dout.draw.scene.scene_drafts import Draft
+from dout.draw.scene.value_switches import Switches
 from dout.draw.words.equations import EquationLine, Operand
 from dout.draw.words.gradient_formula import handed_back
-from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, Node, dtype_name, topological
+from dout.draw.words.readable_numbers import head_of, show
+from dout.graph import CONSTANT, Node, dtype_name
 from dout.trace.model.recorded import LOSSES, Gradient
 from dout.trace.record.trace import Trace
 
@@ -27,27 +32,24 @@ Source = Node | tuple[Node, int]
 RELATIVE = 1e-8  # the page calls a gradient wrong beyond this part of it
 MOST = 20_000  # nodes of a recording that the page is given to compute
 _NOT_KNOWN = "the saved trace does not say how its gradients were computed; trace the program again"
-_OF_ARRAYS = {"axis", "keepdims", "dtype", "shape", "order", "axes"}  # static parameters that change no single number
 
 
 class PageProgram:
-    """Collects the nodes behind all numbers shown. `refuses` is the reason why no input can be changed, or empty."""
+    """Collects the steps behind all numbers shown. `refuses` is the reason why no input can be changed, or empty."""
 
-    def __init__(self, trace: Trace, digits: int, inputs: Iterable[Node]) -> None:
+    def __init__(self, trace: Trace, digits: int, inputs: Iterable[Node], switches: Switches | None = None) -> None:
         self._trace = trace
         self._digits = digits
-        self._number: dict[Node, int] = {}
-        self._nodes: list[list[Any]] = []
-        self._values: dict[Node, Any] = dict(trace.data)
+        self._switches = switches
+        self._shown: dict[Node, int] = {}
+        self._places: list[Any] = []
         self._slopes: dict[tuple[Node, int], Node | None] = {}
         self._derived: dict[int, None] = {}
-        self._editable = {n for n in inputs if n.primitive is INPUT and _is_number(trace.data.get(n))}
-        self._follows: dict[Node, bool] = {}
         self.refuses = self._why_not()
+        self._inputs = EditableInputs(trace, () if self.refuses else inputs)
+        self._steps: NumberSteps = self._inputs.steps
 
     def _why_not(self) -> str:
-        if not self._editable:
-            return "no input is a single number"
         if len(self._trace.graph.nodes) > MOST:
             return f"the recording has more than {MOST:,} nodes"
         lost = next((event for event in self._trace.events if event.kind in LOSSES), None)
@@ -59,42 +61,53 @@ class PageProgram:
         return ""
 
     def json(self) -> Json:
-        """All that was collected, with the values that steered the recorded program."""
-        steered = [] if self.refuses else [self._index(n) for n in self._trace.steered if self._depends(n)]
-        found = {"nodes": self._nodes, "steered": steered, "derived": list(self._derived), "digits": self._digits}
-        return {**found, "refuses": self.refuses}
+        """All that was collected, with the numbers that steered the recorded program."""
+        steering = [node for node in (*self._trace.steered, *self._steps.steering) if self._inputs.follows(node)]
+        return {
+            "steps": self._steps.steps,
+            "shown": self._places,
+            "steered": [view_of(self._steps.of(node)) for node in steering],
+            "derived": list(self._derived),
+            "largest": self._inputs.largest,
+            "digits": self._digits,
+        }
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
     def input(self, draft: Draft) -> Json | None:
-        """An input that can be changed: its node and the kind of number."""
+        """An input: the place of its first number, its shape and the kind of number; or why it cannot be changed."""
         node = draft.node
-        if self.refuses or draft.kind != "input" or node is None or node not in self._editable:
+        if draft.kind != "input" or node is None:
             return None
-        return {"node": self._index(node), "dtype": dtype_name(node.dtype)}
+        if why := self.refuses or self._inputs.why_not(node):
+            return {"why": why}
+        first = int(self._steps.of(node).flat[0])
+        return {"first": first, "shape": node.shape, "dtype": dtype_name(node.dtype)}
 
     def label(self, label: Label) -> Json | None:
-        """The nodes behind the value and the gradient of a label, where they follow from an input."""
-        mark = label.gradient
-        value = self.source(label.node) if label.value is not None else None
-        found = {"value": value, "gradient": self.mark(mark) if mark is not None else None}
+        """What is behind the value and the gradient of a label, where they follow from an input."""
+        node, mark = label.node, label.gradient
+        mask = self._switches.mask(node) if self._switches is not None and node is not None and node.shape else None
+        off = self.source(mask)
+        number = self.source if off is None else self._always
+        value = number(node) if label.value is not None else None
+        found: Json = {"value": value, "gradient": self.mark(mark, number) if mark is not None else None, "off": off}
         found = {key: number for key, number in found.items() if number is not None}
         return found or None
 
-    def mark(self, mark: Mark) -> Json | None:
-        """The node of a gradient, of the derived one beside it, and of the terms that it is the sum of."""
+    def mark(self, mark: Mark, number: Callable[[Node | None], int | None] | None = None) -> Json | None:
+        """What is behind a gradient, the derived one beside it, and the terms that it is the sum of."""
         gradient = mark.gradient
         if gradient is None:
             return None
-        if gradient.node is None:
-            self.refuses = self.refuses or _NOT_KNOWN
-        node = self.source(gradient.node)
+        right = self._right(gradient)
+        number = self._always if right is not None else number or self.source
+        node = number(gradient.node)
         if node is None:
             return None
-        right = self._right(gradient)
         parts = [self.source(part.node) for part in mark.parts]
         found: Json = {"node": node, "right": right, "source": gradient.source}
-        found |= {"along": True} if mark.along else {}
+        found |= {name: True for name, holds in (("along", mark.along), ("first", mark.first)) if holds}
         return found | ({"parts": parts} if parts and None not in parts else {})
 
     def _right(self, gradient: Gradient) -> int | None:
@@ -102,8 +115,8 @@ class PageProgram:
         right = self.source(gradient.derived) if gradient.source == "user" else None
         if right is None or gradient.derived is None:
             return None
-        derived = self._values[gradient.derived]
-        if gradient.expected is None and not np.all(np.isclose(gradient.value, derived, RELATIVE, 0.0, equal_nan=True)):
+        derived = self._inputs.known(gradient.derived)
+        if gradient.expected is None and not _alike(gradient.value, derived):
             return None
         self._derived[right] = None
         return right
@@ -118,7 +131,8 @@ class PageProgram:
         return {"title": card.title, "lines": lines}
 
     def _line(self, line: EquationLine) -> Json | None:
-        result = self.source(_node_of(line.result))
+        right = self._right(line.gradient) if line.gradient is not None else None
+        result = self.source(_node_of(line.result)) if right is None else self._always(_node_of(line.result))
         if result is None:
             return None
         found: Json = {
@@ -130,61 +144,49 @@ class PageProgram:
         if line.pattern:
             operands = [self._operand(operand) for operand in line.operands]
             found |= {"pattern": line.pattern, "operands": operands}
-        if line.sure:
-            found["sure"] = True
-        right = self._right(line.gradient) if line.gradient is not None else None
+        found |= {name: True for name, holds in (("sure", line.sure), ("gradient", line.gradient)) if holds}
         return found if right is None else {**found, "right": right}
 
     def _operand(self, operand: Operand) -> int | str:
+        """What is shown of an operand: a number of the page, or a text that does not change."""
+        if operand.name and np.ndim(operand.data):
+            return operand.name
         source = operand.source
         number = self.source(self._slope(*source) if isinstance(source, tuple) else source)
-        if number is None and _is_number(operand.data):  # a number that stays as it is
-            self._nodes.append([None, [], "float", _encoded(operand.data)])
-            number = len(self._nodes) - 1
+        if number is None and operand.is_number and isinstance(operand.data, int | float | np.number | np.bool_):
+            constant = Node(CONSTANT, (), {"value": operand.data}, (), type(operand.data))
+            try:
+                number = self._show(constant, operand.data)
+            except NotComputed:  # a number of a kind that pages do not have
+                number = None
         return operand.text(self._digits) if number is None else number
 
-    # --- nodes --------------------------------------------------------------------------------------------------------
+    # --- numbers ------------------------------------------------------------------------------------------------------
 
     def source(self, node: Node | None) -> int | None:
-        """The number of a node that follows from an input; None for another, whose number stays as it is shown.
-
-        An array that follows from an input has none, but is in the program all the same, so that the page refuses.
-        """
-        if self.refuses or node is None or not self._depends(node):
+        """The number, among those shown, of a node that follows from an input; another stays as it is shown."""
+        if node is None or not self._inputs.follows(node):
             return None
-        number = self._index(node)
-        return None if node.shape else number
+        try:
+            return self._show(node, self._inputs.known(node))
+        except NotComputed:  # only what is derived for a card, or for what a switch blocks
+            return None
 
-    def _index(self, node: Node) -> int:
-        for each in topological([node], known=self._number):
-            self._number[each] = len(self._nodes)
-            self._nodes.append(self._entry(each))
-        return self._number[node]
+    def _always(self, node: Node | None) -> int | None:
+        """The number of a node, also of one that stays as it is."""
+        return None if node is None else self._show(node, self._inputs.known(node))
 
-    def _entry(self, node: Node) -> list[Any]:
-        number = self._recorded(node)
-        entry: list[Any] = [None, [], "array" if node.shape else dtype_name(node.dtype)]
-        if node.primitive not in (INPUT, CONSTANT):
-            entry = [_row(node), [self._number[i] for i in node.inputs], entry[2]]
-        return [*entry, number] if number is not None else entry
-
-    def _recorded(self, node: Node) -> str | None:
-        if node not in self._values:
-            if node.primitive is CONSTANT:
-                self._values[node] = node.static["value"]
-            else:
-                try:
-                    with np.errstate(all="ignore"):
-                        self._values[node] = node.primitive(*[self._values[i] for i in node.inputs], **node.static)
-                except Exception:  # numbers that a saved trace does not hold
-                    self._values[node] = None
-        return _encoded(self._values[node])
-
-    def _depends(self, node: Node) -> bool:
-        """True if the node depends on an input that can be changed."""
-        for each in topological([node], known=self._follows):
-            self._follows[each] = each in self._editable or any(self._follows[i] for i in each.inputs)
-        return self._follows[node]
+    def _show(self, node: Node, data: Any) -> int:
+        if node not in self._shown:
+            places = self._steps.of(node)
+            entry: Any = view_of(places)
+            if node.shape:
+                shown = show(data, self._digits)
+                columns = node.shape[-1] if shown.kind == "cells" else 0
+                entry = {"places": entry, "head": head_of(node), "columns": columns}
+            self._shown[node] = len(self._places)
+            self._places.append(entry)
+        return self._shown[node]
 
     def _slope(self, node: Node, argument: int) -> Node | None:
         """The node of the local derivative by an argument: the row's backward for a dout of 1."""
@@ -194,29 +196,11 @@ class PageProgram:
         return self._slopes.get((node, argument))
 
 
+def _alike(mine: Any, derived: Any) -> bool:
+    return np.shape(mine) == np.shape(derived) and bool(
+        np.all(np.isclose(mine, derived, RELATIVE, 0.0, equal_nan=True))
+    )
+
+
 def _node_of(operand: Operand) -> Node | None:
     return operand.source if isinstance(operand.source, Node) else None
-
-
-def _row(node: Node) -> str:
-    """The name of the row, with the static parameters that the page would have to know."""
-    known = {name for name, value in node.static.items() if value is not None} - _OF_ARRAYS
-    return str(node.primitive) + (f" with {', '.join(sorted(known))}" if known else "")
-
-
-def _is_number(data: Any) -> bool:
-    if isinstance(data, bool | np.bool_):
-        return False
-    plain = isinstance(data, int | float)
-    return plain or (isinstance(data, NUMPY_VALUES) and data.ndim == 0 and data.dtype.kind in "iuf")
-
-
-def _encoded(data: Any) -> str | None:
-    """A number as text that keeps its kind and every digit; None for anything but a single real number."""
-    if isinstance(data, NUMPY_VALUES):
-        data = data.item() if data.ndim == 0 else None
-    if isinstance(data, bool):
-        return str(data)
-    if isinstance(data, int):
-        return f"i{data}" if abs(data) < 10**4000 else None
-    return f"f{data!r}" if isinstance(data, float) else None

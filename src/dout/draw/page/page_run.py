@@ -11,11 +11,14 @@ from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.cards import Cards
 from dout.draw.scene.edge_gradients import gradients_of
 from dout.draw.scene.scene import Label, Scene, TableRow
+from dout.draw.scene.scene_builder import said_of
 from dout.draw.scene.scene_drafts import Draft
 from dout.draw.scene.timeline import Timeline
+from dout.draw.scene.value_switches import Switches
 from dout.draw.scene.wiring import Wiring
 from dout.draw.words.equations import beside
-from dout.graph import Node
+from dout.draw.words.readable_numbers import show, show_value
+from dout.trace.model.recorded import Gradient, Value
 
 
 def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: Mapping[int, Label]) -> Json:
@@ -26,7 +29,9 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
     table; `program`: see `Program`; `source`: see `PageSource`, with `places` by item; `phases`: what it goes through,
     in words.
     """
-    program = PageProgram(wiring.trace, wiring.view.digits, [d.node for d in drafts.values() if d.node is not None])
+    switches = Switches(wiring.selection.nodes, wiring.trace.by_node)
+    given = [draft.node for draft in drafts.values() if draft.kind == "input" and draft.node is not None]
+    program = PageProgram(wiring.trace, wiring.view.digits, given, switches)
     gradients, schedule = gradients_of(wiring), Timeline(wiring)
     cards = Cards(wiring, gradients)
     told, says, places, source = {}, {}, {}, PageSource(here=wiring.trace.stored is None)
@@ -55,19 +60,25 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
     }
 
 
-def _said(draft: Draft, wiring: Wiring, program: PageProgram) -> Json | None:
-    """The nodes behind the numbers in the words of an item: its inputs, then output and gradient of each stem."""
-    by_node = wiring.trace.by_node
-    given = draft.node.inputs if draft.node is not None else draft.call.inputs if draft.call is not None else ()
+def _said(draft: Draft, wiring: Wiring, program: PageProgram) -> list[str | int] | None:
+    """The words of an item in parts, with what is shown in the place of each number that follows from an input."""
+    digits = wiring.view.digits
 
-    def gradient(node: Node) -> int | None:
-        found = by_node[node].gradient
-        return None if found is None else program.source(found.node)
+    def value(of: Value) -> str | int:
+        number = program.source(of.node)
+        return show_value(of, digits).text if number is None else number
 
-    inputs = [program.source(node) for node in given if node in by_node]
-    outputs = [[program.source(node), gradient(node)] for node, _ in draft.stems if node in by_node]
-    numbers = [*inputs[:8], *(number for output in outputs for number in output)]
-    return {"inputs": inputs[:8], "outputs": outputs} if any(number is not None for number in numbers) else None
+    def gradient(of: Gradient) -> str | int:
+        number = program.source(of.node)
+        return show(of.value, digits).text if number is None else number
+
+    words: list[str | int] = []
+    for part in said_of(draft, wiring.trace, value, gradient):
+        if isinstance(part, str) and words and isinstance(words[-1], str):
+            words[-1] += part
+        else:
+            words.append(part)
+    return words if any(isinstance(part, int) for part in words) else None
 
 
 def _row(row: TableRow, program: PageProgram) -> list[Any]:

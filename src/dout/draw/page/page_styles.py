@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dout.colours import PALETTES, SANS, family, variables
-from dout.draw.paint.style import STYLES, TEXTS
+from dout.draw.paint.style import STYLES, TEXTS, TextStyle
 from dout.draw.writers.svg import line_rules, text_rules
+
+
+def _weight(text: TextStyle) -> str:
+    """The weight of a text that is not bold: the group of a label's value, in which it stands, is."""
+    return "" if text.bold else ";font-weight:400"
 
 
 def style_sheet() -> str:
@@ -16,7 +21,7 @@ def style_sheet() -> str:
         *(f":root[data-theme={theme}]{{{variables(theme)}}}" for theme in PALETTES),
         f"@media print{{:root:root:not([data-theme=print]){{{variables('light')}}}}}",
         "#picture path{stroke-linecap:round}",
-        *(f"#picture .{name}{{{text_rules(text)}}}" for name, text in TEXTS.items()),
+        *(f"#picture .{name}{{{text_rules(text)}{_weight(text)}}}" for name, text in TEXTS.items()),
     ]
     for name, style in STYLES.items():
         paint = f"fill:{f'var(--{style.fill})' if style.fill else 'none'}"

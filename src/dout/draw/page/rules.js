@@ -101,6 +101,46 @@ function numpyPower(a, b) {
 
 const overflows = (found, given) => Math.abs(Number(found)) === Infinity && given.every((n) => Number.isFinite(Number(n)));
 
+// --- many numbers into one --------------------------------------------------------------------------------------------
+
+const plus2 = either((a, b) => a + b, (a, b) => a + b);
+const times2 = either((a, b) => a * b, (a, b) => a * b);
+const sum = (...terms) => terms.reduce((a, b) => plus2(a, b));
+const product = (...terms) => terms.reduce((a, b) => times2(a, b));
+
+// In NumPy's order, from +0 on: eight sums side by side, of more than 128 numbers each half by itself.
+function pairwise(terms) {
+  const n = terms.length;
+  if (n < 8) return sum(0n, ...terms);
+  if (n > 128) {
+    const half = Math.floor(n / 2) - (Math.floor(n / 2) % 8);
+    return sum(pairwise(terms.slice(0, half)), pairwise(terms.slice(half)));
+  }
+  const r = terms.slice(0, 8);
+  let i = 8;
+  for (; i < n - (n % 8); i += 8) for (let j = 0; j < 8; j++) r[j] = sum(r[j], terms[i + j]);
+  const found = sum(sum(sum(r[0], r[1]), sum(r[2], r[3])), sum(sum(r[4], r[5]), sum(r[6], r[7])));
+  return sum(found, ...terms.slice(i));
+}
+
+// The place of the largest (or least) number; NaN is that, as in NumPy.
+function placeOfExtreme(items, isBetter) {
+  const missing = items.findIndex((item) => Number.isNaN(item));
+  if (missing >= 0) return BigInt(missing);
+  return BigInt(items.reduce((best, item, i) => (isBetter(whole(item), whole(items[best])) ? i : best), 0));
+}
+
+function elementOf(index, length) {
+  const place = Number(index) + (index < 0 ? length : 0);
+  return place >= 0 && place < length ? place : refuse("an index leads outside its array");
+}
+
+// What lands at one element: values, then the index of each, then the index that leads here.
+function landed(rest) {
+  const n = rest.length / 3;
+  return rest.slice(0, n).filter((_, i) => rest[n + i] === rest[2 * n + i]);
+}
+
 // --- functions --------------------------------------------------------------------------------------------------------
 
 function halfEven(x) {
@@ -153,9 +193,9 @@ const INVERSES = ["sin", "cos", "tan", "sinh", "cosh", "tanh"].map((name) => [na
 // --- the table --------------------------------------------------------------------------------------------------------
 
 const RULES = {
-  add: both(either((a, b) => a + b, (a, b) => a + b)),
+  add: both(sum),
   subtract: both(either((a, b) => a - b, (a, b) => a - b)),
-  multiply: both(either((a, b) => a * b, (a, b) => a * b)),
+  multiply: both(product),
   divide: divisor(quotient, (a, b) => a / b),
   floor_divide: divisor(floorDivide, (a, b) => a / b),
   mod: divisor(modulo, () => NaN),
@@ -189,11 +229,15 @@ const RULES = {
   bitwise_and: both((a, b) => bits(a, b, (m, n) => m & n)),
   bitwise_or: both((a, b) => bits(a, b, (m, n) => m | n)),
   bitwise_xor: both((a, b) => bits(a, b, (m, n) => m ^ n)),
+  invert: { python: (a) => ~whole(a), numpy: (a) => (typeof a === "boolean" ? !a : ~a) },
   isnan: both((a) => Number.isNaN(float(whole(a)))),
   isinf: both((a) => Math.abs(float(whole(a))) === Infinity),
   isfinite: both((a) => Number.isFinite(float(whole(a)))),
   signbit: both((a) => float(whole(a)) < 0 || Object.is(a, -0)),
   where: both((condition, a, b) => (truth(condition) ? a : b)),
+  taken: both((index, ...from) => from[elementOf(index, from.length)]),
+  written: both((base, ...rest) => landed(rest).reduce((_, one) => one, base)),
+  added: both((base, ...rest) => sum(base, ...landed(rest))),
   maximum: both((a, b) => (whole(a) >= whole(b) || Number.isNaN(a) ? a : b)),
   minimum: both((a, b) => (whole(a) <= whole(b) || Number.isNaN(a) ? a : b)),
   clip: both((a, low, high) => RULES.minimum.numpy(RULES.maximum.numpy(a, low), high)),
@@ -216,13 +260,15 @@ const RULES = {
   math_fsum: both((...terms) => exactSum(terms.map((term) => float(whole(term))))),
 };
 
-// These leave a single number as it is: they only change arrays.
-const NOTHING_TO_DO = ["copy", "asarray", "item", "sum", "mean", "prod", "max", "min", "broadcast_to", "reshape", "full"];
-for (const name of NOTHING_TO_DO) RULES[name] = both((value) => whole(value));
-RULES.astype = both((value) => value);
-RULES.float = both((value) => float(whole(value)));
-RULES.zeros = RULES.empty = both(() => 0);
-RULES.ones = both(() => 1);
+RULES.sum = both((...items) => pairwise(items));
+RULES.total = both((...items) => sum(0n, ...items));
+RULES.prod = both(product);
+RULES.max = both((...items) => items.reduce((a, b) => RULES.maximum.numpy(a, b)));
+RULES.min = both((...items) => items.reduce((a, b) => RULES.minimum.numpy(a, b)));
+RULES.any = both((...items) => items.some(truth));
+RULES.all = both((...items) => items.every(truth));
+RULES.argmax = both((...items) => placeOfExtreme(items, (a, b) => a > b));
+RULES.argmin = both((...items) => placeOfExtreme(items, (a, b) => a < b));
 
 for (const [name, does] of Object.entries(FUNCTIONS)) defineFunction(name, name, does);
 for (const [name, does] of INVERSES) defineFunction(`arc${name}`, `a${name}`, does);

@@ -1,70 +1,67 @@
 // The numbers of now: the recorded ones, or those that follow from an input that was changed.
 
 const { digits } = data.program;
-const BESIDE = 12; // clear of a label on both sides together
+const [MOST_TERMS, SIDE] = [4, 16]; // of a sum that is written out; clear of a label on both sides together
 const run = makeRun(data.program);
 
-// The new content of a label whose numbers changed: {value, gradient, hover}.
+const isFresh = (...shown) => run.isChanged && shown.some((n) => typeof n === "number" && run.isFresh(n));
+
+// The new content of a label whose numbers changed: {value, gradient, hover, width, up, down}; null if they did not.
 function changedLabel(label) {
-  const behind = data.labels[label.id] || {};
-  const { node, right } = behind.gradient || {};
-  const found = {};
+  const behind = data.labels[label.id];
+  if (!behind) return null;
+  const { value, gradient, off } = behind;
+  const changes = [isFresh(value, off), gradient && isFresh(gradient.node, gradient.right, off, ...(gradient.parts || []))];
+  if (!changes.some(Boolean)) return null;
+  const blocked = off === undefined ? null : run.value(off);
+  const shown = value === undefined ? null : shownOf(run.value(value), digits, false, blocked);
+  const mark = gradient && markOf(gradient, blocked);
+  const made = composed(shown, mark);
   const hover = [label.hover.split("\n")[0]];
-  if (behind.value !== undefined) {
-    const value = run.value(behind.value);
-    found.value = [retold(label.value[0], formatNumber(value, digits), isLoud(value) ? "loud" : "value")];
-    hover[0] = `${label.hover.includes(" = ") ? `${label.hover.split(" = ")[0]} = ` : ""}${reprOf(value)}`;
-  }
-  if (behind.gradient) {
-    found.gradient = [retold(label.gradient[0], gradientText(behind.gradient), gradientStyle(behind.gradient))];
-    hover.push(`gradient ${reprOf(run.value(node))}${behind.gradient.source === "dout" ? " (derived by dout)" : ""}`);
-    if (isWrong(behind.gradient)) hover.push(`wrong: the right gradient is ${reprOf(run.value(right))}`);
-    found.hover = hover.join("\n");
-  }
-  return found;
+  if (value !== undefined) hover[0] = `${label.hover.includes(" = ") ? `${label.hover.split(" = ")[0]} = ` : ""}${fullOf(run.value(value))}`;
+  if (gradient) hover.push(...gradientHover(gradient));
+  return { ...made, value: shown ? made.value : label.value, gradient: mark ? made.gradient : label.gradient, hover: hover.join("\n") };
 }
 
-const retold = (shape, text, style) => ["t", style, 0, shape[3], "middle", text];
-const isLoud = (value) => typeof value === "number" && !Number.isFinite(value);
 const isWrong = ({ node, right }) => right !== null && right !== undefined && run.differs(node, right);
 
-function gradientStyle(behind) {
-  if (isWrong(behind)) return "wrong";
-  return isLoud(run.value(behind.node)) ? "loud" : behind.source === "dout" ? "derived" : "gradient";
+// A gradient ready for the eye, with the right one where it is wrong.
+function markOf(behind, off) {
+  const wrong = isWrong(behind);
+  const shown = (n) => shownOf(run.value(n), digits, true, n === behind.node ? off : null);
+  return {
+    shown: shown(behind.node), right: wrong ? shown(behind.right) : null, sums: behind.parts ? sumsOf(behind, wrong) : "",
+    style: wrong ? "wrong" : behind.source === "dout" ? "derived" : "gradient", way: behind.along ? "" : "◂ ", first: wrong && behind.first,
+  };
 }
 
-function gradientText(behind) {
-  const text = (node) => formatNumber(run.value(node), digits);
-  const [got, wrong] = [text(behind.node), isWrong(behind)];
-  const total = wrong ? behind.right : behind.node;
-  let sums = "";
-  if (behind.parts) {
-    const terms = behind.parts.map(text);
-    const added = terms[0] + terms.slice(1).map((term) => (term.startsWith("−") ? ` − ${term.slice(1)}` : ` + ${term}`)).join("");
-    const sum = behind.parts.reduce((all, node) => all + Number(run.value(node)), 0);
-    if (Math.abs(sum - Number(run.value(total))) <= NEAR * Math.max(...behind.parts.map((n) => Math.abs(Number(run.value(n)))))) {
-      sums = `${added} ${givesAsShown("add", terms, text(total)) ? "=" : "≈"} `;
-    }
-  }
-  const way = behind.along ? "" : "◂ ";
-  return wrong ? `${way}✗ ${got} (right: ${sums}${text(total)})` : `${way}${sums}${got}`;
+function gradientHover({ node, right, source, along }) {
+  const found = along ? [] : [`gradient ${fullOf(run.value(node))}${source === "dout" ? " (derived by dout)" : ""}`];
+  return isWrong({ node, right }) ? [...found, `wrong: the right gradient is ${fullOf(run.value(right))}`] : found;
+}
+
+// How the gradients of several uses add up: "1.1 + 0.4 =", if they do.
+function sumsOf({ node, right, parts }, wrong) {
+  const total = run.value(wrong ? right : node);
+  const terms = parts.map((n) => run.value(n));
+  const items = (value) => (isOf(value) ? value.items : [value]).map(Number);
+  const addsUp = items(total).every((wanted, i) => {
+    const numbers = terms.map((term) => items(term)[i]);
+    return Math.abs(numbers.reduce((a, b) => a + b, 0) - wanted) <= NEAR * Math.max(...[...numbers, wanted].map(Math.abs)) || (isOf(total) && !(wanted === wanted));
+  });
+  if (!addsUp) return "";
+  if (isOf(total) || terms.length > MOST_TERMS) return `sum of ${terms.length} =`;
+  const texts = terms.map((term) => textOf(term, digits));
+  const added = texts[0] + texts.slice(1).map((term) => (term.startsWith("−") ? ` − ${term.slice(1)}` : ` + ${term}`)).join("");
+  return `${added} ${givesAsShown("add", texts, textOf(total, digits)) ? "=" : "≈"}`;
 }
 
 // The words of an item for a screen reader, with the numbers of now.
 function wordsOf(item) {
   if (item.kind === "input") return inputWords(item);
-  const words = (item.hover || item.text || "").split("\n")[0];
-  const says = run.isChanged ? data.says[item.id] : null;
-  if (!says) return words;
-  let [given, made] = [-1, -1];
-  const text = (node, before) => (node === null || node === undefined ? before : formatNumber(run.value(node), digits));
-  return words.split(", ").map((part) => {
-    const [, what, number] = /^(inputs?|output|gradient) (.*)$/.exec(part) || [];
-    if (!what) return part;
-    if (what.startsWith("input")) return `${what} ${number.split(" and ").map((n) => text(says.inputs[++given], n)).join(" and ")}`;
-    if (what === "output") made += 1;
-    return `${what} ${text((says.outputs[made] || [])[what === "output" ? 0 : 1], number)}`;
-  }).join(", ");
+  const says = data.says[item.id];
+  if (!says || !isFresh(...says)) return (item.hover || item.text || "").split("\n")[0];
+  return says.map((part) => (typeof part === "string" ? part : textOf(run.value(part), digits))).join("");
 }
 
 function inputWords(item) {
@@ -76,38 +73,36 @@ function inputWords(item) {
 // Show the run as it is now: every label whose number can change.
 function showRun() {
   const values = new Map();
-  if (run.isChanged) {
-    for (const label of allLabels) if (data.labels[label.id]) values.set(label.id, changedLabel(label));
+  for (const label of allLabels) {
+    const changed = run.isChanged && changedLabel(label);
+    if (changed) values.set(label.id, changed);
   }
   const grown = widen(values);
   if (grown) arrange = arranger(data);
   update(grown ? { values, open: new Set(state.open) } : { values });
 }
 
-const pen = document.createElement("canvas").getContext("2d");
-pen.font = `600 14px ${getComputedStyle(document.body).fontFamily}`;
-
-// The straight piece of edge that a label needs with the numbers of now.
-function roomOf(values, label) {
-  const now = label && values.get(label.id);
-  if (!now) return 0;
-  const texts = [...(now.value || []), ...(now.gradient || [])].map((shape) => shape[5]);
-  label.width = Math.max(label.width, ...texts.map((text) => pen.measureText(text).width));
-  return label.width + BESIDE;
-}
-
-// Make room where numbers have become longer; return whether that was needed. What was given stays.
+// Make room where numbers need more; return whether that was needed. What was given stays.
 function widen(values) {
   let grown = false;
-  const grow = (thing, room) => {
-    if (room > thing.run) [thing.run, grown] = [room, true];
+  const grow = (thing, sizes) => {
+    for (const [name, size] of Object.entries(sizes)) if (size > thing[name]) [thing[name], grown] = [size, true];
+  };
+  const room = (label) => {
+    const { width, up, down } = (label && values.get(label.id)) || {};
+    if (!width) return null;
+    grow(label, { width, up, down });
+    return { run: width + SIDE, up, down };
   };
   for (const { items, blocks, branches } of values.size ? data.levels : []) {
-    items.forEach((item, i) => (item.stems || []).forEach((stem) => {
-      grow(stem, roomOf(values, stem.label));
-      grow(blocks[i], stem.run + stem.tail);
+    items.forEach((item, i) => (item.stems || []).forEach((stem, j) => {
+      const needed = room(stem.label);
+      if (!needed) return;
+      grow(stem, needed);
+      const y = blocks[i].outs[j];
+      grow(blocks[i], { run: stem.run + stem.tail, up: stem.up - y, down: stem.down + y });
     }));
-    for (const { block, label } of branches) grow(blocks[block], roomOf(values, label));
+    for (const { block, label } of branches) grow(blocks[block], room(label) || {});
   }
   return grown;
 }

@@ -10,7 +10,8 @@ function showSource() {
   if (sourcePanel.hidden) return;
   const { item, way } = stops[stopAt(state.step)];
   const lit = state.step === Infinity || !item ? [] : (linesOfItems[item.id] || [])[way] || [];
-  const file = lit.length ? lit[0][0] : Math.max(0, shownFile);
+  const start = shownFile < 0 && !lit.length ? firstLines() : lit; // before the first step, where the run begins
+  const file = start.length ? start[0][0] : Math.max(0, shownFile);
   if (file !== shownFile) {
     shownFile = file;
     sourcePanel.querySelector("p").textContent = files[file].name;
@@ -20,7 +21,10 @@ function showSource() {
   const rows = lit.filter((place) => place[0] === file).map((place) => sourceLines.children[place[1] - 1]).filter(Boolean);
   for (const row of rows) row.className = `lit ${data.phases[way]}`;
   if (rows.length) sourcePanel.scrollTop = rows[0].offsetTop - sourcePanel.clientHeight / 2;
+  else if (start.length) sourcePanel.scrollTop = sourceLines.children[start[0][1] - 1].offsetTop - sourcePanel.clientHeight / 4;
 }
+
+const firstLines = () => stops.map(({ item, way }) => (item && (linesOfItems[item.id] || [])[way]) || []).find((lines) => lines.length) || [];
 
 function toggleSource(shown = sourcePanel.hidden) {
   sourcePanel.hidden = !(shown && files.length);

@@ -21,14 +21,14 @@ function showRows() {
   data.rows.forEach(([, value, gradient, , , nodes], i) => {
     if (!nodes) return;
     const cells = body.rows[i].cells;
-    if (nodes.value !== undefined) cells[1].textContent = run.isChanged ? formatNumber(run.value(nodes.value), digits) : value;
-    if (nodes.gradient) cells[2].textContent = run.isChanged ? rowGradient(nodes.gradient) : gradient;
+    if (nodes.value !== undefined) cells[1].textContent = isFresh(nodes.value) ? textOf(run.value(nodes.value), digits) : value;
+    if (nodes.gradient) cells[2].textContent = isFresh(nodes.gradient.node, nodes.gradient.right) ? rowGradient(nodes.gradient) : gradient;
   });
 }
 
 function rowGradient(behind) {
-  const text = formatNumber(run.value(behind.node), digits);
-  return isWrong(behind) ? beside(text, formatNumber(run.value(behind.right), digits)) : text;
+  const text = (n) => textOf(run.value(n), digits, true);
+  return isWrong(behind) ? beside(text(behind.node), text(behind.right)) : text(behind.node);
 }
 
 function toggleTable(opened = table.classList.contains("unseen")) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dout.draw.paint.display_list import Command, Path, Rect, Shape, Text, line, moved, width_of
+from dout.draw.paint.display_list import Command, Path, Rect, Shape, Text, line, moved, since, width_of
 from dout.draw.scene.scene import Label, Mark
 from dout.draw.words.readable_numbers import Shown
 
@@ -30,12 +30,12 @@ def compose(label: Label) -> Composed:
     """Return the shapes of a label."""
     shapes: list[Shape] = []
     if label.value is not None:
-        shapes += [replace(s, since=label.value_since, about=label.node) for s in _value(label.value, label.hover)]
+        shapes += [since(s, label.value_since, label.node) for s in _value(label.value, label.hover)]
     if label.gradient is not None:
         marked = _gradient(label.gradient, label.hover)
         if label.gradient.along:
             marked = moved(marked, 0, -2 - max(s.box[3] for s in marked))
-        shapes += [replace(s, since=label.gradient_since, about=label.node) for s in marked]
+        shapes += [since(s, label.gradient_since, label.node) for s in marked]
     boxes = [s.box for s in shapes]
     width = 2 * max((max(-b[0], b[2]) for b in boxes), default=0.0)
     up = max((-b[1] for b in boxes), default=0.0) + 2

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from functools import cached_property
 from math import sqrt
 
 from dout.draw.layout.arrangement import Arranged, Measure, reach_above
 from dout.draw.layout.layout import Block, Route, Spacing
-from dout.draw.paint.display_list import Box, Circle, Path, Rect, Shape, Text, line, moved, width_of
+from dout.draw.paint.display_list import Box, Circle, Command, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.paint.edge_labels import POINTER, Composed, compose
 from dout.draw.scene.scene import Edge, Item, Label, Level, Stem
 
@@ -228,9 +227,9 @@ class Painter:
             if link.target < len(bodies):
                 inset = bodies[link.target].reach(arranged.blocks[link.target].ins[link.port])
             carried = arranged.level.items[edges[i].source].stems[edges[i].stem].label.node
-            curve = _curve(arranged, route, inset, dx, dy, edge_style(edges[i]))
-            placed = tuple((letter, self._points(points)) for letter, points in curve.commands)
-            shapes.append(replace(curve, commands=placed, about=carried))
+            curve = _curve(arranged, route, inset, dx, dy)
+            placed = tuple((letter, self._points(points)) for letter, points in curve)
+            shapes.append(Path(placed, edge_style(edges[i]), about=carried))
         return shapes
 
     def _points(self, points: Sequence[float]) -> tuple[float, ...]:
@@ -301,11 +300,11 @@ def title_width(item: Item) -> float:
     return width_of(item.text, "title") + width_of(item.caption, "caption") + 60
 
 
-def _curve(arranged: Arranged, route: Route, inset: float, dx: float, dy: float, style: str) -> Path:
+def _curve(arranged: Arranged, route: Route, inset: float, dx: float, dy: float) -> list[Command]:
     """An edge: level in each column, an S in each gap between columns."""
     columns = arranged.layout.columns
     right, y = columns[route.first][1] + dx, route.lines[0] + dy
-    commands: list[tuple[str, tuple[float, ...]]] = [("M", (right, y))]
+    commands: list[Command] = [("M", (right, y))]
     for i, height in enumerate(route.lines[1:], route.first + 1):
         left, lower = columns[i][0] + dx, height + dy
         if abs(lower - y) < 0.01:
@@ -318,4 +317,4 @@ def _curve(arranged: Arranged, route: Route, inset: float, dx: float, dy: float,
             commands.append(("L", (right, y)))
         elif inset:
             commands.append(("L", (left + inset, y)))
-    return Path(tuple(commands), style)
+    return commands

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import Look, View
+from dout.trace.model.bulk_objects import collection_paused
 
 if TYPE_CHECKING:
     from dout.draw.paint.display_list import Drawing
     from dout.draw.scene.scene import Scene
-    from dout.trace.record.trace import Trace
+from dout.trace.record.trace import Trace
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,14 +27,17 @@ class Pictured:
     @cached_property
     def scene(self) -> Scene:
         """The items, edges and labels, before anything has a place."""
-        return build_scene(self.trace, self.view)
+        with collection_paused():
+            return build_scene(self.trace, self.view)
 
     @cached_property
     def drawing(self) -> Drawing:
         """The finished display list."""
         from dout.draw.paint.scene_drawing import paint
 
-        return paint(self.scene, self.look)
+        scene = self.scene
+        with collection_paused():
+            return paint(scene, self.look)
 
     @cached_property
     def frames(self) -> tuple[Drawing, ...]:

@@ -72,13 +72,25 @@ def _height(cuts: Sequence[float], boxes: Sequence[Box]) -> float:
 def _free(shapes: Sequence[Shape], width: float) -> list[tuple[float, float]]:
     """The places, from left to right, at which nothing but level edges and open layers is."""
     things = (list(run) for _, run in groupby(shapes, lambda shape: shape.title or shape))  # a label is one thing
-    taken = sorted(interval for thing in things for interval in _in_the_way(thing))
+    taken = sorted([*(interval for thing in things for interval in _in_the_way(thing)), *_emptied(shapes)])
     found, end = [], 0.0
     for left, right in taken:
         if left - end > 2 * _CLEAR:
             found.append((end + _CLEAR, left - _CLEAR))
         end = max(end, right)
     return [*found, (width, width)]
+
+
+def _emptied(shapes: Sequence[Shape]) -> Iterator[tuple[float, float]]:
+    """The places behind all that is in an open layer: behind a cut there only its border would be left."""
+    layers = [shape.box for shape in shapes if isinstance(shape, Rect) and shape.style == "open"]
+    solid = sorted((s.box for s in shapes if not isinstance(s, Path) and s.style != "open"), key=lambda box: box[2])
+    ends = [box[2] for box in solid] if layers else []
+    for left, top, right, low in layers:
+        for box in reversed(solid[: bisect_right(ends, right)]):
+            if left <= box[0] and top <= box[1] and box[3] <= low:
+                yield box[2], right
+                break
 
 
 def _in_the_way(thing: Sequence[Shape]) -> Iterator[tuple[float, float]]:
@@ -160,6 +172,8 @@ def _borders(row: _PageRow) -> list[Shape]:
         top, low = max(top, first - _AROUND), min(low, last + _AROUND)
         things.append((left, top, right, low))
         found.append(_border(replace(layer, y=top, height=low - top), row.left, row.right))
+        if layer.box[0] < row.left and layer.box[2] > row.right:  # two lines hold no paper between them
+            found.append(Rect(left, top, right - left, low - top, "inside", title=layer.title))
     return found[::-1]
 
 

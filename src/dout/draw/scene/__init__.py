@@ -10,5 +10,6 @@ __all__ = [
     "scene_drafts",
     "selection",
     "timeline",
+    "value_switches",
     "wiring",
 ]

@@ -10,11 +10,14 @@ from dout.draw.scene.loop_titles import loop_title
 from dout.draw.scene.nesting import Nesting, Unit, is_made
 from dout.draw.words.safe_text import shorten
 from dout.graph import CONSTANT, Node, dtype_name
+from dout.ops import primitives
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.trace import Trace
 
 _FEWEST = 3  # turns that are folded
 _MOST_SEEN = 24  # units that are drawn side by side as they are, unless they are layers of one class
+_MOST_MOVED = 12  # units, where they compute nothing: windows that are cut out, rows that are written
+_MOVING = primitives("getitem setitem add_at")
 _LONGEST = 100  # units in one turn
 _TRIED = 8  # lengths of a turn that are tried from one place on
 _ENDS = 3  # values of a series that are all drawn; of a longer one, the first and the last
@@ -112,9 +115,10 @@ class _Row:
         )
 
     def _is_worth_it(self, start: int, period: int, covered: int) -> bool:
-        if covered > _MOST_SEEN:
+        first, turn = self._units[start], self._units[start : start + period]
+        moves = all(isinstance(unit, Node) and unit.primitive in _MOVING for unit in turn)
+        if covered > (_MOST_MOVED if moves else _MOST_SEEN):
             return True
-        first = self._units[start]
         alike = period == 1 and isinstance(first, LayerCall) and len(self._nesting.members[first]) > 1
         return alike and not any(map(self._is_wrong, self._units[start : start + covered]))
 

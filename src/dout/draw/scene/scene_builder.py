@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.edge_gradients import describe, gradients_of, has_label, pair
@@ -55,6 +57,34 @@ def _told(event: Event) -> str:
         here = os.path.relpath(event.where.file)
         return f"{event.message}, at {replace(event.where, file=min(event.where.file, here, key=len))}"
     return str(event)
+
+
+def said_of(
+    draft: Draft, trace: Trace, value_of: Callable[[Value], Any], gradient_of: Callable[[Gradient], Any]
+) -> list[Any]:
+    """The description of an item for a screen reader: "multiply, inputs 650 and 1.1, output 715, gradient 1".
+
+    It is in parts that join to one text; these functions make the part of a value and of a gradient.
+    """
+    by_node = trace.by_node
+    if draft.kind not in ("operator", "layer", "open"):
+        return []
+    if draft.node is not None:
+        name, given = str(draft.node.primitive).replace("_", " "), draft.node.inputs
+    else:
+        assert draft.call is not None
+        name, given = f"layer {shorten(draft.call.cls)}", draft.call.inputs
+    parts: list[Any] = [f"{name} {shorten(draft.variable)}" if draft.variable else name]
+    inputs = [by_node[node] for node in given if node in by_node]
+    for i, value in enumerate(inputs[:8]):
+        parts += [" and " if i else ", inputs " if inputs[1:] else ", input ", value_of(value)]
+    parts += [" …"] if inputs[8:] else []
+    for node, _ in draft.stems:
+        if (made := by_node.get(node)) is not None:
+            parts += [", output ", value_of(made)]
+            if made.gradient is not None:
+                parts += [", gradient ", gradient_of(made.gradient)]
+    return parts
 
 
 class _Builder:
@@ -214,31 +244,16 @@ class _Builder:
         return "input"
 
     def _hover(self, draft: Draft) -> str:
-        """The description of an item for a screen reader: "multiply, inputs 650 and 1.1, output 715, gradient 1"."""
-        by_node = self._trace.by_node
-        if draft.kind not in ("operator", "layer", "open"):
+        """The description of an item, with the place of its code."""
+        words = said_of(draft, self._trace, lambda value: self._show(value).text, self._gradient_text)
+        if not words:
             return ""
-        if draft.node is not None:
-            words, given = [str(draft.node.primitive).replace("_", " ")], draft.node.inputs
-        else:
-            assert draft.call is not None
-            words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
-        if draft.variable:
-            words[0] += f" {shorten(draft.variable)}"
-        inputs = [self._show(by_node[n]).text for n in given if n in by_node]
-        if inputs:
-            words.append(
-                f"input{'s' if len(inputs) > 1 else ''} {' and '.join(inputs[:8])}{' …' if inputs[8:] else ''}"
-            )
-        for wire in draft.stems:
-            value = by_node.get(wire[0])
-            if value is not None:
-                words.append(f"output {self._show(value).text}")
-                if value.gradient is not None:
-                    words.append(f"gradient {show(value.gradient.value, self._view.digits).text}")
         where = draft.node.where if draft.node is not None else draft.call.where if draft.call is not None else None
         place = "" if where is None else f"\n{clean(str(where).removeprefix(_INSTALLED))}"
-        return clean(", ".join(words)) + place
+        return clean("".join(words)) + place
+
+    def _gradient_text(self, gradient: Gradient) -> str:
+        return show(gradient.value, self._view.digits).text
 
     def _show(self, value: Value) -> Shown:
         """A value ready for the eye, made once: it stands on its edge, in the table, and in the words for its users."""

@@ -5,14 +5,17 @@ There is no second table of derivatives: an element is blocked if the row's own 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from dout.draw.scene.scene_drafts import data_of
-from dout.graph import CONSTANT, Node
+from dout.draw.words.gradient_formula import handed_back
+from dout.graph import CONSTANT, Node, evaluate
 from dout.ops import PRIMITIVES, primitives
+from dout.ops.abstract import AbstractRecorder
 from dout.trace.model.recorded import Value
 
 _CHOOSE = primitives("where maximum minimum clip")
@@ -32,28 +35,47 @@ class Switches:
         for node in nodes:
             for argument, given in enumerate(node.inputs):
                 self._users.setdefault(given, []).append((node, argument))
-        self._blocked: dict[Node, tuple[Off | None, ...]] = {}
+        self._blocked: dict[Node, tuple[Node | None, ...]] = {}
+        self._known: dict[Node, Any] = {}
 
     def off(self, node: Node) -> Off | None:
-        """The elements of a value that the switches beside it block, before or after it; None if they block none.
+        """The elements of a value that the switches beside it block, before or after it; None if they block none."""
+        mask = self.mask(node)
+        try:
+            found = None if mask is None else self._computed(mask)
+        except Exception:  # numbers that a saved trace does not hold: nothing is known to be off
+            return None
+        return found if found is not None and found.any() else None
+
+    def mask(self, node: Node) -> Node | None:
+        """What tells for each element of a value whether the switches beside it block it.
 
         A value that has another use passes there, so it counts as not blocked.
         """
-        found = [off for off in (self._behind(node), self._ahead(node)) if off is not None and off.any()]
-        return np.logical_or.reduce(found) if found else None
+        return _joined(np.logical_or, [mask for mask in (self._behind(node), self._ahead(node)) if mask is not None])
 
-    def _behind(self, node: Node) -> Off | None:
+    def _computed(self, mask: Node) -> Off:
+        waiting = [mask]
+        while waiting:
+            node = waiting.pop()
+            data = data_of(node, self._by_node)
+            if data is not None:
+                self._known[node] = data
+            elif node not in self._known:
+                waiting += node.inputs
+        with np.errstate(all="ignore"):
+            return np.asarray(evaluate([mask], self._known)[mask])
+
+    def _behind(self, node: Node) -> Node | None:
         """The elements that the switch which made the value took from a constant alone."""
         if not _is_switch(node):
             return None
         data = [i for i, given in enumerate(node.inputs) if given.primitive is not CONSTANT and not _is_mask(given)]
-        blocked = [self._at(node, i) for i in data]
-        whole = [off for off in blocked if off is not None]
-        return np.logical_and.reduce(whole) if whole and len(whole) == len(blocked) else None
+        return _joined(np.logical_and, [self._at(node, i) for i in data])
 
-    def _ahead(self, node: Node) -> Off | None:
+    def _ahead(self, node: Node) -> Node | None:
         """The elements that every use of the value blocks."""
-        blocked = []
+        blocked: list[Node | None] = []
         for user, argument in self._users.get(node, ()):
             if user.primitive.backward is None:
                 continue  # a condition: nothing flows there anyway
@@ -62,32 +84,33 @@ class Switches:
             if off is None or off.shape != node.shape:  # of a value that was broadcast, elements meet several switches
                 return None
             blocked.append(off)
-        return np.logical_and.reduce(blocked) if blocked else None
+        return _joined(np.logical_and, blocked)
 
-    def _at(self, switch: Node, argument: int) -> Off | None:
+    def _at(self, switch: Node, argument: int) -> Node | None:
         if switch not in self._blocked:
-            self._blocked[switch] = self._compute(switch)
+            self._blocked[switch] = _blocking(switch)
         return self._blocked[switch][argument]
 
-    def _compute(self, switch: Node) -> tuple[Off | None, ...]:
-        """For each argument of a switch the elements with gradient 0 for a dout of 1; None if its shape is another."""
-        nothing = (None,) * len(switch.inputs)
-        if not switch.shape or np.prod(switch.shape) > _MOST:
-            return nothing
-        try:
-            with np.errstate(all="ignore"):
-                given = [np.asarray(self._data(i)) for i in switch.inputs]
-                out = self._data(switch)
-                back = switch.primitive.backward(np.ones(switch.shape), out, *given, **switch.static)  # type: ignore[misc]
-        except Exception:  # numbers that a saved trace does not hold: nothing is known to be off
-            return nothing
-        return tuple(None if g is None or np.shape(g) != switch.shape else np.asarray(g) == 0 for g in back)
 
-    def _data(self, node: Node) -> Any:
-        data = data_of(node, self._by_node)
-        if data is None:
-            raise ValueError
-        return data
+def _blocking(switch: Node) -> tuple[Node | None, ...]:
+    """For each argument of a switch the elements with gradient 0 for a dout of 1; None if its shape is another."""
+    if not switch.shape or np.prod(switch.shape) > _MOST:
+        return (None,) * len(switch.inputs)
+    wrap: Callable[[Node], Any] = AbstractRecorder().wrap
+    dout = Node(
+        PRIMITIVES["ones"], (), {"shape": switch.shape, "dtype": np.dtype(float)}, switch.shape, np.dtype(float)
+    )
+    back = handed_back(switch, dout)
+    return tuple(None if g is None or g.shape != switch.shape else np.equal(wrap(g), 0).node for g in back)
+
+
+def _joined(function: Callable[..., Any], masks: Iterable[Node | None]) -> Node | None:
+    """Several masks as one; None if there is none, or one of them is not known."""
+    recorder, known = AbstractRecorder(), list(masks)
+    if not known or None in known:
+        return None
+    found: Node = reduce(function, [recorder.wrap(mask) for mask in known if mask is not None]).node
+    return found
 
 
 def _is_switch(node: Node) -> bool:

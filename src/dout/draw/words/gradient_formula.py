@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from dout.explain.terms.axis_row_terms import AXIS_FORMS
@@ -12,11 +12,13 @@ from dout.explain.terms.row_terms import FORMS
 from dout.explain.terms.terms import Symbol
 from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in, length
-from dout.graph import CONSTANT, INPUT, Node, topological
+from dout.graph import CONSTANT, INPUT, Node
 from dout.ops.abstract import AbstractRecorder
 from dout.trace.model.recorded import LayerCall
 
 LONGEST = 12  # symbols of a formula that one reads at a glance
+_MOST = 200  # nodes that may be behind one
+_TOO_MANY = Node(INPUT, (), {}, (), float)  # has no form
 
 
 def handed_back(node: Node, dout: Any) -> list[Node | None]:
@@ -65,10 +67,22 @@ def recorded_formula(gradient: Node, call: LayerCall, called: Callable[[Node], s
 def _written(gradient: Node, names: Mapping[Node, str]) -> str:
     """A node in the names of others; empty where it gets long, or takes what has no name."""
     known = {node: name for node, name in names.items() if node.primitive is not CONSTANT}
-    if not all(map(_has_form, topological([gradient], known=known))):
+    if not all(map(_has_form, _behind(gradient, known))):
         return ""
     term = term_of(gradient, {node: Symbol(name) for node, name in known.items()}, short=LONGEST)
     return "" if term is None or length(term) > LONGEST or PUTTING & calls_in(term) else text(term)
+
+
+def _behind(gradient: Node, known: Collection[Node]) -> Iterator[Node]:
+    """The nodes of a formula, down to what has a name; behind too many for a formula one without a form."""
+    found: set[Node] = set()
+    waiting = [gradient]
+    while waiting:
+        node = waiting.pop()
+        if node not in known and node not in found:
+            found.add(node)
+            waiting += node.inputs
+            yield node if len(found) <= _MOST else _TOO_MANY
 
 
 def _has_form(node: Node) -> bool:

@@ -21,7 +21,7 @@ _DROPPED = ("Cf", "Cs", "Co", "Cn")  # formats (direction marks, joiners), halve
 
 # Widths of ASCII in DejaVu Sans Bold, in hundredths of the size: the widest of the usual screen fonts, so that a
 # label never needs more room than it was given.
-_WIDTHS = [
+WIDTHS = [
     35, 46, 52, 84, 70, 100, 87, 31, 46, 46, 52, 84, 38, 42, 38, 37, 70, 70, 70, 70, 70, 70, 70, 70, 70, 70, 40, 40,
     84, 84, 84, 58, 100, 77, 76, 73, 83, 68, 68, 82, 84, 37, 37, 77, 64, 100, 84, 85, 73, 85, 77, 72, 68, 81, 77, 110,
     77, 72, 73, 46, 37, 46, 84, 50, 50, 67, 72, 59, 72, 68, 44, 72, 71, 34, 34, 67, 34, 104, 71, 69, 72, 72, 49, 60,
@@ -106,7 +106,7 @@ def _hundredths(character: str) -> int:
     """The room for one character, in hundredths of the size. Beyond ASCII, that for the widest of its kind."""
     code = ord(character)
     if 32 <= code < 127:
-        return _WIDTHS[code - 32]
+        return WIDTHS[code - 32]
     if unicodedata.combining(character):
         return 0
     if _wide(character):

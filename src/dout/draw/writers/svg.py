@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from html import escape
 from itertools import groupby
 from types import MappingProxyType
@@ -101,14 +100,14 @@ def elements(
         if not title or len(same) == 1:
             yield from (_named(_shape(shape, text), shape, names) for shape in same)
         else:
-            inside = (_named(_shape(replace(shape, title=""), text), shape, names) for shape in same)
+            inside = (_named(_shape(shape, text, titled=False), shape, names) for shape in same)
             yield "\n".join(["<g>" + _title(same[0]), *inside, "</g>"])
 
 
-def _shape(shape: Shape, text: Callable[[Text], str]) -> str:
+def _shape(shape: Shape, text: Callable[[Text], str], *, titled: bool = True) -> str:
     if isinstance(shape, Text):
-        return text(shape)
-    title = _title(shape)
+        return text(shape if titled else Text(shape.x, shape.y, shape.text, shape.style, shape.anchor))
+    title = _title(shape) if titled else ""
     if isinstance(shape, Path):
         d = "".join(c + " ".join(_n(p) for p in points) for c, points in shape.commands)
         head = f'<path class="{shape.style}" d="{d}"'

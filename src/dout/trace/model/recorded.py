@@ -157,7 +157,8 @@ class RecordedRun:
     calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
     `seeds` the upstream gradient of each output where no hand-written backward was given one; `steered` the values that
     the program took for a branch or an index; `draws` how the inputs that are random were drawn; `sites` the
-    instructions that made the nodes, where it was recorded here; `stored` gives the values with their gradients where
+    instructions that made the nodes, where it was recorded here; `conventions` the gradients that are right by a
+    convention of their layer, with what it is; `stored` gives the values with their gradients where
     they were read from a document, else they are derived.
     """
 
@@ -175,6 +176,7 @@ class RecordedRun:
     steered: frozenset[Node] = frozenset()
     draws: Mapping[Node, Draw] = field(default_factory=dict)
     sites: Mapping[Node, Site] = field(default_factory=dict)
+    conventions: Mapping[Node, str] = field(default_factory=dict)
     stored: Callable[[], Annotated] | None = None
 
     def __repr__(self) -> str:

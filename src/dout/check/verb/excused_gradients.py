@@ -1,0 +1,108 @@
+"""A recorded run in; the same run out, without the wrong gradients that are right by a convention of their layer.
+
+A picture compares each gradient with the derivative. A layer that averages over its samples, or hands `dout` on to its
+loss, keeps a convention that `check` knows. So `check` is asked about the layer, and the picture has a note in place of
+the red.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.check.report.report import Report
+from dout.check.report.verdicts import Verdict
+from dout.check.verb.check_layer import check
+from dout.graph import Node
+from dout.judge.gradient_judge import is_near
+from dout.judge.outcomes import Word
+from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
+from dout.trace.record.trace import Trace
+
+CONVENTIONS = frozenset(
+    {
+        Word.SCALED,
+        Word.PENALISED,
+        Word.CLIPPED,
+        Word.PASSED,
+        Word.JOINED,
+        Word.DIAGONAL,
+        Word.THROUGH,
+        Word.STOPPED,
+    }
+)
+
+
+def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report] = check) -> Trace:
+    """Return the run with its wrong gradients excused where their layer keeps a convention; `layers` by class name."""
+    wrong = {id(gradient) for gradient in trace.wrong}
+    excused: dict[Node, str] = {}
+    factors: dict[float, str] = {}  # of losses: every gradient before them has the same
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    for call in trace.calls if wrong else ():
+        suspects = {name: one for name, one in _gradients(trace, call, layers) if id(one) in wrong}
+        if suspects and call.cls not in verdicts:
+            verdicts[call.cls] = _kept(layers[call.cls], ask)
+        for name, gradient in suspects.items():
+            verdict = verdicts[call.cls].get(name)
+            if verdict is not None and gradient.node is not None:
+                excused[gradient.node] = _said(call.cls, verdict)
+                if verdict.word == Word.SCALED and verdict.role in ("loss", "losses"):
+                    factors[_ratio(gradient)] = excused[gradient.node]
+    for gradient in trace.wrong if factors else ():
+        fits = [said for factor, said in factors.items() if is_near(gradient.value, factor * gradient.expected)]
+        if gradient.node is not None and fits:
+            excused.setdefault(gradient.node, fits[0])
+    notes = tuple(Event("convention", said) for said in dict.fromkeys(excused.values()))
+    return replace(trace, conventions=excused, events=(*trace.events, *notes)) if excused else trace
+
+
+def _ratio(gradient: Gradient) -> float:
+    """How many times the derivative a gradient is."""
+    mine, derived = np.ravel(gradient.value), np.ravel(gradient.expected)
+    return float(np.dot(mine, derived) / np.dot(derived, derived))
+
+
+def _gradients(trace: Trace, call: LayerCall, layers: Mapping[str, Any]) -> list[tuple[str, Gradient]]:
+    """The gradients of a call that its backward gave, with the names of what they are for."""
+    if call.cls not in layers:
+        return []
+    names = _argument_names(layers[call.cls], [trace.by_node.get(node) for node in call.inputs])
+    found = [
+        (names[use.argument], use.gradient)
+        for use in trace.arguments[call]
+        if use.argument < len(names) and use.gradient is not None
+    ]
+    for parameter in call.parameters:
+        value = trace.by_node.get(parameter.node)
+        uses = () if value is None else value.uses
+        whole = [value.gradient] if value is not None else []
+        gradients = [one for one in (*whole, *(use.gradient for use in uses)) if one is not None]
+        found += [(parameter.name, one) for one in gradients if one.node is parameter.gradient]
+    return found
+
+
+def _argument_names(layer: Any, given: Sequence[Value | None]) -> list[str]:
+    """The names of what forward takes; of a layer in another interface, those of the values that it was given."""
+    forward = getattr(layer, "forward", None)
+    if not callable(forward):
+        return [(value.name if value is not None else None) or "" for value in given]
+    return list(inspect.signature(forward).parameters)[isinstance(layer, type) :]
+
+
+def _kept(layer: Any, ask: Callable[[Any], Report]) -> dict[str, Verdict]:
+    """The gradients of a layer that are right by a convention."""
+    try:
+        return {verdict.argument: verdict for verdict in ask(layer).verdicts if verdict.word in CONVENTIONS}
+    except Exception:  # it cannot be checked by itself: then nothing excuses it
+        return {}
+
+
+def _said(cls: str, verdict: Verdict) -> str:
+    if verdict.word == Word.SCALED:
+        return f"{cls}: the gradient of {verdict.argument} is {verdict.constant} of the derivative, a convention"
+    return f"{cls}: the gradient of {verdict.argument}: {verdict.word}, a convention"

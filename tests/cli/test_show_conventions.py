@@ -1,0 +1,160 @@
+"""A gradient that is right by a convention is not red in a picture: `show` asks whom `check` asks, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from show_commands import dout, script
+
+from dout.check.verb.excused_gradients import with_conventions
+from dout.trace import Trace, trace
+
+LAYERS = '''
+import numpy as np
+
+
+class Averaging:
+    """Its parameters' gradients are averaged over the samples."""
+
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout / len(self.x)
+        return dout @ self.W.T
+
+
+class Plain(Averaging):
+    """The derivative itself."""
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Softmax:
+    def forward(self, x):
+        powers = np.exp(x - x.max(axis=1, keepdims=True))
+        self.out = powers / powers.sum(axis=1, keepdims=True)
+        return self.out
+
+    def backward(self, dout):
+        return dout
+
+
+class CrossEntropy:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.sum(t * np.log(y + 1e-7)) / len(y)
+
+    def backward(self, dout=1):
+        return (self.y - self.t) / len(self.y) * dout
+
+
+class SquareSum:
+    """Forward sums over the samples, and backward averages."""
+
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return np.sum((y - t) ** 2)
+
+    def backward(self, dout=1):
+        return 2 * (self.y - self.t) / len(self.y) * dout
+
+
+class Halved:
+    """Wrong: 2x is the derivative."""
+
+    def forward(self, x):
+        self.x = x
+        return x**2
+
+    def backward(self, dout):
+        return dout * self.x
+
+
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(5, 3)), np.eye(4)[[0, 1, 3, 2, 1]]
+'''
+CASES = {
+    "averaged": (
+        "one = Averaging(rng.normal(size=(3, 4)))\none.backward(one.forward(x))",
+        ["Averaging: the gradient of W is 1/N"],
+    ),
+    "fused": (
+        "a, s, loss = Plain(rng.normal(size=(3, 4))), Softmax(), CrossEntropy()\n"
+        "loss.forward(s.forward(a.forward(x)), t)\na.backward(s.backward(loss.backward()))",
+        ["CrossEntropy: the gradient of y: right for the loss and its activation"],
+    ),
+    "before a loss": (
+        "a, b, loss = Plain(rng.normal(size=(3, 2))), Plain(rng.normal(size=(2, 4))), SquareSum()\n"
+        "loss.forward(b.forward(a.forward(x)), t)\na.backward(b.backward(loss.backward()))",
+        ["SquareSum: the gradient of y is 1/N"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_convention_is_a_note_and_not_red(tmp_path: Path, name: str) -> None:
+    program, notes = CASES[name]
+    run = dout("show", script(tmp_path, LAYERS + program))
+    assert run.returncode == 0
+    said = " ".join(run.stdout.split())
+    assert "✗" not in said
+    assert all(note in said for note in notes)
+    assert said.count("a convention") == len(notes)
+
+
+def test_a_layer_by_itself_is_excused_too(tmp_path: Path) -> None:
+    run = dout("show", f"{script(tmp_path, LAYERS)}:Softmax")
+    assert "✗" not in run.stdout
+    assert "Softmax: the gradient of x: passed through" in run.stdout
+
+
+def test_what_is_wrong_stays_red(tmp_path: Path) -> None:
+    program = "one, two = Halved(), Averaging(rng.normal(size=(3, 4)))\n"
+    program += "one.backward(two.backward(two.forward(one.forward(x))))"
+    run = dout("show", script(tmp_path, LAYERS + program))
+    assert "✗ gradient of x is" in run.stdout
+    assert "Averaging: the gradient of W is 1/N" in run.stdout
+
+
+class _Averaging:
+    def __init__(self) -> None:
+        self.W = np.arange(6.0).reshape(3, 2) - 2
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout: np.ndarray) -> np.ndarray:
+        self.dW = self.x.T @ dout / len(self.x)
+        return dout @ self.W.T
+
+
+def test_nothing_is_asked_where_nothing_is_wrong() -> None:
+    class Twice:
+        def forward(self, x: float) -> float:
+            return 2 * x
+
+        def backward(self, dout: float) -> float:
+            return 2 * dout
+
+    found: Trace = trace(Twice(), 3.0)
+    assert with_conventions(found, {"Twice": Twice}, ask=lambda layer: pytest.fail("nothing is wrong")) is found
+
+
+def test_a_layer_that_cannot_be_checked_excuses_nothing() -> None:
+    found: Trace = trace(_Averaging(), np.ones((4, 3)) * np.arange(3))
+
+    def refuse(layer: object) -> None:
+        raise ValueError(layer)
+
+    assert with_conventions(found, {"_Averaging": _Averaging}, ask=refuse).wrong  # type: ignore[arg-type]
+    assert not with_conventions(found, {"_Averaging": _Averaging}).wrong
