@@ -1,3 +1,6 @@
 """A target in; the derivation of its backward, from its recorded forward, out."""
 
-__all__ = ["derivation"]
+__all__ = [
+    "derivation",
+    "length_runs",
+]
