@@ -280,15 +280,10 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         reason = item.reason
         if not (_has_raised(item) and isinstance(reason, Raised)):
             return _perhaps_of_the_example(item, chosen, what.forward)
-        whole = not any(
-            type(x) is list and not x for x in chosen.chosen_init.values()
-        )  # an empty one may be no example
-        is_own = (
-            reason.name in own
-            or reason.always
-            or (reason.after_forward and whole)
-            or lacks_attribute(reason.text, what)
-        )
+        given = chosen.chosen_init.values()
+        no_parts = any(type(one) is list and not one for one in given)  # it may be no example
+        after = reason.after_forward and not no_parts
+        is_own = reason.name in own or reason.always or after or lacks_attribute(reason.text, what)
         return item if is_own or not chosen.chosen else item.doubted(", on inputs that were chosen")
 
     return report.with_each(told)
