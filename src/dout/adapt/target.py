@@ -14,7 +14,7 @@ from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.held_values import argument_name
 from dout.adapt.interface.interface import Interface, meant_pairs
 from dout.adapt.interface.method_pairs import forwards_of
-from dout.adapt.interface.network_loss import with_loss
+from dout.adapt.interface.network_loss import loss_of, with_loss
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
 from dout.run import copied, deep_copy, fresh, is_class, vars_of
@@ -74,9 +74,15 @@ class Target:
         return getattr(self.named if hasattr(self.named, name) else self.cls, name)
 
     def forward_alone(self, forward: str) -> type:
-        """The class as one of a layer with this forward, and a backward that does nothing."""
-        own = {"forward": inspect.getattr_static(self.cls, forward), "backward": lambda self, *given, **named: None}
-        return type(self.cls.__name__, (self.cls,), {**own, "__module__": self.cls.__module__})
+        """The class as one of a layer with this forward, and a backward that does nothing.
+
+        Of a network whose loss was joined to its forward it is the user's own class, and forward without the loss.
+        """
+        network, cls = loss_of(self.cls), self.cls
+        if network is not None and not hasattr(cls.__mro__[1], forward):
+            cls, forward = cls.__mro__[1], network.forward
+        own = {"forward": inspect.getattr_static(cls, forward), "backward": lambda self, *given, **named: None}
+        return type(cls.__name__, (cls,), {**own, "__module__": cls.__module__})
 
     def inputs(self, interface: Interface | None = None) -> list[inspect.Parameter]:
         """The arguments of its forward that are inputs: neither `self` nor a context.

@@ -7,7 +7,7 @@ confirm that they differ.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,9 @@ import numpy as np
 from dout.graph import INPUT, Node, topological
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
-from dout.ops import primitives
 from dout.run import central_difference, weighed
 
 CANCELLED = 1e-13
-CHOOSING = primitives("max min argmax argmin")  # of numbers that may be equally large
-_TIE = 1e-9  # relative to the largest
 # By the bytes of the narrowest float on the way, relative to the largest element.
 TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-8}
 
@@ -32,20 +29,20 @@ def outcomes_in_float64(
     *,
     confirm: bool = True,
     largest: float = 0.0,
-    untied: bool = False,
+    moves: Mapping[Node, Any] | None = None,
 ) -> tuple[list[Outcome], dict[Node, Any]]:
     """The outcome of every gradient at a point, with the values of all nodes; `strictness` divides the tolerance.
 
     Unless told otherwise, a difference quotient of the forward has to `confirm` what refutes. `largest` is the size of
-    the largest gradient around at this point. With `untied`, no two numbers are equally large where one is chosen.
+    the largest gradient around at this point. `moves` are added to values, so that no two of them are equally large.
     """
-    values = in_float64(run.needed(point), point, untied=untied)
+    values = in_float64(run.needed(point), point, moves)
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), TOLERANCE[8]) / strictness
     found = {judged: _word(*_pair(judged, values), tolerance, largest) for judged in run.judged}
     for zeros in run.without_stabilisers:  # log(y + 1e-7) means log(y)
         wrong = [judged for judged, word in found.items() if word == Word.REFUTED and judged.derived is not None]
-        without = in_float64(run.needed(point), {**point, **zeros}, untied=untied) if wrong else {}
+        without = in_float64(run.needed(point), {**point, **zeros}, moves) if wrong else {}
         same = [judged for judged in wrong if _word(*_pair(judged, without), tolerance, largest) == Word.AGREES]
         found |= dict.fromkeys(same, Word.AGREES)
     outcomes = []
@@ -77,32 +74,25 @@ def _word(expected: Any, got: Any, tolerance: float, largest: float) -> Word:
     return Word.AGREES if np.all(off <= tolerance * size + CANCELLED * largest) else Word.REFUTED
 
 
-def in_float64(nodes: Iterable[Node], point: Point, *, untied: bool = False) -> dict[Node, Any]:
+def in_float64(nodes: Iterable[Node], point: Point, moves: Mapping[Node, Any] | None = None) -> dict[Node, Any]:
     """The values of nodes, each after its inputs, at a point."""
-    nodes = tuple(nodes)
-    values = {node: _wide(value) for node, value in point.items()}
-    tied = {node.inputs[0] for node in nodes if untied and node.primitive in CHOOSING}
-    return computed(nodes, values, tied)
+    return computed(nodes, {node: _wide(value) for node, value in point.items()}, moves)
 
 
-def _apart(value: Any) -> Any:
-    """Numbers moved so little that only the choice among equal ones changes."""
-    moves = np.random.default_rng(0).uniform(-1, 1, np.shape(value))
-    return value + _TIE * (np.max(np.abs(value), initial=0.0) or 1.0) * moves
-
-
-def computed(nodes: Iterable[Node], values: dict[Node, Any], tied: Collection[Node] = ()) -> dict[Node, Any]:
+def computed(
+    nodes: Iterable[Node], values: dict[Node, Any], moves: Mapping[Node, Any] | None = None
+) -> dict[Node, Any]:
     """Compute nodes into `values`: NaN where Python refuses a number, as for the slope of math.sqrt at 0.
 
-    The numbers of `tied` nodes are moved apart, as a constant that is added would move them.
+    `moves` are added to the values of nodes, as a constant would be.
     """
     with np.errstate(all="ignore"):  # an overflow is shown as it is; a warning would not be the user's
         for node in nodes:
             if node not in values:
                 try:
                     values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
-                    if node in tied and node.kind == "f":
-                        values[node] = _apart(values[node])
+                    if moves and node in moves:
+                        values[node] = values[node] + moves[node]
                 except (ArithmeticError, ValueError):
                     if node.shape:
                         raise  # a mask chose another number of elements

@@ -67,6 +67,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     every, names = tuple(names), tuple(name for name in names if name not in (fixed or {}))
     held = {name: item for name, item in (fixed or {}).items() if any(True for _ in arrays_in(name, item))}
     made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    own: Any = getattr(cls, "forward", None)
 
     def __init__(self: Any, *args: Any, **keywords: Any) -> None:
         super(new, self).__init__(*args, **keywords)
@@ -75,7 +76,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
 
     def forward(self: Any, *inputs: Any, **named: Any) -> Any:
         if not isinstance(self, new):  # a method of the class calls it so: `cls.forward(ctx, x)`
-            return cls.forward(self, *inputs, **named)  # type: ignore[attr-defined]
+            return own(self, *inputs, **named)
         if id(self) in _inside:
             return super(new, self).forward(*inputs, **named)
         with _own_code(self):

@@ -21,6 +21,7 @@ from dout.adapt.interface.loss_calls import has_residual, loss_call
 from dout.adapt.interface.method_pairs import PAIRS, as_static, is_static, loss_names, pairs_of, required
 from dout.adapt.source.returned_names import returned_by
 from dout.run import attributes_of
+from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
 
 _made: WeakKeyDictionary[type, type] = WeakKeyDictionary()
@@ -41,6 +42,7 @@ class NetworkLoss:
     results: Sequence[str]
     loss: str = ""
     assumed: bool = False
+    is_called: bool = False  # by backward itself: then it is meant for this loss
 
     @property
     def by_name(self) -> bool:
@@ -123,7 +125,10 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     if by_name:
         made[network.backward] = _as_written(_backward(cls, network), cls, network.backward, (network.target,))
     pairs = [(name, network.backward) for name in names]
-    how = replace(network, loss=next(iter(losses)), assumed=losses is _ASSUMED)
+    first = next(iter(losses))
+    called = getattr(behind(_function(cls, network.backward)), "__code__", None)
+    is_called = called is not None and first in called.co_names
+    how = replace(network, loss=first, assumed=losses is _ASSUMED, is_called=is_called)
     new: type = type(cls)(cls.__name__, (cls,), {**made, PAIR: pairs[0], PAIRS: pairs, "dout_loss": how})
     return new
 

@@ -20,6 +20,7 @@ from dout.trace.record.trace import Trace
 Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those that were come upon
 Values = Mapping[Node, Any]
 MOST_PIECES = 4  # of a function of steps that are told apart
+_EXPONENTIALS, _MINUS = primitives("exp expm1 exp2 math_exp"), primitives("negative")
 _OVERFLOWS_AT = 80.0  # nearly: exp of more than 88 is infinite in float32
 
 _BELOW, _INSIDE, _ABOVE = "at its lower limit", "between its limits", "at its upper limit"
@@ -136,8 +137,9 @@ class Conditions:
                 if node in begin or not found.isdisjoint(node.inputs):
                     found.add(node)
         self.nodes = tuple(n for n in trace.graph.nodes if n.primitive in _RULES and n in self.moving)
-        powers = (n.inputs[0] for n in trace.graph.nodes if n.primitive in primitives("exp expm1 exp2 math_exp"))
-        self.exponents = {n.inputs[0] if n.primitive in primitives("negative") else n for n in powers}
+        forward = [n for n in trace.graph.nodes if n not in trace.backward]
+        self.users = {i: [n for n in forward if i in n.inputs] for i in self.nodes}
+        self.users |= {n: [m for m in forward if n in m.inputs] for n in forward if n.primitive in _MINUS}
         self._places: dict[Node, ConditionPlace] = {}
 
     @cached_property
@@ -200,9 +202,16 @@ class Conditions:
         if node.primitive in primitives("clip maximum minimum") and node in self.late:
             return True
         limits = self.limits([node])
-        if node in self.exponents and limits and min(map(abs, limits)) >= _OVERFLOWS_AT:
+        if limits and min(map(abs, limits)) >= _OVERFLOWS_AT and self._is_exponent(node):
             return True
         return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in limits)
+
+    def _is_exponent(self, node: Node) -> bool:
+        """Whether forward takes nothing but the exponential of a value, or of that with the other sign."""
+        users = self.users.get(node, [])
+        return bool(users) and all(
+            user.primitive in _EXPONENTIALS or (user.primitive in _MINUS and self._is_exponent(user)) for user in users
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -127,13 +127,15 @@ def _before_activation(subject: Subject, run: PlainRun) -> str | None:
 
 
 def _is_read_by_others(subject: Subject, name: str) -> bool:
-    """Whether a file of the project reads an attribute of something else than `self`."""
+    """Whether a file of the project that runs a backward calls something with the attribute: `slope(layer.z)`."""
     place = subject.place
-    pattern = re.compile(rf"(?<![\w.])(?!self\b)\w[\w.\[\]]*\.{name}\b")
+    pattern = re.compile(rf"\w\(\s*(?!self\b)\w[\w.\[\]]*\.{name}\s*\)")
+    behind = f".{(subject.interface or Interface()).backward}("
     files = files_below(repository_root(place.file)) if place is not None else ()
     for path in files:
         with suppress(OSError, ValueError):
-            if pattern.search(text_of(SourceFile.of(path))):
+            text = text_of(SourceFile.of(path))
+            if behind in text and pattern.search(text):
                 return True
     return False
 

@@ -8,6 +8,7 @@ the red.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,8 +27,6 @@ from dout.trace.record.trace import Trace
 CONVENTIONS = frozenset(
     {
         Word.SCALED,
-        Word.PENALISED,
-        Word.CLIPPED,
         Word.PASSED,
         Word.JOINED,
         Word.DIAGONAL,
@@ -49,7 +48,7 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
             verdicts[call.cls] = _kept(layers[call.cls], ask)
         for name, gradient in suspects.items():
             verdict = verdicts[call.cls].get(name)
-            if verdict is not None and gradient.node is not None:
+            if verdict is not None and gradient.node is not None and _is_kept_here(verdict, gradient):
                 excused[gradient.node] = _said(call.cls, verdict)
                 if verdict.word == Word.SCALED and verdict.role in ("loss", "losses"):
                     factors[_ratio(gradient)] = excused[gradient.node]
@@ -59,6 +58,16 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
             excused.setdefault(gradient.node, fits[0])
     notes = tuple(Event("convention", said) for said in dict.fromkeys(excused.values()))
     return replace(trace, conventions=excused, events=(*trace.events, *notes)) if excused else trace
+
+
+def _is_kept_here(verdict: Verdict, gradient: Gradient) -> bool:
+    """Whether the numbers of the run keep the convention, too: a multiple of the derivative is one everywhere."""
+    if verdict.word != Word.SCALED:
+        return True
+    ratio = _ratio(gradient)
+    known = re.fullmatch(r"-?[\d.]+(e-?\d+)?", verdict.constant)  # else 1/N
+    fits = is_near(np.float64(ratio), np.float64(verdict.constant)) if known else ratio > 0
+    return bool(fits) and is_near(gradient.value, ratio * np.asarray(gradient.expected))
 
 
 def _ratio(gradient: Gradient) -> float:

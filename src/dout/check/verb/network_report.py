@@ -24,7 +24,7 @@ def of_network(report: Report, network: NetworkLoss | None) -> Report:
         report = replace(report, findings=tuple(f for f in report.findings if f.code != FIXED_SIZE.code))
     if network.assumed:
         report = replace(report, findings=tuple(f for f in report.findings if not f.code.startswith("D4")))
-    if is_meant_otherwise(report, network):
+    if is_meant_otherwise(report, network) and not network.is_called:
         other = f"; it may be meant for another loss than {network.loss}"
         return report.with_each(lambda item: item.doubted(other) if isinstance(item.reason, Refuted) else item)
     return report

@@ -148,7 +148,14 @@ class NumberSteps:
         count = math.prod(numbers[0].shape)
         known[at] = np.arange(count).reshape(numbers[0].shape)
         apart = np.moveaxis(np.broadcast_to(np.arange(count), (*shape[:axis], *shape[axis + 1 :], count)), -1, axis)
-        return keys, self.of(numbers[0]).reshape(-1)[apart[fill_key(template, tuple(known))]]
+        return keys, self._from_the_front(numbers[0], shape[axis])[apart[fill_key(template, tuple(known))]]
+
+    def _from_the_front(self, index: Node, length: int) -> Places:
+        """The elements of an index in a row; one that counts from the end as NumPy reads it."""
+        places, count = self.of(index).reshape(-1), (math.prod(index.shape),)
+        less = self.step("less", np.dtype(bool), [places, self.constant(0, index.dtype)], count)
+        wrapped = self.step("add", index.dtype, [places, self.constant(length, index.dtype)], count)
+        return self.step("where", index.dtype, [less, wrapped, places], count)
 
     def _taken(self, node: Node) -> Places:
         x, *index = node.inputs
