@@ -250,7 +250,7 @@ def put_in_front(x):
     ],
 )
 def test_a_loop_that_has_no_reverse_is_refused_with_its_line(layer, turn):
-    with pytest.raises(NotDerivedError, match="derive cannot run that loop in reverse") as refused:
+    with pytest.raises(NotDerivedError, match="derive found no way to run that loop in reverse") as refused:
         derived(layer, {}, [array(6, 2)])
     file, line = re.search(r"how often (\S+):(\d+) runs", str(refused.value)).groups()
     assert turn in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]

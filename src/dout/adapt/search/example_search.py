@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -13,16 +14,17 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label, stands_for
 from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.search.example_repair import alike, as_labels, mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import constructor_arguments, proposals
-from dout.adapt.sizes.proposed_arrays import array_of, single
+from dout.adapt.sizes.proposed_arrays import array_of, one_hot, single
 from dout.adapt.target import Target, copies, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import spent
-from dout.run import flat, quiet
+from dout.run import copied, flat, quiet
 
 MOST_SECONDS = 1.2  # of trials
 _NO_NUMBERS = ("W", "Wh", "W2", "b", "b2")
@@ -71,7 +73,7 @@ class ExampleSearch:
     def first_taken(self, needed: list[str], open_: list[str]) -> Example | None:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
         self.until = spent() + MOST_SECONDS
-        fit, one = self._best(self._proposed(needed, open_))
+        fit, one = self._best(self._with_targets(self._proposed(needed, open_)))
         if fit == Fit.ALL:
             return one
         if fit in (Fit.SHAPES, Fit.INPUTS) and one is not None:
@@ -88,6 +90,26 @@ class ExampleSearch:
             one = other if fit >= Fit.INPUTS else one
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+
+    def _with_targets(self, choices: Iterable[Example]) -> Iterator[Example]:
+        """The choices; of a network before each those with a target in the shape of what its forward gives."""
+        network, seen = loss_of(self.target.cls), set[tuple[int, ...]]()
+        for choice in choices:
+            name = network.target if network is not None else ""
+            shape = self._output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
+            if len(shape) == 2 and shape not in seen:
+                seen.add(shape)
+                for target in (one_hot(shape), array_of(shape, name)):
+                    yield replace(choice, inputs={**choice.inputs, name: target})
+            yield choice
+
+    def _output_shape(self, forward: str, choice: Example, target: str) -> tuple[int, ...]:
+        """The shape of what a network's forward gives without the target; () where it does not run."""
+        with suppress(Exception), quiet():  # whatever the user's code raises
+            layer = self.target.instance(choice.init, self.target.cls)
+            given = [copied(item) for name, item in choice.inputs.items() if name != target]
+            return np.shape(next(iter(flat(getattr(layer, forward)(*given))), 0.0))
+        return ()
 
     @property
     def optional(self) -> tuple[str, ...]:

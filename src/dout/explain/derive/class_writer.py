@@ -40,6 +40,7 @@ from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
 from dout.explain.parts.called_parts import inner_layer, why_no_call
+from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
@@ -179,6 +180,9 @@ def _blamed(because: Phrase, run: ForwardRun) -> Phrase:
     """The reason, which of a gradient that is wrong may be the backward of a part."""
     if because.key != "derive refuted" or not run.parts:
         return because
+    calls = [node.static["call"] for node in run.graph.nodes if node.primitive is PART]
+    if (unread := next((call for call in calls if call.ignores), None)) is not None:
+        return Phrase("part_unread", {"part": unread.path})
     return Phrase("part_wrong", {**because.fields, "parts": ", ".join(run.parts.values())})
 
 

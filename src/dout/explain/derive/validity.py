@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from inspect import Parameter
@@ -20,7 +20,8 @@ from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same
 from dout.explain.derive.other_subjects import Axis, is_numbers
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
-from dout.explain.parts.part_calls import PART
+from dout.explain.parts.called_parts import item_at
+from dout.explain.parts.part_calls import PART, PartCall
 from dout.files import shown_place
 from dout.graph import Node
 from dout.judge.judged_run import keeps_a_shape
@@ -77,10 +78,22 @@ def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase
     after = [Phrase("after_first", {})] if subject.is_warm else []
     calls = dict.fromkeys(node.static["call"] for node in runs[0].graph.nodes if node.primitive is PART)
     after += [Phrase("part_at_one", {"part": call.path}) for call in calls if call.ignores]
+    after += [Phrase("items", {"name": name, "count": n}) for name, n in _containers(runs[0], calls)]
     conditions = list(_conditions(runs, fixed))
     asked = {word for note in conditions for word in re.findall(r"\w+", str(note.fields.get("condition", "")))}
     told = [name for name, item in fixed.items() if item is not None or name not in asked]
     return [*(one_side(name, fixed[name]) for name in told), *conditions, *after]
+
+
+def _containers(run: ForwardRun, calls: Collection[PartCall]) -> Iterator[tuple[str, int]]:
+    """The containers of parts of which the number of items counts, each with that."""
+    forward = getattr(run.subject.target.cls, run.subject.methods[0], None)
+    names = getattr(getattr(forward, "__code__", None), "co_names", ())
+    found = {call.path.rpartition("[")[0]: call for call in calls if call.path.endswith("]")}
+    counted = {"len", "enumerate"} & {*names}
+    found |= {call.path.removesuffix(".values()"): call for call in calls if call.is_chain and counted}
+    for name in found:
+        yield name, len(item_at(run.layer, name.removeprefix("self.")) or ())
 
 
 def one_side(name: str, value: Any) -> Phrase:

@@ -235,7 +235,11 @@ def judge_of(trace: Trace, arguments: Sequence[str]) -> ExactJudge:
             judged[node] = Judged(name, node, gradient, derived=derived.get(node))
     for p in call.parameters:
         judged.setdefault(p.node, Judged(p.name, p.node, p.gradient, True, derived.get(p.node)))
-    return ExactJudge(trace.graph.nodes, trace.data, trace.backward, tuple(judged.values()), seeds, call.inputs)
+    others = (node for node in trace.graph.inputs.values() if node.shape and node.kind == "f")
+    held = [node for node in others if node not in trace.backward and node not in trace.draws and node in trace.data]
+    given = dict.fromkeys((*call.inputs, *held))  # parameters of parts are special at first: ones, zeros
+    inputs = tuple(node for node in given if node not in seeds.values())
+    return ExactJudge(trace.graph.nodes, trace.data, trace.backward, tuple(judged.values()), seeds, inputs)
 
 
 def _in_float32(subject: ForwardSubject, make: Make) -> Phrase | None:

@@ -41,7 +41,8 @@ _OUTLINE = {
     "line.instead": "{reason}：{instead}",
     "inner_parameter": "{names} を持つ {part} に backward がありません。先に {cls} を導出してください",
     "inner_shared": "{part} は {count} 回呼ばれ、backward は最後の呼び出ししか知りません。別々の層にしてください",
-    "inner_backward": "{part}.backward は呼べません。一つの出力の勾配を取り、各入力の勾配を返す backward が要ります",
+    "inner_backward": "{part}.backward に {names} を任せられません。出力の勾配から各入力の勾配を返す必要があります",
+    "part_unread": "{part}.backward は dout を使いません。{part} の出力を forward がそのまま返す必要があります",
     "part_wrong": "{name} の勾配が正しくありません。{parts} の backward を dout check で調べてください",
     "no_real_input": "勾配を求める実数の入力がありません",
     "unrolled": "{where} が何回実行されるかはサイズによって変わります。derive はこのループを逆順に書けません。"

@@ -181,9 +181,10 @@ class _LoopedClass:
     def _index_lines(self, loop: ForwardLoop, body: Sequence[str]) -> list[str]:
         """The lines of forward that compute the whole numbers that the body of a loop reads."""
         lines: list[str] = []
+        targets = set(stored([one.node.target for one in loop.body if isinstance(one, ForwardLoop)]))
         for piece in reversed([one for one in loop.body if isinstance(one, ForwardPiece)]):
             for statement in reversed(piece.statements):
-                made = set(stored([statement])) & names_in([*lines, *body])
+                made = (set(stored([statement])) - targets) & names_in([*lines, *body])
                 last = self.base.of[piece][-1]
                 if made and all(type(last.after.get(name)) is int for name in made):
                     lines.insert(0, self.flow.text(statement, piece))

@@ -22,7 +22,7 @@ def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
     for rule in (_of_comprehension, _of_while, _of_counter):
         if (text := rule(source)) is not None:
             return text
-    return (_of_generator(source, owner) or _of_attribute(source)) if owner is not None else None
+    return (_of_generator(source, owner) or _of_attribute(source, owner)) if owner is not None else None
 
 
 def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _of_while(source: ForwardSource) -> str | None:
         by = f", {step[1]}" if step[1] != 1 else ""
         begin = "" if ast.unparse(start.value) == "0" and not by else f"{ast.unparse(start.value)}, "
         head = f"for {name} in range({begin}{end}{by}):"
-        return _replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)], start)
+        return _replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)])
     return None
 
 
@@ -127,7 +127,7 @@ def _of_counter(source: ForwardSource) -> str | None:
             if ast.unparse(start.value) != "0":
                 continue
             head = f"for {name}, {_target(loop.target)} in enumerate({ast.unparse(loop.iter)}):"
-            return _replaced(source, loop, [head, *_lines(source, [*before, *after], 1)], start)
+            return _replaced(source, loop, [head, *_lines(source, [*before, *after], 1)])
     return None
 
 
@@ -152,7 +152,7 @@ def _step_of(statement: ast.stmt) -> tuple[str, int] | None:
     return None
 
 
-def _of_attribute(source: ForwardSource) -> str | None:
+def _of_attribute(source: ForwardSource, owner: type) -> str | None:
     """What a loop writes to an attribute, `self.h = …`, under a local name; the attribute is given that behind it."""
     if source.parameters[:1] != ["self"]:
         return None
@@ -161,6 +161,7 @@ def _of_attribute(source: ForwardSource) -> str | None:
     names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
     hidden = [n for n in ast.walk(source.definition) if isinstance(n, ast.Lambda | ast.FunctionDef)][1:]
     written -= {n.attr for one in hidden for n in ast.walk(one) if isinstance(n, ast.Attribute)}
+    written = {name for name in written if _is_own_matter(source, owner, name)}
     if not written:
         return None
     attribute = min(written)
@@ -168,6 +169,32 @@ def _of_attribute(source: ForwardSource) -> str | None:
     while name in names:
         name += "_"
     return _with_local(source, attribute, name)
+
+
+def _is_own_matter(source: ForwardSource, owner: type, attribute: str) -> bool:
+    """Whether nothing but the function sees an attribute while it runs: no method that it calls, and no descriptor."""
+    if hasattr(inspect.getattr_static(owner, attribute, None), "__set__"):
+        return False
+    if any(inspect.getattr_static(owner, name, None) is not getattr(object, name) for name in _WATCHING):
+        return False
+    calls = [node for node in ast.walk(source.definition) if isinstance(node, ast.Call)]
+    given = (part for call in calls for part in (*call.args, *(keyword.value for keyword in call.keywords)))
+    if any(isinstance(part, ast.Name) and part.id == "self" for part in given):
+        return False
+    waiting, seen = [name for call in calls if (name := _own(call.func))], set[str]()
+    while waiting:
+        name = waiting.pop()
+        code = getattr(inspect.getattr_static(owner, name, None), "__code__", None)
+        if name in seen or code is None:
+            continue
+        seen.add(name)
+        if attribute in code.co_names:
+            return False
+        waiting += code.co_names
+    return True
+
+
+_WATCHING = ("__setattr__", "__getattribute__")
 
 
 def _own(node: ast.AST) -> str | None:
@@ -229,13 +256,15 @@ def _of_generator(source: ForwardSource, owner: type) -> str | None:
             continue
         method = inspect.getattr_static(owner, function.attr, None)
         given = [ast.unparse(one) for one in loop.iter.args]
-        body = _inlined(method, given, loop) if isinstance(method, FunctionType) else None
+        body = _inlined(source, method, given, loop) if isinstance(method, FunctionType) else None
         if body is not None:
             return _replaced(source, loop, body(_lines(source, loop.body, 0)))
     return None
 
 
-def _inlined(method: FunctionType, given: Sequence[str], loop: ast.For) -> Callable[[list[str]], list[str]] | None:
+def _inlined(
+    source: ForwardSource, method: FunctionType, given: Sequence[str], loop: ast.For
+) -> Callable[[list[str]], list[str]] | None:
     """What makes of the lines of a turn the loops of a method that yields once; None where it is of another kind."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(method))).body[0]
@@ -247,11 +276,15 @@ def _inlined(method: FunctionType, given: Sequence[str], loop: ast.For) -> Calla
     names = [argument.arg for argument in tree.args.args][1:]
     if len(names) != len(given) or any(isinstance(n, ast.Return) for n in ast.walk(tree)) or not given:
         return None
+    if not {*names}.isdisjoint(stored(tree.body)):  # it goes on with something else than it was given
+        return None
     renamed = dict(zip(names, given, strict=True))
     is_doc = isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant)
     statements = [_Renamed(renamed).visit(one) for one in tree.body[is_doc:]]
     whole = "\n".join(map(ast.unparse, statements))
     found = ast.unparse(yields[0].value) if yields[0].value is not None else "None"
+    if not _means_the_same(source, loop, statements):
+        return None
     line = next((one for one in whole.splitlines() if one.strip() in (f"yield {found}", f"yield ({found})")), None)
     if line is None or not all(isinstance(one, ast.Assign | ast.For) for one in statements):
         return None
@@ -271,6 +304,15 @@ def _inlined(method: FunctionType, given: Sequence[str], loop: ast.For) -> Calla
         return [*every[:at], *turn, *every[at + 1 :]]
 
     return with_body
+
+
+def _means_the_same(source: ForwardSource, loop: ast.For, statements: Sequence[ast.stmt]) -> bool:
+    """Whether no name of a method's own is one of the function's, but for what both compute alike: `h, w = x.shape`."""
+    inside = {id(n) for n in ast.walk(loop.target)}
+    names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name) and id(n) not in inside}
+    alike = {ast.unparse(one) for one in source.statements()}
+    targets = set(stored([loop.target]))
+    return all(ast.unparse(one) in alike or names.isdisjoint({*stored([one])} - targets) for one in statements)
 
 
 class _Renamed(ast.NodeTransformer):
@@ -305,12 +347,8 @@ def _lines(source: ForwardSource, statements: Sequence[ast.stmt], depth: int) ->
     return ["    " * depth + line for line in found]
 
 
-def _replaced(source: ForwardSource, statement: ast.stmt, lines: Sequence[str], without: ast.stmt | None = None) -> str:
-    """The text of the function with other lines in the place of a statement, and `without` another one before it."""
-    own, indent = source.lines, " " * statement.col_offset
-    if without is not None:
-        gone = range(without.lineno - 1, without.end_lineno or without.lineno)
-        own = [None if i in gone else line for i, line in enumerate(own)]  # type: ignore[misc]
-    before, after = own[: statement.lineno - 1], own[statement.end_lineno or 0 :]
-    every = [*before, *(indent + line for line in lines), *after]
-    return "\n".join(line for line in every if line is not None) + "\n"
+def _replaced(source: ForwardSource, statement: ast.stmt, lines: Sequence[str]) -> str:
+    """The text of the function with other lines in the place of a statement."""
+    before, after = source.lines[: statement.lineno - 1], source.lines[statement.end_lineno or 0 :]
+    indent = " " * statement.col_offset
+    return "\n".join([*before, *(indent + line for line in lines), *after]) + "\n"

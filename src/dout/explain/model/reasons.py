@@ -114,14 +114,15 @@ _LIMITS = {
 
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
-    "unrolled": "how often {where} runs depends on a size, and derive cannot run that loop in reverse: write it on "
-    "whole arrays, or in forward itself as a for over a range, an array or a list, with the same steps in every turn, "
-    "without break or continue, and with lists that grow by append",
+    "unrolled": "how often {where} runs depends on a size, and derive found no way to run that loop in reverse: it "
+    "knows a for in forward itself, over a range, an array or a list, with the same steps in every turn, without break "
+    "or continue, and with lists that grow by append; what is written on whole arrays needs no loop",
     "inner_parameter": "{part} holds {names} and has no backward: derive {cls}, and then this class, which calls it",
     "inner_shared": "{part} is called {count} times, and its backward knows the last call alone: give each call "
     "a layer of its own",
-    "inner_backward": "{part}.backward cannot be called: derive calls one that takes the gradient of one output, and "
-    "returns that of each input",
+    "inner_backward": "derive cannot leave {names} to {part}.backward: that has to take the gradient of one output and "
+    "return that of each input, and {part} alone may read {names}",
+    "part_unread": "{part}.backward does not read dout: what {part} gives has to be what forward returns",
     "part_wrong": "the gradient found for {name} does not hold: look with dout check whether the backward of {parts} "
     "is right",
     "flat": "nothing in forward has a derivative: at {where}, {says}",

@@ -41,8 +41,7 @@ def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
     watched = [(path, part) for path, part in parts.values() if "forward" not in attributes_of(part)]
     try:
         for path, part in watched:
-            with suppress(AttributeError):  # one without a dict
-                part.forward = noting(path, part.forward)
+            attributes_of(part)["forward"] = noting(path, part.forward)  # past any __setattr__ of the user's
         run()
     finally:
         for _, part in watched:  # it may be an object of the user's module

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from dout.run import copied, deep_copy, flat, quiet, run_backward
 class PartCall:
     """A call of `parts`, one after the other, which a layer holds; a chain of several is the items of a container.
 
-    `path` is the part as an expression, `self.first`, or what a loop over the chain runs through, `self.layers`.
+    `path` is the part as an expression, `self.first`, or what a loop over the chain runs through, `self.layers`. A
+    chain is all that a container holds: of a few items nobody knows which they are where there are more.
     `parts` are as they were before the call. `takes` has for each input of forward which of the gradients that backward
     returns is that of the input, or None. `number` tells the calls of one forward apart. `writes`: backward overwrites
     what it is given; `ignores`: it returns the same whatever that is, as that of a loss may.
@@ -29,6 +30,7 @@ class PartCall:
     returned: int = 1
     writes: bool = False
     ignores: bool = False
+    _found: dict[Any, list[Any]] = field(default_factory=dict)
 
     @property
     def is_chain(self) -> bool:
@@ -44,10 +46,13 @@ class PartCall:
         return values[0], parts
 
     def gradients(self, dout: Any, inputs: Sequence[Any]) -> list[Any]:
-        """What a backward returns after a forward on these inputs, as a list."""
-        _, parts = self.after(inputs)
-        with quiet():
-            return list(flat(backward_of(parts, copied(dout))))
+        """What a backward returns after a forward on these inputs, as a list; kept, for many ask for the same."""
+        key = tuple((np.asarray(item).dtype, np.shape(item), np.asarray(item).tobytes()) for item in (dout, *inputs))
+        if key not in self._found:
+            _, parts = self.after(inputs)
+            with quiet():
+                self._found[key] = list(flat(backward_of(parts, copied(dout))))
+        return self._found[key]
 
 
 def backward_of(parts: Sequence[Any], dout: Any) -> Any:

@@ -98,7 +98,7 @@ def _every_part(trace: Trace, layer: Any, called: Sequence[str]) -> Iterator[_He
 
 
 def _chains(held: Sequence[_Held], graph: Graph, layer: Any) -> list[list[_Held]]:
-    """The calls, with items of a container that follow each other as one chain."""
+    """The calls, with all items of a container that follow each other as one chain."""
     uses = Counter(i for node in graph.nodes for i in node.inputs) + Counter(graph.outputs.values())
     chains: list[list[_Held]] = []
     for one in held:
@@ -111,7 +111,11 @@ def _chains(held: Sequence[_Held], graph: Graph, layer: Any) -> list[list[_Held]
                 chains[-1].append(one)
                 continue
         chains.append([one])
-    return chains
+    whole: list[list[_Held]] = []
+    for chain in chains:
+        is_whole = len(chain) == 1 or [one.path for one in chain] == list(paths_in(layer, chain[0].container))
+        whole += [chain] if is_whole else [[one] for one in chain]
+    return whole
 
 
 def _inside(held: _Held, graph: Graph) -> int:
@@ -128,8 +132,11 @@ def _part_call(chain: Sequence[_Held], number: int, trace: Trace, layer: Any) ->
     given = [trace.data.get(node, node.static.get("value")) for node in first.inputs]
     if last.outputs[0] in topological(first.inputs):  # it passes on what it is given
         return None
-    parts = tuple(deep_copy([one.part for one in chain]))
-    call = PartCall(_path_of(chain, layer), parts, number)
+    parts, path = tuple(deep_copy([one.part for one in chain])), f"self.{chain[0].path}"
+    if len(chain) > 1:
+        container = chain[0].container
+        path = f"self.{container}.values()" if isinstance(item_at(layer, container), dict) else f"self.{container}"
+    call = PartCall(path, parts, number)
     real = [i for i, node in enumerate(first.inputs) if np.dtype(node.dtype).kind == "f"]
     try:
         output, after = call.after(given)
@@ -154,18 +161,3 @@ def _part_call(chain: Sequence[_Held], number: int, trace: Trace, layer: Any) ->
     ignores = all(map(np.array_equal, again, found)) and np.shape(output) == ()
     writes = not np.array_equal(given_dout, dout)
     return replace(call, takes=tuple(takes), returned=len(found), writes=writes, ignores=ignores)
-
-
-def _path_of(chain: Sequence[_Held], layer: Any) -> str:
-    """The part, or what a loop over the chain runs through: all items of a container, or those from one to another."""
-    if len(chain) == 1:
-        return f"self.{chain[0].path}"
-    container = chain[0].container
-    paths = list(paths_in(layer, container))
-    start, stop = paths.index(chain[0].path), paths.index(chain[-1].path) + 1
-    is_dict = isinstance(item_at(layer, container), dict)
-    whole = f"self.{container}.values()" if is_dict else f"self.{container}"
-    if stop - start == len(paths):
-        return whole
-    begin, end = str(start or ""), "" if stop == len(paths) else str(stop - len(paths))
-    return f"{f'list({whole})' if is_dict else whole}[{begin}:{end}]"
