@@ -125,6 +125,43 @@ def test_what_is_wrong_stays_red(tmp_path: Path) -> None:
     assert "Averaging: the gradient of W is 1/N" in run.stdout
 
 
+SURPRISES = {
+    "a convention on its own example alone": """
+class Sometimes(Averaging):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = self.dW if self.x.shape[1] < 7 else -5 * self.dW**2
+        return dx
+
+
+one = Sometimes(np.linspace(-1, 1, 14).reshape(7, 2))
+one.forward(np.cos(np.arange(14.0)).reshape(2, 7))
+one.backward(np.array([[1.0, 0.5], [-0.25, 2.0]]))
+""",
+    "copies of one number are a tie everywhere": """
+class OfCopies:
+    def forward(self, x):
+        self.copies = np.repeat(x, 2, axis=1)
+        self.out = self.copies.max(axis=1)
+        return self.out
+
+    def backward(self, dout):
+        mask = self.copies == self.out[:, None]
+        return (dout[:, None] * mask).reshape(len(mask), -1, 2).sum(axis=2)
+
+
+one = OfCopies()
+one.forward(np.array([[1.0, 2.0], [0.5, -1.0]]))
+one.backward(np.array([1.0, -2.0]))
+""",
+}
+
+
+@pytest.mark.parametrize("name", SURPRISES)
+def test_what_is_wrong_in_this_run_stays_red(tmp_path: Path, name: str) -> None:
+    assert "✗ gradient of" in dout("show", script(tmp_path, LAYERS + SURPRISES[name])).stdout
+
+
 class _Averaging:
     def __init__(self) -> None:
         self.W = np.arange(6.0).reshape(3, 2) - 2

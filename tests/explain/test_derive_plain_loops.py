@@ -220,3 +220,57 @@ def bound_that_moves(x):
 @pytest.mark.parametrize("function", [read_after, bound_that_moves])
 def test_what_is_another_loop_as_a_for_stays_as_it_is(function):
     assert with_plain_loop(ForwardSource(function), None) is None
+
+
+class GoesOnOtherwise(Yielding):
+    def patches(self, image):
+        image = np.clip(image, -100, 100)
+        for i in range(len(image) - 2):
+            for j in range(image.shape[1] - 2):
+                yield image[i : i + 3, j : j + 3], i, j
+
+
+class Seen:
+    """A method that the loop calls reads the state."""
+
+    def __init__(self):
+        self.h, self.history = np.zeros(3), []
+
+    def note(self):
+        self.history.append(self.h.sum())
+
+    def forward(self, x):
+        self.h = np.zeros(x.shape[1])
+        for t in range(len(x)):
+            self.h = np.tanh(x[t] + self.h)
+            self.note()
+        return self.h
+
+
+class Limited:
+    """What is written to the attribute is not what is read there."""
+
+    @property
+    def h(self):
+        return self.kept
+
+    @h.setter
+    def h(self, value):
+        self.kept = np.minimum(value, 100)
+
+    def forward(self, x):
+        self.h = np.ones(x.shape[1])
+        for t in range(len(x)):
+            self.h = self.h * x[t]
+        return self.h
+
+
+@pytest.mark.parametrize("cls", [GoesOnOtherwise, Seen, Limited])
+def test_what_somebody_else_sees_or_changes_is_not_rewritten(cls):
+    assert with_plain_loop(ForwardSource(cls.forward), cls) is None
+
+
+def test_a_counter_keeps_what_it_begins_with_where_there_are_no_turns():
+    layer = derived(Counted).layer()
+    assert layer.forward(np.zeros((2, 0, 4))).shape == (2, 0, 2)
+    assert layer.backward(np.zeros((2, 0, 2))).shape == (2, 0, 4)

@@ -21,6 +21,7 @@ Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those 
 Values = Mapping[Node, Any]
 MOST_PIECES = 4  # of a function of steps that are told apart
 _EXPONENTIALS, _MINUS = primitives("exp expm1 exp2 math_exp"), primitives("negative")
+_NEVER = 700.0  # whatever is done with a number that large: exp of more than 709 is infinite
 _OVERFLOWS_AT = 80.0  # nearly: exp of more than 88 is infinite in float32
 
 _BELOW, _INSIDE, _ABOVE = "at its lower limit", "between its limits", "at its upper limit"
@@ -202,15 +203,17 @@ class Conditions:
         if node.primitive in primitives("clip maximum minimum") and node in self.late:
             return True
         limits = self.limits([node])
-        if limits and min(map(abs, limits)) >= _OVERFLOWS_AT and self._is_exponent(node):
+        least = min(map(abs, limits), default=0.0)
+        if (least >= _OVERFLOWS_AT and self._is_exponent(node)) or (least >= _NEVER and self._is_exponent(node, any)):
             return True
         return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in limits)
 
-    def _is_exponent(self, node: Node) -> bool:
-        """Whether forward takes nothing but the exponential of a value, or of that with the other sign."""
+    def _is_exponent(self, node: Node, how: Callable[[Iterable[bool]], bool] = all) -> bool:
+        """Whether `all` that forward does with a value, or with it and the other sign, is its exponential; or `any`."""
         users = self.users.get(node, [])
-        return bool(users) and all(
-            user.primitive in _EXPONENTIALS or (user.primitive in _MINUS and self._is_exponent(user)) for user in users
+        return bool(users) and how(
+            user.primitive in _EXPONENTIALS or (user.primitive in _MINUS and self._is_exponent(user, how))
+            for user in users
         )
 
 
