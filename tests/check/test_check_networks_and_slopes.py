@@ -1,4 +1,4 @@
-"""Networks whose backward takes the target, in sizes of their own; and layers whose slope another file multiplies by."""
+"""Networks whose backward takes the target, in sizes of their own; and layers of which another file takes the slope."""
 
 import re
 from pathlib import Path
