@@ -4,8 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from dout.errors import TargetError
+from dout.explain.derive.class_writer import NotDerivedError
 from dout.explain.loops.looped_class import derived
 
 
@@ -86,3 +88,18 @@ class Several:
 def test_a_class_of_functions_is_no_layer(target, said):
     with pytest.raises(TargetError, match=re.escape(said)):
         derived(target)
+
+
+class HalfKnown:
+    """SciPy's correlation is no step of a recording."""
+
+    def __init__(self, b):
+        self.b, self.w = b, np.array([1.0, -2.0])
+
+    def forward(self, x):
+        return signal.correlate(x, self.w, mode="valid") + self.b
+
+
+def test_an_input_whose_gradient_is_lost_is_refused():
+    with pytest.raises(NotDerivedError, match="follows x, and no gradient leads there"):
+        derived(HalfKnown, {"b": np.array([0.5])}, [np.array([0.25, 1.5, 2.75])])

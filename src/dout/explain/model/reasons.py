@@ -163,6 +163,8 @@ _NOT_DERIVED = {
     "derive writes input": "forward or backward writes into an input: copy it first",
     "derive shares memory": "the backward that was found returns the memory of dout or of an input",
     "derive missing": "no gradient of {names} was found in the class",
+    "derive lost": "what forward returns follows {name}, and no gradient leads there: a function of another library "
+    "than NumPy is on the way",
     "derive refuted": "the gradient found for {name} does not hold at every size",
     "derive undecided": "nothing is known of the gradient of {name} at the examples: give one at which forward has a "
     "derivative",
