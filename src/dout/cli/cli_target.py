@@ -46,9 +46,10 @@ def load(target: str) -> tuple[ModuleType, Any]:
     if name is None:
         return module, None
     found, (outer, _, own) = attribute(module, name, where), name.rpartition(".")
-    if outer and type(inspect.getattr_static(attribute(module, outer, where), own, None)) is FunctionType:
+    owner: Any = attribute(module, outer, where) if outer else None
+    if type(inspect.getattr_static(owner, own, None)) is FunctionType:
         with suppress(Exception):  # the user's constructor: a method is one of an instance, if that needs no arguments
-            found = getattr(attribute(module, outer, where)(), own)
+            found = getattr(owner(), own)
     return module, of_numpy(found, target)
 
 

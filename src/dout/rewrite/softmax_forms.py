@@ -131,15 +131,16 @@ def _goes_along(small: Shape, shape: Shape, axes: Any) -> bool:
     return over(small, shape) == tuple(1 if axis in along else n for axis, n in enumerate(shape))
 
 
-def _log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def log_sum_exp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """The logarithm of the sum of exp(x), of which no power is larger than 1."""
     largest = np.max(x, axis=axis, keepdims=True)
     found = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
     return found if keepdims else np.squeeze(found, axis)
 
 
 PLAIN: Mapping[Primitive, Callable[..., Any]] = {
-    _SOFTMAX: lambda x, axis=None: np.exp(x - _log_sum_exp(x, axis, keepdims=True)),
-    _LOG_SOFTMAX: lambda x, axis=None: x - _log_sum_exp(x, axis, keepdims=True),
-    _LOG_SUM_EXP: _log_sum_exp,
+    _SOFTMAX: lambda x, axis=None: np.exp(x - log_sum_exp(x, axis=axis, keepdims=True)),
+    _LOG_SOFTMAX: lambda x, axis=None: x - log_sum_exp(x, axis=axis, keepdims=True),
+    _LOG_SUM_EXP: log_sum_exp,
 }
 _RULES = by_primitive({"divide": _divide, "log": _log, "subtract": _subtract, "add": _add})

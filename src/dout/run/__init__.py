@@ -2,7 +2,7 @@
 
 from dout.run.attributes import attributes_of, filled_cells, is_class, module_of, mro_of, names_of, vars_of
 from dout.run.held_objects import HeldMemory, arrays, objects_in, places
-from dout.run.nested_values import copied, deep_copy, differs_at, flat, mapped, weighed
+from dout.run.nested_values import copied, deep_copy, differs_at, flat, is_float_array, mapped, weighed
 from dout.run.numerical_difference import Line, central_difference, size_of
 from dout.run.plain_runs import (
     PlainRun,
@@ -19,7 +19,8 @@ from dout.run.random_states import global_states, is_generator, put_state, seed_
 
 __all__ = [
     "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of", "central_difference", "copied", "deep_copy",
-    "differs_at", "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_generator",
-    "keeping_random_states", "mapped", "module_of", "mro_of", "names_of", "objects_in", "one_or_all", "places",
-    "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream", "vars_of", "weighed",
+    "differs_at", "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_float_array",
+    "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of", "names_of", "objects_in", "one_or_all",
+    "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream", "vars_of",
+    "weighed",
 ]  # fmt: skip

@@ -56,6 +56,11 @@ def deep_copy(item: T) -> T:
         raise TargetError(f"{type(item).__qualname__} cannot be copied ({error}): give the class instead") from None
 
 
+def is_float_array(item: Any) -> bool:
+    """Whether this is an array of floats."""
+    return isinstance(item, np.ndarray) and item.dtype.kind == "f"
+
+
 def weighed(outputs: Iterable[Any], douts: Iterable[Any]) -> Any:
     """The sum of all outputs times their upstream gradients: its slopes are the gradients that backward returns."""
     return sum(np.sum(np.multiply(output, dout)) for output, dout in zip(outputs, douts, strict=True))

@@ -11,7 +11,7 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
-from dout.run import arrays, attributes_of, deep_copy, quiet
+from dout.run import arrays, attributes_of, deep_copy, is_float_array, quiet
 from dout.trace.session.pairing import is_named_as_gradient, is_residual, stem
 
 
@@ -72,7 +72,7 @@ def _with_floats(subject: Subject) -> Subject:
 
 
 def _is_new(item: Any, before: Any) -> bool:
-    return isinstance(item, np.ndarray) and item.dtype.kind == "f" and item is not before
+    return is_float_array(item) and item is not before
 
 
 def _floated(make: Callable[[], Any], names: list[str]) -> Any:

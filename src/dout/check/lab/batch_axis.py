@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import is_float_array, same
+from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab
 from dout.judge.judged_run import is_label
-from dout.run import PlainRun, copied, places, size_of
+from dout.run import PlainRun, copied, is_float_array, places, size_of
 
 Array = np.ndarray[Any, Any]
 Group = tuple[int, ...]  # positions of inputs that have the same first axis

@@ -24,7 +24,7 @@ from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label, is_one_hot
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied, quiet
+from dout.run import PlainRun, attributes_of, copied, is_float_array, quiet
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -107,7 +107,7 @@ def _limits_come_upon(judgement: Judgement) -> set[tuple[ConditionPlace, str]]:
 
 def is_float(x: Any) -> bool:
     """Whether these are numbers that may be any."""
-    return isinstance(x, float | np.floating) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
+    return isinstance(x, float | np.floating) or is_float_array(x)
 
 
 def _share(x: Any) -> Any:

@@ -8,14 +8,9 @@ from typing import Any
 import numpy as np
 
 from dout.judge.judged_run import is_label
-from dout.run import copied, differs_at
+from dout.run import copied, differs_at, is_float_array
 
 _ROUNDING = {2: 5e-2, 4: 1e-4}  # what the order of summation may do to float16 and float32
-
-
-def is_float_array(item: Any) -> bool:
-    """Whether this is an array of floats."""
-    return isinstance(item, np.ndarray) and item.dtype.kind == "f"
 
 
 def is_number(item: Any) -> bool:

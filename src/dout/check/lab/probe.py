@@ -16,11 +16,11 @@ import numpy as np
 
 from dout.adapt.interface.held_values import HeldShapeError
 from dout.check.exact.subject import Subject, kept
-from dout.check.lab.other_values import is_float_array, same
+from dout.check.lab.other_values import same
 from dout.check.report.source_places import is_users, raised_at
 from dout.clock import spent
 from dout.judge.judged_run import is_label
-from dout.run import PlainRun, arrays, attributes_of, copied, upstream
+from dout.run import PlainRun, arrays, attributes_of, copied, is_float_array, upstream
 from dout.run.held_objects import generators, of_class, snapshot
 from dout.run.random_states import all_states
 from dout.trace.session.pairing import pairs

@@ -13,7 +13,7 @@ from dout.check.exact.subject import Subject
 from dout.check.repair.test_stand import expected_of, inputs_at, near, shorter
 from dout.clock import spent
 from dout.judge.outcomes import Outcome
-from dout.run import deep_copy, one_or_all, quiet
+from dout.run import deep_copy, is_float_array, one_or_all, quiet
 from dout.trace.record.record import record
 
 TRIES, SECONDS = 12, 0.05
@@ -105,7 +105,7 @@ class _Shrinking:
 
 def _easier(item: Any, turn: int) -> Any:
     """Floats become numbers that one can type: the easiest that tell most apart, or what they are to one digit."""
-    if isinstance(item, np.ndarray) and item.dtype.kind == "f":
+    if is_float_array(item):
         if turn:
             return np.round(item, 1)
         return np.resize(np.array(_EASY, item.dtype), item.shape)

@@ -12,6 +12,7 @@ from dout.graph import Node
 from dout.ops import by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.reduce import axes_of
+from dout.rewrite.softmax_forms import log_sum_exp
 
 
 class NotComputed(Exception):
@@ -43,12 +44,6 @@ def _softmax(x: Any, *, axis: Any = None) -> Any:
 def _log_softmax(x: Any, *, axis: Any = None) -> Any:
     apart = x - np.max(x, axis=axis, keepdims=True)
     return apart - np.log(np.sum(np.exp(apart), axis=axis, keepdims=True))
-
-
-def _log_sum_exp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    most = np.max(x, axis=axis, keepdims=True)
-    found = np.log(np.sum(np.exp(x - most), axis=axis, keepdims=True)) + most
-    return found if keepdims or not hasattr(found, "reshape") else np.sum(found, axis=axis)
 
 
 def _product(x: Any, y: Any) -> Any:
@@ -118,7 +113,7 @@ _FORMULAS: dict[str, Callable[..., Any]] = {
     "std": _deviation,
     "special_softmax": _softmax,
     "special_log_softmax": _log_softmax,
-    "special_logsumexp": _log_sum_exp,
+    "special_logsumexp": log_sum_exp,
     "matmul": _product,
     "dot": _dot,
     "inner": _inner,

@@ -13,7 +13,7 @@ from dout.trace.model.bulk_objects import collection_paused
 if TYPE_CHECKING:
     from dout.draw.paint.display_list import Drawing
     from dout.draw.scene.scene import Scene
-from dout.trace.record.trace import Trace
+    from dout.trace.record.trace import Trace
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -29,7 +29,8 @@ from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
-_NOTHING, _EXTREME = 1e-3, 1000.0  # a number that may be there to keep another from 0; one that overflows in exp
+_NOTHING = 1e-3  # a number that may be there to keep another from 0
+_EXTREME = 1000.0  # one that overflows in exp
 _SCALES = (0.1, 3.0, 10.0)  # of points further in and further out
 
 
@@ -61,8 +62,7 @@ def wanted_inputs(run: ForwardRun) -> dict[str, Node]:
 
     And numbers that it holds for which the class has a backward that keeps a gradient: `self.dbeta` for `self.beta`.
     """
-    own = getattr(run.subject.target.cls, run.subject.methods[1], None)
-    kept = getattr(getattr(own, "__code__", None), "co_names", ())
+    kept = getattr(getattr(run.subject.own_backward, "__code__", None), "co_names", ())
     given = {node: name for node, name in run.arguments.items() if name not in run.subject.of_forward}
     found = {name: node for node, name in given.items() if node.primitive is INPUT and _is_real(node)}
     held = {path: node for node, path in run.held.items() if _is_real(node) and path not in run.written}

@@ -32,7 +32,8 @@ from dout.explain.spelling.written_text import (
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
 
-_LONG, _SHORT = 72, 24  # characters of an expression that is split, and of one that stays among others
+_LONG = 72  # characters of an expression that is split
+_SHORT = 24  # and of one that stays where it is among others
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
 _PLAIN = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
@@ -243,11 +244,8 @@ class BackwardText:
 
     def _is_minus(self, node: Node) -> bool:
         """Whether a value is one at hand with the other sign."""
-        return (
-            not (node in self.leaves or node in self.texts)
-            and node.primitive is PRIMITIVES["negative"]
-            and self.same(node.inputs[0]) in self.leaves
-        )
+        is_new = node not in self.leaves and node not in self.texts
+        return is_new and node.primitive is PRIMITIVES["negative"] and self.same(node.inputs[0]) in self.leaves
 
     def _is_inline(self, node: Node) -> bool:
         return node not in self.leaves and node not in self.texts and self.uses.get(node, 0) < 2

@@ -288,11 +288,9 @@ class Drafting(KeptChoice):
     @cached_property
     def gradient_places(self) -> GradientPlaces:
         """Where the gradients of parameters go."""
-        subject = self.run.subject
-        own = getattr(subject.target.cls, subject.methods[1], None)
         parts = self.run.parts.values()
         paths = [path for path in wanted_inputs(self.run) if path.startswith("self.") and path not in parts]
-        return GradientPlaces(self.run.layer, own, paths)
+        return GradientPlaces(self.run.layer, self.run.subject.own_backward, paths)
 
     def _local_gradient(self, path: str, text: BackwardText) -> str:
         node = next(n for n, p in self.run.held.items() if p == path)

@@ -25,7 +25,7 @@ from dout.explain.parts.called_parts import called_parts
 from dout.explain.parts.part_graph import with_parts
 from dout.graph import INPUT, Graph, Node, topological
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
+from dout.run import attributes_of, copied, deep_copy, fresh, is_float_array, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import is_named_as_gradient
@@ -162,6 +162,11 @@ class ForwardSubject:
         return cls  # type: ignore[no-any-return]
 
     @property
+    def own_backward(self) -> Any:
+        """The backward that the class has, or None: it shows what a gradient is to be called."""
+        return getattr(self.target.cls, self.methods[1], None)
+
+    @property
     def methods(self) -> tuple[str, str]:
         """What the class calls its forward and its backward; one that gives but the local derivative is no backward."""
         return self.interface.forward, PLAIN.backward if self.interface.local else self.interface.backward
@@ -251,9 +256,10 @@ def _is_made_by_first_call(subject: ForwardSubject) -> bool:
             before = {place.path for place in places(layer) if place.item is not None}
             layer.forward(*ordered, **keywords)
             first = {place.path: place.item for place in places(layer) if place.path not in before}
-            kept = {path: copied(item) for path, item in first.items() if _is_floats(item) or isinstance(item, float)}
+            floats = {path: item for path, item in first.items() if is_float_array(item) or isinstance(item, float)}
+            kept = copied(floats)
             ordered, keywords = subject.arguments
-            layer.forward(*(1.5 * item + 0.25 if _is_floats(item) else item for item in ordered), **keywords)
+            layer.forward(*(1.5 * item + 0.25 if is_float_array(item) else item for item in ordered), **keywords)
             after = {place.path: place.item for place in places(layer)}
     except Exception:  # whatever the user's code raises, it raises again where it is recorded
         return False
@@ -270,11 +276,7 @@ def _unwritten(target: Target) -> Interface:
 
 def _of_instance(layer: Any) -> dict[str, Any]:
     """What an instance was made of, as far as that may be otherwise: arrays of floats, and whole numbers."""
-    return {name: item for name, item in attributes_of(layer).items() if type(item) is int or _is_floats(item)}
-
-
-def _is_floats(item: Any) -> bool:
-    return isinstance(item, np.ndarray) and item.dtype.kind == "f"
+    return {name: item for name, item in attributes_of(layer).items() if type(item) is int or is_float_array(item)}
 
 
 def recorded(subject: ForwardSubject) -> ForwardRun:

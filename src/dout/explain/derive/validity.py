@@ -26,7 +26,7 @@ from dout.files import shown_place
 from dout.graph import Node
 from dout.judge.judged_run import keeps_a_shape
 from dout.ops import primitives
-from dout.run import copied, flat, quiet
+from dout.run import copied, flat, is_float_array, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -183,7 +183,7 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
     name, x = next(iter(subject.inputs.items()), ("", 0.0))
     arrays = [one for one in (*subject.init.values(), *subject.inputs.values()) if isinstance(one, np.ndarray)]
     lengths = {n for array in arrays for n in array.shape if n > 1}
-    for axis in [i for i, n in enumerate(np.shape(x)) if n == 1 and lengths and _is_floats(x)]:
+    for axis in [i for i, n in enumerate(np.shape(x)) if n == 1 and lengths and is_float_array(x)]:
         whole = [(*np.shape(x)[:axis], n, *np.shape(x)[axis + 1 :]) for n in (*sorted(lengths), max(lengths) + 1)]
         small = [(*shape[:2], *(min(n, i) for i, n in enumerate(shape[2:], 4))) for shape in whole]  # loops are long
         for shapes in (small, whole):
@@ -231,7 +231,7 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
     another's in the example, and backward is not right there.
     """
     every = {**subject.init, **subject.inputs}
-    arrays = {n: x for n, x in every.items() if _is_floats(x)}
+    arrays = {n: x for n, x in every.items() if is_float_array(x)}
     given = {n: x for n, x in arrays.items() if x.ndim and n in subject.inputs}
     most = {n: x for n, x in given.items() if x.ndim == next(iter(given.values())).ndim}
     ranks = {n: [{n: x[np.newaxis]}] for n, x in given.items() if n not in most}
@@ -263,7 +263,7 @@ def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
     """Whether forward gives the same whatever stands at the end of an axis of floats."""
     given, name, place = axis
     other = copied(dict(getattr(subject, given)))
-    if not _is_floats(other[name]):
+    if not is_float_array(other[name]):
         return False
     other[name][(slice(None),) * place + (-1,)] += 0.25
     both = (subject, replace(subject, **{given: other}))
@@ -273,10 +273,6 @@ def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
         with quiet(subject.seed):
             outputs.append(list(flat(one.forward()(*ordered, **keywords))))
     return all(map(is_same, *outputs))
-
-
-def _is_floats(item: Any) -> bool:
-    return isinstance(item, np.ndarray) and item.dtype.kind == "f"
 
 
 def _is_number(item: Any) -> bool:
@@ -290,7 +286,7 @@ def _as_arrays(name: str, others: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _has_arrays(item: Any) -> bool:
-    return isinstance(item, list) and any(map(_is_floats, item))
+    return isinstance(item, list) and any(map(is_float_array, item))
 
 
 def _counted(name: str, item: Any) -> Phrase:

@@ -21,7 +21,7 @@ from dout.judge.judging_points import beyond, generic, spread_out
 from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Judged, NoRuleError, Point, Word
 from dout.ops import primitives
-from dout.run import copied, flat, quiet, run_backward, upstream
+from dout.run import copied, flat, is_float_array, quiet, run_backward, upstream
 from dout.run.held_objects import cast, places
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
@@ -98,8 +98,9 @@ def _lost(subject: ForwardSubject, wanted: Sequence[str]) -> Phrase | None:
     """Whether the output follows numbers that have no gradient: a function of another library is on the way."""
     plain = _outputs(subject)
     for name, item in subject.inputs.items():
-        is_float = isinstance(item, np.ndarray) and item.dtype.kind == "f"
-        if name in wanted or not is_float or np.array_equal(item, np.round(item)):  # labels, and what is compared
+        if name in wanted or not is_float_array(item):
+            continue
+        if np.array_equal(item, np.round(item)):  # labels, and what is compared
             continue
         moved = _outputs(replace(subject, inputs={**subject.inputs, name: item * (1 + _NUDGE)}))
         pairs = zip(plain, moved, strict=True) if len(plain) == len(moved) else ()
@@ -321,7 +322,7 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
 
 def _far(value: Any, sign: float) -> Any:
     """Numbers about a thousand: of one sign, or of both."""
-    if not (isinstance(value, np.ndarray) and value.dtype.kind == "f") or _is_share(value):
+    if not is_float_array(value) or _is_share(value):
         return value
     size = np.abs(value) / (np.max(np.abs(value), initial=0.0) or 1.0) * _FAR
     return sign * size if sign else np.where(np.arange(value.size).reshape(value.shape) % 2, size, -size)

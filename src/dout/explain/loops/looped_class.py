@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ class _LoopedClass:
                 owned.append(f"d{name} = {flow.live[name]}")
                 flow.live[name] = f"d{name}"
         for name in sums:
-            flow.live[name] = self._places(name).text(name) if name.startswith("self.") else f"d{name}"
+            flow.live[name] = self._places[name].text(name) if name.startswith("self.") else f"d{name}"
             flow.fresh |= {name} - carried
         body = self._backward(loop.body)
         for name in self.pieces.lists & stores & set(flow.live) if not loop.around else ():
@@ -156,7 +157,7 @@ class _LoopedClass:
         for name in sums:
             if re.search(rf"(?<![\w.]){re.escape(flow.live.get(name, '?'))}(?!\w)", touched):
                 is_held = name.startswith("self.")
-                lines = self._places(name).zeros(name) if is_held else [f"d{name} = {flow.zeros(name, loop)}"]
+                lines = self._places[name].zeros(name) if is_held else [f"d{name} = {flow.zeros(name, loop)}"]
                 start += [line for line in lines if line not in start]
             else:
                 flow.live.pop(name, None)
@@ -171,12 +172,14 @@ class _LoopedClass:
             if path.startswith("self.") and node not in run.parts:
                 yield path
 
-    def _places(self, path: str) -> GradientPlaces:
-        """Where the gradients of parameters go, by the layer that reads one of them."""
-        piece = next(piece for piece in self.runs if path in self._parameters(piece))
-        own = getattr(self.subject.target.cls, self.subject.methods[1], None)
-        every = dict.fromkeys(path for piece in self.runs for path in self._parameters(piece))
-        return GradientPlaces(self.runs[piece].runs[0].layer, own, list(every))
+    @cached_property
+    def _places(self) -> dict[str, GradientPlaces]:
+        """Where the gradient of each parameter goes, by the layer of the first piece that reads it."""
+        layers: dict[str, Any] = {}
+        for piece, runs in self.runs.items():
+            for path in self._parameters(piece):
+                layers.setdefault(path, runs.runs[0].layer)
+        return {path: GradientPlaces(layer, self.subject.own_backward, list(layers)) for path, layer in layers.items()}
 
     def _index_lines(self, loop: ForwardLoop, body: Sequence[str]) -> list[str]:
         """The lines of forward that compute the whole numbers that the body of a loop reads."""
@@ -289,7 +292,7 @@ class _LoopedClass:
         body = [f"    {line}" for line in flow.with_shapes([*lines, *own])]
         backward = [head, *body, "", f"    return {', '.join(returned)}"]
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
-        names = (*arguments, *(self._places(path).inside[path] for path in held))
+        names = (*arguments, *(self._places[path].inside[path] for path in held))
         return BackwardDraft(self.source, forward[self.source.definition.lineno - 1 :], backward, names)
 
     def _forward(self, pieces: Sequence[ForwardPiece | ForwardLoop]) -> list[str]:

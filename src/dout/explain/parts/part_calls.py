@@ -99,8 +99,8 @@ def read_by(node: Node, called: set[PartCall] | None = None) -> tuple[Node, ...]
     if node.primitive is not PART_GRADIENT:
         return node.inputs
     call: PartCall = node.static["call"]
-    if called is not None and call in called:
-        return ()
     if called is not None:
+        if call in called:
+            return ()
         called.add(call)
     return node.inputs[:1]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,10 @@ def with_parts(graph: Graph, trace: Trace, layer: Any, called: Sequence[str]) ->
     calls. A part is one step where it has a backward that returns a gradient for each of its inputs, and is called
     once: two calls share what it keeps.
     """
-    held = list(_held_parts(trace, layer, called))
     made: dict[Node, Node] = {}
     parts: dict[Node, str] = {}
     data = dict(trace.data)
-    for number, chain in enumerate(_chains(held, graph, layer)):
+    for number, chain in enumerate(_chains(_held_parts(trace, layer, called), graph, layer)):
         call = _part_call(chain, number, trace, layer)
         if call is None:
             continue
@@ -82,48 +82,33 @@ def _in_order(graph: Graph, made: Mapping[Node, Node]) -> list[Node]:
 
 
 def _held_parts(trace: Trace, layer: Any, called: Sequence[str]) -> Iterator[_Held]:
-    """The calls of parts that the layer holds, each called once."""
-    count = Counter(called)
-    for one in _every_part(trace, layer, called):
-        if count[one.path] == 1 and len(one.call.outputs) == 1:
-            yield one
-
-
-def _every_part(trace: Trace, layer: Any, called: Sequence[str]) -> Iterator[_Held]:
-    """All calls of parts that the layer holds, in the order in which they were `called`."""
+    """The calls of parts that the layer holds, in the order in which they were `called`: of those called once."""
     calls = [call for call in trace.calls[1:] if call.parent is trace.calls[0]]
+    count = Counter(called)
     for call, path in zip(calls, called, strict=True) if len(calls) == len(called) else ():
-        if type(part := item_at(layer, path)).__name__ == call.cls:
+        part = item_at(layer, path)
+        if type(part).__name__ == call.cls and count[path] == 1 and len(call.outputs) == 1:
             yield _Held(call, path, part)
 
 
-def _chains(held: Sequence[_Held], graph: Graph, layer: Any) -> list[list[_Held]]:
-    """The calls, with all items of a container that follow each other as one chain."""
+def _chains(held: Iterable[_Held], graph: Graph, layer: Any) -> Iterator[list[_Held]]:
+    """The calls, with those of all items of a container as one chain where each is given what the last one gave."""
     uses = Counter(i for node in graph.nodes for i in node.inputs) + Counter(graph.outputs.values())
-    chains: list[list[_Held]] = []
-    for one in held:
-        last = chains[-1][-1] if chains else None
-        if last is not None and one.container and one.container == last.container:
-            paths = list(paths_in(layer, one.container))
-            follows = last.path in paths and paths.index(last.path) + 1 < len(paths)
-            is_next = follows and paths[paths.index(last.path) + 1] == one.path
-            if is_next and one.call.inputs == last.call.outputs and uses[one.call.inputs[0]] == _inside(one, graph):
-                chains[-1].append(one)
-                continue
-        chains.append([one])
-    whole: list[list[_Held]] = []
-    for chain in chains:
-        is_whole = len(chain) == 1 or [one.path for one in chain] == list(paths_in(layer, chain[0].container))
-        whole += [chain] if is_whole else [[one] for one in chain]
-    return whole
+    for container, group in groupby(held, lambda one: one.container):
+        calls = list(group)
+        is_whole = container and [one.path for one in calls] == list(paths_in(layer, container))
+        if is_whole and all(b.call.inputs == a.call.outputs and _alone_reads(b, uses) for a, b in pairwise(calls)):
+            yield calls
+        else:
+            yield from ([one] for one in calls)
 
 
-def _inside(held: _Held, graph: Graph) -> int:
-    """How often the steps of a call read what it was given."""
+def _alone_reads(held: _Held, uses: Mapping[Node, int]) -> bool:
+    """Whether nothing but the steps of a call reads what it was given."""
     before = set(topological(held.call.inputs))
     inner = [node for node in topological(held.call.outputs) if node not in before]
     given = held.call.inputs[0]
-    return sum(i is given for node in inner for i in node.inputs)
+    return uses[given] == sum(i is given for node in inner for i in node.inputs)
 
 
 def _part_call(chain: Sequence[_Held], number: int, trace: Trace, layer: Any) -> PartCall | None:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dout.check.lab.other_values import is_float_array
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.dtypes.float32_run import float32_run, is_float64
-from dout.run import PlainRun
+from dout.run import PlainRun, is_float_array
 
 RULE = Rule("D302", "warning", "a gradient's dtype is not its input's")
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import is_float_array
 from dout.check.lab.probe import CrashError, Lab, Ran, learned, once
-from dout.run import arrays, attributes_of, copied
+from dout.run import arrays, attributes_of, copied, is_float_array
 from dout.run.held_objects import cast
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)

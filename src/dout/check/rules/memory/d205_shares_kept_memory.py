@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dout.check.lab.other_values import is_float_array, same, shares
+from dout.check.lab.other_values import same, shares
 from dout.check.lab.probe import CrashError, Lab, learned
 from dout.check.report.rule import Findings, Rule
-from dout.run import arrays, attributes_of, copied
+from dout.run import arrays, attributes_of, copied, is_float_array
 
 RULE = Rule("D205", "note", "what is returned shares memory with what the layer keeps", compares=True)
 

@@ -11,7 +11,7 @@ import numpy as np
 from dout.check.exact.judge import judge
 from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here, refuted
-from dout.check.lab.other_values import is_float_array, same
+from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.repair import first_fix
@@ -19,7 +19,7 @@ from dout.check.report.fix import Fix
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
 from dout.judge.judged_run import is_label
-from dout.run import PlainRun, copied
+from dout.run import PlainRun, copied, is_float_array
 
 RULE = Rule("D506", "warning", "fails on another number of rows", compares=True)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import few, is_float_array, same
+from dout.check.lab.other_values import few, same
 from dout.check.lab.probe import CrashError, Lab, once, states, users_code
 from dout.check.report.rule import Findings, Rule
-from dout.run import PlainRun, arrays, copied
+from dout.run import PlainRun, arrays, copied, is_float_array
 
 
 @once
