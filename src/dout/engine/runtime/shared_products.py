@@ -210,7 +210,7 @@ fewer:
   call void %put(i32 1)
   br label %share
 share:
-  call void @dout.share(ptr @run, ptr %data, i64 %turns)
+  call void @dout.share(ptr @run, ptr %data, i64 %turns, i64 -1)
   br i1 %many, label %back, label %end
 back:
   call void %put(i32 %before)
