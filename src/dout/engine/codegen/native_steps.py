@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.cost_model import is_matrix_product
+from dout.engine.ir.cost_model import flops, is_matrix_product
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.runtime import kernel_cache, shared_products
 from dout.engine.runtime.entry_point import ArrayType, KernelType
@@ -78,12 +78,22 @@ def _asked(made: NativeText) -> dict[str, Any]:
 
 
 def products(*nodes: Node) -> Native | None:
-    """Products of two matrices each, side by side on dout's own threads; None where one is none."""
+    """Products of two matrices each, or of two stacks, side by side on dout's own threads; None where one is none."""
+    if len(nodes) == 1 and _is_stack(nodes[0]):
+        return Native("products", shared_products.stacked(), ())
     if not all(is_matrix_product(node) for node in nodes):
         return None
     return Native("products", shared_products.together([_PRODUCTS[node.primitive] for node in nodes]), ())
 
 
+def _is_stack(node: Node) -> bool:
+    """Whether a step multiplies stacks of matrices, and that is worth more than one thread."""
+    ranks = [len(i.shape) for i in node.inputs]
+    several = node.primitive is PRIMITIVES["matmul"] and min(ranks) > 1 and max(ranks) > 2
+    return several and flops(node) > _ENOUGH
+
+
+_ENOUGH = 1_500_000  # operations, of which another thread takes half
 _PRODUCTS: Mapping[Primitive, shared_products.Product] = by_primitive({"dot": np.dot, "matmul": np.matmul})
 _SMALL = 1 << 12  # elements, below which a call of NumPy costs as much as its work
 

@@ -63,7 +63,7 @@ def rehearse(steps: Sequence[Step], given: Mapping[Node, Any]) -> dict[Node, Buf
 
 
 def _known(steps: Sequence[Step]) -> set[Node]:
-    """The values that have to be computed: an index made of them has to be in range, or they say how long another is."""
+    """The values that have to be computed: an index made of them has to be in range, or they decide a shape."""
     known: set[Node] = set()
     for step in reversed(steps):
         if not known.isdisjoint(makes(step)) and not (isinstance(step, Node) and step.primitive in _IN_RANGE):

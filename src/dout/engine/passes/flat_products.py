@@ -18,7 +18,7 @@ _OF_TWO = primitives("matmul dot")
 
 
 def flat_products(graph: Graph) -> Graph:
-    """Return the graph in which every such product is of two matrices, and reshaped."""
+    """Return the graph in which a stack of matrices times one matrix is one product, of all their rows."""
     return rebuild(graph, lambda node, new: _flat(renewed(node, new)))
 
 
@@ -29,5 +29,6 @@ def _flat(node: Node) -> Node:
     stack, matrix = (recorder.wrap(operand) for operand in node.inputs)
     *lengths, inner = node.inputs[0].shape
     product: Any = node.primitive(np.reshape(stack, (math.prod(lengths), inner)), matrix, **node.static)
-    made: Node = np.reshape(product, node.shape).node
+    result: Any = np.reshape(product, node.shape)
+    made: Node = result.node
     return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else node
