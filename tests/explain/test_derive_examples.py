@@ -119,3 +119,13 @@ def test_a_bound_that_only_large_inputs_cross_stays():
     x = np.array([[0.0, 0.0], [100.0, 0.0]])
     layer.forward(x, np.array([0, 1]))
     np.testing.assert_allclose(layer.backward(), [[-0.25, 0.25], [0.0, 0.0]])
+
+
+def long_switch(x):
+    return np.where(np.abs(x) < 100, x**2, 200 * np.abs(x) - 10000)
+
+
+def test_a_side_of_a_choice_that_only_large_inputs_come_to_stays():
+    layer = derived(long_switch).layer()
+    layer.forward(np.array([3.0, 300.0, -300.0]))
+    np.testing.assert_array_equal(layer.backward(np.ones(3)), [6.0, 200.0, -200.0])

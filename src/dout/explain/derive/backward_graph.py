@@ -31,8 +31,8 @@ Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
 _NOTHING = 1e-3  # a number that may be there to keep another from 0
 _EXTREME = 1000.0  # one that overflows in exp
-_SCALES = (0.1, 3.0, 10.0, 50.0)  # of points further in and further out; the last where no other crosses a bound
-_USUAL = 2 + len(_SCALES) - 1  # points
+_SCALES = (0.1, 3.0, 10.0, 50.0, 1000.0)  # of points further in and further out
+_USUAL = 2 + 3  # points; the others where none of these crosses a bound
 
 
 class DerivedDiffersError(DoutError):
@@ -283,7 +283,7 @@ def _wide(value: Any) -> Any:
     return np.asarray(value, dtype=float)[()] if is_float else value
 
 
-_BOUNDS = primitives("clip maximum minimum")
+_CHOOSING = primitives("clip maximum minimum where")
 
 
 @dataclass(eq=False)
@@ -311,9 +311,10 @@ class EqualValues:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
             values = list(_computed_at(nodes, (*points(graph), tied(graph), met(graph))))
-            bounds = [(n, n.inputs[0]) for n in nodes if n.primitive in _BOUNDS]
-            if any(all(_alike(point[n], point[x]) for point in values) for n, x in bounds):
-                values += _computed_at(nodes, itertools.islice(points(graph, _USUAL + 1), _USUAL, None))
+            bounds = [(n, i) for n in nodes if n.primitive in _CHOOSING for i in n.inputs if i.shape == n.shape]
+            for point in itertools.islice(points(graph, 2 + len(_SCALES)), _USUAL, None):
+                if any(all(_alike(one[n], one[i]) for one in values) for n, i in bounds):
+                    values += _computed_at(nodes, [point])
             self._values.append(values)
 
     def of(self, node: Node) -> list[Any]:
