@@ -93,6 +93,9 @@ class Calls:
                     getattr(outer, "enable", lambda: None)()
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
+        judged = self._judged.get(id(frame.f_code))
+        if judged is not None and not judged[1] and event != "call":
+            return  # dout's code, or a library's: most that there is to see
         if event == "call":
             users, caller = self._is_users(frame), frame.f_back
             if users:
