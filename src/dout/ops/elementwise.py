@@ -111,7 +111,6 @@ for _name, _code, _slope, _latex, _says in SMOOTH:
         _name,
         forward=getattr(np, _name),
         backward=lambda dout, out, x, slope=_slope: dout * slope(np, x, out),
-        symbol=_name,
         latex=_latex,
         says=_says,
         kernel=f"{_code}({{0}})",
@@ -137,7 +136,7 @@ for _name, _binary, _gradient, _latex, _says, _code in [
         "maximum({0}, {1}) + softplus(-abs({0} - {1} if {0} != {1} else 0.0))",  # ∞ − ∞ is no number
     ),
 ]:
-    define(_name, forward=_binary, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_code)
+    define(_name, forward=_binary, backward=_gradient, latex=_latex, says=_says, kernel=_code)
 
 # Functions that NumPy lacks, in the form that neither overflows nor loses digits. The engine puts them in the place
 # of the formulas that people write.
@@ -162,7 +161,6 @@ softplus = define(
     "softplus",
     forward=lambda x: np.logaddexp(0, x),
     backward=lambda dout, out, x: dout * sigmoid(x),
-    symbol="softplus",
     latex=r"\log(1 + e^{{{0}}})",
     says="multiply by the sigmoid of the input",
     kernel="softplus({0})",
@@ -173,8 +171,6 @@ softplus = define(
 sign = define(
     "sign",
     forward=np.sign,
-    symbol="sign",
-    latex=r"\operatorname{{sign}} {0}",
     says="no gradient: the sign is flat",
     kernel="1 if {0} > 0 else -1 if {0} < 0 else {0} + 0",  # NaN stays NaN
 )
@@ -188,7 +184,6 @@ for _name, _function, _latex in [
     define(
         _name,
         forward=_function,
-        symbol=_name,
         latex=_latex,
         says="no gradient: steps are flat",
         kernel=f"{_name}({{0}})",
@@ -225,7 +220,5 @@ round_ = define(
     "round",
     forward=lambda x, ndigits=None: round(x[()], ndigits),
     python=round,
-    symbol="round",
-    latex=r"\operatorname{{round}} {0}",
     says="no gradient: rounded values are flat",
 )
