@@ -237,10 +237,9 @@ def _on_diagonal(dout: Any, shape: Shape, offset: int, axis1: int, axis2: int) -
     return np.transpose(np.reshape(line, (*rest, rows, columns)), sorted(range(len(order)), key=order.__getitem__))
 
 
-def _diagonal_arguments(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, writeable: bool = False) -> Any:
+def _diagonal_arguments(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Any:
     n = ndim_of(x)
-    axes = {"axis1": _at(axis1, n), "axis2": _at(axis2, n)}
-    return (x,), {"offset": operator.index(offset), **axes, **({"writeable": True} if writeable else {})}
+    return (x,), {"offset": operator.index(offset), "axis1": _at(axis1, n), "axis2": _at(axis2, n)}
 
 
 diagonal = define(
@@ -254,8 +253,8 @@ diagonal = define(
         np.where(_on_diagonal(np.ones_like(changed), base.shape, offset, axis1, axis2) > 0,
                  _on_diagonal(changed, base.shape, offset, axis1, axis2), base)
     ),
-    calls={np.diagonal: lambda x, offset=0, axis1=0, axis2=1: _diagonal_arguments(x, offset, axis1, axis2)},
-    methods={"diagonal": lambda x, offset=0, axis1=0, axis2=1: _diagonal_arguments(x, offset, axis1, axis2)},
+    calls={np.diagonal: _diagonal_arguments},
+    methods={"diagonal": _diagonal_arguments},
     latex=r"\operatorname{{diag}} {0}",
     says="dout on the diagonal, zero elsewhere",
 )  # fmt: skip
