@@ -28,6 +28,7 @@ from dout.rewrite.products import (
     is_float,
     is_literal,
     merged,
+    over_lower_power,
     product_of,
     rest_of_share,
     slope_of_power,
@@ -110,24 +111,24 @@ class _Factoring:
         """A product with quotients that are known, and means; and whether anything changed."""
         changed = any(power == 0 for power in product.powers.values())
         product = product.cleared()
-        if (unsigned := without_sign(product)) is not None:
-            return unsigned, True
+        if (made := without_sign(product) or over_lower_power(product)) is not None:
+            return made, True
         for node in product.above:
             cosh = next((n for n in product.below if _are_sinh_and_cosh(node, n)), None)
             if cosh is not None:
                 tanh = Node(PRIMITIVES["tanh"], node.inputs, {}, node.shape, node.dtype, node.where)
-                return product.by({node: -1, cosh: 1, tanh: 1}), True
+                return product.by([cosh, tanh], over=[node]), True
         powers = [node for node in product.above if node.primitive is PRIMITIVES["exp"]]
         if self.one_power and len(powers) > 1:
             total = made_by(lambda *u: np.exp(sum(u[1:], u[0])), *(p.inputs[0] for p in powers), where=powers[0].where)
-            return product.by({**{node: -n for node, n in Counter(powers).items()}, total: 1}), True
+            return product.by([total], over=powers), True
         for (above, below), quotient in self.quotients.items():
             if self.single.get(quotient, True):
                 continue  # it may be a part of this very product
             while product.powers.get(above, 0) > 0 and product.powers.get(below, 0) < 0:
                 if len(product.powers) == 2 and product.powers[above] == 1 and product.powers[below] == -1:
                     break  # it is that quotient
-                product, changed = product.by({above: -1, below: 1, quotient: 1}), True
+                product, changed = product.by([below, quotient], over=[above]), True
         for node in product.above:
             if (
                 node.primitive is PRIMITIVES["sum"]
@@ -138,7 +139,7 @@ class _Factoring:
                 number = next((n for n in product.below if _is_whole(n) and n.static["value"] == count), None)
                 if number is not None and self.single.get(node, True):
                     mean = Node(PRIMITIVES["mean"], node.inputs, node.static, node.shape, node.dtype, node.where)
-                    return product.by({node: -1, number: 1, mean: 1}), True
+                    return product.by([number, mean], over=[node]), True
         return product, changed
 
     def product(self, node: Node) -> Node | None:
@@ -167,7 +168,7 @@ class _Factoring:
             zero = next((i for i, side in enumerate(sides) if is_literal(side) and side.static["value"] == 0), None)
             if zero is None or choice.shape != node.shape:
                 continue
-            sides[1 - zero] = built(product.by({choice: -1, sides[1 - zero]: 1}), node)
+            sides[1 - zero] = built(product.by([sides[1 - zero]], over=[choice]), node)
             return Node(choice.primitive, (test, *sides), {}, node.shape, node.dtype, node.where)
         return None
 

@@ -45,13 +45,15 @@ class NodeProduct:
         """The product without factors to the power 0."""
         return NodeProduct(self.number, Counter({n: p for n, p in self.powers.items() if p}))
 
-    def by(self, powers: Mapping[Node, int]) -> NodeProduct:
-        """The product times these factors to these powers, without factors to the power 0."""
+    def by(self, factors: Iterable[Node], over: Iterable[Node]) -> NodeProduct:
+        """The product times some factors, over others, without factors to the power 0."""
         found = NodeProduct(self.number, Counter(self.powers))
-        found.powers.update(powers)
+        found.powers.update(factors)
+        found.powers.subtract(over)
         return found.cleared()
 
 
+_POWERS = primitives("pow power")
 PRODUCTS = primitives("multiply divide negative square")
 
 
@@ -124,15 +126,38 @@ def without_sign(product: NodeProduct) -> NodeProduct | None:
         for factor in product.above:
             size = Node(absolute, (x,), {}, x.shape, x.dtype, x.where)
             if factor is x:
-                return product.by({sign: -1, factor: -1, size: 1})
+                return product.by([size], over=[sign, factor])
             if factor.primitive is absolute and factor.inputs == (x,):
-                return product.by({sign: -1, factor: -1, x: 1})
+                return product.by([x], over=[sign, factor])
             if factor.primitive is divide and factor.inputs[0] is x:
-                return product.by({sign: -1, factor: -1, size: 1, factor.inputs[1]: -1})
+                return product.by([size], over=[sign, factor, factor.inputs[1]])
             if (bound := _bound_of_size(factor, x)) is not None:
                 within = made_by(lambda x, limit: np.clip(x, -limit, limit), x, bound, where=x.where)
-                return product.by({sign: -1, factor: -1, within: 1})
+                return product.by([within], over=[sign, factor])
     return None
+
+
+def over_lower_power(product: NodeProduct) -> NodeProduct | None:
+    """A product with n / b for n / bᵖ · bᵖ⁻¹; None where it has none. A power takes long, and b divides anyway."""
+    quotients = [node for node in product.above if node.primitive is PRIMITIVES["divide"]]
+    for lower in (node for node in product.above if node.primitive in _POWERS):
+        base = lower.inputs[0]
+        if (power := next((node for node in product.below if _is_one_more(node, lower)), None)) is not None:
+            return product.by([power], over=[lower, base])
+        if (quotient := next((q for q in quotients[::-1] if _is_one_more(q.inputs[1], lower)), None)) is not None:
+            return product.by(quotient.inputs[:1], over=[quotient, lower, base])
+    return None
+
+
+def _is_one_more(power: Node, lower: Node) -> bool:
+    """Whether a value is a power of the same as another, with an exponent that is one more."""
+    if power.primitive not in _POWERS or power.inputs[0] is not lower.inputs[0]:
+        return False
+    exponent, less = power.inputs[1], lower.inputs[1]
+    if is_literal(exponent) and is_literal(less):
+        return bool(exponent.static["value"] == less.static["value"] + 1)
+    one = less.inputs[1] if less.primitive is PRIMITIVES["subtract"] and less.inputs[0] is exponent else None
+    return one is not None and is_literal(one) and bool(one.static["value"] == 1)
 
 
 def _bound_of_size(node: Node, x: Node) -> Node | None:
@@ -196,7 +221,7 @@ def distributed(
             whole = [term for term in spread if term is not None]
             if factor is total or len(whole) < len(spread) or not any(len(t.powers) > 1 for t in whole):
                 continue
-            return product.by({factor: -1, total: -1, sum_of(whole, total): 1})
+            return product.by([sum_of(whole, total)], over=[factor, total])
     return None
 
 
@@ -207,7 +232,7 @@ def _by_known(term: NodeProduct, factor: Node, known: Mapping[frozenset[Node], N
     for other in term.above:
         whole = known.get(frozenset((factor, other)))
         if whole is not None:
-            return term.by({other: -1, whole: 1})
+            return term.by([whole], over=[other])
     return None
 
 
@@ -314,7 +339,7 @@ def slope_of_power(node: Node) -> Node | None:
     number, power = slope.inputs
     if test.inputs[0] is not number or number.primitive is not INPUT or not isinstance(number.dtype, type):
         return None
-    if power.primitive not in primitives("pow power") or power.inputs[1].primitive is not PRIMITIVES["where"]:
+    if power.primitive not in _POWERS or power.inputs[1].primitive is not PRIMITIVES["where"]:
         return None
     lower = Node(power.primitive, (power.inputs[0], power.inputs[1].inputs[2]), {}, power.shape, power.dtype)
     return Node(PRIMITIVES["multiply"], (number, lower), {}, node.shape, node.dtype)

@@ -42,7 +42,7 @@ from dout.explain.model.reasons import REASONS
 from dout.explain.parts.called_parts import inner_layer, why_no_call
 from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import CONSTANT, Graph, Node
+from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
 from dout.rewrite.shared_parts import shared_products
@@ -247,7 +247,8 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     wanted = wanted_inputs(base)
     if not wanted:
         raise NotDerivedError([Phrase("no_real_input", {})])
-    inner = [name for name, node in wanted.items() if _INNER.match(name) and node not in base.parts]
+    read = set(topological(base.graph.outputs.values()))  # a table of probabilities to draw from is not
+    inner = [name for name, node in wanted.items() if _INNER.match(name) and node in read.difference(base.parts)]
     if inside := inner_layer(base.layer, base.called) or next(iter(inner), None):
         raise NotDerivedError([why_no_call(inside, base.layer, base.called)])
     found: list[ForwardRun] = []

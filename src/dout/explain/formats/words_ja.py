@@ -29,7 +29,7 @@ _OUTLINE = {
     "row": "{says}",
     "keep nothing": "残すものはありません。上流から伝わる勾配だけで足ります。",
     "keep the output": "出力だけで足ります。{y} を残せば、{inputs} は要りません。",
-    "keep the mask": "マスクだけで足ります。{y} の要素ごとに True か False を残します。",
+    "keep the mask": "マスクだけで足ります。{y} の要素ごとに、{bytes} バイトでなく True か False を 1 バイト残します。",
     "keep the inputs": "{names} が必要です。出力は使いません。",
     "keep values": "{names} が必要です。",
     "keep one of them": "{names} が必要です。代わりに {y} でも足ります。",
