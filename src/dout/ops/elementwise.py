@@ -52,11 +52,12 @@ def _power_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 # `x ** 2` is not np.power(x, 2): NumPy answers it by np.square (and ** 0.5 by np.sqrt), whose last bit can differ.
-for _name, _function, _python in [("power", np.power, None), ("pow", operator.pow, operator.pow)]:
+_POWERS: list[tuple[str, Any, Any]] = [("power", np.power, None), ("pow", operator.pow, operator.pow)]
+for _name, _forward, _operator in _POWERS:
     define(
         _name,
-        forward=_function,
-        python=_python,
+        forward=_forward,
+        python=_operator,
         backward=_power_backward,
         symbol="^",
         latex=r"{{{0}}}^{{{1}}}",

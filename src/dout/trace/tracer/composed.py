@@ -216,19 +216,18 @@ def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
     return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
 
 
-COMPOSED.update(
-    {
-        np.stack: _stack,
-        np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
-            np.max(x := tracer.array(x), axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
-        ),
-        np.trace: lambda tracer, x, offset=0, axis1=0, axis2=1, dtype=None: np.sum(
-            np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype
-        ),
-        np.diagflat: lambda tracer, v, k=0: np.diag(tracer.array(v).ravel(), k),
-        math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
-    }
-)
+_SHORT: dict[Any, Callable[..., Any]] = {
+    np.stack: _stack,
+    np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
+        np.max(x := tracer.array(x), axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
+    ),
+    np.trace: lambda tracer, x, offset=0, axis1=0, axis2=1, dtype=None: np.sum(
+        np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype
+    ),
+    np.diagflat: lambda tracer, v, k=0: np.diag(tracer.array(v).ravel(), k),
+    math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
+}
+COMPOSED.update(_SHORT)
 if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
     COMPOSED[np.astype] = astype
 
