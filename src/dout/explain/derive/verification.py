@@ -256,9 +256,9 @@ def _chooses(judge: ExactJudge) -> bool:
 
 
 def _names_of(path: str) -> set[str]:
-    """What a parameter may be called: by its path, or by its key in a dict."""
-    key = path.rpartition("[")[2].removesuffix("]").strip('"')
-    return {path, key}
+    """What a parameter may be called: by its path or that of the object that holds it, or by its key in a dict."""
+    paths = {path, path.rpartition(".")[0] or path}
+    return paths | {one.rpartition("[")[2].removesuffix("]").strip('"') for one in paths}
 
 
 def judge_of(trace: Trace, arguments: Sequence[str]) -> ExactJudge:
