@@ -89,3 +89,43 @@ def test_a_comment_may_stand_left_of_the_code(tmp_path, monkeypatch):
     layer = derived_at_once(importlib.import_module("commented_layer").Exp).layer()
     layer.forward(np.array([0.0, 1.0]))
     np.testing.assert_allclose(layer.backward(np.array([1.0, 2.0])), [1.0, 2 * np.e], rtol=1e-15)
+
+
+class ClippedLoss:
+    def __init__(self):
+        self.eps = 1e-12
+
+    def forward(self, p, t):
+        self.p = np.clip(p, self.eps, 1 - self.eps)
+        return -np.sum(t * np.log(self.p), axis=1).mean()
+
+
+def test_what_a_clip_leaves_as_it_is_in_the_example_is_not_taken_for_its_input():
+    layer = derived(ClippedLoss).layer()
+    p, t = np.array([[0.25, 0.5], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    layer.forward(p, t)
+    np.testing.assert_array_equal(layer.backward()[0], [[-2.0, 0.0], [0.0, 0.0]])
+
+
+def softmax_loss(x, y):
+    shifted = x - np.max(x, axis=1, keepdims=True)
+    p = np.exp(shifted) / np.sum(np.exp(shifted), axis=1, keepdims=True)
+    chosen = np.clip(p[np.arange(x.shape[0]), y], 1e-12, 1.0)
+    return -np.mean(np.log(chosen))
+
+
+def test_a_bound_that_only_large_inputs_cross_stays():
+    layer = derived(softmax_loss).layer()
+    x = np.array([[0.0, 0.0], [100.0, 0.0]])
+    layer.forward(x, np.array([0, 1]))
+    np.testing.assert_allclose(layer.backward(), [[-0.25, 0.25], [0.0, 0.0]])
+
+
+def long_switch(x):
+    return np.where(np.abs(x) < 100, x**2, 200 * np.abs(x) - 10000)
+
+
+def test_a_side_of_a_choice_that_only_large_inputs_come_to_stays():
+    layer = derived(long_switch).layer()
+    layer.forward(np.array([3.0, 300.0, -300.0]))
+    np.testing.assert_array_equal(layer.backward(np.ones(3)), [6.0, 200.0, -200.0])

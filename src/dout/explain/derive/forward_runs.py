@@ -212,7 +212,7 @@ class ForwardRun:
 
 def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:
     """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
-    target = Target.of(target)
+    target = Target.alone(target)
     if isinstance(target.named, MethodType):
         raise TargetError(f"{target.name} is one method of several: write it as a function, or as forward of a class")
     try:

@@ -119,6 +119,7 @@ _BESIDE = {
     "no_formula": "{operator}（{place}）：厳密に一致する式が見つかりませんでした",
     "where rows": "{names} の各行の和が 1 のとき",
     "where finite": "値を有限に保つ {numbers} を除いて",
+    "where unclipped": "切り詰められる値がないとき",
     "where both": "{one}、{other}",
     "beside_given": "上の行の {name} が正しければ、これも正しい式です",
     "beside_use": "{gradient} のうち {through} を通って伝わる部分です",

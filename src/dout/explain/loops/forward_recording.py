@@ -64,8 +64,10 @@ class ForwardRecording:
             if is_numbers(value):
                 numbers = chain(*(renumbered(subject, name) for subject in (*(s for s, _ in others), self.subject)))
                 found = list(islice(run(one for one in numbers if not _has_new_ones(self.subject, one)), _TRIED))
-                if found:  # a stride of 2 that leaves one turn tells nothing
-                    yield max(found, key=lambda one: one[1].length)
+                longest = max(found, key=lambda one: one[1].length, default=None)
+                yield from found[:1]
+                if longest is not None and longest is not found[0]:  # a stride of 2 that leaves one turn tells nothing
+                    yield longest
 
     def by_length(self) -> tuple[list[ForwardSubject], list[ForwardSubject]]:
         """The subjects whose loops, written out, are short, the one as given first; and the others."""
