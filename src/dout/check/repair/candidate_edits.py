@@ -138,8 +138,12 @@ class Edit:
         return safe
 
     def fits_by_chance(self, seen: Seen) -> bool:
-        """Whether the edit brings in a literal that is the value of a name in scope: `/ 3` instead of `/ len(x)`."""
-        return any(number in seen.scalars for number in _literals(self.text) - _literals(f"({self.place.text})"))
+        """Whether the edit brings in a literal that is the value of a name in scope, or 1 divided by it.
+
+        `/ 3` instead of `/ len(x)`, or `2 *` instead of `/ self.ratio`.
+        """
+        known = {*seen.scalars, *(1 / number for number in seen.scalars if number < 1)}
+        return any(number in known for number in _literals(self.text) - _literals(f"({self.place.text})"))
 
 
 def _filled(template: str, slots: Slots, bare: set[str] | None = None) -> str:
@@ -174,7 +178,7 @@ def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: floa
         for kind in _AT[spot]:
             if kind.cost <= most:
                 yield from _of_kind(kind, place, seen, terms, own)
-    for cost, word, text, *run in computed(place, seen.ndim):
+    for cost, word, text, *run in computed(place, seen.ndim, seen.terms):
         yield Edit(place, cost, word, text, None, *run)
     for cost, word, template in echoed(place, elsewhere):
         yield Edit(place, cost, word, template, {"x": place.text})
@@ -213,6 +217,7 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
     "d": lambda kind, place, seen, terms: [t for t in terms[TermNeed.ALIKE] if t[0] == _upstream(place)],
     "i": lambda kind, place, seen, terms: [(str(axis), axis) for axis in range(seen.ndim)],
     "n": lambda kind, place, seen, terms: seen.lengths.items(),
+    "s": lambda kind, place, seen, terms: _bias_sums(place, seen),
 }
 
 
@@ -322,8 +327,17 @@ def is_bool(value: Any) -> bool:
 
 def _upstream(place: ExpressionPlace) -> str:
     """The name of the upstream gradient in this function."""
-    arguments = place.function.node.args.args
-    return arguments[1].arg if len(arguments) > 1 else "dout"
+    names = [argument.arg for argument in place.function.node.args.args if argument.arg != "self"]
+    return names[0] if names and "dout" not in names else "dout"
+
+
+def _bias_sums(place: ExpressionPlace, seen: Seen) -> Iterator[tuple[str, None]]:
+    """The sums of the upstream gradient along all axes but one."""
+    name = _upstream(place)
+    ndim = np.ndim(dict(seen.terms).get(name, 0))
+    for kept in range(ndim) if ndim > 1 else ():
+        rest = [axis for axis in range(ndim) if axis != kept]
+        yield f"{name}.sum(axis={rest[0] if len(rest) == 1 else tuple(rest)})", None
 
 
 def _word_of_factor(place: ExpressionPlace, text: str, value: Any) -> str:

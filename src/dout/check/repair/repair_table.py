@@ -7,6 +7,7 @@ transposed, `{x}` for the whole expression (`{p}` where a product needs no paren
 
     {t} a number or an array by its name    {n} the length of an axis
     {i} an axis of the expression           {d} the upstream gradient
+    {s} the sum of the upstream gradient along all axes but one, as a bias has it
 
 A slot of something in scope makes a candidate of each.
 """
@@ -92,6 +93,7 @@ def _comparisons() -> Iterator[RepairKind]:
         for other in contrary:
             cost = 1.0 if other == contrary[mine] else 1.9 if {mine, other} & {"==", "!="} else 1.1
             yield RepairKind(cost, "mask", f"a {mine} b", f"{{a}} {other} {{b}}")
+        yield RepairKind(1.3, "mask", f"a {mine} b", "{a}")
 
 
 KINDS: tuple[RepairKind, ...] = (
@@ -119,12 +121,14 @@ KINDS: tuple[RepairKind, ...] = (
     # Another number. A name in scope is likelier than a literal that happens to fit.
     RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),
     RepairKind(1.1, "factor", NUMBER, "{n}"),
+    RepairKind(1.4, "factor", EditedSpot.DENOMINATOR, "{t}", SCALAR),
     RepairKind(1.5, "factor", EditedSpot.DENOMINATOR, "{n}"),
     RepairKind(1.5, "factor", NUMBER, "{t}", ARRAY),
     *_each(1.6, "missing term", NUMBER, "{x} + {t}", "{x} - {t}", needs=ARRAY),
     RepairKind(1.6, "factor", WHOLE, "{p} / {n}"),
     RepairKind(1.8, "factor", WHOLE, "{p} * {n}"),
     RepairKind(1.5, "factor", WHOLE, "2 * {p}"),
+    RepairKind(1.65, "factor", WHOLE, "3 * {p}"),
     RepairKind(1.6, "factor", WHOLE, "0.5 * {p}"),
     # A factor or a term is missing.
     RepairKind(1.5, "factor", WHOLE, "{p} * {t}", FITS, lost="t"),
@@ -166,6 +170,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.6, "broadcast", WHOLE, "{x}.sum(axis={i}, keepdims=True)"),
     RepairKind(1.7, "broadcast", WHOLE, "{x}.sum()", TermNeed.AXES),
     RepairKind(1.9, "broadcast", WHOLE, "{x}.mean(axis={i}, keepdims=True)"),
+    RepairKind(1.2, "axis", WHOLE, "{s}"),
     # Another name, or a function of it. Gradients come back through layers in the order reverse to that of forward.
     RepairKind(0.5, "swapped", "a.backward(b.backward(c))", "{b}.backward({a}.backward({c}))"),
     RepairKind(1.3, "swapped", NAME, "{t}", TermNeed.SAME_KIND),
@@ -227,4 +232,5 @@ SENTENCES = {
     "missing term": "a term is missing",
     "extra term": "there is one term too many",
     "formula": "the formula is wrong",
+    "index": "an index repeats, and of an element that is written twice only one value remains",
 }

@@ -130,8 +130,9 @@ class CauseSearch:
             return "it changes what forward returns"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"
-        if any(is_scaled(name, self.stands) for name in self.stands[0].wrong(self.stands[0].got)):
-            return "it changes the gradient by the length of an axis, which may be a convention"
+        wrong = self.stands[0].wrong(self.stands[0].got)
+        if any(is_scaled(name, self.stands, samples=True) for name in wrong):
+            return "it changes the gradient by the number of samples, which may be a convention"
         return ""
 
     def _of_numbers(self, outcome: Outcome) -> Cause | None:
