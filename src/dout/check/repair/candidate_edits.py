@@ -43,6 +43,13 @@ class Seen:
         found = ((text, value) for text, value in self._written() if is_number(value) and type(value) is not bool)
         return [*itertools.islice(found, _MOST_TERMS), *self.parts]
 
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tuples of whole numbers in scope: a shape that forward has kept."""
+        held = {f"self.{name}": value for name, value in getattr(self.names.get("self"), "__dict__", {}).items()}
+        found = ((text, value) for text, value in {**self.names, **held}.items() if type(value) is tuple and value)
+        return {text: value for text, value in found if all(type(n) is int for n in value)}
+
     def _written(self) -> Iterator[tuple[str, Any]]:
         yield from sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
         for name, value in getattr(self.names.get("self"), "__dict__", {}).items():
@@ -335,9 +342,9 @@ def _bias_sums(place: ExpressionPlace, seen: Seen) -> Iterator[tuple[str, None]]
     """The sums of the upstream gradient along all axes but one."""
     name = _upstream(place)
     ndim = np.ndim(dict(seen.terms).get(name, 0))
-    for kept in range(ndim) if ndim > 1 else ():
+    for kept in range(ndim) if ndim > 2 else ():  # of two axes there is a row
         rest = [axis for axis in range(ndim) if axis != kept]
-        yield f"{name}.sum(axis={rest[0] if len(rest) == 1 else tuple(rest)})", None
+        yield f"{name}.sum(axis={tuple(rest)})", None
 
 
 def _word_of_factor(place: ExpressionPlace, text: str, value: Any) -> str:

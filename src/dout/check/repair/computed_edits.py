@@ -119,7 +119,7 @@ def _unpacked(place: ExpressionPlace) -> Found:
 
 
 def _added_at(place: ExpressionPlace) -> Found:
-    """An assignment to elements that are chosen by an array, or `+=`: of an element that is chosen twice, one remains."""
+    """An assignment to elements that an array chooses, or `+=`: of one that is chosen twice a single value remains."""
     statement, numpy = place.statement, place.function.numpy
     is_sum = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add)
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target] if is_sum else []

@@ -126,9 +126,10 @@ def _edits(
             for node in _meant(place, value, tests[0], search.latest):
                 scenes = []
                 for test in tests:
-                    terms = {**dict(test.seen_at(place).terms), **place.function.constants}
+                    here = test.seen_at(place)
+                    terms = {**dict(here.terms), **place.function.constants}
                     own, seeds, data = test.twin(node, tests[0]), test.examination.seeds, test.examination.trace.data
-                    scenes.append(LineScene(own, seeds, data, terms, test.at_one))
+                    scenes.append(LineScene(own, seeds, data, terms, test.at_one, here.shapes))
                 with suppress(UnspelledError):
                     yield _edit(place, *gradient_text(scenes, literals, axes, dot))
 

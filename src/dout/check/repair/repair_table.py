@@ -170,7 +170,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.6, "broadcast", WHOLE, "{x}.sum(axis={i}, keepdims=True)"),
     RepairKind(1.7, "broadcast", WHOLE, "{x}.sum()", TermNeed.AXES),
     RepairKind(1.9, "broadcast", WHOLE, "{x}.mean(axis={i}, keepdims=True)"),
-    RepairKind(1.2, "axis", WHOLE, "{s}"),
+    RepairKind(1.75, "axis", WHOLE, "{s}"),
     # Another name, or a function of it. Gradients come back through layers in the order reverse to that of forward.
     RepairKind(0.5, "swapped", "a.backward(b.backward(c))", "{b}.backward({a}.backward({c}))"),
     RepairKind(1.3, "swapped", NAME, "{t}", TermNeed.SAME_KIND),

@@ -55,7 +55,7 @@ def forgotten_return(subject: Subject) -> Fix | None:
 
 
 def _returning(function: ScratchFunction) -> Iterator[str]:
-    """The file with `return` before the last expression of a function, or after its last line with a name of its own."""
+    """The file with `return` before the last expression of a function, or after its last line with one of its names."""
     source, last = function.source, function.node.body[-1]
     assigned = [n.id for n in ast.walk(function.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     between = source.between(last)

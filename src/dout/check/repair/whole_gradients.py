@@ -40,7 +40,7 @@ def is_scaled(name: str, stands: list[Stand], sign: int = 1, samples: bool = Fal
 
 
 def _lengths(stand: Stand, samples: bool = False) -> list[int]:
-    """The lengths of the axes of inputs and upstream gradients, or of those that may be samples: the first, or steps."""
+    """The lengths of the axes of inputs and upstream gradients; with `samples` of their first axes, and of steps."""
     shapes = [np.shape(item) for item in (*stand.inputs, *stand.douts)]
     if samples:
         shapes = [shape[:2] if len(shape) == 3 else shape[:1] for shape in shapes]
