@@ -121,11 +121,12 @@ def _unpacked(place: ExpressionPlace) -> Found:
 def _added_at(place: ExpressionPlace) -> Found:
     """An assignment to elements that an array chooses, or `+=`: of one that is chosen twice a single value remains."""
     statement, numpy = place.statement, place.function.numpy
-    is_sum = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add)
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target] if is_sum else []
-    if len(targets) != 1 or statement.value is not place.node or not numpy:
+    is_sum = isinstance(statement, ast.AugAssign)
+    if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.value is not place.node or not numpy:
         return
-    (target,) = targets
+    target, *more = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
+    if more or (isinstance(statement, ast.AugAssign) and not isinstance(statement.op, ast.Add)):
+        return
     if not isinstance(target, ast.Subscript) or any(isinstance(n, ast.Slice) for n in ast.walk(target.slice)):
         return
     source = place.function.source
