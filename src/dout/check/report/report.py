@@ -118,7 +118,7 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
     if finding.there:
         yield _detail(finding.there)
     for line in str(finding.fix or "").splitlines():
-        if not line.startswith(("---", "+++", "@@")):
+        if line.strip() and not line.startswith(("---", "+++", "@@")):
             changed = {"-": "removed", "+": "added"}.get(line[:1], "dim")
             yield [(_INDENT * 3, "verbatim"), (visible(line, keep="\t"), changed)]
 

@@ -120,7 +120,7 @@ class Drafting(KeptChoice):
         shapes = {text: self._shapes(node) for text, node in arrays.items()}
         sizes = SizeWords(
             shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary(),
-            literals=self.source.whole_numbers,
+            literals=self.source.whole_numbers, tuples=self._kept_shapes.values(),
         )  # fmt: skip
         for node in chosen:
             text = self._at_hand(node)
@@ -162,7 +162,13 @@ class Drafting(KeptChoice):
     def _argument_shapes(self) -> Any:
         for node, name in self.run.arguments.items():
             if node.shape and name.isidentifier():
-                yield f"self.{name}_shape", self._shapes(node)
+                yield self._kept_shapes.get(node, f"self.{name}_shape"), self._shapes(node)
+
+    @cached_property
+    def _kept_shapes(self) -> dict[Node, str]:
+        """The attributes in which forward itself keeps the shape of an argument."""
+        kept = {item: f"self.{name}" for name, item in self._attributes().items() if type(item) is tuple}
+        return {node: kept[node.shape] for node in self.run.arguments if len(node.shape) > 1 and node.shape in kept}
 
     def _argument_dtype(self, dtype: Any) -> str | None:
         """The dtype of an argument, which is kept for that."""

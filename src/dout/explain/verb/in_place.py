@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import textwrap
 
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import DerivedClass
@@ -21,6 +23,8 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
     if ahead not in methods:
         raise TargetError(f"{class_name} has no {ahead} of its own in this file")
     new = _methods_of(derived.source)
+    if behind in methods:
+        new[behind] = _as_it_was_called(new[behind], methods[behind], file_text)
     lines = lines_of(file_text)
     edits = [(*_span(methods[name]), new[name]) for name in (ahead, behind) if name in methods and name in new]
     if behind not in methods:
@@ -31,6 +35,19 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
         ending = "\n" if lines[last - 1].endswith("\n") else ""
         lines[first - 1 : last] = ["\n".join(f"{indent}{line}" if line else "" for line in text) + ending]
     return "".join(lines)
+
+
+def _as_it_was_called(lines: list[str], before: ast.FunctionDef, file_text: str) -> list[str]:
+    """The lines of a backward with the docstring of the one before, and its name for what arrives."""
+    names = [argument.arg for argument in before.args.args[1:]]
+    text = "\n".join(lines)
+    if len(names) == 1 and re.search(rf"\b{names[0]}\b", text) is None:
+        lines = re.sub(r"\bdout\b", names[0], text).splitlines()
+    if ast.get_docstring(before) is None:
+        return lines
+    first, last = before.body[0].lineno, before.body[0].end_lineno
+    doc = textwrap.dedent("".join(lines_of(file_text)[first - 1 : last]))
+    return [lines[0], *textwrap.indent(doc, " " * 4).splitlines(), *lines[1:]]
 
 
 def _class_in(text: str, name: str) -> ast.ClassDef:
