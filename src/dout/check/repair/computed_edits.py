@@ -190,6 +190,11 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
     if isinstance(place.parents[0], ast.For) and isinstance(node.slice, ast.Slice):
         yield 1.1, "missing term", place.function.source.segment(node.value)
     yield from _cut_from_the_start(place, node, parts)
+    backwards = [piece for piece in parts if isinstance(piece, ast.Slice) and ast.unparse(piece) == "::-1"]
+    for some in {(), *((piece,) for piece in backwards), tuple(backwards)} - {
+        ()
+    }:  # one of the axes, or none, is flipped
+        yield 1.3, "formula", place.function.source.with_parts(node, dict.fromkeys(some, ":"))
     for piece in parts:
         if isinstance(piece, ast.Slice) and piece.step is None and (piece.lower is None) != (piece.upper is None):
             bound = place.function.source.segment(piece.lower or piece.upper or piece)
