@@ -220,6 +220,20 @@ def test_a_number_of_the_layer_that_is_also_the_length_of_an_axis_is_in_no_deriv
     assert not any("self.was[1]" in line or "dout.shape[1]" in line for line in change)
 
 
+TURNED = """
+class Turned:
+    def forward(self, x):
+        return x[:, ::-1] * 2
+
+    def backward(self, dout):
+        return 2 * dout[::-1, ::-1]
+"""
+
+
+def test_an_axis_that_is_flipped_too_many_is_not():
+    assert added(error_of(TURNED, RNG.normal(size=(3, 4)))) == ["return 2 * dout[:, ::-1]"]
+
+
 LINEAR = """
 class Linear:
     def __init__(self):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.repair.computed_edits import Echoes, computed, echoed, word_of_number
+from dout.check.repair.computed_edits import Echoes, bias_sums, computed, echoed, word_of_number
 from dout.check.repair.expression_places import ExpressionPlace
 from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
 
@@ -224,7 +224,7 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
     "d": lambda kind, place, seen, terms: [t for t in terms[TermNeed.ALIKE] if t[0] == _upstream(place)],
     "i": lambda kind, place, seen, terms: [(str(axis), axis) for axis in range(seen.ndim)],
     "n": lambda kind, place, seen, terms: seen.lengths.items(),
-    "s": lambda kind, place, seen, terms: _bias_sums(place, seen),
+    "s": lambda kind, place, seen, terms: bias_sums(_upstream(place), seen.terms),
 }
 
 
@@ -336,15 +336,6 @@ def _upstream(place: ExpressionPlace) -> str:
     """The name of the upstream gradient in this function."""
     names = [argument.arg for argument in place.function.node.args.args if argument.arg != "self"]
     return names[0] if names and "dout" not in names else "dout"
-
-
-def _bias_sums(place: ExpressionPlace, seen: Seen) -> Iterator[tuple[str, None]]:
-    """The sums of the upstream gradient along all axes but one."""
-    name = _upstream(place)
-    ndim = np.ndim(dict(seen.terms).get(name, 0))
-    for kept in range(ndim) if ndim > 2 else ():  # of two axes there is a row
-        rest = [axis for axis in range(ndim) if axis != kept]
-        yield f"{name}.sum(axis={tuple(rest)})", None
 
 
 def _word_of_factor(place: ExpressionPlace, text: str, value: Any) -> str:

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.repair_table import OTHER_FUNCTIONS
 
@@ -162,6 +164,13 @@ def _is_asked(place: ExpressionPlace, name: str) -> bool:
     return any(name in place.function.source.segment(node.test) for node in asked)
 
 
+def bias_sums(name: str, terms: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, None]]:
+    """The sums of the array of this name along all of its axes but one; of two axes there is a row in the table."""
+    ndim = np.ndim(dict(terms).get(name, 0))
+    for kept in range(ndim) if ndim > 2 else ():
+        yield f"{name}.sum(axis={tuple(axis for axis in range(ndim) if axis != kept)})", None
+
+
 # --- numbers and elements ---------------------------------------------------------------------------------------------
 
 
@@ -190,11 +199,9 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
     if isinstance(place.parents[0], ast.For) and isinstance(node.slice, ast.Slice):
         yield 1.1, "missing term", place.function.source.segment(node.value)
     yield from _cut_from_the_start(place, node, parts)
-    backwards = [piece for piece in parts if isinstance(piece, ast.Slice) and ast.unparse(piece) == "::-1"]
-    for some in {(), *((piece,) for piece in backwards), tuple(backwards)} - {
-        ()
-    }:  # one of the axes, or none, is flipped
-        yield 1.3, "formula", place.function.source.with_parts(node, dict.fromkeys(some, ":"))
+    flipped = [piece for piece in parts if isinstance(piece, ast.Slice) and ast.unparse(piece) == "::-1"]
+    for some in dict.fromkeys([*((piece,) for piece in flipped), tuple(flipped)] if flipped else []):
+        yield 0.95, "formula", place.function.source.with_parts(node, dict.fromkeys(some, ":"))
     for piece in parts:
         if isinstance(piece, ast.Slice) and piece.step is None and (piece.lower is None) != (piece.upper is None):
             bound = place.function.source.segment(piece.lower or piece.upper or piece)
