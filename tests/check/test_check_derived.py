@@ -130,3 +130,13 @@ def test_a_whole_backward_keeps_its_docstring_its_argument_and_what_forward_keep
     grown = text[text.index("class Grown") :]
     assert RENAMED[RENAMED.index("class Grown") : RENAMED.rindex("    def backward")] in grown
     assert "self.was[1]" in grown
+
+
+def test_a_whole_backward_is_indented_as_its_file_is(tmp_path):
+    text = RENAMED[: RENAMED.index("class Grown")].rstrip() + "\n"
+    (tmp_path / "layers.py").write_text(text.replace("    ", "\t"))
+    dout_check(".", "--fix", "--unsafe-fixes", "--timeout", "60", cwd=tmp_path, timeout=300)
+    lines = (tmp_path / "layers.py").read_text().splitlines()
+    assert "\t\tz = np.exp(z - z.max(axis=1, keepdims=True))" in lines
+    assert "\t\tdz = " in "\n".join(lines)
+    assert not any(line.startswith(("    ", "\t ")) for line in lines)

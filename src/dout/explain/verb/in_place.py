@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from collections.abc import Sequence
 
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import DerivedClass
@@ -30,11 +31,20 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
     if behind not in methods:
         first, last, text = edits[0]
         edits[0] = (first, last, [*text, "", *new[behind]])
+    step = _step(methods[ahead], lines)
     for first, last, text in sorted(edits, reverse=True):
         indent = _indent(lines[first - 1])
         ending = "\n" if lines[last - 1].endswith("\n") else ""
+        text = [line.replace(_indent(line), step * (len(_indent(line)) // 4), 1) for line in text] if step else text
         lines[first - 1 : last] = ["\n".join(f"{indent}{line}" if line else "" for line in text) + ending]
     return "".join(lines)
+
+
+def _step(method: ast.FunctionDef, lines: Sequence[str]) -> str:
+    """By what the body of a method is indented, where that is something else than four spaces."""
+    head, first = (_indent(lines[node.lineno - 1]) for node in (method, method.body[0]))
+    step = first.removeprefix(head)
+    return step if first.startswith(head) and step != " " * 4 else ""
 
 
 def _as_it_was_called(lines: list[str], before: ast.FunctionDef, file_text: str) -> list[str]:
