@@ -9,6 +9,7 @@ from written import written
 pytest.importorskip("flint")
 
 from dout.check import check
+from dout.check.repair.repair_table import sentence_of
 from dout.check.report.report import Report, to_lines
 from dout.styled_lines import plain
 
@@ -280,3 +281,20 @@ def test_a_case_of_many_numbers_is_told_by_its_shape(tmp_path):
     lines = plain(to_lines(Report("Product", findings=(type(first)("D101", "error", "m", "Product", inputs=large),))))
     assert "fails on x = an array (5, 5) from 0 to 0" in lines
     assert "fails on y = [[1.5]]" in lines
+
+
+@pytest.mark.parametrize(
+    ("word", "old", "new", "sentence"),
+    [
+        ("transpose", "dout @ self.W", "dout @ self.W.T", "a transpose is missing"),
+        ("transpose", "dout.T @ x.T", "x.T @ dout", "there is one transpose too many"),
+        ("transpose", "dout @ x", "x @ dout", "it is transposed wrongly"),
+        ("mask", "self.mask", "~self.mask", "the mask is inverted"),
+        ("mask", "x > 0", "x <= 0", "the mask is inverted"),
+        ("mask", "np.where(m, a, b)", "np.where(m, b, a)", "the mask is inverted"),
+        ("mask", "x >= 0", "x > 0", "the condition is wrong"),
+        ("mask", "dout", "dout * self.mask", "the condition is wrong"),
+    ],
+)
+def test_a_repair_says_in_plain_words_what_is_wrong(word, old, new, sentence):
+    assert sentence_of(word, old, new) == sentence

@@ -14,6 +14,7 @@ A slot of something in scope makes a candidate of each.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -218,6 +219,35 @@ OTHER_FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     for word, listed in _OTHERS.items()
     for name, _, others in (pair.partition(":") for pair in listed.split())
 }
+
+
+_SIDE: dict[type[ast.cmpop], int] = {ast.Lt: -1, ast.LtE: -1, ast.Gt: 1, ast.GtE: 1, ast.Eq: 2, ast.NotEq: -2}
+
+
+def sentence_of(word: str, old: str, new: str) -> str:
+    """What is wrong, by the word of a repair and the text before and after it."""
+    more = new.count(".T") - old.count(".T")
+    if word == "transpose" and more:
+        return "a transpose is missing" if more > 0 else "there is one transpose too many"
+    if word == "mask" and _is_inverted(old, new):
+        return "the mask is inverted"
+    return SENTENCES[word]
+
+
+def _is_inverted(old: str, new: str) -> bool:
+    """Whether a condition, or the choice by one, is the contrary of another."""
+    try:
+        before, after = (ast.parse(f"({text}\n)", mode="eval").body for text in (old, new))
+    except SyntaxError:  # a statement
+        return False
+    pairs = (before, after), (after, before)
+    if any(isinstance(one, ast.UnaryOp) and ast.dump(one.operand) == ast.dump(other) for one, other in pairs):
+        return True
+    if isinstance(before, ast.Compare) and isinstance(after, ast.Compare):
+        return sum(_SIDE.get(type(one.ops[0]), 9) for one in (before, after)) == 0
+    if isinstance(before, ast.Call) and isinstance(after, ast.Call) and len(before.args) == len(after.args) == 3:
+        return [*map(ast.dump, before.args[1:])] == [*map(ast.dump, after.args[:0:-1])]
+    return False
 
 
 SENTENCES = {
