@@ -3,9 +3,8 @@
     python -m benchmarks.wild.fixing FOLDER... [--safe]
 
 Each FOLDER is copied, checked, fixed (with `--unsafe-fixes`, unless --safe), and fixed again. A layer is repaired if it
-had an error and has none afterwards. A second share leaves out the layers that only raise, as
-their code is not finished. Goals: 60 % repaired, no layer made wrong, and the second time nothing
-changes.
+had an error and has none afterwards. A second share leaves out the layers that only raise: their code is not finished.
+Goals: 60 % repaired, no layer made wrong, and the second time nothing changes.
 """
 
 from __future__ import annotations
@@ -60,8 +59,7 @@ def _wrong(folder: Path, *options: str) -> tuple[Layers, Layers]:
         for file in files
         for layer in file["layers"]
     }
-    return {one for one, errors in codes.items() if errors}, {
-        one for one, errors in codes.items() if errors == {"D001"}
+    return {one for one in codes if codes[one]}, {one for one in codes if codes[one] == {"D001"}}
     }
 
 
