@@ -60,7 +60,6 @@ def _wrong(folder: Path, *options: str) -> tuple[Layers, Layers]:
         for layer in file["layers"]
     }
     return {one for one in codes if codes[one]}, {one for one in codes if codes[one] == {"D001"}}
-    }
 
 
 if __name__ == "__main__":
