@@ -167,8 +167,15 @@ class Drafting(KeptChoice):
     @cached_property
     def _kept_shapes(self) -> dict[Node, str]:
         """The attributes in which forward itself keeps the shape of an argument."""
-        kept = {item: f"self.{name}" for name, item in self._attributes().items() if type(item) is tuple}
-        return {node: kept[node.shape] for node in self.run.arguments if len(node.shape) > 1 and node.shape in kept}
+        layers = [attributes_of(graph.run.layer) for graph in self.twins.graphs]
+        names = [name for name, item in self._attributes().items() if type(item) is tuple]
+        found = {}
+        for node in self.run.arguments:
+            shapes = list(self._shapes(node))
+            same = (n for n in names if [_whole_numbers(layer.get(n)) for layer in layers] == shapes)
+            if len(node.shape) > 1 and (name := next(same, None)) is not None:
+                found[node] = f"self.{name}"
+        return found
 
     def _argument_dtype(self, dtype: Any) -> str | None:
         """The dtype of an argument, which is kept for that."""
@@ -368,6 +375,11 @@ class Drafting(KeptChoice):
         while len(names) > 1 and names[-1] == "None":
             names.pop()
         return ", ".join(names)
+
+
+def _whole_numbers(item: Any) -> tuple[int, ...]:
+    """A tuple of whole numbers, or none."""
+    return item if type(item) is tuple and all(type(n) is int for n in item) else ()
 
 
 def _whole_in(layer: Any) -> Iterator[tuple[str, int]]:
