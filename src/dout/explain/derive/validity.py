@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.errors import TargetError
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
@@ -108,7 +109,8 @@ def _is_choice(item: Any) -> bool:
         return any(map(_is_choice, item))
     if isinstance(item, dict):
         return bool(item) and not all(isinstance(part, np.ndarray) for part in item.values())
-    return isinstance(item, bool | str) or item is None or (callable(item) and item is not Parameter.empty)
+    is_function = callable(item) and item is not Parameter.empty and not isinstance(item, ContainedPart)
+    return isinstance(item, bool | str) or item is None or is_function
 
 
 def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
@@ -192,6 +194,30 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
             if taken and ways[-1] not in taken:
                 return without_ones(taken[0])
     return subject
+
+
+def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
+    """The same with 2 for the sizes of a window, where it covers the image: one turn tells nothing of others.
+
+    To be asked where the arguments of the constructor were chosen.
+    """
+    for name, item in subject.init.items():
+        numbers = item if isinstance(item, tuple | list) else [item]
+        covers = min(_output_shape(subject), default=2) <= 1
+        if covers and is_numbers(item) and all(type(n) is int and n > 2 for n in numbers):
+            small = type(item)(2 for _ in numbers) if numbers is item else 2
+            other = replace(subject, init={**subject.init, name: small})
+            if math.prod(_output_shape(other)) > math.prod(_output_shape(subject)):
+                return other
+    return subject
+
+
+def _output_shape(subject: ForwardSubject) -> tuple[int, ...]:
+    """The shape of what forward returns; (0,) where it raises."""
+    with suppress(Exception), quiet():  # the user's own
+        ordered, keywords = subject.arguments
+        return np.shape(subject.forward()(*ordered, **keywords))
+    return (0,)
 
 
 def with_padding(subject: ForwardSubject) -> ForwardSubject:

@@ -19,6 +19,7 @@ from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import topological
 from dout.run import arrays
 
+_TRIED = 4  # subjects with another number for one setting
 SIZES = 5  # recorded, beside those with other numbers in the constructor
 _MOST_PIECES = 800  # in all that is judged: the ones that are left out have the axes of others, and take as long again
 
@@ -61,9 +62,12 @@ class ForwardRecording:
             yield from islice(run(with_longer(self.subject, way) for way in ways), 1)
         for name, value in self.subject.settings.items():
             if is_numbers(value):
-                larger = (renumbered(subject, name) for subject, _ in others[:1])  # where a stride leaves more turns
-                numbers = chain(*larger, renumbered(self.subject, name))
-                yield from islice(run(one for one in numbers if not _has_new_ones(self.subject, one)), 1)
+                numbers = chain(*(renumbered(subject, name) for subject in (*(s for s, _ in others), self.subject)))
+                found = list(islice(run(one for one in numbers if not _has_new_ones(self.subject, one)), _TRIED))
+                longest = max(found, key=lambda one: one[1].length, default=None)
+                yield from found[:1]
+                if longest is not None and longest is not found[0]:  # a stride of 2 that leaves one turn tells nothing
+                    yield longest
 
     def by_length(self) -> tuple[list[ForwardSubject], list[ForwardSubject]]:
         """The subjects whose loops, written out, are short, the one as given first; and the others."""

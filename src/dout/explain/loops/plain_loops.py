@@ -15,6 +15,7 @@ from types import FunctionType
 from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource
+from dout.files import dedented
 
 
 def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
@@ -267,7 +268,7 @@ def _inlined(
 ) -> Callable[[list[str]], list[str]] | None:
     """What makes of the lines of a turn the loops of a method that yields once; None where it is of another kind."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(method))).body[0]
+        tree = ast.parse(dedented(inspect.getsource(method))).body[0]
     except (OSError, SyntaxError):
         return None
     yields = [n for n in ast.walk(tree) if isinstance(n, ast.Yield | ast.YieldFrom)]
