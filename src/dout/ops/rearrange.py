@@ -78,7 +78,7 @@ def _concatenate_backward(dout: Any, out: Any, *arrays: Any, axis: int) -> tuple
 
 concatenate = define(
     "concatenate",
-    forward=lambda *arrays, axis: np.concatenate(arrays, axis=axis),
+    forward=lambda *arrays, axis, out=None: np.concatenate(arrays, axis=axis, out=out),
     backward=_concatenate_backward,
     infer=shaped(_joined),
     symbol="concat",

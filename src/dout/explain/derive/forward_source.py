@@ -129,7 +129,7 @@ class ForwardSource:
         """The expressions that a line of their own before the statement computes just as well."""
         for statement in self.statements():
             if isinstance(statement, (*_SIMPLE, ast.Return)):
-                yield from _always_evaluated(statement)
+                yield from always_evaluated(statement)
 
     def returning(self, places: Sequence[int], count: int) -> Any:
         """The function that returns only the values at these places, of `count` that it returns, on the same lines.
@@ -254,7 +254,7 @@ def one_statement_a_line(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _always_evaluated(statement: ast.stmt) -> Iterator[ast.expr]:
+def always_evaluated(statement: ast.stmt) -> Iterator[ast.expr]:
     """The expressions in a statement that are evaluated whenever it runs, outermost first."""
     waiting = [value for name, value in ast.iter_fields(statement) if isinstance(value, ast.expr) and name == "value"]
     while waiting:

@@ -197,19 +197,21 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
 
 
 def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
-    """The same with 2 for the sizes of a window, where it covers the image: one turn tells nothing of others.
+    """The same with a window that does not cover the image: one turn of a loop over places tells nothing of others.
 
-    To be asked where the arguments of the constructor were chosen.
+    The window is made 2, or the image longer. To be asked where the arguments of the constructor were chosen.
     """
-    for name, item in subject.init.items():
-        numbers = item if isinstance(item, tuple | list) else [item]
-        covers = min(_output_shape(subject), default=2) <= 1
-        if covers and is_numbers(item) and all(type(n) is int and n > 2 for n in numbers):
-            small = type(item)(2 for _ in numbers) if numbers is item else 2
-            other = replace(subject, init={**subject.init, name: small})
-            if math.prod(_output_shape(other)) > math.prod(_output_shape(subject)):
-                return other
-    return subject
+    numbers = {n: item for n, item in subject.init.items() if is_numbers(item)}
+    shape = _output_shape(subject)
+    if not numbers or min(shape[1:], default=2) > 1:
+        return subject
+    small = {n: type(item)(2 for _ in item) if isinstance(item, tuple | list) else 2 for n, item in numbers.items()}
+    whole = [n for n, item in numbers.items() if all(type(k) is int and k > 2 for k in np.atleast_1d(item).tolist())]
+    images = {n: x for n, x in subject.inputs.items() if is_float_array(x) and x.ndim > 1}
+    longer = {n: array_of((*x.shape[:-1], 3 * x.shape[-1]), n) for n, x in images.items()}
+    ways = [replace(subject, init={**subject.init, n: small[n]}) for n in whole]
+    ways += [replace(subject, inputs={**subject.inputs, **longer})] if len(longer) == 1 else []
+    return next((way for way in ways if math.prod(_output_shape(way)) > math.prod(shape)), subject)
 
 
 def _output_shape(subject: ForwardSubject) -> tuple[int, ...]:

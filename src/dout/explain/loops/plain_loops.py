@@ -64,7 +64,7 @@ def _of_comprehension(source: ForwardSource) -> str | None:
             loop = f"for {ast.unparse(first.target).strip('()')} in {ast.unparse(first.iter)}:"
             whole = ast.get_source_segment(source.text, statement) or ""
             own = whole.replace(ast.get_source_segment(source.text, node) or "", name, 1)
-            return _replaced(source, statement, [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}", own])
+            return replaced(source, statement, [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}", own])
     return None
 
 
@@ -90,7 +90,7 @@ def _of_while(source: ForwardSource) -> str | None:
         by = f", {step[1]}" if step[1] != 1 else ""
         begin = "" if ast.unparse(start.value) == "0" and not by else f"{ast.unparse(start.value)}, "
         head = f"for {name} in range({begin}{end}{by}):"
-        return _replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)])
+        return replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)])
     return None
 
 
@@ -128,7 +128,7 @@ def _of_counter(source: ForwardSource) -> str | None:
             if ast.unparse(start.value) != "0":
                 continue
             head = f"for {name}, {_target(loop.target)} in enumerate({ast.unparse(loop.iter)}):"
-            return _replaced(source, loop, [head, *_lines(source, [*before, *after], 1)])
+            return replaced(source, loop, [head, *_lines(source, [*before, *after], 1)])
     return None
 
 
@@ -259,7 +259,7 @@ def _of_generator(source: ForwardSource, owner: type) -> str | None:
         given = [ast.unparse(one) for one in loop.iter.args]
         body = _inlined(source, method, given, loop) if isinstance(method, FunctionType) else None
         if body is not None:
-            return _replaced(source, loop, body(_lines(source, loop.body, 0)))
+            return replaced(source, loop, body(_lines(source, loop.body, 0)))
     return None
 
 
@@ -348,7 +348,7 @@ def _lines(source: ForwardSource, statements: Sequence[ast.stmt], depth: int) ->
     return ["    " * depth + line for line in found]
 
 
-def _replaced(source: ForwardSource, statement: ast.stmt, lines: Sequence[str]) -> str:
+def replaced(source: ForwardSource, statement: ast.stmt, lines: Sequence[str]) -> str:
     """The text of the function with other lines in the place of a statement."""
     before, after = source.lines[: statement.lineno - 1], source.lines[statement.end_lineno or 0 :]
     indent = " " * statement.col_offset
