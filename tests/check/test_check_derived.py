@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from check_commands import dout as dout_check
 
 import dout
 
@@ -90,3 +91,52 @@ def test_a_small_repair_comes_first(tmp_path):
     (finding,) = (f for f in findings if f.severity == "error")
     assert finding.cause == "sign"
     assert "+        return dout @ self.W.T" in str(finding.fix)
+
+
+RENAMED = '''import numpy as np
+
+
+class Shares:
+    def forward_pass(self, z):
+        z = np.exp(z - z.max(axis=1, keepdims=True))
+        return z / z.sum(axis=1, keepdims=True)
+
+    def backward_pass(self, grad):
+        """The gradient of the scores."""
+        return grad * np.cos(grad)
+
+
+class Grown:
+    def __init__(self, times=2):
+        self.times = times
+
+    def forward(self, x):
+        self.was = x.shape
+        return x.repeat(self.times, axis=1)
+
+    def backward(self, dout):
+        return np.cos(dout[:, :: self.times])
+'''
+
+
+def test_a_whole_backward_keeps_its_docstring_its_argument_and_what_forward_keeps(tmp_path):
+    (tmp_path / "layers.py").write_text(RENAMED)
+    run = dout_check(".", "--fix", "--unsafe-fixes", "--timeout", "60", cwd=tmp_path, timeout=300)
+    assert run.returncode == 0, run.stdout
+    text = (tmp_path / "layers.py").read_text()
+    head = '    def backward_pass(self, grad):\n        """The gradient of the scores."""\n'
+    assert head in text
+    assert "dout" not in text[text.index(head) : text.index("class Grown")]
+    grown = text[text.index("class Grown") :]
+    assert RENAMED[RENAMED.index("class Grown") : RENAMED.rindex("    def backward")] in grown
+    assert "self.was[1]" in grown
+
+
+def test_a_whole_backward_is_indented_as_its_file_is(tmp_path):
+    text = RENAMED[: RENAMED.index("class Grown")].rstrip() + "\n"
+    (tmp_path / "layers.py").write_text(text.replace("    ", "\t"))
+    dout_check(".", "--fix", "--unsafe-fixes", "--timeout", "60", cwd=tmp_path, timeout=300)
+    lines = (tmp_path / "layers.py").read_text().splitlines()
+    assert "\t\tz = np.exp(z - z.max(axis=1, keepdims=True))" in lines
+    assert "\t\tdz = " in "\n".join(lines)
+    assert not any(line.startswith(("    ", "\t ")) for line in lines)

@@ -268,7 +268,7 @@ class Mean:
 """
     found = the_finding(text, X[:2])
     assert "0.5" not in str(found.fix)
-    assert "by the length of an axis" in found.fix.unsafe
+    assert "by the number of samples" in found.fix.unsafe
     assert "shape[0]" in added(found)[0] or "len(" in added(found)[0]
 
 

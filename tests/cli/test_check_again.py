@@ -154,7 +154,8 @@ def test_the_command_that_is_printed_gives_the_same_run_again(five):
 
 
 def numbers_in(layer):
-    return [[finding[key] for key in ("code", "argument", "index", "expected", "got")] for finding in layer["findings"]]
+    keys = ("code", "argument", "index", "expected", "got")
+    return [[finding[key] for key in keys] for finding in layer["findings"] if finding["code"] != "D208"]  # once a file
 
 
 def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(five):

@@ -138,6 +138,30 @@ def test_a_report_says_how_many_can_be_fixed(tmp_path):
     assert dout("mine.py", cwd=tmp_path).stdout.endswith("can be fixed: 1 with --fix\n")
 
 
+def test_of_two_fixes_that_fail_together_the_one_that_mends_is_written(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text("a = 1\nb = 1\n")
+
+    def found():
+        text = path.read_text()
+        lines = {name: text.replace(f"{name} = 1", f"{name} = 2") for name in "ab" if f"{name} = 1" in text}
+        wrong = [*lines, *("a" for _ in range("a = 2" in text))]  # the change of `a` mends nothing
+        findings = [
+            Finding("D101", "error", "wrong", name, name, file=str(path), line=1,
+                    fix=Fix(str(path), text, lines[name]) if name in lines else None)
+            for name in wrong
+        ]  # fmt: skip
+        reports = [Report(finding.layer, findings=(finding,)) for finding in findings]
+        return [JobOutcome(Job(str(path), "file"), [Checked(report) for report in reports])]
+
+    result = Result(Settings(), outcomes=found())
+    write_fixes(result, unsafe=False, again=lambda: setattr(result, "outcomes", found()))
+    assert path.read_text() == "a = 1\nb = 2\n"
+    told = capsys.readouterr().err
+    assert "fixed mine.py: D101 in b" in told.replace(f"{tmp_path}/", "")
+    assert "mine.py is not fixed: with the fix of D101 in a it is still wrong" in told
+
+
 def test_a_fix_after_which_the_check_says_the_same_is_taken_back(tmp_path, capsys):
     path = write(tmp_path, WRONG)
     fix = Fix(str(path), WRONG, WRONG.replace("3", "4"))

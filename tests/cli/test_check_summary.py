@@ -127,6 +127,15 @@ def test_notes_and_conditions_that_were_not_covered_are_counted_and_printed_when
     assert "--notes" not in whole
 
 
+def test_what_is_true_of_nearly_every_layer_is_told_once_a_file(tmp_path):
+    square = RIGHT.replace("import numpy as np", "")
+    write(tmp_path, RIGHT + square.replace("Square", "Second") + square.replace("Square", "Third"))
+    shown = layers(document("mine.py", cwd=tmp_path))
+    told = {name: [f["message"] for f in layer["findings"] if f["code"] == "D208"] for name, layer in shown.items()}
+    assert [len(messages) for messages in told.values()] == [1, 0, 0]
+    assert told["Square"][0].endswith("; so have 2 other layers of this file")
+
+
 def test_a_package_has_the_layers_that_it_exports(tmp_path):
     write(tmp_path, TRIPLE.replace("Triple", "_Hidden") + TRIPLE, "outer/net/inner.py")
     write(tmp_path, "from outer.net.inner import Triple, _Hidden\n", "outer/net/__init__.py")

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,35 @@ def test_the_action_is_composite_and_its_steps_are_shell_that_parses():
     for step in ACTION["runs"]["steps"]:
         assert ("uses" in step) != ("run" in step and step["shell"] == "bash")
         subprocess.run(["bash", "-n"], input=step.get("run", ""), text=True, check=True)
+
+
+SWAPPED = """class Mul:
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout):
+        return dout * self.x, dout * self.y
+"""
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the runners of GitHub have jq")
+def test_the_summary_of_the_action_has_the_findings_and_a_picture_of_the_wrong_gradients(tmp_path):
+    (script,) = (step["run"] for step in ACTION["runs"]["steps"] if step.get("id") == "check")
+    (command := tmp_path / "bin" / "dout").parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dout "$@"\n')
+    command.chmod(0o755)
+    (checkout := tmp_path / "checkout").mkdir()
+    (checkout / "layers.py").write_text(SWAPPED)
+    files = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, **files, "PATH": path, "TARGETS": ".", "OPTIONS": ""}
+    subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=checkout, env=environment, timeout=300, check=True)
+    summary = Path(files["GITHUB_STEP_SUMMARY"]).read_text(encoding="utf-8")
+    assert "- `D101` Mul: the gradient of x is" in summary
+    assert "#### layers.py:Mul" in summary
+    assert "the first wrong edge" in summary
+    assert Path(files["GITHUB_OUTPUT"]).read_text() == "status=1\n"
 
 
 def test_every_format_is_on_the_page():

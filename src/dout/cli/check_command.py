@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -218,6 +219,33 @@ def _judge(result: Result, baseline: Path | None, write: bool) -> None:
         knows = (lambda finding: True) if write else Baseline(baseline).knows
         _keep(result, lambda finding: not knows(finding))
         result.known = len(findings) - len(result.findings)
+    _tell_once(result)
+
+
+def _tell_once(result: Result) -> None:
+    """Of the findings that are told once a file, keep the first of each file, with the number of the others."""
+    from dout.check.report.report import counted_noun
+    from dout.check.rules import rules
+
+    once = {code for code, rule in rules().items() if rule.once_a_file}
+    for outcome in result.outcomes:
+        counts = Counter(f.code for checked in outcome.layers for f in checked.report.findings if f.code in once)
+        waiting = set(counts)
+
+        def told(finding: Finding, counts: Counter[str] = counts, waiting: set[str] = waiting) -> Finding | None:
+            if finding.code not in counts:
+                return finding
+            if finding.code not in waiting:
+                return None
+            waiting.remove(finding.code)
+            others = counts[finding.code] - 1
+            more = f"; so {'has' if others == 1 else 'have'} {counted_noun(others, 'other layer')} of this file"
+            return replace(finding, message=finding.message + more) if others else finding
+
+        outcome.layers = [
+            replace(c, report=replace(c.report, findings=tuple(filter(None, map(told, c.report.findings)))))
+            for c in outcome.layers
+        ]
 
 
 def _write(baseline: Path, findings: list[Finding], force: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.repair.computed_edits import Echoes, computed, echoed, word_of_number
+from dout.check.repair.computed_edits import Echoes, bias_sums, computed, echoed, word_of_number
 from dout.check.repair.expression_places import ExpressionPlace
 from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
 
@@ -42,6 +42,13 @@ class Seen:
         """The numbers that can be written there: local names, arguments, attributes of self, and parts of them."""
         found = ((text, value) for text, value in self._written() if is_number(value) and type(value) is not bool)
         return [*itertools.islice(found, _MOST_TERMS), *self.parts]
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tuples of whole numbers in scope: a shape that forward has kept."""
+        held = {f"self.{name}": value for name, value in getattr(self.names.get("self"), "__dict__", {}).items()}
+        found = ((text, value) for text, value in {**self.names, **held}.items() if type(value) is tuple and value)
+        return {text: value for text, value in found if all(type(n) is int for n in value)}
 
     def _written(self) -> Iterator[tuple[str, Any]]:
         yield from sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
@@ -138,8 +145,12 @@ class Edit:
         return safe
 
     def fits_by_chance(self, seen: Seen) -> bool:
-        """Whether the edit brings in a literal that is the value of a name in scope: `/ 3` instead of `/ len(x)`."""
-        return any(number in seen.scalars for number in _literals(self.text) - _literals(f"({self.place.text})"))
+        """Whether the edit brings in a literal that is the value of a name in scope, or 1 divided by it.
+
+        `/ 3` instead of `/ len(x)`, or `2 *` instead of `/ self.ratio`.
+        """
+        known = {*seen.scalars, *(1 / number for number in seen.scalars if number < 1)}
+        return any(number in known for number in _literals(self.text) - _literals(f"({self.place.text})"))
 
 
 def _filled(template: str, slots: Slots, bare: set[str] | None = None) -> str:
@@ -174,7 +185,7 @@ def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: floa
         for kind in _AT[spot]:
             if kind.cost <= most:
                 yield from _of_kind(kind, place, seen, terms, own)
-    for cost, word, text, *run in computed(place, seen.ndim):
+    for cost, word, text, *run in computed(place, seen.ndim, seen.terms):
         yield Edit(place, cost, word, text, None, *run)
     for cost, word, template in echoed(place, elsewhere):
         yield Edit(place, cost, word, template, {"x": place.text})
@@ -213,6 +224,7 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
     "d": lambda kind, place, seen, terms: [t for t in terms[TermNeed.ALIKE] if t[0] == _upstream(place)],
     "i": lambda kind, place, seen, terms: [(str(axis), axis) for axis in range(seen.ndim)],
     "n": lambda kind, place, seen, terms: seen.lengths.items(),
+    "s": lambda kind, place, seen, terms: bias_sums(_upstream(place), seen.terms),
 }
 
 
@@ -322,8 +334,8 @@ def is_bool(value: Any) -> bool:
 
 def _upstream(place: ExpressionPlace) -> str:
     """The name of the upstream gradient in this function."""
-    arguments = place.function.node.args.args
-    return arguments[1].arg if len(arguments) > 1 else "dout"
+    names = [argument.arg for argument in place.function.node.args.args if argument.arg != "self"]
+    return names[0] if names and "dout" not in names else "dout"
 
 
 def _word_of_factor(place: ExpressionPlace, text: str, value: Any) -> str:

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.repair_table import OTHER_FUNCTIONS
 
@@ -14,11 +16,13 @@ from dout.check.repair.repair_table import OTHER_FUNCTIONS
 Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
 
 
-def computed(place: ExpressionPlace, ndim: int) -> Found:
-    """Every edit of this kind of an expression, whose value has `ndim` axes."""
+def computed(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]) -> Found:
+    """Every edit of this kind of an expression, whose value has `ndim` axes, with the `terms` in scope there."""
     for edits in _BY_SYNTAX.get(type(place.node), ()):
         yield from edits(place, place.node, ndim)
     yield from _unpacked(place)
+    yield from _added_at(place)
+    yield from _unpadded(place, ndim, terms)
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------
@@ -54,6 +58,8 @@ def _more_arguments(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
     if "axis" not in given and len(node.args) <= on_module:
         for axis, keep in itertools.product(("0", "1", "-1"), ("", ", keepdims=True")):
             yield 1.2, "axis", f"{place.text[:-1]}{comma}axis={axis}{keep})"
+        for some in (*itertools.combinations(range(4), 2), *itertools.combinations(range(4), 3)):
+            yield 1.3, "axis", f"{place.text[:-1]}{comma}axis={some})"
 
 
 def _other_function(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
@@ -114,6 +120,57 @@ def _unpacked(place: ExpressionPlace) -> Found:
         yield 1.0, "swapped", text, f"(lambda t: ({', '.join(f't[{k}]' for k in order)},))(tuple({place.text}))"
 
 
+def _added_at(place: ExpressionPlace) -> Found:
+    """An assignment to elements that an array chooses, or `+=`: of one that is chosen twice a single value remains."""
+    statement, numpy = place.statement, place.function.numpy
+    is_sum = isinstance(statement, ast.AugAssign)
+    if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.value is not place.node or not numpy:
+        return
+    target, *more = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
+    if more or (isinstance(statement, ast.AugAssign) and not isinstance(statement.op, ast.Add)):
+        return
+    if not isinstance(target, ast.Subscript) or any(isinstance(n, ast.Slice) for n in ast.walk(target.slice)):
+        return
+    source = place.function.source
+    array, element = source.segment(target.value), source.segment(target)
+    index = source.segment(target.slice)
+    index = f"({index})" if isinstance(target.slice, ast.Tuple) and not index.startswith("(") else index
+    call = f"{numpy}.add.at({array}, {index}, {place.text})"
+    run = f"(before := {element} + 0, {call}, {element} - before)" if is_sum else f"({call}, {element})"
+    yield 1.15, "index", call, f"{run}[-1]"
+
+
+def _unpadded(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]) -> Found:
+    """Two axes without the padding at both ends, by the name of its width: `dx[:, :, p:-p, p:-p]`."""
+    node, source = place.node, place.function.source
+    cut = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple)
+    parts = node.slice.elts if cut else []  # type: ignore[attr-defined]
+    base = source.segment(node.value) if cut else place.text  # type: ignore[attr-defined]
+    some = [axis for axis, part in enumerate(parts) if isinstance(part, ast.Slice) and (part.lower or part.upper)]
+    is_whole = isinstance(node, ast.Name | ast.Attribute) and isinstance(place.parents[0], ast.stmt | ast.Tuple)
+    if not some and not (is_whole and ndim in (3, 4)):
+        return
+    for first in [None] if some else [2, 1] if ndim == 4 else [1, 0]:
+        axes, count = (some, len(parts)) if first is None else ([first, first + 1], ndim)
+        for name in (text for text, value in terms if type(value) is int and value > 0):
+            ends = [f"{name}:{base}.shape[{axis}] - {name}" if axis in axes else ":" for axis in range(count)]
+            ends = [f"{name}:-{name}" if ":" in one[1:] else one for one in ends] if _is_asked(place, name) else ends
+            yield 1.5, "broadcast", f"{base}[{', '.join(ends)}]"
+
+
+def _is_asked(place: ExpressionPlace, name: str) -> bool:
+    """Whether an expression stands where a condition has asked for a number: `if p:`."""
+    asked = (n for n in ast.walk(place.function.node) if isinstance(n, ast.If) and place.statement in ast.walk(n))
+    return any(name in place.function.source.segment(node.test) for node in asked)
+
+
+def bias_sums(name: str, terms: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, None]]:
+    """The sums of the array of this name along all of its axes but one; of two axes there is a row in the table."""
+    ndim = np.ndim(dict(terms).get(name, 0))
+    for kept in range(ndim) if ndim > 2 else ():
+        yield f"{name}.sum(axis={tuple(axis for axis in range(ndim) if axis != kept)})", None
+
+
 # --- numbers and elements ---------------------------------------------------------------------------------------------
 
 
@@ -142,6 +199,9 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
     if isinstance(place.parents[0], ast.For) and isinstance(node.slice, ast.Slice):
         yield 1.1, "missing term", place.function.source.segment(node.value)
     yield from _cut_from_the_start(place, node, parts)
+    flipped = [piece for piece in parts if isinstance(piece, ast.Slice) and ast.unparse(piece) == "::-1"]
+    for some in dict.fromkeys([*((piece,) for piece in flipped), tuple(flipped)] if flipped else []):
+        yield 0.95, "formula", place.function.source.with_parts(node, dict.fromkeys(some, ":"))
     for piece in parts:
         if isinstance(piece, ast.Slice) and piece.step is None and (piece.lower is None) != (piece.upper is None):
             bound = place.function.source.segment(piece.lower or piece.upper or piece)

@@ -13,6 +13,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import is_adapted
+from dout.adapt.interface.interface import DOUT, Interface
 from dout.check.exact.subject import Subject
 from dout.check.repair.candidate_edits import Edit, is_float
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, places
@@ -27,7 +28,7 @@ from dout.files import text_of
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
 
-MOST_SECONDS = 2.0
+MOST_SECONDS = 6.0
 _TOO_LONG: WeakSet[type] = WeakSet()
 _COST = 4.0  # of a line that is written anew
 _UNSAFE = "it writes the whole backward anew"
@@ -61,17 +62,31 @@ def derived_fix(subject: Subject) -> Fix | None:
     from dout.explain.verb.in_place import replaced_source
 
     cls = type(subject.again())
-    if subject.interface is not None or "<" in cls.__qualname__ or cls in _TOO_LONG:
+    if subject.interface is not None and not is_adapted(cls):
+        return None
+    cls = cls.__mro__[1] if is_adapted(cls) else cls
+    if not _is_called_alike(subject.interface) or "<" in cls.__qualname__ or cls in _TOO_LONG:
         return None
     file = inspect.getsourcefile(cls) or ""
     text = text_of(file)
     try:
         with within(MOST_SECONDS):
-            made = derived(subject.again(), None, dict(zip(subject.names, subject.fresh_inputs(), strict=False)))
+            if subject.interface is None:
+                made = derived(subject.again(), None, dict(zip(subject.names, subject.fresh_inputs(), strict=False)))
+            else:
+                made = derived(cls)  # by its own names
     except TimeIsOver:
         _TOO_LONG.add(cls)
         return None
     return Fix(file, text, replaced_source(text, cls.__qualname__, made), _UNSAFE)
+
+
+def _is_called_alike(interface: Interface | None) -> bool:
+    """Whether a derived backward is called as the user's is: with the upstream gradients alone, by whatever name."""
+    if interface is None:
+        return True
+    plain = Interface(interface.forward, interface.backward, interface.roles)
+    return interface == plain and bool(interface.roles) and set(interface.roles) == {DOUT}
 
 
 # --- one line ---------------------------------------------------------------------------------------------------------
@@ -126,9 +141,10 @@ def _edits(
             for node in _meant(place, value, tests[0], search.latest):
                 scenes = []
                 for test in tests:
-                    terms = {**dict(test.seen_at(place).terms), **place.function.constants}
+                    here = test.seen_at(place)
+                    terms = {**dict(here.terms), **place.function.constants}
                     own, seeds, data = test.twin(node, tests[0]), test.examination.seeds, test.examination.trace.data
-                    scenes.append(LineScene(own, seeds, data, terms, test.at_one))
+                    scenes.append(LineScene(own, seeds, data, terms, test.at_one, here.shapes))
                 with suppress(UnspelledError):
                     yield _edit(place, *gradient_text(scenes, literals, axes, dot))
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from dout.check.report.fix import Fix
 from dout.files import lines_of
 from dout.graph import Where
@@ -142,6 +144,11 @@ class ScratchFunction:
     def locals(self) -> tuple[str, ...]:
         """The names of its arguments and local variables."""
         return self.function.__code__.co_varnames
+
+    @property
+    def numpy(self) -> str:
+        """What its module calls NumPy; empty if it has no name there."""
+        return next((name for name, item in self.function.__globals__.items() if item is np), "")
 
     def is_module(self, node: ast.AST) -> bool:
         """Whether an expression in it is the name of a module or class."""
@@ -292,5 +299,6 @@ def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: Scratch
         return known and node.id != "self" and not function.is_module(node)
     if isinstance(node, ast.Attribute):
         of_name = isinstance(node.value, ast.Name) and not parents
-        return (node.attr not in _SIZES or of_name) and not function.is_module(node.value)
+        in_product = isinstance(parent, ast.BinOp)
+        return (node.attr not in _SIZES or of_name or in_product) and not function.is_module(node.value)
     return not isinstance(parent, ast.keyword) or parent.arg not in ("axis", "keepdims", "dtype", "shape")

@@ -7,12 +7,14 @@ transposed, `{x}` for the whole expression (`{p}` where a product needs no paren
 
     {t} a number or an array by its name    {n} the length of an axis
     {i} an axis of the expression           {d} the upstream gradient
+    {s} the sum of the upstream gradient along all axes but one, as a bias has it
 
 A slot of something in scope makes a candidate of each.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -92,6 +94,7 @@ def _comparisons() -> Iterator[RepairKind]:
         for other in contrary:
             cost = 1.0 if other == contrary[mine] else 1.9 if {mine, other} & {"==", "!="} else 1.1
             yield RepairKind(cost, "mask", f"a {mine} b", f"{{a}} {other} {{b}}")
+        yield RepairKind(1.3, "mask", f"a {mine} b", "{a}")
 
 
 KINDS: tuple[RepairKind, ...] = (
@@ -119,12 +122,14 @@ KINDS: tuple[RepairKind, ...] = (
     # Another number. A name in scope is likelier than a literal that happens to fit.
     RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),
     RepairKind(1.1, "factor", NUMBER, "{n}"),
+    RepairKind(1.4, "factor", EditedSpot.DENOMINATOR, "{t}", SCALAR),
     RepairKind(1.5, "factor", EditedSpot.DENOMINATOR, "{n}"),
     RepairKind(1.5, "factor", NUMBER, "{t}", ARRAY),
     *_each(1.6, "missing term", NUMBER, "{x} + {t}", "{x} - {t}", needs=ARRAY),
     RepairKind(1.6, "factor", WHOLE, "{p} / {n}"),
     RepairKind(1.8, "factor", WHOLE, "{p} * {n}"),
     RepairKind(1.5, "factor", WHOLE, "2 * {p}"),
+    RepairKind(1.65, "factor", WHOLE, "3 * {p}"),
     RepairKind(1.6, "factor", WHOLE, "0.5 * {p}"),
     # A factor or a term is missing.
     RepairKind(1.5, "factor", WHOLE, "{p} * {t}", FITS, lost="t"),
@@ -166,6 +171,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.6, "broadcast", WHOLE, "{x}.sum(axis={i}, keepdims=True)"),
     RepairKind(1.7, "broadcast", WHOLE, "{x}.sum()", TermNeed.AXES),
     RepairKind(1.9, "broadcast", WHOLE, "{x}.mean(axis={i}, keepdims=True)"),
+    RepairKind(1.75, "axis", WHOLE, "{s}"),
     # Another name, or a function of it. Gradients come back through layers in the order reverse to that of forward.
     RepairKind(0.5, "swapped", "a.backward(b.backward(c))", "{b}.backward({a}.backward({c}))"),
     RepairKind(1.3, "swapped", NAME, "{t}", TermNeed.SAME_KIND),
@@ -215,6 +221,35 @@ OTHER_FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+_SIDE: dict[type[ast.cmpop], int] = {ast.Lt: -1, ast.LtE: -1, ast.Gt: 1, ast.GtE: 1, ast.Eq: 2, ast.NotEq: -2}
+
+
+def sentence_of(word: str, old: str, new: str) -> str:
+    """What is wrong, by the word of a repair and the text before and after it."""
+    more = new.count(".T") - old.count(".T")
+    if word == "transpose" and more:
+        return "a transpose is missing" if more > 0 else "there is one transpose too many"
+    if word == "mask" and _is_inverted(old, new):
+        return "the mask is inverted"
+    return SENTENCES[word]
+
+
+def _is_inverted(old: str, new: str) -> bool:
+    """Whether a condition, or the choice by one, is the contrary of another."""
+    try:
+        before, after = (ast.parse(f"({text}\n)", mode="eval").body for text in (old, new))
+    except SyntaxError:  # a statement
+        return False
+    pairs = (before, after), (after, before)
+    if any(isinstance(one, ast.UnaryOp) and ast.dump(one.operand) == ast.dump(other) for one, other in pairs):
+        return True
+    if isinstance(before, ast.Compare) and isinstance(after, ast.Compare):
+        return sum(_SIDE.get(type(one.ops[0]), 9) for one in (before, after)) == 0
+    if isinstance(before, ast.Call) and isinstance(after, ast.Call) and len(before.args) == len(after.args) == 3:
+        return [*map(ast.dump, before.args[1:])] == [*map(ast.dump, after.args[:0:-1])]
+    return False
+
+
 SENTENCES = {
     "sign": "the sign is wrong",
     "factor": "a factor is wrong",
@@ -227,4 +262,5 @@ SENTENCES = {
     "missing term": "a term is missing",
     "extra term": "there is one term too many",
     "formula": "the formula is wrong",
+    "index": "an index repeats, and of an element that is written twice only one value remains",
 }

@@ -55,9 +55,12 @@ def forgotten_return(subject: Subject) -> Fix | None:
 
 
 def _returning(function: ScratchFunction) -> Iterator[str]:
+    """The file with `return` before the last expression of a function, or after its last line with one of its names."""
     source, last = function.source, function.node.body[-1]
     assigned = [n.id for n in ast.walk(function.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     between = source.between(last)
+    if isinstance(last, ast.Expr):
+        yield source.replaced(last, f"return {source.segment(last)}")
     for name in list(dict.fromkeys(reversed(assigned)))[:_MOST]:
         yield source.replaced(last, f"{source.segment(last)}{between}return {name}")
 

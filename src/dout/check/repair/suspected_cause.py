@@ -12,7 +12,7 @@ from dout.check.repair.derived_backward import derived_lines
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_proof import ProvenRepair, Repair, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
-from dout.check.repair.repair_table import SENTENCES
+from dout.check.repair.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import stands
 from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
@@ -120,7 +120,9 @@ class CauseSearch:
         side = f" in {function.name}" if function.name != "backward" else ""
         lines = edit.written.count("\n") + 1
         meant = f"`{edit.written}`" if lines == 1 else f"the {lines} lines below"
-        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be {meant}{proof.remarks}"
+        sentence = (
+            f"{sentence_of(edit.word, edit.old, edit.written)}{side}: `{edit.old}` should be {meant}{proof.remarks}"
+        )
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
         return Cause(edit.word, sentence, fix, where, _said(first))
 
@@ -130,8 +132,9 @@ class CauseSearch:
             return "it changes what forward returns"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"
-        if any(is_scaled(name, self.stands) for name in self.stands[0].wrong(self.stands[0].got)):
-            return "it changes the gradient by the length of an axis, which may be a convention"
+        wrong = self.stands[0].wrong(self.stands[0].got)
+        if any(is_scaled(name, self.stands, samples=True) for name in wrong):
+            return "it changes the gradient by the number of samples, which may be a convention"
         return ""
 
     def _of_numbers(self, outcome: Outcome) -> Cause | None:

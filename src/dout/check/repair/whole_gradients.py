@@ -26,22 +26,25 @@ def is_left_out(name: str, stand: Stand) -> bool:
     return right.shape == got.shape and any(_left_at_zero(got, _off(got, right, stand.close)))
 
 
-def is_scaled(name: str, stands: list[Stand], sign: int = 1) -> bool:
+def is_scaled(name: str, stands: list[Stand], sign: int = 1, samples: bool = False) -> bool:
     """Whether a gradient is the right one, times or divided by the length of an axis, wherever it is wrong.
 
-    With a `sign` of -1, whether it is so with the other sign.
+    With a `sign` of -1, whether it is so with the other sign; with `samples`, whether that axis may be one of samples.
     """
     for stand in (stand for stand in stands if name in stand.wrong(stand.got)):
         right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got[name], dtype=float)
         ratio = _ratio(got, right) if got.shape == right.shape else None
-        if ratio is None or not any(near(max(sign * ratio, sign / ratio), n, 1e-6) for n in _lengths(stand)):
+        if ratio is None or not any(near(max(sign * ratio, sign / ratio), n, 1e-6) for n in _lengths(stand, samples)):
             return False
     return True
 
 
-def _lengths(stand: Stand) -> list[int]:
-    """The lengths of the axes of inputs and upstream gradients."""
-    return list({n: None for i in (*stand.inputs, *stand.douts) for n in np.shape(i) if n > 1})
+def _lengths(stand: Stand, samples: bool = False) -> list[int]:
+    """The lengths of the axes of inputs and upstream gradients; with `samples` of their first axes, and of steps."""
+    shapes = [np.shape(item) for item in (*stand.inputs, *stand.douts)]
+    if samples:
+        shapes = [shape[:2] if len(shape) == 3 else shape[:1] for shape in shapes]
+    return list({n: None for shape in shapes for n in shape if n > 1})
 
 
 def _off(got: Any, right: Any, close: float) -> Any:

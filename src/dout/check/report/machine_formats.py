@@ -51,7 +51,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
     """One finding as plain data: its fields in their order, without the reason, which is for code alone."""
-    return {f.name: data(getattr(finding, f.name)) for f in fields(finding) if f.name != "reason"}
+    found = {f.name: data(getattr(finding, f.name)) for f in fields(finding) if f.name != "reason"}
+    return {**found, "unsafe_fix": getattr(finding.fix, "unsafe", "")}
 
 
 def data(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from dout.run import differs_at
 from dout.styled_lines import Line, Span, coloured, in_notebook, plain, wrapped
 
 MOST_ELEMENTS = 24  # of an array that is printed whole
+_MOST_NAMED = 12  # gradients in a line
 WIDTH = 100  # characters in a line, where there is no terminal that says
 _INDENT = "  "
 
@@ -45,11 +47,33 @@ def _lines(report: ReportData, about: Iterable[str]) -> list[Line]:
     if not (names or report.findings):
         lines.append([(_INDENT, ""), ("? ", "open"), ("there is no gradient to judge", "")])
     for severity in SEVERITIES:
-        for finding in report.findings:
-            if finding.severity == severity:
-                lines += _finding_lines(finding)
+        for finding, *alike in _alike(f for f in report.findings if f.severity == severity):
+            lines += _finding_lines(finding)
+            if alike:
+                lines.append(_too(finding, [str(other.argument) for other in alike]))
     lines += [[(f"{_INDENT}? ", "open"), (f"not covered: {visible(b)}", "dim")] for b in report.branches]
     return lines
+
+
+def _alike(findings: Iterable[Finding]) -> Iterable[list[Finding]]:
+    """Findings in their order; those that say the same of other arguments, with the same change, are together."""
+    found: dict[Any, list[Finding]] = {}
+    for finding in findings:
+        of_an_argument = finding.argument is not None and finding.index is not None
+        key = (finding.code, finding.because, finding.fix) if of_an_argument else id(finding)
+        found.setdefault(key, []).append(finding)
+    return found.values()
+
+
+def _too(finding: Finding, others: Sequence[str]) -> Line:
+    """A line on the gradients that a finding is true of as well."""
+    one = len(others) == 1
+    change = f"; the same change mends {'it' if one else 'them'}" if finding.fix else ""
+    names = visible(some(others, _MOST_NAMED))
+    says = f"the gradient of {names} is wrong, too" if one else f"the gradients of {names} are wrong, too"
+    mark, style = _SEVERITY_MARKS[finding.severity]
+    head = [(_INDENT, ""), (f"{mark} ", style), (finding.code, "code"), (f" {finding.severity}", style)]
+    return [*head, (f": {says}{change}", "")]
 
 
 def _verdict_line(verdict: Verdict, width: int, branching: bool) -> Line:
@@ -90,11 +114,11 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
     if finding.first_wrong and finding.first_wrong not in finding.message:
         yield _detail(f"the first wrong value is {finding.first_wrong}")
     for name, value in finding.inputs.items():
-        yield _detail(f"fails on {name} = {shown(value)}")
+        yield _detail(f"fails on {name} = {_case(value)}")
     if finding.there:
         yield _detail(finding.there)
     for line in str(finding.fix or "").splitlines():
-        if not line.startswith(("---", "+++", "@@")):
+        if line.strip() and not line.startswith(("---", "+++", "@@")):
             changed = {"-": "removed", "+": "added"}.get(line[:1], "dim")
             yield [(_INDENT * 3, "verbatim"), (visible(line, keep="\t"), changed)]
 
@@ -115,6 +139,15 @@ def _one_case(finding: Finding) -> tuple[Any, Any, tuple[int, ...] | None]:
 
 def _detail(text: str) -> Line:
     return [(_INDENT * 2, ""), (visible(text), "dim")]
+
+
+def _case(value: Any) -> str:
+    """An input that a layer fails on: nobody types in more than a few numbers."""
+    with suppress(ValueError, TypeError):
+        array = np.asarray(value)
+        if array.size > MOST_ELEMENTS and array.dtype.kind in "biuf":
+            return shown(array)
+    return shown(value)
 
 
 def shown(value: Any) -> str:

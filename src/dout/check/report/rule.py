@@ -29,7 +29,8 @@ class Rule:
     """A finding code with its default severity and its title.
 
     `for_foreign` says that the rule also holds for the layers of other libraries, `compares` that it compares runs: it
-    is for layers that give the same from the same random state.
+    is for layers that give the same from the same random state. `once_a_file`: it is true of so many layers that a
+    folder's report has it for the first of a file, with the number of the others.
     """
 
     code: str
@@ -37,6 +38,7 @@ class Rule:
     title: str
     for_foreign: bool = False
     compares: bool = False
+    once_a_file: bool = False
 
     def finding(self, message: str, where: Where | None = None, **details: Any) -> Finding:
         """Return a finding at a place; `details` may give another severity."""

@@ -124,6 +124,8 @@ def _human(result: Result) -> None:
     lines, hidden = [*_details(shown, width), *_at_a_glance(shown, width)], _hidden(result, shown)
     if result.folded and not result.notes and len(lines) > _MOST:
         lines, hidden = list(_in_brief(shown, width)), ["every layer", *hidden]
+    while len(lines) > 1 and not lines[-1] and not lines[-2]:
+        lines.pop()
     lines += wrapped([(shown.summary, "title")], width)
     lines += [[(f"with --notes: {', '.join(hidden)}", "dim")]] if hidden else []
     lines += [[(said, "dim")] for said in fixes_told(result.findings)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +12,10 @@ from dout.errors import TargetError, visible
 from dout.files import near
 
 if TYPE_CHECKING:
+    from dout.check.report.fix import Fix
     from dout.cli.output.check_output import Result
 
-MOST_ROUNDS = 10  # of fixing and checking again: a fix may bring another mistake to light
+MOST_ROUNDS = 30  # of fixing and checking again: a fix may bring another mistake to light
 
 
 def show_fixes(result: Result, unsafe: bool) -> None:
@@ -28,14 +29,20 @@ def show_fixes(result: Result, unsafe: bool) -> None:
 
 
 def write_fixes(result: Result, unsafe: bool, again: Callable[[], None]) -> None:
-    """Write the fixes, and check `again`, until none is left. A fix that does not mend its finding is taken back."""
+    """Write the fixes, and check `again`, until none is left. A fix that does not mend its finding is taken back.
+
+    Where several do not in one file, each is tried by itself: one may have been in another's way.
+    """
     from dout.check.project.fixed_files import fixable, fixed_files
     from dout.check.report.machine_formats import identity
 
     useless: set[tuple[str, ...]] = set()
+    one_by_one: set[str] = set()
     told: dict[str, None] = {}
     for _ in range(MOST_ROUNDS):
         wanted = fixable((f for f in result.findings if identity(f) not in useless), unsafe)
+        first = {os.path.realpath(fix.file): fix for fix in reversed(wanted)}
+        wanted = {fix: found for fix, found in wanted.items() if _may_be_written(fix, first, one_by_one)}
         files, refused = fixed_files(wanted, _checked(result))
         told |= dict.fromkeys(refused)
         written = []
@@ -49,19 +56,30 @@ def write_fixes(result: Result, unsafe: bool, again: Callable[[], None]) -> None
             break
         again()
         left = {identity(finding) for finding in result.findings if finding.severity == "error"}
+        is_back = False
         for file in written:
             mended = [finding for fix in file.fixes for finding in wanted[fix]]
             names = ", ".join(dict.fromkeys(f"{finding.code} in {finding.layer}" for finding in mended))
             failed = {identity(finding) for finding in mended} & left
             if failed:
                 file.put_back()
+                is_back = True
+            if failed and len(file.fixes) > 1:
+                one_by_one.add(os.path.realpath(file.path))
+            elif failed:
                 useless |= failed
                 told[f"{near(str(file.path))} is not fixed: with the fix of {names} it is still wrong"] = None
             else:
                 told[f"fixed {near(str(file.path))}: {names}"] = None
-        if useless:
+        if is_back:
             again()
     _tell(told)
+
+
+def _may_be_written(fix: Fix, first: Mapping[str, Fix], one_by_one: Collection[str]) -> bool:
+    """Whether a fix may be written beside the others of its file, or is the first of them."""
+    file = os.path.realpath(fix.file)
+    return file not in one_by_one or first[file] is fix
 
 
 def _checked(result: Result) -> set[str]:

@@ -27,6 +27,7 @@ from dout.explain.spelling.written_text import (
     infix,
     multiplied,
     negated,
+    numeral,
     powered,
 )
 from dout.graph import CONSTANT, Node
@@ -311,9 +312,9 @@ class BackwardText:
         """The text of products over each other, with a number in front of each."""
         texts, under_texts = self._factor_texts(above), self._factor_texts(below)
         if abs(factor) != 1 or not texts:
-            texts.insert(0, WrittenText(repr(abs(factor))))
+            texts.insert(0, WrittenText(numeral(abs(factor))))
         if divisor != 1:
-            under_texts.insert(0, WrittenText(repr(divisor)))
+            under_texts.insert(0, WrittenText(numeral(divisor)))
         if factor < 0:
             texts[0] = negated(texts[0])
         made = multiplied(texts)

@@ -120,7 +120,7 @@ class Drafting(KeptChoice):
         shapes = {text: self._shapes(node) for text, node in arrays.items()}
         sizes = SizeWords(
             shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary(),
-            literals=self.source.whole_numbers,
+            literals=self.source.whole_numbers, tuples=self._kept_shapes.values(),
         )  # fmt: skip
         for node in chosen:
             text = self._at_hand(node)
@@ -162,7 +162,20 @@ class Drafting(KeptChoice):
     def _argument_shapes(self) -> Any:
         for node, name in self.run.arguments.items():
             if node.shape and name.isidentifier():
-                yield f"self.{name}_shape", self._shapes(node)
+                yield self._kept_shapes.get(node, f"self.{name}_shape"), self._shapes(node)
+
+    @cached_property
+    def _kept_shapes(self) -> dict[Node, str]:
+        """The attributes in which forward itself keeps the shape of an argument."""
+        layers = [attributes_of(graph.run.layer) for graph in self.twins.graphs]
+        names = [name for name, item in self._attributes().items() if type(item) is tuple]
+        found = {}
+        for node in self.run.arguments:
+            shapes = list(self._shapes(node))
+            same = (n for n in names if [_whole_numbers(layer.get(n)) for layer in layers] == shapes)
+            if len(node.shape) > 1 and (name := next(same, None)) is not None:
+                found[node] = f"self.{name}"
+        return found
 
     def _argument_dtype(self, dtype: Any) -> str | None:
         """The dtype of an argument, which is kept for that."""
@@ -362,6 +375,11 @@ class Drafting(KeptChoice):
         while len(names) > 1 and names[-1] == "None":
             names.pop()
         return ", ".join(names)
+
+
+def _whole_numbers(item: Any) -> tuple[int, ...]:
+    """A tuple of whole numbers, or none."""
+    return item if type(item) is tuple and all(type(n) is int for n in item) else ()
 
 
 def _whole_in(layer: Any) -> Iterator[tuple[str, int]]:

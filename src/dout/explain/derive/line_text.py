@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from dout.rewrite.softmax_forms import PLAIN
 _CLOSE = 1e-6
 _OF_RULES = (0.5, 1, 2)  # numbers of the rules of derivation
 _AXIS = re.compile(r"\baxis=(-?\d+|\([^)]*\))")
+_SETTING = re.compile(r"self\.\w+")
 _MOST_STEPS = 300  # of the forward
 _MOST_NODES = 80  # of a gradient: a person would not write a longer one in one place
 _WAYS: tuple[Callable[[Graph], Graph], ...] = (lambda graph: shared_products(factored(graph)), factored, simplify)
@@ -33,7 +34,7 @@ class LineScene:
     """One run in which a line stands: a `value` of its forward, the upstream gradients, and what the names there are.
 
     `data` are the values of all nodes, `seeds` the upstream gradients by the output that they belong to. They are 1
-    where backward is not given them: `at_one`.
+    where backward is not given them: `at_one`. `shapes` are names that hold a shape.
     """
 
     value: Node
@@ -41,6 +42,7 @@ class LineScene:
     data: Mapping[Node, Any]
     terms: Mapping[str, Any]
     at_one: bool = False
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 Lines = tuple[tuple[str, ...], str]
@@ -123,7 +125,11 @@ class _LineText:
         if any(len(node.inputs[0].shape) == 1 for node in along):  # it may be any of several
             raise UnspelledError("derive untried length", length=1)
         self.last_axis = any(isinstance(axis := node.static["axis"], int) and axis < 0 for node in along)
-        self.sizes = _ScopeSizes({text: each for text, each in shapes.items() if all(each)}, literals)
+        held = [text for text in scenes[0].shapes if all(text in scene.shapes for scene in scenes)]
+        shapes |= {text: tuple(scene.shapes[text] for scene in scenes) for text in held}
+        settings = {n for text, (n, *_) in self.terms.items() if type(n) is int and _SETTING.fullmatch(text)}
+        arrays = {text: each for text, each in shapes.items() if all(each)}
+        self.sizes = _ScopeSizes(arrays, literals, held, settings)
 
     def written(self) -> tuple[tuple[str, ...], str]:
         leaves = {node: text for node in self.nodes if (text := self._leaf(node)) is not None}
@@ -169,16 +175,26 @@ def _alike(a: Any, b: Any) -> bool:
 class _ScopeSizes(SizeWords):
     """Lengths by the arrays in scope, where not every length varies: the number of one is no text for it."""
 
-    def __init__(self, arrays: Mapping[str, Shapes], literals: Collection[float]) -> None:
-        super().__init__(arrays)
-        self.literals = literals
+    def __init__(
+        self, arrays: Mapping[str, Shapes], literals: Collection[float], tuples: Collection[str], settings: set[int]
+    ) -> None:
+        super().__init__(arrays, tuples=tuples)
+        self.literals, self.settings = literals, settings  # whole numbers that the layer holds
+
+    def _length(self, sizes: Sequence[int]) -> str:
+        """The length of an axis: a 2 is one, too."""
+        return self._untold(sizes) if len(set(sizes)) == 1 and sizes[0] > 1 else super()._length(tuple(sizes))
 
     def number(self, sizes: Sequence[int]) -> str:
         """The expression of a length. Raises UnspelledError where there is none."""
         if len(set(sizes)) > 1 or sizes[0] in _OF_RULES:
             return super().number(sizes)
+        return self._untold(sizes)
+
+    def _untold(self, sizes: Sequence[int]) -> str:
+        """A length that is the same in all runs: of an array, if it is no number of forward or of the layer."""
         found = self.known(tuple(sizes))
-        if found is None or sizes[0] in self.literals:  # which of the two it is cannot be told
+        if found is None or sizes[0] in {*self.literals, *self.settings}:  # which of the two it is cannot be told
             raise UnspelledError("derive untried length", length=sizes[0])
         return found
 

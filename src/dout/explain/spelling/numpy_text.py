@@ -26,6 +26,7 @@ from dout.explain.spelling.written_text import (
     infix,
     method,
     negated,
+    numeral,
     powered,
     tupled,
 )
@@ -117,7 +118,7 @@ def number_text(spelling: Spelling, node: Node) -> WrittenText:
         and not np.signbit(value - 0.5 * (value == 0))
     ):
         value = int(value)  # 1.0 and 1 are one in arithmetic with floats
-    return WrittenText(repr(value), SIGNED if repr(value).startswith("-") else ATOM)
+    return WrittenText(numeral(value), SIGNED if repr(value).startswith("-") else ATOM)
 
 
 def _of_length(spelling: Spelling, values: Sequence[Any]) -> WrittenText:

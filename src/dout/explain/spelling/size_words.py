@@ -32,7 +32,7 @@ class SizeWords:
 
     `ask` is called with shapes that no array at hand has, or one length of which is not known otherwise; it returns the
     names of more arrays. `literals` are the whole numbers that forward itself has: others are lengths, if there is an
-    array of that length.
+    array of that length. `tuples` are those of the names that hold a shape and no array, beside those called so.
     """
 
     def __init__(
@@ -43,9 +43,10 @@ class SizeWords:
         *,
         all_vary: bool = True,
         literals: Collection[float] = (),
+        tuples: Collection[str] = (),
     ):
         self.arrays, self.all_vary = dict(arrays), all_vary
-        self.literals = literals
+        self.literals, self.tuples = literals, tuples
         self.numbers = dict(numbers or {})  # whole numbers at hand: `self.size`
         self._more = more
 
@@ -58,7 +59,7 @@ class SizeWords:
         """The expression of a shape. Raises UnspelledError where there is none."""
         for name, found in self._candidates():
             if found == shapes and shapes[0]:
-                return f"{name}.shape" if not name.endswith(_SHAPE) else name
+                return self._shape_of(name)
         lengths = [self._length(sizes) for sizes in zip(*shapes, strict=True)]
         return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
@@ -97,7 +98,13 @@ class SizeWords:
     def _known(self) -> Iterator[tuple[str, Sizes]]:
         yield from self.numbers.items()
         for name, found in self._candidates():
-            yield from _lengths(name, found)
+            whole = self._shape_of(name)
+            yield from ((f"{whole}[{axis}]", sizes) for axis, sizes in enumerate(zip(*found, strict=True)))
+            if len(found[0]) > 1 and whole != name:
+                yield f"{name}.size", tuple(_size(shape) for shape in found)
+
+    def _shape_of(self, name: str) -> str:
+        return name if name in self.tuples or name.endswith(_SHAPE) else f"{name}.shape"
 
     def _computed(self, sizes: Sizes) -> str:
         known: dict[Sizes, str] = {}
@@ -119,14 +126,6 @@ class SizeWords:
 
 
 _SHAPE = "_shape"
-
-
-def _lengths(name: str, shapes: Shapes) -> Iterator[tuple[str, Sizes]]:
-    whole = name if name.endswith(_SHAPE) else f"{name}.shape"
-    for axis, sizes in enumerate(zip(*shapes, strict=True)):
-        yield f"{whole}[{axis}]", sizes
-    if len(shapes[0]) > 1 and not name.endswith(_SHAPE):
-        yield f"{name}.size", tuple(_size(shape) for shape in shapes)
 
 
 def _size(shape: Shape) -> int:

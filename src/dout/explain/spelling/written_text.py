@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ class WrittenText:
 
     def __str__(self) -> str:
         return self.text
+
+
+def numeral(value: object) -> str:
+    """A number as people write it: `1e-5`, where Python writes `1e-05`."""
+    return re.sub(r"(e[-+])0", r"\1", repr(value))
 
 
 def infix(left: WrittenText, symbol: str, right: WrittenText, binds: int, *, associative: bool = False) -> WrittenText:

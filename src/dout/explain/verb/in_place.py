@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import textwrap
+from collections.abc import Sequence
 
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import DerivedClass
@@ -21,16 +24,40 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
     if ahead not in methods:
         raise TargetError(f"{class_name} has no {ahead} of its own in this file")
     new = _methods_of(derived.source)
+    if behind in methods:
+        new[behind] = _as_it_was_called(new[behind], methods[behind], file_text)
     lines = lines_of(file_text)
     edits = [(*_span(methods[name]), new[name]) for name in (ahead, behind) if name in methods and name in new]
     if behind not in methods:
         first, last, text = edits[0]
         edits[0] = (first, last, [*text, "", *new[behind]])
+    step = _step(methods[ahead], lines)
     for first, last, text in sorted(edits, reverse=True):
         indent = _indent(lines[first - 1])
         ending = "\n" if lines[last - 1].endswith("\n") else ""
+        text = [line.replace(_indent(line), step * (len(_indent(line)) // 4), 1) for line in text] if step else text
         lines[first - 1 : last] = ["\n".join(f"{indent}{line}" if line else "" for line in text) + ending]
     return "".join(lines)
+
+
+def _step(method: ast.FunctionDef, lines: Sequence[str]) -> str:
+    """By what the body of a method is indented, where that is something else than four spaces."""
+    head, first = (_indent(lines[node.lineno - 1]) for node in (method, method.body[0]))
+    step = first.removeprefix(head)
+    return step if first.startswith(head) and step != " " * 4 else ""
+
+
+def _as_it_was_called(lines: list[str], before: ast.FunctionDef, file_text: str) -> list[str]:
+    """The lines of a backward with the docstring of the one before, and its name for what arrives."""
+    names = [argument.arg for argument in before.args.args[1:]]
+    text = "\n".join(lines)
+    if len(names) == 1 and re.search(rf"\b{names[0]}\b", text) is None:
+        lines = re.sub(r"\bdout\b", names[0], text).splitlines()
+    if ast.get_docstring(before) is None:
+        return lines
+    first, last = before.body[0].lineno, before.body[0].end_lineno
+    doc = textwrap.dedent("".join(lines_of(file_text)[first - 1 : last]))
+    return [lines[0], *textwrap.indent(doc, " " * 4).splitlines(), *lines[1:]]
 
 
 def _class_in(text: str, name: str) -> ast.ClassDef:

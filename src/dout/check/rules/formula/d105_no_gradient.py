@@ -50,7 +50,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
             message = f"{subject.name}.backward has no return: no gradient found for {name}"
         is_doubtful = name in forgotten or (is_parameter and judgement.parameters)
         severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
-        yield RULE.about(subject, message, argument=name, severity=severity)
+        fix = forgotten_return(subject) if severity == "error" else None
+        yield RULE.about(subject, message, argument=name, severity=severity, fix=fix)
 
 
 def _is_network(layer: Any) -> bool:

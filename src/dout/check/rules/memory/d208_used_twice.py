@@ -8,7 +8,9 @@ from dout.check.lab.probe import Lab, learned
 from dout.check.report.rule import Findings, Rule
 from dout.run import attributes_of, copied
 
-RULE = Rule("D208", "note", "used twice before backward, the first call's residuals are lost", compares=True)
+RULE = Rule(
+    "D208", "note", "used twice before backward, the first call's residuals are lost", compares=True, once_a_file=True
+)
 
 
 def check(lab: Lab) -> Findings:
