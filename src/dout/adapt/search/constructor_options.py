@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
+from dout.adapt.argument_names import is_named, names_loss, names_rate, stands_for, taken_by
 from dout.adapt.interface.collaborators import Collaborator, two_parts
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.proposed_arrays import array_of, numbers
 from dout.adapt.source import MISSING
+from dout.adapt.source.attribute_reads import users_with
 from dout.run import deep_copy
 
 
@@ -48,6 +49,7 @@ _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
 _KINDS = frozenset({"int", "tuple", "callable", *_OF_KIND})
 
 
+_OF_ARRAYS = frozenset(dir(np.ndarray))
 _MANY = 3  # items of a list, one for each of as many layers
 _OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
 
@@ -74,6 +76,8 @@ class ClassSettings:
         if function is self.cls and source.fills_parts(self.cls, name):
             forward, backward = next(iter(pairs_of(self.cls)), ("forward", "backward"))
             return [two_parts(forward, backward)]
+        if function is self.cls and (made := self._objects(name)):
+            return made
         kinds = source.kinds_for(function, name, self.owner)
         keys = source.keys_for(function, name, self.owner)
         strings = source.strings_for(function, name, self.owner)
@@ -93,6 +97,17 @@ class ClassSettings:
             )
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
         return self._of_kind(function, name, kinds)
+
+    def _objects(self, name: str) -> list[Any]:
+        """Objects of the user's classes that have what is read of an argument: losses, and holders of sizes."""
+        read = source.attributes_read(self.cls, name, self.owner) - _OF_ARRAYS
+        known = [c for c in self.globals.values() if inspect.isclass(c) and c is not self.cls] if read else []
+        known = [c for c in known if all(users_with(c, attribute) for attribute in read)]
+        known = [c for c in known if not any(c in other.__mro__[1:] for other in known)]  # a base may have no code
+        if names_loss(name):
+            return [c() for c in known if names_loss(c.__name__) and not wanted(c)]
+        holders = [c for c in known if len(read) > 1 and not any(hasattr(c, attribute) for attribute in read)]
+        return [c(*(numbers_named(p.name)[0] for p in wanted(c))) for c in holders]
 
     def _key(self, function: Any, name: str, key: str) -> list[Any]:
         strings = source.strings_for(function, name, self.owner, key=key)
