@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -76,7 +77,7 @@ class ClassSettings:
         if function is self.cls and source.fills_parts(self.cls, name):
             forward, backward = next(iter(pairs_of(self.cls)), ("forward", "backward"))
             return [two_parts(forward, backward)]
-        if function is self.cls and (made := self._objects(name)):
+        if function is self.cls and names_loss(name) and (made := self._losses(name)):
             return made
         kinds = source.kinds_for(function, name, self.owner)
         keys = source.keys_for(function, name, self.owner)
@@ -98,16 +99,17 @@ class ClassSettings:
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
         return self._of_kind(function, name, kinds)
 
-    def _objects(self, name: str) -> list[Any]:
-        """Objects of the user's classes that have what is read of an argument: losses, and holders of sizes."""
+    def _losses(self, name: str) -> list[Any]:
+        """The user's own losses that have what is read of an argument: `criterion.derivative()`."""
         read = source.attributes_read(self.cls, name, self.owner) - _OF_ARRAYS
         known = [c for c in self.globals.values() if inspect.isclass(c) and c is not self.cls] if read else []
-        known = [c for c in known if all(users_with(c, attribute) for attribute in read)]
+        known = [c for c in known if names_loss(c.__name__) and all(users_with(c, attribute) for attribute in read)]
         known = [c for c in known if not any(c in other.__mro__[1:] for other in known)]  # a base may have no code
-        if names_loss(name):
-            return [c() for c in known if names_loss(c.__name__) and not wanted(c)]
-        holders = [c for c in known if len(read) > 1 and not any(hasattr(c, attribute) for attribute in read)]
-        return [c(*(numbers_named(p.name)[0] for p in wanted(c))) for c in holders]
+        made = []
+        for cls in (c for c in known if not wanted(c)):
+            with suppress(Exception):  # whatever the user's code raises
+                made.append(cls())
+        return made
 
     def _key(self, function: Any, name: str, key: str) -> list[Any]:
         strings = source.strings_for(function, name, self.owner, key=key)
