@@ -134,8 +134,10 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
 
     def __getattr__(self, name: str) -> Any:
         forward, backward = self.__dict__.get("names", ("", ""))
-        if name == forward or _BACKWARD.search(name) or name == backward:  # a network may call its own otherwise
-            return self.forward if name == forward else self.backward
+        if name == forward:
+            return self.forward
+        if name == backward or _BACKWARD.search(name):  # a network may call its own otherwise
+            return self.backward
         if name.startswith(("update", "step", "zero_grad")):  # it stays as it is
             return lambda *_, **__: None
         raise AttributeError(name)

@@ -64,9 +64,10 @@ def has_residual(backward: Any, target: str) -> bool:
             named = [any(isinstance(n, ast.Name) and n.id == target for n in walk(x)) for x in (node.left, node.right)]
             if sum(named) == 1 and not isinstance(node.right if named[0] else node.left, ast.Constant):
                 return True
-        if isinstance(node, ast.Call) and len(node.args) > 1 and any(map(names_backward, _path(node.func)[-1:])):
-            if any(isinstance(one, ast.Name) and one.id == target for one in node.args):
-                return True
+        called = node if isinstance(node, ast.Call) and any(map(names_backward, _path(node.func)[-1:])) else None
+        names = [one.id for one in called.args if isinstance(one, ast.Name)] if called and called.args[1:] else []
+        if target in names:
+            return True
     return False
 
 

@@ -181,7 +181,9 @@ class AxisSizes:
     def likely(self) -> Iterator[tuple[int, ...]]:
         """Shapes an input may have, by the sizes that the constructor was given."""
         n = self.batch
-        several = [v for v in self.init.values() if isinstance(v, tuple | list) and v and all(type(i) is int for i in v)]
+        several = [
+            v for v in self.init.values() if isinstance(v, tuple | list) and v and all(type(i) is int for i in v)
+        ]
         lists = [v for v in several if isinstance(v, list)]  # of one layer after the other: no shape
         for shape in (v for v in several if isinstance(v, tuple)):
             yield from ((n, *shape), tuple(shape))

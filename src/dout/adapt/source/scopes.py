@@ -97,7 +97,7 @@ def _of_items(scope: Scope) -> Scope:
 
 
 def _items_named(node: ast.AST, scope: Scope) -> Iterator[str]:
-    """What a loop calls the items of the argument: `for size in sizes`, `for i, (a, b) in enumerate(zip(xs, sizes))`."""
+    """What a loop calls the items of the argument: `for size in sizes`, `for i, size in enumerate(sizes)`."""
     if not isinstance(node, ast.For | ast.comprehension):
         return
     waiting: list[tuple[ast.expr, ast.expr]] = [(node.target, node.iter)]
