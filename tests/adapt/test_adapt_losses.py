@@ -33,6 +33,13 @@ def test_a_loss_that_backward_is_handed_gives_the_upstream_gradient(tmp_path: Pa
     assert words(report)["x"] == words(report)["w"] == word
 
 
+def test_what_a_network_predicts_is_no_gradient(tmp_path: Path) -> None:
+    text = ASKS.replace("return g @ self.w.T", "return self.forward(self.x)").replace("POWER", "2")
+    report = dout.check(loaded(tmp_path, text).Bowl)
+    assert words(report)["w"] == Word.EXACT
+    assert not any(finding.severity == "error" for finding in report.findings)
+
+
 def test_an_optimizer_beside_a_target_is_no_loss(tmp_path: Path) -> None:
     text = ASKS.replace("criterion.slope(self.h, target)", "(self.h - target)").replace("POWER", "2")
     text = text.replace("        return g @ self.w.T", "        criterion.keep(self.dw)\n        print(criterion)")
@@ -63,6 +70,29 @@ class Chain:
 def test_a_loss_that_a_network_holds_gives_the_upstream_gradient(tmp_path: Path, walk: str, is_right: bool) -> None:
     report = dout.check(loaded(tmp_path, HOLDS.replace("self.parts[::-1]", walk)).Chain)
     assert (words(report)["x"] == Word.EXACT) is is_right
+
+
+def test_a_loss_that_is_none_until_other_code_sets_it_is_asked_too(tmp_path: Path) -> None:
+    text = HOLDS.replace("        self.parts = []", "        self.parts, self.cost_fn, self.optim = [], None, None")
+    assert words(dout.check(loaded(tmp_path, text).Chain))["x"] == Word.EXACT
+
+
+BY_A_METHOD = """
+class Fold:
+    def keep(self, x):
+        self.kept = x
+    def forward(self, x, remember=False):
+        if remember:
+            self.keep(x)
+        return np.tanh(x)
+    def backward(self, dout):
+        return dout * (1 - np.tanh(self.kept) ** 2)
+"""
+
+
+def test_a_flag_may_have_a_method_keep_what_backward_reads(tmp_path: Path) -> None:
+    report = dout.check(loaded(tmp_path, BY_A_METHOD).Fold)
+    assert words(report) == {"x": Word.EXACT}
 
 
 WORDS = """

@@ -204,8 +204,8 @@ class AxisSizes:
                 (n, k, 5),
                 (n, k, 8),
             )
-        for shape in lists:
-            yield from ((n, *shape), tuple(shape))
+        for widths in lists:
+            yield from ((n, *widths), tuple(widths))
         if not sizes:
             yield from ((n, 4), (n, 2, 4, 6), (n, 4, 6, 2), (2, 4, 6), (4, 6, 2), (4, 6), (n, 2, 4), (4, 1), (4,))
         yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8))

@@ -219,8 +219,8 @@ class Trials:
             axes = {np.ndim(x) for x in flat([*inputs.values(), *outputs])}
             if axes == {1} or (axes == {2} and isinstance(error, IndexError | ValueError)):
                 tried = self._as_rows(tried, interface, make, inputs)
-        given = {np.shape(x)[::-1] for x in inputs.values()}
-        if any(shape[1:2] == (1,) and shape[::2] in given for shape in tried.returned.values()):
+        turned = {np.shape(x)[::-1] for x in inputs.values()}
+        if any(shape[1:2] == (1,) and shape[::2] in turned for shape in tried.returned.values()):
             tried = self._as_rows(tried, interface, make, inputs)
         if tried.fit < Fit.INPUTS and interface.outputs is None and 0 < taken < len(outputs):
             fewer = self._try(replace(interface, outputs=meant), make, inputs)
