@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, topological
+from dout.graph import CONSTANT, Node, topological
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.create import asarray
 from dout.ops.elementwise import add
@@ -63,29 +63,6 @@ def backpropagate(seeds: Mapping[Node, Node]) -> Gradients:
                 on[node, argument] = fitted.node
                 waiting.setdefault(node.inputs[argument], []).append(fitted)
     return Gradients(of, on, recorder.made)
-
-
-def differentiate(graph: Graph) -> Graph:
-    """Return the graph that also computes gradients: one more input `d<output>` an output, one more output `d<input>`.
-
-    An input that no gradient reaches has no such output. Differentiated again, a name that is taken gets another d.
-    """
-    seeds = {node: Node(INPUT, (), {}, node.shape, node.dtype) for node in graph.outputs.values()}
-    gradients = backpropagate(seeds).of
-    inputs, outputs = dict(graph.inputs), dict(graph.outputs)
-    for name, node in graph.outputs.items():
-        inputs[_free(f"d{name}", inputs)] = seeds[node]
-    for name, node in graph.inputs.items():
-        if node in gradients:
-            outputs[_free(f"d{name}", outputs)] = gradients[node]
-    return Graph(topological(outputs.values()), inputs, outputs)
-
-
-def _free(name: str, taken: Mapping[str, Node]) -> str:
-    """The name, with one more d as long as it is taken."""
-    while name in taken:
-        name = f"d{name}"
-    return name
 
 
 def _fit(gradient: Any, value: Node) -> Any:

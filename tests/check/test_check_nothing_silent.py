@@ -1,4 +1,4 @@
-"""What is not judged is said: a gradient that is missing, a container without parts, a setting that hides a mistake."""
+"""What is not judged is said: a gradient that is missing, a container without parts, a convention that is none."""
 
 import numpy as np
 import pytest
@@ -184,49 +184,6 @@ def test_the_parameters_of_parts_have_rows():
     report = check(Filled(), X)
     assert {v.argument for v in report.verdicts} >= {"layers[0].gamma", "layers[0].beta", "layers[1].gamma"}
     assert severities(report)["D501", "layers[2].gamma"] == "error"
-
-
-# --- settings ---------------------------------------------------------------------------------------------------------
-
-
-class Power:
-    """Forgets the factor that is 1 by default."""
-
-    def __init__(self, gain=1.0, mode="square"):
-        self.gain, self.mode = gain, mode
-
-    def forward(self, x):
-        self.x = x
-        return self.gain * (x**2 if self.mode == "square" else x**3 if self.mode == "cube" else x)
-
-    def backward(self, dout):
-        return dout * (2 * self.x if self.mode == "square" else 3 * self.x**2 if self.mode == "cube" else 1)
-
-
-class WrongCube(Power):
-    def backward(self, dout):
-        return self.gain * dout * 2 * self.x
-
-
-@pytest.mark.parametrize(("cls", "setting"), [(Power, "with gain = 0.375"), (WrongCube, "with mode = 'cube'")])
-def test_what_is_wrong_at_another_setting_alone_is_said_with_it(cls, setting):
-    (found,) = [f for f in check(cls, X).findings if f.code == "D101"]
-    assert (found.severity, setting in found.message) == ("error", True)
-
-
-class Join:
-    """Right for two widths that are the same."""
-
-    def forward(self, a, b):
-        return np.concatenate([a, b], axis=1)
-
-    def backward(self, dout):
-        half = dout.shape[1] // 2
-        return dout[:, :half], dout[:, half:]
-
-
-def test_two_inputs_of_equal_widths_do_not_hide_a_split():
-    assert "on a (3, 5)" in str(check(Join(), X, X[::-1].copy()))
 
 
 # --- conventions that are none ----------------------------------------------------------------------------------------

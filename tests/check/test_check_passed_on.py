@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from report_findings import words
 
 from dout.check.report.report import summary
 from dout.check.verb.check_layer import check
@@ -13,10 +14,6 @@ PASSED = "passed through: its loss must do the work"
 def formula(report):
     """The findings about the formula, by code."""
     return {f.code: f for f in report.findings if f.code.startswith("D1")}
-
-
-def words(report):
-    return {v.argument: v.word for v in report.verdicts}
 
 
 # --- a softmax that leaves its work to the loss -----------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Small products go on one thread of the BLAS, and leave its threads as they were."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+import dout
 from dout.engine.runtime import blas_threads, shared_products
 
 pytestmark = pytest.mark.skipif(blas_threads.threads() is None, reason="this BLAS has no switch that we know")
@@ -83,3 +85,51 @@ def test_threads_that_multiply_at_the_same_time_get_their_own_products():
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(4)))
+
+
+def heads(*shape, dtype=np.float32):
+    """A stack of (batch, heads, rows, columns) in the memory of one of (batch, rows, heads, columns)."""
+    batch, many, rows, columns = shape
+    return drawn(batch, rows, many, columns, dtype=dtype).transpose(0, 2, 1, 3)
+
+
+def drawn(*shape, dtype=np.float32):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype(dtype)
+
+
+STACKS = {
+    "contiguous": (drawn(3, 5, 8, 6), drawn(3, 5, 6, 9)),
+    "heads": (heads(2, 4, 16, 8), heads(2, 4, 16, 8).swapaxes(2, 3)),
+    "float64": (heads(2, 4, 16, 8, dtype=float), heads(2, 4, 8, 5, dtype=float)),
+    "one matrix and a stack": (drawn(8, 6), drawn(4, 6, 9)),
+    "both are repeated": (drawn(3, 1, 8, 6), drawn(5, 6, 9)),
+    "reversed": (drawn(4, 8, 6)[::-1], drawn(4, 6, 9)),
+    "every other column": (drawn(4, 8, 12)[..., ::2], drawn(4, 6, 9)),
+    "nothing to add up": (drawn(4, 8, 0), drawn(4, 0, 9)),
+    "no matrices": (drawn(0, 8, 6), drawn(0, 6, 9)),
+}
+
+
+@pytest.mark.parametrize(("x", "y"), STACKS.values(), ids=STACKS)
+def test_products_of_stacks_are_numpys(x, y):
+    run, right = shared_products.stacked(), np.matmul(x, y)
+    for _ in range(2):
+        out = np.full_like(right, np.nan)
+        run(x, y, out)
+        np.testing.assert_allclose(out, right, rtol=1e-4, atol=1e-5)
+    other = np.ascontiguousarray(x) + 1
+    run(other, y, out)
+    np.testing.assert_allclose(out, np.matmul(other, y), rtol=1e-4, atol=1e-4)
+
+
+def test_heads_and_layers_of_a_block_are_no_products_of_numpys():
+    def block(x, W, V):
+        q = (x @ W).reshape(4, 64, 8, 16).transpose(0, 2, 1, 3)
+        return (np.tanh(q @ q.swapaxes(2, 3)) @ q).transpose(0, 2, 1, 3).reshape(4, 64, 128) @ V
+
+    given = 0.1 * drawn(4, 64, 128), drawn(128, 128), drawn(128, 128)
+    fast = dout.compile(block)
+    for _ in range(3):
+        np.testing.assert_allclose(fast(*given), block(*given), rtol=1e-3, atol=1e-3)
+    assert fast.plan().source.count("products") >= 4
+    assert not re.search(r"(?<!_)(matmul|dot)\(", fast.plan().source)

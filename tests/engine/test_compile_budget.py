@@ -9,6 +9,7 @@ import pytest
 
 import dout
 from dout.engine.compile import compiled
+from dout.engine.runtime import kernel_cache
 from dout.engine.validate.error_bounds import bounds
 from dout.graph import evaluate
 from dout.trace.capture import budget
@@ -124,9 +125,9 @@ def scaled(x):
     return np.tanh(np.tanh(x) * 0.5 + 1.0) / (1.0 + np.exp(x))
 
 
-@pytest.mark.parametrize(("soon", "programs"), [(0.0, 1), (math.inf, 4)])
-def test_another_size_waits_if_a_recording_takes_long(monkeypatch, soon, programs):
-    monkeypatch.setattr(compiled, "SOON", soon)
+@pytest.mark.parametrize(("patience", "programs"), [(math.inf, 1), (0.0, 4)])
+def test_another_size_waits_until_a_recording_pays(monkeypatch, patience, programs):
+    monkeypatch.setattr(compiled, "PATIENCE", patience)
     fast = dout.compile(scaled)
     for length in (3, 4, 5, 6):
         x = np.linspace(-1, 1, length)
@@ -136,7 +137,7 @@ def test_another_size_waits_if_a_recording_takes_long(monkeypatch, soon, program
 
 
 def test_another_size_is_recorded_when_plain_calls_have_taken_as_long(monkeypatch):
-    monkeypatch.setattr(compiled, "SOON", 0.0)
+    monkeypatch.setattr(compiled, "PATIENCE", 5)
     fast, x = dout.compile(scaled), np.ones((300, 300))
     fast(np.ones(3))
     for _ in range(3_000):
@@ -144,3 +145,43 @@ def test_another_size_is_recorded_when_plain_calls_have_taken_as_long(monkeypatc
         if len(fast.plan().programs) == 2:
             return
     raise AssertionError("it runs plainly for ever")
+
+
+class Classifier:
+    """A layer and a loss that divide by the number of rows."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(5).normal(size=(200, 30))
+
+    def gradient(self, x, t):
+        """The gradient of the mean cross-entropy with respect to the weights."""
+        hidden = np.tanh(x @ self.W)
+        e = np.exp(hidden - hidden.max(axis=1, keepdims=True))
+        y = e / e.sum(axis=1, keepdims=True)
+        self.loss = -np.sum(t * np.log(y + 1e-7)) / x.shape[0]
+        dy = (y - t) / x.shape[0]
+        return x.T @ (dy * (1 - hidden**2))
+
+
+def test_another_number_of_rows_compiles_nothing(monkeypatch):
+    layer, loaded = Classifier(), kernel_cache.load
+
+    def given(rows):
+        rng = np.random.default_rng(rows)
+        return rng.normal(size=(rows, 200)), np.eye(30)[rng.integers(0, 30, rows)]
+
+    def noting(name, *others, **options):
+        names.add(options["meaning"])
+        return loaded(name, *others, **options)
+
+    names = set()
+    monkeypatch.setattr(kernel_cache, "load", noting)
+    fast = dout.compile(layer.gradient)
+    for _ in range(2):
+        fast(*given(2000))
+    texts = set(names)
+    for rows in (500, 37, 5):
+        for _ in range(2):
+            np.testing.assert_allclose(fast(*given(rows)), layer.gradient(*given(rows)), rtol=1e-12, atol=1e-14)
+    assert len(fast.plan().programs) == 4
+    assert names == texts

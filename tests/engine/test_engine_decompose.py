@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from differentiated import differentiate
 from engine_steps import F4, check_group, kernels, names, one_kernel, others, recorded, run, sigmoid, softmax
 
 import dout
 from dout.engine.passes.decompose import decompose
 from dout.engine.passes.fuse import fuse
-from dout.grad import differentiate
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
 from dout.rewrite.simplify import simplify

@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+from differentiated import differentiate
 from engine_graphs import graph_of
 from engine_steps import (
     check_steps,
@@ -24,7 +25,6 @@ from dout.engine.ir.cost_model import bytes_moved, flops
 from dout.engine.passes.cluster import MOST_ARGUMENTS
 from dout.engine.passes.decompose import decompose
 from dout.engine.passes.fuse import fuse
-from dout.grad import differentiate
 from dout.graph import Graph
 
 # --- what becomes one kernel ------------------------------------------------------------------------------------------

@@ -90,9 +90,9 @@ WORTH = [
     (3, patches),
     (4, image_of_patches),
     (5, pooled),
-    (6, normalised),
-    (7, softmax_backward),
-    (8, spread),
+    (7, normalised),
+    (8, softmax_backward),
+    (9, spread),
 ]
 
 
@@ -121,12 +121,23 @@ def test_without_plain_copies_a_reshape_copies_in_silence_and_no_kernel_may_writ
         return [step.how for step in fast.plan().programs[0].steps] == ["view", "kernel", "view", "kernel"]
 
     assert has_kernel()
-    without(monkeypatch, 9)
+    without(monkeypatch, 10)
     assert not has_kernel()
 
 
+def test_without_flat_products_a_stack_is_multiplied_matrix_by_matrix(monkeypatch):
+    def is_flat():
+        fast = dout.compile(lambda x: x.reshape(4, 16, 100) @ np.ones((100, 30), np.float32))
+        fast(X)
+        return fast.plan().programs[0].steps[-1].text.startswith("result = reshape(")
+
+    assert is_flat()
+    without(monkeypatch, 6)
+    assert not is_flat()
+
+
 def test_every_pass_has_its_case():
-    assert {place for place, _ in WORTH} | {2, 9} == set(range(len(pipeline.PASSES)))
+    assert {place for place, _ in WORTH} | {2, 6, 10} == set(range(len(pipeline.PASSES)))
 
 
 def test_strict_programs_need_a_mask_that_is_one():

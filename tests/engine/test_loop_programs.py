@@ -84,8 +84,8 @@ def same(ours, theirs):
         near = 1e-3 if np.asarray(ours).dtype == np.float32 else 1e-9
         with np.errstate(all="ignore"):
             return type(ours) is type(theirs) and np.allclose(ours, theirs, rtol=near, atol=near, equal_nan=True)
-    if isinstance(ours, tuple):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    if isinstance(ours, tuple | list):
+        return type(ours) is type(theirs) and len(ours) == len(theirs) and all(map(same, ours, theirs))
     return type(ours) is type(theirs) and ours == theirs
 
 
@@ -119,7 +119,8 @@ def compare(seed):
     source = LoopProgram(seed).source
     plain = program(source, f"loops {seed}")
     looped = looped_function.looped_function(plain, CompiledParts(Interpreted), strict=False)
-    assert looped is not None
+    if looped is None:  # every loop is a while, or lets a list grow
+        return 0
     kernels = 0
     for sizes in SIZES:
         for site in looped.sites:
@@ -132,7 +133,7 @@ def compare(seed):
     return kernels
 
 
-@pytest.mark.parametrize("first", range(0, 300, 50))
+@pytest.mark.parametrize("first", range(0, 500, 50))
 def test_loops_run_as_they_would_plainly(first):
     kernels = [compare(seed) for seed in range(first, first + 50)]
     assert sum(kernels) > 50  # most of them are of the kind that a kernel can take
@@ -145,7 +146,7 @@ def test_turns_cut_into_functions_do_what_the_loop_does(first, monkeypatch):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(300, 20_300, 500))
+@pytest.mark.parametrize("first", range(500, 20_500, 500))
 def test_many_more_loops_run_as_they_would_plainly(first):
     for seed in range(first, first + 500):
         compare(seed)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from differentiated import differentiate
 from engine_graphs import X, constants, exact_passes, graph_of, left, recorded, rows, traced, values_of
 from hypothesis import given, settings
 from random_programs import ORDINARY, programs
@@ -9,7 +10,6 @@ from random_programs import ORDINARY, programs
 import dout
 import dout.rewrite.simplify as simplify_module
 from dout.engine.passes.sink_writes import sink_writes
-from dout.grad import differentiate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild
 from dout.ops import PRIMITIVES
 from dout.rewrite.masked_writes import masked_write_to_select

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from differentiated import differentiate
 from engine_graphs import X, exact_passes, left, rows, traced, values_of
 from flint import arb
 from hypothesis import assume, given, settings
 from jets import ExactNumPy, KinkError, base, jets, lift
 from random_programs import ORDINARY, programs
 
-from dout.grad import differentiate
 from dout.ops import kind_of
 from dout.rewrite.simplify import simplify
 from dout.rewrite.stable_forms import stable_forms

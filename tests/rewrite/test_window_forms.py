@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from differentiated import differentiate
 from engine_graphs import graph_of
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dout.grad import differentiate
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
 from dout.rewrite.window_forms import window_forms

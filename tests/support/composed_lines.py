@@ -37,6 +37,7 @@ def tables():
         ("np.array_split(x, 3)[2]", EIGHT),
         ("np.hsplit(x, 3)[0] + np.hsplit(y, [1])[0]", A, V),
         ("np.vsplit(x, 2)[1]", A),
+        ("np.dsplit(np.stack([x, x * 2], 2), 2)[1]", A),
         ("np.multiply(*np.broadcast_arrays(x, y))", A, V),
         ("np.take(x, [0, 4, 4])", A),
         ("np.take(x, y, axis=1)", A, PLACES),

@@ -6,7 +6,7 @@ import random
 
 
 class LoopProgram:
-    """One random function: `source` of `def program(x, y, labels, out, scale, n)`, which returns arrays and numbers.
+    """One random function: `source` of `def program(x, y, labels, out, scale, n)`, which returns what it computed.
 
     `x` and `out` have three axes, `y` two, all of floats; `labels` are whole numbers with one axis.
     """
@@ -17,10 +17,10 @@ class LoopProgram:
         self.indices: list[tuple[str, str]] = []  # names of loops, with the length that they stay below
         self.numbers = ["scale", "total"]
         self.lines = ["def program(x, y, labels, out, scale, n):", "    A, B, C = x.shape"]
-        self.lines += ["    total = 0.0", "    count = 0", "    best = -np.inf"]
+        self.lines += ["    total = 0.0", "    count = 0", "    best = -np.inf", "    seen = []"]
         for _ in range(self.random.randint(1, 2)):
             self.loop(1, 0)
-        self.lines.append("    return out, total, count, best")
+        self.lines.append("    return out, total, count, best, seen")
         self.source = "\n".join(self.lines) + "\n"
 
     def add(self, depth: int, text: str) -> None:
@@ -34,7 +34,10 @@ class LoopProgram:
         chosen = self.random
         name, length = self.new("i"), chosen.choice("ABC")
         kept = len(self.numbers)
-        match chosen.randrange(8):
+        match chosen.randrange(9):
+            case 8:
+                self.add(depth, f"{name} = -1")
+                head = f"while {name} + 1 < {length}:"
             case 0:
                 head = f"for {name} in reversed(range({length})):"
             case 1:
@@ -52,6 +55,8 @@ class LoopProgram:
             case _:
                 head = f"for {name} in range({length}):"
         self.add(depth, head)
+        if head.startswith("while"):
+            self.add(depth + 1, f"{name} += 1")
         self.indices.append((name, length))
         for _ in range(chosen.randint(1, 3)):
             if nested < 2 and chosen.random() < 0.4:
@@ -133,7 +138,10 @@ class LoopProgram:
 
     def statement(self, depth: int, nested: int = 0) -> None:
         chosen = self.random
-        match chosen.randrange(13):
+        match chosen.randrange(14):
+            case 13:
+                value = chosen.choice([self.array, self.number])()
+                self.add(depth, f"seen.append({value}{'.copy()' if value.endswith(']') else ''})")
             case 0 | 1:
                 self.add(depth, f"{self.element('out')} {chosen.choice(['', '+', '-', '*'])}= {self.number()}")
             case 2 | 3:

@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from differentiated import differentiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_programs import LONG, ORDINARY, also, check_gradient, check_trace, program, programs
 
 import dout
-from dout.grad import differentiate
 from dout.graph import evaluate
 
 # Each of these was once recorded or differentiated wrongly.

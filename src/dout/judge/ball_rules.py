@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,27 +63,18 @@ def _compared(test: Callable[[int], bool]) -> Rule:
     return rule
 
 
-def _extremum(sign: int) -> Rule:
-    def rule(balls: BallOrder, node: Node, a: Any, b: Any) -> Any:
-        return as_objects(lambda x, y: x if sign * balls.order(node, x, y) >= 0 else y, 2)(a, b)
+def _ordered(function: Callable[..., Any]) -> Rule:
+    """Element by element: `function` takes the order of two numbers, and an element of each input."""
 
-    return rule
+    def rule(balls: BallOrder, node: Node, *values: Any) -> Any:
+        return as_objects(partial(function, partial(balls.order, node)), len(values))(*values)
 
-
-def _signed(balls: BallOrder, node: Node, x: Any) -> Any:
-    return as_objects(lambda e: arb(balls.order(node, e, 0)))(x)
+    return _only_balls(rule)
 
 
-def _absolute(balls: BallOrder, node: Node, x: Any) -> Any:
-    return as_objects(lambda e: -ball(e) if balls.order(node, e, 0) < 0 else ball(e))(x)
-
-
-def _clip(balls: BallOrder, node: Node, x: Any, low: Any, high: Any) -> Any:
-    def clipped(e: Any, a: Any, b: Any) -> Any:
-        e = a if balls.order(node, e, a) < 0 else e
-        return b if balls.order(node, e, b) > 0 else e
-
-    return as_objects(clipped, 3)(x, low, high)
+def _clipped(order: Callable[[Any, Any], int], x: Any, low: Any, high: Any) -> Any:
+    x = low if order(x, low) < 0 else x
+    return high if order(x, high) > 0 else x
 
 
 def _whole(function: Callable[[arb], arb]) -> Rule:
@@ -244,16 +236,6 @@ def _variance(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
     return sum(squares, start=arb(0)) / (len(elements) - node.static.get("ddof", 0))
 
 
-def _largest(sign: int) -> Callable[..., Any]:
-    def fold(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
-        best = elements[0]
-        for e in elements[1:]:
-            best = e if sign * balls.order(node, e, best) > 0 else best
-        return best
-
-    return fold
-
-
 def _place_of(sign: int) -> Callable[..., Any]:
     def fold(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
         best = 0
@@ -262,6 +244,10 @@ def _place_of(sign: int) -> Callable[..., Any]:
         return best
 
     return fold
+
+
+def _largest(sign: int) -> Callable[..., Any]:
+    return lambda balls, node, elements: elements[_place_of(sign)(balls, node, elements)]
 
 
 def _weighted_log_sum_exp(balls: BallOrder, node: Node, x: Any, *weights: Any) -> Any:
@@ -294,24 +280,20 @@ def _softmax(log: bool) -> Rule:
 
 def _made(balls: BallOrder, node: Node, *values: Any) -> Any:
     """Arrays out of nothing, or of one number."""
-    return exact(node.primitive.forward(*map(middle, values), **node.static)) if not values else _filled(node, *values)
-
-
-def _filled(node: Node, value: Any) -> Any:
+    if not values:
+        return exact(node.primitive.forward(**node.static))
     out = np.empty(node.shape, dtype=object if node.kind == "f" else node.dtype)
-    out[...] = value if node.kind == "f" else middle(value)
+    out[...] = values[0] if node.kind == "f" else middle(values[0])
     return out
 
 
 def _written(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
-    out = np.array(x, dtype=object if node.kind == "f" else None)
-    out[fill_key(node.static["key"], index)] = exact(value) if node.kind == "f" else value
-    return out
-
-
-def _added_at(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
-    out = np.array(x, dtype=object if node.kind == "f" else None)
-    np.add.at(out, fill_key(node.static["key"], index), exact(value) if node.kind == "f" else value)
+    out, key = np.array(x, dtype=object if node.kind == "f" else None), fill_key(node.static["key"], index)
+    value = exact(value) if node.kind == "f" else value
+    if node.primitive is PRIMITIVES["add_at"]:
+        np.add.at(out, key, value)
+    else:
+        out[key] = value
     return out
 
 
@@ -370,8 +352,10 @@ RULES: dict[Primitive, Rule] = by_primitive({
     "less": _compared(lambda order: order < 0), "less_equal": _compared(lambda order: order <= 0),
     "greater": _compared(lambda order: order > 0), "greater_equal": _compared(lambda order: order >= 0),
     "equal": _compared(lambda order: order == 0), "not_equal": _compared(lambda order: order != 0),
-    "maximum": _only_balls(_extremum(1)), "minimum": _only_balls(_extremum(-1)), "clip": _only_balls(_clip),
-    **dict.fromkeys(("absolute", "math_fabs"), _only_balls(_absolute)), "sign": _only_balls(_signed),
+    "maximum": _ordered(lambda order, x, y: x if order(x, y) >= 0 else y), "clip": _ordered(_clipped),
+    "minimum": _ordered(lambda order, x, y: x if order(x, y) <= 0 else y),
+    "sign": _ordered(lambda order, x: arb(order(x, 0))),
+    **dict.fromkeys(("absolute", "math_fabs"), _ordered(lambda order, x: -ball(x) if order(x, 0) < 0 else ball(x))),
     **{name: _only_balls(_whole(function)) for name, function in {
         "floor": arb.floor, "ceil": arb.ceil, "math_floor": arb.floor, "math_ceil": arb.ceil, "trunc": _truncated,
         "math_trunc": _truncated, "rint": _rounded}.items()},
@@ -385,13 +369,12 @@ RULES: dict[Primitive, Rule] = by_primitive({
     "special_logsumexp": _weighted_log_sum_exp,
     "special_softmax": _softmax(log=False), "special_log_softmax": _softmax(log=True),
     "zeros": _made, "ones": _made, "empty": _made, "full": _made,
-    "setitem": _written, "add_at": _added_at, "scatter": _scattered,
+    "setitem": _written, "add_at": _written, "scatter": _scattered,
     "nonzero": _counted, "argsort": _counted,
-    "isnan": _tests(arb.is_nan), "isfinite": _tests(arb.is_finite), "math_isnan": _tests(arb.is_nan),
-    "math_isfinite": _tests(arb.is_finite),
+    **dict.fromkeys(("isnan", "math_isnan"), _tests(arb.is_nan)),
+    **dict.fromkeys(("isfinite", "math_isfinite"), _tests(arb.is_finite)),
+    **dict.fromkeys(("isinf", "math_isinf"), _tests(lambda x: not x.is_finite() and not x.is_nan())),
     "signbit": lambda balls, node, x: _compared(lambda order: order < 0)(balls, node, x, 0),
-    "isinf": _tests(lambda x: not x.is_finite() and not x.is_nan()),
-    "math_isinf": _tests(lambda x: not x.is_finite() and not x.is_nan()),
     "where": lambda balls, node, condition, x, y: np.where(condition, x, y),
     "float": lambda balls, node, x: exact(np.asarray(x).item()), "item": lambda balls, node, x: np.asarray(x).item(),
     "copy": lambda balls, node, x: np.array(x) if isinstance(x, np.ndarray) else x,

@@ -56,7 +56,6 @@ for _name, _test, _code in [
         _name,
         forward=_test,
         symbol=f"{_name}?",
-        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says="no gradient: a condition is not a number",
         kernel=_code,
     )
@@ -66,7 +65,6 @@ where = define(
     forward=np.where,
     backward=lambda dout, out, condition, x, y: (None, np.where(condition, dout, 0), np.where(condition, 0, dout)),
     calls={np.where: lambda condition, x, y: ((condition, x, y), {})},
-    symbol="where",
     latex=r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
     says="dout goes to the side that was chosen",
     kernel="{1} if {0} else {2}",
@@ -107,7 +105,6 @@ clip = define(
         )
     },
     methods={"clip": lambda x, min, max: _clip(x, min, max)},
-    symbol="clip",
     latex=r"\operatorname{{clip}}({0}, {1}, {2})",
     says="dout passes where the input lies within the bounds",
     kernel="minimum(maximum({0}, {1}), {2})",

@@ -74,7 +74,6 @@ full = define(
         ),
         np.full_like: lambda x, fill_value, dtype=None, order="K": ((fill_value,), _like(x, dtype, order)[1]),
     },
-    symbol="full",
     latex=r"{0}",
     says="sum dout",
 )
@@ -88,7 +87,6 @@ array = define(
         (len(inputs), *inputs[0].shape),
         static.get("dtype") or np.dtype(dtype_of(row, inputs, static)),
     ),
-    symbol="array",
     latex=r"\left[{0}, \dots\right]",
     says="each element gets its part of dout",
 )
@@ -109,7 +107,6 @@ item = define(
     backward=lambda dout, out, x: np.reshape(dout, x.shape),
     infer=lambda row, inputs, static: ((), type(np.zeros((), inputs[0].dtype).item())),
     methods={"item": lambda x: ((x,), {})},
-    symbol="item",
     latex=r"{0}",
     says="pass dout on",
 )
@@ -119,7 +116,6 @@ number = define(
     forward=float,
     backward=lambda dout, out, x: np.reshape(dout, x.shape) if x.shape else dout,
     infer=lambda row, inputs, static: ((), float),
-    symbol="float",
     latex=r"{0}",
     says="pass dout on",
 )

@@ -9,73 +9,39 @@ from typing import Any
 
 import numpy as np
 
-from dout.ops.registry import define
+from dout.ops.registry import PRIMITIVES, define
 
-add = define(
-    "add",
-    forward=np.add,
-    python=operator.add,
-    backward=lambda dout, out, x, y: (dout, dout),
-    symbol="+",
-    latex=r"{0} + {1}",
-    says="pass dout on to both inputs",
-    kernel="{0} + {1}",
-)
+# Python's operators, and NumPy's functions of the same names.
+# (name, operator, gradients of the inputs, symbol, LaTeX, how to say it, kernel)
+_ARITHMETIC: list[tuple[str, Callable[..., Any], Callable[..., Any], str, str, str, str]] = [
+    ("add", operator.add, lambda dout, out, x, y: (dout, dout),
+     "+", r"{0} + {1}", "pass dout on to both inputs", "{0} + {1}"),
+    ("subtract", operator.sub, lambda dout, out, x, y: (dout, -dout),
+     "−", r"{0} - {1}", "pass dout on, negated to the second input", "{0} - {1}"),
+    ("multiply", operator.mul, lambda dout, out, x, y: (dout * y, dout * x),
+     "×", r"{0} \cdot {1}", "swap the inputs", "{0} * {1}"),
+    ("divide", operator.truediv, lambda dout, out, x, y: (dout / y, -dout * out / y),
+     "/", r"\frac{{{0}}}{{{1}}}", "divide by the second input; to the second, minus the output over it", "{0} / {1}"),
+    ("mod", operator.mod, lambda dout, out, x, y: (dout, -dout * (x // y)),
+     "mod", r"{0} \bmod {1}", "pass dout on; to the second input, minus the whole quotient", "{0} % {1}"),
+    ("negative", operator.neg, lambda dout, out, x: -dout, "−", r"-{0}", "negate", "-{0}"),
+    ("positive", operator.pos, lambda dout, out, x: dout, "+", r"{0}", "pass dout on", "+{0}"),
+    ("absolute", abs, lambda dout, out, x: dout * np.sign(x),
+     "|·|", r"\left|{0}\right|", "the sign of the input", "abs({0})"),
+]  # fmt: skip
+for _name, _python, _gradient, _symbol, _latex, _says, _code in _ARITHMETIC:
+    define(
+        _name,
+        forward=getattr(np, _name),
+        python=_python,
+        backward=_gradient,
+        symbol=_symbol,
+        latex=_latex,
+        says=_says,
+        kernel=_code,
+    )
 
-subtract = define(
-    "subtract",
-    forward=np.subtract,
-    python=operator.sub,
-    backward=lambda dout, out, x, y: (dout, -dout),
-    symbol="−",
-    latex=r"{0} - {1}",
-    says="pass dout on, negated to the second input",
-    kernel="{0} - {1}",
-)
-
-multiply = define(
-    "multiply",
-    forward=np.multiply,
-    python=operator.mul,
-    backward=lambda dout, out, x, y: (dout * y, dout * x),
-    symbol="×",
-    latex=r"{0} \cdot {1}",
-    says="swap the inputs",
-    kernel="{0} * {1}",
-)
-
-divide = define(
-    "divide",
-    forward=np.divide,
-    python=operator.truediv,
-    backward=lambda dout, out, x, y: (dout / y, -dout * out / y),
-    symbol="/",
-    latex=r"\frac{{{0}}}{{{1}}}",
-    says="divide by the second input; to the second, minus the output over it",
-    kernel="{0} / {1}",
-)
-
-negative = define(
-    "negative",
-    forward=np.negative,
-    python=operator.neg,
-    backward=lambda dout, out, x: -dout,
-    symbol="−",
-    latex=r"-{0}",
-    says="negate",
-    kernel="-{0}",
-)
-
-positive = define(
-    "positive",
-    forward=np.positive,
-    python=operator.pos,
-    backward=lambda dout, out, x: dout,
-    symbol="+",
-    latex=r"{0}",
-    says="pass dout on",
-    kernel="+{0}",
-)
+add = PRIMITIVES["add"]
 
 
 def _power_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -85,78 +51,39 @@ def _power_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return dout * dx, dout * out * np.log(safe)
 
 
-power = define(
-    "power",
-    forward=np.power,
-    backward=_power_backward,
-    symbol="^",
-    latex=r"{{{0}}}^{{{1}}}",
-    says="exponent times the power one lower",
-    kernel="pow({0}, {1})",
-)
-
 # `x ** 2` is not np.power(x, 2): NumPy answers it by np.square (and ** 0.5 by np.sqrt), whose last bit can differ.
-pow_ = define(
-    "pow",
-    forward=operator.pow,
-    python=operator.pow,
-    backward=_power_backward,
-    symbol="^",
-    latex=r"{{{0}}}^{{{1}}}",
-    says="exponent times the power one lower",
-    kernel="pow({0}, {1})",
-)
+_POWERS: list[tuple[str, Any, Any]] = [("power", np.power, None), ("pow", operator.pow, operator.pow)]
+for _name, _forward, _operator in _POWERS:
+    define(
+        _name,
+        forward=_forward,
+        python=_operator,
+        backward=_power_backward,
+        symbol="^",
+        latex=r"{{{0}}}^{{{1}}}",
+        says="exponent times the power one lower",
+        kernel="pow({0}, {1})",
+    )
 
-square = define(
-    "square",
-    forward=np.square,
-    backward=lambda dout, out, x: dout * (2 * x),
-    symbol="²",
-    latex=r"{{{0}}}^2",
-    says="twice the input",
-    kernel="{0} * {0}",
-)
-
-sqrt = define(
-    "sqrt",
-    forward=np.sqrt,
-    backward=lambda dout, out, x: dout / (2 * out),
-    symbol="√",
-    latex=r"\sqrt{{{0}}}",
-    says="divide by twice the output",
-    kernel="sqrt({0})",
-)
-
-exp = define(
-    "exp",
-    forward=np.exp,
-    backward=lambda dout, out, x: dout * out,
-    symbol="exp",
-    latex=r"e^{{{0}}}",
-    says="multiply by the output",
-    kernel="exp({0})",
-)
-
-log = define(
-    "log",
-    forward=np.log,
-    backward=lambda dout, out, x: dout / x,
-    symbol="log",
-    latex=r"\log {0}",
-    says="divide by the input",
-    kernel="log({0})",
-)
-
-absolute = define(
-    "absolute",
-    forward=np.absolute,
-    python=abs,
-    backward=lambda dout, out, x: dout * np.sign(x),
-    symbol="|·|",
-    latex=r"\left|{0}\right|",
-    says="the sign of the input",
-    kernel="abs({0})",
-)
+# NumPy's functions of one input: (name, gradient, symbol, LaTeX, how to say it, kernel)
+_ONE: list[tuple[str, Callable[..., Any], str, str, str, str]] = [
+    ("square", lambda dout, out, x: dout * (2 * x), "²", r"{{{0}}}^2", "twice the input", "{0} * {0}"),
+    ("sqrt", lambda dout, out, x: dout / (2 * out), "√", r"\sqrt{{{0}}}", "divide by twice the output", "sqrt({0})"),
+    ("exp", lambda dout, out, x: dout * out, "exp", r"e^{{{0}}}", "multiply by the output", "exp({0})"),
+    ("log", lambda dout, out, x: dout / x, "log", r"\log {0}", "divide by the input", "log({0})"),
+    ("reciprocal", lambda dout, out, x: dout * (-out * out),
+     "1/x", r"\frac{{1}}{{{0}}}", "minus the square of the output", "1 / {0}"),
+]  # fmt: skip
+for _name, _gradient, _symbol, _latex, _says, _code in _ONE:
+    define(
+        _name,
+        forward=getattr(np, _name),
+        backward=_gradient,
+        symbol=_symbol,
+        latex=_latex,
+        says=_says,
+        kernel=_code,
+    )
 
 # Functions of one input that NumPy and Python's math have; `f` stands for the one or the other.
 # (name, name in math and in kernels, local derivative from input and output, LaTeX, how to say it)
@@ -185,21 +112,10 @@ for _name, _code, _slope, _latex, _says in SMOOTH:
         _name,
         forward=getattr(np, _name),
         backward=lambda dout, out, x, slope=_slope: dout * slope(np, x, out),
-        symbol=_name,
         latex=_latex,
         says=_says,
         kernel=f"{_code}({{0}})",
     )
-
-reciprocal = define(
-    "reciprocal",
-    forward=np.reciprocal,
-    backward=lambda dout, out, x: dout * (-out * out),
-    symbol="1/x",
-    latex=r"\frac{{1}}{{{0}}}",
-    says="minus the square of the output",
-    kernel="1 / {0}",
-)
 
 _hypot_backward: Any = lambda dout, out, x, y: (dout * x / out, dout * y / out)  # noqa: E731 - a column of the table
 for _name, _binary, _gradient, _latex, _says, _code in [
@@ -221,7 +137,7 @@ for _name, _binary, _gradient, _latex, _says, _code in [
         "maximum({0}, {1}) + softplus(-abs({0} - {1} if {0} != {1} else 0.0))",  # ∞ − ∞ is no number
     ),
 ]:
-    define(_name, forward=_binary, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_code)
+    define(_name, forward=_binary, backward=_gradient, latex=_latex, says=_says, kernel=_code)
 
 # Functions that NumPy lacks, in the form that neither overflows nor loses digits. The engine puts them in the place
 # of the formulas that people write.
@@ -246,7 +162,6 @@ softplus = define(
     "softplus",
     forward=lambda x: np.logaddexp(0, x),
     backward=lambda dout, out, x: dout * sigmoid(x),
-    symbol="softplus",
     latex=r"\log(1 + e^{{{0}}})",
     says="multiply by the sigmoid of the input",
     kernel="softplus({0})",
@@ -257,8 +172,6 @@ softplus = define(
 sign = define(
     "sign",
     forward=np.sign,
-    symbol="sign",
-    latex=r"\operatorname{{sign}} {0}",
     says="no gradient: the sign is flat",
     kernel="1 if {0} > 0 else -1 if {0} < 0 else {0} + 0",  # NaN stays NaN
 )
@@ -272,7 +185,6 @@ for _name, _function, _latex in [
     define(
         _name,
         forward=_function,
-        symbol=_name,
         latex=_latex,
         says="no gradient: steps are flat",
         kernel=f"{_name}({{0}})",
@@ -286,17 +198,6 @@ floor_divide = define(
     latex=r"\left\lfloor {0} / {1} \right\rfloor",
     says="no gradient: whole quotients are flat",
     kernel="{0} // {1}",
-)
-
-mod = define(
-    "mod",
-    forward=np.remainder,
-    python=operator.mod,
-    backward=lambda dout, out, x, y: (dout, -dout * (x // y)),
-    symbol="mod",
-    latex=r"{0} \bmod {1}",
-    says="pass dout on; to the second input, minus the whole quotient",
-    kernel="{0} % {1}",
 )
 
 
@@ -320,7 +221,5 @@ round_ = define(
     "round",
     forward=lambda x, ndigits=None: round(x[()], ndigits),
     python=round,
-    symbol="round",
-    latex=r"\operatorname{{round}} {0}",
     says="no gradient: rounded values are flat",
 )

@@ -143,7 +143,6 @@ solve: Primitive = define(
     backward=_solve_backward,
     infer=shaped(lambda a, b: (*np.broadcast_shapes(a[:-2], b[:-2]), *b[-2:])),
     calls={np.linalg.solve: lambda a, b: ((a, b), {})},
-    symbol="solve",
     latex=r"{{{0}}}^{{-1}} {1}",
     says="solve the transposed equations for dout; to the matrix, minus that times the solution",
 )
@@ -154,7 +153,6 @@ determinant = define(
     backward=lambda dout, out, x: np.reshape(dout * out, (*out.shape, 1, 1)) * _swap(inverse(x, unknown=True)),
     infer=shaped(lambda x: x[:-2]),
     calls={np.linalg.det: lambda a: ((a,), {})},
-    symbol="det",
     latex=r"\det {0}",
     says="dout times the determinant and the transposed inverse",
 )
@@ -264,7 +262,6 @@ einsum = define(
         "{2}->{0}".format(*subscripts.partition("->")), changed
     ),
     calls={np.einsum: _einsum_arguments},
-    symbol="einsum",
     latex=r"\operatorname{{einsum}}({0}, \dots)",
     says="the same sum with dout in the place of this input",
 )

@@ -78,7 +78,7 @@ def _concatenate_backward(dout: Any, out: Any, *arrays: Any, axis: int) -> tuple
 
 concatenate = define(
     "concatenate",
-    forward=lambda *arrays, axis: np.concatenate(arrays, axis=axis),
+    forward=lambda *arrays, axis, out=None: np.concatenate(arrays, axis=axis, out=out),
     backward=_concatenate_backward,
     infer=shaped(_joined),
     symbol="concat",
@@ -107,8 +107,6 @@ repeat = define(
     infer=moved(lambda x, repeats, axis: (*x[:axis], x[axis] * repeats, *x[axis + 1 :])),
     calls={np.repeat: _repeat_arguments},
     methods={"repeat": _repeat_arguments},
-    symbol="repeat",
-    latex=r"\operatorname{{repeat}} {0}",
     says="sum dout over the repeats",
 )
 
@@ -131,8 +129,6 @@ tile = define(
     backward=_tile_backward,
     infer=moved(lambda x, reps: tuple(a * b for a, b in zip(*_tiles(x, reps), strict=True))),
     calls={np.tile: lambda x, reps: ((x,), {"reps": asked_shape(reps)})},
-    symbol="tile",
-    latex=r"\operatorname{{tile}} {0}",
     says="sum dout over the tiles",
 )
 
@@ -162,8 +158,6 @@ pad = define(
     ],
     infer=moved(lambda x, width, value=0: tuple(n + a + b for n, (a, b) in zip(x, width, strict=True))),
     calls={np.pad: _pad_arguments},
-    symbol="pad",
-    latex=r"\operatorname{{pad}} {0}",
     says="cut the border off dout",
 )
 
@@ -181,8 +175,6 @@ roll = define(
     ),
     infer=same,
     calls={np.roll: _roll_arguments},
-    symbol="roll",
-    latex=r"\operatorname{{roll}} {0}",
     says="roll dout back",
 )
 
@@ -193,8 +185,6 @@ for _name, _function in [("tril", np.tril), ("triu", np.triu)]:
         backward=lambda dout, out, x, k=0, function=_function: sum_to(function(dout, k), x.shape),
         infer=moved(lambda x, k=0: x * 2 if len(x) == 1 else x),
         calls={_function: lambda x, k=0: ((x,), {"k": operator.index(k)})},
-        symbol=_name,
-        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says="the same half of dout",
     )
 
@@ -221,8 +211,6 @@ diag = define(
     backward=_diag_backward,
     infer=moved(_diagonal),
     calls={np.diag: lambda x, k=0: ((x,), {"k": operator.index(k)} if k else {})},
-    symbol="diag",
-    latex=r"\operatorname{{diag}} {0}",
     says="dout on the diagonal",
 )
 
@@ -249,10 +237,9 @@ def _on_diagonal(dout: Any, shape: Shape, offset: int, axis1: int, axis2: int) -
     return np.transpose(np.reshape(line, (*rest, rows, columns)), sorted(range(len(order)), key=order.__getitem__))
 
 
-def _diagonal_arguments(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, writeable: bool = False) -> Any:
+def _diagonal_arguments(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Any:
     n = ndim_of(x)
-    axes = {"axis1": _at(axis1, n), "axis2": _at(axis2, n)}
-    return (x,), {"offset": operator.index(offset), **axes, **({"writeable": True} if writeable else {})}
+    return (x,), {"offset": operator.index(offset), "axis1": _at(axis1, n), "axis2": _at(axis2, n)}
 
 
 diagonal = define(
@@ -266,9 +253,8 @@ diagonal = define(
         np.where(_on_diagonal(np.ones_like(changed), base.shape, offset, axis1, axis2) > 0,
                  _on_diagonal(changed, base.shape, offset, axis1, axis2), base)
     ),
-    calls={np.diagonal: lambda x, offset=0, axis1=0, axis2=1: _diagonal_arguments(x, offset, axis1, axis2)},
-    methods={"diagonal": lambda x, offset=0, axis1=0, axis2=1: _diagonal_arguments(x, offset, axis1, axis2)},
-    symbol="diagonal",
+    calls={np.diagonal: _diagonal_arguments},
+    methods={"diagonal": _diagonal_arguments},
     latex=r"\operatorname{{diag}} {0}",
     says="dout on the diagonal, zero elsewhere",
 )  # fmt: skip
@@ -314,8 +300,6 @@ windows = define(
     backward=_windows_backward,
     infer=rehearsed,
     calls={np.lib.stride_tricks.sliding_window_view: _windows_arguments},
-    symbol="windows",
-    latex=r"\operatorname{{windows}} {0}",
     says="sum dout over the windows an element lies in",
 )
 
@@ -339,7 +323,5 @@ fold: Primitive = define(
     forward=_fold,
     backward=lambda dout, out, x, window, axes, steps, shape: windows(dout, window=window, axes=axes, steps=steps),
     infer=moved(lambda x, window, axes, steps, shape: shape),
-    symbol="fold",
-    latex=r"\operatorname{{fold}} {0}",
     says="take the windows of dout",
 )

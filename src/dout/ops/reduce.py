@@ -181,7 +181,6 @@ for _name, _function, _aliases, _bind, _gradient, _symbol, _says in [
         calls=dict.fromkeys((_function, *_aliases), _bind),
         methods={_name: _bind},
         symbol=_symbol,
-        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says=_says,
     )
 
@@ -197,8 +196,6 @@ for _name, _function in [("argmax", np.argmax), ("argmin", np.argmin)]:
         infer=reduced,
         calls={_function: _place},
         methods={_name: _place},
-        symbol=_name,
-        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says="no gradient: a place is not a number",
     )
 
@@ -217,8 +214,6 @@ argsort = define(
     ),
     calls={np.argsort: _sorting},
     methods={"argsort": _sorting},
-    symbol="argsort",
-    latex=r"\operatorname{{argsort}} {0}",
     says="no gradient: a place is not a number",
 )
 
@@ -232,8 +227,6 @@ nonzero = define(
     "nonzero",
     forward=lambda x, axis: np.nonzero(x)[axis],
     infer=_unknown,
-    symbol="nonzero",
-    latex=r"\operatorname{{nonzero}} {0}",
     says="no gradient: a place is not a number",
 )
 
@@ -280,8 +273,6 @@ for _name, _function, _gradient, _says in _RUNNING:
         infer=_cumulative,
         calls={_function: _running},
         methods={_name: _running},
-        symbol=_name,
-        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says=_says,
     )
 
@@ -300,7 +291,5 @@ places = define(
     "places",
     forward=_places,
     infer=as_asked,
-    symbol="places",
-    latex=r"\operatorname{{places}} {0}",
     says="no gradient: a place is not a number",
 )

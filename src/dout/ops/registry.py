@@ -29,11 +29,14 @@ def define(
     infer: Callable[..., tuple[Shape, DType]] | None = None,
     calls: Mapping[Any, Binder] | None = None,
     methods: Mapping[str, Binder] | None = None,
+    symbol: str = "",
+    latex: str = "",
     **words: Any,
 ) -> Primitive:
     """Enter one row into the table and return it. See `dout.graph.Primitive` for what each column means.
 
-    A row whose forward is a NumPy ufunc answers that ufunc, and its shapes broadcast, without saying so.
+    A row whose forward is a NumPy ufunc answers that ufunc, and its shapes broadcast, without saying so. It is
+    written by its name where it does not say how.
     """
     is_ufunc = isinstance(forward, np.ufunc)
     if calls is None:
@@ -46,6 +49,8 @@ def define(
         infer=infer or broadcast,
         calls=calls,
         methods=methods or {},
+        symbol=symbol or name,
+        latex=latex or rf"\operatorname{{{{{name}}}}} {{0}}",
         **words,
     )
     PRIMITIVES[name] = row

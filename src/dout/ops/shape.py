@@ -115,8 +115,6 @@ reshape = define(
     methods={
         "reshape": lambda x, *shape, order="C": _reshape_function(x, shape[0] if len(shape) == 1 else shape, order)
     },
-    symbol="reshape",
-    latex=r"\operatorname{{reshape}} {0}",
     says="reshape dout back",
 )
 
@@ -142,8 +140,6 @@ ravel = define(
     write_back=lambda base, changed, order="C": _out_of_line(changed, base.shape, order),
     calls={np.ravel: _ordered},
     methods={"ravel": _ordered},
-    symbol="ravel",
-    latex=r"\operatorname{{ravel}} {0}",
     says="reshape dout back",
 )
 
@@ -153,8 +149,6 @@ flatten = define(
     backward=lambda dout, out, x, order="C": _out_of_line(dout, x.shape, order),
     infer=_one_axis,
     methods={"flatten": _ordered},
-    symbol="flatten",
-    latex=r"\operatorname{{flatten}} {0}",
     says="reshape dout back",
 )
 
@@ -236,7 +230,6 @@ copy = define(
         "__copy__": lambda x: ((x,), {"order": "K"}),
         "__deepcopy__": lambda x, memo=None: ((x,), {"order": "K"}),
     },
-    symbol="copy",
     latex=r"{0}",
     says="pass dout on",
 )
@@ -247,7 +240,6 @@ astype = define(
     backward=lambda dout, out, x, dtype: None if dtype.kind in "biu" else dout,  # whole numbers are steps
     infer=as_asked,
     methods={"astype": lambda x, dtype: ((x,), {"dtype": np.dtype(dtype)})},
-    symbol="astype",
     latex=r"{0}",
     says="pass dout on, in the dtype of the input",
 )
@@ -348,7 +340,6 @@ scatter: Primitive = define(
         *(None for _ in index),
     ),
     infer=as_asked,
-    symbol="scatter",
     latex=r"{0}",
     says="take dout at the places",
 )

@@ -17,7 +17,7 @@ import numpy as np
 from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import axes_of
-from dout.rewrite.node_facts import is_reshape, made_by, over, users_of
+from dout.rewrite.node_facts import is_constant, is_reshape, made_by, over, users_of
 from dout.rewrite.products import (
     PRODUCTS,
     NodeProduct,
@@ -111,31 +111,24 @@ class _Factoring:
         """A product with quotients that are known, and means; and whether anything changed."""
         changed = any(power == 0 for power in product.powers.values())
         product = product.cleared()
-        if without_sign(product) or over_lower_power(product):
-            return product.cleared(), True
+        if (made := without_sign(product) or over_lower_power(product)) is not None:
+            return made, True
         for node in product.above:
             cosh = next((n for n in product.below if _are_sinh_and_cosh(node, n)), None)
             if cosh is not None:
                 tanh = Node(PRIMITIVES["tanh"], node.inputs, {}, node.shape, node.dtype, node.where)
-                product.powers.update({node: -1, cosh: 1, tanh: 1})
-                return product.cleared(), True
+                return product.by([cosh, tanh], over=[node]), True
         powers = [node for node in product.above if node.primitive is PRIMITIVES["exp"]]
         if self.one_power and len(powers) > 1:
-            for node in powers:
-                product.take(node, -1)
             total = made_by(lambda *u: np.exp(sum(u[1:], u[0])), *(p.inputs[0] for p in powers), where=powers[0].where)
-            product.take(total, 1)
-            return product.cleared(), True
+            return product.by([total], over=powers), True
         for (above, below), quotient in self.quotients.items():
             if self.single.get(quotient, True):
                 continue  # it may be a part of this very product
             while product.powers.get(above, 0) > 0 and product.powers.get(below, 0) < 0:
                 if len(product.powers) == 2 and product.powers[above] == 1 and product.powers[below] == -1:
                     break  # it is that quotient
-                product.take(above, -1)
-                product.take(below, 1)
-                product.take(quotient, 1)
-                product, changed = product.cleared(), True
+                product, changed = product.by([below, quotient], over=[above]), True
         for node in product.above:
             if (
                 node.primitive is PRIMITIVES["sum"]
@@ -146,10 +139,7 @@ class _Factoring:
                 number = next((n for n in product.below if _is_whole(n) and n.static["value"] == count), None)
                 if number is not None and self.single.get(node, True):
                     mean = Node(PRIMITIVES["mean"], node.inputs, node.static, node.shape, node.dtype, node.where)
-                    product.take(node, -1)
-                    product.take(number, 1)
-                    product.take(mean, 1)
-                    return product.cleared(), True
+                    return product.by([number, mean], over=[node]), True
         return product, changed
 
     def product(self, node: Node) -> Node | None:
@@ -178,10 +168,7 @@ class _Factoring:
             zero = next((i for i, side in enumerate(sides) if is_literal(side) and side.static["value"] == 0), None)
             if zero is None or choice.shape != node.shape:
                 continue
-            rest = NodeProduct(product.number, Counter(product.powers))
-            rest.take(choice, -1)
-            rest.take(sides[1 - zero], 1)
-            sides[1 - zero] = built(rest.cleared(), node)
+            sides[1 - zero] = built(product.by([sides[1 - zero]], over=[choice]), node)
             return Node(choice.primitive, (test, *sides), {}, node.shape, node.dtype, node.where)
         return None
 
@@ -365,14 +352,10 @@ def _in_shape(factoring: _Factoring, x: Node, shape: Shape) -> Node | None:
     return replace(x, inputs=tuple(inputs), shape=shape) if len(inputs) == len(x.inputs) else None
 
 
-def _is_one(node: Node) -> bool:
-    return node.primitive is CONSTANT and bool(node.static["value"] == 1)
-
-
 _RULES: dict[Primitive, Any] = by_primitive({
     "multiply": _Factoring.product, "divide": _Factoring.product, "negative": _Factoring.product,
     "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum,
-    **dict.fromkeys(("pow", "power"), lambda factoring, node: node.inputs[0] if _is_one(node.inputs[1]) else None),
+    **dict.fromkeys(("pow", "power"), lambda _, node: node.inputs[0] if is_constant(node.inputs[1], 1) else None),
     "where": lambda factoring, node: slope_of_power(node) or extreme(node) or _out_of_choice(factoring, node),
     "transpose": _turned_product,
     "reshape": _reshaped,

@@ -17,6 +17,7 @@ from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.operators import is_basic
 from dout.ops.reduce import reduced
 from dout.rewrite.node_facts import constant, is_reshape, number_of
+from dout.rewrite.window_forms import slices_of
 
 
 def cancelled(node: Node) -> Node:
@@ -31,12 +32,8 @@ def cancelled(node: Node) -> Node:
 
 def is_whole(key: Any, shape: Shape) -> bool:
     """Whether an index key takes all of an array of this shape, as it is: [:], [...], [:, :]."""
-    parts = list(key) if isinstance(key, tuple) else [key]
-    if (at := next((i for i, part in enumerate(parts) if part is Ellipsis), None)) is not None:
-        parts[at : at + 1] = [slice(None)] * (len(shape) - len(parts) + 1)
-    return len(parts) <= len(shape) and all(
-        isinstance(part, slice) and part.indices(n) == (0, n, 1) for part, n in zip(parts, shape, strict=False)
-    )
+    parts = slices_of(key, shape)
+    return parts is not None and all(part.indices(n) == (0, n, 1) for part, n in zip(parts, shape, strict=True))
 
 
 def only_inserts(key: Any) -> bool:

@@ -26,10 +26,14 @@ def applied(row: Primitive, inputs: Iterable[Node], static: Mapping[str, Any], w
     return made
 
 
-def made_by(function: Callable[..., Any], *operands: Any, where: Where | None = None) -> Any:
+def made_by(function: Callable[..., Any], *operands: Any, where: Where | None = None, **named: Any) -> Any:
     """What `function`, plain NumPy, makes of nodes and numbers: a node, or a number where none of them is a node."""
     recorder = AbstractRecorder(where)
-    made = function(*(recorder.wrap(x) if isinstance(x, Node) else x for x in operands))
+
+    def wrapped(x: Any) -> Any:
+        return recorder.wrap(x) if isinstance(x, Node) else x
+
+    made = function(*map(wrapped, operands), **{name: wrapped(x) for name, x in named.items()})
     return getattr(made, "node", made)
 
 
@@ -51,6 +55,11 @@ def number_of(node: Node) -> Any:
     if node.primitive is PRIMITIVES["full"] and node.inputs[0].primitive is CONSTANT:
         return np.full((), node.inputs[0].static["value"], node.dtype)[()]
     return None
+
+
+def is_constant(node: Node, number: float) -> bool:
+    """Whether a node holds this one number."""
+    return node.primitive is CONSTANT and bool(node.static["value"] == number)
 
 
 def is_reshape(node: Node) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from dout.graph import CONSTANT, INPUT, Node, Where, same_kind
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
+from dout.rewrite.node_facts import made_by
 from dout.rewrite.simplify import COMMUTATIVE
 
 Match = dict[Node, Node]  # the nodes of a pattern → the nodes of a graph
@@ -80,10 +81,5 @@ def replaced(node: Node, function: Callable[..., Any], operands: Mapping[str, An
 
 def computed(function: Callable[..., Any], *operands: Any, where: Where | None = None, **named: Any) -> Node:
     """The node that `function`, plain NumPy, computes of nodes and numbers."""
-    recorder = AbstractRecorder(where)
-
-    def wrapped(x: Any) -> Any:
-        return recorder.wrap(x) if isinstance(x, Node) else x
-
-    made: Node = function(*map(wrapped, operands), **{name: wrapped(x) for name, x in named.items()}).node
+    made: Node = made_by(function, *operands, where=where, **named)
     return made

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,13 @@ class NodeProduct:
     def cleared(self) -> NodeProduct:
         """The product without factors to the power 0."""
         return NodeProduct(self.number, Counter({n: p for n, p in self.powers.items() if p}))
+
+    def by(self, factors: Iterable[Node], over: Iterable[Node]) -> NodeProduct:
+        """The product times some factors, over others, without factors to the power 0."""
+        found = NodeProduct(self.number, Counter(self.powers))
+        found.powers.update(factors)
+        found.powers.subtract(over)
+        return found.cleared()
 
 
 _POWERS = primitives("pow power")
@@ -107,8 +115,8 @@ def _of_bases(term: NodeProduct) -> Counter[Node]:
     return powers
 
 
-def without_sign(product: NodeProduct) -> bool:
-    """Take |x| for x · sign(x), also of x / y, and x for |x| · sign(x), in a product; whether there was one.
+def without_sign(product: NodeProduct) -> NodeProduct | None:
+    """A product with |x| for x · sign(x), also of x / y, and x for |x| · sign(x); None where it has none of them.
 
     And what is between −c and c of x for min(|x|, c) · sign(x), of a bound c that is a number: it is not negative.
     """
@@ -118,35 +126,27 @@ def without_sign(product: NodeProduct) -> bool:
         for factor in product.above:
             size = Node(absolute, (x,), {}, x.shape, x.dtype, x.where)
             if factor is x:
-                product.powers.update({sign: -1, factor: -1, size: 1})
-            elif factor.primitive is absolute and factor.inputs == (x,):
-                product.powers.update({sign: -1, factor: -1, x: 1})
-            elif factor.primitive is divide and factor.inputs[0] is x:
-                product.powers.update({sign: -1, factor: -1, size: 1, factor.inputs[1]: -1})
-            elif (bound := _bound_of_size(factor, x)) is not None:
+                return product.by([size], over=[sign, factor])
+            if factor.primitive is absolute and factor.inputs == (x,):
+                return product.by([x], over=[sign, factor])
+            if factor.primitive is divide and factor.inputs[0] is x:
+                return product.by([size], over=[sign, factor, factor.inputs[1]])
+            if (bound := _bound_of_size(factor, x)) is not None:
                 within = made_by(lambda x, limit: np.clip(x, -limit, limit), x, bound, where=x.where)
-                product.powers.update({sign: -1, factor: -1, within: 1})
-            else:
-                continue
-            return True
-    return False
+                return product.by([within], over=[sign, factor])
+    return None
 
 
-def over_lower_power(product: NodeProduct) -> bool:
-    """Take n / b for n / bᵖ · bᵖ⁻¹, in a product; whether there was one. A power takes long, and b divides anyway."""
+def over_lower_power(product: NodeProduct) -> NodeProduct | None:
+    """A product with n / b for n / bᵖ · bᵖ⁻¹; None where it has none. A power takes long, and b divides anyway."""
     quotients = [node for node in product.above if node.primitive is PRIMITIVES["divide"]]
     for lower in (node for node in product.above if node.primitive in _POWERS):
+        base = lower.inputs[0]
         if (power := next((node for node in product.below if _is_one_more(node, lower)), None)) is not None:
-            product.take(power, 1)
-        elif (quotient := next((q for q in quotients[::-1] if _is_one_more(q.inputs[1], lower)), None)) is not None:
-            product.take(quotient, -1)
-            product.take(quotient.inputs[0], 1)
-        else:
-            continue
-        product.take(lower, -1)
-        product.take(lower.inputs[0], -1)
-        return True
-    return False
+            return product.by([power], over=[lower, base])
+        if (quotient := next((q for q in quotients[::-1] if _is_one_more(q.inputs[1], lower)), None)) is not None:
+            return product.by(quotient.inputs[:1], over=[quotient, lower, base])
+    return None
 
 
 def _is_one_more(power: Node, lower: Node) -> bool:
@@ -221,11 +221,7 @@ def distributed(
             whole = [term for term in spread if term is not None]
             if factor is total or len(whole) < len(spread) or not any(len(t.powers) > 1 for t in whole):
                 continue
-            found = NodeProduct(product.number, Counter(product.powers))
-            found.take(factor, -1)
-            found.take(total, -1)
-            found.take(sum_of(whole, total), 1)
-            return found.cleared()
+            return product.by([sum_of(whole, total)], over=[factor, total])
     return None
 
 
@@ -236,10 +232,7 @@ def _by_known(term: NodeProduct, factor: Node, known: Mapping[frozenset[Node], N
     for other in term.above:
         whole = known.get(frozenset((factor, other)))
         if whole is not None:
-            made = NodeProduct(term.number, Counter(term.powers))
-            made.take(other, -1)
-            made.take(whole, 1)
-            return made.cleared()
+            return term.by([whole], over=[other])
     return None
 
 
@@ -270,15 +263,11 @@ def built(product: NodeProduct, like: Node) -> Node:
     number, sign = product.number, 1
     if not isinstance(number, complex) and number < 0:
         number, sign = -number, -1
-    made: Any = None
-    over: Any = None
-    for node in product.above:
-        made = recorder.wrap(node) if made is None else made * recorder.wrap(node)
-    if number != 1 or made is None:
-        made = number if made is None else number * made
-    for node in product.below:
-        over = recorder.wrap(node) if over is None else over * recorder.wrap(node)
-    made = made if over is None else made / over
+    above, below = (list(map(recorder.wrap, nodes)) for nodes in (product.above, product.below))
+    made: Any = reduce(mul, above) if above else number
+    if number != 1 and above:
+        made = number * made
+    made = made / reduce(mul, below) if below else made
     if not hasattr(made, "node"):
         return Node(CONSTANT, (), {"value": sign * made}, (), type(made), like.where)
     found: Node = made.node if sign > 0 else (-made).node

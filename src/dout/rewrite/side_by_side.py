@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from dout.graph import CONSTANT, Node
+from dout.graph import Node
 from dout.ops import PRIMITIVES
 from dout.ops.operators import is_basic
+from dout.rewrite.node_facts import is_constant
 
 
 def side_by_side(terms: Sequence[Node]) -> Node | None:
@@ -49,14 +50,10 @@ def both_sides(root: Node) -> Node | None:
     if root.primitive is not PRIMITIVES["add"] or not alike:
         return None
     (_, a, b), (_, c, d) = one.inputs, two.inputs
-    if _is_zero(b) and _is_zero(c):
+    if is_constant(b, 0) and is_constant(c, 0):
         sides = (a, d)
-    elif _is_zero(a) and _is_zero(d):
+    elif is_constant(a, 0) and is_constant(d, 0):
         sides = (c, b)
     else:
         return None
     return Node(one.primitive, (one.inputs[0], *sides), {}, root.shape, root.dtype, root.where)
-
-
-def _is_zero(node: Node) -> bool:
-    return node.primitive is CONSTANT and bool(node.static["value"] == 0)

@@ -51,7 +51,7 @@ def _every_nth(node: Node) -> Node | None:
     windows = node.inputs[0]
     if windows.primitive is not PRIMITIVES["windows"]:
         return None
-    key, axes = _slices(node.static["key"], windows.shape), windows.static["axes"]
+    key, axes = slices_of(node.static["key"], windows.shape), windows.static["axes"]
     if key is None or len(set(axes)) != len(axes):
         return None
     stepped = {axis: part.step or 1 for axis, part in enumerate(key) if part != slice(None)}
@@ -118,7 +118,7 @@ def _writes(node: Node) -> tuple[list[int], list[_Write]] | None:
 
 def _turned(source: Node, window: Shape, writes: Sequence[_Write]) -> dict[int, int] | None:
     """The axes along which the parts of an array are shifted, one for each axis of the window, with their steps."""
-    keys = [(place, _slices(value.static["key"], source.shape)) for place, value in writes]
+    keys = [(place, slices_of(value.static["key"], source.shape)) for place, value in writes]
     plain = [(place, key) for place, key in keys if key is not None]
     if len(plain) != len(keys):
         return None
@@ -151,6 +151,7 @@ def basic_key(key: Any, shape: Shape) -> list[Any] | None:
     return parts if all(isinstance(part, int | slice) for part in parts) and len(parts) == len(shape) else None
 
 
-def _slices(key: Any, shape: Shape) -> list[slice] | None:
+def slices_of(key: Any, shape: Shape) -> list[slice] | None:
+    """An index of slices alone, one for each axis; None where it has other parts."""
     parts = basic_key(key, shape)
     return parts if parts is not None and all(isinstance(part, slice) for part in parts) else None

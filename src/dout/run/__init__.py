@@ -11,6 +11,7 @@ from dout.run.plain_runs import (
     fresh,
     keeping_random_states,
     one_or_all,
+    otherwise,
     quiet,
     run_backward,
     upstream,
@@ -21,6 +22,6 @@ __all__ = [
     "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of", "central_difference", "copied", "deep_copy",
     "differs_at", "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_float_array",
     "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of", "names_of", "objects_in", "one_or_all",
-    "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream", "vars_of",
-    "weighed",
+    "otherwise", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream",
+    "vars_of", "weighed",
 ]  # fmt: skip

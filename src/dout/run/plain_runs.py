@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from dout.errors import TargetError
 from dout.run.held_objects import closures, generators
 from dout.run.nested_values import copied, deep_copy, flat
 from dout.run.random_states import global_states, kept_states, put_state, seed_global, state_of
+
+Rest = ParamSpec("Rest")
+Found = TypeVar("Found")
+Other = TypeVar("Other")
 
 _keeping: ContextVar[bool] = ContextVar("keeping", default=False)  # whether the states are put back further out
 
@@ -156,6 +160,22 @@ def run_backward(layer: Any, douts: tuple[Any, ...]) -> Any:
     """What backward returns for the upstream gradients of all outputs; nothing where it says `NotImplemented`."""
     result = layer.backward(*douts_taken(layer.backward, one_or_all(douts)))
     return None if result is NotImplemented else result
+
+
+def otherwise(other: Other) -> Callable[[Callable[Rest, Found]], Callable[Rest, Found | Other]]:
+    """Make a function that runs the user's code on what it may not take one that gives `other` where that raises."""
+
+    def decorate(made: Callable[Rest, Found]) -> Callable[Rest, Found | Other]:
+        @wraps(made)
+        def run(*given: Rest.args, **more: Rest.kwargs) -> Found | Other:
+            try:
+                return made(*given, **more)
+            except Exception:  # whatever the user's code raises
+                return other
+
+        return run
+
+    return decorate
 
 
 def one_or_all(douts: tuple[Any, ...]) -> Any:

@@ -30,6 +30,7 @@ from dout.graph import Node, topological
 from dout.judge.judged_run import is_label
 from dout.judge.judging_points import generic
 from dout.judge.outcomes import CLOSE, RIGHT, Outcome, Word
+from dout.run import otherwise
 
 Role = Literal["input", "parameter", "loss", "losses"]
 
@@ -175,12 +176,10 @@ def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
     return compares or names_loss(subject.name.rpartition(".")[2]) or _assumes_one(subject)
 
 
+@otherwise(False)
 def _assumes_one(subject: Subject) -> bool:
     """Whether backward can be called without an upstream gradient, as that of the end of a network."""
-    try:
-        arguments = list(inspect.signature(subject.again().backward).parameters.values())
-    except Exception:
-        return False
+    arguments = list(inspect.signature(subject.again().backward).parameters.values())
     return not arguments or arguments[0].default in (1, 1.0)
 
 

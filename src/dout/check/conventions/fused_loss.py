@@ -11,7 +11,7 @@ import numpy as np
 from dout.check.conventions.softmax import softmax
 from dout.check.exact.subject import Subject
 from dout.judge.judging_points import nearby
-from dout.run import PlainRun, attributes_of, central_difference, copied, weighed
+from dout.run import PlainRun, attributes_of, central_difference, copied, otherwise, weighed
 from dout.trace.session.pairing import pairs
 
 _CLOSE, _NEAR = 1e-6, 1e-3
@@ -19,6 +19,7 @@ _STEP = 1e-5
 _NOTHING = 1e-12  # of a gradient: what rounding leaves of one that is 0
 
 
+@otherwise(False)
 def is_of_both(subject: Subject, name: str) -> bool:
     """Whether the gradient of a loss is prediction minus target, up to one positive constant, on several inputs.
 
@@ -29,22 +30,17 @@ def is_of_both(subject: Subject, name: str) -> bool:
         return False
     place = subject.names.index(name)
     generator = np.random.default_rng(0)
-    try:
-        ratios = [_ratio(subject, place, None), _ratio(subject, place, generator)]
-    except Exception:  # the user's code, on other inputs
-        return False
+    ratios = [_ratio(subject, place, None), _ratio(subject, place, generator)]
     return all(r is not None and r > 0 for r in ratios) and _follows(subject, place)
 
 
+@otherwise(False)
 def _follows(subject: Subject, place: int) -> bool:
     """Whether that is what differentiating loss and activation together gives, up to one positive constant.
 
     The absolute error of probabilities has another gradient, whatever its backward says.
     """
-    try:
-        return any(_is_derivative(subject, place, activation) for activation in (softmax, _sigmoid))
-    except Exception:  # the user's code, on other inputs
-        return False
+    return any(_is_derivative(subject, place, activation) for activation in (softmax, _sigmoid))
 
 
 def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any]) -> bool:
@@ -108,6 +104,7 @@ def _targets(item: Any, prediction: Any) -> Iterator[Any]:
         yield np.eye(prediction.shape[-1])[given]
 
 
+@otherwise(False)
 def takes_the_target(subject: Subject) -> bool:
     """Whether all gradients are 0 where `dout` is what forward gives, and where it is 0 they are not."""
     before = attributes_of(subject.again())
@@ -116,9 +113,6 @@ def takes_the_target(subject: Subject) -> bool:
         found = [*run.gradients, *(pair.gradient for pair in pairs(before, attributes_of(run.layer)))]
         return max((float(np.max(np.abs(g), initial=0.0)) for g in found if g is not None), default=0.0)
 
-    try:
-        outputs = subject.run().outputs
-        zeros = subject.run(douts=tuple(np.zeros(np.shape(output)) for output in outputs))
-        return size(subject.run(douts=tuple(outputs))) <= _NOTHING * size(zeros) > 0
-    except Exception:  # the layer's own
-        return False
+    outputs = subject.run().outputs
+    zeros = subject.run(douts=tuple(np.zeros(np.shape(output)) for output in outputs))
+    return size(subject.run(douts=tuple(outputs))) <= _NOTHING * size(zeros) > 0

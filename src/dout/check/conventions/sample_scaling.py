@@ -106,7 +106,7 @@ class Samples:
                 continue
             inputs = tuple(resized_along(x, axis, length, size) for x in self.subject.inputs)
             try:
-                ratios = _ratios(replace(self.subject, inputs=inputs, memo={}), self.numerically)
+                ratios = _ratios(replace(self.subject, inputs=inputs), self.numerically)
             except Exception:  # the layer's own, or there is no rule: it does not take these
                 continue
             if not all(ratio is not None and math.isnan(ratio) for ratio in ratios.values()):  # dead units say nothing

@@ -17,7 +17,7 @@ from dout.check.exact.subject import Subject, kept
 from dout.graph import topological
 from dout.judge.float_judge import in_float64
 from dout.judge.judging_points import far, nearby
-from dout.run import PlainRun, copied
+from dout.run import PlainRun, copied, otherwise
 
 _CLOSE = 1e-5
 
@@ -87,29 +87,25 @@ def _of_parts(subject: Subject, dout: Any, y: Any) -> dict[str, float]:
     return {name: ratio for name, ratio in ratios.items() if ratio is not None}
 
 
+@otherwise(False)
 def passes_a_sigmoid(subject: Subject) -> bool:
     """Whether all gradients are right, up to a constant, if `dout` is that of what a sigmoid at the end was given."""
-    try:
-        first = subject.run()
-        (y,), (dout,) = first.outputs, first.douts
-        if not (np.all(y > 0) and np.all(y < 1)):
-            return False
-        likeness = judge_numerically(subject, replace(first, douts=(dout / (y * (1 - y)),))).likeness
-    except Exception:  # the user's code, or more than one output
+    first = subject.run()
+    (y,), (dout,) = first.outputs, first.douts
+    if not (np.all(y > 0) and np.all(y < 1)):
         return False
+    likeness = judge_numerically(subject, replace(first, douts=(dout / (y * (1 - y)),))).likeness
     return bool(likeness) and all(one.ratio is not None and one.ratio > 0 for one in likeness.values())
 
 
+@otherwise(False)
 def gives_diagonal(subject: Subject) -> bool:
     """Whether the gradient of the only input is `dout * y * (1 - y)`, of an output `y` that adds up to 1."""
-    try:
-        run = subject.run()
-        y = _probabilities(run)
-        if y is None or len(subject.inputs) != 1 or len(run.gradients) != 1:
-            return False
-        return bool(np.allclose(run.gradients[0], run.douts[0] * y * (1 - y), rtol=_CLOSE, atol=0))
-    except Exception:  # the user's code, or shapes that do not fit
+    run = subject.run()
+    y = _probabilities(run)
+    if y is None or len(subject.inputs) != 1 or len(run.gradients) != 1:
         return False
+    return bool(np.allclose(run.gradients[0], run.douts[0] * y * (1 - y), rtol=_CLOSE, atol=0))
 
 
 def _probabilities(run: PlainRun) -> Any:
@@ -139,8 +135,6 @@ def _outputs(subject: Subject) -> Iterator[tuple[Any, Any]]:
         yield np.asarray(x, dtype=float), np.asarray(y, dtype=float)
 
 
+@otherwise(False)
 def _holds_of(subject: Subject, holds: Callable[[Any, Any], bool]) -> bool:
-    try:
-        return all(holds(x, y) for x, y in _outputs(subject))
-    except Exception:
-        return False
+    return all(holds(x, y) for x, y in _outputs(subject))

@@ -12,6 +12,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted, Severity
+from dout.run import otherwise
 
 
 def under_conditions(
@@ -29,11 +30,9 @@ def under_conditions(
     if not wrong:
         return report
 
+    @otherwise(False)
     def right(inputs: Sequence[Any]) -> bool:
-        try:
-            return is_right(inputs)
-        except Exception:  # the user's code, on other inputs
-            return False
+        return is_right(inputs)
 
     for condition, simpler in _of_a_loss(report.layer, inputs, names):
         if right(simpler):

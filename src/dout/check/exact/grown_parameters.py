@@ -51,7 +51,7 @@ def _used(subject: Subject) -> Subject | None:
         used = deep_copy(layer)
         subject.runner.forward(layer, subject.fresh_inputs())
     after = arrays(layer)
-    return replace(subject, make=lambda: used, memo={}) if any(after.get(p) is x for p, x in made.items()) else None
+    return replace(subject, make=lambda: used) if any(after.get(p) is x for p, x in made.items()) else None
 
 
 def _may_be_learned(item: Any) -> bool:
@@ -68,7 +68,7 @@ def _with_floats(subject: Subject) -> Subject:
         return subject
     known = {stem(name) for name, item in after.items() if is_named_as_gradient(name) and _is_new(item, held.get(name))}
     weights = [name for name in whole if stem(name) in known and not is_residual(name)]
-    return replace(subject, make=partial(_floated, subject.make, weights), memo={}) if weights else subject
+    return replace(subject, make=partial(_floated, subject.make, weights)) if weights else subject
 
 
 def _is_new(item: Any, before: Any) -> bool:

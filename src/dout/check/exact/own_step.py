@@ -23,7 +23,7 @@ def of_own_step(subject: Subject, refuted: Mapping[Node, Outcome]) -> dict[Node,
     interface = subject.interface
     if interface is None or not interface.steps:
         return {}
-    still = replace(subject, make=partial(_stepping_little, subject.make, interface), memo={})
+    still = replace(subject, make=partial(_stepping_little, subject.make, interface))
     found = judge_numerically(still, still.run())
     right = {verdict.argument for verdict in found.verdicts if verdict.word in CLOSE}
     changed = ", ".join(sorted(found.parameters))

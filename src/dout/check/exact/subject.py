@@ -24,7 +24,7 @@ class Subject:
     inputs: tuple[Any, ...]
     names: tuple[str, ...]
     foreign: bool = False  # another library computes: there is nothing to record
-    memo: dict[str, Any] = field(default_factory=dict, repr=False)  # what the checks share: a plain run is made once
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # of what the checks share: a run of it
 
     @classmethod
     def of(cls, target: Any, inputs: tuple[Any, ...], names: tuple[str, ...]) -> Subject:

@@ -27,7 +27,7 @@ from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.judge.outcomes import Outcome
-from dout.run import PlainRun, arrays, attributes_of, flat, quiet, upstream
+from dout.run import PlainRun, arrays, attributes_of, flat, otherwise, quiet, upstream
 from dout.trace.session.pairing import GRADIENTS, is_residual, stem
 
 
@@ -104,7 +104,7 @@ def _read_as(subject: Subject, interface: Interface) -> Subject:
     """The layer in another interface."""
     own = type(subject.runner.layer)
     cls = layer_class(own.__mro__[1] if is_adapted(own) else own, interface, subject.names)
-    return replace(subject, make=lambda: as_layer(subject.make(), cls), memo={})
+    return replace(subject, make=lambda: as_layer(subject.make(), cls))
 
 
 def _before_activation(subject: Subject, run: PlainRun) -> str | None:
@@ -140,11 +140,9 @@ def _is_read_by_others(subject: Subject, name: str) -> bool:
     return False
 
 
+@otherwise(True)
 def _is_wrong(subject: Subject) -> bool:
-    try:
-        return is_suspicious(subject, upstream)
-    except Exception:  # the layer's own
-        return True
+    return is_suspicious(subject, upstream)
 
 
 def _left_out(subject: Subject, run: PlainRun) -> str | None:
@@ -173,7 +171,7 @@ def _left_out(subject: Subject, run: PlainRun) -> str | None:
 
 def _with_all_inputs(subject: Subject, names: tuple[str, ...], inputs: tuple[Any, ...]) -> Subject:
     """The layer with more of its inputs, whose gradients come in this order."""
-    found = replace(subject, inputs=inputs, names=names, memo={})
+    found = replace(subject, inputs=inputs, names=names)
     return found if subject.interface is None else _read_as(found, replace(subject.interface, order=()))
 
 
@@ -194,6 +192,7 @@ def steps_by_another(subject: Subject, refuted: Iterable[Outcome]) -> bool:
     return True
 
 
+@otherwise(False)
 def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
     """Whether a loss of two arrays repeats one of them, and is right for two of one shape: a caller's slip, at most."""
     shapes = [np.shape(x) for x in run.inputs]
@@ -204,24 +203,19 @@ def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
     except ValueError:
         return False
     inputs = tuple(np.cos(np.arange(1.0, np.prod(common) + 1) * (i + 1)).reshape(common) for i in range(2))
-    alike, interface = replace(subject, inputs=inputs, memo={}), subject.interface
+    alike, interface = replace(subject, inputs=inputs), subject.interface
     owned = [_read_as(alike, replace(interface, order=(name,))) for name in subject.names] if interface else []
-    try:
-        return common in shapes and not all(is_suspicious(one, lambda outputs: (1.0,)) for one in (alike, *owned))
-    except Exception:  # the layer's own
-        return False
+    return common in shapes and not all(is_suspicious(one, lambda outputs: (1.0,)) for one in (alike, *owned))
 
 
+@otherwise(False)
 def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
     """Whether a loss that gives no number for these samples gives one for the first of them, and is right there."""
     if not subject.ends or all(np.ndim(output) < 2 for output in run.outputs):
         return False
-    try:
-        one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()), memo={})
-        is_number = all(np.size(output) == 1 for output in one.run().outputs)
-        return is_number and not is_suspicious(one, lambda outputs: (1.0,) * len(outputs))
-    except Exception:  # the layer's own: it does not take this
-        return False
+    one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()))
+    is_number = all(np.size(output) == 1 for output in one.run().outputs)
+    return is_number and not is_suspicious(one, lambda outputs: (1.0,) * len(outputs))
 
 
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:

@@ -24,7 +24,7 @@ from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label, is_one_hot
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied, is_float_array, quiet
+from dout.run import PlainRun, attributes_of, copied, is_float_array, otherwise, quiet
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -66,20 +66,19 @@ def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Var
         yield Variant(_moved(subject, 10 + seed, move), far=True)
 
 
+@otherwise(None)
 def with_more_columns(subject: Subject) -> Subject | None:
     """The layer on an input of several columns instead of one, of which nothing can be told, if forward takes it."""
     if len(subject.inputs) != 1 or np.shape(subject.inputs[0])[-1:] != (1,) or np.ndim(subject.inputs[0]) < 2:
         return None
     (x,) = subject.fresh_inputs()
-    wider = replace(subject, inputs=(resized_along(x, x.ndim - 1, 1, _COLUMNS),), memo={})
-    try:
-        with quiet():
-            outputs = wider.runner.forward(wider.again(), wider.fresh_inputs())
-    except Exception:  # the layer's own: it is for one column
-        return None
+    wider = replace(subject, inputs=(resized_along(x, x.ndim - 1, 1, _COLUMNS),))
+    with quiet():
+        outputs = wider.runner.forward(wider.again(), wider.fresh_inputs())
     return wider if outputs else None
 
 
+@otherwise(None)
 def within_limits(subject: Subject, judgement: Judgement) -> Subject | None:
     """The layer on numbers between 0 and 1, where it is right, if a limit that keeps numbers finite is passed as given.
 
@@ -88,11 +87,8 @@ def within_limits(subject: Subject, judgement: Judgement) -> Subject | None:
     if judgement.examination is None or not (beyond := _limits_come_upon(judgement)):
         return None
     inputs = tuple(x if is_label(x) or not is_float(x) else _share(x) for x in subject.fresh_inputs())
-    inside = replace(subject, inputs=inputs, memo={})
-    try:
-        found = judge(inside.recorded(inside.run().douts), ends=inside.ends)
-    except Exception:  # the layer's own, or there is no rule
-        return None
+    inside = replace(subject, inputs=inputs)
+    found = judge(inside.recorded(inside.run().douts), ends=inside.ends)
     is_right = bool(found.verdicts) and not found.refuted and found.examination is not None
     return inside if is_right and beyond - _limits_come_upon(found) else None
 
@@ -191,6 +187,7 @@ def _is_meant(place: ConditionPlace, side: str) -> bool:
     return not (is_equality and side == FALSE and place.has_no_else)
 
 
+@otherwise(False)
 def _does_the_same(one: Subject, other: Subject) -> bool:
     """Whether forward makes of inputs with an axis more what it makes of each of their parts, or the sum or mean of it.
 
@@ -198,12 +195,9 @@ def _does_the_same(one: Subject, other: Subject) -> bool:
     """
     lower, higher = sorted((one, other), key=lambda subject: max(map(np.ndim, subject.inputs)))
     number = max(len(x) for x in higher.inputs if isinstance(x, np.ndarray))
-    try:
-        whole = higher.run().outputs
-        given = [tuple(copied(x[i]) if np.ndim(x) else x for x in higher.inputs) for i in range(number)]
-        each = [lower.run(inputs).outputs for inputs in given]
-    except Exception:  # the layer's own: it does not take these
-        return False
+    whole = higher.run().outputs
+    given = [tuple(copied(x[i]) if np.ndim(x) else x for x in higher.inputs) for i in range(number)]
+    each = [lower.run(inputs).outputs for inputs in given]
     parts = [np.array(part, dtype=float) for part in zip(*each, strict=True)]
     return all(
         any(np.shape(a) == np.shape(b) and np.allclose(a, b) for b in (part, part.sum(axis=0), part.mean(axis=0)))
@@ -248,7 +242,7 @@ def _numbers(test: ast.expr | None) -> list[float]:
 def _moved(subject: Subject, seed: int, move: Callable[[Any, np.random.Generator], Any]) -> Subject:
     generator = np.random.default_rng(seed)
     inputs = (copied(i) if is_label(i) else move(i, generator) for i in subject.fresh_inputs())
-    return replace(subject, inputs=tuple(inputs), memo={})
+    return replace(subject, inputs=tuple(inputs))
 
 
 def _about(number: float) -> Callable[[Any, np.random.Generator], Any]:
@@ -268,7 +262,7 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
         for size in dict.fromkeys((*asked, length + 1, 2 * length, 1, 2, 3)):
             if size >= 1 and size != length:
                 resized_ = tuple(resized_along(x, axis, length, size) for x in subject.inputs)
-                yield replace(subject, inputs=resized_, memo={})
+                yield replace(subject, inputs=resized_)
 
 
 def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
@@ -287,7 +281,7 @@ def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
         if other is None:
             continue
         inputs = (*subject.fresh_inputs()[:i], other, *subject.fresh_inputs()[i + 1 :])
-        found = replace(subject, inputs=inputs, memo={})
+        found = replace(subject, inputs=inputs)
         try:
             pairs = zip(subject.run().outputs, found.run().outputs, strict=True)
             if all(np.allclose(a, b) for a, b in pairs):
@@ -304,7 +298,7 @@ def _of_other_ranks(subject: Subject) -> Iterator[Subject]:
         np.stack([x, x if is_label(x) else x * 1.5]) if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()
     )
     less = tuple(x[0] if isinstance(x, np.ndarray) and x.ndim else x for x in subject.fresh_inputs())
-    yield from (replace(subject, inputs=given, memo={}) for given in (more, less))
+    yield from (replace(subject, inputs=given) for given in (more, less))
 
 
 def _of_other_flags(subject: Subject, tests: Iterable[ast.expr | None]) -> Iterator[Subject]:
@@ -321,12 +315,12 @@ def _of_other_flags(subject: Subject, tests: Iterable[ast.expr | None]) -> Itera
                 others = [s.value for s in sides if isinstance(s, ast.Constant) and isinstance(s.value, str)]
             for other in others:
                 if other != value:
-                    yield replace(subject, make=partial(_with, subject.make, node.attr, other), memo={})
+                    yield replace(subject, make=partial(_with, subject.make, node.attr, other))
     asked = {node.id for test in tests if test is not None for node in ast.walk(test) if isinstance(node, ast.Name)}
     for i, (name, default) in enumerate(_arguments(subject)[: len(subject.inputs) + 1]):
         value = subject.inputs[i] if i < len(subject.inputs) else default
         if isinstance(value, bool) and name in asked:
-            yield replace(subject, inputs=(*subject.inputs[:i], not value, *subject.inputs[i + 1 :]), memo={})
+            yield replace(subject, inputs=(*subject.inputs[:i], not value, *subject.inputs[i + 1 :]))
 
 
 def _arguments(subject: Subject) -> list[tuple[str, Any]]:

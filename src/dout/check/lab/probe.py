@@ -160,9 +160,9 @@ class Lab:
         """The inputs, in memory of their own."""
         return self.subject.fresh_inputs()
 
-    def douts(self, outputs: list[Any], seed: int = 0) -> tuple[Any, ...]:
+    def douts(self, outputs: list[Any]) -> tuple[Any, ...]:
         """An upstream gradient for each output."""
-        return upstream(outputs, seed)
+        return upstream(outputs)
 
     @cached_property
     def base(self) -> Ran:

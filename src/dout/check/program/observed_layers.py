@@ -20,7 +20,7 @@ from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.target import Target
 from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
-from dout.run import attributes_of, copied, deep_copy, is_class, mro_of, vars_of
+from dout.run import attributes_of, copied, deep_copy, is_class, mro_of, otherwise, vars_of
 from dout.trace.model.user_source import behind, is_user_code, users_place
 from dout.trace.session.side_effects import is_small
 
@@ -264,6 +264,7 @@ def _copy(layer: Any) -> Any:
     return None
 
 
+@otherwise(None)
 def _arguments(frame: FrameType) -> dict[str, Any] | None:
     """A call's arguments by name, copied; None where some have no name beside others, or cannot be copied.
 
@@ -280,11 +281,8 @@ def _arguments(frame: FrameType) -> dict[str, Any] | None:
         number += 1
     if code.co_flags & CO_VARKEYWORDS:
         given.update(names.get(code.co_varnames[number]) or {})
-    try:
-        numbers = {name: _without_names(item) for name, item in given.items()}
-        return {name: copied(item) if is_small(item) else item for name, item in numbers.items()}
-    except Exception:  # of the user's classes
-        return None
+    numbers = {name: _without_names(item) for name, item in given.items()}
+    return {name: copied(item) if is_small(item) else item for name, item in numbers.items()}
 
 
 def _without_names(item: Any) -> Any:

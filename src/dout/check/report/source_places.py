@@ -6,6 +6,7 @@ import inspect
 import linecache
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,9 @@ def written_at(function: Any) -> Where | None:
 
 def raised_at(error: BaseException) -> Where | None:
     """The innermost line of the user's code in a traceback."""
-    found = None
-    tb = error.__traceback__
-    while tb is not None:
-        file = tb.tb_frame.f_code.co_filename
-        if is_users(file) and linecache.getline(file, tb.tb_lineno):
-            found = Where(file, tb.tb_lineno)
-        tb = tb.tb_next
-    return found
+    places = [Where(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    users = [place for place in places if is_users(place.file) and linecache.getline(place.file, place.line)]
+    return users[-1] if users else None
 
 
 def is_users(file: str) -> bool:

@@ -13,6 +13,7 @@ from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.settings.other_inputs import OtherSubject
+from dout.run import otherwise
 
 
 class DeclaredSizes(NamedTuple):
@@ -44,13 +45,13 @@ class DeclaredSizes(NamedTuple):
             was = {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
             if {(a, b) for a, b in zip(shape, returned, strict=True) if a != b} <= was:
                 inputs = (np.resize(x, returned) if np.shape(x) == shape else x for x in other.subject.fresh_inputs())
-                yield replace(other.subject, inputs=tuple(inputs), memo={})
+                yield replace(other.subject, inputs=tuple(inputs))
             return
         for before, now in zip(self.given.inputs, other.subject.inputs, strict=True):
             if np.shape(before) == returned and np.shape(now) == shape:
                 for change in _told_anew(told, returned, shape):
                     make = partial(self.what.fresh, {**self.init, **change})
-                    yield replace(other.subject, make=make, memo={})
+                    yield replace(other.subject, make=make)
 
 
 def _pairs(before: Any, now: Any) -> Iterator[tuple[int, int]]:
@@ -77,8 +78,6 @@ def _told_anew(told: Mapping[str, Any], before: tuple[int, ...], now: tuple[int,
         yield numbers
 
 
+@otherwise(False)
 def _is_right(agreed: OtherSubject, is_wrong: Callable[[OtherSubject], bool]) -> bool:
-    try:
-        return not is_wrong(agreed)
-    except Exception:  # the layer's own: it does not take these
-        return False
+    return not is_wrong(agreed)

@@ -35,4 +35,4 @@ def told_both(subject: Subject, place: int, name: str) -> Subject | None:
         interface = replace(interface, roles=(*interface.roles, name))
     names = (*subject.names[:place], name)
     make = layer_class(layer.__mro__[1], interface, names)
-    return replace(subject, make=make, names=names, memo={})
+    return replace(subject, make=make, names=names)

@@ -14,7 +14,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.judge.judged_run import is_label, is_one_hot, keeps_a_shape
 from dout.run import arrays as held_arrays
-from dout.run import quiet
+from dout.run import otherwise, quiet
 
 _IMAGES = (3, 2, 4, 5)
 
@@ -143,16 +143,14 @@ def of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         yield replace(on_more, meant=_flattens_a_table(subject), of_inputs=may_know_its_shape)
 
 
+@otherwise(False)
 def _flattens_a_table(subject: Subject) -> bool:
     """Whether forward reshapes an array to the shape it has: it expects others, `x.reshape(-1, x.shape[-1])`."""
-    try:
-        nodes = Examination(subject.recorded(subject.run().douts)).forward
-    except Exception:  # there is no recording
-        return False
+    nodes = Examination(subject.recorded(subject.run().douts)).forward
     return keeps_a_shape(nodes)
 
 
 def _on(subject: Subject, inputs: tuple[Any, ...], group: tuple[int, ...]) -> OtherSubject:
     names = [subject.names[i] if i < len(subject.names) else f"input {i}" for i in group]
     shapes = ", ".join(f"{name} {np.shape(inputs[i])}" for name, i in zip(names, group, strict=True))
-    return OtherSubject(f"on {shapes}", replace(subject, inputs=inputs, memo={}), of_inputs=True)
+    return OtherSubject(f"on {shapes}", replace(subject, inputs=inputs), of_inputs=True)

@@ -47,7 +47,7 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
         yield other
         larger = larger_inputs(other.subject) if room else None
         if larger is not None:
-            yield replace(other, subject=replace(other.subject, inputs=larger, memo={}))
+            yield replace(other, subject=replace(other.subject, inputs=larger))
     yield from of_lengths(subject)
     yield from of_images(subject)
     yield from of_more_axes(subject)
@@ -74,12 +74,12 @@ def _of_argument(
     words = _words_for(what.cls, name, value) if isinstance(value, str) else ()
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
-        at = _at(f"{name} = {other!r}", replace(subject, make=make, memo={}), value)
+        at = _at(f"{name} = {other!r}", replace(subject, make=make), value)
         yield replace(at, changed={name: other})
     for other in _equal(what, init, name, value):
         make = partial(what.fresh, {**init, name: other})
         for inputs in filter(None, (subject.inputs, larger_inputs(subject))):  # they may have to divide these
-            yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs, memo={}), value)
+            yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs), value)
     if type(value) is int and value == 1:
         yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
 
@@ -90,7 +90,7 @@ def _of_several(subject: Subject, name: str, make: Callable[[], Any]) -> Iterato
     for axis in sorted(axes):
         inputs = tuple(lengthened(x, axis, 1, _SEVERAL) for x in subject.fresh_inputs())
         words = f"with {name} = {_SEVERAL}"
-        yield OtherSubject(words, replace(subject, make=make, inputs=inputs, memo={}))
+        yield OtherSubject(words, replace(subject, make=make, inputs=inputs))
 
 
 def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:
@@ -105,7 +105,7 @@ def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:
             continue
         for other in _others(value):
             make = partial(_with, subject.make, setting.name, other)
-            at = _at(f"self.{setting.name} = {other!r}", replace(subject, make=make, memo={}), value)
+            at = _at(f"self.{setting.name} = {other!r}", replace(subject, make=make), value)
             yield replace(at, meant=setting.is_argument)
 
 
@@ -156,7 +156,7 @@ def _instead_of_none(subject: Subject, what: Target, init: Mapping[str, Any], na
         made = _shapes_but(theirs, kept) != _shapes_but(mine, kept)
         if kept and not made and all(type(mine.get(path)) in (int, type(None)) for path in kept):
             said = other if isinstance(other, int) else f"array({len(other)})"
-            yield OtherSubject(f"with {name} = {said}", replace(subject, make=make, memo={}), of_nothing=True)
+            yield OtherSubject(f"with {name} = {said}", replace(subject, make=make), of_nothing=True)
 
 
 def _shapes_but(held: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _given_at(subject: Subject, place: int, value: Any) -> Subject:
     """With another value of an argument of forward, and defaults for those before it that are not given."""
     before = [p.default for p in taken_in(subject, "forward")[len(subject.inputs) : place]]
     inputs = (*subject.inputs[:place], *before, value, *subject.inputs[place + 1 :])
-    return replace(subject, inputs=inputs, memo={})
+    return replace(subject, inputs=inputs)
 
 
 def _at(words: str, subject: Subject, value: Any) -> OtherSubject:
@@ -247,7 +247,7 @@ def _fixed_to(subject: Subject, fixed: Mapping[str, Any]) -> Subject:
         attributes_of(layer)[FIXED] = deep_copy(dict(fixed))
         return layer
 
-    return replace(subject, make=partial(make, subject.make), memo={})
+    return replace(subject, make=partial(make, subject.make))
 
 
 def _others(value: Any) -> list[Any]:

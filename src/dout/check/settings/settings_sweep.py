@@ -32,7 +32,7 @@ from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
-from dout.run import arrays, quiet, upstream
+from dout.run import arrays, otherwise, quiet, upstream
 
 MOST_SECONDS = 1.5  # for all settings of a layer
 MOST_SETTINGS = 120
@@ -120,7 +120,7 @@ def _of_two_classes(other: OtherSubject) -> OtherSubject:
     if not arrays_given or any(x.ndim < 2 or x.shape[-1] != 1 or x.dtype.kind != "f" for x in arrays_given):
         return other
     inputs = [np.append(x, 1 - x, axis=-1) if isinstance(x, np.ndarray) else x for x in other.subject.fresh_inputs()]
-    wider = replace(other.subject, inputs=tuple(inputs), memo={})
+    wider = replace(other.subject, inputs=tuple(inputs))
     try:
         wider.run()
     except Exception:  # the layer's own: it does not take them
@@ -141,7 +141,7 @@ def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) ->
     if other.of_inputs or larger is None or shapes[0] != shapes[1]:
         return False
     try:
-        _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger, memo={})), judgement)
+        _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger)), judgement)
     except BackwardError as error:
         crash = CrashError(error.__cause__ or error)
         return crash.where is not None and not crash.refused  # else it is ours
@@ -150,6 +150,7 @@ def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) ->
     return False
 
 
+@otherwise(None)
 def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
     """The layer on numbers near noughts and ones that have a gradient, and are no labels: of those w is sign(w)."""
     judged = {verdict.argument for verdict in judgement.verdicts} - judgement.parameters
@@ -167,11 +168,8 @@ def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | N
         return None
     generator = np.random.default_rng(0)
     inputs = tuple(nearby(x, generator) if i in places else x for i, x in enumerate(subject.fresh_inputs()))
-    found = replace(subject, inputs=inputs, memo={})
-    try:
-        usual = all(np.all(np.isfinite(output)) for output in found.run().outputs)
-    except Exception:  # the layer's own
-        return None
+    found = replace(subject, inputs=inputs)
+    usual = all(np.all(np.isfinite(output)) for output in found.run().outputs)
     return OtherSubject(f"on other numbers than 0 and 1 in {subject.names[places[0]]}", found) if usual else None
 
 
@@ -181,15 +179,13 @@ def _on_larger(subject: Subject) -> OtherSubject | None:
     if inputs is None:
         return None
     words = f"on larger inputs, {np.shape(inputs[0])}"
-    return OtherSubject(words, replace(subject, inputs=inputs, memo={}), of_inputs=True)
+    return OtherSubject(words, replace(subject, inputs=inputs), of_inputs=True)
 
 
+@otherwise(False)
 def _takes(larger: OtherSubject, judgement: Judgement) -> bool:
     """Whether the layer takes larger inputs, and nothing is wrong on them: it may know the size of its own."""
-    try:
-        return not _is_suspicious(larger, judgement)
-    except Exception:  # the layer's own
-        return False
+    return not _is_suspicious(larger, judgement)
 
 
 def _may_broadcast(subject: Subject, other: OtherSubject) -> bool:
@@ -221,16 +217,14 @@ def _repeats_an_input(other: OtherSubject, found: Judgement) -> bool:
     return any(len(x) == len(dx) and any(a == 1 != b for a, b in zip(x, dx, strict=True)) for x, dx in pairs)
 
 
+@otherwise(False)
 def _is_of_the_inputs(other: OtherSubject, found: Judgement, given: Subject, judgement: Judgement) -> bool:
     """Whether a gradient has a wrong shape on inputs that came with a setting, and the setting has no part in it."""
     if other.of_inputs or [*map(np.shape, other.subject.inputs)] == [*map(np.shape, given.inputs)]:
         return False
     if any(outcome.index is not None for outcome in found.refuted.values()):
         return False
-    try:
-        there = _judged(replace(other, subject=replace(given, inputs=other.subject.inputs, memo={})), given, judgement)
-    except Exception:  # the layer's own: as given it does not take these
-        return False
+    there = _judged(replace(other, subject=replace(given, inputs=other.subject.inputs)), given, judgement)
     names = {outcome.judged.name for outcome in found.refuted.values()}
     return there is not None and names <= {outcome.judged.name for outcome in there.refuted.values()}
 

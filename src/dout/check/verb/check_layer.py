@@ -38,7 +38,7 @@ from dout.check.rules.unjudged.d002_not_judged import by_differences, called_fir
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, keeping_random_states, quiet
+from dout.run import PlainRun, keeping_random_states, otherwise, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
@@ -101,17 +101,15 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one or judgement.says_nothing)
 
 
+@otherwise(False)
 def agrees(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], names: Collection[str]) -> bool:
     """Whether these gradients of what was adapted, and all others, agree with differences.
 
     Exact arithmetic would take long.
     """
     subject = _subject(target, inputs, init)
-    try:
-        first = subject.run()
-        judgement = by_convention(subject, judge_numerically(subject, first))
-    except Exception:  # the layer's own
-        return False
+    first = subject.run()
+    judgement = by_convention(subject, judge_numerically(subject, first))
     judged = {verdict.argument for verdict in judgement.verdicts}
     if judgement.refuted or (judgement.ignores_dout and not judgement.is_loss):
         return False
@@ -176,13 +174,11 @@ def _telling(subject: Subject, judgement: Judgement) -> Subject | None:
     return with_more_columns(subject) or (usual.subject if usual is not None else None)
 
 
+@otherwise(None)
 def _right_in_training(subject: Subject) -> Subject | None:
     """The layer in training, if it is given otherwise, and right in training: backward belongs to that."""
     training = in_training(subject)
-    try:
-        judgement = judge(training.recorded(training.run().douts), ends=training.ends) if training else None
-    except Exception:  # the layer's own, or there is no rule
-        return None
+    judgement = judge(training.recorded(training.run().douts), ends=training.ends) if training else None
     return training if judgement and judgement.verdicts and not judgement.refuted else None
 
 

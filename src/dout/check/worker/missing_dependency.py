@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import re
+import traceback
 from types import FrameType
 from typing import Any
 
@@ -31,10 +32,8 @@ def lacks(error: BaseException | None) -> str:
     symbol = re.search(r"undefined symbol: (\w+)", str(error)) if isinstance(error, AttributeError) else None
     if symbol is not None:
         return f"{symbol[1]} of a shared library"
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return _in_its_condition(trace.tb_frame, trace.tb_lineno) if trace is not None else ""
+    frames = [*traceback.walk_tb(error.__traceback__)]
+    return _in_its_condition(*frames[-1]) if frames else ""
 
 
 def lacks_target(target: Any, interface: Interface | None, message: str) -> bool:

@@ -237,9 +237,8 @@ def _checked_as_it_is(
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
     if used is None:
         return checked
-    return replace(
-        checked, used=used.said, turn=used.use.turn, file=used.use.file, of_one_sample=used.use.of_one_sample
-    )
+    use = used.use
+    return replace(checked, used=used.said, turn=use.turn, file=use.file, of_one_sample=use.of_one_sample)
 
 
 def _example(
@@ -264,23 +263,21 @@ _OWN = (NameError, ImportError, SyntaxError)
 def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
 
-    What forward takes, a plain backward has to take as well.
-
-    So is a gradient of another shape, where the example was only found by what the layer raised on others.
+    So is a gradient of another shape, where the example was only found by what the layer raised on others. What forward
+    takes, a plain backward has to take as well.
     """
     what, own = Target(target), {cls.__name__ for cls in _OWN}
-    raised = [f.reason for f in report.findings if _has_raised(f) and isinstance(f.reason, Raised)]
+    raised = filter(None, map(_raised, report.findings))
     if any(lacks_target(target, chosen.interface, reason.text) for reason in raised):
         return _only(what.name, target, NOT_JUDGED, takes_target(what))
-
     network = loss_of(what.cls)
     if network is not None and network.assumed and is_meant_otherwise(report, network):
         return _only(what.name, target, NOT_JUDGED, takes_target(what))
     report = of_network(report, network)
 
     def told(item: Finding) -> Finding:
-        reason = item.reason
-        if not (_has_raised(item) and isinstance(reason, Raised)):
+        reason = _raised(item)
+        if reason is None:
             return _perhaps_of_the_example(item, chosen, what.forward)
         given = chosen.chosen_init.values()
         no_parts = any(type(one) is list and not one for one in given)  # it may be no example
@@ -295,9 +292,10 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     return report.with_each(told)
 
 
-def _has_raised(item: Finding) -> bool:
-    """Whether a finding says that the layer raises on the inputs it was given, and not at another setting alone."""
-    return item.code == RAISES.code and item.severity == "error"
+def _raised(item: Finding) -> Raised | None:
+    """What the layer raises on the inputs it was given, and not at another setting alone; None of other findings."""
+    is_here = item.code == RAISES.code and item.severity == "error"
+    return item.reason if is_here and isinstance(item.reason, Raised) else None
 
 
 def _fair(report: Report, used: UsedExample) -> Report:
@@ -335,16 +333,12 @@ def _perhaps_of_the_example(item: Finding, chosen: Example, forward: Any) -> Fin
 
 
 def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetError) -> Report:
-    broken = _constructor_error(target, given)
+    broken, what = _constructor_error(target, given), Target(target)
     cause = broken or error.__cause__
     own = not not_imported(cause) and (
         broken is not None
         or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
-        or (
-            isinstance(cause, AttributeError)
-            and isinstance(cause.obj, Target(target).cls)
-            and lacks_attribute(str(cause), Target(target))
-        )
+        or (isinstance(cause, AttributeError) and isinstance(cause.obj, what.cls) and lacks_attribute(str(cause), what))
         or (isinstance(target, type) and not required(target) and is_own_fault(cause))
         or calls_wrongly(cause)
     )

@@ -9,8 +9,9 @@ are in `kernel_passes`.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,8 +29,8 @@ from dout.engine.ir.kernel_group import Group
 from dout.engine.memory.buffer_layout import Layout
 from dout.engine.runtime import kernel_cache
 from dout.engine.runtime.entry_point import ArrayType, KernelType
-from dout.engine.runtime.parallel_threshold import parallel_pays
-from dout.graph import Node
+from dout.engine.runtime.parallel_threshold import OVERHEAD, WORK, cores, parallel_pays
+from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES
 
 
@@ -97,33 +98,37 @@ def source(
     names: Mapping[Node, str] | None = None,
     over: Mapping[Node, Node] | None = None,
     functions: Collection[str] = (),
+    sizes: Collection[int] = (),
 ) -> KernelSource:
     """Write the kernel of a group: `kernel(*inputs, *outputs with a shape)`, which returns the outputs without one.
 
     `layouts` say of the inputs which are contiguous ("C", also where nothing is said), which are so along their last
     axis alone ("rows"), and which may have any strides ("A"); outputs are contiguous. `names` are wishes for the names
     of values. `over` says of outputs in the memory of which input they lie, where `may_overwrite` allows it: then the
-    kernel is given that array once. Nothing is called like one of `functions`, those that it calls.
+    kernel is given that array once. Nothing is called like one of `functions`, those that it calls. Plain numbers that
+    are among `sizes` are arguments, too: one text serves every size.
 
     ShapeError if the arrays of the group do not lie so over one another that a kernel can run over them.
     """
     placed, over = place(group), over or {}
     loops = loops_over(group, placed, layouts)
-    wanted, taken = names or {}, UniqueNames(functions)
-    called = {node: taken.new(wanted.get(node, f"x{k}")) for k, node in enumerate(group.inputs)}
-    for node in group.outputs:
-        wish = wanted.get(node, "out" if len(group.outputs) == 1 else str(node.primitive))
-        called[node] = called[over[node]] if node in over else taken.new(wish)
+    taken = UniqueNames(functions)
+    sized = dict.fromkeys(i for node in group.nodes for i in node.inputs if _is_size(i, sizes))
+    called = _called(group, names or {}, over, sized, taken)
     arrays = Arrays(group, placed, loops, taken, called)
     arrays.in_rows.update(node for node in group.inputs if layouts.get(node) == "rows")
     arrays.overwritten.update(over.values())
     arrays.measure(accesses(group, placed))
     lines, values = _form(arrays, schedule(group, placed, loops), parallel)
     if not functions and not taken.isdisjoint(arrays.functions):  # now it is known which they are
-        return source(group, layouts, parallel=parallel, names=names, over=over, functions=arrays.functions)
-    arguments = [*group.inputs, *(node for node in group.outputs if node.shape and node not in over)]
+        return source(
+            group, layouts, parallel=parallel, names=names, over=over, functions=arrays.functions, sizes=sizes
+        )
+    if any("prange(" in line for line in lines):
+        arrays.head.append(_operations(arrays))
+    arguments = [*group.inputs, *sized, *(node for node in group.outputs if node.shape and node not in over)]
     written = {*group.outputs, *over.values()}
-    told = described(group, {**{n: str(n.primitive) for n in group.nodes}, **called})
+    told = described(group, {n: str(n.primitive) for n in group.nodes} | called)
     body = indented([*arrays.head, *lines, *([f"return {', '.join(values)}"] if values else [])])
     parameters = [called[node] for node in arguments]
     return KernelSource(
@@ -138,6 +143,18 @@ def source(
     )
 
 
+def _called(
+    group: Group, wanted: Mapping[Node, str], over: Mapping[Node, Node], sized: Iterable[Node], taken: UniqueNames
+) -> dict[Node, str]:
+    """The names of what a kernel is given, and of its results."""
+    called = {node: taken.new(wanted.get(node, f"x{k}")) for k, node in enumerate(group.inputs)}
+    called |= {node: taken.new("size") for node in sized}
+    for node in group.outputs:
+        wish = wanted.get(node, "out" if len(group.outputs) == 1 else str(node.primitive))
+        called[node] = called[over[node]] if node in over else taken.new(wish)
+    return called
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """A group's kernel; `run` is compiled when the driver is written."""
@@ -148,15 +165,48 @@ class Kernel:
 
 
 def kernel(
-    group: Group, layouts: Mapping[Node, Layout], names: Mapping[Node, str], places: Mapping[Node, Node]
+    group: Group,
+    layouts: Mapping[Node, Layout],
+    names: Mapping[Node, str],
+    places: Mapping[Node, Node],
+    sizes: Collection[int],
 ) -> Kernel:
-    """Write and load the kernel of a group, for the sizes that it has here; `places` are outputs over other values."""
-    elements = int(np.prod(group.space, dtype=float))
-    parallel = parallel_pays(elements, flops(group) / max(1, elements))
+    """Write and load the kernel of a group; `places` are outputs over other values, `sizes` lengths of what is given.
+
+    The kernel for several threads also serves fewer elements, on one thread, where it is there for more already.
+    """
     over = {node: places[node] for node in group.outputs if places.get(node) in group.inputs}
-    written = source(group, layouts, parallel=parallel, names=names, over=over)
-    run = kernel_cache.load(written.name, written.text, written.types, results=written.results, meaning=written.meaning)
-    return Kernel(written, parallel, run)
+    parallel = parallel_pays(_elements(group), _cost(group))
+    written = source(group, layouts, parallel=parallel, names=names, over=over, sizes=sizes)
+    if not parallel and cores() > 1:
+        wider = source(group, layouts, parallel=True, names=names, over=over, sizes=sizes)
+        written = wider if kernel_cache.is_loaded(**_asked(wider)) else written
+    return Kernel(written, parallel, kernel_cache.load(text=written.text, **_asked(written)))
+
+
+def _asked(written: KernelSource) -> dict[str, Any]:
+    """What tells a kernel from all others."""
+    return {"name": written.name, "types": written.types, "results": written.results, "meaning": written.meaning}
+
+
+def _elements(group: Group) -> int:
+    return int(np.prod(group.space, dtype=float))
+
+
+def _cost(group: Group) -> float:
+    """Operations an element."""
+    return flops(group) / max(1, _elements(group))
+
+
+def _operations(arrays: Arrays) -> str:
+    """The line that says how many operations a kernel has, so that few of them run on one thread."""
+    cost = 1 << math.ceil(math.log2(OVERHEAD + _cost(arrays.group)))  # the same for every size
+    return f"{WORK} = {' * '.join([*map(arrays.extent.__getitem__, arrays.loops), str(cost)])}"
+
+
+def _is_size(node: Node, sizes: Collection[int]) -> bool:
+    """Whether a node is a plain number that may be the size of something."""
+    return node.primitive is CONSTANT and type(node.static["value"]) in (int, float) and node.static["value"] in sizes
 
 
 def _form(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str], list[str]]:

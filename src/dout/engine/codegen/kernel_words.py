@@ -15,7 +15,7 @@ from dout.ops import PRIMITIVES, primitives
 _LONGEST_NAME = 30
 _LONGEST_FORMULA = 100
 _TAKEN = frozenset(
-    {"np", "range", "min", "max", "abs", "njit", "prange", "numba", *keyword.kwlist, *keyword.softkwlist}
+    {"np", "range", "min", "max", "abs", "njit", "prange", "numba", "work", *keyword.kwlist, *keyword.softkwlist}
 )
 
 

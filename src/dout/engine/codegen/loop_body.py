@@ -177,7 +177,7 @@ class LoopBody:
     def operand(self, node: Node, argument: int, dtype: np.dtype, depth: int) -> str:
         """The text of an operand, cast to a dtype."""
         operand = node.inputs[argument]
-        if operand.primitive is CONSTANT:
+        if operand.primitive is CONSTANT and operand not in self.arrays.called:
             return literal(operand.static["value"], dtype)
         if operand in self.texts:
             return cast(self.texts[operand], operand.dtype, dtype)

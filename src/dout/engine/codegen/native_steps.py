@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.cost_model import is_matrix_product
+from dout.engine.ir.cost_model import flops, is_matrix_product
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.runtime import kernel_cache, shared_products
 from dout.engine.runtime.entry_point import ArrayType, KernelType
-from dout.engine.runtime.parallel_threshold import parallel_pays
+from dout.engine.runtime.parallel_threshold import OVERHEAD, WORK, cores, parallel_pays
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.operators import Slot
@@ -61,20 +61,39 @@ def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
         return None
     if not all(i in forms and forms[i].array and forms[i].readable for i in node.inputs):
         return None
-    made = write(node, [forms[i].layout for i in node.inputs])
+    layouts = [forms[i].layout for i in node.inputs]
+    parallel = parallel_pays(math.prod(node.inputs[0].shape), _COST)
+    made = write(node, layouts, parallel)
     if made is None:
         return None
-    run = kernel_cache.load(made.name, made.text, made.types, results=made.results)
-    return Native(made.name, run, made.numbers)
+    if not parallel and cores() > 1:  # the function for several threads also serves fewer elements, if it is there
+        wider = write(node, layouts, True)
+        made = wider if wider and kernel_cache.is_loaded(**_asked(wider), meaning=wider.text) else made
+    return Native(made.name, kernel_cache.load(**_asked(made), text=made.text), made.numbers)
+
+
+def _asked(made: NativeText) -> dict[str, Any]:
+    """What tells a function from all others, but for its text."""
+    return {"name": made.name, "types": made.types, "results": made.results}
 
 
 def products(*nodes: Node) -> Native | None:
-    """Products of two matrices each, side by side on dout's own threads; None where one is none."""
+    """Products of two matrices each, or of two stacks, side by side on dout's own threads; None where one is none."""
+    if len(nodes) == 1 and _is_stack(nodes[0]):
+        return Native("products", shared_products.stacked(), ())
     if not all(is_matrix_product(node) for node in nodes):
         return None
     return Native("products", shared_products.together([_PRODUCTS[node.primitive] for node in nodes]), ())
 
 
+def _is_stack(node: Node) -> bool:
+    """Whether a step multiplies stacks of matrices, and that is worth more than one thread."""
+    ranks = [len(i.shape) for i in node.inputs]
+    several = node.primitive is PRIMITIVES["matmul"] and min(ranks) > 1 and max(ranks) > 2
+    return several and flops(node) > _ENOUGH
+
+
+_ENOUGH = 1_500_000  # operations, of which another thread takes half
 _PRODUCTS: Mapping[Primitive, shared_products.Product] = by_primitive({"dot": np.dot, "matmul": np.matmul})
 _SMALL = 1 << 12  # elements, below which a call of NumPy costs as much as its work
 
@@ -88,17 +107,22 @@ def _nested(opened: Sequence[str], inside: Sequence[str], depth: int) -> list[st
     return lines + [f"{'    ' * (depth + len(opened))}{line}" for line in inside]
 
 
+def _work(array: str, parallel: bool) -> list[str]:
+    """The line that says how many operations there are, so that few of them run on one thread."""
+    return [f"    {WORK} = {array}.size * {OVERHEAD + _COST}"] if parallel else []
+
+
 # --- sums of windows --------------------------------------------------------------------------------------------------
 
 
-def _fold(node: Node, layouts: Sequence[str]) -> NativeText | None:
+def _fold(node: Node, layouts: Sequence[str], parallel: bool) -> NativeText | None:
     """Zeros, to which the elements at one place of every window are added, place by place."""
     axes, steps, (x,) = node.static["axes"], node.static["steps"], node.inputs
     rest = len(node.shape)
     if node.dtype not in (np.float32, np.float64) or x.dtype != node.dtype or len(set(axes)) != len(axes):
         return None
     lead = [] if 0 in axes else [0]
-    parallel = bool(lead) and parallel_pays(math.prod(x.shape), _COST)
+    parallel = parallel and bool(lead)
     at = [f"i{axis}" for axis in range(rest)]
     places = [f"p{k}" for k in range(len(axes))]
     into = list(at)
@@ -111,7 +135,7 @@ def _fold(node: Node, layouts: Sequence[str]) -> NativeText | None:
     every += [f"for i{axis} in range(x.shape[{axis}]):" for axis in own]
     name = f"fold_{rest}_{'_'.join(map(str, axes))}"
     lines = [f"def {name}(x, out, {', '.join(f's{k}' for k in range(len(axes)))}):"]
-    lines += _nested(outer, [], 1)
+    lines += _work("x", parallel) + _nested(outer, [], 1)
     depth = 1 + len(outer)
     lines += _nested(zero, [f"out[{', '.join(at)}] = 0"], depth)
     lines += _nested(every, [f"out[{', '.join(into)}] += x[{', '.join([*at, *places])}]"], depth)
@@ -122,7 +146,7 @@ def _fold(node: Node, layouts: Sequence[str]) -> NativeText | None:
 # --- places of extremes -----------------------------------------------------------------------------------------------
 
 
-def _place_of_extreme(node: Node, layouts: Sequence[str]) -> NativeText | None:
+def _place_of_extreme(node: Node, layouts: Sequence[str], parallel: bool) -> NativeText | None:
     """The first of the largest (or smallest) elements along the last axis; a NaN is the extreme."""
     (x,) = node.inputs
     axis = node.static.get("axis")
@@ -134,7 +158,6 @@ def _place_of_extreme(node: Node, layouts: Sequence[str]) -> NativeText | None:
     rows = [f"i{a}" for a in range(len(node.shape))]
     better = ">" if node.primitive is PRIMITIVES["argmax"] else "<"
     odd = " | ((value != value) & (best == best))" if np.dtype(x.dtype).kind == "f" else ""
-    parallel = parallel_pays(math.prod(x.shape), _COST)
     opened = [
         f"for {row} in {'prange' if parallel and a == 0 else 'range'}(out.shape[{a}]):" for a, row in enumerate(rows)
     ]
@@ -150,14 +173,14 @@ def _place_of_extreme(node: Node, layouts: Sequence[str]) -> NativeText | None:
         f"out[{index}] = place",
     ]
     name = f"{node.primitive}_{len(x.shape)}"
-    lines = (f"def {name}(x, out):", *_nested(opened, inside, 1))
+    lines = (f"def {name}(x, out):", *_work("x", parallel), *_nested(opened, inside, 1))
     return NativeText(name, lines, (_type(x, "C"), _type(node, "C", written=True)))
 
 
 # --- writes at places -------------------------------------------------------------------------------------------------
 
 
-def _write_at_places(node: Node, layouts: Sequence[str]) -> NativeText | None:
+def _write_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText | None:
     """One element after the other, at an index along each axis; False where one is out of range."""
     x, value, *index = node.inputs
     key, count = node.static["key"], node.static["selected"]
@@ -180,7 +203,7 @@ def _write_at_places(node: Node, layouts: Sequence[str]) -> NativeText | None:
     return NativeText(title, (*lines, "    return True"), types, results=(np.dtype(bool),))
 
 
-_TEXTS: Mapping[Primitive, Callable[[Node, Sequence[str]], NativeText | None]] = by_primitive(
+_TEXTS: Mapping[Primitive, Callable[[Node, Sequence[str], bool], NativeText | None]] = by_primitive(
     {
         "fold": _fold,
         "argmax": _place_of_extreme,

@@ -8,6 +8,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 MOST = 16  # programs of one function: where every call needs another one, they are of no use
 MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
-SOON = 0.1  # seconds of a recording that is repeated at once for arguments of another size
+PATIENCE = 5  # times as long as a recording plain calls of another size take before that is recorded, too
 TRIES = 2  # runs without a program: the first may have prepared data that all others use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
 
@@ -115,11 +116,11 @@ class Compiled(Settled):
         looped = self._looped(args, kwargs)
         kind = (form, *map(_size, (*args, *kwargs.values())))
         if looped is None and self._waits(kind):
-            start = spent()
+            start = perf_counter()
             try:
                 return plainly(self.function, args, kwargs)
             finally:
-                self.plain_seconds[kind] += spent() - start
+                self.plain_seconds[kind] += perf_counter() - start
         with turn() as may_record:
             traced = inside_a_trace()
             if not traced and looped is None:
@@ -138,8 +139,8 @@ class Compiled(Settled):
         return self._by_loops(looped, form, args, kwargs)
 
     def _waits(self, kind: Form) -> bool:
-        """Whether a call runs plainly for now: another size is recorded when it has taken as long as a recording."""
-        return self.cost > SOON and self.plain_seconds.setdefault(kind, 0.0) < self.cost
+        """Whether a call runs plainly for now: all calls of another size are to take at most a fifth longer."""
+        return self.plain_seconds.setdefault(kind, 0.0) < PATIENCE * self.cost
 
     def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
         """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
@@ -269,7 +270,7 @@ class Compiled(Settled):
 
 def _size(item: Any) -> Any:
     """What is another for arguments of another size."""
-    return (item.shape, item.dtype.str) if type(item) is np.ndarray else type(item)
+    return (item.shape, item.dtype) if type(item) is np.ndarray else type(item)
 
 
 def _users_level() -> int:

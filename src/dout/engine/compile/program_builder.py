@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +38,7 @@ from dout.trace.session.attribute_swap import Namespace, identity_of
 
 _LARGE = 1 << 20  # bytes, from which on a copy takes longer than all that is gained in a small step
 _FEW = 8
+_SIZE = 3  # from which on a plain number may be a size
 _COPIES = 2  # of an array that is written into: one to compute in, and back
 
 
@@ -113,7 +116,8 @@ def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> 
         plan = planned(run, budget, strict=strict, threads=not strict)
         budget.check()
     layouts, over = plan.layouts, plan.over
-    kernels = {s: kernel(s, layouts, run.names, over) for s in plan.steps if isinstance(s, Group)}
+    sizes = _sizes(run.graph)
+    kernels = {s: kernel(s, layouts, run.names, over, sizes) for s in plan.steps if isinstance(s, Group)}
     given = [
         s for s in plan.steps if isinstance(s, Node) and not isinstance(plan.memory.places.get(s), Own | ResultView)
     ]
@@ -124,6 +128,16 @@ def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> 
     program = Program(run, plan.steps, plan.now, lambda text, inputs: StepWriter(text, inputs, means))
     driver, source = write(program, "run")
     return BuiltProgram(driver, source, program, means)
+
+
+def _sizes(graph: Graph) -> set[int]:
+    """Lengths of what a run was given, and products of the first of them: a plain number among them may be one.
+
+    Small ones are left out: 2 is rarely a size.
+    """
+    shapes = [node.shape for node in graph.inputs.values()]
+    lengths = {n for shape in shapes for n in shape} | {n for shape in shapes for n in accumulate(shape, operator.mul)}
+    return {n for n in lengths if n >= _SIZE}
 
 
 def without_values(built: BuiltProgram) -> BuiltProgram:

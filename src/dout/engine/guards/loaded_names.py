@@ -114,7 +114,13 @@ def sets_by_name(item: Any) -> bool:
     return any(item is each for each in _SETTERS) or (isinstance(item, _OF_OBJECT) and item.__name__ == "__setattr__")
 
 
-def _loaded(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:
+@cache
+def _loaded(code: CodeType, modules: frozenset[str]) -> frozenset[tuple[str, bool]]:
+    """The names that a code loads, and whether from outside."""
+    return frozenset(_loads(code, modules))
+
+
+def _loads(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:
     """The names that a code loads, except those that it always stores in the same object before."""
     stored: set[tuple[str, str]] = set()
     straight = True
@@ -158,7 +164,7 @@ def _pairs(code: CodeType) -> frozenset[tuple[str, Any]]:
 
 def _values_read(code: CodeType, name: object) -> list[int]:
     """Where a code reads an attribute of this name that it did not just set, other than to call it as a method."""
-    if (name, False) not in {*_loaded(code, frozenset())}:
+    if (name, False) not in _loaded(code, frozenset()):
         return []
     steps = [step for step in _steps(code) if step.argval == name and step.opname.startswith(_ATTRIBUTES)]
     return [step.offset for step in steps if step.opname != "LOAD_METHOD" and "NULL|self" not in step.argrepr]

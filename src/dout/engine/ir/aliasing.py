@@ -20,7 +20,7 @@ _ALWAYS = primitives("transpose getitem broadcast_to windows diagonal")
 IN_PLACE = primitives("setitem add_at")  # a copy with some elements changed, or the same array where nobody minds
 
 _WITH_OUT = primitives("matmul dot fold")  # always in C order
-_REDUCED = primitives("sum mean var std prod max min any all argmax argmin")
+_TAKING_OUT = primitives("sum mean var std prod max min any all argmax argmin concatenate")
 _DIVIDED = primitives("mean var std")  # of halves NumPy rounds once, but into an array of them twice
 
 
@@ -75,7 +75,7 @@ def way(node: Node) -> str:
         return "write"
     if row in _DIVIDED and node.dtype == np.float16:
         return ""
-    return "out" if row in _WITH_OUT or row in _REDUCED or isinstance(row.forward, np.ufunc) else ""
+    return "out" if row in _WITH_OUT or row in _TAKING_OUT or isinstance(row.forward, np.ufunc) else ""
 
 
 def into(node: Node, contiguous: Collection[Node]) -> str:

@@ -16,7 +16,9 @@ from numba.extending import intrinsic
 
 
 def _inlined(function: Any, **options: Any) -> Any:
-    return numba.njit(error_model="numpy", forceinline=True, **options)(function)
+    """A function for kernels alone: compiled without an entrance from Python, which would take as long again."""
+    inside = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(error_model="numpy", **inside, **options)(function)
 
 
 @_inlined

@@ -8,10 +8,12 @@ import numba
 import numpy as np
 
 _ROW = 128  # elements that NumPy adds up in eight sums side by side; more are halved
+_DEEP = 64  # times, at most
+_INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # kernels alone call these functions
 
 
 def _inlined(function: Any) -> Any:
-    return numba.njit(error_model="numpy", forceinline=True)(function)
+    return numba.njit(error_model="numpy", forceinline=True, **_INSIDE)(function)
 
 
 @_inlined
@@ -39,29 +41,33 @@ def row(x: Any, first: Any, count: Any) -> Any:
     return total
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy", **_INSIDE)  # type: ignore[untyped-decorator]
 def in_halves(x: Any, count: Any) -> Any:
-    """The sum of more than one row, without recursion, which is not linked; `left` is what first halves came to."""
-    first, length, done = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(64, np.int64)
-    left = np.zeros(64, x.dtype)
-    length[0] = count
+    """The sum of more than one row, without recursion, which is not linked; `left` is what first halves came to.
+
+    For each depth `state` has where a part begins, its length, and whether its first half is done: to compile one array
+    that is not filled takes half as long as to compile three of zeros.
+    """
+    left, state = np.empty(_DEEP, x.dtype), np.empty(3 * _DEEP, np.int64)
+    state[0], state[_DEEP], state[2 * _DEEP] = 0, count, 0
     total, depth = x[0], 0
     while depth >= 0:
-        if length[depth] <= _ROW:
-            total = row(x, first[depth], length[depth])
+        if state[_DEEP + depth] <= _ROW:
+            total = row(x, state[depth], state[_DEEP + depth])
             depth -= 1
-            while depth >= 0 and done[depth] == 1:
+            while depth >= 0 and state[2 * _DEEP + depth] == 1:
                 total = left[depth] + total
                 depth -= 1
             if depth < 0:
                 break
-            left[depth], done[depth] = total, 1
-        half = length[depth] // 2
+            left[depth], state[2 * _DEEP + depth] = total, 1
+        half = state[_DEEP + depth] // 2
         half -= half % 8
-        first[depth + 1] = first[depth] + half * done[depth]
-        length[depth + 1] = length[depth] - half if done[depth] else half
+        done = state[2 * _DEEP + depth]
+        state[depth + 1] = state[depth] + half * done
+        state[_DEEP + depth + 1] = state[_DEEP + depth] - half if done else half
         depth += 1
-        done[depth] = 0
+        state[2 * _DEEP + depth] = 0
     return total
 
 

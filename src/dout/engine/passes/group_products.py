@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from dout.engine.ir.cost_model import flops, is_matrix_product, is_view
 from dout.engine.ir.kernel_group import Products, Step
 from dout.engine.memory.memory_plan import makes
-from dout.engine.runtime.parallel_threshold import SMALL_PRODUCT, cores
+from dout.engine.runtime.parallel_threshold import cores, is_small_product
 from dout.graph import Node
 
 _MOST = 8  # in one step
@@ -41,7 +43,7 @@ def group_products(steps: Sequence[Step]) -> tuple[Step, ...]:
 def _joined(steps: Sequence[Step]) -> list[Products]:
     """The products that run together."""
     ready = _ready(steps)
-    waiting = {step: i for i, step in enumerate(steps) if is_matrix_product(step) and flops(step) <= SMALL_PRODUCT}
+    waiting = {step: i for i, step in enumerate(steps) if is_matrix_product(step) and _is_small(step)}
     found: list[Products] = []
     while waiting:
         first = next(iter(waiting))
@@ -59,6 +61,10 @@ def _joined(steps: Sequence[Step]) -> list[Products]:
             for node in others:
                 del waiting[node]
     return found
+
+
+def _is_small(step: Step) -> bool:
+    return is_small_product(flops(step), min(np.dtype(node.dtype).itemsize for node in makes(step)))
 
 
 def _ready(steps: Sequence[Step]) -> dict[Node, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dout.engine.passes.decompose import decompose
+from dout.engine.passes.flat_products import flat_products
 from dout.engine.passes.fold_forms import fold_forms
 from dout.engine.passes.plain_copies import plain_copies
 from dout.engine.passes.sink_writes import sink_writes
@@ -25,6 +26,7 @@ PASSES: tuple[Pass, ...] = (
     window_forms,
     fold_forms,
     window_extremes,
+    flat_products,
     decompose,
     sink_writes,
     simplify,

@@ -31,16 +31,18 @@ def unalias_outputs(run: Capture, graph: Graph) -> Graph:
     """Return the graph with a copy wherever two results of a run, or a result and an input, would share memory now.
 
     Passes drop copies and merge equal nodes; in the recorded run these were different arrays, and the user may write
-    into each. A view that was given out is none of these nodes: the driver makes it of the array that it looks into.
+    into each. A view that was given out is none of these nodes: the driver makes it of the array that it looks into. A
+    result that is also written into an array of the user's needs no copy: that array has its own memory.
     """
     outputs = dict(graph.outputs)
     names = {node: name for name, node in run.graph.outputs.items()}
-    taken: set[Node] = set()  # who made memory that is given out
+    written: set[Node] = set()
     for final in run.written.values():
         name = names[final]
-        if root(outputs[name]).primitive in (INPUT, CONSTANT) or root(outputs[name]) in taken or bases(outputs[name]):
+        if root(outputs[name]).primitive in (INPUT, CONSTANT) or root(outputs[name]) in written or bases(outputs[name]):
             outputs[name] = _copied(outputs[name])
-        taken.add(outputs[name])
+        written.add(outputs[name])
+    taken: set[Node] = set()  # who made memory that is given out
     for leaf in _leaves(run):
         name = names[leaf]
         if isinstance(run.data[leaf], np.generic):

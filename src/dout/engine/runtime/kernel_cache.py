@@ -51,6 +51,11 @@ def load(
         raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
 
 
+def is_loaded(name: str, types: Sequence[KernelType], *, results: Sequence[np.dtype[Any]] = (), meaning: str) -> bool:
+    """Whether this process has the function already."""
+    return _key(name, meaning, types, results) in _loaded
+
+
 def _find(
     title: str, name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]
 ) -> Callable[..., Any]:

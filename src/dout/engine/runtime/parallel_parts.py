@@ -16,7 +16,9 @@ from numba.core import cgutils, compiler
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-SHARE = "dout.share"  # void(chunk, data, turns), where a chunk is void(data, its number, number of chunks, turns)
+from dout.engine.runtime.parallel_threshold import WORK
+
+SHARE = "dout.share"  # void(chunk, data, turns, work), where a chunk is void(data, its number, their number, turns)
 llvm.add_symbol(SHARE, id(None))  # Numba links what it compiles; nobody runs that, and ours has the function itself
 
 
@@ -63,7 +65,8 @@ def _apart(loop: Any, name: str, known: set[str]) -> tuple[Any, Any]:
     part: Any = ast.parse(f"def {name}(first_turn, last_turn, {', '.join(given)}):\n    pass").body[0]
     loop.iter = ast.parse("indices(first_turn, last_turn)", mode="eval").body
     part.body = [loop]
-    call = ast.parse(f"in_parts({name}, {ast.unparse(count)}, ({', '.join(given)},))").body[0]
+    work = WORK if WORK in known else "-1"  # all that there is
+    call = ast.parse(f"in_parts({name}, {ast.unparse(count)}, {work}, ({', '.join(given)},))").body[0]
     return part, call
 
 
@@ -76,8 +79,8 @@ def _without_parallel(decorator: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def in_parts(typing: Any, part: Any, count: Any, given: Any) -> Any:
-    """Run `part(first, last, *given)` for parts of range(count), on all threads."""
+def in_parts(typing: Any, part: Any, count: Any, work: Any, given: Any) -> Any:
+    """Run `part(first, last, *given)` for parts of range(count), on all threads unless `work` is little."""
     flags = compiler.Flags()
     dispatcher = part.dispatcher
     dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
@@ -90,20 +93,21 @@ def in_parts(typing: Any, part: Any, count: Any, given: Any) -> Any:
     )
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _, turns, held = values
+        _, turns, operations, held = values
         library = context.active_code_library
         for called in compiled.library._linking_libraries:
             library.add_linking_library(called)
         library._final_module.link_in(compiled.library._final_module)
         chunk = _chunk(context, builder.module, compiled, held.type)
         data = cgutils.alloca_once_value(builder, held)
-        kind = ir.FunctionType(ir.VoidType(), [chunk.type, cgutils.voidptr_t, ir.IntType(64)])
+        kind = ir.FunctionType(ir.VoidType(), [chunk.type, cgutils.voidptr_t, ir.IntType(64), ir.IntType(64)])
         share = cgutils.get_or_insert_function(builder.module, kind, SHARE)
-        count = context.cast(builder, turns, signature.args[1], nt.int64)
-        builder.call(share, [chunk, builder.bitcast(data, cgutils.voidptr_t), count])
+        numbers = zip((turns, operations), signature.args[1:3], strict=True)
+        counts = [context.cast(builder, number, kind, nt.int64) for number, kind in numbers]
+        builder.call(share, [chunk, builder.bitcast(data, cgutils.voidptr_t), *counts])
         return context.get_dummy_value()
 
-    return nt.void(part, nt.unliteral(count), nt.Tuple(kinds[2:])), generate
+    return nt.void(part, nt.unliteral(count), nt.unliteral(work), nt.Tuple(kinds[2:])), generate
 
 
 def _chunk(context: Any, module: Any, compiled: Any, held: Any) -> Any:

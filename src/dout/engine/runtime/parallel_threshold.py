@@ -12,8 +12,9 @@ from math import ceil
 from pathlib import Path
 
 OVERHEAD = 8  # operations in whose time one element of a kernel's arrays comes and goes
-SMALL_PRODUCT = 1e7  # operations: on one thread they take about 150 µs, and to wake another takes what it gains
+_SMALL_PRODUCT = 1e7  # operations of float32: on one thread they take about 100 µs, and to wake another what it gains
 ENOUGH = 2_400_000  # operations that take about 30 µs
+WORK = "work"  # the name of the number of its operations in the text of a parallel kernel
 
 
 def parallel_pays(elements: int, cost: float) -> bool:
@@ -23,6 +24,15 @@ def parallel_pays(elements: int, cost: float) -> bool:
     False
     """
     return elements * (OVERHEAD + cost) > ENOUGH and cores() > 1
+
+
+def is_small_product(operations: float, itemsize: int) -> bool:
+    """Whether a product of matrices stays on one thread: one of float64 takes twice as long as one of float32.
+
+    >>> is_small_product(8e6, 4), is_small_product(8e6, 8)
+    (True, False)
+    """
+    return operations * itemsize <= _SMALL_PRODUCT * 4
 
 
 @cache

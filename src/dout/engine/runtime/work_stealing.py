@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import platform
 
+from dout.engine.runtime.parallel_threshold import ENOUGH
+
 CHUNKS, WORKERS = 256, 64  # at most
 CHUNKS_EACH = 4  # chunks for one thread: where one is slow, the others take more
 SPINS = 3000  # 50 to 100 µs: from one step of a recurrent layer to the next
@@ -174,8 +176,8 @@ next:
   br label %next
 }}
 
-; Run the function %f on every chunk of so many turns.
-define hidden void @dout.share(ptr %f, ptr %data, i64 %turns) {{
+; Run the function %f on every chunk of so many turns; on this thread alone if all of them are few %operations.
+define hidden void @dout.share(ptr %f, ptr %data, i64 %turns, i64 %operations) {{
 begin:
   %parts = load i64, ptr {_at(PARTS)}
   %few = icmp ult i64 %turns, %parts
@@ -183,7 +185,10 @@ begin:
   %alone = load i64, ptr {_at(ALONE)}
   %single = icmp ult i64 %total, 2
   %one = zext i1 %single to i64
-  %self = or i64 %alone, %one
+  %little = icmp ult i64 %operations, {ENOUGH}
+  %alone.here = zext i1 %little to i64
+  %self.one = or i64 %alone, %one
+  %self = or i64 %self.one, %alone.here
   %here = icmp ne i64 %self, 0
   br i1 %here, label %serial, label %ask
 ask:

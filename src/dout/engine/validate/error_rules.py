@@ -200,6 +200,11 @@ def _largest(step: RoundedStep) -> Any:
     return total
 
 
+def _added(step: RoundedStep) -> Any:
+    """Errors add up, whichever sign they have. This is what the slopes would say, in a tenth of the time."""
+    return sum((error for error in step.errors if error is not EXACT), np.zeros(step.out.shape))
+
+
 def _root(step: RoundedStep) -> Any:
     error = step.error(0)
     return np.where(error == 0, 0, np.minimum(error / step.out, np.sqrt(error)))
@@ -348,6 +353,7 @@ def _variance_error(step: RoundedStep, error: Any) -> Any:
 _RULES: dict[Primitive, Callable[[RoundedStep], Any]] = by_primitive(
     {
         **dict.fromkeys(["maximum", "minimum", "clip", "absolute", "math_fabs", "negative", "positive"], _largest),
+        **dict.fromkeys(["add", "subtract"], _added),
         **dict.fromkeys(["sqrt", "math_sqrt"], _root),
         **dict.fromkeys(["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"], _compared),
         **dict.fromkeys(["bitwise_and", "bitwise_or", "bitwise_xor", "invert"], _conditions),
@@ -361,7 +367,7 @@ _RULES: dict[Primitive, Callable[[RoundedStep], Any]] = by_primitive(
         **dict.fromkeys(["max", "min"], _extreme),
         **dict.fromkeys(["any", "all"], _tested),
         **dict.fromkeys(["argmax", "argmin"], _placed),
-        **dict.fromkeys(["matmul", "dot", "inner", "einsum", "convolve"], _of_product_errors),
+        **dict.fromkeys(["multiply", "matmul", "dot", "inner", "einsum", "convolve"], _of_product_errors),
         **dict.fromkeys(["var", "std"], _varied),
         "astype": _cast,
         "mod": _unknown,

@@ -81,7 +81,7 @@ class _Helper:
         if value is None:
             return None
         target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
-        is_whole = getattr(statement, "value", None) is self.call
+        is_whole = getattr(statement, "value", None) is self.call and not isinstance(statement, ast.AugAssign)
         names = self._names(value, target if is_whole else None)
         renamed = _Renamed(names)
         start = [
@@ -98,8 +98,7 @@ class _Helper:
         if is_whole:
             head = ast.unparse(target).strip("()") if target is not None else "return"
             text = f"{head} = {result}" if target is not None else f"return {result}"
-            end = [] if target is not None and head == result.strip("()") else [text]
-            return [*start, *body, *end] if target is not None or isinstance(statement, ast.Return) else None
+            return [*start, *body, *([] if head == result.strip("()") else [text])]
         whole = ast.get_source_segment(self.source.text, statement) or ""
         part = ast.get_source_segment(self.source.text, self.call) or ""
         own = whole.replace(part, result if isinstance(value, ast.Name) else f"({result})", 1)

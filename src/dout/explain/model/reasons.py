@@ -116,8 +116,9 @@ _LIMITS = {
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
     "unrolled": "how often {where} runs depends on a size, and derive found no way to run that loop in reverse: it "
-    "knows a for in forward itself, over a range, an array or a list, with the same steps in every turn, without break "
-    "or continue, and with lists that grow by append; what is written on whole arrays needs no loop",
+    "knows a for in forward, or in a function that forward calls, over a range, an array or a list, with the same "
+    "steps in every turn, without break or continue, and with lists that grow by append; what is written on whole "
+    "arrays needs no loop",
     "inner_parameter": "{part} holds {names} and has no backward: derive {cls}, and then this class, which calls it",
     "inner_shared": "{part} is called {count} times, and its backward knows the last call alone: give each call "
     "a layer of its own",

@@ -73,20 +73,18 @@ class Calls:
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by identity: whether it is the user's code
         self.effects: list[Any] = []
         self.caught: dict[tuple[CodeType, int], str] = {}  # with the line
+        self._handling: FrameType | None = None  # the outermost frame of the user's that may catch an error
 
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Watch the calls inside, in this thread, without those that the garbage collector makes."""
         outer = sys.getprofile()
-        traced = sys.gettrace() is not None  # a debugger is at work, or a measurement of coverage
         with collection_paused():
             sys.setprofile(self._saw)
-            if not traced:
-                sys.settrace(self._entered)
             try:
                 yield
             finally:
-                if not traced:
+                if self._handling is not None:
                     sys.settrace(None)
                 if outer is None or callable(outer):
                     sys.setprofile(outer)
@@ -95,12 +93,16 @@ class Calls:
                     getattr(outer, "enable", lambda: None)()
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
+        judged = self._judged.get(id(frame.f_code))
+        if judged is not None and not judged[1] and event != "call":
+            return  # dout's code, or a library's: most that there is to see
         if event == "call":
             users, caller = self._is_users(frame), frame.f_back
             if users:
                 self.codes.add(frame.f_code)
                 self.now += 1
                 self.runs.setdefault(frame.f_code, CodeRuns(self.now)).times += 1
+                self._begin_handling(frame)
             if caller is not None and self._is_users(caller):
                 if not users:
                     self._python(frame)
@@ -126,6 +128,21 @@ class Calls:
             caller = caller.f_back
         if self.turns:
             self.turns.leave(frame)
+        if frame is self._handling:
+            self._handling = None
+            sys.settrace(None)
+
+    def _begin_handling(self, frame: FrameType) -> None:
+        """Watch for errors from here on, if this code may catch them.
+
+        Python runs several times as slowly meanwhile, and most code catches none.
+        """
+        watched = sys.gettrace() is not None  # already, or a debugger is at work, or a measurement of coverage
+        if frame.f_code.co_exceptiontable and not watched:
+            self._handling = frame
+            sys.settrace(self._entered)
+            frame.f_trace_lines = False
+            frame.f_trace = self._passed
 
     def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         if not frame.f_code.co_exceptiontable or not is_users(frame):

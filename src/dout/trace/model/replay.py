@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from dout.graph import CONSTANT, INPUT, Node, evaluate
+from dout.ops import PRIMITIVES
+from dout.ops.operators import fill_key
 from dout.trace.model.bulk_objects import collection_paused
+
+_ALONE = 4  # references to an array: those of the values, of the operands, of a name and of the call that counts
 
 
 class Data(dict[Node, Any]):
@@ -37,7 +42,8 @@ def first_difference(nodes: Iterable[Node], data: Mapping[Node, Any]) -> Node | 
                 values[node] = data[node]
             else:
                 try:
-                    values[node] = node.primitive.apply([values[k] for k in node.inputs], node.static)
+                    last = bool(node.inputs) and last_use[node.inputs[0]] == i
+                    values[node] = _applied(node, [values[k] for k in node.inputs], last=last)
                 except Exception:
                     return node  # it ran once, on the right inputs
                 if node in data and not same_bits(values[node], data[node]):
@@ -45,6 +51,23 @@ def first_difference(nodes: Iterable[Node], data: Mapping[Node, Any]) -> Node | 
             for value in leaving.get(i, ()):
                 del values[value]
     return None
+
+
+def _applied(node: Node, operands: list[Any], *, last: bool) -> Any:
+    """The value of a node. A loop that fills an array copies it at each write, unless nobody else has the array.
+
+    `last` says whether no later node takes the first operand.
+    """
+    if node.primitive is PRIMITIVES["setitem"] and last and _is_alone(operands):
+        operands[0][fill_key(node.static["key"], tuple(operands[2:]))] = operands[1]
+        return operands[0]
+    return node.primitive.apply(operands, node.static)
+
+
+def _is_alone(operands: list[Any]) -> bool:
+    """Whether the memory of the first operand belongs to it, and neither the trace nor a view of it has it."""
+    array = operands[0]
+    return isinstance(array, np.ndarray) and array.base is None and sys.getrefcount(array) <= _ALONE
 
 
 def same_bits(a: Any, b: Any) -> bool:

@@ -48,7 +48,7 @@ def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0, *, dtype: Any = 
 
 @composes(np.array_split)
 def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
-    """np.array_split, and np.split where the parts are equal: views, one a part."""
+    """np.array_split, which np.split and its kin call: views, one a part."""
     array, axis = tracer.array(array), range(plain(array).ndim)[axis]
     length = array.shape[axis]
     if isinstance(where, Sequence | np.ndarray):
@@ -68,13 +68,6 @@ def broadcast_arrays(tracer: RunRecord, *arrays: Any) -> tuple[Any, ...]:
     shape = np.broadcast_shapes(*(array.shape for array in found))
     static = {"shape": shape, "writeable": True}
     return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
-
-
-@composes(np.split)
-def _split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
-    if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
-        raise ValueError("array split does not result in an equal division")
-    return array_split(tracer, array, where, axis)
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
@@ -223,35 +216,30 @@ def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
     return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
 
 
-COMPOSED.update(
-    {
-        np.stack: _stack,
-        np.hsplit: lambda tracer, x, where: _split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
-        np.vsplit: lambda tracer, x, where: _split(tracer, x, where, 0),
-        np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
-            np.max(x := tracer.array(x), axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
-        ),
-        np.trace: lambda tracer, x, offset=0, axis1=0, axis2=1, dtype=None: np.sum(
-            np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype
-        ),
-        np.diagflat: lambda tracer, v, k=0: np.diag(tracer.array(v).ravel(), k),
-        math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
-    }
-)
+_SHORT: dict[Any, Callable[..., Any]] = {
+    np.stack: _stack,
+    np.ptp: lambda tracer, x, axis=None, *, keepdims=False: (
+        np.max(x := tracer.array(x), axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
+    ),
+    np.trace: lambda tracer, x, offset=0, axis1=0, axis2=1, dtype=None: np.sum(
+        np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype
+    ),
+    np.diagflat: lambda tracer, v, k=0: np.diag(tracer.array(v).ravel(), k),
+    math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
+}
+COMPOSED.update(_SHORT)
 if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
     COMPOSED[np.astype] = astype
 
 # NumPy's own functions take the very steps of those above: of large arrays they need not compute the result as well.
-SAME_STEPS = frozenset({
-    np.concatenate, np.stack, np.split, np.array_split, np.hsplit, np.vsplit, np.broadcast_arrays,
-})  # fmt: skip
+SAME_STEPS = frozenset({np.concatenate, np.stack, np.array_split, np.broadcast_arrays})
 
 # Functions that are composed in NumPy's own source; `numpy_source` runs it.
 BY_SOURCE = frozenset({
     np.append, np.apply_along_axis, np.argwhere, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.average,
-    np.column_stack, np.diff, np.dstack, np.flatnonzero, np.hstack, np.isneginf, np.isposinf, np.linalg.norm,
-    np.nan_to_num, np.nansum, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis,
-    np.rollaxis, np.rot90, np.select, np.tensordot, np.vstack,
+    np.column_stack, np.diff, np.dsplit, np.dstack, np.flatnonzero, np.hsplit, np.hstack, np.isneginf, np.isposinf,
+    np.linalg.norm, np.nan_to_num, np.nansum, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis,
+    np.rollaxis, np.rot90, np.select, np.split, np.tensordot, np.vsplit, np.vstack,
 })  # fmt: skip
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from dout.check.report.fix import Fix
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
 from dout.judge.judged_run import is_label
-from dout.run import PlainRun, copied, is_float_array
+from dout.run import PlainRun, copied, is_float_array, otherwise
 
 RULE = Rule("D506", "warning", "fails on another number of rows", compares=True)
 
@@ -134,19 +134,17 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
 
 def _fix(lab: Lab, run: PlainRun) -> Fix | None:
     """The repair of what is wrong in a run, with which the layer stays right as it is given."""
-    subject = replace(lab.subject, inputs=tuple(map(copied, run.inputs)), memo={})
+    subject = replace(lab.subject, inputs=tuple(map(copied, run.inputs)))
     with suppress(Exception):  # there is no rule, or the layer's own
         judgement = judge(subject.recorded(run.douts), ends=subject.ends)
         return first_fix(subject, judgement.examination, judgement.refuted, lab.subject)
     return None
 
 
+@otherwise(True)
 def _may_be_wrong(lab: Lab, run: PlainRun) -> bool:
     """Whether plain runs leave a doubt of the gradients in this run."""
-    try:
-        return is_suspicious(replace(lab.subject, inputs=tuple(map(copied, run.inputs)), memo={}), lab.douts)
-    except Exception:  # the layer's own
-        return True
+    return is_suspicious(replace(lab.subject, inputs=tuple(map(copied, run.inputs))), lab.douts)
 
 
 def _is_wrong_of_the_same(lab: Lab, group: tuple[int, ...], length: int, n: int) -> bool:

@@ -16,7 +16,7 @@ from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
-from dout.run import quiet
+from dout.run import otherwise, quiet
 
 RULE = Rule("D001", "error", "forward or backward raises")
 
@@ -59,13 +59,11 @@ def _refuses_to_be_built(error: Exception) -> bool:
     return first is not None and first.f_code.co_name == "__init__" and not is_own_fault(error)
 
 
+@otherwise(False)
 def _gives_several(subject: Subject) -> bool:
     """Whether forward runs, and gives several outputs: of which backward wants a gradient was guessed."""
-    try:
-        with quiet():
-            return len(subject.runner.forward(subject.again(), subject.fresh_inputs())) > 1
-    except Exception:  # the layer's own
-        return False
+    with quiet():
+        return len(subject.runner.forward(subject.again(), subject.fresh_inputs())) > 1
 
 
 def _calls_an_array(subject: Subject, error: Exception) -> bool:
@@ -83,6 +81,7 @@ def _is_of_functions(subject: Subject) -> bool:
     return interface is not None and interface.local and interface.roles == subject.names
 
 
+@otherwise(False)
 def _takes_its_inputs(subject: Subject) -> bool:
     """Whether forward runs on the inputs, none of which is a label: a wrong label may show in backward alone."""
     interface = subject.interface
@@ -91,9 +90,6 @@ def _takes_its_inputs(subject: Subject) -> bool:
         return False
     if any(map(names_label, subject.names)):
         return False
-    try:
-        with quiet():
-            outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
-            return bool(outputs) and all(np.all(np.isfinite(output)) for output in outputs)
-    except Exception:  # the layer's own
-        return False
+    with quiet():
+        outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
+        return bool(outputs) and all(np.all(np.isfinite(output)) for output in outputs)

@@ -1,0 +1,216 @@
+"""The machine code of products in parts: what it reads of each part, and its text."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dout.engine.runtime.entry_point import DATA, SHAPE, STRIDES
+
+AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
+_ROW_MAJOR = 101
+
+
+class ProductPart(NamedTuple):
+    """A product, or a part of one, as the machine code reads it: all numbers have 64 bits.
+
+    `x`, `y` and `out` are numbers of arguments. `x_axis` is cut, from `x_from` on. `x_skip` are the axes before
+    those of the matrices of a stack. `x_far` and `out_far` count bytes.
+    """
+
+    x: int
+    y: int
+    out: int
+    left: int
+    right: int
+    rows: int
+    columns: int
+    inner: int
+    x_axis: int
+    x_from: int
+    x_skip: int
+    x_far: int
+    y_axis: int
+    y_from: int
+    y_skip: int
+    y_far: int
+    out_far: int
+    out_line: int
+
+
+# @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
+# its product, how many parts there are, and the parts. What @place finds is on the stack: lines of x and y, and where
+# x, y and the result begin.
+_CODE = """
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare void @Py_IncRef(ptr)
+@"dout.True" = external global i8
+@"dout.False" = external global i8
+
+define internal i64 @at(ptr %base, i64 %index) alwaysinline {
+  %place = getelementptr i64, ptr %base, i64 %index
+  %value = load i64, ptr %place
+  ret i64 %value
+}
+
+define internal ptr @to(ptr %base, i64 %index) alwaysinline {
+  %place = getelementptr ptr, ptr %base, i64 %index
+  %value = load ptr, ptr %place
+  ret ptr %value
+}
+
+define internal ptr @part(ptr %plan, i64 %index) alwaysinline {
+  %far = mul i64 %index, FIELDS
+  %place = add i64 %far, 4
+  %part = getelementptr i64, ptr %plan, i64 %place
+  ret ptr %part
+}
+
+define internal i1 @place(ptr %array, i64 %how, ptr %cut, ptr %line.at, ptr %begin.at) {
+  %data = call ptr @to(ptr %array, i64 DATA)
+  %shape.all = call ptr @to(ptr %array, i64 SHAPE)
+  %strides.all = call ptr @to(ptr %array, i64 STRIDES)
+  %skip = call i64 @at(ptr %cut, i64 2)
+  %shape = getelementptr i64, ptr %shape.all, i64 %skip
+  %strides = getelementptr i64, ptr %strides.all, i64 %skip
+  %lines = sub i64 %how, AS_IT_IS
+  %along = sub i64 1, %lines
+  %step = call i64 @at(ptr %strides, i64 %along)
+  %line = call i64 @at(ptr %strides, i64 %lines)
+  %length = call i64 @at(ptr %shape, i64 %along)
+  %least = mul i64 %length, SIZE
+  %elements = sdiv i64 %line, SIZE
+  %whole = mul i64 %elements, SIZE
+  %good.1 = icmp eq i64 %step, SIZE
+  %good.2 = icmp eq i64 %line, %whole
+  %good.3 = icmp sge i64 %line, %least
+  %good.4 = and i1 %good.1, %good.2
+  %good = and i1 %good.3, %good.4
+  %axis = call i64 @at(ptr %cut, i64 0)
+  %from = call i64 @at(ptr %cut, i64 1)
+  %stride = call i64 @at(ptr %strides, i64 %axis)
+  %far.cut = mul i64 %from, %stride
+  %far.matrix = call i64 @at(ptr %cut, i64 3)
+  %far = add i64 %far.cut, %far.matrix
+  %begin = getelementptr i8, ptr %data, i64 %far
+  store i64 %elements, ptr %line.at
+  store ptr %begin, ptr %begin.at
+  ret i1 %good
+}
+
+define internal void @run(ptr %data, i64 %index, i64 %total, i64 %turns) {
+begin:
+  %plan = call ptr @to(ptr %data, i64 0)
+  %gemm = call ptr @to(ptr %plan, i64 2)
+  %from.all = mul i64 %index, %turns
+  %from = udiv i64 %from.all, %total
+  %next = add i64 %index, 1
+  %to.all = mul i64 %next, %turns
+  %to = udiv i64 %to.all, %total
+  br label %look
+look:
+  %k = phi i64 [ %from, %begin ], [ %more, %work ]
+  %over = icmp uge i64 %k, %to
+  br i1 %over, label %end, label %work
+work:
+  %far = mul i64 %k, 5
+  %found = getelementptr i64, ptr %data, i64 %far
+  %x.line = call i64 @at(ptr %found, i64 1)
+  %x = call ptr @to(ptr %found, i64 2)
+  %y.line = call i64 @at(ptr %found, i64 3)
+  %y = call ptr @to(ptr %found, i64 4)
+  %out = call ptr @to(ptr %found, i64 5)
+  %part = call ptr @part(ptr %plan, i64 %k)
+  %left.64 = call i64 @at(ptr %part, i64 3)
+  %left = trunc i64 %left.64 to i32
+  %right.64 = call i64 @at(ptr %part, i64 4)
+  %right = trunc i64 %right.64 to i32
+  %rows = call i64 @at(ptr %part, i64 5)
+  %columns = call i64 @at(ptr %part, i64 6)
+  %inner = call i64 @at(ptr %part, i64 7)
+  %out.line = call i64 @at(ptr %part, i64 17)
+  call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %inner, KIND 1.0, ptr %x,
+    i64 %x.line, ptr %y, i64 %y.line, KIND 0.0, ptr %out, i64 %out.line)
+  %more = add i64 %k, 1
+  br label %look
+end:
+  ret void
+}
+
+define ptr @entry.KIND(ptr %self, ptr %given, i64 %count) {
+begin:
+  %plan = getelementptr i8, ptr %self, i64 HEAD
+  %turns = call i64 @at(ptr %plan, i64 3)
+  %room.found = mul i64 %turns, 5
+  %room = add i64 %room.found, 1
+  %data = alloca i64, i64 %room
+  store ptr %plan, ptr %data
+  br label %look
+look:
+  %k = phi i64 [ 0, %begin ], [ %more, %next ]
+  %over = icmp uge i64 %k, %turns
+  br i1 %over, label %go, label %work
+work:
+  %far = mul i64 %k, 5
+  %found = getelementptr i64, ptr %data, i64 %far
+  %x.line = getelementptr i64, ptr %found, i64 1
+  %x.begin = getelementptr i64, ptr %found, i64 2
+  %y.line = getelementptr i64, ptr %found, i64 3
+  %y.begin = getelementptr i64, ptr %found, i64 4
+  %out.begin = getelementptr i64, ptr %found, i64 5
+  %part = call ptr @part(ptr %plan, i64 %k)
+  %x.number = call i64 @at(ptr %part, i64 0)
+  %x = call ptr @to(ptr %given, i64 %x.number)
+  %x.how = call i64 @at(ptr %part, i64 3)
+  %x.cut = getelementptr i64, ptr %part, i64 8
+  %x.good = call i1 @place(ptr %x, i64 %x.how, ptr %x.cut, ptr %x.line, ptr %x.begin)
+  %y.number = call i64 @at(ptr %part, i64 1)
+  %y = call ptr @to(ptr %given, i64 %y.number)
+  %y.how = call i64 @at(ptr %part, i64 4)
+  %y.cut = getelementptr i64, ptr %part, i64 12
+  %y.good = call i1 @place(ptr %y, i64 %y.how, ptr %y.cut, ptr %y.line, ptr %y.begin)
+  %out.number = call i64 @at(ptr %part, i64 2)
+  %out = call ptr @to(ptr %given, i64 %out.number)
+  %out.data = call ptr @to(ptr %out, i64 DATA)
+  %out.far = call i64 @at(ptr %part, i64 16)
+  %out.part = getelementptr i8, ptr %out.data, i64 %out.far
+  store ptr %out.part, ptr %out.begin
+  %good = and i1 %x.good, %y.good
+  br i1 %good, label %next, label %no
+next:
+  %more = add i64 %k, 1
+  br label %look
+no:
+  call void @Py_IncRef(ptr @"dout.False")
+  ret ptr @"dout.False"
+go:
+  %number = call ptr @to(ptr %plan, i64 0)
+  %put = call ptr @to(ptr %plan, i64 1)
+  %lock = call ptr @PyEval_SaveThread()
+  %before = call i32 %number()
+  %many = icmp ne i32 %before, 1
+  br i1 %many, label %fewer, label %share
+fewer:
+  call void %put(i32 1)
+  br label %share
+share:
+  call void @dout.share(ptr @run, ptr %data, i64 %turns, i64 -1)
+  br i1 %many, label %back, label %end
+back:
+  call void %put(i32 %before)
+  br label %end
+end:
+  call void @PyEval_RestoreThread(ptr %lock)
+  call void @Py_IncRef(ptr @"dout.True")
+  ret ptr @"dout.True"
+}
+"""
+
+
+def text(kind: str, size: int) -> str:
+    """The machine code for one dtype, in LLVM's words; its own functions have the kind in their names."""
+    words = {"FIELDS": len(ProductPart._fields), "HEAD": bytes.__basicsize__ - 1, "SIZE": size, "KIND": kind}
+    words |= {"DATA": DATA // 8, "SHAPE": SHAPE // 8, "STRIDES": STRIDES // 8}
+    words |= {"AS_IT_IS": AS_IT_IS, "ROW_MAJOR": _ROW_MAJOR}
+    return re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: str(words[found[0]]), _CODE)

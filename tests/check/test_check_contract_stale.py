@@ -1,0 +1,86 @@
+"""What the first forward kept, and the second run uses; what a layer makes late, and takes whole."""
+
+import numpy as np
+import pytest
+from contract_findings import X, Y, alarming, found
+
+
+class Mul:
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x @ y
+
+    def backward(self, dout):
+        return dout @ self.y.T, self.x.T @ dout
+
+
+def test_matrices_as_inputs_are_right():
+    assert not alarming(found(Mul, X, Y))
+    assert not alarming(found(Mul, np.ones((3, 2)), Y))
+
+
+class MaskOfTheFirst:
+    """Forward uses the stale mask too: the gradient is that of the wrong output."""
+
+    def forward(self, x):
+        if self.__dict__.get("mask") is None:
+            self.mask = x < 0
+        return np.where(self.mask, 0.1 * x, x)
+
+    def backward(self, dout):
+        return np.where(self.mask, 0.1 * dout, dout)
+
+
+class RootOfTheFirst:
+    def forward(self, x):
+        if self.__dict__.get("root") is None:
+            self.root = np.sqrt(x)
+        return self.root.copy()
+
+    def backward(self, dout):
+        return dout / (2 * self.root)
+
+
+@pytest.mark.parametrize("x", [X, np.abs(X)])
+def test_what_the_first_forward_kept_is_stale_in_the_second(x):
+    assert "self.mask is still that of the first forward" in found(MaskOfTheFirst, x)["D206"].message
+    assert found(MaskOfTheFirst, x)["D206"].severity == "error"
+    assert found(RootOfTheFirst, np.abs(x))["D206"].severity == "error"
+
+
+class Lazy:
+    """Its weights are made in the first forward, of the shape of the inputs alone."""
+
+    W = None
+
+    def forward(self, x):
+        if self.W is None:
+            self.W = np.random.RandomState(0).normal(size=(x.shape[1], 2))
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+def test_weights_that_are_made_late_are_not_stale():
+    assert "D206" not in found(Lazy, X)
+
+
+class IndexInTheClass:
+    def __init__(self):
+        self.W = np.arange(12.0).reshape(4, 3)
+
+    def forward(self, i):
+        type(self).i = i
+        return self.W[i]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.i, dout)
+
+
+@pytest.mark.parametrize("i", [[3, 2, 0, 2, 3], [0, 1, 2, 0, 1]])
+def test_a_neighbour_may_spoil_the_gradient_of_a_parameter_alone(i):
+    assert "the gradient of W is" in found(IndexInTheClass(), np.array(i))["D209"].message

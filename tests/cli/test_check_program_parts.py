@@ -1,0 +1,74 @@
+"""Layers that a program uses in parts, and pairs of functions, as they are called."""
+
+from check_commands import document, layers
+
+
+def test_pairs_of_functions_are_judged_as_they_are_called(tmp_path):
+    (tmp_path / "README.md").write_text("Functions.\n")
+    (tmp_path / "net.py").write_text("""
+import numpy as np
+
+def scale_forward(x, w, power):
+    assert w.shape == (len(x),)
+    return x * w[:, None] ** power, (x, w, power)
+
+def scale_backward(dout, cache):
+    x, w, power = cache
+    return dout * w[:, None] ** power, (dout * x).sum(1) * power * w ** (power - 1)
+
+if __name__ == "__main__":
+    out, cache = scale_forward(np.ones((7, 30)), np.arange(1.0, 8.0), 3)
+    scale_backward(out, cache)
+""")
+    (layer,) = layers(document("net.py", cwd=tmp_path)).values()
+    assert layer["used"] == "as used in net.py:13, at smaller sizes"
+    assert {verdict["word"] for verdict in layer["verdicts"]} == {"exact"}
+
+
+def test_a_layer_that_a_script_uses_in_parts_or_that_cannot_be_judged_is_told(tmp_path):
+    (tmp_path / "nets.py").write_text("""
+import numpy as np
+
+
+class Sum:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.x = x
+        return self.part_forward(x, self.w)
+
+    def backward(self, dout):
+        return self.part_backward(dout, self.w)
+
+    def part_forward(self, x, w):
+        return x * w
+
+    def part_backward(self, dout, w):
+        return dout * w
+
+
+class Net:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.x, self.y = x, x @ self.w
+        return self.y
+
+    def backward(self, y):
+        return (self.y - y) @ self.w.T
+""")
+    (tmp_path / "train.py").write_text("""
+import numpy as np
+from nets import Net, Sum
+x = np.ones((7, 5))
+parts, net = Sum(np.ones(5)), Net(np.ones((5, 3)))
+for epoch in range(9):
+    y = net.forward(parts.forward(x))
+    parts.backward(net.backward(y + 1))
+""")
+    found = layers(document("train.py", cwd=tmp_path))
+    assert found["Sum"]["used"] == "as used in train.py:7, at smaller sizes"
+    assert found["Net"]["used"] == "used in train.py:7, and judged on inputs that were chosen"
+    assert [finding["code"] for finding in found["Net"]["findings"]] == ["D002"]

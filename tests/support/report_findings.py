@@ -1,0 +1,9 @@
+"""What a report says: the words of its verdicts, and its errors."""
+
+
+def words(report):
+    return {v.argument: v.word for v in report.verdicts}
+
+
+def errors(report):
+    return [finding for finding in report.findings if finding.severity == "error"]
