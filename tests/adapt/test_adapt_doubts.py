@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from check_commands import document, layers, write
 
 from dout.adapt import example
 from dout.check.verb.check_layer import check
@@ -201,3 +202,25 @@ class DrawnTheOldWay(Drawn):
 @pytest.mark.parametrize("cls", [Drawn, DrawnTheOldWay])
 def test_what_draws_numbers_is_a_random_generator(cls):
     assert words(cls) == {"x": Word.EXACT, "W": Word.EXACT}
+
+
+ONE_CHANNEL = """import numpy as np
+class Mix:
+    def __init__(self):
+        self.w = np.arange(10.0).reshape(5, 2) / 7
+    def forward(self, x):
+        if x.shape[2:] != (8, 8):
+            raise ValueError("eight by eight")
+        self.x = x
+        return np.einsum("bcyx,fc->bfyx", x, self.w)
+    def backward(self, dout):
+        dx = np.zeros(self.x.shape)
+        dx += np.einsum("bfyx,fc->bcyx", dout, self.w)
+        return dx
+"""
+
+
+def test_a_backward_that_raises_on_one_channel_that_forward_has_repeated_may_not_be_at_fault(tmp_path):
+    write(tmp_path, ONE_CHANNEL)
+    (mix,) = layers(document("mine.py", cwd=tmp_path)).values()
+    assert not any(finding["severity"] == "error" for finding in mix["findings"])

@@ -84,6 +84,7 @@ print(x.dtype, x_test.shape[1:], t.shape, to_categorical(t, 10).shape)
         ),
         ("import mnist\na, b = mnist.train_images(), mnist.train_labels()", [(1024, 28, 28), (1024,)]),
         ("from mnist import MNIST\na, b = map(np.array, MNIST('d').load_testing())", [(1024, 784), (1024,)]),
+        ("from mnist import MNIST\na, b = MNIST('d', return_type='numpy').load_testing()", [(1024, 784), (1024,)]),
     ],
 )
 def test_each_loader_gives_the_shapes_of_the_real_one(tmp_path, loads, shapes):

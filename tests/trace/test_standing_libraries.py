@@ -136,7 +136,8 @@ def test_the_first_sheet_of_a_workbook_is_a_table(tmp_path):
         "with np.load('d.npz') as d:\n    assert d['x_train'].shape[0] == d['y_train'].shape[0]\n",
         "import pickle\nwith open('d.pkl', 'rb') as f:\n    d = pickle.load(f)\n"
         "assert len(d['test_images']) == len(d['test_labels'])\n",
-        "from datasets import load_dataset\nd = load_dataset('mnist')['train']\n"
+        "from datasets import DatasetDict, load_dataset\nd = load_dataset('mnist')\nassert isinstance(d, DatasetDict)\n"
+        "d = d['train']\n"
         "assert d[3]['image'].size == 784 and d['label'].shape == (len(d),) == (len(list(d)),)\n",
         "import h5py\nwith h5py.File('d.h5') as d:\n    assert len(d['train_set_x'][:]) == len(d['train_set_y'][:])\n"
         "    assert list(d) == list(d.keys()) and len(d) == len(list(d)) and 'train_set_y' in list(d)\n"
@@ -186,6 +187,7 @@ def test_the_first_sheet_of_a_workbook_is_a_table(tmp_path):
         "import fire, torch.nn.functional as F\nfire.Fire(lambda: seen.append(1)) if (seen := []) == [] else None\n"
         "assert seen and F.one_hot(np.array([1, 0])).numpy().tolist() == [[0, 1], [1, 0]]\n"
         "dot = graphviz.Digraph()\ndot.node(name='x', label=str(dot))\n",
+        "import pandas as pd\nd = pd.read_csv('1', header=~None)\nassert len(d.iloc[:, 0].to_list()) == len(d) > 99\n",
     ],
     ids=[
         "in the middle",
@@ -220,6 +222,7 @@ def test_the_first_sheet_of_a_workbook_is_a_table(tmp_path):
         "a table of images in colour",
         "a workbook, sets of scikit-learn",
         "tools of PyTorch and TensorFlow",
+        "a table without a name",
     ],
 )
 def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):

@@ -15,7 +15,7 @@ import numpy as np
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator, Context
-from dout.adapt.interface.held_values import give, gradients_at, held_at, put_at
+from dout.adapt.interface.held_values import Consumer, give, gradients_at, held_at, put_at
 from dout.adapt.interface.interface import (
     BUFFER,
     CACHE,
@@ -276,6 +276,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         kept[AGAIN]()
     seen = arrays_held(kept[HELD][0]) if interface.holder else []
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
+    if isinstance(result, bool) or (interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))):
+        result = None  # it says that it went well, or what the network predicts
     if interface.holder:
         result = left_in(kept[HELD][0], seen) if result is None else bare(result)
     if BUFFER in kept:
@@ -337,7 +339,7 @@ def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequenc
     if BUFFER in interface.roles:
         kept = attributes_of(layer)[KEPT]
         kept[BUFFER] = kept[BUFFER] * 0.0
-    return [dout[None] for dout in douts] if interface.row else douts
+    return list(map(_as_rows, douts)) if interface.row else douts
 
 
 def _arguments(
@@ -360,7 +362,8 @@ def _arguments(
         if role == DOUT:
             place = len(taken)
             taken.append(next(given, None))
-            yield taken[place] * 0.5 ** shared.count(place) if place in shared else taken[place]
+            dout = taken[place] * 0.5 ** shared.count(place) if place in shared else taken[place]
+            yield Consumer(dout) if interface.asked else dout
         elif role.endswith("=") and role not in kept:
             forward, name = getattr(user, interface.forward), role.removesuffix("=")
             yield name in switches_for(forward) or optional(forward)[name]
@@ -374,10 +377,17 @@ def _arguments(
             yield kept[role] if role in kept and role not in (CACHE, CONTEXT) else plain_roles[role]()
 
 
+def _as_rows(dout: Any) -> Any:
+    """A line as a row; columns as a row for each of them, `(k, 1, n)` for `(n, k)`."""
+    return dout[None] if np.ndim(dout) < 2 else dout.T[:, None, :]
+
+
 def _lines(result: Any) -> Any:
-    """Gradients without the axis of one that makes a row of a line."""
+    """Gradients without the axis of one that makes a row of a line, or of a column."""
     if isinstance(result, tuple | list):
         return tuple(map(_lines, result))
+    if np.ndim(result) == 3 and np.shape(result)[1] == 1:
+        return result[:, 0, :].T
     return result[0] if np.ndim(result) == 2 and np.shape(result)[0] == 1 else result
 
 

@@ -73,6 +73,7 @@ class Collaborator:
         return _Size(self._dimension) if isinstance(self._dimension, int) and _SIZE.search(name) else self.update
 
 
+_BACKWARD = re.compile(r"back|b_?prop", re.IGNORECASE)
 _SIZE = re.compile(r"size|dim|units|num|n_|nodes|neurons|features|out", re.IGNORECASE)
 
 
@@ -133,8 +134,10 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
 
     def __getattr__(self, name: str) -> Any:
         forward, backward = self.__dict__.get("names", ("", ""))
-        if name in (forward, backward):
-            return self.forward if name == forward else self.backward
+        if name == forward:
+            return self.forward
+        if name == backward or _BACKWARD.search(name):  # a network may call its own otherwise
+            return self.backward
         if name.startswith(("update", "step", "zero_grad")):  # it stays as it is
             return lambda *_, **__: None
         raise AttributeError(name)

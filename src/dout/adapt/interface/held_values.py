@@ -17,14 +17,15 @@ from dout.trace.tracer.traced import plain
 
 _STEP = re.compile(r"\.?([^\W\d]\w*)|\[(\d+)\]|\['([^']*)'\]|\[([^\W\d][\w.]*(?:\[\d+\])?)\]")
 _CONSUMERS = "[]"  # what follows the layer: its upstream gradient is asked of that
+LOSS = "()"  # so is that of a network of its loss
 _DEEPEST = 4
 
 
 class Consumer:
-    """A layer that follows another one and has its gradient: in whatever attribute, under whatever key.
+    """A layer or a loss that follows, and has the gradient: in whatever attribute, under whatever key, from any call.
 
-    >>> Consumer(0.5).gradients["me"]
-    0.5
+    >>> Consumer(0.5).gradients["me"], Consumer(0.5).derivative(1.0, 2.0)
+    (0.5, 0.5)
     """
 
     def __init__(self, dout: Any) -> None:
@@ -35,12 +36,19 @@ class Consumer:
             raise AttributeError(name)
         return _OfAny(self.dout)
 
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """The gradient: it is a loss, or a method of one."""
+        return self.dout
+
 
 class _OfAny:
     def __init__(self, dout: Any) -> None:
         self.dout = dout
 
     def __getitem__(self, key: Any) -> Any:
+        return self.dout
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
         return self.dout
 
 
@@ -59,6 +67,8 @@ def put_at(layer: Any, place: str, value: Any) -> None:
     """Put a value at a place: what holds it must be there. What follows the layer is made anew."""
     if place.endswith(_CONSUMERS):
         place, value = place.removesuffix(_CONSUMERS), [Consumer(value)]
+    elif place.endswith(LOSS):
+        place, value = place.removesuffix(LOSS), Consumer(value)
     last = list(_STEP.finditer(place))[-1]
     name, number, key, other = last.groups()
     holder = held_at(layer, place[: last.start()])

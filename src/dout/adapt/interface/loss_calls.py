@@ -54,13 +54,20 @@ def loss_call(cls: type, forward: str, target: str) -> LossCall | None:
 
 @total(bool)
 def has_residual(backward: Any, target: str) -> bool:
-    """Whether a backward takes the target from something, or that from the target: `self.out - y`, but not `1 - y`."""
+    """Whether a backward takes the target from something, or that from the target: `self.out - y`, but not `1 - y`.
+
+    Or hands it on, beside something, to a backward that may: `self.softmax.backward(out, y)`.
+    """
     own = read(backward)
     for node in walk(own.node) if own else ():
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
             named = [any(isinstance(n, ast.Name) and n.id == target for n in walk(x)) for x in (node.left, node.right)]
             if sum(named) == 1 and not isinstance(node.right if named[0] else node.left, ast.Constant):
                 return True
+        called = node if isinstance(node, ast.Call) and any(map(names_backward, _path(node.func)[-1:])) else None
+        names = [one.id for one in called.args if isinstance(one, ast.Name)] if called and called.args[1:] else []
+        if target in names:
+            return True
     return False
 
 
@@ -84,6 +91,8 @@ def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator
             continue
         path = _path(node.func)
         if not any(map(names_loss, path[-2:])) or any(map(names_backward, path)):
+            continue
+        if path[0] != own.me and path[0] not in own.names:  # an argument
             continue
         labels = [isinstance(a, ast.Name) and (a.id == target or names_label(a.id)) for a in node.args]
         left = output_in(node.args[labels[0]])

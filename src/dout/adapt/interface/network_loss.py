@@ -116,7 +116,8 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     """The class with the methods that are the losses of its forward, and a backward that takes the target alone."""
     made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     by_name = network.by_name
-    made |= {} if by_name else {network.backward: _without_loss(_function(cls, network.backward))}
+    own = _without_loss(_function(cls, network.backward))
+    made |= {} if by_name else {network.backward: staticmethod(own) if is_static(cls, network.backward) else own}
     names = {f"{name}_of_{network.forward}": loss for name, loss in losses.items()}
     for name, loss in names.items():
         made[name] = _as_written(

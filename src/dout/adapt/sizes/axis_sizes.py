@@ -181,9 +181,14 @@ class AxisSizes:
     def likely(self) -> Iterator[tuple[int, ...]]:
         """Shapes an input may have, by the sizes that the constructor was given."""
         n = self.batch
-        tuples = [v for v in self.init.values() if isinstance(v, tuple | list) and v and all(type(i) is int for i in v)]
-        for shape in tuples:
+        several = [
+            v for v in self.init.values() if isinstance(v, tuple | list) and v and all(type(i) is int for i in v)
+        ]
+        lists = [v for v in several if isinstance(v, list)]  # of one layer after the other: no shape
+        for shape in (v for v in several if isinstance(v, tuple)):
             yield from ((n, *shape), tuple(shape))
+        if not self.known:
+            yield from ((n, first) for first, *_ in lists)
         sizes = list(dict.fromkeys(v for v in (*self.known.values(), *self.held) if 1 < v <= 20 * MANY))[:4]
         for k in sizes:
             yield from (
@@ -199,6 +204,8 @@ class AxisSizes:
                 (n, k, 5),
                 (n, k, 8),
             )
+        for widths in lists:
+            yield from ((n, *widths), tuple(widths))
         if not sizes:
             yield from ((n, 4), (n, 2, 4, 6), (n, 4, 6, 2), (2, 4, 6), (4, 6, 2), (4, 6), (n, 2, 4), (4, 1), (4,))
         yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 10, 2), (8, 8))

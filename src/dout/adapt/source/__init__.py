@@ -6,7 +6,7 @@ the class whose methods may read it, where it is not the one the function stands
 """
 
 from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
-from dout.adapt.source.argument_kinds import kinds_for
+from dout.adapt.source.argument_kinds import are_items_called, kinds_for
 from dout.adapt.source.attribute_reads import attributes_read, items_unpacked, own_attributes
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
@@ -14,11 +14,12 @@ from dout.adapt.source.linear_use import only_multiplied
 from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import has_no_return, items_returned, returned_by
 from dout.adapt.source.scopes import parts_given
-from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, keys_for, strings_for
+from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, keys_for, strings_for, strings_of_items
 
 __all__ = [
     "COMPUTED",
     "MISSING",
+    "are_items_called",
     "attributes_read",
     "axes_for",
     "comparisons_of",
@@ -38,6 +39,7 @@ __all__ = [
     "returned_by",
     "shapes_for",
     "strings_for",
+    "strings_of_items",
     "switches_for",
     "syntax",
 ]

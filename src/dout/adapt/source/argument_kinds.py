@@ -61,6 +61,13 @@ def kinds_for(function: Any, name: str, cls: type | None = None) -> tuple[str, .
     return tuple(dict.fromkeys(found))
 
 
+@total(bool)
+def are_items_called(function: Any, name: str, cls: type | None = None) -> bool:
+    """Whether the items of an argument are called: `activations[i](z)`."""
+    nodes = nodes_with(function, name, cls, items=True)
+    return any(isinstance(node, ast.Call) and scope.holds(node.func) for node, scope in nodes)
+
+
 def _kinds_annotated(function: Any, name: str) -> list[str]:
     annotation = annotation_of(function, name)
     either = [annotation.left, annotation.right] if isinstance(annotation, ast.BinOp) else [annotation]

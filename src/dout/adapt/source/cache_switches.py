@@ -52,9 +52,12 @@ def _adds(branch: ast.If, other: list[ast.stmt], me: str) -> bool:
 
 
 def _keeps(body: list[ast.stmt], me: str) -> bool:
-    """Whether statements write to the instance, or to what it holds."""
+    """Whether statements write to the instance, or to what it holds, or call a method of it for that alone."""
     for statement in body:
         for node in walk(statement):
+            match node:
+                case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)), args=[_, *_])) if name == me:
+                    return True
             targets = node.targets if isinstance(node, ast.Assign) else ()
             for target in targets:
                 while isinstance(target, ast.Subscript | ast.Attribute):

@@ -1,4 +1,4 @@
-"""Whether a function only multiplies an argument: as an upstream gradient is used, and no target is."""
+"""What a function does with an argument: multiply it, as an upstream gradient, or ask it, as a loss, for a gradient."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ def only_multiplied(function: Any, name: str) -> bool:
     uses = [(above, n) for above in walk(own.node) for n in ast.iter_child_nodes(above)]
     mine = [above for above, n in uses if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
     return bool(mine) and all(map(_is_factor, mine))
+
+
+def only_asked(function: Any, name: str) -> bool:
+    """Whether all that is done with an argument is to call it, or a method of it, with something: `loss.d(out, y)`."""
+    own = read(function)
+    nodes = list(walk(own.node)) if own else []
+    uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == name]
+    calls = [n for n in nodes if isinstance(n, ast.Call) and n.args]
+    asked = [n.func.value if isinstance(n.func, ast.Attribute) else n.func for n in calls]
+    return bool(uses) and all(any(use is one for one in asked) for use in uses)
 
 
 def _is_factor(above: ast.AST) -> bool:

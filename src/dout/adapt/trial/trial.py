@@ -216,14 +216,23 @@ class Trials:
             raise
         except Exception as error:
             tried = Tried(Fit.FORWARD, interface, error)
-            lines = all(np.ndim(x) == 1 for x in flat([*inputs.values(), *outputs]))
-            if lines and not interface.row and DOUT in interface.roles:
-                row = self._try(replace(interface, row=True), make, inputs)
-                tried = row if row.fit > tried.fit else tried
+            axes = {np.ndim(x) for x in flat([*inputs.values(), *outputs])}
+            if axes == {1} or (axes == {2} and isinstance(error, IndexError | ValueError)):
+                tried = self._as_rows(tried, interface, make, inputs)
+        turned = {np.shape(x)[::-1] for x in inputs.values()}
+        if any(shape[1:2] == (1,) and shape[::2] in turned for shape in tried.returned.values()):
+            tried = self._as_rows(tried, interface, make, inputs)
         if tried.fit < Fit.INPUTS and interface.outputs is None and 0 < taken < len(outputs):
             fewer = self._try(replace(interface, outputs=meant), make, inputs)
             return fewer if fewer.fit > tried.fit and self._adds_nothing(fewer, make, inputs) else tried
         return tried
+
+    def _as_rows(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """With a row for each line, or for each column, where that fits better than `tried`."""
+        if interface.row:
+            return tried
+        row = self._try(replace(interface, row=True), make, inputs)
+        return row if row.fit > tried.fit else tried
 
     def _in_holders(self, interface: Interface, holder: type, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """With inputs and upstream gradients in objects of this class, or with upstream gradients as they are."""
@@ -264,7 +273,7 @@ class Trials:
             return Tried(Fit.FORWARD, interface)  # places that it found, say: no gradient
         if BUFFER in interface.roles and not np.any(result):
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
-        if result is None or (isinstance(result, tuple) and not result):
+        if result is None or isinstance(result, bool) or (isinstance(result, tuple) and not result):
             found = gradients_left(layer, seen, inputs)
             if not found and interface.out is None and not arrays(layer):
                 return Tried(Fit.FORWARD, interface)

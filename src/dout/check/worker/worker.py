@@ -18,6 +18,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface
@@ -279,7 +281,11 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
             return _perhaps_of_the_example(item, chosen, what.forward)
         given = chosen.chosen_init.values()
         no_parts = any(type(one) is list and not one for one in given)  # it may be no example
-        after = reason.after_forward and not no_parts
+        shapes = [np.shape(x) for x in chosen.chosen_inputs.values()]
+        is_thin = any(
+            len(shape) > 3 and 1 in shape[1:] for shape in shapes
+        )  # forward may have repeated the one channel
+        after = reason.after_forward and not (no_parts or is_thin)
         is_own = reason.name in own or reason.always or after or lacks_attribute(reason.text, what)
         return item if is_own or not chosen.chosen else item.doubted(", on inputs that were chosen")
 

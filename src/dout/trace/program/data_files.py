@@ -60,6 +60,8 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         parts = (images("mnist", part) for part in (0, 1, 1))
         data = pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts))
         return gzip.compress(data, 0) if name.endswith(".gz") else data
+    if name.isdigit() and mentions("read_csv"):
+        name += ".csv"  # what an argument was answered with that the program was not given
     skips = re.search(r"skip(rows|_header) *= *1", text) is not None
     has_header = skips or (mentions("read_csv", "read_excel", "DictReader") and not mentions(r"header\s*=\s*None"))
     if (found := _CSV.search(name)) is not None:

@@ -164,12 +164,13 @@ def _pictures(kind: str, root: Any = "", train: bool = True, transform: Any = No
     return Pictures(*images(kind, part=int(not train)), transform, target_transform)
 
 
-def _lists_of_mnist(*args: Any, **kwargs: Any) -> Any:
-    """`MNIST(folder)` of the package python-mnist: its loaders give images and labels as lists."""
+def _lists_of_mnist(folder: Any = ".", mode: str = "", return_type: str = "lists", *args: Any, **kwargs: Any) -> Any:
+    """`MNIST(folder)` of the package python-mnist: its loaders give images and labels as lists, or as arrays."""
 
     def load(part: int) -> Any:
         pixels, labels = images("mnist", part)
-        return pixels.reshape(len(pixels), -1).tolist(), labels.tolist()
+        rows = pixels.reshape(len(pixels), -1)
+        return (rows, labels) if return_type == "numpy" else (rows.tolist(), labels.tolist())
 
     return SimpleNamespace(load_training=partial(load, 0), load_testing=partial(load, 1))
 
@@ -216,6 +217,7 @@ _TOOLS: dict[str, Any] = {  # what works on data: no data are stood for
     ),
     "keras.utils.to_categorical": _one_hot,
     "keras.utils.np_utils.to_categorical": _one_hot,
+    **dict.fromkeys(("datasets.DatasetDict", "datasets.Dataset"), DataRows),
     **dict.fromkeys(("munch.Munch", "easydict.EasyDict", "attrdict.AttrDict"), _Bunch),
     **file_readers.NAMES,
     **pictures.HELPERS,

@@ -72,6 +72,7 @@ _OF_COLUMNS: dict[str, Any] = {
     "map": lambda items, by: column([(by.get if isinstance(by, Mapping) else by)(i) for i in items.tolist()]),
     "apply": lambda items, by, *args, **options: column([by(i, *args, **options) for i in items.tolist()]),
     "replace": _replaced,
+    "to_list": lambda items: items.tolist(),
     "unique": lambda items: np.array(list(dict.fromkeys(items.tolist())), dtype=items.dtype),
     "mode": lambda items: column([max(items.unique().tolist(), key=items.tolist().count)]),
     "nunique": lambda items: len(items.unique()),

@@ -1,0 +1,257 @@
+"""Networks that ask a loss for the gradient with which they go back, and what their constructors are given."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_adapt_networks import loaded, words
+
+import dout
+from dout.judge.outcomes import Word
+
+ASKS = """
+class Bowl:
+    def __init__(self, n=3, m=4):
+        self.w = np.linspace(-1.0, 1.0, n * m).reshape(n, m)
+    def forward(self, x):
+        self.x = x
+        self.h = np.tanh(x @ self.w)
+        return self.h
+    def backward(self, target, criterion):
+        g = criterion.slope(self.h, target) * (1 - self.h ** POWER)
+        self.dw = self.x.T @ g
+        return g @ self.w.T
+"""
+
+
+@pytest.mark.parametrize(("power", "word"), [("2", Word.EXACT), ("3", Word.REFUTED)])
+def test_a_loss_that_backward_is_handed_gives_the_upstream_gradient(tmp_path: Path, power: str, word: Word) -> None:
+    report = dout.check(loaded(tmp_path, ASKS.replace("POWER", power)).Bowl)
+    assert words(report)["x"] == words(report)["w"] == word
+
+
+def test_what_a_network_predicts_is_no_gradient(tmp_path: Path) -> None:
+    text = ASKS.replace("return g @ self.w.T", "return self.forward(self.x)").replace("POWER", "2")
+    report = dout.check(loaded(tmp_path, text).Bowl)
+    assert words(report)["w"] == Word.EXACT
+    assert not any(finding.severity == "error" for finding in report.findings)
+
+
+def test_an_optimizer_beside_a_target_is_no_loss(tmp_path: Path) -> None:
+    text = ASKS.replace("criterion.slope(self.h, target)", "(self.h - target)").replace("POWER", "2")
+    text = text.replace("        return g @ self.w.T", "        criterion.keep(self.dw)\n        print(criterion)")
+    with pytest.raises(dout.errors.TargetError, match="takes the target itself"):
+        dout.check(loaded(tmp_path, text).Bowl)
+
+
+HOLDS = """
+class Chain:
+    def __init__(self):
+        self.parts = []
+    def use(self, cost_fn, optim):
+        self.cost_fn, self.optim = cost_fn, optim
+    def forward(self, x):
+        for part in self.parts:
+            x = part.forward(x)
+        return x
+    def backward(self):
+        g = self.cost_fn.back()
+        for part in self.parts[::-1]:
+            g = part.backward(g)
+        self.optim.step(self)
+        return g
+"""
+
+
+@pytest.mark.parametrize(("walk", "is_right"), [("self.parts[::-1]", True), ("self.parts[:1]", False)])
+def test_a_loss_that_a_network_holds_gives_the_upstream_gradient(tmp_path: Path, walk: str, is_right: bool) -> None:
+    report = dout.check(loaded(tmp_path, HOLDS.replace("self.parts[::-1]", walk)).Chain)
+    assert (words(report)["x"] == Word.EXACT) is is_right
+
+
+def test_a_loss_that_is_none_until_other_code_sets_it_is_asked_too(tmp_path: Path) -> None:
+    text = HOLDS.replace("        self.parts = []", "        self.parts, self.cost_fn, self.optim = [], None, None")
+    assert words(dout.check(loaded(tmp_path, text).Chain))["x"] == Word.EXACT
+
+
+BY_A_METHOD = """
+class Fold:
+    def keep(self, x):
+        self.kept = x
+    def forward(self, x, remember=False):
+        if remember:
+            self.keep(x)
+        return np.tanh(x)
+    def backward(self, dout):
+        return dout * (1 - np.tanh(self.kept) ** 2)
+"""
+
+
+def test_a_flag_may_have_a_method_keep_what_backward_reads(tmp_path: Path) -> None:
+    report = dout.check(loaded(tmp_path, BY_A_METHOD).Fold)
+    assert words(report) == {"x": Word.EXACT}
+
+
+WORDS = """
+class Bend:
+    def __init__(self, way):
+        self.way = way
+    def forward(self, x):
+        self.x = x
+        if self.way == "cube":
+            return x ** 3
+        return np.tanh(x)
+    def backward(self, dout):
+        return dout * (3 * self.x ** 2 if self.way == "cube" else 1 - np.tanh(self.x) ** 2)
+
+class Line:
+    def __init__(self, n, m):
+        self.w = np.linspace(-1.0, 1.0, n * m).reshape(n, m)
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+    def backward(self, dout):
+        self.dw = self.x.T @ dout
+        return dout @ self.w.T
+
+class Tower:
+    def __init__(self, widths, ways):
+        self.layers = []
+        for i in range(len(widths) - 1):
+            self.layers += [Line(widths[i], widths[i + 1]), Bend(ways[i])]
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+    def backward(self, dout):
+        for layer in self.layers[::-1]:
+            dout = layer.backward(dout)
+        return dout
+"""
+
+
+def test_the_items_of_a_list_are_words_where_a_part_compares_them(tmp_path: Path) -> None:
+    report = dout.check(loaded(tmp_path, WORDS).Tower)
+    assert words(report)["x"] == Word.EXACT
+    assert report.layer == "Tower"
+
+
+CALLED = """
+class Tanh:
+    def __call__(self, x):
+        self.y = np.tanh(x)
+        return self.y
+    def slope(self):
+        return 1 - self.y ** 2
+
+class SpreadLoss:
+    def __call__(self, out, labels):
+        self.d = out - labels
+        return 0.5 * np.sum(self.d ** 2, axis=1)
+    def slope(self):
+        return self.d
+
+class Stack:
+    def __init__(self, size_in, widths, curves, loss_fn):
+        sizes = [size_in] + [widths[i] for i in range(len(widths))]
+        self.ws = [np.linspace(-1.0, 1.0, a * b).reshape(a, b) for a, b in zip(sizes[:-1], sizes[1:])]
+        self.dws = [np.zeros_like(w) for w in self.ws]
+        self.curves, self.loss_fn = curves, loss_fn
+    def forward(self, x):
+        self.kept = []
+        for i, w in enumerate(self.ws):
+            self.kept.append(x)
+            x = self.curves[i](x @ w)
+        self.out = x
+        return x
+    def backward(self, labels):
+        self.cost = self.loss_fn(self.out, labels)
+        g = self.loss_fn.slope()
+        for i in range(len(self.ws) - 1, -1, -1):
+            g = g * self.curves[i].slope()
+            self.dws[i] = self.kept[i].T @ g
+            g = g @ self.ws[i].T
+        return g
+"""
+
+
+def test_functions_of_a_list_and_a_loss_of_the_users_are_found_by_what_is_done_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = loaded(tmp_path, CALLED)
+    monkeypatch.setitem(sys.modules, "strange", module)
+    report = dout.check(module.Stack)
+    assert words(report)["x"] == Word.EXACT
+
+
+COLUMNS = """
+class Press:
+    def forward(self, v):
+        self.kept = np.tanh(v)
+        return self.kept
+    def backward(self, dout):
+        slope = 1 - self.kept.T ** 2
+        around = np.zeros((slope.shape[0], slope.shape[1], slope.shape[1]))
+        for i in range(slope.shape[1]):
+            around[:, i, i] = slope[:, i]
+        return dout.reshape(dout.shape[0], 1, dout.shape[2]) @ around
+"""
+
+
+def test_columns_go_back_as_a_row_for_each(tmp_path: Path) -> None:
+    module = loaded(tmp_path, COLUMNS)
+    assert words(dout.check(module.Press)) == {"v": Word.EXACT}
+    wrong = loaded(tmp_path, COLUMNS.replace("** 2", "** 3"), "bent")
+    assert words(dout.check(wrong.Press)) == {"v": Word.REFUTED}
+
+
+FLAG = """
+class Pair:
+    def __init__(self):
+        self.w = np.array([1.5, -0.5, 2.0])
+    def forward_pass(self, x):
+        self.x = x
+        return x * self.w
+    def backward_pass(self, dout):
+        self.dw = np.sum(dout * self.x, axis=0)
+        return True
+"""
+
+
+def test_a_flag_that_backward_returns_is_no_gradient(tmp_path: Path) -> None:
+    report = dout.check(loaded(tmp_path, FLAG).Pair, x=np.array([[1.0, 2.0, 3.0], [-1.0, 0.5, 0.25]]))
+    assert words(report)["w"] == Word.EXACT
+    assert not any(finding.code == "D501" for finding in report.findings)
+
+
+ONE_COLUMN = """
+def logistic(z):
+    return 1 / (1 + np.exp(-z))
+
+class Coin:
+    def __init__(self, size=2, outs=1):
+        self.w = np.linspace(-1.0, 1.0, size * outs).reshape(size, outs)
+    def forward(self, X):
+        self.X = X
+        self.p = logistic(X @ self.w)
+        return self.p
+    def backward(self, y_true):
+        d = (self.p - y_true) / len(y_true)
+        self.dw = self.X.T @ d
+"""
+
+
+def test_a_network_with_one_output_is_judged_by_the_loss_of_both_classes(tmp_path: Path) -> None:
+    report = dout.check(loaded(tmp_path, ONE_COLUMN).Coin)
+    assert words(report)["w"] == Word.EXACT
+    assert not any(finding.severity == "error" for finding in report.findings)
+
+
+def test_a_target_may_be_handed_on_to_the_backward_of_the_last_part(tmp_path: Path) -> None:
+    text = ONE_COLUMN.replace("d = (self.p - y_true) / len(y_true)", "d = self.end.backward(self.p, y_true)")
+    text += "        return None\n\nclass End:\n    def backward(self, p, t):\n        return (p - t) / len(t)\n"
+    text = text.replace("        self.w =", "        self.end = End()\n        self.w =")
+    assert words(dout.check(loaded(tmp_path, text).Coin))["w"] == Word.EXACT
