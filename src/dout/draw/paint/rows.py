@@ -52,7 +52,7 @@ class _PageRow:
 
 
 @dataclass(frozen=True)
-class Rows:
+class PageRows:
     """The shapes of all rows; and of each row its part of the whole, how far that is moved, and its heights."""
 
     shapes: list[Shape]
@@ -79,7 +79,7 @@ class Rows:
         return found
 
 
-def in_rows(shapes: Sequence[Shape], width: float, height: float, paper: float | None = None) -> Rows:
+def in_rows(shapes: Sequence[Shape], width: float, height: float, paper: float | None = None) -> PageRows:
     """The shapes of a picture in rows.
 
     Their numbers are as large as can be on a page, within reason, or legible on `paper` that is so many points wide.
@@ -88,7 +88,7 @@ def in_rows(shapes: Sequence[Shape], width: float, height: float, paper: float |
     limit = _longest(shapes, paper) if paper else WIDEST
     tall = not paper and width <= PAGE[1] / PAGE[0] * height
     if width <= limit or tall:
-        return Rows(list(shapes), [((0.0, 0.0, width, height), 0.0, 0.0, closed_up(()))])
+        return PageRows(list(shapes), [((0.0, 0.0, width, height), 0.0, 0.0, closed_up(()))])
     free = _free(shapes, width)
     if paper:
         lengths = [limit - 4 * _TAIL - 2 * _MARGIN]
@@ -283,7 +283,7 @@ def _border(box: Rect, left: float, right: float) -> Shape:
     return drawn
 
 
-def _stacked(rows: Sequence[_PageRow]) -> Rows:
+def _stacked(rows: Sequence[_PageRow]) -> PageRows:
     """The rows one below the other, each as high as it is."""
     shapes: list[Shape] = []
     places = []
@@ -301,4 +301,4 @@ def _stacked(rows: Sequence[_PageRow]) -> Rows:
         shapes += [shape.moved(dx, dy) for shape in row.shapes]
         places.append(((row.left, top, row.right, low), dx, dy, heights))
         down += low - top + _GAP
-    return Rows(shapes, places)
+    return PageRows(shapes, places)
