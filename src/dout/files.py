@@ -78,6 +78,18 @@ def lines_of(text: str) -> list[str]:
     return list(io.StringIO(text))
 
 
+def dedented(text: str) -> str:
+    r"""The source of a method or an inner function, moved to the margin by the indentation of its first line.
+
+    `textwrap.dedent` moves nothing where a comment stands further to the left.
+
+    >>> dedented("    def f(x):\n#        return 1\n        return x\n")
+    'def f(x):\n#        return 1\n    return x\n'
+    """
+    indentation = text[: len(text) - len(text.lstrip(" \t"))]
+    return "".join(line.removeprefix(indentation) for line in text.splitlines(keepends=True))
+
+
 def policy_source(text: str) -> str:
     """What a page's policy calls a style or script that it allows: its hash (W3C, Content Security Policy 3)."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -312,3 +312,55 @@ class WithShared:
 def test_an_object_of_the_module_is_left_as_it_was():
     derived(WithShared)
     assert "forward" not in vars(SHARED)
+
+
+class Skip:
+    def __init__(self, layers):
+        self.layers = layers
+
+    def forward(self, x):
+        out = x
+        for layer in self.layers:
+            out = layer.forward(out)
+        return out + x
+
+
+def test_a_container_that_is_given_its_layers_runs_them_backwards():
+    made = derived(Skip)
+    assert not made.notes
+    layers = [Linear(3, 3), Relu(), Linear(3, 3)]
+    container, x, dout = made.layer(layers), np.random.default_rng(2).normal(size=(2, 3)), np.ones((2, 3))
+    container.forward(x)
+    dx = container.backward(dout.copy())
+    expected = dout
+    for layer in reversed(layers):
+        expected = layer.backward(expected.copy())
+    np.testing.assert_array_equal(dx, expected + dout)
+
+
+class Weight:
+    def __init__(self, data):
+        self.data, self.grad = data, None
+
+
+class Slot:
+    def __init__(self):
+        self.param = self.gradient = None
+
+
+class Scale:
+    def __init__(self, size=3):
+        self.gamma, self.params = Weight(np.full(size, 2.0)), {"beta": Slot()}
+        self.params["beta"].param = np.zeros(size)
+
+    def forward(self, x):
+        return x * self.gamma.data + self.params["beta"].param
+
+
+def test_a_parameter_in_an_object_of_its_own_gets_its_gradient_there():
+    layer = derived(Scale).layer()
+    x = np.arange(6.0).reshape(2, 3)
+    layer.forward(x)
+    layer.backward(np.ones((2, 3)))
+    np.testing.assert_array_equal(layer.gamma.grad, x.sum(axis=0))
+    np.testing.assert_array_equal(layer.params["beta"].gradient, [2.0, 2.0, 2.0])

@@ -139,3 +139,13 @@ def test_labels_chosen_by_a_range_are_read_as_those_chosen_by_an_array():
     found = explained(likelihood, {}, {"x": X, "t": np.array([2, 0])})
     assert text(found.simplified[0].forms[-1][0]) == "dout · (softmax(x, axis=1) − onehot(t)) / N"
     assert all(part.index or part.local for step in found.steps for part in step.parts)
+
+
+def clipped(p, t):
+    return -np.mean(t * np.log(np.clip(p, 1e-12, 1 - 1e-12)))
+
+
+def test_a_formula_that_knows_no_bound_says_so():
+    found = {one.of: one.forms[-1] for one in explained(clipped, {}, {"p": P, "t": T}).simplified}
+    said = {name: "".join(said_reason(reason)) if reason else "" for name, (_, reason) in found.items()}
+    assert said == {"p": "where nothing is clipped", "t": ""}

@@ -150,7 +150,7 @@ def test_kept_values_are_chosen_by_the_memory_they_take():
             return out
 
     keeping = explained(Relu, {}, {"x": np.ones((8, 8))}).keeping
-    assert [(k.names, k.numbers) for k in keeping] == [(("mask",), 8), (("y",), 64), (("x",), 64)]
+    assert [(k.names, k.bytes) for k in keeping] == [(("mask",), 64), (("y",), 512), (("x",), 512)]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,21 @@ def test_every_name_of_a_brief_explanation_is_introduced(layer, init):
         known |= names(left)
 
 
+def halves(x):
+    total = np.zeros_like(x)
+    total[:, :2] = x[:, :2] * 3
+    total[:, 2:] = np.sum(x[:, 1:], axis=1, keepdims=True)
+    return total * total
+
+
+def test_what_is_written_into_an_array_has_a_line_of_its_own():
+    lines = render(explained(halves, {}, {"x": X}), short=True).splitlines()
+    assert [line for line in lines if "←" in line] == [
+        line for line in lines if line.count("←") == 1 and len(line) < 40
+    ]
+    assert not [line for line in lines if line.partition(" = ")[2] == line.partition(" = ")[0].rstrip("₁₂")]
+
+
 def test_a_sum_of_two_steps_without_names_hands_its_gradient_to_both():
     def forward(x, W, h, V):
         return np.tanh(x @ W + h @ V)

@@ -39,6 +39,8 @@ def steps(graph):
         (lambda x, y: x * y + x * np.exp(y), ["exp", "add", "multiply"]),
         (lambda x, y: np.sum(x, axis=1, keepdims=True) / x.shape[1] * y, ["mean", "multiply"]),
         (lambda x, y: np.sinh(x) / np.cosh(x) * y, ["tanh", "multiply"]),
+        (lambda x, y: y / x**3.5 * x**2.5, ["divide"]),
+        (lambda x, y: y / x**3.5 * x**1.5, ["divide", "multiply", "pow", "pow"]),
         (lambda x, y: (x - 1) * np.sign(x - 1) * y, ["absolute", "multiply", "subtract"]),
         (lambda x, y: np.abs(x - 1) * np.sign(x - 1) * y, ["multiply", "subtract"]),
         (lambda x, y: y * (1 - x / (x + y)), ["add", "divide", "multiply"]),

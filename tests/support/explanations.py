@@ -100,7 +100,7 @@ def sigmoid(name="Sigmoid", at=1.5):
                 ),
             ),
         ),
-        (Keeping(("y",), 1, Phrase("keep the output", {"y": "y", "inputs": ("x",)})),),
+        (Keeping(("y",), 1, 8, Phrase("keep the output", {"y": "y", "inputs": ("x",)})),),
         (
             BackwardLine(
                 Where("slide_layers.py", 65),
@@ -190,7 +190,7 @@ def affine(wrong=True):
             ),
         ),
         (),
-        (Keeping(("x", "W"), 18, Phrase("keep the inputs", {"names": ("x", "W")})),),
+        (Keeping(("x", "W"), 18, 144, Phrase("keep the inputs", {"names": ("x", "W")})),),
         tuple(BackwardLine(Where("mine.py", 11 + i), s, **judged.get(i, {"step": 2})) for i, s in enumerate(lines)),
     )
 
@@ -209,7 +209,7 @@ def relu():
         FunctionCall("max", (x, ZERO)),
         (step(1, "max", "y", StepPart("x", gradient, None, (Cases(((ONE, Compare(x, ">", ZERO)),), ZERO),))),),
         (Simplified("x", ((gradient, None),)),),
-        (Keeping(("mask",), 1, Phrase("keep the mask", {"y": "y"})),),
+        (Keeping(("mask",), 2, 2, Phrase("keep the mask", {"y": "y", "bytes": 8})),),
     )
 
 
@@ -239,7 +239,7 @@ def multiply(at=(100, 2), names=("x", "y")):
         tuple(
             Simplified(name, ((product(seed, factor), None),)) for name, factor in zip(names, (other, one), strict=True)
         ),
-        (Keeping(names, 2, Phrase("keep the inputs", {"names": names})),),
+        (Keeping(names, 2, 16, Phrase("keep the inputs", {"names": names})),),
     )
 
 
@@ -268,5 +268,5 @@ def mixed():
         product(scale, x),
         (step(1, "scale · x", "y", StepPart("x", product(dout, scale), None, (scale,)), part),),
         (),
-        (Keeping(("x", "scale"), 6),),
+        (Keeping(("x", "scale"), 6, 48),),
     )

@@ -24,17 +24,24 @@ from dout.trace.model.user_source import behind
 class Target:
     """A class, an instance of one, or a function, as the user `named` it; `cls` is the class itself, or its own."""
 
-    def __init__(self, named: Any) -> None:
+    def __init__(self, named: Any, *, joined: bool = True) -> None:
+        """Take what was named; `joined`, with the loss that a backward from the target is the gradient of."""
         self.is_class = is_class(named)
         self.is_function = inspect.isroutine(named)
         own = named if self.is_class else type(named)
-        self.cls: type = own if self.is_function else with_loss(own)
+        self.cls: type = with_loss(own) if joined and not self.is_function else own
         self.named = self.cls if self.is_class else named
 
     @classmethod
     def of(cls, item: Any) -> Target:
         """The target of this name; a target is its own."""
         return item if isinstance(item, cls) else cls(item)
+
+    @classmethod
+    def alone(cls, item: Any) -> Target:
+        """The target of this name as it is written: without the loss that may be joined to its forward."""
+        target = cls.of(item)
+        return target if loss_of(target.cls) is None else cls(_without_loss(target), joined=False)
 
     @classmethod
     def paired(cls, item: Any) -> Target:
@@ -193,3 +200,8 @@ def passed(parameters: list[inspect.Parameter], named: Mapping[str, Any]) -> tup
 def copies(values: Mapping[str, Any]) -> dict[str, Any]:
     """Each a copy, so that a trial changes nothing of another."""
     return {key: copied(item) for key, item in values.items()}
+
+
+def _without_loss(target: Target) -> Any:
+    """What was named, or for a class to which a loss was joined the user's own."""
+    return target.cls.__mro__[1] if target.is_class else target.named

@@ -1,6 +1,7 @@
 """A graph in; an equal graph in a simpler form out: algebra that the engine, `explain` and `derive` share."""
 
 __all__ = [
+    "easier_steps",
     "factored",
     "identities",
     "masked_writes",
@@ -11,7 +12,6 @@ __all__ = [
     "sigmoid_forms",
     "simplify",
     "softmax_forms",
-    "squares",
     "stable_forms",
     "window_forms",
 ]

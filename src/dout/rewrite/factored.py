@@ -28,6 +28,7 @@ from dout.rewrite.products import (
     is_float,
     is_literal,
     merged,
+    over_lower_power,
     product_of,
     rest_of_share,
     slope_of_power,
@@ -110,7 +111,7 @@ class _Factoring:
         """A product with quotients that are known, and means; and whether anything changed."""
         changed = any(power == 0 for power in product.powers.values())
         product = product.cleared()
-        if without_sign(product):
+        if without_sign(product) or over_lower_power(product):
             return product.cleared(), True
         for node in product.above:
             cosh = next((n for n in product.below if _are_sinh_and_cosh(node, n)), None)

@@ -45,6 +45,7 @@ class NodeProduct:
         return NodeProduct(self.number, Counter({n: p for n, p in self.powers.items() if p}))
 
 
+_POWERS = primitives("pow power")
 PRODUCTS = primitives("multiply divide negative square")
 
 
@@ -129,6 +130,34 @@ def without_sign(product: NodeProduct) -> bool:
                 continue
             return True
     return False
+
+
+def over_lower_power(product: NodeProduct) -> bool:
+    """Take n / b for n / bᵖ · bᵖ⁻¹, in a product; whether there was one. A power takes long, and b divides anyway."""
+    quotients = [node for node in product.above if node.primitive is PRIMITIVES["divide"]]
+    for lower in (node for node in product.above if node.primitive in _POWERS):
+        if (power := next((node for node in product.below if _is_one_more(node, lower)), None)) is not None:
+            product.take(power, 1)
+        elif (quotient := next((q for q in quotients[::-1] if _is_one_more(q.inputs[1], lower)), None)) is not None:
+            product.take(quotient, -1)
+            product.take(quotient.inputs[0], 1)
+        else:
+            continue
+        product.take(lower, -1)
+        product.take(lower.inputs[0], -1)
+        return True
+    return False
+
+
+def _is_one_more(power: Node, lower: Node) -> bool:
+    """Whether a value is a power of the same as another, with an exponent that is one more."""
+    if power.primitive not in _POWERS or power.inputs[0] is not lower.inputs[0]:
+        return False
+    exponent, less = power.inputs[1], lower.inputs[1]
+    if is_literal(exponent) and is_literal(less):
+        return bool(exponent.static["value"] == less.static["value"] + 1)
+    one = less.inputs[1] if less.primitive is PRIMITIVES["subtract"] and less.inputs[0] is exponent else None
+    return one is not None and is_literal(one) and bool(one.static["value"] == 1)
 
 
 def _bound_of_size(node: Node, x: Node) -> Node | None:
@@ -321,7 +350,7 @@ def slope_of_power(node: Node) -> Node | None:
     number, power = slope.inputs
     if test.inputs[0] is not number or number.primitive is not INPUT or not isinstance(number.dtype, type):
         return None
-    if power.primitive not in primitives("pow power") or power.inputs[1].primitive is not PRIMITIVES["where"]:
+    if power.primitive not in _POWERS or power.inputs[1].primitive is not PRIMITIVES["where"]:
         return None
     lower = Node(power.primitive, (power.inputs[0], power.inputs[1].inputs[2]), {}, power.shape, power.dtype)
     return Node(PRIMITIVES["multiply"], (number, lower), {}, node.shape, node.dtype)

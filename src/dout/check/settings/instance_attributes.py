@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from dout.files import dedented
 
 
 class HeldSetting(NamedTuple):
@@ -23,7 +24,7 @@ def held_settings(cls: type) -> Iterator[HeldSetting]:
     Where something else is made of one, another value of it alone would not fit.
     """
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(vars(cls)["__init__"])))
+        tree = ast.parse(dedented(inspect.getsource(vars(cls)["__init__"])))
     except (OSError, TypeError, SyntaxError, KeyError):
         return
     read = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))

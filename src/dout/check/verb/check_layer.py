@@ -48,7 +48,7 @@ from dout.trace.record.trace import Trace
 
 @keeping_random_states()
 def check(
-    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, interface: str | None = None, **named: Any
+    target: Any, /, *inputs: Any, init: Mapping[str, Any] | None = None, interface: str | None = None, **named: Any
 ) -> Report:
     """Examine a layer: is its backward the derivative of its forward, and does it keep to the contract of a layer?
 

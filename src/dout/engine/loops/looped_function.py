@@ -6,7 +6,6 @@ import ast
 import builtins
 import dis
 import inspect
-import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
 from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
 from dout.engine.loops.turn_functions import PREFIX, TurnCutter
+from dout.files import dedented
 from dout.graph import Where
 from dout.trace.model import user_source
 
@@ -105,7 +105,7 @@ def _source(function: FunctionType) -> ast.FunctionDef | None:
     try:
         lines, first = inspect.getsourcelines(code)
         with warnings.catch_warnings(action="ignore"):  # Python gave them when it read the file
-            tree = ast.parse(textwrap.dedent("".join(lines)))
+            tree = ast.parse(dedented("".join(lines)))
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
     ast.increment_lineno(tree, first - 1)

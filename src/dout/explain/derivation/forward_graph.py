@@ -36,9 +36,9 @@ from dout.explain.derivation.partial_tracer import PartialTracer
 from dout.explain.terms.notation import COUNTER
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
+from dout.rewrite.easier_steps import with_squares
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
-from dout.rewrite.squares import with_squares
 from dout.run import deep_copy
 from dout.trace.model.recorded import LOSSES, LayerCall
 from dout.trace.record.record import record_by

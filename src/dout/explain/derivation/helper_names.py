@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from types import CodeType
 from typing import Any
 
+from dout.files import dedented
 from dout.graph import INPUT, Node
 from dout.trace.record.trace import Trace
 
@@ -38,7 +38,7 @@ def helper_names(function: Callable[..., Any], trace: Trace) -> dict[Node, str]:
 
 def _body(function: Callable[..., Any]) -> list[ast.stmt] | None:
     with suppress(OSError, TypeError, SyntaxError):
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        tree = ast.parse(dedented(inspect.getsource(function)))
         if len(tree.body) == 1 and isinstance(tree.body[0], ast.FunctionDef):
             return tree.body[0].body
     return None

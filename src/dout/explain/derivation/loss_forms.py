@@ -31,6 +31,7 @@ SHORT = 8  # symbols of a value without a name
 NEAR = 1e-9
 _FINE = 2.0**20
 _MEANS, _SOFTMAX, _LOG_SOFTMAX = primitives("mean"), primitives("special_softmax"), primitives("special_log_softmax")
+_BOUNDS = primitives("clip maximum minimum")
 _KEEPING_FINITE = primitives("add maximum")
 
 
@@ -67,7 +68,9 @@ class LossForms:
             for formula, term_nodes in self._formulas(value, gradient, point):
                 if equal_values(formula, point.given, gradient, point.given):
                     names = {**self._called, **term_nodes}
-                    return LossForm(term_of(formula, names), point.condition)
+                    why = () if self._holds_clipped(formula, gradient, point) else (Phrase("where unclipped", {}),)
+                    known = (point.condition,) if point.condition else ()
+                    return LossForm(term_of(formula, names), _all_of(*known, *why))
         return None
 
     # --- the values that a formula may be made of ---------------------------------------------------------------------
@@ -175,21 +178,39 @@ class LossForms:
         tiny = tuple(term_of(n, self._called) for n in finite)
         said = {"rows": Phrase("where rows", {"names": tuple(self.forward.names[n] for n in rows)})}
         said["finite"] = Phrase("where finite", {"numbers": tiny})
-        both = Phrase("where both", {"one": said["rows"], "other": said["finite"]})
+        both = _all_of(*said.values())
         ways: list[tuple[Mapping[Node, Any], Phrase | None]] = [({}, None)]
         ways += [(rows, said["rows"])] if rows else []
         ways += [(finite, said["finite"])] if finite else []
         ways += [({**rows, **finite}, both)] if rows and finite else []
         return [_Point({**given, **change}, why) for change, why in ways]
 
+    def _holds_clipped(self, formula: Node, gradient: Node, point: _Point) -> bool:
+        """Whether a formula holds beyond the bounds of a clip, too, which may have left all of a point as it was."""
+        bounded = any(n.primitive in _BOUNDS and n.shape for n in self.forward.nodes)
+        free = [n for n in self._moved if n not in self._rows(point.given)]
+        for factor, offset in ((-3.0, 1.5), (50.0, 0.0)) if bounded else ():
+            given = {**point.given, **{n: factor * point.given[n] + offset for n in free}}
+            with np.errstate(all="ignore"):
+                values = evaluate([formula, gradient], given)
+            one, other = values[formula], values[gradient]
+            known = np.isfinite(one) & np.isfinite(other)
+            if not np.allclose(np.where(known, one, 0), np.where(known, other, 0), rtol=NEAR, atol=0):
+                return False
+        return True
+
+    @cached_property
+    def _moved(self) -> list[Node]:
+        """The inputs that are arrays of floats."""
+        return [node for node in self.forward.inputs if node.shape and np.dtype(node.dtype).kind == "f"]
+
     @cached_property
     def _given(self) -> dict[Node, Any]:
         """The inputs of the recorded run, a little moved, and lengths that are other numbers: a 2 is then no N."""
         forward, generator = self.forward, np.random.default_rng(5)
         given = dict(forward.values_given)
-        for node in forward.inputs:
-            if node.shape and np.dtype(node.dtype).kind == "f":
-                given[node] = np.asarray(given[node]) * generator.uniform(0.9, 1.1, node.shape)
+        for node in self._moved:
+            given[node] = np.asarray(given[node]) * generator.uniform(0.9, 1.1, node.shape)
         for i, (node, (_, length)) in enumerate(forward.lengths.items()):
             given[node] = length + 3.7 + i * 0.9
         given |= {node: length for node, (_, length) in self._counted.items()}
@@ -215,6 +236,14 @@ class LossForms:
         known = {**self.forward.values_given}
         numbers = {n: n.static["value"] if n.primitive is CONSTANT else known.get(n) for n in read if not n.shape}
         return [n for n, x in numbers.items() if isinstance(x, float) and 0 < abs(x) <= STABILISER]
+
+
+def _all_of(*conditions: Phrase) -> Phrase | None:
+    """Several conditions as one."""
+    found: Phrase | None = None
+    for one in conditions:
+        found = one if found is None else Phrase("where both", {"one": found, "other": one})
+    return found
 
 
 def _adding_up_to_one(rows: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Keeping, Phrase
@@ -27,12 +29,13 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
         needed = [n for n in needed if n is not output]  # it follows from the inputs
     switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for one in found)
     if not needed and not switches:
-        return (Keeping((), 0, Phrase("keep nothing")),)
+        return (kept(forward, []),)
     by_output = all(one.by_output for one in found)
     choices = [kept(forward, needed, or_output=by_output)] if needed else []
     if switches and not needed:
-        bytes_ = math.ceil(math.prod(output.shape) / 8)  # a condition takes one byte, a number eight
-        choices.append(Keeping(("mask",), bytes_, Phrase("keep the mask", {"y": Symbol(forward.names[output])})))
+        numbers = math.prod(output.shape)  # a truth value takes one byte
+        fields = {"y": Symbol(forward.names[output]), "bytes": _size(output)}
+        choices.append(Keeping(("mask",), numbers, numbers, Phrase("keep the mask", fields)))
     if by_output:
         choices.append(kept(forward, [output]))
     if forward.drawn.isdisjoint(needed):
@@ -73,7 +76,7 @@ def _follows(node: Node, others: Collection[Node]) -> bool:
 def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) -> Keeping:
     """The choice to keep some values; `or_output` says that the output would do as well."""
     if not nodes:
-        return Keeping((), 0, Phrase("keep nothing"))
+        return Keeping((), 0, 0, Phrase("keep nothing"))
     names, inputs = (tuple(forward.names[n] for n in found) for found in (nodes, forward.inputs))
     if tuple(nodes) == forward.outputs:
         reason = Phrase("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
@@ -82,16 +85,18 @@ def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) ->
     else:
         known = set(forward.inputs) | set(forward.parameters)
         reason = Phrase("keep the inputs" if set(nodes) <= known else "keep values", {"names": names})
-    return Keeping(names, _numbers(forward, nodes), reason)
+    counted = [(math.prod(node.shape), _size(node)) for node in nodes if node not in forward.held]
+    return Keeping(names, sum(n for n, _ in counted), sum(n * size for n, size in counted), reason)
+
+
+def _size(node: Node) -> int:
+    """The bytes that an element takes; a Python number counts as one of NumPy's."""
+    return np.dtype(node.dtype).itemsize
 
 
 def _is_held(forward: Forward, node: Node) -> bool:
     """Whether a value is computed from parameters alone."""
     return {n for n in topological([node]) if n.primitive is INPUT} <= forward.held
-
-
-def _numbers(forward: Forward, nodes: Iterable[Node]) -> int:
-    return sum(math.prod(node.shape) for node in nodes if node not in forward.held)
 
 
 def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:

@@ -15,23 +15,24 @@ import numpy as np
 from dout.errors import DoutError
 from dout.explain.derive.forward_runs import ForwardRun, same_structure
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Graph, Node, compute, rebuild, renewed, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, compute, topological
 from dout.judge.judged_run import is_label
 from dout.judge.judging_points import far
-from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops import PRIMITIVES, primitives
+from dout.rewrite.easier_steps import with_easier_steps
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.scatter_forms import scatter_additions, scatter_sums
 from dout.rewrite.sigmoid_forms import sigmoid_forms
 from dout.rewrite.simplify import is_elementwise, simplify, with_known_reductions
 from dout.rewrite.softmax_forms import PLAIN, log_softmax_by_sums, softmax_forms
-from dout.rewrite.squares import with_squares
 from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
 _NOTHING = 1e-3  # a number that may be there to keep another from 0
 _EXTREME = 1000.0  # one that overflows in exp
-_SCALES = (0.1, 3.0, 10.0)  # of points further in and further out
+_SCALES = (0.1, 3.0, 10.0, 50.0, 1000.0)  # of points further in and further out
+_USUAL = 2 + 3  # points; the others where none of these crosses a bound
 
 
 class DerivedDiffersError(DoutError):
@@ -107,8 +108,7 @@ def gradients_of(
     known = {f"known {i}": node for i, node in enumerate(graph.nodes) if node.primitive in _KNOWN}
     if stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
-    beside = _beside_maximum(graph)
-    graph = rebuild(graph, lambda node, new: _easier(node, new, node in beside))
+    graph = with_easier_steps(graph)
     outputs = tuple(graph.outputs.values())
     seeds: dict[Node, Node] = {}
     for output in outputs:
@@ -148,40 +148,6 @@ _KNOWN = primitives("exp add sum mean max min")  # that a gradient may read in a
 def _acts_on_each(root: Node) -> bool:
     """Whether a value comes of its inputs element by element."""
     return all(node.primitive in (INPUT, CONSTANT) or is_elementwise(node) for node in topological([root]))
-
-
-def _beside_maximum(graph: Graph) -> set[Node]:
-    """The minima beside a maximum: max(x, 0) + a * min(x, 0). Where x is 0, one of the two has to pass dout on."""
-    limits = {node: set(topological([node])) for node in graph.nodes if node.primitive in _LIMITS}
-    return {
-        node
-        for node, before in limits.items()
-        for other, others in limits.items()
-        if node.primitive is _MINIMUM and other.primitive is not _MINIMUM and node not in others and other not in before
-    }
-
-
-_MINIMUM = PRIMITIVES["minimum"]
-_LIMITS = by_primitive({"maximum": PRIMITIVES["greater"], "minimum": PRIMITIVES["less"]})
-
-
-def _easier(node: Node, new: Mapping[Node, Node], is_beside_maximum: bool) -> Node:
-    """A step in the form of which the derivative is simpler."""
-    made = with_squares(renewed(node, new))
-    return _as_switch(made, is_beside_maximum) if made.primitive in _LIMITS and made.shape else made
-
-
-def _as_switch(node: Node, is_beside_maximum: bool) -> Node:
-    """A maximum as a switch; that with a number the result itself tells: of `h = max(u, 0)` it is h > 0."""
-    number = next((i for i in node.inputs if i.primitive is CONSTANT), None)
-    sides = node.inputs  # of two equal ones, the second gets the gradient
-    tested, test = sides, _LIMITS[node.primitive]
-    if number is not None:
-        sides = (next(i for i in node.inputs if i is not number), number)
-        tested = (sides[0], number) if is_beside_maximum else (node, number)
-        test = PRIMITIVES["less_equal"] if is_beside_maximum else test
-    on = Node(test, tested, {}, node.shape, np.dtype(bool), node.where)
-    return Node(PRIMITIVES["where"], (on, *sides), {}, node.shape, node.dtype, node.where)
 
 
 # --- several sizes ----------------------------------------------------------------------------------------------------
@@ -246,7 +212,7 @@ def _as_graph(nodes: Sequence[Node]) -> Graph:
     return Graph(tuple(nodes), {}, {})
 
 
-def points(graph: BackwardGraph, count: int = 2 + len(_SCALES)) -> Iterator[Point]:
+def points(graph: BackwardGraph, count: int = _USUAL) -> Iterator[Point]:
     """Values of the inputs of a derived gradient at generic points: no number is special, none equal to another.
 
     Numbers that the layer holds change too: of p = 0.5, p and 1 - p are not the same. The later points lie further in
@@ -317,6 +283,9 @@ def _wide(value: Any) -> Any:
     return np.asarray(value, dtype=float)[()] if is_float else value
 
 
+_CHOOSING = primitives("clip maximum minimum where")
+
+
 @dataclass(eq=False)
 class EqualValues:
     """Which nodes always have the same value: found by computing them at points of several sizes, generic and tied.
@@ -341,7 +310,12 @@ class EqualValues:
     def __post_init__(self) -> None:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
-            self._values.append(list(_computed_at(nodes, (*points(graph), tied(graph), met(graph)))))
+            values = list(_computed_at(nodes, (*points(graph), tied(graph), met(graph))))
+            bounds = [(n, i) for n in nodes if n.primitive in _CHOOSING for i in n.inputs if i.shape == n.shape]
+            for point in itertools.islice(points(graph, 2 + len(_SCALES)), _USUAL, None):
+                if any(all(_alike(one[n], one[i]) for one in values) for n, i in bounds):
+                    values += _computed_at(nodes, [point])
+            self._values.append(values)
 
     def of(self, node: Node) -> list[Any]:
         """The values of a node of the first recording, at all points and sizes."""

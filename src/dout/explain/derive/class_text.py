@@ -17,6 +17,7 @@ from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.derive.verification import Make
 from dout.explain.spelling.written_text import indented, wrapped
+from dout.files import dedented
 
 _NUMBER = count(1)
 _UNIT = "    "
@@ -63,7 +64,7 @@ class ClassText:
         return "\n".join(lines).rstrip() + "\n"
 
     def _own(self) -> tuple[list[str], ast.ClassDef]:
-        text = textwrap.dedent(inspect.getsource(self.subject.target.cls)).expandtabs(4)
+        text = dedented(inspect.getsource(self.subject.target.cls)).expandtabs(4)
         tree = ast.parse(text).body[0]
         if not isinstance(tree, ast.ClassDef):
             raise OSError("it is not written as a class of its own")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,15 +33,16 @@ from dout.explain.derive.validity import (
     refuse_other_interfaces,
     same_lengths,
     why_flat,
+    with_small_windows,
     without_ones,
 )
 from dout.explain.derive.verification import Verdicts, elements_of, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
-from dout.explain.parts.called_parts import inner_layer, why_no_call
+from dout.explain.parts.called_parts import inner_layer, is_of_a_layer, why_no_call
 from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import CONSTANT, Graph, Node
+from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
 from dout.rewrite.shared_parts import shared_products
@@ -110,7 +110,8 @@ def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any =
     in_order = enumerate(() if inputs is None else inputs)
     given = dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in in_order}
     subject = found_subject(target, init or {}, given)
-    return subject if inputs else without_ones(on_images(subject))
+    subject = subject if inputs else without_ones(on_images(subject))
+    return subject if init or inputs else with_small_windows(subject)
 
 
 def derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None = None) -> DerivedClass:
@@ -247,7 +248,9 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     wanted = wanted_inputs(base)
     if not wanted:
         raise NotDerivedError([Phrase("no_real_input", {})])
-    inner = [name for name, node in wanted.items() if _INNER.match(name) and node not in base.parts]
+    read = set(topological(base.graph.outputs.values()))  # a table of probabilities to draw from is not
+    held = {node: name for name, node in wanted.items() if name.startswith("self.") and node not in base.parts}
+    inner = [name for node, name in held.items() if node in read and is_of_a_layer(name, base.layer)]
     if inside := inner_layer(base.layer, base.called) or next(iter(inner), None):
         raise NotDerivedError([why_no_call(inside, base.layer, base.called)])
     found: list[ForwardRun] = []
@@ -279,7 +282,6 @@ def _unrolled(one: Graph, other: Graph) -> Phrase:
 
 _MOST_ELEMENTS = 10_000  # a recording of more numbers takes longer to be judged than all others, and tells no more
 _MANY_STEPS = 300  # of a loop, most likely: one more row tells at once, and lengths that all grow take minutes
-_INNER = re.compile(r"self\.\w+(\[[^\]]*\])*\.")  # self.layers[0].W
 
 
 def _alike(runs: Sequence[ForwardRun]) -> list[ForwardRun]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import set_up
+from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
@@ -28,6 +29,7 @@ from dout.rewrite.window_forms import window_forms
 from dout.run import attributes_of, copied, deep_copy, fresh, is_float_array, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
+from dout.trace.session.layer_calls import KINDS
 from dout.trace.session.pairing import is_named_as_gradient
 
 PLAIN = Interface()
@@ -210,7 +212,7 @@ class ForwardRun:
 
 def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:
     """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
-    target = Target.of(target)
+    target = Target.alone(target)
     if isinstance(target.named, MethodType):
         raise TargetError(f"{target.name} is one method of several: write it as a function, or as forward of a class")
     try:
@@ -232,8 +234,18 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     interface = found.interface or _unwritten(target)
     if interface.forward == "__call__" and hasattr(target.cls, PLAIN.forward):  # which calls it
         interface = replace(interface, forward=PLAIN.forward)
+    for item in chosen.values():
+        _make_layers(item, target.cls)
     subject = _with_floats(ForwardSubject(target, chosen, dict(found.inputs), interface))
     return replace(subject, is_warm=not target.is_function and _is_made_by_first_call(subject))
+
+
+def _make_layers(item: Any, cls: type) -> None:
+    """Make the parts that a container was given of a class in the user's module: their calls are recorded, then."""
+    kind = type("Part", (ContainedPart,), {"__module__": cls.__module__, "__getattr__": ContainedPart.__getattr__})
+    for part in item if isinstance(item, list) else ():
+        if type(part) is ContainedPart and part.names == KINDS:
+            part.__class__ = kind
 
 
 def _with_floats(subject: ForwardSubject) -> ForwardSubject:

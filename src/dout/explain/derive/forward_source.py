@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.forward_watch import Watch, digest, watching
+from dout.files import dedented
 from dout.run import copied, filled_cells, quiet
 
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
@@ -48,7 +48,7 @@ class ForwardSource:
         self.function = inspect.unwrap(getattr(function, "__func__", function))
         text: tuple[list[str], int] = vars(self.function).get(_WRITTEN) or inspect.getsourcelines(self.function)
         lines, self.first = text
-        self.rewritten(one_statement_a_line(textwrap.dedent("".join(lines).expandtabs(4))))
+        self.rewritten(one_statement_a_line(dedented("".join(lines).expandtabs(4))))
 
     def rewritten(self, text: str) -> None:
         """Take another text in the place of that of the function, which does the same."""
@@ -129,7 +129,7 @@ class ForwardSource:
         """The expressions that a line of their own before the statement computes just as well."""
         for statement in self.statements():
             if isinstance(statement, (*_SIMPLE, ast.Return)):
-                yield from _always_evaluated(statement)
+                yield from always_evaluated(statement)
 
     def returning(self, places: Sequence[int], count: int) -> Any:
         """The function that returns only the values at these places, of `count` that it returns, on the same lines.
@@ -254,7 +254,7 @@ def one_statement_a_line(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _always_evaluated(statement: ast.stmt) -> Iterator[ast.expr]:
+def always_evaluated(statement: ast.stmt) -> Iterator[ast.expr]:
     """The expressions in a statement that are evaluated whenever it runs, outermost first."""
     waiting = [value for name, value in ast.iter_fields(statement) if isinstance(value, ast.expr) and name == "value"]
     while waiting:

@@ -4,23 +4,61 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
-from dout.explain.derive.forward_runs import ForwardRun, is_same
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded, same_structure
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace
-from dout.explain.derive.forward_watch import Watch
+from dout.explain.derive.forward_watch import Watch, digest
 from dout.explain.derive.kept_values import bytes_of
 from dout.explain.parts.part_calls import PART, PART_GRADIENT, read_by
 from dout.explain.spelling.numpy_text import COSTLY, SLOW, is_elementwise
 from dout.explain.spelling.spare_names import word_for
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import by_primitive
-from dout.run import attributes_of
+from dout.run import attributes_of, is_float_array
+
+
+class _Call:
+    """Calls a version of the forward of a subject; `layer` is the one that it ran on."""
+
+    def __init__(self, subject: ForwardSubject) -> None:
+        self.subject, self.layer = subject, None
+
+    def __call__(self, function: Any) -> Any:
+        ordered, keywords = self.subject.arguments
+        if self.subject.target.is_function:
+            return function(*ordered, **keywords)
+        self.layer = self.subject.bare()
+        return function(self.layer, *ordered, **keywords)
+
+
+@dataclass(frozen=True)
+class _OtherRun:
+    """A run on other inputs: the values of its nodes, which node of the first run is which there, and what was seen."""
+
+    data: Mapping[Node, Any]
+    twins: Mapping[Node, Node]
+    watch: Watch
+    layer: Any
+
+    def has(self, place: SourcePlace, member: Node) -> bool:
+        """Whether the value of a node of the first run is at hand in a place."""
+        value = self.data.get(self.twins[member])
+        if place.attribute:
+            return is_same(attributes_of(self.layer).get(place.name), value)
+        node = place.expression
+        seen = self.watch.names.get((place.line, place.name))
+        if node is not None:
+            key = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+            seen = self.watch.expressions.get(key)
+        return seen is not None and seen[0][0] == digest(value)
 
 
 class KeptChoice:
@@ -32,18 +70,12 @@ class KeptChoice:
         self.run: ForwardRun = self.graph.run
         self.equal = EqualValues(twins)
         self.source = ForwardSource(_function(self.run))
-        self.watch: Watch = self.source.watched(self._call, self.run.subject.seed)
+        call = _Call(self.run.subject)
+        self.watch: Watch = self.source.watched(call, self.run.subject.seed)
+        self.watched_layer = call.layer
         self.first = self._merged()
         self.members = {node: self._recorded_alike(node) for node in dict.fromkeys(self.first.values())}
         self._places: dict[Node, SourcePlace | None] = {}
-
-    def _call(self, function: Any) -> Any:
-        ordered, keywords = self.run.subject.arguments
-        target = self.run.subject.target
-        if target.is_function:
-            return function(*ordered, **keywords)
-        self.watched_layer = self.run.subject.bare()
-        return function(self.watched_layer, *ordered, **keywords)
 
     # --- equal values -------------------------------------------------------------------------------------------------
 
@@ -101,11 +133,39 @@ class KeptChoice:
                 continue
             value = data[member]
             for name, item in self._attributes().items():
-                if is_same(item, value):
-                    return SourcePlace(name, attribute=True)
+                place = SourcePlace(name, attribute=True)
+                if is_same(item, value) and self._is_there(place, member):
+                    return place
             if member in self.run.arguments and self.run.arguments[member] in self.source.parameters:
                 return SourcePlace(self.run.arguments[member])
-            found = found or next(self.source.places(self.watch, value), None)
+            likely = (place for place in self.source.places(self.watch, value) if self._is_there(place, member))
+            found = found or next(likely, None)
+        return found
+
+    def _is_there(self, place: SourcePlace, member: Node) -> bool:
+        """Whether a value is at hand in a place on other inputs, too, where a clip or a switch may tell two apart."""
+        return all(other.has(place, member) for other in self._on_other_inputs)
+
+    @cached_property
+    def _on_other_inputs(self) -> list[_OtherRun]:
+        """Runs on other inputs, where two values of forward are the same bits and not always equal."""
+        data, run = self.run.trace.data, self.run
+        pairs = ((n, i) for n in run.graph.nodes if n in data for i in n.inputs if i in data and i.shape == n.shape)
+        if not any(is_same(data[n], data[i]) and not self.equal.same(n, i) for n, i in pairs):
+            return []
+        found = []
+        for factor, offset in _MOVES:
+            inputs = {
+                name: factor * x + offset if is_float_array(x) and np.any(x != np.round(x)) else x
+                for name, x in run.subject.inputs.items()
+            }
+            with suppress(Exception):  # the user's own: forward does not take them
+                other = recorded(replace(run.subject, inputs=inputs))
+                if same_structure(run.graph, other.graph) is None:
+                    call = _Call(other.subject)
+                    watch = self.source.watched(call, other.subject.seed)
+                    twins = dict(zip(run.graph.nodes, other.graph.nodes, strict=True))
+                    found.append(_OtherRun(other.trace.data, twins, watch, call.layer))
         return found
 
     def _is_trusted(self, member: Node, node: Node) -> bool:
@@ -243,6 +303,7 @@ class KeptChoice:
         """
         taken = {name.partition(".")[2] for name in self.run.held.values()}
         taken |= {name for path in self.run.parts.values() for name in re.findall(r"\bself\.(\w+)", path)}
+        taken |= {path.partition(".")[2] for path in self.run.written}
         taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()
         found = []
         places = [(self.place(node), node) for node in nodes]
@@ -280,6 +341,7 @@ class KeptChoice:
         return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
 
 
+_MOVES = ((-3.0, 1.5), (50.0, 0.0))  # of inputs: out of every bound that they lie within
 _MADE = by_primitive({"divide": 0})  # rather than what is divided: a division takes longer than to keep its result
 
 

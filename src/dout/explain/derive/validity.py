@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.errors import TargetError
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
@@ -108,7 +109,8 @@ def _is_choice(item: Any) -> bool:
         return any(map(_is_choice, item))
     if isinstance(item, dict):
         return bool(item) and not all(isinstance(part, np.ndarray) for part in item.values())
-    return isinstance(item, bool | str) or item is None or (callable(item) and item is not Parameter.empty)
+    is_function = callable(item) and item is not Parameter.empty and not isinstance(item, ContainedPart)
+    return isinstance(item, bool | str) or item is None or is_function
 
 
 def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
@@ -192,6 +194,32 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
             if taken and ways[-1] not in taken:
                 return without_ones(taken[0])
     return subject
+
+
+def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
+    """The same with a window that does not cover the image: one turn of a loop over places tells nothing of others.
+
+    The window is made 2, or the image longer. To be asked where the arguments of the constructor were chosen.
+    """
+    numbers = {n: item for n, item in subject.init.items() if is_numbers(item)}
+    shape = _output_shape(subject)
+    if not numbers or min(shape[1:], default=2) > 1:
+        return subject
+    small = {n: type(item)(2 for _ in item) if isinstance(item, tuple | list) else 2 for n, item in numbers.items()}
+    whole = [n for n, item in numbers.items() if all(type(k) is int and k > 2 for k in np.atleast_1d(item).tolist())]
+    images = {n: x for n, x in subject.inputs.items() if is_float_array(x) and x.ndim > 1}
+    longer = {n: array_of((*x.shape[:-1], 3 * x.shape[-1]), n) for n, x in images.items()}
+    ways = [replace(subject, init={**subject.init, n: small[n]}) for n in whole]
+    ways += [replace(subject, inputs={**subject.inputs, **longer})] if len(longer) == 1 else []
+    return next((way for way in ways if math.prod(_output_shape(way)) > math.prod(shape)), subject)
+
+
+def _output_shape(subject: ForwardSubject) -> tuple[int, ...]:
+    """The shape of what forward returns; (0,) where it raises."""
+    with suppress(Exception), quiet():  # the user's own
+        ordered, keywords = subject.arguments
+        return np.shape(subject.forward()(*ordered, **keywords))
+    return (0,)
 
 
 def with_padding(subject: ForwardSubject) -> ForwardSubject:

@@ -17,6 +17,7 @@ from dout.grad import backpropagate
 from dout.graph import CONSTANT, Node, topological
 from dout.judge.ball_numbers import middle
 from dout.judge.exact_judge import ExactJudge
+from dout.judge.float_judge import outcomes_in_float64
 from dout.judge.judging_points import beyond, generic, spread_out
 from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Judged, NoRuleError, Point, Word
@@ -35,6 +36,7 @@ _CHOOSING = primitives(
     "less less_equal greater greater_equal equal not_equal maximum minimum clip absolute sign floor ceil max min where"
 )
 _MOST_BALLS = 3_000_000  # at all points of all subjects: a batch of images through a network has 100,000 at each
+_LARGE = 100_000  # at one point: several seconds
 _NUDGE = 1e-6  # so little that no condition comes out otherwise
 _THOROUGH = 2  # so many subjects, the smallest, are judged at all points: the others tell lengths apart
 
@@ -54,14 +56,22 @@ class Verdicts:
 
 @dataclass
 class _Budget:
-    """How many numbers are judged exactly in all: of a layer with few, at every point of every subject."""
+    """How many numbers are judged exactly in all: of a layer with few, at every point of every subject.
+
+    What is beyond it, the images that a network takes by default, is judged in float64.
+    """
 
     left: int = _MOST_BALLS
 
     def pays(self, judge: ExactJudge) -> bool:
         """Whether another point of a judge is within the budget, which it is taken from."""
-        self.left -= sum(math.prod(node.shape) for node in judge.nodes)
+        self.left -= _balls_of(judge)
         return self.left > 0
+
+
+def _balls_of(judge: ExactJudge) -> int:
+    """How many numbers are judged at one point."""
+    return sum(math.prod(node.shape) for node in judge.nodes)
 
 
 def verified(
@@ -164,7 +174,8 @@ def judged_again(subject: ForwardSubject, make: Make) -> Phrase | None:
         with quiet():
             trace = record(make(subject), *ordered, **keywords)
         judge = judge_of(trace, subject.argument_names(len(trace.calls[0].inputs)))
-        outcomes, _, _ = outcomes_at(judge, judge.base)
+        is_large = _balls_of(judge) > _LARGE  # other steps differ by more than by rounding
+        outcomes = outcomes_in_float64(judge, judge.base)[0] if is_large else outcomes_at(judge, judge.base)[0]
     except NoRuleError:
         return None
     except Exception as error:  # whatever it is, the written class does not do
@@ -199,11 +210,12 @@ def _judged(
     at_one = _kept_upstream(judge)
     for i, point in enumerate(_points(judge) if thorough else _few_points(judge)):
         check_time()
-        if not budget.pays(judge) and (i or not thorough):
+        is_paid = budget.pays(judge)
+        if not is_paid and (i or not thorough):
             break
         point = {**point, **at_one}
         try:
-            outcomes, _, _ = outcomes_at(judge, point)
+            outcomes = outcomes_at(judge, point)[0] if is_paid else outcomes_in_float64(judge, point)[0]
         except (NoRuleError, ValueError, IndexError, TypeError):
             continue
         for outcome in outcomes:
@@ -244,9 +256,9 @@ def _chooses(judge: ExactJudge) -> bool:
 
 
 def _names_of(path: str) -> set[str]:
-    """What a parameter may be called: by its path, or by its key in a dict."""
-    key = path.rpartition("[")[2].removesuffix("]").strip('"')
-    return {path, key}
+    """What a parameter may be called: by its path or that of the object that holds it, or by its key in a dict."""
+    paths = {path, path.rpartition(".")[0] or path}
+    return paths | {one.rpartition("[")[2].removesuffix("]").strip('"') for one in paths}
 
 
 def judge_of(trace: Trace, arguments: Sequence[str]) -> ExactJudge:
@@ -307,6 +319,8 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
                 if same_structure(near.graph, trace.graph) is not None:
                     continue
                 judge = judge_of(trace, far.argument_names(len(trace.calls[0].inputs)))
+                if _balls_of(judge) > _LARGE and signs:
+                    continue
                 balls = judge.balls(judge.recorded)
             except (NoRuleError, ValueError, IndexError, TypeError, ArithmeticError):
                 continue

@@ -45,7 +45,12 @@ def to_document(explanation: Explanation, *, language: Language = "en") -> dict[
             for one in explanation.simplified
         ],
         "keeping": [
-            {"names": list(one.names), "numbers": one.numbers, "reason": _reason(one.reason, language)}
+            {
+                "names": list(one.names),
+                "numbers": one.numbers,
+                "bytes": one.bytes,
+                "reason": _reason(one.reason, language),
+            }
             for one in explanation.keeping
         ],
         "backward": [_line(line, language) for line in explanation.backward],

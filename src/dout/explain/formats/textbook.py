@@ -43,14 +43,18 @@ def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ..
 
 
 def _forward(explanation: Explanation, spoken: Collection[str]) -> Iterator[tuple[Quantity, Term]]:
-    """The steps of forward; one that a single later step uses, and nothing else speaks of, is written out there."""
+    """The steps of forward; one that a single later step uses, and nothing else speaks of, is written out there.
+
+    What is written into an array keeps a line of its own.
+    """
     made = [(q, q.term) for q in explanation.forward if q.term is not None]
     uses = [name for _, term in made for name in _every_name(term)]
     known: dict[str, Term] = {}
     for quantity, term in made:
         name = quantity.name
         whole = _tidy(substituted(term, lambda part: known.get(_plain_name(part))))
-        if name not in spoken and name not in explanation.outputs and uses.count(name) == 1:
+        writes = calls_in(whole) & PUTTING
+        if name not in spoken and name not in explanation.outputs and uses.count(name) == 1 and not writes:
             known[name] = whole
         else:
             yield quantity, whole
@@ -112,8 +116,11 @@ def _derivatives(explanation: Explanation) -> list[Equation]:
 
 
 def _sides(explanation: Explanation, part: StepPart) -> tuple[Term, Term]:
-    """The equation of a part: of one element where whole arrays have no word for what is put in some places."""
-    if part.index is not None and calls_in(part.gradient) & PUTTING:
+    """The equation of a part: of one element where whole arrays have no word for what is put in some places.
+
+    And where the gradient of a smaller array is repeated: db[n, d] = dc[n].
+    """
+    if part.index is not None and (isinstance(part.gradient, Symbol) or calls_in(part.gradient) & PUTTING):
         return part.index
     return gradient_name(explanation, part.of, part.share), part.gradient
 

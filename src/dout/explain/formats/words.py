@@ -42,7 +42,7 @@ ENGLISH: Mapping[str, str] = {
     # what forward keeps for backward
     "keep nothing": "Nothing needs to be kept: the gradient that comes in is enough.",
     "keep the output": "The output alone is enough: keep {y}, forget {inputs}.",
-    "keep the mask": "A mask is enough: keep True or False for each element of {y}.",
+    "keep the mask": "A mask is enough: keep True or False for each element of {y}, 1 byte instead of {bytes}.",
     "keep the inputs": "Needs {names}; the output is of no use.",
     "keep values": "Needs {names}.",
     "keep one of them": "Needs {names}; {y} would do as well.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.loops.inlined_calls import with_inlined_call
 from dout.explain.loops.plain_loops import called, stored, with_plain_loop
 
 
@@ -108,9 +109,9 @@ class ForwardPiece:
         found: set[str] = set()
         written: set[str] = set()
         for tree in self._trees:
-            own = tree.target if isinstance(tree, ast.AugAssign) else None
+            own = {id(n.target) for n in ast.walk(tree) if isinstance(n, ast.AugAssign)}
             nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
-            found |= {n.id for n in nodes if isinstance(n.ctx, ast.Load) or n is own} - written
+            found |= {n.id for n in nodes if isinstance(n.ctx, ast.Load) or id(n) in own} - written
             written |= set(stored([tree])) if not isinstance(tree, ast.If) else set()
         return found
 
@@ -142,7 +143,7 @@ class ForwardPieces:
 
     def __init__(self, source: ForwardSource, owner: type | None = None) -> None:
         self.source = source
-        while (text := with_plain_loop(source, owner)) is not None:
+        while (text := with_plain_loop(source, owner) or with_inlined_call(source, owner)) is not None:
             source.rewritten(text)
         self.names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
         self._count = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, chain, islice
+from itertools import accumulate, islice
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import topological
 from dout.run import arrays
 
+_TRIED = 8  # subjects with another number for one setting
 SIZES = 5  # recorded, beside those with other numbers in the constructor
 _MOST_PIECES = 800  # in all that is judged: the ones that are left out have the axes of others, and take as long again
 
@@ -27,7 +28,7 @@ class ForwardRecording:
     """What every way of writing a class reads; nothing of it depends on the way.
 
     `captured` has the subjects that ran, the first of them as given. `active` are the names that depend on something
-    with a gradient, `carries` the outputs of pieces that do.
+    with a gradient, `carries` the outputs of pieces that do. `fixed` are the settings that may be no other number.
     """
 
     def __init__(self, subject: ForwardSubject) -> None:
@@ -38,6 +39,7 @@ class ForwardRecording:
         self.pieces = ForwardPieces(self.source, None if subject.target.is_function else subject.target.cls)
         if not any(isinstance(one, ForwardLoop) for one in self.pieces.all):
             raise NoLoopError(1)
+        self.fixed: list[str] = []  # numbers in whose place no other one ran
         self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]
         self.runs: dict[ForwardPiece, PieceRuns] = {}
         self.active: set[str] = set()
@@ -59,11 +61,22 @@ class ForwardRecording:
             alike = [other for other in axes if other != axis and axes[other] == n]
             ways = [[axis], *([axis, other] for other in alike)] if alike else []
             yield from islice(run(with_longer(self.subject, way) for way in ways), 1)
-        for name, value in self.subject.settings.items():
-            if is_numbers(value):
-                larger = (renumbered(subject, name) for subject, _ in others[:1])  # where a stride leaves more turns
-                numbers = chain(*larger, renumbered(self.subject, name))
-                yield from islice(run(one for one in numbers if not _has_new_ones(self.subject, one)), 1)
+        subjects = [*(subject for subject, _ in others), self.subject]
+        numbers = {name: value for name, value in self.subject.settings.items() if is_numbers(value)}
+        for name, value in numbers.items():
+            equal = [other for other in numbers if numbers[other] == value]  # a kernel that has to be its stride
+            for names in ([name], equal) if len(equal) > 1 else ([name],):
+                made = (one for subject in subjects for one in _renumbered(subject, names))
+                tried = list(islice(run(one for one in made if not _has_new_ones(self.subject, one)), _TRIED))
+                found = [one for one in tried if one[1].length > len(self.pieces.pieces)] or tried  # of several turns
+                longest = max(found, key=lambda one: one[1].length, default=None)
+                yield from found[:1]
+                if longest is not None and longest is not found[0]:  # a stride of 2 that leaves one turn tells nothing
+                    yield longest
+                if found:
+                    break
+            else:
+                self.fixed += [name] if all(subject.settings[name] == value for subject in subjects) else []
 
     def by_length(self) -> tuple[list[ForwardSubject], list[ForwardSubject]]:
         """The subjects whose loops, written out, are short, the one as given first; and the others."""
@@ -115,6 +128,16 @@ class ForwardRecording:
             if not starts.isdisjoint(topological([node])):
                 self.carries.add((runs.piece, name))
                 self.active |= {name, *(s.buffer for s in runs.piece.stores if s.name == name)}
+
+
+def _renumbered(subject: ForwardSubject, names: Sequence[str]) -> Iterator[ForwardSubject]:
+    """The subject with another number, the same one, for several settings; not with 1: a window of one is none."""
+    for other in renumbered(subject, names[0]):
+        number = other.settings.get(names[0])
+        for name in names[1:]:
+            other = other.with_number(name, number)
+        if number != 1:
+            yield other
 
 
 def _has_new_ones(subject: ForwardSubject, other: ForwardSubject) -> bool:

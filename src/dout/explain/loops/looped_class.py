@@ -26,7 +26,7 @@ from dout.explain.derive.class_writer import (
 )
 from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import ForwardSubject, recorded
-from dout.explain.derive.validity import notes_on, other_shapes, with_padding
+from dout.explain.derive.validity import notes_on, one_side, other_shapes, with_padding
 from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of
@@ -96,7 +96,8 @@ class _LoopedClass:
         if verdicts.because is not None:
             return None
         runs = [recorded(subject) for subject in judged[:SIZES]]
-        notes = [*notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
+        fixed = [one_side(name, self.subject.settings[name]) for name in self.recording.fixed]
+        notes = [*fixed, *notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
         return made_class(text, draft, verdicts, notes)
 
     def _outputs(self) -> list[str]:
@@ -168,8 +169,9 @@ class _LoopedClass:
     def _parameters(self, piece: ForwardPiece) -> Iterator[str]:
         """What a piece reads of the layer and has a gradient: not the layers that it holds, which keep their own."""
         run = self.runs[piece].runs[0]
+        read = set(topological(run.graph.outputs.values()))
         for path, node in wanted_inputs(run).items():
-            if path.startswith("self.") and node not in run.parts:
+            if path.startswith("self.") and node in read.difference(run.parts):
                 yield path
 
     @cached_property

@@ -15,6 +15,7 @@ from types import FunctionType
 from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource
+from dout.files import dedented
 
 
 def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
@@ -63,7 +64,7 @@ def _of_comprehension(source: ForwardSource) -> str | None:
             loop = f"for {ast.unparse(first.target).strip('()')} in {ast.unparse(first.iter)}:"
             whole = ast.get_source_segment(source.text, statement) or ""
             own = whole.replace(ast.get_source_segment(source.text, node) or "", name, 1)
-            return _replaced(source, statement, [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}", own])
+            return replaced(source, statement, [f"{name} = {0 if is_sum else '[]'}", loop, f"    {turn}", own])
     return None
 
 
@@ -89,7 +90,7 @@ def _of_while(source: ForwardSource) -> str | None:
         by = f", {step[1]}" if step[1] != 1 else ""
         begin = "" if ast.unparse(start.value) == "0" and not by else f"{ast.unparse(start.value)}, "
         head = f"for {name} in range({begin}{end}{by}):"
-        return _replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)])
+        return replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)])
     return None
 
 
@@ -127,7 +128,7 @@ def _of_counter(source: ForwardSource) -> str | None:
             if ast.unparse(start.value) != "0":
                 continue
             head = f"for {name}, {_target(loop.target)} in enumerate({ast.unparse(loop.iter)}):"
-            return _replaced(source, loop, [head, *_lines(source, [*before, *after], 1)])
+            return replaced(source, loop, [head, *_lines(source, [*before, *after], 1)])
     return None
 
 
@@ -258,7 +259,7 @@ def _of_generator(source: ForwardSource, owner: type) -> str | None:
         given = [ast.unparse(one) for one in loop.iter.args]
         body = _inlined(source, method, given, loop) if isinstance(method, FunctionType) else None
         if body is not None:
-            return _replaced(source, loop, body(_lines(source, loop.body, 0)))
+            return replaced(source, loop, body(_lines(source, loop.body, 0)))
     return None
 
 
@@ -267,7 +268,7 @@ def _inlined(
 ) -> Callable[[list[str]], list[str]] | None:
     """What makes of the lines of a turn the loops of a method that yields once; None where it is of another kind."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(method))).body[0]
+        tree = ast.parse(dedented(inspect.getsource(method))).body[0]
     except (OSError, SyntaxError):
         return None
     yields = [n for n in ast.walk(tree) if isinstance(n, ast.Yield | ast.YieldFrom)]
@@ -347,7 +348,7 @@ def _lines(source: ForwardSource, statements: Sequence[ast.stmt], depth: int) ->
     return ["    " * depth + line for line in found]
 
 
-def _replaced(source: ForwardSource, statement: ast.stmt, lines: Sequence[str]) -> str:
+def replaced(source: ForwardSource, statement: ast.stmt, lines: Sequence[str]) -> str:
     """The text of the function with other lines in the place of a statement."""
     before, after = source.lines[: statement.lineno - 1], source.lines[statement.end_lineno or 0 :]
     indent = " " * statement.col_offset

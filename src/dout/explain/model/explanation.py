@@ -82,10 +82,11 @@ class Simplified:
 
 @dataclass(frozen=True, eq=False)
 class Keeping:
-    """One choice of what forward may keep for backward, with the numbers that it holds; the best choice comes first."""
+    """One choice of what forward may keep for backward, with its memory; the best choice comes first."""
 
     names: tuple[str, ...]
     numbers: int  # elements that are kept, of the example
+    bytes: int  # that these take
     reason: Phrase | None = None
 
 

@@ -97,6 +97,7 @@ _WRONG_LINES = {
 _CONDITIONS = {
     "where rows": "where each row of {names} adds up to 1",
     "where finite": "without the {numbers} that keeps it finite",
+    "where unclipped": "where nothing is clipped",
     "where both": "{one}, {other}",
 }
 

@@ -78,6 +78,13 @@ def why_no_call(path: str, layer: Any, called: Sequence[str]) -> Phrase:
     return Phrase("inner_shared" if count > 1 else "inner_backward", fields)
 
 
+def is_of_a_layer(path: str, layer: Any) -> bool:
+    """Whether a parameter is in another layer, `self.first.W`; `self.W.data` is in an object that holds it, no more."""
+    inner = path.rpartition(".")[0]
+    held = item_at(layer, inner.removeprefix("self.")) if inner != "self" else None
+    return callable(held) or callable(getattr(type(held), "forward", None))
+
+
 def inner_layer(layer: Any, called: Sequence[str]) -> str | None:
     """The first layer that is called inside a part without a backward, `self.attention.query`; None where none is."""
     for path in called:

@@ -1,4 +1,7 @@
-"""A layer in; where its backward keeps the gradient of each parameter out: `self.dW`, or in a container like theirs."""
+"""A layer in; where its backward keeps the gradient of each parameter out.
+
+That is `self.dW`, or a container like theirs, or beside it in an object that holds nothing else: `self.W.grad`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.run import attributes_of
+from dout.run.held_objects import places
 from dout.trace.session.pairing import is_named_as_gradient, stem
 
 _NO_CODE = (lambda: None).__code__
@@ -27,7 +31,7 @@ class GradientPlaces:
 
     def holder(self, path: str) -> tuple[str, str]:
         """The container of the gradient of a parameter that is in one, and its key: `self.grads`, `["W1"]`; else ""."""
-        return _holder_of(self.inside[path], alone=self.alone)
+        return ("", "") if self._beside(path) else _holder_of(self.inside[path], alone=self.alone)
 
     def there(self, holder: str) -> Any:
         """The container of gradients that a layer has already."""
@@ -36,7 +40,7 @@ class GradientPlaces:
     def text(self, path: str) -> str:
         """The place of a gradient, as an expression."""
         holder, key = self.holder(path)
-        return f"{holder}{key}" if holder else f"self.{self.attribute(path)}"
+        return f"{holder}{key}" if holder else self._beside(path) or f"self.{self.attribute(path)}"
 
     def zeros(self, path: str) -> list[str]:
         """The lines that begin a sum in that place."""
@@ -57,6 +61,15 @@ class GradientPlaces:
         names = {**attributes_of(self.layer), **dict.fromkeys(getattr(self.own, "__code__", _NO_CODE).co_names)}
         alike = [n for n in names if is_named_as_gradient(n) and stem(n) == stem(name) and f"self.{n}" != path]
         return alike[0] if len(alike) == 1 else f"d{name}"
+
+    def _beside(self, path: str) -> str:
+        """The place beside a parameter that an object of its own holds, `self.W.grad` for `self.W.data`; else ""."""
+        holder = path.rpartition(".")[0]
+        if holder == "self":
+            return ""
+        held = next((place.item for place in places(self.layer) if place.path.replace("'", '"') == holder), None)
+        alike = [name for name in attributes_of(held) if is_named_as_gradient(f"value_{name}")]
+        return f"{holder}.{alike[0] if len(alike) == 1 else 'grad'}"
 
     def _in_container(self, path: str) -> str:
         """Of what is an attribute and in a container, too, its path there, if the layer has gradients beside that."""

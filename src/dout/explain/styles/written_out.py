@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
 from dout.explain.styles.filled_tree import filled_tree
+from dout.files import dedented
 from dout.run import deep_copy
 
 
@@ -35,7 +35,7 @@ class _Calls(ast.NodeTransformer):
         if function is None or node.keywords:
             return node
         try:
-            definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+            definition = ast.parse(dedented(inspect.getsource(function))).body[0]
         except (OSError, TypeError, SyntaxError):
             return node
         body = getattr(definition, "body", None)

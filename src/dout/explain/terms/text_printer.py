@@ -105,7 +105,8 @@ class TextPrinter(TermPrinter):
             return Printed(f"{self.fit(parts[0], Strength.ATOM)}[{indices}]")
         if name in notation.PUTTING:
             base, indices = self.fit(parts[0], Strength.ATOM), self.comma.join(map(self.fit, parts[2:]))
-            return Printed(f"{base} with {base}[{indices}] ← {self.fit(parts[1], Strength.SUM)}", Strength.CASES)
+            place = f"{base if isinstance(term.arguments[0], Symbol) else ''}[{indices}]"
+            return Printed(f"{base} with {place} ← {self.fit(parts[1], Strength.SUM)}", Strength.CASES)
         if name in notation.BASES:
             word = "log" + _below(notation.BASES[name])
         inside = [self.fit(part, Strength.LOGIC if len(parts) > 1 else Strength.CASES) for part in parts]

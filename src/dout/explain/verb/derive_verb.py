@@ -33,7 +33,7 @@ class DerivedLayer(DerivedClass):
 
 
 def derive(
-    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, style: str = "book", **named: Any
+    target: Any, /, *inputs: Any, init: Mapping[str, Any] | None = None, style: str = "book", **named: Any
 ) -> DerivedLayer:
     """Derive the backward of a layer from its forward, and write the class that has it.
 

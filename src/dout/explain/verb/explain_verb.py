@@ -87,7 +87,7 @@ class Explained(Explanation):
 
 
 def explain(
-    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, language: Language = "en", **named: Any
+    target: Any, /, *inputs: Any, init: Mapping[str, Any] | None = None, language: Language = "en", **named: Any
 ) -> Explained:
     """Explain the backward of a layer: derive it from its forward, step by step, in words and formulas.
 

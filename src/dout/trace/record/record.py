@@ -25,7 +25,7 @@ from dout.trace.tracer.traced import Traced, plain, plain_deep
 from dout.trace.tracer.tracer import Tracer
 
 
-def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
+def record(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
     """Run a layer (forward, then backward if it has one) or a function on `inputs` once, and return the recording.
 
     `dout` is the upstream gradient for backward, or a function that gives its numbers for the shape of an output; ones

@@ -20,7 +20,7 @@ from dout.trace.tracer.tracer import trusting
 from dout.trace.tracer.user_functions import current
 
 
-def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
+def trace(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
     """Run a layer or a function on `inputs` once and return the recording: every value and gradient.
 
     A layer is any object with `forward(*inputs)` and `backward(dout)`: no base class, no registration. Its hand-written

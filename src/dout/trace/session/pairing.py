@@ -258,10 +258,13 @@ def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
             inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
             if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
                 continue
-            value = value_of(inside)
             slope = next((inside[key] for key in _SLOPES if _is_array(inside.get(key))), None)
             if slope is None:
                 slope = next((inside[key] for key in _SLOPES[:2] if _is_float(inside.get(key))), None)
+            value = value_of(inside)
+            if value is None and _is_array(slope):  # the one array beside it that is like it, whatever it is called
+                alike = [one for one in inside.values() if one is not slope and _same_shape(one, slope)]
+                value = alike[0] if len(alike) == 1 else None
             if value is not None and slope is not None:
                 yield Pair(called, value, slope, "name")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import textwrap
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from dout.check.repair import causes, smallest_failing
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import DERIVED, Cause, Finding, Refuted
 from dout.clock import spent
+from dout.files import dedented
 from dout.graph import Node
 from dout.judge.judged_run import elements
 from dout.judge.judging_points import upstream
@@ -186,7 +186,7 @@ def _with_its_argument(layer: Any, path: str) -> str:
     """A parameter that is kept in a list, with the argument of `__init__` that it came from: `params[1] (b)`."""
     listed, _, place = path.partition("[")
     try:
-        body = ast.parse(textwrap.dedent(inspect.getsource(type(layer).__init__)))
+        body = ast.parse(dedented(inspect.getsource(type(layer).__init__)))
     except (OSError, TypeError, SyntaxError):
         return path
     for node in ast.walk(body):

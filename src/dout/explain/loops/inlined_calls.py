@@ -1,0 +1,184 @@
+"""A forward that calls a function with loops in; its text with the lines of that function in the place of the call out.
+
+What comes out does the same; where it does not, the derived class gives other bits than forward, and is not shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+from collections.abc import Mapping, Sequence
+from types import FunctionType
+from typing import Any
+
+from dout.explain.derive.forward_source import ForwardSource, always_evaluated
+from dout.explain.loops.plain_loops import replaced, stored
+from dout.files import dedented
+from dout.trace.model.user_source import is_user_code
+
+_MOST_LINES = 300  # of a forward with all that it calls written out
+_PLAIN = (ast.Name, ast.Attribute, ast.Constant)
+_REFUSED = (
+    ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal, ast.Try, ast.With,
+    ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp, ast.NamedExpr, ast.Await, ast.Delete,
+)  # fmt: skip
+
+
+def with_inlined_call(source: ForwardSource, owner: type | None) -> str | None:
+    """The text with one call less; None where no function with loops is called. `owner` is the class of a method."""
+    for statement in source.statements() if len(source.lines) < _MOST_LINES else ():
+        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return):
+            continue
+        for call in always_evaluated(statement):
+            helper = _Helper.called(source, owner, call) if isinstance(call, ast.Call) else None
+            lines = helper.lines(statement) if helper is not None else None
+            if lines is not None:
+                return replaced(source, statement, lines)
+    return None
+
+
+class _Helper:
+    """A function of the user's that a statement calls, with loops in, and a return at its end alone."""
+
+    def __init__(
+        self, source: ForwardSource, definition: ast.FunctionDef, call: ast.Call, given: Mapping[str, ast.expr]
+    ):
+        self.source, self.definition, self.call, self.given = source, definition, call, given
+        body = definition.body
+        is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+        self.body, self.end = body[is_doc:-1], body[-1]
+
+    @classmethod
+    def called(cls, source: ForwardSource, owner: type | None, call: ast.Call) -> _Helper | None:
+        """The function that is called; None where it is of another kind, or names mean something else in forward."""
+        function, is_method = _function(source, owner, call.func)
+        if function is None or not is_user_code(function.__code__.co_filename):
+            return None
+        try:
+            (definition,) = ast.parse(dedented(inspect.getsource(function))).body
+            given = _given(function, call, is_method=is_method)
+        except (OSError, SyntaxError, TypeError, ValueError):
+            return None
+        nodes = [node for statement in getattr(definition, "body", ()) for node in ast.walk(statement)]
+        ends = [node for node in nodes if isinstance(node, ast.Return)]
+        is_plain = (
+            isinstance(definition, ast.FunctionDef) and ends == definition.body[-1:] and not definition.decorator_list
+        )
+        has_loops = any(isinstance(node, ast.For | ast.While) for node in nodes)
+        if not is_plain or not has_loops or any(isinstance(node, _REFUSED) for node in nodes):
+            return None
+        assert isinstance(definition, ast.FunctionDef)
+        own = {*stored(definition.body), *given, "self"}
+        free = {node.id for node in nodes if isinstance(node, ast.Name)} - own
+        there, here = function.__globals__, source.function.__globals__
+        known = all(hasattr(builtins, n) and n not in there if n not in here else here[n] is there.get(n) for n in free)
+        return cls(source, definition, call, given) if known and function.__name__ not in free else None
+
+    def lines(self, statement: ast.stmt) -> list[str] | None:
+        """The lines that take the place of the statement; None where it has no value that is returned."""
+        value = self.end.value if isinstance(self.end, ast.Return) else None
+        if value is None:
+            return None
+        target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
+        is_whole = getattr(statement, "value", None) is self.call
+        names = self._names(value, target if is_whole else None)
+        renamed = _Renamed(names)
+        start = [
+            f"{text} = {ast.unparse(item)}"
+            for name, item in self.given.items()
+            if (text := names.get(name, "")) and isinstance(text, str)
+        ]
+        body = [line for one in self.body for line in ast.unparse(renamed.visit(one)).splitlines()]
+        value = renamed.visit(value)
+        parts, wishes, result = _parts(value), _parts(target), ast.unparse(value)
+        if is_whole and len(parts) == len(wishes) > 1 and all(isinstance(one, ast.Name) for one in parts):
+            pairs = [(ast.unparse(wish), ast.unparse(one)) for wish, one in zip(wishes, parts, strict=True)]
+            return [*start, *body, *(f"{wish} = {one}" for wish, one in pairs if wish != one)]
+        if is_whole:
+            head = ast.unparse(target).strip("()") if target is not None else "return"
+            text = f"{head} = {result}" if target is not None else f"return {result}"
+            end = [] if target is not None and head == result.strip("()") else [text]
+            return [*start, *body, *end] if target is not None or isinstance(statement, ast.Return) else None
+        whole = ast.get_source_segment(self.source.text, statement) or ""
+        part = ast.get_source_segment(self.source.text, self.call) or ""
+        own = whole.replace(part, result if isinstance(value, ast.Name) else f"({result})", 1)
+        return [*start, *body, *own.splitlines()] if part and whole.count(part) == 1 else None
+
+    def _names(self, value: ast.expr, target: ast.expr | None) -> dict[str, str | ast.expr]:
+        """What the function's names are in forward: what is given, the names that the result gets, or free ones."""
+        used = {n.id for n in ast.walk(self.source.tree) if isinstance(n, ast.Name)} | set(self.source.parameters)
+        own = set(stored(self.body))
+        plain = {n: item for n, item in self.given.items() if n not in own and _is_plain(item)}
+        names: dict[str, str | ast.expr] = {**plain}
+        read = {n.id for item in self.given.values() for n in ast.walk(item) if isinstance(n, ast.Name)}
+        for one, wish in zip(_parts(value), _parts(target), strict=False):
+            if not isinstance(one, ast.Name) or not isinstance(wish, ast.Name) or one.id not in own - set(self.given):
+                continue
+            if wish.id not in read | (own - {one.id}):
+                names[one.id] = wish.id
+        taken = used | own | {text for text in names.values() if isinstance(text, str)}
+        for name in sorted((own | set(self.given)) - set(names)):
+            text = name
+            while text in used or (text != name and text in taken):
+                text += "_"
+            names[name] = text
+            taken.add(text)
+        return names
+
+
+def _is_plain(item: ast.expr) -> bool:
+    """Whether an argument may stand in the place of its name: a name, a number, or one place of an array."""
+    if isinstance(item, ast.Subscript):
+        parts = item.slice.elts if isinstance(item.slice, ast.Tuple) else [item.slice]
+        return isinstance(item.value, _PLAIN) and all(isinstance(part, _PLAIN) for part in parts)
+    return isinstance(item, _PLAIN)
+
+
+def _parts(value: ast.expr | None) -> Sequence[ast.expr]:
+    return value.elts if isinstance(value, ast.Tuple) else [value] if value is not None else []
+
+
+def _function(source: ForwardSource, owner: type | None, called: ast.expr) -> tuple[FunctionType | None, bool]:
+    """The function that an expression names, of the module or of the class, and whether it takes self."""
+    found: Any = None
+    is_method = False
+    if isinstance(called, ast.Name):
+        found = source.function.__globals__.get(called.id)
+    elif isinstance(called, ast.Attribute) and ast.unparse(called.value) == "self" and owner is not None:
+        found = inspect.getattr_static(owner, called.attr, None)
+        is_method = isinstance(found, FunctionType)
+        found = found.__func__ if isinstance(found, staticmethod) else found
+    elif isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        module = source.function.__globals__.get(called.value.id)
+        found = getattr(module, "__dict__", {}).get(called.attr) if inspect.ismodule(module) else None
+    return (found if type(found) is FunctionType else None), is_method
+
+
+def _given(function: FunctionType, call: ast.Call, *, is_method: bool) -> dict[str, ast.expr]:
+    """What each argument of a function is in a call. Raises TypeError and ValueError where that cannot be written."""
+    if any(isinstance(one, ast.Starred) for one in call.args) or any(k.arg is None for k in call.keywords):
+        raise ValueError("it hands a list on")
+    signature = inspect.signature(function)
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
+        raise ValueError("it takes any number of arguments")
+    own = [ast.Name("self", ast.Load())] if is_method else []
+    bound = signature.bind(*own, *call.args, **{k.arg or "": k.value for k in call.keywords}).arguments
+    if is_method and next(iter(bound)) != "self":
+        raise ValueError("it calls itself by another name")
+    defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty and n not in bound}
+    if not all(item is None or type(item) in (bool, int, float, str, tuple) for item in defaults.values()):
+        raise ValueError("a default is an object")
+    made = {name: ast.parse(repr(item), mode="eval").body for name, item in defaults.items()}
+    return {name: item for name, item in {**bound, **made}.items() if not (is_method and name == "self")}
+
+
+class _Renamed(ast.NodeTransformer):
+    """The names of a function as those of another, and its arguments as what they are given."""
+
+    def __init__(self, names: Mapping[str, str | ast.expr]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        found = self.names.get(node.id, node.id)
+        return ast.Name(found, node.ctx) if isinstance(found, str) else found
