@@ -32,7 +32,8 @@ return given.map(({data, open}) => {
 });
 """
 THINGS = """
-return given.map(({data, open}) => placeThings(arranger(data)(0, new Set(open)), 0, 0, 0, data.sizes));
+const all = (things) => things.flatMap(({within, ...thing}) => [thing, ...(within ? all(within()) : [])]);
+return given.map(({data, open}) => all(placeThings(arranger(data)(0, new Set(open)), 0, 0, 0, data.sizes)));
 """
 AGAIN = """
 return given.map(({data, open}) => {

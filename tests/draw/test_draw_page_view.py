@@ -204,3 +204,13 @@ def test_every_change_of_the_state_is_told_with_the_state_before(sigmoid: Page) 
     sigmoid.evaluate("document.addEventListener('dout:change', ({detail}) => { window.told = detail; })")
     sigmoid.evaluate("dout.update({step: 3})")
     assert sigmoid.evaluate("[told.before.step === told.state.step, told.state.step]") == [False, 3]
+
+
+def test_the_things_in_a_layer_that_nobody_looks_into_are_not_made(browser_page: Open) -> None:
+    page = browser_page(traces.random_trace(3, 600), view={"open": "all"}, reduced_motion="reduce")
+    made = page.evaluate("dout.stage.things.size")
+    last = page.evaluate("dout.data.levels.at(-1).items.find((item) => item.shapes).id")
+    page.evaluate("(id) => dout.centre(id)", last)
+    assert page.locator(f"#picture [data-item='{last}']").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("dout.stage.things.size") > 2 * made

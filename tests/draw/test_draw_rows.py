@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path as File
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,19 @@ from draw_traces import buy_fruits, given, made, random_trace, trace_of
 from picture_problems import problems
 
 import dout
+from dout.draw import draw
 from dout.draw.layout.arrangement import arrange
 from dout.draw.paint.display_list import Drawing, Path, Rect, Text
 from dout.draw.paint.paint import Painter, PaintSizes
-from dout.draw.paint.rows import MOST, WIDEST
+from dout.draw.paint.rows import PAGE, WIDEST
 from dout.draw.paint.scene_drawing import MARGIN, paint
+from dout.draw.paint.style import TEXTS
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View
+from dout.trace.record.script import run_script
 from dout.trace.record.trace import Trace
 
+EXAMPLES = File(__file__).parents[2] / "examples"
 NUMBER = re.compile(r"[①-⑳]|\(\d+\)")
 
 
@@ -48,13 +53,90 @@ def test_rows_hold_every_text_once_and_nothing_overlaps(seed: int, opened: str) 
     assert problems(drawing) == []
 
 
-def test_a_long_chain_is_about_as_wide_as_a_page_is() -> None:
+def chain(length: int) -> Trace:
     nodes = [given()]
-    for _ in range(100):
+    for _ in range(length):
         nodes.append(made("exp", nodes[-1]))
-    drawing = paint(build_scene(trace_of(nodes, {n: float(i) for i, n in enumerate(nodes)}), View(unfold=True)))
+    return trace_of(nodes, {n: float(i) for i, n in enumerate(nodes)})
+
+
+def smallest(drawing: Drawing) -> float:
+    """The size of the smallest numbers, in pixels."""
+    styles = {shape.style for shape in drawing.shapes if isinstance(shape, Text)}
+    return min(TEXTS[style].size for style in styles - {"caption", "constant"})
+
+
+def test_a_long_chain_is_about_as_wide_as_a_page_is() -> None:
+    drawing = paint(build_scene(chain(100), View(unfold=True)))
     assert WIDEST < 100 * 60
-    assert 0.6 < drawing.width / (MOST * drawing.height) < 1.6
+    pixels_on = [max(drawing.width / wide, drawing.height / high) for wide, high in (PAGE, PAGE[::-1])]
+    assert 1.2 < min(pixels_on) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("example", "points"), [("attention_block", 5.4), ("lstm_step", 6), ("convolution", 6), ("two_layer_net", 6)]
+)
+def test_an_open_program_on_one_page_has_numbers_that_one_can_read(example: str, points: float) -> None:
+    drawing = run_script(str(EXAMPLES / f"{example}.py")).trace().draw(open="all").drawing
+    points_on = [min(wide / drawing.width, high / drawing.height) for wide, high in (PAGE, PAGE[::-1])]
+    assert smallest(drawing) * max(points_on) >= points
+
+
+@pytest.mark.parametrize("millimetres", [100, 180])
+def test_paper_of_a_given_width_has_rows_whose_numbers_one_can_read(millimetres: int) -> None:
+    drawing = draw(chain(40), unfold=True, width=millimetres).drawing
+    assert millimetres / 25.4 * 72 / drawing.width * smallest(drawing) >= 6
+    assert drawing.width >= 0.6 * millimetres / 25.4 * 72 / 6 * smallest(drawing)
+
+
+def test_paper_that_is_wide_enough_takes_one_row() -> None:
+    whole = draw(buy_fruits())
+    assert draw(buy_fruits(), width=170).drawing == whole.drawing
+    assert draw(buy_fruits(), width=85).drawing.width < whole.drawing.width
+
+
+class Uneven:
+    """A layer that climbs: what comes late stands far below what came first."""
+
+    def forward(self, x: Any) -> Any:
+        parts = [x * float(i) for i in range(2, 8)]
+        while parts[1:]:
+            parts[:2] = [parts[0] + parts[1]]
+        return np.exp(-np.sqrt(np.sqrt(np.sqrt(parts[0] + 1.5) + 1.5) + 1.5))
+
+    def backward(self, dout: Any) -> Any:
+        return dout
+
+
+def test_no_row_has_room_that_nothing_stands_in() -> None:
+    drawing = dout.trace(Uneven(), 1.5).draw(open="all").drawing
+    bands = sorted((shape.box[1], shape.box[3]) for shape in drawing.shapes if shape.style != "open")
+    below = 0.0
+    for top, low in bands:
+        assert top - below < 50
+        below = max(below, low)
+
+
+class Skip:
+    """A chain beside which its input goes on to the end."""
+
+    def forward(self, x: Any) -> Any:
+        y = x
+        for _ in range(20):
+            y = np.exp(-y)
+        return x + y
+
+    def backward(self, dout: Any) -> Any:
+        return dout
+
+
+def test_a_row_that_an_edge_only_passes_has_no_trace_of_it() -> None:
+    drawing = dout.trace(Skip(), 1.5).draw(open="all").drawing
+    numbers = Counter(text for text in texts(drawing) if NUMBER.fullmatch(text))
+    assert len(numbers) >= 4
+    assert set(numbers.values()) == {2}
+    ends = {text: [s.y for s in drawing.shapes if isinstance(s, Text) and s.text == text] for text in numbers}
+    assert max(abs(a - b) for a, b in ends.values()) > 2 * min(abs(a - b) for a, b in ends.values())
 
 
 def test_every_step_of_the_run_has_its_place_in_a_row() -> None:

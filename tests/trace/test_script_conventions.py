@@ -204,3 +204,26 @@ def test_a_gradient_of_one_number_spreads_over_an_array():
     z = Node(PRIMITIVES["negative"], (y,), {}, (3, 1), np.dtype(float))
     gradients = backpropagate({z: Node(INPUT, (), {}, (), np.dtype(float))})
     assert gradients.of[y].shape == (3, 1)
+
+
+@pytest.mark.parametrize("given", ["", ", 0.02", ", learning_rate=0.5"])
+def test_a_learning_rate_is_no_gradient_of_the_second_output(tmp_path, given):
+    text = f"""
+import numpy as np
+class Cell:
+    def __init__(self):
+        self.V = np.array([[1.0], [-0.5]])
+    def forward(self, x):
+        self.h = np.tanh(x)
+        return self.h @ self.V, self.h
+    def backward(self, dy, learning_rate=0.02):
+        dx = (dy @ self.V.T) * (1 - self.h ** 2)
+        self.V = self.V - learning_rate * (self.h.T @ dy)
+        return dx
+cell = Cell()
+y, h = cell.forward(np.array([[1.0, -2.0]]))
+dx = cell.backward(np.array([[0.5]]){given})
+"""
+    trace = record_script(script(tmp_path, text))
+    assert len(trace.calls[0].douts) == 1
+    assert not wrong(trace)

@@ -20,9 +20,9 @@ from typing import Literal, NamedTuple
 from dout.draw.layout.column_order import Network, put_in_order
 from dout.draw.layout.coordinates import set_heights
 
-GAP = 36.0  # between columns, at least
+GAP = 26.0  # between columns, at least
 CLIMB = 0.15  # wider by that much of what an edge climbs,
-WIDER = 44.0  # and by that at most
+WIDER = 30.0  # and by that at most
 _SHIFTS = (1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0)
 
 Bend = tuple[float, float]  # where an edge leaves one column and where it enters the next

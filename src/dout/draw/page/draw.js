@@ -6,6 +6,7 @@
 //   box    left, top, right, bottom: to see whether it is on screen
 //   from   the scale from which it is drawn: below, nobody could make it out
 //   source the part of the data that it shows
+//   within of a frame, until somebody looks into it: makes the things in it, and `near` is the scale for that
 
 const SVG = "http://www.w3.org/2000/svg";
 const READABLE = 0.42; // below this scale texts are hidden
@@ -13,13 +14,13 @@ const SEEN = 1.5; // pixels on screen that a thing has at least,
 const ROOM = 28; // and an open layer whose inside is drawn
 
 // The things of a level whose origin is at dx, dy; what leaves the level goes on to `right`.
-function placeThings(arranged, dx, dy, right, sizes, found = [], from = 0) {
+function placeThings(arranged, dx, dy, right, sizes, from = 0) {
   const { level, layout, blocks, inside } = arranged;
-  const first = found.length;
+  const found = [];
   level.items.forEach((item, i) => {
     const [x, y] = [layout.x[i] + dx, layout.y[i] + dy];
     const [start, end] = layout.run[i].map((at) => at + dx);
-    if (inside.has(i)) placeFrame(item, x, y, blocks[i], inside.get(i), sizes, found);
+    if (inside.has(i)) found.push(frameThing(item, x, y, blocks[i], inside.get(i), sizes, from));
     else if (item.shapes) found.push(nodeThing(item, x, y));
     (item.stems || []).forEach((stem, j) => {
       const side = inside.has(i) || item.kind === "input" ? 0 : item.kind === "entry" ? sizes.pad : item.body[0];
@@ -43,15 +44,16 @@ function placeThings(arranged, dx, dy, right, sizes, found = [], from = 0) {
     if (start < end) found.push(edgeThing(key, branch.style, [start, y, end, y]));
     if (branch.label) found.push(labelThing(branch.label, (start + end) / 2, y));
   }
-  for (let i = first; i < found.length; i++) found[i].from = Math.max(found[i].from, from);
+  for (const thing of found) thing.from = Math.max(thing.from, from);
   return found;
 }
 
-function placeFrame(item, x, y, block, inside, sizes, found) {
+function frameThing(item, x, y, block, inside, sizes, from) {
   const at = [x, y - block.half, block.lead, 2 * block.half];
   const box = [x, y - block.half, x + block.lead, y + block.half];
-  found.push({ key: `frame${item.id}`, kind: "frame", at, box, from: SEEN / at[3], source: item });
-  placeThings(inside, x + sizes.pad, y - block.half + sizes.header, x + block.lead, sizes, found, ROOM / at[2]);
+  const near = Math.max(from, ROOM / at[2]);
+  const within = () => placeThings(inside, x + sizes.pad, y - block.half + sizes.header, x + block.lead, sizes, near);
+  return { key: `frame${item.id}`, kind: "frame", at, box, from: SEEN / at[3], source: item, within, near };
 }
 
 function placeStem(key, stem, left, start, lastly, y, found) {

@@ -1,10 +1,11 @@
 // The label of an edge with the numbers of now, as shapes around the origin: the arithmetic of edge_labels.py.
 
-const CELL = 17;
+const CELL = 14;
 const [ABOVE, BELOW] = [8, 17];
 const HATCH = 8;
-const CLEAR = 6;
+const CLEAR = 5;
 const [BARS, BAR_HEIGHT] = [42, 22];
+const [LEAD, LEAD_HIGH] = [30, 14];
 
 const sizeOf = (style) => data.sizes.texts[style][0];
 
@@ -76,17 +77,21 @@ function blockShapes(shown, lead, style, top, other = []) {
   }
   if (shown.kind === "number") return [[textShape(style, 0, top + 12, "middle", lead + shown.text)], top + 16];
   const grid = cellShapes(shown, style === "derived" ? "derived-cell" : "gradient-cell", other);
-  const room = widthOf(lead, style) + 2;
   const left = Math.min(...grid.map(boxOf).filter(Boolean).map((box) => box[0]));
-  const middle = top + (shown.cells.length * CELL) / 2;
+  const words = lead.trimEnd();
+  const high = shown.cells.length * CELL;
+  if (shown.cells.length > 1 && widthOf(words, style) > LEAD) {
+    return [[textShape(style, left, top + 11, "start", words), ...grid.map((shape) => moved(shape, 0, top + LEAD_HIGH))], top + LEAD_HIGH + high];
+  }
+  const room = widthOf(lead, style) + 2;
   return [
-    [...grid.map((shape) => moved(shape, room / 2, top)), textShape(style, left + room / 2 - 2, middle + 4.5, "end", lead.trimEnd())],
-    top + shown.cells.length * CELL,
+    [...grid.map((shape) => moved(shape, room / 2, top)), textShape(style, left + room / 2 - 2, top + high / 2 + 4.5, "end", words)],
+    top + high,
   ];
 }
 
 function cellShapes({ cells, faint, off, mask }, style, other = []) {
-  const wide = mask ? 22 : Math.max(22, Math.max(...cells.flat().map((words) => widthOf(words, "cell"))) + 8);
+  const wide = mask ? 22 : Math.max(22, Math.max(...cells.flat().map((words) => widthOf(words, "cell"))) + 5);
   const left = (-wide * cells[0].length) / 2;
   const boxes = [];
   const texts = [];
@@ -97,13 +102,13 @@ function cellShapes({ cells, faint, off, mask }, style, other = []) {
     const box = (of) => boxes.push(["r", of, x, y, wide, CELL, 0]);
     if (mask) {
       box(!faint[i][j] ? "cell-on" : differs ? "cell-wrong" : "cell-zero");
-      if (!faint[i][j]) boxes.push(["p", "tick", `M${x + wide / 2 - 4.5} ${y + 9}L${x + wide / 2 - 1.5} ${y + 12}L${x + wide / 2 + 4.5} ${y + 5}`]);
+      if (!faint[i][j]) boxes.push(["p", "tick", `M${x + wide / 2 - 4.5} ${y + CELL / 2 + 0.5}L${x + wide / 2 - 1.5} ${y + CELL / 2 + 3.5}L${x + wide / 2 + 4.5} ${y + CELL / 2 - 3.5}`]);
       return;
     }
     box(differs ? "cell-wrong" : faint[i][j] || blocked ? "cell-zero" : "cell-box");
     if (blocked && !differs) boxes.push(["p", "hatch", hatch(x, y, wide)]);
     const loud = ["NaN", "∞", "−∞"].includes(words);
-    texts.push(textShape(differs || loud ? "wrong-cell" : style, left + (j + 0.5) * wide, y + 12.6, "middle", words));
+    texts.push(textShape(differs || loud ? "wrong-cell" : style, left + (j + 0.5) * wide, y + CELL - 3, "middle", words));
   }));
   return [...boxes, ...texts];
 }

@@ -14,6 +14,7 @@ if (data.first) {
   show.setAttribute("aria-label", "Show the first wrong edge");
   show.addEventListener("click", () => {
     reveal(data.first.level);
+    enterLevel(data.first.level);
     centreThing(stage.things.get(`label${data.first.label}`));
   });
   document.querySelector("#notes .wrong-note").append(" ", show);

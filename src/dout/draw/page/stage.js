@@ -51,8 +51,10 @@ function cull(stage, everything = false) {
   const box = everything ? all : [left - wide, top - high, right + wide, bottom + high];
   const scale = everything ? Infinity : stage.camera.k;
   const fresh = { frame: [], edge: [], node: [], label: [] };
-  for (const thing of stage.things.values()) {
-    const wanted = thing.from <= scale && meets(thing.box, box);
+  for (const thing of stage.things.values()) { // with those that join meanwhile
+    const met = meets(thing.box, box);
+    if (met && thing.within && thing.near <= scale) enter(stage, thing);
+    const wanted = met && thing.from <= scale;
     if (wanted && !thing.shown) {
       if (!thing.element) {
         thing.element = MAKERS[thing.kind](thing.source);
@@ -83,10 +85,20 @@ function addFrames(stage, fresh) {
 
 // --- things -----------------------------------------------------------------------------------------------------------
 
+// Make the things in a frame. Of a large picture nobody looks into most.
+function enter(stage, frame) {
+  for (const thing of frame.within()) stage.things.set(thing.key, thing);
+  frame.within = null;
+}
+
 // Show these things in place of the ones before; those that stay move to their new places.
 function showThings(stage, things, moving) {
   const before = stage.things;
   stage.things = new Map(things.map((thing) => [thing.key, thing]));
+  for (const thing of stage.things.values()) {
+    const old = before.get(thing.key);
+    if (thing.within && old && !old.within) enter(stage, thing);
+  }
   for (const [key, old] of before) {
     const thing = stage.things.get(key);
     if (thing) {
@@ -96,7 +108,7 @@ function showThings(stage, things, moving) {
     } else if (old.shown) old.element.remove();
   }
   stage.stop();
-  const moved = things.filter((thing) => thing.shown && thing.was && !sameNumbers(thing.was, thing.at));
+  const moved = [...stage.things.values()].filter((thing) => thing.shown && thing.was && !sameNumbers(thing.was, thing.at));
   const slowly = moving && !STILL.matches && moved.length <= 1500;
   if (slowly) for (const thing of moved) thing.now = thing.was;
   else for (const thing of moved) putElement(thing.element, thing.kind, thing.at);

@@ -82,7 +82,20 @@ function setAll(opened) {
   else lookAtStep(stopAt(state.step), showCard);
 }
 
-const thingOf = (id) => stage.things.get(`item${id}`) || stage.things.get(`frame${id}`);
+// The thing of an item, closed or open.
+function thingOf(id) {
+  enterLevel(levelOf.get(id));
+  return stage.things.get(`item${id}`) || stage.things.get(`frame${id}`);
+}
+
+// Make the things of a level, if all the layers around it are open.
+function enterLevel(level) {
+  const around = aroundLevel.get(level);
+  if (!around) return;
+  const frame = thingOf(around);
+  if (frame && frame.within) enter(stage, frame);
+}
+
 const shownElement = (id) => (thingOf(id) || {}).element;
 
 // The left end and middle of an item, open or closed.

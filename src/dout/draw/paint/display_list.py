@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal, Self
 
@@ -145,6 +146,7 @@ class Drawing:
     places: Mapping[int, Box] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=20_000)  # rows are tried in many ways
 def width_of(text: str, style: str) -> float:
     """The room that a text needs in a style."""
     return text_width(text, TEXTS[style].size, TEXTS[style].mono)

@@ -8,11 +8,13 @@ from dout.draw.paint.display_list import Command, Path, Rect, Shape, Text, line,
 from dout.draw.scene.scene import Label, Mark
 from dout.draw.words.readable_numbers import Shown
 
-CELL = 17.0  # height of a cell
+CELL = 14.0  # height of a cell
 ABOVE, BELOW = 8.0, 17.0  # baselines of the texts next to the line
 _HATCH = 8.0  # between the lines of what is switched off
-_CLEAR = 6.0  # between the line and what is not text
+_CLEAR = 5.0  # between the line and what is not text
 _BARS, _BAR_HEIGHT = 42.0, 22.0
+_BEFORE = 30.0  # longer words do not stand before an array of several rows, but above it,
+_WORDS = 14.0  # so high
 POINTER = "▲ first wrong edge"
 
 
@@ -95,10 +97,13 @@ def _block(
         return [Text(0, top + 12, lead + shown.text, style, "middle", title)], top + 16
     kind = {"derived": "derived-cell", "wrong": "gradient-cell"}.get(style, "gradient-cell")
     grid = cells(shown, kind, title, other)
+    left, words = min(s.box[0] for s in grid), lead.rstrip()
+    if len(shown.cells) > 1 and width_of(words, style) > _BEFORE:
+        shapes = [Text(left, top + 11, words, style, "start", title), *moved(grid, 0, top + _WORDS)]
+        return shapes, top + _WORDS + len(shown.cells) * CELL
     room = width_of(lead, style) + 2
-    left = min(s.box[0] for s in grid)
     middle = top + len(shown.cells) * CELL / 2
-    shapes = [*moved(grid, room / 2, top), Text(left + room / 2 - 2, middle + 4.5, lead.rstrip(), style, "end", title)]
+    shapes = [*moved(grid, room / 2, top), Text(left + room / 2 - 2, middle + 4.5, words, style, "end", title)]
     return shapes, top + len(shown.cells) * CELL
 
 
@@ -109,7 +114,7 @@ def cells(shown: Shown, style: str, title: str, other: tuple[tuple[str, ...], ..
     as a mask: what is True has a tick.
     """
     rows = shown.cells
-    wide = 22.0 if shown.mask else max(22.0, max(width_of(text, "cell") for row in rows for text in row) + 8)
+    wide = 22.0 if shown.mask else max(22.0, max(width_of(text, "cell") for row in rows for text in row) + 5)
     left = -wide * len(rows[0]) / 2
     boxes: list[Shape] = []
     texts: list[Shape] = []
@@ -126,7 +131,7 @@ def cells(shown: Shown, style: str, title: str, other: tuple[tuple[str, ...], ..
                 continue
             boxes += [place, _hatch(place)] if off and not differs else [place]
             kind = "wrong-cell" if differs or loud else style
-            texts.append(Text(left + (j + 0.5) * wide, i * CELL + 12.6, text, kind, "middle", title))
+            texts.append(Text(left + (j + 0.5) * wide, i * CELL + CELL - 3.0, text, kind, "middle", title))
     return boxes + texts
 
 

@@ -12,19 +12,21 @@ from dout.draw.paint.display_list import Box, Circle, Command, Path, Rect, Shape
 from dout.draw.paint.edge_labels import POINTER, Composed, compose
 from dout.draw.scene.scene import Edge, Item, Label, Level, Stem
 
-RADIUS = 21.0
-_RUN = 60.0  # shortest straight run with a label
+RADIUS = 17.0
+_RUN = 40.0  # shortest straight run with a label
 _SHORT = 22.0  # and without
-_SIDE = 8.0  # between a label and the ends of its run
-PAD, HEADER, FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
+_SIDE = 4.0  # between a label and the ends of its run
+PAD, HEADER, FOOT = 14.0, 28.0, 12.0  # inside the box of an open layer
 _MARK = 16.0  # from line to line in a closed layer
-_CONSTANT = 30.0  # from a circle to the baseline of the constants below it
+_CONSTANT = 22.0  # from a circle to the baseline of the constants below it,
+_LINE = 13.0  # and on to the next line of these
+_LONG = 80.0  # of such a line, where it can be cut
 
 
 class PaintSizes(Measure):
     """The sizes of items and labels, in pixels."""
 
-    spacing = Spacing(between=12)
+    spacing = Spacing(between=8)
     apart, gate, bare = 6, 3, 0
 
     def __init__(self) -> None:
@@ -75,6 +77,17 @@ class ItemBody:
         return ", ".join(self.item.constants[:4]) + (" …" if len(self.item.constants) > 4 else "")
 
     @cached_property
+    def constant_lines(self) -> list[str]:
+        """The constants below it, in lines that are short where they can be."""
+        lines: list[str] = []
+        for part in self.constants.split(", ") if self.constants and self.item.kind != "open" else ():
+            if lines and width_of(f"{lines[-1]}, {part}", "constant") < _LONG:
+                lines[-1] += f", {part}"
+            else:
+                lines.append(part)
+        return [*(f"{each}," for each in lines[:-1]), *lines[-1:]]
+
+    @cached_property
     def width(self) -> float:
         """Of the circle or box alone."""
         if self.item.kind == "operator":
@@ -90,8 +103,7 @@ class ItemBody:
         """With what stands below it, or with the name of an input."""
         if self.item.kind == "input":
             return width_of(self.item.text, "name") + 9 if self.item.text else 0.0
-        below = width_of(self.constants, "constant") + 4 if self.constants and self.item.kind != "open" else 0.0
-        return max(self.width, below)
+        return max(self.width, *(width_of(each, "constant") + 4 for each in self.constant_lines), 0.0)
 
     @cached_property
     def marks(self) -> tuple[tuple[str, str], ...]:
@@ -115,7 +127,7 @@ class ItemBody:
     @property
     def foot(self) -> float:
         """The room for constants below it."""
-        return _CONSTANT + 4 if self.constants and self.item.kind != "open" else 0.0
+        return _CONSTANT + 4 + _LINE * (len(self.constant_lines) - 1) if self.constant_lines else 0.0
 
     def caption_room(self, above: float, up: float) -> float:
         """The extra height for the caption, which stands above circle and label."""
@@ -261,10 +273,11 @@ class Painter:
             label, kept = (item.stems[0].label, item.stems[0].kept) if item.stems else (Label(), False)
             style = "kept-name" if kept else "name"
             shapes.append(Text(x + body.lead - 9, y + 5, item.text, style, "end", label.hover, about=label.node))
-        if body.constants:
-            foot = y + body.half
+        foot = y + body.half
+        if body.constant_lines:
             shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 14), style="quiet"))
-            shapes.append(Text(middle, foot + _CONSTANT, body.constants, "constant", "middle"))
+        for i, words in enumerate(body.constant_lines):
+            shapes.append(Text(middle, foot + _CONSTANT + i * _LINE, words, "constant", "middle"))
         if body.caption_width:
             above = reach_above([self.sizes.extent(stem) for stem in item.stems], block.outs)
             place, anchor = (middle, "middle") if body.caption_width <= body.lead else (x, "start")

@@ -1,6 +1,7 @@
-"""A picture that is wide and low is cut into rows: an edge that goes on in another row has one number on both sides.
+"""A picture that is too wide for its paper is cut into rows: an edge that goes on has one number on both sides.
 
-A cut goes where nothing but level edges and open layers is. So no text and no item is cut, and nothing overlaps.
+A cut goes where nothing but level edges and open layers is. So no text and no item is cut, and nothing overlaps. Room
+that nothing stands in is closed up in each row.
 """
 
 from __future__ import annotations
@@ -9,22 +10,28 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
-from math import inf
+from math import inf, sqrt
 
+from dout.draw.paint.closing import Heights, closed_up, moved_up, taken_by
 from dout.draw.paint.display_list import Box, Command, Path, Rect, Shape, Text, line
+from dout.draw.paint.style import TEXTS
 from dout.draw.words.safe_text import circled
 
-WIDEST = 1_600  # pixels: what is narrower, or higher, stays one row
-MOST = 1.4  # times as wide as high: a page
-_LEAST = 1_100.0  # pixels: no row has to be shorter
-_PARTS = [1.1**i for i in range(3, 32)]  # of a picture that are tried as the length of a row
-_GAP = 26.0  # between rows
+WIDEST = 1_300  # pixels: what is narrower, or higher, stays one row
+PAGE = 538.0, 785.0  # points: A4 with a margin of 1 cm, upright
+_EASY = 1.4  # pixels on a point: with fewer no text is read more easily
+_LEGIBLE = 6.0  # points: texts on paper whose width is given
+_SMALL = {"caption", "constant", "first", "wrong-inside"}  # styles of texts that may be smaller than that
+_SHORTEST = 300.0  # pixels: a row
+_WAYS = [1.04**i for i in range(-30, 16)]  # how long rows are, around the best if there were as much in all places
+_QUICK = 1_000  # shapes for which all of these are tried
+_GAP = 18.0  # between rows
 _TAIL = 14.0  # an edge beyond a cut, where its number stands
 _NUMBER = 14.0  # the height of a number
 _MARGIN = 16.0  # left of a row
 _CLEAR = 1.0  # between a cut and what it must not touch
 _BORDER = 24.0  # inside an open layer, beside its border
-_AROUND = 12.0  # between the border of an open layer and what is in it
+_AROUND = 9.0  # between the border of an open layer and what is in it
 
 
 @dataclass
@@ -37,36 +44,65 @@ class _PageRow:
     marks: list[tuple[bool, Path, int]] = field(default_factory=list)
     layers: list[Rect] = field(default_factory=list)  # open ones that go on elsewhere
 
+    def close(self, heights: Heights) -> None:
+        """Move everything to its new height."""
+        self.shapes = [moved_up(shape, heights) for shape in self.shapes]
+        self.marks = [(leaves, moved_up(piece, heights), cut) for leaves, piece, cut in self.marks]
+        self.layers = [moved_up(layer, heights) for layer in self.layers]
 
-def in_rows(shapes: Sequence[Shape], width: float, height: float) -> tuple[list[Shape], list[tuple[Box, float, float]]]:
-    """The shapes of a picture in rows; and of each row its part of the whole, with how far that was moved.
 
+@dataclass(frozen=True)
+class PageRows:
+    """The shapes of all rows; and of each row its part of the whole, how far that is moved, and its heights."""
+
+    shapes: list[Shape]
+    parts: Sequence[tuple[Box, float, float, Heights]]
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """How far the shapes reach to the right, and down."""
+        boxes = [shape.box for shape in self.shapes]
+        return max(box[2] for box in boxes), max(box[3] for box in boxes)
+
+    def shrunk(self) -> float:
+        """How many pixels go on a point of a page, upright or not."""
+        (width, height), (short, long) = self.size, PAGE
+        return min(max(width / short, height / long), max(width / long, height / short))
+
+    def places(self, places: Mapping[int, Box]) -> dict[int, Box]:
+        """The boxes of items, moved with their rows."""
+        found = {}
+        for place, (left, top, right, low) in places.items():
+            here = (part for part in self.parts if part[0][0] <= left < part[0][2])
+            _, dx, dy, heights = next(here, self.parts[-1])
+            found[place] = left + dx, heights(top) + dy, right + dx, heights(low) + dy
+        return found
+
+
+def in_rows(shapes: Sequence[Shape], width: float, height: float, paper: float | None = None) -> PageRows:
+    """The shapes of a picture in rows.
+
+    Their numbers are as large as can be on a page, within reason, or legible on `paper` that is so many points wide.
     One row, if that is narrow enough, or as high as a page already, or cannot be cut.
     """
-    if width <= WIDEST or height > WIDEST or width <= MOST * height:
-        return list(shapes), [((0.0, 0.0, width, height), 0.0, 0.0)]
+    limit = _longest(shapes, paper) if paper else WIDEST
+    tall = not paper and width <= PAGE[1] / PAGE[0] * height
+    if width <= limit or tall:
+        return PageRows(list(shapes), [((0.0, 0.0, width, height), 0.0, 0.0, closed_up(()))])
     free = _free(shapes, width)
-    boxes = [shape.box for shape in shapes if not (isinstance(shape, Rect) and shape.style == "open")]
-    longest = [max(_LEAST, width / parts) for parts in _PARTS if width / parts < width]
-    ways = [_cuts(free, width, long) for long in dict.fromkeys(longest)]
-    cuts = min(ways, key=lambda cuts: max(_width(cuts) / MOST, _height(cuts, boxes)))
-    rows = [_PageRow(*ends) for ends in pairwise(cuts)]
-    _divide(shapes, rows)
-    return _stacked(rows)
+    if paper:
+        lengths = [limit - 4 * _TAIL - 2 * _MARGIN]
+    else:
+        lengths = [sqrt(width * height) * way for way in _WAYS[:: 1 + len(shapes) // _QUICK]]
+    ways = dict.fromkeys(tuple(_cuts(free, width, max(_SHORTEST, long))) for long in lengths if long < width)
+    found = (_stacked(_divided(shapes, cuts)) for cuts in ways)
+    return min(found, key=lambda rows: (max(_EASY, rows.shrunk()), len(rows.parts)))
 
 
-def _width(cuts: Sequence[float]) -> float:
-    """The longest row."""
-    return max(b - a for a, b in pairwise(cuts)) + 4 * _TAIL
-
-
-def _height(cuts: Sequence[float], boxes: Sequence[Box]) -> float:
-    """The height of rows with these ends, about."""
-    tops, lows = [inf] * len(cuts), [-inf] * len(cuts)
-    for left, top, _, low in boxes:
-        row = bisect_right(cuts, left)
-        tops[row - 1], lows[row - 1] = min(tops[row - 1], top), max(lows[row - 1], low)
-    return sum(low - top + _GAP for top, low in zip(tops, lows, strict=True) if low > top)
+def _longest(shapes: Sequence[Shape], paper: float) -> float:
+    """How many pixels of a picture may go on paper of this width."""
+    sizes = [TEXTS[s.style].size for s in shapes if isinstance(s, Text) and s.style not in _SMALL]
+    return paper / _LEGIBLE * min(sizes, default=TEXTS["value"].size)
 
 
 def _free(shapes: Sequence[Shape], width: float) -> list[tuple[float, float]]:
@@ -132,8 +168,9 @@ def _cuts(free: Sequence[tuple[float, float]], width: float, long: float) -> lis
     return cuts
 
 
-def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
-    """Give each row its shapes; one that a cut goes through is there in pieces, an edge with a number at both ends."""
+def _divided(shapes: Sequence[Shape], cut: Sequence[float]) -> list[_PageRow]:
+    """Rows with their shapes; one that a cut goes through is there in pieces, an edge with a number at both ends."""
+    rows = [_PageRow(*ends) for ends in pairwise(cut)]
     ends = [row.right for row in rows[:-1]]
     told = {(bisect_right(ends, shape.box[0]), shape.about) for shape in shapes if isinstance(shape, Text)}
     cuts = 0
@@ -148,16 +185,31 @@ def _divide(shapes: Sequence[Shape], rows: Sequence[_PageRow]) -> None:
         else:
             pieces = _pieces(shape, ends[first:last])
             for i, piece in enumerate(pieces, first):
-                if i not in (first, last) and len(piece.commands) == 2 and (i, shape.about) not in told:
-                    continue  # it only passes
+                if i not in (first, last) and (len(shape.commands) > 2 or (i, shape.about) not in told):
+                    continue  # it only passes: labels stand on straight lines alone
                 rows[i].shapes.append(piece)
                 if i > first:
                     rows[i].marks.append((False, piece, cuts))
                 if i < last:
                     cuts += 1
                     rows[i].marks.append((True, piece, cuts))
-    for row in rows:
-        row.shapes[:0] = _borders(row)
+    return rows
+
+
+def _drawn(row: _PageRow) -> list[Rect]:
+    """The open layers of a row, without those that only pass it around another one that does."""
+    found: list[Rect] = []
+    for layer in row.layers[::-1]:
+        passes = layer.box[0] < row.left and layer.box[2] > row.right
+        inner = found[-1].box if found else (inf, inf, -inf, -inf)
+        if not (passes and _is_within(inner, layer.box) and all(_is_within(s.box, inner) for s in row.shapes)):
+            found.append(layer)
+    return found[::-1]
+
+
+def _is_within(box: Box, other: Box) -> bool:
+    """True if a box is not wider than another one, and from top to bottom in it."""
+    return other[1] <= box[1] and box[3] <= other[3] and other[0] <= box[0] and box[2] <= other[2]
 
 
 def _borders(row: _PageRow) -> list[Shape]:
@@ -231,27 +283,22 @@ def _border(box: Rect, left: float, right: float) -> Shape:
     return drawn
 
 
-def _stacked(rows: Sequence[_PageRow]) -> tuple[list[Shape], list[tuple[Box, float, float]]]:
+def _stacked(rows: Sequence[_PageRow]) -> PageRows:
     """The rows one below the other, each as high as it is."""
     shapes: list[Shape] = []
     places = []
     down = min((shape.box[1] for row in rows for shape in row.shapes), default=0.0)
     numbers: dict[int, int] = {}
     for row in rows:
+        row.layers = _drawn(row)
+        heights = closed_up(interval for shape in (*row.shapes, *row.layers) for interval in taken_by(shape))
+        row.close(heights)
+        row.shapes[:0] = _borders(row)
         row.shapes += _marked(row, numbers)
         boxes = [shape.box for shape in row.shapes]
         top, low = min((box[1] for box in boxes), default=0.0), max((box[3] for box in boxes), default=0.0)
         dx, dy = _MARGIN - min((box[0] for box in boxes), default=0.0), down - top
         shapes += [shape.moved(dx, dy) for shape in row.shapes]
-        places.append(((row.left, top, row.right, low), dx, dy))
+        places.append(((row.left, top, row.right, low), dx, dy, heights))
         down += low - top + _GAP
-    return shapes, places
-
-
-def moved_places(places: Mapping[int, Box], rows: Sequence[tuple[Box, float, float]]) -> dict[int, Box]:
-    """The boxes of items, moved with their rows."""
-    found = {}
-    for place, (left, top, right, low) in places.items():
-        dx, dy = next(((dx, dy) for (start, _, end, _), dx, dy in rows if start <= left < end), (0.0, 0.0))
-        found[place] = left + dx, top + dy, right + dx, low + dy
-    return found
+    return PageRows(shapes, places)

@@ -9,12 +9,12 @@ from dout.draw.layout.arrangement import arrange
 from dout.draw.paint.display_list import Drawing, Text, width_of
 from dout.draw.paint.downward import DownPainter, DownSizes
 from dout.draw.paint.paint import Painter, PaintSizes
-from dout.draw.paint.rows import in_rows, moved_places
+from dout.draw.paint.rows import in_rows
 from dout.draw.scene.scene import Scene
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import shorten
 
-MARGIN = 28.0
+MARGIN = 16.0
 _NOTE = 160  # columns of a line below the picture
 
 
@@ -26,9 +26,10 @@ def paint(scene: Scene, look: Look = Look()) -> Drawing:
     painter = (DownPainter if downward else Painter)(sizes)
     shapes = painter.level(arranged, MARGIN, MARGIN, 0)
     width, height = (length + 2 * MARGIN for length in painter.at(arranged.layout.width, arranged.layout.height))
-    shapes, rows = in_rows(shapes, width, height)
-    if len(rows) > 1:
-        width, height = (max(shape.box[side] for shape in shapes) + MARGIN for side in (2, 3))
+    rows = in_rows(shapes, width, height, look.width and look.width / 25.4 * 72)
+    shapes = rows.shapes
+    if len(rows.parts) > 1:
+        width, height = (length + MARGIN for length in rows.size)
     if not scene.level.items:
         shapes.append(Text(MARGIN, MARGIN + 14, scene.nothing, "note"))
         width, height = 400.0, 2 * MARGIN + 20
@@ -41,6 +42,4 @@ def paint(scene: Scene, look: Look = Look()) -> Drawing:
         shapes = [replace(shape, title="") for shape in shapes]
     description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)
     title = f"computational graph of {scene.title}"
-    return Drawing(
-        ceil(width), ceil(height), tuple(shapes), title, description[:20_000], moved_places(painter.places, rows)
-    )
+    return Drawing(ceil(width), ceil(height), tuple(shapes), title, description[:20_000], rows.places(painter.places))

@@ -131,7 +131,7 @@ def finish(
     used = {i for node in tracer.nodes for i in node.inputs}  # an array of the user's elsewhere may be complex
     derive = compare and not any(node.kind == "c" and (node.inputs or node in used) for node in tracer.nodes)
     seeds = seeds if derive else {}
-    frozen, calls = finished(tracer.calls, derive=derive)
+    frozen, calls = finished(tracer, derive=derive)
     nodes = _needed(tracer.nodes, calls, [*(ends or ()), *(seeds or {}).values()], tracer.steered)
     data = Data({node: tracer.data[node] for node in nodes if node in tracer.data})
     wrong = first_difference(nodes, tracer.data) if compare else None

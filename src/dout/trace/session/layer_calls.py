@@ -337,16 +337,29 @@ def _by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
     return tuple(itertools.compress(returned, (isinstance(argument, Traced) for argument in given)))
 
 
-def _douts(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
-    """The upstream gradients that a backward was given, one an output; None where its arguments are none by shape."""
+def _douts(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
+    """The upstream gradients that a backward was given, one an output; None where its arguments are none by shape.
+
+    A number of Python's that follows the first is that of an array if it is 0 or 1; otherwise it is a setting, such as
+    a learning rate.
+    """
     given = backward.inputs[: max(1, len(forward.outputs))] if backward.takes_dout else ()
     if not given:
         return None
+    later = itertools.takewhile(
+        lambda pair: not _is_setting(tracer, *pair), zip(forward.outputs[1:], given[1:], strict=False)
+    )
+    given = (given[0], *(dout for _, dout in later))
     fits = (
         dout is None or (out is not None and _is_broadcast(dout.shape, out.shape))
         for out, dout in zip(forward.outputs, given, strict=False)
     )
     return given if all(fits) else None
+
+
+def _is_setting(tracer: Tracer, out: Node | None, given: Node | None) -> bool:
+    is_number = given is not None and isinstance(given.dtype, type) and tracer.data[given] not in (0, 1)
+    return is_number and out is not None and out.shape != ()
 
 
 def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
@@ -357,13 +370,12 @@ def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
         return False
 
 
-def finished(
-    calls: list[OpenCall], *, derive: bool = True
-) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
+def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
     """Freeze the forwards, each with the backward that belongs to it; nodes of a backward lead to its forward.
 
     Where nothing is to be derived from it, the upstream gradient that a backward was given is left out.
     """
+    calls = tracer.calls
     frozen: dict[OpenCall, LayerCall] = {}
     wearers: dict[str, set[int]] = {}  # instances by name: `layer` in a loop over layers says nothing
     for call in calls:
@@ -377,7 +389,7 @@ def finished(
                 tuple(n for n in call.outputs if n is not None),
                 frozen.get(call.parent) if call.parent else None,
                 call.where,
-                None if call.match is None or not derive else _douts(call, call.match),
+                None if call.match is None or not derive else _douts(tracer, call, call.match),
                 None if call.match is None else _by_input(call, call.match),
                 () if call.match is None else call.match.parameters,
             )
