@@ -279,7 +279,12 @@ def _sarif(result: Result) -> None:
     from dout.check.report.machine_formats import to_sarif
     from dout.check.rules import rules
 
-    log = to_sarif(result.reports, rules(), version=__version__, problems=result.errors)
+    placed = [
+        replace(one.report, file=one.report.file or one.file or outcome.job.file or None)  # it may be made by exec
+        for outcome in result.outcomes
+        for one in outcome.layers
+    ]
+    log = to_sarif(placed, rules(), version=__version__, problems=result.errors)
     click.echo(json.dumps(log, ensure_ascii=True, allow_nan=False))
 
 
