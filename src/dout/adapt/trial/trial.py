@@ -219,7 +219,7 @@ class Trials:
             axes = {np.ndim(x) for x in flat([*inputs.values(), *outputs])}
             if axes == {1} or (axes == {2} and isinstance(error, IndexError | ValueError)):
                 tried = self._as_rows(tried, interface, make, inputs)
-        turned = {np.shape(x)[::-1] for x in inputs.values()}
+        turned = {np.shape(x)[::-1] for x in flat(list(inputs.values()))}
         if any(shape[1:2] == (1,) and shape[::2] in turned for shape in tried.returned.values()):
             tried = self._as_rows(tried, interface, make, inputs)
         if tried.fit < Fit.INPUTS and interface.outputs is None and 0 < taken < len(outputs):
