@@ -251,7 +251,7 @@ def loaded(text, folder, monkeypatch):
 def test_in_a_file_the_methods_are_replaced_under_their_own_names(tmp_path, monkeypatch):
     module = loaded(FILE, tmp_path, monkeypatch)
     text = replaced_source(FILE, "Square", derived(module.Square, inputs={"x": np.array([1.0, 2.0])}))
-    assert "def backprop(self, dout):\n" in text
+    assert "def backprop(self, grad):\n" in text
     assert text.count("def ") == FILE.count("def ")
     assert text.endswith(FILE[FILE.index("    def name") :])
 

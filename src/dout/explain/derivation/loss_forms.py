@@ -31,7 +31,8 @@ SHORT = 8  # symbols of a value without a name
 NEAR = 1e-9
 _FINE = 2.0**20
 _MEANS, _SOFTMAX, _LOG_SOFTMAX = primitives("mean"), primitives("special_softmax"), primitives("special_log_softmax")
-_BOUNDS = primitives("clip maximum minimum")
+_MOVES = ((-3.0, 1.5), (50.0, 0.0), (1e4, 0.0), (1e-3, 0.0))  # of inputs: beyond bounds, and within
+_BOUNDS = primitives("clip maximum minimum where")
 _KEEPING_FINITE = primitives("add maximum")
 
 
@@ -189,7 +190,7 @@ class LossForms:
         """Whether a formula holds beyond the bounds of a clip, too, which may have left all of a point as it was."""
         bounded = any(n.primitive in _BOUNDS and n.shape for n in self.forward.nodes)
         free = [n for n in self._moved if n not in self._rows(point.given)]
-        for factor, offset in ((-3.0, 1.5), (50.0, 0.0)) if bounded else ():
+        for factor, offset in _MOVES if bounded else ():
             given = {**point.given, **{n: factor * point.given[n] + offset for n in free}}
             with np.errstate(all="ignore"):
                 values = evaluate([formula, gradient], given)

@@ -31,7 +31,7 @@ Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
 _NOTHING = 1e-3  # a number that may be there to keep another from 0
 _EXTREME = 1000.0  # one that overflows in exp
-_SCALES = (0.1, 3.0, 10.0, 50.0, 1000.0)  # of points further in and further out
+_SCALES = (0.1, 3.0, 10.0, 50.0, 1000.0, 1e-3, 1e-6)  # of points further in and further out
 _USUAL = 2 + 3  # points; the others where none of these crosses a bound
 
 

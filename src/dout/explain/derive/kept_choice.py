@@ -341,7 +341,7 @@ class KeptChoice:
         return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
 
 
-_MOVES = ((-3.0, 1.5), (50.0, 0.0))  # of inputs: out of every bound that they lie within
+_MOVES = ((-3.0, 1.5), (50.0, 0.0), (1e-3, 0.0))  # of inputs: out of every bound that they lie within, and below floors
 _MADE = by_primitive({"divide": 0})  # rather than what is divided: a division takes longer than to keep its result
 
 

@@ -201,7 +201,8 @@ def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
 
     The window is made 2, or the image longer. To be asked where the arguments of the constructor were chosen.
     """
-    numbers = {n: item for n, item in subject.init.items() if is_numbers(item)}
+    free = {p.name for p in subject.target.constructor if p.default is p.empty}
+    numbers = {n: item for n, item in subject.init.items() if is_numbers(item) and n in free}
     shape = _output_shape(subject)
     if not numbers or min(shape[1:], default=2) > 1:
         return subject

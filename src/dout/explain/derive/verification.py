@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -204,7 +205,8 @@ def _judged(
     judge = judge_of(trace, subject.argument_names(len(trace.calls[0].inputs)))
     found = {j.name for j in judge.judged}
     plain = {name.replace("'", '"') for name in found}
-    missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
+    paths = [name.removeprefix("self.") for name in wanted]
+    missing = [name for name, path in zip(wanted, paths, strict=True) if plain.isdisjoint(_names_of(path, paths))]
     if missing:
         return Phrase("derive missing", {"names": ", ".join(missing)})
     at_one = _kept_upstream(judge)
@@ -255,10 +257,17 @@ def _chooses(judge: ExactJudge) -> bool:
     return any(node.primitive in _CHOOSING for node in judge.nodes)
 
 
-def _names_of(path: str) -> set[str]:
-    """What a parameter may be called: by its path or that of the object that holds it, or by its key in a dict."""
-    paths = {path, path.rpartition(".")[0] or path}
-    return paths | {one.rpartition("[")[2].removesuffix("]").strip('"') for one in paths}
+def _names_of(path: str, paths: Sequence[str]) -> set[str]:
+    """What a parameter may be called: by its path, that of an object that holds it alone, or its key in a dict."""
+    holder = _holder_of(path)
+    alone = holder and [_holder_of(other) for other in paths].count(holder) == 1
+    found = {path, holder} if alone else {path}
+    return found | {one.rpartition("[")[2].removesuffix("]").strip('"') for one in found}
+
+
+def _holder_of(path: str) -> str:
+    found = re.fullmatch(r"(.+)\.\w+", path)
+    return found[1] if found else ""
 
 
 def judge_of(trace: Trace, arguments: Sequence[str]) -> ExactJudge:

@@ -116,11 +116,9 @@ def _derivatives(explanation: Explanation) -> list[Equation]:
 
 
 def _sides(explanation: Explanation, part: StepPart) -> tuple[Term, Term]:
-    """The equation of a part: of one element where whole arrays have no word for what is put in some places.
-
-    And where the gradient of a smaller array is repeated: db[n, d] = dc[n].
-    """
-    if part.index is not None and (isinstance(part.gradient, Symbol) or calls_in(part.gradient) & PUTTING):
+    """The equation of a part: of one element where whole arrays have no word for what is put in some places."""
+    is_itself = part.gradient == gradient_name(explanation, part.of)  # there is no word for all of it
+    if part.index is not None and (is_itself or calls_in(part.gradient) & PUTTING):
         return part.index
     return gradient_name(explanation, part.of, part.share), part.gradient
 

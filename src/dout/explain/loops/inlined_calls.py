@@ -71,6 +71,8 @@ class _Helper:
         assert isinstance(definition, ast.FunctionDef)
         own = {*stored(definition.body), *given, "self"}
         free = {node.id for node in nodes if isinstance(node, ast.Name)} - own
+        if not free.isdisjoint({*stored([source.definition]), *source.parameters}):  # in forward they are other values
+            return None
         there, here = function.__globals__, source.function.__globals__
         known = all(hasattr(builtins, n) and n not in there if n not in here else here[n] is there.get(n) for n in free)
         return cls(source, definition, call, given) if known and function.__name__ not in free else None
@@ -78,7 +80,7 @@ class _Helper:
     def lines(self, statement: ast.stmt) -> list[str] | None:
         """The lines that take the place of the statement; None where it has no value that is returned."""
         value = self.end.value if isinstance(self.end, ast.Return) else None
-        if value is None:
+        if value is None or len(getattr(statement, "targets", ())) > 1:  # self.out = out = f(x)
             return None
         target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
         is_whole = getattr(statement, "value", None) is self.call and not isinstance(statement, ast.AugAssign)

@@ -80,8 +80,8 @@ def why_no_call(path: str, layer: Any, called: Sequence[str]) -> Phrase:
 
 def is_of_a_layer(path: str, layer: Any) -> bool:
     """Whether a parameter is in another layer, `self.first.W`; `self.W.data` is in an object that holds it, no more."""
-    inner = path.rpartition(".")[0]
-    held = item_at(layer, inner.removeprefix("self.")) if inner != "self" else None
+    inner = re.fullmatch(r"self\.(.+)\.\w+", path)
+    held = item_at(layer, inner[1]) if inner else None
     return callable(held) or callable(getattr(type(held), "forward", None))
 
 

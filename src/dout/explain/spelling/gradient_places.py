@@ -6,6 +6,7 @@ That is `self.dW`, or a container like theirs, or beside it in an object that ho
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,12 +64,17 @@ class GradientPlaces:
         return alike[0] if len(alike) == 1 else f"d{name}"
 
     def _beside(self, path: str) -> str:
-        """The place beside a parameter that an object of its own holds, `self.W.grad` for `self.W.data`; else ""."""
-        holder = path.rpartition(".")[0]
-        if holder == "self":
+        """The place beside a parameter that an object of its own holds, `self.W.grad` for `self.W.data`; else "".
+
+        Of an object with several parameters each has its own: `self.first.dW`, `self.first.db`.
+        """
+        holder, name = member_of(path)
+        if not holder:
             return ""
+        if sum(member_of(other)[0] == holder for other in self.inside) > 1:
+            return f"{holder}.d{name}"
         held = next((place.item for place in places(self.layer) if place.path.replace("'", '"') == holder), None)
-        alike = [name for name in attributes_of(held) if is_named_as_gradient(f"value_{name}")]
+        alike = [one for one in attributes_of(held) if is_named_as_gradient(f"value_{one}")]
         return f"{holder}.{alike[0] if len(alike) == 1 else 'grad'}"
 
     def _in_container(self, path: str) -> str:
@@ -81,6 +87,12 @@ class GradientPlaces:
             if type(there) is type(held) and there is not held and len(there) == len(held):
                 return f"self.{name}[{key}]"
         return path
+
+
+def member_of(path: str) -> tuple[str, str]:
+    """The object that holds what is at a path, and its name there: `self.W`, `data`; "" for what the layer holds."""
+    found = re.fullmatch(r"(self\..+)\.(\w+)", path)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:

@@ -231,7 +231,7 @@ def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
         yield first._replace(gradient=reduce(add, parts.values()))
 
 
-_VALUES = ("data", "value", "array", "values", "val", "w", "params")
+_VALUES = ("data", "value", "array", "values", "val", "w", "params", "param")
 _SLOPES = ("grad", "gradient", "grads", "dvalue", "dw", "d")
 
 
@@ -262,9 +262,6 @@ def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
             if slope is None:
                 slope = next((inside[key] for key in _SLOPES[:2] if _is_float(inside.get(key))), None)
             value = value_of(inside)
-            if value is None and _is_array(slope):  # the one array beside it that is like it, whatever it is called
-                alike = [one for one in inside.values() if one is not slope and _same_shape(one, slope)]
-                value = alike[0] if len(alike) == 1 else None
             if value is not None and slope is not None:
                 yield Pair(called, value, slope, "name")
 
