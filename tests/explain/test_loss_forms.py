@@ -149,3 +149,17 @@ def test_a_formula_that_knows_no_bound_says_so():
     found = {one.of: one.forms[-1] for one in explained(clipped, {}, {"p": P, "t": T}).simplified}
     said = {name: "".join(said_reason(reason)) if reason else "" for name, (_, reason) in found.items()}
     assert said == {"p": "where nothing is clipped", "t": ""}
+
+
+class Weighted:
+    def __init__(self, w=0.5):
+        self.w = w
+
+    def forward(self, y, t):
+        return self.w * np.sum((y - t) ** 2)
+
+
+def test_a_setting_is_no_number_of_a_formula():
+    explanation = explained(Weighted, {}, {"y": P, "t": T})
+    last = {one.of: text(one.forms[-1][0]) for one in explanation.simplified}
+    assert last.get("y") != "dout · (y − t)"
