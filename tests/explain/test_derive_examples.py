@@ -129,3 +129,35 @@ def test_a_side_of_a_choice_that_only_large_inputs_come_to_stays():
     layer = derived(long_switch).layer()
     layer.forward(np.array([3.0, 300.0, -300.0]))
     np.testing.assert_array_equal(layer.backward(np.ones(3)), [6.0, 200.0, -200.0])
+
+
+class Tripled:
+    def forward(self, x):
+        return 3 * x
+
+    def backward(self, dout):
+        return 3 * dout
+
+
+class Switch:
+    def forward(self, x):
+        self.on = x > 0
+        return np.where(self.on, x, 0)
+
+    def backward(self, dout):
+        return np.where(self.on, dout, 0)
+
+
+class Times:
+    def __init__(self, f, g):
+        self.f, self.g = f, g
+
+    def forward(self, x):
+        return self.f.forward(x) * self.g.forward(x)
+
+
+def test_two_layers_that_are_given_are_told_apart():
+    layer = derived(Times).layer(Switch(), Tripled())
+    x, dout = np.array([[1.0, -2.0, 4.0]]), np.array([[1.0, 2.0, 3.0]])
+    layer.forward(x)
+    np.testing.assert_array_equal(layer.backward(dout), [[6.0, 0.0, 72.0]])

@@ -34,6 +34,7 @@ from dout.explain.derive.validity import (
     same_lengths,
     why_flat,
     with_small_windows,
+    with_unlike_parts,
     without_ones,
 )
 from dout.explain.derive.verification import Verdicts, elements_of, verified
@@ -111,6 +112,7 @@ def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any =
     given = dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in in_order}
     subject = found_subject(target, init or {}, given)
     subject = subject if inputs else without_ones(on_images(subject))
+    subject = subject if init else with_unlike_parts(subject)
     return subject if init or inputs else with_small_windows(subject)
 
 

@@ -235,12 +235,12 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     if interface.forward == "__call__" and hasattr(target.cls, PLAIN.forward):  # which calls it
         interface = replace(interface, forward=PLAIN.forward)
     for item in chosen.values():
-        _make_layers(item, target.cls)
+        make_layers(item, target.cls)
     subject = _with_floats(ForwardSubject(target, chosen, dict(found.inputs), interface))
     return replace(subject, is_warm=not target.is_function and _is_made_by_first_call(subject))
 
 
-def _make_layers(item: Any, cls: type) -> None:
+def make_layers(item: Any, cls: type) -> None:
     """Make the parts that a container was given of a class in the user's module: their calls are recorded, then."""
     kind = type("Part", (ContainedPart,), {"__module__": cls.__module__, "__getattr__": ContainedPart.__getattr__})
     for part in item if isinstance(item, list) else ():

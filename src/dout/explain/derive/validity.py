@@ -17,7 +17,7 @@ import numpy as np
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.errors import TargetError
-from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, make_layers, recorded
 from dout.explain.derive.other_subjects import Axis, is_numbers
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
@@ -30,6 +30,7 @@ from dout.ops import primitives
 from dout.run import copied, flat, is_float_array, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
+from dout.trace.session.layer_calls import is_layer
 
 _IMAGES = (3, 2, 4, 5)
 _PAD = primitives("pad")
@@ -194,6 +195,21 @@ def without_ones(subject: ForwardSubject) -> ForwardSubject:
             if taken and ways[-1] not in taken:
                 return without_ones(taken[0])
     return subject
+
+
+def with_unlike_parts(subject: ForwardSubject) -> ForwardSubject:
+    """The same with another layer for the second of two of one class: what equal layers give would be taken for one.
+
+    To be asked where the arguments of the constructor were chosen.
+    """
+    seen, init = set[type](), dict(subject.init)
+    for name, item in subject.init.items():
+        if is_layer(type(item)) and type(item) in seen:
+            init[name] = ContainedPart()
+            make_layers([init[name]], subject.target.cls)
+        seen.add(type(item))
+    other = replace(subject, init=init)
+    return other if _runs(other) else subject
 
 
 def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
