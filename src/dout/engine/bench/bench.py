@@ -15,6 +15,7 @@ from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
 from dout.adapt.target import Target, passed
 from dout.engine.bench.bench_subject import BenchInputs, Side, cast, given_to
+from dout.engine.compile.compiled import at_once
 from dout.engine.compile.plan import Plan, plan_of
 from dout.graph import Shape
 from dout.run import flat, quiet
@@ -87,7 +88,11 @@ def bench(
     `elements` are those of the first array at each size, roughly; without them `SIZES`. `dtype` is that of all floats;
     without it they stay what they are. `done` is called after each size. Raises what the user's code raises.
     """
-    return _Case(target, example, dtype).measured(elements, done)
+    token = at_once.set(True)  # each size is measured compiled
+    try:
+        return _Case(target, example, dtype).measured(elements, done)
+    finally:
+        at_once.reset(token)
 
 
 class _Case:

@@ -8,6 +8,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 MOST = 16  # programs of one function: where every call needs another one, they are of no use
 MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
+at_once = ContextVar("at_once", default=False)  # whether a bench asks for every size to be recorded when it comes
 PATIENCE = 5  # times as long as a recording plain calls of another size take before that is recorded, too
 TRIES = 2  # runs without a program: the first may have prepared data that all others use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
@@ -140,7 +142,7 @@ class Compiled(Settled):
 
     def _waits(self, kind: Form) -> bool:
         """Whether a call runs plainly for now: all calls of another size are to take at most a fifth longer."""
-        return self.plain_seconds.setdefault(kind, 0.0) < PATIENCE * self.cost
+        return not at_once.get() and self.plain_seconds.setdefault(kind, 0.0) < PATIENCE * self.cost
 
     def _looped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LoopedFunction | None:
         """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
