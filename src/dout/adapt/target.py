@@ -41,7 +41,9 @@ class Target:
     def alone(cls, item: Any) -> Target:
         """The target of this name as it is written: without the loss that may be joined to its forward."""
         target = cls.of(item)
-        return target if loss_of(target.cls) is None else cls(_without_loss(target), joined=False)
+        if loss_of(target.cls) is None:
+            return target
+        return cls(target.cls.__mro__[1] if target.is_class else target.named, joined=False)
 
     @classmethod
     def paired(cls, item: Any) -> Target:
@@ -200,8 +202,3 @@ def passed(parameters: list[inspect.Parameter], named: Mapping[str, Any]) -> tup
 def copies(values: Mapping[str, Any]) -> dict[str, Any]:
     """Each a copy, so that a trial changes nothing of another."""
     return {key: copied(item) for key, item in values.items()}
-
-
-def _without_loss(target: Target) -> Any:
-    """What was named, or for a class to which a loss was joined the user's own."""
-    return target.cls.__mro__[1] if target.is_class else target.named

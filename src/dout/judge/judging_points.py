@@ -9,6 +9,7 @@ import numpy as np
 
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Point
+from dout.ops import primitives
 
 if TYPE_CHECKING:  # numpy.random is loaded late
     Move = Callable[[Any, np.random.Generator], Any]  # a value → another one
@@ -102,6 +103,8 @@ def _about(limits: Sequence[float]) -> list[float]:
     return near + between + [c for a, b in pairs for c in (a + b / _HALF, a - b / _HALF, b + a / _HALF, b - a / _HALF)]
 
 
+ACROSS = ((-3.0, 1.5), (50.0, 0.0), (1e-3, 0.0))  # factors and offsets: out of most bounds, and below most floors
+BOUNDS = primitives("clip maximum minimum where")  # where a value may be the same as one before it, and is not always
 MOST_SPREAD = 12
 MOST_LIMITS = 6
 _MOVES: tuple[Move, ...] = (

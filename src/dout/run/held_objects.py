@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FunctionType, ModuleType
@@ -63,6 +64,16 @@ def _inside(path: str, holder: Any, ours: bool) -> Iterator[HeldPlace]:
 
 def _nowhere(new: Any) -> None:
     """For what stands in a tuple."""
+
+
+def member_of(path: str) -> tuple[str, str]:
+    """The path of the object of which a path names an attribute, and that name; "" of what is no attribute.
+
+    >>> member_of("self.params['fc.W'].data"), member_of("self.params['fc.W']")
+    (("self.params['fc.W']", 'data'), ('', ''))
+    """
+    found = re.fullmatch(r"(.+)\.(\w+)", path)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def arrays(layer: Any) -> dict[str, np.ndarray[Any, Any]]:

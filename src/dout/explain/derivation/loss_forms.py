@@ -21,6 +21,7 @@ from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import FunctionCall, Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, evaluate
 from dout.judge.judged_run import STABILISER
+from dout.judge.judging_points import ACROSS, BOUNDS
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.node_facts import applied
 from dout.rewrite.patterns import computed
@@ -31,8 +32,7 @@ SHORT = 8  # symbols of a value without a name
 NEAR = 1e-9
 _FINE = 2.0**20
 _MEANS, _SOFTMAX, _LOG_SOFTMAX = primitives("mean"), primitives("special_softmax"), primitives("special_log_softmax")
-_MOVES = ((-3.0, 1.5), (50.0, 0.0), (1e4, 0.0), (1e-3, 0.0))  # of inputs: beyond bounds, and within
-_BOUNDS = primitives("clip maximum minimum where")
+_MOVES = (*ACROSS, (1e4, 0.0))  # of inputs
 _KEEPING_FINITE = primitives("add maximum")
 
 
@@ -188,7 +188,7 @@ class LossForms:
 
     def _holds_clipped(self, formula: Node, gradient: Node, point: _Point) -> bool:
         """Whether a formula holds beyond the bounds of a clip, too, which may have left all of a point as it was."""
-        bounded = any(n.primitive in _BOUNDS and n.shape for n in self.forward.nodes)
+        bounded = any(n.primitive in BOUNDS and n.shape for n in self.forward.nodes)
         free = [n for n in self._moved if n not in self._rows(point.given)]
         for factor, offset in _MOVES if bounded else ():
             given = {**point.given, **{n: factor * point.given[n] + offset for n in free}}

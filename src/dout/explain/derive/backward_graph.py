@@ -17,7 +17,7 @@ from dout.explain.derive.forward_runs import ForwardRun, same_structure
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, compute, topological
 from dout.judge.judged_run import is_label
-from dout.judge.judging_points import far
+from dout.judge.judging_points import BOUNDS, far
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.easier_steps import with_easier_steps
 from dout.rewrite.masked_writes import masked_write_to_select
@@ -283,9 +283,6 @@ def _wide(value: Any) -> Any:
     return np.asarray(value, dtype=float)[()] if is_float else value
 
 
-_CHOOSING = primitives("clip maximum minimum where")
-
-
 @dataclass(eq=False)
 class EqualValues:
     """Which nodes always have the same value: found by computing them at points of several sizes, generic and tied.
@@ -311,7 +308,7 @@ class EqualValues:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
             values = list(_computed_at(nodes, (*points(graph), tied(graph), met(graph))))
-            bounds = [(n, i) for n in nodes if n.primitive in _CHOOSING for i in n.inputs if i.shape == n.shape]
+            bounds = [(n, i) for n in nodes if n.primitive in BOUNDS for i in n.inputs if i.shape == n.shape]
             for point in itertools.islice(points(graph, 2 + len(_SCALES)), _USUAL, None):
                 if any(all(_alike(one[n], one[i]) for one in values) for n, i in bounds):
                     values += _computed_at(nodes, [point])

@@ -242,9 +242,11 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
 
 def make_layers(item: Any, cls: type) -> None:
     """Make the parts that a container was given of a class in the user's module: their calls are recorded, then."""
-    kind = type("Part", (ContainedPart,), {"__module__": cls.__module__, "__getattr__": ContainedPart.__getattr__})
-    for part in item if isinstance(item, list) else ():
-        if type(part) is ContainedPart and part.names == KINDS:
+    held = item if isinstance(item, list) else ()
+    parts = [one for one in held if type(one) is ContainedPart and one.names == KINDS]
+    if parts:
+        kind = type("Part", (ContainedPart,), {"__module__": cls.__module__, "__getattr__": ContainedPart.__getattr__})
+        for part in parts:
             part.__class__ = kind
 
 

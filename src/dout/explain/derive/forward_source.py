@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.forward_watch import Watch, digest, watching
+from dout.explain.derive.forward_watch import Watch, digest, span_of, watching
 from dout.files import dedented
 from dout.run import copied, filled_cells, quiet
 
@@ -120,7 +120,7 @@ class ForwardSource:
         for (line, name), seen in watch.names.items():
             if len(seen) == 1 and seen[0][0] == wanted and digest(seen[0][1]) == wanted and watch.runs[line] == 1:
                 yield SourcePlace(name, line)
-        by_place = {(n.lineno, n.col_offset, n.end_lineno, n.end_col_offset): n for n in self._liftable()}
+        by_place = {span_of(n): n for n in self._liftable()}
         for key, found in watch.expressions.items():
             if len(found) == 1 and found[0][0] == wanted and digest(found[0][1]) == wanted and key in by_place:
                 yield SourcePlace(expression=by_place[key])

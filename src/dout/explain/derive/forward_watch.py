@@ -46,6 +46,11 @@ def digest(value: Any) -> Any:
     return (type(value).__name__, repr(value)) if type(value) in (bool, int, float) else None
 
 
+def span_of(node: ast.AST) -> tuple[int, ...]:
+    """Where an expression begins and ends: its lines and columns."""
+    return tuple(getattr(node, key, 0) for key in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
+
+
 def watching(text: str, owner: str) -> ast.FunctionDef:
     """The function of a text with hooks, as it is compiled in a class named `owner`."""
     definition = ast.parse(text).body[0]
@@ -92,7 +97,7 @@ class _Watching(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> Any:
         """Wrap an expression that is read."""
-        place = tuple(getattr(node, key, 0) for key in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
+        place = span_of(node)
         node = super().generic_visit(node)
         if isinstance(node, _EXPRESSIONS) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super":

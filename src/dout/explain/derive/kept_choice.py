@@ -15,12 +15,13 @@ import numpy as np
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded, same_structure
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace
-from dout.explain.derive.forward_watch import Watch, digest
+from dout.explain.derive.forward_watch import Watch, digest, span_of
 from dout.explain.derive.kept_values import bytes_of
 from dout.explain.parts.part_calls import PART, PART_GRADIENT, read_by
 from dout.explain.spelling.numpy_text import COSTLY, SLOW, is_elementwise
 from dout.explain.spelling.spare_names import word_for
 from dout.graph import CONSTANT, INPUT, Node
+from dout.judge.judging_points import ACROSS
 from dout.ops import by_primitive
 from dout.run import attributes_of, is_float_array
 
@@ -53,11 +54,10 @@ class _OtherRun:
         value = self.data.get(self.twins[member])
         if place.attribute:
             return is_same(attributes_of(self.layer).get(place.name), value)
-        node = place.expression
-        seen = self.watch.names.get((place.line, place.name))
-        if node is not None:
-            key = (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-            seen = self.watch.expressions.get(key)
+        if place.expression is not None:
+            seen = self.watch.expressions.get(span_of(place.expression))
+        else:
+            seen = self.watch.names.get((place.line, place.name))
         return seen is not None and seen[0][0] == digest(value)
 
 
@@ -154,7 +154,7 @@ class KeptChoice:
         if not any(is_same(data[n], data[i]) and not self.equal.same(n, i) for n, i in pairs):
             return []
         found = []
-        for factor, offset in _MOVES:
+        for factor, offset in ACROSS:
             inputs = {
                 name: factor * x + offset if is_float_array(x) and np.any(x != np.round(x)) else x
                 for name, x in run.subject.inputs.items()
@@ -341,7 +341,6 @@ class KeptChoice:
         return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
 
 
-_MOVES = ((-3.0, 1.5), (50.0, 0.0), (1e-3, 0.0))  # of inputs: out of every bound that they lie within, and below floors
 _MADE = by_primitive({"divide": 0})  # rather than what is divided: a division takes longer than to keep its result
 
 

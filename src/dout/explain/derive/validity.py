@@ -202,14 +202,14 @@ def with_unlike_parts(subject: ForwardSubject) -> ForwardSubject:
 
     To be asked where the arguments of the constructor were chosen.
     """
-    seen, init = set[type](), dict(subject.init)
+    seen, unlike = set[type](), dict[str, Any]()
     for name, item in subject.init.items():
         if is_layer(type(item)) and type(item) in seen:
-            init[name] = ContainedPart()
-            make_layers([init[name]], subject.target.cls)
+            unlike[name] = ContainedPart()
         seen.add(type(item))
-    other = replace(subject, init=init)
-    return other if _runs(other) else subject
+    make_layers(list(unlike.values()), subject.target.cls)
+    other = replace(subject, init={**subject.init, **unlike})
+    return other if unlike and _runs(other) else subject
 
 
 def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
@@ -219,8 +219,8 @@ def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
     """
     free = {p.name for p in subject.target.constructor if p.default is p.empty}
     numbers = {n: item for n, item in subject.init.items() if is_numbers(item) and n in free}
-    shape = _output_shape(subject)
-    if not numbers or min(shape[1:], default=2) > 1:
+    shape = _output_shape(subject) if numbers else ()
+    if min(shape[1:], default=2) > 1:
         return subject
     small = {n: type(item)(2 for _ in item) if isinstance(item, tuple | list) else 2 for n, item in numbers.items()}
     whole = [n for n, item in numbers.items() if all(type(k) is int and k > 2 for k in np.atleast_1d(item).tolist())]

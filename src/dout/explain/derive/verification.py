@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,7 +23,7 @@ from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Judged, NoRuleError, Point, Word
 from dout.ops import primitives
 from dout.run import copied, flat, is_float_array, quiet, run_backward, upstream
-from dout.run.held_objects import cast, places
+from dout.run.held_objects import cast, member_of, places
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
@@ -259,15 +258,10 @@ def _chooses(judge: ExactJudge) -> bool:
 
 def _names_of(path: str, paths: Sequence[str]) -> set[str]:
     """What a parameter may be called: by its path, that of an object that holds it alone, or its key in a dict."""
-    holder = _holder_of(path)
-    alone = holder and [_holder_of(other) for other in paths].count(holder) == 1
+    holder = member_of(path)[0]
+    alone = holder and [member_of(other)[0] for other in paths].count(holder) == 1
     found = {path, holder} if alone else {path}
     return found | {one.rpartition("[")[2].removesuffix("]").strip('"') for one in found}
-
-
-def _holder_of(path: str) -> str:
-    found = re.fullmatch(r"(.+)\.\w+", path)
-    return found[1] if found else ""
 
 
 def judge_of(trace: Trace, arguments: Sequence[str]) -> ExactJudge:

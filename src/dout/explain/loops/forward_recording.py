@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, islice
 
@@ -48,35 +48,41 @@ class ForwardRecording:
 
     def _others(self) -> Iterator[tuple[ForwardSubject, Captures]]:
         """The same at other sizes, and with other numbers in the constructor."""
-
-        def run(subjects: Iterator[ForwardSubject]) -> Iterator[tuple[ForwardSubject, Captures]]:
-            for subject in subjects:
-                with suppress(Exception):
-                    yield subject, Captures(self.pieces, subject)
-
-        others = list(islice(run(resized(self.subject)), SIZES))
+        others = list(islice(self._run(resized(self.subject)), SIZES))
         yield from others
         axes = {axis: n for axis, n in axes_of(self.subject).items() if n > 1}
         for axis, n in axes.items():
             alike = [other for other in axes if other != axis and axes[other] == n]
             ways = [[axis], *([axis, other] for other in alike)] if alike else []
-            yield from islice(run(with_longer(self.subject, way) for way in ways), 1)
-        subjects = [*(subject for subject, _ in others), self.subject]
+            yield from islice(self._run(with_longer(self.subject, way) for way in ways), 1)
+        yield from self._with_other_numbers([*(subject for subject, _ in others), self.subject])
+
+    def _run(self, subjects: Iterable[ForwardSubject]) -> Iterator[tuple[ForwardSubject, Captures]]:
+        for subject in subjects:
+            with suppress(Exception):  # the user's own: it does not run
+                yield subject, Captures(self.pieces, subject)
+
+    def _with_other_numbers(self, subjects: Sequence[ForwardSubject]) -> Iterator[tuple[ForwardSubject, Captures]]:
+        """Each number by itself, else together with those that are the same: a kernel that has to be its stride."""
         numbers = {name: value for name, value in self.subject.settings.items() if is_numbers(value)}
         for name, value in numbers.items():
-            equal = [other for other in numbers if numbers[other] == value]  # a kernel that has to be its stride
-            for names in ([name], equal) if len(equal) > 1 else ([name],):
-                made = (one for subject in subjects for one in _renumbered(subject, names))
-                tried = list(islice(run(one for one in made if not _has_new_ones(self.subject, one)), _TRIED))
-                found = [one for one in tried if one[1].length > len(self.pieces.pieces)] or tried  # of several turns
-                longest = max(found, key=lambda one: one[1].length, default=None)
-                yield from found[:1]
-                if longest is not None and longest is not found[0]:  # a stride of 2 that leaves one turn tells nothing
-                    yield longest
-                if found:
-                    break
-            else:
-                self.fixed += [name] if all(subject.settings[name] == value for subject in subjects) else []
+            equal = [other for other in numbers if numbers[other] == value]
+            found = self._renumbered(subjects, [name])
+            if not found and len(equal) > 1:
+                found = self._renumbered(subjects, equal)
+            if not found and all(subject.settings[name] == value for subject in subjects):
+                self.fixed.append(name)
+            yield from found
+
+    def _renumbered(
+        self, subjects: Sequence[ForwardSubject], names: Sequence[str]
+    ) -> list[tuple[ForwardSubject, Captures]]:
+        """The first run with other numbers, and the longest: a stride of 2 that leaves one turn tells nothing."""
+        made = (one for subject in subjects for one in _all_renumbered(subject, names))
+        tried = list(islice(self._run(one for one in made if not _has_new_ones(self.subject, one)), _TRIED))
+        found = [one for one in tried if one[1].length > len(self.pieces.pieces)] or tried  # of several turns
+        longest = max(found, key=lambda one: one[1].length, default=None)
+        return [one for i, one in enumerate(found) if i == 0 or one is longest]
 
     def by_length(self) -> tuple[list[ForwardSubject], list[ForwardSubject]]:
         """The subjects whose loops, written out, are short, the one as given first; and the others."""
@@ -130,7 +136,7 @@ class ForwardRecording:
                 self.active |= {name, *(s.buffer for s in runs.piece.stores if s.name == name)}
 
 
-def _renumbered(subject: ForwardSubject, names: Sequence[str]) -> Iterator[ForwardSubject]:
+def _all_renumbered(subject: ForwardSubject, names: Sequence[str]) -> Iterator[ForwardSubject]:
     """The subject with another number, the same one, for several settings; not with 1: a window of one is none."""
     for other in renumbered(subject, names[0]):
         number = other.settings.get(names[0])

@@ -80,31 +80,28 @@ class _Helper:
     def lines(self, statement: ast.stmt) -> list[str] | None:
         """The lines that take the place of the statement; None where it has no value that is returned."""
         value = self.end.value if isinstance(self.end, ast.Return) else None
-        if value is None or len(getattr(statement, "targets", ())) > 1:  # self.out = out = f(x)
+        targets: list[ast.expr] = getattr(statement, "targets", [])
+        if value is None or len(targets) > 1:  # self.out = out = f(x)
             return None
-        target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
         is_whole = getattr(statement, "value", None) is self.call and not isinstance(statement, ast.AugAssign)
-        names = self._names(value, target if is_whole else None)
+        target = targets[0] if targets and is_whole else None
+        names = self._names(value, target)
         renamed = _Renamed(names)
-        start = [
-            f"{text} = {ast.unparse(item)}"
-            for name, item in self.given.items()
-            if (text := names.get(name, "")) and isinstance(text, str)
-        ]
+        begin = [f"{names[n]} = {ast.unparse(item)}" for n, item in self.given.items() if isinstance(names[n], str)]
         body = [line for one in self.body for line in ast.unparse(renamed.visit(one)).splitlines()]
         value = renamed.visit(value)
-        parts, wishes, result = _parts(value), _parts(target), ast.unparse(value)
-        if is_whole and len(parts) == len(wishes) > 1 and all(isinstance(one, ast.Name) for one in parts):
-            pairs = [(ast.unparse(wish), ast.unparse(one)) for wish, one in zip(wishes, parts, strict=True)]
-            return [*start, *body, *(f"{wish} = {one}" for wish, one in pairs if wish != one)]
-        if is_whole:
-            head = ast.unparse(target).strip("()") if target is not None else "return"
-            text = f"{head} = {result}" if target is not None else f"return {result}"
-            return [*start, *body, *([] if head == result.strip("()") else [text])]
+        if not is_whole:
+            end = self._inside(statement, value)
+        else:
+            end = _assigned(target, value) if target is not None else [f"return {ast.unparse(value)}"]
+        return [*begin, *body, *end] if end is not None else None
+
+    def _inside(self, statement: ast.stmt, value: ast.expr) -> list[str] | None:
+        """The lines of a statement with what is returned in the place of the call; None where that stands twice."""
         whole = ast.get_source_segment(self.source.text, statement) or ""
         part = ast.get_source_segment(self.source.text, self.call) or ""
-        own = whole.replace(part, result if isinstance(value, ast.Name) else f"({result})", 1)
-        return [*start, *body, *own.splitlines()] if part and whole.count(part) == 1 else None
+        result = ast.unparse(value) if isinstance(value, ast.Name) else f"({ast.unparse(value)})"
+        return whole.replace(part, result, 1).splitlines() if part and whole.count(part) == 1 else None
 
     def _names(self, value: ast.expr, target: ast.expr | None) -> dict[str, str | ast.expr]:
         """What the function's names are in forward: what is given, the names that the result gets, or free ones."""
@@ -126,6 +123,15 @@ class _Helper:
             names[name] = text
             taken.add(text)
         return names
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> list[str]:
+    """The lines that give a target what is returned: several names one by one; none where it is that name already."""
+    pairs = list(zip(_parts(target), _parts(value), strict=False))
+    if len(_parts(target)) != len(_parts(value)) or not all(isinstance(one, ast.Name) for _, one in pairs):
+        pairs = [(target, value)]
+    texts = [(ast.unparse(wish).strip("()"), ast.unparse(one)) for wish, one in pairs]
+    return [f"{wish} = {one}" for wish, one in texts if wish != one.strip("()")]
 
 
 def _is_plain(item: ast.expr) -> bool:

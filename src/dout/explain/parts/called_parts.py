@@ -12,6 +12,7 @@ from typing import Any
 
 from dout.explain.model.explanation import Phrase
 from dout.run import attributes_of
+from dout.run.held_objects import member_of
 from dout.trace.session.layer_calls import is_layer
 
 _DEEPEST = 4
@@ -80,8 +81,8 @@ def why_no_call(path: str, layer: Any, called: Sequence[str]) -> Phrase:
 
 def is_of_a_layer(path: str, layer: Any) -> bool:
     """Whether a parameter is in another layer, `self.first.W`; `self.W.data` is in an object that holds it, no more."""
-    inner = re.fullmatch(r"self\.(.+)\.\w+", path)
-    held = item_at(layer, inner[1]) if inner else None
+    holder = member_of(path)[0]
+    held = item_at(layer, holder.removeprefix("self.")) if holder not in ("", "self") else None
     return callable(held) or callable(getattr(type(held), "forward", None))
 
 

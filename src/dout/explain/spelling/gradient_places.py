@@ -6,14 +6,13 @@ That is `self.dW`, or a container like theirs, or beside it in an object that ho
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dout.run import attributes_of
-from dout.run.held_objects import places
+from dout.run.held_objects import member_of, places
 from dout.trace.session.pairing import is_named_as_gradient, stem
 
 _NO_CODE = (lambda: None).__code__
@@ -69,7 +68,7 @@ class GradientPlaces:
         Of an object with several parameters each has its own: `self.first.dW`, `self.first.db`.
         """
         holder, name = member_of(path)
-        if not holder:
+        if holder in ("", "self"):
             return ""
         if sum(member_of(other)[0] == holder for other in self.inside) > 1:
             return f"{holder}.d{name}"
@@ -87,12 +86,6 @@ class GradientPlaces:
             if type(there) is type(held) and there is not held and len(there) == len(held):
                 return f"self.{name}[{key}]"
         return path
-
-
-def member_of(path: str) -> tuple[str, str]:
-    """The object that holds what is at a path, and its name there: `self.W`, `data`; "" for what the layer holds."""
-    found = re.fullmatch(r"(self\..+)\.(\w+)", path)
-    return (found[1], found[2]) if found else ("", "")
 
 
 def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:
