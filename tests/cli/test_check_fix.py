@@ -8,10 +8,11 @@ from dout.check.project.discover import Job
 from dout.check.project.settings import Settings
 from dout.check.report.fix import Fix
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding
+from dout.check.report.verdicts import Finding, Verdict
 from dout.check.worker.jobs import Checked, JobOutcome
 from dout.cli.output.check_output import Result
 from dout.cli.output.fix_rounds import write_fixes
+from dout.judge.outcomes import Word
 
 MISTAKES = """# -*- coding: latin-1 -*-
 # é: three mistakes in one backward, and one in another
@@ -172,3 +173,58 @@ def test_a_fix_after_which_the_check_says_the_same_is_taken_back(tmp_path, capsy
     assert seen == [fix.after, WRONG]
     assert path.read_text() == WRONG
     assert "mine.py is not fixed: with the fix of D101 in Square it is still wrong" in capsys.readouterr().err
+
+
+def test_a_fix_that_makes_a_layer_wrong_that_was_right_is_taken_back_and_the_others_stay(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text("loss = 1\nrelu = 1\n")
+
+    def found():
+        text = path.read_text()
+        harmed = [Finding("D101", "error", "wrong", "Net", "W", file=str(path))] if "loss = 2" in text else []
+        reports = [Report("Net", (Verdict("W", Word.EXACT),), tuple(harmed), file=str(path))]
+        for name in ("loss", "relu"):
+            if f"{name} = 1" in text:
+                fix = Fix(str(path), text, text.replace(f"{name} = 1", f"{name} = 2"))
+                findings = (Finding("D101", "error", "wrong", name, "x", file=str(path), fix=fix),)
+                reports.append(Report(name, findings=findings, file=str(path)))
+        return [JobOutcome(Job(str(path), "file"), [Checked(report) for report in reports])]
+
+    result = Result(Settings(), outcomes=found())
+    write_fixes(result, unsafe=False, again=lambda: setattr(result, "outcomes", found()))
+    assert path.read_text() == "loss = 1\nrelu = 2\n"
+    told = capsys.readouterr().err.replace(f"{tmp_path}/", "").splitlines()
+    assert "dout: fixed mine.py: D101 in relu" in told
+    assert "dout: mine.py is not fixed: with the fix of D101 in loss Net would be wrong" in told
+
+
+SHARED = """import numpy as np
+
+class Affine:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout / len(self.x)  # the division that the loss leaves out
+        return dout @ self.W.T
+
+class MeanSquares:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return 0.5 * np.sum((y - t) ** 2) / len(y)
+
+    def backward(self, dout=1.0):
+        return dout * (self.y - self.t)
+"""
+
+
+def test_a_loss_whose_division_another_layer_makes_has_no_fix(tmp_path):
+    path = write(tmp_path, SHARED)
+    notes = [f for layer in document("mine.py", cwd=tmp_path)["files"][0]["layers"] for f in layer["findings"]]
+    assert any(f["code"] == "D106" and f["message"].endswith("Affine.backward, in the same file, divides") for f in notes)
+    dout("mine.py", "--fix", "--unsafe-fixes", cwd=tmp_path)
+    assert path.read_text() == SHARED

@@ -17,7 +17,6 @@ from dout.check.worker import kept_answers
 from dout.cli import options
 from dout.cli.cli_target import split
 from dout.cli.output.check_output import FORMATS, PAGE, Result, tell_result
-from dout.cli.output.fix_rounds import show_fixes, write_fixes
 from dout.cli.output.kept_output import heard, question
 from dout.cli.watch import watch
 from dout.errors import visible
@@ -141,10 +140,13 @@ def check(
 
     run()
     printed: list[tuple[bool, str]] = []
-    if diff:
-        show_fixes(result, unsafe)
-    elif fix:
-        write_fixes(result, unsafe, run)
+    if diff or fix:
+        from dout.cli.output.fix_rounds import show_fixes, write_fixes
+
+        if diff:
+            show_fixes(result, unsafe)
+        else:
+            write_fixes(result, unsafe, run)
     if not diff:
         with heard() as printed:
             tell_result(result)

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
+from dout.check.project.fixed_files import FixedFile, fixable, fixed_files
+from dout.check.report.machine_formats import identity
+from dout.check.report.verdicts import SEVERITIES
 from dout.errors import TargetError, visible
 from dout.files import near
 
 if TYPE_CHECKING:
     from dout.check.report.fix import Fix
+    from dout.check.report.verdicts import Finding
     from dout.cli.output.check_output import Result
 
+_Layer = tuple[str, str]  # its file and its name
 MOST_ROUNDS = 30  # of fixing and checking again: a fix may bring another mistake to light
 
 
 def show_fixes(result: Result, unsafe: bool) -> None:
     """Print what the fixes change, as one diff a file."""
-    from dout.check.project.fixed_files import fixable, fixed_files
-
     files, refused = fixed_files(fixable(result.findings, unsafe), _checked(result))
     _tell(refused)
     for file in files:
@@ -29,51 +33,95 @@ def show_fixes(result: Result, unsafe: bool) -> None:
 
 
 def write_fixes(result: Result, unsafe: bool, again: Callable[[], None]) -> None:
-    """Write the fixes, and check `again`, until none is left. A fix that does not mend its finding is taken back.
+    """Write the fixes, and check `again`, until none is left.
 
-    Where several do not in one file, each is tried by itself: one may have been in another's way.
+    A fix that does not mend its finding is taken back. So is one after which a layer is wrong that was right: two
+    layers may share one convention. Where several fixes fail, each is tried by itself: one may have been in another's
+    way.
     """
-    from dout.check.project.fixed_files import fixable, fixed_files
-    from dout.check.report.machine_formats import identity
-
-    useless: set[tuple[str, ...]] = set()
-    one_by_one: set[str] = set()
-    told: dict[str, None] = {}
+    rounds = _Rounds(result, unsafe)
     for _ in range(MOST_ROUNDS):
-        wanted = fixable((f for f in result.findings if identity(f) not in useless), unsafe)
+        before, files = rounds.standing, rounds.written()
+        if not files:
+            break
+        again()
+        if rounds.failed(files, before):
+            again()
+    _tell(rounds.told)
+
+
+@dataclass
+class _Rounds:
+    """What the rounds so far have shown of the fixes."""
+
+    result: Result
+    unsafe: bool
+    useless: set[tuple[str, ...]] = field(default_factory=set)  # findings whose fix does not mend them, or does harm
+    one_by_one: set[str] = field(default_factory=set)  # files that take one fix a round
+    is_single: bool = False  # one fix a round, whatever its file
+    told: dict[str, None] = field(default_factory=dict)
+    wanted: dict[Fix, list[Finding]] = field(default_factory=dict)  # of this round
+
+    @property
+    def standing(self) -> dict[_Layer, int]:
+        """The rank of the worst finding of each layer that was judged; 0 is an error."""
+        return {
+            (report.file or "", report.layer): min(map(_rank, report.findings), default=len(SEVERITIES))
+            for report in self.result.reports
+            if report.verdicts
+        }
+
+    def written(self) -> list[FixedFile]:
+        """Write the fixes of this round into their files, and return these."""
+        wanted = fixable((f for f in self.result.findings if identity(f) not in self.useless), self.unsafe)
         first = {os.path.realpath(fix.file): fix for fix in reversed(wanted)}
-        wanted = {fix: found for fix, found in wanted.items() if _may_be_written(fix, first, one_by_one)}
-        files, refused = fixed_files(wanted, _checked(result))
-        told |= dict.fromkeys(refused)
+        wanted = {fix: found for fix, found in wanted.items() if _may_be_written(fix, first, self.one_by_one)}
+        self.wanted = dict(list(wanted.items())[: 1 if self.is_single else None])
+        files, refused = fixed_files(self.wanted, _checked(self.result))
+        self.told |= dict.fromkeys(refused)
         written = []
         for file in files:
             try:
                 file.write()
                 written.append(file)
             except TargetError as error:
-                told[str(error)] = None
-        if not written:
-            break
-        again()
-        left = {identity(finding) for finding in result.findings if finding.severity == "error"}
-        is_back = False
-        for file in written:
-            mended = [finding for fix in file.fixes for finding in wanted[fix]]
+                self.told[str(error)] = None
+        return written
+
+    def failed(self, files: Sequence[FixedFile], before: Mapping[_Layer, int]) -> bool:
+        """Take back the fixes that mend nothing or make a layer wrong; False if there is none."""
+        after = self.standing
+        harmed = [layer for layer in before if 0 == after.get(layer) < before[layer]]
+        is_one = sum(len(file.fixes) for file in files) == 1
+        self.is_single |= bool(harmed) and not is_one
+        taken_back = False
+        for file in files:
+            mended = [finding for fix in file.fixes for finding in self.wanted[fix]]
             names = ", ".join(dict.fromkeys(f"{finding.code} in {finding.layer}" for finding in mended))
-            failed = {identity(finding) for finding in mended} & left
-            if failed:
-                file.put_back()
-                is_back = True
-            if failed and len(file.fixes) > 1:
-                one_by_one.add(os.path.realpath(file.path))
-            elif failed:
-                useless |= failed
-                told[f"{near(str(file.path))} is not fixed: with the fix of {names} it is still wrong"] = None
-            else:
-                told[f"fixed {near(str(file.path))}: {names}"] = None
-        if is_back:
-            again()
-    _tell(told)
+            if not harmed and not self._left(mended, before, after):
+                self.told[f"fixed {near(str(file.path))}: {names}"] = None
+                continue
+            file.put_back()
+            taken_back = True
+            if len(file.fixes) > 1:
+                self.one_by_one.add(os.path.realpath(file.path))
+            elif is_one or not harmed:
+                self.useless |= set(map(identity, mended))
+                others = ", ".join(name for _, name in harmed)
+                why = f"{others} would be wrong" if harmed else "it is still wrong"
+                self.told[f"{near(str(file.path))} is not fixed: with the fix of {names} {why}"] = None
+        return taken_back
+
+    def _left(self, mended: Sequence[Finding], before: Mapping[_Layer, int], after: Mapping[_Layer, int]) -> bool:
+        """Whether a finding is still there, or its layer is worse than it was."""
+        left = {identity(finding): _rank(finding) for finding in self.result.findings}
+        names = {finding.layer for finding in mended}
+        worse = any(after.get(layer, rank) < rank for layer, rank in before.items() if layer[1] in names)
+        return worse or any(left.get(identity(finding), len(SEVERITIES)) <= _rank(finding) for finding in mended)
+
+
+def _rank(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
 
 
 def _may_be_written(fix: Fix, first: Mapping[str, Fix], one_by_one: Collection[str]) -> bool:

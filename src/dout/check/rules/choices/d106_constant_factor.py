@@ -41,7 +41,7 @@ def among_siblings(reports: Sequence[Report]) -> tuple[Report, ...]:
     """Return the reports on the layers of one file, with a warning for a constant that another layer has not.
 
     Layers are compared with those of their kind: with losses, or with layers that have parameters. A loss that leaves
-    the division out has a note alone if another layer divides.
+    the division out has a note alone, and no fix, if another layer divides.
     """
     return tuple(report.with_each(partial(_beside, report, reports)) for report in reports)
 
@@ -65,5 +65,5 @@ def _with_what_divides(found: Finding, report: Report, reports: Sequence[Report]
     for other in (r for r in reports if r is not report):
         if any(verdict.word == Word.SCALED and verdict.constant.startswith("1/") for verdict in other.verdicts):
             message = f"{found.message}; {other.layer}.backward, in the same file, divides"
-            return replace(found, severity="note", message=message)
+            return replace(found, severity="note", message=message, fix=None)  # together they are right
     return found
