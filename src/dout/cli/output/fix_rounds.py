@@ -91,7 +91,7 @@ class _Rounds:
     def failed(self, files: Sequence[FixedFile], before: Mapping[_Layer, int]) -> bool:
         """Take back the fixes that mend nothing or make a layer wrong; False if there is none."""
         after = self.standing
-        harmed = [layer for layer in before if 0 == after.get(layer) < before[layer]]
+        harmed = [layer for layer, rank in before.items() if 0 == after.get(layer, rank) < rank]
         is_one = sum(len(file.fixes) for file in files) == 1
         self.is_single |= bool(harmed) and not is_one
         taken_back = False
