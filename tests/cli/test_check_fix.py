@@ -229,3 +229,25 @@ def test_a_loss_whose_division_another_layer_makes_has_no_fix(tmp_path):
     assert any(note.endswith("Affine.backward, in the same file, divides") for note in notes)
     dout("mine.py", "--fix", "--unsafe-fixes", cwd=tmp_path)
     assert path.read_text() == SHARED
+
+
+LAMBDA = """class Square:
+    forward = lambda self, x: (setattr(self, "x", x), x * x)[1]
+    backward = lambda self, dout: dout * 3 * self.x
+"""
+
+
+def test_what_is_not_fixed_is_said_with_the_reason(tmp_path):
+    path = write(tmp_path, LAMBDA)
+    run = dout("mine.py", "--fix", cwd=tmp_path)
+    assert (run.returncode, path.read_text()) == (1, LAMBDA)
+    assert run.stderr == "dout: mine.py is not fixed: no fix is known for D101 in Square\n"
+    assert "no repair is looked for in a lambda, write backward with def" in " ".join(run.stdout.split())
+
+
+def test_fixes_that_are_left_for_unsafe_fixes_are_named(tmp_path):
+    text = CUBE.format("", "        return 0 * dout\n")
+    path = write(tmp_path, text)
+    run = dout("mine.py", "--fix", cwd=tmp_path)
+    assert path.read_text() == text
+    assert run.stderr.startswith("dout: mine.py is not fixed: add --unsafe-fixes for D101 in Cube, and look at")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dout.check.report.source_places import is_lambda
 from dout.check.report.verdicts import Cause
 from dout.run import quiet
 
@@ -62,7 +64,14 @@ def causes(
         found = CauseSearch(subject, examination, refuted, given).found()
     with quiet(), suppress(Exception):
         found = with_derived_backward(subject, refuted, found) if given is None else found
+    if is_lambda(subject.runner.layer):
+        found = {node: cause if cause.fix else _of_lambda(cause) for node, cause in found.items()}
     return found
+
+
+def _of_lambda(cause: Cause) -> Cause:
+    why = "no repair is looked for in a lambda, write backward with def"
+    return replace(cause, sentence=f"{cause.sentence}; {why}" if cause.sentence else why)
 
 
 def first_fix(

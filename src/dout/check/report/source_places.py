@@ -19,7 +19,16 @@ _LIBRARIES = tuple(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy"
 
 def backward_of(layer: Any) -> Where | None:
     """Where the backward of a layer is written."""
-    return written_at(getattr(layer, "written", getattr(type(layer), "backward", None)))
+    return written_at(_backward(layer))
+
+
+def is_lambda(layer: Any) -> bool:
+    """Whether the backward of a layer is a lambda."""
+    return getattr(_backward(layer), "__name__", "") == "<lambda>"
+
+
+def _backward(layer: Any) -> Any:
+    return getattr(layer, "written", getattr(type(layer), "backward", None))
 
 
 def written_at(function: Any) -> Where | None:

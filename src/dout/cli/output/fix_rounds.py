@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ def write_fixes(result: Result, unsafe: bool, again: Callable[[], None]) -> None
         again()
         if rounds.failed(files, before):
             again()
+    rounds.told |= dict.fromkeys(rounds.unfixed())
     _tell(rounds.told)
 
 
@@ -111,6 +112,20 @@ class _Rounds:
                 why = f"{others} would be wrong" if harmed else "it is still wrong"
                 self.told[f"{near(str(file.path))} is not fixed: with the fix of {names} {why}"] = None
         return taken_back
+
+    def unfixed(self) -> Iterator[str]:
+        """Say in a line for each file which errors are left, and why, if nothing was said of them yet."""
+        without: dict[str, dict[str, None]] = {}
+        unasked: dict[str, dict[str, None]] = {}
+        for finding in self.result.findings:
+            if finding.severity == "error" and identity(finding) not in self.useless:
+                kind = without if finding.fix is None else unasked
+                if finding.fix is None or (finding.fix.unsafe and not self.unsafe):
+                    kind.setdefault(finding.file or "", {})[f"{finding.code} in {finding.layer}"] = None
+        for file, names in without.items():
+            yield f"{near(file)} is not fixed: no fix is known for {', '.join(names)}"
+        for file, names in unasked.items():
+            yield f"{near(file)} is not fixed: add --unsafe-fixes for {', '.join(names)}, and look at the change first"
 
     def _left(self, mended: Sequence[Finding], before: Mapping[_Layer, int], after: Mapping[_Layer, int]) -> bool:
         """Whether a finding is still there, or its layer is worse than it was."""
