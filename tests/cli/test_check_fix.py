@@ -195,7 +195,7 @@ def test_a_fix_that_makes_a_layer_wrong_that_was_right_is_taken_back_and_the_oth
     assert path.read_text() == "loss = 1\nrelu = 2\n"
     told = capsys.readouterr().err.replace(f"{tmp_path}/", "").splitlines()
     assert "dout: fixed mine.py: D101 in relu" in told
-    assert "dout: mine.py is not fixed: with the fix of D101 in loss Net would be wrong" in told
+    assert "dout: mine.py is not fixed: with the fix of D101 in loss, Net would be wrong" in told
 
 
 SHARED = """import numpy as np

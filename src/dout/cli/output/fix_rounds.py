@@ -109,8 +109,8 @@ class _Rounds:
             elif is_one or not harmed:
                 self.useless |= set(map(identity, mended))
                 others = ", ".join(name for _, name in harmed)
-                why = f"{others} would be wrong" if harmed else "it is still wrong"
-                self.told[f"{near(str(file.path))} is not fixed: with the fix of {names} {why}"] = None
+                why = f", {others} would be wrong" if harmed else " it is still wrong"
+                self.told[f"{near(str(file.path))} is not fixed: with the fix of {names}{why}"] = None
         return taken_back
 
     def unfixed(self) -> Iterator[str]:

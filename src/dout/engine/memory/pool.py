@@ -29,6 +29,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from dout.graph import Shape
+from dout.run.reference_counts import OF_A_LOCAL
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -41,15 +42,6 @@ LIMIT = 1 << 30  # bytes that lie idle in the whole process
 
 # Without the GIL a count of references says nothing about this moment.
 COUNTS = not sysconfig.get_config_var("Py_GIL_DISABLED")
-
-
-def _alone() -> int:
-    """What `getrefcount` says of an object that a local variable alone holds: interpreters differ."""
-    owner = deque([object()]).pop()
-    return getrefcount(owner)
-
-
-ALONE = _alone()
 
 
 # --- what lies idle ---------------------------------------------------------------------------------------------------
@@ -150,7 +142,7 @@ class _Ring(_Store[Array]):
                 owner = popleft()
             except IndexError:
                 return view(search())
-            free = getrefcount(owner) == ALONE
+            free = getrefcount(owner) == OF_A_LOCAL
             append(owner)
             return view(owner if free else search())
 
@@ -162,7 +154,7 @@ class _Ring(_Store[Array]):
         try:
             for _ in range(min(PROBES, len(owners)) - 1):
                 owner = owners.popleft()
-                free = getrefcount(owner) == ALONE
+                free = getrefcount(owner) == OF_A_LOCAL
                 owners.append(owner)
                 if free:
                     return owner
@@ -182,7 +174,7 @@ class _Ring(_Store[Array]):
 
     def idle(self) -> int:
         """Bytes of free arrays; the ring and the list hold each of them once more."""
-        free = sum(getrefcount(owner) == ALONE + 2 for owner in list(self._owners))
+        free = sum(getrefcount(owner) == OF_A_LOCAL + 2 for owner in list(self._owners))
         return super().idle() + free * self.nbytes
 
     def sweep(self) -> None:
@@ -193,7 +185,7 @@ class _Ring(_Store[Array]):
                 owner = self._owners.popleft()
             except IndexError:
                 break
-            (self._old if getrefcount(owner) == ALONE else self._owners).append(owner)
+            (self._old if getrefcount(owner) == OF_A_LOCAL else self._owners).append(owner)
 
 
 # --- temporaries ------------------------------------------------------------------------------------------------------

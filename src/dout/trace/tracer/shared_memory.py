@@ -9,6 +9,7 @@ import numpy as np
 
 from dout.graph import INPUT, Node
 from dout.ops.shape import same_layout
+from dout.run.reference_counts import OF_A_LOCAL
 
 _DUMMY: Any = type(np.lib.stride_tricks.as_strided(np.zeros(1)).base)
 LARGE = 1 << 20  # bytes; a larger value that is about to be overwritten is not saved but computed anew when asked for
@@ -53,8 +54,9 @@ def set_apart(data: dict[Node, Any], unused: set[Node], *, inputs_alone: bool = 
     What nobody else refers to, neither the array nor a view of it, stays as it is; so do those that are `unused`, for
     there may be a data set among them.
     """
-    for node, value in data.items():
+    for node in list(data):  # the pairs of a dictionary refer to the values as well
         if node in unused or (inputs_alone and node.primitive is not INPUT):
             continue
-        if type(value) is np.ndarray and (value.base is not None or sys.getrefcount(value) > 3):
+        value = data[node]
+        if type(value) is np.ndarray and (value.base is not None or sys.getrefcount(value) > OF_A_LOCAL + 1):
             data[node] = same_layout(value, shared=True)
