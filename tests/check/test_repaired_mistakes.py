@@ -294,7 +294,40 @@ def test_a_case_of_many_numbers_is_told_by_its_shape(tmp_path):
         ("mask", "np.where(m, a, b)", "np.where(m, b, a)", "the mask is inverted"),
         ("mask", "x >= 0", "x > 0", "the condition is wrong"),
         ("mask", "dout", "dout * self.mask", "the condition is wrong"),
+        ("swapped", "self.x", "self.k", "another value belongs here"),
+        ("swapped", "(dx, dy)", "(dy, dx)", "two values are swapped"),
     ],
 )
 def test_a_repair_says_in_plain_words_what_is_wrong(word, old, new, sentence):
     assert sentence_of(word, old, new) == sentence
+
+
+STEPPED = """
+import numpy as np
+
+def windows(x, k, step):
+    return [(i, i * step) for i in range((len(x) - k) // step + 1)]
+
+class Filter:
+    def __init__(self, step=1):
+        self.w = np.array([0.5, -1.0, 2.0])
+        self.step = step
+
+    def forward(self, x):
+        self.x = x
+        return np.array([(self.w * x[start:start + 3]).sum() for _, start in windows(x, 3, self.step)])
+
+    def backward(self, dout):
+        self.dw = np.zeros(3)
+        dx = np.zeros_like(self.x)
+        for i, start in windows(self.x, 3, self.step):
+            self.dw += dout[i] * self.x[i:i + 3]
+            dx[start:start + 3] += dout[i] * self.w
+        return dx
+"""
+
+
+def test_a_window_that_starts_elsewhere_is_found_where_only_a_stride_tells():
+    Filter = vars(written(STEPPED))["Filter"]
+    (found,) = [f for f in check(Filter, np.arange(7.0)).findings if f.severity == "error"]
+    assert added(found) == ["self.dw += dout[i] * self.x[start:start + 3]"]

@@ -31,8 +31,9 @@ def ndim_of(x: Any) -> int:
 
 
 def asked_shape(shape: Any) -> Shape:
-    """A shape as it may be asked for, one number or several, as a tuple of plain ints."""
-    return tuple(operator.index(n) for n in shape) if isinstance(shape, Sequence) else (operator.index(shape),)
+    """A shape as it may be asked for, one number or several, in an array too, as a tuple of plain ints."""
+    several = isinstance(shape, Sequence) or (isinstance(shape, np.ndarray) and shape.ndim == 1)
+    return tuple(operator.index(n) for n in shape) if several else (operator.index(shape),)
 
 
 def read_order(x: Any, order: str) -> Any:

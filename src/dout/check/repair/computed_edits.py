@@ -199,6 +199,7 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
     if isinstance(place.parents[0], ast.For) and isinstance(node.slice, ast.Slice):
         yield 1.1, "missing term", place.function.source.segment(node.value)
     yield from _cut_from_the_start(place, node, parts)
+    yield from ((1.15, "formula", place.replaced(piece, text)) for piece, text in _slices_elsewhere(place, parts))
     flipped = [piece for piece in parts if isinstance(piece, ast.Slice) and ast.unparse(piece) == "::-1"]
     for some in dict.fromkeys([*((piece,) for piece in flipped), tuple(flipped)] if flipped else []):
         yield 0.95, "formula", place.function.source.with_parts(node, dict.fromkeys(some, ":"))
@@ -208,6 +209,17 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
             yield 1.2, "formula", place.replaced(piece, f"{bound}:" if piece.lower is None else f":{bound}")
     if len(parts) == 1 and isinstance(parts[0], ast.Constant) and isinstance(parts[0].value, int):
         yield from ((1.3, "swapped", place.replaced(parts[0], str(n))) for n in range(4))
+
+
+def _slices_elsewhere(place: ExpressionPlace, parts: Sequence[ast.expr]) -> Iterator[tuple[ast.expr, str]]:
+    """Each slice, with another that the function has along the same axis: `j:j + k` beside `start:start + k`."""
+    source = place.function.source
+    others = [n.slice for n in ast.walk(place.function.node) if isinstance(n, ast.Subscript)]
+    rows = [other.elts if isinstance(other, ast.Tuple) else [other] for other in others]
+    for axis, piece in enumerate(parts):
+        along = (row[axis] for row in rows if len(row) == len(parts) and isinstance(row[axis], ast.Slice))
+        texts = dict.fromkeys(map(source.segment, along)) if isinstance(piece, ast.Slice) else {}
+        yield from ((piece, text) for text in texts if ":" != text != source.segment(piece))
 
 
 def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequence[ast.expr]) -> Found:

@@ -231,7 +231,13 @@ def sentence_of(word: str, old: str, new: str) -> str:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
+    if word == "swapped" and _is_a_name(old) and _is_a_name(new):
+        return "another value belongs here"
     return SENTENCES[word]
+
+
+def _is_a_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
 
 
 def _is_inverted(old: str, new: str) -> bool:

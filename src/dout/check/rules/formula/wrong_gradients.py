@@ -28,7 +28,7 @@ from dout.judge.outcomes import Outcome, Word
 if TYPE_CHECKING:
     from dout.check.repair.shrink import Failing
 
-MOST_REPAIRED = 5_000  # elements of a recording at another setting: a repair is tried in a hundred ways
+MOST_REPAIRED = 100_000  # elements of a recording at another setting: a repair is tried in a hundred ways
 MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
 
 
