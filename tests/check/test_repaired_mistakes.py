@@ -331,3 +331,50 @@ def test_a_window_that_starts_elsewhere_is_found_where_only_a_stride_tells():
     Filter = vars(written(STEPPED))["Filter"]
     (found,) = [f for f in check(Filter, np.arange(7.0)).findings if f.severity == "error"]
     assert added(found) == ["self.dw += dout[i] * self.x[start:start + 3]"]
+
+
+CROSSED = """
+class Crossed:
+    def __init__(self):
+        self.W = np.arange(12.0).reshape(4, 3) / 7
+        self.V = np.arange(15.0).reshape(3, 5) / 7
+
+    def forward(self, x):
+        self.x = x
+        self.h = x @ self.W
+        return np.dot(self.h, self.V)
+
+    def backward(self, dout):
+        self.dV = np.zeros_like(self.V)
+        self.dV += {dV}
+        dh = {dh}
+        self.dW = {dW}
+        return dh @ self.W.T
+"""
+
+
+@pytest.mark.parametrize(
+    ("dV", "dh", "dW", "wanted"),
+    [
+        ("self.h.T @ dout", "dout @ self.V", "self.x.T @ dh", ["dh = dout @ self.V.T"]),
+        (
+            "np.dot(self.h, dout)",
+            "np.dot(self.V, dout)",
+            "self.x.T @ dh",
+            ["self.dV += np.dot(self.h.T, dout)", "dh = np.dot(dout, self.V.T)"],
+        ),
+        ("self.h.T @ dout", "dout @ self.V.T", "dh @ self.x.T", ["self.dW = self.x.T @ dh"]),
+    ],
+)
+def test_lines_whose_shapes_do_not_fit_are_mended_where_their_gradients_are_exact_then(dV, dh, dW, wanted):
+    found = error_of(CROSSED.format(dV=dV, dh=dh, dW=dW), RNG.normal(size=(6, 4)))
+    assert (found.code, added(found), found.fix.unsafe) == ("D001", wanted, "")
+
+
+def test_a_line_that_fits_and_gives_a_wrong_gradient_is_no_repair_of_one_that_raises():
+    text = CROSSED.format(dV="self.h.T @ dout", dh="dout @ self.V", dW="self.x.T @ dh").replace(
+        "T @ dout", "T @ dout**2"
+    )
+    assert added(error_of(text, RNG.normal(size=(6, 4)))) == ["dh = dout @ self.V.T"]  # dV is wrong for another reason
+    wrong = text.replace("return dh @", "return 2 * dh @").replace("self.x.T @ dh", "self.x.T @ (dh * 3)")
+    assert error_of(wrong, RNG.normal(size=(6, 4))).fix is None  # nothing that comes of the line is right

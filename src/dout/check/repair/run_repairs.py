@@ -1,27 +1,39 @@
-"""Repairs of a layer that gives no gradient to judge: a name is misspelt, or a `return` is forgotten."""
+"""Repairs of a layer that gives no gradient to judge: a name is misspelt, shapes do not fit, `return` is forgotten."""
 
 from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from types import FrameType
 from typing import Any
 
-from dout.check.exact.judge import judge
+from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.repair.expression_places import ScratchFunction, function_of, functions_at
+from dout.check.repair.candidate_edits import Edit, Seen, candidates
+from dout.check.repair.computed_edits import echoes
+from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, function_of, functions_at, places
 from dout.check.repair.line_repairs import with_text
-from dout.check.repair.scratch_functions import OF_TRIED_CODE
+from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched
+from dout.check.repair.test_stand import shorter
 from dout.check.report.fix import Fix
+from dout.clock import spent
+from dout.errors import TargetError
+from dout.graph import topological
 from dout.judge.outcomes import RIGHT
-from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, upstream
+from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, run_backward, upstream
+from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
 
+MOST_SECONDS = 4.0  # for lines that raise
 _MOST = 6  # names that are tried
+_MOST_LINES = 3  # that raise
+_FARTHEST = 1.3  # what an edit of a line that raises may cost
 
 
 def right_name(subject: Subject, error: Exception) -> Fix | None:
@@ -75,15 +87,149 @@ def _first_right(subject: Subject, function: ScratchFunction, texts: Iterator[st
 
 
 def _is_right(subject: Subject, prepare: Any) -> bool:
+    judgement = _judged(subject, prepare)
+    words = {verdict.word for verdict in judgement.verdicts}
+    missing = judgement.examination is None or any(missing_gradients(judgement.examination))
+    return bool(words) and words <= RIGHT and not missing
+
+
+def _judged(subject: Subject, prepare: Any) -> Judgement:
     first, layer = subject.again(), subject.again()
     prepare(first)
     prepare(layer)
     subject.runner.rewind()
     outputs = list(flat(first.forward(*subject.fresh_inputs())))
     subject.runner.rewind()
-    judgement = judge(
+    return judge(
         record(layer, *deep_copy(subject.fresh_inputs()), dout=one_or_all(upstream(outputs))), ends=subject.ends
     )
-    words = {verdict.word for verdict in judgement.verdicts}
-    missing = judgement.examination is None or any(missing_gradients(judgement.examination))
-    return bool(words) and words <= RIGHT and not missing
+
+
+# --- lines that raise -------------------------------------------------------------------------------------------------
+
+
+def lines_that_run(subject: Subject, error: Exception) -> Fix | None:
+    """The change of the lines of backward that raise, after which the gradients that they compute are exact.
+
+    A product of matrices lacks a transpose, say, and their shapes do not fit. Other gradients may be wrong still.
+    """
+    users = _users(error)
+    function = function_of(users[-1][0].f_code, objects_in(subject.again())) if users else None
+    if function is None:
+        return None
+    with suppress(*OF_TRIED_CODE), quiet():
+        search = _LineSearch(subject, _outputs(subject, lambda layer: None)[1], spent() + MOST_SECONDS)
+        found = search.running(function)
+        return function.source.fix(found.source.text) if found else None
+    return None
+
+
+def _users(error: BaseException) -> list[tuple[FrameType, int]]:
+    """The frames of a traceback that are not ours, with their lines."""
+    return [(f, line) for f, line in traceback.walk_tb(error.__traceback__) if not is_ours(f.f_code.co_filename)]
+
+
+def _outputs(subject: Subject, prepare: Any) -> tuple[Any, list[Any]]:
+    layer = subject.again()
+    prepare(layer)
+    subject.runner.rewind()
+    return layer, list(flat(layer.forward(*subject.fresh_inputs())))
+
+
+@dataclass(frozen=True)
+class _Raising:
+    """A function, patched in some lines, and where it raises then."""
+
+    function: ScratchFunction
+    lines: tuple[int, ...]
+    frame: FrameType
+    line: int
+
+
+@dataclass(frozen=True)
+class _LineSearch:
+    """Looks for changes of one function, a line at a time, until backward runs."""
+
+    subject: Subject
+    outputs: list[Any]  # of forward, which stay as they are
+    latest: float
+
+    def running(self, function: ScratchFunction) -> ScratchFunction | None:
+        """The function with as few lines changed as make backward run; None where no such change is known."""
+        raising = [one for one in [self._run(function, ())] if one is not None]
+        for _ in range(_MOST_LINES):
+            later: list[_Raising] = []
+            for one, edit in ((place, edit) for place in raising for edit in self._edits(place)):
+                if spent() > self.latest:
+                    return None
+                lines = (*one.lines, one.line)
+                with suppress(*OF_TRIED_CODE):
+                    changed = patched(one.function, edit.patched())
+                    found = self._run(changed, lines)
+                    if found is None and self._are_right(changed, lines):
+                        return changed
+                    later += [found] if found is not None and found.line not in lines else []
+            raising = later
+        return None
+
+    def _run(self, function: ScratchFunction, lines: tuple[int, ...]) -> _Raising | None:
+        """Where the function raises; None where backward runs. Raises TargetError where something else has changed."""
+        layer, outputs = _outputs(self.subject, self._prepare(function))
+        if not same_bits_deep(outputs, self.outputs):
+            raise TargetError("forward gives other numbers")
+        try:
+            run_backward(layer, upstream(outputs))
+        except OF_TRIED_CODE as error:
+            frame, line = _users(error)[-1]
+            if (frame.f_code.co_name, frame.f_code.co_filename) != (function.name, function.source.file):
+                raise TargetError("another function raises") from None
+            return _Raising(function, lines, frame, line)
+        return None
+
+    def _prepare(self, function: ScratchFunction) -> Callable[[Any], None]:
+        scratch = Scratch({function: code_of(function)})
+        return lambda layer: scratch.install(objects_in(layer))
+
+    def _edits(self, one: _Raising) -> list[Edit]:
+        """The edits of the statement that raised, the likeliest first."""
+        there = [p for p in places([one.function]) if p.statement.lineno <= one.line <= (p.statement.end_lineno or 0)]
+        first = max((p.statement.lineno for p in there), default=0)
+        elsewhere = echoes([one.function])
+        found = {
+            edit.patched(): edit
+            for place in there
+            if place.statement.lineno == first
+            for edit in candidates(place, Seen(_value(place, one.frame), one.frame.f_locals), elsewhere, _FARTHEST)
+            if "\n" not in edit.written
+        }
+        return sorted(found.values(), key=lambda edit: edit.cost)
+
+    def _are_right(self, function: ScratchFunction, lines: tuple[int, ...]) -> bool:
+        """Whether every gradient that these lines compute is exact, also with a row less, where that can be run."""
+        subject, prepare = self.subject, self._prepare(function)
+        judgements = [_judged(subject, prepare)]
+        with suppress(*OF_TRIED_CODE):
+            inputs = shorter(subject.inputs, 0, len(subject.inputs[0]) - 1)
+            judgements.append(_judged(replace(subject, inputs=inputs), prepare))
+        return all(_are_exact(judgement, function.source.file, lines) for judgement in judgements)
+
+
+def _value(place: ExpressionPlace, frame: FrameType) -> Any:
+    """The value of an expression that calls nothing, where a function has raised."""
+    if not any(isinstance(node, ast.Call) for node in ast.walk(place.node)):
+        with suppress(Exception):  # it is what raises, or it has not come to it
+            return eval(f"({place.text}\n)", frame.f_globals, frame.f_locals)  # the user's own names
+    return None
+
+
+def _are_exact(judgement: Judgement, file: str, lines: tuple[int, ...]) -> bool:
+    if judgement.examination is None:
+        return False
+    words = {verdict.argument: verdict.word for verdict in judgement.verdicts}
+    computed = {
+        judged.name
+        for judged in judgement.examination.judged
+        for node in topological([judged.gradient])
+        if node.where and node.where.file == file and node.where.line in lines
+    }
+    return bool(computed) and all(words.get(name) in RIGHT for name in computed)

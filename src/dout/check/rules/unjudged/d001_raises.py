@@ -10,7 +10,7 @@ from dout.adapt.argument_names import names_label
 from dout.adapt.search.own_faults import is_own_fault
 from dout.check.exact.subject import Subject
 from dout.check.lab.probe import CrashError
-from dout.check.repair.run_repairs import right_name
+from dout.check.repair.run_repairs import lines_that_run, right_name
 from dout.check.report.rule import Rule
 from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding, Raised
@@ -34,7 +34,7 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
     guessed = _refuses_to_be_built(error) or (not always and _gives_several(subject))
     severity = "warning" if guessed else RULE.severity
-    fix = right_name(subject, error)
+    fix = right_name(subject, error) or lines_that_run(subject, error)
     return RULE.finding(
         message, where, layer=subject.name, cause=reason.name, reason=reason, severity=severity, fix=fix
     )  # fmt: skip
