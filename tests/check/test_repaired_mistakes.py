@@ -378,3 +378,36 @@ def test_a_line_that_fits_and_gives_a_wrong_gradient_is_no_repair_of_one_that_ra
     assert added(error_of(text, RNG.normal(size=(6, 4)))) == ["dh = dout @ self.V.T"]  # dV is wrong for another reason
     wrong = text.replace("return dh @", "return 2 * dh @").replace("self.x.T @ dh", "self.x.T @ (dh * 3)")
     assert error_of(wrong, RNG.normal(size=(6, 4))).fix is None  # nothing that comes of the line is right
+
+
+OVERWRITTEN = """
+class Base:
+    def backward(self, dout):
+        raise NotImplementedError
+
+class Stretch(Base):
+    def __init__(self):
+        self.w = np.array([0.5, -2.0, 1.5])
+        self.b = np.zeros(3)
+
+    def forward(self, x):
+        self.x = x
+        return x * np.exp(self.w) + self.b
+
+    def backward(self, dout):
+        scale = np.exp(self.w)
+        {overwrite}
+        # of the parameters
+        self.db = dout.sum(axis=0)
+        self.dw = (dout * self.x * scale).sum(axis=0)
+        return dout
+"""
+
+
+@pytest.mark.parametrize("overwrite", ["dout = dout * scale", "dout = scale * dout + 0"])
+def test_lines_that_need_what_a_line_overwrites_are_moved_above_it(overwrite):
+    found = check(layer(OVERWRITTEN.format(overwrite=overwrite)), RNG.normal(size=(4, 3))).findings[0]
+    lines = [line.strip() for line in found.fix.after.splitlines()]
+    moved = lines.index("self.db = dout.sum(axis=0)"), lines.index("self.dw = (dout * self.x * scale).sum(axis=0)")
+    assert moved == (lines.index(overwrite) - 2, lines.index(overwrite) - 1)
+    assert "`dout` is overwritten before the lines that need what it was" in found.message + found.because

@@ -21,9 +21,11 @@ from dout.check.repair.line_repairs import with_text
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched
 from dout.check.repair.test_stand import shorter
 from dout.check.report.fix import Fix
+from dout.check.report.verdicts import Cause
 from dout.clock import spent
 from dout.errors import TargetError
-from dout.graph import topological
+from dout.files import lines_of
+from dout.graph import Where, topological
 from dout.judge.outcomes import RIGHT
 from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, run_backward, upstream
 from dout.trace.model.replay import same_bits_deep
@@ -59,11 +61,16 @@ def _renamed(function: ScratchFunction, name: str, likely: list[str]) -> Iterato
 
 def forgotten_return(subject: Subject) -> Fix | None:
     """The `return` after the last line of backward with which every gradient is exact."""
-    found = functions_at(
-        (), objects_in(subject.again()), subject.interface.backward if subject.interface else "backward"
-    )
-    function = found[0] if found else None
+    function = _backward_of(subject)
     return _first_right(subject, function, _returning(function)) if function else None
+
+
+def _backward_of(subject: Subject) -> ScratchFunction | None:
+    """The backward of the layer: of those that its classes have, the nearest one."""
+    objects, name = objects_in(subject.again()), subject.interface.backward if subject.interface else "backward"
+    owners = [cls for item in objects for cls in type(item).__mro__]
+    found = [function for function in functions_at((), objects, name) if function.owner in owners]
+    return min(found, key=lambda function: owners.index(function.owner or object), default=None)
 
 
 def _returning(function: ScratchFunction) -> Iterator[str]:
@@ -103,6 +110,41 @@ def _judged(subject: Subject, prepare: Any) -> Judgement:
     return judge(
         record(layer, *deep_copy(subject.fresh_inputs()), dout=one_or_all(upstream(outputs))), ends=subject.ends
     )
+
+
+# --- lines in the wrong order -----------------------------------------------------------------------------------------
+
+
+def lines_moved_up(subject: Subject) -> Cause | None:
+    """The cause that a line of backward overwrites what lines below it read, if all is exact with these above it."""
+    function = _backward_of(subject)
+    for name, line, text in _moved_up(function) if function else ():
+        fix = _first_right(subject, function, iter([text])) if function else None
+        if fix is not None:
+            sentence = f"`{name}` is overwritten before the lines that need what it was: they belong above"
+            return Cause("formula", sentence, fix, Where(fix.file, line))
+    return None
+
+
+def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
+    """For each line that overwrites a name: the name, the line, and the file with lines that read it moved above."""
+    body, lines = function.node.body, lines_of(function.source.text)
+    known = {argument.arg for argument in function.node.args.args}
+    for i, over in enumerate(body):
+        written = _names(over, ast.Store)
+        for name in written & known if isinstance(over, ast.Assign | ast.AugAssign) else ():
+            below = [s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr)]
+            readers = [s for s in below if name in _names(s, ast.Load) - _names(s, ast.Store)]
+            for some in (readers, *([one] for one in readers if len(readers) > 1)) if readers else ():
+                numbers = [n for s in some for n in range(s.lineno - 1, s.end_lineno or s.lineno)]
+                rest = [line for n, line in enumerate(lines) if n not in numbers]
+                rest[over.lineno - 1 : over.lineno - 1] = [lines[n] for n in numbers]
+                yield name, over.lineno, "".join(rest)
+        known |= written
+
+
+def _names(statement: ast.stmt, context: type[ast.expr_context]) -> set[str]:
+    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
 
 
 # --- lines that raise -------------------------------------------------------------------------------------------------
