@@ -140,3 +140,13 @@ def test_a_whole_backward_is_indented_as_its_file_is(tmp_path):
     assert "\t\tz = np.exp(z - z.max(axis=1, keepdims=True))" in lines
     assert "\t\tdz = " in "\n".join(lines)
     assert not any(line.startswith(("    ", "\t ")) for line in lines)
+
+
+@pytest.mark.parametrize("imported", ["import numpy", "import numpy as nx", "from numpy import *"])
+def test_a_whole_backward_calls_numpy_as_its_file_does(tmp_path, imported):
+    call = {"import numpy": "numpy.", "import numpy as nx": "nx."}.get(imported, "")
+    text = RENAMED[: RENAMED.index("class Grown")].replace("import numpy as np", imported).replace("np.", call)
+    (tmp_path / "layers.py").write_text(text)
+    run = dout_check(".", "--fix", "--unsafe-fixes", "--timeout", "60", cwd=tmp_path, timeout=300)
+    after = (tmp_path / "layers.py").read_text()
+    assert (run.returncode, after == text, "np." in after) == (0, False, False)

@@ -231,6 +231,24 @@ def test_a_loss_whose_division_another_layer_makes_has_no_fix(tmp_path):
     assert path.read_text() == SHARED
 
 
+def test_a_fix_after_which_its_layer_raises_is_taken_back(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text("x = 1\n")
+
+    def found():
+        text = path.read_text()
+        fix = Fix(str(path), text, text.replace("1", "2"))
+        wrong = Finding("D101", "error", "wrong", "Net", "x", file=str(path), fix=fix)
+        judged = Report("Net", (Verdict("x", Word.REFUTED),), (wrong,), file=str(path))
+        raises = Report("Net", findings=(Finding("D001", "error", "Net raises NameError", "Net"),))
+        return [JobOutcome(Job(str(path), "file"), [Checked(judged if "1" in text else raises)])]
+
+    result = Result(Settings(), outcomes=found())
+    write_fixes(result, unsafe=False, again=lambda: setattr(result, "outcomes", found()))
+    assert path.read_text() == "x = 1\n"
+    assert "mine.py is not fixed: with the fix of D101 in Net, Net would be wrong" in capsys.readouterr().err
+
+
 LAMBDA = """class Square:
     forward = lambda self, x: (setattr(self, "x", x), x * x)[1]
     backward = lambda self, dout: dout * 3 * self.x

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -78,7 +80,25 @@ def derived_fix(subject: Subject) -> Fix | None:
     except TimeIsOver:
         _TOO_LONG.add(cls)
         return None
-    return Fix(file, text, replaced_source(text, cls.__qualname__, made), _UNSAFE)
+    numpy = _numpy_in(text)
+    named = replace(made, source=re.sub(r"\bnp\.", f"{numpy}.", made.source)) if numpy else made
+    after = replaced_source(text, cls.__qualname__, named)
+    return Fix(file, text, after, _UNSAFE) if _names_read(after) <= {*_names_read(text), *dir(builtins)} else None
+
+
+def _numpy_in(text: str) -> str:
+    """What a file calls NumPy; empty if it imports it in another way."""
+    aliases = (alias for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for alias in node.names)
+    return next((alias.asname or alias.name for alias in aliases if alias.name == "numpy"), "")
+
+
+def _names_read(text: str) -> set[str]:
+    """The names that a file reads, but for those that it gives to something: NumPy may not be among them."""
+    nodes = [*ast.walk(ast.parse(text))]
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    given = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    given |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return {node.id for node in names} - given
 
 
 def _is_called_alike(interface: Interface | None) -> bool:

@@ -12,6 +12,7 @@ import click
 from dout.check.project.fixed_files import FixedFile, fixable, fixed_files
 from dout.check.report.machine_formats import identity
 from dout.check.report.verdicts import SEVERITIES
+from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.errors import TargetError, visible
 from dout.files import near
 
@@ -65,12 +66,15 @@ class _Rounds:
 
     @property
     def standing(self) -> dict[_Layer, int]:
-        """The rank of the worst finding of each layer that was judged; 0 is an error."""
-        return {
-            (report.file or "", report.layer): min(map(_rank, report.findings), default=len(SEVERITIES))
-            for report in self.result.reports
-            if report.verdicts
-        }
+        """The rank of the worst finding of each layer that was judged; 0 is an error, and -1 that it raises."""
+        found: dict[_Layer, int] = {}
+        for outcome in self.result.outcomes:
+            for report in (checked.report for checked in outcome.layers):
+                raises = any(finding.code == RAISES.code and not _rank(finding) for finding in report.findings)
+                if report.verdicts or raises:
+                    worst = min(map(_rank, report.findings), default=len(SEVERITIES))
+                    found[outcome.job.where, report.layer] = worst if report.verdicts else -1
+        return found
 
     def written(self) -> list[FixedFile]:
         """Write the fixes of this round into their files, and return these."""
@@ -92,7 +96,7 @@ class _Rounds:
     def failed(self, files: Sequence[FixedFile], before: Mapping[_Layer, int]) -> bool:
         """Take back the fixes that mend nothing or make a layer wrong; False if there is none."""
         after = self.standing
-        harmed = [layer for layer, rank in before.items() if 0 == after.get(layer, rank) < rank]
+        harmed = [layer for layer, rank in before.items() if after.get(layer, rank) < min(rank, 1)]
         is_one = sum(len(file.fixes) for file in files) == 1
         self.is_single |= bool(harmed) and not is_one
         taken_back = False
