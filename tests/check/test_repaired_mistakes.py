@@ -411,3 +411,55 @@ def test_lines_that_need_what_a_line_overwrites_are_moved_above_it(overwrite):
     moved = lines.index("self.db = dout.sum(axis=0)"), lines.index("self.dw = (dout * self.x * scale).sum(axis=0)")
     assert moved == (lines.index(overwrite) - 2, lines.index(overwrite) - 1)
     assert "`dout` is overwritten before the lines that need what it was" in found.message + found.because
+
+
+GATHERED = """
+class Shift:
+    def __init__(self, w, b):
+        self.params = [w, b]
+        self.grads = [np.zeros_like(w), np.zeros_like(b)]
+
+    def forward(self, x):
+        self.x = x
+        return x * self.params[0] + self.params[1]
+
+    def backward(self, dout):
+        self.grads[0][...] = (dout * self.x).sum(axis=0)
+        self.grads[1] = dout.sum(axis=0)
+        return dout * self.params[0]
+
+class Halves:
+    def forward(self, x, t):
+        self.d = x - t
+        return 0.5 * np.sum(self.d ** 2)
+
+    def backward(self, dout=1):
+        return dout * self.d
+
+class Gathered:
+    def __init__(self, n=4):
+        self.layers = [Shift(*np.random.randn(2, n)), Shift(*np.random.randn(2, n))]
+        self.loss = Halves()
+        self.params, self.grads = [], []
+        for layer in self.layers:
+            self.params += layer.params
+            self.grads += layer.grads
+
+    def forward(self, x, t):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return self.loss.forward(x, t)
+
+    def backward(self, dout=1):
+        dout = self.loss.backward(dout)
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        return dout
+"""
+
+
+def test_a_gradient_that_a_network_holds_is_written_in_place():
+    x, t = RNG.normal(size=(2, 3, 4))
+    found = [f for f in check(layer(GATHERED), x, t).findings if f.argument == "params[1]"]
+    assert added(found[0]) == ["self.grads[1][...] = dout.sum(axis=0)"]
+    assert "replaces an array that is held elsewhere, too" in found[0].because

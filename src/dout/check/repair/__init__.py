@@ -53,7 +53,7 @@ def causes(
         return {}
     from dout.check.exact.own_step import of_own_step
     from dout.check.repair.derived_backward import with_derived_backward
-    from dout.check.repair.run_repairs import lines_moved_up
+    from dout.check.repair.run_repairs import lines_moved_up, written_in_place
     from dout.check.repair.suspected_cause import CauseSearch
 
     found: dict[Node, Cause] = {}
@@ -61,8 +61,8 @@ def causes(
         found = of_own_step(subject, refuted)
     if given is None and not found:
         with quiet(), suppress(Exception):
-            moved = lines_moved_up(subject)
-            found = dict.fromkeys(refuted, moved) if moved else found
+            common = lines_moved_up(subject) or written_in_place(subject, refuted.values())
+            found = dict.fromkeys(refuted, common) if common else found
     if found:
         return found
     with quiet(), suppress(Exception):

@@ -1,15 +1,17 @@
-"""Repairs of a layer that gives no gradient to judge: a name is misspelt, shapes do not fit, `return` is forgotten."""
+"""Repairs by whole statements, tried as the text of the file: a name is misspelt, lines do not run or do not fit."""
 
 from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import FrameType
 from typing import Any
+
+import numpy as np
 
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
@@ -26,7 +28,7 @@ from dout.clock import spent
 from dout.errors import TargetError
 from dout.files import lines_of
 from dout.graph import Where, topological
-from dout.judge.outcomes import RIGHT
+from dout.judge.outcomes import RIGHT, Outcome
 from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, run_backward, upstream
 from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
@@ -145,6 +147,29 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
 
 def _names(statement: ast.stmt, context: type[ast.expr_context]) -> set[str]:
     return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
+
+
+# --- arrays that others hold ------------------------------------------------------------------------------------------
+
+
+def written_in_place(subject: Subject, refuted: Iterable[Outcome]) -> Cause | None:
+    """The cause that a gradient which another object holds, too, is replaced and not written into, if that mends all.
+
+    A network that has collected `layer.grads` in a list of its own keeps the arrays of the beginning.
+    """
+    if all(np.any(outcome.got) for outcome in refuted):
+        return None
+    objects = objects_in(subject.again())
+    for function in functions_at((), objects, "backward"):
+        source = function.source
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Subscript | ast.Attribute):
+                text = source.segment(target)
+                fix = _first_right(subject, function, iter([source.replaced(target, f"{text}[...]")]))
+                if fix is not None:
+                    sentence = f"`{text} = …` replaces an array that is held elsewhere, too: write into it"
+                    return Cause("replaced", sentence, fix, Where(source.file, node.lineno))
+    return None
 
 
 # --- lines that raise -------------------------------------------------------------------------------------------------
