@@ -86,20 +86,22 @@ def _returning(function: ScratchFunction) -> Iterator[str]:
         yield source.replaced(last, f"{source.segment(last)}{between}return {name}")
 
 
-def _first_right(subject: Subject, function: ScratchFunction, texts: Iterator[str]) -> Fix | None:
-    """The first of these texts of the file with which every gradient is there, and exact."""
+def _first_right(
+    subject: Subject, function: ScratchFunction, texts: Iterable[str], *, may_lack: bool = False
+) -> Fix | None:
+    """The first of these texts of the file with which every gradient is exact, and there, unless some `may_lack`."""
     for text in texts:
         with suppress(*OF_TRIED_CODE), quiet():
-            if _is_right(subject, with_text(function, text)):
+            if _is_right(subject, with_text(function, text), may_lack):
                 return function.source.fix(text)
     return None
 
 
-def _is_right(subject: Subject, prepare: Any) -> bool:
+def _is_right(subject: Subject, prepare: Any, may_lack: bool) -> bool:
     judgement = _judged(subject, prepare)
     words = {verdict.word for verdict in judgement.verdicts}
     missing = judgement.examination is None or any(missing_gradients(judgement.examination))
-    return bool(words) and words <= RIGHT and not missing
+    return bool(words) and words <= RIGHT and (may_lack or not missing)
 
 
 def _judged(subject: Subject, prepare: Any) -> Judgement:
@@ -121,7 +123,7 @@ def lines_moved_up(subject: Subject) -> Cause | None:
     """The cause that a line of backward overwrites what lines below it read, if all is exact with these above it."""
     function = _backward_of(subject)
     for name, line, text in _moved_up(function) if function else ():
-        fix = _first_right(subject, function, iter([text])) if function else None
+        fix = _first_right(subject, function, [text], may_lack=True) if function else None
         if fix is not None:
             sentence = f"`{name}` is overwritten before the lines that need what it was: they belong above"
             return Cause("formula", sentence, fix, Where(fix.file, line))
@@ -165,7 +167,8 @@ def written_in_place(subject: Subject, refuted: Iterable[Outcome]) -> Cause | No
         for node in ast.walk(function.node):
             if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Subscript | ast.Attribute):
                 text = source.segment(target)
-                fix = _first_right(subject, function, iter([source.replaced(target, f"{text}[...]")]))
+                texts = [source.replaced(target, f"{text}[...]")]
+                fix = _first_right(subject, function, texts, may_lack=True)
                 if fix is not None:
                     sentence = f"`{text} = …` replaces an array that is held elsewhere, too: write into it"
                     return Cause("replaced", sentence, fix, Where(source.file, node.lineno))
