@@ -463,3 +463,46 @@ def test_a_gradient_that_a_network_holds_is_written_in_place():
     found = [f for f in check(layer(GATHERED), x, t).findings if f.argument == "params[1]"]
     assert added(found[0]) == ["self.grads[1][...] = dout.sum(axis=0)"]
     assert "replaces an array that is held elsewhere, too" in found[0].because
+
+
+BORDER = """
+class Border:
+    def __init__(self, width=1):
+        self.width = width
+
+    def forward(self, x):
+        return np.pad(x, ((0, 0), (0, 0), (self.width, self.width), (self.width, self.width)))
+
+    def backward(self, dout):
+        return dout[..., self.width:-self.width, self.width:-self.width]
+"""
+TILES = """
+class Tiles:
+    def __init__(self, side=2):
+        self.side = side
+
+    def forward(self, x):
+        n, h, w = x.shape
+        k = self.side
+        return x.reshape(n, h // k, k, w // k, k).mean(axis=(2, 4))
+
+    def backward(self, dout):
+        n, h, w = dout.shape
+        dx = np.zeros((n, h * self.side, w * self.side))
+        for i in range(self.side):
+            for j in range(self.side):
+                dx[..., i::self.side, j::self.side] = dout
+        return dx
+"""
+
+
+def test_ends_behind_dots_are_counted_from_the_last_axis():
+    Border = [item for item in vars(written(BORDER)).values() if isinstance(item, type)][-1]
+    (found,) = [f for f in check(Border, IMAGES).findings if f.severity == "error"]
+    rows, columns = (f"self.width:dout.shape[{axis}] - self.width" for axis in (-2, -1))
+    assert added(found) == [f"return dout[..., {rows}, {columns}]"]
+
+
+def test_a_factor_that_is_the_length_of_an_axis_by_chance_is_no_repair():
+    found = error_of(TILES, RNG.normal(size=(2, 6, 8)))  # 4 columns of 2 × 2 tiles
+    assert added(found) == ["dx[..., i::self.side, j::self.side] = dout / self.side**2"]

@@ -225,12 +225,13 @@ def _slices_elsewhere(place: ExpressionPlace, parts: Sequence[ast.expr]) -> Iter
 def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequence[ast.expr]) -> Found:
     """All ends counted from the start: `a[p:-p]` is empty where p is 0."""
     source, base = place.function.source, place.function.source.segment(node.value)
+    dots = next((i for i, part in enumerate(parts) if isinstance(part, ast.Constant) and part.value is ...), len(parts))
     ends = {
-        part.upper: f"{base}.shape[{axis}] - {source.segment(part.upper.operand)}"
-        for axis, part in enumerate(parts)
+        part.upper: f"{base}.shape[{i if i < dots else i - len(parts)}] - {source.segment(part.upper.operand)}"
+        for i, part in enumerate(parts)
         if isinstance(part, ast.Slice) and isinstance(part.upper, ast.UnaryOp) and isinstance(part.upper.op, ast.USub)
     }
-    if ends and not any(isinstance(part, ast.Constant) and part.value is ... for part in parts):
+    if ends:
         yield 1.2, "broadcast", source.with_parts(node, ends)
 
 

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.judge import judge
+from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.repair.candidate_edits import Edit
 from dout.check.repair.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
-from dout.check.repair.test_stand import Stand
+from dout.check.repair.test_stand import Stand, shorter
 from dout.judge.outcomes import RIGHT, Word
-from dout.run import objects_in, one_or_all, quiet
+from dout.run import flat, objects_in, one_or_all, otherwise, quiet, upstream
 from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.replay import same_bits_deep
 from dout.trace.record.record import record
 
+_MOST_CUT = 3  # elements of an axis
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
 
 
@@ -101,6 +104,33 @@ def stays_right(repair: Repair, given: Subject) -> bool:
         trace = record(layer, *given.fresh_inputs(), dout=one_or_all(given.run().douts))
     words = {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
     return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE, Word.BUT_AT_KINKS}
+
+
+def holds_at_other_lengths(repair: Repair, subject: Subject, others: frozenset[str]) -> bool:
+    """Whether no gradient but `others` is refuted on inputs with a shorter last or second-to-last axis.
+
+    The number by which a factor is off may be the length of an axis by chance.
+    """
+    for axis in (-1, -2):
+        for length in {np.shape(x)[axis] for x in subject.inputs[:1] if np.ndim(x) >= -axis}:
+            for less in range(1, min(length, _MOST_CUT + 1)):
+                found = _judged_on(replace(subject, inputs=shorter(subject.inputs, axis, length - less)), repair)
+                if found is not None:
+                    refuted = {verdict.argument for verdict in found.verdicts if verdict.word == Word.REFUTED}
+                    if refuted - others:
+                        return False
+                    break
+    return True
+
+
+@otherwise(None)
+def _judged_on(subject: Subject, repair: Repair) -> Judgement | None:
+    layer, first = subject.again(), subject.again()
+    repair.prepare(layer)
+    repair.prepare(first)
+    with quiet():
+        outputs = list(flat(first.forward(*subject.fresh_inputs())))
+        return judge(record(layer, *subject.fresh_inputs(), dout=one_or_all(upstream(outputs))), ends=subject.ends)
 
 
 # --- forward's output -------------------------------------------------------------------------------------------------
