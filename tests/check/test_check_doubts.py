@@ -157,6 +157,31 @@ def test_what_could_not_be_imported_is_no_mistake(tmp_path):
     assert "needs fast_squares" in layer["findings"][0]["message"]
 
 
+@pytest.mark.parametrize("place", ["constructor", "forward", "backward"])
+def test_a_module_that_a_layer_imports_when_it_runs_and_that_is_not_there_is_needed(tmp_path, place):
+    text = """
+class Scatter:
+    def __init__(self):
+        {constructor}
+        self.n = 3
+
+    def forward(self, x):
+        {forward}
+        return 2 * x
+
+    def backward(self, dout):
+        {backward}
+        return 2 * dout
+"""
+    write(
+        tmp_path,
+        text.format(**{**dict.fromkeys(("constructor", "forward", "backward"), "pass"), place: "import scatterlib"}),
+    )
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert [(f["code"], f["severity"]) for f in layer["findings"]] == [("D002", "note")]
+    assert layer["findings"][0]["message"] == "Scatter needs scatterlib, which is not installed"
+
+
 class EitherLabels:
     """A loss that takes labels as whole numbers, and as rows with one 1, which it knows by their size."""
 

@@ -506,3 +506,21 @@ def test_ends_behind_dots_are_counted_from_the_last_axis():
 def test_a_factor_that_is_the_length_of_an_axis_by_chance_is_no_repair():
     found = error_of(TILES, RNG.normal(size=(2, 6, 8)))  # 4 columns of 2 × 2 tiles
     assert added(found) == ["dx[..., i::self.side, j::self.side] = dout / self.side**2"]
+
+
+DROPPED = """
+class Dropped:
+    def __init__(self, share=0.5):
+        self.share = share
+
+    def forward(self, x):
+        self.kept = np.random.rand(*x.shape) > self.share
+        return x * self.kept / (1 - self.share)
+
+    def backward(self, dout):
+        return dout * self.kept
+"""
+
+
+def test_a_setting_that_is_the_missing_factor_by_chance_is_no_repair():
+    assert added(error_of(DROPPED, RNG.normal(size=(4, 5)))) == ["return dout * self.kept / (1 - self.share)"]

@@ -8,8 +8,10 @@ that was met on one side only, and that the repair turns to the other, is named.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from dout.check.repair.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand, shorter
 from dout.judge.outcomes import RIGHT, Word
-from dout.run import flat, objects_in, one_or_all, otherwise, quiet, upstream
+from dout.run import attributes_of, flat, objects_in, one_or_all, otherwise, quiet, upstream
 from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.replay import same_bits_deep
@@ -106,21 +108,41 @@ def stays_right(repair: Repair, given: Subject) -> bool:
     return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE, Word.BUT_AT_KINKS}
 
 
-def holds_at_other_lengths(repair: Repair, subject: Subject, others: frozenset[str]) -> bool:
-    """Whether no gradient but `others` is refuted on inputs with a shorter last or second-to-last axis.
+def holds_elsewhere(repair: Repair, subject: Subject, others: frozenset[str]) -> bool:
+    """Whether no gradient but `others` is refuted with shorter axes, and with other numbers that the repair names.
 
-    The number by which a factor is off may be the length of an axis by chance.
+    The number by which a factor is off may be the length of an axis, or a setting, by chance: 0.5 is 1 - 0.5.
     """
-    for axis in (-1, -2):
-        for length in {np.shape(x)[axis] for x in subject.inputs[:1] if np.ndim(x) >= -axis}:
-            for less in range(1, min(length, _MOST_CUT + 1)):
-                found = _judged_on(replace(subject, inputs=shorter(subject.inputs, axis, length - less)), repair)
-                if found is not None:
-                    refuted = {verdict.argument for verdict in found.verdicts if verdict.word == Word.REFUTED}
-                    if refuted - others:
-                        return False
-                    break
+    for subjects in (*(_with_shorter(subject, axis) for axis in (-1, -2)), *_with_other_numbers(subject, repair)):
+        found = next((found for one in subjects if (found := _judged_on(one, repair)) is not None), None)
+        words = {verdict.argument: verdict.word for verdict in found.verdicts} if found is not None else {}
+        if any(word == Word.REFUTED and name not in others for name, word in words.items()):
+            return False
     return True
+
+
+def _with_shorter(subject: Subject, axis: int) -> Iterator[Subject]:
+    """With some elements less along an axis: the layer may take multiples of a length alone."""
+    shape = np.shape(subject.inputs[0]) if subject.inputs else ()
+    length = shape[axis] if len(shape) >= -axis else 0
+    for less in range(1, min(length, _MOST_CUT + 1)):
+        yield replace(subject, inputs=shorter(subject.inputs, axis, length - less))
+
+
+def _with_other_numbers(subject: Subject, repair: Repair) -> Iterator[tuple[Subject]]:
+    """With another number in the place of each that the new text names: `self.rate`."""
+    held = attributes_of(subject.again())
+    for name in dict.fromkeys(re.findall(r"\bself\.(\w+)", repair.edit.written)):
+        value = held.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            other = value + 1 if isinstance(value, int) else 0.6 * value + 0.05
+            yield (replace(subject, make=partial(_changed, subject.make, name, other)),)
+
+
+def _changed(make: Callable[[], Any], name: str, value: Any) -> Any:
+    layer = make()
+    attributes_of(layer)[name] = value
+    return layer
 
 
 @otherwise(None)

@@ -10,7 +10,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.derived_backward import derived_lines
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
-from dout.check.repair.repair_proof import ProvenRepair, Repair, holds_at_other_lengths, proven, stays_right
+from dout.check.repair.repair_proof import ProvenRepair, Repair, holds_elsewhere, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
@@ -94,7 +94,7 @@ class CauseSearch:
                 continue
             if found is None or not (self.given is None or stays_right(repair, self.given)):
                 continue
-            if repair.edit.word != "factor" or holds_at_other_lengths(repair, self.stands[0].subject, others):
+            if repair.edit.word != "factor" or holds_elsewhere(repair, self.stands[0].subject, others):
                 return found
         return None
 

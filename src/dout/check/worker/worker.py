@@ -335,6 +335,8 @@ def _perhaps_of_the_example(item: Finding, chosen: Example, forward: Any) -> Fin
 def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetError) -> Report:
     broken, what = _constructor_error(target, given), Target(target)
     cause = broken or error.__cause__
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        return _only(name, target, NOT_JUDGED, f"{name} needs {cause.name}, which is not installed")
     own = not not_imported(cause) and (
         broken is not None
         or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))

@@ -29,6 +29,9 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     where = raised_at(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        message = f"{subject.name} needs {error.name}, which is not installed"
+        return NOT_JUDGED.finding(message, where, layer=subject.name, reason=reason)
     if where is None and not subject.inputs:  # its parts have the inputs, and the gradients
         return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
