@@ -524,3 +524,28 @@ class Dropped:
 
 def test_a_setting_that_is_the_missing_factor_by_chance_is_no_repair():
     assert added(error_of(DROPPED, RNG.normal(size=(4, 5)))) == ["return dout * self.kept / (1 - self.share)"]
+
+
+STEPPING = """
+class Stepping:
+    def __init__(self):
+        self.W = np.arange(12.0).reshape(4, 3) / 7
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout, rate):
+        dW = self.x.T @ dout
+        self.W -= rate * dW
+        dx = dout @ self.W.T
+        return dx
+"""
+
+
+def test_what_a_layers_own_step_makes_wrong_is_computed_before_it():
+    Stepping = [item for item in vars(written(STEPPING)).values() if isinstance(item, type)][-1]
+    found = [f for f in check(Stepping, RNG.normal(size=(5, 4))).findings if f.argument == "x"]
+    lines = [line.strip() for line in found[0].fix.after.splitlines()]
+    assert lines.index("dx = dout @ self.W.T") == lines.index("self.W -= rate * dW") - 1
+    assert "         self.W -= rate * dW" in str(found[0].fix)  # where the line goes is seen

@@ -59,6 +59,9 @@ def causes(
     found: dict[Node, Cause] = {}
     with quiet(), suppress(Exception):  # an explanation is a convenience, too
         found = of_own_step(subject, refuted)
+        names = {outcome.judged.name for node, outcome in refuted.items() if node in found}
+        moved = lines_moved_up(subject, names) if found else None
+        found = {node: replace(cause, fix=moved.fix) for node, cause in found.items()} if moved else found
     if given is None and not found:
         with quiet(), suppress(Exception):
             common = lines_moved_up(subject) or written_in_place(subject, refuted.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -87,19 +87,27 @@ def _returning(function: ScratchFunction) -> Iterator[str]:
 
 
 def _first_right(
-    subject: Subject, function: ScratchFunction, texts: Iterable[str], *, may_lack: bool = False
+    subject: Subject,
+    function: ScratchFunction,
+    texts: Iterable[str],
+    *,
+    may_lack: bool = False,
+    only: Collection[str] = (),
 ) -> Fix | None:
-    """The first of these texts of the file with which every gradient is exact, and there, unless some `may_lack`."""
+    """The first of these texts of the file with which every gradient is exact, or `only` those of these names.
+
+    All have to be there, unless some `may_lack`.
+    """
     for text in texts:
         with suppress(*OF_TRIED_CODE), quiet():
-            if _is_right(subject, with_text(function, text), may_lack):
+            if _is_right(subject, with_text(function, text), may_lack, only):
                 return function.source.fix(text)
     return None
 
 
-def _is_right(subject: Subject, prepare: Any, may_lack: bool) -> bool:
+def _is_right(subject: Subject, prepare: Any, may_lack: bool, only: Collection[str]) -> bool:
     judgement = _judged(subject, prepare)
-    words = {verdict.word for verdict in judgement.verdicts}
+    words = {verdict.word for verdict in judgement.verdicts if not only or verdict.argument in only}
     missing = judgement.examination is None or any(missing_gradients(judgement.examination))
     return bool(words) and words <= RIGHT and (may_lack or not missing)
 
@@ -119,14 +127,17 @@ def _judged(subject: Subject, prepare: Any) -> Judgement:
 # --- lines in the wrong order -----------------------------------------------------------------------------------------
 
 
-def lines_moved_up(subject: Subject) -> Cause | None:
-    """The cause that a line of backward overwrites what lines below it read, if all is exact with these above it."""
+def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None:
+    """The cause that a line of backward overwrites what lines below it read, if all is exact with these above it.
+
+    `only` names the gradients that have to be exact: backward may make a step of its own, after which it computes more.
+    """
     function = _backward_of(subject)
     for name, line, text in _moved_up(function) if function else ():
-        fix = _first_right(subject, function, [text], may_lack=True) if function else None
+        fix = _first_right(subject, function, [text], may_lack=True, only=only) if function else None
         if fix is not None:
             sentence = f"`{name}` is overwritten before the lines that need what it was: they belong above"
-            return Cause("formula", sentence, fix, Where(fix.file, line))
+            return Cause("order", sentence, fix, Where(fix.file, line))
     return None
 
 
@@ -135,11 +146,13 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
     body, lines = function.node.body, lines_of(function.source.text)
     known = {argument.arg for argument in function.node.args.args}
     for i, over in enumerate(body):
-        written = _names(over, ast.Store)
-        for name in written & known if isinstance(over, ast.Assign | ast.AugAssign) else ():
+        written = _written(over)
+        for name in sorted(written) if isinstance(over, ast.Assign | ast.AugAssign) else ():
             below = [s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr)]
-            readers = [s for s in below if name in _names(s, ast.Load) - _names(s, ast.Store)]
-            for some in (readers, *([one] for one in readers if len(readers) > 1)) if readers else ():
+            readers = [s for s in below if name in _read(s) - _written(s)]
+            if not readers or not (name in known or "." in name):
+                continue
+            for some in (readers, *([one] for one in readers if len(readers) > 1)):
                 numbers = [n for s in some for n in range(s.lineno - 1, s.end_lineno or s.lineno)]
                 rest = [line for n, line in enumerate(lines) if n not in numbers]
                 rest[over.lineno - 1 : over.lineno - 1] = [lines[n] for n in numbers]
@@ -147,8 +160,16 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
         known |= written
 
 
-def _names(statement: ast.stmt, context: type[ast.expr_context]) -> set[str]:
-    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, context)}
+def _read(statement: ast.stmt) -> set[str]:
+    """The names that a statement reads, and the attributes, as `self.W`."""
+    nodes = (n for n in ast.walk(statement) if isinstance(n, ast.Name | ast.Attribute) and isinstance(n.ctx, ast.Load))
+    return {ast.unparse(node) for node in nodes}
+
+
+def _written(statement: ast.stmt) -> set[str]:
+    """The names and attributes that a statement gives another value, or writes into."""
+    stored = (n for n in ast.walk(statement) if isinstance(getattr(n, "ctx", None), ast.Store))
+    return {ast.unparse(node.value if isinstance(node, ast.Subscript) else node) for node in stored}
 
 
 # --- arrays that others hold ------------------------------------------------------------------------------------------

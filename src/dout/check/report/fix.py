@@ -35,7 +35,10 @@ class Fix:
     unsafe: str = ""
 
     def __str__(self) -> str:
-        return self.diff(context=0 if any(edit.start != edit.end for edit in self.edits) else 1)
+        short = self.diff(context=0)
+        added, removed = ({line[1:] for line in short.splitlines()[2:] if line[0] == sign} for sign in "+-")
+        is_longer = all(edit.start == edit.end for edit in self.edits)
+        return self.diff(context=1) if is_longer or added & removed else short
 
     def diff(self, context: int = 3, name: str = "") -> str:
         """The change as a unified diff, which `patch` takes; the file is called by its last name, or otherwise."""
