@@ -20,6 +20,7 @@ from dout.check.repair.candidate_edits import Edit, Seen, candidates
 from dout.check.repair.computed_edits import echoes
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, function_of, functions_at, places
 from dout.check.repair.line_repairs import with_text
+from dout.check.repair.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched
 from dout.check.repair.test_stand import shorter
 from dout.check.report.fix import Fix
@@ -199,8 +200,8 @@ def written_in_place(subject: Subject, refuted: Iterable[Outcome]) -> Cause | No
 # --- lines that raise -------------------------------------------------------------------------------------------------
 
 
-def lines_that_run(subject: Subject, error: Exception) -> Fix | None:
-    """The change of the lines of backward that raise, after which the gradients that they compute are exact.
+def lines_that_run(subject: Subject, error: Exception) -> Cause | None:
+    """The cause and the change of the lines of backward that raise; what they compute is exact after it.
 
     A product of matrices lacks a transpose, say, and their shapes do not fit. Other gradients may be wrong still.
     """
@@ -211,7 +212,9 @@ def lines_that_run(subject: Subject, error: Exception) -> Fix | None:
     with suppress(*OF_TRIED_CODE), quiet():
         search = _LineSearch(subject, _outputs(subject, lambda layer: None)[1], spent() + MOST_SECONDS)
         found = search.running(function)
-        return function.source.fix(found.source.text) if found else None
+        if found is not None:
+            changed, said = found
+            return Cause("shape", "; ".join(said), function.source.fix(changed.source.text))
     return None
 
 
@@ -229,10 +232,11 @@ def _outputs(subject: Subject, prepare: Any) -> tuple[Any, list[Any]]:
 
 @dataclass(frozen=True)
 class _Raising:
-    """A function, patched in some lines, and where it raises then."""
+    """A function, patched in some lines, with what is said of these changes, and where it raises then."""
 
     function: ScratchFunction
     lines: tuple[int, ...]
+    said: tuple[str, ...]
     frame: FrameType
     line: int
 
@@ -245,25 +249,26 @@ class _LineSearch:
     outputs: list[Any]  # of forward, which stay as they are
     latest: float
 
-    def running(self, function: ScratchFunction) -> ScratchFunction | None:
-        """The function with as few lines changed as make backward run; None where no such change is known."""
-        raising = [one for one in [self._run(function, ())] if one is not None]
+    def running(self, function: ScratchFunction) -> tuple[ScratchFunction, tuple[str, ...]] | None:
+        """The function with as few lines changed as make backward run, and what is said of them; None without any."""
+        raising = [one for one in [self._run(function, (), ())] if one is not None]
         for _ in range(_MOST_LINES):
             later: list[_Raising] = []
             for one, edit in ((place, edit) for place in raising for edit in self._edits(place)):
                 if spent() > self.latest:
                     return None
                 lines = (*one.lines, one.line)
+                said = (*one.said, f"{sentence_of(edit.word, edit.old, edit.written)}: {_change(edit)}")
                 with suppress(*OF_TRIED_CODE):
                     changed = patched(one.function, edit.patched())
-                    found = self._run(changed, lines)
+                    found = self._run(changed, lines, said)
                     if found is None and self._are_right(changed, lines):
-                        return changed
+                        return changed, said
                     later += [found] if found is not None and found.line not in lines else []
             raising = later
         return None
 
-    def _run(self, function: ScratchFunction, lines: tuple[int, ...]) -> _Raising | None:
+    def _run(self, function: ScratchFunction, lines: tuple[int, ...], said: tuple[str, ...]) -> _Raising | None:
         """Where the function raises; None where backward runs. Raises TargetError where something else has changed."""
         layer, outputs = _outputs(self.subject, self._prepare(function))
         if not same_bits_deep(outputs, self.outputs):
@@ -274,7 +279,7 @@ class _LineSearch:
             frame, line = _users(error)[-1]
             if (frame.f_code.co_name, frame.f_code.co_filename) != (function.name, function.source.file):
                 raise TargetError("another function raises") from None
-            return _Raising(function, lines, frame, line)
+            return _Raising(function, lines, said, frame, line)
         return None
 
     def _prepare(self, function: ScratchFunction) -> Callable[[Any], None]:
@@ -303,6 +308,10 @@ class _LineSearch:
             inputs = shorter(subject.inputs, 0, len(subject.inputs[0]) - 1)
             judgements.append(_judged(replace(subject, inputs=inputs), prepare))
         return all(_are_exact(judgement, function.source.file, lines) for judgement in judgements)
+
+
+def _change(edit: Edit) -> str:
+    return f"`{edit.old}` should be `{edit.written}`"
 
 
 def _value(place: ExpressionPlace, frame: FrameType) -> Any:

@@ -37,9 +37,10 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
     guessed = _refuses_to_be_built(error) or (not always and _gives_several(subject))
     severity = "warning" if guessed else RULE.severity
-    fix = right_name(subject, error) or lines_that_run(subject, error)
+    mended = None if (fix := right_name(subject, error)) else lines_that_run(subject, error)
+    details = {"fix": mended.fix, "because": mended.sentence} if mended else {"fix": fix}
     return RULE.finding(
-        message, where, layer=subject.name, cause=reason.name, reason=reason, severity=severity, fix=fix
+        message, where, layer=subject.name, cause=reason.name, reason=reason, severity=severity, **details
     )  # fmt: skip
 
 
