@@ -102,6 +102,11 @@ class Edit:
     run: str = ""
 
     @property
+    def key(self) -> tuple[tuple[int, int], str]:
+        """What tells it from other edits: where its expression stands in the file, and the text."""
+        return self.place.function.source.span(self.place.node), self.text
+
+    @property
     def node(self) -> ast.AST:
         """What is written anew: the expression or its statement."""
         return self.place.statement if self.run else self.place.node

@@ -31,6 +31,7 @@ from dout.trace.model.replay import same_bits_deep
 from dout.trace.record.record import record
 
 _MOST_CUT = 3  # elements of an axis
+_OFF = 1e-6  # from 1, of a ratio
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
 
 
@@ -109,14 +110,14 @@ def stays_right(repair: Repair, given: Subject) -> bool:
 
 
 def holds_elsewhere(repair: Repair, subject: Subject, others: frozenset[str]) -> bool:
-    """Whether no gradient but `others` is refuted with shorter axes, and with other numbers that the repair names.
+    """Whether no gradient but `others` is off by a constant with shorter axes, or other numbers that the repair names.
 
     The number by which a factor is off may be the length of an axis, or a setting, by chance: 0.5 is 1 - 0.5.
     """
     for subjects in (*(_with_shorter(subject, axis) for axis in (-1, -2)), *_with_other_numbers(subject, repair)):
         found = next((found for one in subjects if (found := _judged_on(one, repair)) is not None), None)
-        words = {verdict.argument: verdict.word for verdict in found.verdicts} if found is not None else {}
-        if any(word == Word.REFUTED and name not in others for name, word in words.items()):
+        ratios = {name: like.ratio for name, like in found.likeness.items()} if found is not None else {}
+        if any(ratio is not None and abs(ratio - 1) > _OFF for name, ratio in ratios.items() if name not in others):
             return False
     return True
 
@@ -152,7 +153,9 @@ def _judged_on(subject: Subject, repair: Repair) -> Judgement | None:
     repair.prepare(first)
     with quiet():
         outputs = list(flat(first.forward(*subject.fresh_inputs())))
-        return judge(record(layer, *subject.fresh_inputs(), dout=one_or_all(upstream(outputs))), ends=subject.ends)
+        at_one = (d if np.ndim(d) else np.ones_like(d)[()] for d in upstream(outputs))  # a loss may ignore it
+        douts = one_or_all(tuple(at_one))
+        return judge(record(layer, *subject.fresh_inputs(), dout=douts), ends=subject.ends)
 
 
 # --- forward's output -------------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class RepairSearch:
     examination: Examination
     named: list[NamedGradient]
     latest: float  # when it is to be over, by the clock of `dout.clock`
+    by_chance: set[tuple[tuple[int, int], str]] = field(default_factory=set)  # edits that are no repairs elsewhere
     hits: list[Repair] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,14 +113,14 @@ class RepairSearch:
         looks = _TRIES_A_LOOK if slow < _FAST else 1
         best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
         outputs = not self.hits  # beside a repair of backward none that changes what forward returns
-        tried: set[tuple[int, str]] = set()
+        tried = set(self.by_chance)
         for n, (cost, edit) in enumerate(ordered):
             late = n % looks == 0 and spent() > until
             if late or len(found) >= most or cost > best + AS_LIKELY:
                 break
-            if (edit.place.i, edit.text) in tried:
+            if edit.key in tried:
                 continue
-            tried.add((edit.place.i, edit.text))
+            tried.add(edit.key)
             code = compiled(edit.text)
             if code is None or not all(test.right(edit, code, outputs) for test in tests):
                 continue

@@ -23,6 +23,7 @@ from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
+_MOST_SEARCHES = 3  # where repairs are right by chance
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
 
 
@@ -78,11 +79,19 @@ class CauseSearch:
 
     def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
         """The likeliest repair of these gradients that the exact check passes."""
-        search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.latest)
-        hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
-        if self.named and len(hits) > 1:
-            hits.sort(key=self._wrong_in_between)
-        return self._first_proven(hits, search, others) or self._first_proven(derived_lines(search), search, others)
+        by_chance: set[tuple[tuple[int, int], str]] = set()
+        for _ in range(_MOST_SEARCHES):
+            search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.latest, by_chance)
+            hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
+            if self.named and len(hits) > 1:
+                hits.sort(key=self._wrong_in_between)
+            known = len(by_chance)
+            if (found := self._first_proven(hits, search, others)) is not None:
+                return found
+            if len(by_chance) == known:
+                break
+            self.latest = max(self.latest, spent() + MOST_SECONDS / 2)
+        return self._first_proven(derived_lines(search), search, others)
 
     def _first_proven(
         self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str]
@@ -96,6 +105,7 @@ class CauseSearch:
                 continue
             if repair.edit.word != "factor" or holds_elsewhere(repair, self.stands[0].subject, others):
                 return found
+            search.by_chance.add(repair.edit.key)
         return None
 
     def _wrong_in_between(self, repair: Repair) -> int:
