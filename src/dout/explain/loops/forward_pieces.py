@@ -10,7 +10,7 @@ from functools import cached_property
 
 from dout.explain.derive.forward_source import ForwardSource
 from dout.explain.loops.inlined_calls import with_inlined_call
-from dout.explain.loops.plain_loops import called, stored, with_plain_loop
+from dout.explain.loops.plain_loops import called, own_attribute, stored, with_plain_loop
 
 
 class NoLoopError(Exception):
@@ -166,6 +166,27 @@ class ForwardPieces:
         nodes = (n for n in ast.walk(self.source.tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
         return {node.attr for node in nodes}
 
+    @cached_property
+    def overwritten(self) -> set[str]:
+        """The arrays of the layer, `self.out`, that forward itself fills: what they held before has no gradient."""
+        filled = {store.buffer for piece in self.pieces for store in piece.stores if store.key is not None}
+        pairs = ((item.targets[0], item.value) for item in self.source.definition.body if isinstance(item, ast.Assign))
+        return {ast.unparse(v) for t, v in pairs if isinstance(t, ast.Name) and t.id in filled and own_attribute(v)}
+
+    @cached_property
+    def kept_as(self) -> dict[str, str]:
+        """The attribute in which forward itself keeps a value until the end, by the name of the value."""
+        body, found = self.source.definition.body, dict[str, str]()
+        for i, item in enumerate(body):
+            value = item.value if isinstance(item, ast.Assign) else None
+            for target in item.targets if isinstance(item, ast.Assign) and isinstance(value, ast.Name) else ():
+                name = own_attribute(target)
+                uses = (n for n in ast.walk(self.source.definition) if name and own_attribute(n) == name)
+                is_one = sum(isinstance(n.ctx, ast.Store) for n in uses) == 1  # type: ignore[attr-defined]
+                if name and is_one and isinstance(value, ast.Name) and value.id not in stored(body[i:]):
+                    found.setdefault(value.id, name)
+        return found
+
     @property
     def pieces(self) -> list[ForwardPiece]:
         """Every piece, in order."""
@@ -250,9 +271,9 @@ class ForwardPieces:
         written = [text.format(name)] if key is not None and self.reads_back(piece, buffer) else []
         return [f"{name} = {ast.unparse(value)}", *written]
 
-    def reads_back(self, piece: ForwardPiece, buffer: str) -> bool:
-        """Whether a loop around a piece reads the array that it writes into."""
-        nodes = list(ast.walk(piece.around[0].node))
+    def reads_back(self, piece: ForwardPiece, buffer: str, loop: ForwardLoop | None = None) -> bool:
+        """Whether a loop around a piece reads the array that it writes into; by default the outermost one."""
+        nodes = list(ast.walk((loop or piece.around[0]).node))
         stores = (n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
         sizes = (n for n in nodes if isinstance(n, ast.Attribute) and n.attr in ("shape", "dtype", "append"))
         lengths = (n.args[0] for n in nodes if isinstance(n, ast.Call) and called(n, "len") and n.args)

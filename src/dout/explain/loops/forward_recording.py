@@ -125,7 +125,8 @@ class ForwardRecording:
 
     def _activate(self, runs: PieceRuns) -> None:
         run = runs.runs[0]
-        starts = {node for name, node in wanted_inputs(run).items() if name in self.active or name.startswith("self.")}
+        wanted = {name: node for name, node in wanted_inputs(run).items() if name not in self.pieces.overwritten}
+        starts = {node for name, node in wanted.items() if name in self.active or name.startswith("self.")}
         starts -= {n for n, p in run.held.items() if p in run.written}
         outputs = list(run.graph.outputs.values())
         if len(outputs) != len(runs.returned) and not runs.piece.is_end:

@@ -32,7 +32,7 @@ from dout.explain.loops.backward_flow import BackwardFlow, names_in
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of
 from dout.explain.loops.forward_recording import SIZES, ForwardRecording, plain_return
 from dout.explain.loops.piece_draft import PieceDraft
-from dout.explain.loops.piece_runs import PieceRuns
+from dout.explain.loops.piece_runs import PieceRuns, is_counted
 from dout.explain.loops.plain_loops import called, stored
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
@@ -129,7 +129,7 @@ class _LoopedClass:
         read = {name for piece in parts for name in piece.reads if name in self.active}
         held = {path for piece in parts for path in self._parameters(piece)}
         stores = {store.buffer for piece in parts for store in piece.stores}
-        again = {s.buffer for p in parts for s in p.stores if self.pieces.reads_back(p, s.buffer)}
+        again = {s.buffer for p in parts for s in p.stores if self.pieces.reads_back(p, s.buffer, loop)}
         carried = {n for n in read & loop.writes if n in self.base.before[loop]}
         sums = [
             n for n in (*sorted(read - loop.writes - stores), *sorted(held), *sorted(carried)) if n not in flow.live
@@ -171,6 +171,8 @@ class _LoopedClass:
         run = self.runs[piece].runs[0]
         read = set(topological(run.graph.outputs.values()))
         for path, node in wanted_inputs(run).items():
+            if path in self.pieces.overwritten:
+                continue
             if path.startswith("self.") and node in read.difference(run.parts):
                 yield path
 
@@ -191,7 +193,7 @@ class _LoopedClass:
             for statement in reversed(piece.statements):
                 made = (set(stored([statement])) - targets) & names_in([*lines, *body])
                 last = self.base.of[piece][-1]
-                if made and all(type(last.after.get(name)) is int for name in made):
+                if made and all(is_counted(last.after.get(name)) for name in made):
                     lines.insert(0, self.flow.text(statement, piece))
         return lines
 
@@ -272,6 +274,7 @@ class _LoopedClass:
             made = backward_graph(graph, stable=self.way.stable, steps=self.way.steps)
             calls = run.parts.values()
             wanted = {n: g for n, g in made.wanted.items() if n in self.active or n.startswith("self.") or n in calls}
+            wanted = {n: g for n, g in wanted.items() if n not in self.pieces.overwritten}
             if wanted:
                 nodes = topological([*made.outputs, *wanted.values()])
                 found[replace(made, wanted=wanted, nodes=nodes)] = number
@@ -291,7 +294,7 @@ class _LoopedClass:
             returned.pop()
         head = f"def {self.subject.methods[1]}(self, {', '.join(outputs)}):"
         own = [line for name in arguments if flow.live[name] in outputs for line in flow.owned(name)]
-        body = [f"    {line}" for line in flow.with_shapes([*lines, *own])]
+        body = [f"    {line}" for line in flow.spelled([*lines, *own])]
         backward = [head, *body, "", f"    return {', '.join(returned)}"]
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
         names = (*arguments, *(self._places[path].inside[path] for path in held))
