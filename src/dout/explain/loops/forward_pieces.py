@@ -324,7 +324,11 @@ def range_of(over: ast.expr) -> list[ast.expr] | None:
 
 
 def _item(over: ast.expr, position: str) -> str:
+    """The element of an array at a position: that of `xs[1:]` is one further on in `xs`."""
+    if isinstance(over, ast.Subscript) and isinstance(over.slice, ast.Slice):
+        low, rest = over.slice.lower, (over.slice.upper, over.slice.step)
+        if isinstance(low, ast.Constant) and rest == (None, None):
+            return f"{ast.unparse(over.value)}[{position} + {ast.unparse(low)}]"
     text = ast.unparse(over)
-    return (
-        f"{text}[{position}]" if isinstance(over, ast.Name | ast.Attribute | ast.Subscript) else f"({text})[{position}]"
-    )
+    is_plain = isinstance(over, ast.Name | ast.Attribute | ast.Subscript)
+    return f"{text}[{position}]" if is_plain else f"({text})[{position}]"

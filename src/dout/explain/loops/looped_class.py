@@ -31,6 +31,7 @@ from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of
 from dout.explain.loops.forward_recording import SIZES, ForwardRecording, plain_return
+from dout.explain.loops.loop_writes import constants_moved_out, sums_moved_out, with_sizes_named, written_once
 from dout.explain.loops.piece_draft import PieceDraft
 from dout.explain.loops.piece_runs import PieceRuns, is_counted
 from dout.explain.loops.plain_loops import called, stored
@@ -89,16 +90,23 @@ class _LoopedClass:
         """The class; None where what was written does not hold."""
         outputs = self._outputs()
         lines = self._backward(self.pieces.top)
-        draft = self._draft(outputs, lines)
-        text = ClassText(self.subject, draft)
         judged, run = self.recording.by_length()
-        verdicts = verified(judged, text.make, draft.names, run=run)
-        if verdicts.because is not None:
+        drafts = (self._draft(outputs, shorter) for shorter in self._shorter(lines))
+        texts = ((ClassText(self.subject, draft), draft) for draft in drafts)
+        judgements = ((text, draft, verified(judged, text.make, draft.names, run=run)) for text, draft in texts)
+        text, draft, verdicts = next((one for one in judgements if one[2].because is None), (None, None, None))
+        if text is None or draft is None or verdicts is None:
             return None
         runs = [recorded(subject) for subject in judged[:SIZES]]
         fixed = [one_side(name, self.subject.settings[name]) for name in self.recording.fixed]
         notes = [*fixed, *notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
         return made_class(text, draft, verdicts, notes)
+
+    def _shorter(self, lines: Sequence[str]) -> list[list[str]]:
+        """The lines with sums over turns moved out of loops, if there are any, and as they are."""
+        once = with_sizes_named(constants_moved_out(written_once(lines)), self.source.definition.body)
+        moved = sums_moved_out(once, self.flow.dout)
+        return [moved, once] if moved != once else [once]
 
     def _outputs(self) -> list[str]:
         """What backward calls the gradients that arrive."""
