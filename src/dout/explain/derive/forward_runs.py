@@ -351,8 +351,10 @@ def _held(trace: Trace, graph: Graph, arguments: Mapping[Node, str], layer: Any)
         name = trace.names.get(node, "")
         wish = f"self.{name}".replace('"', "'")
         likely = [path for path in inside if path == wish] or sorted(inside, key=partial(_is_unlikely, name))
-        if node.shape == () and likely != [wish]:
-            continue  # a number may be equal to many
+        if node.shape == () and likely != [wish]:  # a number may be equal to many: its name is that of one place
+            likely = [path for path in inside if path.endswith((f".{name}", f"[{name!r}]"))]
+            if len(likely) != 1:
+                continue
         path = next((p for p in likely if p not in used and is_same(inside[p], value)), None)
         if path is not None:
             used.add(path)

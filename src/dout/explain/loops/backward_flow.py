@@ -196,7 +196,7 @@ class _Kept(ast.NodeTransformer):
         if node.id in self.inside or isinstance(node.ctx, ast.Store) or node.id not in self.there:
             return node
         if type(self.there[node.id]) not in (int, bool, float) and not is_counted(self.there[node.id]):
-            raise NoLoopError(node.lineno)
+            raise NoLoopError("loop value", name=node.id)
         self.flow._line(self.outer, f"self.{node.id} = {node.id}")
         return ast.parse(f"self.{node.id}", mode="eval").body
 

@@ -7,18 +7,20 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource
 from dout.explain.loops.inlined_calls import with_inlined_call
 from dout.explain.loops.plain_loops import called, own_attribute, stored, with_plain_loop
+from dout.explain.model.explanation import Phrase
 
 
 class NoLoopError(Exception):
-    """A loop that cannot be written in reverse; `line` is its line in the function."""
+    """A loop that cannot be written in reverse, with the reason."""
 
-    def __init__(self, line: int) -> None:
-        self.line = line
-        super().__init__(line)
+    def __init__(self, key: str = "loop known", **fields: Any) -> None:
+        self.reason = Phrase(key, fields)
+        super().__init__(key)
 
 
 @dataclass(eq=False)
@@ -198,7 +200,7 @@ class ForwardPieces:
             if isinstance(statement, ast.For):
                 found.append(self._loop(statement, around, first))
             elif any(isinstance(n, ast.For | ast.While | ast.Break | ast.Continue) for n in ast.walk(statement)):
-                raise NoLoopError(statement.lineno)
+                raise _refused(statement)
             elif found and isinstance(found[-1], ForwardPiece) and not isinstance(statement, ast.Return):
                 found[-1].statements.append(statement)
             else:
@@ -209,7 +211,7 @@ class ForwardPieces:
 
     def _loop(self, node: ast.For, around: tuple[ForwardLoop, ...], first: int) -> ForwardLoop:
         if node.orelse:
-            raise NoLoopError(node.lineno)
+            raise NoLoopError("loop jump", head="else")
         loop = ForwardLoop(node, around, first)
         over, target = node.iter, node.target
         if range_of(over) is not None and isinstance(target, ast.Name):
@@ -232,10 +234,10 @@ class ForwardPieces:
             loop.position = self._free("t")
             loop.given = f"{ast.unparse(target)} = {_item(over, loop.position)}"
         else:
-            raise NoLoopError(node.lineno)
+            raise NoLoopError("loop over", over=ast.unparse(over))
         loop.body = self._split(node.body, loop.inside, node.body[0].lineno)
         if isinstance(loop.body[0], ForwardLoop) and loop.given:
-            raise NoLoopError(node.lineno)
+            raise NoLoopError("loop over", over=ast.unparse(over))
         return loop
 
     def _free(self, wish: str) -> str:
@@ -280,6 +282,15 @@ class ForwardPieces:
         others = {*map(id, lengths), *(id(_owner(n)) for n in (*stores, *sizes))}
         loads = (n for n in nodes if isinstance(n, ast.Name) and n.id == buffer and isinstance(n.ctx, ast.Load))
         return any(id(n) not in others for n in loads)
+
+
+def _refused(statement: ast.stmt) -> NoLoopError:
+    """Why a statement with a loop in, or that ends a turn, is no piece."""
+    head = ast.unparse(statement).splitlines()[0].rstrip(":")
+    if isinstance(statement, ast.While):
+        return NoLoopError("loop while", head=head)
+    loops = any(isinstance(n, ast.For | ast.While) for n in ast.walk(statement))
+    return NoLoopError("loop inside" if loops else "loop jump", head=head)
 
 
 def _store(statement: ast.stmt) -> tuple[str, ast.expr | None, str, ast.expr | None]:

@@ -38,7 +38,7 @@ class ForwardRecording:
         self.source = ForwardSource(target.named if target.is_function else getattr(target.cls, subject.methods[0]))
         self.pieces = ForwardPieces(self.source, None if subject.target.is_function else subject.target.cls)
         if not any(isinstance(one, ForwardLoop) for one in self.pieces.all):
-            raise NoLoopError(1)
+            raise NoLoopError
         self.fixed: list[str] = []  # numbers in whose place no other one ran
         self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]
         self.runs: dict[ForwardPiece, PieceRuns] = {}

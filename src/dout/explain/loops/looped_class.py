@@ -35,6 +35,7 @@ from dout.explain.loops.loop_writes import constants_moved_out, sums_moved_out, 
 from dout.explain.loops.piece_draft import PieceDraft
 from dout.explain.loops.piece_runs import PieceRuns, is_counted
 from dout.explain.loops.plain_loops import called, stored
+from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node, topological
@@ -61,16 +62,31 @@ def derived(
 def _derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None) -> DerivedClass:
     try:
         return derived_for(subject, simplify_elementwise)
-    except NotDerivedError:
-        with suppress(Exception):  # of whatever kind: a piece of forward may not run by itself
-            recording = ForwardRecording(subject)
-            for way in WAYS:
-                check_time()
-                with suppress(UnspelledError):
-                    found = _LoopedClass(recording, way).written()
-                    if found is not None:
-                        return found
-        raise
+    except NotDerivedError as error:
+        found = _in_reverse(subject)
+        if isinstance(found, DerivedClass):
+            return found
+        reasons = [Phrase("unrolled", error.reasons[0].fields), found]
+        raise NotDerivedError(reasons if error.reasons[0].key == "unrolled" else error.reasons) from None
+
+
+def _in_reverse(subject: ForwardSubject) -> DerivedClass | Phrase:
+    """The class whose backward runs the loops in reverse; the reason where there is none."""
+    reason = Phrase("loop known", {})
+    try:
+        recording = ForwardRecording(subject)
+        for way in WAYS:
+            check_time()
+            with suppress(UnspelledError):
+                found = _LoopedClass(recording, way).written()
+                if isinstance(found, DerivedClass):
+                    return found
+                reason = found
+    except NoLoopError as error:
+        return error.reason
+    except Exception:  # of whatever kind: a piece of forward may not run by itself
+        return reason
+    return reason
 
 
 class _LoopedClass:
@@ -86,17 +102,21 @@ class _LoopedClass:
 
     # --- the walk -----------------------------------------------------------------------------------------------------
 
-    def written(self) -> DerivedClass | None:
-        """The class; None where what was written does not hold."""
+    def written(self) -> DerivedClass | Phrase:
+        """The class; the reason where what was written does not hold."""
         outputs = self._outputs()
         lines = self._backward(self.pieces.top)
         judged, run = self.recording.by_length()
-        drafts = (self._draft(outputs, shorter) for shorter in self._shorter(lines))
-        texts = ((ClassText(self.subject, draft), draft) for draft in drafts)
-        judgements = ((text, draft, verified(judged, text.make, draft.names, run=run)) for text, draft in texts)
-        text, draft, verdicts = next((one for one in judgements if one[2].because is None), (None, None, None))
-        if text is None or draft is None or verdicts is None:
-            return None
+        because: Phrase | None = None
+        for shorter in self._shorter(lines):
+            draft = self._draft(outputs, shorter)
+            text = ClassText(self.subject, draft)
+            verdicts = verified(judged, text.make, draft.names, run=run)
+            because = verdicts.because
+            if because is None:
+                break
+        if because is not None:
+            return because
         runs = [recorded(subject) for subject in judged[:SIZES]]
         fixed = [one_side(name, self.subject.settings[name]) for name in self.recording.fixed]
         notes = [*fixed, *notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
@@ -112,7 +132,7 @@ class _LoopedClass:
         """What backward calls the gradients that arrive."""
         last = self.pieces.top[-1]
         if not isinstance(last, ForwardPiece) or not last.is_end:
-            raise NoLoopError(self.source.definition.lineno)
+            raise NoLoopError
         plain = plain_return(last)
         count = len(plain or self.runs[last].runs[0].graph.outputs)
         names = ["dout"] if count == 1 else [f"d{name}" for name in plain or [f"out{i + 1}" for i in range(count)]]
@@ -145,7 +165,7 @@ class _LoopedClass:
         sums = [n for n in sums if n != loop.position]
         lost = (set(flow.live) & loop.writes) - carried
         if lost:
-            raise NoLoopError(loop.node.lineno)
+            raise NoLoopError("loop last", names=", ".join(sorted(lost)))
         owned = [line for name in sorted(again) if name in flow.live for line in flow.owned(name)]
         for name in sorted(carried & set(flow.live)):
             if flow.live[name] != f"d{name}":
