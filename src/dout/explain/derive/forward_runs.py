@@ -311,7 +311,8 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     names = subject.argument_names(len(entered))
     arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
     nodes = topological(outputs.values())
-    inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
+    idle = {*trace.backward, *trace.draws} - {*nodes}  # samples of which only whole numbers are made
+    inputs = {name: node for name, node in trace.graph.inputs.items() if node not in idle}
     graph, parts = Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs), dict[Node, str]()
     called = list[str]()
     if before is not None and len(trace.calls) > 1:

@@ -144,8 +144,8 @@ def _items(index: ast.expr) -> list[ast.expr]:
 
 def _counts(place: ast.expr, loop: ast.For) -> bool:
     """Whether a place is another one at each turn: the number of the turn, or some places after it."""
-    if isinstance(place, ast.BinOp) and isinstance(place.op, ast.Add) and isinstance(place.right, ast.Constant):
-        place = place.left
+    if isinstance(place, ast.BinOp) and isinstance(place.op, ast.Add):
+        place = place.left if isinstance(place.right, ast.Constant) else place.right
     targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
     return isinstance(place, ast.Name) and place.id in targets
 
