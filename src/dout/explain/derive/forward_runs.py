@@ -311,7 +311,8 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     names = subject.argument_names(len(entered))
     arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
     nodes = topological(outputs.values())
-    inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
+    idle = {*trace.backward, *trace.draws} - {*nodes}  # samples of which only whole numbers are made
+    inputs = {name: node for name, node in trace.graph.inputs.items() if node not in idle}
     graph, parts = Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs), dict[Node, str]()
     called = list[str]()
     if before is not None and len(trace.calls) > 1:
@@ -351,8 +352,10 @@ def _held(trace: Trace, graph: Graph, arguments: Mapping[Node, str], layer: Any)
         name = trace.names.get(node, "")
         wish = f"self.{name}".replace('"', "'")
         likely = [path for path in inside if path == wish] or sorted(inside, key=partial(_is_unlikely, name))
-        if node.shape == () and likely != [wish]:
-            continue  # a number may be equal to many
+        if node.shape == () and likely != [wish]:  # a number may be equal to many: its name is that of one place
+            likely = [path for path in inside if path.endswith((f".{name}", f"[{name!r}]"))]
+            if len(likely) != 1:
+                continue
         path = next((p for p in likely if p not in used and is_same(inside[p], value)), None)
         if path is not None:
             used.add(path)

@@ -45,9 +45,15 @@ _OUTLINE = {
     "part_unread": "{part}.backward は dout を使いません。{part} の出力を forward がそのまま返す必要があります",
     "part_wrong": "{name} の勾配が正しくありません。{parts} の backward を dout check で調べてください",
     "no_real_input": "勾配を求める実数の入力がありません",
-    "unrolled": "{where} が何回実行されるかはサイズによって変わります。derive はこのループを逆順に書けません。"
-    "配列全体の演算で書くか、forward の中の for 文として（range・配列・リストについて、毎回同じ計算で、"
-    "break や continue なしに）書いてください",
+    "unrolled": "{where} が何回実行されるかはサイズによって変わります。derive はこのループを逆順に書けません",
+    "loop known": "配列全体の演算で書くか、forward の中の for 文として（range・配列・リストについて、毎回同じ計算で、"
+    "リストには append で加えて）書いてください",
+    "loop while": "{head} は回数を数えていません。for i in range(…) と書いてください",
+    "loop jump": "{head} は途中で次の回に移ります。毎回同じ計算にしてください",
+    "loop inside": "ループが {head} の中にあります。外に出すか、配列全体の演算で書いてください",
+    "loop over": "{over} についてのループです。range・配列・リスト（zip、enumerate も可）について書いてください",
+    "loop last": "{names} の値は、ループの後では最後の回の値です。ループの前にも値を与えてください",
+    "loop value": "ループの中の添字か長さが {name} から作られていますが、整数ではありません",
     "flat": "順伝播に微分できる計算がありません：{where}：{says}",
     "flat whole": "順伝播に微分できる計算がありません：{where}：整数は少しだけ変わることができません",
     "empty": "見つかった例では順伝播の出力に要素がありません。--input 'x=array(4,6)' のように例を与えてください",
