@@ -549,3 +549,13 @@ def test_what_a_layers_own_step_makes_wrong_is_computed_before_it():
     lines = [line.strip() for line in found[0].fix.after.splitlines()]
     assert lines.index("dx = dout @ self.W.T") == lines.index("self.W -= rate * dW") - 1
     assert "         self.W -= rate * dW" in str(found[0].fix)  # where the line goes is seen
+
+
+def test_a_line_that_raises_at_another_setting_is_mended_where_all_stays_right():
+    text = BORDER.replace("return dout[", "dx = np.zeros(self.shape)\n        dx += dout[") + "        return dx\n"
+    text = text.replace("        return np.pad", "        self.shape = x.shape\n        return np.pad")
+    Border = [item for item in vars(written(text)).values() if isinstance(item, type)][-1]
+    (found,) = [f for f in check(Border, IMAGES).findings if f.code == "D001"]
+    rows, columns = (f"self.width:dout.shape[{axis}] - self.width" for axis in (-2, -1))
+    assert "with width = 0" in found.message
+    assert added(found) == [f"dx += dout[..., {rows}, {columns}]"]

@@ -29,7 +29,7 @@ from dout.clock import spent
 from dout.errors import TargetError
 from dout.files import lines_of
 from dout.graph import Where, topological
-from dout.judge.outcomes import RIGHT, Outcome
+from dout.judge.outcomes import CLOSE, RIGHT, Outcome
 from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, run_backward, upstream
 from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
@@ -200,17 +200,19 @@ def written_in_place(subject: Subject, refuted: Iterable[Outcome]) -> Cause | No
 # --- lines that raise -------------------------------------------------------------------------------------------------
 
 
-def lines_that_run(subject: Subject, error: Exception) -> Cause | None:
+def lines_that_run(subject: Subject, error: Exception, given: Subject | None = None) -> Cause | None:
     """The cause and the change of the lines of backward that raise; what they compute is exact after it.
 
-    A product of matrices lacks a transpose, say, and their shapes do not fit. Other gradients may be wrong still.
+    A product of matrices lacks a transpose, say, and their shapes do not fit. Other gradients may be wrong still. If it
+    raises at another setting alone, what is computed is exact as `given`, too.
     """
     users = _users(error)
     function = function_of(users[-1][0].f_code, objects_in(subject.again())) if users else None
     if function is None:
         return None
     with suppress(*OF_TRIED_CODE), quiet():
-        search = _LineSearch(subject, _outputs(subject, lambda layer: None)[1], spent() + MOST_SECONDS)
+        outputs = _outputs(subject, lambda layer: None)[1]
+        search = _LineSearch(subject, given, outputs, spent() + MOST_SECONDS)
         found = search.running(function)
         if found is not None:
             changed, said = found
@@ -246,6 +248,7 @@ class _LineSearch:
     """Looks for changes of one function, a line at a time, until backward runs."""
 
     subject: Subject
+    given: Subject | None  # at another setting than `subject`
     outputs: list[Any]  # of forward, which stay as they are
     latest: float
 
@@ -303,7 +306,7 @@ class _LineSearch:
     def _are_right(self, function: ScratchFunction, lines: tuple[int, ...]) -> bool:
         """Whether every gradient that these lines compute is exact, also with a row less, where that can be run."""
         subject, prepare = self.subject, self._prepare(function)
-        judgements = [_judged(subject, prepare)]
+        judgements = [_judged(one, prepare) for one in (subject, self.given) if one is not None]
         with suppress(*OF_TRIED_CODE):
             inputs = shorter(subject.inputs, 0, len(subject.inputs[0]) - 1)
             judgements.append(_judged(replace(subject, inputs=inputs), prepare))
@@ -332,4 +335,5 @@ def _are_exact(judgement: Judgement, file: str, lines: tuple[int, ...]) -> bool:
         for node in topological([judged.gradient])
         if node.where and node.where.file == file and node.where.line in lines
     }
-    return bool(computed) and all(words.get(name) in RIGHT for name in computed)
+    words_of_right = RIGHT if not judgement.examination.is_large else RIGHT | CLOSE  # that is judged in float64
+    return bool(computed) and all(words.get(name) in words_of_right for name in computed)

@@ -51,7 +51,7 @@ class WrongElsewhere(NamedTuple):
 
 
 class RaisedElsewhere(NamedTuple):
-    """What backward raised at a setting at which forward runs, and the words for that setting.
+    """What backward raised at a setting at which forward runs, the words for that setting, and the layer `there`.
 
     It `always` does so there if it is of no shape by chance: on larger inputs, and with parameters of the same shapes.
     """
@@ -59,6 +59,7 @@ class RaisedElsewhere(NamedTuple):
     error: Exception
     words: str
     always: bool
+    there: Subject
 
 
 class Sweep(NamedTuple):
@@ -94,7 +95,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         except BackwardError as error:
             if isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
                 always = _always_raises(other, subject, judgement)
-                raised = raised or RaisedElsewhere(error.__cause__, other.words, always)
+                raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject)
             continue
         except Exception:  # the layer's own: it does not take this
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,16 +45,18 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     )  # fmt: skip
 
 
-def raising_elsewhere(subject: Subject, error: Exception, words: str, always: bool) -> Finding:
+def raising_elsewhere(subject: Subject, error: Exception, words: str, always: bool, there: Subject) -> Finding:
     """Return the finding on an exception of backward at a setting, which the words say, where forward runs.
 
-    It is a warning, since the setting may not go with the inputs; an error if it `always` raises there, or is at fault
-    whatever it is given.
+    `there` is the layer at that setting. It is a warning, since the setting may not go with the inputs; an error if it
+    `always` raises there, or is at fault whatever it is given.
     """
     message = f"{subject.name}.backward raises {type(error).__name__}: {error}; {words}, where forward runs"
     always = always or is_own_fault(error)
     severity, reason = RULE.severity if always else "warning", Raised.of(error, always=always)
-    return RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
+    found = RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
+    mended = lines_that_run(there, error, subject)
+    return replace(found, fix=mended.fix, because=mended.sentence) if mended else found
 
 
 def _refuses_to_be_built(error: Exception) -> bool:
