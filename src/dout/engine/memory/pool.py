@@ -29,7 +29,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from dout.graph import Shape
-from dout.run.reference_counts import OF_A_LOCAL
+from dout.run import OF_A_LOCAL
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")

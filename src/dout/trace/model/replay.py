@@ -11,7 +11,7 @@ import numpy as np
 from dout.graph import CONSTANT, INPUT, Node, evaluate
 from dout.ops import PRIMITIVES
 from dout.ops.operators import fill_key
-from dout.run.reference_counts import OF_A_LOCAL
+from dout.run import OF_A_LOCAL
 from dout.trace.model.bulk_objects import collection_paused
 
 _ALONE = OF_A_LOCAL + 2  # references to an array: those of the values, of the operands and of a name

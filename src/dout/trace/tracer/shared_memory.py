@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.graph import INPUT, Node
 from dout.ops.shape import same_layout
-from dout.run.reference_counts import OF_A_LOCAL
+from dout.run import OF_A_LOCAL
 
 _DUMMY: Any = type(np.lib.stride_tricks.as_strided(np.zeros(1)).base)
 LARGE = 1 << 20  # bytes; a larger value that is about to be overwritten is not saved but computed anew when asked for
