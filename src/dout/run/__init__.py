@@ -20,7 +20,8 @@ from dout.run.random_states import global_states, is_generator, put_state, seed_
 from dout.run.reference_counts import OF_A_LOCAL
 
 __all__ = [
-    "OF_A_LOCAL", "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of", "central_difference", "copied", "deep_copy",
+    "OF_A_LOCAL", "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of", "central_difference", "copied",
+    "deep_copy",
     "differs_at", "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_float_array",
     "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of", "names_of", "objects_in", "one_or_all",
     "otherwise", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream",
