@@ -543,6 +543,16 @@ class Stepping:
 """
 
 
+def test_what_is_returned_is_computed_before_a_step_that_is_made_in_a_block():
+    text = STEPPING.replace("        self.W -= rate * dW\n", "        if rate:\n            self.W -= rate * dW\n")
+    text = text.replace("        dx = dout @ self.W.T\n        return dx", "        return dout @ self.W.T")
+    Stepping = [item for item in vars(written(text)).values() if isinstance(item, type)][-1]
+    found = [f for f in check(Stepping, RNG.normal(size=(5, 4))).findings if f.argument == "x"]
+    lines = [line.strip() for line in found[0].fix.after.splitlines()]
+    assert lines.index("dx = dout @ self.W.T") == lines.index("if rate:") - 1
+    assert lines[-1] == "return dx"
+
+
 def test_what_a_layers_own_step_makes_wrong_is_computed_before_it():
     Stepping = [item for item in vars(written(STEPPING)).values() if isinstance(item, type)][-1]
     found = [f for f in check(Stepping, RNG.normal(size=(5, 4))).findings if f.argument == "x"]

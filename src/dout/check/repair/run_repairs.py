@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -144,21 +144,37 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
 
 def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
     """For each line that overwrites a name: the name, the line, and the file with lines that read it moved above."""
-    body, lines = function.node.body, lines_of(function.source.text)
+    body = function.node.body
     known = {argument.arg for argument in function.node.args.args}
     for i, over in enumerate(body):
         written = _written(over)
-        for name in sorted(written) if isinstance(over, ast.Assign | ast.AugAssign) else ():
-            below = [s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr)]
+        for name in sorted(written) if not isinstance(over, ast.Return) else ():
+            below = [s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr | ast.Return)]
             readers = [s for s in below if name in _read(s) - _written(s)]
-            if not readers or not (name in known or "." in name):
-                continue
-            for some in (readers, *([one] for one in readers if len(readers) > 1)):
-                numbers = [n for s in some for n in range(s.lineno - 1, s.end_lineno or s.lineno)]
-                rest = [line for n, line in enumerate(lines) if n not in numbers]
-                rest[over.lineno - 1 : over.lineno - 1] = [lines[n] for n in numbers]
-                yield name, over.lineno, "".join(rest)
+            if readers and (name in known or "." in name):
+                lines: list[ast.stmt] = [s for s in readers if not isinstance(s, ast.Return)]
+                every: list[list[ast.stmt]] = [lines, [*readers], *([one] for one in readers)]
+                yield from ((name, over.lineno, _above(function, over, some)) for some in every if some)
         known |= written
+
+
+def _above(function: ScratchFunction, over: ast.stmt, moved: Sequence[ast.stmt]) -> str:
+    """The file with some statements moved above another one; of a `return` what it computes, as `dx`."""
+    lines, new = lines_of(function.source.text), list[str]()
+    gone: set[int] = set()
+    for statement in moved:
+        first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
+        text = "".join(lines[first:last])
+        if isinstance(statement, ast.Return):
+            new.append(text.replace("return", "dx =", 1))
+            lines[first] = f"{text[: len(text) - len(text.lstrip())]}return dx{text[len(text.rstrip()) :]}"
+            first += 1
+        else:
+            new.append(text)
+        gone.update(range(first, last))
+    rest = [line for n, line in enumerate(lines) if n not in gone]
+    rest[over.lineno - 1 : over.lineno - 1] = [line if line.endswith("\n") else f"{line}\n" for line in new]
+    return "".join(rest)
 
 
 def _read(statement: ast.stmt) -> set[str]:

@@ -63,6 +63,7 @@ class _Rounds:
     is_single: bool = False  # one fix a round, whatever its file
     told: dict[str, None] = field(default_factory=dict)
     wanted: dict[Fix, list[Finding]] = field(default_factory=dict)  # of this round
+    known: set[tuple[str, ...]] = field(default_factory=set)  # the errors before it
 
     @property
     def standing(self) -> dict[_Layer, int]:
@@ -78,6 +79,7 @@ class _Rounds:
 
     def written(self) -> list[FixedFile]:
         """Write the fixes of this round into their files, and return these."""
+        self.known = {identity(finding) for finding in self.result.findings if not _rank(finding)}
         wanted = fixable((f for f in self.result.findings if identity(f) not in self.useless), self.unsafe)
         first = {os.path.realpath(fix.file): fix for fix in reversed(wanted)}
         wanted = {fix: found for fix, found in wanted.items() if _may_be_written(fix, first, self.one_by_one)}
@@ -132,10 +134,13 @@ class _Rounds:
             yield f"{near(file)} is not fixed: add --unsafe-fixes for {', '.join(names)}, and look at the change first"
 
     def _left(self, mended: Sequence[Finding], before: Mapping[_Layer, int], after: Mapping[_Layer, int]) -> bool:
-        """Whether a finding is still there, or its layer is worse than it was."""
+        """Whether a finding is still there, or its layer is worse than it was: has another error, if that is unsafe."""
         left = {identity(finding): _rank(finding) for finding in self.result.findings}
         names = {finding.layer for finding in mended}
         worse = any(after.get(layer, rank) < rank for layer, rank in before.items() if layer[1] in names)
+        if any(finding.fix is not None and finding.fix.unsafe for finding in mended):
+            errors = (f for f in self.result.findings if f.layer in names and not _rank(f))
+            worse |= any(identity(finding) not in self.known for finding in errors)
         return worse or any(left.get(identity(finding), len(SEVERITIES)) <= _rank(finding) for finding in mended)
 
 
