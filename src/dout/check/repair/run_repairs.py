@@ -149,11 +149,13 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
     for i, over in enumerate(body):
         written = _written(over)
         for name in sorted(written) if not isinstance(over, ast.Return) else ():
-            below = [s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr | ast.Return)]
+            below: list[ast.stmt] = [
+                s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr | ast.Return)
+            ]
             readers = [s for s in below if name in _read(s) - _written(s)]
             if readers and (name in known or "." in name):
-                lines: list[ast.stmt] = [s for s in readers if not isinstance(s, ast.Return)]
-                every: list[list[ast.stmt]] = [lines, [*readers], *([one] for one in readers)]
+                lines = [s for s in readers if not isinstance(s, ast.Return)]
+                every = [lines, readers, *([one] for one in readers)]
                 yield from ((name, over.lineno, _above(function, over, some)) for some in every if some)
         known |= written
 
