@@ -38,6 +38,7 @@ from dout.trace.record.record import record
 MOST_SECONDS = 4.0  # for lines that raise
 _MOST = 6  # names that are tried
 _MOST_LINES = 3  # that raise
+_SIMPLE = ast.Assign | ast.AugAssign | ast.Expr | ast.Return  # statements that may be moved
 _FARTHEST = 1.3  # what an edit of a line that raises may cost
 
 
