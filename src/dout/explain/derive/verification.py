@@ -316,7 +316,7 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
     with quiet():
         ordered, keywords = subject.arguments
         near = record(make(subject), *ordered, **keywords)
-    for signs in (1.0, -1.0, 0.0):
+    for signs in (1.0, -1.0, (-1.0, 1.0), (1.0, -1.0)):
         far = replace(subject, inputs={n: _far(v, signs) for n, v in subject.inputs.items()})
         with quiet():
             ordered, keywords = far.arguments
@@ -325,7 +325,7 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
                 if same_structure(near.graph, trace.graph) is not None:
                     continue
                 judge = judge_of(trace, far.argument_names(len(trace.calls[0].inputs)))
-                if _balls_of(judge) > _LARGE and signs:
+                if _balls_of(judge) > _LARGE and signs != (-1.0, 1.0):
                     continue
                 balls = judge.balls(judge.recorded)
             except (NoRuleError, ValueError, IndexError, TypeError, ArithmeticError):
@@ -340,12 +340,12 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
     return None
 
 
-def _far(value: Any, sign: float) -> Any:
-    """Numbers about a thousand: of one sign, or of both."""
+def _far(value: Any, signs: float | tuple[float, float]) -> Any:
+    """Numbers about a thousand: of one sign, or of two in turn."""
     if not is_float_array(value) or _is_share(value):
         return value
     size = np.abs(value) / (np.max(np.abs(value), initial=0.0) or 1.0) * _FAR
-    return sign * size if sign else np.where(np.arange(value.size).reshape(value.shape) % 2, size, -size)
+    return np.resize(signs, value.shape) * size
 
 
 def _is_share(value: Any) -> bool:
