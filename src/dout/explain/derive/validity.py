@@ -19,8 +19,9 @@ from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source.syntax import read as syntax
 from dout.errors import TargetError
-from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, make_layers, recorded
-from dout.explain.derive.other_subjects import Axis, is_numbers
+from dout.explain.derive.example_subjects import Axis, is_numbers, make_layers
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
+from dout.explain.derive.forward_source import is_rewritten
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.explain.parts.called_parts import item_at
@@ -81,6 +82,8 @@ def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase
     unread = _unread(subject)
     fixed = {n: item for n, item in given.items() if n not in unread and _is_choice(tried.get(n, item))}
     after = [Phrase("after_first", {})] if subject.is_warm else []
+    forward = vars(subject.target.cls).get(subject.methods[0])
+    after += [Phrase("output_alone", {})] if type(forward) is FunctionType and is_rewritten(forward) else []
     calls = dict.fromkeys(node.static["call"] for node in runs[0].graph.nodes if node.primitive is PART)
     after += [Phrase("part_at_one", {"part": call.path}) for call in calls if call.ignores]
     after += [Phrase("items", {"name": name, "count": n}) for name, n in _containers(runs[0], calls)]

@@ -60,6 +60,7 @@ _OUTLINE = {
     "no path": "順伝播は入力から、勾配が流れる値を計算していません",
     "one_side": "{flag}={value} のときの導出です",
     "derive lost": "forward の結果は {name} に依存しますが、勾配が届きません。NumPy 以外の関数を通っています",
+    "output_alone": "forward は出力だけを返します。逆伝播に必要な値は self に保存されます",
     "part_at_one": "{part}.backward は dout を使いません。勾配は dout = 1 のときのものです",
     "one_side_condition": "{where} の {condition} が {side} のときの導出です",
     "one_side_choice": "{where} の {condition} が {argument} の引数を返すときの導出です",

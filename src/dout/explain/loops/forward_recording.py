@@ -10,9 +10,9 @@ from itertools import accumulate, islice
 import numpy as np
 
 from dout.explain.derive.backward_graph import wanted_inputs
+from dout.explain.derive.example_subjects import axes_of, is_numbers, renumbered, resized, with_longer
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.derive.forward_source import ForwardSource, has_gradient
-from dout.explain.derive.other_subjects import axes_of, is_numbers, renumbered, resized, with_longer
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
 from dout.explain.spelling.size_words import UnspelledError

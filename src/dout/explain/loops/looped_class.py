@@ -14,10 +14,9 @@ import numpy as np
 
 from dout.clock import check_time
 from dout.explain.derive.backward_graph import BackwardGraph, backward_graph, wanted_inputs
-from dout.explain.derive.class_text import ClassText
+from dout.explain.derive.class_text import ClassText, DerivedClass
 from dout.explain.derive.class_writer import (
     WAYS,
-    DerivedClass,
     NotDerivedError,
     WritingWay,
     derived_for,

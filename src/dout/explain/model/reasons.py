@@ -146,6 +146,7 @@ _NOT_DERIVED = {
     "depends on it",
     "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
+    "output_alone": "forward returns its output alone: what backward needs is kept in self",
     "part_at_one": "{part}.backward does not read dout: the gradients are those for dout = 1",
     "axes": "derived for {name} of {count} axes",
     "one_axis": "derived for {name} of one axis",
