@@ -23,6 +23,7 @@ Slots = Mapping[str, str]
 Terms = Sequence[tuple[str, Any]]
 _MOST_TERMS = 24
 _STABLE = 0.3
+_NOTHING = 1e-12  # a term is no factor if it is nothing but rounding
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE = 0.05, 0.2  # a term of another shape, and a local name, are the less likely by so much
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
@@ -304,7 +305,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
         shape, mask = np.shape(value), is_bool(value)
         alike, fits = shape == seen.shape, _broadcast(shape, seen.shape)
         needs = {
-            TermNeed.FITS: fits and not mask,
+            TermNeed.FITS: fits and not mask and np.max(np.abs(value), initial=0) > _NOTHING,
             TermNeed.ALIKE: alike and not mask and type(value) is not int,
             TermNeed.MASK: fits and mask,
             TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
