@@ -569,3 +569,21 @@ def test_a_line_that_raises_at_another_setting_is_mended_where_all_stays_right()
     rows, columns = (f"self.width:dout.shape[{axis}] - self.width" for axis in (-2, -1))
     assert "with width = 0" in found.message
     assert added(found) == [f"dx += dout[..., {rows}, {columns}]"]
+
+
+PAIR = """
+class Pair:
+    def forward(self, q, k):
+        self.q, self.k = q, k
+        self.rest = q - q
+        return q * 2 - k
+
+    def backward(self, dout):
+        dq = dout * 2
+        dk = -dout + self.q
+        return dq, dk
+"""
+
+
+def test_what_is_nothing_is_no_term_of_a_repair():
+    assert added(error_of(PAIR, *RNG.normal(size=(2, 3, 4)))) == ["dk = -dout"]

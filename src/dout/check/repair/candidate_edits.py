@@ -23,7 +23,7 @@ Slots = Mapping[str, str]
 Terms = Sequence[tuple[str, Any]]
 _MOST_TERMS = 24
 _STABLE = 0.3
-_NOTHING = 1e-12  # a term is no factor if it is nothing but rounding
+_NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE = 0.05, 0.2  # a term of another shape, and a local name, are the less likely by so much
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
@@ -303,14 +303,15 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
     of_self, holds_booleans = place.text.startswith("self."), is_bool(seen.value)
     for text, value in seen.terms:
         shape, mask = np.shape(value), is_bool(value)
+        tells = mask or bool(np.max(np.abs(value), initial=0) > _NOTHING)
         alike, fits = shape == seen.shape, _broadcast(shape, seen.shape)
         needs = {
-            TermNeed.FITS: fits and not mask and np.max(np.abs(value), initial=0) > _NOTHING,
+            TermNeed.FITS: fits and not mask and tells,
             TermNeed.ALIKE: alike and not mask and type(value) is not int,
             TermNeed.MASK: fits and mask,
             TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
             TermNeed.SCALAR: not shape and not mask and abs(value) not in (0, 1),
-            TermNeed.SAME_KIND: alike and mask == holds_booleans,
+            TermNeed.SAME_KIND: alike and mask == holds_booleans and tells,
             TermNeed.OTHER_KIND: alike and mask != holds_booleans,
             TermNeed.KEPT: not alike and of_self and text.startswith("self."),
         }
