@@ -49,6 +49,69 @@ def test_a_step_is_no_excuse_for_the_gradient_that_it_takes(step, wrong):
     assert report.ok is (wrong == 1.0)
 
 
+class Normalised:
+    """A weight that steps by its gradient over the size of that, at a rate of its own, as Adam does."""
+
+    def __init__(self, wrong=1.0):
+        self.weight, self.lr, self.wrong = np.arange(12.0).reshape(4, 3) / 8, 0.01, wrong
+        self.moment, self.square = np.zeros((4, 3)), np.zeros((4, 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight
+
+    def backward(self, dout):
+        dx, gradient = dout @ self.weight.T, self.x.T @ dout * self.wrong
+        self.keep(gradient)
+        self.moment = 0.9 * self.moment + 0.1 * gradient
+        self.square = 0.99 * self.square + 0.01 * gradient**2
+        self.weight = self.weight - self.lr * self.moment / (np.sqrt(self.square) + 1e-8)
+        return dx
+
+    def keep(self, gradient):
+        """Keep no gradient."""
+
+
+class NormalisedAndKept(Normalised):
+    def keep(self, gradient):
+        self.grad_weight = gradient
+
+
+def words(layer):
+    report = dout.check(layer, np.arange(20.0).reshape(5, 4) / 4)
+    return {verdict.argument: str(verdict.word) for verdict in report.verdicts}
+
+
+def test_a_step_of_one_size_whatever_the_gradient_is_no_gradient():
+    assert words(Normalised()) == {"x": "exact"}
+
+
+def test_beside_such_a_step_the_gradient_that_is_kept_counts():
+    assert words(NormalisedAndKept()) == {"x": "exact", "weight": "exact"}
+    assert words(NormalisedAndKept(2.0)) == {"x": "exact", "weight": "refuted"}
+
+
+class Pushed:
+    """A weight that steps with momentum; the velocity has a name that says nothing, and forward does not read it."""
+
+    def __init__(self):
+        self.weight, self.lr, self.going = np.arange(12.0).reshape(4, 3) / 8, 0.01, np.zeros((4, 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight
+
+    def backward(self, dout):
+        dx = dout @ self.weight.T
+        self.going = 0.9 * self.going - self.lr * (self.x.T @ dout)
+        self.weight = self.weight + self.going
+        return dx
+
+
+def test_what_forward_does_not_read_is_kept_by_an_optimizer_whatever_it_is_called():
+    assert words(Pushed()) == {"x": "exact", "weight": "exact"}
+
+
 class Attention:
     def forward(self, query, key=None):
         self.query, self.key = query, query if key is None else key

@@ -43,7 +43,7 @@ from dout.adapt.interface.learned_gradients import (
     take_updates,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import optional
+from dout.adapt.interface.method_pairs import optional, reads_and_writes
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, flat, global_states
@@ -286,7 +286,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         getattr(user, name)()
     result = _lines(result) if interface.row else result
     if before:
-        take_updates(layer, before, where, rate)
+        take_updates(layer, before, where, rate, reads_and_writes(type(layer), interface.forward)[0])
     take_recorded(layer)
     kept = {parameter: held_at(layer, gradient) for parameter, gradient in interface.stepped}
     learn(layer, {parameter: item[-1] if isinstance(item, list) else item for parameter, item in kept.items()})

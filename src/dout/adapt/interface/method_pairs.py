@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -102,8 +103,9 @@ def reads_and_writes(cls: type, method: str) -> tuple[set[str], set[str]]:
     while left:
         name = left.pop()
         for base in mro_of(cls):
-            more, kept = own_attributes(behind(vars_of(base).get(name)))
-            left += [other for other in more - reads if inspect.isfunction(_static(cls, other))]
+            item = vars_of(base).get(name)
+            more, kept = own_attributes(behind(item.fget if isinstance(item, property) else item))
+            left += [other for other in more - reads if isinstance(_static(cls, other), FunctionType | property)]
             reads |= more
             writes |= kept
     return reads, writes

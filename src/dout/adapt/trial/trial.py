@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_rate
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
@@ -45,10 +45,10 @@ from dout.adapt.trial.gradient_owners import (
     owners_of,
     with_several_uses,
 )
-from dout.adapt.trial.own_updates import owners_by_update
+from dout.adapt.trial.own_updates import own_rate, owners_by_update
 from dout.adapt.trial.setups import Make, afters_of, prepared
 from dout.run import arrays, attributes_of, copied, flat, quiet
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
 _CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True"}
@@ -291,7 +291,8 @@ class Trials:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
-        interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
+        stepping = replace(interface, rate=own_rate(interface, layer, before), hands_over=handed)
+        interface = stepping if self._steps_along(stepping, make, inputs) else replace(stepping, rate=None)
         owned = owned_by(interface, result, names)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
         if wrong:
@@ -313,6 +314,14 @@ class Trials:
             return True
         held = (path.rpartition(".")[2] for path in arrays(layer))  # of its parts, too
         return any(map(is_named_as_gradient, (*attributes_of(layer), *held)))
+
+    def _steps_along(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether a step that backward makes by itself depends on the size of dout, as that of Adam does not."""
+        if interface.rate is None:
+            return True
+        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
+        small, half = (attributes_of(run.after_backward(scale)[0])[GRADIENTS] for scale in (2.0**-10, 2.0**-11))
+        return not any(np.any(step) and np.allclose(step, half[name], rtol=0.1) for name, step in small.items())
 
     def _meant_shapes(self, layer: Any) -> dict[str, tuple[int, ...]]:
         """The shapes of gradients that fit no parameter of their names: in another example there may be such."""
@@ -385,16 +394,3 @@ class Trials:
         others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
         fitting = (other for other in others if other.fit >= tried.fit)
         return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
-
-
-def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:
-    """The attribute with the learning rate, where backward is given none and has itself changed parameters."""
-    now = dict(parameters_of(layer))
-    kept = [name for name in before if name in now and np.shape(now[name]) == before[name].shape]
-    steady = [n for n in kept if not is_named_as_gradient(n) and not is_residual(n)]
-    stepped = [n for n in steady if not np.array_equal(now[n], before[n], equal_nan=True)]
-    if RATE_ROLE in interface.roles or not stepped:
-        return None
-    held = attributes_of(layer).items()
-    own = [n for n, item in held if names_rate(n) and isinstance(item, int | float) and item]
-    return next(iter(own + [f"{n}.learning_rate" for n, item in held if isinstance(item, Collaborator)]), None)

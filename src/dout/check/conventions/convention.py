@@ -222,7 +222,7 @@ def _averages(lengths: Lengths) -> Iterator[Constant]:
         yield Constant(1.0, (_LAST,), -1)
     if axes > 2:
         yield Constant(1.0, (_SAMPLES, _STEPS), -1)
-    for places in ((tuple(range(2, out)), tuple(range(1, out - 1))) if out > 2 else ()):
+    for places in (tuple(range(2, out)), tuple(range(1, out - 1))) if out > 2 else ():
         yield Constant(1.0, (_SAMPLES, Axes("P", places, "places", output=True)), -1)
 
 

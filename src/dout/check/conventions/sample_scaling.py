@@ -35,7 +35,7 @@ class Lengths(NamedTuple):
 
 
 class Axes(NamedTuple):
-    """What is counted along some axes of the input, or of the output: a letter, and what it stands for in the plural."""
+    """What is counted along axes of the input, or of the output: a letter, and what it stands for in the plural."""
 
     letter: str
     axes: tuple[int, ...]
