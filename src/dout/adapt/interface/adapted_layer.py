@@ -38,6 +38,7 @@ from dout.adapt.interface.learned_gradients import (
     arrays_in,
     is_float_array,
     learn,
+    owned_by,
     parameters_of,
     take_recorded,
     take_updates,
@@ -46,7 +47,7 @@ from dout.adapt.interface.learned_gradients import (
 from dout.adapt.interface.method_pairs import optional, reads_and_writes
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
-from dout.run import attributes_of, copied, deep_copy, flat, global_states
+from dout.run import attributes_of, copied, deep_copy, global_states
 from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
@@ -418,7 +419,7 @@ def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
 
 def _divided(layer: Any, interface: Interface, result: Any, names: Sequence[str]) -> Any:
     """The inputs' gradients among what backward returned, by the order that says whose each is; the rest is learned."""
-    owned = dict(zip(interface.order, flat(result), strict=False))
+    owned = owned_by(interface.order, result)
     learn(layer, {name: g for name, g in owned.items() if name and name not in names})
     return _in_order(owned, names)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.interface.collaborators import Collaborator
-from dout.run import attributes_of
+from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, stem, value_of
 from dout.trace.tracer.traced import plain
 
@@ -21,6 +21,14 @@ def learn(layer: Any, gradients: Mapping[str, Any]) -> None:
     if gradients:
         attributes = attributes_of(layer)
         attributes[GRADIENTS] = {**attributes.get(GRADIENTS, {}), **gradients}
+
+
+def owned_by(order: Sequence[str], result: Any) -> dict[str, Any]:
+    """Returned gradients by the names of those that they are for; of a list, `weights[]`, one for each of its items."""
+    owned: dict[str, Any] = {}
+    for name, part in zip(order, result if any(n.endswith("[]") for n in order) else flat(result), strict=False):
+        owned |= {f"{name[:-1]}{i}]": g for i, g in enumerate(part)} if name.endswith("[]") else {name: part}
+    return owned
 
 
 def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:

@@ -93,7 +93,8 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     owners = [*inputs, *dict(parameters_of(layer))]
     if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
-    if (called := _by_name(returned, result, inputs, layer)) and not set(called) <= set(inputs):
+    called = _by_list(returned, result, layer) or _by_name(returned, result, inputs, layer)
+    if called and not set(called) <= set(inputs):
         return called
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
@@ -122,7 +123,17 @@ def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[
 
 
 def _is_called_after(gradient: str, owner: str) -> bool:
-    return is_named_as_gradient(gradient) and stem(gradient) == stem(owner)
+    return is_named_as_gradient(gradient) and stem(gradient) == stem(owner.removesuffix("[]"))
+
+
+def _by_list(names: Sequence[str], result: Any, layer: Any) -> tuple[str, ...]:
+    """The parameters in lists after which lists of gradients are called, one for one: `nabla_w` of `self.weights`."""
+    held = {stem(name): name for name, item in reversed(attributes_of(layer).items()) if isinstance(item, list)}
+    owners = [held.get(stem(name), "") for name in names]
+    lengths = [len(attributes_of(layer).get(owner, ())) for owner in owners]
+    if not isinstance(result, tuple) or [len(g) if isinstance(g, list) else 0 for g in result] != lengths:
+        return ()
+    return tuple(f"{owner}[]" for owner in owners)
 
 
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
@@ -246,12 +257,6 @@ def _by_shapes(items: Sequence[Any], inputs: Mapping[str, Any], parameters: Mapp
         else:
             order.append("")
     return order
-
-
-def owned_by(interface: Interface, result: Any, names: Sequence[str]) -> dict[str, Any]:
-    """The returned gradients by the names of those that they are for."""
-    order = interface.order or names
-    return dict(zip(order, flat(result), strict=False))
 
 
 def is_finite(output: Any) -> bool:

@@ -27,7 +27,7 @@ from dout.adapt.interface.interface import (
     candidates,
     unproven_candidates,
 )
-from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, parameters_of
+from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, owned_by, parameters_of
 from dout.adapt.interface.method_pairs import optional, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
@@ -41,7 +41,6 @@ from dout.adapt.trial.gradient_owners import (
     of_a_list,
     output_left,
     outputs_meant,
-    owned_by,
     owners_of,
     with_several_uses,
 )
@@ -110,7 +109,7 @@ class Trials:
                 continue
             tried = self._one(interface, make, inputs)
             if tried.fit == Fit.NOTHING:
-                failed.add(interface.forward)
+                failed.update(one.forward for one in self.interfaces if self.assumes or one is interface)
             if self.unproven and not self._takes_upstream(tried, make, inputs):
                 continue
             if tried.fit >= Fit.INPUTS and DOUT not in interface.roles:
@@ -293,7 +292,7 @@ class Trials:
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         stepping = replace(interface, rate=own_rate(interface, layer, before), hands_over=handed)
         interface = stepping if self._steps_along(stepping, make, inputs) else replace(stepping, rate=None)
-        owned = owned_by(interface, result, names)
+        owned = owned_by(interface.order or names, result)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
         if wrong:
             return Tried(Fit.SHAPES, interface, returned=wrong)
