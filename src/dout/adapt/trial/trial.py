@@ -316,7 +316,7 @@ class Trials:
 
     def _steps_along(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether a step that backward makes by itself depends on the size of dout, as that of Adam does not."""
-        if interface.rate is None:
+        if interface.rate is None or interface.ends:
             return True
         run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
         small, half = (attributes_of(run.after_backward(scale)[0])[GRADIENTS] for scale in (2.0**-10, 2.0**-11))
