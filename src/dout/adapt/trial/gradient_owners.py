@@ -130,10 +130,11 @@ def _by_list(names: Sequence[str], result: Any, layer: Any) -> tuple[str, ...]:
     """The parameters in lists after which lists of gradients are called, one for one: `nabla_w` of `self.weights`."""
     held = {stem(name): name for name, item in reversed(attributes_of(layer).items()) if isinstance(item, list)}
     owners = [held.get(stem(name), "") for name in names]
-    lengths = [len(attributes_of(layer).get(owner, ())) for owner in owners]
-    if not isinstance(result, tuple) or [len(g) if isinstance(g, list) else 0 for g in result] != lengths:
+    if not (owners and all(owners) and isinstance(result, tuple) and len(result) == len(owners)):
         return ()
-    return tuple(f"{owner}[]" for owner in owners)
+    pairs = [(attributes_of(layer)[owner], g) for owner, g in zip(owners, result, strict=True)]
+    fits = all(isinstance(g, list) and len(items) == len(g) for items, g in pairs)
+    return tuple(f"{owner}[]" for owner in owners) if fits else ()
 
 
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
