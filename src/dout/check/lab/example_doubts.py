@@ -16,6 +16,7 @@ from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import is_called_in_a_loop, required
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
@@ -27,7 +28,7 @@ from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.judge.outcomes import Outcome
-from dout.run import PlainRun, arrays, attributes_of, flat, otherwise, quiet, upstream
+from dout.run import PlainRun, arrays, attributes_of, flat, mro_of, otherwise, quiet, upstream
 from dout.trace.session.pairing import GRADIENTS, is_residual, stem
 
 
@@ -67,7 +68,7 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
     loss are what it was given.
     """
     interface = subject.interface
-    if interface is None or interface.local:
+    if interface is None or interface.local or any(map(loss_of, mro_of(type(run.layer)))):  # whose it tells itself
         return None
     readings = other_readings(subject)
     function = inspect.unwrap(type(subject.again()).backward)

@@ -210,6 +210,8 @@ def _of_parameters(held: dict[Any, Any], left: list[tuple[str, Any]], after: Map
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     listed = [name for name, held in before.items() if isinstance(held, list | dict)]
     named = [(name, naming.format(name)) for name in listed for naming in _NAMINGS]
+    called = [key for key in after if is_named_as_gradient(key)]
+    named += [(name, key) for name in listed for key in called if stem(key) == stem(name) and key != name]
     for parameters, gradients in (*_LISTS, *named):
         mine, theirs = before.get(parameters), after.get(gradients)
         if isinstance(mine, dict) and isinstance(theirs, dict):
