@@ -102,7 +102,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
     if all(named) and not inputs.keys() >= {*named}:
         return named
-    order = _by_shape_or_place(result, inputs, layer)
+    order = _by_shape_or_place(result, inputs, layer, interface.ends)
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
 
@@ -213,14 +213,21 @@ def with_several_uses(cls: type, interface: Interface, number: int) -> Interface
     )
 
 
-def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
-    """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
+def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any, ends: bool) -> tuple[str, ...]:
+    """Whose each returned gradient is by its shape; empty where they are the inputs' in their order.
+
+    What a backward returns that `ends`, and has the shape of a parameter alone, goes to no layer before.
+    """
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
     known = (*((name, a) for name, a in parameters_of(layer) if not is_residual(name)), *handed)
     noted = attributes_of(layer).get(GRADIENTS, {})  # backward made a step with these, say
     parameters = {name: a for name, a in known if name not in noted and not is_named_as_gradient(name)}
     items = list(flat(result))
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
+    shapes = [np.shape(item) for item in items]
+    if ends and len(items) == 1 and shapes[0] not in map(np.shape, inputs.values()):
+        if len(mine := [name for name, a in parameters.items() if np.shape(a) == shapes[0]]) == 1:
+            return tuple(mine)
     if len(items) == len(floats) == 1:  # before it may stand whole numbers
         return () if floats[0] == next(iter(inputs)) else (floats[0],)
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
