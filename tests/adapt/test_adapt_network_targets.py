@@ -122,7 +122,7 @@ def test_it_is_judged_as_one_layer_with_its_loss(network):
 def test_the_wrong_slope_of_an_inner_layer_is_found(network):
     wrong = type(network.__name__, (network,), {"slope": lambda self, inner: 1 - inner})
     found = words(wrong)
-    assert sorted(found.values())[-1] == "refuted"
+    assert "refuted" in found.values()
     assert "refuted" not in (found.get("W2"), found.get("weights[1]"))
     assert not dout.check(wrong).ok
 

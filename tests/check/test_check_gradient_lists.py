@@ -1,5 +1,7 @@
 """Networks whose weights stand in lists, with gradients in lists of their own, and a loss that only its slope tells."""
 
+from itertools import pairwise
+
 import numpy as np
 
 import dout
@@ -14,7 +16,7 @@ class Stacked:
 
     def __init__(self, widths):
         draw = np.random.default_rng(0)
-        self.weights = [draw.normal(size=(b, a)) / 2 for a, b in zip(widths[:-1], widths[1:], strict=True)]
+        self.weights = [draw.normal(size=(b, a)) / 2 for a, b in pairwise(widths)]
         self.biases = [np.zeros((b, 1)) for b in widths[1:]]
 
     def feedforward(self, x):

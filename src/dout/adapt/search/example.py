@@ -227,4 +227,4 @@ def _interface(
     return found.interface if found else None
 
 
-__all__ = ["Example", "adapted", "as_found", "example", "record_example"]
+__all__ = ["Example", "adapted", "as_found", "constructor_arguments", "example", "record_example"]

@@ -224,10 +224,10 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any, ends:
     parameters = {name: a for name, a in known if name not in noted and not is_named_as_gradient(name)}
     items = list(flat(result))
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
-    shapes = [np.shape(item) for item in items]
-    if ends and len(items) == 1 and shapes[0] not in map(np.shape, inputs.values()):
-        if len(mine := [name for name, a in parameters.items() if np.shape(a) == shapes[0]]) == 1:
-            return tuple(mine)
+    shape = np.shape(items[0]) if ends and len(items) == 1 else None
+    mine = [name for name, a in parameters.items() if np.shape(a) == shape]
+    if len(mine) == 1 and shape not in map(np.shape, inputs.values()):
+        return tuple(mine)
     if len(items) == len(floats) == 1:  # before it may stand whole numbers
         return () if floats[0] == next(iter(inputs)) else (floats[0],)
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))

@@ -18,7 +18,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.clipping import is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
-from dout.check.conventions.sample_scaling import Axes, Constant, Lengths, Samples
+from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
 from dout.check.conventions.stop_gradient import goes_straight_through, stops_the_gradient
 from dout.check.exact.exact_route import Examination
@@ -214,7 +214,7 @@ def _of_parameters(gradient: RefutedGradient) -> Convention | None:
     return _scaled(gradient, _averages(gradient.samples.lengths))
 
 
-def _averages(lengths: Lengths) -> Iterator[Constant]:
+def _averages(lengths: CountedLengths) -> Iterator[Constant]:
     axes, out = len(lengths.input), len(lengths.output)
     if axes:
         yield Constant(1.0, (_SAMPLES,), -1)

@@ -27,11 +27,14 @@ from dout.run import PlainRun, attributes_of, quiet
 Ratios = Mapping[str, float | None]  # by argument: how many times the derivative its gradient is
 
 
-class Lengths(NamedTuple):
+class CountedLengths(NamedTuple):
     """The shape of the input along whose axes is counted, and that of the output; () where there is none."""
 
     input: Shape
     output: Shape
+
+
+_IsNear = Callable[[float | None, "Constant", CountedLengths], bool]
 
 
 class Axes(NamedTuple):
@@ -42,7 +45,7 @@ class Axes(NamedTuple):
     what: str
     output: bool = False
 
-    def size(self, lengths: Lengths) -> int:
+    def size(self, lengths: CountedLengths) -> int:
         """How many there are; as many as of nothing, 1, where there are no such axes."""
         shape = lengths.output if self.output else lengths.input
         return math.prod(shape[axis] for axis in self.axes if -len(shape) <= axis < len(shape))
@@ -56,7 +59,7 @@ class Constant:
     counted: tuple[Axes, ...] = ()
     power: int = 0  # 1: times the lengths, -1: through them
 
-    def at(self, lengths: Lengths) -> float:
+    def at(self, lengths: CountedLengths) -> float:
         """Its value for an input and an output of these shapes."""
         return self.number * float(math.prod(axes.size(lengths) for axes in self.counted)) ** self.power
 
@@ -77,7 +80,7 @@ class Constant:
         product = "·".join(below)
         return f"{above}/{f'({product})' if len(below) > 1 else product}" if below else above
 
-    def says(self, at: Lengths) -> str:
+    def says(self, at: CountedLengths) -> str:
         """The factor in words: `1/N of the derivative of forward, N = 3 samples`."""
         times = "of" if "/" in self.symbol else "times"
         lengths = ", ".join(f"{axes.letter} = {axes.size(at)} {axes.what}" for axes in self.counted)
@@ -98,22 +101,22 @@ class Samples:
         return next((x.shape for x in arrays if not is_label(x)), arrays[0].shape if arrays else ())
 
     @cached_property
-    def lengths(self) -> Lengths:
+    def lengths(self) -> CountedLengths:
         """What is counted on the inputs as they are."""
-        return Lengths(self.shape, _shape_of_first(self.subject.run()))
+        return CountedLengths(self.shape, _shape_of_first(self.subject.run()))
 
     @cached_property
-    def _varied(self) -> dict[int, tuple[Lengths, Ratios] | None]:
+    def _varied(self) -> dict[int, tuple[CountedLengths, Ratios] | None]:
         return {}
 
-    def varied(self, axis: int) -> tuple[Lengths, Ratios] | None:
+    def varied(self, axis: int) -> tuple[CountedLengths, Ratios] | None:
         """The shapes with another length along an axis, and the ratios there; None where the layer does not take it."""
         axis %= len(self.shape)
         if axis not in self._varied:
             self._varied[axis] = next(self._tried(axis), None)
         return self._varied[axis]
 
-    def _tried(self, axis: int) -> Iterator[tuple[Lengths, Ratios]]:
+    def _tried(self, axis: int) -> Iterator[tuple[CountedLengths, Ratios]]:
         length = self.shape[axis]
         for size in dict.fromkeys((length + 1, 2 * length, length - 1)):
             if size < 1 or size == length:
@@ -124,7 +127,7 @@ class Samples:
             except Exception:  # the layer's own, or there is no rule: it does not take these
                 continue
             if not all(ratio is not None and math.isnan(ratio) for ratio in ratios.values()):  # dead units say nothing
-                yield Lengths((*self.shape[:axis], size, *self.shape[axis + 1 :]), output), ratios
+                yield CountedLengths((*self.shape[:axis], size, *self.shape[axis + 1 :]), output), ratios
 
     @cached_property
     def totals(self) -> Mapping[int, Literal["sum", "mean", ""]]:
@@ -165,14 +168,14 @@ class Samples:
     def first_that_holds(self, name: str, ratio: float, close: float, guesses: Iterable[Constant]) -> Constant | None:
         """The first constant that a ratio is, here and on other inputs."""
 
-        def is_near(value: float | None, constant: Constant, lengths: Lengths) -> bool:
+        def is_near(value: float | None, constant: Constant, lengths: CountedLengths) -> bool:
             meant = constant.at(lengths)
             return value is not None and abs(value - meant) <= close * abs(meant)
 
         fitting = [guess for guess in guesses if is_near(ratio, guess, self.lengths)]
         return next((guess for guess in fitting if self._holds(name, guess, is_near)), None)
 
-    def _holds(self, name: str, guess: Constant, is_near: Callable[[float | None, Constant, Lengths], bool]) -> bool:
+    def _holds(self, name: str, guess: Constant, is_near: _IsNear) -> bool:
         own = [axes for axes in guess.counted if not axes.output]
         counted = {axis % len(self.shape) for axes in own for axis in axes.axes} if self.shape else set()
         ran = set()

@@ -25,10 +25,9 @@ from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.declared_example import given_beside
-from dout.adapt.search.example import as_found, example
+from dout.adapt.search.example import as_found, constructor_arguments, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import has_chosen_parts, is_own_fault, lacks_attribute, not_imported
-from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
