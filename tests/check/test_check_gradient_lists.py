@@ -93,3 +93,27 @@ def test_a_backward_that_a_loop_calls_for_one_sample_may_not_be_meant_for_severa
 
 def test_without_such_a_loop_a_bias_that_is_not_summed_is_wrong():
     assert errors(NotSummed) == {"D501"}
+
+
+class Keeps:
+    """Keeps what it made of each row, and the gradients of that, in lists: neither is a parameter."""
+
+    def __init__(self):
+        self.weight = np.arange(1.0, 4.0)
+        self.states, self.gradient_states = [], []
+
+    def forward(self, x):
+        self.x, self.states = x, [row * self.weight for row in x]
+        return np.tanh(np.array(self.states))
+
+    def backward(self, dout):
+        out = np.tanh(np.array(self.states))
+        self.gradient_states = list(dout * (1 - out**2))
+        self.dweight = np.sum(self.gradient_states * self.x, axis=0)
+        return self.gradient_states * self.weight
+
+
+def test_lists_that_forward_makes_anew_are_no_parameters():
+    report = dout.check(Keeps(), np.cos(np.arange(6.0)).reshape(2, 3))
+    assert {verdict.argument for verdict in report.verdicts} == {"x", "weight"}
+    assert report.ok

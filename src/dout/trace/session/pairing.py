@@ -211,7 +211,8 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
     listed = [name for name, held in before.items() if isinstance(held, list | dict)]
     named = [(name, naming.format(name)) for name in listed for naming in _NAMINGS]
     called = [key for key in after if is_named_as_gradient(key)]
-    named += [(name, key) for name in listed for key in called if stem(key) == stem(name) and key != name]
+    steady = [name for name in listed if _holds_the_same(before[name], after.get(name))]
+    named += [(name, key) for name in steady for key in called if stem(key) == stem(name) and key != name]
     for parameters, gradients in (*_LISTS, *named):
         mine, theirs = before.get(parameters), after.get(gradients)
         if isinstance(mine, dict) and isinstance(theirs, dict):
@@ -221,6 +222,13 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         else:
             continue
         yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_gradient(b))
+
+
+def _holds_the_same(before: Any, after: Any) -> bool:
+    """Whether a list or dict has the same arrays of floats as before: what forward makes anew are no parameters."""
+    one, two = (_items(value)[1:] for value in (before, after))
+    pairs = zip(one, two, strict=False)
+    return len(one) == len(two) and all(_same_shape(a, b) and np.array_equal(plain(a), plain(b)) for a, b in pairs)
 
 
 def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
