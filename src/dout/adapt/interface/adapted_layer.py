@@ -230,7 +230,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         result = result if len(result) > 1 else result[0]
     known = zip(names, inputs, strict=False)
     kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
-    if OUTPUT in interface.roles:
+    if OUTPUT in interface.roles and OUTPUT not in names:  # a loss may call its input so
         kept[OUTPUT] = result
     if cache:
         kept[CACHE] = cache
