@@ -142,3 +142,47 @@ class Flat:
 
 def test_weights_that_are_0_say_nothing_of_what_a_loss_depends_on():
     assert words(Flat) == {"w": "refuted"}
+
+
+class OfEachSample(GivesItsLoss):
+    """Its backward returns a loss for each sample, and gradients of each, which its caller averages."""
+
+    def backward(self, scores, y, inner):
+        d = softmax(scores) - np.eye(scores.shape[1])[y]
+        grads = {"dW2": inner[:, :, None] * d[:, None, :]}
+        return -np.log(softmax(scores)[np.arange(len(y)), y]), grads
+
+
+def test_a_loss_for_each_sample_with_gradients_of_each_is_no_error():
+    assert dout.check(OfEachSample).ok
+
+
+class Bent:
+    """Weights and an activation: `backward` is the slope of the last alone, and the caller does the rest."""
+
+    def __init__(self, inputs, outputs):
+        self.weights = np.cos(np.arange(1.0 * inputs * outputs)).reshape(inputs, outputs)
+
+    def forward(self, x):
+        return np.tanh(x @ self.weights)
+
+    def backward(self, output):
+        return 1 - output**2
+
+
+class Scaled(Bent):
+    """A parameter for each number does not mix them."""
+
+    def __init__(self, inputs=4):
+        self.weights = np.arange(1.0, inputs + 1)
+
+    def forward(self, x):
+        return np.tanh(x * self.weights)
+
+    def backward(self, x):
+        return 1 - np.tanh(x * self.weights) ** 2
+
+
+def test_the_slope_of_an_activation_is_not_that_of_the_weights_before_it():
+    assert not dout.check(Bent).verdicts
+    assert {str(verdict.word) for verdict in dout.check(Scaled).verdicts} == {"refuted"}

@@ -186,6 +186,8 @@ def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -
             attributes_of(self)[RESULTS] = named | {name: items[place] for name, place in network.handed.items()}
         if loss is None:
             value, *gradients = _backward(cls, network)(self, inputs[-1])
+            if np.size(plain(value)) != 1:
+                raise TypeError(f"{network.backward} returns a loss for each sample, with gradients of each")
             attributes_of(self)[RESULTS] = gradients[0] if len(gradients) == 1 else tuple(gradients)
             return value
         if network.handed:  # with what it keeps, and its output last
