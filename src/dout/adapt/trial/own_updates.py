@@ -1,10 +1,11 @@
-"""The steps that a layer takes by itself: at which rate, and along which kept gradient, as no name says it.
+"""The step that a layer takes itself: at which rate its backward does, and whose a gradient is by an update method.
 
-An update method does `self.layer1.weights -= rate * self.dW1`.
+`self.layer1.weights -= rate * self.dW1` says what no name does.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,9 +15,9 @@ from dout.adapt.argument_names import names_rate
 from dout.adapt.interface.collaborators import RATE, Collaborator
 from dout.adapt.interface.held_values import held_at, places_of
 from dout.adapt.interface.interface import RATE_ROLE, Interface
-from dout.adapt.interface.learned_gradients import is_float_array, parameters_of
+from dout.adapt.interface.learned_gradients import OURS, is_float_array
 from dout.adapt.interface.method_pairs import methods, required
-from dout.run import attributes_of, deep_copy
+from dout.run import arrays, attributes_of, deep_copy
 from dout.trace.session.pairing import is_named_as_gradient, is_residual
 
 _UPDATES = (r"_*(update|step|apply|optimi[sz]e|(gradient_)?descent|sgd)\w*",)
@@ -45,12 +46,22 @@ def owners_by_update(cls: type, layer: Any) -> Owned:
     return ()
 
 
+def own_floats(layer: Any) -> dict[str, Any]:
+    """Copies of the float arrays that a layer itself holds, by their places, but for gradients and what it keeps."""
+    found = {}
+    for place, item in arrays(layer).items():
+        first, *inside = re.findall(r"\w+", place.removeprefix("self."))
+        own = "." not in place.removeprefix("self.") and first not in OURS and is_float_array(item)
+        if own and not any(is_named_as_gradient(name) or is_residual(name) for name in (first, *inside)):
+            found[place] = np.array(item)
+    return found
+
+
 def own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:
     """The attribute with the learning rate, where backward is given none and has itself changed parameters."""
-    now = dict(parameters_of(layer))
-    kept = [name for name in before if name in now and np.shape(now[name]) == before[name].shape]
-    steady = [n for n in kept if not is_named_as_gradient(n) and not is_residual(n)]
-    stepped = [n for n in steady if not np.array_equal(now[n], before[n], equal_nan=True)]
+    now = own_floats(layer)
+    kept = [place for place in before if place in now and now[place].shape == before[place].shape]
+    stepped = [place for place in kept if not np.array_equal(now[place], before[place], equal_nan=True)]
     if RATE_ROLE in interface.roles or not stepped:
         return None
     held = attributes_of(layer).items()

@@ -44,7 +44,7 @@ from dout.adapt.trial.gradient_owners import (
     owners_of,
     with_several_uses,
 )
-from dout.adapt.trial.own_updates import own_rate, owners_by_update
+from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
 from dout.adapt.trial.setups import Make, afters_of, prepared
 from dout.run import arrays, attributes_of, copied, flat, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
@@ -261,7 +261,7 @@ class Trials:
     def _backward(self, interface: Interface, make: Make, inputs: Mapping[str, Any], layer: Any, outputs: Any) -> Tried:
         names = list(inputs)
         seen = {name: id(item) for name, item in attributes_of(layer).items()}
-        before = {name: np.array(array) for name, array in parameters_of(layer)}
+        before = own_floats(layer)
         number = max(1, interface.roles.count(DOUT))
         douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
         given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
