@@ -14,7 +14,7 @@ from dout.adapt import source
 from dout.adapt.argument_names import names_gradients, names_label
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
-from dout.adapt.interface.method_pairs import is_static, required
+from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
@@ -102,7 +102,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
     if all(named) and not inputs.keys() >= {*named}:
         return named
-    order = _by_shape_or_place(result, inputs, layer, interface.ends)
+    order = _of_a_parameter(cls, interface, result, inputs, layer) or _by_shape_or_place(result, inputs, layer)
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
 
@@ -213,21 +213,26 @@ def with_several_uses(cls: type, interface: Interface, number: int) -> Interface
     )
 
 
-def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any, ends: bool) -> tuple[str, ...]:
-    """Whose each returned gradient is by its shape; empty where they are the inputs' in their order.
+def _of_a_parameter(
+    cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any
+) -> tuple[str, ...]:
+    """The parameter that alone has the shape of what a backward returns which ends: that goes to no layer before."""
+    items = list(flat(result)) if interface.ends else []
+    shapes = [np.shape(x) for x in (*inputs.values(), *items)]
+    made = reads_and_writes(cls, interface.forward)[1]
+    own = {name: np.shape(a) for name, a in parameters_of(layer) if name not in made and not is_named_as_gradient(name)}
+    mine = [name for name, shape in own.items() if len(items) == 1 and shape == shapes[-1]]
+    return (mine[0],) if len(mine) == 1 and shapes.count(shapes[-1]) == 1 else ()
 
-    What a backward returns that `ends`, and has the shape of a parameter alone, goes to no layer before.
-    """
+
+def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
     known = (*((name, a) for name, a in parameters_of(layer) if not is_residual(name)), *handed)
     noted = attributes_of(layer).get(GRADIENTS, {})  # backward made a step with these, say
     parameters = {name: a for name, a in known if name not in noted and not is_named_as_gradient(name)}
     items = list(flat(result))
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
-    shape = np.shape(items[0]) if ends and len(items) == 1 else None
-    mine = [name for name, a in parameters.items() if np.shape(a) == shape]
-    if len(mine) == 1 and shape not in map(np.shape, inputs.values()):
-        return tuple(mine)
     if len(items) == len(floats) == 1:  # before it may stand whole numbers
         return () if floats[0] == next(iter(inputs)) else (floats[0],)
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
