@@ -106,7 +106,7 @@ def _mixes(subject: Subject) -> bool:
         return False
     moved = first + np.arange(first.size).reshape(first.shape) // (first.size - 1) * (1 + np.abs(first))
     here, there = (subject.run((x, *others)).outputs[0] for x in (first, moved))
-    return np.shape(here) == first.shape and np.count_nonzero(here != there) > 1
+    return bool(np.shape(here) == first.shape and np.count_nonzero(here != there) > 1)
 
 
 def _is_jacobian(subject: Subject, interface: Interface) -> bool:
