@@ -129,3 +129,40 @@ class RightAttention(Attention):
 @pytest.mark.parametrize(("layer", "right"), [(Attention, False), (RightAttention, True)])
 def test_an_argument_that_may_be_left_out_is_no_excuse_where_it_is_wrong_with_it_too(layer, right):
     assert dout.check(layer, np.arange(1.0, 7.0).reshape(2, 3)).ok is right
+
+
+class WithMomentum:
+    """It keeps its gradient, and takes a step that goes on with the last one."""
+
+    def __init__(self, rows=4, columns=3, learning_rate=0.1, momentum=0.9):
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.W = np.arange(1.0, 1 + rows * columns).reshape(rows, columns)
+        self.vW = np.zeros_like(self.W)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        dx = dout @ self.W.T
+        self.vW = self.momentum * self.vW - self.learning_rate * self.dW
+        self.W = self.W + self.vW
+        return dx
+
+
+def test_a_step_with_momentum_is_not_the_gradient_that_is_kept_beside_it():
+    report = dout.check(WithMomentum)
+    assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("x", "exact"), ("W", "exact")]
+
+
+class UpTheHill(WithMomentum):
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        dx = dout @ self.W.T
+        self.W += self.learning_rate * self.dW
+        return dx
+
+
+def test_a_step_along_the_gradient_is_still_judged_by_its_sign():
+    assert {verdict.argument for verdict in dout.check(UpTheHill).verdicts if verdict.word == "refuted"} == {"W"}
