@@ -243,7 +243,7 @@ def _is_array(item: Any) -> bool:
 def _is_object(item: Any) -> bool:
     item = item[-1] if isinstance(item, list) and item else item
     if isinstance(item, np.ndarray):
-        return item.dtype.kind == "O"
+        return bool(item.dtype.kind == "O")
     return hasattr(item, "__dict__") and not _is_array(item)
 
 
