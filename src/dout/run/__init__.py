@@ -16,7 +16,7 @@ from dout.run.plain_runs import (
     run_backward,
     upstream,
 )
-from dout.run.random_states import global_states, is_generator, put_state, seed_global, state_of
+from dout.run.random_states import global_states, is_generator, other_bits, put_state, seed_global, state_of
 from dout.run.reference_counts import OF_A_LOCAL
 
 __all__ = [
@@ -24,6 +24,6 @@ __all__ = [
     "deep_copy",
     "differs_at", "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_float_array",
     "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of", "names_of", "objects_in", "one_or_all",
-    "otherwise", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream",
+    "other_bits", "otherwise", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream",
     "vars_of", "weighed",
 ]  # fmt: skip

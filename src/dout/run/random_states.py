@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +48,19 @@ def all_states(generators: Iterable[Any]) -> list[Any]:
     return [random.getstate(), state[1].tobytes(), state[2:], [repr(state_of(generator)) for generator in generators]]
 
 
+_START: ContextVar[str] = ContextVar("_START", default="")
+
+
+@contextmanager
+def other_bits() -> Iterator[None]:
+    """Generators that are made without a seed begin elsewhere, as they do at each run outside of dout."""
+    token = _START.set("other")
+    try:
+        yield
+    finally:
+        _START.reset(token)
+
+
 def seed_global(seed: int = 0) -> None:
     """Bring the global generators, Python's and NumPy's, into the state that belongs to a seed.
 
@@ -53,7 +68,7 @@ def seed_global(seed: int = 0) -> None:
     """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the state users draw from
-    _bits.randbits = random.Random(seed).getrandbits
+    _bits.randbits = random.Random(f"{_START.get()} {seed}").getrandbits
 
 
 def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
