@@ -200,7 +200,7 @@ def test_everything_open_is_everything() -> None:
 def test_a_million_nodes_are_refused_in_one_line_that_says_what_to_do() -> None:
     trace = random_trace(1, 10)
     graph = replace(trace.graph, nodes=trace.graph.nodes[:1] * 10**6)
-    with pytest.raises(DoutError, match=r"1,000,000 nodes.*record fewer steps, or draw one of its layers$") as error:
+    with pytest.raises(DoutError, match=r"more than 200,000 nodes.*record fewer steps, or draw one of its layers$") as error:
         draw(replace(trace, graph=graph)).svg()
     assert "\n" not in str(error.value)
 
