@@ -18,7 +18,7 @@ _SHORT = 22.0  # and without
 _SIDE = 4.0  # between a label and the ends of its run
 PAD, HEADER, FOOT = 14.0, 28.0, 12.0  # inside the box of an open layer
 _MARK = 16.0  # from line to line in a closed layer
-_CONSTANT = 22.0  # from a circle to the baseline of the constants below it,
+_CONSTANT = 17.0  # from a circle to the baseline of the constants below it,
 _LINE = 13.0  # and on to the next line of these
 _LONG = 80.0  # of such a line, where it can be cut
 
@@ -275,7 +275,7 @@ class Painter:
             shapes.append(Text(x + body.lead - 9, y + 5, item.text, style, "end", label.hover, about=label.node))
         foot = y + body.half
         if body.constant_lines:
-            shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 14), style="quiet"))
+            shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 12), style="quiet"))
         for i, words in enumerate(body.constant_lines):
             shapes.append(Text(middle, foot + _CONSTANT + i * _LINE, words, "constant", "middle"))
         if body.caption_width:

@@ -25,13 +25,13 @@ _SMALL = {"caption", "constant", "first", "wrong-inside"}  # styles of texts tha
 _SHORTEST = 300.0  # pixels: a row
 _WAYS = [1.04**i for i in range(-30, 16)]  # how long rows are, around the best if there were as much in all places
 _QUICK = 1_000  # shapes for which all of these are tried
-_GAP = 18.0  # between rows
+_GAP = 12.0  # between rows
 _TAIL = 14.0  # an edge beyond a cut, where its number stands
 _NUMBER = 14.0  # the height of a number
-_MARGIN = 16.0  # left of a row
+_MARGIN = 12.0  # left of a row
 _CLEAR = 1.0  # between a cut and what it must not touch
 _BORDER = 24.0  # inside an open layer, beside its border
-_AROUND = 9.0  # between the border of an open layer and what is in it
+_AROUND = 7.0  # between the border of an open layer and what is in it
 
 
 @dataclass
@@ -118,9 +118,11 @@ def _free(shapes: Sequence[Shape], width: float) -> list[tuple[float, float]]:
 
 
 def _emptied(shapes: Sequence[Shape]) -> Iterator[tuple[float, float]]:
-    """The places behind all that is in an open layer: behind a cut there only its border would be left."""
+    """The places behind all that is in an open layer, where a cut leaves only its border, or before the last names."""
     layers = [shape.box for shape in shapes if isinstance(shape, Rect) and shape.style == "open"]
-    solid = sorted((s.box for s in shapes if not isinstance(s, Path) and s.style != "open"), key=lambda box: box[2])
+    things = [shape for shape in shapes if not isinstance(shape, Path) and shape.style != "open"]
+    yield max((s.box[2] for s in things if s.style != "result"), default=0.0), max(s.box[2] for s in things)
+    solid = sorted((shape.box for shape in things), key=lambda box: box[2])
     ends = [box[2] for box in solid] if layers else []
     for left, top, right, low in layers:
         for box in reversed(solid[: bisect_right(ends, right)]):

@@ -14,7 +14,7 @@ from dout.draw.scene.scene import Scene
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import shorten
 
-MARGIN = 16.0
+MARGIN = 12.0
 _NOTE = 160  # columns of a line below the picture
 
 
