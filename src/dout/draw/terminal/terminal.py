@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # The longest name of a layer, and the room beside a label: tried in turn until the picture fits.
 _TRIES = ((24, 2), (24, 1), (24, 0), (20, 1), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
 _FOLDED = (0, 5, 8)  # those of them that are cut into bands where none fits: the one with the fewest bands is taken
+_FEW = 2  # bands: rather than more of them one whole picture
+_NARROW = (20, 16, 14, 12)  # in which labels are no wider than that
 _MOST_ITEMS = 400  # more is not looked at as a picture in a terminal
 
 _COLOURS = {
@@ -79,7 +81,19 @@ def _picture(scene: Scene, width: int, unicode: bool) -> list[Line]:
         wide.append((sizes, arranged))
     folds = (bands(picture_on_grid(*wide[i], unicode), width, unicode=unicode) for i in _FOLDED)
     best = min((fold for fold in folds if fold), key=len, default=[])
+    if len(best) > _FEW and (whole := _narrowed(scene, width, unicode)):
+        return [*whole, [], [(f"arrays are cut (…); {int(wide[-1][1].layout.width)} columns show all of them", "note")]]
     return [line for i, band in enumerate(best) for line in ([[], *band] if i else band)]
+
+
+def _narrowed(scene: Scene, width: int, unicode: bool) -> list[Line]:
+    """The whole picture with narrow labels, or nothing where it is too wide even so."""
+    for widest in _NARROW:
+        sizes = TerminalSizes(unicode, 16, 0, widest)
+        arranged = arrange(scene.level, sizes)
+        if arranged.layout.width <= width:
+            return picture_on_grid(sizes, arranged, unicode).lines()
+    return []
 
 
 def picture_on_grid(sizes: TerminalSizes, arranged: Arranged, unicode: bool = True) -> Grid:
