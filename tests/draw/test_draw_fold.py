@@ -120,6 +120,15 @@ def test_an_edge_that_only_passes_a_band_is_not_drawn_there_and_keeps_its_number
     assert f"{number} ╌──" in last
 
 
+def test_no_cut_parts_a_name_from_the_number_after_it() -> None:
+    grid = Grid(12, 2)
+    grid.level(1, 1, 12)
+    assert grid.crossing(4) == grid.crossing(8) == [1]
+    grid.hold(1, 6)
+    assert grid.crossing(4) is None
+    assert grid.crossing(8) == [1]
+
+
 @pytest.mark.parametrize("unicode", [True, False])
 def test_no_line_of_a_band_is_wider_than_the_terminal(unicode: bool) -> None:
     for seed in range(0, 24, 3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import groupby
 from pathlib import Path as File
 from typing import Any
 
@@ -193,6 +194,26 @@ def test_no_row_has_only_the_name_of_a_result() -> None:
         assert len(names) == 2
         for _, top, _, low in names:
             assert any(box[1] < low + 30 and top - 30 < box[3] for box in others), millimetres
+
+
+class Again:
+    """A parameter that is used twice."""
+
+    def __init__(self) -> None:
+        self.weight = np.ones((2, 3))
+
+    def forward(self, x: Any) -> Any:
+        return x * self.weight + self.weight
+
+    def backward(self, dout: Any) -> Any:
+        return dout
+
+
+def test_a_name_is_one_thing_with_the_number_after_it_so_that_no_cut_parts_them() -> None:
+    shapes = dout.trace(Again(), np.ones((2, 3))).draw(open="all").drawing.shapes
+    things = [list(run) for _, run in groupby(shapes, lambda shape: shape.title or shape)]
+    (thing,) = [run for run in things if any(isinstance(s, Text) and s.text == "weight" for s in run)]
+    assert sum(shape.style == "cell" for shape in thing) == 6
 
 
 def test_a_column_of_numbers_is_as_wide_as_its_longest_one() -> None:

@@ -35,9 +35,10 @@ def paint(scene: Scene, look: Look = Look()) -> Drawing:
         width, height = 400.0, 2 * MARGIN + 20
     for note, style in [*scene.notes, *([(look.note, "note")] if look.note else [])]:
         note = shorten(note, _NOTE)
-        shapes.append(Text(MARGIN, height, note, style))
+        shapes.append(Text(MARGIN, height + 4, note, style))
         width = max(width, width_of(note, style) + 2 * MARGIN)
         height += 18
+    height += 4 if scene.notes or look.note else 0
     if not look.hover:
         shapes = [replace(shape, title="") for shape in shapes]
     description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)

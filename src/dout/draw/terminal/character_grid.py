@@ -39,6 +39,7 @@ class Grid:
         self._joins = [[0] * width for _ in range(height)]
         self._texts: list[list[str | None]] = [[None] * width for _ in range(height)]
         self._styles = [[""] * width for _ in range(height)]
+        self._held: set[int] = set()
 
     def level(self, y: int, left: int, right: int, *, dashed: bool = False) -> None:
         """Draw a level line through the cells from `left` up to, not including, `right`."""
@@ -84,11 +85,17 @@ class Grid:
         """Let an edge through the border of a box."""
         self.put(x, y, _BOXES[kind][7 if right else 6])
 
+    def hold(self, left: int, right: int) -> None:
+        """Let no cut go between two columns: what stands there belongs together."""
+        self._held.update(range(left + 1, right + 1))
+
     def crossing(self, x: int) -> list[int] | None:
         """The rows in which a level line goes on from the cell before `x` into it; None where a cut would hurt.
 
         It would where it parts a text, or a line from what stands at its end. The border of an open layer may be cut.
         """
+        if x in self._held:
+            return None
         rows = []
         for y, (joins, texts) in enumerate(zip(self._joins, self._texts, strict=True)):
             before, here = texts[x - 1], texts[x]

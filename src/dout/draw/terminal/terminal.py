@@ -132,6 +132,8 @@ class _Drawing:
             for stem, out in zip(item.stems, arranged.blocks[i].outs, strict=True):
                 left = start - PAD if item.kind == "entry" else x + boxes[i].width
                 self._stem(stem, start if item.kind == "input" else left, start, end, y + int(out))
+                if item.kind == "input" and item.text and stem.label:
+                    self.grid.hold(start, start + self._before(stem.label, start, end))
             if item.kind == "exit":
                 self.grid.level(y, x, right)
         for edge, block in arranged.branches.items():
@@ -176,6 +178,11 @@ class _Drawing:
             self.grid.put(end + 1, y, self.sizes.say(stem.name), "result")
         self.grid.level(y, left, end, dashed=stem.kept)
         self._label(stem.label, start, end, y)
+
+    def _before(self, label: Label, start: int, end: int) -> int:
+        """The columns between the start of an edge and its label."""
+        above, below = self.sizes.label(label)
+        return (end - start - max(columns(text) for text, _ in above + below) + 1) // 2
 
     def _label(self, label: Label, start: int, end: int, y: int) -> None:
         above, below = self.sizes.label(label)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from textwrap import wrap
 
-from dout.draw.layout.arrangement import Arranged, Measure
+from dout.draw.layout.arrangement import Arranged, Measure, spread
 from dout.draw.layout.layout import Spacing
 from dout.draw.scene.scene import Item, Label, Mark, Stem
 from dout.draw.terminal.bend_tracks import gap, passable
@@ -114,7 +114,8 @@ class TerminalSizes(Measure):
             return self._open_box(item, inside, self.say("▾ ") + text)
         many = max(item.ports, 1)
         step = 1 if many > 2 else 2
-        half = max((many - 1) * step // 2 + 1, len(item.stems))
+        outs = spread([self.extent(stem) for stem in item.stems], self.apart, whole=True)
+        half = max((many - 1) * step // 2, *(abs(int(out)) for out in outs), 0) + 1
         ins = tuple(i * step - (many - 1) * step // 2 for i in range(item.ports))
         constants = self.say(", ".join(item.constants[:3]))
         if item.kind == "layer" and item.wrong:
