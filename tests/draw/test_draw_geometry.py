@@ -127,6 +127,15 @@ def test_every_edge_leaves_a_layer_from_its_border(way: Direction) -> None:
     assert all(low < (x if way == "down" else y) < high for x, y in leaving)
 
 
+def test_a_caption_beside_an_operator_stands_below_the_bends_above_it() -> None:
+    for seed in range(20):
+        shapes = draw(random_trace(seed, 20), open="none", direction="down").drawing.shapes
+        nodes = [shape.box for shape in shapes if shape.style in ("operator", "layer")]
+        for caption in (shape.box for shape in shapes if shape.style == "caption"):
+            beside = [box for box in nodes if box[1] <= caption[3] <= box[3] and box[2] <= caption[0]]
+            assert max(beside, key=lambda box: box[2])[1] < caption[1]
+
+
 def test_every_edge_leaves_a_layer_from_its_border_in_a_terminal() -> None:
     lines = dout.trace(Three(), np.ones((5, 5))).draw(open="none").text(120).splitlines()
     leaving = [line for line in lines if "╟──" in line]

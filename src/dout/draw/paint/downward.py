@@ -153,7 +153,7 @@ class DownPainter(Painter):
             shapes.append(line((side, middle), (side + _LINE - 4, middle), style="quiet"))
             shapes.append(Text(side + _LINE, middle + 4, body.constants, "constant"))
         if item.caption:
-            shapes.append(Text(side + 6, x + 6, item.caption, "caption"))
+            shapes.append(Text(side + 6, x + 9, item.caption, "caption"))  # below all bends, above constants
         return shapes
 
     def opened(self, body: ItemBody, x: float, y: float) -> list[Shape]:
