@@ -115,8 +115,8 @@ class TerminalSizes(Measure):
         many = max(item.ports, 1)
         step = 1 if many > 2 else 2
         outs = spread([self.extent(stem) for stem in item.stems], self.apart, whole=True)
-        half = max((many - 1) * step // 2, *(abs(int(out)) for out in outs), 0) + 1
         ins = tuple(i * step - (many - 1) * step // 2 for i in range(item.ports))
+        half = 1 + max((abs(int(port)) for port in (*ins, *outs)), default=0)
         constants = self.say(", ".join(item.constants[:3]))
         if item.kind == "layer" and item.wrong:
             constants = self.say(item.wrong + (" ▲ first wrong" if item.first else ""))
