@@ -1,5 +1,6 @@
 """`dout show train.py --rounds 1,10`: rounds side by side, and in words what goes wrong, in which layer and round."""
 
+import os
 import re
 import xml.etree.ElementTree as ET
 
@@ -85,7 +86,7 @@ def test_the_numbers_are_those_of_the_program_itself(tmp_path):
     run = dout("show", path, "--rounds", "1,5,12")
     namespace = {}
     exec(path.read_text(), namespace)
-    rows = [line.split()[-3:] for line in run.stdout.splitlines() if re.match(r"loss  |.*Affine.*‖", line)]
+    rows = [line.split()[-3:] for line in run.stdout.splitlines() if re.match(r"loss  |  ‖", line)]
     assert len(rows) == 5
     for column, step in enumerate((0, 4, 11)):
         found = [float(row[column]) for row in rows]
@@ -130,7 +131,34 @@ def test_dead_units_are_counted(tmp_path):
         )
     )
     printed = dout("show", path, "--rounds", "1").stdout
-    assert re.search(r"^layers\[1\] \(Relu\)  dead units +60%$", printed, re.MULTILINE)
+    assert re.search(r"^layers\[1\] \(Relu\)\n(  .*\n)*  dead units +60%$", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize("weight", ["self.W", "self.W.T"])
+def test_dead_units_are_rows_where_samples_are_columns(tmp_path, weight):
+    across = program(tmp_path, ["Affine(np.diag([1.0, 1, 1, 0, 0]))", "Relu()"], rate=0.0).read_text()
+    turned = {
+        "x @ self.W": f"{weight} @ x",
+        "self.x.T @ dout": "dout @ self.x.T",
+        "dout @ self.W.T": "self.W.T @ dout",
+        "x, t = rng.normal(size=(8, 5)), rng.normal(size=(8, 5))": "t = rng.normal(size=(5, 8))\n"
+        "x = abs(rng.normal(size=(5, 8))) * [[1], [1], [-1], [1], [1]]",
+    }
+    for one, other in turned.items():
+        assert one in across
+        across = across.replace(one, other)
+    path = script(tmp_path, across)
+    assert re.search(r"^  dead units +60%$", dout("show", path, "--rounds", "1").stdout, re.MULTILINE)
+
+
+def test_the_table_is_no_wider_than_the_terminal(tmp_path):
+    path = program(tmp_path, [AFFINE.format(size=0.4), "Relu()", AFFINE.format(size=0.4)])
+    for width in (60, 80):
+        run = dout("show", path, "--rounds", "1,2,3,4,5,6,7,8", env={**os.environ, "COLUMNS": str(width)})
+        lines = run.stdout.splitlines()
+        assert max(map(len, lines)) <= width
+        numbers = [number for line in lines if line.startswith("round ") for number in line.split()[1:]]
+        assert numbers == [*"12345678"]
 
 
 def test_a_layer_is_no_training_and_a_graph_no_chart(tmp_path):
@@ -166,7 +194,7 @@ def spread(tmp_path):
 def test_outputs_are_spread_as_the_numbers_of_the_program(tmp_path):
     path, numbers = spread(tmp_path)
     printed = dout("show", path, "--rounds", "1").stdout
-    row = re.search(r"layers\[0\] \(Sigmoid\)  outputs (\S+) … (\S+)  (.{10})$", printed, re.MULTILINE)
+    row = re.search(r"layers\[0\] \(Sigmoid\)\n  outputs (\S+) … (\S+)  (.{10})$", printed, re.MULTILINE)
     assert [float(row[1]), float(row[2])] == pytest.approx([min(numbers), max(numbers)], rel=1e-2)
     assert row[3] == "".join("▁▂▃▄▅▆▇█"[round(share * 7)] if share else " " for share in counts(numbers))
 
