@@ -3,11 +3,16 @@
 import os
 import re
 import xml.etree.ElementTree as ET
+from itertools import combinations
 
 import numpy as np
 import pytest
 from browser import browser
 from show_commands import dout, refused, script
+
+from dout.draw.paint.training_chart import TrainingChart
+from dout.draw.view_options import Look
+from dout.trace.record.training import TrainingRound
 
 __all__ = ["browser"]  # a fixture
 
@@ -217,6 +222,22 @@ def test_a_chart_has_the_bars_of_each_layer_and_the_curve_of_the_loss(tmp_path):
     bars = drawn_bars[: len(shares)]  # of the first layer
     assert bars == pytest.approx([max(1, share * max(bars)) for share in shares], abs=0.06)  # a tenth of a pixel
     assert {"round 1", "layers[0] (Sigmoid)"} <= {*texts(chart)}
+
+
+def test_numbers_of_the_loss_are_not_crossed_by_its_curve_and_never_stand_on_each_other():
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        rounds = [TrainingRound(i, float(loss), ()) for i, loss in enumerate(rng.random(60), 1)]
+        wanted = sorted(rng.choice(60, size=1 + seed % 6, replace=False) + 1)
+        shapes = TrainingChart("train.py", rounds, wanted, Look()).drawing.shapes
+        labels = [i for i, shape in enumerate(shapes) if shape.style == "value"]
+        assert labels
+        for i in labels:
+            paper, text = shapes[i - 1].box, shapes[i].box
+            assert shapes[i - 1].style == "blank"
+            assert paper[0] <= text[0] <= text[2] <= paper[2]
+        for one, other in combinations([shapes[i].box for i in labels], 2):
+            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def test_rounds_play_one_after_the_other_and_share_what_stays(tmp_path):
