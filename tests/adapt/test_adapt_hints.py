@@ -232,3 +232,15 @@ def test_the_attributes_of_an_argument_are_read_through_other_names():
 
     assert attributes_read(Layer.connect, "before") == {"out_shape"}
     assert attributes_read(Layer.connect, "n") == {"size"}
+
+
+def test_what_is_a_tuple_or_else_stands_on_both_sides_is_a_number_too():
+    module = written("""
+class Pool:
+    def __init__(self, size):
+        self.size = size if isinstance(size, tuple) else (size, size)
+        self.step = size
+    def forward(self, x):
+        rows, columns = self.size
+""")
+    assert {"int", "tuple"} <= set(kinds_for(module.Pool, "size"))

@@ -139,3 +139,24 @@ class GivenItsOutput:
 def test_what_stands_beside_an_upstream_gradient_may_be_the_output() -> None:
     report = dout.check(GivenItsOutput, np.array([[0.5, -1.0], [2.0, 0.25]]))
     assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("X", "exact")]
+
+
+class KeepsItsRate:
+    """Its gradients stand under the names of its parameters, and another method takes the step."""
+
+    def __init__(self, rows: int = 3, columns: int = 2) -> None:
+        self.lr = 0.01
+        self.params = {"W": np.arange(1.0, 1 + rows * columns).reshape(rows, columns)}
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.params["W"]
+
+    def backward(self, dout: Any) -> Any:
+        self.grads = {"W": self.x.T @ dout}
+        return dout @ self.params["W"].T
+
+
+def test_a_gradient_by_the_name_of_its_parameter_is_no_step_of_that() -> None:
+    report = dout.check(KeepsItsRate)
+    assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("x", "exact"), ("W", "exact")]

@@ -16,7 +16,7 @@ from dout.check.report.verdicts import Finding, Verdict
 from dout.cli import commands
 from dout.errors import DoutError, TargetError
 from dout.explain.derivation import derivation
-from dout.explain.derive.class_writer import DerivedClass
+from dout.explain.derive.class_text import DerivedClass
 from dout.judge.outcomes import Word
 
 LAYER = """\

@@ -216,3 +216,47 @@ def test_a_function_whose_backward_does_not_run_is_explained_alone():
     made = explained(apart, {}, {})
     assert [quantity.name for quantity in made.forward][-1] == "y"
     assert [step.operator for step in made.steps] == ["×"]
+
+
+class WithCache:
+    def __init__(self, n=4, m=3):
+        self.params = {"W": np.random.randn(n, m)}
+
+    def forward(self, x):
+        z = x @ self.params["W"]
+        a = np.tanh(z)
+        cache = (x, z, a)
+        return a, cache
+
+    def backward(self, labels, cache):
+        return {"W": cache[0].T @ (cache[2] - labels)}
+
+
+def test_a_class_that_returns_a_cache_returns_its_output_alone():
+    made = derived(WithCache)
+    assert "output_alone" in [note.key for note in made.notes]
+    layer = made.layer()
+    x = np.arange(8.0).reshape(2, 4) / 10
+    out = layer.forward(x)
+    np.testing.assert_array_equal(out, np.tanh(x @ layer.params["W"]))
+    dx = layer.backward(np.ones((2, 3)))
+    np.testing.assert_allclose(dx, (1 - out**2) @ layer.params["W"].T, rtol=1e-12)
+
+
+class Wide:
+    """Its sizes by default are those of images in colour: exact arithmetic would take minutes."""
+
+    def __init__(self, inputs=3072, hidden=256, classes=10, activation="tanh"):
+        self.activation = activation
+        self.W1, self.W2 = np.random.randn(inputs, hidden), np.random.randn(hidden, classes)
+
+    def forward(self, x):
+        z = x @ self.W1
+        h = np.tanh(z) if self.activation == "tanh" else np.maximum(z, 0)
+        return h @ self.W2
+
+
+def test_a_layer_that_is_large_by_default_is_derived_at_small_sizes():
+    made = derived(Wide)
+    assert made.subject.init["inputs"] < 100
+    assert made.settings == ({"activation": "tanh"}, {})  # the other one has another backward

@@ -146,7 +146,7 @@ def test_what_forward_computes_in_a_loop_is_kept_at_every_turn_and_a_parameter_s
     assert "            self.h.append(h)\n" in forward
     assert re.search(r"for t in reversed\(range\(.*\)\):\n", backward)
     assert "self.dWh += self.h[t].T @ " in backward
-    assert "dxs[:, t] += " in backward
+    assert "dxs[:, t] = " in backward
 
 
 def test_a_value_that_the_user_writes_into_an_array_is_read_there():
@@ -254,6 +254,35 @@ def test_a_loop_that_has_no_reverse_is_refused_with_its_line(layer, turn):
         derived(layer, {}, [array(6, 2)])
     file, line = re.search(r"how often (\S+):(\d+) runs", str(refused.value)).groups()
     assert turn in Path(file).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+
+
+def inside_a_choice(x, twice=True):
+    total = np.zeros(x.shape[1])
+    if twice:
+        for row in x:
+            total = total + row**2
+    return total
+
+
+def over_a_set(x):
+    total = np.zeros(x.shape[1])
+    for i in set(range(len(x))):
+        total = total + x[i] ** 2
+    return total
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (inside_a_choice, "the loop stands inside if twice: put it outside"),
+        (over_a_set, "it runs over set(range(len(x))): derive knows a range, an array or a list"),
+        (UntilItIsSmall, "does not count its turns: write for i in range(…)"),
+    ],
+)
+def test_the_refusal_of_a_loop_names_what_is_in_the_way(layer, reason):
+    with pytest.raises(NotDerivedError) as refused:
+        derived(layer, {}, [array(6, 2)])
+    assert reason in str(refused.value)
 
 
 class PlacedWindows:

@@ -12,7 +12,8 @@ import dout
 from dout.adapt.target import Target
 from dout.cli import commands
 from dout.errors import TargetError
-from dout.explain.derive.class_writer import DerivedClass, NotDerivedError
+from dout.explain.derive.class_text import DerivedClass
+from dout.explain.derive.class_writer import NotDerivedError
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.styles.style_writer import styled
 

@@ -163,3 +163,14 @@ def test_a_setting_is_no_number_of_a_formula():
     explanation = explained(Weighted, {}, {"y": P, "t": T})
     last = {one.of: text(one.forms[-1][0]) for one in explanation.simplified}
     assert last.get("y") != "dout · (y − t)"
+
+
+def huber(y, t):
+    e = y - t
+    return np.mean(np.where(np.abs(e) <= 1.0, 0.5 * e**2, np.abs(e) - 0.5))
+
+
+def test_the_formula_of_one_case_is_not_that_of_a_loss_which_has_two():
+    explanation = explained(huber, {}, {"y": P, "t": T})
+    last = {one.of: text(one.forms[-1][0]) for one in explanation.simplified}
+    assert "dout · e / (N · M)" not in last.values()

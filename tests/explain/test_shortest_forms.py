@@ -243,3 +243,31 @@ class Leaky:
 def test_a_condition_that_depends_on_the_size_of_a_number_is_told_with_that_number(alpha):
     (of_x,) = explained(Leaky, {"alpha": alpha}, {"x": np.array([-1.0, 2.0])}).simplified
     assert text(of_x.forms[-1][0]) == "∂L/∂y where x > alpha · x, else ∂L/∂y · alpha"
+
+
+class Sided:
+    def __init__(self, a=1.0):
+        self.a = a
+
+    def forward(self, x):
+        return np.where(x > 0, x, self.a * x)
+
+
+class Power:
+    def __init__(self, p=2):
+        self.p = p
+
+    def forward(self, x):
+        return np.abs(x) ** self.p
+
+
+@pytest.mark.parametrize(
+    ("cls", "form"),
+    [
+        (Sided, "∂L/∂y where x > 0, else ∂L/∂y · a"),
+        (Power, "∂L/∂y · p · x^(p − 1) where x > 0, else −∂L/∂y · p · (−x)^(p − 1)"),
+    ],
+)
+def test_a_number_for_which_two_sides_happen_to_be_one_formula_joins_none(cls, form):
+    (of_x,) = explained(cls, {}, {"x": np.array([-1.0, 2.0])}).simplified
+    assert text(of_x.forms[-1][0]) == form

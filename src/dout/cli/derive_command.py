@@ -19,7 +19,7 @@ from dout.files import Kind, refuse, text_of
 
 if TYPE_CHECKING:
     from dout.check.report.report import Report
-    from dout.explain.derive.class_writer import DerivedClass
+    from dout.explain.derive.class_text import DerivedClass
     from dout.explain.model.explanation import Phrase
 
 MODULE = Kind("a module", (".py",), rb'\A""".*\n\nWritten by `dout derive`')
@@ -75,7 +75,7 @@ def derive(
         click.echo(json.dumps(_document(target, made, report), ensure_ascii=True, allow_nan=False))
     elif output is None and not in_place:
         click.echo(visible(made.source.rstrip(), keep="\n\t"))
-    for line in (*map(_sentence, made.notes), *_verdict(report)):
+    for line in (*map(_sentence, made.notes), *_verdict(made, report)):
         click.echo(visible(line if is_unicode(sys.stderr) else in_ascii(line)), err=True)
     sys.exit(0 if report.ok else 1)
 
@@ -144,11 +144,12 @@ def _document(target: str, made: DerivedClass, report: Report) -> dict[str, Any]
     }
 
 
-def _verdict(report: Report) -> list[str]:
+def _verdict(made: DerivedClass, report: Report) -> list[str]:
     """What `dout check` says of the class: `dout check: ✓ x exact; finite at ±1000`, and a line for each trouble."""
     words = ", ".join(f"{verdict.word.mark} {verdict.argument} {verdict.word}" for verdict in report.verdicts)
     told = [finding for finding in report.findings if finding.severity != "note"]
-    finite = "" if any(finding.severity == "error" for finding in told) else "; finite at ±1000"  # as it was run there
+    limits = [finding for finding in told if finding.severity == "error"] or not made.is_finite  # as it was run there
+    finite = "" if limits else "; finite at ±1000"
     return [
         f"dout check: {words or 'no gradient was judged'}{finite}",
         *(f"{finding.severity} {finding.code}: {finding.message}" for finding in told),

@@ -5,9 +5,14 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    _bits: Any
+else:
+    _bits = np.random.bit_generator
 
 
 def is_generator(item: Any) -> bool:
@@ -42,9 +47,13 @@ def all_states(generators: Iterable[Any]) -> list[Any]:
 
 
 def seed_global(seed: int = 0) -> None:
-    """Bring the global generators, Python's and NumPy's, into the state that belongs to a seed."""
+    """Bring the global generators, Python's and NumPy's, into the state that belongs to a seed.
+
+    So is what a generator begins with that is made without one: `np.random.default_rng()` asks the system for bits.
+    """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the state users draw from
+    _bits.randbits = random.Random(seed).getrandbits
 
 
 def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
@@ -55,9 +64,11 @@ def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
 def kept_states(generators: Iterable[Any]) -> Callable[[], None]:
     """What brings Python's random state, and those of some generators of NumPy's, back to where they are now."""
     kept = random.getstate(), [(generator, state_of(generator)) for generator in generators]
+    bits = _bits.randbits
 
     def put_back() -> None:
         random.setstate(kept[0])
+        _bits.randbits = bits
         for generator, state in kept[1]:
             put_state(generator, state)
 

@@ -139,11 +139,8 @@ class ClassSettings:
         ):
             if kinds[:1] == ("int",) and not items:
                 return numbers_named(name)[:1]
-            plain = (
-                re.search(r"channels|features|filters|units|n_|num|dim$|^axis$", lower)
-                and not items
-                and "shape" not in lower
-            )
+            is_size = re.search(r"channels|features|filters|units|n_|num|dim$|^axis$", lower) and "shape" not in lower
+            plain = (is_size and not items) or {"int", "tuple"} <= {*kinds}
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
         if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):
             return [_drawn]

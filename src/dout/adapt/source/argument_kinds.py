@@ -102,6 +102,8 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
             return ["list"]
         case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value) if holds(value):
             return ["tuple"]
+        case ast.Tuple(elts=[_, *_] as sides) if all(map(holds, sides)) and isinstance(node.ctx, ast.Load):
+            return ["int"]  # one number for each side: `k if isinstance(k, tuple) else (k, k)`
         case ast.If(test=test) | ast.IfExp(test=test) | ast.UnaryOp(op=ast.Not(), operand=test):
             tests = test.values if isinstance(test, ast.BoolOp) else [test]
             return ["bool"] if any(_is_named(test) and holds(test) for test in tests) else []

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_rate
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
@@ -45,10 +45,10 @@ from dout.adapt.trial.gradient_owners import (
     owners_of,
     with_several_uses,
 )
-from dout.adapt.trial.own_updates import owners_by_update
+from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
 from dout.adapt.trial.setups import Make, afters_of, prepared
 from dout.run import arrays, attributes_of, copied, flat, quiet
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
 _CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True"}
@@ -262,7 +262,7 @@ class Trials:
     def _backward(self, interface: Interface, make: Make, inputs: Mapping[str, Any], layer: Any, outputs: Any) -> Tried:
         names = list(inputs)
         seen = {name: id(item) for name, item in attributes_of(layer).items()}
-        before = {name: np.array(array) for name, array in parameters_of(layer)}
+        before = own_floats(layer)
         number = max(1, interface.roles.count(DOUT))
         douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
         given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
@@ -291,7 +291,7 @@ class Trials:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
-        interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
+        interface = replace(interface, rate=own_rate(interface, layer, before), hands_over=handed)
         owned = owned_by(interface, result, names)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
         if wrong:
@@ -385,16 +385,3 @@ class Trials:
         others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
         fitting = (other for other in others if other.fit >= tried.fit)
         return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
-
-
-def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:
-    """The attribute with the learning rate, where backward is given none and has itself changed parameters."""
-    now = dict(parameters_of(layer))
-    kept = [name for name in before if name in now and np.shape(now[name]) == before[name].shape]
-    steady = [n for n in kept if not is_named_as_gradient(n) and not is_residual(n)]
-    stepped = [n for n in steady if not np.array_equal(now[n], before[n], equal_nan=True)]
-    if RATE_ROLE in interface.roles or not stepped:
-        return None
-    held = attributes_of(layer).items()
-    own = [n for n, item in held if names_rate(n) and isinstance(item, int | float) and item]
-    return next(iter(own + [f"{n}.learning_rate" for n, item in held if isinstance(item, Collaborator)]), None)

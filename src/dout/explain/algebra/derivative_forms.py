@@ -6,7 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ FEW = 4  # forms of a region that are tried in the others
 CHECKED = 5  # points at which a form is compared
 _OTHER_SIZES = (0.3, 1.7, 300.0)  # times a number of the layer
 _OTHER_NUMBERS = (*_OTHER_SIZES, -1.3)
+_Form = TypeVar("_Form", "Derivative", ShortForm)
 MORE = 2  # symbols that a formula by the output may have more than another
 
 
@@ -82,6 +83,8 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     by_output = [region.by(graph) for region in regions]
     alone = all(by_output) and _told_apart(graph, regions, by_output, values)
     shared = list(_shared(regions)) or _valid_everywhere(regions, checked)
+    if len(regions) > 1:  # a slope of 1 is none elsewhere
+        shared = _most_general(shared[:FEW], graph, of, names)
     if shared:
         free = {graph.output, *graph.numbers}
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
@@ -90,11 +93,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression, by_inputs)
     found = _by_cases(graph, called, regions, by_output if alone else ())
     right = [one for one in found if all(checked.holds(one.term, region.places) for region in regions)]
-    for others in (_OTHER_NUMBERS, _OTHER_SIZES):
-        general = next((one for one in right if _holds_with(one.term, graph, of, names, others)), None)
-        if general is not None:
-            return general
-    return None
+    return next(iter(_most_general(right, graph, of, names)), None)
 
 
 def _symbols(item: Term) -> set[Term]:
@@ -110,14 +109,24 @@ def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: l
     return short
 
 
+def _most_general(found: Sequence[_Form], graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> list[_Form]:
+    """Those that are the derivative with other numbers of the layer, too; else those with other positive ones."""
+    for others in (_OTHER_NUMBERS, _OTHER_SIZES):
+        if general := [one for one in found if _holds_with(one.term, graph, of, names, others)]:
+            return general
+    return []
+
+
 def _holds_with(term: Term, graph: Pointwise, of: Node, names: Mapping[Node, Term], others: Sequence[float]) -> bool:
     """Whether a term with conditions is the derivative with other numbers of the layer, too.
 
     Of max(alpha · x, x) the slope is 1 where x > 0 only as long as alpha < 1.
     """
     free = [node for node in graph.numbers if np.dtype(node.dtype).kind == "f"]
-    for factor in others if free else ():
+    whole = [node for node in graph.numbers if np.dtype(node.dtype).kind in "iu"]
+    for step, factor in enumerate(others if free or whole else (), 1):
         changed = {node: graph.numbers[node] * factor ** (i + 1) or factor for i, node in enumerate(free)}
+        changed |= {node: graph.numbers[node] + step for node in whole}
         other = replace(graph, numbers={**graph.numbers, **changed})
         if not np.isfinite(other.at(other.sample)[other.output]).any():
             continue  # no layer has such a number

@@ -34,6 +34,7 @@ _FINE = 2.0**20
 _MEANS, _SOFTMAX, _LOG_SOFTMAX = primitives("mean"), primitives("special_softmax"), primitives("special_log_softmax")
 _MOVES = (*ACROSS, (1e4, 0.0))  # of inputs
 _KEEPING_FINITE = primitives("add maximum")
+_CHOOSING = primitives("where less less_equal greater greater_equal equal not_equal sign")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ class LossForms:
             for formula, term_nodes in self._formulas(value, gradient, point):
                 if equal_values(formula, point.given, gradient, point.given):
                     names = {**self._called, **term_nodes}
-                    why = () if self._holds_clipped(formula, gradient, point) else (Phrase("where unclipped", {}),)
+                    holds = self._holds_beyond(formula, gradient, point)
+                    if not holds and self._chooses:  # it is that of one case alone
+                        return None
+                    why = () if holds else (Phrase("where unclipped", {}),)
                     known = (point.condition,) if point.condition else ()
                     return LossForm(term_of(formula, names), _all_of(*known, *why))
         return None
@@ -186,9 +190,14 @@ class LossForms:
         ways += [({**rows, **finite}, both)] if rows and finite else []
         return [_Point({**given, **change}, why) for change, why in ways]
 
-    def _holds_clipped(self, formula: Node, gradient: Node, point: _Point) -> bool:
-        """Whether a formula holds beyond the bounds of a clip, too, which may have left all of a point as it was."""
-        bounded = any(n.primitive in BOUNDS and n.shape for n in self.forward.nodes)
+    @cached_property
+    def _chooses(self) -> bool:
+        """Whether forward takes one of several values, by a condition on its inputs."""
+        return any(n.primitive in _CHOOSING and n.shape for n in self.forward.nodes)
+
+    def _holds_beyond(self, formula: Node, gradient: Node, point: _Point) -> bool:
+        """Whether a formula holds on other sides of bounds and conditions, too: all of a point may be on one."""
+        bounded = self._chooses or any(n.primitive in BOUNDS and n.shape for n in self.forward.nodes)
         free = [n for n in self._moved if n not in self._rows(point.given)]
         for factor, offset in _MOVES if bounded else ():
             given = {**point.given, **{n: factor * point.given[n] + offset for n in free}}

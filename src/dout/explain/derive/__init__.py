@@ -6,10 +6,10 @@ __all__ = [
     "class_text",
     "class_writer",
     "derived_methods",
+    "example_subjects",
     "forward_runs",
     "forward_source",
     "line_text",
-    "other_subjects",
     "validity",
     "verification",
 ]

@@ -8,14 +8,19 @@ import linecache
 import re
 import sys
 import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 import numpy as np
 
 from dout.explain.derive.derived_methods import BackwardDraft
+from dout.explain.derive.example_subjects import is_numbers
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.derive.verification import Make
+from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.written_text import indented, wrapped
 from dout.files import dedented
 
@@ -23,6 +28,41 @@ _NUMBER = count(1)
 _UNIT = "    "
 
 _OF_A_STUB = re.compile(r"abstractmethod|staticmethod|classmethod")  # what is written takes an instance
+
+
+@dataclass(frozen=True, eq=False)
+class DerivedClass:
+    """A class with the backward that was derived: as `source`, as a `module` with its imports, and as a live `layer`.
+
+    `notes` are what a reader should know; `verdict` has the word of the exact judge by gradient.
+    """
+
+    name: str
+    source: str
+    module: str
+    layer: type
+    notes: tuple[Phrase, ...] = ()
+    verdict: Mapping[str, str] = field(default_factory=dict)
+    subject: ForwardSubject | None = None  # what it was derived for, with the example that ran
+
+    @property
+    def methods(self) -> tuple[str, str]:
+        """What the class calls its forward and its backward."""
+        return self.subject.methods if self.subject else ("forward", "backward")
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its gradients are finite at ±1000 wherever the derivative is."""
+        return "derive not finite" not in [note.key for note in self.notes]
+
+    @property
+    def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What it was derived with, and that may not be otherwise: of the constructor, and of forward."""
+        if self.subject is None:
+            return {}, {}
+        flags = {note.fields["flag"] for note in self.notes if note.key == "one_side"}
+        fixed = [n for n, item in self.subject.settings.items() if is_numbers(item) or isinstance(item, str | bool)]
+        return self.subject.as_given([name for name in fixed if name in flags])
 
 
 class ClassText:

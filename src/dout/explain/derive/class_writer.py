@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from dout.clock import check_time
-from dout.errors import DoutError
+from dout.errors import DoutError, TargetError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
-from dout.explain.derive.class_text import ClassText
+from dout.explain.derive.class_text import ClassText, DerivedClass
 from dout.explain.derive.derived_methods import BackwardDraft, drafted
-from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, found_subject, recorded, same_structure
-from dout.explain.derive.other_subjects import (
+from dout.explain.derive.example_subjects import (
     axes_of,
+    found_subject,
     is_numbers,
     renumbered,
     resized,
+    smaller_numbers,
     with_lengths_reversed,
     with_longer,
     with_rows,
+    with_several_rows,
 )
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, recorded, same_structure
 from dout.explain.derive.validity import (
     is_left_out,
     notes_on,
@@ -60,36 +63,6 @@ class NotDerivedError(DoutError):
         super().__init__("; ".join(REASONS[reason.key].format(**reason.fields) for reason in self.reasons))
 
 
-@dataclass(frozen=True, eq=False)
-class DerivedClass:
-    """A class with the backward that was derived: as `source`, as a `module` with its imports, and as a live `layer`.
-
-    `notes` are what a reader should know; `verdict` has the word of the exact judge by gradient.
-    """
-
-    name: str
-    source: str
-    module: str
-    layer: type
-    notes: tuple[Phrase, ...] = ()
-    verdict: Mapping[str, str] = field(default_factory=dict)
-    subject: ForwardSubject | None = None  # what it was derived for, with the example that ran
-
-    @property
-    def methods(self) -> tuple[str, str]:
-        """What the class calls its forward and its backward."""
-        return self.subject.methods if self.subject else ("forward", "backward")
-
-    @property
-    def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The numbers that it was derived with, and that may not be others: of the constructor, and of forward."""
-        if self.subject is None:
-            return {}, {}
-        flags = {note.fields["flag"] for note in self.notes if note.key == "one_side"}
-        settings = self.subject.settings
-        return self.subject.as_given([name for name in settings if name in flags and is_numbers(settings[name])])
-
-
 def derived(
     target: Any,
     init: Mapping[str, Any] | None = None,
@@ -111,7 +84,10 @@ def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any =
     in_order = enumerate(() if inputs is None else inputs)
     given = dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in in_order}
     subject = found_subject(target, init or {}, given)
-    subject = subject if inputs else without_ones(on_images(subject))
+    if small := {} if init or inputs else smaller_numbers(subject):
+        with suppress(TargetError):
+            subject = found_subject(target, small, given)
+    subject = subject if inputs else without_ones(on_images(with_several_rows(subject)))
     subject = subject if init else with_unlike_parts(subject)
     return subject if init or inputs else with_small_windows(subject)
 
@@ -153,7 +129,12 @@ def _written(
 ) -> DerivedClass:
     """The class in the first way of writing that holds in all runs and in `others`. Raises NotDerivedError."""
     failed: list[Phrase] = []
+    limited: list[tuple[ClassText, BackwardDraft, Phrase]] = []
     every = list(dict.fromkeys([*runs, *others]))
+
+    def told(text: ClassText) -> list[Phrase]:
+        return [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)]
+
     ways: list[tuple[WritingWay, Callable[[Node], Node] | None]] = [(way, None) for way in WAYS]
     for way, shorter in [(WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
         check_time()
@@ -170,12 +151,15 @@ def _written(
             failed.append(_why(error))
             continue
         if verdicts.because is None:
-            return made_class(
-                text, draft, verdicts, [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)]
-            )
+            return made_class(text, draft, verdicts, told(text))
+        limited += [(text, draft, verdicts.because)] if verdicts.is_limited else []
         if verdicts.because.key == "derive state":  # so does every way: it is what forward does
             raise NotDerivedError([verdicts.because])
         failed.append(_blamed(verdicts.because, runs[0]))
+    for text, draft, limit in limited[:1]:
+        verdicts = verified([run.subject for run in every], text.make, draft.names, limits=False)
+        if verdicts.because is None:
+            return made_class(text, draft, verdicts, [limit, *told(text)])
     raise NotDerivedError(failed)
 
 

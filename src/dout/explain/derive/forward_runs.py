@@ -5,31 +5,24 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from types import FunctionType, MethodType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import set_up
-from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.clock import check_time
-from dout.errors import NotTakenError, TargetError
-from dout.explain.derivation.length_runs import sizes_by_default
-from dout.explain.derive.forward_source import outputs_alone
 from dout.explain.parts.called_parts import called_parts
 from dout.explain.parts.part_graph import with_parts
 from dout.graph import INPUT, Graph, Node, topological
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, copied, deep_copy, fresh, is_float_array, places, quiet
+from dout.run import copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
-from dout.trace.session.layer_calls import KINDS
 from dout.trace.session.pairing import is_named_as_gradient
 
 PLAIN = Interface()
@@ -210,89 +203,6 @@ class ForwardRun:
     called: Sequence[str] = ()
 
 
-def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:
-    """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
-    target = Target.alone(target)
-    if isinstance(target.named, MethodType):
-        raise TargetError(f"{target.name} is one method of several: write it as a function, or as forward of a class")
-    try:
-        found = example(target, init, inputs)
-    except NotTakenError:
-        raise
-    except TargetError as error:  # of its backward, which may take a target; only forward is of interest
-        if target.is_function or not target.has_both:
-            raise
-        alone = Target(target.adapted_to(target.forward_alone(target.forward_name)))
-        try:
-            found = replace(example(alone, init, inputs), interface=None)
-        except TargetError:
-            raise error from None
-    if target.is_function:
-        target = Target(outputs_alone(target.named, *passed(target.inputs(), found.inputs)))
-    is_made = target.is_class or target.is_function
-    chosen = {**sizes_by_default(target), **found.init} if is_made else _of_instance(target.named)
-    interface = found.interface or _unwritten(target)
-    if interface.forward == "__call__" and hasattr(target.cls, PLAIN.forward):  # which calls it
-        interface = replace(interface, forward=PLAIN.forward)
-    for item in chosen.values():
-        make_layers(item, target.cls)
-    subject = _with_floats(ForwardSubject(target, chosen, dict(found.inputs), interface))
-    return replace(subject, is_warm=not target.is_function and _is_made_by_first_call(subject))
-
-
-def make_layers(item: Any, cls: type) -> None:
-    """Make the parts that a container was given of a class in the user's module: their calls are recorded, then."""
-    held = item if isinstance(item, list) else ()
-    parts = [one for one in held if type(one) is ContainedPart and one.names == KINDS]
-    if parts:
-        kind = type("Part", (ContainedPart,), {"__module__": cls.__module__, "__getattr__": ContainedPart.__getattr__})
-        for part in parts:
-            part.__class__ = kind
-
-
-def _with_floats(subject: ForwardSubject) -> ForwardSubject:
-    """The same with a float for each whole number that forward has by default and that is no size: `slope=1`."""
-    for name, item in subject.of_forward.items():
-        if type(item) is int:
-            one, other = (replace(subject, defaults={**subject.defaults, name: float(n)}) for n in (item, item + 1))
-            with suppress(Exception):  # the user's code: it counts with this number, or raises in any case
-                if same_structure(recorded(one).graph, recorded(other).graph) is None:
-                    subject = one
-    return subject
-
-
-def _is_made_by_first_call(subject: ForwardSubject) -> bool:
-    """Whether the first forward makes floats that the layer holds, and a later one on other inputs leaves them."""
-    try:
-        with quiet():
-            layer = subject.bare()
-            ordered, keywords = subject.arguments
-            before = {place.path for place in places(layer) if place.item is not None}
-            layer.forward(*ordered, **keywords)
-            first = {place.path: place.item for place in places(layer) if place.path not in before}
-            floats = {path: item for path, item in first.items() if is_float_array(item) or isinstance(item, float)}
-            kept = copied(floats)
-            ordered, keywords = subject.arguments
-            layer.forward(*(1.5 * item + 0.25 if is_float_array(item) else item for item in ordered), **keywords)
-            after = {place.path: place.item for place in places(layer)}
-    except Exception:  # whatever the user's code raises, it raises again where it is recorded
-        return False
-    return any(is_same(after.get(path), item) for path, item in kept.items())
-
-
-def _unwritten(target: Target) -> Interface:
-    """How a class is called that has a forward alone: its backward has the name of a stub, or goes with forward's."""
-    forward = target.forward_name or PLAIN.forward
-    alike = forward.replace(PLAIN.forward, PLAIN.backward)
-    stub = next((name for name in ("backprop", "back_propagate", "bprop") if hasattr(target.cls, name)), PLAIN.backward)
-    return Interface(forward, stub if alike == forward else alike)
-
-
-def _of_instance(layer: Any) -> dict[str, Any]:
-    """What an instance was made of, as far as that may be otherwise: arrays of floats, and whole numbers."""
-    return {name: item for name, item in attributes_of(layer).items() if type(item) is int or is_float_array(item)}
-
-
 def recorded(subject: ForwardSubject) -> ForwardRun:
     """Record the forward on the subject's example. Raises what the user's code raises, and what `record` does."""
     check_time()
@@ -311,7 +221,8 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     names = subject.argument_names(len(entered))
     arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
     nodes = topological(outputs.values())
-    inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
+    idle = {*trace.backward, *trace.draws} - {*nodes}  # samples of which only whole numbers are made
+    inputs = {name: node for name, node in trace.graph.inputs.items() if node not in idle}
     graph, parts = Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs), dict[Node, str]()
     called = list[str]()
     if before is not None and len(trace.calls) > 1:
@@ -351,8 +262,10 @@ def _held(trace: Trace, graph: Graph, arguments: Mapping[Node, str], layer: Any)
         name = trace.names.get(node, "")
         wish = f"self.{name}".replace('"', "'")
         likely = [path for path in inside if path == wish] or sorted(inside, key=partial(_is_unlikely, name))
-        if node.shape == () and likely != [wish]:
-            continue  # a number may be equal to many
+        if node.shape == () and likely != [wish]:  # a number may be equal to many: its name is that of one place
+            likely = [path for path in inside if path.endswith((f".{name}", f"[{name!r}]"))]
+            if len(likely) != 1:
+                continue
         path = next((p for p in likely if p not in used and is_same(inside[p], value)), None)
         if path is not None:
             used.add(path)

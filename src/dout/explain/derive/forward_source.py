@@ -147,7 +147,8 @@ class ForwardSource:
         lines = self.lines
         for one, words in new.items():
             last = one.end_lineno or one.lineno
-            lines[one.lineno - 1 : last] = [_indent(lines[one.lineno - 1]) + words, *[""] * (last - one.lineno)]
+            line = _indent(lines[one.lineno - 1]) + words if words else ""
+            lines[one.lineno - 1 : last] = [line, *[""] * (last - one.lineno)]
         text = "\n".join(lines) + "\n"
         tree = ast.increment_lineno(ast.parse(text), self.first - 1).body[0]
         assert isinstance(tree, ast.FunctionDef)
@@ -193,6 +194,11 @@ class ForwardSource:
                     edits.lifted.setdefault(place.expression, name)
             edits.keep(one.attribute, one.text, [place for _, place in one.reads])
         return edits.applied()
+
+
+def is_rewritten(function: Any) -> bool:
+    """Whether a function returns fewer values than the user's."""
+    return _WRITTEN in vars(function)
 
 
 def outputs_alone(function: Any, ordered: Sequence[Any], keywords: Mapping[str, Any]) -> Any:

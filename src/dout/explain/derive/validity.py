@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 import re
@@ -16,9 +17,11 @@ import numpy as np
 
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.sizes.proposed_arrays import array_of
+from dout.adapt.source.syntax import read as syntax
 from dout.errors import TargetError
-from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, make_layers, recorded
-from dout.explain.derive.other_subjects import Axis, is_numbers
+from dout.explain.derive.example_subjects import Axis, is_numbers, make_layers
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded
+from dout.explain.derive.forward_source import is_rewritten
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.explain.parts.called_parts import item_at
@@ -76,8 +79,11 @@ def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase
     given = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()} | subject.settings
     numbers = {(name, key) for name, key in subject.of_dicts.values()}  # others of these were tried
     tried = {name: {k: part for k, part in given[name].items() if (name, k) not in numbers} for name, _ in numbers}
-    fixed = {name: item for name, item in given.items() if _is_choice(tried.get(name, item))}
+    unread = _unread(subject)
+    fixed = {n: item for n, item in given.items() if n not in unread and _is_choice(tried.get(n, item))}
     after = [Phrase("after_first", {})] if subject.is_warm else []
+    forward = vars(subject.target.cls).get(subject.methods[0])
+    after += [Phrase("output_alone", {})] if type(forward) is FunctionType and is_rewritten(forward) else []
     calls = dict.fromkeys(node.static["call"] for node in runs[0].graph.nodes if node.primitive is PART)
     after += [Phrase("part_at_one", {"part": call.path}) for call in calls if call.ignores]
     after += [Phrase("items", {"name": name, "count": n}) for name, n in _containers(runs[0], calls)]
@@ -85,6 +91,23 @@ def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase
     asked = {word for note in conditions for word in re.findall(r"\w+", str(note.fields.get("condition", "")))}
     told = [name for name, item in fixed.items() if item is not None or name not in asked]
     return [*(one_side(name, fixed[name]) for name in told), *conditions, *after]
+
+
+def _unread(subject: ForwardSubject) -> set[str]:
+    """The parameters of forward and of the constructor that their code does not read, but to seed a generator."""
+    found: set[str] = set()
+    for function in (subject.target.forward, subject.target.cls):
+        known = syntax(function)
+        if known is not None:
+            seeds = [n for n in ast.walk(known.node) if isinstance(n, ast.Call) and _seeds_a_generator(n)]
+            passed_on = {id(one) for call in seeds for one in (*call.args, *(k.value for k in call.keywords))}
+            names = (n for n in ast.walk(known.node) if isinstance(n, ast.Name) and id(n) not in passed_on)
+            found |= {*known.arguments} - {n.id for n in names}
+    return found
+
+
+def _seeds_a_generator(call: ast.Call) -> bool:
+    return ast.unparse(call.func).rpartition(".")[2] in ("default_rng", "RandomState", "SeedSequence", "seed")
 
 
 def _containers(run: ForwardRun, calls: Collection[PartCall]) -> Iterator[tuple[str, int]]:

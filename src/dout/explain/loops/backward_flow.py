@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError, Store
-from dout.explain.loops.piece_runs import Captures
+from dout.explain.loops.piece_runs import Captures, is_counted
 from dout.run import deep_copy
 
 
@@ -91,15 +92,21 @@ class BackwardFlow:
         begun = [f"{', '.join(lists)} = {', '.join(['[]'] * len(lists))}"] if lists else []
         return [*begun, *(line for line in lines if not line.endswith(" = []"))]
 
-    def with_shapes(self, lines: Sequence[str]) -> list[str]:
-        """The lines of backward, in which the shape of an array that is kept is read from that."""
-        text = "\n".join(lines)
+    def spelled(self, lines: Sequence[str]) -> list[str]:
+        """The lines of backward, in which what forward itself keeps, and shapes of what is kept, are read there."""
+        text, own = "\n".join(lines), self.pieces.kept_as
         for kept in self.before.values():
-            for line in [line for line in kept if line.endswith(".shape")]:
-                name = line.partition(" = ")[2].removesuffix(".shape")
-                if f"self.{name} = {name}" in kept:
-                    kept.remove(line)
-                    text = text.replace(f"self.{name}_shape", f"self.{name}.shape")
+            for line in list(kept):
+                attribute, _, value = line.partition(" = ")
+                name = value.removesuffix(".shape")
+                if name != value and (name in own or f"self.{name} = {name}" in kept):
+                    new = f"self.{own.get(name, name)}.shape"
+                elif name in own and attribute == f"self.{name}":
+                    new = f"self.{own[name]}"
+                else:
+                    continue
+                kept.remove(line)
+                text = re.sub(rf"(?<![\w.]){re.escape(attribute)}\b", new, text)
         return text.splitlines()
 
     # --- backward -----------------------------------------------------------------------------------------------------
@@ -188,8 +195,8 @@ class _Kept(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> Any:
         if node.id in self.inside or isinstance(node.ctx, ast.Store) or node.id not in self.there:
             return node
-        if type(self.there[node.id]) not in (int, bool, float):
-            raise NoLoopError(node.lineno)
+        if type(self.there[node.id]) not in (int, bool, float) and not is_counted(self.there[node.id]):
+            raise NoLoopError("loop value", name=node.id)
         self.flow._line(self.outer, f"self.{node.id} = {node.id}")
         return ast.parse(f"self.{node.id}", mode="eval").body
 

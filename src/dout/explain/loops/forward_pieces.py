@@ -7,18 +7,20 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource
 from dout.explain.loops.inlined_calls import with_inlined_call
-from dout.explain.loops.plain_loops import called, stored, with_plain_loop
+from dout.explain.loops.plain_loops import called, own_attribute, stored, with_plain_loop
+from dout.explain.model.explanation import Phrase
 
 
 class NoLoopError(Exception):
-    """A loop that cannot be written in reverse; `line` is its line in the function."""
+    """A loop that cannot be written in reverse, with the reason."""
 
-    def __init__(self, line: int) -> None:
-        self.line = line
-        super().__init__(line)
+    def __init__(self, key: str = "loop known", **fields: Any) -> None:
+        self.reason = Phrase(key, fields)
+        super().__init__(key)
 
 
 @dataclass(eq=False)
@@ -166,6 +168,27 @@ class ForwardPieces:
         nodes = (n for n in ast.walk(self.source.tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
         return {node.attr for node in nodes}
 
+    @cached_property
+    def overwritten(self) -> set[str]:
+        """The arrays of the layer, `self.out`, that forward itself fills: what they held before has no gradient."""
+        filled = {store.buffer for piece in self.pieces for store in piece.stores if store.key is not None}
+        pairs = ((item.targets[0], item.value) for item in self.source.definition.body if isinstance(item, ast.Assign))
+        return {ast.unparse(v) for t, v in pairs if isinstance(t, ast.Name) and t.id in filled and own_attribute(v)}
+
+    @cached_property
+    def kept_as(self) -> dict[str, str]:
+        """The attribute in which forward itself keeps a value until the end, by the name of the value."""
+        body, found = self.source.definition.body, dict[str, str]()
+        for i, item in enumerate(body):
+            value = item.value if isinstance(item, ast.Assign) else None
+            for target in item.targets if isinstance(item, ast.Assign) and isinstance(value, ast.Name) else ():
+                name = own_attribute(target)
+                uses = (n for n in ast.walk(self.source.definition) if name and own_attribute(n) == name)
+                is_one = sum(isinstance(n.ctx, ast.Store) for n in uses) == 1  # type: ignore[attr-defined]
+                if name and is_one and isinstance(value, ast.Name) and value.id not in stored(body[i:]):
+                    found.setdefault(value.id, name)
+        return found
+
     @property
     def pieces(self) -> list[ForwardPiece]:
         """Every piece, in order."""
@@ -177,7 +200,7 @@ class ForwardPieces:
             if isinstance(statement, ast.For):
                 found.append(self._loop(statement, around, first))
             elif any(isinstance(n, ast.For | ast.While | ast.Break | ast.Continue) for n in ast.walk(statement)):
-                raise NoLoopError(statement.lineno)
+                raise _refused(statement)
             elif found and isinstance(found[-1], ForwardPiece) and not isinstance(statement, ast.Return):
                 found[-1].statements.append(statement)
             else:
@@ -188,7 +211,7 @@ class ForwardPieces:
 
     def _loop(self, node: ast.For, around: tuple[ForwardLoop, ...], first: int) -> ForwardLoop:
         if node.orelse:
-            raise NoLoopError(node.lineno)
+            raise NoLoopError("loop jump", head="else")
         loop = ForwardLoop(node, around, first)
         over, target = node.iter, node.target
         if range_of(over) is not None and isinstance(target, ast.Name):
@@ -211,10 +234,10 @@ class ForwardPieces:
             loop.position = self._free("t")
             loop.given = f"{ast.unparse(target)} = {_item(over, loop.position)}"
         else:
-            raise NoLoopError(node.lineno)
+            raise NoLoopError("loop over", over=ast.unparse(over))
         loop.body = self._split(node.body, loop.inside, node.body[0].lineno)
         if isinstance(loop.body[0], ForwardLoop) and loop.given:
-            raise NoLoopError(node.lineno)
+            raise NoLoopError("loop over", over=ast.unparse(over))
         return loop
 
     def _free(self, wish: str) -> str:
@@ -250,15 +273,24 @@ class ForwardPieces:
         written = [text.format(name)] if key is not None and self.reads_back(piece, buffer) else []
         return [f"{name} = {ast.unparse(value)}", *written]
 
-    def reads_back(self, piece: ForwardPiece, buffer: str) -> bool:
-        """Whether a loop around a piece reads the array that it writes into."""
-        nodes = list(ast.walk(piece.around[0].node))
+    def reads_back(self, piece: ForwardPiece, buffer: str, loop: ForwardLoop | None = None) -> bool:
+        """Whether a loop around a piece reads the array that it writes into; by default the outermost one."""
+        nodes = list(ast.walk((loop or piece.around[0]).node))
         stores = (n for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store))
         sizes = (n for n in nodes if isinstance(n, ast.Attribute) and n.attr in ("shape", "dtype", "append"))
         lengths = (n.args[0] for n in nodes if isinstance(n, ast.Call) and called(n, "len") and n.args)
         others = {*map(id, lengths), *(id(_owner(n)) for n in (*stores, *sizes))}
         loads = (n for n in nodes if isinstance(n, ast.Name) and n.id == buffer and isinstance(n.ctx, ast.Load))
         return any(id(n) not in others for n in loads)
+
+
+def _refused(statement: ast.stmt) -> NoLoopError:
+    """Why a statement with a loop in, or that ends a turn, is no piece."""
+    head = ast.unparse(statement).splitlines()[0].rstrip(":")
+    if isinstance(statement, ast.While):
+        return NoLoopError("loop while", head=head)
+    loops = any(isinstance(n, ast.For | ast.While) for n in ast.walk(statement))
+    return NoLoopError("loop inside" if loops else "loop jump", head=head)
 
 
 def _store(statement: ast.stmt) -> tuple[str, ast.expr | None, str, ast.expr | None]:
@@ -303,7 +335,11 @@ def range_of(over: ast.expr) -> list[ast.expr] | None:
 
 
 def _item(over: ast.expr, position: str) -> str:
+    """The element of an array at a position: that of `xs[1:]` is one further on in `xs`."""
+    if isinstance(over, ast.Subscript) and isinstance(over.slice, ast.Slice):
+        low, rest = over.slice.lower, (over.slice.upper, over.slice.step)
+        if isinstance(low, ast.Constant) and rest == (None, None):
+            return f"{ast.unparse(over.value)}[{position} + {ast.unparse(low)}]"
     text = ast.unparse(over)
-    return (
-        f"{text}[{position}]" if isinstance(over, ast.Name | ast.Attribute | ast.Subscript) else f"({text})[{position}]"
-    )
+    is_plain = isinstance(over, ast.Name | ast.Attribute | ast.Subscript)
+    return f"{text}[{position}]" if is_plain else f"({text})[{position}]"

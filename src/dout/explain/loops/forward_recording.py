@@ -10,9 +10,9 @@ from itertools import accumulate, islice
 import numpy as np
 
 from dout.explain.derive.backward_graph import wanted_inputs
+from dout.explain.derive.example_subjects import axes_of, is_numbers, renumbered, resized, with_longer
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.derive.forward_source import ForwardSource, has_gradient
-from dout.explain.derive.other_subjects import axes_of, is_numbers, renumbered, resized, with_longer
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
 from dout.explain.spelling.size_words import UnspelledError
@@ -38,7 +38,7 @@ class ForwardRecording:
         self.source = ForwardSource(target.named if target.is_function else getattr(target.cls, subject.methods[0]))
         self.pieces = ForwardPieces(self.source, None if subject.target.is_function else subject.target.cls)
         if not any(isinstance(one, ForwardLoop) for one in self.pieces.all):
-            raise NoLoopError(1)
+            raise NoLoopError
         self.fixed: list[str] = []  # numbers in whose place no other one ran
         self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]
         self.runs: dict[ForwardPiece, PieceRuns] = {}
@@ -125,7 +125,8 @@ class ForwardRecording:
 
     def _activate(self, runs: PieceRuns) -> None:
         run = runs.runs[0]
-        starts = {node for name, node in wanted_inputs(run).items() if name in self.active or name.startswith("self.")}
+        wanted = {name: node for name, node in wanted_inputs(run).items() if name not in self.pieces.overwritten}
+        starts = {node for name, node in wanted.items() if name in self.active or name.startswith("self.")}
         starts -= {n for n, p in run.held.items() if p in run.written}
         outputs = list(run.graph.outputs.values())
         if len(outputs) != len(runs.returned) and not runs.piece.is_end:

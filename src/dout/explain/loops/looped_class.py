@@ -14,10 +14,9 @@ import numpy as np
 
 from dout.clock import check_time
 from dout.explain.derive.backward_graph import BackwardGraph, backward_graph, wanted_inputs
-from dout.explain.derive.class_text import ClassText
+from dout.explain.derive.class_text import ClassText, DerivedClass
 from dout.explain.derive.class_writer import (
     WAYS,
-    DerivedClass,
     NotDerivedError,
     WritingWay,
     derived_for,
@@ -31,9 +30,11 @@ from dout.explain.derive.verification import verified
 from dout.explain.loops.backward_flow import BackwardFlow, names_in
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, NoLoopError, Store, range_of
 from dout.explain.loops.forward_recording import SIZES, ForwardRecording, plain_return
+from dout.explain.loops.loop_writes import constants_moved_out, sums_moved_out, with_sizes_named, written_once
 from dout.explain.loops.piece_draft import PieceDraft
-from dout.explain.loops.piece_runs import PieceRuns
+from dout.explain.loops.piece_runs import PieceRuns, is_counted
 from dout.explain.loops.plain_loops import called, stored
+from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node, topological
@@ -60,16 +61,31 @@ def derived(
 def _derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None) -> DerivedClass:
     try:
         return derived_for(subject, simplify_elementwise)
-    except NotDerivedError:
-        with suppress(Exception):  # of whatever kind: a piece of forward may not run by itself
-            recording = ForwardRecording(subject)
-            for way in WAYS:
-                check_time()
-                with suppress(UnspelledError):
-                    found = _LoopedClass(recording, way).written()
-                    if found is not None:
-                        return found
-        raise
+    except NotDerivedError as error:
+        found = _in_reverse(subject)
+        if isinstance(found, DerivedClass):
+            return found
+        reasons = [Phrase("unrolled", error.reasons[0].fields), found]
+        raise NotDerivedError(reasons if error.reasons[0].key == "unrolled" else error.reasons) from None
+
+
+def _in_reverse(subject: ForwardSubject) -> DerivedClass | Phrase:
+    """The class whose backward runs the loops in reverse; the reason where there is none."""
+    reason = Phrase("loop known", {})
+    try:
+        recording = ForwardRecording(subject)
+        for way in WAYS:
+            check_time()
+            with suppress(UnspelledError):
+                found = _LoopedClass(recording, way).written()
+                if isinstance(found, DerivedClass):
+                    return found
+                reason = found
+    except NoLoopError as error:
+        return error.reason
+    except Exception:  # of whatever kind: a piece of forward may not run by itself
+        return reason
+    return reason
 
 
 class _LoopedClass:
@@ -85,26 +101,37 @@ class _LoopedClass:
 
     # --- the walk -----------------------------------------------------------------------------------------------------
 
-    def written(self) -> DerivedClass | None:
-        """The class; None where what was written does not hold."""
+    def written(self) -> DerivedClass | Phrase:
+        """The class; the reason where what was written does not hold."""
         outputs = self._outputs()
         lines = self._backward(self.pieces.top)
-        draft = self._draft(outputs, lines)
-        text = ClassText(self.subject, draft)
         judged, run = self.recording.by_length()
-        verdicts = verified(judged, text.make, draft.names, run=run)
-        if verdicts.because is not None:
-            return None
+        because: Phrase | None = None
+        for shorter in self._shorter(lines):
+            draft = self._draft(outputs, shorter)
+            text = ClassText(self.subject, draft)
+            verdicts = verified(judged, text.make, draft.names, run=run)
+            because = verdicts.because
+            if because is None:
+                break
+        if because is not None:
+            return because
         runs = [recorded(subject) for subject in judged[:SIZES]]
         fixed = [one_side(name, self.subject.settings[name]) for name in self.recording.fixed]
         notes = [*fixed, *notes_on(self.subject, runs), *other_shapes(self.subject, text.make)]
         return made_class(text, draft, verdicts, notes)
 
+    def _shorter(self, lines: Sequence[str]) -> list[list[str]]:
+        """The lines with sums over turns moved out of loops, if there are any, and as they are."""
+        once = with_sizes_named(constants_moved_out(written_once(lines)), self.source.definition.body)
+        moved = sums_moved_out(once, self.flow.dout)
+        return [moved, once] if moved != once else [once]
+
     def _outputs(self) -> list[str]:
         """What backward calls the gradients that arrive."""
         last = self.pieces.top[-1]
         if not isinstance(last, ForwardPiece) or not last.is_end:
-            raise NoLoopError(self.source.definition.lineno)
+            raise NoLoopError
         plain = plain_return(last)
         count = len(plain or self.runs[last].runs[0].graph.outputs)
         names = ["dout"] if count == 1 else [f"d{name}" for name in plain or [f"out{i + 1}" for i in range(count)]]
@@ -129,7 +156,7 @@ class _LoopedClass:
         read = {name for piece in parts for name in piece.reads if name in self.active}
         held = {path for piece in parts for path in self._parameters(piece)}
         stores = {store.buffer for piece in parts for store in piece.stores}
-        again = {s.buffer for p in parts for s in p.stores if self.pieces.reads_back(p, s.buffer)}
+        again = {s.buffer for p in parts for s in p.stores if self.pieces.reads_back(p, s.buffer, loop)}
         carried = {n for n in read & loop.writes if n in self.base.before[loop]}
         sums = [
             n for n in (*sorted(read - loop.writes - stores), *sorted(held), *sorted(carried)) if n not in flow.live
@@ -137,7 +164,7 @@ class _LoopedClass:
         sums = [n for n in sums if n != loop.position]
         lost = (set(flow.live) & loop.writes) - carried
         if lost:
-            raise NoLoopError(loop.node.lineno)
+            raise NoLoopError("loop last", names=", ".join(sorted(lost)))
         owned = [line for name in sorted(again) if name in flow.live for line in flow.owned(name)]
         for name in sorted(carried & set(flow.live)):
             if flow.live[name] != f"d{name}":
@@ -171,6 +198,8 @@ class _LoopedClass:
         run = self.runs[piece].runs[0]
         read = set(topological(run.graph.outputs.values()))
         for path, node in wanted_inputs(run).items():
+            if path in self.pieces.overwritten:
+                continue
             if path.startswith("self.") and node in read.difference(run.parts):
                 yield path
 
@@ -191,7 +220,7 @@ class _LoopedClass:
             for statement in reversed(piece.statements):
                 made = (set(stored([statement])) - targets) & names_in([*lines, *body])
                 last = self.base.of[piece][-1]
-                if made and all(type(last.after.get(name)) is int for name in made):
+                if made and all(is_counted(last.after.get(name)) for name in made):
                     lines.insert(0, self.flow.text(statement, piece))
         return lines
 
@@ -272,6 +301,7 @@ class _LoopedClass:
             made = backward_graph(graph, stable=self.way.stable, steps=self.way.steps)
             calls = run.parts.values()
             wanted = {n: g for n, g in made.wanted.items() if n in self.active or n.startswith("self.") or n in calls}
+            wanted = {n: g for n, g in wanted.items() if n not in self.pieces.overwritten}
             if wanted:
                 nodes = topological([*made.outputs, *wanted.values()])
                 found[replace(made, wanted=wanted, nodes=nodes)] = number
@@ -291,7 +321,7 @@ class _LoopedClass:
             returned.pop()
         head = f"def {self.subject.methods[1]}(self, {', '.join(outputs)}):"
         own = [line for name in arguments if flow.live[name] in outputs for line in flow.owned(name)]
-        body = [f"    {line}" for line in flow.with_shapes([*lines, *own])]
+        body = [f"    {line}" for line in flow.spelled([*lines, *own])]
         backward = [head, *body, "", f"    return {', '.join(returned)}"]
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
         names = (*arguments, *(self._places[path].inside[path] for path in held))

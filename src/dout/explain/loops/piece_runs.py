@@ -86,8 +86,8 @@ class Captures:
             self.of[one].append(PieceCapture({**_copied(names), **given}, turns))
         else:
             last = self.of[one][-1]
-            last.after = {name: item for name, item in names.items() if type(item) is int and name not in last.names}
-            last.after |= {n: i for n, i in names.items() if type(i) is int and n in last.names and n in one.writes}
+            new = {name: item for name, item in names.items() if name not in last.names or name in one.writes}
+            last.after = {name: item for name, item in new.items() if is_counted(item)}
             last.objects = frozenset(name for name, item in names.items() if _is_object(item))
 
 
@@ -229,6 +229,11 @@ def _begun(captures: Sequence[PieceCapture], piece: ForwardPiece) -> list[PieceC
 def _some(count: int) -> set[int]:
     """A few turns of many: not the first one, if there are more, where what is carried may be a plain 0."""
     return {count - 1, 1, count // 2} if count > 1 else {0}
+
+
+def is_counted(item: Any) -> bool:
+    """Whether something is a whole number, or a shape."""
+    return type(item) is int or (isinstance(item, tuple) and all(type(one) is int for one in item))
 
 
 def _is_array(item: Any) -> bool:

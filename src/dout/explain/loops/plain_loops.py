@@ -1,7 +1,8 @@
 """A function with loops in other clothes in; its text with a plain `for` in the place of one of them out.
 
 A sum over a generator, a list of a comprehension, a `while` that counts, a counter beside a `for`, a `for` over a
-method that yields what it finds in loops of its own, and a state that is an attribute. What comes out does the same;
+method that yields what it finds in loops of its own, a value read as the attribute that keeps it, and a state that is
+an attribute. What comes out does the same;
 where it does not, the derived class gives other bits than forward, and is not shown.
 """
 
@@ -23,7 +24,9 @@ def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
     for rule in (_of_comprehension, _of_while, _of_counter):
         if (text := rule(source)) is not None:
             return text
-    return (_of_generator(source, owner) or _of_attribute(source, owner)) if owner is not None else None
+    if owner is None:
+        return None
+    return _of_generator(source, owner) or _of_kept_value(source, owner) or _of_attribute(source, owner)
 
 
 def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
@@ -153,6 +156,27 @@ def _step_of(statement: ast.stmt) -> tuple[str, int] | None:
     return None
 
 
+def _of_kept_value(source: ForwardSource, owner: type) -> str | None:
+    """What is read of an attribute behind `self.x = x`, by the name of the value."""
+    if source.parameters[:1] != ["self"]:
+        return None
+    for statement in source.definition.body:
+        value = statement.value if isinstance(statement, ast.Assign) else None
+        if not isinstance(statement, ast.Assign) or not isinstance(value, ast.Name):
+            continue
+        for target in statement.targets:
+            attribute = own_attribute(target)
+            uses = [n for n in ast.walk(source.definition) if attribute and own_attribute(n) == attribute]
+            loads = [n for n in uses if isinstance(n.ctx, ast.Load)]  # type: ignore[attr-defined]
+            behind = [one for one in source.definition.body if one.lineno > statement.lineno]
+            is_one = len(uses) == len(loads) + 1 and all(n.lineno > statement.lineno for n in loads)  # type: ignore[attr-defined]
+            if not loads or not is_one or attribute is None or value.id in stored(behind):
+                continue
+            if _is_own_matter(source, owner, attribute):
+                return "\n".join(_with_name(source, loads, value.id)) + "\n"
+    return None
+
+
 def _of_attribute(source: ForwardSource, owner: type) -> str | None:
     """What a loop writes to an attribute, `self.h = …`, under a local name; the attribute is given that behind it."""
     if source.parameters[:1] != ["self"]:
@@ -182,7 +206,7 @@ def _is_own_matter(source: ForwardSource, owner: type, attribute: str) -> bool:
     given = (part for call in calls for part in (*call.args, *(keyword.value for keyword in call.keywords)))
     if any(isinstance(part, ast.Name) and part.id == "self" for part in given):
         return False
-    waiting, seen = [name for call in calls if (name := _own(call.func))], set[str]()
+    waiting, seen = [name for call in calls if (name := own_attribute(call.func))], set[str]()
     while waiting:
         name = waiting.pop()
         code = getattr(inspect.getattr_static(owner, name, None), "__code__", None)
@@ -198,7 +222,7 @@ def _is_own_matter(source: ForwardSource, owner: type, attribute: str) -> bool:
 _WATCHING = ("__setattr__", "__getattribute__")
 
 
-def _own(node: ast.AST) -> str | None:
+def own_attribute(node: ast.AST) -> str | None:
     """The name of an attribute of self."""
     is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
     return node.attr if is_own else None  # type: ignore[attr-defined]
@@ -207,26 +231,23 @@ def _own(node: ast.AST) -> str | None:
 def _written_attribute(node: ast.AST) -> str | None:
     """The attribute of self that a node writes: as a whole, at an index, or at the end of a list."""
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-        return _own(node)
+        return own_attribute(node)
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
         while isinstance(node, ast.Subscript):
             node = node.value
-        return _own(node)
+        return own_attribute(node)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append":
-        return _own(node.func.value)
+        return own_attribute(node.func.value)
     return None
 
 
 def _with_local(source: ForwardSource, attribute: str, name: str) -> str:
     """The text in which an attribute of self is a local name, and is given that where a loop or statement ends."""
-    uses = [n for n in ast.walk(source.definition) if _own(n) == attribute]
+    uses = [n for n in ast.walk(source.definition) if own_attribute(n) == attribute]
     stores = [n for n in uses if isinstance(n.ctx, ast.Store)]  # type: ignore[attr-defined]
     first = min((n.lineno for n in stores), default=len(source.lines))  # type: ignore[attr-defined]
     reads = any(n.lineno <= first and n not in stores for n in uses)  # type: ignore[attr-defined]
-    lines = [line.encode() for line in source.lines]  # columns count bytes
-    for node in sorted(uses, key=lambda n: (n.lineno, n.col_offset), reverse=True):  # type: ignore[attr-defined]
-        line, start, end = node.lineno - 1, node.col_offset, node.end_col_offset or 0  # type: ignore[attr-defined]
-        lines[line] = lines[line][:start] + name.encode() + lines[line][end:]
+    lines = _with_name(source, uses, name)
     behind: dict[int, str] = {}
     for statement in source.statements():  # those outside before those inside
         inner = {id(n) for n in ast.walk(statement)}
@@ -241,10 +262,19 @@ def _with_local(source: ForwardSource, attribute: str, name: str) -> str:
     for number, line in enumerate(lines, 1):
         if number == begin and reads:
             found.append(" " * body[0].col_offset + f"{name} = self.{attribute}")
-        found.append(line.decode())
+        found.append(line)
         if number in behind:
             found.append(behind[number])
     return "\n".join(found) + "\n"
+
+
+def _with_name(source: ForwardSource, uses: Sequence[ast.AST], name: str) -> list[str]:
+    """The lines of a function with a name in the place of some of its expressions."""
+    lines = [line.encode() for line in source.lines]  # columns count bytes
+    for node in sorted(uses, key=lambda n: (n.lineno, n.col_offset), reverse=True):  # type: ignore[attr-defined]
+        line, start, end = node.lineno - 1, node.col_offset, node.end_col_offset or 0  # type: ignore[attr-defined]
+        lines[line] = lines[line][:start] + name.encode() + lines[line][end:]
+    return [line.decode() for line in lines]
 
 
 def _of_generator(source: ForwardSource, owner: type) -> str | None:

@@ -115,10 +115,16 @@ _LIMITS = {
 
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
-    "unrolled": "how often {where} runs depends on a size, and derive found no way to run that loop in reverse: it "
-    "knows a for in forward, or in a function that forward calls, over a range, an array or a list, with the same "
-    "steps in every turn, without break or continue, and with lists that grow by append; what is written on whole "
-    "arrays needs no loop",
+    "unrolled": "how often {where} runs depends on a size, and derive found no way to run that loop in reverse",
+    "loop known": "it knows a for in forward, or in a function that forward calls, over a range, an array or a list, "
+    "with the same steps in every turn, and with lists that grow by append; what is written on whole arrays needs no "
+    "loop",
+    "loop while": "{head} does not count its turns: write for i in range(…)",
+    "loop jump": "{head} ends a turn early: write the same steps in every turn",
+    "loop inside": "the loop stands inside {head}: put it outside, or write it on whole arrays",
+    "loop over": "it runs over {over}: derive knows a range, an array or a list, with zip and enumerate",
+    "loop last": "{names} has, after the loop, what the last turn gives it: give it a value before the loop, too",
+    "loop value": "an index or a length in the loop is made of {name}, which is no whole number",
     "inner_parameter": "{part} holds {names} and has no backward: derive {cls}, and then this class, which calls it",
     "inner_shared": "{part} is called {count} times, and its backward knows the last call alone: give each call "
     "a layer of its own",
@@ -140,6 +146,7 @@ _NOT_DERIVED = {
     "depends on it",
     "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
+    "output_alone": "forward returns its output alone: what backward needs is kept in self",
     "part_at_one": "{part}.backward does not read dout: the gradients are those for dout = 1",
     "axes": "derived for {name} of {count} axes",
     "one_axis": "derived for {name} of one axis",

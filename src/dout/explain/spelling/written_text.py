@@ -131,9 +131,19 @@ def _broken_call(line: str, indent: str) -> Iterator[str]:
         depth += (line[i] in ")]}") - (line[i] in "([{")
         if depth == 0:
             break
+    inner, arguments = f"{indent}    ", line[i + 1 : -1]
+    parts = _parts(arguments) if len(inner) + len(arguments) > WIDTH else []
     yield f"{indent}{line[: i + 1]}"
-    yield f"{indent}    {line[i + 1 : -1]}"
+    yield from (f"{inner}{part}," for part in parts) if parts else [inner + arguments]
     yield f"{indent})"
+
+
+def _parts(arguments: str) -> list[str]:
+    """The arguments of a call, or the items of a tuple, each as text."""
+    text = f"f({arguments})"
+    call = ast.parse(text, mode="eval").body
+    found = [*call.args, *call.keywords] if isinstance(call, ast.Call) else []
+    return [ast.get_source_segment(text, one) or "" for one in found]
 
 
 def indented(lines: Iterable[str], unit: str = "    ") -> list[str]:

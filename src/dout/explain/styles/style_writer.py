@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from dout.errors import TargetError
-from dout.explain.derive.class_writer import DerivedClass, NotDerivedError
+from dout.explain.derive.class_text import DerivedClass
+from dout.explain.derive.class_writer import NotDerivedError
 from dout.explain.model.explanation import Phrase
 from dout.explain.styles.function_parts import FunctionParts
 from dout.explain.styles.jax_text import jax_text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from html import escape
 from typing import Any
 
-from dout.explain.derive.class_writer import DerivedClass
+from dout.explain.derive.class_text import DerivedClass
 from dout.explain.loops.looped_class import derived
 from dout.explain.styles.style_writer import refuse_style, styled
 

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from dout.errors import TargetError
-from dout.explain.derive.class_writer import DerivedClass
+from dout.explain.derive.class_text import DerivedClass
 from dout.files import lines_of
 
 

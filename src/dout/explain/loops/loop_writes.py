@@ -1,0 +1,178 @@
+"""The lines of a backward with loops in; the same with less in the loops out: sums over all turns, and what stays."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+Loops = tuple[ast.For, ...]
+_FEW = 2  # sizes of one array that are read where they are
+
+
+def written_once(lines: Sequence[str]) -> list[str]:
+    """The lines, in which a place of an array of zeros that one turn alone reaches is assigned: `dx[:, t] = …`."""
+    found = list(lines)
+    statements = list(_in_loops(ast.parse("\n".join(lines)).body))
+    for statement, loops in statements:
+        if not isinstance(statement, ast.AugAssign) or not isinstance(statement.target, ast.Subscript):
+            continue
+        buffer = ast.unparse(statement.target.value)
+        inner = _since_zeros(buffer, loops, statements)
+        places = _items(statement.target.slice)
+        if inner and all(any(_counts(place, loop) for place in places) for loop in inner):
+            at = statement.lineno - 1
+            found[at] = found[at].replace(" += ", " = ", 1)
+    return found
+
+
+def sums_moved_out(lines: Sequence[str], dout: str) -> list[str]:
+    """The lines, in which sums of parts of dout over all turns are one sum: `db = dout.sum(axis=(0, 2))`.
+
+    That each element of dout belongs to a turn is taken for granted.
+    """
+    found: list[str | None] = list(lines)
+    statements = list(_in_loops(ast.parse("\n".join(lines)).body))
+    for statement, loops in statements:
+        if not isinstance(statement, ast.AugAssign) or isinstance(statement.target, ast.Subscript):
+            continue
+        target = ast.unparse(statement.target)
+        inner = _since_zeros(target, loops, statements)
+        key, axes = _summed(statement, dout, statements)
+        if not inner or inner != loops or axes is None or len(key) - len(axes[0]) != len(inner):
+            continue
+        covered = [any(isinstance(k, ast.Name) and _counts(k, loop) for k in key) for loop in inner]
+        if not all(covered):
+            continue
+        kept, own = axes
+        every = sorted(
+            [i for i, k in enumerate(key) if i not in kept] + [(*kept, *range(len(key), 99))[i] for i in own]
+        )
+        start = next(one for one, _ in statements if _is_zeros(one, target))
+        new = f"{target} = {dout}.sum(axis={every[0] if len(every) == 1 else tuple(every)})"
+        at = statement.lineno - 1
+        comment = lines[at - 1].strip() if lines[at - 1].lstrip().startswith("#") else ""
+        found[at] = None
+        found[at - 1] = None if comment else found[at - 1]
+        found[start.lineno - 1] = f"{comment}\n{new}" if comment else new
+    return [line for one in found if one is not None for line in one.split("\n")]
+
+
+def constants_moved_out(lines: Sequence[str]) -> list[str]:
+    """The lines, in which a value that is the same at each turn is computed before the loop."""
+    found = list(lines)
+    while (constant := _constant(list(_in_loops(ast.parse("\n".join(found)).body)))) is not None:
+        statement, loop = constant
+        first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
+        first -= found[first - 1].lstrip().startswith("#")
+        moved = [line[statement.col_offset - loop.col_offset :] for line in found[first:last]]
+        found[first:last] = []
+        found[loop.lineno - 1 : loop.lineno - 1] = moved
+    return found
+
+
+def with_sizes_named(lines: Sequence[str], forward: Sequence[ast.stmt]) -> list[str]:
+    """The lines, in which sizes of a parameter have the names that forward gives them: `O, C, h, w = self.W.shape`."""
+    text = "\n".join(lines)
+    for statement in forward:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if not isinstance(target, ast.Tuple) or not isinstance(statement, ast.Assign):
+            continue
+        shape, names = ast.unparse(statement.value), [ast.unparse(one) for one in target.elts]
+        uses = [int(n) for n in re.findall(rf"(?<![\w.]){re.escape(shape)}\[(\d+)\]", text)]
+        taken = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+        named = [name if i in uses else "_" for i, name in enumerate(names)]
+        is_known = re.fullmatch(r"self\.\w+\.shape", shape) and all(map(str.isidentifier, names))
+        if is_known and len(uses) > _FEW and max(uses) < len(names) and taken.isdisjoint(named):
+            for i in set(uses):
+                text = re.sub(rf"(?<![\w.]){re.escape(shape)}\[{i}\]", names[i], text)
+            text = f"{', '.join(named)} = {shape}\n{text}"
+    return text.splitlines()
+
+
+def _constant(statements: Sequence[tuple[ast.stmt, Loops]]) -> tuple[ast.stmt, ast.For] | None:
+    """The first value of a name that does not depend on the loop in which it is computed, and that loop."""
+    stores = [n for one, _ in statements for n in _targets(one)]
+    for statement, loops in statements:
+        if not loops or not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            continue
+        name, value = statement.targets[0].id, statement.value
+        changed = {*map(ast.unparse, ast.walk(loops[-1].target))}
+        changed |= {one for inner, around in statements if loops[-1] in around for one in _targets(inner)}
+        read = {ast.unparse(n) for n in ast.walk(value) if isinstance(n, ast.Name | ast.Attribute)}
+        is_new = any(isinstance(n, ast.Call) and ast.unparse(n.func).startswith("np.") for n in ast.walk(value))
+        if not is_new and stores.count(name) == 1 and read and read.isdisjoint(changed):
+            return statement, loops[-1]
+    return None
+
+
+def _targets(statement: ast.stmt) -> list[str]:
+    """What a statement gives a value, or a value in: `a`, `self.a` and `a[i]`."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    parts = [part for t in targets for part in (t.elts if isinstance(t, ast.Tuple) else [t]) if part is not None]
+    return [ast.unparse(part.value if isinstance(part, ast.Subscript) else part) for part in parts]
+
+
+def _in_loops(body: Sequence[ast.stmt], around: Loops = ()) -> Iterator[tuple[ast.stmt, Loops]]:
+    """Every statement, with the loops around it, outermost first."""
+    for statement in body:
+        yield statement, around
+        if isinstance(statement, ast.For):
+            yield from _in_loops(statement.body, (*around, statement))
+
+
+def _is_zeros(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement is `name = np.zeros(…)` or `name = np.zeros_like(…)`."""
+    value = statement.value if isinstance(statement, ast.Assign) else None
+    is_call = isinstance(value, ast.Call) and ast.unparse(value.func) in ("np.zeros", "np.zeros_like")
+    return is_call and [ast.unparse(one) for one in statement.targets] == [name]  # type: ignore[attr-defined]
+
+
+def _since_zeros(name: str, loops: Loops, statements: Sequence[tuple[ast.stmt, Loops]]) -> Loops:
+    """The loops between the one line that makes zeros and the one in them that names these; none if there are more."""
+    made = [around for one, around in statements if _is_zeros(one, name)]
+    if len(made) != 1 or loops[: len(made[0])] != made[0]:
+        return ()
+    inner = loops[len(made[0]) :]
+    named = [n for n in ast.walk(inner[0]) if isinstance(n, ast.expr) and ast.unparse(n) == name] if inner else []
+    return inner if len(named) == 1 else ()
+
+
+def _items(index: ast.expr) -> list[ast.expr]:
+    return list(index.elts) if isinstance(index, ast.Tuple) else [index]
+
+
+def _counts(place: ast.expr, loop: ast.For) -> bool:
+    """Whether a place is another one at each turn: the number of the turn, or some places after it."""
+    if isinstance(place, ast.BinOp) and isinstance(place.op, ast.Add):
+        place = place.left if isinstance(place.right, ast.Constant) else place.right
+    targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    return isinstance(place, ast.Name) and place.id in targets
+
+
+def _summed(
+    statement: ast.AugAssign, dout: str, statements: Sequence[tuple[ast.stmt, Loops]]
+) -> tuple[list[ast.expr], tuple[list[int], list[int]] | None]:
+    """The index of `dout[:, i].sum(axis=0)`, the places of its whole axes, and which of those are summed."""
+    value = statement.value
+    is_sum = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "sum"
+    if not is_sum or len(value.keywords) != 1 or value.args or value.keywords[0].arg != "axis":  # type: ignore[attr-defined]
+        return [], None
+    part: ast.expr | None = value.func.value  # type: ignore[attr-defined]
+    if isinstance(part, ast.Name):
+        name = part.id
+        made = [one for one, _ in statements if isinstance(one, ast.Assign) and name in map(ast.unparse, one.targets)]
+        part = made[0].value if len(made) == 1 else None
+    if not isinstance(part, ast.Subscript) or ast.unparse(part.value) != dout:
+        return [], None
+    key = _items(part.slice)
+    try:
+        axis = ast.literal_eval(value.keywords[0].value)  # type: ignore[attr-defined]
+    except ValueError:
+        return [], None
+    own = [axis] if isinstance(axis, int) else list(axis)
+    kept = [i for i, k in enumerate(key) if ast.unparse(k) == ":"]
+    return key, ((kept, own) if all(i >= 0 for i in own) else None)
+
+
+__all__ = ["constants_moved_out", "sums_moved_out", "with_sizes_named", "written_once"]
