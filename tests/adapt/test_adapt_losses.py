@@ -255,3 +255,25 @@ def test_a_target_may_be_handed_on_to_the_backward_of_the_last_part(tmp_path: Pa
     text += "        return None\n\nclass End:\n    def backward(self, p, t):\n        return (p - t) / len(t)\n"
     text = text.replace("        self.w =", "        self.end = End()\n        self.w =")
     assert words(dout.check(loaded(tmp_path, text).Coin))["w"] == Word.EXACT
+
+
+class SquareLoss:
+    """A loss whose input is called as what forward gives; backward takes it beside the target, and returns nothing."""
+
+    sign = 2
+
+    def forward(self, output, y):
+        return np.mean((output - y) ** 2, axis=-1)
+
+    def backward(self, dvalues, y):
+        rows, columns = len(dvalues), len(dvalues[0])
+        self.dinputs = self.sign * (dvalues - y) / columns / rows
+
+
+class WrongSquareLoss(SquareLoss):
+    sign = -2
+
+
+def test_an_input_may_be_called_output():
+    assert words(dout.check(SquareLoss)) == {"output": Word.SCALED}
+    assert words(dout.check(WrongSquareLoss)) == {"output": Word.REFUTED}

@@ -72,6 +72,29 @@ class Steps:
         return dout @ self.W.T
 
 
+class Windows:
+    """Pairs of neighbours along the last axis, (N, C, L) to (N, D, L − 1), averaged over samples and places."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(4).normal(size=(3, 4, 2))
+        self.b = np.zeros((3, 1))
+
+    def forward(self, xs):
+        xs = xs.reshape(-1, 4, xs.shape[2])  # twice the channels pass for twice the samples
+        self.pairs = np.stack([xs[:, :, :-1], xs[:, :, 1:]], axis=-1)
+        return np.einsum("ncpk,dck->ndp", self.pairs, self.W) + self.b
+
+    def backward(self, dout):
+        n, _, places = dout.shape
+        self.dW = np.einsum("ncpk,ndp->dck", self.pairs, dout) / (n * places)
+        self.db = dout.mean(axis=(0, 2))[:, None]
+        both = np.einsum("ndp,dck->ncpk", dout, self.W)
+        dx = np.zeros((n, both.shape[1], places + 1))
+        dx[:, :, :-1] += both[..., 0]
+        dx[:, :, 1:] += both[..., 1]
+        return dx
+
+
 class FixedRows:
     """Three samples and no others."""
 
@@ -140,6 +163,12 @@ def test_samples_may_be_columns():
 def test_an_average_over_samples_and_steps_names_both():
     found = formula(check(Steps(), RNG.normal(size=(3, 5, 4))))
     assert "1/(N·T) of the derivative of forward, N = 3 samples, T = 5 steps" in found["D106"].message
+
+
+def test_an_average_over_all_places_counts_those_of_the_output():
+    report = check(Windows(), RNG.normal(size=(2, 4, 6)))
+    assert words(report) == {"xs": "exact", "W": SCALED, "b": SCALED}
+    assert "1/(N·P) of the derivative of forward, N = 2 samples, P = 5 places" in formula(report)["D106"].message
 
 
 def test_where_a_layer_takes_no_other_number_of_samples_a_length_of_its_own_decides():

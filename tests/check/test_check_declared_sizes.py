@@ -97,3 +97,31 @@ class ShortWindows(MeanOfWindows):
 def test_a_gradient_that_ends_with_the_last_window_is_wrong():
     report = check(ShortWindows, init={"window": (2, 2), "stride": 2}, x=IMAGES[..., :4, :6])
     assert any(f.severity == "error" for f in report.findings)
+
+
+class Mixing:
+    """Mixes its channels; told of more of them than it is given, it makes channels of what were samples."""
+
+    def __init__(self, channels):
+        self.channels = channels
+        self.W = np.random.default_rng(0).normal(size=(channels, 4))
+
+    def forward(self, x):
+        self.x = x.swapaxes(1, 2).reshape(-1, self.channels)
+        return (self.x @ self.W).reshape(-1, x.shape[2], 4).swapaxes(1, 2)
+
+    def backward(self, dout):
+        d = dout.swapaxes(1, 2).reshape(-1, 4)
+        self.dW = self.x.T @ d
+        return (d @ self.W.T).reshape(-1, dout.shape[2], self.channels).swapaxes(1, 2)
+
+
+class HalfMixing(Mixing):
+    def backward(self, dout):
+        return super().backward(dout) / (2 if self.channels > 2 else 1)
+
+
+@pytest.mark.parametrize(("layer", "right"), [(Mixing, True), (HalfMixing, False)])
+def test_samples_that_were_taken_for_channels_are_no_fair_example(layer, right):
+    report = check(layer, np.random.default_rng(1).normal(size=(3, 2, 4)), init={"channels": 2})
+    assert report.ok is right

@@ -184,3 +184,35 @@ class LeavesTanh(Activated):
 def test_a_sigmoid_at_the_end_that_is_one_word_of_several_may_be_left_to_the_loss():
     assert dout.check(Activated, table(5, 4)).ok
     assert not dout.check(LeavesTanh, table(5, 4)).ok
+
+
+class Ends:
+    """An activation by its name; that of shares takes the rows of a table alone."""
+
+    def __init__(self, kind="tanh"):
+        self.kind = kind
+
+    def forward(self, x):
+        self.y = np.tanh(x) if self.kind == "tanh" else np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        if self.kind == "tanh":
+            return dout * (1 - self.y**2)
+        if self.kind == "shares":
+            rows, _ = self.y.shape
+            return self.y * (dout - (dout * self.y).sum(axis=1).reshape(rows, 1))
+        raise NotImplementedError
+
+
+def test_one_word_of_several_may_be_meant_for_tables_alone():
+    report = dout.check(Ends, np.cos(np.arange(24.0)).reshape(2, 3, 4))
+    assert [f.severity for f in report.findings if f.code == "D001"] == ["warning"]
+
+
+def test_what_raises_with_another_word_on_every_array_is_an_error():
+    class Half(Ends):
+        def backward(self, dout):
+            return dout.reshape(7, 11) if self.kind == "shares" else super().backward(dout)
+
+    assert [f.severity for f in dout.check(Half, table(3, 4)).findings if f.code == "D001"] == ["error"]

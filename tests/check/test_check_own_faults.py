@@ -36,6 +36,9 @@ OWN = {
     "a keyword that NumPy does not have": {"backward": "return np.sum(dout, keepdim=True) * self.inner.slope()"},
     "a part without that method": {"backward": "return self.inner.backward(dout)"},
     "an iterator that NumPy no longer stacks": {"forward": "x = np.stack(row for row in x)"},
+    "a number that is unpacked": {"backward": "left, right = 0\n        return dout * left"},
+    "an object that cannot be called": {"backward": "return dout * self.inner(dout)"},
+    "a size that plays no part": {"arguments": ", size", "backward": "left, right = 0\n        return dout * left"},
     "a name that is bound too late": {"backward": "g = g * dout; return g"},
 }
 
@@ -48,6 +51,7 @@ def test_what_raises_on_every_way_is_the_layers_own_fault(what, tmp_path):
 
 
 OTHERS = {
+    "a part that is chosen": {"arguments": ", kind", "inner": "kind()", "forward": "x = self.inner.forward(x, x)"},
     "a branch could lead around it": {
         "backward": "if dout.size:\n            return self.inner.backward(dout)\n        return dout"
     },

@@ -49,6 +49,69 @@ def test_a_step_is_no_excuse_for_the_gradient_that_it_takes(step, wrong):
     assert report.ok is (wrong == 1.0)
 
 
+class Normalised:
+    """A weight that steps by its gradient over the size of that, at a rate of its own, as Adam does."""
+
+    def __init__(self, wrong=1.0):
+        self.weight, self.lr, self.wrong = np.arange(12.0).reshape(4, 3) / 8, 0.01, wrong
+        self.moment, self.square = np.zeros((4, 3)), np.zeros((4, 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight
+
+    def backward(self, dout):
+        dx, gradient = dout @ self.weight.T, self.x.T @ dout * self.wrong
+        self.keep(gradient)
+        self.moment = 0.9 * self.moment + 0.1 * gradient
+        self.square = 0.99 * self.square + 0.01 * gradient**2
+        self.weight = self.weight - self.lr * self.moment / (np.sqrt(self.square) + 1e-8)
+        return dx
+
+    def keep(self, gradient):
+        """Keep no gradient."""
+
+
+class NormalisedAndKept(Normalised):
+    def keep(self, gradient):
+        self.grad_weight = gradient
+
+
+def words(layer):
+    report = dout.check(layer, np.arange(20.0).reshape(5, 4) / 4)
+    return {verdict.argument: str(verdict.word) for verdict in report.verdicts}
+
+
+def test_a_step_of_one_size_whatever_the_gradient_is_no_gradient():
+    assert words(Normalised()) == {"x": "exact"}
+
+
+def test_beside_such_a_step_the_gradient_that_is_kept_counts():
+    assert words(NormalisedAndKept()) == {"x": "exact", "weight": "exact"}
+    assert words(NormalisedAndKept(2.0)) == {"x": "exact", "weight": "refuted"}
+
+
+class Pushed:
+    """A weight that steps with momentum; the velocity has a name that says nothing, and forward does not read it."""
+
+    def __init__(self):
+        self.weight, self.lr, self.going = np.arange(12.0).reshape(4, 3) / 8, 0.01, np.zeros((4, 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight
+
+    def backward(self, dout):
+        dx = dout @ self.weight.T
+        self.going = 0.9 * self.going - self.lr * (self.x.T @ dout)
+        self.weight = self.weight + self.going
+        return dx
+
+
+def test_what_forward_does_not_read_is_kept_by_an_optimizer_whatever_it_is_called():
+    assert words(Pushed()) == {"x": "exact", "weight": "exact"}
+
+
 class Attention:
     def forward(self, query, key=None):
         self.query, self.key = query, query if key is None else key
@@ -66,3 +129,40 @@ class RightAttention(Attention):
 @pytest.mark.parametrize(("layer", "right"), [(Attention, False), (RightAttention, True)])
 def test_an_argument_that_may_be_left_out_is_no_excuse_where_it_is_wrong_with_it_too(layer, right):
     assert dout.check(layer, np.arange(1.0, 7.0).reshape(2, 3)).ok is right
+
+
+class WithMomentum:
+    """It keeps its gradient, and takes a step that goes on with the last one."""
+
+    def __init__(self, rows=4, columns=3, learning_rate=0.1, momentum=0.9):
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.W = np.arange(1.0, 1 + rows * columns).reshape(rows, columns)
+        self.vW = np.zeros_like(self.W)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        dx = dout @ self.W.T
+        self.vW = self.momentum * self.vW - self.learning_rate * self.dW
+        self.W = self.W + self.vW
+        return dx
+
+
+def test_a_step_with_momentum_is_not_the_gradient_that_is_kept_beside_it():
+    report = dout.check(WithMomentum)
+    assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("x", "exact"), ("W", "exact")]
+
+
+class UpTheHill(WithMomentum):
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        dx = dout @ self.W.T
+        self.W += self.learning_rate * self.dW
+        return dx
+
+
+def test_a_step_along_the_gradient_is_still_judged_by_its_sign():
+    assert {verdict.argument for verdict in dout.check(UpTheHill).verdicts if verdict.word == "refuted"} == {"W"}

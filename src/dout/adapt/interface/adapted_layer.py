@@ -38,15 +38,16 @@ from dout.adapt.interface.learned_gradients import (
     arrays_in,
     is_float_array,
     learn,
+    owned_by,
     parameters_of,
     take_recorded,
     take_updates,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import optional
+from dout.adapt.interface.method_pairs import optional, reads_and_writes
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
-from dout.run import attributes_of, copied, deep_copy, flat, global_states
+from dout.run import attributes_of, copied, deep_copy, global_states
 from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
@@ -229,7 +230,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         result = result if len(result) > 1 else result[0]
     known = zip(names, inputs, strict=False)
     kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
-    if OUTPUT in interface.roles:
+    if OUTPUT in interface.roles and OUTPUT not in names:  # a loss may call its input so
         kept[OUTPUT] = result
     if cache:
         kept[CACHE] = cache
@@ -286,7 +287,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         getattr(user, name)()
     result = _lines(result) if interface.row else result
     if before:
-        take_updates(layer, before, where, rate)
+        take_updates(layer, before, where, rate, reads_and_writes(type(layer), interface.forward)[0])
     take_recorded(layer)
     kept = {parameter: held_at(layer, gradient) for parameter, gradient in interface.stepped}
     learn(layer, {parameter: item[-1] if isinstance(item, list) else item for parameter, item in kept.items()})
@@ -418,7 +419,7 @@ def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
 
 def _divided(layer: Any, interface: Interface, result: Any, names: Sequence[str]) -> Any:
     """The inputs' gradients among what backward returned, by the order that says whose each is; the rest is learned."""
-    owned = dict(zip(interface.order, flat(result), strict=False))
+    owned = owned_by(interface.order, result)
     learn(layer, {name: g for name, g in owned.items() if name and name not in names})
     return _in_order(owned, names)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.interface.collaborators import Collaborator
-from dout.run import attributes_of
+from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, stem, value_of
 from dout.trace.tracer.traced import plain
 
@@ -22,6 +21,14 @@ def learn(layer: Any, gradients: Mapping[str, Any]) -> None:
     if gradients:
         attributes = attributes_of(layer)
         attributes[GRADIENTS] = {**attributes.get(GRADIENTS, {}), **gradients}
+
+
+def owned_by(order: Sequence[str], result: Any) -> dict[str, Any]:
+    """Returned gradients by the names of those that they are for; of a list, `weights[]`, one for each of its items."""
+    owned: dict[str, Any] = {}
+    for name, part in zip(order, result if any(n.endswith("[]") for n in order) else flat(result), strict=False):
+        owned |= {f"{name[:-1]}{i}]": g for i, g in enumerate(part)} if name.endswith("[]") else {name: part}
+    return owned
 
 
 def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
@@ -67,17 +74,19 @@ def is_float_array(item: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
 
 
-def take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any) -> None:
+def take_updates(
+    layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any, read: Collection[str]
+) -> None:
     """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back.
 
-    What an optimizer keeps is put back too, as if there had been no step.
+    What forward does not read is kept by an optimizer. It is put back too, as if there had been no step.
     """
     found = {}
     for name, now in list(parameters_of(layer)):
         if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])) or is_named_as_gradient(name):
             continue
         if not _is_same(plain(now), plain(before[name])):
-            if not _is_of_optimizer(name, before[name]):
+            if _attribute_with(layer, name) in read:
                 found[name] = (before[name] - now) / rate
             _put(layer, name, where[name], before[name])
     learn(layer, found)
@@ -88,29 +97,22 @@ def _is_same(one: Any, two: Any) -> bool:
     return bool(((one == two) | ((one != one) & (two != two))).all())
 
 
-_STATE = re.compile(r"(v|m|s|r|velocity|moment(um)?|cache|prev|old|running|moving|avg|mean|sq|acc)_?\w*", re.IGNORECASE)
-
-
-_EARLIER = re.compile(r"_*(last|prev(ious)?|old)_\w+|\w+_(last|prev(ious)?|old)", re.IGNORECASE)
-
-
-def _is_of_optimizer(name: str, before: Any) -> bool:
-    """Whether an array is what an optimizer keeps from step to step: 0 at first, or the parameter before the step."""
-    return bool(_EARLIER.fullmatch(name)) or (bool(_STATE.fullmatch(name)) and not np.any(plain(before)))
+def _attribute_with(layer: Any, name: str) -> str:
+    """The attribute that holds a parameter of this name: itself, or a dict or list that has it."""
+    attributes = attributes_of(layer)
+    holders = (k for k, item in attributes.items() if isinstance(item, dict) and name in item)
+    return name if name in attributes else next(holders, name.partition("[")[0])
 
 
 def _put(layer: Any, name: str, original: Any, value: Any) -> None:
     """A parameter as it was: the same array, holding the same numbers."""
     original[...] = value
-    attributes = attributes_of(layer)
-    if name in attributes:
-        attributes[name] = original
-        return
-    for key, item in attributes.items():
-        if isinstance(item, dict) and name in item:
-            item[name] = original
-        elif isinstance(item, list) and name.startswith(f"{key}["):
-            item[int(name[len(key) + 1 : -1])] = original
+    key = _attribute_with(layer, name)
+    if key == name:
+        attributes_of(layer)[name] = original
+    else:
+        item = attributes_of(layer)[key]
+        item[int(name[len(key) + 1 : -1]) if isinstance(item, list) else name] = original
 
 
 def take_recorded(layer: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
 from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
+from dout.adapt.source.syntax import name_of, read, total, walk
 from dout.run import mro_of, vars_of
 from dout.trace.model.user_source import behind
 
@@ -102,11 +105,26 @@ def reads_and_writes(cls: type, method: str) -> tuple[set[str], set[str]]:
     while left:
         name = left.pop()
         for base in mro_of(cls):
-            more, kept = own_attributes(behind(vars_of(base).get(name)))
-            left += [other for other in more - reads if inspect.isfunction(_static(cls, other))]
+            item = vars_of(base).get(name)
+            more, kept = own_attributes(behind(item.fget if isinstance(item, property) else item))
+            left += [other for other in more - reads if isinstance(_static(cls, other), FunctionType | property)]
             reads |= more
             writes |= kept
     return reads, writes
+
+
+@total(bool)
+def is_called_in_a_loop(cls: type, name: str) -> bool:
+    """Whether a method of the class calls that of this name on what a loop gives: `for x, y in batch: self.g(x, y)`."""
+    for own in filter(None, map(read, (item for base in mro_of(cls) for item in vars_of(base).values()))):
+        for loop in (node for node in walk(own.node) if isinstance(node, ast.For)):
+            given = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
+            for node in walk(loop):
+                match node:
+                    case ast.Call(func=ast.Attribute(attr=attr), args=[_, *_] as args) if attr == name:
+                        if {name_of(argument) for argument in args} <= given:
+                            return True
+    return False
 
 
 def _is_filled(item: Any) -> bool:
@@ -194,8 +212,9 @@ def as_static(cls: type) -> type:
 
 
 def loss_names(cls: type) -> list[str]:
-    """The methods that are called as a loss."""
-    return methods(cls, (r"(compute_?|calc(ulate)?_?|get_?)?(\w+_)?(loss|cost|error|entropy)(_\w+|fn|function)?",))
+    """The methods that are called as a loss, and not as the derivative of one."""
+    pattern = r"(compute_?|calc(ulate)?_?|get_?)?(\w+_)?(loss|cost|error|entropy)(_\w+|fn|function)?"
+    return [name for name in methods(cls, (pattern,)) if not names_backward(name)]
 
 
 def forwards_of(cls: type) -> list[str]:

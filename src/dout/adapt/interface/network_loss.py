@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +15,21 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss, names_output, names_plain_upstream
+from dout.adapt.argument_names import (
+    names_cache,
+    names_label,
+    names_loss,
+    names_output,
+    names_plain_upstream,
+    stands_for,
+)
 from dout.adapt.interface.function_pairs import PAIR
-from dout.adapt.interface.learned_gradients import RESULTS
+from dout.adapt.interface.interface import setting_role
+from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
 from dout.adapt.interface.loss_calls import has_residual, loss_call
 from dout.adapt.interface.method_pairs import PAIRS, as_static, is_static, loss_names, pairs_of, required
-from dout.adapt.source.returned_names import returned_by
+from dout.adapt.source.linear_use import only_asked
+from dout.adapt.source.returned_names import gives_gradients, items_returned, returned_by
 from dout.run import attributes_of
 from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
@@ -31,7 +41,8 @@ _made: WeakKeyDictionary[type, type] = WeakKeyDictionary()
 class NetworkLoss:
     """A network: its forward, its loss, what backward calls the target, and whether the loss is only assumed.
 
-    `taken` and `asked` are the arguments of forward and of backward, `results` the names of what forward returns.
+    `taken` and `asked` are the arguments of forward and of backward, `settings` those of the latter that are no arrays;
+    `handed` are those that forward has returned, each with its place there.
     """
 
     forward: str
@@ -39,15 +50,16 @@ class NetworkLoss:
     target: str
     taken: Sequence[str]
     asked: Sequence[str]
-    results: Sequence[str]
+    handed: Mapping[str, int]
+    settings: Sequence[str]
     loss: str = ""
     assumed: bool = False
     is_called: bool = False  # by backward itself: then it is meant for this loss
 
     @property
-    def by_name(self) -> bool:
-        """Whether backward is given what forward returns: `backward(A2, W1, X, Y)`."""
-        return bool(set(self.asked) & set(self.results))
+    def takes_weights(self) -> bool:
+        """Whether forward is given its parameters: the first input may be one, and its rows are no samples."""
+        return any(map(stands_for, self.taken))
 
 
 def with_loss(cls: type) -> type:
@@ -73,34 +85,53 @@ def _joined(cls: type) -> type | None:
     network = _network(cls)
     if network is None:
         return None
+    if gives_gradients(_function(cls, network.backward)):
+        return _class_with(cls, network, {"loss": None})
     for name in loss_names(cls):
         places = _required(cls, name)
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
             return None  # it runs forward by itself: `loss(X, Y)` is whole as it is
         labels = [place for place in places if names_label(place) and not names_output(place)]
-        if len(places) == 2 and len(labels) == 1:
-            first = places[0] == labels[0]
-            return _class_with(cls, network, {name: _loss(name, first=first)})
+        if len(labels) == 1 and len(places) <= 2:
+            return _class_with(cls, network, {name: _loss(name, alone=len(places) == 1, first=places[0] == labels[0])})
     if (called := loss_call(cls, network.forward, network.target)) is not None:
         return _class_with(cls, network, {called.name: called})
-    if network.by_name or has_residual(_function(cls, network.backward), network.target):
+    if network.handed or has_residual(_function(cls, network.backward), network.target):
         return _class_with(cls, network, _ASSUMED)
     return None
 
 
 def _network(cls: type) -> NetworkLoss | None:
-    """A forward that is no loss, with a backward that takes the target, and else what forward is given or returns."""
+    """A forward that is no loss, with a backward that takes the target, and else what forward is given or returns.
+
+    Or nothing else: then a loss that was given the target has kept it.
+    """
     pairs = [] if hasattr(cls, "dout_interface") else pairs_of(cls)
     ahead, back = next((pair for pair in pairs if not names_loss(pair[0]) and pair[0] != pair[1]), ("", ""))
     if not ahead:
         return None
     taken, asked = _required(cls, ahead), _required(cls, back)
-    results = [name for name in returned_by(_function(cls, ahead)) if name]
-    targets = [name for name in asked if names_label(name) and name not in (*taken, *results)]
+    settings = [name for name in asked if setting_role(name, "") and name not in taken]
+    results = returned_by(_function(cls, ahead))
+    arrays = asked if asked != settings else [name for loss in loss_names(cls) for name in _required(cls, loss)][:2]
+    targets = [name for name in arrays if names_label(name) and name not in (*taken, *results)]
     if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
-    known = {*taken, *results, *targets}
-    return NetworkLoss(ahead, back, targets[0], taken, asked, results if set(asked) <= known else ())
+    others = [name for name in asked if name not in (*taken, *targets, *settings)]
+    handed = _handed(others, results, _function(cls, ahead))
+    if handed is None or any(only_asked(_function(cls, back), name) for name in others):  # a loss, say
+        return None
+    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings)
+
+
+def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[str, int] | None:
+    """Which of forward's results each argument is: by its name, or by place where there are as many; None of others."""
+    if set(names) <= set(results):
+        return {name: results.index(name) for name in names}
+    number = max(len(results), items_returned(forward), 1)
+    if len(names) == number:
+        return {name: place for place, name in enumerate(names)}
+    return {names[0]: -1 if names_cache(names[0]) else 0} if len(names) == 1 else None
 
 
 def _required(cls: type, name: str) -> list[str]:
@@ -112,23 +143,27 @@ def _function(cls: type, name: str) -> Any:
     return found.__func__ if isinstance(found, staticmethod | classmethod) else found
 
 
-def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[..., Any]]) -> type:
-    """The class with the methods that are the losses of its forward, and a backward that takes the target alone."""
+def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[..., Any] | None]) -> type:
+    """The class with the methods that are the losses of its forward, and a backward that takes the target alone.
+
+    A loss of None is the number that backward returns with its gradients.
+    """
     made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    by_name = network.by_name
-    own = _without_loss(_function(cls, network.backward))
-    made |= {} if by_name else {network.backward: staticmethod(own) if is_static(cls, network.backward) else own}
+    own = _function(cls, network.backward)
     names = {f"{name}_of_{network.forward}": loss for name, loss in losses.items()}
     for name, loss in names.items():
-        made[name] = _as_written(
-            _forward(network, loss, by_name), cls, network.forward, (*network.taken, network.target)
-        )
-    if by_name:
-        made[network.backward] = _as_written(_backward(cls, network), cls, network.backward, (network.target,))
+        made[name] = _as_written(_forward(cls, network, loss), cls, network.forward, (*network.taken, network.target))
+    gives = None in losses.values()
+    if network.handed or gives:
+        backward = _backward_of_loss if gives else _backward(cls, network)
+        made[network.backward] = _as_written(backward, cls, network.backward, (network.target, *network.settings))
+    else:
+        plainly = _without_loss(own)
+        made[network.backward] = staticmethod(plainly) if is_static(cls, network.backward) else plainly
     pairs = [(name, network.backward) for name in names]
     first = next(iter(losses))
-    called = getattr(behind(_function(cls, network.backward)), "__code__", None)
-    is_called = called is not None and first in called.co_names
+    called = getattr(behind(own), "__code__", None)
+    is_called = gives or (called is not None and first in called.co_names)
     how = replace(network, loss=first, assumed=losses is _ASSUMED, is_called=is_called)
     new: type = type(cls)(cls.__name__, (cls,), {**made, PAIR: pairs[0], PAIRS: pairs, "dout_loss": how})
     return new
@@ -142,31 +177,40 @@ def _as_written(function: Any, cls: type, name: str, arguments: Sequence[str]) -
     return function
 
 
-def _forward(network: NetworkLoss, loss: Callable[..., Any], by_name: bool) -> Any:
+def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -> Any:
     def joined(self: Any, *inputs: Any) -> Any:
         result = getattr(self, network.forward)(*inputs[:-1])
-        if by_name:
-            items = result if isinstance(result, tuple) else (result,)
-            named = zip(
-                (*network.taken, *network.results, network.target), (*inputs[:-1], *items, inputs[-1]), strict=True
-            )
-            attributes_of(self)[RESULTS] = dict(named)
-            return loss(self, items[-1], inputs[-1])
-        given, *rest = result if isinstance(result, tuple) else (result,)
-        value = loss(self, given, inputs[-1])
-        return (value, *rest) if rest else value
+        items = result if isinstance(result, tuple) else (result,)
+        named = dict(zip((*network.taken, network.target), inputs, strict=True))
+        if loss is None or network.handed:
+            attributes_of(self)[RESULTS] = named | {name: items[place] for name, place in network.handed.items()}
+        if loss is None:
+            value, *gradients = _backward(cls, network)(self, inputs[-1])
+            if np.size(plain(value)) != 1:
+                raise TypeError(f"{network.backward} returns a loss for each sample, with gradients of each")
+            attributes_of(self)[RESULTS] = gradients[0] if len(gradients) == 1 else tuple(gradients)
+            return value
+        if network.handed:  # with what it keeps, and its output last
+            return loss(self, [item for item in items if is_float_array(item)][-1], inputs[-1])
+        value = loss(self, items[0], inputs[-1])
+        return (value, *items[1:]) if items[1:] else value
 
     return joined
+
+
+def _backward_of_loss(self: Any, target: Any, *settings: Any) -> Any:
+    return attributes_of(self)[RESULTS]
 
 
 def _backward(cls: type, network: NetworkLoss) -> Any:
     names = returned_by(_function(cls, network.backward))
 
-    def backward(self: Any, target: Any) -> Any:
-        kept = attributes_of(self)[RESULTS]
+    def backward(self: Any, target: Any, *settings: Any) -> Any:
+        kept = attributes_of(self)[RESULTS] | dict(zip(network.settings, settings, strict=False))
         own = () if is_static(cls, network.backward) else (self,)
         found = getattr(cls, network.backward)(*own, *(kept[name] for name in network.asked))
-        return dict(zip(names, found, strict=True)) if names and isinstance(found, tuple) else found
+        told = isinstance(found, tuple) and len(names) == len(found) and all(map(is_float_array, found))
+        return dict(zip(names, found, strict=True)) if told else found
 
     return backward
 
@@ -182,9 +226,11 @@ def _without_loss(function: Any) -> Any:
     return backward
 
 
-def _loss(name: str, *, first: bool) -> Callable[..., Any]:
-    """The user's loss, with the target `first` or last."""
-    return lambda self, output, target: getattr(self, name)(*((target, output) if first else (output, target)))
+def _loss(name: str, *, alone: bool, first: bool) -> Callable[..., Any]:
+    """The user's loss, of the target `alone`, or with that `first` or last."""
+    return lambda self, output, target: getattr(self, name)(
+        *((target,) if alone else (target, output) if first else (output, target))
+    )
 
 
 def _ones_at(target: Any, output: Any) -> Any:
@@ -196,12 +242,11 @@ def _ones_at(target: Any, output: Any) -> Any:
     return ones * 1.0
 
 
-def _assumed(form: Callable[[Any, Any], Any], axis: int | None) -> Callable[..., Any]:
-    """A loss that everybody takes, as a sum, or a mean over the samples along an axis."""
+def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], int]) -> Callable[..., Any]:
+    """A loss that everybody takes, as a sum, or a mean over what is counted of a shape."""
 
     def loss(self: Any, output: Any, target: Any) -> Any:
-        total = np.sum(form(output, _ones_at(target, output)))
-        return total if axis is None else total / np.shape(output)[axis]
+        return np.sum(form(output, _ones_at(target, output))) / mean(np.shape(output))
 
     return loss
 
@@ -209,7 +254,13 @@ def _assumed(form: Callable[[Any, Any], Any], axis: int | None) -> Callable[...,
 _FORMS: dict[str, Callable[[Any, Any], Any]] = {
     "cross_entropy": lambda a, y: -y * np.log(a),
     "binary_cross_entropy": lambda a, y: -y * np.log(a) - (1 - y) * np.log(1 - a),
-    "squared_error": lambda a, y: (a - y) ** 2 / 2,
+    "half_squared_error": lambda a, y: (a - y) ** 2 / 2,
+    "squared_error": lambda a, y: (a - y) ** 2,
 }
-_MEANS: dict[str, int | None] = {"": None, "column_mean_": 1, "row_mean_": 0}
-_ASSUMED = {f"{mean}{name}": _assumed(form, axis) for mean, axis in _MEANS.items() for name, form in _FORMS.items()}
+_MEANS: dict[str, Callable[[tuple[int, ...]], int]] = {
+    "": lambda shape: 1,
+    "column_mean_": lambda shape: shape[-1],
+    "row_mean_": lambda shape: shape[0],
+    "mean_": math.prod,
+}
+_ASSUMED = {f"{mean}{name}": _assumed(form, count) for mean, count in _MEANS.items() for name, form in _FORMS.items()}

@@ -175,7 +175,7 @@ def example(
     assumed = network is not None and network.assumed
     if trial.trials is not None and not trial.trials.interfaces:
         raise TargetError(takes_target(target))
-    if network is not None and assumed and network.by_name:  # and no program uses it
+    if network is not None and assumed and network.takes_weights:  # and no program uses it
         raise TargetError(takes_target(target))
     found = trial.first_taken(needed, open_)
     if found is None and trial.trials is not None and (trial.trials.unproven or assumed):
@@ -227,4 +227,4 @@ def _interface(
     return found.interface if found else None
 
 
-__all__ = ["Example", "adapted", "as_found", "example", "record_example"]
+__all__ = ["Example", "adapted", "as_found", "constructor_arguments", "example", "record_example"]

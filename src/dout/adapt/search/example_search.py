@@ -99,7 +99,8 @@ class ExampleSearch:
             shape = self._output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
             if len(shape) == 2 and shape not in seen:
                 seen.add(shape)
-                for target in (one_hot(shape), array_of(shape, name)):
+                classes = (np.arange(shape[axis]) % shape[1 - axis] for axis in (0, 1))  # of rows, or of columns
+                for target in (one_hot(shape), array_of(shape, name), *classes):
                     yield replace(choice, inputs={**choice.inputs, name: target})
             yield choice
 

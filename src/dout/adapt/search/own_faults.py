@@ -43,6 +43,8 @@ def is_own_fault(error: BaseException | None) -> bool:
         return _always_comes_by(error) and _counts_by_a_quotient(error)
     if isinstance(error, TypeError) and 'must be passed as a "sequence" type' in str(error):
         return True  # `np.stack` of a generator, which NumPy took once
+    if isinstance(error, TypeError) and (_unpacks_a_number(error) or _is_never_callable(error)):
+        return _always_comes_by(error)
     if isinstance(error, TypeError):
         return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
     return isinstance(error, _MISSING) and not not_imported(error)
@@ -131,24 +133,6 @@ def _came_further(one: Exception, other: Exception) -> bool:
     return [line for line, _ in mine] > [line for line, _ in theirs]
 
 
-def calls_wrongly(error: BaseException | None) -> bool:
-    """Whether a function or class of the user's module, called by its name, is given other arguments than it takes.
-
-    It is so whatever the constructor's arguments are: none of them is what is called.
-    """
-    if not isinstance(error, TypeError) or not is_own_fault(error):
-        return False
-    frame, line = _steps(error)[-1].tb_frame, _steps(error)[-1].tb_lineno
-    called = {
-        node.func.id
-        for statement in _around(_function(frame.f_code), line)[-1:]
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    names = re.findall(r"\w+", str(error).partition("(")[0])
-    return any(name in names and name not in frame.f_locals for name in called)
-
-
 def lacks_attribute(message: str, target: Target) -> bool:
     """Whether an error says that a layer itself lacks an attribute, and nothing in its repository ever makes it."""
     found = re.search(r"'(\w+)' object has no attribute '(\w+)'", message)
@@ -159,7 +143,8 @@ def lacks_attribute(message: str, target: Target) -> bool:
 
 def has_chosen_parts(values: Sequence[Any]) -> bool:
     """Whether something among chosen values decides what a layer is made of: a name, a function, an object."""
-    return any(has_chosen_parts(v) if isinstance(v, list | tuple) else _is_part(v) for v in values)
+    items = ([*v.values()] if isinstance(v, dict) else v for v in values)
+    return any(has_chosen_parts(v) if isinstance(v, list | tuple) else _is_part(v) for v in items)
 
 
 def _is_part(value: Any) -> bool:
@@ -251,6 +236,20 @@ def _is_quotient(node: ast.expr) -> bool:
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult(), right=right):
             return _is_quotient(left) or _is_quotient(right)
     return False
+
+
+def _unpacks_a_number(error: BaseException) -> bool:
+    """Whether the line that raised unpacks a number that is written there: `dh, dc = 0`."""
+    line, code = _way(error)[-1] if _way(error) else (0, None)
+    statement = next(iter(_around(_function(code) if code else None, line)[-1:]), None)
+    return isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
+
+
+def _is_never_callable(error: BaseException) -> bool:
+    """Whether an object is called whose class is the user's, and has no `__call__`."""
+    found, steps = re.search(r"'(\w+)' object is not callable", str(error)), _steps(error)
+    cls = steps[-1].tb_frame.f_globals.get(found[1]) if found and steps else None
+    return inspect.isclass(cls) and bool(_file_of(cls))
 
 
 def _passes_any_number(error: BaseException) -> bool:

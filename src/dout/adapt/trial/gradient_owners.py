@@ -14,7 +14,7 @@ from dout.adapt import source
 from dout.adapt.argument_names import names_gradients, names_label
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
-from dout.adapt.interface.method_pairs import is_static, required
+from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
@@ -93,7 +93,8 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     owners = [*inputs, *dict(parameters_of(layer))]
     if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
-    if (called := _by_name(returned, result, inputs, layer)) and not set(called) <= set(inputs):
+    called = _by_list(returned, result, layer) or _by_name(returned, result, inputs, layer)
+    if called and not set(called) <= set(inputs):
         return called
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
@@ -101,7 +102,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
     if all(named) and not inputs.keys() >= {*named}:
         return named
-    order = _by_shape_or_place(result, inputs, layer)
+    order = _of_a_parameter(cls, interface, result, inputs, layer) or _by_shape_or_place(result, inputs, layer)
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
 
@@ -122,7 +123,18 @@ def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[
 
 
 def _is_called_after(gradient: str, owner: str) -> bool:
-    return is_named_as_gradient(gradient) and stem(gradient) == stem(owner)
+    return is_named_as_gradient(gradient) and stem(gradient) == stem(owner.removesuffix("[]"))
+
+
+def _by_list(names: Sequence[str], result: Any, layer: Any) -> tuple[str, ...]:
+    """The parameters in lists after which lists of gradients are called, one for one: `nabla_w` of `self.weights`."""
+    held = {stem(name): name for name, item in reversed(attributes_of(layer).items()) if isinstance(item, list)}
+    owners = [held.get(stem(name), "") for name in names]
+    if not (owners and all(owners) and isinstance(result, tuple) and len(result) == len(owners)):
+        return ()
+    pairs = [(attributes_of(layer)[owner], g) for owner, g in zip(owners, result, strict=True)]
+    fits = all(isinstance(g, list) and len(items) == len(g) for items, g in pairs)
+    return tuple(f"{owner}[]" for owner in owners) if fits else ()
 
 
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
@@ -201,6 +213,18 @@ def with_several_uses(cls: type, interface: Interface, number: int) -> Interface
     )
 
 
+def _of_a_parameter(
+    cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any
+) -> tuple[str, ...]:
+    """The parameter that alone has the shape of what a backward returns which ends: that goes to no layer before."""
+    items = list(flat(result)) if interface.ends else []
+    shapes = [np.shape(x) for x in (*inputs.values(), *items)]
+    made = reads_and_writes(cls, interface.forward)[1]
+    own = {name: np.shape(a) for name, a in parameters_of(layer) if name not in made and not is_named_as_gradient(name)}
+    mine = [name for name, shape in own.items() if len(items) == 1 and shape == shapes[-1]]
+    return (mine[0],) if len(mine) == 1 and shapes.count(shapes[-1]) == 1 else ()
+
+
 def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
@@ -246,12 +270,6 @@ def _by_shapes(items: Sequence[Any], inputs: Mapping[str, Any], parameters: Mapp
         else:
             order.append("")
     return order
-
-
-def owned_by(interface: Interface, result: Any, names: Sequence[str]) -> dict[str, Any]:
-    """The returned gradients by the names of those that they are for."""
-    order = interface.order or names
-    return dict(zip(order, flat(result), strict=False))
 
 
 def is_finite(output: Any) -> bool:

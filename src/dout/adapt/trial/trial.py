@@ -27,7 +27,7 @@ from dout.adapt.interface.interface import (
     candidates,
     unproven_candidates,
 )
-from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, parameters_of
+from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, owned_by, parameters_of
 from dout.adapt.interface.method_pairs import optional, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
@@ -41,7 +41,6 @@ from dout.adapt.trial.gradient_owners import (
     of_a_list,
     output_left,
     outputs_meant,
-    owned_by,
     owners_of,
     with_several_uses,
 )
@@ -110,7 +109,7 @@ class Trials:
                 continue
             tried = self._one(interface, make, inputs)
             if tried.fit == Fit.NOTHING:
-                failed.add(interface.forward)
+                failed.update(one.forward for one in self.interfaces if self.assumes or one is interface)
             if self.unproven and not self._takes_upstream(tried, make, inputs):
                 continue
             if tried.fit >= Fit.INPUTS and DOUT not in interface.roles:
@@ -291,8 +290,9 @@ class Trials:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
-        interface = replace(interface, rate=own_rate(interface, layer, before), hands_over=handed)
-        owned = owned_by(interface, result, names)
+        stepping = replace(interface, rate=own_rate(interface, layer, before), hands_over=handed)
+        interface = stepping if self._steps_along(stepping, make, inputs) else replace(stepping, rate=None)
+        owned = owned_by(interface.order or names, result)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
         if wrong:
             return Tried(Fit.SHAPES, interface, returned=wrong)
@@ -313,6 +313,14 @@ class Trials:
             return True
         held = (path.rpartition(".")[2] for path in arrays(layer))  # of its parts, too
         return any(map(is_named_as_gradient, (*attributes_of(layer), *held)))
+
+    def _steps_along(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether a step that backward makes by itself depends on the size of dout, as that of Adam does not."""
+        if interface.rate is None or interface.ends:
+            return True
+        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
+        small, back = (attributes_of(run.after_backward(scale)[0])[GRADIENTS] for scale in (2.0**-10, -(2.0**-11)))
+        return not any(np.any(step) and np.allclose(step, -back[name], rtol=0.1) for name, step in small.items())
 
     def _meant_shapes(self, layer: Any) -> dict[str, tuple[int, ...]]:
         """The shapes of gradients that fit no parameter of their names: in another example there may be such."""

@@ -18,7 +18,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.clipping import is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
-from dout.check.conventions.sample_scaling import Axes, Constant, Samples
+from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
 from dout.check.conventions.stop_gradient import goes_straight_through, stops_the_gradient
 from dout.check.exact.exact_route import Examination
@@ -211,18 +211,19 @@ def _of_parameters(gradient: RefutedGradient) -> Convention | None:
     inputs_are_right = all(o.judged.name in judgement.parameters for o in judgement.refuted.values())
     if gradient.is_of_a_loss or not gradient.is_of_a_parameter or not inputs_are_right:
         return None
-    return _scaled(gradient, _averages(len(gradient.samples.shape)))
+    return _scaled(gradient, _averages(gradient.samples.lengths))
 
 
-def _averages(axes: int) -> Iterator[Constant]:
+def _averages(lengths: CountedLengths) -> Iterator[Constant]:
+    axes, out = len(lengths.input), len(lengths.output)
     if axes:
         yield Constant(1.0, (_SAMPLES,), -1)
     if axes > 1:
         yield Constant(1.0, (_LAST,), -1)
     if axes > 2:
         yield Constant(1.0, (_SAMPLES, _STEPS), -1)
-    if axes == 4:
-        yield Constant(1.0, (_SAMPLES, Axes("P", (2, 3), "places")), -1)
+    for places in (tuple(range(2, out)), tuple(range(1, out - 1))) if out > 2 else ():
+        yield Constant(1.0, (_SAMPLES, Axes("P", places, "places", output=True)), -1)
 
 
 def _scaled(gradient: RefutedGradient, guesses: Iterable[Constant]) -> Convention | None:
@@ -230,7 +231,7 @@ def _scaled(gradient: RefutedGradient, guesses: Iterable[Constant]) -> Conventio
     if constant is None:
         return None
     undivided = gradient.is_of_a_loss and constant.power > 0
-    return Convention(Word.SCALED, constant.says(gradient.samples.shape), constant.symbol, undivided=undivided)
+    return Convention(Word.SCALED, constant.says(gradient.samples.lengths), constant.symbol, undivided=undivided)
 
 
 def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
@@ -244,10 +245,10 @@ def _compounds(gradient: RefutedGradient) -> str | None:
     """Of an input that is averaged in the middle of a network: no convention, although it looks like one."""
     if gradient.is_of_a_loss or gradient.is_of_a_parameter:
         return None
-    constant = gradient.constant(_averages(len(gradient.samples.shape)))
+    constant = gradient.constant(_averages(gradient.samples.lengths))
     if constant is None:
         return None
-    says = constant.says(gradient.samples.shape)
+    says = constant.says(gradient.samples.lengths)
     return f"it is {says}, and with every such layer once more: divide in the loss alone"
 
 
@@ -312,7 +313,7 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
         return None  # it is of another strength there
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
     known = {gradient.name: value, f"sign({gradient.name})": np.sign(value)}
-    averages = [constant.at(gradient.samples.shape) for constant in _averages(len(gradient.samples.shape))]
+    averages = [constant.at(gradient.samples.lengths) for constant in _averages(gradient.samples.lengths)]
     for share, names in product(dict.fromkeys((1.0, *averages)), [*([name] for name in known), list(known)]):
         added = np.asarray(outcome.got) - share * expected
         strengths = _strengths(added, [known[name] for name in names], gradient.judgement.examination is not None)

@@ -22,21 +22,33 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.graph import Shape
 from dout.judge.judged_run import MOST_ELEMENTS, elements, is_label
-from dout.run import attributes_of, quiet
+from dout.run import PlainRun, attributes_of, quiet
 
 Ratios = Mapping[str, float | None]  # by argument: how many times the derivative its gradient is
 
 
+class CountedLengths(NamedTuple):
+    """The shape of the input along whose axes is counted, and that of the output; () where there is none."""
+
+    input: Shape
+    output: Shape
+
+
+_IsNear = Callable[[float | None, "Constant", CountedLengths], bool]
+
+
 class Axes(NamedTuple):
-    """What is counted along some axes of the input: a letter, and what it stands for in the plural."""
+    """What is counted along axes of the input, or of the output: a letter, and what it stands for in the plural."""
 
     letter: str
     axes: tuple[int, ...]
     what: str
+    output: bool = False
 
-    def size(self, shape: Shape) -> int:
-        """How many there are."""
-        return int(np.prod([shape[axis] for axis in self.axes]))
+    def size(self, lengths: CountedLengths) -> int:
+        """How many there are; as many as of nothing, 1, where there are no such axes."""
+        shape = lengths.output if self.output else lengths.input
+        return math.prod(shape[axis] for axis in self.axes if -len(shape) <= axis < len(shape))
 
 
 @dataclass(frozen=True)
@@ -47,9 +59,9 @@ class Constant:
     counted: tuple[Axes, ...] = ()
     power: int = 0  # 1: times the lengths, -1: through them
 
-    def at(self, shape: Shape) -> float:
-        """Its value for an input of this shape."""
-        return self.number * float(np.prod([axes.size(shape) for axes in self.counted])) ** self.power
+    def at(self, lengths: CountedLengths) -> float:
+        """Its value for an input and an output of these shapes."""
+        return self.number * float(math.prod(axes.size(lengths) for axes in self.counted)) ** self.power
 
     @property
     def symbol(self) -> str:
@@ -68,10 +80,10 @@ class Constant:
         product = "·".join(below)
         return f"{above}/{f'({product})' if len(below) > 1 else product}" if below else above
 
-    def says(self, shape: Shape) -> str:
+    def says(self, at: CountedLengths) -> str:
         """The factor in words: `1/N of the derivative of forward, N = 3 samples`."""
         times = "of" if "/" in self.symbol else "times"
-        lengths = ", ".join(f"{axes.letter} = {axes.size(shape)} {axes.what}" for axes in self.counted)
+        lengths = ", ".join(f"{axes.letter} = {axes.size(at)} {axes.what}" for axes in self.counted)
         return f"{self.symbol} {times} the derivative of forward{f', {lengths}' if lengths else ''}"
 
 
@@ -89,28 +101,33 @@ class Samples:
         return next((x.shape for x in arrays if not is_label(x)), arrays[0].shape if arrays else ())
 
     @cached_property
-    def _varied(self) -> dict[int, tuple[Shape, Ratios] | None]:
+    def lengths(self) -> CountedLengths:
+        """What is counted on the inputs as they are."""
+        return CountedLengths(self.shape, _shape_of_first(self.subject.run()))
+
+    @cached_property
+    def _varied(self) -> dict[int, tuple[CountedLengths, Ratios] | None]:
         return {}
 
-    def varied(self, axis: int) -> tuple[Shape, Ratios] | None:
-        """The shape with another length along an axis, and the ratios there; None where the layer does not take it."""
+    def varied(self, axis: int) -> tuple[CountedLengths, Ratios] | None:
+        """The shapes with another length along an axis, and the ratios there; None where the layer does not take it."""
         axis %= len(self.shape)
         if axis not in self._varied:
             self._varied[axis] = next(self._tried(axis), None)
         return self._varied[axis]
 
-    def _tried(self, axis: int) -> Iterator[tuple[Shape, Ratios]]:
+    def _tried(self, axis: int) -> Iterator[tuple[CountedLengths, Ratios]]:
         length = self.shape[axis]
         for size in dict.fromkeys((length + 1, 2 * length, length - 1)):
             if size < 1 or size == length:
                 continue
             inputs = tuple(resized_along(x, axis, length, size) for x in self.subject.inputs)
             try:
-                ratios = _ratios(replace(self.subject, inputs=inputs), self.numerically)
+                output, ratios = _ratios(replace(self.subject, inputs=inputs), self.numerically)
             except Exception:  # the layer's own, or there is no rule: it does not take these
                 continue
             if not all(ratio is not None and math.isnan(ratio) for ratio in ratios.values()):  # dead units say nothing
-                yield (*self.shape[:axis], size, *self.shape[axis + 1 :]), ratios
+                yield CountedLengths((*self.shape[:axis], size, *self.shape[axis + 1 :]), output), ratios
 
     @cached_property
     def totals(self) -> Mapping[int, Literal["sum", "mean", ""]]:
@@ -151,21 +168,22 @@ class Samples:
     def first_that_holds(self, name: str, ratio: float, close: float, guesses: Iterable[Constant]) -> Constant | None:
         """The first constant that a ratio is, here and on other inputs."""
 
-        def is_near(value: float | None, constant: Constant, shape: Shape) -> bool:
-            meant = constant.at(shape)
+        def is_near(value: float | None, constant: Constant, lengths: CountedLengths) -> bool:
+            meant = constant.at(lengths)
             return value is not None and abs(value - meant) <= close * abs(meant)
 
-        fitting = [guess for guess in guesses if is_near(ratio, guess, self.shape)]
+        fitting = [guess for guess in guesses if is_near(ratio, guess, self.lengths)]
         return next((guess for guess in fitting if self._holds(name, guess, is_near)), None)
 
-    def _holds(self, name: str, guess: Constant, is_near: Callable[[float | None, Constant, Shape], bool]) -> bool:
-        counted = {axis % len(self.shape) for axes in guess.counted for axis in axes.axes} if self.shape else set()
+    def _holds(self, name: str, guess: Constant, is_near: _IsNear) -> bool:
+        own = [axes for axes in guess.counted if not axes.output]
+        counted = {axis % len(self.shape) for axes in own for axis in axes.axes} if self.shape else set()
         ran = set()
         for axis in range(len(self.shape)):
             other = self.varied(axis)
             value = other[1].get(name) if other else None
-            if other is None or (value is None and axis):
-                continue  # with other columns a row of labels may be none any more
+            if other is None or (axis and None in other[1].values()):
+                continue  # with other columns a row of labels may be none any more, or channels may pass for samples
             if not is_near(value, guess, other[0]):
                 return False
             ran.add(axis)
@@ -181,12 +199,18 @@ class Samples:
         return not lengths & (others | {1, 2})
 
 
-def _ratios(subject: Subject, numerically: bool) -> Ratios:
+def _ratios(subject: Subject, numerically: bool) -> tuple[Shape, Ratios]:
+    """The shape of the first output, and by argument how many times the derivative its gradient is."""
     with quiet():
         first = subject.run()
         if numerically:
-            return {name: one.ratio for name, one in judge_numerically(subject, first).likeness.items()}
+            found = judge_numerically(subject, first).likeness
+            return _shape_of_first(first), {name: one.ratio for name, one in found.items()}
         trace = subject.recorded(first.douts)
-        if elements(trace.graph.nodes) > MOST_ELEMENTS:
-            return {name: one.ratio for name, one in judge(trace).likeness.items()}
-        return constants(Examination(trace))
+        large = elements(trace.graph.nodes) > MOST_ELEMENTS
+        ratios = {n: o.ratio for n, o in judge(trace).likeness.items()} if large else constants(Examination(trace))
+        return _shape_of_first(first), ratios
+
+
+def _shape_of_first(run: PlainRun) -> Shape:
+    return np.shape(run.outputs[0]) if run.outputs else ()

@@ -15,7 +15,8 @@ from dout.adapt.argument_names import names_cache, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
-from dout.adapt.interface.method_pairs import required
+from dout.adapt.interface.method_pairs import is_called_in_a_loop, required
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
@@ -27,7 +28,7 @@ from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.judge.outcomes import Outcome
-from dout.run import PlainRun, arrays, attributes_of, flat, otherwise, quiet, upstream
+from dout.run import PlainRun, arrays, attributes_of, flat, mro_of, otherwise, quiet, upstream
 from dout.trace.session.pairing import GRADIENTS, is_residual, stem
 
 
@@ -47,6 +48,8 @@ def doubt_of(subject: Subject) -> str:
         return "backward takes no upstream gradient, and it may be that of one output alone"
     if _is_loss_of_repeated(subject, run):
         return "one of the two is repeated to be as long as the other, and it is right where they are alike"
+    if _is_called_one_by_one(subject):
+        return "other code calls backward for one sample after another, and it is right for one"
     if _takes_one_sample(subject, run):
         return "forward gives a number for one sample alone, and is right there"
     if _are_in_another_order(subject, run):
@@ -65,7 +68,7 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
     loss are what it was given.
     """
     interface = subject.interface
-    if interface is None or interface.local:
+    if interface is None or interface.local or any(map(loss_of, mro_of(type(run.layer)))):  # whose it tells itself
         return None
     readings = other_readings(subject)
     function = inspect.unwrap(type(subject.again()).backward)
@@ -142,7 +145,11 @@ def _is_read_by_others(subject: Subject, name: str) -> bool:
 
 @otherwise(True)
 def _is_wrong(subject: Subject) -> bool:
-    return is_suspicious(subject, upstream)
+    return is_suspicious(subject, _ones if subject.ends else upstream)
+
+
+def _ones(outputs: list[Any]) -> tuple[float, ...]:
+    return (1.0,) * len(outputs)
 
 
 def _left_out(subject: Subject, run: PlainRun) -> str | None:
@@ -205,7 +212,16 @@ def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
     inputs = tuple(np.cos(np.arange(1.0, np.prod(common) + 1) * (i + 1)).reshape(common) for i in range(2))
     alike, interface = replace(subject, inputs=inputs), subject.interface
     owned = [_read_as(alike, replace(interface, order=(name,))) for name in subject.names] if interface else []
-    return common in shapes and not all(is_suspicious(one, lambda outputs: (1.0,)) for one in (alike, *owned))
+    return common in shapes and not all(is_suspicious(one, _ones) for one in (alike, *owned))
+
+
+@otherwise(False)
+def _is_called_one_by_one(subject: Subject) -> bool:
+    """Whether a loop over samples in another method calls backward, which is right for one column, or row, of these."""
+    if not is_called_in_a_loop(type(subject.again()), (subject.interface or Interface()).backward):
+        return False
+    one = (replace(subject, inputs=tuple(np.take(x, [0], a) for x in subject.fresh_inputs())) for a in (-1, 0))
+    return not all(map(_is_wrong, one))
 
 
 @otherwise(False)
@@ -215,7 +231,7 @@ def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
         return False
     one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()))
     is_number = all(np.size(output) == 1 for output in one.run().outputs)
-    return is_number and not is_suspicious(one, lambda outputs: (1.0,) * len(outputs))
+    return is_number and not is_suspicious(one, _ones)
 
 
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:

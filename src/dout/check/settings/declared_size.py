@@ -43,8 +43,9 @@ class DeclaredSizes(NamedTuple):
         told = {p.name: self.init.get(p.name, p.default) for p in arguments}
         if not other.of_inputs:
             was = {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
-            if {(a, b) for a, b in zip(shape, returned, strict=True) if a != b} <= was:
-                inputs = (np.resize(x, returned) if np.shape(x) == shape else x for x in other.subject.fresh_inputs())
+            meant = tuple(b if a != b and (a, b) in was else a for a, b in zip(shape, returned, strict=True))
+            if meant != shape:  # samples may have been made of the numbers that were given
+                inputs = (np.resize(x, meant) if np.shape(x) == shape else x for x in other.subject.fresh_inputs())
                 yield replace(other.subject, inputs=tuple(inputs))
             return
         for before, now in zip(self.given.inputs, other.subject.inputs, strict=True):

@@ -93,7 +93,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             found = _judged(other, subject, judgement) if is_asked else None
         except BackwardError as error:
             if isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
-                always = _always_raises(other, subject, judgement)
+                of_axes = other.of_a_word and "to unpack" in str(error.__cause__)  # a word for tables alone
+                always = not of_axes and _always_raises(other, subject, judgement)
                 raised = raised or RaisedElsewhere(error.__cause__, other.words, always)
             continue
         except Exception:  # the layer's own: it does not take this

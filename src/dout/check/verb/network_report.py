@@ -20,7 +20,7 @@ def of_network(report: Report, network: NetworkLoss | None) -> Report:
     """A report without what is about a loss that is ours; and a doubt, where backward may be meant for another one."""
     if network is None:
         return report
-    if network.results:  # the first input is a weight, and its rows are no samples
+    if network.takes_weights:  # the first input is a weight, and its rows are no samples
         report = replace(report, findings=tuple(f for f in report.findings if f.code != FIXED_SIZE.code))
     if network.assumed:
         report = replace(report, findings=tuple(f for f in report.findings if not f.code.startswith("D4")))

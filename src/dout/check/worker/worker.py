@@ -23,12 +23,11 @@ import numpy as np
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.method_pairs import required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.declared_example import given_beside
-from dout.adapt.search.example import as_found, example
+from dout.adapt.search.example import as_found, constructor_arguments, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import calls_wrongly, is_own_fault, lacks_attribute, not_imported
+from dout.adapt.search.own_faults import has_chosen_parts, is_own_fault, lacks_attribute, not_imported
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
@@ -339,8 +338,7 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
         broken is not None
         or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
         or (isinstance(cause, AttributeError) and isinstance(cause.obj, what.cls) and lacks_attribute(str(cause), what))
-        or (isinstance(target, type) and not required(target) and is_own_fault(cause))
-        or calls_wrongly(cause)
+        or (isinstance(target, type) and is_own_fault(cause) and not _is_of_chosen_parts(what, given))
     )
     needed = lacks(cause)
     if needed and not own:
@@ -354,6 +352,12 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
     severity = "warning" if refuses else RAISES.severity
     message = f"{name} raises {reason.text}"
     return _only(name, target, RAISES, message, raised_at(cause), reason=reason, severity=severity)
+
+
+def _is_of_chosen_parts(what: Target, given: GivenArguments) -> bool:
+    """Whether the arguments that were chosen for a constructor may be at fault: a size is not, a part may be."""
+    init, _ = given.taken_by(what.named)
+    return any(has_chosen_parts([*choice.values()]) for choice in constructor_arguments(what, init)[:1])
 
 
 def _reason(error: TargetError) -> Reason | None:

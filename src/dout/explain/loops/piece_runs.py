@@ -242,6 +242,8 @@ def _is_array(item: Any) -> bool:
 
 def _is_object(item: Any) -> bool:
     item = item[-1] if isinstance(item, list) and item else item
+    if isinstance(item, np.ndarray):
+        return bool(item.dtype.kind == "O")
     return hasattr(item, "__dict__") and not _is_array(item)
 
 

@@ -100,6 +100,7 @@ def _items(value: Any) -> list[Any]:
 
 def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     noted = after.get(GRADIENTS) or {}
+    called: dict[str, str | None] = {}  # the attribute that is named as the gradient of a parameter, beside its step
     before, after = ({k: v for k, v in held.items() if k != GRADIENTS} for held in (before, after))
     before = {k: v for k, v in before.items() if not (stem(k) in _RESIDUALS and after.get(k) is not v)}
     dicts = [
@@ -113,12 +114,16 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     if noted:
         own = {n: value_of(held) for n, held in before.items() if isinstance(held, dict) and is_parameter(held)}
         every = {**listed, **inner, **before, **own}
+        called = {name: _named(name, every[name], before, after) for name in noted if _is_array(every.get(name))}
+        own_words = {n: after[key] for n, key in called.items() if key and not _is_along(noted[n], after[key])}
+        noted = {**noted, **own_words}  # a step with momentum is another one
         named = ((name, _held_by(every, name), gradient) for name, gradient in noted.items())
         yield from (Pair(name, held, gradient, "name") for name, held, gradient in named if _is_array(held))
         before = {name: item for name, item in before.items() if name not in noted}
         inner = {name: item for name, item in inner.items() if name not in noted}
     before, held = {**inner, **before}, before
     taken = {key for key, item in after.items() if any(item is gradient for gradient in noted.values())}
+    taken |= {key for key in called.values() if key}
     left: list[tuple[str, Any]] = []
     for name, parameter in before.items():
         is_number = isinstance(plain(parameter), float)
@@ -140,6 +145,15 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
     yield from _of_objects(before)
     yield from _by_shape(left, before, after, taken)
+
+
+def _is_along(step: Any, gradient: Any) -> bool:
+    """Whether a step is a multiple of a gradient of its shape, of either sign."""
+    step, gradient = np.asarray(plain(step), float), np.asarray(plain(gradient), float)
+    if step.shape != gradient.shape or not np.any(gradient):
+        return True
+    ratio = np.sum(step * gradient) / np.sum(gradient * gradient)
+    return bool(ratio and np.allclose(step, ratio * gradient, rtol=1e-6, atol=1e-9 * np.max(np.abs(step))))
 
 
 def _held_by(every: Mapping[str, Any], path: str) -> Any:
@@ -210,6 +224,9 @@ def _of_parameters(held: dict[Any, Any], left: list[tuple[str, Any]], after: Map
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     listed = [name for name, held in before.items() if isinstance(held, list | dict)]
     named = [(name, naming.format(name)) for name in listed for naming in _NAMINGS]
+    called = [key for key in after if is_named_as_gradient(key)]
+    steady = [name for name in listed if _holds_the_same(before[name], after.get(name))]
+    named += [(name, key) for name in steady for key in called if stem(key) == stem(name) and key != name]
     for parameters, gradients in (*_LISTS, *named):
         mine, theirs = before.get(parameters), after.get(gradients)
         if isinstance(mine, dict) and isinstance(theirs, dict):
@@ -219,6 +236,13 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         else:
             continue
         yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_gradient(b))
+
+
+def _holds_the_same(before: Any, after: Any) -> bool:
+    """Whether a list or dict has the same arrays of floats as before: what forward makes anew are no parameters."""
+    one, two = (_items(value)[1:] for value in (before, after))
+    pairs = zip(one, two, strict=False)
+    return len(one) == len(two) and all(_same_shape(a, b) and np.array_equal(plain(a), plain(b)) for a, b in pairs)
 
 
 def _joined(found: Iterable[Pair]) -> Iterator[Pair]:

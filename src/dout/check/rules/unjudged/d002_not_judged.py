@@ -18,7 +18,7 @@ from dout.check.lab.probe import MOST_SECONDS, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
-from dout.run import PlainRun, attributes_of, flat, is_float_array, otherwise
+from dout.run import PlainRun, arrays, attributes_of, flat, is_float_array, otherwise
 
 RULE = Rule("D002", "note", "could not be judged")
 
@@ -72,6 +72,9 @@ def misread(subject: Subject) -> Finding | None:
     if subject.ends and _is_constant(subject):
         message = f"{backward} takes no upstream gradient, and {subject.interface.forward} gives no loss"
         return RULE.finding(f"{message}: there is nothing to compare it with", layer=subject.name)
+    if subject.interface.local and _mixes(subject):
+        message = f"{backward} gives a slope for each number, and forward makes each of several: it may be of a part"
+        return RULE.finding(message, layer=subject.name)
     if _is_jacobian(subject, subject.interface):
         message = f"{backward} gives another shape than its input's: it may be a Jacobian"
         return RULE.finding(message, layer=subject.name)
@@ -83,10 +86,27 @@ def misread(subject: Subject) -> Finding | None:
 
 @otherwise(False)
 def _is_constant(subject: Subject) -> bool:
-    """Whether the sum of the outputs is the same for other inputs, as that of softmax is: it is no loss then."""
+    """Whether the sum of the outputs is the same for other inputs, as that of softmax is: it is no loss then.
+
+    Where all parameters are 0 that says nothing.
+    """
+    held = list(arrays(subject.again()).values())
+    if held and not any(map(np.any, held)):
+        return False
     inputs = tuple(x * (0.75 + 0.125 * i) if is_float_array(x) else x for i, x in enumerate(subject.fresh_inputs()))
     here, there = (float(sum(map(np.sum, run.outputs))) for run in (subject.run(), subject.run(inputs)))
     return abs(here - there) <= 1e-9 * max(1.0, abs(here))
+
+
+@otherwise(False)
+def _mixes(subject: Subject) -> bool:
+    """Whether a layer with parameters makes several numbers of one of its first input, and as many: `f(x @ W)`."""
+    first, *others = subject.fresh_inputs()
+    if not is_float_array(first) or not any(map(np.ndim, arrays(subject.again()).values())):
+        return False
+    moved = first + np.arange(first.size).reshape(first.shape) // (first.size - 1) * (1 + np.abs(first))
+    here, there = (subject.run((x, *others)).outputs[0] for x in (first, moved))
+    return bool(np.shape(here) == first.shape and np.count_nonzero(here != there) > 1)
 
 
 def _is_jacobian(subject: Subject, interface: Interface) -> bool:
