@@ -1,12 +1,18 @@
 """`dout show train.py --rounds 1,10`: rounds side by side, and in words what goes wrong, in which layer and round."""
 
+import os
 import re
 import xml.etree.ElementTree as ET
+from itertools import combinations
 
 import numpy as np
 import pytest
 from browser import browser
 from show_commands import dout, refused, script
+
+from dout.draw.paint.training_chart import TrainingChart
+from dout.draw.view_options import Look
+from dout.trace.record.training import TrainingRound
 
 __all__ = ["browser"]  # a fixture
 
@@ -85,7 +91,7 @@ def test_the_numbers_are_those_of_the_program_itself(tmp_path):
     run = dout("show", path, "--rounds", "1,5,12")
     namespace = {}
     exec(path.read_text(), namespace)
-    rows = [line.split()[-3:] for line in run.stdout.splitlines() if re.match(r"loss  |.*Affine.*‖", line)]
+    rows = [line.split()[-3:] for line in run.stdout.splitlines() if re.match(r"loss  |  ‖", line)]
     assert len(rows) == 5
     for column, step in enumerate((0, 4, 11)):
         found = [float(row[column]) for row in rows]
@@ -130,7 +136,34 @@ def test_dead_units_are_counted(tmp_path):
         )
     )
     printed = dout("show", path, "--rounds", "1").stdout
-    assert re.search(r"^layers\[1\] \(Relu\)  dead units +60%$", printed, re.MULTILINE)
+    assert re.search(r"^layers\[1\] \(Relu\)\n(  .*\n)*  dead units +60%$", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize("weight", ["self.W", "self.W.T"])
+def test_dead_units_are_rows_where_samples_are_columns(tmp_path, weight):
+    across = program(tmp_path, ["Affine(np.diag([1.0, 1, 1, 0, 0]))", "Relu()"], rate=0.0).read_text()
+    turned = {
+        "x @ self.W": f"{weight} @ x",
+        "self.x.T @ dout": "dout @ self.x.T",
+        "dout @ self.W.T": "self.W.T @ dout",
+        "x, t = rng.normal(size=(8, 5)), rng.normal(size=(8, 5))": "t = rng.normal(size=(5, 8))\n"
+        "x = abs(rng.normal(size=(5, 8))) * [[1], [1], [-1], [1], [1]]",
+    }
+    for one, other in turned.items():
+        assert one in across
+        across = across.replace(one, other)
+    path = script(tmp_path, across)
+    assert re.search(r"^  dead units +60%$", dout("show", path, "--rounds", "1").stdout, re.MULTILINE)
+
+
+def test_the_table_is_no_wider_than_the_terminal(tmp_path):
+    path = program(tmp_path, [AFFINE.format(size=0.4), "Relu()", AFFINE.format(size=0.4)])
+    for width in (60, 80):
+        run = dout("show", path, "--rounds", "1,2,3,4,5,6,7,8", env={**os.environ, "COLUMNS": str(width)})
+        lines = run.stdout.splitlines()
+        assert max(map(len, lines)) <= width
+        numbers = [number for line in lines if line.startswith("round ") for number in line.split()[1:]]
+        assert numbers == [*"12345678"]
 
 
 def test_a_layer_is_no_training_and_a_graph_no_chart(tmp_path):
@@ -166,7 +199,7 @@ def spread(tmp_path):
 def test_outputs_are_spread_as_the_numbers_of_the_program(tmp_path):
     path, numbers = spread(tmp_path)
     printed = dout("show", path, "--rounds", "1").stdout
-    row = re.search(r"layers\[0\] \(Sigmoid\)  outputs (\S+) … (\S+)  (.{10})$", printed, re.MULTILINE)
+    row = re.search(r"layers\[0\] \(Sigmoid\)\n  outputs (\S+) … (\S+)  (.{10})$", printed, re.MULTILINE)
     assert [float(row[1]), float(row[2])] == pytest.approx([min(numbers), max(numbers)], rel=1e-2)
     assert row[3] == "".join("▁▂▃▄▅▆▇█"[round(share * 7)] if share else " " for share in counts(numbers))
 
@@ -189,6 +222,22 @@ def test_a_chart_has_the_bars_of_each_layer_and_the_curve_of_the_loss(tmp_path):
     bars = drawn_bars[: len(shares)]  # of the first layer
     assert bars == pytest.approx([max(1, share * max(bars)) for share in shares], abs=0.06)  # a tenth of a pixel
     assert {"round 1", "layers[0] (Sigmoid)"} <= {*texts(chart)}
+
+
+def test_numbers_of_the_loss_are_not_crossed_by_its_curve_and_never_stand_on_each_other():
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        rounds = [TrainingRound(i, float(loss), ()) for i, loss in enumerate(rng.random(60), 1)]
+        wanted = sorted(rng.choice(60, size=1 + seed % 6, replace=False) + 1)
+        shapes = TrainingChart("train.py", rounds, wanted, Look()).drawing.shapes
+        labels = [i for i, shape in enumerate(shapes) if shape.style == "value"]
+        assert labels
+        for i in labels:
+            paper, text = shapes[i - 1].box, shapes[i].box
+            assert shapes[i - 1].style == "blank"
+            assert paper[0] <= text[0] <= text[2] <= paper[2]
+        for one, other in combinations([shapes[i].box for i in labels], 2):
+            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def test_rounds_play_one_after_the_other_and_share_what_stays(tmp_path):

@@ -49,7 +49,7 @@ def test_of_a_recording_that_is_too_large_a_line_says_so(monkeypatch: pytest.Mon
     monkeypatch.setattr(selection, "MOST_NODES", 5)
     found = buy_fruits()._repr_mimebundle_()
     assert found == {"text/plain": str(found["text/plain"])}
-    assert found["text/plain"].startswith("by_hand has 9 nodes; a picture holds at most 5: ")
+    assert found["text/plain"].startswith("by_hand has more than 5 nodes, the most that a picture holds: ")
     assert buy_fruits()._repr_svg_() is buy_fruits()._repr_html_() is None
 
 

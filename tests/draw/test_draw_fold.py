@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 import pytest
-from draw_traces import buy_fruits, one_layer, random_trace
+from draw_traces import buy_fruits, given, made, one_layer, random_trace, trace_of
 
 from dout.draw import draw
 from dout.draw.layout.arrangement import arrange
@@ -75,8 +75,8 @@ def rejoined(found: list[list[Line]]) -> tuple[list[str], list[str]]:
 
 
 def letters(texts: Iterable[str]) -> list[str]:
-    """All that is written but blanks and uprights, of which bands show as many as they need."""
-    return sorted(c for c in "".join(texts) if c not in " │╎║")
+    """All that is written but blanks and lines, of which bands show as many as they need."""
+    return sorted(c for c in "".join(texts) if c not in " │╎║─┼")
 
 
 def test_its_edges_are_numbered_on_both_sides() -> None:
@@ -101,10 +101,32 @@ def test_every_label_and_every_edge_of_the_whole_is_in_the_bands_once(width: int
         folded += len(found) > 1
         texts, numbers = rejoined(found)
         middle = numbers.index("|")
-        assert numbers[:middle] == numbers[middle + 1 :]
+        assert sorted(numbers[:middle]) == sorted(numbers[middle + 1 :])
         assert len(set(numbers[:middle])) == middle
         assert letters(texts) == letters(map(written, grid.lines())), seed
     assert folded > 5
+
+
+def test_an_edge_that_only_passes_a_band_is_not_drawn_there_and_keeps_its_number() -> None:
+    nodes = [x := given()]
+    for _ in range(8):
+        nodes.append(made("exp", nodes[-1]))
+    nodes.append(made("multiply", nodes[-1], x))
+    first, *between, last = draw(trace_of(nodes, dict.fromkeys(nodes, 0.5))).text(width=40).split("\n\n")
+    (number,) = [line[-1] for line in first.splitlines() if re.search(r"──╌▶ .$", line) and "exp" not in line]
+    assert between
+    assert not any(number in band for band in between)
+    assert all(len(band.splitlines()) <= 4 for band in between)
+    assert f"{number} ╌──" in last
+
+
+def test_no_cut_parts_a_name_from_the_number_after_it() -> None:
+    grid = Grid(12, 2)
+    grid.level(1, 1, 12)
+    assert grid.crossing(4) == grid.crossing(8) == [1]
+    grid.hold(1, 6)
+    assert grid.crossing(4) is None
+    assert grid.crossing(8) == [1]
 
 
 @pytest.mark.parametrize("unicode", [True, False])

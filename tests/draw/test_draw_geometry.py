@@ -10,10 +10,12 @@ import pytest
 from draw_traces import given, made, one_layer, random_trace, trace_of, user
 from picture_problems import problems
 
+import dout
 from dout.draw import draw
 from dout.draw.layout.arrangement import arrange
 from dout.draw.layout.coordinates import isotonic
 from dout.draw.layout.layout import Block, Link, Spacing, lay_out
+from dout.draw.paint.display_list import Path, Rect
 from dout.draw.paint.paint import PaintSizes
 from dout.draw.paint.scene_drawing import paint
 from dout.draw.scene.scene_builder import build_scene
@@ -102,6 +104,43 @@ def test_an_input_stands_next_to_its_use() -> None:
     arranged = arrange(build_scene(trace).level, PaintSizes())
     column = {item.text or i: arranged.layout.column[i] for i, item in enumerate(arranged.level.items)}
     assert column["tax"] == column["exp"]
+
+
+class Three:
+    """A layer of three results."""
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        return x + 1, x * x, np.exp(x)
+
+    def backward(self, *douts: np.ndarray) -> np.ndarray:
+        return douts[0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_edge_leaves_a_layer_from_its_border(way: Direction) -> None:
+    drawing = dout.trace(Three(), np.ones((5, 5))).draw(open="none", direction=way).drawing
+    (box,) = [shape.box for shape in drawing.shapes if isinstance(shape, Rect) and shape.style == "layer"]
+    starts = [shape.commands[0][1] for shape in drawing.shapes if isinstance(shape, Path) and shape.style == "thick"]
+    leaving = [(x, y) for x, y in starts if (y == box[3] if way == "down" else x == box[2])]
+    assert len(leaving) == 3
+    low, high = (box[0], box[2]) if way == "down" else (box[1], box[3])
+    assert all(low < (x if way == "down" else y) < high for x, y in leaving)
+
+
+def test_a_caption_beside_an_operator_stands_below_the_bends_above_it() -> None:
+    for seed in range(20):
+        shapes = draw(random_trace(seed, 20), open="none", direction="down").drawing.shapes
+        nodes = [shape.box for shape in shapes if shape.style in ("operator", "layer")]
+        for caption in (shape.box for shape in shapes if shape.style == "caption"):
+            beside = [box for box in nodes if box[1] <= caption[3] <= box[3] and box[2] <= caption[0]]
+            assert max(beside, key=lambda box: box[2])[1] < caption[1]
+
+
+def test_every_edge_leaves_a_layer_from_its_border_in_a_terminal() -> None:
+    lines = dout.trace(Three(), np.ones((5, 5))).draw(open="none").text(120).splitlines()
+    leaving = [line for line in lines if "╟──" in line]
+    assert len(leaving) == 3
+    assert all(line[: line.index("╟──")].rstrip().endswith(("║", "▸")) for line in leaving)
 
 
 def test_a_chain_is_drawn_on_one_straight_line() -> None:

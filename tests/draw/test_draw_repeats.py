@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import dout
 from dout.draw.scene.scene import Item
+from dout.trace.record.script import run_script
 from dout.trace.record.trace import Trace
 
 
@@ -107,6 +111,55 @@ def test_of_a_series_of_values_both_ends_are_drawn() -> None:
     scene = dout.trace(Apart(), np.ones(3)).draw().scene
     (box,) = [item for item in scene.level.everything() if item.text == "for _ in range(30)"]
     assert len(box.stems) == 2
+
+
+class Words:
+    """A recurrence over a list of arrays."""
+
+    def __init__(self) -> None:
+        self.W = np.eye(3) * 0.5
+
+    def forward(self, words: list[np.ndarray]) -> np.ndarray:
+        h = np.zeros(3)
+        for x in words:
+            h = np.tanh(np.dot(h, self.W) + x)
+        return h
+
+    def backward(self, dout: np.ndarray) -> np.ndarray:
+        return dout
+
+
+@pytest.mark.parametrize("turns", [30, 300])
+def test_of_a_list_of_inputs_a_loop_shows_both_ends(turns: int) -> None:
+    trace = dout.trace(Words(), [np.full(3, 0.1 * i) for i in range(turns)])
+    for opened in ("auto", "none"):
+        items = trace.draw(open=opened).scene.level.items
+        assert sum(item.kind == "input" for item in items) == 2
+    assert sum(item.kind == "input" for item in trace.draw(unfold=True).scene.level.items) == turns
+
+
+def test_values_that_are_made_before_a_loop_arrive_at_its_box(tmp_path: Path) -> None:
+    turns = 10
+    program = (
+        "import numpy as np\n"
+        + inspect.getsource(Words)
+        + f"""
+layer = Words()
+words = [np.exp(np.full(3, 0.1 * i)) for i in range({turns})]
+h = layer.forward(words)
+layer.backward(np.ones(3))
+"""
+    )
+    (tmp_path / "words.py").write_text(program)
+    level = run_script(str(tmp_path / "words.py")).trace().draw(open="Words").scene.level
+    (box,) = [item for item in level.items if item.kind == "open"]
+    assert box.inside is not None
+    (loop,) = [i for i, item in enumerate(box.inside.items) if item.kind == "layer"]
+    entries = {i for i, item in enumerate(box.inside.items) if item.kind == "entry"}
+    assert len(entries) >= turns
+    assert entries == {edge.source for edge in box.inside.edges if edge.source in entries}  # none ends at nothing
+    ports = [edge.port for edge in box.inside.edges if edge.target == loop and edge.source in entries]
+    assert max(map(ports.count, ports)) == turns - 2  # one for all between the first and the last
 
 
 def test_layers_called_in_turn_are_one_box_named_by_their_classes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import groupby
 from pathlib import Path as File
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_a_long_chain_is_about_as_wide_as_a_page_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("example", "points"), [("attention_block", 5.4), ("lstm_step", 6), ("convolution", 6), ("two_layer_net", 6)]
+    ("example", "points"), [("attention_block", 6), ("lstm_step", 7), ("convolution", 7), ("two_layer_net", 7)]
 )
 def test_an_open_program_on_one_page_has_numbers_that_one_can_read(example: str, points: float) -> None:
     drawing = run_script(str(EXAMPLES / f"{example}.py")).trace().draw(open="all").drawing
@@ -182,3 +183,43 @@ def test_no_row_has_only_the_border_of_an_open_layer() -> None:
     things = [shape.box for shape in shapes if not isinstance(shape, Path) and shape.style not in ("open", "inside")]
     for left, top, right, low in borders:
         assert any(left <= box[0] and box[2] <= right and top <= box[1] and box[3] <= low for box in things)
+
+
+def test_no_row_has_only_the_name_of_a_result() -> None:
+    trace = run_script(str(EXAMPLES / "lstm_step.py")).trace()
+    for millimetres in range(120, 220, 4):
+        drawing = draw(trace, open="all", width=millimetres).drawing
+        names = [shape.box for shape in drawing.shapes if shape.style == "result"]
+        others = [s.box for s in drawing.shapes if isinstance(s, Text | Rect) and s.style in ("cell-box", "word")]
+        assert len(names) == 2
+        for _, top, _, low in names:
+            assert any(box[1] < low + 30 and top - 30 < box[3] for box in others), millimetres
+
+
+class Again:
+    """A parameter that is used twice."""
+
+    def __init__(self) -> None:
+        self.weight = np.ones((2, 3))
+
+    def forward(self, x: Any) -> Any:
+        return x * self.weight + self.weight
+
+    def backward(self, dout: Any) -> Any:
+        return dout
+
+
+def test_a_name_is_one_thing_with_the_number_after_it_so_that_no_cut_parts_them() -> None:
+    shapes = dout.trace(Again(), np.ones((2, 3))).draw(open="all").drawing.shapes
+    things = [list(run) for _, run in groupby(shapes, lambda shape: shape.title or shape)]
+    (thing,) = [run for run in things if any(isinstance(s, Text) and s.text == "weight" for s in run)]
+    assert sum(shape.style == "cell" for shape in thing) == 6
+
+
+def test_a_column_of_numbers_is_as_wide_as_its_longest_one() -> None:
+    x = given()
+    y = made("exp", x)
+    drawing = draw(trace_of([x, y], {x: np.array([[1.0, 1234567.0], [2.0, 3.0]]), y: 0.5})).drawing
+    (first, second, third, fourth) = [s.width for s in drawing.shapes if isinstance(s, Rect) and s.style == "cell-box"]
+    assert first == third == 22
+    assert second == fourth > 55

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 from draw_traces import HOSTILE, branch, buy_fruits, given, hostile, made, one_layer, random_trace, trace_of, user
 from rich.cells import cell_len
 
+import dout
 from dout.draw import draw
 from dout.draw.scene.scene import Label, Level
 from dout.draw.scene.scene_builder import build_scene
@@ -57,6 +61,44 @@ def test_a_branch_has_a_dot_and_a_wrong_sum_is_said() -> None:
     assert "✓ 1.1 + 0.4 = 1.5" in picture
     assert "▲ first wrong" in picture
     assert picture.endswith("\n✗ gradient of x is 1.1, right: 1.5, the first wrong edge\n")
+
+
+class Affine:
+    """A layer of which a wrong backward can be asked for."""
+
+    def __init__(self, wrong: float = 0.0) -> None:
+        rng = np.random.default_rng(0)
+        self.W, self.b, self.wrong = rng.normal(size=(5, 4)), rng.normal(size=4), wrong
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return np.dot(x, self.W) + self.b
+
+    def backward(self, dout: Any) -> Any:
+        self.dW, self.db = np.dot(self.x.T, dout), np.sum(dout, axis=0) + self.wrong
+        return np.dot(dout, self.W.T)
+
+
+X = np.random.default_rng(1).normal(size=(3, 5))
+
+
+def test_a_layer_alone_that_would_be_cut_often_is_one_band_of_narrow_labels() -> None:
+    picture = dout.trace(Affine(), X).draw()
+    lines = picture.text(80).splitlines()
+    assert "①" not in picture.text(80)
+    assert len(lines) < 24
+    columns = int(re.fullmatch(r"arrays are cut \(…\); (\d+) columns show all of them", lines[-1]).group(1))  # type: ignore[union-attr]
+    whole = picture.text(columns)
+    assert "①" not in whole
+    assert " …]" not in whole
+    assert "①" in picture.text(columns - 1)
+    assert "‖·‖" in picture.text(80)  # of a large array every number is still there, in more lines
+
+
+def test_a_wrong_gradient_is_never_cut() -> None:
+    text = dout.trace(Affine(wrong=1.0), X, dout=np.ones((3, 4))).draw().text(80)
+    assert "✗ [4 4 4 4]" in text
+    assert "✓ [3 3 3 3]" in text
 
 
 def as_table(trace: Trace, width: int) -> str:

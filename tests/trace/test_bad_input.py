@@ -1,6 +1,7 @@
 """What is odd, huge, endless or hostile is either traced right or refused with a line that says what to do instead."""
 
 import functools
+import importlib
 import sys
 import threading
 import types
@@ -330,3 +331,25 @@ def test_a_loop_that_does_not_end_on_other_inputs_is_left():
 
     trace = dout.trace(Newton(), np.array([4.0, 9.0]))
     np.testing.assert_allclose(trace.outputs, [2, 3])
+
+
+class Counts:
+    """Adds one, many times."""
+
+    def forward(self, x):
+        for _ in range(3000):
+            x = x + 1.0
+        self.out = x
+        return x
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_run_of_many_operations_ends_as_it_does_without_dout_and_is_recorded_in_part(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("dout.trace.tracer.run_record"), "LIMIT", 2000)
+    layer = Counts()
+    trace = dout.trace(layer, 0.5)
+    assert layer.out == 3000.5
+    assert len(trace.graph.nodes) < 2010
+    assert "recorded the first 2,000 nodes" in str(trace.events)

@@ -178,7 +178,8 @@ def _watch(target: str, rounds: list[int], arguments: tuple[str, ...], timeout: 
     if chart is not None and any(each.number in rounds for each in training.rounds):
         _draw_rounds(target, training.rounds, rounds, chart)
     else:
-        click.echo(training_table(training.rounds, rounds, unicode=is_unicode(sys.stdout)), nl=False)
+        columns = shutil.get_terminal_size((80, 24)).columns
+        click.echo(training_table(training.rounds, rounds, columns, unicode=is_unicode(sys.stdout)), nl=False)
     if run.error is not None:
         raise run.error
 

@@ -10,9 +10,10 @@ const [LEAD, LEAD_HIGH] = [30, 14];
 const sizeOf = (style) => data.sizes.texts[style][0];
 
 function widthOf(text, style) {
-  const [size, mono] = data.sizes.texts[style];
+  const [size, mono, bold] = data.sizes.texts[style];
   if (mono) return size * 0.61 * [...text].length;
-  const hundredths = (c) => data.sizes.widths[c.charCodeAt(0) - 32] || (c === "…" ? 100 : /\p{L}/u.test(c) ? 110 : 84);
+  const { widths, otherWidths } = data.sizes;
+  const hundredths = (c) => widths[Number(bold)][c.charCodeAt(0) - 32] || otherWidths[c] || (/\p{L}/u.test(c) ? 110 : 84);
   return (size * [...text].reduce((sum, c) => sum + hundredths(c), 0)) / 100;
 }
 
@@ -91,14 +92,14 @@ function blockShapes(shown, lead, style, top, other = []) {
 }
 
 function cellShapes({ cells, faint, off, mask }, style, other = []) {
-  const wide = mask ? 22 : Math.max(22, Math.max(...cells.flat().map((words) => widthOf(words, "cell"))) + 5);
-  const left = (-wide * cells[0].length) / 2;
+  const wides = cells[0].map((_, j) => (mask ? 22 : Math.max(22, ...cells.map((row) => widthOf(row[j], other.length ? "wrong-cell" : style) + 5))));
+  const lefts = wides.reduce((ends, wide) => [...ends, ends.at(-1) + wide], [-wides.reduce((a, b) => a + b, 0) / 2]);
   const boxes = [];
   const texts = [];
   cells.forEach((row, i) => row.forEach((words, j) => {
     const differs = other.length > 0 && (other[i] || [])[j] !== words;
     const blocked = off && off[i][j];
-    const [x, y] = [left + j * wide, i * CELL];
+    const [x, y, wide] = [lefts[j], i * CELL, wides[j]];
     const box = (of) => boxes.push(["r", of, x, y, wide, CELL, 0]);
     if (mask) {
       box(!faint[i][j] ? "cell-on" : differs ? "cell-wrong" : "cell-zero");
@@ -108,7 +109,7 @@ function cellShapes({ cells, faint, off, mask }, style, other = []) {
     box(differs ? "cell-wrong" : faint[i][j] || blocked ? "cell-zero" : "cell-box");
     if (blocked && !differs) boxes.push(["p", "hatch", hatch(x, y, wide)]);
     const loud = ["NaN", "∞", "−∞"].includes(words);
-    texts.push(textShape(differs || loud ? "wrong-cell" : style, left + (j + 0.5) * wide, y + CELL - 3, "middle", words));
+    texts.push(textShape(differs || loud ? "wrong-cell" : style, x + wide / 2, y + CELL - 3, "middle", words));
   }));
   return [...boxes, ...texts];
 }

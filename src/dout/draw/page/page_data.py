@@ -27,7 +27,7 @@ from dout.draw.scene.scene_builder import scene_of
 from dout.draw.scene.scene_drafts import Draft, LevelPlan
 from dout.draw.scene.selection import Selection, has_inside, select
 from dout.draw.scene.wiring import Wiring
-from dout.draw.words.safe_text import WIDTHS
+from dout.draw.words.safe_text import BOLD_WIDTHS, OTHER_WIDTHS, WIDTHS
 from dout.trace.model.recorded import LayerCall
 
 if TYPE_CHECKING:
@@ -130,8 +130,9 @@ def _sizes(sizes: paint.PaintSizes) -> Json:
         "fewerRounds": coordinates.FEWER_ROUNDS,
         "many": coordinates.MANY,
         "faint": coordinates.FAINT,
-        "widths": WIDTHS,
-        "texts": {name: [text.size, text.mono] for name, text in TEXTS.items()},
+        "widths": [WIDTHS, BOLD_WIDTHS],
+        "otherWidths": OTHER_WIDTHS,
+        "texts": {name: [text.size, text.mono, text.bold] for name, text in TEXTS.items()},
     }
 
 

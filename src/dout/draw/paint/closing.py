@@ -12,7 +12,7 @@ from dout.draw.paint.display_list import Circle, Path, Rect, Shape, Text
 Interval = tuple[float, float]  # from top to bottom
 Kind = TypeVar("Kind", Path, Circle, Rect, Text, Shape)
 
-_ROOM = 11.0  # that stays between two things, of what there is
+_ROOM = 8.0  # that stays between two things, of what there is
 _LINE = 1.5  # an edge with its width
 
 

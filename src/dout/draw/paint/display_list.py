@@ -149,7 +149,8 @@ class Drawing:
 @lru_cache(maxsize=20_000)  # rows are tried in many ways
 def width_of(text: str, style: str) -> float:
     """The room that a text needs in a style."""
-    return text_width(text, TEXTS[style].size, TEXTS[style].mono)
+    look = TEXTS[style]
+    return text_width(text, look.size, mono=look.mono, bold=look.bold)
 
 
 def moved(shapes: Iterable[Shape], dx: float, dy: float) -> list[Shape]:

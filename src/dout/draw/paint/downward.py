@@ -13,14 +13,13 @@ from dout.draw.layout.arrangement import Arranged, spread
 from dout.draw.layout.layout import Bend, Block, Spacing
 from dout.draw.paint.display_list import Rect, Shape, Text, line, moved, width_of
 from dout.draw.paint.edge_labels import Composed, compose
-from dout.draw.paint.paint import FOOT, HEADER, PAD, RADIUS, ItemBody, Painter, PaintSizes, title_width
+from dout.draw.paint.paint import FOOT, HEADER, PAD, RADIUS, RIM, ItemBody, Painter, PaintSizes, title_width
 from dout.draw.scene.scene import Item, Label, Stem
 
 _SIDE = 6.0  # between an edge and its labels, and between a label and the ends of its run
 _RUN, _SHORT = 34.0, 18.0  # the shortest straight run, with a label and without
 _NAME = 18.0  # height of a name at the end of an edge
 _LINE = 14.0  # from an operator to its constants
-_RIM = 8.0  # from an edge to the side of what it leaves
 
 
 def _gap(bends: Sequence[Bend]) -> float:
@@ -50,7 +49,7 @@ class DownSizes(PaintSizes):
         made = DownBody(item, inside)
         if item.kind in ("operator", "layer"):  # as wide as the edges at it are apart
             outs = spread([self.extent(stem) for stem in item.stems], self.apart, whole=False)
-            made.half = max(made.half, *(abs(port) + _RIM for port in (0.0, *made.ins, *outs)))
+            made.half = max(made.half, *(abs(port) + RIM for port in (0.0, *made.ins, *outs)))
         return made
 
     def extent(self, stem: Stem) -> tuple[float, float]:
@@ -154,7 +153,7 @@ class DownPainter(Painter):
             shapes.append(line((side, middle), (side + _LINE - 4, middle), style="quiet"))
             shapes.append(Text(side + _LINE, middle + 4, body.constants, "constant"))
         if item.caption:
-            shapes.append(Text(side + 6, x + 6, item.caption, "caption"))
+            shapes.append(Text(side + 6, x + 9, item.caption, "caption"))  # below all bends, above constants
         return shapes
 
     def opened(self, body: ItemBody, x: float, y: float) -> list[Shape]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from dout.draw.paint.display_list import Command, Path, Rect, Shape, Text, line, moved, since, width_of
 from dout.draw.scene.scene import Label, Mark
@@ -114,8 +115,10 @@ def cells(shown: Shown, style: str, title: str, other: tuple[tuple[str, ...], ..
     as a mask: what is True has a tick.
     """
     rows = shown.cells
-    wide = 22.0 if shown.mask else max(22.0, max(width_of(text, "cell") for row in rows for text in row) + 5)
-    left = -wide * len(rows[0]) / 2
+    bold = "wrong-cell" if other else style
+    wides = [max(22.0, *(width_of(text, bold) + 5 for text in column)) for column in zip(*rows, strict=True)]
+    wides = [22.0] * len(wides) if shown.mask else wides
+    lefts = [*accumulate(wides, initial=-sum(wides) / 2)]
     boxes: list[Shape] = []
     texts: list[Shape] = []
     for i, row in enumerate(rows):
@@ -125,13 +128,14 @@ def cells(shown: Shown, style: str, title: str, other: tuple[tuple[str, ...], ..
             faint = bool(shown.faint) and shown.faint[i][j]
             off = bool(shown.off) and shown.off[i][j]
             box = "cell-wrong" if differs else "cell-zero" if faint or off else "cell-box"
-            place = Rect(left + j * wide, i * CELL, wide, CELL, box, title=title)
+            left, wide = lefts[j], wides[j]
+            place = Rect(left, i * CELL, wide, CELL, box, title=title)
             if shown.mask:
                 boxes += [place] if faint else [replace(place, style="cell-on"), _tick(place)]
                 continue
             boxes += [place, _hatch(place)] if off and not differs else [place]
             kind = "wrong-cell" if differs or loud else style
-            texts.append(Text(left + (j + 0.5) * wide, i * CELL + CELL - 3.0, text, kind, "middle", title))
+            texts.append(Text(left + wide / 2, i * CELL + CELL - 3.0, text, kind, "middle", title))
     return boxes + texts
 
 

@@ -6,19 +6,20 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from math import sqrt
 
-from dout.draw.layout.arrangement import Arranged, Measure, reach_above
+from dout.draw.layout.arrangement import Arranged, Measure, reach_above, spread
 from dout.draw.layout.layout import Block, Route, Spacing
 from dout.draw.paint.display_list import Box, Circle, Command, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.paint.edge_labels import POINTER, Composed, compose
 from dout.draw.scene.scene import Edge, Item, Label, Level, Stem
 
 RADIUS = 17.0
+RIM = 8.0  # from an edge to the end of the side that it leaves
 _RUN = 40.0  # shortest straight run with a label
 _SHORT = 22.0  # and without
 _SIDE = 4.0  # between a label and the ends of its run
 PAD, HEADER, FOOT = 14.0, 28.0, 12.0  # inside the box of an open layer
 _MARK = 16.0  # from line to line in a closed layer
-_CONSTANT = 22.0  # from a circle to the baseline of the constants below it,
+_CONSTANT = 17.0  # from a circle to the baseline of the constants below it,
 _LINE = 13.0  # and on to the next line of these
 _LONG = 80.0  # of such a line, where it can be cut
 
@@ -39,8 +40,12 @@ class PaintSizes(Measure):
         return self._composed[id(label)]
 
     def body(self, item: Item, inside: Arranged | None) -> ItemBody:
-        """The solid part of an item."""
-        return ItemBody(item, inside)
+        """The solid part of an item, as high as the edges that leave it are apart."""
+        made = ItemBody(item, inside)
+        if inside is None and len(item.stems) > 1:
+            outs = spread([self.extent(stem) for stem in item.stems], self.apart, self.spacing.whole)
+            made.half = max(made.half, outs[-1] + RIM)
+        return made
 
     def reach(self, label: Label) -> tuple[float, float]:
         """The reach of a label up and down; up is below 0 if there is only a gradient."""
@@ -218,9 +223,9 @@ class Painter:
             end = start + self.sizes.run(stem)
             if stem.name:
                 tops.append(self.result(stem, end, y))
-        if stem.end == "dot":
-            tops.append(Circle(*self.at(end, y), 4, "dot"))
         tops += moved(self.sizes.label(stem.label).shapes, *self.at((start + end) / 2, y))
+        if stem.end == "dot":  # after its label, which is one thing with the name before it
+            tops.append(Circle(*self.at(end, y), 4, "dot"))
         return [line(self.at(left, y), self.at(end, y), style=edge_style(stem), about=stem.label.node)], tops
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -275,7 +280,7 @@ class Painter:
             shapes.append(Text(x + body.lead - 9, y + 5, item.text, style, "end", label.hover, about=label.node))
         foot = y + body.half
         if body.constant_lines:
-            shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 14), style="quiet"))
+            shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 12), style="quiet"))
         for i, words in enumerate(body.constant_lines):
             shapes.append(Text(middle, foot + _CONSTANT + i * _LINE, words, "constant", "middle"))
         if body.caption_width:

@@ -6,13 +6,13 @@ that nothing stands in is closed up in each row.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from math import inf, sqrt
 
-from dout.draw.paint.closing import Heights, closed_up, moved_up, taken_by
+from dout.draw.paint.closing import Heights, Interval, closed_up, moved_up, taken_by
 from dout.draw.paint.display_list import Box, Command, Path, Rect, Shape, Text, line
 from dout.draw.paint.style import TEXTS
 from dout.draw.words.safe_text import circled
@@ -23,15 +23,16 @@ _EASY = 1.4  # pixels on a point: with fewer no text is read more easily
 _LEGIBLE = 6.0  # points: texts on paper whose width is given
 _SMALL = {"caption", "constant", "first", "wrong-inside"}  # styles of texts that may be smaller than that
 _SHORTEST = 300.0  # pixels: a row
-_WAYS = [1.04**i for i in range(-30, 16)]  # how long rows are, around the best if there were as much in all places
-_QUICK = 1_000  # shapes for which all of these are tried
-_GAP = 18.0  # between rows
+_WAYS = [1.01**i for i in range(-120, 64)]  # how long rows are, around the best if there were as much in all places
+_TRIED = 12  # of these ways, the best by their rough size, are laid out; of a large picture fewer:
+_QUICK = 1_000  # shapes more, one way less
+_GAP = 12.0  # between rows
 _TAIL = 14.0  # an edge beyond a cut, where its number stands
 _NUMBER = 14.0  # the height of a number
-_MARGIN = 16.0  # left of a row
+_MARGIN = 12.0  # left of a row
 _CLEAR = 1.0  # between a cut and what it must not touch
 _BORDER = 24.0  # inside an open layer, beside its border
-_AROUND = 9.0  # between the border of an open layer and what is in it
+_AROUND = 7.0  # between the border of an open layer and what is in it
 
 
 @dataclass
@@ -66,8 +67,7 @@ class PageRows:
 
     def shrunk(self) -> float:
         """How many pixels go on a point of a page, upright or not."""
-        (width, height), (short, long) = self.size, PAGE
-        return min(max(width / short, height / long), max(width / long, height / short))
+        return _shrunk(*self.size)
 
     def places(self, places: Mapping[int, Box]) -> dict[int, Box]:
         """The boxes of items, moved with their rows."""
@@ -94,9 +94,43 @@ def in_rows(shapes: Sequence[Shape], width: float, height: float, paper: float |
         lengths = [limit - 4 * _TAIL - 2 * _MARGIN]
     else:
         lengths = [sqrt(width * height) * way for way in _WAYS[:: 1 + len(shapes) // _QUICK]]
-    ways = dict.fromkeys(tuple(_cuts(free, width, max(_SHORTEST, long))) for long in lengths if long < width)
-    found = (_stacked(_divided(shapes, cuts)) for cuts in ways)
+    ways = {tuple(_cuts(free, width, max(_SHORTEST, long))) for long in lengths if long < width}
+    strips = _Strips(shapes, free)
+    best = sorted(ways, key=lambda cuts: (max(_EASY, strips.shrunk(cuts)), len(cuts), cuts))
+    found = (_stacked(_divided(shapes, cuts)) for cuts in best[: max(1, _TRIED - len(shapes) // _QUICK)])
     return min(found, key=lambda rows: (max(_EASY, rows.shrunk()), len(rows.parts)))
+
+
+class _Strips:
+    """The heights that are taken between the places where a picture can be cut: nearly how high rows of them are."""
+
+    def __init__(self, shapes: Sequence[Shape], free: Sequence[tuple[float, float]]) -> None:
+        self._ends = [left for left, _ in free]
+        self._taken: list[list[Interval]] = [[] for _ in range(len(free) + 1)]
+        for shape in shapes:
+            if isinstance(shape, Path):
+                for (x, y), points in _segments(shape):
+                    self._take(x, points[-2], [(y, y), (points[-1], points[-1])])
+            else:
+                left, _, right, _ = shape.box
+                self._take(left, right, taken_by(shape))
+
+    def _take(self, left: float, right: float, heights: Sequence[Interval]) -> None:
+        for strip in range(bisect_right(self._ends, left), bisect_left(self._ends, right) + 1):
+            self._taken[strip] += heights
+
+    def shrunk(self, cuts: Sequence[float]) -> float:
+        """Nearly how many pixels go on a point of a page, cut like this."""
+        strips = [bisect_right(self._ends, cut) for cut in cuts]
+        rows = (chain.from_iterable(self._taken[first:last]) for first, last in pairwise(strips))
+        high = sum(closed_up(row).height + _GAP + 2 * _AROUND for row in rows)
+        return _shrunk(max(b - a for a, b in pairwise(cuts)) + 2 * (_MARGIN + _TAIL + _NUMBER), high)
+
+
+def _shrunk(width: float, height: float) -> float:
+    """How many pixels go on a point of a page, upright or not."""
+    short, long = PAGE
+    return min(max(width / short, height / long), max(width / long, height / short))
 
 
 def _longest(shapes: Sequence[Shape], paper: float) -> float:
@@ -118,9 +152,11 @@ def _free(shapes: Sequence[Shape], width: float) -> list[tuple[float, float]]:
 
 
 def _emptied(shapes: Sequence[Shape]) -> Iterator[tuple[float, float]]:
-    """The places behind all that is in an open layer: behind a cut there only its border would be left."""
+    """The places behind all that is in an open layer, where a cut leaves only its border, or before the last names."""
     layers = [shape.box for shape in shapes if isinstance(shape, Rect) and shape.style == "open"]
-    solid = sorted((s.box for s in shapes if not isinstance(s, Path) and s.style != "open"), key=lambda box: box[2])
+    things = [shape for shape in shapes if not isinstance(shape, Path) and shape.style != "open"]
+    yield max((s.box[2] for s in things if s.style != "result"), default=0.0), max(s.box[2] for s in things)
+    solid = sorted((shape.box for shape in things), key=lambda box: box[2])
     ends = [box[2] for box in solid] if layers else []
     for left, top, right, low in layers:
         for box in reversed(solid[: bisect_right(ends, right)]):

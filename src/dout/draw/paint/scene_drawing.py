@@ -14,7 +14,7 @@ from dout.draw.scene.scene import Scene
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import shorten
 
-MARGIN = 16.0
+MARGIN = 12.0
 _NOTE = 160  # columns of a line below the picture
 
 
@@ -35,9 +35,10 @@ def paint(scene: Scene, look: Look = Look()) -> Drawing:
         width, height = 400.0, 2 * MARGIN + 20
     for note, style in [*scene.notes, *([(look.note, "note")] if look.note else [])]:
         note = shorten(note, _NOTE)
-        shapes.append(Text(MARGIN, height, note, style))
+        shapes.append(Text(MARGIN, height + 4, note, style))
         width = max(width, width_of(note, style) + 2 * MARGIN)
         height += 18
+    height += 4 if scene.notes or look.note else 0
     if not look.hover:
         shapes = [replace(shape, title="") for shape in shapes]
     description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)

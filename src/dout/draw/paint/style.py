@@ -89,6 +89,7 @@ STYLES = {
     "layer-inner": Style("", "quiet", 1),
     "open": Style("panel", "quiet", 1.2, dash=(5, 4)),
     "inside": Style("panel"),  # of an open layer that goes on to both sides
+    "blank": Style("paper"),
     "cell-box": Style("paper", "line", 0.8),
     "cell-zero": Style("zero", "line", 0.8),
     "cell-on": Style("value", "line", 0.8),

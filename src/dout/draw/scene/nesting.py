@@ -19,7 +19,8 @@ class Nesting:
     """`calls`, outer ones first; the innermost call, `homes`, of each node made; and what is `around` each call.
 
     `members` are the nodes inside each call at any depth, in the order of `run`, and `users` those of each value.
-    `folds` are the calls of our own that stand for repeated steps.
+    `folds` are the calls of our own that stand for repeated steps, each with the values that its turns take between the
+    first and the last of a series, by the last one: they have one port for all.
     """
 
     def __init__(self, calls: Iterable[LayerCall], trace: Trace, run: Sequence[Node]) -> None:
@@ -31,7 +32,7 @@ class Nesting:
         self.members: dict[LayerCall, list[Node]] = {}
         self.users: dict[Node, list[Node]] = {}
         self.inner: dict[LayerCall, list[LayerCall]] = {}
-        self.folds: set[LayerCall] = set()
+        self.folds: dict[LayerCall, dict[Node, Sequence[Node]]] = {}
         for node in run:
             for given in node.inputs:
                 self.users.setdefault(given, []).append(node)

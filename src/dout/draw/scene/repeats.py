@@ -188,16 +188,20 @@ class _Row:
         ends = {node for unit in units for node in _outputs(unit)}
         taken: dict[Node, None] = {}
         given: dict[Node, None] = {}
+        between: dict[Node, Sequence[Node]] = {}
         for series in (units[at::period] for at in range(period)):
             for values in zip(*(self._taken(unit, members) for unit in series), strict=False):
-                taken |= dict.fromkeys(_ends(v for v in values if v is not None))
+                distinct = tuple(dict.fromkeys(v for v in values if v is not None))
+                taken |= dict.fromkeys(_ends(distinct))
+                if len(distinct) > _ENDS:
+                    between[distinct[-1]] = distinct[1:-1]
             for nodes in zip(*map(self._nesting.inside, series), strict=True):
                 given |= dict.fromkeys(_ends(node for node in nodes if self._leaves(node, members, ends)))
         name, cls = _titles(units, period, turns)
         first = units[0]
         call = LayerCall(name, cls, tuple(taken), tuple(given), level, first.where)
         self._nesting.enclose(call, units)
-        self._nesting.folds.add(call)
+        self._nesting.folds[call] = between
         return call
 
     def _taken(self, unit: Unit, members: Collection[Node]) -> list[Node | None]:

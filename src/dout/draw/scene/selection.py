@@ -60,7 +60,7 @@ def select(trace: Trace, view: View) -> Selection:
     """
     if len(trace.graph.nodes) > MOST_NODES:
         raise TargetError(
-            f"{trace.target} has {len(trace.graph.nodes):,} nodes; a picture holds at most {MOST_NODES:,}:"
+            f"{trace.target} has more than {MOST_NODES:,} nodes, the most that a picture holds:"
             " record fewer steps, or draw one of its layers"
         )
     trace = mirrored(trace) if view.backward else trace

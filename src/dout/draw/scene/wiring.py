@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.nesting import is_made
@@ -51,6 +52,7 @@ class Wiring:
         self.makers: dict[Wire, Draft] = {}
         self._wants: list[_Want] = []
         self._handed_on = self._find_handed_on()
+        self._unseen = {*self._find_unseen()}
         self._add_items()
         self._wants = [self._beside(want) for want in self._wants]
         self._place_inputs()
@@ -96,7 +98,7 @@ class Wiring:
         inside = box.inside = self._plans[call] = LevelPlan(call, outside, box)
         for argument, node in enumerate(call.inputs):
             wire: Wire = (node, None)
-            if node.primitive is not CONSTANT and wire not in inside.sources:
+            if node.primitive is not CONSTANT and wire not in inside.sources and node not in self._unseen:
                 self._wants.append(_Want(self._given(node, call), box, box.port(), self._argument(call, argument)))
                 inside.sources[wire] = inside.add(Draft("entry", inside, -1.0, node, stems=[wire])), 0
 
@@ -120,11 +122,32 @@ class Wiring:
         self.makers |= {(n, None): draft for n in members}
         for output in call.outputs:
             self._makes(draft, (output, None if output in members else call))
+        between = self._nesting.folds.get(call, {})
         for argument in range(len(call.inputs)) if order is None else order:
-            self._take(draft, self._given(call.inputs[argument], call), self._argument(call, argument))
+            value = call.inputs[argument]
+            self._take_together(draft, between.get(value, ()))
+            if value not in self._unseen:
+                self._take(draft, self._given(value, call), self._argument(call, argument))
         if node is not None:
             draft.constants += [n for n in node.inputs if n.primitive is CONSTANT and n not in draft.constants]
         self._take_from_around(draft, members, {*members, *call.inputs})
+
+    def _find_unseen(self) -> Iterator[Node]:
+        """The values between the ends of a series that only repeated steps take, and no item that is drawn makes."""
+        for fold, series in self._nesting.folds.items():
+            members = set(self._nesting.members[fold])
+            for node in chain.from_iterable(series.values()):
+                maker = self.selection.closed_around(self._nesting.homes.get(node))
+                is_drawn = is_made(node, self.trace) and maker not in self._nesting.folds
+                if not is_drawn and members.issuperset(self._nesting.users.get(node, ())):
+                    yield node
+
+    def _take_together(self, draft: Draft, values: Sequence[Node]) -> None:
+        """Lead values to one port of a box, if they are drawn: they come from an item, or through an open layer."""
+        wires: list[Wire] = [(node, None) for node in values]
+        drawn = [w for w in wires if w[0] not in self._unseen and (w in self.makers or w in draft.level.sources)]
+        port = draft.port() if drawn else 0
+        self._wants += [_Want(wire, draft, port, None) for wire in drawn]
 
     def _take_from_around(self, draft: Draft, members: Sequence[Node], known: set[Node]) -> None:
         """Give a closed layer a port for each value that it takes from around it. Its own state stays inside."""

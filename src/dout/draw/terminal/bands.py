@@ -1,7 +1,8 @@
 """A grid wider than the terminal, cut into bands that stand one below the other.
 
 A cut goes where no text is: through level edges, which get a number on both sides, `╌▶ ①` and `① ╌`, and through the
-border of an open layer, which goes on below. So everything that the grid holds is in the bands, and only once.
+border of an open layer, which goes on below. So everything that the grid holds is in the bands, and only once; an edge
+that only passes a band is not drawn there, and keeps its number.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ def bands(grid: Grid, width: int, *, unicode: bool = True) -> list[list[Line]]:
     entering: Mapping[int, int] = {}
     for left, right in pairwise(chosen):
         rows = cuts.get(right, ())
-        leaving = {row: number + i for i, row in enumerate(rows, 1)}
-        number += len(rows)
-        found.append(_band(grid, left, right, entering, leaving, unicode))
-        entering = leaving
+        passing = {row: n for row, n in entering.items() if row in rows and grid.passes(row, left, right)}
+        leaving = {row: n for n, row in enumerate((row for row in rows if row not in passing), number + 1)}
+        number += len(leaving)
+        entering = {row: n for row, n in entering.items() if row not in passing}
+        found.append(_band(grid.lines(left, right, passing), entering, leaving, unicode))
+        entering = leaving | passing
     return found
 
 
@@ -66,13 +69,11 @@ def _chosen(cuts: Cuts, end: int, width: int, unicode: bool) -> list[int]:
     return path[::-1]
 
 
-def _band(
-    grid: Grid, left: int, right: int, entering: Mapping[int, int], leaving: Mapping[int, int], unicode: bool
-) -> list[Line]:
+def _band(drawn: list[Line], entering: Mapping[int, int], leaving: Mapping[int, int], unicode: bool) -> list[Line]:
     """One band, with the numbers of its edges in the margins, and without rows that show nothing new."""
     margin = max((len(_mark(n, 1, unicode)) for n in entering.values()), default=0)
     lines: list[Line] = []
-    for y, line in enumerate(grid.lines(left, right)):
+    for y, line in enumerate(drawn):
         mark = _mark(entering[y], 1, unicode) if y in entering else ""
         if line or mark:
             line = [(mark.rjust(margin), _STYLE), *line]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dout.draw.words.safe_text import columns
 
 NORTH, EAST, SOUTH, WEST = 1, 2, 4, 8
 _DASHED = 16
+_ALL = NORTH | EAST | SOUTH | WEST | _DASHED
 
 # The character that joins some directions stands at the sum of their numbers.
 _JOINS = " │─╰││╭├─╯─┴╮┤┬┼"
@@ -36,6 +39,7 @@ class Grid:
         self._joins = [[0] * width for _ in range(height)]
         self._texts: list[list[str | None]] = [[None] * width for _ in range(height)]
         self._styles = [[""] * width for _ in range(height)]
+        self._held: set[int] = set()
 
     def level(self, y: int, left: int, right: int, *, dashed: bool = False) -> None:
         """Draw a level line through the cells from `left` up to, not including, `right`."""
@@ -81,11 +85,17 @@ class Grid:
         """Let an edge through the border of a box."""
         self.put(x, y, _BOXES[kind][7 if right else 6])
 
+    def hold(self, left: int, right: int) -> None:
+        """Let no cut go between two columns: what stands there belongs together."""
+        self._held.update(range(left + 1, right + 1))
+
     def crossing(self, x: int) -> list[int] | None:
         """The rows in which a level line goes on from the cell before `x` into it; None where a cut would hurt.
 
         It would where it parts a text, or a line from what stands at its end. The border of an open layer may be cut.
         """
+        if x in self._held:
+            return None
         rows = []
         for y, (joins, texts) in enumerate(zip(self._joins, self._texts, strict=True)):
             before, here = texts[x - 1], texts[x]
@@ -101,14 +111,24 @@ class Grid:
                     return None
         return rows
 
-    def lines(self, left: int = 0, right: int | None = None) -> list[Line]:
-        """The rows, or their part from `left` up to `right`, without blanks at their ends, in pieces of one style."""
-        return [self._line(y, left, right) for y in range(len(self._texts))]
+    def passes(self, y: int, left: int, right: int) -> bool:
+        """True if a row is one level line from `left` up to `right`, with nothing on it and no words beside it."""
+        is_level = all(join & EAST and join & WEST for join in self._joins[y][left:right])
+        beside = {style for row in self._styles[max(0, y - 1) : y + 2] for style in row[left:right]}
+        return is_level and not any(self._texts[y][left:right]) and beside <= {"", "border"}
 
-    def _line(self, y: int, left: int, right: int | None) -> Line:
+    def lines(self, left: int = 0, right: int | None = None, without: Collection[int] = ()) -> list[Line]:
+        """The rows, or their part from `left` up to `right`, without blanks at their ends, in pieces of one style.
+
+        Of the rows `without` level lines only what crosses them is there.
+        """
+        return [self._line(y, left, right, NORTH | SOUTH if y in without else _ALL) for y in range(len(self._texts))]
+
+    def _line(self, y: int, left: int, right: int | None, directions: int) -> Line:
         pieces: Line = []
         part = slice(left, right)
-        for text, style, join in zip(self._texts[y][part], self._styles[y][part], self._joins[y][part], strict=True):
+        for text, style, joined in zip(self._texts[y][part], self._styles[y][part], self._joins[y][part], strict=True):
+            join = joined & directions
             drawn = _DASH if join == EAST | WEST | _DASHED else _JOINS[join & ~_DASHED]
             character = drawn if text is None else text
             if not self._unicode and character in _ASCII:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # The longest name of a layer, and the room beside a label: tried in turn until the picture fits.
 _TRIES = ((24, 2), (24, 1), (24, 0), (20, 1), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
 _FOLDED = (0, 5, 8)  # those of them that are cut into bands where none fits: the one with the fewest bands is taken
+_FEW = 2  # bands: rather than more of them one whole picture
+_NARROW = (20, 16, 14, 12)  # in which labels are no wider than that
 _MOST_ITEMS = 400  # more is not looked at as a picture in a terminal
 
 _COLOURS = {
@@ -79,7 +81,19 @@ def _picture(scene: Scene, width: int, unicode: bool) -> list[Line]:
         wide.append((sizes, arranged))
     folds = (bands(picture_on_grid(*wide[i], unicode), width, unicode=unicode) for i in _FOLDED)
     best = min((fold for fold in folds if fold), key=len, default=[])
+    if len(best) > _FEW and (whole := _narrowed(scene, width, unicode)):
+        return [*whole, [], [(f"arrays are cut (…); {int(wide[-1][1].layout.width)} columns show all of them", "note")]]
     return [line for i, band in enumerate(best) for line in ([[], *band] if i else band)]
+
+
+def _narrowed(scene: Scene, width: int, unicode: bool) -> list[Line]:
+    """The whole picture with narrow labels, or nothing where it is too wide even so."""
+    for widest in _NARROW:
+        sizes = TerminalSizes(unicode, 16, 0, widest)
+        arranged = arrange(scene.level, sizes)
+        if arranged.layout.width <= width:
+            return picture_on_grid(sizes, arranged, unicode).lines()
+    return []
 
 
 def picture_on_grid(sizes: TerminalSizes, arranged: Arranged, unicode: bool = True) -> Grid:
@@ -118,6 +132,8 @@ class _Drawing:
             for stem, out in zip(item.stems, arranged.blocks[i].outs, strict=True):
                 left = start - PAD if item.kind == "entry" else x + boxes[i].width
                 self._stem(stem, start if item.kind == "input" else left, start, end, y + int(out))
+                if item.kind == "input" and item.text and stem.label:
+                    self.grid.hold(start, start + self._before(stem.label, start, end))
             if item.kind == "exit":
                 self.grid.level(y, x, right)
         for edge, block in arranged.branches.items():
@@ -162,6 +178,11 @@ class _Drawing:
             self.grid.put(end + 1, y, self.sizes.say(stem.name), "result")
         self.grid.level(y, left, end, dashed=stem.kept)
         self._label(stem.label, start, end, y)
+
+    def _before(self, label: Label, start: int, end: int) -> int:
+        """The columns between the start of an edge and its label."""
+        above, below = self.sizes.label(label)
+        return (end - start - max(columns(text) for text, _ in above + below) + 1) // 2
 
     def _label(self, label: Label, start: int, end: int, y: int) -> None:
         above, below = self.sizes.label(label)

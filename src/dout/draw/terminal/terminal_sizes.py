@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from itertools import accumulate
+from textwrap import wrap
 
-from dout.draw.layout.arrangement import Arranged, Measure
+from dout.draw.layout.arrangement import Arranged, Measure, spread
 from dout.draw.layout.layout import Spacing
 from dout.draw.scene.scene import Item, Label, Mark, Stem
 from dout.draw.terminal.bend_tracks import gap, passable
@@ -52,13 +54,17 @@ class Box:
 
 
 class TerminalSizes(Measure):
-    """The measure of a terminal: names of layers take at most `limit` columns, labels get `room` beside them."""
+    """The measure of a terminal: names of layers take at most `limit` columns, labels get `room` beside them.
+
+    Labels are no wider than `widest` columns where they can be cut or folded.
+    """
 
     spacing = Spacing(between=1, gap=gap, whole=True, passable=passable)
     apart, gate, bare = 1, 0, _SHORT
 
-    def __init__(self, unicode: bool = True, limit: int = 24, room: int = 2) -> None:
+    def __init__(self, unicode: bool = True, limit: int = 24, room: int = 2, widest: int = 999) -> None:
         self._unicode = unicode
+        self._widest = widest
         self._limit = limit
         self._room = room
         self._labels: dict[int, tuple[list[Styled], list[Styled]]] = {}
@@ -73,8 +79,8 @@ class TerminalSizes(Measure):
     def label(self, label: Label) -> tuple[list[Styled], list[Styled]]:
         """The lines above and below an edge."""
         if id(label) not in self._labels:
-            above = value_lines(label.value) if label.value is not None else []
-            below = gradient_lines(label.gradient) if label.gradient is not None else []
+            above = value_lines(label.value, self._widest) if label.value is not None else []
+            below = gradient_lines(label.gradient, self._widest) if label.gradient is not None else []
             if label.gradient is not None and label.gradient.along:
                 above, below = above + below, []
             self._labels[id(label)] = [(self.say(t), s) for t, s in above], [(self.say(t), s) for t, s in below]
@@ -108,8 +114,9 @@ class TerminalSizes(Measure):
             return self._open_box(item, inside, self.say("▾ ") + text)
         many = max(item.ports, 1)
         step = 1 if many > 2 else 2
-        half = max((many - 1) * step // 2 + 1, len(item.stems))
+        outs = spread([self.extent(stem) for stem in item.stems], self.apart, whole=True)
         ins = tuple(i * step - (many - 1) * step // 2 for i in range(item.ports))
+        half = 1 + max((abs(int(port)) for port in (*ins, *outs)), default=0)
         constants = self.say(", ".join(item.constants[:3]))
         if item.kind == "layer" and item.wrong:
             constants = self.say(item.wrong + (" ▲ first wrong" if item.first else ""))
@@ -131,18 +138,19 @@ class TerminalSizes(Measure):
         return Box(item, inside, text, "", "", "dashed", width, width, half, ins, outs)
 
 
-def value_lines(shown: Shown) -> list[Styled]:
+def value_lines(shown: Shown, widest: int = 999) -> list[Styled]:
     """A value, one line or, for an array, one line a row."""
-    return [(text, "loud" if text == shown.loud else "value") for text in shown_rows(shown)]
+    return [(text, "loud" if text == shown.loud else "value") for text in shown_rows(shown, widest)]
 
 
-def gradient_lines(mark: Mark) -> list[Styled]:
-    """A gradient, marked with ◂; where it is wrong, with ✗ and the right one."""
+def gradient_lines(mark: Mark, widest: int = 999) -> list[Styled]:
+    """A gradient, marked with ◂; where it is wrong, with ✗ and the right one, and whole."""
     style = "loud" if mark.shown.loud and not mark.wrong else mark.style
     sums = f"{mark.sums} " if mark.sums and mark.shown.kind == "number" else ""  # the dot says that arrays add up
     first = [("▲ first wrong", "wrong")] if mark.first else []
     if mark.right is None:
-        return _led(f"{mark.way}{sums}", shown_rows(mark.shown), style)
+        lead = f"{mark.way}{sums}"
+        return _led(lead, shown_rows(mark.shown, widest - columns(lead)), style)
     wrong, right = shown_rows(mark.shown), shown_rows(mark.right)
     return _led(f"{mark.way}✗ ", wrong, "wrong") + _led(f"  ✓ {sums}", right, "gradient") + first
 
@@ -154,13 +162,20 @@ def _led(lead: str, rows: list[str], style: str) -> list[Styled]:
     return [(line + " " * (widest - columns(line)), style) for line in lines]
 
 
-def shown_rows(shown: Shown) -> list[str]:
-    """A value in lines: a number one, a small array one a row, a larger one its shape, mean and histogram."""
+def shown_rows(shown: Shown, widest: int = 999) -> list[str]:
+    """A value in lines: a number one, a small array one a row, a larger one its shape, mean and histogram.
+
+    Words that are too wide go on in the next line; of a small array the first columns are shown.
+    """
     if shown.kind == "summary":
         bars = "".join(BARS[round(share * 7)] for share in shown.bars)
-        return [text for text in (shown.head, shown.line, bars, shown.note, shown.loud) if text]
+        lines = [text for text in (shown.head, shown.line, bars, shown.note, shown.loud) if text]
+        return [part for text in lines for part in wrap(text, max(1, widest), break_long_words=False)]
     if shown.kind == "number":
         return [shown.text]
     wide = [max(columns(row[j]) for row in shown.cells) for j in range(len(shown.cells[0]))]
-    rows = [" ".join(" " * (w - columns(c)) + c for c, w in zip(row, wide, strict=True)) for row in shown.cells]
-    return [f"[{row}]" for row in rows]
+    ends = [*accumulate(w + 1 for w in wide)]
+    if ends[-1] + 1 > widest:
+        wide = wide[: max(1, sum(end + 3 <= widest for end in ends))]
+    rows = [" ".join(" " * (w - columns(c)) + c for c, w in zip(row, wide, strict=False)) for row in shown.cells]
+    return [f"[{row}{' …' if len(wide) < len(ends) else ''}]" for row in rows]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import isfinite
 
+from dout.draw.terminal.terminal import folded
 from dout.draw.terminal.terminal_sizes import BARS, TerminalSizes
 from dout.draw.words.histograms import histograms
 from dout.draw.words.safe_text import columns, shorten
@@ -14,11 +15,12 @@ from dout.trace.record.training import LayerRound, TrainingRound
 
 _CURVE = 40  # columns of the curve of the loss
 _FAR = 1e5  # times larger or smaller than at the end of the network: a gradient explodes, or vanishes
-_NAME = 28
 
 
-def training_table(rounds: Sequence[TrainingRound], wanted: Sequence[int], *, unicode: bool = True) -> str:
-    """The lines of the table: a column for each of the rounds that are `wanted` and there."""
+def training_table(
+    rounds: Sequence[TrainingRound], wanted: Sequence[int], width: int = 80, *, unicode: bool = True
+) -> str:
+    """The lines of the table: a column for each of the rounds that are `wanted` and there; below, those too many."""
     shown = [each for each in rounds if each.number in wanted]
     if not shown:
         return f"there is no such round: the program has {len(rounds)}\n"
@@ -28,28 +30,42 @@ def training_table(rounds: Sequence[TrainingRound], wanted: Sequence[int], *, un
     named = [{layer.name: layer for layer in each.layers} for each in shown]
     for layer in {name: one for layers in reversed(named) for name, one in layers.items()}.values():
         of = [layers.get(layer.name) for layers in named]
-        lines += _spread(layer.name, of)
+        rows = [*_spread(of)]
         for words, pick in (("‖weights‖", "weight"), ("‖gradients‖", "gradient"), ("dead units", "dead")):
             found = [getattr(one, pick) if one is not None else None for one in of]
             if any(number is not None for number in found):
-                texts = [_share(number) if pick == "dead" else _text(number) for number in found]
-                lines.append([f"{shorten(layer.name, _NAME)}  {words}", *texts])
-    wide = [max(columns(line[i]) for line in lines) for i in range(len(lines[0]))]
-    table = [
-        "  ".join([name + " " * (wide[0] - columns(name)), *(n.rjust(w) for n, w in zip(rest, wide[1:], strict=True))])
-        for name, *rest in lines
-    ]
-    rule = "─" * columns(max(table, key=columns))
-    return TerminalSizes(unicode).say("\n".join([table[0], rule, *table[1:], *_below(rounds, wanted), ""]))
+                rows.append([f"  {words}", *(_share(n) if pick == "dead" else _text(n) for n in found)])
+        lines += [[shorten(layer.name, width)], *rows] if rows else []
+    below = [piece for line in _below(rounds, wanted) for piece in folded(line, width)]
+    return TerminalSizes(unicode).say("\n".join([*_in_blocks(lines, width), *below, ""]))
 
 
-def _spread(name: str, rounds: Sequence[LayerRound | None]) -> Iterator[list[str]]:
+def _in_blocks(lines: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """The lines in columns; columns beyond the width stand in blocks of their own below."""
+    count = len(lines[0])
+    wide = [max(columns(line[i]) for line in lines if len(line) == count) for i in range(count)]
+    start = 1
+    while start < count:
+        end = start + 1
+        while end < count and wide[0] + sum(w + 2 for w in wide[start : end + 1]) <= width:
+            end += 1
+        table = []
+        for name, *rest in lines:
+            cells = (text.rjust(w) for text, w in zip(rest[start - 1 : end - 1], wide[start:end], strict=True))
+            table.append("  ".join([name.ljust(wide[0]), *cells]) if rest else name)
+        rule = "─" * columns(table[0])
+        yield from ([""] if start > 1 else [])
+        yield from (table[0], rule, *table[1:])
+        start = end
+
+
+def _spread(rounds: Sequence[LayerRound | None]) -> Iterator[list[str]]:
     """How the outputs of a layer and their gradients are spread: all rounds of a line over one range."""
     for words, pick in (("outputs", "outputs"), ("∂L/∂out", "gradients")):
         bars, (low, high) = histograms([getattr(each, pick) if each is not None else None for each in rounds])
         if low < high:
             drawn = ["".join(BARS[round(share * (len(BARS) - 1))] if share else " " for share in one) for one in bars]
-            yield [f"{shorten(name, _NAME)}  {words} {format_number(low, 3)} … {format_number(high, 3)}", *drawn]
+            yield [f"  {words} {format_number(low, 3)} … {format_number(high, 3)}", *drawn]
 
 
 def _below(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[str]:

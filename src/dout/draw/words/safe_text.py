@@ -19,14 +19,21 @@ _ESCAPES = re.compile(
 _BLANK = re.compile(r"\s+")
 _DROPPED = ("Cf", "Cs", "Co", "Cn")  # formats (direction marks, joiners), halves of pairs, private, unassigned
 
-# Widths of ASCII in DejaVu Sans Bold, in hundredths of the size: the widest of the usual screen fonts, so that a
-# label never needs more room than it was given.
+# Widths of ASCII in DejaVu Sans, in hundredths of the size, and in DejaVu Sans Bold: the widest of the usual screen
+# fonts, so that a label never needs more room than it was given.
 WIDTHS = [
-    35, 46, 52, 84, 70, 100, 87, 31, 46, 46, 52, 84, 38, 42, 38, 37, 70, 70, 70, 70, 70, 70, 70, 70, 70, 70, 40, 40,
-    84, 84, 84, 58, 100, 77, 76, 73, 83, 68, 68, 82, 84, 37, 37, 77, 64, 100, 84, 85, 73, 85, 77, 72, 68, 81, 77, 110,
-    77, 72, 73, 46, 37, 46, 84, 50, 50, 67, 72, 59, 72, 68, 44, 72, 71, 34, 34, 67, 34, 104, 71, 69, 72, 72, 49, 60,
-    48, 71, 65, 92, 65, 65, 58, 71, 37, 71, 84,
+    32, 41, 46, 84, 64, 96, 78, 28, 40, 40, 50, 84, 32, 37, 32, 34, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 34, 34,
+    84, 84, 84, 54, 100, 69, 69, 70, 77, 64, 58, 78, 76, 30, 30, 66, 56, 91, 75, 79, 61, 79, 70, 64, 62, 74, 69, 99,
+    69, 62, 69, 40, 34, 40, 84, 50, 50, 62, 64, 55, 64, 62, 36, 64, 64, 28, 28, 58, 28, 98, 64, 62, 64, 64, 42, 53,
+    40, 64, 60, 82, 60, 60, 53, 64, 34, 64, 84,
 ]  # fmt: skip
+BOLD_WIDTHS = [
+    35, 46, 53, 84, 70, 101, 88, 31, 46, 46, 53, 84, 38, 42, 38, 37, 70, 70, 70, 70, 70, 70, 70, 70, 70, 70, 40, 40,
+    84, 84, 84, 59, 100, 78, 77, 74, 84, 69, 69, 83, 84, 38, 38, 78, 64, 100, 84, 86, 74, 86, 77, 73, 69, 82, 78, 111,
+    78, 73, 73, 46, 37, 46, 84, 50, 50, 68, 72, 60, 72, 68, 44, 72, 72, 35, 35, 67, 35, 105, 72, 69, 72, 72, 50, 60,
+    48, 72, 66, 93, 65, 66, 59, 72, 37, 72, 84,
+]  # fmt: skip
+OTHER_WIDTHS = {"·": 38, "‖": 55, "μ": 74, "…": 100}  # of summaries, light or bold
 
 # The substitute for a character where only ASCII can be written, or no font has it.
 PLAIN = {
@@ -94,26 +101,28 @@ def columns(text: str) -> int:
     return cell_len(text)
 
 
-def text_width(text: str, size: float, mono: bool = False) -> float:
+def text_width(text: str, size: float, *, mono: bool = False, bold: bool = False) -> float:
     """Return the room that `text` needs at this font size, in pixels; never too little in the usual fonts."""
     if mono:
         return size * sum(0.61 * (2 if _wide(c) else 1) for c in text)
-    return size * sum(map(_hundredths, text)) / 100
+    return size * sum(_hundredths(c, bold) for c in text) / 100
 
 
 @cache
-def _hundredths(character: str) -> int:
+def _hundredths(character: str, bold: bool) -> int:
     """The room for one character, in hundredths of the size. Beyond ASCII, that for the widest of its kind."""
     code = ord(character)
     if 32 <= code < 127:
-        return WIDTHS[code - 32]
+        return (BOLD_WIDTHS if bold else WIDTHS)[code - 32]
+    if character in OTHER_WIDTHS:
+        return OTHER_WIDTHS[character]
     if unicodedata.combining(character):
         return 0
     if _wide(character):
         return 130 if code >= _EMOJI else 100
     if unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lo"):
         return 110 if code < _CYRILLIC else 138
-    return 100 if character == "…" else 84
+    return 84
 
 
 def _wide(character: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -48,7 +48,10 @@ class Derivation:
                     self._into.setdefault((value, call), []).append(edge)
                     call = call.parent
         self.upstream = _upstream(trace.calls)
-        self.seeds = self._ends() or dict(trace.seeds)
+        self._starts = self._ends() or dict(trace.seeds)
+        further = self._further_losses()
+        self._unknown = {value for value, terms in further.items() if len(terms) > 1 or terms[0].shape != value.shape}
+        self.seeds = self._starts | {value: terms[0] for value, terms in further.items() if value not in self._unknown}
         self.gradients = backpropagate(self.seeds)
 
     def node(self, place: Place) -> Node | None:
@@ -110,6 +113,24 @@ class Derivation:
                 leads.add(node)
         return ends
 
+    def _further_losses(self) -> dict[Node, list[Node]]:
+        """What the program itself adds to a gradient on its way: terms of a loss of its own.
+
+        In `dh = loss_gradient(h[t]) + dh` the first term depends on no gradient that backward has begun with.
+        """
+        carried = set(self._starts.values())
+        for node in self.trace.graph.nodes:
+            if not carried.isdisjoint(node.inputs):
+                carried.add(node)
+        found: dict[Node, list[Node]] = {}
+        for value, (dout, call) in self.upstream.items():
+            if call is None or call.parent is not None or value in self._starts or dout not in carried:
+                continue
+            own = [term for term in _terms(dout) if term not in carried and self.trace.call_of.get(term) is None]
+            if own:
+                found[value] = own
+        return found
+
     def _unlayered_ends(self) -> dict[Node, Node]:
         """The end of a forward that goes on after its last layer, with the upstream gradient that is named for it.
 
@@ -141,14 +162,25 @@ class Derivation:
         complete: set[Node] = set()
         for node in reversed(self.trace.graph.nodes):
             users = self._forward_users(node)
-            if node in self.seeds:
+            if node in self._starts:
                 call = self.upstream.get(node, (None, None))[1]
                 users = [user for user in users if self.inside(user, call)]
             elif not users and (node in outputs or not ends_known):
                 continue
-            if all(user in complete for user in users if user.primitive.backward):
+            if node not in self._unknown and all(user in complete for user in users if user.primitive.backward):
                 complete.add(node)
         return complete
+
+
+def _terms(node: Node) -> Iterator[Node]:
+    """What is added up to a value, and has its shape."""
+    waiting = [node]
+    while waiting:
+        term = waiting.pop()
+        if term.primitive is add and all(given.shape == node.shape for given in term.inputs):
+            waiting += term.inputs[::-1]
+        else:
+            yield term
 
 
 def sum_of(gradients: Iterable[Any]) -> Any:

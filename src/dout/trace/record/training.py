@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.graph import Node
+from dout.ops import PRIMITIVES, primitives
+
 if TYPE_CHECKING:
     from dout.trace.tracer.open_call import OpenCall
     from dout.trace.tracer.tracer import Tracer
 
 
+_ADD, _TRANSPOSE, _PRODUCTS = PRIMITIVES["add"], PRIMITIVES["transpose"], primitives("matmul dot")
 SAMPLE = 20_000  # numbers of an array that are kept for a histogram
 
 
@@ -60,8 +64,11 @@ class Training:
             return
         self._epoch = tracer.epoch
         shown = [call for call in calls if call.match.parameters or not _holds_others(call, calls)]  # type: ignore[union-attr]
+        held = {node for call in calls for node in call.held_nodes.values()}
         keep = len(self.rounds) + 1 in self.shown
-        layers = tuple(_layer(call, name, tracer.data, keep) for call, name in zip(shown, _names(shown), strict=True))
+        layers = tuple(
+            _layer(call, name, tracer.data, held, keep) for call, name in zip(shown, _names(shown), strict=True)
+        )
         last = [_numbers(node, tracer.data) for node in calls[-1].outputs]
         losses = [float(out.reshape(-1)[0]) for out in last if out is not None and out.size == 1]
         self.rounds.append(TrainingRound(len(self.rounds) + 1, losses[0] if losses else None, layers))
@@ -83,7 +90,7 @@ def _names(calls: list[OpenCall]) -> Iterator[str]:
             yield f"{call.cls} {seen[call.cls]}" if classes[call.cls] > 1 else call.cls
 
 
-def _layer(call: OpenCall, name: str, data: Mapping[Any, Any], keep: bool) -> LayerRound:
+def _layer(call: OpenCall, name: str, data: Mapping[Any, Any], held: Collection[Node], keep: bool) -> LayerRound:
     back = call.match
     assert back is not None
     weights = [_numbers(parameter.node, data) for parameter in back.parameters]
@@ -94,7 +101,8 @@ def _layer(call: OpenCall, name: str, data: Mapping[Any, Any], keep: bool) -> La
     broken = "output" if _is_broken(made) else "gradient" if _is_broken(handed) else ""
     with np.errstate(all="ignore"):
         size = None if arriving is None or not arriving.size else float(np.sqrt(np.mean(np.square(arriving))))
-        dead = None if weights or len(made) != 1 else _dead(given, made[0])
+        samples = -1 if _has_columns(next(iter(call.inputs), None), held) else 0
+        dead = None if weights or len(made) != 1 else _dead(given, made[0], samples)
         kept = (_sample(made), _sample([arriving])) if keep else (None, None)
         return LayerRound(name, _norm(weights), _norm(gradients), size, dead, broken, *kept)
 
@@ -122,10 +130,20 @@ def _is_broken(arrays: list[np.ndarray | None]) -> bool:
     return any(array is not None and not np.isfinite(array).all() for array in arrays)
 
 
-def _dead(given: np.ndarray | None, made: np.ndarray | None) -> float | None:
+def _has_columns(node: Node | None, held: Collection[Node]) -> bool:
+    """True if the columns of an array are its samples: it is the product of an array of a layer and such columns."""
+    while node is not None and node.primitive is _ADD:  # W @ x + b
+        node = next((given for given in node.inputs if given.shape == node.shape and given not in held), None)
+    if node is None or node.primitive not in _PRODUCTS:
+        return False
+    left = node.inputs[0]
+    return left in held or (left.primitive is _TRANSPOSE and left.inputs[0] in held)
+
+
+def _dead(given: np.ndarray | None, made: np.ndarray | None, samples: int) -> float | None:
     """The share of units that are 0 in all samples, where a layer gives each number as it is, or 0."""
     if given is None or made is None or given.shape != made.shape or given.ndim < 2:
         return None
     if not np.all((made == given) | (made == 0)) or not np.any(made != given):
         return None
-    return float(np.mean(np.all(made == 0, axis=0)))
+    return float(np.mean(np.all(made == 0, axis=samples)))

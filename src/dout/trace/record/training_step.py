@@ -29,11 +29,11 @@ def take_updates(tracer: ScriptTracer) -> bool:
     if backs or not updates:
         _leave_out_evaluations(tracer, backs)
         known = {p.node for call in tracer.calls for p in call.parameters}
-        for back in reversed(backs):  # inner layers come later
-            found = [node for node in updates if node not in known and _is_of(node, back, tracer)]
-            signed = not any(back.inputs) if back.takes_dout else True
-            back.parameters += tuple(_parameter(tracer, node, signed=signed) for node in found)
-            known.update(found)
+        for node in updates:
+            back = None if node in known else _owner([back for back in backs if _is_of(node, back, tracer)])
+            if back is not None:
+                signed = not any(back.inputs) if back.takes_dout else True
+                back.parameters += (_parameter(tracer, node, signed=signed),)
         return False
     tracer.keep_first(tracer.updates.end)
     parameters = [_parameter(tracer, node, signed=True) for node in updates]
@@ -59,6 +59,16 @@ def _leave_out_evaluations(tracer: ScriptTracer, backs: list[OpenCall]) -> None:
     tracer.calls = [call for call in tracer.calls if not any(call is one or call.is_inside(one) for one in idle)]
     for call in tracer.calls:
         call.span = kept[call.span[0]], kept[call.span[1]]
+
+
+def _owner(readers: list[OpenCall]) -> OpenCall | None:
+    """The innermost backward that has all of a parameter's gradient; None where several share it, as turns do."""
+    for back in reversed(readers):  # inner layers come later
+        mine = back.match
+        others = [other.match for other in readers if other is not back]
+        if all(mine and theirs and (mine.is_inside(theirs) or theirs.is_inside(mine)) for theirs in others):
+            return back
+    return None
 
 
 def _is_of(node: Node, back: OpenCall, tracer: ScriptTracer) -> bool:

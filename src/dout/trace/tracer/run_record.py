@@ -19,7 +19,7 @@ from dout.trace.model.recorded import Draw, Event
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.shared_memory import set_apart
 
-LIMIT = 1_000_000  # nodes
+LIMIT = 250_000  # nodes: no reader takes more, and each costs time and memory; a program has limits of its own
 OVERLAP = "two arrays that entered separately share memory: an edge is lost"
 MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
 _numbers = frozenset(PYTHON_NUMBERS)
@@ -135,7 +135,7 @@ class RunRecord(Recorder):
         if self.stack:
             self.call_of[node] = self.stack[-1]
         if len(self.nodes) == LIMIT:
-            self.note("limit", f"recorded the first {LIMIT} nodes; what ran after them is not shown")
+            self.note("limit", f"recorded the first {LIMIT:,} nodes; what ran after them is not shown")
             self.stop()
         return node
 

@@ -29,6 +29,7 @@ MOST = 100_000  # nodes that are recorded of a round
 MOST_BYTES = 2_000_000_000  # of their values
 _WIDER = 2  # times as much once a layer was called
 _LONG = "what ran before is not shown: it is long, and no backward is in it"
+_LONG_CALL = "the call that runs here is not shown: it takes more than {:,} operations; record fewer of its turns"
 _MOST_HELD = 10_000  # places in a layer in which arrays are looked for
 
 
@@ -134,7 +135,7 @@ class ScriptTracer(Tracer):
     def _leave_out(self) -> None:
         """Forget a call that goes on and on, and record no more until it has ended."""
         under_way, self.left_out = self.stack, True
-        self._forget(_LONG)
+        self._forget(_LONG_CALL.format(_WIDER * MOST))
         self.stack, self.recording, self.paused = under_way, False, True
 
     def wake(self) -> bool:
