@@ -68,6 +68,7 @@ def derive(
 
     made, report = with_values(target, (init, inputs), partial(_derived, target, style, timeout), timeout)
     if in_place:
+        _refuse_refuted(target, report)
         _write_in_place(target, where, made)
     if output is not None:
         save(output, _module(target, made), MODULE, inputs=[where], force=force)
@@ -114,6 +115,15 @@ def _module(target: str, made: DerivedClass) -> str:
     of = visible(target).replace("\\", "/").replace('"', "'")
     head = f"{made.name}, with the backward that its forward has.\n\nWritten by `dout derive` from {of}.\n"
     return f'"""{head}"""\n\n{made.module}'
+
+
+def _refuse_refuted(target: str, report: Report) -> None:
+    """Raise TargetError where a gradient does not hold everywhere: such a class belongs in no file of the user's."""
+    if wrong := [verdict.argument for verdict in report.verdicts if verdict.word == "refuted"]:
+        raise TargetError(
+            f"{target}: nothing was written in place: dout check finds a case in which the gradient of "
+            f"{', '.join(wrong)} is wrong; without --in-place the class is printed"
+        )
 
 
 def _write_in_place(target: str, where: str, made: DerivedClass) -> None:

@@ -24,6 +24,6 @@ __all__ = [
     "deep_copy",
     "differs_at", "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_float_array",
     "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of", "names_of", "objects_in", "one_or_all",
-    "other_bits", "otherwise", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of", "upstream",
-    "vars_of", "weighed",
+    "other_bits", "otherwise", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of",
+    "upstream", "vars_of", "weighed",
 ]  # fmt: skip

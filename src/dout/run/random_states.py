@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import random
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    _bits: Any
-else:
-    _bits = np.random.bit_generator
 
 
 def is_generator(item: Any) -> bool:
@@ -48,6 +44,15 @@ def all_states(generators: Iterable[Any]) -> list[Any]:
     return [random.getstate(), state[1].tobytes(), state[2:], [repr(state_of(generator)) for generator in generators]]
 
 
+_BITS = "numpy.random.bit_generator"  # the module whose `randbits` starts a generator that has no seed
+
+
+def _let_bits_come_from(source: Callable[[int], int]) -> None:
+    module = sys.modules.get(_BITS)
+    if hasattr(module, "randbits"):  # a name of NumPy's own: without it, such generators start anywhere
+        module.randbits = source  # type: ignore[union-attr]
+
+
 _START: ContextVar[str] = ContextVar("_START", default="")
 
 
@@ -68,7 +73,7 @@ def seed_global(seed: int = 0) -> None:
     """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the state users draw from
-    _bits.randbits = random.Random(f"{_START.get()} {seed}").getrandbits
+    _let_bits_come_from(random.Random(f"{_START.get()} {seed}").getrandbits)
 
 
 def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
@@ -79,11 +84,11 @@ def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
 def kept_states(generators: Iterable[Any]) -> Callable[[], None]:
     """What brings Python's random state, and those of some generators of NumPy's, back to where they are now."""
     kept = random.getstate(), [(generator, state_of(generator)) for generator in generators]
-    bits = _bits.randbits
+    bits = getattr(sys.modules.get(_BITS), "randbits", secrets.randbits)
 
     def put_back() -> None:
         random.setstate(kept[0])
-        _bits.randbits = bits
+        _let_bits_come_from(bits)
         for generator, state in kept[1]:
             put_state(generator, state)
 

@@ -102,7 +102,7 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
             return ["list"]
         case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value) if holds(value):
             return ["tuple"]
-        case ast.Tuple(elts=[_, *_] as sides) if all(map(holds, sides)) and isinstance(node.ctx, ast.Load):
+        case ast.IfExp(body=one, orelse=other) if any(_repeats(side, scope) for side in (one, other)):
             return ["int"]  # one number for each side: `k if isinstance(k, tuple) else (k, k)`
         case ast.If(test=test) | ast.IfExp(test=test) | ast.UnaryOp(op=ast.Not(), operand=test):
             tests = test.values if isinstance(test, ast.BoolOp) else [test]
@@ -110,6 +110,10 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
         case ast.Compare() if strings_at(node, scope):
             return ["str"]
     return []
+
+
+def _repeats(node: ast.expr, scope: Scope) -> bool:
+    return isinstance(node, ast.Tuple) and len(node.elts) > 1 and all(map(scope.holds, node.elts))
 
 
 def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:

@@ -20,7 +20,7 @@ from dout.check.lab.other_values import same
 from dout.check.report.source_places import is_users, raised_at
 from dout.clock import spent
 from dout.judge.judged_run import is_label
-from dout.run import PlainRun, arrays, attributes_of, copied, is_float_array, upstream
+from dout.run import PlainRun, arrays, attributes_of, copied, is_float_array, other_bits, upstream
 from dout.run.held_objects import generators, of_class, snapshot
 from dout.run.random_states import all_states
 from dout.trace.session.pairing import pairs

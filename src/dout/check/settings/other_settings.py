@@ -36,7 +36,7 @@ _SEVERAL = 3  # instead of one
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
-def example_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
+def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
     """Yield them: one setting changed at a time, then the lengths of one axis, then one axis more.
 
     Where there is `room`, each setting comes on larger inputs, too.

@@ -27,7 +27,7 @@ from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspiciou
 from dout.check.lab.probe import CrashError
 from dout.check.settings.declared_size import DeclaredSizes
 from dout.check.settings.other_inputs import OtherSubject, larger_inputs
-from dout.check.settings.other_settings import example_subjects, in_training
+from dout.check.settings.other_settings import in_training, other_subjects
 from dout.clock import spent
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby
@@ -84,7 +84,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     larger = _on_larger(subject)
     room = larger is not None and _takes(larger, judgement)
     first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
-    for number, other in enumerate(chain(first, example_subjects(subject, target, init, room))):
+    for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
         if spent() > latest or number == MOST_SETTINGS:
             untried = f"{other.words}, and at other settings that are not tried: there are too many"
             return Sweep(penalised or doubtful, raised, (untried,))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dout.explain.algebra.calculus import switches
 from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.known_constants import in_numbers
 from dout.explain.algebra.pieces import Piece, Pointwise, pieces, solutions
@@ -83,7 +84,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     by_output = [region.by(graph) for region in regions]
     alone = all(by_output) and _told_apart(graph, regions, by_output, values)
     shared = list(_shared(regions)) or _valid_everywhere(regions, checked)
-    if len(regions) > 1:  # a slope of 1 is none elsewhere
+    if graph.numbers and any(switches(node.primitive) for node in graph.nodes):  # a slope of 1 is none elsewhere
         shared = _most_general(shared[:FEW], graph, of, names)
     if shared:
         free = {graph.output, *graph.numbers}

@@ -34,6 +34,7 @@ _FINE = 2.0**20
 _MEANS, _SOFTMAX, _LOG_SOFTMAX = primitives("mean"), primitives("special_softmax"), primitives("special_log_softmax")
 _MOVES = (*ACROSS, (1e4, 0.0))  # of inputs
 _KEEPING_FINITE = primitives("add maximum")
+_POWERS = primitives("power pow")
 _CHOOSING = primitives("where less less_equal greater greater_equal equal not_equal sign")
 
 
@@ -225,6 +226,8 @@ class LossForms:
         for node, value in forward.values_given.items():  # a weight of 1 or of 0.5 is no number of a formula
             if node not in forward.inputs and node not in self._stabilisers and np.asarray(value).dtype.kind == "f":
                 given[node] = (value * generator.uniform(0.7, 1.3, node.shape) + 0.01)[()]
+        powers = {i for node in forward.nodes if node.primitive in _POWERS for i in node.inputs[1:]}
+        given |= {n: given[n] + 1 for n in powers & given.keys() if np.asarray(given[n]).dtype.kind == "i"}
         for i, (node, (_, length)) in enumerate(forward.lengths.items()):
             given[node] = length + 3.7 + i * 0.9
         given |= {node: length for node, (_, length) in self._counted.items()}

@@ -84,9 +84,10 @@ def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any =
     in_order = enumerate(() if inputs is None else inputs)
     given = dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in in_order}
     subject = found_subject(target, init or {}, given)
-    if small := {} if init or inputs else smaller_numbers(subject):
+    for small in () if init or inputs else smaller_numbers(subject):
         with suppress(TargetError):
             subject = found_subject(target, small, given)
+            break
     subject = subject if inputs else without_ones(on_images(with_several_rows(subject)))
     subject = subject if init else with_unlike_parts(subject)
     return subject if init or inputs else with_small_windows(subject)

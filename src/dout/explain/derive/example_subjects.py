@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.method_pairs import required
 from dout.adapt.search.example import example
 from dout.adapt.search.example_search import Example
 from dout.adapt.sizes.proposed_arrays import array_of
@@ -26,6 +28,7 @@ from dout.judge.judged_run import is_label
 from dout.run import arrays, attributes_of, copied, fresh, is_float_array, places, quiet
 from dout.trace.session.layer_calls import KINDS
 
+_WITH_A_CACHE = 2  # arguments of a backward: dout, or a target, and the cache
 _TINY = 1e-3
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
 _OTHERS = (5, 6, 9, 7, 10, 11, 13, 14, 15)  # half of one, and the sum of two, is no other one in both
@@ -64,10 +67,15 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
 
 
 def _without_cache(target: Target, found: Example) -> Target:
-    """The class whose forward returns its outputs alone: backward finds in self what it needs."""
+    """The class whose forward returns its outputs alone: backward finds in self what it needs.
+
+    So it is only where the user's backward takes more than an upstream gradient: a state that is returned is an output.
+    """
     name = found.interface.forward if found.interface else target.forward_name
     forward = inspect.getattr_static(target.cls, name, None)
-    if type(forward) is not FunctionType:
+    backward = target.pairs[0][1] if target.pairs else ""
+    takes = required(getattr(target.cls, backward), bound=True) if hasattr(target.cls, backward) else ()
+    if type(forward) is not FunctionType or len(takes) < _WITH_A_CACHE:
         return target
     try:
         with quiet():
@@ -293,18 +301,21 @@ def with_several_rows(subject: ForwardSubject) -> ForwardSubject:
     return subject
 
 
-def smaller_numbers(subject: ForwardSubject) -> dict[str, int]:
+def smaller_numbers(subject: ForwardSubject) -> list[dict[str, int]]:
     """Smaller numbers for those that the constructor has by default, of a layer that holds large arrays.
 
-    Equal ones stay equal, and their order is kept. Empty where the layer is small. To be asked where nothing was given.
+    Equal ones stay equal, and their order is kept; of the second choice, their ratios, too. None where the layer is
+    small. To be asked where nothing was given.
     """
     defaults = {p.name: p.default for p in subject.target.constructor if type(p.default) is int}
     large = {name: n for name, n in defaults.items() if n >= _LARGE and name not in subject.of_forward}
     if not large or subject.target.is_function or sum(a.size for a in arrays(subject.bare()).values()) < _MOST_HELD:
-        return {}
+        return []
     order = sorted(set(large.values()))
     most = max((n for n in defaults.values() if 0 < n < _LARGE), default=3)  # of heads, a width is a multiple
-    return {name: most * (2 + order.index(n)) for name, n in large.items()}
+    unit = math.gcd(*order)
+    ranked = {name: most * (2 + order.index(n)) for name, n in large.items()}
+    return [ranked, {name: most * (n // unit) for name, n in large.items()}]
 
 
 _LARGE = 16  # a length: a kernel, or a number of heads, is less

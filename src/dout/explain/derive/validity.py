@@ -95,15 +95,15 @@ def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase
 
 def _unread(subject: ForwardSubject) -> set[str]:
     """The parameters of forward and of the constructor that their code does not read, but to seed a generator."""
-    found: set[str] = set()
+    taken, read = set[str](), set[str]()
     for function in (subject.target.forward, subject.target.cls):
         known = syntax(function)
         if known is not None:
             seeds = [n for n in ast.walk(known.node) if isinstance(n, ast.Call) and _seeds_a_generator(n)]
             passed_on = {id(one) for call in seeds for one in (*call.args, *(k.value for k in call.keywords))}
-            names = (n for n in ast.walk(known.node) if isinstance(n, ast.Name) and id(n) not in passed_on)
-            found |= {*known.arguments} - {n.id for n in names}
-    return found
+            read |= {n.id for n in ast.walk(known.node) if isinstance(n, ast.Name) and id(n) not in passed_on}
+            taken |= {*known.arguments}
+    return taken - read
 
 
 def _seeds_a_generator(call: ast.Call) -> bool:
@@ -262,13 +262,18 @@ def _output_shape(subject: ForwardSubject) -> tuple[int, ...]:
     return (0,)
 
 
-def with_padding(subject: ForwardSubject) -> ForwardSubject:
-    """The same with 1 for a setting that is 0, where forward pads only then.
+def with_padding(subject: ForwardSubject, given: Collection[str]) -> ForwardSubject:
+    """The same with 1 for a setting that is 0 and was not given, where forward pads only then.
 
-    A border that is not there would not be cut off its gradient. To be asked where the number was not given.
+    A border that is not there would not be cut off its gradient.
     """
     for name, item in subject.settings.items():
-        if type(item) is int and item == 0 and (subject.target.is_class or subject.target.is_function):
+        if (
+            name not in given
+            and type(item) is int
+            and item == 0
+            and (subject.target.is_class or subject.target.is_function)
+        ):
             other = subject.with_number(name, 1)
             if _runs(other) and _pads(other) and not _pads(subject):
                 return other

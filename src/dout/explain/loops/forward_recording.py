@@ -41,10 +41,21 @@ class ForwardRecording:
             raise NoLoopError
         self.fixed: list[str] = []  # numbers in whose place no other one ran
         self.captured = [(subject, Captures(self.pieces, subject)), *self._others()]
+        self._refuse_long_counts()
         self.runs: dict[ForwardPiece, PieceRuns] = {}
         self.active: set[str] = set()
         self.carries: set[tuple[ForwardPiece, str]] = set()
         self._record()
+
+    def _refuse_long_counts(self) -> None:
+        """Raise NoLoopError where a loop counts modulo a number that no example reaches: what comes then is unseen."""
+        most = max((turn + 1 for _, one in self.captured for turn in one.turn.values()), default=0)
+        for loop in (one.node for one in self.pieces.top if isinstance(one, ForwardLoop)):
+            for node in ast.walk(loop):
+                if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.FloorDiv):
+                    number = node.right.value if isinstance(node.right, ast.Constant) else 0
+                    if type(number) is int and number >= most:
+                        raise NoLoopError("loop modulo", part=ast.unparse(node), count=most)
 
     def _others(self) -> Iterator[tuple[ForwardSubject, Captures]]:
         """The same at other sizes, and with other numbers in the constructor."""

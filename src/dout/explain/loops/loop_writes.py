@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 Loops = tuple[ast.For, ...]
 _FEW = 2  # sizes of one array that are read where they are
@@ -20,16 +20,17 @@ def written_once(lines: Sequence[str]) -> list[str]:
         buffer = ast.unparse(statement.target.value)
         inner = _since_zeros(buffer, loops, statements)
         places = _items(statement.target.slice)
-        if inner and all(any(_counts(place, loop) for place in places) for loop in inner):
+        is_first = next((one for one, _ in statements if _adds_to(one, buffer)), None) is statement
+        if is_first and inner and all(any(_counts(place, loop) for place in places) for loop in inner):
             at = statement.lineno - 1
             found[at] = found[at].replace(" += ", " = ", 1)
     return found
 
 
-def sums_moved_out(lines: Sequence[str], dout: str) -> list[str]:
+def sums_moved_out(lines: Sequence[str], dout: str, outputs: Collection[str]) -> list[str]:
     """The lines, in which sums of parts of dout over all turns are one sum: `db = dout.sum(axis=(0, 2))`.
 
-    That each element of dout belongs to a turn is taken for granted.
+    `outputs` are the names of what dout is the gradient of: the loops go over whole axes of that.
     """
     found: list[str | None] = list(lines)
     statements = list(_in_loops(ast.parse("\n".join(lines)).body))
@@ -41,8 +42,7 @@ def sums_moved_out(lines: Sequence[str], dout: str) -> list[str]:
         key, axes = _summed(statement, dout, statements)
         if not inner or inner != loops or axes is None or len(key) - len(axes[0]) != len(inner):
             continue
-        covered = [any(isinstance(k, ast.Name) and _counts(k, loop) for k in key) for loop in inner]
-        if not all(covered):
+        if not all(_goes_over_all(loop, key, dout, outputs) for loop in inner):
             continue
         kept, own = axes
         every = sorted(
@@ -121,6 +121,12 @@ def _in_loops(body: Sequence[ast.stmt], around: Loops = ()) -> Iterator[tuple[as
             yield from _in_loops(statement.body, (*around, statement))
 
 
+def _adds_to(statement: ast.stmt, buffer: str) -> bool:
+    """Whether a statement writes into places of an array."""
+    target = getattr(statement, "target", None) or next(iter(getattr(statement, "targets", ())), None)
+    return isinstance(target, ast.Subscript) and ast.unparse(target.value) == buffer
+
+
 def _is_zeros(statement: ast.stmt, name: str) -> bool:
     """Whether a statement is `name = np.zeros(…)` or `name = np.zeros_like(…)`."""
     value = statement.value if isinstance(statement, ast.Assign) else None
@@ -145,9 +151,17 @@ def _items(index: ast.expr) -> list[ast.expr]:
 def _counts(place: ast.expr, loop: ast.For) -> bool:
     """Whether a place is another one at each turn: the number of the turn, or some places after it."""
     if isinstance(place, ast.BinOp) and isinstance(place.op, ast.Add):
-        place = place.left if isinstance(place.right, ast.Constant) else place.right
+        place = place.left if isinstance(place.right, ast.Constant) else place
+        place = place.right if isinstance(place, ast.BinOp) and isinstance(place.left, ast.Constant) else place
     targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
     return isinstance(place, ast.Name) and place.id in targets
+
+
+def _goes_over_all(loop: ast.For, key: Sequence[ast.expr], dout: str, outputs: Collection[str]) -> bool:
+    """Whether a loop takes a turn for each place of the axis that its number indexes, of dout or of what that is of."""
+    axis = next((i for i, k in enumerate(key) if isinstance(k, ast.Name) and _counts(k, loop)), None)
+    shapes = [f"{dout}.shape", *(f"self.{name}_shape" for name in outputs), *(f"self.{name}.shape" for name in outputs)]
+    return axis is not None and ast.unparse(loop.iter) in {f"reversed(range({shape}[{axis}]))" for shape in shapes}
 
 
 def _summed(

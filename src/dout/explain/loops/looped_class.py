@@ -51,7 +51,7 @@ def derived(
     Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
     """
     subject = subject_of(target, init, inputs)
-    padded = subject if init or inputs else with_padding(subject)
+    padded = with_padding(subject, init or {})
     if padded is not subject:
         with suppress(NotDerivedError):
             return _derived_for(padded, simplify_elementwise)
@@ -107,7 +107,9 @@ class _LoopedClass:
         lines = self._backward(self.pieces.top)
         judged, run = self.recording.by_length()
         because: Phrase | None = None
+        kept = {where: list(before) for where, before in self.flow.before.items()}
         for shorter in self._shorter(lines):
+            self.flow.before = {where: list(before) for where, before in kept.items()}
             draft = self._draft(outputs, shorter)
             text = ClassText(self.subject, draft)
             verdicts = verified(judged, text.make, draft.names, run=run)
@@ -122,10 +124,13 @@ class _LoopedClass:
         return made_class(text, draft, verdicts, notes)
 
     def _shorter(self, lines: Sequence[str]) -> list[list[str]]:
-        """The lines with sums over turns moved out of loops, if there are any, and as they are."""
-        once = with_sizes_named(constants_moved_out(written_once(lines)), self.source.definition.body)
-        moved = sums_moved_out(once, self.flow.dout)
-        return [moved, once] if moved != once else [once]
+        """The lines with sums over turns moved out, those with places assigned that one turn reaches, and plainly."""
+        last, body = self.pieces.top[-1], self.source.definition.body
+        outputs = (plain_return(last) or []) if isinstance(last, ForwardPiece) else []
+        once = with_sizes_named(constants_moved_out(written_once(lines)), body)
+        moved = sums_moved_out(once, self.flow.dout, outputs)
+        ways = [moved, once, with_sizes_named(constants_moved_out(lines), body)]
+        return [way for i, way in enumerate(ways) if way not in ways[:i]]
 
     def _outputs(self) -> list[str]:
         """What backward calls the gradients that arrive."""

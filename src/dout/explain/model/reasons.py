@@ -124,6 +124,7 @@ _NOT_DERIVED = {
     "loop inside": "the loop stands inside {head}: put it outside, or write it on whole arrays",
     "loop over": "it runs over {over}: derive knows a range, an array or a list, with zip and enumerate",
     "loop last": "{names} has, after the loop, what the last turn gives it: give it a value before the loop, too",
+    "loop modulo": "the loops of the examples have at most {count} turns, too few for {part}: give a longer input",
     "loop value": "an index or a length in the loop is made of {name}, which is no whole number",
     "inner_parameter": "{part} holds {names} and has no backward: derive {cls}, and then this class, which calls it",
     "inner_shared": "{part} is called {count} times, and its backward knows the last call alone: give each call "
