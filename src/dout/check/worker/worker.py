@@ -29,7 +29,7 @@ from dout.adapt.search.example import as_found, constructor_arguments, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import has_chosen_parts, is_own_fault, lacks_attribute, not_imported
 from dout.adapt.search.refusals import takes_target
-from dout.adapt.source import kinds_for
+from dout.adapt.source import attributes_read, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
@@ -359,7 +359,12 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
 def _is_of_chosen_parts(what: Target, given: GivenArguments) -> bool:
     """Whether the arguments that were chosen for a constructor may be at fault: a size is not, a part may be."""
     init, _ = given.taken_by(what.named)
-    return any(has_chosen_parts([*choice.values()]) for choice in constructor_arguments(what, init)[:1])
+    asked = [p.name for p in what.constructor if p.default is p.empty and p.name not in init]
+    of_objects = (attributes_read(what.cls, name, what.cls) - _OF_ARRAYS for name in asked)
+    return any(of_objects) or any(has_chosen_parts([*c.values()]) for c in constructor_arguments(what, init)[:1])
+
+
+_OF_ARRAYS = frozenset(dir(np.ndarray))
 
 
 def _reason(error: TargetError) -> Reason | None:

@@ -45,7 +45,7 @@ def closed_up(intervals: Iterable[Interval]) -> Heights:
 
     >>> heights = closed_up([(0, 10), (5, 20), (100, 110)])
     >>> heights(20), heights(60), heights(110), heights.height
-    (20.0, 25.5, 41.0, 41.0)
+    (20.0, 24.0, 38.0, 38.0)
     """
     taken: list[Interval] = []
     up: list[float] = []
