@@ -1,10 +1,13 @@
 """Losses, sigmoids and what is kept: the one formula that books print, and the condition under which it holds."""
 
+import re
+
 import flint
 import numpy as np
 import pytest
 
 from dout.explain.derivation.derivation import explained
+from dout.explain.formats.terminal_lines import render
 from dout.explain.formats.words import said_reason
 from dout.explain.terms.text_printer import text
 
@@ -174,3 +177,27 @@ def test_the_formula_of_one_case_is_not_that_of_a_loss_which_has_two():
     explanation = explained(huber, {}, {"y": P, "t": T})
     last = {one.of: text(one.forms[-1][0]) for one in explanation.simplified}
     assert "dout · e / (N · M)" not in last.values()
+
+
+class PowerLoss:
+    def __init__(self, p=1):
+        self.p = p
+
+    def forward(self, x, t):
+        return np.mean(np.abs(x - t) ** self.p)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_the_formula_of_one_exponent_is_not_that_of_any(p):
+    explanation = explained(PowerLoss, {"p": p}, {"x": P, "t": T})
+    assert [text(one.forms[-1][0]) for one in explanation.simplified] == ["da", "−da"]  # step by step, with p
+
+
+def clipped_policy(ratio, advantage):
+    return np.mean(np.minimum(ratio * advantage, np.clip(ratio, 0.8, 1.2) * advantage))
+
+
+def test_where_two_values_are_equal_the_second_has_the_gradient():
+    shown = render(explained(clipped_policy, {}, {"ratio": P, "advantage": T + 0.5}), short=True)
+    assert re.search(r"= \w+ where \w+ < \w+, else 0", shown)
+    assert re.search(r"= \w+ where \w+ ≤ \w+, else 0", shown)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -28,36 +28,22 @@ from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.notation import numbered
+from dout.explain.terms.row_terms import SWITCH_SLOPES
 from dout.explain.terms.terms import (
     ONE,
-    ZERO,
     Cases,
-    Compare,
     Partial,
     Sum,
     SumOver,
     Symbol,
     Term,
-    between,
-    negated,
     product,
     total,
 )
 from dout.explain.terms.walk import length
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate, topological
-from dout.ops import PRIMITIVES, by_primitive
+from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, topological
+from dout.ops import PRIMITIVES
 from dout.rewrite.stable_forms import stable_forms
-
-_SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
-    {
-        "maximum": lambda place, x: Cases(((ONE, Compare(x[place], ">", x[1 - place])),), ZERO),
-        "minimum": lambda place, x: Cases(((ONE, Compare(x[place], "<", x[1 - place])),), ZERO),
-        "where": lambda place, x: Cases(((ONE if place == 1 else ZERO, x[0]),), ZERO if place == 1 else ONE),
-        "absolute": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
-        "math_fabs": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
-        "clip": lambda place, x: Cases(((ONE, between(x[1], x[0], x[2])),), ZERO),
-    }
-)
 
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
@@ -203,7 +189,7 @@ class ElementwiseSteps:
     def _switched(self, node: Node, of: Node) -> Term:
         """The derivative of a row that switches between its inputs, with the condition."""
         place = node.inputs.index(of)
-        rule = _SWITCHES.get(node.primitive)
+        rule = SWITCH_SLOPES.get(node.primitive)
         if rule is None:
             raise NoFormError(node)
         conditions = [n for n in self.forward.steps if np.dtype(n.dtype) == np.bool_]  # these are written out

@@ -69,7 +69,9 @@ class LossForms:
             return None
         for point in self._points:
             for formula, term_nodes in self._formulas(value, gradient, point):
-                if equal_values(formula, point.given, gradient, point.given):
+                if equal_values(formula, point.given, gradient, point.given) and self._holds_at_powers(
+                    formula, gradient, point
+                ):
                     names = {**self._called, **term_nodes}
                     holds = self._holds_beyond(formula, gradient, point)
                     if not holds and self._chooses:  # it is that of one case alone
@@ -191,6 +193,13 @@ class LossForms:
         ways += [({**rows, **finite}, both)] if rows and finite else []
         return [_Point({**given, **change}, why) for change, why in ways]
 
+    def _holds_at_powers(self, formula: Node, gradient: Node, point: _Point) -> bool:
+        """Whether a formula holds for other exponents that the layer has: of |x| to the power 2 it may be 2 · x."""
+        powers = {i for node in self.forward.nodes if node.primitive in _POWERS for i in node.inputs[1:]}
+        other = {n: item + 1 for n, item in point.given.items() if n in powers and np.asarray(item).dtype.kind == "i"}
+        given = {**point.given, **other}
+        return not other or equal_values(formula, given, gradient, given)
+
     @cached_property
     def _chooses(self) -> bool:
         """Whether forward takes one of several values, by a condition on its inputs."""
@@ -226,8 +235,6 @@ class LossForms:
         for node, value in forward.values_given.items():  # a weight of 1 or of 0.5 is no number of a formula
             if node not in forward.inputs and node not in self._stabilisers and np.asarray(value).dtype.kind == "f":
                 given[node] = (value * generator.uniform(0.7, 1.3, node.shape) + 0.01)[()]
-        powers = {i for node in forward.nodes if node.primitive in _POWERS for i in node.inputs[1:]}
-        given |= {n: given[n] + 1 for n in powers & given.keys() if np.asarray(given[n]).dtype.kind == "i"}
         for i, (node, (_, length)) in enumerate(forward.lengths.items()):
             given[node] = length + 3.7 + i * 0.9
         given |= {node: length for node, (_, length) in self._counted.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dout.explain.terms.terms import (
@@ -16,6 +16,7 @@ from dout.explain.terms.terms import (
     Power,
     Symbol,
     Term,
+    between,
     is_negative,
     negated,
     product,
@@ -224,5 +225,24 @@ TWINS: dict[Primitive, Primitive] = by_primitive(
             "logical_not": "invert",
         }.items()
         for name in names.split()
+    }
+)
+
+
+def _of_the_two(place: int, x: list[Term], strict: str, equal: str) -> Term:
+    """1 for the value that is chosen of two; where they are equal for the second, unless the first is a number."""
+    symbol = equal if place and not isinstance(x[0], Number) else strict
+    return Cases(((ONE, Compare(x[place], symbol, x[1 - place])),), ZERO)
+
+
+# The derivative of a row that switches, with respect to the input in a place, as a term of its inputs.
+SWITCH_SLOPES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
+    {
+        "maximum": lambda place, x: _of_the_two(place, x, ">", "≥"),
+        "minimum": lambda place, x: _of_the_two(place, x, "<", "≤"),
+        "where": lambda place, x: Cases(((ONE if place == 1 else ZERO, x[0]),), ZERO if place == 1 else ONE),
+        "absolute": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
+        "math_fabs": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
+        "clip": lambda place, x: Cases(((ONE, between(x[1], x[0], x[2])),), ZERO),
     }
 )
