@@ -119,7 +119,9 @@ def _module(target: str, made: DerivedClass) -> str:
 
 def _refuse_refuted(target: str, report: Report) -> None:
     """Raise TargetError where a gradient does not hold everywhere: such a class belongs in no file of the user's."""
-    if wrong := [verdict.argument for verdict in report.verdicts if verdict.word == "refuted"]:
+    from dout.judge.outcomes import Word
+
+    if wrong := [verdict.argument for verdict in report.verdicts if verdict.word == Word.REFUTED]:
         raise TargetError(
             f"{target}: nothing was written in place: dout check finds a case in which the gradient of "
             f"{', '.join(wrong)} is wrong; without --in-place the class is printed"

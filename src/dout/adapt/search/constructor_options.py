@@ -50,7 +50,6 @@ _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
 _KINDS = frozenset({"int", "tuple", "callable", *_OF_KIND})
 
 
-_OF_ARRAYS = frozenset(dir(np.ndarray))
 _MANY = 3  # items of a list, one for each of as many layers
 _OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
 
@@ -101,7 +100,7 @@ class ClassSettings:
 
     def _losses(self, name: str) -> list[Any]:
         """The user's own losses that have what is read of an argument: `criterion.derivative()`."""
-        read = source.attributes_read(self.cls, name, self.owner) - _OF_ARRAYS
+        read = source.asked_of_objects(self.cls, name, self.owner)
         known = [c for c in self.globals.values() if inspect.isclass(c) and c is not self.cls] if read else []
         known = [c for c in known if names_loss(c.__name__) and all(users_with(c, attribute) for attribute in read)]
         known = [c for c in known if not any(c in other.__mro__[1:] for other in known)]  # a base may have no code

@@ -7,6 +7,8 @@ import inspect
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from dout.adapt.source.scopes import Scope, scopes_of
 from dout.adapt.source.syntax import bindings, name_of, read, total, walk
 from dout.run import is_class
@@ -26,6 +28,14 @@ def attributes_read(function: Any, name: str, cls: type | None = None) -> frozen
             if isinstance(node, ast.Attribute) and (scope.holds(node.value) or _is_named(node.value, items)):
                 found.add(node.attr)
     return frozenset(found)
+
+
+def asked_of_objects(function: Any, name: str, cls: type | None = None) -> frozenset[str]:
+    """The attributes that are read of an argument and that no array has: it is an object of the user's."""
+    return attributes_read(function, name, cls) - _OF_ARRAYS
+
+
+_OF_ARRAYS = frozenset(dir(np.ndarray))
 
 
 def _items_of(node: ast.AST, scope: Scope) -> list[ast.Name]:

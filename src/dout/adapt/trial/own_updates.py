@@ -18,7 +18,7 @@ from dout.adapt.interface.interface import RATE_ROLE, Interface
 from dout.adapt.interface.learned_gradients import OURS, is_float_array
 from dout.adapt.interface.method_pairs import methods, required
 from dout.run import arrays, attributes_of, deep_copy
-from dout.trace.session.pairing import is_named_as_gradient, is_residual
+from dout.trace.session.pairing import is_named_as_gradient, is_residual, multiple_of
 
 _UPDATES = (r"_*(update|step|apply|optimi[sz]e|(gradient_)?descent|sgd)\w*",)
 Owned = tuple[tuple[str, str], ...]  # the place of a parameter, and that of its gradient
@@ -40,7 +40,7 @@ def owners_by_update(cls: type, layer: Any) -> Owned:
         steps = {p: a - after[p] for p, a in before.items() if p in after and after[p].shape == a.shape}
         moved = {p: step for p, step in steps.items() if np.any(step)}
         still = {q: a for q, a in before.items() if q not in moved}
-        along = {p: [q for q, a in still.items() if _is_along(step, a)] for p, step in moved.items()}
+        along = {p: [q for q, a in still.items() if multiple_of(step, a) > 0] for p, step in moved.items()}
         if moved and all(len(gradients) == 1 for gradients in along.values()):
             return tuple((p, _list_of_one(layer, gradients[0])) for p, gradients in along.items() if "." in p)
     return ()
@@ -81,11 +81,3 @@ def _updates(cls: type) -> Iterator[tuple[str, tuple[float, ...]]]:
         wanted = required(getattr(cls, name), bound=True)
         if all(map(names_rate, wanted)):
             yield name, (RATE,) * len(wanted)
-
-
-def _is_along(step: Any, gradient: Any) -> bool:
-    """Whether a step is a positive multiple of an array that is not 0."""
-    if step.shape != gradient.shape or not np.any(gradient):
-        return False
-    ratio = np.sum(step * gradient) / np.sum(gradient * gradient)
-    return bool(ratio > 0 and np.allclose(step, ratio * gradient, rtol=1e-6, atol=1e-9 * np.max(np.abs(step))))

@@ -15,13 +15,12 @@ from dout.adapt.interface.collaborators import Collaborator, two_parts
 from dout.adapt.interface.held_values import LOSS
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.method_pairs import required, setups_of, writers_for
-from dout.adapt.source import attributes_read, kinds_for, parts_in
+from dout.adapt.source import asked_of_objects, attributes_read, kinds_for, parts_in
 from dout.run import attributes_of, flat
 
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
 _MODE = re.compile(r"_*(is_?)?train(ing)?(_?mode)?")
 _SHAPES = re.compile(r".*in(put)?_?(shape|dims?|size|features)|n_in|in_shape")
-_OF_ARRAYS = frozenset(dir(np.ndarray))
 _AFTER = re.compile(r"_*(compute|calc\w*)_?(\w*_)?grad(ient)?s?", re.IGNORECASE)
 Make = Callable[[Any], Any]  # from a class, an instance of it as the example has it
 Setup = tuple[str, tuple[Any, ...]]
@@ -99,7 +98,7 @@ def _is_guessed(cls: type, call: Setup) -> bool:
     given = [
         n for n, a in zip(named, arguments, strict=False) if isinstance(a, Collaborator) and "opt" not in n.lower()
     ]
-    return any(not attributes_read(getattr(cls, name), n, cls) - _OF_ARRAYS for n in given)
+    return any(not asked_of_objects(getattr(cls, name), n, cls) for n in given)
 
 
 def _lacking(failures: Sequence[str]) -> list[str]:
@@ -141,7 +140,7 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
         read = attributes_read(getattr(cls, name), argument, cls)
         if names_random_state(lower) or "generator" in kinds_for(getattr(cls, name), argument, cls)[:1]:
             found.append(np.random.RandomState(0))
-        elif "opt" in lower or read - _OF_ARRAYS:
+        elif "opt" in lower or asked_of_objects(getattr(cls, name), argument, cls):
             found.append(Collaborator(shape, dimension))
         elif name == "__call__":
             return None  # forward itself, or of another use

@@ -29,7 +29,7 @@ from dout.adapt.search.example import as_found, constructor_arguments, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import has_chosen_parts, is_own_fault, lacks_attribute, not_imported
 from dout.adapt.search.refusals import takes_target
-from dout.adapt.source import attributes_read, kinds_for
+from dout.adapt.source import asked_of_objects, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
@@ -360,11 +360,8 @@ def _is_of_chosen_parts(what: Target, given: GivenArguments) -> bool:
     """Whether the arguments that were chosen for a constructor may be at fault: a size is not, a part may be."""
     init, _ = given.taken_by(what.named)
     asked = [p.name for p in what.constructor if p.default is p.empty and p.name not in init]
-    of_objects = (attributes_read(what.cls, name, what.cls) - _OF_ARRAYS for name in asked)
+    of_objects = (asked_of_objects(what.cls, name, what.cls) for name in asked)
     return any(of_objects) or any(has_chosen_parts([*c.values()]) for c in constructor_arguments(what, init)[:1])
-
-
-_OF_ARRAYS = frozenset(dir(np.ndarray))
 
 
 def _reason(error: TargetError) -> Reason | None:

@@ -29,6 +29,8 @@ from dout.run import arrays, attributes_of, copied, fresh, is_float_array, place
 from dout.trace.session.layer_calls import KINDS
 
 _WITH_A_CACHE = 2  # arguments of a backward: dout, or a target, and the cache
+_LARGE = 16  # a length: a kernel, or a number of heads, is less
+_MOST_HELD = 20_000  # elements: exact arithmetic on them takes minutes
 _TINY = 1e-3
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
 _OTHERS = (5, 6, 9, 7, 10, 11, 13, 14, 15)  # half of one, and the sum of two, is no other one in both
@@ -316,7 +318,3 @@ def smaller_numbers(subject: ForwardSubject) -> list[dict[str, int]]:
     unit = math.gcd(*order)
     ranked = {name: most * (2 + order.index(n)) for name, n in large.items()}
     return [ranked, {name: most * (n // unit) for name, n in large.items()}]
-
-
-_LARGE = 16  # a length: a kernel, or a number of heads, is less
-_MOST_HELD = 20_000  # elements: exact arithmetic on them takes minutes

@@ -11,7 +11,7 @@ from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource
 from dout.explain.loops.inlined_calls import with_inlined_call
-from dout.explain.loops.plain_loops import called, own_attribute, stored, with_plain_loop
+from dout.explain.loops.plain_loops import called, kept_values, own_attribute, stored, with_plain_loop
 from dout.explain.model.explanation import Phrase
 
 
@@ -178,16 +178,7 @@ class ForwardPieces:
     @cached_property
     def kept_as(self) -> dict[str, str]:
         """The attribute in which forward itself keeps a value until the end, by the name of the value."""
-        body, found = self.source.definition.body, dict[str, str]()
-        for i, item in enumerate(body):
-            value = item.value if isinstance(item, ast.Assign) else None
-            for target in item.targets if isinstance(item, ast.Assign) and isinstance(value, ast.Name) else ():
-                name = own_attribute(target)
-                uses = (n for n in ast.walk(self.source.definition) if name and own_attribute(n) == name)
-                is_one = sum(isinstance(n.ctx, ast.Store) for n in uses) == 1  # type: ignore[attr-defined]
-                if name and is_one and isinstance(value, ast.Name) and value.id not in stored(body[i:]):
-                    found.setdefault(value.id, name)
-        return found
+        return {value: attribute for _, value, attribute, _ in reversed(list(kept_values(self.source)))}
 
     @property
     def pieces(self) -> list[ForwardPiece]:

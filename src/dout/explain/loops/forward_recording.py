@@ -11,12 +11,12 @@ import numpy as np
 
 from dout.explain.derive.backward_graph import wanted_inputs
 from dout.explain.derive.example_subjects import axes_of, is_numbers, renumbered, resized, with_longer
-from dout.explain.derive.forward_runs import ForwardSubject
+from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject
 from dout.explain.derive.forward_source import ForwardSource, has_gradient
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import topological
+from dout.graph import Node, topological
 from dout.run import arrays
 
 _TRIED = 8  # subjects with another number for one setting
@@ -134,10 +134,13 @@ class ForwardRecording:
             for runs in self.runs.values():
                 self._activate(runs)
 
+    def wanted(self, run: ForwardRun) -> dict[str, Node]:
+        """Which inputs of a piece may have a gradient: no array that forward fills."""
+        return {name: node for name, node in wanted_inputs(run).items() if name not in self.pieces.overwritten}
+
     def _activate(self, runs: PieceRuns) -> None:
         run = runs.runs[0]
-        wanted = {name: node for name, node in wanted_inputs(run).items() if name not in self.pieces.overwritten}
-        starts = {node for name, node in wanted.items() if name in self.active or name.startswith("self.")}
+        starts = {n for name, n in self.wanted(run).items() if name in self.active or name.startswith("self.")}
         starts -= {n for n, p in run.held.items() if p in run.written}
         outputs = list(run.graph.outputs.values())
         if len(outputs) != len(runs.returned) and not runs.piece.is_end:

@@ -129,9 +129,10 @@ def _adds_to(statement: ast.stmt, buffer: str) -> bool:
 
 def _is_zeros(statement: ast.stmt, name: str) -> bool:
     """Whether a statement is `name = np.zeros(…)` or `name = np.zeros_like(…)`."""
-    value = statement.value if isinstance(statement, ast.Assign) else None
-    is_call = isinstance(value, ast.Call) and ast.unparse(value.func) in ("np.zeros", "np.zeros_like")
-    return is_call and [ast.unparse(one) for one in statement.targets] == [name]  # type: ignore[attr-defined]
+    match statement:
+        case ast.Assign(targets=[target], value=ast.Call(func=function)):
+            return ast.unparse(target) == name and ast.unparse(function) in ("np.zeros", "np.zeros_like")
+    return False
 
 
 def _since_zeros(name: str, loops: Loops, statements: Sequence[tuple[ast.stmt, Loops]]) -> Loops:
@@ -168,20 +169,20 @@ def _summed(
     statement: ast.AugAssign, dout: str, statements: Sequence[tuple[ast.stmt, Loops]]
 ) -> tuple[list[ast.expr], tuple[list[int], list[int]] | None]:
     """The index of `dout[:, i].sum(axis=0)`, the places of its whole axes, and which of those are summed."""
-    value = statement.value
-    is_sum = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "sum"
-    if not is_sum or len(value.keywords) != 1 or value.args or value.keywords[0].arg != "axis":  # type: ignore[attr-defined]
-        return [], None
-    part: ast.expr | None = value.func.value  # type: ignore[attr-defined]
+    match statement.value:
+        case ast.Call(ast.Attribute(part, "sum"), [], [ast.keyword("axis", axes)]):
+            pass
+        case _:
+            return [], None
     if isinstance(part, ast.Name):
         name = part.id
         made = [one for one, _ in statements if isinstance(one, ast.Assign) and name in map(ast.unparse, one.targets)]
-        part = made[0].value if len(made) == 1 else None
+        part = made[0].value if len(made) == 1 else part
     if not isinstance(part, ast.Subscript) or ast.unparse(part.value) != dout:
         return [], None
     key = _items(part.slice)
     try:
-        axis = ast.literal_eval(value.keywords[0].value)  # type: ignore[attr-defined]
+        axis = ast.literal_eval(axes)
     except ValueError:
         return [], None
     own = [axis] if isinstance(axis, int) else list(axis)

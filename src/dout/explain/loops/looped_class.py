@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.clock import check_time
-from dout.explain.derive.backward_graph import BackwardGraph, backward_graph, wanted_inputs
+from dout.explain.derive.backward_graph import BackwardGraph, backward_graph
 from dout.explain.derive.class_text import ClassText, DerivedClass
 from dout.explain.derive.class_writer import (
     WAYS,
@@ -202,9 +202,7 @@ class _LoopedClass:
         """What a piece reads of the layer and has a gradient: not the layers that it holds, which keep their own."""
         run = self.runs[piece].runs[0]
         read = set(topological(run.graph.outputs.values()))
-        for path, node in wanted_inputs(run).items():
-            if path in self.pieces.overwritten:
-                continue
+        for path, node in self.recording.wanted(run).items():
             if path.startswith("self.") and node in read.difference(run.parts):
                 yield path
 
@@ -304,9 +302,9 @@ class _LoopedClass:
             outputs = {f"out{i}": ends[i] for i in places}
             graph = replace(run, graph=Graph(run.graph.nodes, run.graph.inputs, outputs))
             made = backward_graph(graph, stable=self.way.stable, steps=self.way.steps)
-            calls = run.parts.values()
-            wanted = {n: g for n, g in made.wanted.items() if n in self.active or n.startswith("self.") or n in calls}
-            wanted = {n: g for n, g in wanted.items() if n not in self.pieces.overwritten}
+            known = {n for n in self.recording.wanted(run) if n in self.active or n.startswith("self.")}
+            known |= {*run.parts.values()}
+            wanted = {n: g for n, g in made.wanted.items() if n in known}
             if wanted:
                 nodes = topological([*made.outputs, *wanted.values()])
                 found[replace(made, wanted=wanted, nodes=nodes)] = number

@@ -156,24 +156,26 @@ def _step_of(statement: ast.stmt) -> tuple[str, int] | None:
     return None
 
 
+def kept_values(source: ForwardSource) -> Iterator[tuple[ast.stmt, str, str, list[ast.AST]]]:
+    """The statements `self.x = x` after which both stay what they are: each with x, the attribute, and all its uses."""
+    body = source.definition.body if source.parameters[:1] == ["self"] else []
+    for i, statement in enumerate(body):
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Name):
+            continue
+        for attribute in filter(None, map(own_attribute, statement.targets)):
+            uses = [n for n in ast.walk(source.definition) if own_attribute(n) == attribute]
+            is_one = sum(isinstance(n.ctx, ast.Store) for n in uses) == 1  # type: ignore[attr-defined]
+            if is_one and statement.value.id not in stored(body[i:]):
+                yield statement, statement.value.id, attribute, uses
+
+
 def _of_kept_value(source: ForwardSource, owner: type) -> str | None:
     """What is read of an attribute behind `self.x = x`, by the name of the value."""
-    if source.parameters[:1] != ["self"]:
-        return None
-    for statement in source.definition.body:
-        value = statement.value if isinstance(statement, ast.Assign) else None
-        if not isinstance(statement, ast.Assign) or not isinstance(value, ast.Name):
-            continue
-        for target in statement.targets:
-            attribute = own_attribute(target)
-            uses = [n for n in ast.walk(source.definition) if attribute and own_attribute(n) == attribute]
-            loads = [n for n in uses if isinstance(n.ctx, ast.Load)]  # type: ignore[attr-defined]
-            behind = [one for one in source.definition.body if one.lineno > statement.lineno]
-            is_one = len(uses) == len(loads) + 1 and all(n.lineno > statement.lineno for n in loads)  # type: ignore[attr-defined]
-            if not loads or not is_one or attribute is None or value.id in stored(behind):
-                continue
-            if _is_own_matter(source, owner, attribute):
-                return "\n".join(_with_name(source, loads, value.id)) + "\n"
+    for statement, value, attribute, uses in kept_values(source):
+        loads = [n for n in uses if isinstance(n.ctx, ast.Load)]  # type: ignore[attr-defined]
+        behind = len(uses) == len(loads) + 1 and all(n.lineno > statement.lineno for n in loads)  # type: ignore[attr-defined]
+        if loads and behind and _is_own_matter(source, owner, attribute):
+            return "\n".join(_with_name(source, loads, value)) + "\n"
     return None
 
 

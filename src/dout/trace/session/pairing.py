@@ -115,7 +115,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
         own = {n: value_of(held) for n, held in before.items() if isinstance(held, dict) and is_parameter(held)}
         every = {**listed, **inner, **before, **own}
         called = {name: _named(name, every[name], before, after) for name in noted if _is_array(every.get(name))}
-        own_words = {n: after[key] for n, key in called.items() if key and not _is_along(noted[n], after[key])}
+        own_words = {n: after[key] for n, key in called.items() if key and _is_another(noted[n], after[key])}
         noted = {**noted, **own_words}  # a step with momentum is another one
         named = ((name, _held_by(every, name), gradient) for name, gradient in noted.items())
         yield from (Pair(name, held, gradient, "name") for name, held, gradient in named if _is_array(held))
@@ -147,13 +147,19 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from _by_shape(left, before, after, taken)
 
 
-def _is_along(step: Any, gradient: Any) -> bool:
-    """Whether a step is a multiple of a gradient of its shape, of either sign."""
+def multiple_of(step: Any, gradient: Any) -> float:
+    """The number that a step is of a gradient of its shape that is not 0; 0 where it is no multiple of it."""
     step, gradient = np.asarray(plain(step), float), np.asarray(plain(gradient), float)
     if step.shape != gradient.shape or not np.any(gradient):
-        return True
-    ratio = np.sum(step * gradient) / np.sum(gradient * gradient)
-    return bool(ratio and np.allclose(step, ratio * gradient, rtol=1e-6, atol=1e-9 * np.max(np.abs(step))))
+        return 0.0
+    ratio = float(np.sum(step * gradient) / np.sum(gradient * gradient))
+    return ratio if np.allclose(step, ratio * gradient, rtol=1e-6, atol=1e-9 * np.max(np.abs(step))) else 0.0
+
+
+def _is_another(step: Any, gradient: Any) -> bool:
+    """Whether a step is no multiple, of either sign, of a gradient that has its shape and is not 0."""
+    alike = np.shape(plain(step)) == np.shape(plain(gradient)) and bool(np.any(plain(gradient)))
+    return alike and not multiple_of(step, gradient)
 
 
 def _held_by(every: Mapping[str, Any], path: str) -> Any:
