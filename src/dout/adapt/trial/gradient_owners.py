@@ -289,13 +289,13 @@ def differs(value: Any, gradient: Any) -> bool:
 def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
     """Whether an input of this shape may have been chosen where one as its gradient was meant.
 
-    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
+    The first input was repeated along an axis of 1, or lacks axes in front, those of a mask; another has rows, `(3, 4)` for `(4,)`, or no
     axes of 1, `(4,)` for `(1, 4)`, or more axes than `h.reshape(N, 1, H)` asks for, `(3, 2, 4)` for `(3, 8)`. A
     gradient with more numbers than its input is one that is not summed, and a number alone one that is summed too much:
     these are wrong.
     """
     if first and len(returned) > len(shape):
-        return [n for n in returned if n > 1] == [n for n in shape if n > 1]
+        return returned[-len(shape) :] == shape or [n for n in returned if n > 1] == [n for n in shape if n > 1]
     if first:
         return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
     if 1 < len(returned) < len(shape) and np.prod(returned) == np.prod(shape):
