@@ -381,7 +381,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     for is_named, role in _SETTINGS:
         if is_named(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
-    if names_context(name):
+    if names_context(name) and name not in taken:
         return [CONTEXT if context else CACHE]
     labels = [n for n in taken if names_label(n)]
     others = [n for n in taken if n not in labels]

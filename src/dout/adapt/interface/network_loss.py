@@ -55,6 +55,7 @@ class NetworkLoss:
     loss: str = ""
     assumed: bool = False
     is_called: bool = False  # by backward itself: then it is meant for this loss
+    takes_one: bool = False  # whether backward makes outer products, of one sample
 
     @property
     def takes_weights(self) -> bool:
@@ -91,7 +92,8 @@ def _joined(cls: type) -> type | None:
         places = _required(cls, name)
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
             return None  # it runs forward by itself: `loss(X, Y)` is whole as it is
-        labels = [place for place in places if names_label(place) and not names_output(place)]
+        named = [place for place in places if names_label(place) and not names_output(place)]
+        labels = [network.target] if network.target in places else named
         if len(labels) == 1 and len(places) <= 2:
             return _class_with(cls, network, {name: _loss(name, alone=len(places) == 1, first=places[0] == labels[0])})
     if (called := loss_call(cls, network.forward, network.target)) is not None:
@@ -114,14 +116,17 @@ def _network(cls: type) -> NetworkLoss | None:
     settings = [name for name in asked if setting_role(name, "") and name not in taken]
     results = returned_by(_function(cls, ahead))
     arrays = asked if asked != settings else [name for loss in loss_names(cls) for name in _required(cls, loss)][:2]
-    targets = [name for name in arrays if names_label(name) and name not in (*taken, *results)]
+    open_ = [name for name in arrays if name not in (*taken, *results)]
+    of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
+    targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
     if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]
     handed = _handed(others, results, _function(cls, ahead))
     if handed is None or any(only_asked(_function(cls, back), name) for name in others):  # a loss, say
         return None
-    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings)
+    one = "outer" in getattr(behind(_function(cls, back)), "__code__", _joined.__code__).co_names
+    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings, takes_one=one)
 
 
 def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[str, int] | None:

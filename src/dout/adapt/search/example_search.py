@@ -95,12 +95,15 @@ class ExampleSearch:
         """The choices; of a network before each those with a target in the shape of what its forward gives."""
         network, seen = loss_of(self.target.cls), set[tuple[int, ...]]()
         for choice in choices:
+            if network is not None and network.takes_one and np.ndim(first := next(iter(choice.inputs.values()))) == 2:
+                choice = replace(choice, inputs={**choice.inputs, next(iter(choice.inputs)): first[0]})
             name = network.target if network is not None else ""
             shape = self._output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
-            if len(shape) == 2 and shape not in seen:
+            if len(shape) in (1, 2) and shape not in seen:
                 seen.add(shape)
-                classes = (np.arange(shape[axis]) % shape[1 - axis] for axis in (0, 1))  # of rows, or of columns
-                for target in (one_hot(shape), array_of(shape, name), *classes):
+                classes = [np.arange(shape[axis]) % shape[1 - axis] for axis in (0, 1)] if shape[1:] else []  # of rows
+                hot = one_hot(shape) if shape[1:] else np.eye(*shape)[-1]
+                for target in (hot, array_of(shape, name), *classes):
                     yield replace(choice, inputs={**choice.inputs, name: target})
             yield choice
 

@@ -33,6 +33,7 @@ from dout.adapt.target import Target
 from dout.run import attributes_of, fresh, module_of, names_of, quiet
 
 MOST, MOST_OF_A_PART = 120, 12  # proposals of one kind
+_OF_INDICES = r"integer|indices must be|valid indices"
 
 
 def proposals(
@@ -80,7 +81,7 @@ class _Proposer:
         self.last: Callable[[], Exception | None] = lambda: None
         self.lengths: dict[str, list[int]] = {}
         self.changed: set[int] = set()  # the constructor arguments, by identity, that were changed by an error
-        self.whole = False  # whether the first input is made of indices
+        self.whole = 0  # how many of the first inputs are made of indices
         self.defaults = _sizes_by_default(target.constructor)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
         home = module_of(self.cls) if inspect.isclass(self.cls) else self.cls.__module__
@@ -117,13 +118,21 @@ class _Proposer:
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
                 for init in inits:
-                    for given in self._inputs(init, shapes, variant):
-                        yield init, given
+                    yield from self._tried(init, shapes, variant)
         wanted = re.search(r"unpack \(expected (\d)", str(self.last()))  # "not enough values to …, got 2)"
         yield from self._with_axes(shapes, int(wanted[1]) if wanted else 2)
-        if re.search(r"integer|indices must be|valid indices", str(self.last())):
-            self.whole, self.between = True, False
-            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+
+    def _tried(
+        self, init: dict[str, Any], shapes: Mapping[str, Sequence[str]], variant: int
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """The inputs beside constructor arguments; as soon as they are taken for indices, the first one or two are."""
+        between = self.between
+        for given in self._inputs(init, shapes, variant):
+            yield init, given
+            while self.whole < min(2, len(self.arguments)) and re.search(_OF_INDICES, str(self.last())):
+                self.whole, self.between = self.whole + 1, False
+                yield from ((init, given) for given in self._inputs(init, shapes, variant))
+        self.whole, self.between = 0, between
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
@@ -268,7 +277,7 @@ class _Proposer:
         return [*plain, *labels] if name == "y" and not self.loss else [*labels, *plain]
 
     def _array(self, shape: tuple[int, ...], name: str) -> Any:
-        if self.whole and self.arguments and name == self.arguments[0].name:
+        if name in [p.name for p in self.arguments[: self.whole]]:
             return whole_numbers(shape, 2)
         return between(shape, name) if self.between else array_of(shape, name)
 

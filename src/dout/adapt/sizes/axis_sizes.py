@@ -116,8 +116,10 @@ class AxisSizes:
         self.known = {k: v for k, v in init.items() if isinstance(v, int) and not isinstance(v, bool)}
         self.init = init
         self.single = variant == 1  # rows that nothing says the number of: one alone
-        self.left = [n for n in _OTHERS if n not in self.known.values()] or list(_OTHERS)
-        self.batch = next((n for n in (3, 2, 4, 5) if n not in self.known.values()), 3)
+        self.widths = next((w for w in init.values() if isinstance(w, list) and w and {*map(type, w)} == {int}), [])
+        taken = {*self.known.values(), *self.widths}
+        self.left = [n for n in _OTHERS if n not in taken] or list(_OTHERS)
+        self.batch = next((n for n in (3, 2, 4, 5) if n not in taken), 3)
 
     def of(self, axes: Sequence[str]) -> tuple[int, ...]:
         """The shape with these axes."""
@@ -144,7 +146,7 @@ class AxisSizes:
         if axis.endswith("_inner") and self.held:
             return self.known.setdefault(axis, self._ahead())
         if axis in _ENDS:
-            given = [n for n in self.init.values() if type(n) is int]
+            given = [n for n in self.init.values() if type(n) is int] or [*self.widths[:1], *self.widths[-1:]]
             return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
         alike = [size for name, size in self.known.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
         if len(set(alike)) == 1:
