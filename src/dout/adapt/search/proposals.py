@@ -18,6 +18,7 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import names_array, names_indices, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.learned_gradients import parameters_of
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.search.buildings import built
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
@@ -121,6 +122,10 @@ class _Proposer:
                     yield from self._tried(init, shapes, variant)
         wanted = re.search(r"unpack \(expected (\d)", str(self.last()))  # "not enough values to …, got 2)"
         yield from self._with_axes(shapes, int(wanted[1]) if wanted else 2)
+        if lacking := re.search(r"axis (\d) is out of bounds", str(self.last())):  # of all alike
+            axes = ("N", "T", "D", "E")[: int(lacking[1]) + 1]
+            every = {p.name: axes for p in self.arguments if not self._is_setting(p.name)}
+            yield from ((init, given) for init in inits for given in self._inputs(init, every, 0))
 
     def _tried(
         self, init: dict[str, Any], shapes: Mapping[str, Sequence[str]], variant: int
@@ -204,6 +209,8 @@ class _Proposer:
                 texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
                 parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
                 choices.append(self.settings.of(self.forward, name, parts))
+        network = loss_of(self.cls) if inspect.isclass(self.cls) else None  # the target comes with the output's shape
+        choices = [c[:1] if network and n == network.target else c for n, c in zip(needed, choices, strict=True)]
         most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
         alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
         every = product(*choices)
@@ -260,6 +267,7 @@ class _Proposer:
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
+        options = [(sizes.batch,), (sizes.batch, 4), *options] if name in self._indices else options
         if known and stands_for(name) == "W" and not place:  # of what it is multiplied with, on either side
             other = next(n for n in (3, 4, 5) if n not in known[0])
             like = [shape for shape in options if len(shape) == len(known[0])]
@@ -276,8 +284,13 @@ class _Proposer:
         labels = labels_for(name, like, self.forward, self.owner)
         return [*plain, *labels] if name == "y" and not self.loss else [*labels, *plain]
 
+    @property
+    def _indices(self) -> list[str]:
+        """The inputs that are made of indices."""
+        return [p.name for p in self.arguments[: self.whole]]
+
     def _array(self, shape: tuple[int, ...], name: str) -> Any:
-        if name in [p.name for p in self.arguments[: self.whole]]:
+        if name in self._indices:
             return whole_numbers(shape, 2)
         return between(shape, name) if self.between else array_of(shape, name)
 

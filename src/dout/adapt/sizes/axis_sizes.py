@@ -190,7 +190,7 @@ class AxisSizes:
         for shape in (v for v in several if isinstance(v, tuple)):
             yield from ((n, *shape), tuple(shape))
         if not self.known:
-            yield from ((n, first) for first, *_ in lists)
+            yield from (shape for first, *_ in lists for shape in ((n, first), (first, n)))
         sizes = list(dict.fromkeys(v for v in (*self.known.values(), *self.held) if 1 < v <= 20 * MANY))[:4]
         for k in sizes:
             yield from (

@@ -1,0 +1,163 @@
+"""No error on right layers in the manners of others: optimizers inside, frozen rows, masks, networks without a loss."""
+
+import numpy as np
+import pytest
+from fair_examples import severities
+
+import dout
+
+
+class Adam:
+    """Steps in backward; the averages are called as the parameters are."""
+
+    def __init__(self, inputs, outputs, lr=1e-3):
+        draw = np.random.default_rng(1)
+        self.W, self.lr, self.turn = draw.normal(size=(inputs, outputs)), lr, 0
+        self.first, self.second = {"W": np.zeros_like(self.W)}, {"W": np.zeros_like(self.W)}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, delta, update=True):
+        dx, gradient = delta @ self.W.T, self.x.T @ delta
+        if update:
+            self.turn += 1
+            self.first["W"] = 0.9 * self.first["W"] + 0.1 * gradient
+            self.second["W"] = 0.999 * self.second["W"] + 0.001 * gradient**2
+            size = np.sqrt(self.second["W"] / (1 - 0.999**self.turn))
+            self.W -= self.lr * self.first["W"] / (1 - 0.9**self.turn) / (size + 1e-8)
+        return dx
+
+
+class Reconstruction:
+    """Its backward takes nothing: it is that of its own squared error."""
+
+    def __init__(self, visible, hidden):
+        draw = np.random.default_rng(2)
+        self.W, self.b = draw.normal(size=(visible, hidden)) / 3, np.zeros(visible)
+
+    def forward(self, x):
+        self.x, self.h = x, np.tanh(x @ self.W)
+        self.out = self.h @ self.W.T + self.b
+        return self.out
+
+    def backward(self):
+        d = 2 * (self.out - self.x)
+        self.dW = self.x.T @ (d @ self.W * (1 - self.h**2)) + d.T @ self.h
+        self.db = d.sum(axis=0)
+
+
+class Table:
+    def __init__(self, words, length, padding=None):
+        self.table, self.padding = np.random.default_rng(3).normal(size=(words, length)), padding
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.table[idx]
+
+    def backward(self, dout):
+        self.dtable = np.zeros_like(self.table)
+        np.add.at(self.dtable, self.idx, dout)
+        if self.padding is not None:
+            self.dtable[self.padding] = 0
+
+
+class MaskedMean:
+    def forward(self, x, mask):
+        self.mask = mask.astype(float)
+        self.count = self.mask.sum(axis=1, keepdims=True)
+        return (x * self.mask[:, :, None]).sum(axis=1) / self.count
+
+    def backward(self, dout):
+        return dout[:, None, :] * self.mask[:, :, None] / self.count[:, :, None]
+
+
+class Smoothed:
+    """The number of classes is said twice: to the constructor, and by the scores."""
+
+    def __init__(self, n_classes, share=0.1):
+        self.n, self.share = n_classes, share
+
+    def forward(self, scores, y):
+        z = scores - scores.max(axis=1, keepdims=True)
+        self.logs = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        self.wanted = np.full(scores.shape, self.share / self.n)
+        self.wanted[np.arange(len(y)), y] += 1 - self.share
+        return -(self.wanted * self.logs).sum() / len(y)
+
+    def backward(self):
+        return (np.exp(self.logs) - self.wanted) / len(self.wanted)
+
+
+class Noise:
+    def __init__(self, size):
+        self.W = np.random.default_rng(4).normal(size=(size, 3))
+
+    def forward(self, x):
+        self.x, self.noise = x, np.random.standard_normal((len(x), 3))
+        return x @ self.W * self.noise
+
+    def backward(self, dout):
+        d = dout * self.noise
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+@pytest.mark.parametrize("cls", [Adam, Reconstruction, Table, MaskedMean, Smoothed, Noise])
+def test_right_layers_of_these_manners_have_no_error(cls):
+    assert [f.message for f in dout.check(cls).findings if f.severity == "error"] == []
+
+
+def test_numbers_that_are_drawn_need_no_gradient():
+    assert dout.check(Noise).missing == ()
+
+
+def test_a_row_that_backward_sets_to_nothing_is_stopped_on_purpose():
+    report = dout.check(Table, init={"words": 6, "length": 3, "padding": 1})
+    (verdict,) = report.verdicts
+    assert verdict.word == "stopped on purpose: nothing is passed on"
+
+
+class LosesARow(Table):
+    def backward(self, dout):
+        self.dtable = np.zeros_like(self.table)
+        np.add.at(self.dtable, self.idx, dout)
+        self.dtable[-1] *= 0.0
+
+
+def test_a_row_that_is_lost_is_an_error():
+    report = dout.check(LosesARow, np.array([0, 5, 2, 5]), init={"words": 6, "length": 3})
+    assert "error" in severities(report)
+
+
+class OwnNumberOfClasses(Smoothed):
+    def backward(self):
+        hard = self.wanted == self.wanted.max(axis=1, keepdims=True)
+        return (np.exp(self.logs) - hard) / len(self.wanted)
+
+
+def test_a_smoothed_loss_with_hard_labels_in_backward_is_an_error():
+    assert "error" in severities(dout.check(OwnNumberOfClasses))
+
+
+class Activated:
+    """Wrong at a word that no argument has as it is given."""
+
+    def __init__(self, inputs, outputs, activation=None):
+        self.W, self.activation = np.random.default_rng(5).normal(size=(inputs, outputs)), activation
+
+    def forward(self, x):
+        self.x, self.z = x, x @ self.W
+        return np.tanh(self.z) if self.activation == "tanh" else self.z
+
+    def backward(self, dout):
+        d = dout * (1 - self.z**2) if self.activation == "tanh" else dout
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+def test_words_are_tried_in_place_of_none():
+    errors = [f for f in dout.check(Activated).findings if f.severity == "error"]
+    assert errors
+    assert all("with activation = 'tanh'" in f.message for f in errors)
