@@ -161,3 +161,61 @@ def test_words_are_tried_in_place_of_none():
     errors = [f for f in dout.check(Activated).findings if f.severity == "error"]
     assert errors
     assert all("with activation = 'tanh'" in f.message for f in errors)
+
+
+class AddsItsStep:
+    """It is given the target minus the output."""
+
+    def __init__(self, inputs, outputs, rate=0.1):
+        self.w, self.rate = np.random.default_rng(6).normal(size=(inputs, outputs)), rate
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, error):
+        back = error @ self.w.T
+        self.w += self.rate * self.x.T @ error
+        return back
+
+
+class AddsTheGradient(AddsItsStep):
+    def backward(self, dout):
+        back = dout @ self.w.T
+        self.w += self.rate * self.x.T @ dout
+        return back
+
+
+class OfSeveralCalls:
+    def __init__(self, inputs, outputs, calls=4):
+        self.w, self.total = np.random.default_rng(7).normal(size=(inputs, outputs)), np.zeros((inputs, outputs))
+        self.calls = calls
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, dout):
+        self.dw = self.total + self.x.T @ dout / self.calls
+        return dout @ self.w.T
+
+
+class OfItsOwnLength(OfSeveralCalls):
+    """Forward reads the number: it is none of calls."""
+
+    def forward(self, x):
+        assert self.calls
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("cls", "found"),
+    [
+        (AddsItsStep, ["warning"]),
+        (AddsTheGradient, ["error"]),
+        (OfSeveralCalls, ["warning"]),
+        (OfItsOwnLength, ["error"]),
+    ],
+)
+def test_a_constant_that_a_caller_may_undo_is_a_warning(cls, found):
+    assert severities(dout.check(cls)) == found

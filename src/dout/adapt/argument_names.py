@@ -45,6 +45,7 @@ names_upstream = _names(
     r"d(out|in|[a-z]|values?|[xyh]s|hidden|output|_?next|[A-Z]\w*|_?l_?d_?\w*|l\w*)|d_\w+|\w*grad\w*|\w*delta\w*|upstream\w*|"
     r"err(or)?s?|\w*_error|error_\w*|g|gy|gz|e|diff\w*|top_diff|\w*signal|dx?_?\w{1,3}|.*derivat\w*|d[je]\w*"
 )
+names_error = _names(r"err(or)?s?|\w*_errors?|errors?_\w*|e")
 names_plain_upstream = _names(  # that could hardly be anything else
     r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues"
 )

@@ -130,13 +130,12 @@ class _Proposer:
     def _tried(
         self, init: dict[str, Any], shapes: Mapping[str, Sequence[str]], variant: int
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """The inputs beside constructor arguments; as soon as they are taken for indices, the first one or two are."""
+        """The inputs beside constructor arguments; if they are taken for indices, the first one or two are."""
         between = self.between
-        for given in self._inputs(init, shapes, variant):
-            yield init, given
-            while self.whole < min(2, len(self.arguments)) and re.search(_OF_INDICES, str(self.last())):
-                self.whole, self.between = self.whole + 1, False
-                yield from ((init, given) for given in self._inputs(init, shapes, variant))
+        yield from ((init, given) for given in self._inputs(init, shapes, variant))
+        while self.whole < min(2, len(self.arguments)) and re.search(_OF_INDICES, str(self.last())):
+            self.whole, self.between = self.whole + 1, False
+            yield from ((init, given) for given in self._inputs(init, shapes, variant))
         self.whole, self.between = 0, between
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_cache, names_upstream, taken_by
+from dout.adapt.argument_names import names_cache, names_error, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
-from dout.adapt.interface.method_pairs import is_called_in_a_loop, required
+from dout.adapt.interface.method_pairs import is_called_in_a_loop, reads_and_writes, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
 from dout.adapt.source import returned_by
@@ -180,6 +180,26 @@ def _with_all_inputs(subject: Subject, names: tuple[str, ...], inputs: tuple[Any
     """The layer with more of its inputs, whose gradients come in this order."""
     found = replace(subject, inputs=inputs, names=names)
     return found if subject.interface is None else _read_as(found, replace(subject.interface, order=()))
+
+
+def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
+    """Why the gradients of parameters that are all one constant times right, beside right ones of inputs, may be meant.
+
+    Where backward adds its step, it may be given the error, target − output. A number that forward does not read may be
+    that of the calls over which the gradients are averaged.
+    """
+    interface, found = subject.interface, np.array(ratios, dtype=float)
+    if not np.allclose(found, ratio := found[0], rtol=1e-6, atol=0):
+        return ""
+    layer = subject.again()
+    method = interface.backward if interface is not None else "backward"
+    taken = [p.name for p in taken_by(inspect.unwrap(getattr(type(layer), method)))]
+    if ratio < 0 and interface is not None and interface.steps and any(map(names_error, taken)):
+        return "backward adds its step, which is right where it is given the target minus the output"
+    read = reads_and_writes(type(layer), interface.forward if interface is not None else "forward")[0]
+    whole = {n: k for n, k in attributes_of(layer).items() if type(k) is int and k > 1 and n not in read}
+    name = next((name for name, k in whole.items() if np.isclose(ratio * k, 1, rtol=1e-6)), None)
+    return f"they are divided by self.{name}, as an average over so many calls is" if name else ""
 
 
 def steps_by_another(subject: Subject, refuted: Iterable[Outcome]) -> bool:
