@@ -95,7 +95,7 @@ class Noise:
         self.W = np.random.default_rng(4).normal(size=(size, 3))
 
     def forward(self, x):
-        self.x, self.noise = x, np.random.standard_normal((len(x), 3))
+        self.x, self.noise = x, np.random.standard_normal((len(x), 3))  # noqa: NPY002 - as people write it
         return x @ self.W * self.noise
 
     def backward(self, dout):

@@ -66,7 +66,8 @@ def has_residual(backward: Any, target: str) -> bool:
             if sum(named) == 1 and not isinstance(node.right if named[0] else node.left, ast.Constant):
                 return True
         if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub) and isinstance(node.target, ast.Subscript):
-            if any(isinstance(n, ast.Name) and n.id == target for n in walk(node.target.slice)):
+            named = [isinstance(n, ast.Name) and n.id == target for n in walk(node.target.slice)]
+            if any(named):
                 return True
         called = node if isinstance(node, ast.Call) and any(map(names_backward, _path(node.func)[-1:])) else None
         names = [one.id for one in called.args if isinstance(one, ast.Name)] if called and called.args[1:] else []

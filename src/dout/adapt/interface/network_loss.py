@@ -27,7 +27,16 @@ from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import setting_role
 from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
 from dout.adapt.interface.loss_calls import has_residual, loss_call
-from dout.adapt.interface.method_pairs import PAIRS, as_static, is_static, loss_names, pairs_of, required
+from dout.adapt.interface.method_pairs import (
+    PAIRS,
+    as_static,
+    is_called_in_a_loop,
+    is_static,
+    loss_names,
+    pairs_of,
+    reads_and_writes,
+    required,
+)
 from dout.adapt.source.linear_use import only_asked
 from dout.adapt.source.returned_names import gives_gradients, items_returned, returned_by
 from dout.run import attributes_of
@@ -42,7 +51,7 @@ class NetworkLoss:
     """A network: its forward, its loss, what backward calls the target, and whether the loss is only assumed.
 
     `taken` and `asked` are the arguments of forward and of backward, `settings` those of the latter that are no arrays;
-    `handed` are those that forward has returned, each with its place there.
+    `handed` are those that forward has returned, each with its place there, or was given, with its name there.
     """
 
     forward: str
@@ -50,12 +59,12 @@ class NetworkLoss:
     target: str
     taken: Sequence[str]
     asked: Sequence[str]
-    handed: Mapping[str, int]
+    handed: Mapping[str, int | str]
     settings: Sequence[str]
     loss: str = ""
     assumed: bool = False
     is_called: bool = False  # by backward itself: then it is meant for this loss
-    takes_one: bool = False  # whether backward makes outer products, of one sample
+    one: str = ""  # backward takes one sample: it makes "outer" products, or is called in a "loop"
 
     @property
     def takes_weights(self) -> bool:
@@ -123,13 +132,17 @@ def _network(cls: type) -> NetworkLoss | None:
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]
     handed = _handed(others, results, _function(cls, ahead))
+    if len(others) == len(taken) == 1 >= items_returned(_function(cls, ahead)):  # `feedforward(a)`, `backprop(x, y)`
+        needs = reads_and_writes(cls, ahead)[1] & reads_and_writes(cls, back)[0]
+        handed = handed if needs else {others[0]: taken[0]}
     if handed is None or any(only_asked(_function(cls, back), name) for name in others):  # a loss, say
         return None
-    one = "outer" in getattr(behind(_function(cls, back)), "__code__", _joined.__code__).co_names
-    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings, takes_one=one)
+    makes_outer = "outer" in getattr(behind(_function(cls, back)), "__code__", _joined.__code__).co_names
+    one = "outer" if makes_outer else "loop" if is_called_in_a_loop(cls, back) else ""
+    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings, one=one)
 
 
-def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[str, int] | None:
+def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[str, int | str] | None:
     """Which of forward's results each argument is: by its name, or by place where there are as many; None of others."""
     if set(names) <= set(results):
         return {name: results.index(name) for name in names}
@@ -188,7 +201,9 @@ def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -
         items = result if isinstance(result, tuple) else (result,)
         named = dict(zip((*network.taken, network.target), inputs, strict=True))
         if loss is None or network.handed:
-            attributes_of(self)[RESULTS] = named | {name: items[place] for name, place in network.handed.items()}
+            places = network.handed.items()
+            handed = {name: named[at] if isinstance(at, str) else items[at] for name, at in places}
+            attributes_of(self)[RESULTS] = named | handed
         if loss is None:
             value, *gradients = _backward(cls, network)(self, inputs[-1])
             if np.size(plain(value)) != 1:

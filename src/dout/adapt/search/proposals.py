@@ -34,7 +34,6 @@ from dout.adapt.target import Target
 from dout.run import attributes_of, fresh, module_of, names_of, quiet
 
 MOST, MOST_OF_A_PART = 120, 12  # proposals of one kind
-_OF_INDICES = r"integer|indices must be|valid indices"
 
 
 def proposals(
@@ -66,6 +65,7 @@ class _Proposer:
     ) -> None:
         self.cls: Any = target.cls
         self.target, self.init, self.inputs = target, init, inputs
+        self.network = loss_of(self.cls) if inspect.isclass(self.cls) else None
         self.forward = target.forward
         self.arguments = wanted(self.forward, asked)
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
@@ -82,7 +82,7 @@ class _Proposer:
         self.last: Callable[[], Exception | None] = lambda: None
         self.lengths: dict[str, list[int]] = {}
         self.changed: set[int] = set()  # the constructor arguments, by identity, that were changed by an error
-        self.whole = 0  # how many of the first inputs are made of indices
+        self.whole = False  # whether the first input is made of indices
         self.defaults = _sizes_by_default(target.constructor)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
         home = module_of(self.cls) if inspect.isclass(self.cls) else self.cls.__module__
@@ -119,24 +119,24 @@ class _Proposer:
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
                 for init in inits:
-                    yield from self._tried(init, shapes, variant)
+                    yield from ((init, given) for given in self._inputs(init, shapes, variant))
+                    yield from self._as_indices([init], shapes) if self.network else ()
         wanted = re.search(r"unpack \(expected (\d)", str(self.last()))  # "not enough values to …, got 2)"
         yield from self._with_axes(shapes, int(wanted[1]) if wanted else 2)
+        yield from self._as_indices(inits, shapes)
         if lacking := re.search(r"axis (\d) is out of bounds", str(self.last())):  # of all alike
             axes = ("N", "T", "D", "E")[: int(lacking[1]) + 1]
             every = {p.name: axes for p in self.arguments if not self._is_setting(p.name)}
             yield from ((init, given) for init in inits for given in self._inputs(init, every, 0))
 
-    def _tried(
-        self, init: dict[str, Any], shapes: Mapping[str, Sequence[str]], variant: int
+    def _as_indices(
+        self, inits: list[dict[str, Any]], shapes: Mapping[str, Sequence[str]]
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """The inputs beside constructor arguments; if they are taken for indices, the first one or two are."""
-        between = self.between
-        yield from ((init, given) for given in self._inputs(init, shapes, variant))
-        while self.whole < min(2, len(self.arguments)) and re.search(_OF_INDICES, str(self.last())):
-            self.whole, self.between = self.whole + 1, False
-            yield from ((init, given) for given in self._inputs(init, shapes, variant))
-        self.whole, self.between = 0, between
+        """With whole numbers for the first input, if an error says that something is an index."""
+        if re.search(r"integer|indices must be|valid indices", str(self.last())):
+            between, self.whole, self.between = self.between, True, False
+            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+            self.whole, self.between = False, between
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
@@ -208,8 +208,8 @@ class _Proposer:
                 texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
                 parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
                 choices.append(self.settings.of(self.forward, name, parts))
-        network = loss_of(self.cls) if inspect.isclass(self.cls) else None  # the target comes with the output's shape
-        choices = [c[:1] if network and n == network.target else c for n, c in zip(needed, choices, strict=True)]
+        target = self.network.target if self.network else ""  # which comes with the output's shape
+        choices = [c[:1] if n == target else c for n, c in zip(needed, choices, strict=True)]
         most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
         alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
         every = product(*choices)
@@ -266,7 +266,7 @@ class _Proposer:
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
-        options = [(sizes.batch,), (sizes.batch, 4), *options] if name in self._indices else options
+        options = [(sizes.batch + 2,), (sizes.batch, 4), *options] if self.whole and not place else options
         if known and stands_for(name) == "W" and not place:  # of what it is multiplied with, on either side
             other = next(n for n in (3, 4, 5) if n not in known[0])
             like = [shape for shape in options if len(shape) == len(known[0])]
@@ -283,13 +283,8 @@ class _Proposer:
         labels = labels_for(name, like, self.forward, self.owner)
         return [*plain, *labels] if name == "y" and not self.loss else [*labels, *plain]
 
-    @property
-    def _indices(self) -> list[str]:
-        """The inputs that are made of indices."""
-        return [p.name for p in self.arguments[: self.whole]]
-
     def _array(self, shape: tuple[int, ...], name: str) -> Any:
-        if name in self._indices:
+        if self.whole and self.arguments and name == self.arguments[0].name:
             return whole_numbers(shape, 2)
         return between(shape, name) if self.between else array_of(shape, name)
 

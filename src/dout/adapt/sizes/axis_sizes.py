@@ -193,19 +193,8 @@ class AxisSizes:
             yield from (shape for first, *_ in lists for shape in ((n, first), (first, n)))
         sizes = list(dict.fromkeys(v for v in (*self.known.values(), *self.held) if 1 < v <= 20 * MANY))[:4]
         for k in sizes:
-            yield from (
-                (n, k),
-                (k, n),
-                (k, 1),
-                (k,),
-                (n, k, 4, 6),
-                (n, 4, 6, k),
-                (2, n, k),
-                (k, 4, 6),
-                (4, 6, k),
-                (n, k, 5),
-                (n, k, 8),
-            )
+            yield from ((n, k), (k, n), (k, 1), (k,), (n, k, 4, 6), (n, 4, 6, k))
+            yield from ((2, n, k), (k, 4, 6), (4, 6, k), (n, k, 5), (n, k, 8))
         for widths in lists:
             yield from ((n, *widths), tuple(widths))
         if not sizes:

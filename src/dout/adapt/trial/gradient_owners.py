@@ -127,9 +127,13 @@ def _is_called_after(gradient: str, owner: str) -> bool:
 
 
 def _by_list(names: Sequence[str], result: Any, layer: Any) -> tuple[str, ...]:
-    """The parameters in lists after which lists of gradients are called, one for one: `nabla_w` of `self.weights`."""
+    """The parameters in lists whose gradients are in lists called after them, or of their shapes, one for one."""
     held = {stem(name): name for name, item in reversed(attributes_of(layer).items()) if isinstance(item, list)}
     owners = [held.get(stem(name), "") for name in names]
+    if not all(owners) and isinstance(result, tuple) and all(isinstance(part, list) for part in result):
+        shapes = {name: [*map(np.shape, attributes_of(layer)[name])] for name in held.values()}
+        fitting = [[name for name, own in shapes.items() if own == [*map(np.shape, part)]] for part in result]
+        owners = [names[0] if len(names) == 1 else "" for names in fitting]
     if not (owners and all(owners) and isinstance(result, tuple) and len(result) == len(owners)):
         return ()
     pairs = [(attributes_of(layer)[owner], g) for owner, g in zip(owners, result, strict=True)]
@@ -289,10 +293,10 @@ def differs(value: Any, gradient: Any) -> bool:
 def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
     """Whether an input of this shape may have been chosen where one as its gradient was meant.
 
-    The first input was repeated along an axis of 1, or lacks axes in front, those of a mask; another has rows, `(3, 4)` for `(4,)`, or no
-    axes of 1, `(4,)` for `(1, 4)`, or more axes than `h.reshape(N, 1, H)` asks for, `(3, 2, 4)` for `(3, 8)`. A
-    gradient with more numbers than its input is one that is not summed, and a number alone one that is summed too much:
-    these are wrong.
+    The first input was repeated along an axis of 1, or lacks axes in front, those of a mask; another has rows,
+    `(3, 4)` for `(4,)`, or no axes of 1, `(4,)` for `(1, 4)`, or more axes than `h.reshape(N, 1, H)` asks for,
+    `(3, 2, 4)` for `(3, 8)`. A gradient with more numbers than its input is one that is not summed, and a number alone
+    one that is summed too much: these are wrong.
     """
     if first and len(returned) > len(shape):
         return returned[-len(shape) :] == shape or [n for n in returned if n > 1] == [n for n in shape if n > 1]

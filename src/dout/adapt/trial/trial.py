@@ -46,7 +46,7 @@ from dout.adapt.trial.gradient_owners import (
 )
 from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
 from dout.adapt.trial.setups import Make, afters_of, prepared
-from dout.run import arrays, attributes_of, copied, flat, quiet
+from dout.run import arrays, attributes_of, copied, flat, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
@@ -240,15 +240,13 @@ class Trials:
         ways = [self._try(replace(interface, holder=holder, bare=bare), make, inputs) for bare in (False, True)]
         return max(ways, key=lambda tried: tried.fit)
 
+    @otherwise(True)
     def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether gradients are 0 where the upstream gradient is: else it is that of the other outputs as well."""
         if tried.interface is None:
             return True
-        try:
-            run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
-            return not any(map(np.any, run.gradients(0.0)))
-        except Exception:
-            return True
+        run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
+        return not any(map(np.any, run.gradients(0.0)))
 
     def _with_buffer(self, interface: Interface, inlet: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """The roles where backward has an argument called as that place, maybe optional: the zeros are given there."""
@@ -283,7 +281,9 @@ class Trials:
         elif not interface.local and of_a_list(result, inputs):
             interface, result = replace(interface, parted=True), list(result)
         elif not interface.order and not interface.local:
-            order = owners_of(self.cls, interface, result, inputs, layer)
+            target = network.target if (network := loss_of(self.cls)) is not None else ""  # it needs no gradient
+            own = {name: x for name, x in inputs.items() if name != target}
+            order = owners_of(self.cls, interface, result, own, layer)
             has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
         if loss_of(self.cls) is not None:
@@ -351,16 +351,12 @@ class Trials:
         except Exception:
             return 0, 0, -place
 
+    @otherwise(False)
     def _takes_upstream(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether all that backward gives and keeps is linear in what it is given, as no residual of a target is."""
         if tried.interface is None or tried.fit < Fit.INPUTS:
             return False
-        try:
-            return Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface).is_linear()
-        except MemoryError:
-            raise
-        except Exception:
-            return False
+        return Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface).is_linear()
 
     def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the one returned gradient for the input that it is right for, where several are alike.

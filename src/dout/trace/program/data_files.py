@@ -89,7 +89,9 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         return _rows(columns, header=True)
     sizes = {"cifar10": r"3072|3\s*[*,]\s*32\s*[*,]\s*32|32\s*[*,]\s*32\s*[*,]\s*3", "mnist": r"784|28\s*[*,]\s*28"}
     if name.endswith(".csv") and (kind := next((kind for kind, size in sizes.items() if mentions(size)), None)):
-        bare = name == "test.csv" and has_header and not mentions(r"test\w*(\.|\W+)(label|iloc|pop|drop)")  # to be guessed
+        bare = (
+            name == "test.csv" and has_header and not mentions(r"test\w*(\.|\W+)(label|iloc|pop|drop)")
+        )  # to be guessed
         return _table(int("test" in name), kind, header=has_header, labelled=not bare)  # as Kaggle has them
     if name.endswith(".arff"):
         return _table(int("test" in name), header=False, first=False)
