@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fair_examples import severities
+from fair_examples import severities, table
 
 import dout
 
@@ -219,3 +219,47 @@ class OfItsOwnLength(OfSeveralCalls):
 )
 def test_a_constant_that_a_caller_may_undo_is_a_warning(cls, found):
     assert severities(dout.check(cls)) == found
+
+
+class Margins:
+    """Of labels -1 and 1, in one column."""
+
+    def loss(self, y_hat, y):
+        return np.mean(np.maximum(0, 1 - y * y_hat))
+
+    def gradient(self, y_hat, y):
+        return np.where(y * y_hat < 1, -y, 0) / len(y)
+
+
+class Squares:
+    def loss(self, y_hat, y):
+        return np.mean((y_hat - y) ** 2)
+
+    def gradient(self, y_hat, y):
+        return 2 * (y_hat - y) / len(y)
+
+
+@pytest.mark.parametrize(("cls", "found"), [(Margins, ["warning"]), (Squares, ["error"])])
+def test_a_loss_of_margins_may_be_for_one_column_alone(cls, found):
+    assert severities(dout.check(cls, table(3, 2), np.sign(table(3, 2)))) == found
+
+
+class DecayedSteps:
+    """Steps at a rate that is smaller in every round."""
+
+    def __init__(self, inputs, outputs, lr=0.5, decay=0.1):
+        self.w, self.lr, self.decay, self.rounds = np.ones((inputs, outputs)), lr, decay, 0
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, dout):
+        back = dout @ self.w.T
+        self.w -= self.lr / (1 + self.decay * self.rounds) * self.x.T @ dout
+        self.rounds += 1
+        return back
+
+
+def test_a_rate_that_decays_is_no_error():
+    assert [f.message for f in dout.check(DecayedSteps).findings if f.severity == "error"] == []

@@ -229,7 +229,8 @@ _OF_WINDOWS = ((r"kernel|filter|pool|window|k_?size", (3, 2)), (r"stride|dilatio
 
 def tuples_of(name: str, items: Sequence[str] | None) -> list[Any]:
     """Tuples of sizes: kernels, strides, shapes of inputs; `items` are the names of its parts, if known."""
-    sides = next((sides for words, sides in _OF_WINDOWS if re.search(words, name) and "shape" not in name), ())
+    windows = _OF_WINDOWS["shape" in name :]  # that of a kernel has channels, too
+    sides = next((sides for words, sides in windows if re.search(words, name)), ())
     if sides and (not items or (len(items) == 2 and not any(map(image_size, items)))):
         return [*((side, side) for side in sides), *(() if items else sides[:1])]
     if items:
@@ -238,6 +239,8 @@ def tuples_of(name: str, items: Sequence[str] | None) -> list[Any]:
         return [(3, 3), (2, 2), 3]
     if re.search(r"kernel|filter|pool", name):
         return [(2, 2), (3, 2, 3, 3)]
+    if "conv" in name:
+        return [(2, 3, 3), (2, 3)]
     return [(2, 4, 6), (4, 6, 2), (4,), (3, 4), (4, 6)]
 
 

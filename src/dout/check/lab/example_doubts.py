@@ -48,6 +48,8 @@ def doubt_of(subject: Subject) -> str:
         return "backward takes no upstream gradient, and it may be that of one output alone"
     if _is_loss_of_repeated(subject, run):
         return "one of the two is repeated to be as long as the other, and it is right where they are alike"
+    if _is_of_margins(subject):
+        return "it is a loss of margins, of two classes in one column, and it is right for one"
     if _is_called_one_by_one(subject):
         return "other code calls backward for one sample after another, and it is right for one"
     if _takes_one_sample(subject, run):
@@ -233,6 +235,16 @@ def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
     alike, interface = replace(subject, inputs=inputs), subject.interface
     owned = [_read_as(alike, replace(interface, order=(name,))) for name in subject.names] if interface else []
     return common in shapes and not all(is_suspicious(one, _ones) for one in (alike, *owned))
+
+
+@otherwise(False)
+def _is_of_margins(subject: Subject) -> bool:
+    """Whether a loss of two tables of one shape depends on their product alone, and is right for one column of them."""
+    x, y = subject.fresh_inputs()
+    margins = [subject.run(inputs).outputs for inputs in ((x, y), (x * y, np.ones_like(y)))]
+    if np.ndim(x) != 2 or np.shape(x) != np.shape(y) or np.all(y == 1) or not same(*margins):
+        return False
+    return not is_suspicious(replace(subject, inputs=(x[:, :1], y[:, :1])), _ones)
 
 
 @otherwise(False)
