@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.first_turns import FirstTurns
-from dout.engine.loops.liveness import Names
+from dout.engine.loop_source.contraction_runs import EVERY, ContractedLoop
+from dout.engine.loop_source.first_turns import FirstTurns
+from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.loop_refusal import LoopRefusal
+from dout.engine.loop_source.surroundings import NotPlainError, root_of, value_of
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
-from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES, LoopRefusal
-from dout.engine.loops.surroundings import NotPlainError, root_of, value_of
+from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES
 from dout.engine.runtime import kernel_cache
 from dout.graph import Where
 
@@ -27,7 +29,7 @@ _ASKING = 1e-5  # seconds that it takes to ask for a kernel
 _NEAR = {"d": 1e-9, "f": 1e-4}  # of the largest element: functions round in their own way, and loops carry that on
 _NUMBERS = {TYPES[kind]: kind for kind in KINDS}
 _SHORT = 4096  # turns in all: NumPy takes 0.02 to 0.2 s for so many
-_EVERY = (1 << 63) - 1  # turns of a loop
+_FIRST = (4096, 1024, 256, 64, 48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2, 1)  # turns of each loop, until all are no more
 
 
 @dataclass(eq=False)
@@ -151,7 +153,7 @@ class LoopSite:
                 return None
             if found not in self.ready:
                 told = dict(zip(self.places, map(_with_number, found, given), strict=True))
-                self.ready[found] = self._made(told)
+                self.ready[found] = self._contracted(given) or self._made(told)
                 self.objects.update((id(one.item), one) for one in found if one and one.kind == "object")
             self.latest = found, self.ready[found]
         ready = self.latest[1]
@@ -195,6 +197,16 @@ class LoopSite:
         """The texts of the kernels that stand for it."""
         return [one.kernel.text for one in self.ready.values() if one is not None and one.confirmed]
 
+    def _contracted(self, given: Sequence[Any]) -> Ready | None:
+        """Products of matrices in place of a kernel, where they do: they need not be compiled."""
+        if self.live or self.strict:
+            return None
+        try:
+            found = ContractedLoop(self.loop, dict(zip(self.places, given, strict=True)))
+        except LoopRefusal:
+            return None
+        return Ready(LoopKernel(found.text, (), (), (), found.written, found.rounds, may_leave=False), found)
+
     def _made(self, given: Mapping[str, Any]) -> Ready | None:
         try:
             kernel = translated(self.loop, self.places, given, self.live, self.entering)
@@ -215,7 +227,7 @@ class LoopSite:
         kernel = usual.ready.kernel
         before = [(given[i], given[i].copy()) for i in usual.written] if kernel.may_leave else ()
         try:
-            ended, turns, *values = usual.ready.run(*usual.flat(given), _EVERY)
+            ended, turns, *values = usual.ready.run(*usual.flat(given), EVERY)
         except (TypeError, OverflowError):
             return None
         if not ended:
@@ -235,7 +247,7 @@ class LoopSite:
 
     def _rehearse(self, usual: UsualCall, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Run the kernel on copies; `settle` compares it with the plain run that follows, if the loop is short."""
-        found = self._on_copies(usual, given, _EVERY)
+        found = self._on_copies(usual, given, EVERY)
         if found is None:
             return None
         self.turns = found.turns
@@ -262,10 +274,11 @@ class LoopSite:
 
     def _begins_alike(self, usual: UsualCall, given: tuple[Any, ...]) -> bool:
         """Whether the kernel and the user's loop come to the same in the first turns of each loop; on copies."""
-        most, found = _SHORT, self._on_copies(usual, given, _SHORT)
-        while found is not None and found.turns > _SHORT and most > 1:
-            most //= 2
+        for most in _FIRST:
             found = self._on_copies(usual, given, most)
+            if found is None or found.turns <= _SHORT:
+                break
+        found = found and self._on_copies(usual, given, most)  # the time of a first one is no measure
         if found is None:
             return False
         copies = {i: given[i].copy("K") for i in usual.written}
@@ -328,16 +341,16 @@ _LONG = 10
 _INT, _MOST = _argument("int"), 1 << GIVEN
 
 
-def _same(plain: Any, ours: Any, rounds: bool) -> bool:
+def _same(plain: Any, ours: Any, rounds: str) -> bool:
     if not rounds or plain.dtype.char not in _NEAR:
         return bool(np.array_equal(plain, ours, equal_nan=plain.dtype.kind == "f"))
-    near = _NEAR[plain.dtype.char]
+    near = max(_NEAR[plain.dtype.char], _NEAR[rounds])
     with np.errstate(all="ignore"):
         scale = np.max(np.abs(plain), initial=0, where=np.isfinite(plain))
         return bool(np.allclose(ours, plain, rtol=near, atol=near * scale, equal_nan=True))
 
 
-def _same_number(plain: Any, ours: Any, rounds: bool) -> bool:
+def _same_number(plain: Any, ours: Any, rounds: str) -> bool:
     if ours is UNSET:
         return True
     return type(plain) is type(ours) and _same(np.asarray(plain), np.asarray(ours), rounds)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from dout.engine.loop_source.first_turns import first_turns
+from dout.engine.loop_source.liveness import Liveness, captured, stored
+from dout.engine.loop_source.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
 from dout.engine.loops.compiled_parts import CompiledParts
-from dout.engine.loops.first_turns import first_turns
-from dout.engine.loops.liveness import Liveness, captured, stored
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
-from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
 from dout.engine.loops.turn_functions import PREFIX, TurnCutter
 from dout.files import dedented
 from dout.graph import Where
@@ -260,13 +260,15 @@ class _TurnWriter(_Writer):
 
 def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     results = sorted(site.live)
-    given = ", ".join(ast.unparse(evaluated(one, PREFIX)) for one in site.places.values())
+    given = "".join(f"{ast.unparse(evaluated(one, PREFIX))}, " for one in site.places.values())
     found = f"{PREFIX}found"
     lines = [
         "try:",
-        f"    {found} = {name}({given})",
+        f"    {found} = ({given})",
         f"except {PREFIX}errors:",
         f"    {found} = None",
+        "else:",
+        f"    {found} = {name}(*{found})",
         f"if {found} is None:",
         "    pass",
         "else:",
