@@ -182,6 +182,87 @@ def test_products_by_loops_give_what_their_loops_give(sizes, how, seed):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+def one_step(part, filters, bias):
+    """One window and one filter."""
+    products = np.multiply(part, filters)
+    total = np.sum(products)
+    return total + float(bias[0, 0, 0])
+
+
+def images_last(x, w, b, out):
+    for n in range(out.shape[0]):
+        image = x[n]
+        for i in range(out.shape[1]):
+            top = i
+            bottom = top + w.shape[0]
+            for j in range(out.shape[2]):
+                for f in range(out.shape[3]):
+                    out[n, i, j, f] = one_step(image[top:bottom, j : j + w.shape[1], :], w[:, :, :, f], b[:, :, :, f])
+
+
+def gradients_with_a_border(x, w, out, dw, db, padded, dx):
+    for n in range(out.shape[0]):
+        of_image = padded[n]
+        for i in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                for f in range(out.shape[3]):
+                    of_image[i : i + w.shape[0], j : j + w.shape[1], :] += w[:, :, :, f] * out[n, i, j, f]
+                    dw[:, :, :, f] += x[n, i : i + w.shape[0], j : j + w.shape[1]] * out[n, i, j, f]
+                    db[:, :, :, f] += out[n, i, j, f]
+        dx[n, :, :, :] = of_image[1:-1, 1:-1, :]
+
+
+def test_a_function_that_is_called_for_each_window_is_read_with_the_loop():
+    rng, fast = np.random.default_rng(0), dout.compile(images_last)
+    for count in (3, 3, 5):
+        x, w, b = (rng.normal(size=shape) for shape in ((count, 7, 8, 2), (3, 3, 2, 4), (1, 1, 1, 4)))
+        ours, theirs = np.zeros((2, count, 5, 6, 4))
+        fast(x, w, b, ours)
+        images_last(x, w, b, theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+    loop = fast.plan().functions[0].loops[0]
+    assert loop.kernel.splitlines()[0] == "out[n, i, j, f] = Σ x[n, i + k1, j + k2, k3] · w[k1, k2, k3, f]"
+
+
+def test_a_function_of_another_meaning_is_called(monkeypatch):
+    x, w, b = np.ones((2, 7, 8, 2)), np.ones((3, 3, 2, 4)), np.ones((1, 1, 1, 4))
+    fast, out = dout.compile(images_last), np.zeros((2, 5, 6, 4))
+    fast(x, w, b, out)
+    fast(x, w, b, out)
+    monkeypatch.setitem(globals(), "one_step", lambda part, filters, bias: 7.0)
+    fast(x, w, b, out)
+    assert (out == 7).all()
+
+
+def test_what_is_read_after_the_loops_that_write_it_is_a_copy_at_the_end():
+    rng, fast = np.random.default_rng(0), dout.compile(gradients_with_a_border)
+    for _ in range(3):
+        shapes = ((3, 8, 9, 2), (3, 3, 2, 4), (3, 6, 7, 4), (3, 3, 2, 4), (1, 1, 1, 4), (3, 8, 9, 2), (3, 6, 7, 2))
+        ours = [rng.normal(size=shape) for shape in shapes]
+        theirs = [one.copy() for one in ours]
+        fast(*ours)
+        gradients_with_a_border(*theirs)
+        for mine, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)
+    assert fast.plan().functions[0].loops[0].kernel.count("\n") == 4
+
+
+def test_arrays_of_one_element_are_as_long_as_others():
+    def spread(x, row, column, out):
+        for i in range(x.shape[0]):
+            for j in range(x.shape[1]):
+                out[i, j] = np.sum(x[i, j] * row + column)
+
+    fast, rng = dout.compile(spread), np.random.default_rng(0)
+    for _ in range(2):
+        x, row, column = rng.normal(size=(9, 10, 4, 3)), rng.normal(size=(1, 3)), rng.normal(size=(4, 1))
+        ours, theirs = np.zeros((2, 9, 10))
+        fast(x, row, column, ours)
+        spread(x, row, column, theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+    assert "Σ" in fast.plan().functions[0].loops[0].kernel
+
+
 # --- loops that look like it ------------------------------------------------------------------------------------------
 
 
@@ -247,6 +328,13 @@ def slices_cut_at_the_border(x, out):
             out[i, j] = np.sum(x[i : i + 3, j : j + 2])
 
 
+def read_in_the_next_turn(x, out):
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] += x[i, j]
+        x[i, 0] = out[i - 1, 0] + out[i, 1]
+
+
 def set_then_added_in_other_places(x, out):
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -257,7 +345,7 @@ def set_then_added_in_other_places(x, out):
 LOOKALIKES = [
     running_sum, sum_read_while_it_grows, the_last_turn_counts, each_row_of_the_one_before, written_over,
     read_before_it_is_written, a_row_changed_in_place, rows_from_the_end, slices_cut_at_the_border,
-    set_then_added_in_other_places,
+    set_then_added_in_other_places, read_in_the_next_turn,
 ]  # fmt: skip
 
 

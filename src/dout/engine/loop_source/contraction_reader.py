@@ -17,6 +17,7 @@ from dout.engine.loop_source.contraction_terms import (
     Counter,
     Elements,
     ProductTerm,
+    broadcast,
     counted,
 )
 from dout.engine.loop_source.liveness import stored
@@ -109,8 +110,7 @@ class _Reader:
         if not isinstance(target, Elements) or (not value and not adds):
             raise cannot(node)
         for term in value or ():
-            lined = _lined_up(term, target)
-            self.found.append(Contraction(target, lined, adds, self.counters))
+            self.found.append(Contraction(target, term.along(target.free), adds, self.counters))
             adds = True
 
     # --- expressions --------------------------------------------------------------------------------------------------
@@ -137,9 +137,11 @@ class _Reader:
             case ast.Call(func=ast.Attribute(attr="sum") as function, args=[], keywords=[]) if (
                 place_of(function) not in self.given
             ):
-                return _added_up(self._sum(self.value(function.value)))
+                return tuple(one.added_up() for one in self._sum(self.value(function.value)))
             case ast.Call(args=[one], keywords=[]) if self._called(node) is np.sum:
-                return _added_up(self._sum(self.value(one)))
+                return tuple(term.added_up() for term in self._sum(self.value(one)))
+            case ast.Call(args=[one], keywords=[]) if self._called(node) is float:
+                return self._number(self.value(one))
             case ast.Call(args=[one, other], keywords=[]) if self._called(node) is np.multiply:
                 return _product(self._sum(self.value(one)), self._sum(self.value(other)))
         raise cannot(node)
@@ -152,7 +154,7 @@ class _Reader:
         match node.op:
             case ast.Add() | ast.Sub():
                 sign = 1 if isinstance(node.op, ast.Add) else -1
-                return left.plus(right, sign) if whole else self._sum(left) + _times(self._sum(right), sign)
+                return left.plus(right, sign) if whole else _added(self._sum(left), _times(self._sum(right), sign))
             case ast.Mult():
                 return left.times(right) if whole else _product(self._sum(left), self._sum(right))
             case ast.Div() if isinstance(right, float | int) and right:
@@ -252,33 +254,25 @@ def _times(value: Sum, number: Any) -> Sum:
 
 
 def _product(left: Sum, right: Sum) -> Sum:
-    return tuple(one.times(other) for one in left for other in right)
+    return tuple(broadcast([one.times(other) for one in left for other in right]))
 
 
-def _added_up(value: Sum) -> Sum:
-    """The sum of all elements."""
-    if len({tuple(axis.length for axis in one.free) for one in value}) > 1:
-        raise LoopRefusal("it adds arrays of different shapes")
-    return tuple(one.added_up() for one in value)
-
-
-def _lined_up(term: ProductTerm, target: Elements) -> ProductTerm:
-    """The term, with the target's counters for its axes."""
-    if len(term.free) > len(target.free):
-        raise LoopRefusal("it writes an array that does not fit")
-    new: dict[Counter, AffineIndex] = {}
-    for mine, theirs in zip(reversed(term.free), reversed(target.free), strict=False):
-        if mine.length != theirs.length:
-            raise LoopRefusal("it writes an array that does not fit")
-        new[mine] = counted(theirs)
-    return replace(term, factors=tuple(one.with_counters(new) for one in term.factors), free=target.free)
+def _added(left: Sum, right: Sum) -> Sum:
+    return tuple(broadcast([*left, *right]))
 
 
 def _see_order(found: Sequence[Contraction]) -> None:
     """Refuse what depends on the order of the turns: a target that is read, or written in other ways."""
     written = {one.target.place for one in found}
-    if any(factor.place in written for one in found for factor in one.term.factors):
-        raise LoopRefusal("it reads what it writes")
+    for i, one in enumerate(found):
+        read = {
+            factor: k
+            for factor in one.term.factors
+            for k, other in enumerate(found)
+            if other.target.place == factor.place
+        }
+        if any(k >= i or not _same_turn(found[k], one, factor) for factor, k in read.items()):
+            raise LoopRefusal("it reads what it writes")
     for one in found:
         if one.adds:
             continue
@@ -294,6 +288,15 @@ def _see_order(found: Sequence[Contraction]) -> None:
         adds = all(one.adds for one in others)
         if others and not (adds and (first.adds or all(_after(one, first) for one in others))):
             raise LoopRefusal("it writes elements in two ways")
+
+
+def _same_turn(first: Contraction, one: Contraction, factor: Elements) -> bool:
+    """Whether a contraction reads of a target of the `first` only what that writes in the same turn of each loop."""
+    common = [c for c in one.counters if c in first.counters]
+    pairs = list(zip(first.target.at, factor.at, strict=True))
+    return all(
+        any(at == read and {c for c, _ in at.multiples} == {counter} for at, read in pairs) for counter in common
+    )
 
 
 def _after(one: Contraction, first: Contraction) -> bool:

@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 _PIECE = 1 << 22  # bytes of a factor that is copied, as a rule: they stay in a cache
 _SCATTERED = 1 << 10  # places of a window that are added one after the other, at most
 EVERY = (1 << 63) - 1  # turns of a loop
-_KEPT = 8  # sizes for which everything is settled
+_KEPT = 32  # sizes, and numbers of turns, for which everything is settled
 
 
 class ContractedLoop:

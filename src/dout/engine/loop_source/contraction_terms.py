@@ -126,23 +126,36 @@ class ProductTerm:
     over: frozenset[Counter] = frozenset()
 
     def times(self, other: ProductTerm) -> ProductTerm:
-        """The product of two terms; axes of equal lengths are the same, from the last on."""
+        """The product of two terms."""
         if not other.factors and not other.over:
             return replace(self, number=self.number * other.number)
         if self.over or other.over or len(self.factors) + len(other.factors) > 2:
             raise LoopRefusal("it multiplies more than two arrays, or sums")
+        mine, theirs = broadcast([self, other])
+        return ProductTerm(self.number * other.number, mine.factors + theirs.factors, mine.free)
+
+    def along(self, axes: tuple[Counter, ...]) -> ProductTerm:
+        """The term along other axes, from the last on."""
         new: dict[Counter, AffineIndex] = {}
-        for mine, theirs in zip(reversed(self.free), reversed(other.free), strict=False):
-            if mine.length != theirs.length:
-                raise LoopRefusal("it multiplies arrays of different shapes")
-            new[theirs] = counted(mine)
-        factors = (*self.factors, *(one.with_counters(new) for one in other.factors))
-        before = other.free[: max(0, len(other.free) - len(self.free))]
-        return ProductTerm(self.number * other.number, factors, before + self.free)
+        for mine, axis in zip(reversed(self.free), reversed(axes), strict=False):
+            if mine.length not in (1, axis.length):
+                raise LoopRefusal("it computes with arrays of shapes that do not fit")
+            new[mine] = counted(axis) if mine.length == axis.length else AffineIndex(0)
+        if len(self.free) > len(axes):
+            raise LoopRefusal("it computes with arrays of shapes that do not fit")
+        return replace(self, factors=tuple(one.with_counters(new) for one in self.factors), free=axes)
 
     def added_up(self) -> ProductTerm:
         """The sum over all axes."""
         return replace(self, free=(), over=self.over | set(self.free))
+
+
+def broadcast(terms: Sequence[ProductTerm]) -> list[ProductTerm]:
+    """The terms with the same axes, as NumPy finds them: from the last on, one element is as long as any others."""
+    width = max((len(one.free) for one in terms), default=0)
+    columns = [[one.free[-i] for one in terms if len(one.free) >= i] for i in range(width, 0, -1)]
+    axes = tuple(max(column, key=lambda counter: counter.length) for column in columns)
+    return [one.along(axes) for one in terms]
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ class Rehearsal:
 class LoopSite:
     """One loop of a function. `places` is what it takes from around it, in the order of the arguments of a call.
 
-    A kernel is used once a plain run has come to the same: of the whole loop, or of the `first_turns` of a long one.
+    A kernel is used once a plain run has come to the same: of the whole loop, or of the `first_turns` of a long one. In
+    `loop` what it did stands in the place of the functions that are `called`.
     """
 
     loop: ast.For
@@ -119,6 +120,7 @@ class LoopSite:
     where: Where
     strict: bool
     first_turns: FirstTurns
+    called: Mapping[str, Any]
     outer: LoopSite | None = None
     ready: dict[tuple[Any, ...], Ready | None] = field(default_factory=dict)
     why_not: list[str] = field(default_factory=list)
@@ -153,7 +155,8 @@ class LoopSite:
                 return None
             if found not in self.ready:
                 told = dict(zip(self.places, map(_with_number, found, given), strict=True))
-                self.ready[found] = self._contracted(given) or self._made(told)
+                as_read = all(told[name] == LoopArgument("object", item=one) for name, one in self.called.items())
+                self.ready[found] = self._found(given, told) if as_read else None
                 self.objects.update((id(one.item), one) for one in found if one and one.kind == "object")
             self.latest = found, self.ready[found]
         ready = self.latest[1]
@@ -196,6 +199,13 @@ class LoopSite:
     def kernels(self) -> list[str]:
         """The texts of the kernels that stand for it."""
         return [one.kernel.text for one in self.ready.values() if one is not None and one.confirmed]
+
+    def _found(self, given: Sequence[Any], told: Mapping[str, Any]) -> Ready | None:
+        try:
+            return self._contracted(given) or self._made(told)
+        except Exception as error:  # ours: the loop runs plainly
+            self._refuse(f"dout failed to read it ({type(error).__name__}: {error}), at {self.where}")
+            return None
 
     def _contracted(self, given: Sequence[Any]) -> Ready | None:
         """Products of matrices in place of a kernel, where they do: they need not be compiled."""
