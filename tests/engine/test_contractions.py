@@ -335,6 +335,30 @@ def read_in_the_next_turn(x, out):
         x[i, 0] = out[i - 1, 0] + out[i, 1]
 
 
+def a_number_read_before_it_changes(x, out):
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            old = out[i, j]
+            out[i, j] += 2.0
+            x[i, j] = old
+
+
+def a_product_of_what_changes(x, out):
+    for i in range(x.shape[0]):
+        row = out[i] * 2.0
+        for j in range(x.shape[1]):
+            out[i, j] += 1.0
+        x[i] += row
+
+
+def a_view_of_what_changes(x, out):
+    for i in range(x.shape[0]):
+        row = out[i]
+        for j in range(x.shape[1]):
+            out[i, j] += 1.0
+        x[i] += row
+
+
 def set_then_added_in_other_places(x, out):
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -346,6 +370,7 @@ LOOKALIKES = [
     running_sum, sum_read_while_it_grows, the_last_turn_counts, each_row_of_the_one_before, written_over,
     read_before_it_is_written, a_row_changed_in_place, rows_from_the_end, slices_cut_at_the_border,
     set_then_added_in_other_places, read_in_the_next_turn,
+    a_number_read_before_it_changes, a_product_of_what_changes, a_view_of_what_changes,
 ]  # fmt: skip
 
 

@@ -46,7 +46,8 @@ class _Reader:
         self.given, self.most = given, most
         self.names: dict[str, Any] = {}
         self.growing: dict[str, tuple[Sum, int]] = {}  # sums that the turns of a loop add to, and the loops around them
-        self.depth: dict[str, int] = {}  # of the sums: in how many loops they began
+        self.depth: dict[str, int] = {}  # of names: in how many loops they were set
+        self.since: dict[str, int] = {}  # and after how many contractions
         self.counters: tuple[Counter, ...] = ()
         self.found: list[Contraction] = []
         self.turns = 0
@@ -79,6 +80,7 @@ class _Reader:
         if not isinstance(target, ast.Name) or target.id in self.growing:
             raise cannot(target)
         self.names[target.id], self.depth[target.id] = value, len(self.counters)
+        self.since[target.id] = len(self.found)
 
     def _loop(self, loop: ast.For, name: str) -> None:
         begin, length, step = self._turns(loop.iter)
@@ -87,6 +89,7 @@ class _Reader:
         for one in _growing(loop) & self.names.keys() - self.growing.keys():
             self.growing[one] = self._number(self.names[one]), self.depth[one]
         self.names = {**kept, name: counted(counter, begin, step)}  # others are carried from turn to turn
+        self.since[name] = 0
         self.counters = (*outer, counter)
         self.turns += math.prod(one.length for one in self.counters)
         for statement in loop.body:
@@ -119,7 +122,7 @@ class _Reader:
         """What an expression is: a whole number (AffineIndex), elements, a sum, a tuple, a number, or an object."""
         place = place_of(node)
         if isinstance(node, ast.Name) and node.id in self.names:
-            return self.names[node.id]
+            return self._named(node.id)
         if place in self.given:
             return _entered(place, self.given[place])
         match node:
@@ -145,6 +148,16 @@ class _Reader:
             case ast.Call(args=[one, other], keywords=[]) if self._called(node) is np.multiply:
                 return _product(self._sum(self.value(one)), self._sum(self.value(other)))
         raise cannot(node)
+
+    def _named(self, name: str) -> Any:
+        """The value of a name: what it was when the name was set, unless it is a view."""
+        value = self.names[name]
+        terms = (ProductTerm(1, (value,)),) if isinstance(value, Elements) and not value.free else value
+        if isinstance(terms, tuple):
+            changed = {one.target.place for one in self.found[self.since[name] :]}
+            if any(isinstance(t, ProductTerm) and changed & {f.place for f in t.factors} for t in terms):
+                raise LoopRefusal(f"{name} was computed from what is changed since")
+        return value
 
     def _called(self, node: ast.Call) -> Any:
         return self.given.get(place_of(node.func))
