@@ -263,6 +263,46 @@ def test_arrays_of_one_element_are_as_long_as_others():
     assert "Σ" in fast.plan().functions[0].loops[0].kernel
 
 
+def all_images_at_once(x, w, b, out):
+    high, wide = w.shape[:2]
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            part = x[:, i : i + high, j : j + wide, :, np.newaxis]
+            out[:, i, j, :] = np.sum(part * w[np.newaxis, :, :, :], axis=(1, 2, 3)) + b
+
+
+def all_gradients_at_once(x, w, b, out):
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            top, left = i, j
+            given = out[:, i : i + 1, j : j + 1, None, :]
+            x[:, top : top + w.shape[0], left : left + w.shape[1], :] += np.sum(w[None] * given, axis=-1)
+            w += np.sum(x[:, 0:1, 0:1, 0:1, None] * 0.0, axis=0)
+            b += out[:, i, j].sum(0)
+
+
+def steps_of_a_recurrence(x, w, b, out):
+    for i in range(out.shape[1]):
+        for j in range(out.shape[2]):
+            out[:, i, j] = x[:, i, j, :] @ w[0, 0] + np.dot(x[:, 0, 0], w[0, 1]).sum(axis=0, keepdims=True)
+            b[1] += np.sum(x[:, i, j].T @ x[:, i, j]) * 0.5
+
+
+@pytest.mark.parametrize("form", [all_images_at_once, all_gradients_at_once, steps_of_a_recurrence])
+def test_loops_over_places_with_arrays_at_each(form):
+    rng, fast = np.random.default_rng(0), dout.compile(form)
+    for count in (3, 3, 2):
+        shapes = ((count, 10, 11, 2), (3, 3, 2, 4), (4,), (count, 8, 9, 4))
+        ours = [rng.normal(size=shape) for shape in shapes]
+        theirs = [one.copy() for one in ours]
+        fast(*ours)
+        form(*theirs)
+        for mine, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-11, atol=1e-11)
+    if form is not all_gradients_at_once:  # which changes what it reads
+        assert "Σ" in fast.plan().functions[0].loops[0].kernel
+
+
 # --- loops that look like it ------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from dout.engine.loop_source.contraction_terms import (
+    ALL,
     ELEMENTS,
+    NEW_AXIS,
     AffineIndex,
     Contraction,
     Counter,
     Elements,
+    Index,
     ProductTerm,
     broadcast,
     counted,
@@ -137,17 +142,40 @@ class _Reader:
                 return self._binary(node, self.value(node.left), self.value(node.right))
             case ast.Subscript():
                 return self._part(self.value(node.value), node.slice)
-            case ast.Call(func=ast.Attribute(attr="sum") as function, args=[], keywords=[]) if (
-                place_of(function) not in self.given
-            ):
-                return tuple(one.added_up() for one in self._sum(self.value(function.value)))
-            case ast.Call(args=[one], keywords=[]) if self._called(node) is np.sum:
-                return tuple(term.added_up() for term in self._sum(self.value(one)))
-            case ast.Call(args=[one], keywords=[]) if self._called(node) is float:
-                return self._number(self.value(one))
-            case ast.Call(args=[one, other], keywords=[]) if self._called(node) is np.multiply:
-                return _product(self._sum(self.value(one)), self._sum(self.value(other)))
+            case ast.Attribute(attr="T") if isinstance(value := self.value(node.value), Elements):
+                return replace(value, free=value.free[::-1])
+            case ast.Call():
+                return self._answer(node)
         raise cannot(node)
+
+    def _answer(self, call: ast.Call) -> Any:
+        """What a call gives."""
+        function, method = self._called(call), call.func
+        match function, call.args:
+            case (np.sum, [one, *axes]):
+                return self._total(call, self._sum(self.value(one)), axes)
+            case (None, axes) if isinstance(method, ast.Attribute) and method.attr == "sum":
+                return self._total(call, self._sum(self.value(method.value)), axes)
+            case (builtins.float, [one]) if not call.keywords:
+                return self._number(self.value(one))
+            case (np.multiply, [one, other]) if not call.keywords:
+                return _product(self._sum(self.value(one)), self._sum(self.value(other)))
+            case (np.dot | np.matmul, [one, other]) if not call.keywords:
+                return _matrices(self._sum(self.value(one)), self._sum(self.value(other)))
+        raise cannot(call)
+
+    def _total(self, call: ast.Call, value: Sum, axes: Sequence[ast.expr]) -> Sum:
+        """A sum along axes."""
+        options = {one.arg: one.value for one in call.keywords}
+        keeps, axis = options.pop("keepdims", None), options.pop("axis", axes[0] if axes else None)
+        if options or len(axes) > 1 or not (keeps is None or isinstance(keeps, ast.Constant)):
+            raise cannot(call)
+        parts = axis.elts if isinstance(axis, ast.Tuple) else [axis] if axis is not None else []
+        numbers = [self._whole(one) for one in parts if one is not None]
+        if any(one.multiples for one in numbers):
+            raise cannot(call)
+        chosen = None if axis is None else [one.constant for one in numbers]
+        return tuple(broadcast([one.added_up(chosen, keeps=bool(keeps and keeps.value)) for one in value]))
 
     def _named(self, name: str) -> Any:
         """The value of a name: what it was when the name was set, unless it is a view."""
@@ -168,6 +196,8 @@ class _Reader:
             case ast.Add() | ast.Sub():
                 sign = 1 if isinstance(node.op, ast.Add) else -1
                 return left.plus(right, sign) if whole else _added(self._sum(left), _times(self._sum(right), sign))
+            case ast.MatMult():
+                return _matrices(self._sum(left), self._sum(right))
             case ast.Mult():
                 return left.times(right) if whole else _product(self._sum(left), self._sum(right))
             case ast.Div() if isinstance(right, float | int) and right:
@@ -202,18 +232,19 @@ class _Reader:
         if not isinstance(owner, Elements):
             raise cannot(index)
         parts = index.elts if isinstance(index, ast.Tuple) else [index]
-        if any(isinstance(one, ast.Constant) and one.value is Ellipsis for one in parts):
-            raise cannot(index)
-        left = iter(owner.free)
-        return owner.part([self._index(one, next(left, None)) for one in parts])
+        axes = iter(owner.free)
+        return owner.part([NEW_AXIS if self._is_none(one) else self._index(one, next(axes, None)) for one in parts])
 
-    def _index(self, node: ast.expr, axis: Counter | None) -> Any:
+    def _is_none(self, node: ast.expr) -> bool:
+        return (isinstance(node, ast.Constant) and node.value is None) or self.given.get(place_of(node), 0) is None
+
+    def _index(self, node: ast.expr, axis: Counter | None) -> Index:
         if axis is None:
             raise cannot(node)
         if not isinstance(node, ast.Slice):
             return self._whole(node)
         if node.lower is node.upper is node.step is None:
-            return None
+            return ALL
         begin = AffineIndex(0) if node.lower is None else self._whole(node.lower)
         end = AffineIndex(axis.length) if node.upper is None else self._whole(node.upper)
         step = AffineIndex(1) if node.step is None else self._whole(node.step)
@@ -268,6 +299,16 @@ def _times(value: Sum, number: Any) -> Sum:
 
 def _product(left: Sum, right: Sum) -> Sum:
     return tuple(broadcast([one.times(other) for one in left for other in right]))
+
+
+def _matrices(left: Sum, right: Sum) -> Sum:
+    """Products of vectors and matrices."""
+    terms = []
+    for one, other in itertools.product(left, right):
+        if not 1 <= len(one.free) <= 2 or not 1 <= len(other.free) <= 2:
+            raise LoopRefusal("it multiplies stacks of matrices")
+        terms.append(one.dot(other, [(len(one.free) - 1, max(0, len(other.free) - 2))]))
+    return tuple(broadcast(terms))
 
 
 def _added(left: Sum, right: Sum) -> Sum:

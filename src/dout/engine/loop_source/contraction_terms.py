@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from dout.engine.loop_source.loop_refusal import LoopRefusal
@@ -67,6 +68,17 @@ def counted(counter: Counter, begin: int = 0, step: int = 1) -> AffineIndex:
     return AffineIndex(begin, ((counter, step),))
 
 
+class Axis(Enum):
+    """What an index does with an axis as a whole."""
+
+    ALL = 1
+    NEW = 2
+
+
+ALL, NEW_AXIS = Axis.ALL, Axis.NEW
+Index = AffineIndex | tuple[AffineIndex, AffineIndex, int] | Axis
+
+
 @dataclass(frozen=True)
 class Elements:
     """Elements of an array: `at` for each of its axes, and the counters of the axes that are left, in their order."""
@@ -79,22 +91,24 @@ class Elements:
         """The same elements, counted by others."""
         return Elements(self.place, tuple(one.with_counters(new) for one in self.at), self.free)
 
-    def part(self, index: Sequence[AffineIndex | tuple[AffineIndex, AffineIndex, int] | None]) -> Elements:
-        """What an index of it gives: a number, or the begin, end and step of a slice, or None for all."""
-        if len(index) > len(self.free):
-            raise LoopRefusal("it has too many indices")
+    def part(self, index: Sequence[Index]) -> Elements:
+        """What an index gives. For each axis it has a number, the ends and step of a slice, ALL or NEW_AXIS."""
         new: dict[Counter, AffineIndex] = {}
         free: list[Counter] = []
-        for old, one in zip(self.free, [*index, *[None] * (len(self.free) - len(index))], strict=True):
-            if one is None:
+        left = iter(self.free)
+        for one in index:
+            old = Counter(ELEMENTS, 1) if one is NEW_AXIS else next(left, None)
+            if old is None:
+                raise LoopRefusal("it has too many indices")
+            if one is NEW_AXIS or one is ALL:
                 free.append(old)
             elif isinstance(one, AffineIndex):
                 new[old] = _inside(one, old.length)
-            else:
+            elif isinstance(one, tuple):
                 counter = _elements(*one, old.length)
                 new[old] = one[0].plus(counted(counter, step=one[2]))
                 free.append(counter)
-        return replace(self.with_counters(new), free=tuple(free))
+        return replace(self.with_counters(new), free=(*free, *left))
 
 
 def _inside(index: AffineIndex, length: int) -> AffineIndex:
@@ -145,9 +159,27 @@ class ProductTerm:
             raise LoopRefusal("it computes with arrays of shapes that do not fit")
         return replace(self, factors=tuple(one.with_counters(new) for one in self.factors), free=axes)
 
-    def added_up(self) -> ProductTerm:
-        """The sum over all axes."""
-        return replace(self, free=(), over=self.over | set(self.free))
+    def added_up(self, axes: Sequence[int] | None = None, *, keeps: bool = False) -> ProductTerm:
+        """The sum over some axes, or all; of each of them one element may be kept."""
+        count = len(self.free)
+        if axes is not None and any(not -count <= one < count for one in axes):
+            raise LoopRefusal("it adds up along an axis that is not there")
+        gone = {self.free[one] for one in (range(count) if axes is None else axes)}
+        free = [Counter(ELEMENTS, 1) if one in gone else one for one in self.free if keeps or one not in gone]
+        return replace(self, free=tuple(free), over=self.over | gone)
+
+    def dot(self, other: ProductTerm, pairs: Sequence[tuple[int, int]]) -> ProductTerm:
+        """The product, added up over pairs of axes; then come the other axes of the first, and those of the second."""
+        if self.over or other.over or len(self.factors) + len(other.factors) > 2:
+            raise LoopRefusal("it multiplies more than two arrays, or sums")
+        other = other.along(tuple(Counter(ELEMENTS, one.length) for one in other.free))
+        ours, theirs = [[self.free[i] for i, _ in pairs], [other.free[k] for _, k in pairs]]
+        if [one.length for one in ours] != [one.length for one in theirs]:
+            raise LoopRefusal("it multiplies arrays of different shapes")
+        new = {old: counted(counter) for old, counter in zip(theirs, ours, strict=True)}
+        factors = (*self.factors, *(one.with_counters(new) for one in other.factors))
+        free = (*(one for one in self.free if one not in ours), *(one for one in other.free if one not in theirs))
+        return ProductTerm(self.number * other.number, factors, free, frozenset(ours))
 
 
 def broadcast(terms: Sequence[ProductTerm]) -> list[ProductTerm]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from dout.engine.loop_source.called_functions import inline_calls
 from dout.engine.loop_source.first_turns import first_turns
-from dout.engine.loop_source.inlined_calls import inline_calls
 from dout.engine.loop_source.liveness import Liveness, captured, stored
 from dout.engine.loop_source.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
 from dout.engine.loops.compiled_parts import CompiledParts
