@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.liveness import Names, stored
+from dout.engine.loop_source.liveness import Names, stored
 
 _OF_ARRAYS = frozenset({"shape", "ndim", "size", "T"})
 
