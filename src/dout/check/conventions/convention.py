@@ -102,7 +102,7 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
     uses_dout = not judgement.ignores_dout or loss
     for outcome in judgement.refuted.values():
         gradient = RefutedGradient(subject, judgement, outcome, samples, loss)
-        convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else RULES[-1:]))), None)
+        convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else (_stops,)))), None)
         if convention is not None and convention.word == Word.SCALED and judgement.elsewhere:
             remarks[gradient.name] = f"it is {convention.because} there alone"  # as given it is the derivative itself
         elif convention is not None:
@@ -371,17 +371,19 @@ def _strengths(added: Any, penalties: Sequence[Any], exact: bool) -> list[float]
 
 
 def _stops(gradient: RefutedGradient) -> Convention | None:
-    """What goes in comes out, and 0 goes back: it has no other use than to stop the gradient. Rows may be frozen."""
-    if gradient.is_of_a_parameter and freezes_rows(gradient.subject, gradient.outcome):
-        return Convention(Word.STOPPED, "backward sets some of its rows to 0, and they do not learn")
+    """What goes in comes out, and 0 goes back: it has no other use than to stop the gradient."""
     return Convention(Word.STOPPED, "backward gives 0") if stops_the_gradient(gradient.subject) else None
+
+
+def _frozen(gradient: RefutedGradient) -> Convention | None:
+    frozen = gradient.is_of_a_parameter and freezes_rows(gradient.subject, gradient.outcome)
+    return Convention(Word.STOPPED, "backward sets some of its rows to 0, and they do not learn") if frozen else None
 
 
 def _straight_through(gradient: RefutedGradient) -> Convention | None:
     """A step, whose derivative is 0: nothing before it would learn."""
-    if not goes_straight_through(gradient.subject):
-        return None
-    return Convention(Word.THROUGH, "forward has steps, whose derivative is 0")
+    through = goes_straight_through(gradient.subject)
+    return Convention(Word.THROUGH, "forward has steps, whose derivative is 0") if through else None
 
 
 RULES: tuple[ConventionRule, ...] = (
@@ -394,5 +396,5 @@ RULES: tuple[ConventionRule, ...] = (
     _of_steps,
     _penalised,
     _clipped,
-    _stops,
+    _frozen,
 )
