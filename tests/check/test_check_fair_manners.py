@@ -263,3 +263,71 @@ class DecayedSteps:
 
 def test_a_rate_that_decays_is_no_error():
     assert [f.message for f in dout.check(DecayedSteps).findings if f.severity == "error"] == []
+
+
+class KeepsWhatArrives:
+    """The gradient that arrives is kept, too, under a name that may be its input's."""
+
+    def __call__(self, x):
+        self.x = x
+        return np.maximum(x, 0)
+
+    def backward(self, in_gradient):
+        self.in_gradient = in_gradient
+        self.out_gradient = in_gradient * (self.x > 0)
+
+
+class LeavesItsSlope:
+    """Its slope is left in an attribute, and the caller multiplies."""
+
+    def __call__(self, x):
+        return 1 / (1 + np.exp(-x))
+
+    def gradient(self, x):
+        y = self(x)
+        self.slope_grad = y * (1 - y)
+
+
+class Shares:
+    """What is given is a share, whatever it is: it is kept between 0 and 1 for its logarithm."""
+
+    def forward(self, prediction, label):
+        self.prediction = np.clip(prediction, 0, 1)
+        return -np.sum(np.log(self.prediction[label == 1] + np.finfo(float).eps))
+
+    def backward(self, label):
+        return -(label / (self.prediction + np.finfo(float).eps))
+
+
+class HalfSquares:
+    def loss(self, real, predicted):
+        return np.mean((real - predicted) ** 2) / 2
+
+    def gradient(self, real, predicted):
+        return (predicted - real) / real.size
+
+
+@pytest.mark.parametrize(
+    ("cls", "judged"),
+    [(KeepsWhatArrives, "x"), (LeavesItsSlope, "x"), (Shares, "prediction"), (HalfSquares, "predicted")],
+)
+def test_gradients_are_found_where_they_are_left_and_belong_to_what_was_predicted(cls, judged):
+    report = dout.check(cls)
+    assert [
+        (verdict.argument, verdict.word in ("exact", "exact up to a stabiliser")) for verdict in report.verdicts
+    ] == [(judged, True)]
+    assert [f.message for f in report.findings if f.severity == "error"] == []
+
+
+class Bounded:
+    """No logarithm: the limits are those of an activation."""
+
+    def forward(self, x):
+        return np.clip(x, 0, 1)
+
+    def backward(self, dout):
+        return dout
+
+
+def test_limits_of_an_activation_count():
+    assert severities(dout.check(Bounded)) == ["error"]

@@ -26,6 +26,14 @@ def test_imports_count_from_a_folder_above_or_beside_the_script(tmp_path):
     assert [call.cls for call in record_script(beside).calls] == ["Scale"]
 
 
+def test_what_lies_beside_a_project_with_a_readme_is_another_one(tmp_path):
+    text = "import numpy as np\nfrom shapes import Scale\n" + USED
+    script = written(tmp_path, other__shapes=SCALE, mine__run=text)
+    (tmp_path / "mine" / "README.md").write_text("")
+    with pytest.raises(dout.DoutError, match="shapes"):
+        record_script(script)
+
+
 def test_a_script_inside_of_a_package_is_run_as_a_part_of_it(tmp_path):
     script = written(tmp_path, net____init__="", net__scale=SCALE, net__run="from .scale import *\n" + USED)
     assert [call.cls for call in record_script(script).calls] == ["Scale"]

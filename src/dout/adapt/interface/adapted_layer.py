@@ -304,7 +304,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if interface.parted:
         result = tuple(result)
     if interface.local:
-        return _times(douts[0], result)
+        return None if result is None else _times(douts[0], result)
     if isinstance(result, dict):
         return _by_key(layer, result, names)
     result = without_pairs(layer, result)

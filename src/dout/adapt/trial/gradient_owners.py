@@ -42,10 +42,16 @@ def inlet_of(layer: Any, outputs: Sequence[Any], inputs: Mapping[str, Any]) -> s
     return fitting[0] if fitting and len(outputs) == 1 else None
 
 
-def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others."""
+def gradients_left(
+    layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any], douts: Sequence[Any]
+) -> tuple[str, ...]:
+    """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others.
+
+    What arrived may be kept, too: `self.in_gradient = in_gradient`.
+    """
     attributes = attributes_of(layer)
-    held = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
+    new = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
+    held = {n: g for n, g in new.items() if not any(g is dout for dout in douts)} or new
     if GRADIENTS in attributes:
         held = {n: g for n, g in held.items() if is_named_as_gradient(n)}
     found = []

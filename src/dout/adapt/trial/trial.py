@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label
+from dout.adapt.argument_names import names_label, names_output
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
@@ -271,7 +271,7 @@ class Trials:
         if BUFFER in interface.roles and not np.any(result):
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or isinstance(result, bool) or (isinstance(result, tuple) and not result):
-            found = gradients_left(layer, seen, inputs)
+            found = gradients_left(layer, seen, inputs, given)
             if not found and interface.out is None and not arrays(layer):
                 return Tried(Fit.FORWARD, interface)
             interface = replace(interface, found=found)
@@ -361,8 +361,8 @@ class Trials:
     def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the one returned gradient for the input that it is right for, where several are alike.
 
-        That is one by whose name no label is meant, unless the gradient is just right for another input: one that has
-        the other sign than that of the first is a wrong one of the first.
+        That is one that is called a prediction, or by whose name no label is meant, unless the gradient is just right
+        for another input: one that has the other sign than that of the first is a wrong one of the first.
         """
         interface = tried.interface
         floats = [name for name, x in inputs.items() if is_float_array(x)]
@@ -371,7 +371,8 @@ class Trials:
         number = len(Runs(self._class(interface, list(inputs)), make, inputs, interface).gradients(1.0))
         if len({np.shape(inputs[name]) for name in floats}) > 1 or number != 1:
             return tried
-        meant = [name for name in floats if not names_label(name)] or floats
+        predicted = [name for name in floats if names_output(name)]
+        meant = predicted or [name for name in floats if not names_label(name)] or floats
         for name in dict.fromkeys((*meant, *floats)):
             other = replace(interface, order=(name,))
             run = Runs(self._class(other, list(inputs)), make, inputs, other)
