@@ -27,10 +27,10 @@ def test_imports_count_from_a_folder_above_or_beside_the_script(tmp_path):
 
 
 def test_what_lies_beside_a_project_with_a_readme_is_another_one(tmp_path):
-    text = "import numpy as np\nfrom shapes import Scale\n" + USED
-    script = written(tmp_path, other__shapes=SCALE, mine__run=text)
+    text = "import numpy as np\nfrom rectangles import Scale\n" + USED
+    script = written(tmp_path, other__rectangles=SCALE, mine__run=text)
     (tmp_path / "mine" / "README.md").write_text("")
-    with pytest.raises(dout.DoutError, match="shapes"):
+    with pytest.raises(dout.DoutError, match="rectangles"):
         record_script(script)
 
 
