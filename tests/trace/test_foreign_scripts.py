@@ -26,14 +26,6 @@ def test_imports_count_from_a_folder_above_or_beside_the_script(tmp_path):
     assert [call.cls for call in record_script(beside).calls] == ["Scale"]
 
 
-def test_what_lies_beside_a_project_with_a_readme_is_another_one(tmp_path):
-    text = "import numpy as np\nfrom rectangles import Scale\n" + USED
-    script = written(tmp_path, other__rectangles=SCALE, mine__run=text)
-    (tmp_path / "mine" / "README.md").write_text("")
-    with pytest.raises(dout.DoutError, match="rectangles"):
-        record_script(script)
-
-
 def test_a_script_inside_of_a_package_is_run_as_a_part_of_it(tmp_path):
     script = written(tmp_path, net____init__="", net__scale=SCALE, net__run="from .scale import *\n" + USED)
     assert [call.cls for call in record_script(script).calls] == ["Scale"]
@@ -119,12 +111,6 @@ def test_what_a_program_guards_with_try_is_left_to_it(tmp_path):
     assert "cupy" not in said(record_script(written(tmp_path, train=text)))
 
 
-def test_a_try_around_a_file_is_for_that_file_and_not_for_what_plots_in_it(tmp_path):
-    guarded = "try:\n    from shapes import *\n    import no_such_layers\nexcept ImportError:\n    pass\n"
-    script = written(tmp_path, shapes="import matplotlib.pyplot as plt\n" + SCALE, run=guarded + USED)
-    assert record_script(script).calls
-
-
 def test_a_library_that_is_not_there_is_named_where_it_is_used_and_not_before(tmp_path):
     unused = "from no_such_helpers import plot_all\n" + SCALE + USED
     assert "no_such_helpers cannot be found" in said(record_script(written(tmp_path, a=unused)))
@@ -169,12 +155,6 @@ with open("cache.pkl", "rb") as file:
 def test_the_usual_copies_of_mnist_are_made(tmp_path, reads):
     checked = "assert x.shape == (len(t), 784) and set(t.astype(int)) == set(range(10))\n"
     assert "stand-in data" in said(record_script(written(tmp_path, train=SCALE + reads + checked + USED)))
-
-
-def test_a_test_table_of_kaggle_has_no_label_where_nobody_asks_for_one(tmp_path):
-    reads = "import pandas as pd\ntrain = pd.read_csv('digits/train.csv')\ntrain.pop('label')\n"
-    reads += "x = pd.read_csv('digits/test.csv').to_numpy().reshape(-1, 28, 28)\n"
-    assert record_script(written(tmp_path, run=reads + SCALE + USED)).calls
 
 
 @pytest.mark.parametrize(
