@@ -180,7 +180,29 @@ class OneColumn:
             self.weights = [w - rate * step for w, step in zip(self.weights, steps, strict=True)]
 
 
-EVERY = [OneSample, OfLayers, SaidByTheLoss, OfWidths, Held, OneColumn]
+class WithoutARate:
+    """Steps by its gradients themselves."""
+
+    def __init__(self):
+        draw = np.random.default_rng(8)
+        self.first, self.last = draw.normal(size=(4, 5)) / 2, draw.normal(size=(5, 3)) / 2
+
+    def forward(self, x):
+        self.hidden = np.tanh(x @ self.first)
+        self.out = self.hidden @ self.last
+        return self.out
+
+    def slope(self):
+        return 1 - self.hidden**2
+
+    def backward(self, x, y):
+        error = y - self.out
+        inner = error @ self.last.T * self.slope()
+        self.last += self.hidden.T @ error
+        self.first += x.T @ inner
+
+
+EVERY = [OneSample, OfLayers, SaidByTheLoss, OfWidths, Held, OneColumn, WithoutARate]
 
 
 @pytest.mark.parametrize("network", EVERY)
@@ -213,3 +235,17 @@ class Attention:
 
 def test_an_axis_that_is_lacking_is_given():
     assert [str(verdict.word) for verdict in dout.check(Attention).verdicts] == ["exact"] * 3
+
+
+class OfItsResult:
+    """The slope is given what was computed beside what it was computed from, by other names."""
+
+    def compute(self, value):
+        return 1 / (1 + np.exp(-value))
+
+    def derivative(self, result, output):
+        return output * (1 - output)
+
+
+def test_what_is_called_output_beside_another_argument_is_what_was_computed():
+    assert [str(verdict.word) for verdict in dout.check(OfItsResult).verdicts] == ["exact"]

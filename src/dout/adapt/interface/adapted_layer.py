@@ -314,7 +314,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
 def step_rate(layer: Any, interface: Interface) -> Any:
     """The learning rate at which backward itself steps; None where it does not."""
     if interface.rate:
-        return held_at(layer, interface.rate)
+        return 1.0 if interface.rate == OWN_RATE else held_at(layer, interface.rate)
     return attributes_of(layer).get(OWN_RATE, RATE) if interface.steps else None
 
 

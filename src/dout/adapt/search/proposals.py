@@ -214,7 +214,8 @@ class _Proposer:
         alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
         every = product(*choices)
         more = (*self._labelled(needed, choices), *alike)
-        for chosen in (*islice(every, 24), *(more if next(every, None) else ())):
+        few = islice(every, 8 if target else 24)  # of a network with each of its widths, before time is over
+        for chosen in (*few, *(more if not target and next(every, None) else ())):
             yield {**self.inputs, **dict(zip(needed, chosen, strict=True))}
 
     def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:

@@ -290,7 +290,9 @@ class Trials:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
-        stepping = replace(interface, rate=own_rate(interface, layer, before), hands_over=handed)
+        stepping = replace(
+            interface, rate=own_rate(interface, layer, before, bool(loss_of(self.cls))), hands_over=handed
+        )
         interface = stepping if self._steps_along(stepping, make, inputs) else replace(stepping, rate=None)
         owned = owned_by(interface.order or names, result)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
