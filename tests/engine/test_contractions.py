@@ -263,6 +263,91 @@ def test_arrays_of_one_element_are_as_long_as_others():
     assert "Σ" in fast.plan().functions[0].loops[0].kernel
 
 
+class Regions:
+    """Filters of three by three; the windows come from a generator."""
+
+    def __init__(self, count=4):
+        self.filters = np.random.default_rng(0).normal(size=(count, 3, 3))
+
+    def regions(self, image):
+        """Every window, and where it is."""
+        rows, columns = image.shape
+        last = columns - 2
+        for i in range(rows - 2):
+            for j in range(last):
+                part = image[i : i + 3, j : j + 3]
+                yield part, i, j
+
+    def scaled(self, number):
+        """A method for one number."""
+        return number * 2.0
+
+    def forward(self, image):
+        self.image = image
+        out = np.zeros((image.shape[0] - 2, image.shape[1] - 2, len(self.filters)))
+        for part, i, j in self.regions(image):
+            out[i, j] = np.sum(part * self.filters, axis=(1, 2))
+        return out
+
+    def backward(self, dout):
+        self.dfilters = np.zeros(self.filters.shape)
+        dfilters = self.dfilters
+        for part, i, j in self.regions(self.image):
+            for f in range(dout.shape[2]):
+                dfilters[f] += self.scaled(dout[i, j, f]) * part
+        return dout
+
+    def first_above(self, image, limit):
+        found = np.zeros(2)
+        for part, i, j in self.regions(image):
+            if part[1, 1] > limit:
+                found[0], found[1] = i, j
+                break
+        return found
+
+
+def test_a_generator_and_a_method_of_the_layer_are_read_with_the_loop():
+    plain, own = Regions(), Regions()
+    fast = dout.compile(own)
+    for seed in range(3):
+        image = np.random.default_rng(seed).normal(size=(12, 11 + seed))
+        theirs = plain.forward(image)
+        np.testing.assert_allclose(fast.forward(image), theirs, rtol=1e-12, atol=1e-12)
+        fast.backward(theirs)
+        plain.backward(theirs)
+        np.testing.assert_allclose(own.dfilters, plain.dfilters, rtol=1e-12, atol=1e-12)
+    texts = [loop.kernel for function in fast.plan().functions for loop in function.loops]
+    assert texts == [
+        "out[i, j, k1] = Σ image[i + k2, j + k3] · self.filters[k1, k2, k3]\n",
+        "dfilters[f, k1, k2] += Σ 2.0 · dout[i, j, f] · self.image[i + k1, j + k2]\n",
+    ]
+
+
+def test_a_loop_over_a_generator_that_ends_early_ends_early():
+    plain = Regions()
+    fast = dout.compile(Regions().first_above)
+    for limit in (0.5, 2.0, 9.0):
+        image = np.random.default_rng(0).normal(size=(12, 12))
+        np.testing.assert_array_equal(fast(image, limit), plain.first_above(image, limit))
+
+
+def test_a_generator_of_another_class_is_another():
+    class Reversed(Regions):
+        def regions(self, image):
+            for part, i, j in super().regions(image):
+                yield -part, i, j
+
+    image, layer = np.random.default_rng(0).normal(size=(12, 12)), Regions()
+    fast = dout.compile(layer.forward)
+    fast(image)
+    np.testing.assert_allclose(fast(image), Regions().forward(image), rtol=1e-12, atol=1e-12)
+    layer.regions = Reversed().regions
+    np.testing.assert_allclose(fast(image), -Regions().forward(image), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        dout.compile(Reversed()).forward(image), -Regions().forward(image), rtol=1e-12, atol=1e-12
+    )
+
+
 def all_images_at_once(x, w, b, out):
     high, wide = w.shape[:2]
     for i in range(out.shape[1]):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.loop_source.called_functions import written_name
 from dout.engine.loop_source.contraction_terms import (
     ALL,
     ELEMENTS,
@@ -89,7 +90,7 @@ class _Reader:
 
     def _loop(self, loop: ast.For, name: str) -> None:
         begin, length, step = self._turns(loop.iter)
-        counter = Counter(name, min(length, self.most))
+        counter = Counter(written_name(name), min(length, self.most))
         outer, kept = self.counters, {key: one for key, one in self.names.items() if key not in stored(loop)}
         for one in _growing(loop) & self.names.keys() - self.growing.keys():
             self.growing[one] = self._number(self.names[one]), self.depth[one]
