@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -36,8 +35,9 @@ def build(row: Row, compile: Compile = as_it_is, dtype: Any = None) -> Work:
     if row.task == "net":
         return _training(row, compile, dtype)
     if row.task in NETS:
-        call = of_sizes(row, compile, dtype)
-        return partial(call, row.shape[0]), lambda grads: list(grads.values())
+        gradient = compile(NETS[row.task](dtype).gradient)
+        x, t = images(*row.shape, dtype)
+        return lambda: gradient(x, t), lambda grads: list(grads.values())
     if row.task == "buy-fruits":
         buy = compile(layers.buy_fruits)
         return lambda: buy(*PURCHASE), list
@@ -157,21 +157,6 @@ def _training(row: Row, compile: Compile, dtype: Any) -> Work:
     step = compile(step)
     before = {name: value.copy() for name, value in net.params.items()}
     return lambda: step(x, t), lambda _: [(before[name] - net.params[name]) / RATE for name in before]
-
-
-def of_sizes(row: Row, compile: Compile, dtype: Any) -> Callable[[int], dict[str, Any]]:
-    """The gradients of a net, compiled once, by name: a function of the batch size."""
-    net = NETS[row.task](dtype)
-    gradient = compile(net.gradient)
-    batches: dict[int, Any] = {}
-
-    def call(size: int) -> dict[str, Any]:
-        if size not in batches:
-            batches[size] = images(size, dtype)
-        found: dict[str, Any] = gradient(*batches[size])
-        return found
-
-    return call
 
 
 def build_matmuls(row: Row) -> Work:
