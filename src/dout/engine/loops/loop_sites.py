@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.loops.first_turns import FirstTurns
 from dout.engine.loops.liveness import Names
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
 from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES, LoopRefusal
@@ -25,6 +26,8 @@ _LETTERS = frozenset("ldf?")
 _ASKING = 1e-5  # seconds that it takes to ask for a kernel
 _NEAR = {"d": 1e-9, "f": 1e-4}  # of the largest element: functions round in their own way, and loops carry that on
 _NUMBERS = {TYPES[kind]: kind for kind in KINDS}
+_SHORT = 4096  # turns in all: NumPy takes 0.02 to 0.2 s for so many
+_EVERY = (1 << 63) - 1  # turns of a loop
 
 
 @dataclass(eq=False)
@@ -89,18 +92,23 @@ class UsualCall:
 
 @dataclass(frozen=True, eq=False)
 class Rehearsal:
-    """What a kernel gave, until the plain run has come to the same: numbers, and the user's arrays with ours."""
+    """What a kernel gave, until a plain run has come to the same: numbers, and arrays by their place in the call."""
 
     ready: Ready
-    arrays: list[tuple[Any, Any]]
+    given: tuple[Any, ...]
+    arrays: Mapping[int, Any]
     results: tuple[Any, ...]
+    turns: int
     seconds: float
     ended: float
 
 
 @dataclass(eq=False)
 class LoopSite:
-    """One loop of a function. `places` is what it takes from around it, in the order of the arguments of a call."""
+    """One loop of a function. `places` is what it takes from around it, in the order of the arguments of a call.
+
+    A kernel is used once a plain run has come to the same: of the whole loop, or of the `first_turns` of a long one.
+    """
 
     loop: ast.For
     places: Mapping[str, ast.expr]
@@ -108,6 +116,7 @@ class LoopSite:
     entering: Mapping[ast.stmt, Names]
     where: Where
     strict: bool
+    first_turns: FirstTurns
     outer: LoopSite | None = None
     ready: dict[tuple[Any, ...], Ready | None] = field(default_factory=dict)
     why_not: list[str] = field(default_factory=list)
@@ -154,8 +163,7 @@ class LoopSite:
         if ready.confirmed:
             self.usual = usual if usual.fits(given) else None
             return self._run(usual, given)
-        self._rehearse(usual, given)
-        return None
+        return self._rehearse(usual, given)
 
     def _usual(self, ready: Ready, found: Sequence[LoopArgument | None], given: tuple[Any, ...]) -> UsualCall:
         kinds = [one.kind if one else "" for one in found]
@@ -207,7 +215,7 @@ class LoopSite:
         kernel = usual.ready.kernel
         before = [(given[i], given[i].copy()) for i in usual.written] if kernel.may_leave else ()
         try:
-            ended, turns, *values = usual.ready.run(*usual.flat(given))
+            ended, turns, *values = usual.ready.run(*usual.flat(given), _EVERY)
         except (TypeError, OverflowError):
             return None
         if not ended:
@@ -225,34 +233,70 @@ class LoopSite:
         found = {name: TYPES[KINDS[int(kind) - 1]](value) for name, value, kind in pairs if kind}
         return tuple(found.get(name, UNSET) for name in sorted(self.live))
 
-    def _rehearse(self, usual: UsualCall, given: tuple[Any, ...]) -> None:
-        """Run the kernel on copies; `settle` compares it with the plain run that follows."""
-        copies = [item.copy("K") if i in usual.written else item for i, item in enumerate(given)]
+    def _rehearse(self, usual: UsualCall, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Run the kernel on copies; `settle` compares it with the plain run that follows, if the loop is short."""
+        found = self._on_copies(usual, given, _EVERY)
+        if found is None:
+            return None
+        self.turns = found.turns
+        if found.turns <= _SHORT:
+            self.pending[get_ident()] = found
+            return None
+        if not self._begins_alike(usual, given):
+            return None
+        for i, array in found.arrays.items():
+            given[i][...] = array
+        return found.results
+
+    def _on_copies(self, usual: UsualCall, given: tuple[Any, ...], most: int) -> Rehearsal | None:
+        """What the kernel comes to, if it comes to its end."""
+        copies = {i: given[i].copy("K") for i in usual.written}
         start = thread_time()
         try:
-            ended, turns, *values = usual.ready.run(*usual.flat(copies))
+            ended, turns, *values = usual.ready.run(*usual.flat(_exchanged(given, copies)), most)
         except (TypeError, OverflowError):
-            return
-        if ended:
-            end = thread_time()
-            self.turns = int(turns)
-            arrays = [(given[i], copies[i]) for i in usual.written]
-            results = self._results(usual.ready.kernel, values)
-            self.pending[get_ident()] = Rehearsal(usual.ready, arrays, results, end - start, end)
+            return None
+        end = thread_time()
+        results = self._results(usual.ready.kernel, values) if ended else ()
+        return Rehearsal(usual.ready, given, copies, results, int(turns), end - start, end) if ended else None
+
+    def _begins_alike(self, usual: UsualCall, given: tuple[Any, ...]) -> bool:
+        """Whether the kernel and the user's loop come to the same in the first turns of each loop; on copies."""
+        most, found = _SHORT, self._on_copies(usual, given, _SHORT)
+        while found is not None and found.turns > _SHORT and most > 1:
+            most //= 2
+            found = self._on_copies(usual, given, most)
+        if found is None:
+            return False
+        copies = {i: given[i].copy("K") for i in usual.written}
+        start = thread_time()
+        try:
+            names = self.first_turns(most, _exchanged(given, copies))
+        except Exception:  # the user's: the plain run raises it again
+            return False
+        return self._confirms(found, names, copies, thread_time() - start)
 
     def settle(self, names: Mapping[str, Any]) -> None:
         """Compare a kernel with the plain run that has just ended, which left these names."""
         found = self.pending.pop(get_ident())
-        seconds, rounds = thread_time() - found.ended, found.ready.kernel.rounds
+        self._confirms(found, names, {i: found.given[i] for i in found.arrays}, thread_time() - found.ended)
+
+    def _confirms(self, found: Rehearsal, names: Mapping[str, Any], arrays: Mapping[int, Any], seconds: float) -> bool:
+        """Whether a plain run came to the same and took longer; otherwise the kernel is not used."""
+        rounds = found.ready.kernel.rounds
         values = [names.get(name, UNSET) for name in sorted(self.live)]
-        same = all(_same(plain, ours, rounds) for plain, ours in found.arrays)
+        same = all(_same(arrays[i], ours, rounds) for i, ours in found.arrays.items())
         same = same and all(_same_number(*pair, rounds) for pair in zip(values, found.results, strict=True))
-        if same and seconds >= found.seconds + _ASKING:
-            found.ready.confirmed = True
-            return
-        self.latest = (None, None)
-        self.ready = {key: None if one is found.ready else one for key, one in self.ready.items()}
-        self._refuse(f"{'NumPy is faster' if same else 'a kernel gives other numbers'}, at {self.where}")
+        found.ready.confirmed = same and seconds >= found.seconds + _ASKING
+        if not found.ready.confirmed:
+            self.latest = (None, None)
+            self.ready = {key: None if one is found.ready else one for key, one in self.ready.items()}
+            self._refuse(f"{'NumPy is faster' if same else 'a kernel gives other numbers'}, at {self.where}")
+        return found.ready.confirmed
+
+
+def _exchanged(given: Sequence[Any], others: Mapping[int, Any]) -> tuple[Any, ...]:
+    return tuple(others.get(i, item) for i, item in enumerate(given))
 
 
 def _described(item: Any) -> LoopArgument | None:

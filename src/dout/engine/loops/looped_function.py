@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodT
 from typing import Any
 
 from dout.engine.loops.compiled_parts import CompiledParts
+from dout.engine.loops.first_turns import first_turns
 from dout.engine.loops.liveness import Liveness, captured, stored
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
@@ -229,7 +230,9 @@ class _SiteWriter(_Writer):
         started = {name: ast.Name(name, ast.Load()) for name in sorted(live.before[own] & stored(node))}
         after = live.after[own] & stored(node)
         where = Where(self.function.__code__.co_filename, node.lineno)
-        site = LoopSite(own, {**places, **started}, after, live.before, where, self.strict, self.outer)
+        places |= started
+        first = first_turns(own, places, where.file)
+        site = LoopSite(own, places, after, live.before, where, self.strict, first, self.outer)
         self.sites.append(site)
         name = f"{PREFIX}site{len(self.sites)}"
         self.cells[name] = CellType(site)
