@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from threading import Lock, Timer
 from types import TracebackType
 from typing import Any, Self
@@ -88,9 +89,8 @@ def _is_notebook() -> bool:
 
 def _displayed(text: str, cell: Any) -> Any:
     """The text in a place of the cell's output that is written anew each time."""
-    from IPython.display import display
-
     if cell is None:
-        return display({"text/plain": text}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        display = import_module("IPython.display").display
+        return display({"text/plain": text}, raw=True, display_id=True)
     cell.update({"text/plain": text}, raw=True)
     return cell
