@@ -20,6 +20,7 @@ from dout.engine.loop_source.surroundings import NotPlainError, root_of, value_o
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
 from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES
 from dout.engine.runtime import kernel_cache
+from dout.engine.runtime.compile_progress import CompileProgress
 from dout.graph import Where
 
 UNSET: Any = object()  # of a name that a loop did not set
@@ -222,7 +223,8 @@ class LoopSite:
             kernel = translated(self.loop, self.places, given, self.live, self.entering)
             if self.strict and kernel.rounds:
                 raise LoopRefusal("it computes what NumPy rounds in its own way", self.loop)
-            run = kernel_cache.load("loop", kernel.text, kernel.types, results=kernel.returned, meaning=kernel.text)
+            with CompileProgress(f"the loop at {self.where}", 1):
+                run = kernel_cache.load("loop", kernel.text, kernel.types, results=kernel.returned, meaning=kernel.text)
         except LoopRefusal as error:
             where = replace(self.where, line=getattr(error.node, "lineno", self.where.line))
             self._refuse(f"{error}, at {where}")
