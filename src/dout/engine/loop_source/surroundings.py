@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,8 @@ def attribute(owner: Any, name: str) -> Any:
         return own[name]
     if static is None:
         raise AttributeError(name)
+    if type(static) is FunctionType:  # a method: which function it is
+        return static
     if hasattr(type(static), "__get__"):
         raise NotPlainError
     return static
