@@ -331,3 +331,19 @@ class Bounded:
 
 def test_limits_of_an_activation_count():
     assert severities(dout.check(Bounded)) == ["error"]
+
+
+class Switch:
+    """Its slope is whether a number is positive: of one number that is no array."""
+
+    def relu(self, z):
+        return z * (z > 0)
+
+    def relu_derivative(self, z):
+        return z >= 0
+
+
+def test_a_slope_of_one_number_may_be_true_or_false():
+    report = dout.check(Switch)
+    assert [str(verdict.word) for verdict in report.verdicts] == ["exact"]
+    assert "D504" not in [f.code for f in report.findings if f.severity == "error"]

@@ -277,7 +277,9 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         kept[AGAIN]()
     seen = arrays_held(kept[HELD][0]) if interface.holder else []
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
-    if isinstance(result, bool) or (interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))):
+    if (isinstance(result, bool) and not interface.local) or (
+        interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))
+    ):
         result = None  # it says that it went well, or what the network predicts
     if interface.holder:
         result = left_in(kept[HELD][0], seen) if result is None else bare(result)
