@@ -242,8 +242,8 @@ def _is_of_margins(subject: Subject) -> bool:
     """Whether a loss of two tables of one shape depends on their product alone, and is right for one column of them."""
     x, y = subject.fresh_inputs()
     y = y * 0.75  # of 1 and -1 a squared error has margins, too
-    margins = [subject.run(inputs).outputs for inputs in ((x, y), (x * y, np.ones_like(y)))]
-    if np.ndim(x) != 2 or np.shape(x) != np.shape(y) or not same(*margins):
+    here, there = (subject.run(inputs).outputs for inputs in ((x, y), (x * y, np.ones_like(y))))
+    if np.ndim(x) != 2 or np.shape(x) != np.shape(y) or not same(here, there):
         return False
     return not is_suspicious(replace(subject, inputs=(x[:, :1], y[:, :1])), _ones)
 
