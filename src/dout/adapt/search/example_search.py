@@ -219,7 +219,8 @@ class ExampleSearch:
 
 def _of_one_sample(choice: Example, network: NetworkLoss | None) -> list[Example]:
     """The choice, or what is left of it for a network whose backward takes one sample: a line, a column or a row."""
-    first, x = next(iter(choice.inputs.items()), ("", 0.0))
+    first: str = next(iter(choice.inputs), "")
+    x: Any = choice.inputs.get(first, 0.0)
     if network is None or not network.one or np.ndim(x) != 2:
         return [choice]
     ones = [x[0]] if network.one == "outer" else [x[:, :1], x[:1]]
