@@ -347,9 +347,10 @@ def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequen
 
     So does that of a loss by a network's `outputs`, where the loss is given the network's `inputs`.
     """
-    own = [n for n in wanted if n not in optional(getattr(cls, forward)) and (n in taken or not names_output(n))]
+    own = [name for name in wanted if name not in optional(getattr(cls, forward))]
     by_outputs = len(own) == len(taken) > 1 and (own[0], taken[0]) == ("outputs", "inputs")
-    return local and (len(own) > len(taken) > 0 or by_outputs)
+    asked = [name for name in own if name in taken or not names_output(name)]
+    return local and (len(asked) > len(taken) > 0 or by_outputs)
 
 
 def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
