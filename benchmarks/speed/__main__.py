@@ -18,13 +18,14 @@ torch.compile, which takes NumPy's functions for its own; of naive loops it had 
 `jax` is one jitted function for forward and backward together, which may fuse more than two calls can; `jax sync` is
 the same, dispatched without a thread of its own, which is faster for small arrays and slower for large ones. `copy`
 moves the bytes the work has to move, `matmuls` are a training step's matrix products alone, through the same BLAS, into
-arrays that exist: what nobody can be faster than, by this code. Numbers of a busy machine spread, those of threads most: look at ± before you believe a ratio, and give
-the command a higher priority (on Linux, as root, `nice -n -20`), or take the least of many calls (`--least`).
+arrays that exist: what nobody can be faster than, by this code. Numbers of a busy machine spread, those of threads
+most: look at ± before you believe a ratio, and give the command a higher priority (on Linux, as root, `nice -n -20`),
+or take the least of many calls (`--least`).
 
 Networks. Nothing is dropped out in the deep net: everyone would drop other numbers. The reset gate of the GRU follows
-the product, as in PyTorch. `10 steps` is the first call of the same layer with ten steps; a first call less a plain one
-is processor time of the calling thread. Another batch size is the first call with each of four sizes in a net that is
-compiled for 100; dout must not have written machine code for them.
+the product, as in PyTorch. `10 steps` is the first call of the same layer with ten steps; a first call less a plain
+one is processor time of the calling thread. Another batch size is the first call with a size, the median of twelve,
+in a net that is compiled for 100; dout must not have written machine code for them.
 
 The ten small kernels count whole, with their own time, which is next to nothing at 8 elements: what is left is the
 way from one to the next. New memory is what tracemalloc sees of a call, peak memory what the system gives the process.
