@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.loop_source.loop_refusal import LoopRefusal
 from dout.engine.loops.loop_text import LoopText, converted, element
 from dout.engine.loops.loop_values import (
     FORMS,
@@ -17,7 +18,6 @@ from dout.engine.loops.loop_values import (
     Items,
     LoopArray,
     LoopNumber,
-    LoopRefusal,
     Value,
     arithmetic,
     literal,

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.first_turns import FirstTurns
-from dout.engine.loops.liveness import Names
+from dout.engine.loop_source.contraction_runs import EVERY, ContractedLoop
+from dout.engine.loop_source.first_turns import FirstTurns
+from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.loop_refusal import LoopRefusal
+from dout.engine.loop_source.surroundings import NotPlainError, root_of, value_of
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
-from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES, LoopRefusal
-from dout.engine.loops.surroundings import NotPlainError, root_of, value_of
+from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES
 from dout.engine.runtime import kernel_cache
 from dout.engine.runtime.compile_progress import CompileProgress
 from dout.graph import Where
@@ -28,7 +30,7 @@ _ASKING = 1e-5  # seconds that it takes to ask for a kernel
 _NEAR = {"d": 1e-9, "f": 1e-4}  # of the largest element: functions round in their own way, and loops carry that on
 _NUMBERS = {TYPES[kind]: kind for kind in KINDS}
 _SHORT = 4096  # turns in all: NumPy takes 0.02 to 0.2 s for so many
-_EVERY = (1 << 63) - 1  # turns of a loop
+_FIRST = (4096, 1024, 256, 64, 48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2, 1)  # turns of each loop, until all are no more
 
 
 @dataclass(eq=False)
@@ -108,7 +110,8 @@ class Rehearsal:
 class LoopSite:
     """One loop of a function. `places` is what it takes from around it, in the order of the arguments of a call.
 
-    A kernel is used once a plain run has come to the same: of the whole loop, or of the `first_turns` of a long one.
+    A kernel is used once a plain run has come to the same: of the whole loop, or of the `first_turns` of a long one. In
+    `loop` what it did stands in the place of the functions that are `called`.
     """
 
     loop: ast.For
@@ -118,6 +121,7 @@ class LoopSite:
     where: Where
     strict: bool
     first_turns: FirstTurns
+    called: Mapping[str, Any]
     outer: LoopSite | None = None
     ready: dict[tuple[Any, ...], Ready | None] = field(default_factory=dict)
     why_not: list[str] = field(default_factory=list)
@@ -152,7 +156,8 @@ class LoopSite:
                 return None
             if found not in self.ready:
                 told = dict(zip(self.places, map(_with_number, found, given), strict=True))
-                self.ready[found] = self._made(told)
+                as_read = all(told[name] == LoopArgument("object", item=one) for name, one in self.called.items())
+                self.ready[found] = self._found(given, told) if as_read else None
                 self.objects.update((id(one.item), one) for one in found if one and one.kind == "object")
             self.latest = found, self.ready[found]
         ready = self.latest[1]
@@ -196,6 +201,23 @@ class LoopSite:
         """The texts of the kernels that stand for it."""
         return [one.kernel.text for one in self.ready.values() if one is not None and one.confirmed]
 
+    def _found(self, given: Sequence[Any], told: Mapping[str, Any]) -> Ready | None:
+        try:
+            return self._contracted(given) or self._made(told)
+        except Exception as error:  # ours: the loop runs plainly
+            self._refuse(f"dout failed to read it ({type(error).__name__}: {error}), at {self.where}")
+            return None
+
+    def _contracted(self, given: Sequence[Any]) -> Ready | None:
+        """Products of matrices in place of a kernel, where they do: they need not be compiled."""
+        if self.live or self.strict:
+            return None
+        try:
+            found = ContractedLoop(self.loop, dict(zip(self.places, given, strict=True)))
+        except LoopRefusal:
+            return None
+        return Ready(LoopKernel(found.text, (), (), (), found.written, found.rounds, may_leave=False), found)
+
     def _made(self, given: Mapping[str, Any]) -> Ready | None:
         try:
             kernel = translated(self.loop, self.places, given, self.live, self.entering)
@@ -217,7 +239,7 @@ class LoopSite:
         kernel = usual.ready.kernel
         before = [(given[i], given[i].copy()) for i in usual.written] if kernel.may_leave else ()
         try:
-            ended, turns, *values = usual.ready.run(*usual.flat(given), _EVERY)
+            ended, turns, *values = usual.ready.run(*usual.flat(given), EVERY)
         except (TypeError, OverflowError):
             return None
         if not ended:
@@ -237,7 +259,7 @@ class LoopSite:
 
     def _rehearse(self, usual: UsualCall, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Run the kernel on copies; `settle` compares it with the plain run that follows, if the loop is short."""
-        found = self._on_copies(usual, given, _EVERY)
+        found = self._on_copies(usual, given, EVERY)
         if found is None:
             return None
         self.turns = found.turns
@@ -264,10 +286,11 @@ class LoopSite:
 
     def _begins_alike(self, usual: UsualCall, given: tuple[Any, ...]) -> bool:
         """Whether the kernel and the user's loop come to the same in the first turns of each loop; on copies."""
-        most, found = _SHORT, self._on_copies(usual, given, _SHORT)
-        while found is not None and found.turns > _SHORT and most > 1:
-            most //= 2
+        for most in _FIRST:
             found = self._on_copies(usual, given, most)
+            if found is None or found.turns <= _SHORT:
+                break
+        found = found and self._on_copies(usual, given, most)  # the time of a first one is no measure
         if found is None:
             return False
         copies = {i: given[i].copy("K") for i in usual.written}
@@ -330,16 +353,16 @@ _LONG = 10
 _INT, _MOST = _argument("int"), 1 << GIVEN
 
 
-def _same(plain: Any, ours: Any, rounds: bool) -> bool:
+def _same(plain: Any, ours: Any, rounds: str) -> bool:
     if not rounds or plain.dtype.char not in _NEAR:
         return bool(np.array_equal(plain, ours, equal_nan=plain.dtype.kind == "f"))
-    near = _NEAR[plain.dtype.char]
+    near = max(_NEAR[plain.dtype.char], _NEAR[rounds])
     with np.errstate(all="ignore"):
         scale = np.max(np.abs(plain), initial=0, where=np.isfinite(plain))
         return bool(np.allclose(ours, plain, rtol=near, atol=near * scale, equal_nan=True))
 
 
-def _same_number(plain: Any, ours: Any, rounds: bool) -> bool:
+def _same_number(plain: Any, ours: Any, rounds: str) -> bool:
     if ours is UNSET:
         return True
     return type(plain) is type(ours) and _same(np.asarray(plain), np.asarray(ours), rounds)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
-from dout.engine.loops.loop_values import FORMS, ONE, LoopArray, LoopNumber, LoopRefusal
+from dout.engine.loop_source.loop_refusal import LoopRefusal
+from dout.engine.loops.loop_values import FORMS, ONE, LoopArray, LoopNumber
 
 _FEW = 12  # lines, which may be written twice
 
@@ -80,7 +81,8 @@ class LoopText:
 
         They are written twice where the shape is that of a small window as a rule: LLVM unrolls loops of known lengths.
         """
-        indices, start = [], len(self.lines)
+        indices, start, known, changed = [], len(self.lines), self._known, len(self._changed)
+        self._known = dict(known)
         for length in lengths:
             if length == ONE:
                 indices.append("0")
@@ -92,6 +94,7 @@ class LoopText:
             yield indices
         finally:
             self.depth -= sum(index != "0" for index in indices)
+            self._known = _without(known, self._changed[changed:])
             self._unrolled(start, {length: self.usual[length] for length in lengths if length in self.usual})
 
     def _unrolled(self, start: int, known: Mapping[str, int]) -> None:

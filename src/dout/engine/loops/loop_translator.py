@@ -10,24 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.liveness import Names
-from dout.engine.loops.liveness import stored as stored_names
+from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.liveness import stored as stored_names
+from dout.engine.loop_source.loop_refusal import LoopRefusal, cannot
 from dout.engine.loops.loop_expressions import SIGNS, Expressions
 from dout.engine.loops.loop_text import LoopText, element, reindexed
 from dout.engine.loops.loop_turns import turns
-from dout.engine.loops.loop_values import (
-    FORMS,
-    GIVEN,
-    KINDS,
-    WIDEST,
-    Items,
-    Known,
-    LoopArray,
-    LoopNumber,
-    LoopRefusal,
-    Value,
-    cannot,
-)
+from dout.engine.loops.loop_values import FORMS, GIVEN, KINDS, WIDEST, Items, Known, LoopArray, LoopNumber, Value
 from dout.engine.runtime.kernel_cache import ArrayType, KernelType
 
 _ROUNDS = 8  # until the types of all names are known
@@ -57,7 +46,8 @@ class LoopKernel:
     After what stands in the places it takes how many turns a loop may have at `most`: of longer ones it does the first.
     It returns whether it came to the end, how many turns it took, and of each of the `results`, names that the loop
     sets, its value and its kind: 0 where the loop never set it, otherwise one more than its place in `KINDS`. `written`
-    are the places of arrays that it writes into; it `rounds` where it computes in another way than NumPy.
+    are the places of arrays that it writes into. Where it computes in another way than NumPy, it `rounds` as numbers of
+    this letter do.
     """
 
     text: str
@@ -65,7 +55,7 @@ class LoopKernel:
     returned: tuple[np.dtype[Any], ...]
     results: tuple[str, ...]
     written: frozenset[str]
-    rounds: bool
+    rounds: str
     may_leave: bool
 
 
@@ -176,9 +166,10 @@ class _Translator:
         written = frozenset(self.arrays[name] for name in self.written)
         types = [one._replace(written=True) if isinstance(one, ArrayType) and name in self.written else one
                  for name, one in zip(self.parameters, self.types, strict=True)]  # fmt: skip
+        rounds = "d" if self.text.rounds else ""
         text = _TOP + imports + top + "\n".join(body) + "\n"
         return LoopKernel(
-            text, (*types, np.dtype("l")), tuple(dtypes), self.results, written, self.text.rounds, self.text.may_leave
+            text, (*types, np.dtype("l")), tuple(dtypes), self.results, written, rounds, self.text.may_leave
         )
 
     # --- statements ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from itertools import islice
 from types import FunctionType
 from typing import Any
 
-from dout.engine.loops.surroundings import place_of
+from dout.engine.loop_source.surroundings import place_of
 
 _MOST, _GIVEN = "_dout_most", "_dout_given_"
 FirstTurns = Callable[[int, Sequence[Any]], Mapping[str, Any]]
