@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from dout.clock import count
 from dout.graph import INPUT, Node, topological
-from dout.judge.judged_run import JudgedRun
+from dout.judge.judged_run import JudgedRun, elements
 from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
 from dout.run import central_difference, weighed
 
 CANCELLED = 1e-13
+_A_NODE, _A_FLOAT = 3e-6, 5e-9  # seconds, as measured
 # By the bytes of the narrowest float on the way, relative to the largest element.
 TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-8}
 
@@ -86,17 +88,18 @@ def computed(
 
     `moves` are added to the values of nodes, as a constant would be.
     """
+    new = [node for node in nodes if node not in values]
+    count(_A_NODE * len(new) + _A_FLOAT * elements(new))
     with np.errstate(all="ignore"):  # an overflow is shown as it is; a warning would not be the user's
-        for node in nodes:
-            if node not in values:
-                try:
-                    values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
-                    if moves and node in moves:
-                        values[node] = values[node] + moves[node]
-                except (ArithmeticError, ValueError):
-                    if node.shape:
-                        raise  # a mask chose another number of elements
-                    values[node] = math.nan
+        for node in new:
+            try:
+                values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
+                if moves and node in moves:
+                    values[node] = values[node] + moves[node]
+            except (ArithmeticError, ValueError):
+                if node.shape:
+                    raise  # a mask chose another number of elements
+                values[node] = math.nan
     return values
 
 

@@ -25,7 +25,7 @@ from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of,
 from dout.check.repair.test_stand import shorter
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause
-from dout.clock import spent
+from dout.clock import Budget, count
 from dout.errors import TargetError
 from dout.files import lines_of
 from dout.graph import Where, topological
@@ -231,7 +231,7 @@ def lines_that_run(subject: Subject, error: Exception, given: Subject | None = N
         return None
     with suppress(*OF_TRIED_CODE), quiet():
         outputs = _outputs(subject, lambda layer: None)[1]
-        search = _LineSearch(subject, given, outputs, spent() + MOST_SECONDS)
+        search = _LineSearch(subject, given, outputs, Budget(MOST_SECONDS))
         found = search.running(function)
         if found is not None:
             changed, said = found
@@ -269,7 +269,7 @@ class _LineSearch:
     subject: Subject
     given: Subject | None  # at another setting than `subject`
     outputs: list[Any]  # of forward, which stay as they are
-    latest: float
+    budget: Budget
 
     def running(self, function: ScratchFunction) -> tuple[ScratchFunction, tuple[str, ...]] | None:
         """The function with as few lines changed as make backward run, and what is said of them; None without any."""
@@ -277,7 +277,7 @@ class _LineSearch:
         for _ in range(_MOST_LINES):
             later: list[_Raising] = []
             for one, edit in ((place, edit) for place in raising for edit in self._edits(place)):
-                if spent() > self.latest:
+                if self.budget.is_over():
                     return None
                 lines = (*one.lines, one.line)
                 said = (*one.said, f"{sentence_of(edit.word, edit.old, edit.written)}: {_change(edit)}")
@@ -292,6 +292,7 @@ class _LineSearch:
 
     def _run(self, function: ScratchFunction, lines: tuple[int, ...], said: tuple[str, ...]) -> _Raising | None:
         """Where the function raises; None where backward runs. Raises TargetError where something else has changed."""
+        count(self.subject.cost.seconds)
         layer, outputs = _outputs(self.subject, self._prepare(function))
         if not same_bits_deep(outputs, self.outputs):
             raise TargetError("forward gives other numbers")

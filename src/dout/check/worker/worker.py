@@ -54,6 +54,7 @@ from dout.check.worker.missing_dependency import lacks, lacks_target
 from dout.check.worker.post_run import UsesOfOldNames, excused, patched, severity_of_stop, without_memory
 from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
+from dout.clock import was_ended_by_the_clock
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
 from dout.graph import Where
 from dout.run import keeping_random_states, quiet
@@ -187,8 +188,10 @@ def _checked(
     used: UsedExample | None = None,
 ) -> Checked:  # fmt: skip
     """Check one layer; whatever happens that Python can catch becomes a finding."""
+    was_ended_by_the_clock()  # what was before is another layer's
     try:
-        return _checked_as_it_is(name, target, given, ran, used)
+        checked = _checked_as_it_is(name, target, given, ran, used)
+        return replace(checked, report=replace(checked.report, timed=was_ended_by_the_clock()))
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
         return Checked(patched(_broken(name, target, error), replaced))

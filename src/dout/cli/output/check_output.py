@@ -137,7 +137,7 @@ def _without_notes(outcome: JobOutcome) -> JobOutcome:
 
     def quiet(report: Report) -> Report:
         findings = tuple(f for f in report.findings if f.severity != "note" or not report.verdicts)
-        return replace(report, findings=findings, branches=())
+        return replace(report, findings=findings, branches=(), timed=False)
 
     return replace(outcome, layers=[replace(checked, report=quiet(checked.report)) for checked in outcome.layers])
 
@@ -148,7 +148,9 @@ def _hidden(result: Result, shown: Result) -> list[str]:
 
     notes = len(result.findings) - len(shown.findings)
     sides = sum(len(report.branches) for report in result.reports) - sum(len(r.branches) for r in shown.reports)
-    counted = [(notes, counted_noun(notes, "note")), (sides, f"{counted_noun(sides, 'condition')} not covered")]
+    timed = sum(report.timed for report in result.reports)
+    counted = [(notes, counted_noun(notes, "note")), (sides, f"{counted_noun(sides, 'condition')} not covered"),
+               (timed, f"{counted_noun(timed, 'layer')} cut short by the clock")]  # fmt: skip
     return [said for number, said in counted if number]
 
 
