@@ -7,7 +7,8 @@ import pytest
 
 import dout
 from dout.check.settings import settings_sweep
-from dout.clock import Budget, TimeIsOver, check_time, count, spent, was_ended_by_the_clock, within
+from dout.clock import TimeIsOver, WorkBudget, check_time, count, spent, was_ended_by_the_clock, within
+from dout.errors import TargetError
 
 
 def test_a_second_of_sleep_counts_as_a_fifth():
@@ -49,7 +50,7 @@ def pace(monkeypatch):
 
 def test_a_budget_is_used_up_by_counted_work_whatever_the_clock_says(pace):
     pace(0)
-    budget = Budget(0.2)
+    budget = WorkBudget(0.2)
     count(0.15)
     assert not budget.is_over()
     count(0.1)
@@ -61,7 +62,7 @@ def test_a_budget_is_used_up_by_counted_work_whatever_the_clock_says(pace):
 
 def test_the_clock_is_the_last_bound_of_a_budget_and_says_that_it_was(pace):
     was_ended_by_the_clock()
-    budget = Budget(0.01)
+    budget = WorkBudget(0.01)
     pace(1e6)
     assert budget.is_over()
     assert was_ended_by_the_clock()
@@ -110,3 +111,33 @@ def test_a_report_says_where_the_clock_ended_a_search(pace):
     assert report.timed
     assert report.not_covered[-1].startswith("what was left when the clock ended a search")
     assert report.not_covered[-1] in str(report)
+
+
+class SlowToRefuse:
+    """No example of it runs, and each takes some time to say so."""
+
+    made = 0
+
+    def __init__(self, first, second, third):
+        self.first = first
+        SlowToRefuse.made += 1
+
+    def forward(self, x, y, z):
+        for _ in range(20_000):
+            pass
+        raise ValueError(f"x has {np.ndim(x)} axes, and {np.size(self.first)}")
+
+    def backward(self, dout):
+        return dout
+
+
+def test_examples_are_sought_by_the_lines_that_they_run_and_not_by_the_clock(pace):
+    tried = []
+    for times in (0, 0.5):
+        pace(times)
+        SlowToRefuse.made = 0
+        with pytest.raises(TargetError):
+            dout.check(SlowToRefuse)
+        tried.append(SlowToRefuse.made)
+    assert tried[0] == tried[1] > 1
+    assert not was_ended_by_the_clock()

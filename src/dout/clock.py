@@ -76,7 +76,7 @@ def count(seconds: float) -> None:
     _counted.work += seconds
 
 
-class Budget:
+class WorkBudget:
     """What a search may take: seconds of counted work, and on the clock at most four times as many."""
 
     def __init__(self, seconds: float) -> None:

@@ -20,7 +20,7 @@ from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.check.report.verdicts import WORDS, Verdict
-from dout.clock import Budget
+from dout.clock import WorkBudget
 from dout.judge.judged_run import STABILISER, is_label, is_one_hot
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
@@ -136,7 +136,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> Oth
     The first variant that refutes speaks, if the layer is meant for its inputs.
     """
     doubtful: tuple[Judgement, Subject] | None = None
-    covered, tried, budget = judgement.covered, Counter[tuple[ConditionPlace, str]](), Budget(MOST_SECONDS)
+    covered, tried, budget = judgement.covered, Counter[tuple[ConditionPlace, str]](), WorkBudget(MOST_SECONDS)
     others: list[Judgement] = []
     doubted: set[ConditionPlace] = set()  # conditions behind which a gradient was less right than elsewhere
 

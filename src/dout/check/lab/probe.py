@@ -18,7 +18,7 @@ from dout.adapt.interface.held_values import HeldShapeError
 from dout.check.exact.subject import Subject, kept
 from dout.check.lab.other_values import same
 from dout.check.report.source_places import is_users, raised_at
-from dout.clock import Budget, count
+from dout.clock import WorkBudget, count
 from dout.judge.judged_run import is_label
 from dout.run import PlainRun, arrays, attributes_of, copied, is_float_array, other_bits, upstream
 from dout.run.held_objects import generators, of_class, snapshot
@@ -94,7 +94,7 @@ class Lab:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.names = subject.names
-        self.budget = Budget(MOST_SECONDS)
+        self.budget = WorkBudget(MOST_SECONDS)
         self.slow = False
         self.runner = subject.runner
         with users_code():

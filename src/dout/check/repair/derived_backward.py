@@ -25,7 +25,7 @@ from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped
 from dout.check.repair.test_stand import near, values_of
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import DERIVED, Cause
-from dout.clock import Budget, TimeIsOver, within
+from dout.clock import TimeIsOver, WorkBudget, within
 from dout.files import text_of
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
@@ -115,14 +115,14 @@ def _is_called_alike(interface: Interface | None) -> bool:
 def derived_lines(search: RepairSearch) -> list[Repair]:
     """Repairs that write what forward gives into one line of backward."""
     with suppress(*OF_TRIED_CODE):
-        search.budget = Budget(max(search.budget.left, 0) + 2 * SECONDS)
+        search.budget = WorkBudget(max(search.budget.left, 0) + 2 * SECONDS)
         numbered = places(search.behind)
         seen, handicaps = search.looked_at(search.behind, numbered, False, search.budget)
         alone = {function for function in search.behind if _is_alone(function, search.stands[0].subject)}
         values = {p: seen[p.i].value for p in numbered if p.i in handicaps and p.function in alone and _is_whole(p)}
         edits = _edits(search, numbered, {place: value for place, value in values.items() if is_float(value)})
         ordered = sorted(((edit.cost, edit) for edit in edits), key=lambda item: item[0])
-        search.budget = Budget(SECONDS)  # there are few of them
+        search.budget = WorkBudget(SECONDS)  # there are few of them
         return search.tried(search.behind, False, numbered, seen, ordered)
     return []
 
@@ -169,7 +169,7 @@ def _edits(
                     yield _edit(place, *gradient_text(scenes, literals, axes, dot))
 
 
-def _meant(place: ExpressionPlace, value: Any, test: EditTest, budget: Budget) -> Iterator[Node]:
+def _meant(place: ExpressionPlace, value: Any, test: EditTest, budget: WorkBudget) -> Iterator[Node]:
     """The values of forward whose gradient makes all right in this place."""
     examination, tried = test.examination, list[Any]()
     values = values_of(examination, examination.derived.values(), test.at_one)

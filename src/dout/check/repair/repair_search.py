@@ -24,7 +24,7 @@ from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
 from dout.check.repair.test_stand import BackwardRuns, Stand, near
-from dout.clock import Budget, count
+from dout.clock import WorkBudget, count
 from dout.graph import Node, Where
 from dout.run import deep_copy, objects_in, size_of
 
@@ -51,7 +51,7 @@ class RepairSearch:
     others: frozenset[str]  # gradients that are wrong for another reason: they may stay so
     examination: Examination
     named: list[NamedGradient]
-    budget: Budget
+    budget: WorkBudget
     by_chance: set[tuple[tuple[int, int], str]] = field(default_factory=set)  # edits that are no repairs elsewhere
     hits: list[Repair] = field(default_factory=list)
 
@@ -79,7 +79,7 @@ class RepairSearch:
     def _found(self, functions: list[ScratchFunction], in_forward: bool, worst: float) -> list[Repair]:
         """Try edits from the likeliest on, as long as they cost less than `worst`."""
         numbered = places(functions)
-        looking = Budget(min(3 * SECONDS, self.budget.left / 2))
+        looking = WorkBudget(min(3 * SECONDS, self.budget.left / 2))
         seen, handicaps = self.looked_at(functions, numbered, in_forward, looking)
         found = list[Repair]()
         for limit in (FIRST, worst):  # there are few of the likeliest, and thousands of others
@@ -103,7 +103,7 @@ class RepairSearch:
         found: dict[str, Repair] = {}
         for test in tests:
             test.gradients()
-        budget = Budget(min(max(SECONDS, 150 * self.stands[0].subject.cost.seconds), 3 * SECONDS, self.budget.left))
+        budget = WorkBudget(min(max(SECONDS, 150 * self.stands[0].subject.cost.seconds), 3 * SECONDS, self.budget.left))
         best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
         outputs = not self.hits  # beside a repair of backward none that changes what forward returns
         tried = set(self.by_chance)
@@ -148,7 +148,7 @@ class RepairSearch:
         return sorted(found, key=lambda item: item[0])
 
     def looked_at(
-        self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, budget: Budget
+        self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, budget: WorkBudget
     ) -> tuple[dict[int, Seen], dict[int, float]]:
         """What each expression was, and which of them move every wrong gradient: with a handicap that says how well."""
         scratch = Scratch({f: tapped(f, {p.node: p.i for p in numbered if p.function is f}) for f in functions})

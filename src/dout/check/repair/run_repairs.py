@@ -25,7 +25,7 @@ from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of,
 from dout.check.repair.test_stand import shorter
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause
-from dout.clock import Budget, count
+from dout.clock import WorkBudget, count
 from dout.errors import TargetError
 from dout.files import lines_of
 from dout.graph import Where, topological
@@ -231,7 +231,7 @@ def lines_that_run(subject: Subject, error: Exception, given: Subject | None = N
         return None
     with suppress(*OF_TRIED_CODE), quiet():
         outputs = _outputs(subject, lambda layer: None)[1]
-        search = _LineSearch(subject, given, outputs, Budget(MOST_SECONDS))
+        search = _LineSearch(subject, given, outputs, WorkBudget(MOST_SECONDS))
         found = search.running(function)
         if found is not None:
             changed, said = found
@@ -269,7 +269,7 @@ class _LineSearch:
     subject: Subject
     given: Subject | None  # at another setting than `subject`
     outputs: list[Any]  # of forward, which stay as they are
-    budget: Budget
+    budget: WorkBudget
 
     def running(self, function: ScratchFunction) -> tuple[ScratchFunction, tuple[str, ...]] | None:
         """The function with as few lines changed as make backward run, and what is said of them; None without any."""

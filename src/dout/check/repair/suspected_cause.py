@@ -17,7 +17,7 @@ from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import stands
 from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
-from dout.clock import Budget
+from dout.clock import WorkBudget
 from dout.graph import Node, Where, topological
 from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
@@ -47,7 +47,7 @@ class CauseSearch:
             stand.expected |= {name: np.negative(stand.got[name]) for name in stand.negated}
         self.recorded = self.stands[0].examination if self.stands else None
         self.named = named_gradients(self.recorded) if self.recorded else []
-        self.budget = Budget(MOST_SECONDS)
+        self.budget = WorkBudget(MOST_SECONDS)
 
     def found(self) -> dict[Node, Cause]:
         """The cause of each wrong gradient, by the node of the value it is for."""

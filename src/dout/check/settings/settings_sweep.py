@@ -28,7 +28,7 @@ from dout.check.lab.probe import CrashError
 from dout.check.settings.declared_size import DeclaredSizes
 from dout.check.settings.other_inputs import OtherSubject, larger_inputs
 from dout.check.settings.other_settings import in_training, other_subjects
-from dout.clock import Budget
+from dout.clock import WorkBudget
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
@@ -75,7 +75,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
 
     A penalty comes after all others; then a setting that the layer may not be meant for, as another number of axes.
     """
-    budget = Budget(MOST_SECONDS)
+    budget = WorkBudget(MOST_SECONDS)
     penalised: WrongElsewhere | None = None
     doubtful: WrongElsewhere | None = None
     raised: RaisedElsewhere | None = None

@@ -18,7 +18,7 @@ from dout.check.exact.subject import Subject, kept
 from dout.check.repair import causes, smallest_failing
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import DERIVED, Cause, Finding, Refuted
-from dout.clock import Budget
+from dout.clock import WorkBudget
 from dout.files import dedented
 from dout.graph import Node
 from dout.judge.judged_run import elements
@@ -75,7 +75,7 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     on_a_side = judgement.elsewhere and given is None  # a repair has to do on the given inputs
     too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
     found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
-    budget = Budget(MOST_SECONDS)
+    budget = WorkBudget(MOST_SECONDS)
     lacks = any(item.parameter for item in missing_gradients(examination))
     return tuple(
         WrongGradient(
