@@ -30,10 +30,23 @@ from dout.errors import TargetError
 from dout.files import lines_of
 from dout.graph import Where, topological
 from dout.judge.outcomes import CLOSE, RIGHT, Outcome
-from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, run_backward, upstream
+from dout.run import (
+    arrays,
+    attributes_of,
+    deep_copy,
+    flat,
+    objects_in,
+    one_or_all,
+    otherwise,
+    quiet,
+    run_backward,
+    upstream,
+)
+from dout.run.held_objects import snapshot
 from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
+from dout.trace.session.pairing import pairs
 
 MOST_SECONDS = 4.0  # for lines that raise
 _MOST = 6  # names that are tried
@@ -135,12 +148,30 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
     `only` names the gradients that have to be exact: backward may make a step of its own, after which it computes more.
     """
     function = _backward_of(subject)
+    stepped = _stepped(subject, lambda layer: None)
     for name, line, text in _moved_up(function) if function else ():
-        fix = _first_right(subject, function, [text], may_lack=True, only=only) if function else None
+        if function is None or not _stepped(subject, with_text(function, text)) >= stepped:
+            continue  # a step that is no longer made makes every gradient right
+        fix = _first_right(subject, function, [text], may_lack=True, only=only)
         if fix is not None:
             sentence = f"`{name}` is overwritten before the lines that need what it was: they belong above"
             return Cause("order", sentence, fix, Where(fix.file, line))
     return None
+
+
+@otherwise(frozenset[str]())
+def _stepped(subject: Subject, prepare: Callable[[Any], None]) -> frozenset[str]:
+    """What backward changes of the layer's arrays, by path, and its gradients that are not 0, by name."""
+    with quiet():
+        layer = subject.again()
+        prepare(layer)
+        held, given = dict(attributes_of(layer)), set(arrays(layer))
+        outputs = list(flat(layer.forward(*subject.fresh_inputs())))
+        before = snapshot(layer)
+        run_backward(layer, upstream(outputs))
+        now = arrays(layer)
+        changed = {p for p, x in before.items() if p in given and p in now and not np.array_equal(x, now[p])}
+        return frozenset(changed | {p.name for p in pairs(held, attributes_of(layer)) if np.any(p.gradient)})
 
 
 def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
