@@ -4,9 +4,18 @@ import re
 
 import numpy as np
 import pytest
+from explained_steps import said
 
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import NotDerivedError, derived
+
+
+class OfRows:
+    def __init__(self, gamma):
+        self.gamma = gamma
+
+    def forward(self, x):
+        return x * self.gamma
 
 
 class TwoSlopes:
@@ -40,7 +49,7 @@ class FirstOnes:
 
 def test_a_shape_that_values_decide_on_is_named():
     (note,) = [one for one in said(derived(FirstOnes, {}, {"x": np.array([1.0, 2.0, 3.0])})) if "makes of" in one]
-    assert re.search(r"test_derive_validity\.py:\d+ makes of values in the example: a shape or an index", note)
+    assert re.search(r"test_derive_values\.py:\d+ makes of values in the example: a shape or an index", note)
 
 
 class Whole:
@@ -57,7 +66,7 @@ class Windowless:
 
 
 def test_whole_numbers_and_empty_outputs_are_the_reason_that_is_given():
-    with pytest.raises(NotDerivedError, match=r"test_derive_validity\.py:\d+, whole numbers do not change a little"):
+    with pytest.raises(NotDerivedError, match=r"test_derive_values\.py:\d+, whole numbers do not change a little"):
         derived(Whole)
     with pytest.raises(NotDerivedError, match="an array without elements"):
         derived(Windowless, {"w": ramp(4)}, {"x": ramp(3)})

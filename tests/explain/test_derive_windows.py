@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from explained_steps import said
 
 from dout.explain.derive.class_writer import derived
-from dout.explain.model.reasons import REASONS
 
-# --- windows ----------------------------------------------------------------------------------------------------------
+RNG = np.random.default_rng(7)
+
+
+def array(*shape):
+    return RNG.normal(size=shape)
 
 
 def columns(x, fh, fw, stride, pad):
@@ -77,7 +81,7 @@ def test_a_reason_is_said_once_as_a_sentence():
             return np.log(np.exp(x) + x**2 + 1)
 
     made = derived(LogOfSum, {}, {"x": array(3, 4)})
-    assert [REASONS[note.key].format(**note.fields) for note in made.notes] == [
+    assert said(made) == [
         "the gradient found for x is not finite at ±1000, and the derivative is: write forward so that it does not "
         "overflow"
     ]
