@@ -75,7 +75,7 @@ class Rounded:
 def test_a_value_that_decides_how_forward_goes_on_is_named():
     (reason,) = explained(OneWay, {}, {}).not_explained
     assert reason.key == "other way"
-    assert str(reason.fields["place"]).startswith("test_derivation.py:")
+    assert str(reason.fields["place"]).startswith("test_derivation_names.py:")
 
 
 def test_elements_chosen_by_a_condition_are_chosen_once():
@@ -120,7 +120,7 @@ def test_what_a_step_without_a_rule_gives_is_called_as_the_user_calls_it_or_as_t
     ],
 )
 def test_where_nothing_can_be_explained_behind_a_step_the_step_is_named(function, name):
-    with pytest.raises(UnsupportedError, match=rf"{name} .*test_derivation\.py:\d+"):
+    with pytest.raises(UnsupportedError, match=rf"{name} .*test_derivation_names\.py:\d+"):
         explained(function, {}, {"x": np.eye(3)})
 
 
