@@ -1,4 +1,4 @@
-"""What takes a process of its own to measure: first calls, new memory, and the peak of it."""
+"""What takes a process of its own to measure: first calls, calls of another size, new memory, and the peak of it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,73 @@ import os
 import sys
 import tempfile
 import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep, thread_time
 from typing import Any
 
 import numpy as np
 
+from benchmarks.speed import plain
 from benchmarks.speed.plain import MissingError
 from benchmarks.speed.rows import M, Row
+from benchmarks.speed.tasks import NETS, images
 from benchmarks.speed.worker import builder
 
 CACHES = ("DOUT_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
+OTHER_SIZES = (99, 64, 37, 10)  # of batches
 ADDRESS_SPACE = Path("/proc/self")  # where the system tells
 
 
-def first_call(contender: str, row: Row) -> float:
+def first_call(contender: str, row: Row, clock: Callable[[], float] = perf_counter) -> float:
     """Seconds from code and data that are there to the first result; libraries are imported, Numba is not."""
     make = builder(contender)
-    _load(contender.partition(".")[0])
-    start = perf_counter()
+    _load(contender)
+    start = clock()
     call, _ = make(row)
-    call()
-    return perf_counter() - start
+    for _ in range(2 if row.kind.startswith("first two") else 1):
+        call()
+    return clock() - start
 
 
-def _load(library: str) -> None:
-    """Import it, and where it is no toy, wake it with a sum."""
+def first_call_less_plain(contender: str, row: Row) -> float:
+    """What a first call takes more than a plain one, of a processor in the thread that calls.
+
+    The clock on the wall would count what threads of the plain run's BLAS wait for each other on a busy machine.
+    """
+    seconds = first_call(contender, row, thread_time)
+    shape = (row.shape[0], 10, *row.shape[2:]) if contender == "10 steps" else row.shape
+    return seconds - min(first_call("plain", replace(row, shape=shape), thread_time) for _ in range(2))
+
+
+def another_size(contender: str, row: Row) -> float:
+    """Milliseconds of the first calls with other batch sizes, in the mean; an error if they compile anything."""
+    compile = plain.by_dout() if contender == "dout" else plain.as_it_is
+    gradient = compile(NETS[row.task](row.dtype).gradient)
+    for _ in range(4):
+        gradient(*images(row.shape[0]))
+    batches = [images(size) for size in OTHER_SIZES]
+    before = _kept_files()
+    start = perf_counter()
+    for x, t in batches:
+        gradient(x, t)
+    passed = perf_counter() - start
+    sleep(0.5)  # for what another thread may still write
+    if new := _kept_files() - before:
+        raise RuntimeError(f"{len(new)} files of machine code for another size")
+    return 1e3 * passed / len(OTHER_SIZES)
+
+
+def _kept_files() -> set[Path]:
+    """What lies in the caches on disk."""
+    return {file for cache in CACHES if cache in os.environ for file in Path(os.environ[cache]).rglob("*.[no]*")}
+
+
+def _load(contender: str) -> None:
+    """Import the contender's library, and where it is no toy, wake it with a sum."""
+    library = {"plain": "numpy", "10 steps": "dout"}.get(contender, contender.partition(".")[0])
     module = __import__(library)
     if library == "jax":
         import jax.numpy as jnp
@@ -86,6 +126,9 @@ def _memory(name: str) -> float:
 MEASURES = {
     "first call, cold": first_call,
     "first call, warm": first_call,
+    "first two calls, cold": first_call,
+    "first call, cold, less a plain one": first_call_less_plain,
+    "another batch size": another_size,
     "new memory a call": new_memory,
     "new memory a step": new_memory,
     "peak memory of a step": peak_memory,

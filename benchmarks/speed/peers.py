@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import layers, networks
+from benchmarks.speed import layers, torch_networks
 from benchmarks.speed.plain import Work
 from benchmarks.speed.rows import Row
-from benchmarks.speed.tasks import PURCHASE, RATE, TASKS, arrays, batch, images
+from benchmarks.speed.tasks import PURCHASE, RATE, TASKS, arrays, batch
 
 
 def build_torch(row: Row, compiled: bool = False) -> Work:
@@ -22,10 +22,8 @@ def build_torch(row: Row, compiled: bool = False) -> Work:
     torch._dynamo.reset()  # each size its own kernels: no dynamic shapes, which are slower
     if row.task == "net":
         return _torch_training(row, compiled)
-    if row.task == "convolutional net":
-        return _torch_gradient(row, compiled)
-    if row.task == "recurrent layer":
-        return _torch_recurrent(row)
+    if row.task in torch_networks.MODULES or row.task in torch_networks.FORWARD:
+        return torch_networks.build(row, compiled)
     task = TASKS[row.task]
     data = {name: torch.from_numpy(value) for name, value in arrays(task, row.shape).items()}
     leaves = [data[name].requires_grad_() for name in task.leaves]
@@ -105,70 +103,6 @@ def _torch_training(row: Row, compiled: bool) -> Work:
         after = [p.detach().numpy() for p in model.parameters()]
         after = [value.T if value.ndim == 2 else value for value in after]
         return [(before - now) / RATE for before, now in zip(params.values(), after, strict=True)]
-
-    return call, results
-
-
-def _torch_gradient(row: Row, compiled: bool) -> Work:
-    import torch
-    from torch import nn
-
-    x, t = map(torch.from_numpy, images(*row.shape))
-    params = {name: torch.from_numpy(value) for name, value in networks.ConvolutionalNet().params.items()}
-    parts = [nn.Conv2d(1, 30, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
-    parts += [nn.Linear(4320, 100), nn.ReLU(), nn.Linear(100, 10)]
-    model = nn.Sequential(*parts)
-    for part, i in ((parts[0], 1), (parts[4], 2), (parts[6], 3)):
-        weight = params[f"W{i}"]
-        part.weight.data, part.bias.data = weight if i == 1 else weight.T.contiguous(), params[f"b{i}"]
-
-    def loss(x: Any, t: Any) -> Any:
-        return nn.functional.cross_entropy(model(x), t)
-
-    loss = torch.compile(loss, dynamic=False) if compiled else loss
-    torch._logging.set_logs(all=logging.ERROR)
-
-    def call() -> None:
-        model.zero_grad()
-        loss(x, t).backward()
-
-    def results(_: Any) -> list[Any]:
-        grads = [p.grad.numpy() for p in model.parameters()]
-        return [value.T if value.ndim == 2 else value for value in grads]
-
-    return call, results
-
-
-def _torch_recurrent(row: Row) -> Work:
-    import torch
-
-    data = arrays(TASKS[row.task], row.shape)
-    ours = networks.Recurrent()
-    order = (2, 0, 1, 3)  # torch has the gates as input, forget, new, output
-
-    def turned(weight: Any) -> Any:
-        parts = np.split(weight, 4, axis=-1)
-        return torch.from_numpy(np.concatenate([parts[k] for k in order], axis=-1).T.copy())
-
-    def back(grad: Any) -> Any:
-        parts = np.split(grad.numpy().T, 4, axis=-1)
-        return np.concatenate([parts[order.index(k)] for k in range(4)], axis=-1)
-
-    layer = torch.nn.LSTM(row.shape[-1], ours.Wh.shape[0], batch_first=True)
-    layer.weight_ih_l0.data, layer.weight_hh_l0.data = turned(ours.Wx), turned(ours.Wh)
-    layer.bias_ih_l0.data, layer.bias_hh_l0.data = turned(ours.b), torch.zeros_like(turned(ours.b))
-    x, dout = torch.from_numpy(data["x"]).requires_grad_(), torch.from_numpy(data["dout"])
-
-    def call() -> Any:
-        layer.zero_grad()
-        x.grad = None
-        out, _ = layer(x)
-        out.backward(dout)
-        return out
-
-    def results(out: Any) -> list[Any]:
-        grads = (layer.weight_ih_l0.grad, layer.weight_hh_l0.grad, layer.bias_ih_l0.grad)
-        return [out.detach().numpy(), x.grad.numpy(), *map(back, grads)]
 
     return call, results
 

@@ -71,8 +71,7 @@ def _cell(samples: Sequence[float] | None) -> str:
 
 
 def _goal(goal: Goal, line: Line) -> Text:
-    unit = f" × {goal.than}" if goal.than else f" {line.row.unit}"
-    aim = f"{'≤' if goal.most else '≥'} {goal.bound:g}{unit}"
+    aim = goal.aim(line.row.unit)
     reached = goal.reached(line.samples)
     if reached is None:
         return Text(f"{aim}: –", style="dim")
@@ -87,6 +86,7 @@ def as_json(line: Line) -> dict[str, Any]:
             "bound": g.bound,
             "than": g.than,
             "most": g.most,
+            "more": g.more,
             "reached": (r := g.reached(line.samples)),
             "met": r is not None and g.met(r),
         }
@@ -98,6 +98,7 @@ def as_json(line: Line) -> dict[str, Any]:
         "name": row.name,
         "size": row.size,
         "unit": row.unit,
+        "dtype": row.dtype,
         "samples": dict(line.samples),
         "reasons": dict(line.reasons),
         "goals": goals,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import layers, naive, networks
+from benchmarks.speed import attention, layers, naive, networks, recurrent
 
 Arrays = dict[str, Any]
 Shape = tuple[int, ...]
@@ -22,6 +22,7 @@ class Task:
     leaves: tuple[str, ...] = ("x",)
     held: tuple[str, ...] = ()  # leaves that the layer is made with; it keeps their gradients
     kept: tuple[str, ...] = ()  # attributes that forward updates
+    weighted: bool = False  # made with a dtype; it has `params`, and after backward their `grads`, in dicts or lists
     labels: bool = False  # a loss: forward takes t, backward nothing
     function: Callable[..., Any] | None = None
     two_calls: float = 0  # numbers moved an element: arguments, results and kept arrays, each once a call
@@ -46,20 +47,29 @@ TASKS = {
     ),
     "naive convolution": Task(
         naive.NaiveConvolution,
-        kept=("dW", "db"),
+        weighted=True,
         example=(1, 3, 2, 3),
-        given_back=lambda shape: (shape[0], 8, *shape[2:]),
+        given_back=lambda shape: (shape[0], 16, *shape[2:]),
     ),
     "naive max pooling": Task(
         naive.NaiveMaxPooling,
         example=(1, 2, 2, 4),
         given_back=lambda shape: (*shape[:2], shape[2] // 2, shape[3] // 2),
     ),
-    "recurrent layer": Task(
-        networks.Recurrent,
-        kept=("dWx", "dWh", "db"),
-        example=(1, 2, 100),
-    ),
+    "loop over numbers": Task(naive.ElementLoop, example=(5,)),
+    "loop of calls": Task(naive.CallingLoop, example=(5,)),
+    "residual block": Task(networks.ResidualBlock, weighted=True, example=(1, 16, 2, 3)),
+    "recurrent layer": Task(recurrent.Recurrent, weighted=True, example=(1, 2, 100)),
+    "RNN of cells": Task(recurrent.SimpleSteps, weighted=True, example=(1, 2, 100)),
+    "GRU of cells": Task(recurrent.GatedSteps, weighted=True, example=(1, 2, 100)),
+    "LSTM of cells": Task(recurrent.LongSteps, weighted=True, example=(1, 2, 100)),
+    "attention block": Task(attention.Block, weighted=True, example=(1, 3, 256)),
+}
+NETS: dict[str, Callable[[Any], Any]] = {  # of images; made with a dtype, they have `params` and `gradient(x, t)`
+    "two-layer net": networks.TwoLayerNet,
+    "convolutional net": networks.ConvolutionalNet,
+    "deep convolutional net": networks.DeepConvolutionalNet,
+    "LeNet-5": networks.LeNet,
 }
 PURCHASE = (100.0, 2.0, 150.0, 3.0, 1.1)
 RATE = 0.01  # small: many steps must not end where gradients are subnormal, and slow

@@ -29,10 +29,12 @@ from benchmarks.speed.rows import Row
 BUILDERS = {
     "plain": "plain.build",
     "dout": "plain.build_compiled",
+    "10 steps": "plain.build_few_steps",
     "matmuls": "plain.build_matmuls",
     "copy": "plain.build_copy",
     "torch": "peers.build_torch",
     "torch.compile": "peers.build_torch_compiled",
+    "torch.compile(NumPy)": "plain.build_numpy_by_torch",
     "jax": "peers.build_jax",
     "jax sync": "peers.build_jax_sync",
     "micrograd": "peers.build_micrograd",
@@ -40,6 +42,7 @@ BUILDERS = {
 SHORT = 2e-4  # seconds: shorter calls are timed in batches of this length
 SPINNING = 0.01  # seconds that the threads of the last worker may still spin
 LONG = 0.1  # seconds: what is interrupted in any case
+TOO_LONG = 180  # seconds, for a contender that makes its work ready
 TRIES = 3  # turns, where others interrupt
 TOLERANCE = 1e-4  # of the largest value
 TRAINED = 5e-3  # after a few steps: where a number that was nearly zero falls on the other side in one precision
@@ -113,12 +116,16 @@ def _thrice(call: Callable[[], Any]) -> Any:
 
 
 class Worker:
-    """A contender's process."""
+    """A contender's process; a new one where the last one ended, or took too long."""
 
     def __init__(self, contender: str) -> None:
+        self._contender = contender
+        self._begin()
+
+    def _begin(self) -> None:
         self._pipe, theirs = multiprocessing.get_context("spawn").Pipe()
         self._process = multiprocessing.get_context("spawn").Process(
-            target=_serve, args=(contender, theirs), daemon=True
+            target=_serve, args=(self._contender, theirs), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -127,9 +134,15 @@ class Worker:
         """What it did: ("done", answer), ("missing", name) or ("failed", trace)."""
         try:
             self._pipe.send((order, what, where))
-            return self._pipe.recv()
+            if self._pipe.poll(TOO_LONG):
+                return self._pipe.recv()
+            why = f"it took more than {TOO_LONG} s"
         except (EOFError, OSError):
-            return "failed", "the process ended"
+            why = "the process ended"
+        self._process.kill()
+        self._process.join()
+        self._begin()
+        return "failed", why
 
     def close(self) -> None:
         """End the process."""

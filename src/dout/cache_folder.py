@@ -1,20 +1,44 @@
-"""The cache folder: files that are whole and the user's own, or not there at all."""
+"""The cache folder: files that are whole and the user's own, or not there at all.
+
+Kernels and what checks have found lie here. The user may have named a folder that holds other files, too: dout counts
+and removes only what it has written itself, and knows it by a mark at the beginning, or at the end of a plain text.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import tempfile
+import time
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 MAGIC = b"dout 1\n"
+PLAIN = b"\n# kept by dout\n"
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
-MOST = 1_000_000_000  # bytes of all files; beyond, those go that nobody has read for longest
+MOST = 1_000_000_000  # bytes of all files, unless DOUT_CACHE_SIZE says otherwise
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_UNFINISHED = ".dout-"  # how the name of a file begins while it is written
+_LONG = 3600  # seconds: a file that is unfinished for longer was left by a process that ended
+_to_write: dict[Path, float] = {}  # bytes that this process may still write before it looks at the limit again
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """Files of one name: machine code with its text, or a single file."""
+
+    name: str  # without a suffix
+    files: tuple[Path, ...]
+    nbytes: int
+    since: float  # seconds since 1970: written
+    used: float  # last written or read
 
 
 def root() -> Path:
@@ -27,6 +51,15 @@ def root() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "dout"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dout"
+
+
+def limit() -> float:
+    """The bytes that may be kept: `DOUT_CACHE_SIZE` (500M, 2G, or a number of bytes; 0: nothing is kept)."""
+    text = os.environ.get("DOUT_CACHE_SIZE", "").strip()
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text, re.IGNORECASE)
+    if text and found is None:
+        _warn(f"DOUT_CACHE_SIZE is {text!r}, which is no size; write a number and a unit: DOUT_CACHE_SIZE=500M")
+    return float(found[1]) * _UNITS[found[2].upper()] if found else MOST
 
 
 def read(name: str) -> bytes | None:
@@ -51,22 +84,28 @@ def read(name: str) -> bytes | None:
 
 
 def write(name: str, content: bytes, *, plain: bool = False) -> None:
-    """Keep `content` for `read`; a `plain` file is for people, as it is. Readers see all of it or nothing.
+    """Keep `content` for `read`; a `plain` file is a text for people. Readers see all of it or nothing.
 
     Where that cannot be done (a read-only folder, a full disk), a warning says it once, and nothing is kept.
     """
     temporary = None
     try:
-        folder = root()
+        folder, most = root(), limit()
+        content = content + PLAIN if plain else MAGIC + sha256(content).digest() + content
+        if len(content) > most:
+            return
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _own(folder.stat()):
             _warn(f"{folder} is another user's, or others can write there: nothing is kept in it")
             return
-        handle, temporary = tempfile.mkstemp(prefix=".", dir=folder)
+        handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
         with os.fdopen(handle, "wb") as file:
-            file.write(content if plain else MAGIC + sha256(content).digest() + content)
+            file.write(content)
         Path(temporary).replace(folder / name)
-        _trim(folder)
+        _to_write[folder] = _to_write.get(folder, 0) - len(content)
+        if _to_write[folder] < 0:
+            _trim(folder, most)
+            _to_write[folder] = most / 10
     except (OSError, RuntimeError) as error:
         if temporary is not None:
             with suppress(OSError):
@@ -79,20 +118,72 @@ def _own(status: os.stat_result) -> bool:
     return not hasattr(os, "geteuid") or (status.st_uid in (os.geteuid(), 0) and not status.st_mode & OTHERS)
 
 
-@cache
-def _trim(folder: Path) -> None:
-    """Once in a process, remove the files that were not read for longest, until half of what may be there is left."""
-    found = []
-    with os.scandir(folder) as entries:
+def kept() -> list[CacheEntry]:
+    """What lies in the folder, those first that nobody has used for longest. Others may write and remove meanwhile."""
+    found: dict[str, list[tuple[Path, os.stat_result]]] = {}
+    for path in _files(root()):
+        with suppress(OSError):
+            found.setdefault(path.stem, []).append((path, path.stat()))
+    entries = [
+        CacheEntry(
+            name,
+            tuple(path for path, _ in files),
+            sum(status.st_size for _, status in files),
+            min(status.st_mtime for _, status in files),
+            max(status.st_mtime for _, status in files),
+        )
+        for name, files in found.items()
+    ]
+    return sorted(entries, key=lambda one: one.used)
+
+
+def clear() -> list[CacheEntry]:
+    """Remove what dout keeps, and return it. The folder stays, and all that is not dout's."""
+    entries = kept()
+    for entry in entries:
+        _remove(entry)
+    return entries
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files in it that dout has written."""
+    with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):
-                found.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
-    left = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found) if left > MOST else ():
-        if left > MOST // 2:
-            left -= size
-            with suppress(OSError):
-                Path(path).unlink()
+                if entry.is_file(follow_symlinks=False) and _is_ours(Path(entry.path)):
+                    yield Path(entry.path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether dout has written the file; one that is being written is left alone."""
+    if path.name.startswith(_UNFINISHED):
+        return time.time() - path.stat().st_mtime > _LONG
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            return True
+        if file.seek(0, os.SEEK_END) < len(PLAIN):
+            return False
+        file.seek(-len(PLAIN), os.SEEK_END)
+        return file.read() == PLAIN
+
+
+def _remove(entry: CacheEntry) -> None:
+    for path in entry.files:
+        with suppress(OSError):  # another process was faster, or has it open
+            path.unlink()
+
+
+def _trim(folder: Path, most: float) -> None:
+    """Where more is kept than may be, remove what nobody has used for longest, until half of that is left."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        if sum(entry.stat(follow_symlinks=False).st_size for entry in entries) <= most:
+            return  # one look, without opening a file
+    entries_of_ours = kept()
+    left = sum(entry.nbytes for entry in entries_of_ours)
+    for entry in entries_of_ours if left > most else ():
+        if left > most / 2:
+            left -= entry.nbytes
+            _remove(entry)
 
 
 @cache

@@ -94,6 +94,13 @@ class Where:
         return f"{self.file}, line {self.line}" if ".ipynb, cell " in self.file else f"{self.file}:{self.line}"
 
 
+@dataclass(frozen=True, slots=True)
+class CallPlace(Where):
+    """The same, and the layer whose call ran there: two layers of a class run the same lines."""
+
+    layer: str
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Node:
     """One application of a primitive. It holds no array: concrete values live in the trace."""

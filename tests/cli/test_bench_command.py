@@ -261,3 +261,85 @@ def test_missing_numba_is_one_line(file, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     shown = run(f"{file}:bell")
     assert str(shown.exception) == "dout bench needs numba: pip install 'dout[fast]'"
+
+
+NETWORK = """
+import numpy as np
+
+
+class Linear:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        return 2 * dout * self.x
+
+
+class Net:
+    def __init__(self):
+        self.layers = {"Linear1": Linear(np.ones((20, 30))), "Square1": Square()}
+
+    def forward(self, x):
+        for layer in self.layers.values():
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in reversed(list(self.layers.values())):
+            dout = layer.backward(dout)
+        return dout
+
+    def gradient(self, x):
+        self.forward(x)
+        return self.backward(np.ones((len(x), 30)))
+"""
+SCRIPT = """
+import numpy as np
+from network_of_a_test import Net
+
+net = Net()
+for step in range(10**9):
+    grad = net.gradient(np.full((7, 20), 0.5))
+"""
+
+
+def test_a_network_is_found_in_its_file_and_shown_by_layer(tmp_path):
+    (tmp_path / "network_of_a_test.py").write_text(NETWORK)
+    data = document(str(tmp_path / "network_of_a_test.py"), "--sizes", "200", "--input", "x=array(10,20)")
+    assert data["name"] == "Net"
+    names = [row["layers"] for row in data["layers"]]
+    assert names[:3] == [["Linear1"], ["Square1"], ["outside of layers"]]
+
+
+def test_a_script_runs_until_it_asks_its_network_for_gradients(tmp_path):
+    (tmp_path / "network_of_a_test.py").write_text(NETWORK)
+    (tmp_path / "train.py").write_text(SCRIPT)
+    chart = tmp_path / "net.svg"
+    done = subprocess.run(
+        [sys.executable, "-m", "dout", "bench", "train.py", "-o", str(chart)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "Net.gradient" in done.stdout
+    assert "x (7, 20)" in done.stdout
+    assert "by layer" in done.stdout
+    assert {"Linear1", "Square1", "outside of layers"} <= {text.text for text in ET.parse(chart).iter() if text.text}
+
+
+def test_a_script_without_a_network_says_what_to_name(tmp_path):
+    (tmp_path / "hello.py").write_text("import numpy as np\nx = np.ones(3)\nprint(x.sum())\n")
+    done = whole_process(str(tmp_path / "hello.py"))
+    assert "name a network and the file that it is written in" in done.stderr

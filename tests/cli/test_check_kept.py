@@ -254,14 +254,3 @@ def test_reports_baselines_and_fixes_are_the_same_from_the_cache(warm, tmp_path,
     fixed = dout(".", "--fix", cwd=folder, env=environment)
     assert (fixed.returncode, fixed.stderr.count("fixed mine.py")) == (0, 1)
     assert "2 * self.x" in (folder / "mine.py").read_text()
-
-
-def test_files_that_nobody_reads_go_when_the_folder_is_full(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOUT_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(cache_folder, "MOST", 1_000)
-    for day, name in enumerate("abcd"):
-        (tmp_path / name).write_bytes(bytes(300))
-        os.utime(tmp_path / name, (day * 86_400, day * 86_400))
-    cache_folder._trim.cache_clear()
-    cache_folder.write("e", bytes(100))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "e"]

@@ -208,7 +208,7 @@ def test_what_user_code_prints_does_not_reach_the_editor(edit):
 
 
 def test_a_derivation_shows_text_of_the_users_as_text():
-    from dout.cli.editor_server import fenced
+    from dout.cli.session.editor_server import fenced
 
     assert fenced("a ``` [x](command:run) <b>\x1b[31m") == "````text\na ``` [x](command:run) <b>\\x1b[31m\n````"
     assert fenced(" \n") == ""

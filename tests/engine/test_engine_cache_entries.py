@@ -122,6 +122,23 @@ def test_code_of_another_processor_is_not_used(compiled: list[str], monkeypatch:
     kernel_cache._surroundings.cache_clear()
 
 
+def test_an_upgrade_of_dout_alone_keeps_the_code(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    double()
+    monkeypatch.setattr("dout.__version__", "99.0")
+    read = Path.read_bytes  # only what is part of the code counts among dout's own modules
+    parts = ("math", "entry_point", "work_stealing", "parallel_parts", "numba_stubs", "compiler", "binding")
+
+    def newer(path: Path) -> bytes:
+        ours = "dout" in path.parts and path.suffix == ".py"
+        return read(path) + b"#" * (ours and not {path.stem, path.parent.name} & set(parts))
+
+    monkeypatch.setattr(Path, "read_bytes", newer)
+    kernel_cache._surroundings.cache_clear()
+    assert doubles(again())
+    assert compiled == ["double"]
+    kernel_cache._surroundings.cache_clear()
+
+
 @pytest.mark.parametrize(
     "part", ["row_access", "accumulate", "vector_math", "vector_math_exp", "vector_math_rare", "entry_point"]
 )

@@ -149,9 +149,35 @@ def test_branches_and_writes_are_told():
     fast(np.ones(3))
     (program,) = fast.plan().programs
     assert program.arguments == ("x float64 (3,)", "more int")
-    assert program.branches == (f"the condition at {line_of('if more > 1')} is True",)
+    assert program.guards == (f"the condition at {line_of('if more > 1')} is True",)
     assert program.kept[0].names == ("the result", "x, written into")
     assert "x with [0] = more  (over x)" in str(fast.plan())
+
+
+def test_guards_of_a_kind_are_one_line():
+    class Rows:
+        def __init__(self, many):
+            self.many, self.scales = many, [np.ones(3) * i for i in range(5)]
+
+        def forward(self, x):
+            total = 0
+            for i in range(self.many):
+                total = total + x[i + int(x[i].sum() > 9)] * self.scales[i] if x[i, 0] < 50 else total
+            return total
+
+    layer = Rows(5)
+    fast = dout.compile(layer.forward)
+    x = np.arange(18.0).reshape(6, 3)
+    fast(x), fast(x)
+    line = line_of("total = total + x[i")
+    (program,) = fast.plan().programs
+    assert program.guards == (
+        f"5 conditions are as at the first call, {line}",
+        f"5 numbers for bounds and places are as at the first call, {line}",
+        "5 arrays (scales[0], scales[1], scales[2], …) are as before in dtype and shape",
+        "many is as before",
+    )
+    assert str(fast.plan()).count("as long as") == 4
 
 
 def test_what_runs_plainly_says_which_line_and_why():

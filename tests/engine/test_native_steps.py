@@ -118,3 +118,50 @@ def test_of_several_writes_to_one_place_the_last_one_counts():
     j[7000] = -101
     with pytest.raises(IndexError, match="index -101 is out of bounds"):
         fast(x, i, j, value)
+
+
+def added(x, value, rows, columns, channels):
+    x[:] = 0.5
+    np.add.at(x, (slice(None), channels, rows, columns), value)
+    return x * 1.0
+
+
+def embedded(x, value, rows, columns, channels):
+    out = np.zeros((30, x.shape[3]), x.dtype)
+    np.add.at(out, rows, value[0, :, :, : x.shape[3]])
+    return out * 2.0
+
+
+def written(x, value, rows, columns, channels):
+    x[:, channels, rows, columns] = value
+    return x * 1.0
+
+
+@pytest.mark.parametrize("function", [added, embedded, written])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_changes_at_places_that_repeat_give_numpys_bits(function, dtype):
+    fast = dout.compile(function)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x, value = rng.normal(size=(5, 4, 12, 11)).astype(dtype), rng.normal(size=(5, 36, 40)).astype(dtype)
+        value = np.repeat(value[..., None], 15, axis=3) if function is embedded else value
+        rows, columns = rng.integers(-12, 12, size=(36, 40)), rng.integers(-11, 11, size=(36, 40))
+        if function is embedded:
+            rows = rng.integers(0, 30, size=(36, 40))
+        channels = rng.integers(0, 4, size=(36, 1))
+        ours, theirs = x.copy(), x.copy()
+        found = fast(ours, value, rows, columns, channels)
+        assert found.tobytes() == function(theirs, value, rows, columns, channels).tobytes()
+        assert ours.tobytes() == theirs.tobytes()
+    assert "kernel" in [line.how for line in fast.plan().programs[0].steps if " with " in line.text]
+
+
+def test_a_sum_at_a_place_that_is_not_there_raises_numpys_error():
+    fast, rng = dout.compile(added), np.random.default_rng(0)
+    x, value = rng.normal(size=(5, 4, 12, 11)), rng.normal(size=(5, 36, 40))
+    rows, columns, channels = np.zeros((36, 40), int), np.zeros((36, 40), int), np.zeros((36, 1), int)
+    fast(x, value, rows, columns, channels)
+    fast(x, value, rows, columns, channels)
+    rows[-1, -1] = 12
+    with pytest.raises(IndexError, match="index 12 is out of bounds"):
+        fast(x, value, rows, columns, channels)

@@ -9,7 +9,7 @@ import dout
 from benchmarks.speed import plain
 from benchmarks.speed.rows import ROWS, Goal, Row
 from benchmarks.speed.table import Line, as_json, render
-from benchmarks.speed.tasks import TASKS
+from benchmarks.speed.tasks import NETS, TASKS, images
 from benchmarks.speed.worker import differs
 
 STEPS = [name for name, task in TASKS.items() if task.one_step]
@@ -25,10 +25,41 @@ def test_written_backward_is_the_derivative_of_the_function(name):
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in STEPS])
 def test_written_backward_is_right(name):
     task = TASKS[name]
-    sizes = [np.linspace(0.5, 1.5, 4) for _ in task.held]
+    made_of = [np.float64] if task.weighted else [np.linspace(0.5, 1.5, 4) for _ in task.held]
     x = np.linspace(-1.0, 2.0, math.prod(task.example)).reshape(task.example)
     given = (x, np.array([0, 3, 1])) if task.labels else (x,)
-    assert dout.check(task.layer(*sizes), *given).ok
+    assert dout.check(task.layer(*made_of), *given).ok
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_gradients_of_a_net_are_its_slope(name):
+    net, (x, t) = NETS[name](np.float64), images(3, np.float64)
+    grads = {key: grad.copy() for key, grad in net.gradient(x, t).items()}
+    assert grads.keys() == net.params.keys()
+    rng = np.random.default_rng(5)
+    way = {key: rng.standard_normal(value.shape) for key, value in net.params.items()}
+
+    before = {key: value.copy() for key, value in net.params.items()}
+
+    def loss(step):
+        for key, value in net.params.items():
+            value[...] = before[key] + step * way[key]
+        out = x
+        for layer in net.layers:
+            out = layer.forward(out)
+        return net.last.forward(out, t)
+
+    slope = (loss(1e-7) - loss(-1e-7)) / 2e-7
+    assert sum(np.sum(grads[key] * way[key]) for key in way) == pytest.approx(slope, rel=1e-5)
+
+
+def test_a_goal_of_so_much_more_is_a_difference():
+    samples = {"dout": [5.0, 3.0, 4.0], "plain": [1.0, 1.5, 1.0]}
+    goal = Goal(2, "plain", more=True)
+    assert goal.reached(samples) == 3
+    assert not goal.met(3)
+    assert goal.met(1.9)
+    assert goal.aim("s") == "≤ plain + 2 s"
 
 
 def test_ratio_is_the_median_of_ratios_round_by_round():

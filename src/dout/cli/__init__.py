@@ -10,6 +10,7 @@ import click
 
 from dout import __version__
 from dout.cli.bench_command import bench
+from dout.cli.cache_command import cache
 from dout.cli.check_command import check
 from dout.cli.compile_command import compile
 from dout.cli.derive_command import derive
@@ -38,6 +39,7 @@ commands.add_command(derive)
 commands.add_command(bench)
 commands.add_command(compile)
 commands.add_command(lsp)
+commands.add_command(cache)
 
 
 def main() -> None:

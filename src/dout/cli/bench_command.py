@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -59,10 +60,12 @@ def bench(
 ) -> None:  # fmt: skip
     """Time TARGET in plain NumPy and compiled, forward and backward, at several sizes.
 
-    TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
-    layer (Sigmoid). dout chooses the arguments and inputs that you do not give. It compares the results before it times
-    anything. Plain and compiled calls then take turns, and the medians count. The file is EXECUTED, with your rights.
-    So are programs of its repository, as `dout check` executes them, where a layer takes nothing that dout chooses.
+    TARGET is a layer, a network or a function in a file or module (file.py:Name, package.module:Name,
+    net.py:Net.gradient), a file with one layer or network, a script that trains a network, or the name of a ready-made
+    layer (Sigmoid). dout chooses the arguments and inputs that you do not give; a script runs until it asks its network
+    for gradients. dout compares the results before it times anything. Plain and compiled calls then take turns, and the
+    medians count. Of a network you also see the time by layer. The file is EXECUTED, with your rights. So are programs
+    of its repository, as `dout check` executes them, where a layer takes nothing that dout chooses.
 
     Exit code: 0 fine, 1 compiled results differ, 2 wrong usage, or something cannot run.
     """
@@ -90,6 +93,8 @@ def _measured(
     timeout: float,
 ) -> tuple[Bench, Example]:  # fmt: skip
     """The measurement, and the example that it used."""
+    import numpy as np
+
     from dout.cli.guard import guarded
     from dout.cli.output.progress import Progress
     from dout.engine.bench.bench import SIZES
@@ -97,6 +102,13 @@ def _measured(
     from dout.trace.record.script import run_user_code
 
     def run() -> tuple[Bench, Example]:
+        if is_script(target):
+            from dout.engine.bench.script_network import network_of
+
+            named, given = network_of(Path(target))
+            found, used = _with_example(named, init, {**given, **inputs})
+            own = tuple(int(np.size(item)) for item in used.inputs.values() if np.ndim(item))[:1]
+            return measure(found, used, elements=elements or own, dtype=dtype, done=progress.advance), used
         found, used = _with_example(_found(target), init, inputs)
         return measure(found, used, elements=elements, dtype=dtype, done=progress.advance), used
 
@@ -115,10 +127,38 @@ def _found(target: str) -> Any:
     layers = layers_in(module)
     if not layers:
         raise TargetError(f"{target} has no class with forward and backward; name a function: {target}:NAME")
+    if len(layers) > 1 and (network := _network_of(module, layers)):
+        layers = [network]
     if len(layers) > 1:
         each = ", ".join(f"{target}:{key}" for key in layers)
         raise TargetError(f"{target} has {len(layers)} layers; name one of them, or a function: {each}")
     return of_numpy(named(module, layers[0]), f"{target}:{layers[0]}")
+
+
+def is_script(target: str) -> bool:
+    """Whether a target is a file that defines no layers, but runs."""
+    from dout.check.program.program_choice import is_program
+    from dout.check.project.discover import may_define_layers
+
+    where, name = split(target)
+    path = Path(where)
+    return name is None and path.suffix == ".py" and path.is_file() and not may_define_layers(path) and is_program(path)
+
+
+def _network_of(module: Any, layers: Sequence[str]) -> str | None:
+    """The only class of a file whose code names other layers of it, or None."""
+    import ast
+    import inspect
+    from textwrap import dedent
+
+    found = []
+    for name in layers:
+        with suppress(OSError, TypeError, SyntaxError):
+            tree = ast.parse(dedent(inspect.getsource(getattr(module, name))))
+            words = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            if words & ({*layers} - {name}):
+                found.append(name)
+    return found[0] if len(found) == 1 else None
 
 
 def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Any, Example]:
@@ -182,6 +222,15 @@ def _document(target: str, measured: Bench, chosen: list[str]) -> dict[str, Any]
                 ],
             }
             for size in measured.sizes
+        ],
+        "layers": [
+            {
+                "layers": list(one.layers),
+                "plain_seconds": one.plain,
+                "compiled_seconds": one.compiled,
+                "shares_steps": one.shares,
+            }
+            for one in measured.layers
         ],
         "notes": list(measured.notes),
         "plan": str(measured.plan),

@@ -18,7 +18,7 @@ from dout.cli import options
 from dout.cli.cli_target import split
 from dout.cli.output.check_output import FORMATS, PAGE, Result, tell_result
 from dout.cli.output.kept_output import heard, question
-from dout.cli.watch import watch
+from dout.cli.session.watch import watch
 from dout.errors import visible
 
 if TYPE_CHECKING:

@@ -16,6 +16,6 @@ def lsp() -> None:
     """
     for module in ("pygls", "flint"):
         options.require("dout lsp", module)
-    from dout.cli.editor_server import serve
+    from dout.cli.session.editor_server import serve
 
     serve()

@@ -28,22 +28,32 @@ def window_forms(graph: Graph, new: dict[Node, Node] | None = None) -> Graph:
     `new` is filled with what stands for each node.
     """
     replaced: dict[Node, Node] = {} if new is None else new
+    writes: dict[Node, int] = {}  # in a row, up to each one: only the last of a loop is looked at
 
     def change(node: Node, made: Mapping[Node, Node]) -> Node:
-        replaced[node] = _changed(renewed(node, made))
-        return replaced[node]
+        node, old = renewed(node, made), node
+        if node.primitive is PRIMITIVES["setitem"]:
+            writes[node] = writes.get(node.inputs[0], 0) + 1
+        replaced[old] = _changed(node, writes.get(node, 0))
+        return replaced[old]
 
     return rebuild(graph, change)
 
 
-def _changed(node: Node) -> Node:
+def _changed(node: Node, writes: int) -> Node:
     if node.primitive is PRIMITIVES["windows"] and "steps" not in node.static:
         return replace(node, static={**node.static, "steps": (1,) * len(node.static["axes"])})
     if node.primitive is PRIMITIVES["getitem"]:
         return _every_nth(node) or node
     if node.primitive is PRIMITIVES["setitem"]:
-        return _of_loop(node) or node
+        return (_of_loop(node) if _places(node) == writes else None) or node
     return node
+
+
+def _places(node: Node) -> int:
+    """How many places there are along the axes of which a write chooses one."""
+    key = basic_key(node.static["key"], node.shape) or ()
+    return math.prod(node.shape[axis] for axis, part in enumerate(key) if isinstance(part, int))
 
 
 def _every_nth(node: Node) -> Node | None:

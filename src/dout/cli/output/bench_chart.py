@@ -13,6 +13,7 @@ from dout.styled_lines import Line, ascii_only
 
 if TYPE_CHECKING:
     from dout.engine.bench.bench import Bench, BenchSize, Part
+    from dout.engine.bench.layer_times import LayerTime
 
 _WIDTH = 24  # characters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -29,6 +30,7 @@ def lines_of(bench: Bench) -> Iterator[Line]:
             yield [("    ✗ ", "bad"), (f"{visible(size.differs)}: nothing was timed", "bad")]
         for part in size.parts:
             yield _row(part, most)
+    yield from _by_layer(bench.layers)
     reasons = dict.fromkeys((p.name, p.plainly) for size in bench.sizes for p in size.parts if p.plainly)
     for name, why in reasons:
         yield [(f"  {name} runs plainly: {visible(why or '')}", "fair")]
@@ -40,6 +42,32 @@ def _row(part: Part, most: float) -> Line:
     style = "good" if part.ratio > 1.05 else "fair" if part.ratio < 0.95 else ""
     times = f"    {part.name:8}  {duration(part.plain):>8} → {duration(part.compiled):>8}  "
     return [(times, ""), (_bar(part.ratio / most), style), (f" {_times(part.ratio)}", style)]
+
+
+def _by_layer(layers: tuple[LayerTime, ...]) -> Iterator[Line]:
+    """Two bars for each layer, plain above compiled, all on one scale; steps of several layers have one."""
+    if not layers:
+        return
+    yield [("  by layer", "title"), ("  forward and backward at the largest size, plain above compiled", "dim")]
+    names, longest = [visible(_called(one)) for one in layers], _longest(layers)
+    wide = min(40, max(map(len, names)))
+    for one, name in zip(layers, names, strict=True):
+        left = f"    {name:{wide}}  "
+        for seconds, style in ((one.plain, ""), (one.compiled, "good")):
+            if seconds is not None:
+                told = [(f"{duration(seconds):>8}  ", ""), (_bar(seconds / longest), style)]
+                yield [(left, ""), *(told if seconds else [("in kernels of several layers", "dim")])]
+                left = " " * len(left)
+    if any(one.shares for one in layers):
+        yield [("    a kernel may do the work of several layers: it has a line of its own", "dim")]
+
+
+def _called(one: LayerTime) -> str:
+    return " + ".join(one.layers)
+
+
+def _longest(layers: tuple[LayerTime, ...]) -> float:
+    return max(seconds for one in layers for seconds in (one.plain, one.compiled) if seconds is not None) or 1.0
 
 
 def _bar(share: float) -> str:
@@ -68,6 +96,7 @@ def in_ascii(lines: Iterable[Line]) -> list[Line]:
 # --- SVG --------------------------------------------------------------------------------------------------------------
 
 _LEFT, _BAR, _RIGHT, _ROW = 80, 340, 130, 34  # of a call: its name, its two bars, their times; its height
+_LAYER = 48  # the height of a layer, whose name may be long, and stands above its bars
 
 
 def svg(bench: Bench) -> str:
@@ -84,7 +113,10 @@ def svg(bench: Bench) -> str:
         if size.differs:
             y += 14
             parts.append(f'<text x="12" y="{y}">{safe(size.differs)}</text>')
-    width, height = _LEFT + _BAR + _RIGHT, y + 8
+    for one in bench.layers:
+        parts += _layer_bars(one, y + 14, _longest(bench.layers))
+        y += _LAYER
+    width, height = _LEFT + _BAR + _RIGHT, y + 8 + 14 * bool(bench.layers)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
     head += f'class="dout-chart" role="img" aria-label="{safe(title)}">'
     dark = f"@media (prefers-color-scheme:dark){{{_colours('dark')}}}"
@@ -104,6 +136,15 @@ def _bars(part: Part, y: int) -> Iterator[str]:
         top, width = y + 14 * place, max(1.0, _BAR * seconds / longest)
         yield f'<rect class="{style}" x="{_LEFT}" y="{top}" width="{width:.1f}" height="12"/>'
         yield f'<text class="{style}t" x="{_LEFT + width + 6:.1f}" y="{top + 10}">{safe(label)}</text>'
+
+
+def _layer_bars(one: LayerTime, y: int, longest: float) -> Iterator[str]:
+    yield f'<text x="12" y="{y + 10}">{safe(_called(one))}</text>'
+    for place, (seconds, style) in enumerate(((one.plain, "p"), (one.compiled, "c"))):
+        if seconds is not None:
+            top, width = y + 15 + 14 * place, max(1.0, _BAR * seconds / longest)
+            yield f'<rect class="{style}" x="{_LEFT}" y="{top}" width="{width:.1f}" height="12"/>'
+            yield f'<text class="{style}t" x="{_LEFT + width + 6:.1f}" y="{top + 10}">{safe(duration(seconds))}</text>'
 
 
 def _colours(theme: str) -> str:

@@ -15,6 +15,7 @@ from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
 from dout.adapt.target import Target, passed
 from dout.engine.bench.bench_subject import BenchInputs, Side, cast, given_to
+from dout.engine.bench.layer_times import LayerTime, by_layer
 from dout.engine.compile.compiled import at_once
 from dout.engine.compile.plan import Plan, plan_of
 from dout.graph import Shape
@@ -61,13 +62,17 @@ class BenchSize:
 
 @dataclass(frozen=True)
 class Bench:
-    """A layer or function, plain against compiled; `notes` say what was not measured, and why."""
+    """A layer or function, plain against compiled; `notes` say what was not measured, and why.
+
+    `layers` are the times of a network by its layers, forward and backward together, at the largest size.
+    """
 
     name: str
     dtype: str
     sizes: tuple[BenchSize, ...]
     notes: tuple[str, ...]
     plan: Plan
+    layers: tuple[LayerTime, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -127,8 +132,15 @@ class _Case:
                 sizes.append(self._size(length, first))
                 last = length, sum(part.plain for part in sizes[-1].parts)
             done()
+        layers = self._by_layer(last[0], first) if last is not None and not sizes[-1].differs else ()
         floats = [item.dtype.name for item in self._arrays() if item.dtype.kind == "f"]
-        return Bench(self.name, (floats or ["no floats"])[0], tuple(sizes), tuple(self.notes), self._plan())
+        return Bench(self.name, (floats or ["no floats"])[0], tuple(sizes), tuple(self.notes), self._plan(), layers)
+
+    def _by_layer(self, length: int, first: Any) -> tuple[LayerTime, ...]:
+        layers, why = by_layer(first, given_to(first, *self._scaled(length, self.axis)))
+        if why:
+            self.notes.append(f"compiled, there is no time by layer: {why}")
+        return layers
 
     def _plan(self) -> Plan:
         return plan_of(*(call.compiled for call in self.fast.calls))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Steps that NumPy computes slowly, as functions of their own: sums of windows, places of extremes, writes at places.
+"""Steps that NumPy computes slowly, as functions of their own: sums of windows, places of extremes, changes at places.
 
 Each gives NumPy's bits. Its text depends on dtypes and numbers of axes; sizes are those of the arrays that it is given.
 """
@@ -177,28 +177,46 @@ def _place_of_extreme(node: Node, layouts: Sequence[str], parallel: bool) -> Nat
     return NativeText(name, lines, (_type(x, "C"), _type(node, "C", written=True)))
 
 
-# --- writes at places -------------------------------------------------------------------------------------------------
+# --- changes at places -----------------------------------------------------------------------------------------------
 
 
-def _write_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText | None:
-    """One element after the other, at an index along each axis; False where one is out of range."""
+def _change_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText | None:
+    """One element after the other is set, or added to, at indices along some axes; False where one is out of range."""
     x, value, *index = node.inputs
     key, count = node.static["key"], node.static["selected"]
-    every = isinstance(key, tuple) and len(key) == len(index) == len(x.shape) and len(count) == 1
-    if not every or [int(part) for part in key if isinstance(part, Slot)] != list(range(len(index))):
+    parts = [*key] if isinstance(key, tuple) else [key]
+    parts += [slice(None)] * (len(x.shape) - len(parts))
+    slots = [axis for axis, part in enumerate(parts) if isinstance(part, Slot)]
+    beside = [axis for axis, part in enumerate(parts) if isinstance(part, slice) and part == slice(None)]
+    if len(slots) + len(beside) < len(parts) or [int(parts[axis]) for axis in slots] != list(range(len(index))):
+        return None
+    if not slots or slots != list(range(slots[0], slots[-1] + 1)) or layouts[0] != "C":
         return None
     if value.shape != count or value.dtype != node.dtype or np.dtype(node.dtype).kind not in "fiub":
         return None
-    if any(i.shape != count or np.dtype(i.dtype).kind != "i" for i in index) or layouts[0] != "C":
+    if any(not i.shape or np.dtype(i.dtype).kind != "i" for i in index):
         return None
-    names = [f"i{axis}" for axis in range(len(index))]
+    places = len(count) - len(beside)
+    before, inner = (
+        [f"{'bt'[axis > slots[-1]]}{axis}" for axis in beside if (axis > slots[-1]) is after] for after in (False, True)
+    )
+    counters = [f"k{axis}" for axis in range(places)]
+    at = [*before, *counters, *inner]
     inside = []
-    for axis, name in enumerate(names):
-        inside += [f"a{axis} = {name}[k]", f"if a{axis} < 0:", f"    a{axis} += out.shape[{axis}]"]
-        inside += [f"if a{axis} < 0 or a{axis} >= out.shape[{axis}]:", "    return False"]
-    inside.append(f"out[{', '.join(f'a{axis}' for axis in range(len(index)))}] = value[k]")
-    title = f"write_at_{len(index)}"
-    lines = [f"def {title}(out, value, {', '.join(names)}):", *_nested(["for k in range(value.size):"], inside, 1)]
+    for axis, one in zip(slots, index, strict=True):
+        own = counters[places - len(one.shape) :]
+        read = ", ".join("0" if length == 1 else counter for counter, length in zip(own, one.shape, strict=True))
+        inside += [f"p{axis} = i{axis}[{read}]", f"if p{axis} < 0:", f"    p{axis} += out.shape[{axis}]"]
+        inside += [f"if p{axis} < 0 or p{axis} >= out.shape[{axis}]:", "    return False"]
+    into = ", ".join([*before, *(f"p{axis}" for axis in slots), *inner])
+    sign = "+=" if node.primitive is PRIMITIVES["add_at"] else "="
+    opened = [f"for {one} in range(value.shape[{axis}]):" for axis, one in enumerate(at)]
+    width = len(at) - len(inner)
+    inside += _nested(opened[width:], [f"out[{into}] {sign} value[{', '.join(at)}]"], 0)
+    lone = "_".join("x".join("1" if n == 1 else "n" for n in one.shape) for one in index)
+    title = f"{'add' if sign == '+=' else 'write'}_at_{len(before)}_{places}_{len(inner)}_{lone}"
+    names = ", ".join(f"i{axis}" for axis in slots)
+    lines = [f"def {title}(out, value, {names}):", *_nested(opened[:width], inside, 1)]
     types = (_type(x, "C", written=True), *(_type(i, how) for i, how in zip(node.inputs[1:], layouts[1:], strict=True)))
     return NativeText(title, (*lines, "    return True"), types, results=(np.dtype(bool),))
 
@@ -208,6 +226,7 @@ _TEXTS: Mapping[Primitive, Callable[[Node, Sequence[str], bool], NativeText | No
         "fold": _fold,
         "argmax": _place_of_extreme,
         "argmin": _place_of_extreme,
-        "setitem": _write_at_places,
+        "setitem": _change_at_places,
+        "add_at": _change_at_places,
     }
 )

@@ -245,8 +245,9 @@ class Compiled(Settled):
         graph, better = run_once.graph, run_once.better
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
         difference: Difference | ProgramFailure | None
+        name = getattr(self.function, "__qualname__", "function")
         try:
-            program = build(run_once, self.pool, budget, strict=self.strict)
+            program = build(run_once, self.pool, budget, called=name.rpartition("<locals>.")[2], strict=self.strict)
             with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
                 difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         except UnsupportedError as error:
@@ -256,7 +257,6 @@ class Compiled(Settled):
         except Exception as error:  # ours: the user's own run is whole, and its result is there
             difference = ProgramFailure(error)
         if difference is not None:
-            name = getattr(self.function, "__qualname__", "function")
             warnings.warn(difference.warning(name), stacklevel=_users_level())
             self.given_up = True
             return str(difference)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dout.engine.codegen.kernel_words import UniqueNames, formula, places
+from dout.engine.compile.plan_guards import guards_of
 from dout.engine.compile.plan_lines import FunctionPlan, How, Kept, LoopPlan, PlanLine, ProgramPlan
 from dout.engine.compile.plan_text import lines_of
 from dout.engine.compile.program_builder import BuiltProgram
@@ -130,7 +131,7 @@ def _program(built: BuiltProgram, form: tuple[Any, ...], parameters: list[str]) 
     kernels = {kernel.source.name: kernel.source.text for kernel in built.means.kernels.values()}
     return ProgramPlan(
         arguments=tuple(_arguments(run, form, parameters)),
-        branches=tuple(_branches(run)),
+        guards=tuple(guards_of(built, lambda spot: _whose(spot, run))),
         steps=tuple(lines),
         kept=tuple(_kept(built)),
         fresh=memory.fresh,
@@ -244,14 +245,6 @@ def _kind(template: Template) -> str:
     assert isinstance(template, Same)
     item = template.item
     return repr(item)[:_LONGEST] if type(item) in (int, float, bool, str, type(None)) else type(item).__name__
-
-
-def _branches(run: Capture) -> Iterator[str]:
-    """The outcomes of the conditions that steered the run, where the user's line is known."""
-    for (node, kind), outcome in run.outcomes.items():
-        if node.where is not None:
-            what = "the condition" if kind == "branch" else "the number"
-            yield f"{what} at {places([node])} is {_literal(outcome)[:_LONGEST]}"
 
 
 def _kept(built: BuiltProgram) -> Iterator[Kept]:

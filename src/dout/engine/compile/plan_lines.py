@@ -49,13 +49,13 @@ class Kept:
 class ProgramPlan:
     """A program, which answers calls of one kind.
 
-    `arguments` say of which kind, `branches` which outcome each condition on values had. `nbytes` are read and written
-    by all steps; a call takes `fresh` bytes from the pool and `own` from NumPy, and `peak` is the most at any time,
-    temporaries included. `source` is the text of the driver, `kernels` those of the kernels by name.
+    `arguments` say of which kind, `guards` what else has to be as it was, in a line for each kind. `nbytes` are read
+    and written by all steps; a call takes `fresh` bytes from the pool and `own` from NumPy, and `peak` is the most at
+    any time, temporaries included. `source` is the text of the driver, `kernels` those of the kernels by name.
     """
 
     arguments: tuple[str, ...]
-    branches: tuple[str, ...]
+    guards: tuple[str, ...]
     steps: tuple[PlanLine, ...]
     kept: tuple[Kept, ...]
     fresh: int

@@ -49,8 +49,8 @@ def _function(function: FunctionPlan) -> Iterator[Line]:
 
 def _program(program: ProgramPlan) -> Iterator[Line]:
     yield [("  ", ""), (visible(", ".join(program.arguments) or "no arguments"), "")]
-    for branch in program.branches:
-        yield [(f"    as long as {visible(branch)}", "dim")]
+    for guard in program.guards:
+        yield [(f"    as long as {visible(guard)}", "dim")]
     yield from _steps(program.steps)
     yield [(f"    leaves {_left(program.kept)}", "dim")]
     yield [(f"    {_moved(program)}", "dim")]

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.engine.codegen.driver import Program, write
 from dout.engine.codegen.driver_steps import Means, StepWriter, may_leave
-from dout.engine.codegen.kernel_source import kernel, may_overwrite
+from dout.engine.codegen.kernel_source import Kernel, kernel, may_overwrite
 from dout.engine.codegen.native_steps import Native, native, products
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
@@ -26,6 +26,7 @@ from dout.engine.passes.fuse import fuse
 from dout.engine.passes.group_products import group_products
 from dout.engine.passes.pipeline import transformed
 from dout.engine.passes.unalias_outputs import in_order, unalias_outputs
+from dout.engine.runtime.compile_progress import CompileProgress
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.ops import PRIMITIVES
@@ -107,8 +108,8 @@ def planned(run: Capture, budget: Budget, *, strict: bool = False, threads: bool
     return Planned(steps, now, forms, memory)
 
 
-def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> BuiltProgram:
-    """Make a program of a run.
+def build(run: Capture, pool: Pool, budget: Budget, *, called: str, strict: bool = False) -> BuiltProgram:
+    """Make a program of a run of the function that is `called` so.
 
     Raises UnsupportedError where none can stand for it, or when the budget is exceeded.
     """
@@ -117,13 +118,16 @@ def build(run: Capture, pool: Pool, budget: Budget, *, strict: bool = False) -> 
         budget.check()
     layouts, over = plan.layouts, plan.over
     sizes = _sizes(run.graph)
-    kernels = {s: kernel(s, layouts, run.names, over, sizes) for s in plan.steps if isinstance(s, Group)}
-    given = [
-        s for s in plan.steps if isinstance(s, Node) and not isinstance(plan.memory.places.get(s), Own | ResultView)
-    ]
-    natives: dict[Step, Native | None]
-    natives = {step: native(step, plan.forms) or (None if strict else products(step)) for step in given}
-    natives |= {step: products(*step.nodes) for step in plan.steps if isinstance(step, Products)}
+    kernels, natives = dict[Group, Kernel](), dict[Step, Native | None]()
+    with CompileProgress(called, sum(isinstance(step, Group) for step in plan.steps)) as progress:
+        for step in plan.steps:
+            if isinstance(step, Group):
+                kernels[step] = kernel(step, layouts, run.names, over, sizes)
+                progress.advance()
+            elif isinstance(step, Products):
+                natives[step] = products(*step.nodes)
+            elif not isinstance(plan.memory.places.get(step), Own | ResultView):
+                natives[step] = native(step, plan.forms) or (None if strict else products(step))
     means = Means(plan.memory, kernels, plan.forms, run.names, pool, {s: n for s, n in natives.items() if n})
     program = Program(run, plan.steps, plan.now, lambda text, inputs: StepWriter(text, inputs, means))
     driver, source = write(program, "run")

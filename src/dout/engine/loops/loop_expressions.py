@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dout.engine.loop_source.loop_refusal import LoopRefusal, cannot
+from dout.engine.loop_source.surroundings import place_of
 from dout.engine.loops.loop_functions import LoopFunctions
 from dout.engine.loops.loop_text import LoopText
-from dout.engine.loops.loop_values import (
-    ONE,
-    Items,
-    Known,
-    LoopArray,
-    LoopNumber,
-    LoopRefusal,
-    Value,
-    cannot,
-    literal,
-    stored,
-)
-from dout.engine.loops.surroundings import place_of
+from dout.engine.loops.loop_values import ONE, Items, Known, LoopArray, LoopNumber, Value, literal, stored
 
 SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -119,14 +110,13 @@ class Expressions:
     def _one_by_one(self, node: ast.BoolOp) -> tuple[str, frozenset[str]]:
         """One part after the other, as far as Python goes: the name of what it comes to, and the kinds of the parts."""
         found = self.number(node.values[0])
-        name, kinds, depth = self.text.let("c", _truth(found)), found.kinds, self.text.depth
-        for part in node.values[1:]:
-            self.text.add(f"if {'' if isinstance(node.op, ast.And) else 'not '}{name}:")
-            self.text.depth += 1
-            found = self.number(part)
-            kinds |= found.kinds
-            self.text.add(f"{name} = {_truth(found)}")
-        self.text.depth = depth
+        name, kinds = self.text.let("c", _truth(found)), found.kinds
+        with ExitStack() as inner:
+            for part in node.values[1:]:
+                inner.enter_context(self.text.inside(f"if {'' if isinstance(node.op, ast.And) else 'not '}{name}:"))
+                found = self.number(part)
+                kinds |= found.kinds
+                self.text.add(f"{name} = {_truth(found)}")
         return name, kinds
 
     def _ifexp(self, node: ast.IfExp) -> Value:

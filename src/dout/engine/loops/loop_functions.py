@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.loop_source.loop_refusal import LoopRefusal
 from dout.engine.loops.loop_text import LoopText, converted, element
 from dout.engine.loops.loop_values import (
     FORMS,
@@ -17,7 +18,6 @@ from dout.engine.loops.loop_values import (
     Items,
     LoopArray,
     LoopNumber,
-    LoopRefusal,
     Value,
     arithmetic,
     literal,
@@ -212,7 +212,7 @@ class LoopFunctions:
 
     def reduced(self, function: Any, array: LoopArray, options: Options) -> Value:
         """A sum, maximum, mean … over all elements or along axes."""
-        helper = _REDUCED[function]
+        helper = "added" if function is np.sum and array.letter == "l" else _REDUCED[function]
         if array.letter == "?" or (array.letter == "l" and function is np.mean):
             raise LoopRefusal(f"it takes {function.__name__} of whole numbers or truth values")
         letter = "l" if helper.endswith("_at") else array.letter
@@ -226,7 +226,7 @@ class LoopFunctions:
             self.text.rounds = self.text.rounds or not ordered
         elif helper in ("largest", "smallest"):
             self.text.rounds = True  # of zeros either
-        if helper != "summed":
+        if helper not in ("summed", "added"):
             for a in axes:
                 self.text.leave_if(f"{array.lengths[a]} == 0")
         if whole and not keeps and function in _EXTREME:

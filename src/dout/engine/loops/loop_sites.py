@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.liveness import Names
+from dout.engine.loop_source.contraction_runs import EVERY, ContractedLoop
+from dout.engine.loop_source.first_turns import FirstTurns
+from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.loop_refusal import LoopRefusal
+from dout.engine.loop_source.surroundings import NotPlainError, root_of, value_of
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
-from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES, LoopRefusal
-from dout.engine.loops.surroundings import NotPlainError, root_of, value_of
+from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES
 from dout.engine.runtime import kernel_cache
+from dout.engine.runtime.compile_progress import CompileProgress
 from dout.graph import Where
 
 UNSET: Any = object()  # of a name that a loop did not set
@@ -25,6 +29,8 @@ _LETTERS = frozenset("ldf?")
 _ASKING = 1e-5  # seconds that it takes to ask for a kernel
 _NEAR = {"d": 1e-9, "f": 1e-4}  # of the largest element: functions round in their own way, and loops carry that on
 _NUMBERS = {TYPES[kind]: kind for kind in KINDS}
+_SHORT = 4096  # turns in all: NumPy takes 0.02 to 0.2 s for so many
+_FIRST = (4096, 1024, 256, 64, 48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2, 1)  # turns of each loop, until all are no more
 
 
 @dataclass(eq=False)
@@ -89,18 +95,24 @@ class UsualCall:
 
 @dataclass(frozen=True, eq=False)
 class Rehearsal:
-    """What a kernel gave, until the plain run has come to the same: numbers, and the user's arrays with ours."""
+    """What a kernel gave, until a plain run has come to the same: numbers, and arrays by their place in the call."""
 
     ready: Ready
-    arrays: list[tuple[Any, Any]]
+    given: tuple[Any, ...]
+    arrays: Mapping[int, Any]
     results: tuple[Any, ...]
+    turns: int
     seconds: float
     ended: float
 
 
 @dataclass(eq=False)
 class LoopSite:
-    """One loop of a function. `places` is what it takes from around it, in the order of the arguments of a call."""
+    """One loop of a function. `places` is what it takes from around it, in the order of the arguments of a call.
+
+    A kernel is used once a plain run has come to the same: of the whole loop, or of the `first_turns` of a long one. In
+    `loop` what it did stands in the place of the functions that are `called`.
+    """
 
     loop: ast.For
     places: Mapping[str, ast.expr]
@@ -108,6 +120,8 @@ class LoopSite:
     entering: Mapping[ast.stmt, Names]
     where: Where
     strict: bool
+    first_turns: FirstTurns
+    called: Mapping[str, Any]
     outer: LoopSite | None = None
     ready: dict[tuple[Any, ...], Ready | None] = field(default_factory=dict)
     why_not: list[str] = field(default_factory=list)
@@ -142,7 +156,8 @@ class LoopSite:
                 return None
             if found not in self.ready:
                 told = dict(zip(self.places, map(_with_number, found, given), strict=True))
-                self.ready[found] = self._made(told)
+                as_read = all(told[name] == LoopArgument("object", item=one) for name, one in self.called.items())
+                self.ready[found] = self._found(given, told) if as_read else None
                 self.objects.update((id(one.item), one) for one in found if one and one.kind == "object")
             self.latest = found, self.ready[found]
         ready = self.latest[1]
@@ -154,8 +169,7 @@ class LoopSite:
         if ready.confirmed:
             self.usual = usual if usual.fits(given) else None
             return self._run(usual, given)
-        self._rehearse(usual, given)
-        return None
+        return self._rehearse(usual, given)
 
     def _usual(self, ready: Ready, found: Sequence[LoopArgument | None], given: tuple[Any, ...]) -> UsualCall:
         kinds = [one.kind if one else "" for one in found]
@@ -187,12 +201,30 @@ class LoopSite:
         """The texts of the kernels that stand for it."""
         return [one.kernel.text for one in self.ready.values() if one is not None and one.confirmed]
 
+    def _found(self, given: Sequence[Any], told: Mapping[str, Any]) -> Ready | None:
+        try:
+            return self._contracted(given) or self._made(told)
+        except Exception as error:  # ours: the loop runs plainly
+            self._refuse(f"dout failed to read it ({type(error).__name__}: {error}), at {self.where}")
+            return None
+
+    def _contracted(self, given: Sequence[Any]) -> Ready | None:
+        """Products of matrices in place of a kernel, where they do: they need not be compiled."""
+        if self.live or self.strict:
+            return None
+        try:
+            found = ContractedLoop(self.loop, dict(zip(self.places, given, strict=True)))
+        except LoopRefusal:
+            return None
+        return Ready(LoopKernel(found.text, (), (), (), found.written, found.rounds, may_leave=False), found)
+
     def _made(self, given: Mapping[str, Any]) -> Ready | None:
         try:
             kernel = translated(self.loop, self.places, given, self.live, self.entering)
             if self.strict and kernel.rounds:
                 raise LoopRefusal("it computes what NumPy rounds in its own way", self.loop)
-            run = kernel_cache.load("loop", kernel.text, kernel.types, results=kernel.returned, meaning=kernel.text)
+            with CompileProgress(f"the loop at {self.where}", 1):
+                run = kernel_cache.load("loop", kernel.text, kernel.types, results=kernel.returned, meaning=kernel.text)
         except LoopRefusal as error:
             where = replace(self.where, line=getattr(error.node, "lineno", self.where.line))
             self._refuse(f"{error}, at {where}")
@@ -207,7 +239,7 @@ class LoopSite:
         kernel = usual.ready.kernel
         before = [(given[i], given[i].copy()) for i in usual.written] if kernel.may_leave else ()
         try:
-            ended, turns, *values = usual.ready.run(*usual.flat(given))
+            ended, turns, *values = usual.ready.run(*usual.flat(given), EVERY)
         except (TypeError, OverflowError):
             return None
         if not ended:
@@ -225,34 +257,71 @@ class LoopSite:
         found = {name: TYPES[KINDS[int(kind) - 1]](value) for name, value, kind in pairs if kind}
         return tuple(found.get(name, UNSET) for name in sorted(self.live))
 
-    def _rehearse(self, usual: UsualCall, given: tuple[Any, ...]) -> None:
-        """Run the kernel on copies; `settle` compares it with the plain run that follows."""
-        copies = [item.copy("K") if i in usual.written else item for i, item in enumerate(given)]
+    def _rehearse(self, usual: UsualCall, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Run the kernel on copies; `settle` compares it with the plain run that follows, if the loop is short."""
+        found = self._on_copies(usual, given, EVERY)
+        if found is None:
+            return None
+        self.turns = found.turns
+        if found.turns <= _SHORT:
+            self.pending[get_ident()] = found
+            return None
+        if not self._begins_alike(usual, given):
+            return None
+        for i, array in found.arrays.items():
+            given[i][...] = array
+        return found.results
+
+    def _on_copies(self, usual: UsualCall, given: tuple[Any, ...], most: int) -> Rehearsal | None:
+        """What the kernel comes to, if it comes to its end."""
+        copies = {i: given[i].copy("K") for i in usual.written}
         start = thread_time()
         try:
-            ended, turns, *values = usual.ready.run(*usual.flat(copies))
+            ended, turns, *values = usual.ready.run(*usual.flat(_exchanged(given, copies)), most)
         except (TypeError, OverflowError):
-            return
-        if ended:
-            end = thread_time()
-            self.turns = int(turns)
-            arrays = [(given[i], copies[i]) for i in usual.written]
-            results = self._results(usual.ready.kernel, values)
-            self.pending[get_ident()] = Rehearsal(usual.ready, arrays, results, end - start, end)
+            return None
+        end = thread_time()
+        results = self._results(usual.ready.kernel, values) if ended else ()
+        return Rehearsal(usual.ready, given, copies, results, int(turns), end - start, end) if ended else None
+
+    def _begins_alike(self, usual: UsualCall, given: tuple[Any, ...]) -> bool:
+        """Whether the kernel and the user's loop come to the same in the first turns of each loop; on copies."""
+        for most in _FIRST:
+            found = self._on_copies(usual, given, most)
+            if found is None or found.turns <= _SHORT:
+                break
+        found = found and self._on_copies(usual, given, most)  # the time of a first one is no measure
+        if found is None:
+            return False
+        copies = {i: given[i].copy("K") for i in usual.written}
+        start = thread_time()
+        try:
+            names = self.first_turns(most, _exchanged(given, copies))
+        except Exception:  # the user's: the plain run raises it again
+            return False
+        return self._confirms(found, names, copies, thread_time() - start)
 
     def settle(self, names: Mapping[str, Any]) -> None:
         """Compare a kernel with the plain run that has just ended, which left these names."""
         found = self.pending.pop(get_ident())
-        seconds, rounds = thread_time() - found.ended, found.ready.kernel.rounds
+        self._confirms(found, names, {i: found.given[i] for i in found.arrays}, thread_time() - found.ended)
+
+    def _confirms(self, found: Rehearsal, names: Mapping[str, Any], arrays: Mapping[int, Any], seconds: float) -> bool:
+        """Whether a plain run came to the same and took longer; otherwise the kernel is not used."""
+        rounds = found.ready.kernel.rounds
         values = [names.get(name, UNSET) for name in sorted(self.live)]
-        same = all(_same(plain, ours, rounds) for plain, ours in found.arrays)
+        same = all(_same(arrays[i], ours, rounds) for i, ours in found.arrays.items())
         same = same and all(_same_number(*pair, rounds) for pair in zip(values, found.results, strict=True))
-        if same and seconds >= found.seconds + _ASKING:
-            found.ready.confirmed = True
-            return
-        self.latest = (None, None)
-        self.ready = {key: None if one is found.ready else one for key, one in self.ready.items()}
-        self._refuse(f"{'NumPy is faster' if same else 'a kernel gives other numbers'}, at {self.where}")
+        found.ready.confirmed = same and seconds >= found.seconds + _ASKING
+        if not found.ready.confirmed:
+            self.latest = (None, None)
+            self.ready = {key: None if one is found.ready else one for key, one in self.ready.items()}
+            self._refuse(f"{'NumPy is faster' if same else 'a kernel gives other numbers'}, at {self.where}")
+        return found.ready.confirmed
+
+
+def _exchanged(given: Sequence[Any], others: Mapping[int, Any]) -> tuple[Any, ...]:
+    return tuple(others.get(i, item) for i, item in enumerate(given))
 
 
 def _described(item: Any) -> LoopArgument | None:
@@ -284,16 +353,16 @@ _LONG = 10
 _INT, _MOST = _argument("int"), 1 << GIVEN
 
 
-def _same(plain: Any, ours: Any, rounds: bool) -> bool:
+def _same(plain: Any, ours: Any, rounds: str) -> bool:
     if not rounds or plain.dtype.char not in _NEAR:
         return bool(np.array_equal(plain, ours, equal_nan=plain.dtype.kind == "f"))
-    near = _NEAR[plain.dtype.char]
+    near = max(_NEAR[plain.dtype.char], _NEAR[rounds])
     with np.errstate(all="ignore"):
         scale = np.max(np.abs(plain), initial=0, where=np.isfinite(plain))
         return bool(np.allclose(ours, plain, rtol=near, atol=near * scale, equal_nan=True))
 
 
-def _same_number(plain: Any, ours: Any, rounds: bool) -> bool:
+def _same_number(plain: Any, ours: Any, rounds: str) -> bool:
     if ours is UNSET:
         return True
     return type(plain) is type(ours) and _same(np.asarray(plain), np.asarray(ours), rounds)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
-from dout.engine.loops.loop_values import FORMS, ONE, LoopArray, LoopNumber, LoopRefusal
+from dout.engine.loop_source.loop_refusal import LoopRefusal
+from dout.engine.loops.loop_values import FORMS, ONE, LoopArray, LoopNumber
 
 _FEW = 12  # lines, which may be written twice
 
@@ -24,6 +25,8 @@ class LoopText:
         self.may_leave = False
         self.helpers: set[str] = set()
         self.usual: dict[str, int] = {}  # small numbers that were given, and lengths that are such a number as a rule
+        self._known: dict[tuple[str, str, str], str] = {}  # what `index` and `end` gave, while it is the same
+        self._changed: list[str] = []  # names that were set, in the order of the lines
         self._numbers = count(1)
 
     def add(self, line: str) -> None:
@@ -51,18 +54,26 @@ class LoopText:
         self.add(f"if {condition}:")
         self.add(f"    {self.leave}")
 
+    def set(self, name: str, text: str) -> None:
+        """Give a name of the user's a value: what was computed from an earlier one has to be computed again."""
+        self.add(f"{name} = {text}")
+        self._changed.append(name)
+        self._known = _without(self._known, [name])
+
     @contextmanager
     def inside(self, head: str) -> Iterator[None]:
         """Lines under a head."""
         self.add(head)
         self.depth += 1
-        start = len(self.lines)
+        start, changed, known = len(self.lines), len(self._changed), self._known
+        self._known = {} if head.startswith("for ") else dict(known)
         try:
             yield
         finally:
             if len(self.lines) == start:
                 self.add("pass")
             self.depth -= 1
+            self._known = _without(known, self._changed[changed:])
 
     @contextmanager
     def over(self, lengths: Sequence[str]) -> Iterator[list[str]]:
@@ -70,7 +81,8 @@ class LoopText:
 
         They are written twice where the shape is that of a small window as a rule: LLVM unrolls loops of known lengths.
         """
-        indices, start = [], len(self.lines)
+        indices, start, known, changed = [], len(self.lines), self._known, len(self._changed)
+        self._known = dict(known)
         for length in lengths:
             if length == ONE:
                 indices.append("0")
@@ -82,6 +94,7 @@ class LoopText:
             yield indices
         finally:
             self.depth -= sum(index != "0" for index in indices)
+            self._known = _without(known, self._changed[changed:])
             self._unrolled(start, {length: self.usual[length] for length in lengths if length in self.usual})
 
     def _unrolled(self, start: int, known: Mapping[str, int]) -> None:
@@ -150,24 +163,37 @@ class LoopText:
         """An index, counted from the beginning; the kernel leaves where there is no such element."""
         if not number.is_whole:
             raise LoopRefusal("an index is no whole number")
-        name = self.let("j", number.text)
-        if number.natural:
-            self.leave_if(f"{name} >= {length}")
-            return name
-        with self.inside(f"if {name} < 0:"):
-            self.add(f"{name} += {length}")
-        self.leave_if(f"{name} < 0 or {name} >= {length}")
-        return name
+        return self._once("j", number, length, self._checked)
 
     def end(self, number: LoopNumber, length: str) -> str:
         """An end of a slice with a positive step: counted from the beginning, and never outside."""
-        name = self.let("e", number.text)
-        if not number.natural:
+        return self._once("e", number, length, self._clipped)
+
+    def _once(self, stem: str, number: LoopNumber, length: str, look: Callable[[str, bool, str], None]) -> str:
+        """A place among so many elements, which is looked at once while nothing that it is computed from changes."""
+        key = stem, number.text, length
+        if key in self._known:
+            return self._known[key]
+        name = self.let(stem, number.text)
+        look(name, number.natural, length)
+        if "[" not in number.text:  # elements of arrays may change
+            self._known[key] = name
+        return name
+
+    def _checked(self, name: str, natural: bool, length: str) -> None:
+        if natural:
+            self.leave_if(f"{name} >= {length}")
+            return
+        with self.inside(f"if {name} < 0:"):
+            self.add(f"{name} += {length}")
+        self.leave_if(f"{name} < 0 or {name} >= {length}")
+
+    def _clipped(self, name: str, natural: bool, length: str) -> None:
+        if not natural:
             with self.inside(f"if {name} < 0:"):
                 self.add(f"{name} = {name} + {length} if {name} > -{length} else 0")
         with self.inside(f"if {name} > {length}:"):
             self.add(f"{name} = {length}")
-        return name
 
     def expect(self, count: str, lower: str, upper: str) -> None:
         """Note how many elements a slice from one number to another has as a rule, if that is this number and a few."""
@@ -182,6 +208,11 @@ class LoopText:
             return self.let("n", f"{last} if {last} > 0 else 0")
         many = f"{last} - {first}" if step == ONE else f"({last} - {first} + {step} - 1) // {step}"
         return self.let("n", f"{many} if {last} > {first} else 0")
+
+
+def _without(known: Mapping[tuple[str, str, str], str], names: Sequence[str]) -> dict[tuple[str, str, str], str]:
+    """What is computed from none of these names."""
+    return {key: one for key, one in known.items() if not set(re.findall(r"\w+", key[1])) & set(names)}
 
 
 def element(name: str, indices: Sequence[str]) -> str:

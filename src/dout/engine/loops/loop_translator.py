@@ -10,24 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.liveness import Names
-from dout.engine.loops.liveness import stored as stored_names
+from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.liveness import stored as stored_names
+from dout.engine.loop_source.loop_refusal import LoopRefusal, cannot
 from dout.engine.loops.loop_expressions import SIGNS, Expressions
 from dout.engine.loops.loop_text import LoopText, element, reindexed
 from dout.engine.loops.loop_turns import turns
-from dout.engine.loops.loop_values import (
-    FORMS,
-    GIVEN,
-    KINDS,
-    WIDEST,
-    Items,
-    Known,
-    LoopArray,
-    LoopNumber,
-    LoopRefusal,
-    Value,
-    cannot,
-)
+from dout.engine.loops.loop_values import FORMS, GIVEN, KINDS, WIDEST, Items, Known, LoopArray, LoopNumber, Value
 from dout.engine.runtime.kernel_cache import ArrayType, KernelType
 
 _ROUNDS = 8  # until the types of all names are known
@@ -54,9 +43,11 @@ class LoopArgument:
 class LoopKernel:
     """The text of a kernel for a loop.
 
+    After what stands in the places it takes how many turns a loop may have at `most`: of longer ones it does the first.
     It returns whether it came to the end, how many turns it took, and of each of the `results`, names that the loop
     sets, its value and its kind: 0 where the loop never set it, otherwise one more than its place in `KINDS`. `written`
-    are the places of arrays that it writes into; it `rounds` where it computes in another way than NumPy.
+    are the places of arrays that it writes into. Where it computes in another way than NumPy, it `rounds` as numbers of
+    this letter do.
     """
 
     text: str
@@ -64,7 +55,7 @@ class LoopKernel:
     returned: tuple[np.dtype[Any], ...]
     results: tuple[str, ...]
     written: frozenset[str]
-    rounds: bool
+    rounds: str
     may_leave: bool
 
 
@@ -171,13 +162,14 @@ class _Translator:
             + self.text.lines
             + ["    " + self.ending]
         )
-        top = f'\n\n@njit(error_model="numpy")\ndef loop({", ".join(self.parameters)}):\n'
+        top = f'\n\n@njit(error_model="numpy")\ndef loop({", ".join([*self.parameters, "most"])}):\n'
         written = frozenset(self.arrays[name] for name in self.written)
         types = [one._replace(written=True) if isinstance(one, ArrayType) and name in self.written else one
                  for name, one in zip(self.parameters, self.types, strict=True)]  # fmt: skip
+        rounds = "d" if self.text.rounds else ""
         text = _TOP + imports + top + "\n".join(body) + "\n"
         return LoopKernel(
-            text, tuple(types), tuple(dtypes), self.results, written, self.text.rounds, self.text.may_leave
+            text, (*types, np.dtype("l")), tuple(dtypes), self.results, written, rounds, self.text.may_leave
         )
 
     # --- statements ---------------------------------------------------------------------------------------------------
@@ -243,7 +235,7 @@ class _Translator:
             if name in self.set_once:
                 raise LoopRefusal(f"{name} is sometimes an array and sometimes a number", target)
             self._learn(name, value)
-            self.text.add(f"v_{name} = {value.to(self.kinds[name].stored)}")
+            self.text.set(f"v_{name}", value.to(self.kinds[name].stored))
             if name in self.results:
                 if len(value.kinds) > 1:
                     raise LoopRefusal(f"the type of {name} is not known", target)
@@ -328,7 +320,7 @@ class _Translator:
             raise LoopRefusal("it has an else", loop)
         count, item = turns(self.reader, loop.iter)
         counter = self.text.new("t")
-        with self.text.inside(f"for {counter} in range({count}):"):
+        with self.text.inside(f"for {counter} in range({count} if {count} < most else most):"):
             self.text.add("turns += 1")
             self._bind(loop.target, item(counter))
             self._block(loop.body)

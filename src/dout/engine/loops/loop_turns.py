@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
+from dout.engine.loop_source.loop_refusal import LoopRefusal
+from dout.engine.loop_source.surroundings import place_of
 from dout.engine.loops.loop_expressions import Expressions
-from dout.engine.loops.loop_values import GIVEN, Items, Known, LoopArray, LoopNumber, LoopRefusal, Value, literal
-from dout.engine.loops.surroundings import place_of
+from dout.engine.loops.loop_values import GIVEN, Items, Known, LoopArray, LoopNumber, Value, literal
 
 Turns = tuple[str, Callable[[str], Value]]  # the number of turns, and what one gives, from the text of its number
 

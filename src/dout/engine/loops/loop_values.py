@@ -5,7 +5,6 @@ Numbers have the types that Python and NumPy give them, and so has what arithmet
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.errors import UnsupportedError
+from dout.engine.loop_source.loop_refusal import LoopRefusal
 
 PYTHON = ("int", "float", "bool")
 WEAK = frozenset(PYTHON)
@@ -25,14 +24,6 @@ KINDS = tuple(TYPES)
 FORMS = {kind: np.dtype(one).name.replace("bool", "bool_") for kind, one in TYPES.items()}  # in a kernel
 WIDEST, GIVEN, EXACT = 62, 31, 53  # bits: of a whole number, of one that is given, and of one that a float holds
 _ARITHMETIC = {"+", "-", "*", "/", "//", "%"}
-
-
-class LoopRefusal(UnsupportedError):
-    """A loop has something in it that a kernel cannot do as NumPy does it; `node` is where."""
-
-    def __init__(self, why: str, node: ast.AST | None = None) -> None:
-        super().__init__(why)
-        self.node = node
 
 
 @dataclass(frozen=True)
@@ -96,11 +87,6 @@ class Known:
 
 
 Value = LoopNumber | LoopArray | Items | Known
-
-
-def cannot(node: ast.AST) -> LoopRefusal:
-    """A kernel has no way to do this."""
-    return LoopRefusal(f"a kernel cannot do {ast.unparse(node).partition(chr(10))[0]}"[:80], node)
 
 
 def stored(kinds: frozenset[str], bits: int = 0) -> str:

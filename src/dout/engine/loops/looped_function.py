@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from dout.engine.loop_source.called_functions import inline_calls
+from dout.engine.loop_source.first_turns import first_turns
+from dout.engine.loop_source.liveness import Liveness, captured, stored
+from dout.engine.loop_source.surroundings import NotPlainError, attribute, entry, evaluated, place_of, surroundings
 from dout.engine.loops.compiled_parts import CompiledParts
-from dout.engine.loops.liveness import Liveness, captured, stored
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
-from dout.engine.loops.surroundings import NotPlainError, attribute, entry, evaluated, surroundings
 from dout.engine.loops.turn_functions import PREFIX, TurnCutter
 from dout.files import dedented
 from dout.graph import Where
@@ -87,7 +89,7 @@ def _rewritten(function: Any, parts: CompiledParts, writer: Callable[..., _Write
     tree, twin = _source(plain), _source(plain)
     if tree is None or twin is None or plain.__code__.co_flags & inspect.CO_GENERATOR:
         return None
-    made = writer(tree, twin, plain, parts)
+    made = writer(tree, twin, function, parts)
     code = made.code()
     if code is None:
         return None
@@ -159,16 +161,22 @@ class _Writer(ast.NodeTransformer):
     """Rewrites a function: the functions that it calls are asked for first."""
 
     def __init__(
-        self, tree: ast.FunctionDef, twin: ast.FunctionDef, function: FunctionType, parts: CompiledParts
+        self, tree: ast.FunctionDef, twin: ast.FunctionDef, bound: FunctionType | MethodType, parts: CompiledParts
     ) -> None:
-        self.tree, self.function, self.parts = tree, function, parts
+        function = bound.__func__ if isinstance(bound, MethodType) else bound
+        assert isinstance(function, FunctionType)
+        self.tree, self.function, self.bound, self.parts = tree, function, bound, parts
         self.sites: list[LoopSite] = []
         self.cells: dict[str, CellType] = {}
         self.hidden = captured(tree)
         self.twins = dict(zip(ast.walk(tree), ast.walk(twin), strict=True))  # which keep the loops as they are
+        self.inlined = self._inline(twin)
         self.liveness = Liveness(twin)
         self.local = frozenset(function.__code__.co_varnames) | frozenset(function.__code__.co_freevars) | stored(tree)
         self.calls = False
+
+    def _inline(self, twin: ast.FunctionDef) -> Mapping[str, Any]:
+        return {}
 
     def code(self) -> CodeType | None:
         """The code; None where nothing changes."""
@@ -219,17 +227,25 @@ class _SiteWriter(_Writer):
         code = super().code()
         return code if self.sites else None
 
+    def _inline(self, twin: ast.FunctionDef) -> Mapping[str, Any]:
+        return inline_calls(twin, self.bound, _source)
+
     def visit_For(self, node: ast.For) -> Any:
         """A loop, with a site before it."""
-        if not _may_be_taken(node) or stored(node) & self.hidden:
-            return self.generic_visit(node)
-        places = surroundings(node, self.local)
         own, live = self.twins[node], self.liveness
         assert isinstance(own, ast.For)
+        if not _may_be_taken(own) or stored(own) & self.hidden:
+            return self.generic_visit(node)
+        named = {place_of(one): one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)}
+        called = {place: item for place, item in self.inlined.items() if place in named}
+        places = surroundings(own, self.local | stored(own)) | {place: named[place] for place in called}
         started = {name: ast.Name(name, ast.Load()) for name in sorted(live.before[own] & stored(node))}
         after = live.after[own] & stored(node)
         where = Where(self.function.__code__.co_filename, node.lineno)
-        site = LoopSite(own, {**places, **started}, after, live.before, where, self.strict, self.outer)
+        places |= started
+        methods = any("." in place for place in called)  # which are read as the functions that they are
+        first = first_turns(own if methods else node, places, where.file)
+        site = LoopSite(own, places, after, live.before, where, self.strict, first, called, self.outer)
         self.sites.append(site)
         name = f"{PREFIX}site{len(self.sites)}"
         self.cells[name] = CellType(site)
@@ -257,13 +273,15 @@ class _TurnWriter(_Writer):
 
 def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
     results = sorted(site.live)
-    given = ", ".join(ast.unparse(evaluated(one, PREFIX)) for one in site.places.values())
+    given = "".join(f"{ast.unparse(evaluated(one, PREFIX))}, " for one in site.places.values())
     found = f"{PREFIX}found"
     lines = [
         "try:",
-        f"    {found} = {name}({given})",
+        f"    {found} = ({given})",
         f"except {PREFIX}errors:",
         f"    {found} = None",
+        "else:",
+        f"    {found} = {name}(*{found})",
         f"if {found} is None:",
         "    pass",
         "else:",

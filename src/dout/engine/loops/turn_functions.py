@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from dout.engine.loops.liveness import Names, loaded, stored
-from dout.engine.loops.surroundings import place_of
+from dout.engine.loop_source.liveness import Names, loaded, stored
+from dout.engine.loop_source.surroundings import place_of
 
 PREFIX = "_dout_"
 FEWEST = 4  # operations of a function: fewer take less time than the call of a program

@@ -6,9 +6,11 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
-_ROW = 128  # elements that NumPy adds up in eight sums side by side; more are halved
-_DEEP = 64  # times, at most
+from dout.engine.math.pairwise_sum import pairwise_sum
+
 _INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # kernels alone call these functions
 
 
@@ -16,65 +18,25 @@ def _inlined(function: Any) -> Any:
     return numba.njit(error_model="numpy", forceinline=True, **_INSIDE)(function)
 
 
-@_inlined
-def row(x: Any, first: Any, count: Any) -> Any:
-    """The sum of some elements, in eight sums side by side."""
-    i, end, one = np.uint64(first), np.uint64(first + count), np.uint64(1)
-    total = -x.dtype.type(0)
-    if count >= 8:
-        a, b, c, d, e, f, g, h = total, total, total, total, total, total, total, total
-        last = end - np.uint64(count % 8)
-        while i < last:
-            a += x[i]
-            b += x[i + one]
-            c += x[i + np.uint64(2)]
-            d += x[i + np.uint64(3)]
-            e += x[i + np.uint64(4)]
-            f += x[i + np.uint64(5)]
-            g += x[i + np.uint64(6)]
-            h += x[i + np.uint64(7)]
-            i += np.uint64(8)
-        total = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    while i < end:
-        total += x[i]
-        i += one
-    return total
+@intrinsic  # type: ignore[untyped-decorator]
+def summed(typing: Any, x: Any, count: Any) -> Any:
+    """The sum of the first elements of a contiguous array, which `pairwise_sum` adds up."""
 
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array = make_array(x)(context, builder, values[0])
+        kind = context.get_value_type(x.dtype)
+        return builder.fadd(kind(0.0), builder.call(pairwise_sum(builder.module, kind), [array.data, values[1]]))
 
-@numba.njit(error_model="numpy", **_INSIDE)  # type: ignore[untyped-decorator]
-def in_halves(x: Any, count: Any) -> Any:
-    """The sum of more than one row, without recursion, which is not linked; `left` is what first halves came to.
-
-    For each depth `state` has where a part begins, its length, and whether its first half is done: to compile one array
-    that is not filled takes half as long as to compile three of zeros.
-    """
-    left, state = np.empty(_DEEP, x.dtype), np.empty(3 * _DEEP, np.int64)
-    state[0], state[_DEEP], state[2 * _DEEP] = 0, count, 0
-    total, depth = x[0], 0
-    while depth >= 0:
-        if state[_DEEP + depth] <= _ROW:
-            total = row(x, state[depth], state[_DEEP + depth])
-            depth -= 1
-            while depth >= 0 and state[2 * _DEEP + depth] == 1:
-                total = left[depth] + total
-                depth -= 1
-            if depth < 0:
-                break
-            left[depth], state[2 * _DEEP + depth] = total, 1
-        half = state[_DEEP + depth] // 2
-        half -= half % 8
-        done = state[2 * _DEEP + depth]
-        state[depth + 1] = state[depth] + half * done
-        state[_DEEP + depth + 1] = state[_DEEP + depth] - half if done else half
-        depth += 1
-        state[2 * _DEEP + depth] = 0
-    return total
+    return x.dtype(x, numba.int64), generate
 
 
 @_inlined
-def summed(x: Any, count: Any) -> Any:
-    """The sum of the first elements of a contiguous array."""
-    return x.dtype.type(0) + (row(x, 0, count) if count <= _ROW else in_halves(x, count))
+def added(x: Any, count: Any) -> Any:
+    """The sum of the first elements of an array of whole numbers."""
+    total = 0
+    for i in range(count):
+        total += x[np.uint64(i)]
+    return total
 
 
 @_inlined

@@ -1,3 +1,11 @@
 """The text of kernels in; native functions out, their cache, and the threads that run them."""
 
-__all__ = ["blas_threads", "entry_point", "kernel_cache", "parallel_threshold", "roofline", "shared_products"]
+__all__ = [
+    "blas_threads",
+    "compile_progress",
+    "entry_point",
+    "kernel_cache",
+    "parallel_threshold",
+    "roofline",
+    "shared_products",
+]

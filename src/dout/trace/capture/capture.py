@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import CodeType, MethodType
+from types import CodeType, FrameType, MethodType
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,7 @@ def capture(
     or_plainly: bool = True,
     budget: Budget | None = None,
     lasting: bool = True,
+    layer: Callable[[FrameType], str] | None = None,
 ) -> Capture:
     """Run `function` once, as it is, and return what it gave with all that is needed to do the same again.
 
@@ -87,10 +88,10 @@ def capture(
     says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
     goes for errors that come of the recording alone. Where a recording exceeds its `budget` and can be undone,
     TooLongError is raised, and the function has not run. Values that are not `lasting` share memory with the user's
-    arrays: they hold until the user's code goes on.
+    arrays: they hold until the user's code goes on. Where `layer` says whose call runs, nodes have it in their place.
     """
     run = _Run(function, or_plainly=or_plainly, budget=(budget or Budget()) if or_plainly else None)
-    run.tracer.lasting = lasting
+    run.tracer.lasting, run.tracer.layer = lasting, layer
     strange = next((item for item in flat([arguments, keywords]) if is_strange(item)), None)
     if strange is not None:
         return run.plainly(arguments, keywords, f"it is given {described(strange)}, which cannot be traced")

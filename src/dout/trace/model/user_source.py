@@ -127,15 +127,19 @@ def _read_quietly(site: Any) -> None:
             Source.for_frame(site)
 
 
-@lru_cache(maxsize=1024)  # a loop comes to the same place again and again
 def _by_position(tree: Any, code: CodeType, instruction: int) -> Any:
     """The expression of which an instruction is part, by its position: where bytecode was specialised in a hot loop."""
-    position = next(islice(code.co_positions(), instruction // 2, None))
+    return _expressions(tree).get(next(islice(code.co_positions(), instruction // 2, None)))
+
+
+@lru_cache(maxsize=16)
+def _expressions(tree: Any) -> dict[tuple[int | None, ...], ast.expr]:
+    """The expressions of a file by their positions; of several in one place the outermost."""
+    found: dict[tuple[int | None, ...], ast.expr] = {}
     for node in ast.walk(tree):
-        place = (getattr(node, key, None) for key in ("lineno", "end_lineno", "col_offset", "end_col_offset"))
-        if isinstance(node, ast.expr) and tuple(place) == position:
-            return node
-    return None
+        if isinstance(node, ast.expr):
+            found.setdefault((node.lineno, node.end_lineno, node.col_offset, node.end_col_offset), node)
+    return found
 
 
 def is_called(site: Any) -> bool:

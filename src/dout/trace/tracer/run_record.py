@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from threading import get_ident
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from dout.errors import DoutError, UnsupportedError
-from dout.graph import INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
+from dout.graph import INPUT, NUMPY_VALUES, PYTHON_NUMBERS, CallPlace, Node, Primitive, Where
 from dout.ops import Recorder, primitives
 from dout.ops.raising import shaped_by_values, shaping_inputs
 from dout.trace.model import user_source as source
@@ -39,7 +39,8 @@ class RunRecord(Recorder):
         self.refused: DoutError | None = None
         self.trusted = False
         self.on_round: Callable[[Any], object] = lambda tracer: None  # told of each round of a script that is over
-        self.sites: dict[tuple[CodeType, int], Where] = {}
+        self.layer: Callable[[FrameType], str] | None = None  # the layer whose call runs, where somebody asks
+        self.sites: dict[tuple[CodeType, int, str], Where] = {}
         self.site_of: dict[int, source.Site] = {}
         self._begin()
 
@@ -144,10 +145,12 @@ class RunRecord(Recorder):
         frame = source.user_frame(sys._getframe(2))
         if frame is None:
             return None
-        key = (frame.f_code, frame.f_lasti)
+        layer = self.layer(frame) if self.layer else ""
+        key = (frame.f_code, frame.f_lasti, layer)
         where = self.sites.get(key)
         if where is None:
-            where = self.sites[key] = Where(frame.f_code.co_filename, frame.f_lineno)
+            place = (frame.f_code.co_filename, frame.f_lineno)
+            where = self.sites[key] = CallPlace(*place, layer) if layer else Where(*place)
             self.site_of[id(where)] = source.Site.of(frame)
         return where
 

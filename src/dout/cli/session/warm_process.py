@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-_PRELOAD = "dout.cli.preload"
+_PRELOAD = "dout.cli.session.preload"
 
 
 def warm_process(target: Callable[..., object], *arguments: Any) -> Any:

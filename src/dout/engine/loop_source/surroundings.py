@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from dout.engine.loops.liveness import Names, stored
+from dout.engine.loop_source.liveness import Names, stored
 
 _OF_ARRAYS = frozenset({"shape", "ndim", "size", "T"})
 
@@ -88,6 +88,8 @@ def attribute(owner: Any, name: str) -> Any:
         return own[name]
     if static is None:
         raise AttributeError(name)
+    if type(static) is FunctionType:  # a method: which function it is
+        return static
     if hasattr(type(static), "__get__"):
         raise NotPlainError
     return static

@@ -24,7 +24,7 @@ from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from dout import __version__
-from dout.cli.warm_process import warm_process
+from dout.cli.session.warm_process import warm_process
 from dout.errors import visible
 
 _LEVELS = {

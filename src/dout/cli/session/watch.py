@@ -13,7 +13,7 @@ import click
 
 from dout.check.worker import kept_answers
 from dout.cli.output.kept_output import question
-from dout.cli.warm_process import warm_process
+from dout.cli.session.warm_process import warm_process
 from dout.errors import TargetError, visible
 from dout.files import near
 

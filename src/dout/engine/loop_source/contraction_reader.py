@@ -1,0 +1,364 @@
+"""A loop nest of the user's, read with counters in the place of its numbers: contractions, if it is nothing else."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.engine.loop_source.called_functions import written_name
+from dout.engine.loop_source.contraction_terms import (
+    ALL,
+    ELEMENTS,
+    NEW_AXIS,
+    AffineIndex,
+    Contraction,
+    Counter,
+    Elements,
+    Index,
+    ProductTerm,
+    broadcast,
+    counted,
+)
+from dout.engine.loop_source.liveness import stored
+from dout.engine.loop_source.loop_refusal import LoopRefusal, cannot
+from dout.engine.loop_source.surroundings import place_of
+
+Sum = tuple[ProductTerm, ...]
+_NUMBERS = (float, np.float64, np.float32)
+_LETTERS = "fd"  # of arrays: products of others are not faster than a kernel
+
+
+def contractions(loop: ast.For, given: Mapping[str, Any], most: int) -> tuple[list[Contraction], int]:
+    """What a loop computes, given what stands in the places around it, and how many turns it takes in all.
+
+    Each loop takes at most so many turns. Raises LoopRefusal where it does anything but multiply and add up.
+    """
+    changed = stored(loop)
+    reader = _Reader({place: item for place, item in given.items() if place not in changed}, most)
+    reader.statement(loop)
+    _see_order(reader.found)
+    return reader.found, reader.turns
+
+
+class _Reader:
+    def __init__(self, given: Mapping[str, Any], most: int) -> None:
+        self.given, self.most = given, most
+        self.names: dict[str, Any] = {}
+        self.growing: dict[str, tuple[Sum, int]] = {}  # sums that the turns of a loop add to, and the loops around them
+        self.depth: dict[str, int] = {}  # of names: in how many loops they were set
+        self.since: dict[str, int] = {}  # and after how many contractions
+        self.counters: tuple[Counter, ...] = ()
+        self.found: list[Contraction] = []
+        self.turns = 0
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def statement(self, one: ast.stmt) -> None:
+        match one:
+            case ast.For(orelse=[], target=ast.Name(id=name)):
+                self._loop(one, name)
+            case ast.Assign(targets=[ast.Name() as target]):
+                self._name(target, self.value(one.value))
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(names) == len(values):
+                several = [self.value(value) for value in values]
+                for each, value in zip(names, several, strict=True):
+                    self._name(each, value)
+            case ast.Assign(targets=[ast.Subscript() as target]):
+                self._store(target, self._sum(self.value(one.value)), adds=False)
+            case ast.AugAssign(op=ast.Add() | ast.Sub(), target=ast.Subscript() as target):
+                sign = 1 if isinstance(one.op, ast.Add) else -1
+                self._store(target, _times(self._sum(self.value(one.value)), sign), adds=True)
+            case ast.AugAssign(op=ast.Add(), target=ast.Name(id=name)):
+                self._grow(name, self._number(self.value(one.value)))
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                pass
+            case _:
+                raise cannot(one)
+
+    def _name(self, target: ast.expr, value: Any) -> None:
+        if not isinstance(target, ast.Name) or target.id in self.growing:
+            raise cannot(target)
+        self.names[target.id], self.depth[target.id] = value, len(self.counters)
+        self.since[target.id] = len(self.found)
+
+    def _loop(self, loop: ast.For, name: str) -> None:
+        begin, length, step = self._turns(loop.iter)
+        counter = Counter(written_name(name), min(length, self.most))
+        outer, kept = self.counters, {key: one for key, one in self.names.items() if key not in stored(loop)}
+        for one in _growing(loop) & self.names.keys() - self.growing.keys():
+            self.growing[one] = self._number(self.names[one]), self.depth[one]
+        self.names = {**kept, name: counted(counter, begin, step)}  # others are carried from turn to turn
+        self.since[name] = 0
+        self.counters = (*outer, counter)
+        self.turns += math.prod(one.length for one in self.counters)
+        for statement in loop.body:
+            self.statement(statement)
+        self.counters, self.names = outer, kept
+        for key in [key for key, (_, depth) in self.growing.items() if depth == len(outer)]:
+            self.names[key], _ = self.growing.pop(key)
+
+    def _grow(self, name: str, added: Sum) -> None:
+        if name not in self.growing:
+            if name not in self.names:
+                raise LoopRefusal(f"{name} is carried from turn to turn")
+            self.names[name] = self._number(self.names[name]) + added
+            return
+        total, depth = self.growing[name]
+        inner = frozenset(self.counters[depth:])
+        self.growing[name] = total + tuple(replace(one, over=one.over | inner) for one in added), depth
+
+    def _store(self, node: ast.Subscript, value: Sum, *, adds: bool) -> None:
+        target = self.value(node)
+        if not isinstance(target, Elements) or (not value and not adds):
+            raise cannot(node)
+        for term in value or ():
+            self.found.append(Contraction(target, term.along(target.free), adds, self.counters))
+            adds = True
+
+    # --- expressions --------------------------------------------------------------------------------------------------
+
+    def value(self, node: ast.expr) -> Any:
+        """What an expression is: a whole number (AffineIndex), elements, a sum, a tuple, a number, or an object."""
+        place = place_of(node)
+        if isinstance(node, ast.Name) and node.id in self.names:
+            return self._named(node.id)
+        if place in self.given:
+            return _entered(place, self.given[place])
+        match node:
+            case ast.Constant(value=int() as number) if not isinstance(number, bool):
+                return AffineIndex(number)
+            case ast.Constant(value=float() as number):
+                return number
+            case ast.UnaryOp(op=ast.USub()):
+                value = self.value(node.operand)
+                return value.times(AffineIndex(-1)) if isinstance(value, AffineIndex) else _times(self._sum(value), -1)
+            case ast.BinOp():
+                return self._binary(node, self.value(node.left), self.value(node.right))
+            case ast.Subscript():
+                return self._part(self.value(node.value), node.slice)
+            case ast.Attribute(attr="T") if isinstance(value := self.value(node.value), Elements):
+                return replace(value, free=value.free[::-1])
+            case ast.Call():
+                return self._answer(node)
+        raise cannot(node)
+
+    def _answer(self, call: ast.Call) -> Any:
+        """What a call gives."""
+        function, method = self._called(call), call.func
+        match function, call.args:
+            case (np.sum, [one, *axes]):
+                return self._total(call, self._sum(self.value(one)), axes)
+            case (None, axes) if isinstance(method, ast.Attribute) and method.attr == "sum":
+                return self._total(call, self._sum(self.value(method.value)), axes)
+            case (builtins.float, [one]) if not call.keywords:
+                return self._number(self.value(one))
+            case (np.multiply, [one, other]) if not call.keywords:
+                return _product(self._sum(self.value(one)), self._sum(self.value(other)))
+            case (np.dot | np.matmul, [one, other]) if not call.keywords:
+                return _matrices(self._sum(self.value(one)), self._sum(self.value(other)))
+        raise cannot(call)
+
+    def _total(self, call: ast.Call, value: Sum, axes: Sequence[ast.expr]) -> Sum:
+        """A sum along axes."""
+        options = {one.arg: one.value for one in call.keywords}
+        keeps, axis = options.pop("keepdims", None), options.pop("axis", axes[0] if axes else None)
+        if options or len(axes) > 1 or not (keeps is None or isinstance(keeps, ast.Constant)):
+            raise cannot(call)
+        parts = axis.elts if isinstance(axis, ast.Tuple) else [axis] if axis is not None else []
+        numbers = [self._whole(one) for one in parts if one is not None]
+        if any(one.multiples for one in numbers):
+            raise cannot(call)
+        chosen = None if axis is None else [one.constant for one in numbers]
+        return tuple(broadcast([one.added_up(chosen, keeps=bool(keeps and keeps.value)) for one in value]))
+
+    def _named(self, name: str) -> Any:
+        """The value of a name: what it was when the name was set, unless it is a view."""
+        value = self.names[name]
+        terms = (ProductTerm(1, (value,)),) if isinstance(value, Elements) and not value.free else value
+        if isinstance(terms, tuple):
+            changed = {one.target.place for one in self.found[self.since[name] :]}
+            if any(isinstance(t, ProductTerm) and changed & {f.place for f in t.factors} for t in terms):
+                raise LoopRefusal(f"{name} was computed from what is changed since")
+        return value
+
+    def _called(self, node: ast.Call) -> Any:
+        return self.given.get(place_of(node.func))
+
+    def _binary(self, node: ast.BinOp, left: Any, right: Any) -> Any:
+        whole = isinstance(left, AffineIndex) and isinstance(right, AffineIndex)
+        match node.op:
+            case ast.Add() | ast.Sub():
+                sign = 1 if isinstance(node.op, ast.Add) else -1
+                return left.plus(right, sign) if whole else _added(self._sum(left), _times(self._sum(right), sign))
+            case ast.MatMult():
+                return _matrices(self._sum(left), self._sum(right))
+            case ast.Mult():
+                return left.times(right) if whole else _product(self._sum(left), self._sum(right))
+            case ast.Div() if isinstance(right, float | int) and right:
+                return _times(self._sum(left), 1 / right)
+            case ast.FloorDiv() | ast.Mod() if whole and not left.multiples and not right.multiples and right.constant:
+                a, b = left.constant, right.constant
+                return AffineIndex(a // b if isinstance(node.op, ast.FloorDiv) else a % b)
+        raise cannot(node)
+
+    def _sum(self, value: Any) -> Sum:
+        """A value as a sum of terms."""
+        if isinstance(value, tuple) and all(isinstance(one, ProductTerm) for one in value):
+            return value
+        if isinstance(value, Elements):
+            return (ProductTerm(1, (value,), value.free),)
+        if isinstance(value, AffineIndex) and not value.multiples:
+            return (ProductTerm(value.constant, ()),) if value.constant else ()
+        if isinstance(value, _NUMBERS):
+            return (ProductTerm(value, ()),) if value else ()
+        raise LoopRefusal("it computes with something else than elements of arrays")
+
+    def _number(self, value: Any) -> Sum:
+        """A sum that is one number: an array would be changed in place."""
+        found = self._sum(value)
+        if any(one.free for one in found):
+            raise LoopRefusal("it changes an array in place")
+        return found
+
+    def _part(self, owner: Any, index: ast.expr) -> Any:
+        if isinstance(owner, tuple) and isinstance(number := self.value(index), AffineIndex) and not number.multiples:
+            return _entered("", owner[number.constant])
+        if not isinstance(owner, Elements):
+            raise cannot(index)
+        parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        axes = iter(owner.free)
+        return owner.part([NEW_AXIS if self._is_none(one) else self._index(one, next(axes, None)) for one in parts])
+
+    def _is_none(self, node: ast.expr) -> bool:
+        return (isinstance(node, ast.Constant) and node.value is None) or self.given.get(place_of(node), 0) is None
+
+    def _index(self, node: ast.expr, axis: Counter | None) -> Index:
+        if axis is None:
+            raise cannot(node)
+        if not isinstance(node, ast.Slice):
+            return self._whole(node)
+        if node.lower is node.upper is node.step is None:
+            return ALL
+        begin = AffineIndex(0) if node.lower is None else self._whole(node.lower)
+        end = AffineIndex(axis.length) if node.upper is None else self._whole(node.upper)
+        step = AffineIndex(1) if node.step is None else self._whole(node.step)
+        if not end.multiples and end.constant < 0:
+            end = end.plus(AffineIndex(axis.length))
+        if step.multiples:
+            raise cannot(node)
+        return begin, end, step.constant
+
+    def _whole(self, node: ast.expr) -> AffineIndex:
+        value = self.value(node)
+        if not isinstance(value, AffineIndex):
+            raise cannot(node)
+        return value
+
+    def _turns(self, node: ast.expr) -> tuple[int, int, int]:
+        """The first number of a range, how many there are, and the step."""
+        if not isinstance(node, ast.Call) or node.keywords:
+            raise cannot(node)
+        if self._called(node) is reversed and len(node.args) == 1:
+            begin, length, step = self._turns(node.args[0])
+            return begin + step * (length - 1), length, -step
+        if self._called(node) is not range:
+            raise cannot(node)
+        ends = [self._whole(one) for one in node.args]
+        if any(one.multiples for one in ends) or not 1 <= len(ends) <= 3:
+            raise cannot(node)
+        found = range(*(one.constant for one in ends))
+        return found.start, len(found), found.step
+
+
+def _growing(loop: ast.For) -> set[str]:
+    """The names that the turns of a loop add to."""
+    changed = (one.target for one in ast.walk(loop) if isinstance(one, ast.AugAssign))
+    return {one.id for one in changed if isinstance(one, ast.Name)}
+
+
+def _entered(place: str, item: Any) -> Any:
+    if isinstance(item, np.ndarray) and item.ndim and item.dtype.char in _LETTERS:
+        axes = tuple(Counter(ELEMENTS, length) for length in item.shape)
+        return Elements(place, tuple(map(counted, axes)), axes)
+    if type(item) is int:
+        return AffineIndex(item)
+    if isinstance(item, (tuple, *_NUMBERS)):
+        return item
+    raise LoopRefusal(f"it computes with {place}")
+
+
+def _times(value: Sum, number: Any) -> Sum:
+    return tuple(replace(one, number=one.number * number) for one in value)
+
+
+def _product(left: Sum, right: Sum) -> Sum:
+    return tuple(broadcast([one.times(other) for one in left for other in right]))
+
+
+def _matrices(left: Sum, right: Sum) -> Sum:
+    """Products of vectors and matrices."""
+    terms = []
+    for one, other in itertools.product(left, right):
+        if not 1 <= len(one.free) <= 2 or not 1 <= len(other.free) <= 2:
+            raise LoopRefusal("it multiplies stacks of matrices")
+        terms.append(one.dot(other, [(len(one.free) - 1, max(0, len(other.free) - 2))]))
+    return tuple(broadcast(terms))
+
+
+def _added(left: Sum, right: Sum) -> Sum:
+    return tuple(broadcast([*left, *right]))
+
+
+def _see_order(found: Sequence[Contraction]) -> None:
+    """Refuse what depends on the order of the turns: a target that is read, or written in other ways."""
+    written = {one.target.place for one in found}
+    for i, one in enumerate(found):
+        read = {
+            factor: k
+            for factor in one.term.factors
+            for k, other in enumerate(found)
+            if other.target.place == factor.place
+        }
+        if any(k >= i or not _same_turn(found[k], one, factor) for factor, k in read.items()):
+            raise LoopRefusal("it reads what it writes")
+    for one in found:
+        if one.adds:
+            continue
+        own = [counter for index in one.target.at for counter, _ in index.multiples]
+        if (
+            len(set(own)) < len(own)
+            or not set(one.counters) <= set(own)
+            or any(len(i.multiples) > 1 for i in one.target.at)
+        ):
+            raise LoopRefusal("it writes an element several times")
+    for place in written:
+        first, *others = (one for one in found if one.target.place == place)
+        adds = all(one.adds for one in others)
+        if others and not (adds and (first.adds or all(_after(one, first) for one in others))):
+            raise LoopRefusal("it writes elements in two ways")
+
+
+def _same_turn(first: Contraction, one: Contraction, factor: Elements) -> bool:
+    """Whether a contraction reads of a target of the `first` only what that writes in the same turn of each loop."""
+    common = [c for c in one.counters if c in first.counters]
+    pairs = list(zip(first.target.at, factor.at, strict=True))
+    return all(
+        any(at == read and {c for c, _ in at.multiples} == {counter} for at, read in pairs) for counter in common
+    )
+
+
+def _after(one: Contraction, first: Contraction) -> bool:
+    """Whether what is added to elements comes after all that sets them, if the contractions follow each other.
+
+    Along an axis that `first` fills in each turn anything may be added; along others both write in the same turn.
+    """
+    pairs = zip(first.target.at, one.target.at, strict=True)
+    filled = set(first.target.free)
+    return all(begun == at or {counter for counter, _ in begun.multiples} <= filled for begun, at in pairs)
