@@ -36,9 +36,11 @@ def endless():
 
 def test_what_takes_longer_than_its_time_ends_at_the_next_check():
     check_time()
+    was_ended_by_the_clock()
     with pytest.raises(TimeIsOver), within(10), within(0):
         endless()
     check_time()
+    assert was_ended_by_the_clock()
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def check_time() -> None:
     """Raise TimeIsOver if the time of `within` is over; where there is none this costs next to nothing."""
     latest = _LATEST.get()
     if latest != math.inf and spent() > latest:
+        _counted.by_the_clock = True
         raise TimeIsOver
 
 
@@ -62,7 +63,7 @@ def check_time() -> None:
 
 
 class _Counted(threading.local):
-    """The work of this thread that was counted, and whether the clock ended a budget."""
+    """The work of this thread that was counted, and whether the clock ended something."""
 
     work = 0.0
     by_the_clock = False
@@ -103,6 +104,6 @@ class WorkBudget:
 
 
 def was_ended_by_the_clock() -> bool:
-    """Whether the clock ended a budget of this thread since this was last asked."""
+    """Whether the clock ended what this thread did since this was last asked."""
     found, _counted.by_the_clock = _counted.by_the_clock, False
     return found
