@@ -132,10 +132,10 @@ def _found(target: str) -> Any:
     layers = layers_in(module)
     if not layers:
         raise TargetError(f"{target} has no class with forward and backward; name a function: {target}:NAME")
-    if len(layers) > 1 and (network := _network_of(module, layers)):
-        layers = [network]
     if len(layers) > 1 and is_program(Path(target)):
         return None
+    if len(layers) > 1 and (network := _network_of(module, layers)):
+        layers = [network]
     if len(layers) > 1:
         each = ", ".join(f"{target}:{key}" for key in layers)
         raise TargetError(f"{target} has {len(layers)} layers; name one of them, or a function: {each}")
