@@ -29,8 +29,8 @@ WHY_MISSED = {
         "would close it: an option for fewer digits, sums of several rows at once, processors that are cores."
     ),
     "naive convolution": (
-        "a warm first call takes 0.2 s of a processor in the thread that calls, and waits for the rest of its time where "
-        "other programs use the processors."
+        "a warm first call takes 0.2 s of a processor in the thread that calls, and waits for the rest of its time "
+        "where other programs use the processors."
     ),
     "naive max pooling": (
         "Numba takes a second of a processor for the two kernels. What would close it: code for LLVM without Numba."
