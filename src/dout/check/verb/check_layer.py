@@ -21,8 +21,9 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.grown_parameters import with_all_parameters
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
+from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
-from dout.check.lab.example_doubts import doubt_of, steps_by_another
+from dout.check.lab.example_doubts import doubt_of, doubt_of_constant, steps_by_another
 from dout.check.lab.input_variants import (
     confirmed,
     on_other_sides,
@@ -37,6 +38,7 @@ from dout.check.rules.unjudged.d001_raises import raising, raising_elsewhere
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, misread, without_gradient
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
+from dout.clock import was_ended_by_the_clock
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, keeping_random_states, otherwise, quiet
 from dout.trace.capture.covered_sides import Covered
@@ -72,8 +74,15 @@ def check(
     >>> report.ok, str(report.verdicts[0])
     (False, 'x: refuted')
     """
-    how = Interface.parse(interface) if interface is not None else None
-    init, given = init or {}, [*(init or {}).values(), *inputs, *named.values()]
+    was_ended_by_the_clock()  # what was before is another's
+    report = _checked(target, inputs, init or {}, Interface.parse(interface) if interface is not None else None, named)
+    return replace(report, timed=was_ended_by_the_clock())
+
+
+def _checked(
+    target: Any, inputs: tuple[Any, ...], init: Mapping[str, Any], how: Interface | None, named: Mapping[str, Any]
+) -> Report:
+    given = [*init.values(), *inputs, *named.values()]
     if foreign_layer(target) is not None:
         return _examined(_subject(target, inputs, init), target, init, given)
     layer, ordered, found = adapted(target, init, inputs, named, how)
@@ -192,10 +201,12 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
     doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
+    names = {outcome.judged.name for outcome in judgement.refuted.values()}
+    if names and not doubt and not judgement.elsewhere and names <= {*judgement.parameters}:
+        doubt = doubt_of_constant(subject, [judgement.likeness.get(name, Likeness()).ratio for name in names])
     if judgement.refuted and not doubt and steps_by_another(subject, judgement.refuted.values()):
         doubt = "backward steps it by its right gradient, and its part keeps another one, as that of one turn"
     if doubt:
-        names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, doubt)})
     return judgement
 
