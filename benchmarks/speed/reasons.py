@@ -29,13 +29,8 @@ WHY_MISSED = {
         "would close it: an option for fewer digits, sums of several rows at once, processors that are cores."
     ),
     "naive convolution": (
-        "Numba takes 1 to 2 s of a processor for each of the two kernels, and as much again where others use it. "
-        "What would close it: fewer statements in a kernel, code for LLVM without Numba."
-    ),
-    "naive convolution, two calls": (
-        "of 3.1 ms of one core forward takes 1.5 and backward 1.6: 65,536 windows of 27 products, which are added "
-        "up in NumPy's order, on one core; PyTorch multiplies matrices on all. What would close it: the loop seen "
-        "as a convolution, turns on several cores."
+        "a warm first call takes 0.2 s of a processor in the thread that calls, and waits for the rest of its time "
+        "where other programs use the processors."
     ),
     "naive max pooling": (
         "Numba takes a second of a processor for the two kernels. What would close it: code for LLVM without Numba."
