@@ -1,15 +1,21 @@
-"""The clock of what may take only so long: what a layer is found to be must not hang on who else uses the machine."""
+"""The clocks of what may take only so long: what a layer is found to be must not hang on who else uses the machine.
+
+A search has a budget of counted work. What is counted hangs on the code and its sizes alone, so that two runs stop at
+the same place. The clock is the last bound, where the work takes far longer than was counted.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+_SLOWER = 4  # times as long as was counted may work take before the clock ends it
 _OF_WAITING = 0.2  # a second of sleep, or of waiting for a processor, counts as so much
 
 
@@ -49,4 +55,55 @@ def check_time() -> None:
     """Raise TimeIsOver if the time of `within` is over; where there is none this costs next to nothing."""
     latest = _LATEST.get()
     if latest != math.inf and spent() > latest:
+        _counted.by_the_clock = True
         raise TimeIsOver
+
+
+# --- counted work -----------------------------------------------------------------------------------------------------
+
+
+class _Counted(threading.local):
+    """The work of this thread that was counted, and whether the clock ended something."""
+
+    work = 0.0
+    by_the_clock = False
+
+
+_counted = _Counted()
+
+
+def count(seconds: float) -> None:
+    """Count work that takes about so long. The number must hang on nothing but the code that runs, and its sizes."""
+    _counted.work += seconds
+
+
+class WorkBudget:
+    """What a search may take: seconds of counted work, and on the clock at most four times as many."""
+
+    def __init__(self, seconds: float) -> None:
+        self._work = self._clock = -math.inf
+        self.leave(seconds)
+
+    def leave(self, seconds: float) -> None:
+        """See to it that there is so much left."""
+        self._work = max(self._work, _counted.work + seconds)
+        self._clock = max(self._clock, spent() + _SLOWER * seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds of counted work."""
+        return self._work - _counted.work
+
+    def is_over(self) -> bool:
+        """Whether it is used up."""
+        if self.left < 0:
+            return True
+        late = spent() > self._clock
+        _counted.by_the_clock |= late
+        return late
+
+
+def was_ended_by_the_clock() -> bool:
+    """Whether the clock ended what this thread did since this was last asked."""
+    found, _counted.by_the_clock = _counted.by_the_clock, False
+    return found

@@ -18,6 +18,7 @@ _ASCII = str.maketrans({"✓": "v", "✗": "x", "·": "-", "−": "-", "×": "x"
 _RICH = {
     "good": "green", "bad": "bold red", "fair": "yellow", "open": "magenta", "dim": "dim", "title": "bold",
     "added": "green", "removed": "red", "code": "cyan", "": "", "verbatim": "",
+    "value": "bold blue", "gradient": "rgb(215,95,0)",
 }  # fmt: skip
 _CSS = {
     "good": "color:#1a7f37", "bad": "color:#cf222e;font-weight:bold", "fair": "color:#9a6700", "open": "color:#8250df",

@@ -1,6 +1,5 @@
 """Why a gradient is wrong: layers with one wrong expression, each with the word and the line that explain it."""
 
-import importlib
 import linecache
 import subprocess
 
@@ -16,13 +15,6 @@ from dout.check.exact.subject import Subject
 from dout.check.repair import causes, smallest_failing
 from dout.check.verb.check_layer import check
 from dout.trace.record.record import record
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """The searches have all the time they need: what they find must not depend on the machine."""
-    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
 
 
 def built(name, text, file):

@@ -1,6 +1,5 @@
 """Why a gradient is wrong where it is not one expression of backward: forward, helpers, loops, shapes, dout ignored."""
 
-import importlib
 import linecache
 
 import numpy as np
@@ -9,14 +8,6 @@ import pytest
 pytest.importorskip("flint")
 
 from dout.check import check
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """The searches have all the time they need: what they find must not depend on the machine."""
-    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
-
 
 SIGMOID = """
 def sigmoid(x):

@@ -2,7 +2,6 @@ import os
 import random
 import signal
 import sys
-import time
 import warnings
 from inspect import signature
 from pathlib import Path
@@ -146,17 +145,19 @@ def test_a_slow_layer_is_examined_in_part(monkeypatch):
 
     class Slow:
         def forward(self, x):
-            runs.append(time.sleep(0.01))
+            runs.append(1)
             self.x = x
+            for _ in range(4000):
+                x = x + 0.0
             return x * x
 
         def backward(self, dout):
             dout *= 2 * self.x
             return dout
 
-    monkeypatch.setattr(sys.modules["dout.check.lab.probe"], "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(sys.modules["dout.check.lab.probe"], "MOST_SECONDS", 0.1)
     findings = found(Slow, X)
-    assert len(runs) < 100  # it stops after 20 or so that take long; all checks make more
+    assert len(runs) < 60  # it stops after some that take long; all checks make a hundred
     assert "D201" in findings
     assert findings["D002"].severity == "note"
 

@@ -4,7 +4,7 @@ import pytest
 from written import written
 
 from dout.check.verb.check_layer import check
-from dout.check.worker.missing_dependency import lacks, lacks_target
+from dout.check.verb.missing_dependency import lacks, lacks_target
 from dout.judge.outcomes import Word
 from dout.trace.program.stub_modules import Missing
 

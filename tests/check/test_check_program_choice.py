@@ -6,6 +6,10 @@ import pytest
 
 from dout.adapt.repository.project_files import repository_root
 from dout.check.program.program_choice import is_program, next_program, programs
+from dout.check.project.discover import Job
+from dout.check.report.report import Report
+from dout.check.worker import program_phase
+from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 
 LAYERS = "class Dense:\n    def forward(self, x): ...\nclass Relu:\n    def forward(self, x): ...\n"
 
@@ -77,3 +81,22 @@ def test_a_file_outside_any_project_has_its_own_folder_as_root(tmp_path):
     deep = tmp_path / "a" / "b" / "c" / "d" / "e" / "f"
     deep.mkdir(parents=True)
     assert repository_root(deep / "x.py") == deep.resolve()
+
+
+def test_of_programs_that_run_side_by_side_the_first_speaks_whichever_ends_first(folder, monkeypatch):
+    (folder / "net" / "layers.py").write_text(f"{LAYERS}class Sum:\n    def forward(self, x): ...\n")
+    for name, one in (("a", "Dense"), ("b", "Relu")):
+        (folder / f"{name}.py").write_text(f"from net.layers import *\n{one}().forward(Sum().forward(1))\n")
+    file = str(folder / "net" / "layers.py")
+
+    def backwards(jobs, given, *, more, done, **options):
+        side_by_side = [more(), more()]
+        assert more() is None
+        for job in reversed(side_by_side):
+            done(JobOutcome(job, [Checked(Report("Sum"), used=f"as used in {job.where}", file=file)]))
+
+    monkeypatch.setenv("DOUT_NO_CACHE", "1")
+    monkeypatch.setattr(program_phase, "run", backwards)
+    found = program_phase.used_layers([Job(file, "file")], GivenArguments(), processes=2, timeout=1)
+    assert [one.job.where for one in found.programs] == [str(folder / "a.py"), str(folder / "b.py")]
+    assert found.layers[file]["Sum"].used == f"as used in {folder / 'a.py'}"

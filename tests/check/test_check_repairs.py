@@ -1,41 +1,23 @@
 """A repair that is shown is proven: exact, with forward's output kept, conditions named, names rather than numbers."""
 
 import ast
-import importlib
 import re
 
 import numpy as np
 import pytest
-from written import written
 
 pytest.importorskip("flint")
+
+from mended_layers import added, layer
 
 from dout.check import check
 from dout.check.repair.expression_places import ParsedFile, ScratchFunction, places
 from dout.check.repair.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """The searches have all the time they need: what they find must not depend on the machine."""
-    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
-
-
-def layer(text):
-    """The class at the end of a source that the line cache knows, built."""
-    return [item for item in vars(written(text)).values() if isinstance(item, type)][-1]()
-
-
 def the_finding(text, *inputs):
     (found,) = [f for f in check(layer(text), *inputs).findings if f.code in ("D101", "D103", "D501")]
     return found
-
-
-def added(found):
-    return [
-        line[1:].strip() for line in str(found.fix).splitlines() if line.startswith("+") and not line.startswith("+++")
-    ]
 
 
 X = np.random.default_rng(3).normal(size=(3, 4)) * 2

@@ -5,12 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from one_side_squares import X, errors, layer, line_of, patient, words
+from one_side_squares import X, errors, layer, line_of, words
 
 import dout
-
-__all__ = ["patient"]  # fixtures
-
 
 # --- in arrays --------------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from one_side_squares import Square, X, errors, layer, line_of, patient, words
+from one_side_squares import Square, X, errors, layer, line_of, words
 
 import dout
-
-__all__ = ["patient"]  # fixtures
 
 
 def by_size(self, dout):

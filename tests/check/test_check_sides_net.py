@@ -3,14 +3,11 @@
 import tempfile
 
 import pytest
-from one_side_squares import errors, patient
+from one_side_squares import errors
 
 import dout
 from benchmarks.checker import one_sided
 from benchmarks.checker.case import write
-
-__all__ = ["patient"]  # fixtures
-
 
 NET = list(one_sided.one_sided())
 

@@ -1,26 +1,14 @@
 """Where no small edit mends a backward, one line of it is written anew: from forward, in the names that stand there."""
 
-import importlib
-
 import numpy as np
 import pytest
-from written import written
 
 pytest.importorskip("flint")
 
+from mended_layers import added
+from mended_layers import class_of as cls
+
 from dout.check import check
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """The searches have all the time they need: what they find must not depend on the machine."""
-    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
-
-
-def cls(text):
-    """The class at the end of a source that the line cache knows."""
-    return [item for item in vars(written(text)).values() if isinstance(item, type)][-1]
 
 
 def the_finding(text, *inputs):
@@ -28,11 +16,6 @@ def the_finding(text, *inputs):
         f for f in check(cls(text)() if inputs else cls(text), *inputs).findings if f.code in ("D101", "D103", "D501")
     ]
     return found[0]
-
-
-def added(found):
-    lines = str(found.fix).splitlines()
-    return [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
 
 
 X = np.random.default_rng(3).normal(size=(3, 4))

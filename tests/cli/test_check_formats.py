@@ -99,6 +99,14 @@ def test_a_finding_without_a_line_and_one_after_an_emoji_are_valid_too():
     assert results[1]["fixes"][0]["description"]["text"] == "it changes what forward returns: look at it first"
 
 
+def test_a_layer_that_the_clock_cut_short_is_told_of_beside_the_results():
+    (run,) = (log := to_sarif([Report("A", timed=True), Report("B")], rules(), version="1"))["runs"]
+    check_sarif(log)
+    (told,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert (told["level"], told["message"]["text"].partition(":")[0]) == ("note", "A")
+    assert run["invocations"][0]["executionSuccessful"]
+
+
 def test_gitlab_has_a_path_a_line_and_a_fingerprint_for_each_finding(tmp_path):
     write(tmp_path, WRONG, "sub/mine.py")
     (wrong,) = [

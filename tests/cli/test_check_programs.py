@@ -1,7 +1,7 @@
 """`dout check` of code with a program beside it: its layers are judged as the program uses them."""
 
 import pytest
-from check_commands import PLAIN, document, dout, layers
+from check_commands import PLAIN, SQUARE, document, dout, layers
 
 LAYERS = '''
 import numpy as np
@@ -330,3 +330,23 @@ def test_a_program_that_is_killed_leaves_no_made_up_data(tmp_path, end):
     run = dout(tmp_path, "--timeout", "2", cwd=tmp_path, env={**PLAIN, "TMPDIR": str(scratch)})
     assert "stand-in data for the file mnist.npz" in run.stdout
     assert not list(scratch.iterdir())
+
+
+def test_a_program_draws_the_same_in_every_check(tmp_path):
+    (tmp_path / "README.md").write_text("Draws.\n")
+    (tmp_path / "net.py").write_text(f"""
+import random
+import numpy as np
+{SQUARE.format(factor=2)}
+
+if __name__ == "__main__":
+    square = Square()
+    shape = np.random.randint(2, 9), random.randint(2, 9), np.random.default_rng().integers(2, 9)
+    square.backward(square.forward(np.random.randn(*shape)))
+""")
+    found = [
+        layers(document("net.py", cwd=tmp_path, env={**PLAIN, "DOUT_NO_CACHE": "1"}))["Square"]["chosen"]
+        for _ in range(2)
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]["inputs"]["x"]) > 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dout.explain.derive.class_writer import NotDerivedError
+from dout.explain.loops.backward_flow import BackwardFlow
 from dout.explain.loops.looped_class import derived
 
 RNG = np.random.default_rng(3)
@@ -215,6 +216,12 @@ def test_slices_that_have_a_name_go_with_the_number_of_heads():
     dx, step = layer.backward(dout), array(5, 3)
     ends = [np.sum(dout * layer.forward(x + h * step)) for h in (1e-6, -1e-6)]
     assert np.sum(dx * step) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+
+
+def test_an_error_of_dout_itself_is_no_refusal(monkeypatch):
+    monkeypatch.setattr(BackwardFlow, "spelled", int)
+    with pytest.raises(TypeError, match=r"int\(\) argument"):
+        derived(Recurrent(array(3, 4), array(4, 4)), inputs=[array(2, 5, 3), array(2, 4)])
 
 
 class UntilItIsSmall:

@@ -18,6 +18,7 @@ from dout.explain.model.explanation import BackwardLine, DerivationStep, Explana
 from dout.explain.terms.terms import FunctionCall, Partial, Symbol, product
 from dout.graph import Where
 from dout.ops import PRIMITIVES
+from dout.styled_lines import coloured, plain
 
 SIGMOID = """
 Sigmoid    y = 1 / (1 + exp(−x))                                        slide_layers.py:60
@@ -190,10 +191,10 @@ def test_values_are_blue_and_gradients_orange_and_no_colours_means_none():
     lines = terminal_lines.to_lines(sigmoid(), numbers=True)
     console = Console(force_terminal=True, color_system="truecolor", width=100)
     with console.capture() as captured:
-        console.print(terminal_lines.coloured(lines))
+        console.print(coloured(lines))
     assert "\x1b[1;34m−1.5\x1b[0m" in captured.get()
     assert "\x1b[38;2;215;95;0m−0.6684\x1b[0m" in captured.get()
-    assert "\x1b" not in terminal_lines.plain(lines)
+    assert "\x1b" not in plain(lines)
 
 
 def test_a_line_that_takes_several_steps_names_them():

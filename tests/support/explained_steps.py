@@ -88,6 +88,11 @@ def sentence(reason):
     return REASONS[reason.key].format(**fields)
 
 
+def said(made):
+    """The notes of a derived class in words."""
+    return list(map(sentence, made.notes))
+
+
 def written(term):
     """A formula as plain text."""
     match term:

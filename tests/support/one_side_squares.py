@@ -1,24 +1,9 @@
 """Squares with a backward that is wrong on one side of a condition, and how the tests read what is said of them."""
 
-import importlib
-
 import numpy as np
-import pytest
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 GRADIENTS = ("D101", "D102", "D103", "D501")
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """The search for other sides has all the time it needs: what it finds must not depend on the machine."""
-    for module, name in (
-        ("lab.input_variants", "MOST_SECONDS"),
-        ("lab.probe", "MOST_SECONDS"),
-        ("exact.judge", "MOST_SECONDS"),
-        ("exact.judge", "MOST_SECONDS_SEEKING"),
-    ):
-        monkeypatch.setattr(importlib.import_module(f"dout.check.{module}"), name, 60.0)
 
 
 class Square:

@@ -163,7 +163,8 @@ def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any], recorded:
 
 def _tell(made: Any, language: Any, numbers: bool, brief: bool) -> None:
     """Print the explanation on a terminal, as wide as that is."""
-    from dout.explain.formats.terminal_lines import coloured, plain, to_lines
+    from dout.explain.formats.terminal_lines import to_lines
+    from dout.styled_lines import coloured, plain
 
     width = shutil.get_terminal_size((100, 24)).columns
     lines = to_lines(made, width=width, unicode=is_unicode(sys.stdout), language=language, numbers=numbers, short=brief)

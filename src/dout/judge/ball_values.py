@@ -16,13 +16,16 @@ from typing import Any
 
 from flint import ctx
 
+from dout.clock import count
 from dout.graph import CONSTANT, Node
 from dout.judge.ball_numbers import ball, exact, is_exact
 from dout.judge.ball_rules import RULES
+from dout.judge.judged_run import elements
 from dout.judge.outcomes import NoRuleError
 from dout.ops import primitives
 
 PRECISION = 300  # bits
+_A_NODE, _A_BALL = 8e-6, 0.2e-6  # seconds, as measured
 
 
 class Balls:
@@ -38,9 +41,10 @@ class Balls:
     def compute(self, nodes: Iterable[Node]) -> None:
         """Compute `nodes`, each after its inputs. Raises NoRuleError."""
         ctx.prec = PRECISION  # it is global, and the user may have set it
-        for node in nodes:
-            if node not in self.values:
-                self.values[node] = self._apply(node)
+        new = [node for node in nodes if node not in self.values]
+        count(_A_NODE * len(new) + _A_BALL * elements(new))
+        for node in new:
+            self.values[node] = self._apply(node)
 
     def _apply(self, node: Node) -> Any:
         if node.primitive is CONSTANT:

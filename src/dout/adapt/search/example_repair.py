@@ -18,7 +18,7 @@ from dout.adapt.search.argument_repair import Change
 from dout.adapt.search.failure import Failure, Values
 from dout.adapt.sizes.axis_sizes import MANY
 from dout.adapt.sizes.proposed_arrays import array_of, probabilities, whole_numbers
-from dout.clock import spent
+from dout.clock import WorkBudget
 
 MOST_SECONDS = 3.0
 MOST_TRIALS = 30  # from one of them
@@ -33,14 +33,14 @@ def mended(
     failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]
 ) -> Iterator[tuple[Values, Values]]:
     """Change the examples that raised until they are taken, within bounds; `retry` gives None where one is."""
-    until = spent() + MOST_SECONDS
+    budget = WorkBudget(MOST_SECONDS)
     begin = sorted(failures, key=lambda f: -f.progress)[:MOST_FAILURES]
     keys, seen = set[tuple[str, ...]](), set[str]()
     for failure in begin:
         keys.add(failure.key)
         stack = [(failure, changes(failure))]
         trials = 0
-        while stack and trials < MOST_TRIALS and spent() < until:
+        while stack and trials < MOST_TRIALS and not budget.is_over():
             last, left = stack[-1]
             change = next(left, None)
             if change is None:

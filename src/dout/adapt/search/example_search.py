@@ -23,10 +23,11 @@ from dout.adapt.sizes.proposed_arrays import array_of, one_hot, single
 from dout.adapt.target import Target, copies, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
-from dout.clock import spent
-from dout.run import copied, flat, quiet
+from dout.clock import WorkBudget, count
+from dout.run import copied, counted_lines, flat, quiet
 
 MOST_SECONDS = 1.2  # of trials
+_A_LINE = 0.5e-6  # seconds for a line of Python, as measured
 _NO_NUMBERS = ("W", "Wh", "W2", "b", "b2")
 _ANY_NUMBER = ((3, 4), (3,), (3, 2, 4, 6))  # shapes of each of `*xs`
 
@@ -64,7 +65,8 @@ class ExampleSearch:
         self.failures: dict[tuple[str, ...], Failure] = {}
         self.quiet = False  # whether one ran through, and gave no gradient
         self.empty = False  # whether one ran forward, and gave nothing
-        self.until = spent() + MOST_SECONDS
+        self.turn, self.seconds = 0, 0.0  # examples that were tried, and about how long one takes
+        self.budget = WorkBudget(MOST_SECONDS)
         self.defaults = {
             p.name: p.default for p in target.constructor if p.default is not p.empty and p.name not in init
         }
@@ -72,7 +74,7 @@ class ExampleSearch:
 
     def first_taken(self, needed: list[str], open_: list[str]) -> Example | None:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
-        self.until = spent() + MOST_SECONDS
+        self.budget = WorkBudget(MOST_SECONDS)
         fit, one = self._best(self._with_targets(self._proposed(needed, open_)))
         if fit == Fit.ALL:
             return one
@@ -83,7 +85,7 @@ class ExampleSearch:
             if other is not None and self._run(other).fit == Fit.ALL:
                 return other
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
-            self.until = spent() + MOST_SECONDS
+            self.budget = WorkBudget(MOST_SECONDS)
             numbers = one.interface is not None and one.interface.local  # `1 if x > 0 else 0`
             ways = single(one.chosen_inputs, numbers)
             fit, other = self._best(replace(one, inputs={**one.inputs, **way}, mended=True) for way in ways)
@@ -199,7 +201,7 @@ class ExampleSearch:
                 self.failures.setdefault(failure.key, failure)
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, replace(choice, interface=tried.interface)
-            if tried.fit == Fit.ALL or spent() > self.until:
+            if tried.fit == Fit.ALL or self.budget.is_over():
                 break
         return best
 
@@ -208,7 +210,17 @@ class ExampleSearch:
         return self._run(choice).fit
 
     def _run(self, choice: Example) -> Tried:
-        """Run it, and say how it fits."""
+        """Run it, and say how it fits. The lines that it takes are counted in every turn that is a power of two."""
+        self.turn += 1
+        count(self.seconds)
+        if self.turn & (self.turn - 1):
+            return self._tried(choice)
+        with counted_lines() as lines:
+            tried = self._tried(choice)
+        self.seconds = _A_LINE * lines.number
+        return tried
+
+    def _tried(self, choice: Example) -> Tried:
         if self.trials is None:
             return _function_runs(self.target, self.parameters, choice)
         ordered, keywords = passed(self.parameters, copies(choice.inputs))

@@ -46,11 +46,13 @@ from dout.adapt.trial.gradient_owners import (
 )
 from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
 from dout.adapt.trial.setups import Make, afters_of, prepared
+from dout.clock import count
 from dout.run import arrays, attributes_of, copied, flat, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
 _CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True"}
+_A_NUMBER = 50e-9  # seconds for a number that the layer holds, which is drawn first
 MOST_INTERFACES, MOST_ASSUMED = 16, 48  # tried on one example; where the loss is one of those that everybody takes
 
 
@@ -179,6 +181,7 @@ class Trials:
         names, given = list(inputs), [copied(x) for x in inputs.values()]
         try:
             layer = make(self._class(interface, names))
+            count(_A_NUMBER * sum(x.size for x in (*arrays(layer).values(), *arrays(given).values())))
             held = set(attributes_of(layer))
             output = layer.forward(*given)
             if output is None or output is layer:

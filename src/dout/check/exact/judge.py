@@ -13,7 +13,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.ratio import Likeness, alike, likenesses
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import WORDS, Verdict
-from dout.clock import spent
+from dout.clock import WorkBudget
 from dout.graph import Node, Shape
 from dout.judge.float_judge import in_float64, outcomes_in_float64
 from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
@@ -92,15 +92,15 @@ def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
     if examination.is_large:
         found.look_in_float64()
         return found.judgement()
-    start = spent()
+    budget = WorkBudget(MOST_SECONDS)
     found.look_at(examination.base, far=far)
     found.only_here = examination.is_steered
     for point, kinks in () if found.only_here else _points(examination):
-        if spent() - start > MOST_SECONDS:
+        if budget.is_over():
             break  # a whole network in one layer: what was seen has to do
         found.try_at(point, only_kinks=kinks)
     if not found.only_here:
-        found.seek(start + MOST_SECONDS)
+        found.seek(budget)
     return found.judgement()
 
 
@@ -161,14 +161,14 @@ class _Points:
         size = np.max(np.abs(usual[0].expected), initial=0.0)
         return bool(np.max(np.abs(expected - got), initial=0.0) <= NEXT_TO_NOTHING * size)
 
-    def seek(self, latest: float) -> None:
+    def seek(self, budget: WorkBudget) -> None:
         """Look on the sides of conditions that were not seen, where float64 says that a point lies there."""
         conditions, places = self.examination.conditions, self.examination.conditions.place
         tried: Counter[tuple[ConditionPlace, str]] = Counter()
-        latest_at_first, looks = spent() + MOST_SECONDS_SEEKING, 0
+        seeking, looks = WorkBudget(MOST_SECONDS_SEEKING), 0
         wanted = [node for node in conditions.nodes if places(node) in self.covered.open]
         for point, far in beyond(self.examination, conditions.limits(wanted)) if wanted else ():
-            if not wanted or looks == MOST_LOOKS or spent() > min(latest, latest_at_first + looks):
+            if not wanted or looks == MOST_LOOKS or budget.is_over() or (not looks and seeking.is_over()):
                 break
             try:
                 seen = conditions.seen(in_float64(conditions.before(wanted), point), wanted)

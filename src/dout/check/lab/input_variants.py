@@ -20,7 +20,7 @@ from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.check.report.verdicts import WORDS, Verdict
-from dout.clock import spent
+from dout.clock import WorkBudget
 from dout.judge.judged_run import STABILISER, is_label, is_one_hot
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
@@ -136,7 +136,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> Oth
     The first variant that refutes speaks, if the layer is meant for its inputs.
     """
     doubtful: tuple[Judgement, Subject] | None = None
-    covered, tried, latest = judgement.covered, Counter[tuple[ConditionPlace, str]](), spent() + MOST_SECONDS
+    covered, tried, budget = judgement.covered, Counter[tuple[ConditionPlace, str]](), WorkBudget(MOST_SECONDS)
     others: list[Judgement] = []
     doubted: set[ConditionPlace] = set()  # conditions behind which a gradient was less right than elsewhere
 
@@ -145,7 +145,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> Oth
 
     for variant in variants(subject, wanted()) if wanted() or judgement.only_here else ():
         is_asked = variant.always and judgement.only_here
-        if spent() > latest or not (wanted() or is_asked):
+        if budget.is_over() or not (wanted() or is_asked):
             break
         try:
             with watched(bounded=True) as found:

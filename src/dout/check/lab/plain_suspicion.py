@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.subject import Subject
+from dout.clock import count
 from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, weighed
 from dout.trace.session.pairing import Pair, pairs
 
@@ -25,6 +26,7 @@ def is_suspicious(subject: Subject, douts_of: Callable[[list[Any]], tuple[Any, .
 
     Raises BackwardError where backward raises.
     """
+    count(2 * subject.cost.seconds)  # forward and backward, and forward on both sides
     layer = _of_usual_size(subject.again())
     before, inputs = dict(attributes_of(layer)), subject.fresh_inputs()
     with quiet():

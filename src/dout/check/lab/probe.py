@@ -18,13 +18,14 @@ from dout.adapt.interface.held_values import HeldShapeError
 from dout.check.exact.subject import Subject, kept
 from dout.check.lab.other_values import same
 from dout.check.report.source_places import is_users, raised_at
-from dout.clock import spent
+from dout.clock import WorkBudget, count
 from dout.judge.judged_run import is_label
 from dout.run import PlainRun, arrays, attributes_of, copied, is_float_array, other_bits, upstream
 from dout.run.held_objects import generators, of_class, snapshot
 from dout.run.random_states import all_states
 from dout.trace.session.pairing import pairs
 
+_CALLS = 3  # that make a run: a fresh layer, forward, backward
 MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
 _CLEARS = re.compile(r"zero|reset|clear", re.IGNORECASE)
 _RAISE = dis.opmap["RAISE_VARARGS"]
@@ -93,7 +94,7 @@ class Lab:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.names = subject.names
-        self.until = spent() + MOST_SECONDS
+        self.budget = WorkBudget(MOST_SECONDS)
         self.slow = False
         self.runner = subject.runner
         with users_code():
@@ -101,9 +102,10 @@ class Lab:
         self.copyable = self.runner.copyable
 
     def _in_time(self) -> None:
-        self.slow = self.slow or spent() > self.until
+        self.slow = self.slow or self.budget.is_over()
         if self.slow:
             raise SlowError
+        count(self.subject.cost.seconds / _CALLS)
 
     def rewind(self, seed: int = 0) -> None:
         """Put back every random state that is not the layer's own. Raises SlowError when the time is over."""

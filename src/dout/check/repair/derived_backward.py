@@ -25,7 +25,7 @@ from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped
 from dout.check.repair.test_stand import near, values_of
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import DERIVED, Cause
-from dout.clock import TimeIsOver, spent, within
+from dout.clock import TimeIsOver, WorkBudget, within
 from dout.files import text_of
 from dout.graph import Node
 from dout.judge.outcomes import Outcome
@@ -115,15 +115,15 @@ def _is_called_alike(interface: Interface | None) -> bool:
 def derived_lines(search: RepairSearch) -> list[Repair]:
     """Repairs that write what forward gives into one line of backward."""
     with suppress(*OF_TRIED_CODE):
-        search.latest = max(search.latest, spent()) + 2 * SECONDS
+        search.budget = WorkBudget(max(search.budget.left, 0) + 2 * SECONDS)
         numbered = places(search.behind)
-        seen, handicaps = search.looked_at(search.behind, numbered, False, search.latest)
+        seen, handicaps = search.looked_at(search.behind, numbered, False, search.budget)
         alone = {function for function in search.behind if _is_alone(function, search.stands[0].subject)}
         values = {p: seen[p.i].value for p in numbered if p.i in handicaps and p.function in alone and _is_whole(p)}
         edits = _edits(search, numbered, {place: value for place, value in values.items() if is_float(value)})
         ordered = sorted(((edit.cost, edit) for edit in edits), key=lambda item: item[0])
-        search.latest = spent() + SECONDS  # there are few of them
-        return search.tried(search.behind, False, spent(), numbered, seen, ordered)
+        search.budget = WorkBudget(SECONDS)  # there are few of them
+        return search.tried(search.behind, False, numbered, seen, ordered)
     return []
 
 
@@ -158,7 +158,7 @@ def _edits(
     dot = any(".dot(" in ast.unparse(function.node) for function in search.behind)
     for place, value in whole.items():
         with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
-            for node in _meant(place, value, tests[0], search.latest):
+            for node in _meant(place, value, tests[0], search.budget):
                 scenes = []
                 for test in tests:
                     here = test.seen_at(place)
@@ -169,7 +169,7 @@ def _edits(
                     yield _edit(place, *gradient_text(scenes, literals, axes, dot))
 
 
-def _meant(place: ExpressionPlace, value: Any, test: EditTest, latest: float) -> Iterator[Node]:
+def _meant(place: ExpressionPlace, value: Any, test: EditTest, budget: WorkBudget) -> Iterator[Node]:
     """The values of forward whose gradient makes all right in this place."""
     examination, tried = test.examination, list[Any]()
     values = values_of(examination, examination.derived.values(), test.at_one)
@@ -178,7 +178,7 @@ def _meant(place: ExpressionPlace, value: Any, test: EditTest, latest: float) ->
     for node, gradient in examination.derived.items():
         right = values[gradient]
         alike = np.shape(right) in shapes and node not in examination.trace.backward
-        if not alike or spent() > latest or any(near(right, one, 1e-12) for one in tried):
+        if not alike or budget.is_over() or any(near(right, one, 1e-12) for one in tried):
             continue
         tried.append(right)
         if test.gives_right(place, np.asarray(right, np.asarray(value).dtype)):

@@ -24,7 +24,7 @@ from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
 from dout.check.repair.test_stand import BackwardRuns, Stand, near
-from dout.clock import spent
+from dout.clock import WorkBudget, count
 from dout.graph import Node, Where
 from dout.run import deep_copy, objects_in, size_of
 
@@ -39,7 +39,7 @@ FIRST = 1.25  # what repairs cost that are tried before others are looked for
 ENOUGH, ENOUGH_IN_FORWARD = 6, 4  # repairs that do: the likeliest of them is taken
 AS_LIKELY = 0.25  # beyond the cost of the best so far a candidate is not tried
 _MOST_PARTS = 6
-_TRIES_A_LOOK, _FAST = 8, 1e-3  # tries between two looks at the clock, where a try takes less time than a look may
+_AN_EDIT = 0.1e-3  # seconds to compile it
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class RepairSearch:
     others: frozenset[str]  # gradients that are wrong for another reason: they may stay so
     examination: Examination
     named: list[NamedGradient]
-    latest: float  # when it is to be over, by the clock of `dout.clock`
+    budget: WorkBudget
     by_chance: set[tuple[tuple[int, int], str]] = field(default_factory=set)  # edits that are no repairs elsewhere
     hits: list[Repair] = field(default_factory=list)
 
@@ -71,31 +71,28 @@ class RepairSearch:
             sides = sides[1:]  # forward does not use it
         for functions, in_forward in sides:
             best = min((hit.cost for hit in self.hits), default=FARTHEST)
-            if functions and best > LIKELY and spent() < self.latest:
+            if functions and best > LIKELY and not self.budget.is_over():
                 with suppress(*OF_TRIED_CODE):  # the layer does not run by itself here
                     self.hits = self._found(functions, in_forward, best) or self.hits
         return self.hits
 
     def _found(self, functions: list[ScratchFunction], in_forward: bool, worst: float) -> list[Repair]:
         """Try edits from the likeliest on, as long as they cost less than `worst`."""
-        begun = spent()
         numbered = places(functions)
-        seen, handicaps = self.looked_at(
-            functions, numbered, in_forward, min(begun + 3 * SECONDS, (begun + self.latest) / 2)
-        )
+        looking = WorkBudget(min(3 * SECONDS, self.budget.left / 2))
+        seen, handicaps = self.looked_at(functions, numbered, in_forward, looking)
         found = list[Repair]()
         for limit in (FIRST, worst):  # there are few of the likeliest, and thousands of others
             best = min((repair.edit.cost for repair in found), default=FARTHEST)
-            if best + AS_LIKELY > FIRST and spent() < self.latest:
+            if best + AS_LIKELY > FIRST and not self.budget.is_over():
                 ordered = self._ordered(numbered, seen, handicaps, in_forward, min(limit, worst))
-                found = self.tried(functions, in_forward, spent(), numbered, seen, ordered) or found
+                found = self.tried(functions, in_forward, numbered, seen, ordered) or found
         return found
 
     def tried(
         self,
         functions: list[ScratchFunction],
         in_forward: bool,
-        begun: float,
         numbered: list[ExpressionPlace],
         seen: Mapping[int, Seen],
         ordered: list[tuple[float, Edit]],
@@ -106,21 +103,17 @@ class RepairSearch:
         found: dict[str, Repair] = {}
         for test in tests:
             test.gradients()
-        slow = spent()
-        tests[0].gradients()
-        slow = spent() - slow
-        until = min(begun + min(max(SECONDS, 150 * slow), 3 * SECONDS), self.latest)
-        looks = _TRIES_A_LOOK if slow < _FAST else 1
+        budget = WorkBudget(min(max(SECONDS, 150 * self.stands[0].subject.cost.seconds), 3 * SECONDS, self.budget.left))
         best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
         outputs = not self.hits  # beside a repair of backward none that changes what forward returns
         tried = set(self.by_chance)
-        for n, (cost, edit) in enumerate(ordered):
-            late = n % looks == 0 and spent() > until
-            if late or len(found) >= most or cost > best + AS_LIKELY:
+        for cost, edit in ordered:
+            if budget.is_over() or len(found) >= most or cost > best + AS_LIKELY:
                 break
             if edit.key in tried:
                 continue
             tried.add(edit.key)
+            count(_AN_EDIT)
             code = compiled(edit.text)
             if code is None or not all(test.right(edit, code, outputs) for test in tests):
                 continue
@@ -155,7 +148,7 @@ class RepairSearch:
         return sorted(found, key=lambda item: item[0])
 
     def looked_at(
-        self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, until: float
+        self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, budget: WorkBudget
     ) -> tuple[dict[int, Seen], dict[int, float]]:
         """What each expression was, and which of them move every wrong gradient: with a handicap that says how well."""
         scratch = Scratch({f: tapped(f, {p.node: p.i for p in numbered if p.function is f}) for f in functions})
@@ -174,7 +167,7 @@ class RepairSearch:
         moved = {
             place: self._moved(place, test, scratch, before, seen[place.i].value)
             for place in numbered
-            if place.i in seen and spent() < until
+            if place.i in seen and not budget.is_over()
         }
         for place, names in moved.items():
             for outer, others in moved.items() if names else ():

@@ -25,15 +25,28 @@ from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of,
 from dout.check.repair.test_stand import shorter
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause
-from dout.clock import spent
+from dout.clock import WorkBudget, count
 from dout.errors import TargetError
 from dout.files import lines_of
 from dout.graph import Where, topological
 from dout.judge.outcomes import CLOSE, RIGHT, Outcome
-from dout.run import deep_copy, flat, objects_in, one_or_all, quiet, run_backward, upstream
+from dout.run import (
+    arrays,
+    attributes_of,
+    deep_copy,
+    flat,
+    objects_in,
+    one_or_all,
+    otherwise,
+    quiet,
+    run_backward,
+    upstream,
+)
+from dout.run.held_objects import snapshot
 from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
+from dout.trace.session.pairing import pairs
 
 MOST_SECONDS = 4.0  # for lines that raise
 _MOST = 6  # names that are tried
@@ -135,12 +148,30 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
     `only` names the gradients that have to be exact: backward may make a step of its own, after which it computes more.
     """
     function = _backward_of(subject)
+    stepped = _stepped(subject, lambda layer: None)
     for name, line, text in _moved_up(function) if function else ():
-        fix = _first_right(subject, function, [text], may_lack=True, only=only) if function else None
+        if function is None or not _stepped(subject, with_text(function, text)) >= stepped:
+            continue  # a step that is no longer made makes every gradient right
+        fix = _first_right(subject, function, [text], may_lack=True, only=only)
         if fix is not None:
             sentence = f"`{name}` is overwritten before the lines that need what it was: they belong above"
             return Cause("order", sentence, fix, Where(fix.file, line))
     return None
+
+
+@otherwise(frozenset[str]())
+def _stepped(subject: Subject, prepare: Callable[[Any], None]) -> frozenset[str]:
+    """What backward changes of the layer's arrays, by path, and its gradients that are not 0, by name."""
+    with quiet():
+        layer = subject.again()
+        prepare(layer)
+        held, given = dict(attributes_of(layer)), set(arrays(layer))
+        outputs = list(flat(layer.forward(*subject.fresh_inputs())))
+        before = snapshot(layer)
+        run_backward(layer, upstream(outputs))
+        now = arrays(layer)
+        changed = {p for p, x in before.items() if p in given and p in now and not np.array_equal(x, now[p])}
+        return frozenset(changed | {p.name for p in pairs(held, attributes_of(layer)) if np.any(p.gradient)})
 
 
 def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
@@ -231,7 +262,7 @@ def lines_that_run(subject: Subject, error: Exception, given: Subject | None = N
         return None
     with suppress(*OF_TRIED_CODE), quiet():
         outputs = _outputs(subject, lambda layer: None)[1]
-        search = _LineSearch(subject, given, outputs, spent() + MOST_SECONDS)
+        search = _LineSearch(subject, given, outputs, WorkBudget(MOST_SECONDS))
         found = search.running(function)
         if found is not None:
             changed, said = found
@@ -269,7 +300,7 @@ class _LineSearch:
     subject: Subject
     given: Subject | None  # at another setting than `subject`
     outputs: list[Any]  # of forward, which stay as they are
-    latest: float
+    budget: WorkBudget
 
     def running(self, function: ScratchFunction) -> tuple[ScratchFunction, tuple[str, ...]] | None:
         """The function with as few lines changed as make backward run, and what is said of them; None without any."""
@@ -277,7 +308,7 @@ class _LineSearch:
         for _ in range(_MOST_LINES):
             later: list[_Raising] = []
             for one, edit in ((place, edit) for place in raising for edit in self._edits(place)):
-                if spent() > self.latest:
+                if self.budget.is_over():
                     return None
                 lines = (*one.lines, one.line)
                 said = (*one.said, f"{sentence_of(edit.word, edit.old, edit.written)}: {_change(edit)}")
@@ -292,6 +323,7 @@ class _LineSearch:
 
     def _run(self, function: ScratchFunction, lines: tuple[int, ...], said: tuple[str, ...]) -> _Raising | None:
         """Where the function raises; None where backward runs. Raises TargetError where something else has changed."""
+        count(self.subject.cost.seconds)
         layer, outputs = _outputs(self.subject, self._prepare(function))
         if not same_bits_deep(outputs, self.outputs):
             raise TargetError("forward gives other numbers")

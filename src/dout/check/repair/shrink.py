@@ -11,7 +11,7 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.test_stand import expected_of, inputs_at, near, shorter
-from dout.clock import spent
+from dout.clock import WorkBudget
 from dout.judge.outcomes import Outcome
 from dout.run import deep_copy, is_float_array, one_or_all, quiet
 from dout.trace.record.record import record
@@ -38,7 +38,7 @@ def smallest(subject: Subject, examination: Examination, outcome: Outcome) -> Fa
     The layer has its own parameters, and dout is given among the inputs.
     """
     ones = all(np.all(np.equal(outcome.point.get(dout, 0), 1)) for dout in examination.seeds.values())
-    search = _Shrinking(subject, outcome.judged.name, spent() + SECONDS, ones)
+    search = _Shrinking(subject, outcome.judged.name, WorkBudget(SECONDS), ones)
     other = inputs_at(subject, examination, outcome.point)
     for inputs in (subject.fresh_inputs(), other):
         for easy in (True, False):
@@ -52,7 +52,7 @@ def smallest(subject: Subject, examination: Examination, outcome: Outcome) -> Fa
 class _Shrinking:
     subject: Subject
     name: str
-    until: float
+    budget: WorkBudget
     ones: bool  # a loss that takes dout to be 1 is wrong at any other
     tries: int = 0
     inputs: Inputs = ()
@@ -68,7 +68,7 @@ class _Shrinking:
         for axis in (-1, -2, -3):
             changes += [lambda inputs, axis=axis, n=n: shorter(inputs, axis, n) for n in (1, 2)]  # type: ignore[misc]
         for change in changes:
-            if self.tries >= TRIES or spent() > self.until:
+            if self.tries >= TRIES or self.budget.is_over():
                 return
             fresh = change(self.inputs)
             if not _same(fresh, self.inputs):

@@ -17,7 +17,7 @@ from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import stands
 from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
-from dout.clock import spent
+from dout.clock import WorkBudget
 from dout.graph import Node, Where, topological
 from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
@@ -47,7 +47,7 @@ class CauseSearch:
             stand.expected |= {name: np.negative(stand.got[name]) for name in stand.negated}
         self.recorded = self.stands[0].examination if self.stands else None
         self.named = named_gradients(self.recorded) if self.recorded else []
-        self.latest = spent() + MOST_SECONDS
+        self.budget = WorkBudget(MOST_SECONDS)
 
     def found(self) -> dict[Node, Cause]:
         """The cause of each wrong gradient, by the node of the value it is for."""
@@ -56,12 +56,12 @@ class CauseSearch:
         several = len(names) > 1
         parts = frozenset(n for n in names if "." in n and all(stand.got.get(n) is None for stand in self.stands))
         common = self._proven(wrong[0] - parts, parts) if names - parts else None  # a part keeps them: the proof sees
-        self.latest = max(self.latest, spent() + MOST_SECONDS / 2)
+        self.budget.leave(MOST_SECONDS / 2)
         found: dict[Node, Cause] = {}
         mending = dict.fromkeys((names - parts) | (common.mends & names), common) if common else {}
         for node, outcome in sorted(self.refuted.items(), key=self._way) if self.stands else ():
             name = outcome.judged.name
-            if name in names - parts and name not in mending and several and spent() < self.latest:
+            if name in names - parts and name not in mending and several and not self.budget.is_over():
                 mine = self._proven(frozenset({name}), names - {name})  # several mistakes, each for itself
                 mending |= dict.fromkeys((name, *(mine.mends & names)), mine) if mine else {}
             mine = mending.get(name)
@@ -81,7 +81,7 @@ class CauseSearch:
         """The likeliest repair of these gradients that the exact check passes."""
         by_chance: set[tuple[tuple[int, int], str]] = set()
         for _ in range(_MOST_SEARCHES):
-            search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.latest, by_chance)
+            search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.budget, by_chance)
             hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
             if self.named and len(hits) > 1:
                 hits.sort(key=self._wrong_in_between)
@@ -90,7 +90,7 @@ class CauseSearch:
                 return found
             if len(by_chance) == known:
                 break
-            self.latest = max(self.latest, spent() + MOST_SECONDS / 2)
+            self.budget.leave(MOST_SECONDS / 2)
         return self._first_proven(derived_lines(search), search, others)
 
     def _first_proven(

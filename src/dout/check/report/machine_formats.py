@@ -16,7 +16,7 @@ import numpy as np
 from dout.check.report.finding_pages import page
 from dout.check.report.fix import TextEdit
 from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding, ReportData, Severity, Verdict
+from dout.check.report.verdicts import OUT_OF_TIME, Finding, ReportData, Severity, Verdict
 from dout.errors import visible
 from dout.files import near
 
@@ -32,7 +32,7 @@ def to_json(report: ReportData) -> dict[str, Any]:
         "verdicts": [_verdict(verdict) for verdict in report.verdicts],
         "findings": [finding_to_json(finding) for finding in report.findings],
         "without_gradient": list(report.missing),
-        "branches_not_covered": list(report.branches),
+        "branches_not_covered": list(report.not_covered),
         "file": report.file,
         "line": report.line,
         "seconds": round(report.seconds, 4),
@@ -83,7 +83,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def to_sarif(
-    reports: Iterable[ReportData], rules: Mapping[str, Rule], *, version: str, problems: Sequence[str] = ()
+    reports: Sequence[ReportData], rules: Mapping[str, Rule], *, version: str, problems: Sequence[str] = ()
 ) -> dict[str, Any]:
     """All findings as one SARIF 2.1.0 log, with each of the rules and its help page.
 
@@ -99,6 +99,8 @@ def to_sarif(
     codes = list(rules)
     results = [_result(f, codes.index(f.code), mark) for f, mark in zip(findings, fingerprints(findings), strict=True)]
     notes = [{"level": "error", "message": {"text": visible(problem)}} for problem in problems]
+    timed = [f"{report.layer}: not covered is {OUT_OF_TIME}" for report in reports if report.timed]
+    notes += [{"level": "note", "message": {"text": visible(text)}} for text in timed]
     told = {"toolExecutionNotifications": notes} if notes else {}
     return {
         "$schema": _SCHEMA,

@@ -51,7 +51,7 @@ def _lines(report: ReportData, about: Iterable[str]) -> list[Line]:
             lines += _finding_lines(finding)
             if alike:
                 lines.append(_too(finding, [str(other.argument) for other in alike]))
-    lines += [[(f"{_INDENT}? ", "open"), (f"not covered: {visible(b)}", "dim")] for b in report.branches]
+    lines += [[(f"{_INDENT}? ", "open"), (f"not covered: {visible(b)}", "dim")] for b in report.not_covered]
     return lines
 
 

@@ -127,6 +127,9 @@ class Finding:
         return f"{place}{self.code} {self.message}"
 
 
+OUT_OF_TIME = "what was left when the clock ended a search; another run may find more"
+
+
 @dataclass(frozen=True, slots=True)
 class ReportData:
     """Everything that was found out about one layer, as data; `dout.Report` is one that can be shown.
@@ -134,7 +137,8 @@ class ReportData:
     `missing` names the inputs and parameters on which the output depends, and for which no gradient was found: there is
     nothing to judge.
     `branches` lists conditions of which a side was not seen at any input tried: nothing is known of that side.
-    `branching` says whether there are conditions at all, or may be.
+    `branching` says whether there are conditions at all, or may be. `timed` says that the clock ended a search, so that
+    another run may find something else.
     """
 
     layer: str
@@ -146,6 +150,12 @@ class ReportData:
     file: str | None = None
     line: int | None = None
     seconds: float = 0.0
+    timed: bool = False
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """What nothing is known of: sides of conditions, and what the clock left no time for."""
+        return (*self.branches, *([OUT_OF_TIME] if self.timed else []))
 
     @property
     def ok(self) -> bool:

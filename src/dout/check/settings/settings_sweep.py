@@ -28,7 +28,7 @@ from dout.check.lab.probe import CrashError
 from dout.check.settings.declared_size import DeclaredSizes
 from dout.check.settings.other_inputs import OtherSubject, larger_inputs
 from dout.check.settings.other_settings import in_training, other_subjects
-from dout.clock import spent
+from dout.clock import WorkBudget
 from dout.errors import DoutError
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
@@ -75,7 +75,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
 
     A penalty comes after all others; then a setting that the layer may not be meant for, as another number of axes.
     """
-    latest = spent() + MOST_SECONDS
+    budget = WorkBudget(MOST_SECONDS)
     penalised: WrongElsewhere | None = None
     doubtful: WrongElsewhere | None = None
     raised: RaisedElsewhere | None = None
@@ -85,7 +85,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     room = larger is not None and _takes(larger, judgement)
     first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
     for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
-        if spent() > latest or number == MOST_SETTINGS:
+        if number == MOST_SETTINGS or budget.is_over():
             untried = f"{other.words}, and at other settings that are not tried: there are too many"
             return Sweep(penalised or doubtful, raised, (untried,))
         other = _of_two_classes(other) if other.of_a_word else other

@@ -1,3 +1,3 @@
 """A layer and its inputs in; its report out."""
 
-__all__ = ["check_layer", "excused_gradients", "network_report"]
+__all__ = ["check_layer", "excused_gradients", "missing_dependency", "network_report", "unjudged_reports"]

@@ -38,6 +38,7 @@ from dout.check.rules.unjudged.d001_raises import raising, raising_elsewhere
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, misread, without_gradient
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
+from dout.clock import was_ended_by_the_clock
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, keeping_random_states, otherwise, quiet
 from dout.trace.capture.covered_sides import Covered
@@ -73,8 +74,15 @@ def check(
     >>> report.ok, str(report.verdicts[0])
     (False, 'x: refuted')
     """
-    how = Interface.parse(interface) if interface is not None else None
-    init, given = init or {}, [*(init or {}).values(), *inputs, *named.values()]
+    was_ended_by_the_clock()  # what was before is another's
+    report = _checked(target, inputs, init or {}, Interface.parse(interface) if interface is not None else None, named)
+    return replace(report, timed=was_ended_by_the_clock())
+
+
+def _checked(
+    target: Any, inputs: tuple[Any, ...], init: Mapping[str, Any], how: Interface | None, named: Mapping[str, Any]
+) -> Report:
+    given = [*init.values(), *inputs, *named.values()]
     if foreign_layer(target) is not None:
         return _examined(_subject(target, inputs, init), target, init, given)
     layer, ordered, found = adapted(target, init, inputs, named, how)

@@ -24,7 +24,7 @@ from dout.check.worker.sandbox import put_back
 from dout.check.worker.statement_runner import LoadRun, Stop
 from dout.errors import TargetError, UserCodeError
 from dout.files import is_there
-from dout.run import names_of
+from dout.run import names_of, seed_global
 from dout.run.attributes import qualname_of
 from dout.trace.model.user_source import is_user_code
 from dout.trace.program import notebooks
@@ -116,7 +116,8 @@ class Loading:
         return observer
 
     def _prepare(self) -> None:
-        """From now on the user's code runs: it is answered, watched, and leaves nothing."""
+        """From now on the user's code runs: it is answered, watched, leaves nothing, and draws the same each time."""
+        seed_global()
         sys.path[:] = [str(Path(entry or ".").absolute()) for entry in sys.path]
         if self.job.kind == "module":
             sys.path.insert(0, os.getcwd())  # noqa: PTH109

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dout.check.program.program_choice import Name, is_program, next_program, programs
+from dout.check.program.program_choice import is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
@@ -96,34 +96,49 @@ def used_layers(
     named = [Job(file, "program") for file in mine if is_program(Path(file))]
     known = {job.file for job in named}
     left = [one for one in programs([job.file for job in jobs if job.file]) if one.path not in known]
-    hoped: dict[str, frozenset[Name]] = {}  # of the programs that run
     choice = Question("programs", *((one.path, sorted(one.names)) for one in left))
     chosen: list[str] = []
-    before = (choice.kept() or ({}, None))[1]  # the same again: which come next may be a matter of milliseconds
+    before = (choice.kept() or ({}, None))[1]  # the same again: fewer are kept where the time was over
     if before is not None:
         left = [one for path in before for one in left if one.path == path]
+    wave = [job.where for job in named]  # programs that run side by side
+    planned: list[Job] = []
+    ended: dict[str, JobOutcome] = {}
+
+    def settle() -> None:
+        """Take in what the programs of a wave used in the order of the wave: which ends first is chance."""
+        for path in wave:
+            if path in ended:
+                found.add(ended.pop(path))
+        wave.clear()
+
+    def plan() -> None:
+        """Choose the programs that reach what is still unused, if each uses what it reaches."""
+        known = ((file, name, one) for file, layers in found.layers.items() for name, one in layers.items())
+        seen = {(file, name) for file, name, one in known if not one.of_one_sample}
+        while len(found.programs) + len(wave) < MOST_PROGRAMS:
+            one = next_program(left, seen) if before is None else next(iter(left), None)
+            if one is None:
+                return
+            left.remove(one)
+            seen |= one.names
+            chosen.append(one.path)
+            wave.append(one.path)
+            planned.append(Job(one.path, "program", wanted))
 
     def next_job() -> Job | None:
-        known = ((file, name, one) for file, layers in found.layers.items() for name, one in layers.items())
-        seen = {(file, name) for file, name, one in known if not one.of_one_sample}.union(*hoped.values())
-        one = next_program(left, seen) if before is None else next(iter(left), None)
-        if one is None or len(found.programs) + len(hoped) >= MOST_PROGRAMS:
-            return None
-        left.remove(one)
-        chosen.append(one.path)
-        hoped[one.path] = one.names
-        return Job(one.path, "program", wanted)
-
-    def take(outcome: JobOutcome) -> None:
-        hoped.pop(outcome.job.where, None)
-        found.add(outcome)
+        if not planned and len(ended) == len(wave):
+            settle()
+            plan()
+        return planned.pop(0) if planned else None
 
     patience = MOST_SECONDS if named else PATIENCE
     limit = min(timeout, patience) if timeout else patience
     run(
         named, given, processes=processes, timeout=limit, isolated=isolated, seconds=MOST_SECONDS, more=next_job,
-        done=take, waiting=waiting,
+        done=lambda outcome: ended.update({outcome.job.where: outcome}), waiting=waiting,
     )  # fmt: skip
+    settle()
     choice.keep(chosen, ())
     return found
 

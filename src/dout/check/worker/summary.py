@@ -214,7 +214,7 @@ def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, l
         ],
         "not driven": [f"{name}: {why}" for name, why, was_tried in left_out if was_tried],
         "refused": list(dict.fromkeys(act for outcome in outcomes for act in outcome.refused)),
-        "not covered": [f"{r.layer}: {side}" for r in reports if state(r) in ("good", "open") for side in r.branches],
+        "not covered": [f"{r.layer}: {it}" for r in reports if state(r) in ("good", "open") for it in r.not_covered],
         "stopped": [remark for remark in remarks if remark not in needing],
         "network": [outcome.network for outcome in outcomes if outcome.network],
         "data": list(dict.fromkeys(text for outcome in outcomes for text in outcome.data)),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -20,44 +19,40 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.declared_example import given_beside
-from dout.adapt.search.example import as_found, constructor_arguments, example
+from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import has_chosen_parts, is_own_fault, lacks_attribute, not_imported
+from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
-from dout.adapt.source import asked_of_objects, kinds_for
+from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
 from dout.check.program.sibling_uses import uses_by_layer
 from dout.check.program.used_example import Closeness, UsedExample, place_of, used_examples
-from dout.check.project.discover import Job, layers_in, line_of_class, named
+from dout.check.project.discover import Job, layers_in, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
-from dout.check.report.rule import Rule
-from dout.check.report.source_places import raised_at
-from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason, Refuted
+from dout.check.report.verdicts import Finding, Raised, Refuted
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import agrees, check_adapted, is_right
+from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.network_report import is_meant_otherwise, of_network
+from dout.check.verb.unjudged_reports import OWN, broken, not_judged, only
 from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
-from dout.check.worker.missing_dependency import lacks, lacks_target
 from dout.check.worker.post_run import UsesOfOldNames, excused, patched, severity_of_stop, without_memory
 from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
-from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
-from dout.graph import Where
+from dout.clock import was_ended_by_the_clock
+from dout.errors import DoutError, TargetError, UserCodeError
 from dout.run import keeping_random_states, quiet
-from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.side_effects import KeptRuntime
 
 
@@ -187,11 +182,13 @@ def _checked(
     used: UsedExample | None = None,
 ) -> Checked:  # fmt: skip
     """Check one layer; whatever happens that Python can catch becomes a finding."""
+    was_ended_by_the_clock()  # what was before is another layer's
     try:
-        return _checked_as_it_is(name, target, given, ran, used)
+        checked = _checked_as_it_is(name, target, given, ran, used)
+        return replace(checked, report=replace(checked.report, timed=was_ended_by_the_clock()))
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
-        return Checked(patched(_broken(name, target, error), replaced))
+        return Checked(patched(broken(name, target, error), replaced))
 
 
 def _checked_as_it_is(
@@ -220,16 +217,16 @@ def _checked_as_it_is(
             report = _fair(told, used) if told is report and used is not None else told
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
-        report = _not_judged(name, target, given, error)
+        report = not_judged(name, target, given.taken_by(target)[0], error)
     except DoutError as error:
-        report = _only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
+        report = only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
         said = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
-        report = _only(name, target, STOPPED, said, severity=severity_of_stop(target))
+        report = only(name, target, STOPPED, said, severity=severity_of_stop(target))
     except KeyboardInterrupt:
-        report = _only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
+        report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
     except BaseException as error:
-        report = _broken(name, target, error)
+        report = broken(name, target, error)
     report = report.with_each(partial(without_memory, name, target))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
@@ -255,23 +252,19 @@ def _example(
     return chosen, ordered
 
 
-# The layer's own mistake, whatever it is given; any other error may be the fault of the inputs that were tried.
-_OWN = (NameError, ImportError, SyntaxError)
-
-
 def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
 
     So is a gradient of another shape, where the example was only found by what the layer raised on others. What forward
     takes, a plain backward has to take as well.
     """
-    what, own = Target(target), {cls.__name__ for cls in _OWN}
+    what, own = Target(target), {cls.__name__ for cls in OWN}
     raised = filter(None, map(_raised, report.findings))
     if any(lacks_target(target, chosen.interface, reason.text) for reason in raised):
-        return _only(what.name, target, NOT_JUDGED, takes_target(what))
+        return only(what.name, target, NOT_JUDGED, takes_target(what))
     network = loss_of(what.cls)
     if network is not None and network.assumed and is_meant_otherwise(report, network):
-        return _only(what.name, target, NOT_JUDGED, takes_target(what))
+        return only(what.name, target, NOT_JUDGED, takes_target(what))
     report = of_network(report, network)
 
     def told(item: Finding) -> Finding:
@@ -329,84 +322,3 @@ def _perhaps_of_the_example(item: Finding, chosen: Example, forward: Any) -> Fin
     else:
         return item
     return item.doubted(f"; {doubt}")
-
-
-def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetError) -> Report:
-    broken, what = _constructor_error(target, given), Target(target)
-    cause = broken or error.__cause__
-    if isinstance(cause, ModuleNotFoundError) and cause.name:
-        return _only(name, target, NOT_JUDGED, f"{name} needs {cause.name}, which is not installed")
-    own = not not_imported(cause) and (
-        broken is not None
-        or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
-        or (isinstance(cause, AttributeError) and isinstance(cause.obj, what.cls) and lacks_attribute(str(cause), what))
-        or (isinstance(target, type) and is_own_fault(cause) and not _is_of_chosen_parts(what, given))
-    )
-    needed = lacks(cause)
-    if needed and not own:
-        return _only(name, target, NOT_JUDGED, f"{name} needs {needed} ({type(cause).__name__}: {cause})")
-    if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
-        return _only(name, target, NOT_JUDGED, f"{name} is not complete by itself: it raises NotImplementedError")
-    if cause is None or not own:
-        return _only(name, target, NOT_JUDGED, str(error), reason=_reason(error))
-    reason = Raised.of(cause)
-    refuses = broken is not None and not isinstance(broken, _OWN) and bool(taken_by(target))  # what was left out
-    severity = "warning" if refuses else RAISES.severity
-    message = f"{name} raises {reason.text}"
-    return _only(name, target, RAISES, message, raised_at(cause), reason=reason, severity=severity)
-
-
-def _is_of_chosen_parts(what: Target, given: GivenArguments) -> bool:
-    """Whether the arguments that were chosen for a constructor may be at fault: a size is not, a part may be."""
-    init, _ = given.taken_by(what.named)
-    asked = [p.name for p in what.constructor if p.default is p.empty and p.name not in init]
-    of_objects = (asked_of_objects(what.cls, name, what.cls) for name in asked)
-    return any(of_objects) or any(has_chosen_parts([*c.values()]) for c in constructor_arguments(what, init)[:1])
-
-
-def _reason(error: TargetError) -> Reason | None:
-    """Why there is nothing to judge, as a value."""
-    raised = Raised.of(error.__cause__) if error.__cause__ is not None else None
-    if not isinstance(error, NotTakenError):
-        return raised
-    return NothingTaken(raised.name if raised else "", raised.text if raised else "", short=error.short)
-
-
-def _broken(name: str, target: Any, error: BaseException) -> Report:
-    """A layer that could not be judged: by what it uses and is not there, or by an exception that is not its own."""
-    if isinstance(error, NeedsError):
-        return _only(name, target, NOT_JUDGED, f"{name} {error}")
-    reason = Raised.of(error)
-    return _only(name, target, NOT_JUDGED, f"{name} could not be judged: {reason.text}", reason=reason)
-
-
-def _constructor_error(target: Any, given: GivenArguments) -> Exception | None:
-    """What the constructor of a class raises that wants no arguments, or has them all."""
-    if not isinstance(target, type):
-        return None
-    init, _ = given.taken_by(target)
-    try:
-        inspect.signature(target).bind(**init)
-    except (TypeError, ValueError):
-        return None
-    try:
-        target(**init)
-    except Exception as error:
-        return error
-    return None
-
-
-def _only(name: str, target: Any, rule: Rule, message: str, where: Where | None = None, **details: Any) -> Report:
-    file, line = _place(target)
-    found = rule.finding(message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
-    return Report(name, findings=(found,), file=file, line=line)
-
-
-def _place(target: Any) -> tuple[str | None, int | None]:
-    """Where the class of a layer is written."""
-    what = Target(target)
-    pair = getattr(what.cls, PAIR, None)
-    if pair is not None:
-        code = inspect.unwrap(getattr(what.cls, pair[1])).__code__
-        return code.co_filename, code.co_firstlineno
-    return what.file, line_of_class(what.file, what.cls.__qualname__) if what.file else None

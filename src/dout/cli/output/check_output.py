@@ -122,13 +122,15 @@ def _human(result: Result) -> None:
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
     shown = result if result.notes else replace(result, outcomes=list(map(_without_notes, result.outcomes)))
     lines, hidden = [*_details(shown, width), *_at_a_glance(shown, width)], _hidden(result, shown)
-    if result.folded and not result.notes and len(lines) > _MOST:
+    summary, fixes = list(wrapped([(shown.summary, "title")], width)), list(fixes_told(result.findings))
+    closing = len(summary) + bool(hidden) + len(fixes)
+    if result.folded and not result.notes and len(lines) + closing > _MOST:
         lines, hidden = list(_in_brief(shown, width)), ["every layer", *hidden]
     while len(lines) > 1 and not lines[-1] and not lines[-2]:
         lines.pop()
-    lines += wrapped([(shown.summary, "title")], width)
+    lines += summary
     lines += [[(f"with --notes: {', '.join(hidden)}", "dim")]] if hidden else []
-    lines += [[(said, "dim")] for said in fixes_told(result.findings)]
+    lines += [[(said, "dim")] for said in fixes]
     tell(lines, ascii_only)
 
 
@@ -137,7 +139,7 @@ def _without_notes(outcome: JobOutcome) -> JobOutcome:
 
     def quiet(report: Report) -> Report:
         findings = tuple(f for f in report.findings if f.severity != "note" or not report.verdicts)
-        return replace(report, findings=findings, branches=())
+        return replace(report, findings=findings, branches=(), timed=False)
 
     return replace(outcome, layers=[replace(checked, report=quiet(checked.report)) for checked in outcome.layers])
 
@@ -148,7 +150,9 @@ def _hidden(result: Result, shown: Result) -> list[str]:
 
     notes = len(result.findings) - len(shown.findings)
     sides = sum(len(report.branches) for report in result.reports) - sum(len(r.branches) for r in shown.reports)
-    counted = [(notes, counted_noun(notes, "note")), (sides, f"{counted_noun(sides, 'condition')} not covered")]
+    timed = sum(report.timed for report in result.reports)
+    counted = [(notes, counted_noun(notes, "note")), (sides, f"{counted_noun(sides, 'condition')} not covered"),
+               (timed, f"{counted_noun(timed, 'layer')} cut short by the clock")]  # fmt: skip
     return [said for number, said in counted if number]
 
 

@@ -158,6 +158,11 @@ def moved(shapes: Iterable[Shape], dx: float, dy: float) -> list[Shape]:
     return [shape.moved(dx, dy) for shape in shapes]
 
 
+def meet(one: Box, other: Box) -> bool:
+    """Whether two boxes have a place in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def line(*points: tuple[float, float], style: str, title: str = "", about: Node | None = None) -> Path:
     """A straight line through points."""
     return Path(tuple(("L" if i else "M", point) for i, point in enumerate(points)), style, title, about=about)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 
-from dout.draw.paint.display_list import Box, Circle, Drawing, Rect, Shape, Text, line
+from dout.draw.paint.display_list import Circle, Drawing, Rect, Shape, Text, line, meet
 from dout.draw.view_options import Look
 from dout.draw.words.histograms import histograms
 from dout.draw.words.safe_text import shorten
@@ -103,16 +103,12 @@ class TrainingChart:
                 text = format_number(each.loss, 4)
                 yield Circle(x, y, 4, "bar", f"round {each.number}: {text}")
                 label = Text(x + 7, y - 6 if y > top + 12 else y + 4, text, "value")
-                if not any(_meet(label.box, other.box) for other in told):  # else the pointer tells it
+                if not any(meet(label.box, other.box) for other in told):  # else the pointer tells it
                     told.append(label)
         for label in told:
             left, high, right, low = label.box
             yield Rect(left - 1, high, right - left + 2, low - high, "blank")  # so that no line goes through it
             yield label
-
-
-def _meet(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _is_seen(points: Sequence[tuple[float, float]], i: int) -> bool:

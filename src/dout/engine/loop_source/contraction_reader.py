@@ -38,9 +38,9 @@ _LETTERS = "fd"  # of arrays: products of others are not faster than a kernel
 
 
 def contractions(loop: ast.For, given: Mapping[str, Any], most: int) -> tuple[list[Contraction], int]:
-    """What a loop computes, given what stands in the places around it, and how many turns it takes in all.
+    """The contractions of a loop, and its number of turns in all. `given` are the values of the places around it.
 
-    Each loop takes at most so many turns. Raises LoopRefusal where it does anything but multiply and add up.
+    Each loop takes `most` turns at most. Raises LoopRefusal where it does anything but multiply and add up.
     """
     changed = stored(loop)
     reader = _Reader({place: item for place, item in given.items() if place not in changed}, most)

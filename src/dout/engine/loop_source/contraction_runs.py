@@ -107,7 +107,7 @@ class _Routine:
         self.product = shared_products.stacked() if self.stack else shared_products.together((np.dot,))
 
     def run(self, arrays: Mapping[str, Array]) -> None:
-        """Do it."""
+        """Write the contraction into its target."""
         value = self._value(arrays)
         if not (type(self.number) is int and self.number == 1):
             value = value * self.number

@@ -48,8 +48,8 @@ class Ready:
 class UsualCall:
     """A kernel, and what the arguments of its calls have in common, to be seen sooner than by a description of each.
 
-    The others are numbers of arguments: objects, whole numbers, tuples with their lengths, arrays with their dtypes and
-    axes, arrays that the kernel writes into, and all that the kernel takes.
+    Each other field holds positions of arguments: of objects, whole numbers, tuples with their lengths, arrays with
+    their dtypes and axes, arrays that the kernel writes into, and all that the kernel takes.
     """
 
     ready: Ready

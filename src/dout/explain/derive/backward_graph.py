@@ -16,6 +16,7 @@ from dout.errors import DoutError
 from dout.explain.derive.forward_runs import ForwardRun, same_structure
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, compute, topological
+from dout.judge.float_judge import wide
 from dout.judge.judged_run import is_label
 from dout.judge.judging_points import BOUNDS, far
 from dout.ops import PRIMITIVES, primitives
@@ -229,7 +230,7 @@ def points(graph: BackwardGraph, count: int = _USUAL) -> Iterator[Point]:
             if node in graph.douts:
                 point[node] = generator.normal(size=node.shape)[()]
             elif seed > 1 and node in wanted and not is_label(value):
-                point[node] = far(_SCALES[seed - 2])(_wide(value), generator)
+                point[node] = far(_SCALES[seed - 2])(wide(value), generator)
             elif seed > 1 and type(value) is float and abs(value) < _NOTHING:
                 point[node] = 0.25 * seed
             elif seed and (node in wanted or type(value) is float):
@@ -238,7 +239,7 @@ def points(graph: BackwardGraph, count: int = _USUAL) -> Iterator[Point]:
             elif seed and type(value) is int and node not in graph.run.arguments:
                 point[node] = value + int(generator.integers(1, 4))
             else:
-                point[node] = _wide(value)
+                point[node] = wide(value)
         yield point
 
 
@@ -276,11 +277,6 @@ def met(graph: BackwardGraph) -> Point:
             value.flat[::2] = number.static["value"]
             point[x] = value
     return point
-
-
-def _wide(value: Any) -> Any:
-    is_float = isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f"
-    return np.asarray(value, dtype=float)[()] if is_float else value
 
 
 @dataclass(eq=False)

@@ -83,7 +83,7 @@ class ClassText:
         ahead, behind = self.subject.methods
         unit = " " * tree.body[0].col_offset
         if ahead in methods:
-            start, end = _span(methods[ahead])
+            start, end = lines_spanned(methods[ahead])
             new = indented([*_decorators(lines, methods[ahead]), *forward], unit)
         else:  # inherited: below what the class has, or in the place of `pass`
             self._refuse_elsewhere()
@@ -93,7 +93,7 @@ class ClassText:
         backward = indented([_with_unit(line, unit) for line in backward], unit)
         if behind in methods:
             kept = [line for line in _decorators(lines, methods[behind]) if not _OF_A_STUB.search(line)]
-            edits.append((*_span(methods[behind]), [*indented(kept, unit), *backward]))
+            edits.append((*lines_spanned(methods[behind]), [*indented(kept, unit), *backward]))
         else:
             new += ["", *backward]
         if "" not in lines[end : end + 1] and end < len(lines):
@@ -165,13 +165,14 @@ class ClassText:
         return lambda subject: subject.made(cls)
 
 
-def _span(definition: ast.FunctionDef) -> tuple[int, int]:
+def lines_spanned(definition: ast.FunctionDef) -> tuple[int, int]:
+    """The first and the last line of a method, with its decorators."""
     first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
     return first, definition.end_lineno or definition.lineno
 
 
 def _decorators(lines: list[str], definition: ast.FunctionDef) -> list[str]:
-    return [textwrap.dedent(line) for line in lines[_span(definition)[0] - 1 : definition.lineno - 1]]
+    return [textwrap.dedent(line) for line in lines[lines_spanned(definition)[0] - 1 : definition.lineno - 1]]
 
 
 def _with_unit(line: str, unit: str) -> str:

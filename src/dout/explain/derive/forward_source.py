@@ -147,7 +147,7 @@ class ForwardSource:
         lines = self.lines
         for one, words in new.items():
             last = one.end_lineno or one.lineno
-            line = _indent(lines[one.lineno - 1]) + words if words else ""
+            line = indent_of(lines[one.lineno - 1]) + words if words else ""
             lines[one.lineno - 1 : last] = [line, *[""] * (last - one.lineno)]
         text = "\n".join(lines) + "\n"
         tree = ast.increment_lineno(ast.parse(text), self.first - 1).body[0]
@@ -249,7 +249,7 @@ def one_statement_a_line(text: str) -> str:
             body = getattr(node, name, None)
             if not isinstance(body, list) or isinstance(node, ast.Module):
                 continue
-            starts = [len(_indent(lines[statement.lineno - 1])) for statement in body]
+            starts = [len(indent_of(lines[statement.lineno - 1])) for statement in body]
             indent = starts[0] + 4 * (body[0].col_offset > starts[0]) if body else 0
             for statement, start in zip(body, starts, strict=True):
                 if statement.col_offset > start:
@@ -317,7 +317,7 @@ class _Edits:
             by_statement.setdefault(self._statement_of(expression), []).append((*span(expression), name))
         for statement, lifts in by_statement.items():
             first, last = span(statement)
-            indent = _indent(lines[statement.lineno - 1])
+            indent = indent_of(lines[statement.lineno - 1])
             whole = isinstance(statement, ast.Return) and any(
                 (a, b) == span(statement.value) for a, b, _ in lifts if statement.value is not None
             )
@@ -336,11 +336,11 @@ class _Edits:
         body_at = self._body_line()
         for number, line in enumerate(lines, start=1):
             if number == body_at:
-                made += [_indent(self.source.lines[body_at - 1]) + one for one in self.at_start]
+                made += [indent_of(self.source.lines[body_at - 1]) + one for one in self.at_start]
             made += before.get(number, [])
             made += [] if line == _GONE else line.split("\n")
             for one in self.after.get(number, []):
-                made.append(_indent(self.source.lines[self._start_of(number) - 1]) + one)
+                made.append(indent_of(self.source.lines[self._start_of(number) - 1]) + one)
         first_line = self.source.definition.lineno - 1  # decorators stand before it
         return made[first_line:] if self.source.definition.decorator_list else made
 
@@ -389,5 +389,6 @@ def _rendered(text: str, first: int, last: int, lifts: Sequence[tuple[int, int, 
 _WORDS = tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
-def _indent(line: str) -> str:
+def indent_of(line: str) -> str:
+    """The white space before a line."""
     return line[: len(line) - len(line.lstrip())]

@@ -34,18 +34,15 @@ from dout.explain.model.explanation import Explanation
 from dout.explain.terms import text_printer
 from dout.explain.terms.terms import Symbol, Term
 from dout.number_text import format_number
+from dout.styled_lines import plain
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    pass
 
 WIDTH = 100  # columns, where there is no terminal that says
 _RIGHT = 72  # the column of places
 _INDENT, _GAP, _LEAST = 4, 8, 2  # before rows, before what stands at the right, between columns that are pressed
 _MARKS = {"✓": "good", "~": "dim", "✗": "bad"}
-_STYLES = {
-    "": "", "title": "bold", "dim": "dim", "value": "bold blue", "gradient": "rgb(215,95,0)", "code": "cyan",
-    "good": "green", "bad": "bold red",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,23 +102,6 @@ def render(explanation: Explanation, **options: Any) -> str:
 def sentence_text(sentence: Sentence) -> str:
     """A sentence in one line."""
     return "".join(part if isinstance(part, str) else text_printer.text(part) for part in sentence)
-
-
-def plain(lines: Iterable[TextLine]) -> str:
-    """Lines as text without colours."""
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
-
-
-def coloured(lines: Iterable[TextLine]) -> Text:
-    """Lines as rich text."""
-    from rich.text import Text
-
-    text = Text(no_wrap=True)
-    for i, line in enumerate(lines):
-        text.append("\n" if i else "")
-        for part, style in line:
-            text.append(part, style=_STYLES[style])
-    return text
 
 
 class _Press:

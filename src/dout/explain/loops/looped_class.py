@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.clock import check_time
+from dout.errors import DoutError
 from dout.explain.derive.backward_graph import BackwardGraph, backward_graph
 from dout.explain.derive.class_text import ClassText, DerivedClass
 from dout.explain.derive.class_writer import (
@@ -38,6 +40,7 @@ from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node, topological
+from dout.trace.capture.call_watch import is_users
 
 
 def derived(
@@ -83,8 +86,13 @@ def _in_reverse(subject: ForwardSubject) -> DerivedClass | Phrase:
                 reason = found
     except NoLoopError as error:
         return error.reason
-    except Exception:  # of whatever kind: a piece of forward may not run by itself
+    except (DoutError, UnspelledError, OSError, SyntaxError):  # of a source that is not there, say
         return reason
+    except Exception as error:
+        frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+        if not any(map(is_users, frames)):
+            raise
+        return reason  # a piece of forward may not run by itself
     return reason
 
 

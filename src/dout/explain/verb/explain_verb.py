@@ -13,6 +13,7 @@ from dout.explain.formats.words import Language
 from dout.explain.model.explanation import Explanation
 from dout.explain.verb.explanation_files import Wanted, format_for
 from dout.files import write
+from dout.styled_lines import coloured
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,9 +76,7 @@ class Explained(Explanation):
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         unicode = "utf" in (options.encoding or "").lower()
-        yield terminal_lines.coloured(
-            terminal_lines.to_lines(self, width=options.max_width, unicode=unicode, **self._words)
-        )
+        yield coloured(terminal_lines.to_lines(self, width=options.max_width, unicode=unicode, **self._words))
 
     def _repr_html_(self) -> str:
         return html_page.to_frame(self, **self._words)

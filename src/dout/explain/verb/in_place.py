@@ -8,7 +8,8 @@ import textwrap
 from collections.abc import Sequence
 
 from dout.errors import TargetError
-from dout.explain.derive.class_text import DerivedClass
+from dout.explain.derive.class_text import DerivedClass, lines_spanned
+from dout.explain.derive.forward_source import indent_of
 from dout.files import lines_of
 
 
@@ -27,22 +28,22 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
     if behind in methods:
         new[behind] = _as_it_was_called(new[behind], methods[behind], file_text)
     lines = lines_of(file_text)
-    edits = [(*_span(methods[name]), new[name]) for name in (ahead, behind) if name in methods and name in new]
+    edits = [(*lines_spanned(methods[name]), new[name]) for name in (ahead, behind) if name in methods and name in new]
     if behind not in methods:
         first, last, text = edits[0]
         edits[0] = (first, last, [*text, "", *new[behind]])
     step = _step(methods[ahead], lines)
     for first, last, text in sorted(edits, reverse=True):
-        indent = _indent(lines[first - 1])
+        indent = indent_of(lines[first - 1])
         ending = "\n" if lines[last - 1].endswith("\n") else ""
-        text = [line.replace(_indent(line), step * (len(_indent(line)) // 4), 1) for line in text] if step else text
+        text = [line.replace(indent_of(line), step * (len(indent_of(line)) // 4), 1) for line in text] if step else text
         lines[first - 1 : last] = ["\n".join(f"{indent}{line}" if line else "" for line in text) + ending]
     return "".join(lines)
 
 
 def _step(method: ast.FunctionDef, lines: Sequence[str]) -> str:
     """By what the body of a method is indented, where that is something else than four spaces."""
-    head, first = (_indent(lines[node.lineno - 1]) for node in (method, method.body[0]))
+    head, first = (indent_of(lines[node.lineno - 1]) for node in (method, method.body[0]))
     step = first.removeprefix(head)
     return step if first.startswith(head) and step != " " * 4 else ""
 
@@ -80,16 +81,7 @@ def _methods_of(source: str) -> dict[str, list[str]]:
     found = {}
     for item in definition.body:
         if isinstance(item, ast.FunctionDef):
-            first, last = _span(item)
-            indent = len(_indent(lines[first - 1]))
+            first, last = lines_spanned(item)
+            indent = len(indent_of(lines[first - 1]))
             found[item.name] = [line[indent:] for line in lines[first - 1 : last]]
     return found
-
-
-def _span(definition: ast.FunctionDef) -> tuple[int, int]:
-    first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
-    return first, definition.end_lineno or definition.lineno
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+from dout.run import EndlessError
 from dout.trace.capture.call_watch import is_users
 from dout.trace.capture.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered, decides_nothing
 from dout.trace.model.user_source import is_user_code
@@ -64,10 +65,6 @@ class _Jumps:
         went.add(target != self.next[offset])
         if len(went) > 1:
             self.open.discard(offset)
-
-
-class EndlessError(Exception):
-    """The user's code ran for too long."""
 
 
 class _Watch:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.create import EMPTY
 from dout.ops.shape import same_layout
-from dout.run import deep_copy, flat, global_states, mapped, quiet
+from dout.run import counted_lines, deep_copy, flat, global_states, mapped, quiet
 from dout.run.held_objects import generators
 from dout.trace.model.recorded import Event
 from dout.trace.model.replay import same_bits
@@ -58,7 +57,7 @@ class Twin:
         try:
             inputs, douts = _entering(arguments, given), _entering(upstream, given)
             steered = not set(new).isdisjoint(topological(trace.steered))
-            with _bounded() if steered else nullcontext():
+            with counted_lines(MOST_LINES) if steered else nullcontext():
                 ran = list(self._run(inputs, douts))
         except Exception:
             return trace  # the layer does not take such inputs
@@ -107,32 +106,6 @@ def _specialised(trace: Trace) -> Event:
 def _entering(item: Any, given: Mapping[Node, Any]) -> Any:
     """An argument with the values of its nodes, each a copy."""
     return mapped(item, lambda part: _copy(given[part]) if isinstance(part, Node) else part)
-
-
-class _EndlessError(Exception):
-    """The layer ran for too long."""
-
-
-@contextmanager
-def _bounded() -> Iterator[None]:
-    """End the user's code after so many lines: a loop that a value steers may not end on other inputs."""
-    left = MOST_LINES
-
-    def count(frame: Any, event: str, argument: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise _EndlessError
-        return count
-
-    kept = sys.gettrace()
-    if kept is None:  # else a debugger is at work, or a measurement of coverage
-        sys.settrace(count)
-    try:
-        yield
-    finally:
-        if kept is None:
-            sys.settrace(None)
 
 
 def _copy(item: Any) -> Any:

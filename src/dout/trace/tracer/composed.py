@@ -238,7 +238,7 @@ SAME_STEPS = frozenset({np.concatenate, np.stack, np.array_split, np.broadcast_a
 BY_SOURCE = frozenset({
     np.append, np.apply_along_axis, np.argwhere, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.average,
     np.column_stack, np.diff, np.dsplit, np.dstack, np.flatnonzero, np.hsplit, np.hstack, np.isneginf, np.isposinf,
-    np.linalg.norm, np.nan_to_num, np.nansum, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis,
+    np.kron, np.linalg.norm, np.nan_to_num, np.nansum, np.outer, np.pad, np.piecewise, np.polyval, np.put_along_axis,
     np.rollaxis, np.rot90, np.select, np.split, np.tensordot, np.vsplit, np.vstack,
 })  # fmt: skip
 

@@ -50,16 +50,6 @@ def cross(
     return np.moveaxis(tracer.call(np.ascontiguousarray, (made,), {}), -1, axisc)
 
 
-@composes(np.kron)
-def _kron(tracer: RunRecord, a: Any, b: Any) -> Any:
-    a, b = tracer.array(a), tracer.array(b)
-    n = max(a.ndim, b.ndim)
-    one, two = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
-    left = a.reshape([k for pair in zip(one, (1,) * n, strict=True) for k in pair])
-    right = b.reshape([k for pair in zip((1,) * n, two, strict=True) for k in pair])
-    return (left * right).reshape([i * j for i, j in zip(one, two, strict=True)])
-
-
 @composes(np.einsum)
 def einsum(tracer: RunRecord, subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
     """np.einsum where an operand has a letter twice: of its diagonal."""

@@ -18,7 +18,7 @@ from dout.check.exact.subject import Subject, kept
 from dout.check.repair import causes, smallest_failing
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import DERIVED, Cause, Finding, Refuted
-from dout.clock import spent
+from dout.clock import WorkBudget
 from dout.files import dedented
 from dout.graph import Node
 from dout.judge.judged_run import elements
@@ -75,13 +75,13 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     on_a_side = judgement.elsewhere and given is None  # a repair has to do on the given inputs
     too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
     found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
-    latest = spent() + MOST_SECONDS
+    budget = WorkBudget(MOST_SECONDS)
     lacks = any(item.parameter for item in missing_gradients(examination))
     return tuple(
         WrongGradient(
             outcome,
             cause=_remarked(found.get(node), outcome, judgement),
-            failing=None if too_slow or spent() > latest else smallest_failing(subject, examination, outcome),
+            failing=None if too_slow or budget.is_over() else smallest_failing(subject, examination, outcome),
             ignores_dout=ignores_dout,
             unused=(unused := outcome.judged.parameter and node not in examination.derived),
             forgotten=unused and not lacks and _is_never_read(subject, outcome.judged.name),

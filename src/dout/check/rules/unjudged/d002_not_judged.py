@@ -32,7 +32,9 @@ def check(lab: Lab) -> Findings:
         message = f"{lab.subject.name} has no parts in self.{parts}: nothing but what stands around them was judged"
         yield RULE.about(lab.subject, message)
     if lab.slow:
-        message = f"the contract was examined in part only: {MOST_SECONDS:g} s were over; give smaller inputs"
+        message = (
+            f"the contract was examined in part only: it takes more than about {MOST_SECONDS:g} s; give smaller inputs"
+        )
         yield RULE.about(lab.subject, message)
 
 

@@ -1,0 +1,27 @@
+"""Layers from text with a mistake in them, and what the change that mends it adds."""
+
+from written import written
+
+from dout.check import check
+
+
+def class_of(text):
+    """The class at the end of a source that the line cache knows."""
+    return [item for item in vars(written(text)).values() if isinstance(item, type)][-1]
+
+
+def layer(text):
+    """The same, built without arguments."""
+    return class_of(text)()
+
+
+def error_of(text, *inputs):
+    """The only error that is found of it."""
+    (found,) = [f for f in check(layer(text), *inputs).findings if f.severity == "error"]
+    return found
+
+
+def added(found):
+    """The lines that a fix adds."""
+    lines = str(found.fix).splitlines()
+    return [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
