@@ -340,7 +340,9 @@ def test_a_script_runs_until_it_asks_its_network_for_gradients(tmp_path):
 
 
 def test_a_file_of_layers_that_also_trains_them_runs_until_it_asks_for_gradients(tmp_path):
-    whole = NETWORK.partition("    def backward(self, dout):\n        for layer")[0].replace("class Net:", "class Net2:")
+    whole = NETWORK.partition("    def backward(self, dout):\n        for layer")[0].replace(
+        "class Net:", "class Net2:"
+    )
     gradient = """
     def gradient(self, x):
         dout = np.ones_like(self.forward(x))
