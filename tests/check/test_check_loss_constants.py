@@ -242,3 +242,23 @@ class EachSample(Squares):
 def test_a_loss_of_one_number_a_sample_may_average_beside_a_whole_loss():
     each = (EachSample(FACTORS["1/N"]), X, X[::-1].copy())
     assert [f.severity for f in notes(each, (Squares(), X, X[::-1].copy()))[0]] == ["note"]
+
+
+class Ending:
+    """The last layer of a network, with its loss: its parameters are averaged over the samples, and its input is not."""
+
+    def __init__(self, inputs=4):
+        self.W = np.cos(np.arange(1.0, inputs + 1))[None, :]
+
+    def forward(self, x):
+        self.x, self.out = x, 1 / (1 + np.exp(-(self.W @ x)))
+        return self.out
+
+    def backward(self, Y):
+        d = self.out - Y
+        self.dW = d @ self.x.T / Y.shape[1]
+        return self.W.T @ d
+
+
+def test_parameters_of_a_layer_with_its_loss_may_be_averaged():
+    assert [f.message for f in check(Ending).findings if f.severity == "error"] == []

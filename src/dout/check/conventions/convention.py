@@ -140,7 +140,7 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
     """
     scaled = {name: kept for name, kept in found.items() if kept.word == Word.SCALED and kept.constant != STEP}
     ratios = {name: one.ratio for name, one in judgement.likeness.items()}
-    compared = judgement.parameters if role == "input" and judgement.parameters else ratios.keys()
+    compared = judgement.parameters if role != "losses" and judgement.parameters else ratios.keys()
     right = [name for name, ratio in ratios.items() if ratio == 1 and name in compared and name not in found]
     constants = dict.fromkeys(kept.because for kept in scaled.values())
     passed = {name: kept.constant for name, kept in found.items() if kept.word == Word.PASSED and kept.constant}
