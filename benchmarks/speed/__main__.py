@@ -1,6 +1,6 @@
 """Forward and backward of plain NumPy code, as it is, compiled by dout, and in PyTorch and JAX: times and goals.
 
-    python -m benchmarks.speed                        every row; about ten minutes
+    python -m benchmarks.speed                        every row; about half an hour
     python -m benchmarks.speed --only 4 --rounds 21   rows by the number of their group, or by a part of their name
     python -m benchmarks.speed --sizes 1K 1M --json speed.json
 
@@ -8,23 +8,30 @@ How. Every contender has a process of its own, so that thread pools do not meet;
 A B C, B C A, …, the others sleep. A turn is the calls that fit in `--seconds`, after one to wake up; what counts is
 the median of that half of them in which the system least often gave a core to another program, and a turn that was
 interrupted all the same is tried again. The table shows the median over the rounds and half the distance between the
-quartiles, and each ratio is the median of the ratios round by round. Everything is float32, made before, and warm. A
-contender whose results differ from float64 NumPy by more than 1e-4 of the largest value (5e-3 after training steps)
-is not timed. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are removed.
+quartiles, and each ratio is the median of the ratios round by round. Everything is float32 unless the row says so,
+made before, and warm. A contender whose results differ from float64 NumPy by more than 1e-4 of the largest value (5e-3
+after training steps) is not timed. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are removed.
 
 What is compared. `plain` is layers.py as it is, `dout` the same code compiled. `torch` and `torch.compile` call
-forward, then `.backward()`, with gradients set to None before. `jax` is one jitted function for forward and backward
-together, which may fuse more than two calls can; `jax sync` is the same, dispatched without a thread of its own, which
-is faster for small arrays and slower for large ones. `copy` moves the bytes the work has to move, `matmuls` are a
-training step's matrix products alone, through the same BLAS, into arrays that exist: what nobody can be faster than,
-by this code. Numbers of a busy machine spread, those of threads most: look at ± before you believe a ratio, and give
-the command a higher priority (on Linux, as root, `nice -n -20`).
+forward, then `.backward()`, with gradients set to None before. `torch.compile(NumPy)` is the plain code again, by
+torch.compile, which takes NumPy's functions for its own; of naive loops it had compiled nothing after three minutes.
+`jax` is one jitted function for forward and backward together, which may fuse more than two calls can; `jax sync` is
+the same, dispatched without a thread of its own, which is faster for small arrays and slower for large ones. `copy`
+moves the bytes the work has to move, `matmuls` are a training step's matrix products alone, through the same BLAS, into
+arrays that exist: what nobody can be faster than, by this code. Numbers of a busy machine spread, those of threads
+most: look at ± before you believe a ratio, and give the command a higher priority (on Linux, as root, `nice -n -20`),
+or take the least of many calls (`--least`).
+
+Networks. Nothing is dropped out in the deep net: everyone would drop other numbers. The reset gate of the GRU follows
+the product, as in PyTorch. `10 steps` is the first call of the same layer with ten steps; a first call less a plain
+one is processor time of the calling thread. Another batch size is the first call with a size, the median of twelve,
+in a net that is compiled for 100; dout must not have written machine code for them.
 
 The ten small kernels count whole, with their own time, which is next to nothing at 8 elements: what is left is the
 way from one to the next. New memory is what tracemalloc sees of a call, peak memory what the system gives the process.
 
 Limits. Two calls count what a user sees, arguments, results and kept attributes; their results are dropped at the next
-call. No GPU, no float64. A 64 MB array may partly stay in a large last-level cache, for all contenders alike.
+call. No GPU. A 64 MB array may partly stay in a large last-level cache, for all contenders alike.
 
 The peers are not needed; a missing one is a dash:
 pip install torch --index-url https://download.pytorch.org/whl/cpu
@@ -61,6 +68,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.1, help="of a turn")
     parser.add_argument("--patience", type=float, default=0.3, help="seconds that a turn waits for a quiet machine")
+    parser.add_argument(
+        "--least", action="store_true", help="the least of a turn's calls, for a machine that is not yours"
+    )
     parser.add_argument("--json", type=Path, help="where to write every sample")
     return parser.parse_args()
 
@@ -81,7 +91,7 @@ def _measured(rows: list[Row], options: argparse.Namespace) -> list[Line]:
     lines = []
     for row in rows:
         racing = {name: worker for name, worker in workers.items() if name in row.contenders}
-        lines.append(Line(row, *race(row, racing, options.rounds, options.seconds, options.patience)))
+        lines.append(Line(row, *race(row, racing, options.rounds, options.seconds, options.patience, options.least)))
     for worker in workers.values():
         worker.close()
     return lines

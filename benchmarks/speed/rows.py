@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.speed.reasons import WHY_MISSED
+
 PEERS = ("torch", "torch.compile", "jax", "jax sync")
 SAME_CODE = "torch.compile(NumPy)"  # of the plain code as it is
 K, M = 1 << 10, 1 << 20
@@ -82,62 +84,6 @@ class Row:
         if self.task == "net":
             return f"batch {self.shape[-1]}"
         return "×".join(map(_short, self.shape))
-
-
-# Found on two virtual processors that are the two halves of one core of a Zen 4: NumPy's exp ran 0.78 times as often on
-# both together as on one. The head of the table says how it is where it runs.
-WHY_MISSED = {
-    "less": (
-        "one core's arithmetic and its second-level cache (at 2 ulp, a sigmoid of 16 numbers is 40 instructions), "
-        "and peers round more loosely (JAX's tanh) or use both halves of the core. "
-        "What would close it: processors that are cores, or an option for fewer digits."
-    ),
-    "16 M": (
-        "the mathematics does not hide behind the memory where two processors share one core's arithmetic: "
-        "the copy, which computes nothing, keeps the memory busier. What would close it: processors that are cores."
-    ),
-    "softmax cross-entropy": (
-        "three passes over each row of 1 K, most of the time in exponentials, which are right to 2 ulp, on one core. "
-        "What would close it: processors that are cores, or an option for fewer digits."
-    ),
-    "layer norm": (
-        "one core: its cache, and a division an element (2.6 of the forward kernel's 16.6 µs, 4.3 of the backward's "
-        "14.7), where peers multiply by an inverse. Sums along rows and along columns are two kernels, "
-        "each of which reads its inputs (2.6 µs). "
-        "What would close it: an option for fewer digits, kernels that add up both ways, processors that are cores."
-    ),
-    "batch norm": (
-        "one core: a division an element (5 of the backward kernel's 27 µs), where peers multiply by an inverse, "
-        "and sums of columns that go to its cache and back at each row (3 µs; four rows at once would do). "
-        "What would close it: an option for fewer digits, sums of several rows at once, processors that are cores."
-    ),
-    "naive convolution": (
-        "Numba takes 1 to 2 s of a processor for each of the two kernels, and as much again where others use it. "
-        "What would close it: fewer statements in a kernel, code for LLVM without Numba."
-    ),
-    "naive max pooling": (
-        "768 turns are few: of 35 µs the two kernels take 15, most of that in branches that values decide; what a "
-        "backward writes into is copied before, in case that an index is out of range. What would close it: guards in "
-        "the compiled call, indices that are proved to be in range."
-    ),
-    "convolutional net": (
-        "of 14.7 ms of one core the products take 8.5, patches 0.8, pooling there and back 3.5; where other programs "
-        "use the processors, all parallel steps take the time of one. Of a cold first call, 6 of 8 s of a processor "
-        "are the compilation of kernels, most of that Numba's. What would close it: pooling's backward and the mask "
-        "of Relu in one pass, products of tiles in the cache, code for LLVM without Numba."
-    ),
-    "recurrent layer": (
-        "of 5.8 ms on two cores, 35 steps, the 210 small products take 2.6, side by side, at seven tenths of "
-        "what large ones reach; one core needs 5.6 ms for them, so three times plain NumPy's 9.6 is more than one core "
-        "can do. The kernels take 1.2 ms, and 2 are Python's, in the loop and in guards. Products of all steps are "
-        "not one product, nor are sums of gradients of weights. Of a cold first call, most is Numba's. "
-        "What would close it: a loop as one node with a body, code for LLVM without Numba."
-    ),
-    "net": (
-        "matrix products are NumPy's OpenBLAS: each of dout's threads copies its part of them into its own order, "
-        "and where other programs use the processors there is one thread."
-    ),
-}
 
 
 def _short(n: int) -> str:

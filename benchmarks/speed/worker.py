@@ -54,8 +54,8 @@ def builder(contender: str) -> Callable[[Row], plain.Work]:
     return getattr(importlib.import_module(f"benchmarks.speed.{module}"), name)
 
 
-def turn(call: Callable[[], Any], seconds: float) -> tuple[float, float]:
-    """Interruptions a call, and time of a call: the median of the half least interrupted.
+def turn(call: Callable[[], Any], seconds: float, least: bool = False) -> tuple[float, float]:
+    """Interruptions a call, and time of a call: the median of the half least interrupted, or the `least` of all.
 
     There are as many calls as fit in `seconds`, and three unless they are very long. On a busy machine another program
     may take a core in the middle of a call. The system counts that, and parallel code suffers out of all proportion: a
@@ -77,6 +77,8 @@ def turn(call: Callable[[], Any], seconds: float) -> tuple[float, float]:
             call()
         time = (perf_counter() - start) / many
         samples.append((_interruptions() - before, time))
+    if least:
+        return 0, min(time for _, time in samples)
     calm = sorted(samples, key=lambda sample: sample[0])[: (len(samples) + 1) // 2]
     return sum(often for often, _ in calm) / len(calm) / many, median(time for _, time in calm)
 
@@ -100,7 +102,7 @@ def _serve(contender: str, pipe: Any) -> None:
                 pipe.send(("done", None))
             else:
                 gc.disable()
-                pipe.send(("done", turn(call, what)))
+                pipe.send(("done", turn(call, *what)))
                 gc.enable()
         except (plain.MissingError, ModuleNotFoundError) as error:
             pipe.send(("missing", getattr(error, "name", None) or str(error)))
@@ -166,7 +168,7 @@ def differs(found: Sequence[Any], right: Sequence[Any], tolerance: float) -> str
 
 
 def race(
-    row: Row, workers: Mapping[str, Worker], rounds: int, seconds: float, patience: float
+    row: Row, workers: Mapping[str, Worker], rounds: int, seconds: float, patience: float, least: bool = False
 ) -> tuple[dict[str, list[float]], dict[str, str]]:
     """Times of those whose results are right, a round in turn A B C, the next B C A; and why the others have none.
 
@@ -191,17 +193,17 @@ def race(
     samples: dict[str, list[float]] = {name: [] for name in racing}
     for i in range(rounds):
         for name in racing[i % len(racing) :] + racing[: i % len(racing)]:
-            samples[name].append(_calmest(workers[name], seconds, patience) * 1e6)
+            samples[name].append(_calmest(workers[name], (seconds, least), patience) * 1e6)
     return samples, reasons
 
 
-def _calmest(worker: Worker, seconds: float, patience: float) -> float:
+def _calmest(worker: Worker, how: tuple[float, bool], patience: float) -> float:
     """Time of a call in the first turn without an interruption, or of a few the one with the fewest."""
     turns = []
     for _ in range(TRIES):
         sleep(SPINNING)
         _wait_for_quiet(patience)
-        state, answer = worker.ask("time", seconds)
+        state, answer = worker.ask("time", how)
         turns.append(answer if state == "done" else (math.inf, math.nan))
         if turns[-1][0] == 0 or turns[-1][1] > LONG:
             break

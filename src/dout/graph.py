@@ -18,6 +18,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dout.clock import check_time
+
 Shape = tuple[int, ...]
 DType = np.dtype[Any] | type  # a Python number keeps its own type: int, float, complex, bool
 Binder = Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]
@@ -172,6 +174,7 @@ def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -
     new: dict[Node, Node] = {}
     order: dict[Node, None] = {}
     for node in graph.nodes:
+        check_time()
         made = node if node.primitive is INPUT else change(node, new)
         assert made.shape == node.shape, f"{made} is not {node}"
         assert same_kind(made.dtype, node.dtype), f"{made} is not {node}"

@@ -339,6 +339,25 @@ def test_a_script_runs_until_it_asks_its_network_for_gradients(tmp_path):
     assert {"Linear1", "Square1", "outside of layers"} <= {text.text for text in ET.parse(chart).iter() if text.text}
 
 
+def test_a_file_of_layers_that_also_trains_them_runs_until_it_asks_for_gradients(tmp_path):
+    whole = NETWORK.partition("    def backward(self, dout):\n        for layer")[0].replace("class Net:", "class Net2:")
+    gradient = """
+    def gradient(self, x):
+        dout = np.ones_like(self.forward(x))
+        for layer in reversed(list(self.layers.values())):
+            dout = layer.backward(dout)
+        return dout
+
+if __name__ == "__main__":
+    Net2().gradient(np.full((7, 20), 0.5))
+"""
+    (tmp_path / "whole.py").write_text(whole + gradient)
+    done = whole_process(str(tmp_path / "whole.py"))
+    assert "Net2.gradient" in done.stdout
+    assert "x (7, 20)" in done.stdout
+    assert "by layer" in done.stdout
+
+
 def test_a_script_without_a_network_says_what_to_name(tmp_path):
     (tmp_path / "hello.py").write_text("import numpy as np\nx = np.ones(3)\nprint(x.sum())\n")
     done = whole_process(str(tmp_path / "hello.py"))

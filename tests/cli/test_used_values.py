@@ -101,3 +101,25 @@ def test_lists_of_arrays_are_values_too_and_large_ones_are_not_used(repository, 
     result = CliRunner().invoke(commands, ["explain", "layers.py:Several", "--brief"])
     assert (result.exit_code == 0) == ("Several as used in train.py:5" in result.stderr)
     assert not isinstance(result.exception, ValueError)
+
+
+FLAGGED = """\
+import numpy as np
+from layers import Locked
+
+
+class Net:
+    def run(self, x):
+        return Locked("lookouts", 3.0).forward(x, training=True)
+
+
+net = Net()
+net.run(np.ones((20, 30)))
+"""
+
+
+def test_flags_that_a_forward_takes_as_keywords_have_no_place_in_its_use(repository):
+    (repository / "layers.py").write_text(LAYERS.replace("forward(self, x)", "forward(self, x, *args, **kwargs)"))
+    (repository / "train.py").write_text(FLAGGED)
+    result = CliRunner().invoke(commands, ["explain", "layers.py:Locked", "--brief"])
+    assert "Locked as used in train.py:7" in result.stderr

@@ -388,128 +388,84 @@ def test_loops_over_places_with_arrays_at_each(form):
         assert "Σ" in fast.plan().functions[0].loops[0].kernel
 
 
-# --- loops that look like it ------------------------------------------------------------------------------------------
+scale = 2.0
 
 
-def running_sum(x, out):
-    total = 0.0
-    for i in range(x.shape[0]):
-        total = total + x[i, 0]
-        out[i, 0] = total
+def times_global(value):
+    return scale * value
 
 
-def sum_read_while_it_grows(x, out):
-    for i in range(x.shape[0]):
-        total = 0.0
+def shadowed(x, out, scale):
+    for i in range(len(x)):
         for j in range(x.shape[1]):
-            total += x[i, j]
-            out[i, j] = total
+            out[i, j] = times_global(x[i, j]) + scale
 
 
-def the_last_turn_counts(x, out):
-    for i in range(x.shape[0]):
+def test_a_global_name_of_a_function_is_not_the_callers_local_one():
+    fast, x = dout.compile(shadowed), np.random.default_rng(0).normal(size=(9, 9))
+    for number in (2.0, 2.0, 7.0):
+        ours, theirs = np.zeros((2, 9, 9))
+        fast(x, ours, number)
+        shadowed(x, theirs, number)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_a_function_whose_code_is_replaced_does_what_it_does_now():
+    x, w, b, out = np.ones((2, 7, 8, 2)), np.ones((3, 3, 2, 4)), np.ones((1, 1, 1, 4)), np.zeros((2, 5, 6, 4))
+    fast, code = dout.compile(images_last), one_step.__code__
+    try:
+        fast(x, w, b, out)
+        one_step.__code__ = (lambda part, filters, bias: 7.0).__code__
+        fast(x, w, b, out)
+    finally:
+        one_step.__code__ = code
+    assert (out == 7).all()
+
+
+def mixed(x, y, out, rate, width, steps):
+    for i in range(len(x)):
+        for _ in range(steps):
+            out[i, 0] += y[i]
         for j in range(x.shape[1]):
-            found = 2.0 * x[i, j]
-        out[i, 0] = found
+            out[i, j] = np.sum(x[i, j : j + width]) + rate * y[i]
 
 
-def each_row_of_the_one_before(x, out):
-    for i in range(1, x.shape[0]):
-        for j in range(x.shape[1]):
-            out[i, j] = out[i - 1, j] * x[i, j]
+@pytest.mark.parametrize(
+    ("rate", "width", "steps", "odd"),
+    [(0.0, 2, 1, np.inf), (0.5, 2, 0, np.nan), (0.5, -2, 1, 1.0), (0.5, 0, 1, 1.0), (1e200, 2, 1, 1e200)],
+)
+def test_numbers_that_are_odd_at_a_later_call(rate, width, steps, odd):
+    fast, rng = dout.compile(mixed), np.random.default_rng(0)
+    for now in ((0.5, 1, 1, 1.0), (0.5, 1, 1, 1.0), (rate, width, steps, odd)):
+        x, y = rng.normal(size=(9, 10)), rng.normal(size=9) * now[3]
+        ours = rng.normal(size=(9, 10))
+        theirs = ours.copy()
+        with np.errstate(all="ignore"):
+            fast(x, y, ours, *now[:3])
+            mixed(x, y, theirs, *now[:3])
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
-def written_over(x, out):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[0, j] = x[i, j] * x[i, j]
+def test_an_array_that_is_read_only_raises_numpys_error():
+    fast, x, out = dout.compile(filtered_into), np.ones(100), np.zeros(100)
+    fast(x, out)
+    fast(x, out)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="assignment destination is read-only"):
+        fast(x, out)
 
 
-def read_before_it_is_written(x, out):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            old = out[i, j]
-            out[i, j] = x[i, j]
-            x[i, j] += old
+def test_a_step_of_zero_in_a_loop_of_no_turns_is_no_error():
+    def stepped(x, out, count, step):
+        for i in range(count):
+            for j in range(0, x.shape[1], step):
+                out[i, j] += x[i, j]
 
-
-def a_row_changed_in_place(x, out):
-    for i in range(x.shape[0]):
-        row = x[i]
-        row += 1.0
-        for j in range(x.shape[1]):
-            out[i, j] = row[j] * 2.0
-
-
-def rows_from_the_end(x, out):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[i, j] = x[-1 - i, j] * 1.5
-
-
-def slices_cut_at_the_border(x, out):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[i, j] = np.sum(x[i : i + 3, j : j + 2])
-
-
-def read_in_the_next_turn(x, out):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[i, j] += x[i, j]
-        x[i, 0] = out[i - 1, 0] + out[i, 1]
-
-
-def a_number_read_before_it_changes(x, out):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            old = out[i, j]
-            out[i, j] += 2.0
-            x[i, j] = old
-
-
-def a_product_of_what_changes(x, out):
-    for i in range(x.shape[0]):
-        row = out[i] * 2.0
-        for j in range(x.shape[1]):
-            out[i, j] += 1.0
-        x[i] += row
-
-
-def a_view_of_what_changes(x, out):
-    for i in range(x.shape[0]):
-        row = out[i]
-        for j in range(x.shape[1]):
-            out[i, j] += 1.0
-        x[i] += row
-
-
-def set_then_added_in_other_places(x, out):
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            out[i, j] = x[i, j]
-            out[0, j] += x[i, j]
-
-
-LOOKALIKES = [
-    running_sum, sum_read_while_it_grows, the_last_turn_counts, each_row_of_the_one_before, written_over,
-    read_before_it_is_written, a_row_changed_in_place, rows_from_the_end, slices_cut_at_the_border,
-    set_then_added_in_other_places, read_in_the_next_turn,
-    a_number_read_before_it_changes, a_product_of_what_changes, a_view_of_what_changes,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("form", LOOKALIKES, ids=lambda form: form.__name__)
-def test_a_loop_that_depends_on_its_order_gives_what_it_gives(form):
-    fast = dout.compile(form)
-    for size in (9, 9, 12):
-        rng = np.random.default_rng(size)
-        x, out = rng.normal(size=(size, 8)), rng.normal(size=(size, 8))
-        ours, theirs = (x.copy(), out.copy()), (x.copy(), out.copy())
-        fast(*ours)
-        form(*theirs)
-        for mine, other in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(mine, other, rtol=1e-13)
+    fast, x = dout.compile(stepped), np.ones((9, 20))
+    for count, step in ((9, 1), (9, 1), (0, 0)):
+        fast(x, np.zeros((9, 20)), count, step)
+    with pytest.raises(ValueError, match="must not be zero"):
+        fast(x, np.zeros((9, 20)), 9, 0)
 
 
 def test_arrays_that_share_memory_are_left_to_the_loop():

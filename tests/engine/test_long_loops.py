@@ -57,3 +57,25 @@ def test_an_error_in_a_late_turn_of_a_long_loop_is_numpys():
     with pytest.raises(IndexError, match="index 30000 is out of bounds"):
         dout.compile(written)(x, at)
     np.testing.assert_array_equal(x, [*np.ones(19_999), 0])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_the_larger_of_an_element_and_a_plain_number_is_the_one_that_python_takes(dtype):
+    def rectified(x, out):
+        for i in range(x.shape[0]):
+            top = 0
+            for j in range(x.shape[1]):
+                out[i, j] = max(0, x[i, j])
+                top = max(top, x[i, j])
+            out[i, 0] = top + 1
+
+    fast = dout.compile(rectified)
+    for seed in range(3):
+        x = np.random.default_rng(seed).normal(size=(12, 10)).astype(dtype)
+        x[seed, 1:4] = np.nan, -0.0, np.inf
+        ours, theirs = np.zeros_like(x), np.zeros_like(x)
+        fast(x, ours)
+        rectified(x, theirs)
+        np.testing.assert_array_equal(ours, theirs)
+    assert "max" not in fast.plan().functions[0].loops[0].plainly
+    assert fast.plan().functions[0].loops[0].kernel

@@ -45,10 +45,11 @@ names_upstream = _names(
     r"d(out|in|[a-z]|values?|[xyh]s|hidden|output|_?next|[A-Z]\w*|_?l_?d_?\w*|l\w*)|d_\w+|\w*grad\w*|\w*delta\w*|upstream\w*|"
     r"err(or)?s?|\w*_error|error_\w*|g|gy|gz|e|diff\w*|top_diff|\w*signal|dx?_?\w{1,3}|.*derivat\w*|d[je]\w*"
 )
+names_error = _names(r"err(or)?s?|\w*_errors?|errors?_\w*|e")
 names_plain_upstream = _names(  # that could hardly be anything else
     r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues"
 )
-names_output = _names(r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(iction)?s?|probs?|p|softmax_out")
+names_output = _names(r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(ict(ed|ions?))?s?|probs?|p|softmax_out")
 names_rate = _names(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step")
 names_cache = _names(r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|(fwd|forward)_\w+")
 names_context = _names(r"ctx|context")

@@ -102,14 +102,15 @@ def _measured(
     from dout.trace.record.script import run_user_code
 
     def run() -> tuple[Bench, Example]:
-        if is_script(target):
+        layer = None if is_script(target) else _found(target)
+        if layer is None:
             from dout.engine.bench.script_network import network_of
 
             named, given = network_of(Path(target))
             found, used = _with_example(named, init, {**given, **inputs})
             own = tuple(int(np.size(item)) for item in used.inputs.values() if np.ndim(item))[:1]
             return measure(found, used, elements=elements or own, dtype=dtype, done=progress.advance), used
-        found, used = _with_example(_found(target), init, inputs)
+        found, used = _with_example(layer, init, inputs)
         return measure(found, used, elements=elements, dtype=dtype, done=progress.advance), used
 
     with guarded(target, timeout=timeout, capture=True), Progress("measuring", len(elements or SIZES)) as progress:
@@ -118,7 +119,11 @@ def _measured(
 
 
 def _found(target: str) -> Any:
-    """The layer or function that a target names; of a file without a name, its only layer."""
+    """The layer or function that a target names; of a file without a name, its only layer or network.
+
+    None where a file of several layers also trains what it makes of them.
+    """
+    from dout.check.program.program_choice import is_program
     from dout.check.project.discover import layers_in, named
 
     module, found = load(target)
@@ -127,6 +132,8 @@ def _found(target: str) -> Any:
     layers = layers_in(module)
     if not layers:
         raise TargetError(f"{target} has no class with forward and backward; name a function: {target}:NAME")
+    if len(layers) > 1 and is_program(Path(target)):
+        return None
     if len(layers) > 1 and (network := _network_of(module, layers)):
         layers = [network]
     if len(layers) > 1:

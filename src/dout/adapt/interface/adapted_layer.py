@@ -277,7 +277,9 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         kept[AGAIN]()
     seen = arrays_held(kept[HELD][0]) if interface.holder else []
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
-    if isinstance(result, bool) or (interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))):
+    if (isinstance(result, bool) and not interface.local) or (
+        interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))
+    ):
         result = None  # it says that it went well, or what the network predicts
     if interface.holder:
         result = left_in(kept[HELD][0], seen) if result is None else bare(result)
@@ -304,7 +306,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if interface.parted:
         result = tuple(result)
     if interface.local:
-        return _times(douts[0], result)
+        return None if result is None else _times(douts[0], result)
     if isinstance(result, dict):
         return _by_key(layer, result, names)
     result = without_pairs(layer, result)
@@ -314,7 +316,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
 def step_rate(layer: Any, interface: Interface) -> Any:
     """The learning rate at which backward itself steps; None where it does not."""
     if interface.rate:
-        return held_at(layer, interface.rate)
+        return 1.0 if interface.rate == OWN_RATE else held_at(layer, interface.rate)
     return attributes_of(layer).get(OWN_RATE, RATE) if interface.steps else None
 
 

@@ -148,7 +148,7 @@ class Interface:
         says += f", dout in self.{self.upstream.removesuffix('[]')}" if self.upstream else ""
         says += "".join(f", {name}()" for name in self.after)
         if self.rate:
-            says += f", which steps at self.{self.rate}"
+            says += ", which steps" if self.rate.startswith("_dout") else f", which steps at self.{self.rate}"
         if self.outputs:
             says += f", for output {', '.join(str(place + 1) for place in self.outputs)} alone"
         if self.out:
@@ -347,7 +347,7 @@ def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequen
 
     So does that of a loss by a network's `outputs`, where the loss is given the network's `inputs`.
     """
-    own = [name for name in wanted if name not in optional(getattr(cls, forward))]
+    own = [n for n in wanted if n not in optional(getattr(cls, forward)) and (n in taken or not names_output(n))]
     by_outputs = len(own) == len(taken) > 1 and (own[0], taken[0]) == ("outputs", "inputs")
     return local and (len(own) > len(taken) > 0 or by_outputs)
 
@@ -381,7 +381,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     for is_named, role in _SETTINGS:
         if is_named(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
-    if names_context(name):
+    if names_context(name) and name not in taken:
         return [CONTEXT if context else CACHE]
     labels = [n for n in taken if names_label(n)]
     others = [n for n in taken if n not in labels]

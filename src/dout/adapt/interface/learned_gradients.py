@@ -32,14 +32,20 @@ def owned_by(order: Sequence[str], result: Any) -> dict[str, Any]:
 
 
 def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The float arrays in a layer's attributes, also in its dicts and lists, each with its name."""
-    for name, item in list(attributes_of(layer).items()):
-        if name in OURS:
-            continue
+    """The float arrays in a layer's attributes, also in its dicts and lists, each with a name that no other has.
+
+    In the dict of an optimizer the arrays may be called as the parameters are: one beside `self.W` is `m[W]`.
+    """
+    held = [(name, item) for name, item in list(attributes_of(layer).items()) if name not in OURS]
+    taken = {name for name, item in held if is_float_array(item)}
+    for name, item in held:
         if is_float_array(item):
             yield name, item
-        else:
-            yield from arrays_in(name, item)
+            continue
+        for inner, part in arrays_in(name, item):
+            own = f"{name}[{inner}]" if inner in taken else inner
+            taken.add(own)
+            yield own, part
 
 
 def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
@@ -111,8 +117,8 @@ def _put(layer: Any, name: str, original: Any, value: Any) -> None:
     if key == name:
         attributes_of(layer)[name] = original
     else:
-        item = attributes_of(layer)[key]
-        item[int(name[len(key) + 1 : -1]) if isinstance(item, list) else name] = original
+        item, inner = attributes_of(layer)[key], name.removeprefix(f"{key}[").removesuffix("]")
+        item[int(inner) if isinstance(item, list) else next(k for k in item if str(k) == inner)] = original
 
 
 def take_recorded(layer: Any) -> None:

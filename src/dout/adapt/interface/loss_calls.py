@@ -56,13 +56,18 @@ def loss_call(cls: type, forward: str, target: str) -> LossCall | None:
 def has_residual(backward: Any, target: str) -> bool:
     """Whether a backward takes the target from something, or that from the target: `self.out - y`, but not `1 - y`.
 
-    Or hands it on, beside something, to a backward that may: `self.softmax.backward(out, y)`.
+    Or 1 where the target says, `d[np.arange(n), y] -= 1`. Or hands it on, beside something, to a backward that may:
+    `self.softmax.backward(out, y)`.
     """
     own = read(backward)
     for node in walk(own.node) if own else ():
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
             named = [any(isinstance(n, ast.Name) and n.id == target for n in walk(x)) for x in (node.left, node.right)]
             if sum(named) == 1 and not isinstance(node.right if named[0] else node.left, ast.Constant):
+                return True
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub) and isinstance(node.target, ast.Subscript):
+            named = [isinstance(n, ast.Name) and n.id == target for n in walk(node.target.slice)]
+            if any(named):
                 return True
         called = node if isinstance(node, ast.Call) and any(map(names_backward, _path(node.func)[-1:])) else None
         names = [one.id for one in called.args if isinstance(one, ast.Name)] if called and called.args[1:] else []

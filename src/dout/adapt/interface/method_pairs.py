@@ -51,19 +51,8 @@ def methods(cls: type, patterns: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for pattern in patterns:
         fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
-        found.update(
-            dict.fromkeys(
-                sorted(
-                    fitting,
-                    key=lambda n: (
-                        not required(getattr(cls, n), bound=True),
-                        _is_private(n),
-                        order.get(n, len(order)),
-                        n,
-                    ),
-                )
-            )
-        )
+        ranks = {n: (not required(getattr(cls, n), bound=True), _is_private(n), order[n]) for n in fitting}
+        found.update(dict.fromkeys(sorted(fitting, key=ranks.__getitem__)))
     return [name for name in found if not is_unwritten(cls, name)]
 
 

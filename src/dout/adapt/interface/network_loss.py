@@ -27,7 +27,16 @@ from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import setting_role
 from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
 from dout.adapt.interface.loss_calls import has_residual, loss_call
-from dout.adapt.interface.method_pairs import PAIRS, as_static, is_static, loss_names, pairs_of, required
+from dout.adapt.interface.method_pairs import (
+    PAIRS,
+    as_static,
+    is_called_in_a_loop,
+    is_static,
+    loss_names,
+    pairs_of,
+    reads_and_writes,
+    required,
+)
 from dout.adapt.source.linear_use import only_asked
 from dout.adapt.source.returned_names import gives_gradients, items_returned, returned_by
 from dout.run import attributes_of
@@ -42,7 +51,7 @@ class NetworkLoss:
     """A network: its forward, its loss, what backward calls the target, and whether the loss is only assumed.
 
     `taken` and `asked` are the arguments of forward and of backward, `settings` those of the latter that are no arrays;
-    `handed` are those that forward has returned, each with its place there.
+    `handed` are those that forward has returned, each with its place there, or was given, with its name there.
     """
 
     forward: str
@@ -50,11 +59,12 @@ class NetworkLoss:
     target: str
     taken: Sequence[str]
     asked: Sequence[str]
-    handed: Mapping[str, int]
+    handed: Mapping[str, int | str]
     settings: Sequence[str]
     loss: str = ""
     assumed: bool = False
     is_called: bool = False  # by backward itself: then it is meant for this loss
+    one: str = ""  # backward takes one sample: it makes "outer" products, or is called in a "loop"
 
     @property
     def takes_weights(self) -> bool:
@@ -91,7 +101,8 @@ def _joined(cls: type) -> type | None:
         places = _required(cls, name)
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
             return None  # it runs forward by itself: `loss(X, Y)` is whole as it is
-        labels = [place for place in places if names_label(place) and not names_output(place)]
+        named = [place for place in places if names_label(place) and not names_output(place)]
+        labels = [network.target] if network.target in places else named
         if len(labels) == 1 and len(places) <= 2:
             return _class_with(cls, network, {name: _loss(name, alone=len(places) == 1, first=places[0] == labels[0])})
     if (called := loss_call(cls, network.forward, network.target)) is not None:
@@ -114,17 +125,24 @@ def _network(cls: type) -> NetworkLoss | None:
     settings = [name for name in asked if setting_role(name, "") and name not in taken]
     results = returned_by(_function(cls, ahead))
     arrays = asked if asked != settings else [name for loss in loss_names(cls) for name in _required(cls, loss)][:2]
-    targets = [name for name in arrays if names_label(name) and name not in (*taken, *results)]
+    open_ = [name for name in arrays if name not in (*taken, *results)]
+    of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
+    targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
     if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]
     handed = _handed(others, results, _function(cls, ahead))
+    if len(others) == len(taken) == 1 >= items_returned(_function(cls, ahead)):  # `feedforward(a)`, `backprop(x, y)`
+        needs = reads_and_writes(cls, ahead)[1] & reads_and_writes(cls, back)[0]
+        handed = handed if needs else {others[0]: taken[0]}
     if handed is None or any(only_asked(_function(cls, back), name) for name in others):  # a loss, say
         return None
-    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings)
+    makes_outer = "outer" in getattr(behind(_function(cls, back)), "__code__", _joined.__code__).co_names
+    one = "outer" if makes_outer else "loop" if is_called_in_a_loop(cls, back) else ""
+    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings, one=one)
 
 
-def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[str, int] | None:
+def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[str, int | str] | None:
     """Which of forward's results each argument is: by its name, or by place where there are as many; None of others."""
     if set(names) <= set(results):
         return {name: results.index(name) for name in names}
@@ -183,7 +201,9 @@ def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -
         items = result if isinstance(result, tuple) else (result,)
         named = dict(zip((*network.taken, network.target), inputs, strict=True))
         if loss is None or network.handed:
-            attributes_of(self)[RESULTS] = named | {name: items[place] for name, place in network.handed.items()}
+            places = network.handed.items()
+            handed = {name: named[at] if isinstance(at, str) else items[at] for name, at in places}
+            attributes_of(self)[RESULTS] = named | handed
         if loss is None:
             value, *gradients = _backward(cls, network)(self, inputs[-1])
             if np.size(plain(value)) != 1:

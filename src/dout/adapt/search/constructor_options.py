@@ -42,7 +42,7 @@ _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
     "bool": lambda name: [True, False],
     "str": lambda name: ["layer"],
     "dict": lambda name: [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}],
-    "list": lambda name: [[4, 5], [3, 4, 5], []],
+    "list": lambda name: [[4, 5], [3, 4, 5], [4, 3, 1], []],
     "array": lambda name: [numbers((3, 4), name), numbers((4,), name)],
     "generator": lambda name: [np.random.default_rng(0), np.random.RandomState(0)],
     "float": lambda name: [real_named(name)],
@@ -138,6 +138,8 @@ class ClassSettings:
         ):
             if kinds[:1] == ("int",) and not items:
                 return numbers_named(name)[:1]
+            if kinds[:1] == ("list",) and not items:  # of widths
+                return _OF_KIND["list"](name)
             is_size = re.search(r"channels|features|filters|units|n_|num|dim$|^axis$", lower) and "shape" not in lower
             plain = (is_size and not items) or {"int", "tuple"} <= {*kinds}
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]

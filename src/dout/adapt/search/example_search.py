@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label, stands_for
 from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.network_loss import loss_of
+from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example_repair import alike, as_labels, mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
@@ -96,13 +96,15 @@ class ExampleSearch:
     def _with_targets(self, choices: Iterable[Example]) -> Iterator[Example]:
         """The choices; of a network before each those with a target in the shape of what its forward gives."""
         network, seen = loss_of(self.target.cls), set[tuple[int, ...]]()
-        for choice in choices:
+        for choice in (one for every in choices for one in _of_one_sample(every, network)):
             name = network.target if network is not None else ""
             shape = self._output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
-            if len(shape) == 2 and shape not in seen:
+            if len(shape) in (1, 2) and shape not in seen:
                 seen.add(shape)
-                classes = (np.arange(shape[axis]) % shape[1 - axis] for axis in (0, 1))  # of rows, or of columns
-                for target in (one_hot(shape), array_of(shape, name), *classes):
+                classes = [np.arange(shape[axis]) % shape[1 - axis] for axis in (0, 1)] if shape[1:] else []  # of rows
+                hot = one_hot(shape) if shape[1:] else np.eye(shape[0])[-1]
+                hots = [hot] if hot.size > 1 else []  # of one number a 1 does not tell losses apart
+                for target in (*hots, array_of(shape, name), *classes):
                     yield replace(choice, inputs={**choice.inputs, name: target})
             yield choice
 
@@ -225,6 +227,16 @@ class ExampleSearch:
         names = [p.name for p in self.parameters] + [f"input{i}" for i in range(len(ordered))]
         inputs = dict(zip(names, ordered, strict=False)) | keywords
         return self.trials.run(partial(self.target.instance, choice.init), inputs)
+
+
+def _of_one_sample(choice: Example, network: NetworkLoss | None) -> list[Example]:
+    """The choice, or what is left of it for a network whose backward takes one sample: a line, a column or a row."""
+    first: str = next(iter(choice.inputs), "")
+    x: Any = choice.inputs.get(first, 0.0)
+    if network is None or not network.one or np.ndim(x) != 2:
+        return [choice]
+    ones = [x[0]] if network.one == "outer" else [x[:, :1], x[:1]]
+    return [replace(choice, inputs={**choice.inputs, first: one}) for one in ones]
 
 
 def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import names_array, names_indices, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.learned_gradients import parameters_of
+from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.search.buildings import built
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
@@ -64,6 +65,7 @@ class _Proposer:
     ) -> None:
         self.cls: Any = target.cls
         self.target, self.init, self.inputs = target, init, inputs
+        self.network = loss_of(self.cls) if inspect.isclass(self.cls) else None
         self.forward = target.forward
         self.arguments = wanted(self.forward, asked)
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
@@ -117,13 +119,24 @@ class _Proposer:
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
                 for init in inits:
-                    for given in self._inputs(init, shapes, variant):
-                        yield init, given
+                    yield from ((init, given) for given in self._inputs(init, shapes, variant))
+                    yield from self._as_indices([init], shapes) if self.network else ()
         wanted = re.search(r"unpack \(expected (\d)", str(self.last()))  # "not enough values to …, got 2)"
         yield from self._with_axes(shapes, int(wanted[1]) if wanted else 2)
+        yield from self._as_indices(inits, shapes)
+        if lacking := re.search(r"axis (\d) is out of bounds", str(self.last())):  # of all alike
+            axes = ("N", "T", "D", "E")[: int(lacking[1]) + 1]
+            every = {p.name: axes for p in self.arguments if not self._is_setting(p.name)}
+            yield from ((init, given) for init in inits for given in self._inputs(init, every, 0))
+
+    def _as_indices(
+        self, inits: list[dict[str, Any]], shapes: Mapping[str, Sequence[str]]
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """With whole numbers for the first input, if an error says that something is an index."""
         if re.search(r"integer|indices must be|valid indices", str(self.last())):
-            self.whole, self.between = True, False
+            between, self.whole, self.between = self.between, True, False
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+            self.whole, self.between = False, between
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
@@ -195,11 +208,14 @@ class _Proposer:
                 texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
                 parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
                 choices.append(self.settings.of(self.forward, name, parts))
+        target = self.network.target if self.network else ""  # which comes with the output's shape
+        choices = [c[:1] if n == target else c for n, c in zip(needed, choices, strict=True)]
         most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
         alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
         every = product(*choices)
         more = (*self._labelled(needed, choices), *alike)
-        for chosen in (*islice(every, 24), *(more if next(every, None) else ())):
+        few = islice(every, 8 if target else 24)  # of a network with each of its widths, before time is over
+        for chosen in (*few, *(more if not target and next(every, None) else ())):
             yield {**self.inputs, **dict(zip(needed, chosen, strict=True))}
 
     def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:
@@ -251,6 +267,7 @@ class _Proposer:
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
+        options = [(sizes.batch + 2,), (sizes.batch, 4), *options] if self.whole and not place else options
         if known and stands_for(name) == "W" and not place:  # of what it is multiplied with, on either side
             other = next(n for n in (3, 4, 5) if n not in known[0])
             like = [shape for shape in options if len(shape) == len(known[0])]

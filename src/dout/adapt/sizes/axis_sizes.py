@@ -116,8 +116,10 @@ class AxisSizes:
         self.known = {k: v for k, v in init.items() if isinstance(v, int) and not isinstance(v, bool)}
         self.init = init
         self.single = variant == 1  # rows that nothing says the number of: one alone
-        self.left = [n for n in _OTHERS if n not in self.known.values()] or list(_OTHERS)
-        self.batch = next((n for n in (3, 2, 4, 5) if n not in self.known.values()), 3)
+        self.widths = next((w for w in init.values() if isinstance(w, list) and w and {*map(type, w)} == {int}), [])
+        taken = {*self.known.values(), *self.widths}
+        self.left = [n for n in _OTHERS if n not in taken] or list(_OTHERS)
+        self.batch = next((n for n in (3, 2, 4, 5) if n not in taken), 3)
 
     def of(self, axes: Sequence[str]) -> tuple[int, ...]:
         """The shape with these axes."""
@@ -144,7 +146,7 @@ class AxisSizes:
         if axis.endswith("_inner") and self.held:
             return self.known.setdefault(axis, self._ahead())
         if axis in _ENDS:
-            given = [n for n in self.init.values() if type(n) is int]
+            given = [n for n in self.init.values() if type(n) is int] or [*self.widths[:1], *self.widths[-1:]]
             return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
         alike = [size for name, size in self.known.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
         if len(set(alike)) == 1:
@@ -188,22 +190,11 @@ class AxisSizes:
         for shape in (v for v in several if isinstance(v, tuple)):
             yield from ((n, *shape), tuple(shape))
         if not self.known:
-            yield from ((n, first) for first, *_ in lists)
+            yield from (shape for first, *_ in lists for shape in ((n, first), (first, n)))
         sizes = list(dict.fromkeys(v for v in (*self.known.values(), *self.held) if 1 < v <= 20 * MANY))[:4]
         for k in sizes:
-            yield from (
-                (n, k),
-                (k, n),
-                (k, 1),
-                (k,),
-                (n, k, 4, 6),
-                (n, 4, 6, k),
-                (2, n, k),
-                (k, 4, 6),
-                (4, 6, k),
-                (n, k, 5),
-                (n, k, 8),
-            )
+            yield from ((n, k), (k, n), (k, 1), (k,), (n, k, 4, 6), (n, 4, 6, k))
+            yield from ((2, n, k), (k, 4, 6), (4, 6, k), (n, k, 5), (n, k, 8))
         for widths in lists:
             yield from ((n, *widths), tuple(widths))
         if not sizes:
@@ -238,7 +229,8 @@ _OF_WINDOWS = ((r"kernel|filter|pool|window|k_?size", (3, 2)), (r"stride|dilatio
 
 def tuples_of(name: str, items: Sequence[str] | None) -> list[Any]:
     """Tuples of sizes: kernels, strides, shapes of inputs; `items` are the names of its parts, if known."""
-    sides = next((sides for words, sides in _OF_WINDOWS if re.search(words, name) and "shape" not in name), ())
+    windows = _OF_WINDOWS["shape" in name :]  # that of a kernel has channels, too
+    sides = next((sides for words, sides in windows if re.search(words, name)), ())
     if sides and (not items or (len(items) == 2 and not any(map(image_size, items)))):
         return [*((side, side) for side in sides), *(() if items else sides[:1])]
     if items:
@@ -247,6 +239,8 @@ def tuples_of(name: str, items: Sequence[str] | None) -> list[Any]:
         return [(3, 3), (2, 2), 3]
     if re.search(r"kernel|filter|pool", name):
         return [(2, 2), (3, 2, 3, 3)]
+    if "conv" in name:
+        return [(2, 3, 3), (2, 3)]
     return [(2, 4, 6), (4, 6, 2), (4,), (3, 4), (4, 6)]
 
 

@@ -41,7 +41,7 @@ def _is_made_of(node: ast.AST, name: str) -> bool:
         case ast.Call(func=function, args=args):
             return name_of(function) in _HANDS_ON and any(_is_made_of(arg, name) for arg in args)
         case ast.ListComp(elt=item, generators=[made]) | ast.GeneratorExp(elt=item, generators=[made]):
-            return text_of(item) == text_of(made.target) and _is_made_of(made.iter, name)
+            return "?" != text_of(item) == text_of(made.target) and _is_made_of(made.iter, name)
         case (
             ast.Subscript(value=inner)
             | ast.Starred(value=inner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from dout.run import (
 from dout.trace.session.pairing import GRADIENTS, Pair, pairs
 
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
+_MOST_PAIRS = 8
 _ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
 LINEAR, IGNORED = 2, 1  # how the upstream gradient is treated
 
@@ -88,17 +90,19 @@ class Runs:
         return _agreement([self._slopes(gradients[0], inputs, direction) for direction in _directions(shape)])
 
     def rightness_of_parameters(self) -> int:
-        """Whether the gradient of a parameter is right: RIGHT, SCALED, or 0, of that which is most right."""
+        """Whether the gradient of a parameter, maybe of a part, is right: RIGHT, SCALED, or 0, of the most right."""
         layer = self.runner.fresh()
-        before = dict(attributes_of(layer))
+        before = [dict(attributes_of(part)) for part in _with_parts(layer)]
         with quiet(seed=1):
             outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
             self.douts = [np.ones(np.shape(o))[()] for o in outputs]
             run_backward(layer, tuple(self.douts))
-        return max((self._rightness_of(pair, layer) for pair in pairs(before, attributes_of(layer))), default=0)
+        owners = enumerate(zip(before, _with_parts(layer), strict=False))
+        every = ((place, part, pair) for place, (held, part) in owners for pair in pairs(held, attributes_of(part)))
+        return max((self._rightness_of(*one) for one in islice(every, _MOST_PAIRS)), default=0)
 
-    def _rightness_of(self, pair: Pair, after: Any) -> int:
-        """Whether one parameter's gradient is right, along two directions."""
+    def _rightness_of(self, place: int, after: Any, pair: Pair) -> int:
+        """Whether one parameter's gradient is right, along two directions; it is one of the part at a place."""
         gradient, step = np.asarray(pair.gradient, dtype=float), 1e-5 * size_of(pair.parameter)
         if gradient.shape != np.shape(pair.parameter) or not np.any(gradient):
             return 0
@@ -107,7 +111,7 @@ class Runs:
 
             def loss(way: float, direction: Any = direction) -> float:
                 layer = self.runner.fresh()
-                for other in pairs(attributes_of(layer), attributes_of(after)):
+                for other in pairs(attributes_of(_with_parts(layer)[place]), attributes_of(after)):
                     if other.name == pair.name:
                         other.parameter[...] += way * direction
                 with quiet():
@@ -130,6 +134,12 @@ class Runs:
 
         slope = central_difference(loss, step)
         return slope, float(np.sum(gradient * direction)), _ROUNDING * sum(sizes) / step
+
+
+def _with_parts(layer: Any) -> list[Any]:
+    """A layer and the objects that it holds, also in lists."""
+    held = (part for item in attributes_of(layer).values() for part in (item if isinstance(item, list) else [item]))
+    return [layer, *(part for part in held if isinstance(getattr(part, "__dict__", None), dict))]
 
 
 def _agreement(found: Sequence[tuple[float, float, float]]) -> int:

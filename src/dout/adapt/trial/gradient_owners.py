@@ -42,10 +42,16 @@ def inlet_of(layer: Any, outputs: Sequence[Any], inputs: Mapping[str, Any]) -> s
     return fitting[0] if fitting and len(outputs) == 1 else None
 
 
-def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others."""
+def gradients_left(
+    layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any], douts: Sequence[Any]
+) -> tuple[str, ...]:
+    """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others.
+
+    What arrived may be kept, too: `self.in_gradient = in_gradient`.
+    """
     attributes = attributes_of(layer)
-    held = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
+    new = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
+    held = {n: g for n, g in new.items() if not any(g is dout for dout in douts)} or new
     if GRADIENTS in attributes:
         held = {n: g for n, g in held.items() if is_named_as_gradient(n)}
     found = []
@@ -127,9 +133,13 @@ def _is_called_after(gradient: str, owner: str) -> bool:
 
 
 def _by_list(names: Sequence[str], result: Any, layer: Any) -> tuple[str, ...]:
-    """The parameters in lists after which lists of gradients are called, one for one: `nabla_w` of `self.weights`."""
+    """The parameters in lists whose gradients are in lists called after them, or of their shapes, one for one."""
     held = {stem(name): name for name, item in reversed(attributes_of(layer).items()) if isinstance(item, list)}
     owners = [held.get(stem(name), "") for name in names]
+    if not all(owners) and isinstance(result, tuple) and all(isinstance(part, list) for part in result):
+        shapes = {name: [*map(np.shape, attributes_of(layer)[name])] for name in held.values()}
+        fitting = [[name for name, own in shapes.items() if own == [*map(np.shape, part)]] for part in result]
+        owners = [names[0] if len(names) == 1 else "" for names in fitting]
     if not (owners and all(owners) and isinstance(result, tuple) and len(result) == len(owners)):
         return ()
     pairs = [(attributes_of(layer)[owner], g) for owner, g in zip(owners, result, strict=True)]
@@ -289,13 +299,13 @@ def differs(value: Any, gradient: Any) -> bool:
 def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
     """Whether an input of this shape may have been chosen where one as its gradient was meant.
 
-    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
-    axes of 1, `(4,)` for `(1, 4)`, or more axes than `h.reshape(N, 1, H)` asks for, `(3, 2, 4)` for `(3, 8)`. A
-    gradient with more numbers than its input is one that is not summed, and a number alone one that is summed too much:
-    these are wrong.
+    The first input was repeated along an axis of 1, or lacks axes in front, those of a mask; another has rows,
+    `(3, 4)` for `(4,)`, or no axes of 1, `(4,)` for `(1, 4)`, or more axes than `h.reshape(N, 1, H)` asks for,
+    `(3, 2, 4)` for `(3, 8)`. A gradient with more numbers than its input is one that is not summed, and a number alone
+    one that is summed too much: these are wrong.
     """
     if first and len(returned) > len(shape):
-        return [n for n in returned if n > 1] == [n for n in shape if n > 1]
+        return returned[-len(shape) :] == shape or [n for n in returned if n > 1] == [n for n in shape if n > 1]
     if first:
         return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
     if 1 < len(returned) < len(shape) and np.prod(returned) == np.prod(shape):

@@ -15,7 +15,7 @@ from dout.adapt.argument_names import names_rate
 from dout.adapt.interface.collaborators import RATE, Collaborator
 from dout.adapt.interface.held_values import held_at, places_of
 from dout.adapt.interface.interface import RATE_ROLE, Interface
-from dout.adapt.interface.learned_gradients import OURS, is_float_array
+from dout.adapt.interface.learned_gradients import OURS, OWN_RATE, is_float_array
 from dout.adapt.interface.method_pairs import methods, required
 from dout.run import arrays, attributes_of, deep_copy
 from dout.trace.session.pairing import is_named_as_gradient, is_residual, multiple_of
@@ -57,8 +57,11 @@ def own_floats(layer: Any) -> dict[str, Any]:
     return found
 
 
-def own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:
-    """The attribute with the learning rate, where backward is given none and has itself changed parameters."""
+def own_rate(interface: Interface, layer: Any, before: Mapping[str, Any], network: bool) -> str | None:
+    """The attribute with the learning rate, where backward is given none and has itself changed parameters.
+
+    A whole `network` may step by its gradients themselves: then it is `OWN_RATE`.
+    """
     now = own_floats(layer)
     kept = [place for place in before if place in now and now[place].shape == before[place].shape]
     stepped = [place for place in kept if not np.array_equal(now[place], before[place], equal_nan=True)]
@@ -66,7 +69,10 @@ def own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str
         return None
     held = attributes_of(layer).items()
     own = [n for n, item in held if names_rate(n) and isinstance(item, int | float) and item]
-    return next(iter(own + [f"{n}.learning_rate" for n, item in held if isinstance(item, Collaborator)]), None)
+    return next(
+        iter(own + [f"{n}.learning_rate" for n, item in held if isinstance(item, Collaborator)]),
+        OWN_RATE if network else None,
+    )
 
 
 def _list_of_one(layer: Any, place: str) -> str:

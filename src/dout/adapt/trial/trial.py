@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label
+from dout.adapt.argument_names import names_label, names_output
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
@@ -47,7 +47,7 @@ from dout.adapt.trial.gradient_owners import (
 from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
 from dout.adapt.trial.setups import Make, afters_of, prepared
 from dout.clock import count
-from dout.run import arrays, attributes_of, copied, flat, quiet
+from dout.run import arrays, attributes_of, copied, flat, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
@@ -243,15 +243,13 @@ class Trials:
         ways = [self._try(replace(interface, holder=holder, bare=bare), make, inputs) for bare in (False, True)]
         return max(ways, key=lambda tried: tried.fit)
 
+    @otherwise(True)
     def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether gradients are 0 where the upstream gradient is: else it is that of the other outputs as well."""
         if tried.interface is None:
             return True
-        try:
-            run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
-            return not any(map(np.any, run.gradients(0.0)))
-        except Exception:
-            return True
+        run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
+        return not any(map(np.any, run.gradients(0.0)))
 
     def _with_buffer(self, interface: Interface, inlet: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """The roles where backward has an argument called as that place, maybe optional: the zeros are given there."""
@@ -276,7 +274,7 @@ class Trials:
         if BUFFER in interface.roles and not np.any(result):
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or isinstance(result, bool) or (isinstance(result, tuple) and not result):
-            found = gradients_left(layer, seen, inputs)
+            found = gradients_left(layer, seen, inputs, given)
             if not found and interface.out is None and not arrays(layer):
                 return Tried(Fit.FORWARD, interface)
             interface = replace(interface, found=found)
@@ -286,14 +284,18 @@ class Trials:
         elif not interface.local and of_a_list(result, inputs):
             interface, result = replace(interface, parted=True), list(result)
         elif not interface.order and not interface.local:
-            order = owners_of(self.cls, interface, result, inputs, layer)
+            target = network.target if (network := loss_of(self.cls)) is not None else ""  # it needs no gradient
+            own = {name: x for name, x in inputs.items() if name != target}
+            order = owners_of(self.cls, interface, result, own, layer)
             has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
         if loss_of(self.cls) is not None:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
-        stepping = replace(interface, rate=own_rate(interface, layer, before), hands_over=handed)
+        stepping = replace(
+            interface, rate=own_rate(interface, layer, before, bool(loss_of(self.cls))), hands_over=handed
+        )
         interface = stepping if self._steps_along(stepping, make, inputs) else replace(stepping, rate=None)
         owned = owned_by(interface.order or names, result)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
@@ -354,22 +356,18 @@ class Trials:
         except Exception:
             return 0, 0, -place
 
+    @otherwise(False)
     def _takes_upstream(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether all that backward gives and keeps is linear in what it is given, as no residual of a target is."""
         if tried.interface is None or tried.fit < Fit.INPUTS:
             return False
-        try:
-            return Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface).is_linear()
-        except MemoryError:
-            raise
-        except Exception:
-            return False
+        return Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface).is_linear()
 
     def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the one returned gradient for the input that it is right for, where several are alike.
 
-        That is one by whose name no label is meant, unless the gradient is just right for another input: one that has
-        the other sign than that of the first is a wrong one of the first.
+        That is one that is called a prediction, or by whose name no label is meant, unless the gradient is just right
+        for another input: one that has the other sign than that of the first is a wrong one of the first.
         """
         interface = tried.interface
         floats = [name for name, x in inputs.items() if is_float_array(x)]
@@ -378,7 +376,8 @@ class Trials:
         number = len(Runs(self._class(interface, list(inputs)), make, inputs, interface).gradients(1.0))
         if len({np.shape(inputs[name]) for name in floats}) > 1 or number != 1:
             return tried
-        meant = [name for name in floats if not names_label(name)] or floats
+        predicted = [name for name in floats if names_output(name)]
+        meant = predicted or [name for name in floats if not names_label(name)] or floats
         for name in dict.fromkeys((*meant, *floats)):
             other = replace(interface, order=(name,))
             run = Runs(self._class(other, list(inputs)), make, inputs, other)

@@ -20,7 +20,7 @@ from dout.check.conventions.clipping import is_limited, right_by_differences, ri
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
-from dout.check.conventions.stop_gradient import goes_straight_through, stops_the_gradient
+from dout.check.conventions.stop_gradient import freezes_rows, goes_straight_through, stops_the_gradient
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Convention, Judgement
 from dout.check.exact.ratio import Likeness
@@ -372,16 +372,18 @@ def _strengths(added: Any, penalties: Sequence[Any], exact: bool) -> list[float]
 
 def _stops(gradient: RefutedGradient) -> Convention | None:
     """What goes in comes out, and 0 goes back: it has no other use than to stop the gradient."""
-    if not stops_the_gradient(gradient.subject):
-        return None
-    return Convention(Word.STOPPED, "backward gives 0")
+    return Convention(Word.STOPPED, "backward gives 0") if stops_the_gradient(gradient.subject) else None
+
+
+def _frozen(gradient: RefutedGradient) -> Convention | None:
+    frozen = gradient.is_of_a_parameter and freezes_rows(gradient.subject, gradient.outcome)
+    return Convention(Word.STOPPED, "backward sets some of its rows to 0, and they do not learn") if frozen else None
 
 
 def _straight_through(gradient: RefutedGradient) -> Convention | None:
     """A step, whose derivative is 0: nothing before it would learn."""
-    if not goes_straight_through(gradient.subject):
-        return None
-    return Convention(Word.THROUGH, "forward has steps, whose derivative is 0")
+    through = goes_straight_through(gradient.subject)
+    return Convention(Word.THROUGH, "forward has steps, whose derivative is 0") if through else None
 
 
 RULES: tuple[ConventionRule, ...] = (
@@ -394,4 +396,5 @@ RULES: tuple[ConventionRule, ...] = (
     _of_steps,
     _penalised,
     _clipped,
+    _frozen,
 )

@@ -1,10 +1,15 @@
-"""Layers whose gradient is another one on purpose: what hands its input on and stops the gradient, and steps."""
+"""Gradients that are others on purpose: of what hands its input on and stops them, of frozen rows, and of steps."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+
 import numpy as np
 
+from dout.adapt.source.syntax import read, walk
 from dout.check.exact.subject import Subject
+from dout.judge.outcomes import Outcome
 from dout.run import otherwise
 
 
@@ -37,3 +42,21 @@ def goes_straight_through(subject: Subject) -> bool:
     handed_on = np.isin(dx - dout, 0) | np.isin(dx, 0)
     has_steps = np.array_equal(y, near.outputs[0]) and not np.array_equal(y, other.outputs[0])
     return bool(np.shape(x) == np.shape(y) and has_steps and np.any(dx) and np.all(handed_on))
+
+
+@otherwise(False)
+def freezes_rows(subject: Subject, outcome: Outcome) -> bool:
+    """Whether a gradient is right but for whole rows, which backward sets to 0: the row of padding does not learn."""
+    expected, got = np.asarray(outcome.expected, float), np.asarray(outcome.got, float)
+    wrong = ~np.isclose(expected, got, rtol=1e-9).all(axis=tuple(range(1, got.ndim)))
+    if np.any(got[wrong]) or not np.any(got) or got.ndim < 2:
+        return False
+    own = read(inspect.unwrap(type(subject.again()).backward))
+    return any(
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Subscript)
+        and isinstance(node.targets[0].slice, ast.Attribute | ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and node.value.value == 0
+        for node in (walk(own.node) if own else ())
+    )

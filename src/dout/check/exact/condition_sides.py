@@ -203,10 +203,18 @@ class Conditions:
         if node.primitive in primitives("clip maximum minimum") and node in self.late:
             return True
         limits = self.limits([node])
+        if node.primitive in primitives("clip") and limits == (1.0,) and self._is_of_a_logarithm(node):
+            return True  # a share, whatever was given: between 0 and 1
         least = min(map(abs, limits), default=0.0)
         if (least >= _OVERFLOWS_AT and self._is_exponent(node)) or (least >= _NEVER and self._is_exponent(node, any)):
             return True
         return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in limits)
+
+    def _is_of_a_logarithm(self, node: Node, deep: int = 3) -> bool:
+        """Whether forward takes the logarithm of a value, or of what it makes of it in a few steps."""
+        users = self.users.get(node) or [n for n in self.trace.graph.nodes if node in n.inputs]
+        logs = primitives("log log2 log10 log1p")
+        return any(n.primitive in logs or (deep and self._is_of_a_logarithm(n, deep - 1)) for n in users)
 
     def _is_exponent(self, node: Node, how: Callable[[Iterable[bool]], bool] = all) -> bool:
         """Whether `all` that forward does with a value, or with it and the other sign, is its exponential; or `any`."""

@@ -21,7 +21,7 @@ class WithoutGradient(NamedTuple):
 
 
 def missing_gradients(examination: Examination) -> Iterator[WithoutGradient]:
-    """Yield them in the order of the recording; labels, whole numbers and plain numbers of Python need no gradient.
+    """Yield them in the order of the recording; labels, whole numbers, draws and plain numbers of Python need none.
 
     There are none if backward returns more gradients than forward has inputs: whose each is is not known then.
     """
@@ -31,7 +31,7 @@ def missing_gradients(examination: Examination) -> Iterator[WithoutGradient]:
     judged = {j.node for j in examination.judged}
     for name, node in trace.graph.inputs.items():
         value = trace.data[node]
-        if node in judged or node not in examination.derived or node.primitive is not INPUT:
+        if node in judged or node not in examination.derived or node.primitive is not INPUT or node in trace.draws:
             continue
         if node in call.inputs and not is_label(value):
             yield WithoutGradient(name, node, parameter=False)

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_cache, names_upstream, taken_by
+from dout.adapt.argument_names import names_cache, names_error, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
-from dout.adapt.interface.method_pairs import is_called_in_a_loop, required
+from dout.adapt.interface.method_pairs import is_called_in_a_loop, reads_and_writes, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
 from dout.adapt.source import returned_by
@@ -48,6 +48,8 @@ def doubt_of(subject: Subject) -> str:
         return "backward takes no upstream gradient, and it may be that of one output alone"
     if _is_loss_of_repeated(subject, run):
         return "one of the two is repeated to be as long as the other, and it is right where they are alike"
+    if _is_of_margins(subject):
+        return "it is a loss of margins, of two classes in one column, and it is right for one"
     if _is_called_one_by_one(subject):
         return "other code calls backward for one sample after another, and it is right for one"
     if _takes_one_sample(subject, run):
@@ -182,6 +184,26 @@ def _with_all_inputs(subject: Subject, names: tuple[str, ...], inputs: tuple[Any
     return found if subject.interface is None else _read_as(found, replace(subject.interface, order=()))
 
 
+def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
+    """Why the gradients of parameters that are all one constant times right, beside right ones of inputs, may be meant.
+
+    Where backward adds its step, it may be given the error, target − output. A number that forward does not read may be
+    that of the calls over which the gradients are averaged.
+    """
+    interface, found = subject.interface, np.array(ratios, dtype=float)
+    if not np.allclose(found, ratio := found[0], rtol=1e-6, atol=0):
+        return ""
+    layer = subject.again()
+    method = interface.backward if interface is not None else "backward"
+    taken = [p.name for p in taken_by(inspect.unwrap(getattr(type(layer), method)))]
+    if ratio < 0 and interface is not None and interface.steps and any(map(names_error, taken)):
+        return "backward adds its step, which is right where it is given the target minus the output"
+    read = reads_and_writes(type(layer), interface.forward if interface is not None else "forward")[0]
+    whole = {n: k for n, k in attributes_of(layer).items() if type(k) is int and k > 1 and n not in read}
+    name = next((name for name, k in whole.items() if np.isclose(ratio * k, 1, rtol=1e-6)), None)
+    return f"they are divided by self.{name}, as an average over so many calls is" if name else ""
+
+
 def steps_by_another(subject: Subject, refuted: Iterable[Outcome]) -> bool:
     """Whether backward steps these parameters of parts by their right gradients; the parts keep those of one turn."""
     before, after = arrays(subject.again()), arrays(subject.run().layer)
@@ -213,6 +235,17 @@ def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
     alike, interface = replace(subject, inputs=inputs), subject.interface
     owned = [_read_as(alike, replace(interface, order=(name,))) for name in subject.names] if interface else []
     return common in shapes and not all(is_suspicious(one, _ones) for one in (alike, *owned))
+
+
+@otherwise(False)
+def _is_of_margins(subject: Subject) -> bool:
+    """Whether a loss of two tables of one shape depends on their product alone, and is right for one column of them."""
+    x, y = subject.fresh_inputs()
+    y = y * 0.75  # of 1 and -1 a squared error has margins, too
+    here, there = (subject.run(inputs).outputs for inputs in ((x, y), (x * y, np.ones_like(y))))
+    if np.ndim(x) != 2 or np.shape(x) != np.shape(y) or not same(here, there):
+        return False
+    return not is_suspicious(replace(subject, inputs=(x[:, :1], y[:, :1])), _ones)
 
 
 @otherwise(False)

@@ -230,9 +230,11 @@ class Observer:
 
     def _keep(self, use: LayerUse, frame: FrameType) -> bool:
         """Keep what a forward begins with; whether it can be given by name."""
-        inputs = _arguments(frame)
+        inputs, code = _arguments(frame), frame.f_code
         if inputs is None:
             return False
+        if code.co_flags & CO_VARKEYWORDS and len(inputs) > 1:  # forward(x, **flags): these have no place
+            inputs = {name: item for name, item in inputs.items() if name in code.co_varnames}
         use.forward, use.inputs, use.called_at = frame.f_code.co_name, inputs, self._place(frame)
         return True
 

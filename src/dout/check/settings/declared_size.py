@@ -13,6 +13,7 @@ from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.settings.other_inputs import OtherSubject
+from dout.judge.judged_run import is_label
 from dout.run import otherwise
 
 
@@ -31,22 +32,35 @@ class DeclaredSizes(NamedTuple):
         """
         for outcome in found.refuted.values():
             shape, returned = outcome.judged.node.shape, np.shape(outcome.got)
-            if outcome.index is None and not outcome.judged.parameter and len(shape) == len(returned):
+            if outcome.index is not None:  # a number of classes that forward divides by, say
+                returned = self._told(other, shape)
+            if returned != shape and not outcome.judged.parameter and len(shape) == len(returned):
                 agreed = self._agreed(other, shape, returned)
                 if any(_is_right(replace(other, subject=subject), is_wrong) for subject in agreed):
                     return True
         return False
+
+    def _told(self, other: OtherSubject, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an input that the constructor was told, by the numbers in it: as given, or at the setting."""
+        if other.of_inputs:
+            return next((np.shape(x) for x in self.given.inputs if len(np.shape(x)) == len(shape)), shape)
+        return tuple(next((b for a, b in self._changed(other) if a == n), n) for n in shape)
+
+    def _changed(self, other: OtherSubject) -> set[tuple[int, int]]:
+        told = {p.name: self.init.get(p.name, p.default) for p in self.what.constructor}
+        return {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
 
     def _agreed(self, other: OtherSubject, shape: tuple[int, ...], returned: tuple[int, ...]) -> Iterator[Subject]:
         """The layer with inputs and constructor of one size: that of the inputs, or that of the setting."""
         arguments = self.what.constructor if self.what.is_class else ()
         told = {p.name: self.init.get(p.name, p.default) for p in arguments}
         if not other.of_inputs:
-            was = {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
+            was = self._changed(other)
             meant = tuple(b if a != b and (a, b) in was else a for a, b in zip(shape, returned, strict=True))
             if meant != shape:  # samples may have been made of the numbers that were given
                 inputs = (np.resize(x, meant) if np.shape(x) == shape else x for x in other.subject.fresh_inputs())
-                yield replace(other.subject, inputs=tuple(inputs))
+                most = min(b for _, b in was)  # labels are smaller
+                yield replace(other.subject, inputs=tuple(x % most if is_label(x) else x for x in inputs))
             return
         for before, now in zip(self.given.inputs, other.subject.inputs, strict=True):
             if np.shape(before) == returned and np.shape(now) == shape:

@@ -69,13 +69,13 @@ def _of_argument(
     name, value = parameter.name, init.get(parameter.name, parameter.default)
     if value is parameter.empty or _is_of_training(name, value):
         return
-    if value is None:
-        return (yield from _instead_of_none(subject, what, init, name))
-    words = _words_for(what.cls, name, value) if isinstance(value, str) else ()
+    words = _words_for(what.cls, name, value) if isinstance(value, str | None) else ()
     for other in (*_others(value), *_other_words(value, words)):
         make = partial(what.fresh, {**init, name: other})
         at = _at(f"{name} = {other!r}", replace(subject, make=make), value)
-        yield replace(at, changed={name: other})
+        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str))
+    if value is None:
+        return (yield from _instead_of_none(subject, what, init, name))
     for other in _equal(what, init, name, value):
         make = partial(what.fresh, {**init, name: other})
         for inputs in filter(None, (subject.inputs, larger_inputs(subject))):  # they may have to divide these
@@ -125,7 +125,7 @@ def _equal(what: Target, init: Mapping[str, Any], name: str, value: Any) -> list
     return [values[n] for n in others if mine.intersection(_first_read(source.comparisons_of, what.cls, n))]
 
 
-def _words_for(cls: type, name: str, value: str) -> tuple[str, ...]:
+def _words_for(cls: type, name: str, value: str | None) -> tuple[str, ...]:
     """What a constructor's argument is compared with, in the class or a parent of it; else other words of its kind."""
     return _first_read(source.strings_for, cls, name) or (_ACTIVATIONS if value in _ACTIVATIONS else ())
 

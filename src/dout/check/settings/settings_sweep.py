@@ -156,16 +156,9 @@ def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) ->
 def on_usual_numbers(subject: Subject, judgement: Judgement) -> OtherSubject | None:
     """The layer on numbers near noughts and ones that have a gradient, and are no labels: of those w is sign(w)."""
     judged = {verdict.argument for verdict in judgement.verdicts} - judgement.parameters
-    places = [
-        i
-        for i, (name, x) in enumerate(zip(subject.names, subject.inputs, strict=False))
-        if name in judged
-        and not names_label(name)
-        and is_moved(x)
-        and np.ndim(x)
-        and x.size
-        and np.isin(x, (0, 1)).all()
-    ]
+    named = enumerate(zip(subject.names, subject.inputs, strict=False))
+    moved = [(i, x) for i, (name, x) in named if name in judged and not names_label(name) and is_moved(x)]
+    places = [i for i, x in moved if np.ndim(x) and x.size and np.isin(x, (0, 1)).all()]
     if not places:
         return None
     generator = np.random.default_rng(0)

@@ -21,8 +21,9 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.grown_parameters import with_all_parameters
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
+from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
-from dout.check.lab.example_doubts import doubt_of, steps_by_another
+from dout.check.lab.example_doubts import doubt_of, doubt_of_constant, steps_by_another
 from dout.check.lab.input_variants import (
     confirmed,
     on_other_sides,
@@ -200,10 +201,12 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
     doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
+    names = {outcome.judged.name for outcome in judgement.refuted.values()}
+    if names and not doubt and not judgement.elsewhere and names <= {*judgement.parameters}:
+        doubt = doubt_of_constant(subject, [judgement.likeness.get(name, Likeness()).ratio for name in names])
     if judgement.refuted and not doubt and steps_by_another(subject, judgement.refuted.values()):
         doubt = "backward steps it by its right gradient, and its part keeps another one, as that of one turn"
     if doubt:
-        names = (outcome.judged.name for outcome in judgement.refuted.values())
         return replace(judgement, not_meant=True, remarks={**judgement.remarks, **dict.fromkeys(names, doubt)})
     return judgement
 

@@ -24,16 +24,7 @@ from dout.judge.outcomes import Word
 from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
 from dout.trace.record.trace import Trace
 
-CONVENTIONS = frozenset(
-    {
-        Word.SCALED,
-        Word.PASSED,
-        Word.JOINED,
-        Word.DIAGONAL,
-        Word.THROUGH,
-        Word.STOPPED,
-    }
-)
+CONVENTIONS = frozenset({Word.SCALED, Word.PASSED, Word.JOINED, Word.DIAGONAL, Word.THROUGH, Word.STOPPED})
 
 
 def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report] = check) -> Trace:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dout.engine.bench.bench import Bench, BenchSize, Part
     from dout.engine.bench.layer_times import LayerTime
 
+_SHARED = "in kernels of several layers"
 _WIDTH = 24  # characters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _ASCII = str.maketrans({"█": "#", "µ": "u", **dict.fromkeys(_EIGHTHS[1:], "")})
@@ -56,14 +57,15 @@ def _by_layer(layers: tuple[LayerTime, ...]) -> Iterator[Line]:
         for seconds, style in ((one.plain, ""), (one.compiled, "good")):
             if seconds is not None:
                 told = [(f"{duration(seconds):>8}  ", ""), (_bar(seconds / longest), style)]
-                yield [(left, ""), *(told if seconds else [("in kernels of several layers", "dim")])]
+                yield [(left, ""), *(told if seconds else [(_SHARED, "dim")])]
                 left = " " * len(left)
     if any(one.shares for one in layers):
         yield [("    a kernel may do the work of several layers: it has a line of its own", "dim")]
 
 
 def _called(one: LayerTime) -> str:
-    return " + ".join(one.layers)
+    more = len(one.layers) - 3
+    return " + ".join(one.layers) if more <= 0 else f"{' + '.join(one.layers[:3])} + {more} more"
 
 
 def _longest(layers: tuple[LayerTime, ...]) -> float:
@@ -113,10 +115,14 @@ def svg(bench: Bench) -> str:
         if size.differs:
             y += 14
             parts.append(f'<text x="12" y="{y}">{safe(size.differs)}</text>')
+    if bench.layers:
+        y += 18
+        parts.append(f'<text class="q" x="12" y="{y}">by layer, forward and backward</text>')
+        y += 8
     for one in bench.layers:
-        parts += _layer_bars(one, y + 14, _longest(bench.layers))
-        y += _LAYER
-    width, height = _LEFT + _BAR + _RIGHT, y + 8 + 14 * bool(bench.layers)
+        parts += _layer_bars(one, y, _longest(bench.layers))
+        y += _LAYER - 14 * (one.plain is None or one.compiled is None)
+    width, height = _LEFT + _BAR + _RIGHT, y + 8
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
     head += f'class="dout-chart" role="img" aria-label="{safe(title)}">'
     dark = f"@media (prefers-color-scheme:dark){{{_colours('dark')}}}"
@@ -140,11 +146,16 @@ def _bars(part: Part, y: int) -> Iterator[str]:
 
 def _layer_bars(one: LayerTime, y: int, longest: float) -> Iterator[str]:
     yield f'<text x="12" y="{y + 10}">{safe(_called(one))}</text>'
-    for place, (seconds, style) in enumerate(((one.plain, "p"), (one.compiled, "c"))):
-        if seconds is not None:
-            top, width = y + 15 + 14 * place, max(1.0, _BAR * seconds / longest)
-            yield f'<rect class="{style}" x="{_LEFT}" y="{top}" width="{width:.1f}" height="12"/>'
-            yield f'<text class="{style}t" x="{_LEFT + width + 6:.1f}" y="{top + 10}">{safe(duration(seconds))}</text>'
+    both = [(seconds, style) for seconds, style in ((one.plain, "p"), (one.compiled, "c")) if seconds is not None]
+    for place, (seconds, style) in enumerate(both):
+        top, width = y + 15 + 14 * place, _BAR * seconds / longest
+        label = duration(seconds) if seconds else _SHARED
+        yield (
+            f'<rect class="{style}" x="{_LEFT}" y="{top}" width="{max(1.0, width):.1f}" height="12"/>'
+            if seconds
+            else ""
+        )
+        yield f'<text class="{style}t" x="{_LEFT + width + 6:.1f}" y="{top + 10}">{safe(label)}</text>'
 
 
 def _colours(theme: str) -> str:

@@ -114,6 +114,8 @@ class _Inliner:
         function = self._meant(place)
         if type(function) is not FunctionType or function.__globals__ is not self.names:
             return None
+        if function.__closure__ is not None or set(function.__code__.co_names) & self.local:
+            return None  # a name would mean something else here
         given = [node.func.value, *node.args] if isinstance(node.func, ast.Attribute) else node.args
         body = self.read(function)
         return (place, given, body) if body is not None and len(given) == len(body.args.args) else None

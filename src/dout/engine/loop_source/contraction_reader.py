@@ -16,7 +16,9 @@ from dout.engine.loop_source.called_functions import written_name
 from dout.engine.loop_source.contraction_terms import (
     ALL,
     ELEMENTS,
+    LARGEST,
     NEW_AXIS,
+    SMALLEST,
     AffineIndex,
     Contraction,
     Counter,
@@ -36,14 +38,14 @@ _LETTERS = "fd"  # of arrays: products of others are not faster than a kernel
 
 
 def contractions(loop: ast.For, given: Mapping[str, Any], most: int) -> tuple[list[Contraction], int]:
-    """What a loop computes, given what stands in the places around it, and how many turns it takes in all.
+    """The contractions of a loop, and its number of turns in all. `given` are the values of the places around it.
 
-    Each loop takes at most so many turns. Raises LoopRefusal where it does anything but multiply and add up.
+    Each loop takes `most` turns at most. Raises LoopRefusal where it does anything but multiply and add up.
     """
     changed = stored(loop)
     reader = _Reader({place: item for place, item in given.items() if place not in changed}, most)
     reader.statement(loop)
-    _see_order(reader.found)
+    _refuse_order_dependence(reader.found)
     return reader.found, reader.turns
 
 
@@ -116,9 +118,11 @@ class _Reader:
 
     def _store(self, node: ast.Subscript, value: Sum, *, adds: bool) -> None:
         target = self.value(node)
-        if not isinstance(target, Elements) or (not value and not adds):
+        if not isinstance(target, Elements):
             raise cannot(node)
-        for term in value or ():
+        if len(value) > 1 and not value[0].factors and value[0].number == 0:
+            value = value[1:]  # where a sum begins
+        for term in value:
             self.found.append(Contraction(target, term.along(target.free), adds, self.counters))
             adds = True
 
@@ -157,6 +161,10 @@ class _Reader:
                 return self._total(call, self._sum(self.value(one)), axes)
             case (None, axes) if isinstance(method, ast.Attribute) and method.attr == "sum":
                 return self._total(call, self._sum(self.value(method.value)), axes)
+            case (builtins.len, [one]) if not call.keywords and isinstance(array := self.value(one), Elements):
+                if not array.free:
+                    raise cannot(call)
+                return AffineIndex(array.free[0].length)
             case (builtins.float, [one]) if not call.keywords:
                 return self._number(self.value(one))
             case (np.multiply, [one, other]) if not call.keywords:
@@ -201,8 +209,10 @@ class _Reader:
                 return _matrices(self._sum(left), self._sum(right))
             case ast.Mult():
                 return left.times(right) if whole else _product(self._sum(left), self._sum(right))
-            case ast.Div() if isinstance(right, float | int) and right:
-                return _times(self._sum(left), 1 / right)
+            case ast.Div():
+                number = right.constant if isinstance(right, AffineIndex) and not right.multiples else right
+                if isinstance(number, int | float) and SMALLEST < abs(number) < LARGEST:
+                    return _times(self._sum(left), 1 / number)
             case ast.FloorDiv() | ast.Mod() if whole and not left.multiples and not right.multiples and right.constant:
                 a, b = left.constant, right.constant
                 return AffineIndex(a // b if isinstance(node.op, ast.FloorDiv) else a % b)
@@ -215,9 +225,9 @@ class _Reader:
         if isinstance(value, Elements):
             return (ProductTerm(1, (value,), value.free),)
         if isinstance(value, AffineIndex) and not value.multiples:
-            return (ProductTerm(value.constant, ()),) if value.constant else ()
+            return (ProductTerm(value.constant, ()),)
         if isinstance(value, _NUMBERS):
-            return (ProductTerm(value, ()),) if value else ()
+            return (ProductTerm(value, ()),)
         raise LoopRefusal("it computes with something else than elements of arrays")
 
     def _number(self, value: Any) -> Sum:
@@ -229,6 +239,8 @@ class _Reader:
 
     def _part(self, owner: Any, index: ast.expr) -> Any:
         if isinstance(owner, tuple) and isinstance(number := self.value(index), AffineIndex) and not number.multiples:
+            if not -len(owner) <= number.constant < len(owner):
+                raise cannot(index)
             return _entered("", owner[number.constant])
         if not isinstance(owner, Elements):
             raise cannot(index)
@@ -273,6 +285,8 @@ class _Reader:
         ends = [self._whole(one) for one in node.args]
         if any(one.multiples for one in ends) or not 1 <= len(ends) <= 3:
             raise cannot(node)
+        if len(ends) == 3 and ends[2].constant == 0:
+            raise cannot(node)
         found = range(*(one.constant for one in ends))
         return found.start, len(found), found.step
 
@@ -295,7 +309,7 @@ def _entered(place: str, item: Any) -> Any:
 
 
 def _times(value: Sum, number: Any) -> Sum:
-    return tuple(replace(one, number=one.number * number) for one in value)
+    return tuple(one.scaled(number) for one in value)
 
 
 def _product(left: Sum, right: Sum) -> Sum:
@@ -316,49 +330,43 @@ def _added(left: Sum, right: Sum) -> Sum:
     return tuple(broadcast([*left, *right]))
 
 
-def _see_order(found: Sequence[Contraction]) -> None:
-    """Refuse what depends on the order of the turns: a target that is read, or written in other ways."""
-    written = {one.target.place for one in found}
+def _refuse_order_dependence(found: Sequence[Contraction]) -> None:
+    """LoopRefusal where the turns have to follow each other. Contractions are done one after the other as a whole."""
     for i, one in enumerate(found):
-        read = {
-            factor: k
-            for factor in one.term.factors
-            for k, other in enumerate(found)
-            if other.target.place == factor.place
-        }
-        if any(k >= i or not _same_turn(found[k], one, factor) for factor, k in read.items()):
-            raise LoopRefusal("it reads what it writes")
-    for one in found:
-        if one.adds:
-            continue
-        own = [counter for index in one.target.at for counter, _ in index.multiples]
-        if (
-            len(set(own)) < len(own)
-            or not set(one.counters) <= set(own)
-            or any(len(i.multiples) > 1 for i in one.target.at)
-        ):
-            raise LoopRefusal("it writes an element several times")
-    for place in written:
+        _reads_own_turn(one, found[:i], found[i:])
+        if not one.adds:
+            _sets_each_element_once(one)
+    for place in {one.target.place for one in found}:
         first, *others = (one for one in found if one.target.place == place)
-        adds = all(one.adds for one in others)
-        if others and not (adds and (first.adds or all(_after(one, first) for one in others))):
+        if not all(one.adds and (first.adds or _after(one, first)) for one in others):
             raise LoopRefusal("it writes elements in two ways")
 
 
-def _same_turn(first: Contraction, one: Contraction, factor: Elements) -> bool:
-    """Whether a contraction reads of a target of the `first` only what that writes in the same turn of each loop."""
-    common = [c for c in one.counters if c in first.counters]
-    pairs = list(zip(first.target.at, factor.at, strict=True))
-    return all(
-        any(at == read and {c for c, _ in at.multiples} == {counter} for at, read in pairs) for counter in common
-    )
+def _reads_own_turn(one: Contraction, before: Sequence[Contraction], after: Sequence[Contraction]) -> None:
+    """What a contraction reads may have been written before, by each writer in the same turn of each common loop."""
+    for factor in one.term.factors:
+        if any(other.target.place == factor.place for other in after):
+            raise LoopRefusal("it reads what it writes later")
+        for other in (other for other in before if other.target.place == factor.place):
+            alike = [at for at, read in zip(other.target.at, factor.at, strict=True) if at == read]
+            common = [counter for counter in one.counters if counter in other.counters]
+            if not all(any([c for c, _ in at.multiples] == [counter] for at in alike) for counter in common):
+                raise LoopRefusal("it reads what another turn writes")
+
+
+def _sets_each_element_once(one: Contraction) -> None:
+    """Each counter of a loop is that of one axis."""
+    counters = [[counter for counter, _ in at.multiples] for at in one.target.at]
+    own = list(itertools.chain(*counters))
+    if len(set(own)) < len(own) or not set(one.counters) <= set(own) or any(len(axis) > 1 for axis in counters):
+        raise LoopRefusal("it writes an element several times")
 
 
 def _after(one: Contraction, first: Contraction) -> bool:
-    """Whether what is added to elements comes after all that sets them, if the contractions follow each other.
+    """Whether every addition to an element runs after the assignment of that element.
 
     Along an axis that `first` fills in each turn anything may be added; along others both write in the same turn.
     """
-    pairs = zip(first.target.at, one.target.at, strict=True)
     filled = set(first.target.free)
+    pairs = zip(first.target.at, one.target.at, strict=True)
     return all(begun == at or {counter for counter, _ in begun.multiples} <= filled for begun, at in pairs)

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from dout.engine.loop_source.contraction_reader import contractions
-from dout.engine.loop_source.contraction_terms import AffineIndex, Contraction, Counter, Elements, counted
+from dout.engine.loop_source.contraction_terms import AffineIndex, Contraction, Counter, Elements, ProductTerm, counted
 from dout.engine.loop_source.loop_refusal import LoopRefusal
 from dout.engine.runtime import shared_products
 
 Array = np.ndarray[Any, Any]
 _PIECE = 1 << 22  # bytes of a factor that is copied, as a rule: they stay in a cache
-_SCATTERED = 1 << 10  # places of a window that are added one after the other, at most
+_SCATTERED = 1 << 7  # places of a window that are added one after the other, at most
 EVERY = (1 << 63) - 1  # turns of a loop
 _KEPT = 32  # sizes, and numbers of turns, for which everything is settled
 
@@ -37,6 +37,7 @@ class ContractedLoop:
         self.tuples = {place for place, item in given.items() if type(item) is tuple}
         self.names = [place for place in given if place not in self.known]
         self.settled: dict[Any, tuple[list[_Routine], int]] = {}
+        self.calls = self.misses = 0  # and how many of the calls were of another kind than those before
         found, _ = self._read(given, EVERY)
         places = {place for one in found for place in (one.target.place, *(f.place for f in one.term.factors))}
         self.rounds = "f" if any(given[place].dtype.char == "f" for place in places) else "d"
@@ -50,18 +51,27 @@ class ContractedLoop:
         items = dict(zip(self.names, told, strict=True))
         items |= {place: tuple(map(int, items[place])) for place in self.tuples}
         key = most, *((one.shape, one.dtype) if type(one) is np.ndarray else one for one in items.values())
-        if key not in self.settled:
+        settled = self.settled.get(key)
+        self.calls += 1
+        if settled is None:
             try:
                 found, turns = self._read({**self.known, **items}, most)
             except LoopRefusal:
                 return 0, 0
+            self.misses += 1
             if len(self.settled) >= _KEPT:
                 self.settled.clear()
-            self.settled[key] = [_Routine(part, items) for one in found for part in _pieces(one, items)], turns
-        routines, turns = self.settled[key]
+            settled = [_Routine(part, items) for one in found for part in _pieces(one, items)], turns
+            self.settled[key] = settled
+        routines, turns = settled
         for routine in routines:
             routine.run(items)
         return 1, turns
+
+    @property
+    def restless(self) -> bool:
+        """Whether most calls are of another kind than those before, so that a kernel does better."""
+        return self.misses > 2 * _KEPT and 2 * self.misses > self.calls
 
     def _read(self, given: Mapping[str, Any], most: int) -> tuple[list[Contraction], int]:
         found, turns = contractions(self.loop, given, most)
@@ -97,7 +107,7 @@ class _Routine:
         self.product = shared_products.stacked() if self.stack else shared_products.together((np.dot,))
 
     def run(self, arrays: Mapping[str, Array]) -> None:
-        """Do it."""
+        """Write the contraction into its target."""
         value = self._value(arrays)
         if not (type(self.number) is int and self.number == 1):
             value = value * self.number
@@ -123,7 +133,9 @@ class _Routine:
         left, right = (one.matrix(arrays, self.dtype) for one in self.factors)
         right = right.swapaxes(-1, -2)
         out = np.empty((*left.shape[:-1], right.shape[-1]), self.dtype)
-        if out.size and left.size:
+        if left.shape[-2] == right.shape[-1] == 1:  # numbers, each the sum of a row
+            np.einsum("...k,...k->...", left[..., 0, :], right[..., 0], out=out[..., 0, 0])
+        elif out.size and left.size:
             self.product(left, right, out)
         else:
             out[...] = 0
@@ -215,6 +227,12 @@ class _View:
 
 def _pieces(one: Contraction, arrays: Mapping[str, Array]) -> Iterator[Contraction]:
     """A contraction in pieces along one counter, where a factor has many windows."""
+    if any(counter.length == 0 for counter in one.counters):
+        return
+    if any(counter.length == 0 for counter in one.term.over):  # a sum of nothing, whatever stands in the arrays
+        if not one.adds:
+            yield replace(one, term=ProductTerm(0, (), one.target.free))
+        return
     sizes = [
         arrays[factor.place].itemsize * math.prod(c.length for c in _counters(factor)) for factor in one.term.factors
     ]

@@ -13,6 +13,7 @@ from typing import Any
 
 from dout.engine.loop_source.loop_refusal import LoopRefusal
 
+SMALLEST, LARGEST = 1e-30, 1e30  # numbers that may be multiplied, or divided by, before anything else is
 ELEMENTS = "k"  # the name of what counts elements along an axis
 
 
@@ -125,7 +126,7 @@ def _elements(begin: AffineIndex, end: AffineIndex, step: int, length: int) -> C
     extent = end.plus(begin, -1)
     if extent.multiples or step < 1:
         raise LoopRefusal("a slice is not always as long")
-    if begin.ends[0] < 0 or end.ends[1] > length:
+    if begin.ends[0] < 0 or end.ends[0] < 0 or end.ends[1] > length:
         raise LoopRefusal("a slice is not always in range")
     return Counter(ELEMENTS, max(0, -(-extent.constant // step)))
 
@@ -139,14 +140,22 @@ class ProductTerm:
     free: tuple[Counter, ...] = ()
     over: frozenset[Counter] = frozenset()
 
+    def scaled(self, number: Any) -> ProductTerm:
+        """The term times a number. LoopRefusal where numbers together come to what neither of them is."""
+        product = self.number * number
+        usual = SMALLEST < abs(product) < LARGEST
+        if not usual and 0 not in (self.number, number) and 1 not in (self.number, number):
+            raise LoopRefusal("it multiplies numbers that are very large or small")
+        return replace(self, number=product)
+
     def times(self, other: ProductTerm) -> ProductTerm:
         """The product of two terms."""
         if not other.factors and not other.over:
-            return replace(self, number=self.number * other.number)
+            return self.scaled(other.number)
         if self.over or other.over or len(self.factors) + len(other.factors) > 2:
             raise LoopRefusal("it multiplies more than two arrays, or sums")
         mine, theirs = broadcast([self, other])
-        return ProductTerm(self.number * other.number, mine.factors + theirs.factors, mine.free)
+        return replace(mine, factors=mine.factors + theirs.factors).scaled(other.number)
 
     def along(self, axes: tuple[Counter, ...]) -> ProductTerm:
         """The term along other axes, from the last on."""
@@ -179,7 +188,7 @@ class ProductTerm:
         new = {old: counted(counter) for old, counter in zip(theirs, ours, strict=True)}
         factors = (*self.factors, *(one.with_counters(new) for one in other.factors))
         free = (*(one for one in self.free if one not in ours), *(one for one in other.free if one not in theirs))
-        return ProductTerm(self.number * other.number, factors, free, frozenset(ours))
+        return ProductTerm(self.number, factors, free, frozenset(ours)).scaled(other.number)
 
 
 def broadcast(terms: Sequence[ProductTerm]) -> list[ProductTerm]:

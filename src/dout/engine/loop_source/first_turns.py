@@ -15,9 +15,9 @@ FirstTurns = Callable[[int, Sequence[Any]], Mapping[str, Any]]
 
 
 def first_turns(loop: ast.For, places: Mapping[str, ast.expr], file: str) -> FirstTurns:
-    """A function that runs a loop, and each loop inside it, for the first turns alone: at most so many.
+    """A function that runs a loop, and each loop inside it, for at most so many turns.
 
-    It takes what stands in the `places`, in their order, and gives the names that the loop has set then.
+    It takes this number and the values of the `places` in their order. It returns its local variables.
     """
     numbered = {place: place if place.isidentifier() else f"{_GIVEN}{i}" for i, place in enumerate(places)}
     cut = _cut(loop, numbered)

@@ -16,5 +16,5 @@ class LoopRefusal(UnsupportedError):
 
 
 def cannot(node: ast.AST) -> LoopRefusal:
-    """A kernel has no way to do this."""
+    """Neither a kernel nor a product of matrices has a way to do this."""
     return LoopRefusal(f"a kernel cannot do {ast.unparse(node).partition(chr(10))[0]}"[:80], node)

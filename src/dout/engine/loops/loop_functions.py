@@ -21,6 +21,7 @@ from dout.engine.loops.loop_values import (
     Value,
     arithmetic,
     literal,
+    stored,
     together,
 )
 
@@ -317,19 +318,17 @@ class LoopFunctions:
         return Items(tuple(found))
 
     def _extreme(self, sign: str, *given: Value) -> Value:
-        """Python's max and min of numbers of one kind: the first of those that are equal."""
-        numbers = [one for one in given if isinstance(one, LoopNumber) and len(one.kinds) == 1]
-        if (
-            len(numbers) < max(2, len(given))
-            or len({one.kinds for one in numbers}) > 1
-            or "bool_" in {n.stored for n in numbers}
-        ):
-            raise LoopRefusal("it takes max or min of numbers of several types")
+        """Python's max and min: the first of those that are equal, of the kind that it has."""
+        numbers = [one for one in given if isinstance(one, LoopNumber)]
+        if len(numbers) < max(2, len(given)) or "bool_" in {one.stored for one in numbers}:
+            raise LoopRefusal("it takes max or min of something else than numbers")
         found = numbers[0]
         for one in numbers[1:]:
-            names = self.text.let("x", found.text), self.text.let("x", one.text)
+            kinds, bits = found.kinds | one.kinds, max(found.bits, one.bits)
+            form = stored(kinds, bits)
+            names = self.text.let("x", found.to(form)), self.text.let("x", one.to(form))
             text = self.text.let("x", f"{names[1]} if {names[1]} {sign} {names[0]} else {names[0]}")
-            found = LoopNumber(text, found.kinds, max(found.bits, one.bits))
+            found = LoopNumber(text, kinds, bits)
         return found
 
     def _length(self, one: Value) -> Value:

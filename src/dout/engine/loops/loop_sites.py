@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from threading import get_ident
 from time import thread_time
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ _LETTERS = frozenset("ldf?")
 _ASKING = 1e-5  # seconds that it takes to ask for a kernel
 _NEAR = {"d": 1e-9, "f": 1e-4}  # of the largest element: functions round in their own way, and loops carry that on
 _NUMBERS = {TYPES[kind]: kind for kind in KINDS}
+_USUAL = 10  # times the median: elements of an array are mostly no larger
 _SHORT = 4096  # turns in all: NumPy takes 0.02 to 0.2 s for so many
 _FIRST = (4096, 1024, 256, 64, 48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2, 1)  # turns of each loop, until all are no more
 
@@ -46,8 +48,8 @@ class Ready:
 class UsualCall:
     """A kernel, and what the arguments of its calls have in common, to be seen sooner than by a description of each.
 
-    The others are numbers of arguments: objects, whole numbers, tuples with their lengths, arrays with their dtypes and
-    axes, arrays that the kernel writes into, and all that the kernel takes.
+    Each other field holds positions of arguments: of objects, whole numbers, tuples with their lengths, arrays with
+    their dtypes and axes, arrays that the kernel writes into, and all that the kernel takes.
     """
 
     ready: Ready
@@ -82,10 +84,10 @@ class UsualCall:
         return [given[i] for i in self.taken]
 
     def share_memory(self, given: tuple[Any, ...]) -> bool:
-        """Whether an array that is written into lies over another, or over itself."""
+        """Whether an array that is written into lies over another, or over itself, or may not be written into."""
         for i in self.written:
             array = given[i]
-            if not array.flags.forc:
+            if not array.flags.forc or not array.flags.writeable:
                 return True
             for k, _, _ in self.arrays:
                 if k != i and np.may_share_memory(array, given[k]):
@@ -121,12 +123,13 @@ class LoopSite:
     where: Where
     strict: bool
     first_turns: FirstTurns
-    called: Mapping[str, Any]
+    called: Mapping[str, tuple[Any, CodeType]]
     outer: LoopSite | None = None
     ready: dict[tuple[Any, ...], Ready | None] = field(default_factory=dict)
     why_not: list[str] = field(default_factory=list)
     pending: dict[int, Rehearsal] = field(default_factory=dict)  # by thread
     turns: int = 0
+    refuted: bool = False  # whether it is no product of matrices after all, or none that pays
     latest: tuple[Any, Ready | None] = (None, None)
     usual: UsualCall | None = None  # what calls are like as a rule
     objects: dict[int, LoopArgument] = field(default_factory=dict)  # that `ready` holds
@@ -144,6 +147,8 @@ class LoopSite:
     def __call__(self, *given: Any) -> tuple[Any, ...] | None:
         """What the names are that the loop sets; None where it has to run plainly."""
         usual = self.usual
+        if any(function.__code__ is not code for function, code in self.called.values()):
+            return None
         if self.pending:
             self.pending.pop(get_ident(), None)
         if self.rehearsed:
@@ -156,7 +161,9 @@ class LoopSite:
                 return None
             if found not in self.ready:
                 told = dict(zip(self.places, map(_with_number, found, given), strict=True))
-                as_read = all(told[name] == LoopArgument("object", item=one) for name, one in self.called.items())
+                as_read = all(
+                    told[place] == LoopArgument("object", item=one) for place, (one, _) in self.called.items()
+                )
                 self.ready[found] = self._found(given, told) if as_read else None
                 self.objects.update((id(one.item), one) for one in found if one and one.kind == "object")
             self.latest = found, self.ready[found]
@@ -210,13 +217,18 @@ class LoopSite:
 
     def _contracted(self, given: Sequence[Any]) -> Ready | None:
         """Products of matrices in place of a kernel, where they do: they need not be compiled."""
-        if self.live or self.strict:
+        if self.live or self.strict or self.refuted:
             return None
         try:
             found = ContractedLoop(self.loop, dict(zip(self.places, given, strict=True)))
         except LoopRefusal:
             return None
         return Ready(LoopKernel(found.text, (), (), (), found.written, found.rounds, may_leave=False), found)
+
+    def _refute(self, ready: Ready) -> None:
+        """From the next call on, a kernel does what products of matrices did."""
+        self.refuted, self.usual, self.latest = True, None, (None, None)
+        self.ready = {key: one for key, one in self.ready.items() if one is not ready}
 
     def _made(self, given: Mapping[str, Any]) -> Ready | None:
         try:
@@ -242,6 +254,9 @@ class LoopSite:
             ended, turns, *values = usual.ready.run(*usual.flat(given), EVERY)
         except (TypeError, OverflowError):
             return None
+        run = usual.ready.run
+        if isinstance(run, ContractedLoop) and (not ended or run.restless):
+            self._refute(usual.ready)
         if not ended:
             for array, content in before:
                 array[...] = content
@@ -313,7 +328,9 @@ class LoopSite:
         same = all(_same(arrays[i], ours, rounds) for i, ours in found.arrays.items())
         same = same and all(_same_number(*pair, rounds) for pair in zip(values, found.results, strict=True))
         found.ready.confirmed = same and seconds >= found.seconds + _ASKING
-        if not found.ready.confirmed:
+        if not found.ready.confirmed and isinstance(found.ready.run, ContractedLoop):
+            self._refute(found.ready)
+        elif not found.ready.confirmed:
             self.latest = (None, None)
             self.ready = {key: None if one is found.ready else one for key, one in self.ready.items()}
             self._refuse(f"{'NumPy is faster' if same else 'a kernel gives other numbers'}, at {self.where}")
@@ -358,7 +375,8 @@ def _same(plain: Any, ours: Any, rounds: str) -> bool:
         return bool(np.array_equal(plain, ours, equal_nan=plain.dtype.kind == "f"))
     near = max(_NEAR[plain.dtype.char], _NEAR[rounds])
     with np.errstate(all="ignore"):
-        scale = np.max(np.abs(plain), initial=0, where=np.isfinite(plain))
+        sizes = np.abs(plain[np.isfinite(plain) & (plain != 0)])
+        scale = min(sizes.max(), _USUAL * np.median(sizes)) if sizes.size else 0.0  # one large element blinds nobody
         return bool(np.allclose(ours, plain, rtol=near, atol=near * scale, equal_nan=True))
 
 

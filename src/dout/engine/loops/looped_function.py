@@ -237,7 +237,7 @@ class _SiteWriter(_Writer):
         if not _may_be_taken(own) or stored(own) & self.hidden:
             return self.generic_visit(node)
         named = {place_of(one): one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)}
-        called = {place: item for place, item in self.inlined.items() if place in named}
+        called = {place: (item, item.__code__) for place, item in self.inlined.items() if place in named}
         places = surroundings(own, self.local | stored(own)) | {place: named[place] for place in called}
         started = {name: ast.Name(name, ast.Load()) for name in sorted(live.before[own] & stored(node))}
         after = live.after[own] & stored(node)

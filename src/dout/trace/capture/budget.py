@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from dout.clock import spent
+from dout.clock import TimeIsOver, spent, within
 from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.ops import primitives
@@ -59,10 +59,15 @@ class Budget:
 
     @contextmanager
     def spending(self) -> Iterator[None]:
-        """Count what is done inside."""
+        """Count what is done inside, and end it when more is spent than may be. Raises UnsupportedError then."""
         self._since = spent()
+        left = max(MOST_SECONDS, MOST_TIMES * self.plain) - (self.seconds - self.plain)
         try:
-            yield
+            with within(max(0.0, left)):
+                yield
+        except TimeIsOver as over:
+            self.exceeded = True
+            raise UnsupportedError(TOO_LONG) from over
         finally:
             self.seconds += spent() - self._since
             self._since = None

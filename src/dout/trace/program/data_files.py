@@ -89,7 +89,10 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         return _rows(columns, header=True)
     sizes = {"cifar10": r"3072|3\s*[*,]\s*32\s*[*,]\s*32|32\s*[*,]\s*32\s*[*,]\s*3", "mnist": r"784|28\s*[*,]\s*28"}
     if name.endswith(".csv") and (kind := next((kind for kind, size in sizes.items() if mentions(size)), None)):
-        return _table(int("test" in name), kind, header=has_header)  # as Kaggle has them, their columns with names
+        bare = (
+            name == "test.csv" and has_header and not mentions(r"test\w*(\.|\W+)(label|iloc|pop|drop)")
+        )  # to be guessed
+        return _table(int("test" in name), kind, header=has_header, labelled=not bare)  # as Kaggle has them
     if name.endswith(".arff"):
         return _table(int("test" in name), header=False, first=False)
     if name.endswith((".csv", ".xlsx", ".xls")):
@@ -169,17 +172,17 @@ def _archive(name: str, text: str) -> bytes:
     return file.getvalue()
 
 
-def _table(part: int, kind: str = "mnist", *, header: bool, first: bool = True) -> bytes:
-    """Images as lines of numbers, the label `first`; or last, as in the ARFF of openml.org."""
+def _table(part: int, kind: str = "mnist", *, header: bool, first: bool = True, labelled: bool = True) -> bytes:
+    """Images as lines of numbers, the label `first`; or last, as in the ARFF of openml.org; or none."""
     pixels, labels = images(kind, part)
     times = -(-len(pixels) // (2 * _LINES))  # 60,000 rows that all differ take long to write and to read
     pixels, labels = pixels[: 2 * _LINES], labels[: 2 * _LINES]
-    columns = [labels, pixels.reshape(len(pixels), -1)]
+    columns = [labels, pixels.reshape(len(pixels), -1)][not labelled :]
     lines = [",".join(map(str, row)) for row in np.column_stack(columns if first else columns[::-1]).tolist()] * times
     if not first:
         lines.insert(0, "@RELATION mnist_784\n@DATA")
     if header:
-        lines.insert(0, ",".join(["label", *(f"pixel{i}" for i in range(pixels[0].size))]))
+        lines.insert(0, ",".join([*["label"] * labelled, *(f"pixel{i}" for i in range(pixels[0].size))]))
     return "\n".join(lines).encode()
 
 

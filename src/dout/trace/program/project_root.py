@@ -20,6 +20,7 @@ from dout.trace.program.stub_modules import NeedsError
 
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
 _MOST_BESIDE = 200  # folders beside those
+_MOST_DESCRIBED = 4  # folders among which one with a README is the project's
 _MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt")  # of a project's own folder
 
 
@@ -117,10 +118,14 @@ def free_name(name: str, path: Path) -> str:
 
 
 def folders_above(file: Path) -> list[Path]:
-    """The folder of a file and those above it, up to its project's own."""
+    """The folder of a file and those above it, up to its project's own: that with a README where nothing else tells.
+
+    Else the next one above, and no more: what lies beside a project is another one.
+    """
     above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
-    marked = (i for i, folder in enumerate(above) if any((folder / mark).exists() for mark in _MARKS))
-    return above[: next(marked, len(above)) + 1]
+    marked = [i for i, folder in enumerate(above) if any((folder / mark).exists() for mark in _MARKS)]
+    described = [i for i, folder in enumerate(above[:_MOST_DESCRIBED]) if any(folder.glob("README*"))]
+    return above[: (marked or described[-1:] or [1])[0] + 1]
 
 
 def reach(name: str, file: Path) -> bool:

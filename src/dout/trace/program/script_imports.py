@@ -20,7 +20,7 @@ import numpy as np
 
 from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
 from dout.trace.program.project_root import folders_above, reach
-from dout.trace.program.stub_modules import NeedsError, Quiet, stand_in, why_absent
+from dout.trace.program.stub_modules import KNOWN, NeedsError, Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
 
 _LIKE_NUMPY = frozenset({"cupy", "autograd.numpy", "minpy.numpy"})
@@ -34,6 +34,7 @@ _OF_PYTHON_2: dict[str, Any] = {  # names of theirs that Python 3 calls otherwis
     "iteritems": lambda table: iter(table.items()), "itervalues": lambda table: iter(table.values()),
     "iterkeys": iter, "string_types": (str,), "integer_types": (int,), "PY2": False, "PY3": True,
 }  # fmt: skip
+_BACKENDS = frozenset({"cupy", "jax", "torch", "tensorflow", "keras", "mxnet", "numba", "autograd"})  # NumPy is another
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -72,7 +73,7 @@ class _Finder(Loader):
         if top in self.made or name.rpartition(".")[0] in self.made:
             return self._standing(name)
         frame = asking_user(sys._getframe(1), lambda file: file.startswith("<frozen") or is_ours(file))
-        if frame is None or _is_expected(frame):
+        if frame is None or _is_expected(frame, alone=top in KNOWN - _BACKENDS):
             return None
         if (twin := _in_other_case(name, list(path or folders_above(Path(frame.f_code.co_filename))))) is not None:
             self.said(
@@ -194,10 +195,13 @@ class _Settings(Quiet):
         return super().__call__(*args, **kwargs)
 
 
-def _is_expected(frame: FrameType | None) -> bool:
-    """Whether an import that fails is expected, by this file or by one that imports it, and so on."""
+def _is_expected(frame: FrameType | None, alone: bool) -> bool:
+    """Whether an import that fails is expected, by this file `alone`, or by one that imports it, and so on.
+
+    What imports a file that plots expects something else to be missing; of one that needs CuPy it may be that.
+    """
     while frame is not None:
         if is_user_code(frame.f_code.co_filename) and is_guarded(frame, _CAUGHT):
             return True
-        frame = frame.f_back
+        frame = None if alone else frame.f_back
     return False

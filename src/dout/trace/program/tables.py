@@ -73,12 +73,13 @@ _OF_COLUMNS: dict[str, Any] = {
     "apply": lambda items, by, *args, **options: column([by(i, *args, **options) for i in items.tolist()]),
     "replace": _replaced,
     "to_list": lambda items: items.tolist(),
+    "__float__": lambda items: float(items.values.item()), "__int__": lambda items: int(items.values.item()),
     "unique": lambda items: np.array(list(dict.fromkeys(items.tolist())), dtype=items.dtype),
     "mode": lambda items: column([max(items.unique().tolist(), key=items.tolist().count)]),
     "nunique": lambda items: len(items.unique()),
     "isnull": (_isnull := lambda items: column([i is None or i != i for i in items.tolist()])), "isna": _isnull,
     "fillna": lambda items, item=0, **options: column(np.where(items.isnull(), item, items)),
-    "head": lambda items, count=5: items[:count],
+    "head": lambda items, count=5: items[:count], "tail": lambda items, count=5: items[-count:],
     **_SHOWN,
     **{name: _reduced(name) for name in _REDUCTIONS},
 }  # fmt: skip
@@ -239,6 +240,7 @@ _OF_TABLES: dict[str, Any] = {
     "append": lambda table, other, **options: concat([table, other]) if len(table) else other,
     "rows": lambda table: list(map(tuple, table.values.tolist())),
     "head": lambda table, count=5: table.of_rows(slice(count)),
+    "tail": lambda table, count=5: table.of_rows(slice(-count, None)),
     **_SHOWN,
     "dropna": lambda table, inplace=False, **options: table.become(
         table.of_rows(~np.any([items.isnull() for _, items in table.items()], 0)), inplace),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from enum import Enum
-from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
 
-from dout.clock import check_time
+from dout.clock import check_time, spent
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
 from dout.ops import PRIMITIVES, kind_of
@@ -25,6 +24,8 @@ from dout.trace.tracer.writes import ArrayWriter
 _STEERED_BY_SIZE = "the program was steered by a size that depends on values"
 _numbers = frozenset(PYTHON_NUMBERS)
 _T = TypeVar("_T")
+
+_ASKING = 2e-5  # seconds that it takes to ask NumPy for something small, from here
 
 
 class Recording(RunRecord):
@@ -54,13 +55,13 @@ class Recording(RunRecord):
             first = operand if first is None else first
             nodes.append(self.node_of(operand))
             values.append(plain(operand))
-        start = perf_counter()
+        start = spent()
         try:
             value = primitive.apply(values, static)
         except Exception:
             self.fails()
             raise
-        self.computing += perf_counter() - start
+        self.computing += max(0.0, spent() - start - _ASKING)
         node = self.record(primitive, tuple(nodes), static, value)
         if type(value) is not np.ndarray:
             return Traced(self, value, node) if not isinstance(value, np.generic) else TracedArray(self, value, node)

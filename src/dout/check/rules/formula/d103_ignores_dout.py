@@ -8,7 +8,7 @@ from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Cause
-from dout.check.rules.choices.kept_conventions import keeping, told
+from dout.check.rules.choices.kept_conventions import by_reason, keeping, told
 from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
 from dout.judge.outcomes import Word
 
@@ -20,7 +20,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient that lacks `dout`; a note if the layer stops the gradient on purpose."""
     if stopped := keeping(judgement, Word.STOPPED):
         message = f"{subject.name} hands its input on and gives 0 for it: right where the gradient is to end"
-        yield RULE.about(subject, f"{message}, as at an input", severity="note", **told(stopped))
+        message = f"{message}, as at an input" if judgement.ignores_dout else "; ".join(by_reason(stopped))
+        yield RULE.about(subject, message, severity="note", **told(stopped))
     for wrong in wrong_gradients(subject, judgement):
         if wrong.ignores_dout:
             cause = replace(wrong.cause or _LOCAL, word=_LOCAL.word)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dout.adapt.argument_names import names_loss
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.own_faults import not_imported, unset_attribute
 from dout.adapt.search.refusals import takes_target
@@ -71,7 +72,7 @@ def misread(subject: Subject) -> Finding | None:
         return RULE.finding(takes_target(Target(subject.again()), backward), layer=subject.name)
     if subject.interface is None or subject.interface.is_plain:
         return None
-    if subject.ends and _is_constant(subject):
+    if subject.ends and (_is_constant(subject) or _has_no_target(subject)):
         message = f"{backward} takes no upstream gradient, and {subject.interface.forward} gives no loss"
         return RULE.finding(f"{message}: there is nothing to compare it with", layer=subject.name)
     if subject.interface.local and _mixes(subject):
@@ -90,14 +91,25 @@ def misread(subject: Subject) -> Finding | None:
 def _is_constant(subject: Subject) -> bool:
     """Whether the sum of the outputs is the same for other inputs, as that of softmax is: it is no loss then.
 
-    Where all parameters are 0 that says nothing.
+    Where all parameters are 0, or all inputs indices, that says nothing.
     """
     held = list(arrays(subject.again()).values())
-    if held and not any(map(np.any, held)):
+    if (held and not any(map(np.any, held))) or not any(map(is_float_array, subject.inputs)):
         return False
     inputs = tuple(x * (0.75 + 0.125 * i) if is_float_array(x) else x for i, x in enumerate(subject.fresh_inputs()))
     here, there = (float(sum(map(np.sum, run.outputs))) for run in (subject.run(), subject.run(inputs)))
     return abs(here - there) <= 1e-9 * max(1.0, abs(here))
+
+
+@otherwise(False)
+def _has_no_target(subject: Subject) -> bool:
+    """Whether a layer with parameters gives several numbers of one input: its backward is of a loss of its own.
+
+    An activation has no parameters: its slopes are the gradient where what arrives is 1. A loss says so in its name.
+    """
+    if len(subject.inputs) > 1 or names_loss(subject.name.rpartition(".")[2]):
+        return False
+    return bool(arrays(subject.again())) and any(np.size(output) > 1 for output in subject.run().outputs)
 
 
 @otherwise(False)
