@@ -245,7 +245,7 @@ def test_a_loss_of_one_number_a_sample_may_average_beside_a_whole_loss():
 
 
 class Ending:
-    """The last layer of a network, with its loss: its parameters are averaged over the samples, and its input is not."""
+    """The last layer of a network, with its loss: parameters are averaged over the samples, and the input is not."""
 
     def __init__(self, inputs=4):
         self.W = np.cos(np.arange(1.0, inputs + 1))[None, :]
