@@ -59,6 +59,13 @@ class Subject:
         """What runs the layer."""
         return Runner(self.make)
 
+    @property
+    def seconds(self) -> float:
+        """About how long a run takes."""
+        if not self.cost.seconds:
+            self.cost.learn(self.runner.layer)
+        return self.cost.seconds
+
     @cached_property
     def place(self) -> Where | None:
         """Where backward is written."""
@@ -93,9 +100,7 @@ class Subject:
 
     def run(self, inputs: tuple[Any, ...] | None = None, douts: tuple[Any, ...] | None = None) -> PlainRun:
         """Run forward and backward once, plainly, in silence, from the same random state each time."""
-        if not self.cost.seconds:
-            self.cost.learn(self.runner.layer)
-        count(self.cost.seconds)
+        count(self.seconds)
         return self.runner.run(self.fresh_inputs() if inputs is None else inputs, douts)
 
 

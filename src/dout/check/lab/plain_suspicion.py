@@ -26,7 +26,7 @@ def is_suspicious(subject: Subject, douts_of: Callable[[list[Any]], tuple[Any, .
 
     Raises BackwardError where backward raises.
     """
-    count(2 * subject.cost.seconds)  # forward and backward, and forward on both sides
+    count(2 * subject.seconds)  # forward and backward, and forward on both sides
     layer = _of_usual_size(subject.again())
     before, inputs = dict(attributes_of(layer)), subject.fresh_inputs()
     with quiet():

@@ -105,7 +105,7 @@ class Lab:
         self.slow = self.slow or self.budget.is_over()
         if self.slow:
             raise SlowError
-        count(self.subject.cost.seconds / _CALLS)
+        count(self.subject.seconds / _CALLS)
 
     def rewind(self, seed: int = 0) -> None:
         """Put back every random state that is not the layer's own. Raises SlowError when the time is over."""

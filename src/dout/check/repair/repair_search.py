@@ -103,7 +103,7 @@ class RepairSearch:
         found: dict[str, Repair] = {}
         for test in tests:
             test.gradients()
-        budget = WorkBudget(min(max(SECONDS, 150 * self.stands[0].subject.cost.seconds), 3 * SECONDS, self.budget.left))
+        budget = WorkBudget(min(max(SECONDS, 150 * self.stands[0].subject.seconds), 3 * SECONDS, self.budget.left))
         best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
         outputs = not self.hits  # beside a repair of backward none that changes what forward returns
         tried = set(self.by_chance)

@@ -323,7 +323,7 @@ class _LineSearch:
 
     def _run(self, function: ScratchFunction, lines: tuple[int, ...], said: tuple[str, ...]) -> _Raising | None:
         """Where the function raises; None where backward runs. Raises TargetError where something else has changed."""
-        count(self.subject.cost.seconds)
+        count(self.subject.seconds)
         layer, outputs = _outputs(self.subject, self._prepare(function))
         if not same_bits_deep(outputs, self.outputs):
             raise TargetError("forward gives other numbers")

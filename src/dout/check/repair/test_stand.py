@@ -105,7 +105,7 @@ class Stand:
 
     def after_forward(self, prepare: Callable[[Any], None]) -> BackwardRuns:
         """The layer when its forward has run, ready to run its backward over and over."""
-        count(self.subject.cost.seconds / 2)
+        count(self.subject.seconds / 2)
         layer = self.make()
         prepare(layer)
         before = _attributes(layer)
@@ -173,7 +173,7 @@ class BackwardRuns:
 
     def gradients(self) -> dict[str, Any]:
         """Run backward and return the gradients by name. Raises what the layer raises."""
-        count(self.stand.subject.cost.seconds / 2)
+        count(self.stand.subject.seconds / 2)
         self.memory.put_back()
         returned = run_backward(self.layer, self.stand.upstream(self.outputs))
         items = returned if type(returned) in (list, tuple) else (returned,)
