@@ -83,6 +83,28 @@ def test_a_backward_without_return_is_an_error(cls):
     assert severities(check(cls(), X)) == {("D105", "x"): "error"}
 
 
+class LeavesANumber:
+    def __call__(self, x):
+        return x.copy()
+
+    def gradient(self, x):
+        self.grad_inputs = 1
+
+
+class KeepsWhatCame:
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        self.kept = dout
+        dx = 2 * self.kept  # noqa: F841
+
+
+def test_a_backward_that_leaves_a_number_may_mean_it_and_one_that_computes_and_forgets_does_not():
+    assert set(severities(check(LeavesANumber(), X)).values()) == {"warning"}
+    assert "error" in severities(check(KeepsWhatCame(), X)).values()
+
+
 def test_a_backward_that_returns_none_as_it_says_is_noted():
     assert severities(check(IsTheFirst(), X))["D105", "x"] == "note"
 

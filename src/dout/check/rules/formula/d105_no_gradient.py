@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dout.adapt.interface.network_loss import loss_of
-from dout.adapt.source import has_no_return, parts_in
+from dout.adapt.source import has_no_return, own_attributes, parts_in
 from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
@@ -19,7 +19,7 @@ RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield an error if backward gives nothing and has no `return`; else a note for each missing gradient.
+    """Yield an error if backward keeps nothing and has no `return`; else a note for each missing gradient.
 
     It is a warning for a parameter beside others that have one, and for an input whose gradient backward computes; an
     error for an input if backward has no `return`, unless it is a whole network: nobody asks that for the gradient of
@@ -34,9 +34,13 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     has_none, is_network = has_no_return(type(layer).backward), _is_network(layer)
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
-        message = f"{subject.name}.backward returns nothing and keeps nothing: no gradient found for {names}"
+        _, kept = own_attributes(type(layer).backward)
+        kept = frozenset() if discarded_gradients(subject, examination) else kept
+        what = f"keeps no gradient in {', '.join(sorted(kept))}" if kept else "keeps nothing"
+        message = f"{subject.name}.backward returns nothing and {what}: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
-        yield RULE.about(subject, message, argument=first.name, severity="error", fix=forgotten_return(subject))
+        severity = "warning" if kept else "error"  # it may be a number, which stands for an array of it
+        yield RULE.about(subject, message, argument=first.name, severity=severity, fix=forgotten_return(subject))
         return
     gives_none = has_none and not is_network and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)
