@@ -21,6 +21,7 @@ from dout.trace.program.stub_modules import NeedsError
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
 _MOST_BESIDE = 200  # folders beside those
 _MOST_DESCRIBED = 4  # folders among which one with a README is the project's
+_DESCRIBED = ("README.md", "readme.md", "README.rst", "README.txt", "README")  # a listing would change with any file
 _MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt")  # of a project's own folder
 
 
@@ -124,7 +125,9 @@ def folders_above(file: Path) -> list[Path]:
     """
     above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
     marked = [i for i, folder in enumerate(above) if any((folder / mark).exists() for mark in _MARKS)]
-    described = [i for i, folder in enumerate(above[:_MOST_DESCRIBED]) if any(folder.glob("README*"))]
+    described = [
+        i for i, folder in enumerate(above[:_MOST_DESCRIBED]) if any((folder / name).exists() for name in _DESCRIBED)
+    ]
     return above[: (marked or described[-1:] or [1])[0] + 1]
 
 
