@@ -1,5 +1,7 @@
 """Every pass earns its place: without it a named case is wrong, or does more work."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -136,8 +138,29 @@ def test_without_flat_products_a_stack_is_multiplied_matrix_by_matrix(monkeypatc
     assert not is_flat()
 
 
+def test_without_own_fills_a_second_sum_at_places_begins_with_a_copy_of_zeros(monkeypatch):
+    places = np.arange(X.shape[0]) % 7
+
+    def both(x):
+        first, second = np.zeros((7, x.shape[1]), x.dtype), np.zeros((7, x.shape[1]), x.dtype)
+        np.add.at(first, places, x)
+        np.add.at(second, places, x * 2)
+        return first @ first.T + second @ second.T
+
+    def in_place():
+        fast = dout.compile(both)
+        for _ in range(2):
+            np.testing.assert_allclose(fast(X), both(X), rtol=1e-5)
+        lines = [line for line in str(fast.plan()).splitlines() if " with [" in line]
+        return [bool(re.search(r"\(over \w+\)", line)) for line in lines]
+
+    assert in_place() == [True, True]
+    without(monkeypatch, 11)
+    assert sorted(in_place()) == [False, True]
+
+
 def test_every_pass_has_its_case():
-    assert {place for place, _ in WORTH} | {2, 6, 10} == set(range(len(pipeline.PASSES)))
+    assert {place for place, _ in WORTH} | {2, 6, 10, 11} == set(range(len(pipeline.PASSES)))
 
 
 def test_strict_programs_need_a_mask_that_is_one():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dout.engine.passes.decompose import decompose
 from dout.engine.passes.flat_products import flat_products
 from dout.engine.passes.fold_forms import fold_forms
+from dout.engine.passes.own_fills import own_fills
 from dout.engine.passes.plain_copies import plain_copies
 from dout.engine.passes.sink_writes import sink_writes
 from dout.engine.passes.window_extremes import window_extremes
@@ -31,6 +32,7 @@ PASSES: tuple[Pass, ...] = (
     sink_writes,
     simplify,
     plain_copies,
+    own_fills,
 )
 # Copies stay here: the last bit of NumPy's sums and products can depend on the order in memory.
 STRICT: tuple[Pass, ...] = (merge_equal_nodes, masked_write_to_select, merge_equal_nodes)
