@@ -156,6 +156,19 @@ def test_changes_at_places_that_repeat_give_numpys_bits(function, dtype):
     assert "kernel" in [line.how for line in fast.plan().programs[0].steps if " with " in line.text]
 
 
+def test_numbers_of_sixteen_bits_are_left_to_numpy():
+    def changed(x, places):
+        out = np.zeros((7, x.shape[1]), x.dtype)
+        np.add.at(out, places, x)
+        return out, np.argmax(x, axis=1)
+
+    fast, x = dout.compile(changed), RNG.normal(size=(64, 100)).astype(np.float16)
+    for _ in range(3):
+        for ours, theirs in zip(fast(x, np.arange(64) % 7), changed(x, np.arange(64) % 7), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert fast.plan().programs
+
+
 def test_a_sum_at_a_place_that_is_not_there_raises_numpys_error():
     fast, rng = dout.compile(added), np.random.default_rng(0)
     x, value = rng.normal(size=(5, 4, 12, 11)), rng.normal(size=(5, 36, 40))

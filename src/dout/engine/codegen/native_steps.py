@@ -61,6 +61,8 @@ def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
         return None
     if not all(i in forms and forms[i].array and forms[i].readable for i in node.inputs):
         return None
+    if any(np.dtype(i.dtype) == np.float16 for i in (*node.inputs, node)):  # which Numba does not compile
+        return None
     layouts = [forms[i].layout for i in node.inputs]
     parallel = parallel_pays(math.prod(node.inputs[0].shape), _COST)
     made = write(node, layouts, parallel)
@@ -177,7 +179,7 @@ def _place_of_extreme(node: Node, layouts: Sequence[str], parallel: bool) -> Nat
     return NativeText(name, lines, (_type(x, "C"), _type(node, "C", written=True)))
 
 
-# --- changes at places -----------------------------------------------------------------------------------------------
+# --- changes at places ------------------------------------------------------------------------------------------------
 
 
 def _change_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText | None:
@@ -197,9 +199,7 @@ def _change_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText
     if any(not i.shape or np.dtype(i.dtype).kind != "i" for i in index):
         return None
     places = len(count) - len(beside)
-    before, inner = (
-        [f"{'bt'[axis > slots[-1]]}{axis}" for axis in beside if (axis > slots[-1]) is after] for after in (False, True)
-    )
+    before, inner = ([f"b{axis}" for axis in beside if (axis > slots[0]) is after] for after in (False, True))
     counters = [f"k{axis}" for axis in range(places)]
     at = [*before, *counters, *inner]
     inside = []
