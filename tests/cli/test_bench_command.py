@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("numba")
 
+import two_layers
 from click.testing import CliRunner
 
 from dout.cli.bench_command import bench
@@ -263,30 +265,11 @@ def test_missing_numba_is_one_line(file, monkeypatch):
     assert str(shown.exception) == "dout bench needs numba: pip install 'dout[fast]'"
 
 
-NETWORK = """
+NETWORK = (
+    Path(two_layers.__file__).read_text()
+    + """
+
 import numpy as np
-
-
-class Linear:
-    def __init__(self, W):
-        self.W = W
-
-    def forward(self, x):
-        self.x = x
-        return x @ self.W
-
-    def backward(self, dout):
-        self.dW = self.x.T @ dout
-        return dout @ self.W.T
-
-
-class Square:
-    def forward(self, x):
-        self.x = x
-        return x * x
-
-    def backward(self, dout):
-        return 2 * dout * self.x
 
 
 class Net:
@@ -307,6 +290,7 @@ class Net:
         self.forward(x)
         return self.backward(np.ones((len(x), 30)))
 """
+)
 SCRIPT = """
 import numpy as np
 from network_of_a_test import Net

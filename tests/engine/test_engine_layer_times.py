@@ -9,31 +9,11 @@ import pytest
 
 pytest.importorskip("numba")
 
+from two_layers import Linear, Square
+
 from dout.engine.bench import layer_times
 from dout.engine.bench.bench_subject import given_to
 from dout.engine.bench.layer_times import OUTSIDE, by_layer, layers_of
-
-
-class Linear:
-    def __init__(self, W):
-        self.W = W
-
-    def forward(self, x):
-        self.x = x
-        return x @ self.W
-
-    def backward(self, dout):
-        self.dW = self.x.T @ dout
-        return dout @ self.W.T
-
-
-class Square:
-    def forward(self, x):
-        self.x = x
-        return x * x + 1
-
-    def backward(self, dout):
-        return 2 * dout * self.x
 
 
 class Both:

@@ -93,7 +93,8 @@ class _Reader:
     def _loop(self, loop: ast.For, name: str) -> None:
         begin, length, step = self._turns(loop.iter)
         counter = Counter(written_name(name), min(length, self.most))
-        outer, kept = self.counters, {key: one for key, one in self.names.items() if key not in stored(loop)}
+        outer, changed = self.counters, stored(loop)
+        kept = {key: one for key, one in self.names.items() if key not in changed}
         for one in _growing(loop) & self.names.keys() - self.growing.keys():
             self.growing[one] = self._number(self.names[one]), self.depth[one]
         self.names = {**kept, name: counted(counter, begin, step)}  # others are carried from turn to turn

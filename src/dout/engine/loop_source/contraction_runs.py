@@ -96,7 +96,7 @@ class _Routine:
         shared = [all(c in count for count in counts) for c in own]
         self.stack = [c for c, both in zip(own, shared, strict=True) if both] if len(factors) == 2 else []
         lines = [[c for c in own if c in count and c not in self.stack] for count in counts]
-        sums = [c for c in inner if all(c in count for count in counts)]
+        sums = [c for c in inner if all(c in count for count in counts)] if len(factors) == 2 else []
         self.factors = [
             _Factor(factor, self.stack, line, sums, [c for c in inner if c in count and c not in sums])
             for factor, line, count in zip(factors, lines, counts, strict=True)
@@ -119,10 +119,7 @@ class _Routine:
             case []:
                 return 1
             case [one]:
-                found = one.elements(arrays, self.dtype)
-                return (
-                    found.sum(axis=tuple(range(len(self.axes), found.ndim)), dtype=self.dtype) if self.sums else found
-                )
+                return one.elements(arrays, self.dtype)
         if not self.sums:
             left, right = (one.elements(arrays, self.dtype) for one in self.factors)
             before = len(self.stack)
@@ -157,7 +154,7 @@ class _Factor:
         self.many, self.inner = (math.prod(c.length for c in part) for part in (lines, sums))
 
     def elements(self, arrays: Mapping[str, Array], dtype: Any) -> Array:
-        """With an axis for each counter but those over which they are added up alone."""
+        """With an axis for each counter but those in `alone`."""
         found = self.view.of(arrays)
         alone = tuple(range(self.ends[-1], found.ndim))
         return found.sum(axis=alone, dtype=dtype) if alone else found

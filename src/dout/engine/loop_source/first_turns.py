@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from dout.engine.loop_source.surroundings import place_of
@@ -25,7 +25,7 @@ def first_turns(loop: ast.For, places: Mapping[str, ast.expr], file: str) -> Fir
     result = ast.Return(ast.Call(ast.Name("_dout_locals", ast.Load()), [], []))
     function = ast.copy_location(ast.FunctionDef("first_turns", given, [cut, result], []), loop)
     module = compile(ast.fix_missing_locations(ast.Module([function], [])), file, "exec", dont_inherit=True)
-    code = next(one for one in module.co_consts if hasattr(one, "co_code"))
+    code = next(one for one in module.co_consts if isinstance(one, CodeType))
     run = FunctionType(code, {"_dout_first": islice, "_dout_locals": locals})
     return lambda most, items: run(most, *items)
 

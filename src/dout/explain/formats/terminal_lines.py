@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -35,9 +35,6 @@ from dout.explain.terms import text_printer
 from dout.explain.terms.terms import Symbol, Term
 from dout.number_text import format_number
 from dout.styled_lines import plain
-
-if TYPE_CHECKING:
-    pass
 
 WIDTH = 100  # columns, where there is no terminal that says
 _RIGHT = 72  # the column of places

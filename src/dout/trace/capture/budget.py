@@ -44,8 +44,13 @@ class Budget:
     def is_over(self, share: float = 1.0) -> bool:
         """Whether more is spent than may be spent for nothing."""
         running = 0.0 if self._since is None else spent() - self._since
-        self.exceeded = self.seconds + running - self.plain > share * max(MOST_SECONDS, MOST_TIMES * self.plain)
+        self.exceeded = self.seconds + running - self.plain > share * self.most
         return self.exceeded
+
+    @property
+    def most(self) -> float:
+        """The seconds that may be spent for nothing."""
+        return max(MOST_SECONDS, MOST_TIMES * self.plain)
 
     def ends_recording(self, operations: int) -> bool:
         """Whether a recording of so many operations is too long, or took what must be left for what comes after."""
@@ -61,9 +66,8 @@ class Budget:
     def spending(self) -> Iterator[None]:
         """Count what is done inside, and end it when more is spent than may be. Raises UnsupportedError then."""
         self._since = spent()
-        left = max(MOST_SECONDS, MOST_TIMES * self.plain) - (self.seconds - self.plain)
         try:
-            with within(max(0.0, left)):
+            with within(max(0.0, self.most - (self.seconds - self.plain))):
                 yield
         except TimeIsOver as over:
             self.exceeded = True
