@@ -7,15 +7,15 @@ It may stand in any method, `self.criterion.forward(self.out, labels)` in backwa
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss
 from dout.adapt.interface.method_pairs import names_backward, reads_and_writes
-from dout.adapt.source.syntax import Function, bindings, read, total, walk
+from dout.adapt.source.syntax import Function, bindings, literal, read, total, walk
 from dout.trace.tracer.traced import plain
 
 
@@ -27,6 +27,7 @@ class LossCall:
     names: Any  # the globals that the path begins in; None for the instance
     left: str = ""
     target_first: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)  # literals that it is given by name
 
     @property
     def name(self) -> str:
@@ -40,7 +41,7 @@ class LossCall:
         found = layer if self.names is None else self.names[self.path[0]]
         for name in self.path[self.names is not None :]:
             found = getattr(found, name)
-        value = found(*((target, output) if self.target_first else (output, target)))
+        value = found(*((target, output) if self.target_first else (output, target)), **self.settings)
         return np.sum(value) if np.ndim(plain(value)) else value
 
 
@@ -92,7 +93,10 @@ def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator
         return "" if _runs(node, own.me, forward) else None
 
     for node in nodes:
-        if not (isinstance(node, ast.Call) and len(node.args) == 2 and not node.keywords):
+        if not (isinstance(node, ast.Call) and len(node.args) == 2):
+            continue
+        settings = {str(one.arg): literal(one.value, ...) for one in node.keywords}
+        if ... in settings.values():
             continue
         path = _path(node.func)
         if not any(map(names_loss, path[-2:])) or any(map(names_backward, path)):
@@ -103,7 +107,7 @@ def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator
         left = output_in(node.args[labels[0]])
         if sum(labels) == 1 and left is not None:
             names = None if path[0] == own.me else own.names
-            yield LossCall(path[names is None :], names, left, target_first=labels[0])
+            yield LossCall(path[names is None :], names, left, labels[0], settings)
 
 
 def _runs(node: ast.expr | None, me: str, forward: str) -> bool:

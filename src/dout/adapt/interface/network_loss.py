@@ -37,6 +37,7 @@ from dout.adapt.interface.method_pairs import (
     reads_and_writes,
     required,
 )
+from dout.adapt.repository.written_rounds import written_round
 from dout.adapt.source.linear_use import only_asked
 from dout.adapt.source.returned_names import gives_gradients, items_returned, returned_by
 from dout.run import attributes_of
@@ -128,11 +129,16 @@ def _network(cls: type) -> NetworkLoss | None:
     open_ = [name for name in arrays if name not in (*taken, *results)]
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
+    written = written_round(_file(cls, back), ahead, back, taken, asked)
+    if len(targets) != 1 and written is not None:
+        targets = [name for name in open_ if name not in written]
     if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]
     handed = _handed(others, results, _function(cls, ahead))
-    if len(others) == len(taken) == 1 >= items_returned(_function(cls, ahead)):  # `feedforward(a)`, `backprop(x, y)`
+    if written is not None and {*others} <= {*written}:
+        handed = {name: written[name] for name in others}
+    elif len(others) == len(taken) == 1 >= items_returned(_function(cls, ahead)):  # `feedforward(a)`, `backprop(x, y)`
         needs = reads_and_writes(cls, ahead)[1] & reads_and_writes(cls, back)[0]
         handed = handed if needs else {others[0]: taken[0]}
     if handed is None or any(only_asked(_function(cls, back), name) for name in others):  # a loss, say
@@ -150,6 +156,12 @@ def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[
     if len(names) == number:
         return {name: place for place, name in enumerate(names)}
     return {names[0]: -1 if names_cache(names[0]) else 0} if len(names) == 1 else None
+
+
+def _file(cls: type, method: str) -> str | None:
+    """The file in which a method is written."""
+    code = getattr(behind(_function(cls, method)), "__code__", None)
+    return code.co_filename if code is not None else None
 
 
 def _required(cls: type, name: str) -> list[str]:
@@ -262,6 +274,11 @@ def _ones_at(target: Any, output: Any) -> Any:
     return ones * 1.0
 
 
+def _classes(target: Any) -> int:
+    """The axis along which a target says which class a sample is of: its rows add up to 1, or its columns."""
+    return -1 if np.ndim(target) < 2 or np.allclose(np.sum(plain(target), axis=-1), 1) else 0
+
+
 def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], int]) -> Callable[..., Any]:
     """A loss that everybody takes, as a sum, or a mean over what is counted of a shape."""
 
@@ -274,6 +291,7 @@ def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], 
 _FORMS: dict[str, Callable[[Any, Any], Any]] = {
     "cross_entropy": lambda a, y: -y * np.log(a),
     "binary_cross_entropy": lambda a, y: -y * np.log(a) - (1 - y) * np.log(1 - a),
+    "softmax_cross_entropy": lambda a, y: -y * (a - np.log(np.sum(np.exp(a), axis=_classes(y), keepdims=True))),
     "half_squared_error": lambda a, y: (a - y) ** 2 / 2,
     "squared_error": lambda a, y: (a - y) ** 2,
 }

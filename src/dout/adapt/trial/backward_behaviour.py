@@ -19,6 +19,7 @@ from dout.run import (
     central_difference,
     copied,
     flat,
+    otherwise,
     quiet,
     run_backward,
     size_of,
@@ -79,6 +80,7 @@ class Runs:
         moved = [(a, b) for a, b in made if not np.array_equal(a, b)]
         return bool(moved) and all(is_twice(b, a) for a, b in moved)
 
+    @otherwise(0)
     def rightness(self, gradients: list[Any]) -> int:
         """Whether the first gradient is right for its input, along two directions: RIGHT, SCALED, or 0."""
         if self.place is None or not gradients:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_gradients, names_label
+from dout.adapt.interface.held_values import places_of
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
@@ -99,7 +100,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     owners = [*inputs, *dict(parameters_of(layer))]
     if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
-    called = _by_list(returned, result, layer) or _by_name(returned, result, inputs, layer)
+    called = _by_list(returned, result, layer) or _by_parts(result, layer) or _by_name(returned, result, inputs, layer)
     if called and not set(called) <= set(inputs):
         return called
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
@@ -145,6 +146,30 @@ def _by_list(names: Sequence[str], result: Any, layer: Any) -> tuple[str, ...]:
     pairs = [(attributes_of(layer)[owner], g) for owner, g in zip(owners, result, strict=True)]
     fits = all(isinstance(g, list) and len(items) == len(g) for items, g in pairs)
     return tuple(f"{owner}[]" for owner in owners) if fits else ()
+
+
+def _by_parts(result: Any, layer: Any) -> tuple[str, ...]:
+    """The parameters of parts whose gradients are in lists, those of one name in each, from the first or the last part.
+
+    As `return weight_gradients, bias_gradients` of a network that has gone back through its layers.
+    """
+    lists = [result] if isinstance(result, list) else result
+    if not (isinstance(lists, tuple | list) and lists and all(isinstance(part, list) and part for part in lists)):
+        return ()
+    rows: dict[str, list[str]] = {}
+    held = {place: item for place, item in places_of(layer).items() if "." in place and is_float_array(item)}
+    for place in held:
+        rows.setdefault(place.rpartition(".")[2], []).append(place)
+    owners: list[str] = []
+    for gradients in lists:
+        shapes = [*map(np.shape, gradients)]
+        own = [row for name, row in rows.items() if not (is_named_as_gradient(name) or is_residual(name))]
+        ways = {tuple(way) for row in own for way in (row, row[::-1])}
+        fitting = [way for way in ways if [np.shape(held[place]) for place in way] == shapes]
+        if len(fitting) != 1 or set(fitting[0]) & set(owners):
+            return ()
+        owners += fitting[0]
+    return tuple(owners)
 
 
 def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:

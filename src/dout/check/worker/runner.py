@@ -18,7 +18,7 @@ import tempfile
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from math import inf
@@ -29,6 +29,7 @@ from typing import Any
 from dout.check.project.discover import Job, line_of_class
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding
+from dout.check.report.wrong_parts import told_once
 from dout.check.rules import modules
 from dout.check.rules.choices.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
@@ -145,8 +146,8 @@ def _load() -> None:
     gc.freeze()
 
 
-def _once(outcomes: Iterable[JobOutcome]) -> None:
-    """Of a helper that many files import, leave the same use of an old name of NumPy's to the first of them."""
+def _once(outcomes: Sequence[JobOutcome]) -> None:
+    """Say once what many layers tell: of a part that is wrong, and of a helper that uses an old name of NumPy's."""
     seen: set[tuple[str, int | None, str]] = set()
 
     def is_new(item: Finding) -> bool:
@@ -155,11 +156,10 @@ def _once(outcomes: Iterable[JobOutcome]) -> None:
         key = (os.path.realpath(item.file or ""), item.line, item.reason.name)
         return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
 
+    every = told_once([checked.report for outcome in outcomes for checked in outcome.layers])
+    reports = iter(replace(report, findings=tuple(filter(is_new, report.findings))) for report in every)
     for outcome in outcomes:
-        outcome.layers = [
-            replace(c, report=replace(c.report, findings=tuple(filter(is_new, c.report.findings))))
-            for c in outcome.layers
-        ]
+        outcome.layers = [replace(checked, report=next(reports)) for checked in outcome.layers]
 
 
 class _Process:
@@ -213,6 +213,7 @@ class _Process:
         self.over = False
         self.current: str | None = None
         self.ran = False  # whether it has run on an example
+        self.kept: Checked | None = None  # what was found of it, while more is tried
         self.at: tuple[str, int] | None = None
         self.work = 0.0
         self.since = self.seen = self.spent()
@@ -267,9 +268,11 @@ class _Process:
         elif kind == "layers":
             self.names, self.loaded = list(dict.fromkeys([*(self.names or ()), *content[0]])), time.monotonic()
         elif kind == "start":
-            self.current, self.ran = content[0], False
+            self.current, self.ran, self.kept = content[0], False, None
         elif kind == "ran":
             self.ran = True
+        elif kind == "kept":
+            self.kept = content[0]
         elif kind == "done":
             self._note(content[0])
         elif kind == "problem":
@@ -315,7 +318,8 @@ class _Process:
             message, severity = f"{name} runs, and could not be judged within {self.timeout:g} s", "warning"
         line = line_of_class(file, name) if file else None
         stopped = STOPPED.finding(message, layer=name, file=file, line=line, severity=severity)
-        self._note(Checked(Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)))
+        alone = Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)
+        self._note(self.kept or Checked(alone))
         if set(self.names or ()) <= set(self.by_name):
             self._finish()
             return True

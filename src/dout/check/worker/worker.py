@@ -1,9 +1,10 @@
 """The process in which one file runs: it loads the file, checks each layer in it, and sends what it finds as it goes.
 
 Messages, in order: ("at", file, line) before each statement that loading runs and ("stop", Stop) where one came to no
-good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names), and for each layer
-("start", name) and ("done", Checked); ("problem", text, traceback) where something cannot be loaded; ("end",) at last,
-and anywhere ("remark", text), ("refused", text), ("data", text), ("read", path). The user's code may even end it.
+good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names); for each layer
+("start", name), then ("ran", name) and ("kept", Checked) where it is tried again, and ("done", Checked); ("problem",
+text, traceback) where something cannot be loaded; ("end",) at last, and anywhere ("remark", text), ("refused", text),
+("data", text), ("read", path). The user's code may even end it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
+from dout.adapt.search.written_builds import written_builds
 from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
@@ -52,7 +54,7 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.clock import was_ended_by_the_clock
 from dout.errors import DoutError, TargetError, UserCodeError
-from dout.run import keeping_random_states, quiet
+from dout.run import is_class, keeping_random_states, quiet
 from dout.trace.session.side_effects import KeptRuntime
 
 
@@ -105,8 +107,9 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         send("start", key)
         use, examples = uses[key][0], _examples_of(uses[key])
         check = partial(_check_one, loading, use.name, given=given, old_names=old_names)
-        if examples:
-            send("done", _first_wrong_of(examples, check))
+        checked = _first_wrong_of(examples, check) if examples else None
+        if checked is not None and (checked.report.verdicts or not checked.report.ok):
+            send("done", checked)
         elif examples is not None and loading.job.names is None:  # nothing else asks for the layers of a named program
             _send_alone(use, check(use.target), send)
 
@@ -119,14 +122,15 @@ def _examples_of(uses: Sequence[LayerUse]) -> list[UsedExample] | None:
 
 
 def _first_wrong_of(examples: Sequence[UsedExample], check: Callable[[UsedExample], Checked]) -> Checked:
-    """A layer judged in each of its manners of use: the first that is wrong, or the first of all."""
+    """A layer judged in each of its manners of use: the first that is wrong, or the first that is judged at all."""
     found = [check(examples[0])]
     while len(found) < len(examples) and found[-1].report.ok:
         found.append(check(examples[len(found)]))
     if not found[-1].report.ok:
         return found[-1]
-    others = ", ".join(dict.fromkeys(one.place for one in examples[1:] if one.place != examples[0].place))
-    return replace(found[0], used=f"{found[0].used} (so too in {others})") if others else found[0]
+    first = next((i for i, one in enumerate(found) if one.report.verdicts), 0)
+    others = ", ".join(dict.fromkeys(one.place for one in examples if one.place != examples[first].place))
+    return replace(found[first], used=f"{found[first].used} (so too in {others})") if others else found[first]
 
 
 def _send_alone(use: LayerUse, alone: Checked, send: Any) -> None:
@@ -159,36 +163,53 @@ def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str]
             send("problem", str(error), "")
             continue
         send("start", name)
-        send("done", _check_one(loading, name, target, given, old_names, partial(send, "ran", name)))
+        send("done", _check_one(loading, name, target, given, old_names, send))
     for remark in () if turns.helps else old_names.left():
         send("remark", remark)
 
 
 def _check_one(
     loading: Loading, name: str, target: Any, given: GivenArguments, old_names: UsesOfOldNames,
-    ran: Callable[[], None] = lambda: None,
+    send: Callable[..., None] = lambda *message: None,
 ) -> Checked:  # fmt: skip
-    """Check a layer as it is defined, or as a program used it; what is found. `ran` hears that an example was found."""
+    """Check a layer as it is defined, or as a program used it; what is found.
+
+    `send` hears that an example was found, and what was found first where more is tried.
+    """
     before = len(loading.guard.refused)
     used = target if isinstance(target, UsedExample) else None
     with put_back(loading.kept) as changed:
-        checked = _checked(name, used.target if used else target, given, loading.kept, ran, used)
+        checked = _checked(name, used.target if used else target, given, loading.kept, send, used)
     report = excused(checked.report, loading.guard.refused[before:])
     return portable(replace(checked, report=old_names.noted(patched(report, changed))))
 
 
 def _checked(
-    name: str, target: Any, given: GivenArguments, kept: KeptRuntime, ran: Callable[[], None],
+    name: str, target: Any, given: GivenArguments, kept: KeptRuntime, send: Callable[..., None],
     used: UsedExample | None = None,
 ) -> Checked:  # fmt: skip
     """Check one layer; whatever happens that Python can catch becomes a finding."""
     was_ended_by_the_clock()  # what was before is another layer's
     try:
-        checked = _checked_as_it_is(name, target, given, ran, used)
+        checked = _checked_as_it_is(name, target, given, partial(send, "ran", name), used)
+        if used is None and not checked.report.verdicts:
+            send("kept", portable(checked))
+            checked = _checked_as_built(name, target, given) or checked
         return replace(checked, report=replace(checked.report, timed=was_ended_by_the_clock()))
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
         return Checked(patched(broken(name, target, error), replaced))
+
+
+def _checked_as_built(name: str, target: Any, given: GivenArguments) -> Checked | None:
+    """A class judged as the repository's own code builds it; None where no gradient of it is judged then either."""
+    for build in written_builds(target, Target(target).file) if is_class(target) and not given.init else ():
+        built = replace(given, init=build.init) if build.layer is None else given
+        found = _checked_as_it_is(name, build.layer or target, built, lambda: None, None)
+        if found.report.verdicts:
+            own = frozenset(option for option in found.took if not option.startswith("--init"))
+            return replace(found, used=build.said, took=own)
+    return None
 
 
 def _checked_as_it_is(

@@ -1,0 +1,59 @@
+"""How the code of a repository calls a network's forward and then its backward: what it hands from one to the other."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from dout.adapt.repository.calling_code import Scope, called, calling_files
+from dout.adapt.source.syntax import items_of
+
+Handed = Mapping[str, int | str]
+
+
+def written_round(
+    file: str | None, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]
+) -> Handed | None:
+    """What a file hands on to backward that calls both methods on one object; None where none does.
+
+    By the argument of backward: the place of what forward returned, or the name of what that was given.
+    """
+    for code in calling_files(file, f"{forward}(", f"{backward}(") if file is not None else ():
+        for scope in code.scopes:
+            if (found := _round(scope, forward, backward, taken, asked)) is not None:
+                return found
+    return None
+
+
+def _round(scope: Scope, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]) -> Handed | None:
+    calls = [node for node in scope.nodes if isinstance(node, ast.Call)]
+    for back in (call for call in calls if called(call) == backward):
+        before = [
+            c
+            for c in calls
+            if called(c) == forward and scope.turns[c] <= scope.turns[back] and _owner(c) == _owner(back)
+        ]
+        given = {
+            **dict(zip(asked, back.args, strict=False)),
+            **{one.arg: one.value for one in back.keywords if one.arg},
+        }
+        if before and {*asked} <= {*given}:
+            known = _known(scope, before[-1], taken)
+            return {name: known[text] for name in asked if (text := ast.unparse(given[name])) in known}
+    return None
+
+
+def _known(scope: Scope, ahead: ast.Call, taken: Sequence[str]) -> dict[str, int | str]:
+    """The texts of what a call of forward was given, and of what it returned."""
+    known: dict[str, int | str] = {ast.unparse(item): name for name, item in zip(taken, ahead.args, strict=False)}
+    known |= {ast.unparse(one.value): one.arg for one in ahead.keywords if one.arg is not None and one.arg in taken}
+    known[ast.unparse(ahead)] = 0
+    for node in scope.nodes:
+        if isinstance(node, ast.Assign) and node.value is ahead:
+            known |= {ast.unparse(item): place for place, item in enumerate(items_of(node.targets[0]))}
+    return known
+
+
+def _owner(call: ast.Call) -> str:
+    """What the method of a call belongs to, as it is written; "" for a function."""
+    return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
