@@ -89,6 +89,23 @@ def test_a_script_is_a_target_and_its_layers_are_those_that_it_uses(project):
     assert "2 layers: 4 gradients exact" in run.stdout
 
 
+GREEDY = """
+kept = []
+try:
+    while True:
+        kept.append(np.ones(20_000))
+except MemoryError:
+    kept.pop()
+"""
+
+
+def test_a_program_that_keeps_all_of_its_memory_leaves_enough_to_judge_its_layers(project):
+    (project / "train.py").write_text(TRAIN.replace("for epoch", f"{GREEDY}for epoch"))
+    found = layers(document("layers.py", "--memory", "0.5", cwd=project))
+    assert str(found["Blocks"]["used"]).startswith("as used in train.py")
+    assert {verdict["word"] for verdict in found["Blocks"]["verdicts"]} == {"exact"}
+
+
 ENDS = """
 import numpy as np
 

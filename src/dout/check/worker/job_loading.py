@@ -20,7 +20,7 @@ from dout.adapt.interface.method_pairs import pairs_of
 from dout.check.program.observed_layers import Observer
 from dout.check.project.discover import LARGE, UNREADABLE, Job, classes_in, line_of_class, why_unreadable
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
-from dout.check.worker.sandbox import put_back
+from dout.check.worker.sandbox import as_much_again, put_back
 from dout.check.worker.statement_runner import LoadRun, Stop
 from dout.errors import TargetError, UserCodeError
 from dout.files import is_there
@@ -111,6 +111,7 @@ class Loading:
                     folders = list(sys.path)
             finally:
                 self.kept.take()
+        as_much_again()
         sys.path[:], sys.modules["__main__"] = folders, main  # a method of theirs may import, and has its module
         self.kept.take()
         return observer

@@ -49,9 +49,18 @@ def _limit(memory: float) -> None:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory > 0:
-        most = int(memory * 2**30) + _mapped()
+        own, before = int(memory * 2**30), _mapped()
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+            resource.setrlimit(resource.RLIMIT_AS, (before + own, before + 2 * own))
+
+
+def as_much_again() -> None:
+    """Let this process take as much memory as it was given for a program, which may have kept all of that."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _mapped() -> int:
