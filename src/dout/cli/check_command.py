@@ -178,7 +178,7 @@ def _run(
     """Run every target."""
     from dout.check.project.discover import find_jobs
     from dout.check.worker.jobs import GivenArguments
-    from dout.check.worker.program_phase import UsedLayers, used_layers
+    from dout.check.worker.program_phase import UsedLayers, recorded_layers, used_layers
     from dout.check.worker.runner import run
     from dout.cli.output.progress import Progress
     from dout.engine.runtime.parallel_threshold import cores
@@ -198,6 +198,7 @@ def _run(
             rest, given, used=used.layers, asked=asked, done=lambda outcome: progress.advance(), waiting=progress.look,
             **how,
         )  # fmt: skip
+        recorded_layers(used, outcomes, given, waiting=progress.look, **how)
     every = [*used.programs, *outcomes]
     named = {os.path.abspath(where) for where, _ in places}  # noqa: PTH100 - there may be nothing yet
     result.read = kept_answers.read.union(named, *(outcome.read for outcome in every))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 import warnings
@@ -255,35 +254,22 @@ def _excused(trace: Trace, layers: Mapping[str, Any]) -> Trace:
 
 def _methods_of(cls: type) -> LayerMethods | None:
     """The methods of a layer; None where the class is none, or nobody can tell."""
-    from dout.trace.session.layer_calls import LayerMethods, plain_methods
+    from dout.trace.session.layer_calls import plain_methods
 
     plain = plain_methods(cls)
     if plain is not None and _takes_dout_by_name(cls):
         return plain
-    from dout.adapt.interface.interface import method_names
+    from dout.adapt.interface.script_layers import methods_of
 
-    try:
-        names = method_names(cls)
-    except Exception:  # what a class answers when it is asked for its methods
-        names = None
-    if plain is not None:
-        return plain._replace(takes_dout=names is not None)
-    return None if names is None else LayerMethods(names[0], names[1])
+    return methods_of(cls)
 
 
 def _pairs_of(names: Mapping[str, Any]) -> Iterator[PairedFunctions]:
     """The functions of a module that go forward and back; not those that give a local derivative."""
-    from dout.trace.session.function_layers import PairedFunctions
+    if any("back" in name or "bprop" in name for name in map(str.lower, names)):
+        from dout.adapt.interface.script_layers import pairs_of
 
-    if not any("back" in name or "bprop" in name for name in map(str.lower, names)):
-        return
-    from dout.adapt.interface.function_pairs import PAIR, function_pairs
-
-    for cls in function_pairs(names).values():
-        forward, backward = getattr(cls, PAIR)
-        if forward != backward and re.search("back|bprop", backward, re.IGNORECASE):
-            methods = _methods_of(cls)
-            yield PairedFunctions(forward, backward, methods is not None and methods.takes_dout)
+        yield from pairs_of(names)
 
 
 def _takes_dout_by_name(cls: type) -> bool:

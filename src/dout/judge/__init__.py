@@ -6,6 +6,7 @@ __all__ = [
     "exact_judge",
     "float_judge",
     "gradient_judge",
+    "implied_upstream",
     "judged_run",
     "judging_points",
     "kinks",

@@ -10,4 +10,5 @@ __all__ = [
     "learned_gradients",
     "method_pairs",
     "network_loss",
+    "script_layers",
 ]

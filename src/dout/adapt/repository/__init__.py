@@ -1,3 +1,3 @@
-"""A layer's file in; the files of the repository around it, and the example that its author gives, out."""
+"""A layer's file in; the repository around it out: its files, how its code calls, the example that its author gives."""
 
-__all__ = ["declared_example", "project_files"]
+__all__ = ["calling_code", "declared_example", "project_files", "written_rounds"]

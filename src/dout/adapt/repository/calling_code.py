@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import importlib
 import os
 import sys
@@ -56,7 +55,7 @@ class CallingFile:
         """An expression, compiled, at the sizes that are wanted."""
         if self.sizes is None:
             return compile(ast.Expression(node), str(self.path), "eval")
-        own = copy.deepcopy(node)
+        own = ast.parse(ast.unparse(node), mode="eval").body
         for part in ast.walk(own):
             if isinstance(part, ast.Constant) and type(part.value) is int and part.value > LARGE:
                 left = [n for n in _SMALLER if n not in self.sizes.values()]
@@ -64,11 +63,11 @@ class CallingFile:
         return compile(ast.Expression(own), str(self.path), "eval")
 
     @cached_property
-    def scopes(self) -> list[Scope]:
+    def scopes(self) -> list[CodeScope]:
         """The module, and each function in it."""
-        outer = Scope(self, self.body)
+        outer = CodeScope(self, self.body)
         inside = [n for n in self.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-        return [outer, *(Scope(self, n.body, n.args, outer) for n in inside)]
+        return [outer, *(CodeScope(self, n.body, n.args, outer) for n in inside)]
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -101,13 +100,13 @@ class CallingFile:
 
 
 @dataclass(frozen=True, eq=False)
-class Scope:
+class CodeScope:
     """The statements of a module or a function, and what their names are bound to."""
 
     file: CallingFile
     body: Sequence[ast.stmt]
     arguments: ast.arguments | None = None
-    outer: Scope | None = None
+    outer: CodeScope | None = None
     open: set[str] = field(default_factory=set)  # names that are being told
 
     @cached_property

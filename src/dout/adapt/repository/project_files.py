@@ -17,7 +17,7 @@ MOST_FILES = 400
 _MOST_FOLDERS = 1_600
 _LARGE = 4_000_000  # bytes
 _LEVELS = 5  # the file's own folder and four above
-_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt")
+_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt", ".gitignore", "environment.yml")
 _NOT_THEIRS = frozenset({"site-packages", "node_modules", "__pycache__", "venv", "env", "build", "dist"})
 _README_ENDS = (".md", ".rst", ".txt", "")
 _NOTEBOOK = ".ipynb"
@@ -27,8 +27,8 @@ _CELL = "\f"  # what stands between the cells of a notebook
 def repository_root(file: str | Path) -> Path:
     """The nearest folder above a file that looks like a project's, at most four levels up, else the file's own.
 
-    A README alone counts where nothing better is found. Never the home folder or the root of the file system, unless
-    the file itself lies there.
+    A README alone counts where nothing better is found, then the working folder. Never the home folder or the root of
+    the file system, unless the file itself lies there.
     """
     try:
         own = Path(file).resolve().parent
@@ -36,6 +36,7 @@ def repository_root(file: str | Path) -> Path:
         above = list(itertools.islice(inside, _LEVELS))
         marked = [folder for folder in above if any((folder / mark).exists() for mark in _ROOT_MARKS)]
         described = [folder for folder in above if any((folder / f"README{end}").exists() for end in _README_ENDS)]
+        described = described or [folder for folder in above if folder == Path.cwd()]
     except (OSError, RuntimeError, ValueError):
         return Path(file).parent
     return (marked or described[-1:] or [own])[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from dout.adapt.repository.calling_code import Scope, called, calling_files
+from dout.adapt.repository.calling_code import CodeScope, called, calling_files
 from dout.adapt.source.syntax import items_of
 
 Handed = Mapping[str, int | str]
@@ -25,7 +25,7 @@ def written_round(
     return None
 
 
-def _round(scope: Scope, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]) -> Handed | None:
+def _round(scope: CodeScope, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]) -> Handed | None:
     calls = [node for node in scope.nodes if isinstance(node, ast.Call)]
     for back in (call for call in calls if called(call) == backward):
         before = [
@@ -43,7 +43,7 @@ def _round(scope: Scope, forward: str, backward: str, taken: Sequence[str], aske
     return None
 
 
-def _known(scope: Scope, ahead: ast.Call, taken: Sequence[str]) -> dict[str, int | str]:
+def _known(scope: CodeScope, ahead: ast.Call, taken: Sequence[str]) -> dict[str, int | str]:
     """The texts of what a call of forward was given, and of what it returned."""
     known: dict[str, int | str] = {ast.unparse(item): name for name, item in zip(taken, ahead.args, strict=False)}
     known |= {ast.unparse(one.value): one.arg for one in ahead.keywords if one.arg is not None and one.arg in taken}

@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.adapt.argument_names import is_named
 from dout.adapt.interface.method_pairs import pairs_of
-from dout.adapt.repository.calling_code import UNTOLD, Scope, called, calling_files
+from dout.adapt.repository.calling_code import UNTOLD, CodeScope, called, calling_files
 from dout.files import near
 from dout.graph import Where
 from dout.run import arrays, quiet
@@ -62,7 +62,7 @@ def _numbers(build: WrittenBuild) -> int:
     return sum(array.size for array in arrays(holder).values())
 
 
-def _builds(cls: type, scope: Scope) -> Iterator[WrittenBuild]:
+def _builds(cls: type, scope: CodeScope) -> Iterator[WrittenBuild]:
     """What the calls of a class in a scope build, as far as their arguments can be told."""
     for call in (node for node in scope.nodes if isinstance(node, ast.Call) and called(node) == cls.__name__):
         turn = scope.turns[call]
@@ -86,7 +86,7 @@ def _builds(cls: type, scope: Scope) -> Iterator[WrittenBuild]:
             yield WrittenBuild(Where(str(scope.file.path), call.lineno), init, layer)
 
 
-def _is_filled(scope: Scope, made: Any, call: ast.Call) -> bool:
+def _is_filled(scope: CodeScope, made: Any, call: ast.Call) -> bool:
     """Whether the statements after a call fill what it built: those that can be told are done, up to its first use."""
     blocks = [scope.body, *(part for node in scope.nodes for _, part in ast.iter_fields(node))]
     block = next((b for b in blocks if isinstance(b, list | tuple) and any(_binds(s, call) for s in b)), ())
@@ -102,7 +102,7 @@ def _binds(statement: Any, call: ast.Call) -> bool:
     return isinstance(statement, ast.Assign) and statement.value is call and isinstance(statement.targets[0], ast.Name)
 
 
-def _is_done(scope: Scope, statement: ast.stmt, name: str, made: Any, runs: set[str]) -> bool:
+def _is_done(scope: CodeScope, statement: ast.stmt, name: str, made: Any, runs: set[str]) -> bool:
     """Do a statement that fills an object; False where it does not, where it runs it, or takes what cannot be told."""
     match statement:
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=method)) as call):

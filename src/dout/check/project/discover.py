@@ -34,14 +34,14 @@ SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packa
 
 @dataclass(frozen=True)
 class Job:
-    """A file, module, set of ready-made layers, or program to be run in a process of its own.
+    """A file, module, set of ready-made layers, or program to be run, or recorded, in a process of its own.
 
     `names` are the layers asked for; None asks for every layer that is defined there, or that a program uses. Of a
     program they are files, or layers in them (`/a/layers.py:Affine`).
     """
 
     where: str
-    kind: Literal["file", "module", "ready", "program"]
+    kind: Literal["file", "module", "ready", "program", "recording"]
     names: tuple[str, ...] | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import os
@@ -10,6 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from dout.adapt.repository.project_files import SourceFile, parsed
 from dout.graph import Where
 from dout.trace.model.user_source import behind, is_ours, user_frame
 
@@ -59,3 +61,13 @@ def users_line() -> Where | None:
     """The line of the user's code that is running, seen from a callback of NumPy's."""
     frame = user_frame(sys._getframe(2))
     return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+def class_at(file: str, line: int) -> str:
+    """The name of the class in which a line stands; "" outside of classes."""
+    try:
+        statements = parsed(SourceFile.of(Path(file)))
+    except (OSError, ValueError):
+        return ""
+    holds = (s for s in statements if isinstance(s, ast.ClassDef) and s.lineno <= line <= (s.end_lineno or s.lineno))
+    return next((s.name for s in holds), "")

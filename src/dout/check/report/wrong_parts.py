@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from dout.adapt.repository.project_files import SourceFile, parsed
 from dout.check.report.report import Report
+from dout.check.report.source_places import class_at
 from dout.check.report.verdicts import Finding, Refuted
 
 
@@ -25,17 +23,7 @@ def _of_a_part(item: Finding, report: Report, wrong: set[tuple[str, str]]) -> Fi
         return item
     if not item.file or not item.line:
         return item
-    part = _class_at(item.file, item.line)
+    part = class_at(item.file, item.line)
     if part in ("", report.layer) or (os.path.realpath(item.file), part) not in wrong:
         return item
     return replace(item.doubted(f"; {report.layer} holds {part}, which is wrong by itself"), fix=None)
-
-
-def _class_at(file: str, line: int) -> str:
-    """The name of the class in which a line stands; "" outside of classes."""
-    try:
-        statements = parsed(SourceFile.of(Path(file)))
-    except (OSError, ValueError):
-        return ""
-    holds = (s for s in statements if isinstance(s, ast.ClassDef) and s.lineno <= line <= (s.end_lineno or s.lineno))
-    return next((s.name for s in holds), "")

@@ -1,3 +1,10 @@
 """A layer and its inputs in; its report out."""
 
-__all__ = ["check_layer", "excused_gradients", "missing_dependency", "network_report", "unjudged_reports"]
+__all__ = [
+    "check_layer",
+    "excused_gradients",
+    "missing_dependency",
+    "network_report",
+    "recorded_round",
+    "unjudged_reports",
+]

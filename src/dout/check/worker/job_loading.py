@@ -19,6 +19,7 @@ from typing import Any
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.check.program.observed_layers import Observer
 from dout.check.project.discover import LARGE, UNREADABLE, Job, classes_in, line_of_class, why_unreadable
+from dout.check.verb.recorded_round import RecordedRound
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
 from dout.check.worker.sandbox import as_much_again, put_back
 from dout.check.worker.statement_runner import LoadRun, Stop
@@ -115,6 +116,12 @@ class Loading:
         sys.path[:], sys.modules["__main__"] = folders, main  # a method of theirs may import, and has its module
         self.kept.take()
         return observer
+
+    def recording(self) -> RecordedRound:
+        """Run the file as a program, and record a round of it."""
+        self._prepare()
+        with put_back(self.kept):
+            return RecordedRound(self.job.where)
 
     def _prepare(self) -> None:
         """From now on the user's code runs: it is answered, watched, leaves nothing, and draws the same each time."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from dout.check.program.program_choice import is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
@@ -80,6 +81,28 @@ class UsedLayers:
                 if checked.report.layer not in known or known[checked.report.layer].of_one_sample:
                     known[checked.report.layer] = checked
                 self.data.setdefault(file, []).extend(outcome.data)
+
+
+def recorded_layers(
+    used: UsedLayers, outcomes: Sequence[JobOutcome], given: GivenArguments, *, processes: int, timeout: float,
+    isolated: bool = False, waiting: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Put into the outcomes what recorded rounds of programs say of layers of which nothing else says anything."""
+    silent = {
+        f"{outcome.job.file}:{c.report.layer}": (outcome, place)
+        for outcome in outcomes for place, c in enumerate(outcome.layers) if c.report.ok and not c.report.verdicts
+    }  # fmt: skip
+    jobs = []
+    for program in used.programs:
+        keys = tuple(key for key in program.went_back if key in silent)
+        jobs += [Job(program.job.where, "recording", keys)] if keys else []
+    limit = min(timeout, PATIENCE) if timeout else PATIENCE
+    how: Any = {"processes": processes, "timeout": limit, "isolated": isolated, "waiting": waiting}
+    for recorded in run(jobs, given, seconds=MOST_SECONDS, **how) if jobs else ():
+        for checked in (one for one in recorded.layers if one.used and one.report.verdicts):
+            outcome, place = silent[f"{_file_of(checked)}:{checked.report.layer}"]
+            if not outcome.layers[place].report.verdicts:
+                outcome.layers[place] = checked
 
 
 def used_layers(

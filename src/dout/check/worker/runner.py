@@ -187,7 +187,7 @@ class _Process:
     @property
     def is_program(self) -> bool:
         """Whether it runs a program: another process would see it run otherwise."""
-        return self.outcome.job.kind == "program"
+        return self.outcome.job.kind in ("program", "recording")
 
     def may_be_helped(self, processes: int) -> bool:
         """Whether another process would soon take over layers: the file is loaded fast, and has several left."""
@@ -256,9 +256,8 @@ class _Process:
             self.at = content
         elif kind == "read":
             self.outcome.read.add(content[0])
-        elif kind in ("remark", "refused", "data"):
-            lists = {"remark": self.outcome.remarks, "refused": self.outcome.refused, "data": self.outcome.data}
-            told = lists[kind]
+        elif kind in ("remark", "refused", "data", "went_back"):
+            told = getattr(self.outcome, {"remark": "remarks"}.get(kind, kind))
             told += [text for text in content if text not in told]
         elif kind == "stop":
             if content[0].place not in {stop.place for stop in self.stops}:  # it is told again by a second process

@@ -4,7 +4,7 @@ Messages, in order: ("at", file, line) before each statement that loading runs a
 good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names); for each layer
 ("start", name), then ("ran", name) and ("kept", Checked) where it is tried again, and ("done", Checked); ("problem",
 text, traceback) where something cannot be loaded; ("end",) at last, and anywhere ("remark", text), ("refused", text),
-("data", text), ("read", path). The user's code may even end it.
+("data", text), ("went_back", key), ("read", path). The user's code may even end it.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import agrees, check_adapted, is_right
 from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.network_report import is_meant_otherwise, of_network
+from dout.check.verb.recorded_round import RecordedRound
 from dout.check.verb.unjudged_reports import OWN, broken, not_judged, only
 from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
@@ -54,6 +55,7 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.clock import was_ended_by_the_clock
 from dout.errors import DoutError, TargetError, UserCodeError
+from dout.files import near
 from dout.run import is_class, keeping_random_states, quiet
 from dout.trace.session.side_effects import KeptRuntime
 
@@ -88,6 +90,8 @@ def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns,
     try:
         if job.kind == "program":
             _as_used(loading, loading.program(), given, skipped, send)
+        elif job.kind == "recording":
+            _as_recorded(job, loading.recording(), send)
         else:
             _as_defined(loading, given, skipped, turns, send)
     except UserCodeError as error:
@@ -110,8 +114,21 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         checked = _first_wrong_of(examples, check) if examples else None
         if checked is not None and (checked.report.verdicts or not checked.report.ok):
             send("done", checked)
-        elif examples is not None and loading.job.names is None:  # nothing else asks for the layers of a named program
+            continue
+        if use.turn >= 0:
+            send("went_back", key)
+        if examples is not None and loading.job.names is None:  # nothing else asks for the layers of a named program
             _send_alone(use, check(use.target), send)
+
+
+def _as_recorded(job: Job, found: RecordedRound, send: Any) -> None:
+    """Tell what a recorded round of a program says of its layers."""
+    keys = [key for key in job.names or () if key.rpartition(":")[2] in found.rows]
+    send("layers", keys)
+    for key in keys:
+        file, _, name = key.rpartition(":")
+        send("start", key)
+        send("done", portable(Checked(found.report(name, file), used=f"as recorded in {near(job.where)}", file=file)))
 
 
 def _examples_of(uses: Sequence[LayerUse]) -> list[UsedExample] | None:

@@ -9,4 +9,5 @@ __all__ = [
     "trace_reader",
     "trace_verbs",
     "training",
+    "training_step",
 ]

@@ -1,0 +1,107 @@
+"""Layers that only their program can run: judged on one recorded round of it, by what its backward begins with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from dout.adapt.interface.script_layers import methods_of, pairs_of
+from dout.check.project.discover import line_of_class
+from dout.check.report.report import Report
+from dout.check.report.source_places import class_at
+from dout.check.report.verdicts import Verdict
+from dout.check.rules.formula.d101_wrong_gradient import RULE as WRONG
+from dout.files import near
+from dout.graph import Node, Where
+from dout.judge.implied_upstream import implied_upstream
+from dout.judge.outcomes import Word
+from dout.run import quiet
+from dout.trace.model.recorded import LayerCall, Parameter
+from dout.trace.record.script import run_script
+from dout.trace.record.trace import Trace
+from dout.trace.record.training_step import NAME as WHOLE_STEP
+
+ROUTE = "the numbers of its program"
+
+
+class _Row(NamedTuple):
+    """A parameter that a class holds, or a part of it, and whether its gradient is right."""
+
+    name: str
+    parameter: Parameter
+    is_right: bool
+
+
+class RecordedRound:
+    """One round of the program in a file, with the first gradient of its backward, and the classes it has parts of."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.rows: dict[str, list[_Row]] = {}
+        self.begin: Where | None = None
+        with suppress(Exception), quiet():  # of the user's code, and of what cannot be recorded
+            trace = run_script(path, methods_of=methods_of, pairs_of=pairs_of).trace()
+            gradients = {p.node: p.gradient for call in trace.calls for p in call.parameters}
+            right = _as_shown(trace, gradients)
+            if not right and (found := implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients)):
+                right, self.begin = dict(zip(gradients, found.right, strict=True)), found.gradient.where
+            for name, row in _rows(trace, right) if right else ():
+                self.rows.setdefault(name, []).append(row)
+
+    def report(self, name: str, file: str) -> Report:
+        """What the round says of a class, one of `rows`, that is written in a file."""
+        rows: dict[str, _Row] = {}
+        for row in self.rows[name]:  # of several instances the first that is wrong
+            rows[row.name] = row if row.name not in rows or rows[row.name].is_right else rows[row.name]
+        words = {True: Word.AGREES, False: Word.REFUTED}
+        verdicts = [Verdict(row.name, words[row.is_right], ROUTE, role="parameter") for row in rows.values()]
+        begin = f"{near(self.begin.file)}:{self.begin.line}" if self.begin else "the end of forward"
+        findings = [
+            WRONG.finding(
+                f"the gradient of {row.name} does not follow from the one that backward begins with, at {begin}; "
+                "those of other parameters do",
+                row.parameter.gradient.where, layer=name, argument=row.name, severity="warning",
+            )
+            for row in rows.values() if not row.is_right
+        ]  # fmt: skip
+        return Report(name, tuple(verdicts), tuple(findings), file=file, line=line_of_class(file, name))
+
+
+def _as_shown(trace: Trace, parameters: Collection[Node]) -> dict[Node, bool]:
+    """The parameters whose gradients are right in a picture of the run, if that is true of all of them."""
+    shown = {value.node: value.gradient for value in trace.values if value.node in parameters}
+    known = [gradient for gradient in shown.values() if gradient is not None and gradient.derived is not None]
+    is_right = len(known) == len(parameters) and all(gradient.expected is None for gradient in known)
+    return dict.fromkeys(parameters, True) if is_right else {}
+
+
+def _rows(trace: Trace, right: Mapping[Node, bool]) -> Iterator[tuple[str, _Row]]:
+    """The parameters of each class that has calls in a run; a whole training step is of the class that it stands in."""
+    for call in trace.calls:
+        times = Counter(parameter.name for parameter in call.parameters)
+        for owner in _around(call):
+            name = _class_of(owner)
+            for parameter in call.parameters if name else ():
+                own = parameter.name or "parameter"
+                own = own if times[parameter.name] == 1 else f"{own} {parameter.node.shape}"
+                own = own if owner is call else f"{call.name}.{own}"
+                yield name, _Row(own, parameter, right[parameter.node])
+
+
+def _around(call: LayerCall) -> Iterator[LayerCall]:
+    """A call and those that it was made in, from the inside."""
+    one: LayerCall | None = call
+    while one is not None:
+        yield one
+        one = one.parent
+
+
+def _class_of(call: LayerCall) -> str:
+    """The class of a call; of a whole training step that in which its gradients are written, if it is one."""
+    if call.cls != WHOLE_STEP:
+        return call.cls
+    places = {parameter.gradient.where for parameter in call.parameters}
+    names = {class_at(place.file, place.line) for place in places if place is not None}
+    return names.pop() if len(names) == 1 else ""

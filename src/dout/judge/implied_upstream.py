@@ -1,0 +1,166 @@
+"""The upstream gradient with which a network's backward begins, where no code computes its loss.
+
+A backward that takes the target begins with a gradient of its own making, `p - y`, at the output or at what the last
+activation was given. Any number of parameters tell which: all their gradients have to follow from that one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from dout.clock import WorkBudget
+from dout.grad import backpropagate
+from dout.graph import INPUT, Node, topological
+from dout.judge.float_judge import as_floats, computed, in_float64
+
+MOST_SECONDS, MOST_TRIED = 2.0, 48  # of work, and pairs of a value and a gradient for it
+MOST_NODES = 5_000  # of a run: longer ones take long
+MOVE = 1e-3  # of each parameter, away from a kink
+_NEAR = {False: 1e-7, True: 1e-3}  # of the largest number of a gradient, by whether it is in single precision
+
+
+@dataclass(frozen=True, eq=False)
+class ImpliedUpstream:
+    """A value of the forward, the gradient that backward begins with there, and what follows from it.
+
+    `factor` is what all gradients of parameters are multiplied by, 1/N for a mean; `right` says of each parameter, in
+    their order, whether its gradient follows from it.
+    """
+
+    value: Node
+    gradient: Node
+    factor: float
+    right: tuple[bool, ...]
+
+
+def implied_upstream(
+    nodes: Sequence[Node], backward: Container[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node]
+) -> ImpliedUpstream | None:
+    """The upstream gradient from which gradients of parameters follow; None where it explains not even half of them.
+
+    `parameters` are nodes of the forward, with those of their gradients; `backward` are the nodes that belong to it.
+    """
+    known, budget = dict(data), WorkBudget(MOST_SECONDS)
+    best: ImpliedUpstream | None = None
+    for value, gradient in islice(_pairs(nodes, backward, parameters), MOST_TRIED if len(nodes) <= MOST_NODES else 0):
+        if budget.is_over():
+            break
+        found = _explained(known, value, gradient, parameters)
+        if found is not None and (best is None or sum(found.right) > sum(best.right)):
+            best = found
+            if all(found.right):
+                break
+    if best is None or sum(best.right) < max(2, len(best.right) / 2):
+        return None
+    return best if all(best.right) else _with_what_is_right_beside(best, data, parameters)
+
+
+def _with_what_is_right_beside(
+    found: ImpliedUpstream, data: Mapping[Node, Any], parameters: Mapping[Node, Node]
+) -> ImpliedUpstream:
+    """The same, where what is right with all parameters moved a little is right: the run may stand on a kink."""
+    rng = np.random.default_rng(0)
+    moved = {node: data[node] + MOVE * rng.standard_normal(node.shape) for node in parameters}
+    point = {node: value for node, value in data.items() if node.primitive is INPUT} | moved
+    wanted = [found.gradient, found.value, *parameters.values()]
+    with suppress(ValueError, IndexError):  # there an index or a mask chooses another number of elements
+        known = in_float64(topological(wanted, known=point), point)
+        there = _explained(known, found.value, found.gradient, parameters)
+        if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
+            return replace(found, right=tuple(a or b for a, b in zip(found.right, there.right, strict=True)))
+    return found
+
+
+def _pairs(
+    nodes: Sequence[Node], backward: Container[Node], learned: Mapping[Node, Node]
+) -> Iterator[tuple[Node, Node]]:
+    """Values late in the forward with what all gradients are computed from in their shapes, the last value first."""
+    later = set[Node]()  # of a backward, or computed from that, as the parameters of the next step
+    for node in nodes:
+        if node in backward or not later.isdisjoint(node.inputs):
+            later.add(node)
+    forward = [node for node in nodes if node not in later]
+    last = next((node for node in reversed(forward) if any(given in learned for given in node.inputs)), None)
+    if last is None:
+        return
+    made = _leading_to_all(nodes[nodes.index(last) :], learned.values())
+    behind = {last}
+    for node in forward:
+        if not behind.isdisjoint(node.inputs):
+            behind.add(node)
+    values = [node for node in forward if node in behind and node.kind == "f" and math.prod(node.shape) > 1]
+    for value in reversed(values):
+        for gradient in made:
+            if gradient.shape == value.shape and gradient.kind == "f" and gradient is not value:
+                yield value, gradient
+
+
+def _leading_to_all(nodes: Sequence[Node], ends: Iterable[Node]) -> list[Node]:
+    """The nodes that all of some others are computed from, among these."""
+    leads = dict.fromkeys(nodes, 0)  # to which ends, as bits
+    for place, end in enumerate(ends):
+        leads[end] = leads.get(end, 0) | 1 << place
+    for node in reversed(nodes):
+        for given in node.inputs:
+            if given in leads:
+                leads[given] |= leads[node]
+    every = max(leads.values()).bit_length()
+    return [node for node in nodes if leads[node] == (1 << every) - 1]
+
+
+def _explained(
+    known: dict[Node, Any], value: Node, gradient: Node, parameters: Mapping[Node, Node]
+) -> ImpliedUpstream | None:
+    """What follows from a gradient at a value; None where it does not reach every parameter, or explains none."""
+    derived = backpropagate({value: gradient}).of
+    if not parameters.keys() <= derived.keys():
+        return None
+    expected = [derived[parameter] for parameter in parameters]
+    values = computed(topological(expected, known=known), known)
+    each = zip(parameters.items(), expected, strict=True)
+    size = max(float(np.max(np.abs(as_floats(values[mine])), initial=0.0)) for mine in parameters.values())
+    factors = [_factor(values[mine], values[node], values[parameter], size) for (parameter, mine), node in each]
+    told = [factor for factor in factors if factor and not math.isnan(factor)]
+    if len(told) < 2:
+        return None
+    best = max(told, key=lambda one: sum(math.isclose(one, other, rel_tol=1e-4) for other in told))
+    right = (f is not None and (math.isnan(f) or math.isclose(best, f, rel_tol=1e-4)) for f in factors)
+    return ImpliedUpstream(value, gradient, best, tuple(right))
+
+
+def _factor(gradient: Any, expected: Any, parameter: Any, size: float) -> float | None:
+    """What the derived gradient is multiplied by to give the user's; None where no number does, NaN where both are 0.
+
+    What is small beside the largest gradients, of this `size`, may be left of larger numbers that cancel.
+
+    A penalty may be added to it, a multiple of the parameter, or of all of it but a row or column of biases.
+    """
+    mine, derived = as_floats(gradient), as_floats(expected)
+    if mine.shape != derived.shape or not np.all(np.isfinite(mine)):
+        return None
+    if not np.any(derived):
+        return None if np.any(mine) else math.nan
+    near = _NEAR[np.asarray(gradient).dtype.itemsize < 8] * max(float(np.max(np.abs(mine))), size / 1000)
+    for penalty in (None, *_penalised(as_floats(parameter))):
+        terms = np.stack([derived.ravel()] if penalty is None else [derived.ravel(), penalty.ravel()], axis=1)
+        found = np.linalg.lstsq(terms, mine.ravel(), rcond=None)[0]
+        if np.all(np.abs(mine.ravel() - terms @ found) <= near):
+            return float(found[0])
+    return None
+
+
+def _penalised(parameter: Any) -> Iterator[Any]:
+    """What a penalty may be a multiple of."""
+    yield parameter
+    for own in (np.s_[:, 1:], np.s_[:, :-1], np.s_[1:], np.s_[:-1]) if parameter.ndim == 2 else ():
+        rest = np.zeros_like(parameter)
+        rest[own] = parameter[own]
+        if np.any(rest):
+            yield rest

@@ -1,0 +1,56 @@
+"""The first upstream gradient of a backward, found among the values of a recorded run."""
+
+import numpy as np
+import pytest
+
+import dout
+from dout.judge.implied_upstream import implied_upstream
+
+RNG = np.random.default_rng(7)
+X, Y = RNG.normal(size=(9, 4)), RNG.normal(size=(9, 2))
+W1, B1, W2, B2 = (RNG.normal(size=shape) for shape in ((4, 3), (3,), (3, 2), (2,)))
+
+
+def step(W1, b1, W2, b2, *, slope=True, penalty=0.0, share=1.0):
+    h = np.tanh(X @ W1 + b1)
+    out = h @ W2 + b2
+    delta = (out - Y) * 2.0
+    hidden = (delta @ W2.T) * (1 - h * h) if slope else delta @ W2.T
+    return out, X.T @ hidden / 9 + penalty * W1, hidden.sum(0) / 9, h.T @ delta / 9, share * delta.sum(0) / 9
+
+
+def found(**how):
+    """What is found of a step, and the names of the parameters whose gradients follow from it."""
+    run = dout.trace(lambda W1, b1, W2, b2: step(W1, b1, W2, b2, **how), W1, B1, W2, B2)
+    names = ("W1", "b1", "W2", "b2")
+    out, *gradients = run.graph.outputs.values()
+    nodes = list(run.graph.nodes)
+    pairs = {run.graph.inputs[name]: gradient for name, gradient in zip(names, gradients, strict=True)}
+    implied = implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs)
+    right = [name for name, is_right in zip(names, implied.right, strict=True) if is_right] if implied else []
+    return implied, right
+
+
+def test_what_all_gradients_follow_from_is_found_with_their_common_factor():
+    implied, right = found()
+    assert right == ["W1", "b1", "W2", "b2"]
+    assert implied.value.shape == implied.gradient.shape == (9, 2)
+    given = np.asarray((implied.gradient.primitive.name == "multiply" and 1.0) or 2.0)  # of out - Y, or of its double
+    assert implied.factor == pytest.approx(given / 9)
+
+
+def test_a_penalty_is_no_mistake():
+    assert found(penalty=0.25)[1] == ["W1", "b1", "W2", "b2"]
+
+
+@pytest.mark.parametrize(("how", "right"), [({"slope": False}, ["W2", "b2"]), ({"share": 0.5}, ["W1", "b1", "W2"])])
+def test_what_does_not_follow_is_told_apart(how, right):
+    assert found(**how)[1] == right
+
+
+def test_nothing_is_said_where_less_than_half_follows():
+    run = dout.trace(lambda W, b: (X @ W + b, W * 3.0, b * b), W1, B1)
+    out, *gradients = run.graph.outputs.values()
+    nodes = list(run.graph.nodes)
+    pairs = dict(zip((run.graph.inputs["W"], run.graph.inputs["b"]), gradients, strict=True))
+    assert implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs) is None
