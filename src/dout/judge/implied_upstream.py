@@ -81,7 +81,10 @@ def _with_what_is_right_beside(
 def _pairs(
     nodes: Sequence[Node], backward: Container[Node], learned: Mapping[Node, Node]
 ) -> Iterator[tuple[Node, Node]]:
-    """Values late in the forward with what all gradients are computed from in their shapes, the last value first."""
+    """Values late in the forward with what all gradients are computed from in their shapes.
+
+    First what the last parameter makes: there a backward begins that knows its loss and the last activation together.
+    """
     later = set[Node]()  # of a backward, or computed from that, as the parameters of the next step
     for node in nodes:
         if node in backward or not later.isdisjoint(node.inputs):
@@ -96,7 +99,7 @@ def _pairs(
         if not behind.isdisjoint(node.inputs):
             behind.add(node)
     values = [node for node in forward if node in behind and node.kind == "f" and math.prod(node.shape) > 1]
-    for value in reversed(values):
+    for value in values:
         for gradient in made:
             if gradient.shape == value.shape and gradient.kind == "f" and gradient is not value:
                 yield value, gradient
@@ -123,7 +126,7 @@ def _explained(
     if not parameters.keys() <= derived.keys():
         return None
     expected = [derived[parameter] for parameter in parameters]
-    values = computed(topological(expected, known=known), known)
+    values = computed(topological([*expected, *parameters.values()], known=known), known)
     each = zip(parameters.items(), expected, strict=True)
     size = max(float(np.max(np.abs(as_floats(values[mine])), initial=0.0)) for mine in parameters.values())
     factors = [_factor(values[mine], values[node], values[parameter], size) for (parameter, mine), node in each]

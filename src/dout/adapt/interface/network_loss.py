@@ -130,8 +130,8 @@ def _network(cls: type) -> NetworkLoss | None:
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
     written = written_round(_file(cls, back), ahead, back, taken, asked)
-    if len(targets) != 1 and written is not None:
-        targets = [name for name in open_ if name not in written]
+    if len(targets) > 1 and written is not None:
+        targets = [name for name in targets if name not in written]
     if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]

@@ -73,11 +73,13 @@ class NothingTaken(Raised):
 class Refuted(Reason):
     """A gradient is not the derivative of forward, by its numbers or its shape.
 
-    `zero`: the derivative is 0. `elsewhere`: it is wrong at other settings or inputs than the given ones.
+    `zero`: the derivative is 0. `elsewhere`: it is wrong at other settings or inputs than the given ones. `part` is the
+    class of the part that holds the parameter, where the layer does not hold it itself.
     """
 
     zero: bool = False
     elsewhere: bool = False
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 from dout.check.report.report import Report
 from dout.check.report.source_places import class_at
@@ -12,18 +12,17 @@ from dout.check.report.verdicts import Finding, Refuted
 
 
 def told_once(reports: Sequence[Report]) -> list[Report]:
-    """The reports, with a warning for each wrong gradient whose first wrong line is in another layer that is wrong."""
-    wrong = {(os.path.realpath(r.file), r.layer) for r in reports if r.file and not r.ok}
-    return [report.with_each(lambda item, own=report: _of_a_part(item, own, wrong)) for report in reports]  # type: ignore[misc]
+    """The reports, with a warning for each wrong gradient that another wrong layer holds, or makes wrong."""
+    wrong = {report.layer for report in reports if not report.ok}
+    return [report.with_each(partial(_of_a_part, report, wrong)) for report in reports]
 
 
-def _of_a_part(item: Finding, report: Report, wrong: set[tuple[str, str]]) -> Finding:
+def _of_a_part(report: Report, wrong: Collection[str], item: Finding) -> Finding:
     has_parts = any("." in verdict.argument for verdict in report.verdicts)
     if not has_parts or item.severity != "error" or not isinstance(item.reason, Refuted):
         return item
-    if not item.file or not item.line:
-        return item
-    part = class_at(item.file, item.line)
-    if part in ("", report.layer) or (os.path.realpath(item.file), part) not in wrong:
+    parts = (item.reason.part, class_at(item.file, item.line) if item.file and item.line else "")
+    part = next((one for one in parts if one in wrong and one != report.layer), None)
+    if part is None:
         return item
     return replace(item.doubted(f"; {report.layer} holds {part}, which is wrong by itself"), fix=None)

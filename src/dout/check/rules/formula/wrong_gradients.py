@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.adapt.interface.held_values import held_at
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
@@ -168,7 +169,8 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
         there = said(failing.index, failing.expected, failing.got)
         details |= {"inputs": failing.inputs, "there": f"there it {there}"}
     zero = bool(np.any(outcome.got)) and not np.any(outcome.expected)
-    reason = Refuted(zero=zero, elsewhere=bool(wrong.only))
+    holder = held_at(subject.again(), name.rpartition(".")[0]) if "." in name else None
+    reason = Refuted(zero, elsewhere=bool(wrong.only), part=type(holder).__name__ if holder is not None else "")
     return rule.about(
         subject, message, (cause and cause.where) or None, argument=name, index=index,
         because=cause.sentence if cause else outcome.because,
