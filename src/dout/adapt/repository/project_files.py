@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dout.files import KNOWN_TEXT, regular
+from dout.trace.program.project_root import MARKS
 
 MOST_FILES = 400
 _MOST_FOLDERS = 1_600
 _LARGE = 4_000_000  # bytes
 _LEVELS = 5  # the file's own folder and four above
-_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt", ".gitignore", "environment.yml")
 _NOT_THEIRS = frozenset({"site-packages", "node_modules", "__pycache__", "venv", "env", "build", "dist"})
 _README_ENDS = (".md", ".rst", ".txt", "")
 _NOTEBOOK = ".ipynb"
@@ -34,7 +34,7 @@ def repository_root(file: str | Path) -> Path:
         own = Path(file).resolve().parent
         inside = itertools.takewhile(lambda f: f not in (Path.home(), Path(f.anchor)), (own, *own.parents))
         above = list(itertools.islice(inside, _LEVELS))
-        marked = [folder for folder in above if any((folder / mark).exists() for mark in _ROOT_MARKS)]
+        marked = [folder for folder in above if any((folder / mark).exists() for mark in MARKS)]
         described = [folder for folder in above if any((folder / f"README{end}").exists() for end in _README_ENDS)]
         described = described or [folder for folder in above if folder == Path.cwd()]
     except (OSError, RuntimeError, ValueError):

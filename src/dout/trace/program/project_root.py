@@ -22,7 +22,7 @@ MOST_ABOVE = 5  # folders in which a file's imports are looked for
 _MOST_BESIDE = 200  # folders beside those
 _MOST_DESCRIBED = 4  # folders among which one with a README is the project's
 _DESCRIBED = ("README.md", "readme.md", "README.rst", "README.txt", "README")  # a listing would change with any file
-_MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt")  # of a project's own folder
+MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt", ".gitignore", "environment.yml")  # of a project
 
 
 class Home(NamedTuple):
@@ -124,7 +124,7 @@ def folders_above(file: Path) -> list[Path]:
     Else the next one above, and no more: what lies beside a project is another one.
     """
     above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
-    marked = [i for i, folder in enumerate(above) if any((folder / mark).exists() for mark in _MARKS)]
+    marked = [i for i, folder in enumerate(above) if any((folder / mark).exists() for mark in MARKS)]
     described = [
         i for i, folder in enumerate(above[:_MOST_DESCRIBED]) if any((folder / name).exists() for name in _DESCRIBED)
     ]
