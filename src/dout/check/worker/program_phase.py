@@ -13,6 +13,7 @@ from dout.check.project.discover import Job, may_define_layers
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.kept_answers import Question
+from dout.check.worker.post_run import told_once
 from dout.check.worker.runner import run
 from dout.files import near, shown_place
 from dout.judge.outcomes import Word
@@ -55,7 +56,8 @@ class UsedLayers:
         found = [known.get(job) or self._known(job) for job in jobs]
         every = [replace(one, data=self.data.get(one.job.file, [])) for one in found]
         told = {(one.job.file, c.report.layer) for one in every for c in one.layers}
-        return [self._of_program(one, told) if one.job.where in asked else one for one in every]
+        every = [self._of_program(one, told) if one.job.where in asked else one for one in every]
+        return told_once(every)
 
     def _of_program(self, outcome: JobOutcome, told: Container[tuple[str, str]]) -> JobOutcome:
         run = next((one for one in self.programs if _is_same(one.job, outcome.job)), None)

@@ -18,7 +18,7 @@ import tempfile
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from math import inf
@@ -28,11 +28,9 @@ from typing import Any
 
 from dout.check.project.discover import Job, line_of_class
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding
 from dout.check.rules import modules
 from dout.check.rules.choices.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker import kept_answers
 from dout.check.worker.audit_guard import GuardRules
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome, settle
@@ -118,7 +116,6 @@ def run(
             process.kill()
         shutil.rmtree(scratch, ignore_errors=True)
         kept_answers.read.difference_update([path for path in kept_answers.read if path.startswith(scratch)])
-    _once(outcomes)
     return outcomes
 
 
@@ -143,23 +140,6 @@ def _load() -> None:
     modules()
     importlib.import_module("dout.check.repair.suspected_cause")
     gc.freeze()
-
-
-def _once(outcomes: Iterable[JobOutcome]) -> None:
-    """Of a helper that many files import, leave the same use of an old name of NumPy's to the first of them."""
-    seen: set[tuple[str, int | None, str]] = set()
-
-    def is_new(item: Finding) -> bool:
-        if not isinstance(item.reason, RemovedName):
-            return True
-        key = (os.path.realpath(item.file or ""), item.line, item.reason.name)
-        return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
-
-    for outcome in outcomes:
-        outcome.layers = [
-            replace(c, report=replace(c.report, findings=tuple(filter(is_new, c.report.findings))))
-            for c in outcome.layers
-        ]
 
 
 class _Process:
