@@ -96,6 +96,7 @@ class JobOutcome:
     network: str = ""
     read: set[str] = field(default_factory=set)
     stands: bool = True
+    cut_short: bool = False  # its time was over
 
 
 class ObjectText(str):

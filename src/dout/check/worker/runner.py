@@ -304,7 +304,7 @@ class _Process:
 
     def is_cut_short(self) -> bool:
         """End it with what it has found; true."""
-        self.outcome.remarks.append(f"{self.outcome.job.where} was stopped: programs have had their time")
+        self.outcome.cut_short = True
         self._finish()
         return True
 
