@@ -1,8 +1,43 @@
 """Ready-made layers in the slides' manner: plain NumPy, `forward(*inputs)` and `backward(dout)`, nothing else.
 
-Each file can be read aloud and lifted out: this folder imports nothing but NumPy.
+Each file is a family that can be read aloud and lifted out: this folder imports nothing but NumPy. What the files
+share, `form`, holds `dout` against the shape that went out; a layer computes the same without it.
 """
 
+from dout.layers.arithmetic import (
+    AbsLayer,
+    CosLayer,
+    DivLayer,
+    LogLayer,
+    MaximumLayer,
+    MinimumLayer,
+    NegLayer,
+    PowLayer,
+    SinLayer,
+    SqrtLayer,
+    SquareLayer,
+    SubLayer,
+)
 from dout.layers.basic import AddLayer, ExpLayer, MulLayer, ReciprocalLayer, Relu, Sigmoid
+from dout.layers.piecewise import (
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyRelu,
+    PRelu,
+    Relu6,
+    RRelu,
+    Softshrink,
+    Threshold,
+)
+from dout.layers.smooth import Celu, Elu, Gelu, LogSigmoid, Mish, Selu, Silu, Softplus, Softsign, Tanh, Tanhshrink
+from dout.layers.softmaxes import Glu, LogSoftmax, Softmax, Softmin
 
-__all__ = ["AddLayer", "ExpLayer", "MulLayer", "ReciprocalLayer", "Relu", "Sigmoid"]
+__all__ = [
+    "AbsLayer", "AddLayer", "Celu", "CosLayer", "DivLayer", "Elu", "ExpLayer", "Gelu", "Glu", "Hardshrink",
+    "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyRelu", "LogLayer", "LogSigmoid", "LogSoftmax", "MaximumLayer",
+    "MinimumLayer", "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6",
+    "Selu", "Sigmoid", "Silu", "SinLayer", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "SqrtLayer",
+    "SquareLayer", "SubLayer", "Tanh", "Tanhshrink", "Threshold",
+]  # fmt: skip
