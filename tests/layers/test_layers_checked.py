@@ -28,6 +28,11 @@ def test_a_layer_is_exact_as_it_comes(name, checked):
 GENERATOR = np.random.default_rng(5)
 X = GENERATOR.normal(size=(3, 4))
 IMAGES = GENERATOR.normal(size=(2, 3, 4, 5))
+TABLE, WIDE, B = GENERATOR.normal(size=(5, 4)), GENERATOR.normal(size=(60, 2)), GENERATOR.normal(size=2)
+SHARES = layers.Softmax().forward(GENERATOR.normal(size=(3, 4)))
+T = np.array([3, 0, 1])
+DISTANCES = [layers.MeanSquaredError, layers.MeanAbsoluteError, layers.HuberLoss, layers.SmoothL1Loss]
+CLASSES = [layers.SoftmaxWithLoss, layers.HingeLoss]
 
 SETTINGS = [
     (layers.PowLayer(3), X), (layers.PowLayer(-1.0), X), (layers.PowLayer(0.5), abs(X) + 0.1),
@@ -37,12 +42,25 @@ SETTINGS = [
     (layers.Softplus(4.0), X), (layers.Elu(0.5), X), (layers.Celu(0.5), X),
     (layers.Softmax(0), X), (layers.Softmax(-3), IMAGES), (layers.Softmin(0), X), (layers.LogSoftmax(1), IMAGES),
     (layers.Glu(), X), (layers.Glu(2), IMAGES),
+    (layers.MatMul(TABLE), IMAGES), (layers.Affine(WIDE, B), IMAGES),
+    (layers.Embedding(TABLE), np.array([[0, 2], [2, 4]])),
+    *((cls(reduction=reduction), X, X + 1.3) for cls in DISTANCES for reduction in ("sum", "none")),
+    (layers.HuberLoss(0.5), X, X[::-1]), (layers.SmoothL1Loss(0.3), X, X[::-1]),
+    (layers.KLDivergence("mean"), X, SHARES), (layers.KLDivergence("sum", log_target=True), X, np.log(SHARES)),
+    *((cls(reduction=reduction), X, T) for cls in CLASSES for reduction in ("sum", "none")),
+    (layers.SoftmaxWithLoss(np.array([0.5, 1.0, 2.0, 0.25])), X, T), (layers.SoftmaxWithLoss(), X, SHARES),
+    (layers.SoftmaxWithLoss(label_smoothing=0.2), X, T), (layers.SoftmaxWithLoss(ignore_index=3), X, T),
+    (layers.SoftmaxWithLoss(np.array([0.5, 1.0, 2.0, 0.25]), 0.1, 0, "none"), X, T),
+    (layers.SoftmaxWithLoss(), IMAGES, GENERATOR.integers(0, 5, (2, 3, 4))), (layers.HingeLoss(3.0), X, T),
+    (layers.SigmoidWithLoss(3.0), X, (X > 0) * 1.0), (layers.SigmoidWithLoss(reduction="none"), X, SHARES),
+    (layers.FocalLoss(0.5, 1.0, "none"), X, (X > 0) * 1.0), (layers.FocalLoss(focus=0.5), X, SHARES),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("layer", "x"), SETTINGS, ids=lambda item: type(item).__name__)
-def test_a_layer_is_exact_in_other_settings(layer, x):
-    report = dout.check(layer, x)
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: type(setting[0]).__name__)
+def test_a_layer_is_exact_in_other_settings(setting):
+    layer, *inputs = setting
+    report = dout.check(layer, *inputs)
     assert {str(verdict.word) for verdict in report.verdicts} <= set(FINE)
     assert report.verdicts
     assert [str(f) for f in report.findings if f.severity != "note"] == []

@@ -4,6 +4,7 @@ Each file is a family that can be read aloud and lifted out: this folder imports
 share, `form`, holds `dout` against the shape that went out; a layer computes the same without it.
 """
 
+from dout.layers.affine import Affine, Bias, Embedding, MatMul
 from dout.layers.arithmetic import (
     AbsLayer,
     CosLayer,
@@ -19,6 +20,8 @@ from dout.layers.arithmetic import (
     SubLayer,
 )
 from dout.layers.basic import AddLayer, ExpLayer, MulLayer, ReciprocalLayer, Relu, Sigmoid
+from dout.layers.class_losses import FocalLoss, HingeLoss, SigmoidWithLoss, SoftmaxWithLoss
+from dout.layers.losses import HuberLoss, KLDivergence, MeanAbsoluteError, MeanSquaredError, SmoothL1Loss
 from dout.layers.piecewise import (
     Hardshrink,
     Hardsigmoid,
@@ -35,9 +38,11 @@ from dout.layers.smooth import Celu, Elu, Gelu, LogSigmoid, Mish, Selu, Silu, So
 from dout.layers.softmaxes import Glu, LogSoftmax, Softmax, Softmin
 
 __all__ = [
-    "AbsLayer", "AddLayer", "Celu", "CosLayer", "DivLayer", "Elu", "ExpLayer", "Gelu", "Glu", "Hardshrink",
-    "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyRelu", "LogLayer", "LogSigmoid", "LogSoftmax", "MaximumLayer",
-    "MinimumLayer", "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6",
-    "Selu", "Sigmoid", "Silu", "SinLayer", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "SqrtLayer",
-    "SquareLayer", "SubLayer", "Tanh", "Tanhshrink", "Threshold",
+    "AbsLayer", "AddLayer", "Affine", "Bias", "Celu", "CosLayer", "DivLayer", "Elu", "Embedding", "ExpLayer",
+    "FocalLoss", "Gelu", "Glu", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeLoss", "HuberLoss",
+    "KLDivergence", "LeakyRelu", "LogLayer", "LogSigmoid", "LogSoftmax", "MatMul", "MaximumLayer", "MeanAbsoluteError",
+    "MeanSquaredError", "MinimumLayer", "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer",
+    "Relu", "Relu6", "Selu", "Sigmoid", "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss", "Softmax",
+    "SoftmaxWithLoss", "Softmin", "Softplus", "Softshrink", "Softsign", "SqrtLayer", "SquareLayer", "SubLayer", "Tanh",
+    "Tanhshrink", "Threshold",
 ]  # fmt: skip

@@ -1,0 +1,217 @@
+"""One function a layer: from a random generator, a layer with random options, PyTorch's, and inputs for both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dout import layers
+
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer, what PyTorch has for it, their inputs, and (gradient's name, PyTorch's parameter, its form) triples."""
+
+    layer: Any
+    torch: Callable[..., torch.Tensor]
+    inputs: tuple[Any, ...]
+    parameters: list[tuple[str, Any, Callable[[Any], Any]]] = field(default_factory=list)
+    target: Any = None  # what a loss is given beside
+
+
+def shape(generator: Generator, axes: int | None = None) -> tuple[int, ...]:
+    """Return a shape of one to four axes, or of so many."""
+    return tuple(int(n) for n in generator.integers(1, 6, size=axes or generator.integers(1, 5)))
+
+
+def numbers(generator: Generator, size: tuple[int, ...]) -> np.ndarray:
+    """Return normal numbers, now and then large ones."""
+    return generator.normal(size=size) * generator.choice([0.1, 1.0, 10.0])
+
+
+def elementwise(
+    layer: Any, function: Callable[..., torch.Tensor], positive: bool = False
+) -> Callable[[Generator], Case]:
+    """Return the row of a layer of one input; `layer` and `function` are given the generator's options, if any."""
+
+    def make(generator: Generator) -> Case:
+        options = [float(x) for x in generator.uniform(0.1, 2.0, size=2)]
+        x = numbers(generator, shape(generator))
+        return Case(layer(*options), function(*options), (np.abs(x) + 0.01 if positive else x,))
+
+    return make
+
+
+def pairs(layer: Any, function: Callable[..., torch.Tensor]) -> Callable[[Generator], Case]:
+    """Return the row of a layer of two inputs, of which the second may be repeated."""
+
+    def make(generator: Generator) -> Case:
+        size = shape(generator)
+        smaller = tuple(1 if generator.random() < 0.3 else n for n in size)[generator.integers(0, len(size)) :]
+        x, y = numbers(generator, size), numbers(generator, smaller)
+        return Case(layer(), function, (x, np.where(np.abs(y) < 0.01, 1.0, y)))
+
+    return make
+
+
+def along(layer: Any, module: Any) -> Callable[[Generator], Case]:
+    """Return the row of a layer along an axis."""
+
+    def make(generator: Generator) -> Case:
+        size = shape(generator)
+        axis = int(generator.integers(-len(size), len(size)))
+        size = tuple(2 * n if i == axis % len(size) else n for i, n in enumerate(size))
+        return Case(layer(axis), module(dim=axis), (numbers(generator, size),))
+
+    return make
+
+
+def prelu(generator: Generator) -> Case:
+    """Return a PRelu with one slope, or one a channel."""
+    size = shape(generator, int(generator.integers(2, 5)))
+    channels = int(generator.choice([1, size[1]]))
+    layer, module = layers.PRelu(channels), nn.PReLU(channels, dtype=torch.float64)
+    return Case(layer, module, (numbers(generator, size),), [("da", module.weight, lambda grad: grad)])
+
+
+def affine(generator: Generator) -> Case:
+    """Return an Affine and a Linear of the same weights."""
+    n, d, m = shape(generator, 3)
+    W, b = numbers(generator, (d, m)), numbers(generator, (m,))
+    linear = nn.Linear(d, m, dtype=torch.float64)
+    linear.weight.data, linear.bias.data = torch.tensor(W.T.copy()), torch.tensor(b)
+    parameters = [("dW", linear.weight, lambda grad: grad.T), ("db", linear.bias, lambda grad: grad)]
+    return Case(layers.Affine(W, b), linear, (numbers(generator, (n, d)),), parameters)
+
+
+def matmul(generator: Generator) -> Case:
+    """Return a MatMul and a Linear without bias."""
+    size = shape(generator, int(generator.integers(2, 5)))
+    W = numbers(generator, (size[-1], int(generator.integers(1, 6))))
+    linear = nn.Linear(*W.shape, bias=False, dtype=torch.float64)
+    linear.weight.data = torch.tensor(W.T.copy())
+    return Case(layers.MatMul(W), linear, (numbers(generator, size),), [("dW", linear.weight, lambda grad: grad.T)])
+
+
+def embedding(generator: Generator) -> Case:
+    """Return a table and numbers of its rows; there is no gradient of these."""
+    W = numbers(generator, shape(generator, 2))
+    table = nn.Embedding(*W.shape, dtype=torch.float64)
+    table.weight.data = torch.tensor(W)
+    idx = generator.integers(0, len(W), size=shape(generator))
+    return Case(layers.Embedding(W), table, (idx,), [("dW", table.weight, lambda grad: grad)])
+
+
+def distance(layer: Any, module: Any, *settings: str) -> Callable[[Generator], Case]:
+    """Return the row of a loss of elements with a random reduction, and a random number for each setting."""
+
+    def make(generator: Generator) -> Case:
+        size, reduction = shape(generator), str(generator.choice(["mean", "sum", "none"]))
+        chosen = {name: float(generator.uniform(0.1, 2)) for name in settings}
+        x, t = numbers(generator, size), numbers(generator, size)
+        function = module(reduction=reduction, **chosen)
+        return Case(layer(reduction=reduction, **chosen), lambda x: function(x, torch.tensor(t)), (x,), target=t)
+
+    return make
+
+
+def divergence(generator: Generator) -> Case:
+    """Return a KLDivergence of logarithms and shares."""
+    reduction, log_target = str(generator.choice(["batchmean", "mean", "sum", "none"])), bool(generator.random() < 0.5)
+    x, t = numbers(generator, size := shape(generator)), layers.Softmax().forward(generator.normal(size=size))
+    t = np.log(t) if log_target else t * (generator.random(size) < 0.8)
+    function = nn.KLDivLoss(reduction=reduction, log_target=log_target)
+    layer = layers.KLDivergence(reduction, log_target=log_target)
+    return Case(layer, lambda x: function(x, torch.tensor(t)), (x,), target=t)
+
+
+def cross_entropy(generator: Generator) -> Case:
+    """Return a SoftmaxWithLoss with any of its options, for classes or for shares."""
+    n, c = (int(k) for k in generator.integers(2, 7, size=2))
+    weight = generator.uniform(0.1, 3, size=c) if generator.random() < 0.5 else None
+    smoothing, reduction = float(generator.choice([0, 0.1, 0.7])), str(generator.choice(["mean", "sum", "none"]))
+    if generator.random() < 0.3:
+        t, ignore = layers.Softmax().forward(generator.normal(size=(n, c))), None
+    else:
+        t, ignore = generator.integers(0, c, size=n), int(generator.choice([-100, 0]))
+        t[0] = c - 1  # not all of them are ignored
+        t[1:] = np.where(generator.random(n - 1) < 0.3, ignore, t[1:])
+    other = -100 if ignore is None else ignore
+    module = nn.CrossEntropyLoss(
+        None if weight is None else torch.tensor(weight), ignore_index=other, reduction=reduction,
+        label_smoothing=smoothing,
+    )  # fmt: skip
+    layer = layers.SoftmaxWithLoss(weight, smoothing, ignore, reduction)
+    return Case(layer, lambda x: module(x, torch.tensor(t)), (numbers(generator, (n, c)),), target=t)
+
+
+def yes_or_no(generator: Generator) -> Case:
+    """Return a SigmoidWithLoss with weights of the yes."""
+    size, reduction = shape(generator), str(generator.choice(["mean", "sum", "none"]))
+    weight, t = generator.uniform(0.1, 3, size=size[-1]), generator.uniform(size=size)
+    module = nn.BCEWithLogitsLoss(reduction=reduction, pos_weight=torch.tensor(weight))
+    layer = layers.SigmoidWithLoss(weight, reduction)
+    return Case(layer, lambda x: module(x, torch.tensor(t)), (numbers(generator, size),), target=t)
+
+
+def hinge(generator: Generator) -> Case:
+    """Return a HingeLoss of rows."""
+    n, c = (int(k) for k in generator.integers(2, 7, size=2))
+    margin, reduction = float(generator.uniform(0.1, 3)), str(generator.choice(["mean", "sum", "none"]))
+    t, module = generator.integers(0, c, size=n), nn.MultiMarginLoss(margin=margin, reduction=reduction)
+    x = numbers(generator, (n, c))
+    return Case(layers.HingeLoss(margin, reduction), lambda x: module(x, torch.tensor(t)), (x,), target=t)
+
+
+ROWS: dict[str, Callable[[Generator], Case]] = {
+    "MulLayer": pairs(layers.MulLayer, torch.mul), "AddLayer": pairs(layers.AddLayer, torch.add),
+    "SubLayer": pairs(layers.SubLayer, torch.sub), "DivLayer": pairs(layers.DivLayer, torch.div),
+    "MaximumLayer": pairs(layers.MaximumLayer, torch.maximum),
+    "MinimumLayer": pairs(layers.MinimumLayer, torch.minimum),
+    "NegLayer": elementwise(lambda a, b: layers.NegLayer(), lambda a, b: torch.neg),
+    "SquareLayer": elementwise(lambda a, b: layers.SquareLayer(), lambda a, b: torch.square),
+    "PowLayer": elementwise(lambda a, b: layers.PowLayer(a), lambda a, b: lambda x: torch.pow(x, a), positive=True),
+    "SqrtLayer": elementwise(lambda a, b: layers.SqrtLayer(), lambda a, b: torch.sqrt, positive=True),
+    "LogLayer": elementwise(lambda a, b: layers.LogLayer(), lambda a, b: torch.log, positive=True),
+    "ExpLayer": elementwise(lambda a, b: layers.ExpLayer(), lambda a, b: torch.exp),
+    "ReciprocalLayer": elementwise(lambda a, b: layers.ReciprocalLayer(), lambda a, b: torch.reciprocal, positive=True),
+    "AbsLayer": elementwise(lambda a, b: layers.AbsLayer(), lambda a, b: torch.abs),
+    "SinLayer": elementwise(lambda a, b: layers.SinLayer(), lambda a, b: torch.sin),
+    "CosLayer": elementwise(lambda a, b: layers.CosLayer(), lambda a, b: torch.cos),
+    "Relu": elementwise(lambda a, b: layers.Relu(), lambda a, b: nn.ReLU()),
+    "LeakyRelu": elementwise(lambda a, b: layers.LeakyRelu(a), lambda a, b: nn.LeakyReLU(a)),
+    "PRelu": prelu,
+    "Relu6": elementwise(lambda a, b: layers.Relu6(), lambda a, b: nn.ReLU6()),
+    "Hardtanh": elementwise(lambda a, b: layers.Hardtanh(-a, b), lambda a, b: nn.Hardtanh(-a, b)),
+    "Hardsigmoid": elementwise(lambda a, b: layers.Hardsigmoid(), lambda a, b: nn.Hardsigmoid()),
+    "Hardswish": elementwise(lambda a, b: layers.Hardswish(), lambda a, b: nn.Hardswish()),
+    "Hardshrink": elementwise(lambda a, b: layers.Hardshrink(a), lambda a, b: nn.Hardshrink(a)),
+    "Softshrink": elementwise(lambda a, b: layers.Softshrink(a), lambda a, b: nn.Softshrink(a)),
+    "Threshold": elementwise(lambda a, b: layers.Threshold(a, b), lambda a, b: nn.Threshold(a, b)),
+    "Sigmoid": elementwise(lambda a, b: layers.Sigmoid(), lambda a, b: nn.Sigmoid()),
+    "Tanh": elementwise(lambda a, b: layers.Tanh(), lambda a, b: nn.Tanh()),
+    "Tanhshrink": elementwise(lambda a, b: layers.Tanhshrink(), lambda a, b: nn.Tanhshrink()),
+    "Softsign": elementwise(lambda a, b: layers.Softsign(), lambda a, b: nn.Softsign()),
+    # PyTorch's threshold is put where x and the curve are the same number.
+    "Softplus": elementwise(lambda a, b: layers.Softplus(a), lambda a, b: nn.Softplus(a, threshold=40)),
+    "LogSigmoid": elementwise(lambda a, b: layers.LogSigmoid(), lambda a, b: nn.LogSigmoid()),
+    "Elu": elementwise(lambda a, b: layers.Elu(a), lambda a, b: nn.ELU(a)),
+    "Celu": elementwise(lambda a, b: layers.Celu(a), lambda a, b: nn.CELU(a)),
+    "Selu": elementwise(lambda a, b: layers.Selu(), lambda a, b: nn.SELU()),
+    "Silu": elementwise(lambda a, b: layers.Silu(), lambda a, b: nn.SiLU()),
+    "Mish": elementwise(lambda a, b: layers.Mish(), lambda a, b: nn.Mish()),
+    "Gelu": elementwise(lambda a, b: layers.Gelu(), lambda a, b: nn.GELU("tanh")),
+    "Softmax": along(layers.Softmax, nn.Softmax), "Softmin": along(layers.Softmin, nn.Softmin),
+    "LogSoftmax": along(layers.LogSoftmax, nn.LogSoftmax), "Glu": along(layers.Glu, nn.GLU),
+    "MatMul": matmul, "Affine": affine, "Embedding": embedding,
+    "MeanSquaredError": distance(layers.MeanSquaredError, nn.MSELoss),
+    "MeanAbsoluteError": distance(layers.MeanAbsoluteError, nn.L1Loss),
+    "HuberLoss": distance(layers.HuberLoss, nn.HuberLoss, "delta"),
+    "SmoothL1Loss": distance(layers.SmoothL1Loss, nn.SmoothL1Loss, "beta"),
+    "KLDivergence": divergence, "SoftmaxWithLoss": cross_entropy, "SigmoidWithLoss": yes_or_no, "HingeLoss": hinge,
+}  # fmt: skip
