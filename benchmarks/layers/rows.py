@@ -168,6 +168,49 @@ def hinge(generator: Generator) -> Case:
     return Case(layers.HingeLoss(margin, reduction), lambda x: module(x, torch.tensor(t)), (x,), target=t)
 
 
+def normalization(layer: Any, module: Any, axes: tuple[int, int], grouped: bool = False) -> Callable[[Generator], Case]:
+    """Return the row of a normalization of channels, on so many axes."""
+
+    def make(generator: Generator) -> Case:
+        size = (
+            int(generator.integers(2, 5)),
+            *(int(n) for n in generator.integers(2, 5, int(generator.integers(*axes)))),
+        )
+        eps, groups = float(generator.choice([1e-5, 0.1])), 1 + int(generator.integers(0, 3))
+        size = (size[0], size[1] * groups, *size[2:])
+        gamma, beta = numbers(generator, size[1:2]), numbers(generator, size[1:2])
+        norm = module[len(size)](*((groups,) if grouped else ()), size[1], eps, dtype=torch.float64, **(
+            {"affine": True} if "Instance" in module[len(size)].__name__ else {}
+        ))  # fmt: skip
+        norm.weight.data, norm.bias.data = torch.tensor(gamma), torch.tensor(beta)
+        mine = layer(gamma, beta, groups, eps) if grouped else layer(gamma, beta, eps)
+        if hasattr(mine, "training") and generator.random() < 0.5:
+            other = numbers(generator, size)
+            mine.forward(other)
+            norm(torch.tensor(other))
+            norm.eval()
+            mine.training = False
+        parameters = [("dgamma", norm.weight, lambda grad: grad), ("dbeta", norm.bias, lambda grad: grad)]
+        return Case(mine, norm, (numbers(generator, size),), parameters)
+
+    return make
+
+
+def of_last_axes(generator: Generator, rms: bool = False) -> Case:
+    """Return a LayerNorm, or an RmsNorm, over one or more last axes."""
+    size, eps = tuple(int(n) + 1 for n in shape(generator)), float(generator.choice([1e-5, 0.1]))
+    own = size[int(generator.integers(0, len(size))) :]
+    gamma, beta = numbers(generator, own), numbers(generator, own)
+    norm = (nn.RMSNorm if rms else nn.LayerNorm)(own, eps, dtype=torch.float64)
+    norm.weight.data = torch.tensor(gamma)
+    parameters: list[Any] = [("dgamma", norm.weight, lambda grad: grad)]
+    if rms:
+        return Case(layers.RmsNorm(gamma, eps), norm, (numbers(generator, size),), parameters)
+    norm.bias.data = torch.tensor(beta)
+    parameters.append(("dbeta", norm.bias, lambda grad: grad))
+    return Case(layers.LayerNorm(gamma, beta, eps), norm, (numbers(generator, size),), parameters)
+
+
 ROWS: dict[str, Callable[[Generator], Case]] = {
     "MulLayer": pairs(layers.MulLayer, torch.mul), "AddLayer": pairs(layers.AddLayer, torch.add),
     "SubLayer": pairs(layers.SubLayer, torch.sub), "DivLayer": pairs(layers.DivLayer, torch.div),
@@ -214,4 +257,12 @@ ROWS: dict[str, Callable[[Generator], Case]] = {
     "HuberLoss": distance(layers.HuberLoss, nn.HuberLoss, "delta"),
     "SmoothL1Loss": distance(layers.SmoothL1Loss, nn.SmoothL1Loss, "beta"),
     "KLDivergence": divergence, "SoftmaxWithLoss": cross_entropy, "SigmoidWithLoss": yes_or_no, "HingeLoss": hinge,
+    "BatchNorm": normalization(
+        layers.BatchNorm, {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}, (1, 5)
+    ),
+    "InstanceNorm": normalization(
+        layers.InstanceNorm, {3: nn.InstanceNorm1d, 4: nn.InstanceNorm2d, 5: nn.InstanceNorm3d}, (2, 5)
+    ),
+    "GroupNorm": normalization(layers.GroupNorm, dict.fromkeys(range(2, 6), nn.GroupNorm), (1, 5), grouped=True),
+    "LayerNorm": of_last_axes, "RmsNorm": lambda generator: of_last_axes(generator, rms=True),
 }  # fmt: skip

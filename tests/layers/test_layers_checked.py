@@ -33,6 +33,14 @@ SHARES = layers.Softmax().forward(GENERATOR.normal(size=(3, 4)))
 T = np.array([3, 0, 1])
 DISTANCES = [layers.MeanSquaredError, layers.MeanAbsoluteError, layers.HuberLoss, layers.SmoothL1Loss]
 CLASSES = [layers.SoftmaxWithLoss, layers.HingeLoss]
+G3, B3 = GENERATOR.normal(size=3), GENERATOR.normal(size=3)
+
+
+def in_use(layer):
+    """A layer that no longer trains."""
+    layer.training = False
+    return layer
+
 
 SETTINGS = [
     (layers.PowLayer(3), X), (layers.PowLayer(-1.0), X), (layers.PowLayer(0.5), abs(X) + 0.1),
@@ -53,6 +61,11 @@ SETTINGS = [
     (layers.SoftmaxWithLoss(np.array([0.5, 1.0, 2.0, 0.25]), 0.1, 0, "none"), X, T),
     (layers.SoftmaxWithLoss(), IMAGES, GENERATOR.integers(0, 5, (2, 3, 4))), (layers.HingeLoss(3.0), X, T),
     (layers.SigmoidWithLoss(3.0), X, (X > 0) * 1.0), (layers.SigmoidWithLoss(reduction="none"), X, SHARES),
+    (layers.Dropout(0.3, seed=1), X), (layers.Dropout2d(0.5, seed=1), IMAGES), (in_use(layers.Dropout()), X),
+    (in_use(layers.RRelu()), X), (layers.BatchNorm(G3, B3), IMAGES), (layers.LayerNorm(X[0], X[1]), X),
+    (layers.LayerNorm(IMAGES[0, 0], IMAGES[0, 1], 0.01), IMAGES), (layers.RmsNorm(IMAGES[0, 0]), IMAGES),
+    (layers.RmsNorm(X[0], 0.1), X), (layers.GroupNorm(X[0], X[1], 2), X[:, :, None] * IMAGES[0, 0, 0]),
+    (layers.GroupNorm(G3, B3), IMAGES), (layers.InstanceNorm(G3, B3), IMAGES),
     (layers.FocalLoss(0.5, 1.0, "none"), X, (X > 0) * 1.0), (layers.FocalLoss(focus=0.5), X, SHARES),
 ]  # fmt: skip
 
@@ -64,3 +77,13 @@ def test_a_layer_is_exact_in_other_settings(setting):
     assert {str(verdict.word) for verdict in report.verdicts} <= set(FINE)
     assert report.verdicts
     assert [str(f) for f in report.findings if f.severity != "note"] == []
+
+
+@pytest.mark.parametrize("setting", [(layers.BatchNorm(G3, B3, eps=0.1), IMAGES), (layers.BatchNorm(X[0], X[1]), X)])
+def test_a_batch_norm_in_use_is_exact_and_what_it_gathered_has_no_gradient(setting):
+    layer, x = setting
+    report = dout.check(in_use(layer), x)
+    assert {(verdict.argument, str(verdict.word)) for verdict in report.verdicts} == {
+        ("x", "exact"), ("gamma", "exact"), ("beta", "exact"),
+    }  # fmt: skip
+    assert {f.argument for f in report.findings if f.severity != "note"} == {"running_mean", "running_var"}

@@ -21,7 +21,9 @@ from dout.layers.arithmetic import (
 )
 from dout.layers.basic import AddLayer, ExpLayer, MulLayer, ReciprocalLayer, Relu, Sigmoid
 from dout.layers.class_losses import FocalLoss, HingeLoss, SigmoidWithLoss, SoftmaxWithLoss
+from dout.layers.dropout import Dropout, Dropout2d
 from dout.layers.losses import HuberLoss, KLDivergence, MeanAbsoluteError, MeanSquaredError, SmoothL1Loss
+from dout.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
 from dout.layers.piecewise import (
     Hardshrink,
     Hardsigmoid,
@@ -38,11 +40,11 @@ from dout.layers.smooth import Celu, Elu, Gelu, LogSigmoid, Mish, Selu, Silu, So
 from dout.layers.softmaxes import Glu, LogSoftmax, Softmax, Softmin
 
 __all__ = [
-    "AbsLayer", "AddLayer", "Affine", "Bias", "Celu", "CosLayer", "DivLayer", "Elu", "Embedding", "ExpLayer",
-    "FocalLoss", "Gelu", "Glu", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeLoss", "HuberLoss",
-    "KLDivergence", "LeakyRelu", "LogLayer", "LogSigmoid", "LogSoftmax", "MatMul", "MaximumLayer", "MeanAbsoluteError",
-    "MeanSquaredError", "MinimumLayer", "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer",
-    "Relu", "Relu6", "Selu", "Sigmoid", "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss", "Softmax",
-    "SoftmaxWithLoss", "Softmin", "Softplus", "Softshrink", "Softsign", "SqrtLayer", "SquareLayer", "SubLayer", "Tanh",
-    "Tanhshrink", "Threshold",
+    "AbsLayer", "AddLayer", "Affine", "BatchNorm", "Bias", "Celu", "CosLayer", "DivLayer", "Dropout", "Dropout2d",
+    "Elu", "Embedding", "ExpLayer", "FocalLoss", "Gelu", "Glu", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish",
+    "Hardtanh", "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence", "LayerNorm", "LeakyRelu", "LogLayer",
+    "LogSigmoid", "LogSoftmax", "MatMul", "MaximumLayer", "MeanAbsoluteError", "MeanSquaredError", "MinimumLayer",
+    "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6", "RmsNorm", "Selu",
+    "Sigmoid", "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Softmin",
+    "Softplus", "Softshrink", "Softsign", "SqrtLayer", "SquareLayer", "SubLayer", "Tanh", "Tanhshrink", "Threshold",
 ]  # fmt: skip

@@ -98,21 +98,21 @@ class RRelu:
 
     def forward(self, x: Value) -> Value:
         """Return `x` where it is positive, and a share of it elsewhere."""
-        slope: Value = (self.low + self.high) / 2
+        self.slope: Value = (self.low + self.high) / 2
         if self.training:
             drawn = self.generator.uniform(self.low, self.high, np.shape(x))
-            slope = np.asarray(drawn, np.result_type(np.asarray(x), np.float16))  # float32 for float32
-        self.slope = either(x > 0, 1, slope)
-        out = x * self.slope
+            self.slope = np.asarray(drawn, np.result_type(np.asarray(x), np.float16))  # float32 for float32
+        self.positive = x > 0
+        out = either(self.positive, x, self.slope * x)
         keep_form(self, out)
 
         return out
 
     def backward(self, dout: Value) -> Value:
-        """Return `dout` times the slope that its element got."""
+        """Return `dout` where `x` was positive, and the same share of it elsewhere."""
         dout = arriving(self, dout)
 
-        return dout * self.slope
+        return either(self.positive, dout, self.slope * dout)
 
 
 class Relu6:
