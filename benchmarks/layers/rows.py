@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,54 @@ def of_last_axes(generator: Generator, rms: bool = False) -> Case:
     return Case(layers.LayerNorm(gamma, beta, eps), norm, (numbers(generator, size),), parameters)
 
 
+def convolution(generator: Generator, transposed: bool = False) -> Case:
+    """Return a convolution of one to three axes, or a transposed one, with random options."""
+    axes = int(generator.integers(1, 4))
+    groups, stride, dilation = (int(n) for n in generator.integers(1, 4, size=3))
+    kernel = tuple(int(n) for n in generator.integers(1, 4, size=axes))
+    pad = tuple(int(generator.integers(0, k)) for k in kernel)
+    inside, outside = (groups * int(n) for n in generator.integers(1, 3, size=2))
+    sizes = tuple(dilation * (k - 1) + 1 + int(generator.integers(0, 3)) for k in kernel)
+    how = {"stride": stride, "padding": pad, "dilation": dilation, "groups": groups, "dtype": torch.float64}
+    if transposed:
+        extra = int(generator.integers(0, max(stride, dilation)))
+        modules = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+        module: Any = modules[axes - 1](inside, outside, kernel, output_padding=extra, **how)
+        layer: Any = layers.TransposedConvolution
+        options: tuple[Any, ...] = (stride, pad, dilation, groups, extra)
+    else:
+        module = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1](inside, outside, kernel, **how)
+        layer, options = layers.Convolution, (stride, pad, dilation, groups)
+    W, b = module.weight.detach().numpy().copy(), module.bias.detach().numpy().copy()
+    parameters = [("dW", module.weight, lambda grad: grad), ("db", module.bias, lambda grad: grad)]
+    return Case(layer(W, b, *options), module, (numbers(generator, (2, inside, *sizes)),), parameters)
+
+
+def pooling(generator: Generator, kind: str) -> Case:
+    """Return a pooling of one to three axes."""
+    axes = int(generator.integers(1, 4))
+    kernel = tuple(int(n) for n in generator.integers(1, 4, size=axes))
+    stride, pad = int(generator.integers(1, 4)), tuple(int(generator.integers(0, k // 2 + 1)) for k in kernel)
+    sizes = tuple(2 * (k - 1) + 1 + int(generator.integers(0, 4)) for k in kernel)
+    x = numbers(generator, (2, 3, *sizes))
+    if kind == "max":
+        dilation = int(generator.integers(1, 3))
+        module: Any = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[axes - 1](kernel, stride, pad, dilation)
+        return Case(layers.MaxPool(kernel, stride, pad, dilation), module, (x,))
+    if kind == "mean":
+        count = bool(generator.random() < 0.5)
+        module = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[axes - 1](kernel, stride, pad, count_include_pad=count)
+        return Case(layers.AvgPool(kernel, stride, pad, count_pad=count), module, (x,))
+    adaptive = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)[axes - 1]
+    if kind == "global":
+        mean = adaptive(1)
+        return Case(layers.GlobalAvgPool(), lambda x: mean(x).reshape(x.shape[:2]), (x,))
+    if kind == "global max":
+        largest = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[axes - 1](1)
+        return Case(layers.GlobalMaxPool(), lambda x: largest(x).reshape(x.shape[:2]), (x,))
+    return Case(layers.AdaptiveAvgPool(kernel), adaptive(kernel), (x,))
+
+
 ROWS: dict[str, Callable[[Generator], Case]] = {
     "MulLayer": pairs(layers.MulLayer, torch.mul), "AddLayer": pairs(layers.AddLayer, torch.add),
     "SubLayer": pairs(layers.SubLayer, torch.sub), "DivLayer": pairs(layers.DivLayer, torch.div),
@@ -264,5 +313,10 @@ ROWS: dict[str, Callable[[Generator], Case]] = {
         layers.InstanceNorm, {3: nn.InstanceNorm1d, 4: nn.InstanceNorm2d, 5: nn.InstanceNorm3d}, (2, 5)
     ),
     "GroupNorm": normalization(layers.GroupNorm, dict.fromkeys(range(2, 6), nn.GroupNorm), (1, 5), grouped=True),
+    "Convolution": convolution, "TransposedConvolution": lambda generator: convolution(generator, transposed=True),
+    **{name: partial(pooling, kind=kind) for name, kind in {
+        "MaxPool": "max", "AvgPool": "mean", "GlobalAvgPool": "global", "GlobalMaxPool": "global max",
+        "AdaptiveAvgPool": "adaptive",
+    }.items()},
     "LayerNorm": of_last_axes, "RmsNorm": lambda generator: of_last_axes(generator, rms=True),
 }  # fmt: skip

@@ -33,6 +33,7 @@ SHARES = layers.Softmax().forward(GENERATOR.normal(size=(3, 4)))
 T = np.array([3, 0, 1])
 DISTANCES = [layers.MeanSquaredError, layers.MeanAbsoluteError, layers.HuberLoss, layers.SmoothL1Loss]
 CLASSES = [layers.SoftmaxWithLoss, layers.HingeLoss]
+FILTERS = GENERATOR.normal(size=(3, 3, 3, 2))
 G3, B3 = GENERATOR.normal(size=3), GENERATOR.normal(size=3)
 
 
@@ -66,6 +67,17 @@ SETTINGS = [
     (layers.LayerNorm(IMAGES[0, 0], IMAGES[0, 1], 0.01), IMAGES), (layers.RmsNorm(IMAGES[0, 0]), IMAGES),
     (layers.RmsNorm(X[0], 0.1), X), (layers.GroupNorm(X[0], X[1], 2), X[:, :, None] * IMAGES[0, 0, 0]),
     (layers.GroupNorm(G3, B3), IMAGES), (layers.InstanceNorm(G3, B3), IMAGES),
+    (layers.Convolution(FILTERS, G3, stride=2, pad=1), IMAGES),
+    (layers.Convolution(FILTERS, G3, dilation=(1, 2)), IMAGES),
+    (layers.Convolution(FILTERS[:, :1], G3, groups=3), IMAGES),
+    (layers.Convolution(FILTERS[..., 0], G3), IMAGES[..., 0]),
+    (layers.TransposedConvolution(FILTERS, B3, stride=(2, 1), pad=1, extra=(1, 0)), IMAGES),
+    (layers.TransposedConvolution(FILTERS[:, :1], B3, dilation=2, groups=3), IMAGES),
+    (layers.MaxPool(3, 2), IMAGES), (layers.MaxPool((2, 3), 1, dilation=(2, 1)), IMAGES),
+    (layers.MaxPool(2), IMAGES[..., 0]), (layers.MaxPool(2, pad=1), IMAGES),
+    (layers.AvgPool(3, 1, 1), IMAGES), (layers.AvgPool(2, pad=1, count_pad=False), IMAGES),
+    (layers.GlobalAvgPool(), IMAGES[..., 0]), (layers.GlobalMaxPool(), IMAGES),
+    (layers.AdaptiveAvgPool((3, 2)), IMAGES),
     (layers.FocalLoss(0.5, 1.0, "none"), X, (X > 0) * 1.0), (layers.FocalLoss(focus=0.5), X, SHARES),
 ]  # fmt: skip
 

@@ -21,6 +21,7 @@ from dout.layers.arithmetic import (
 )
 from dout.layers.basic import AddLayer, ExpLayer, MulLayer, ReciprocalLayer, Relu, Sigmoid
 from dout.layers.class_losses import FocalLoss, HingeLoss, SigmoidWithLoss, SoftmaxWithLoss
+from dout.layers.convolution import Convolution, TransposedConvolution
 from dout.layers.dropout import Dropout, Dropout2d
 from dout.layers.losses import HuberLoss, KLDivergence, MeanAbsoluteError, MeanSquaredError, SmoothL1Loss
 from dout.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
@@ -36,15 +37,18 @@ from dout.layers.piecewise import (
     Softshrink,
     Threshold,
 )
+from dout.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from dout.layers.smooth import Celu, Elu, Gelu, LogSigmoid, Mish, Selu, Silu, Softplus, Softsign, Tanh, Tanhshrink
 from dout.layers.softmaxes import Glu, LogSoftmax, Softmax, Softmin
 
 __all__ = [
-    "AbsLayer", "AddLayer", "Affine", "BatchNorm", "Bias", "Celu", "CosLayer", "DivLayer", "Dropout", "Dropout2d",
-    "Elu", "Embedding", "ExpLayer", "FocalLoss", "Gelu", "Glu", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish",
-    "Hardtanh", "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence", "LayerNorm", "LeakyRelu", "LogLayer",
-    "LogSigmoid", "LogSoftmax", "MatMul", "MaximumLayer", "MeanAbsoluteError", "MeanSquaredError", "MinimumLayer",
-    "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6", "RmsNorm", "Selu",
+    "AbsLayer", "AdaptiveAvgPool", "AddLayer", "Affine", "AvgPool", "BatchNorm", "Bias", "Celu", "Convolution",
+    "CosLayer", "DivLayer", "Dropout", "Dropout2d", "Elu", "Embedding", "ExpLayer", "FocalLoss", "Gelu",
+    "GlobalAvgPool", "GlobalMaxPool", "Glu", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
+    "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence", "LayerNorm", "LeakyRelu", "LogLayer", "LogSigmoid",
+    "LogSoftmax", "MatMul", "MaxPool", "MaximumLayer", "MeanAbsoluteError", "MeanSquaredError", "MinimumLayer", "Mish",
+    "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6", "RmsNorm", "Selu",
     "Sigmoid", "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Softmin",
     "Softplus", "Softshrink", "Softsign", "SqrtLayer", "SquareLayer", "SubLayer", "Tanh", "Tanhshrink", "Threshold",
+    "TransposedConvolution",
 ]  # fmt: skip
