@@ -78,6 +78,10 @@ SETTINGS = [
     (layers.AvgPool(3, 1, 1), IMAGES), (layers.AvgPool(2, pad=1, count_pad=False), IMAGES),
     (layers.GlobalAvgPool(), IMAGES[..., 0]), (layers.GlobalMaxPool(), IMAGES),
     (layers.AdaptiveAvgPool((3, 2)), IMAGES),
+    (layers.Flatten(), IMAGES), (layers.Reshape(5, -1, 2), IMAGES), (layers.Transpose(0, 2, -1, 1), IMAGES),
+    (layers.SumLayer(0), X), (layers.SumLayer(-2), IMAGES), (layers.MeanLayer(2), IMAGES),
+    (layers.RepeatLayer(3, 1), X), (layers.Split(3, 0), X), (layers.Split(), X),
+    (layers.Residual(layers.Tanh()), X), (layers.Residual(layers.Affine(TABLE[:4], TABLE[0])), X),
     (layers.FocalLoss(0.5, 1.0, "none"), X, (X > 0) * 1.0), (layers.FocalLoss(focus=0.5), X, SHARES),
 ]  # fmt: skip
 

@@ -4,6 +4,34 @@ Each file is a family that can be read aloud and lifted out: this folder imports
 share, `form`, holds `dout` against the shape that went out; a layer computes the same without it.
 """
 
+from dout.layers import form as form
+from dout.layers.activations import (
+    Celu,
+    Elu,
+    Gelu,
+    Glu,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyRelu,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    PRelu,
+    Relu6,
+    RRelu,
+    Selu,
+    Silu,
+    Softmax,
+    Softmin,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+    Threshold,
+)
 from dout.layers.affine import Affine, Bias, Embedding, MatMul
 from dout.layers.arithmetic import (
     AbsLayer,
@@ -25,30 +53,18 @@ from dout.layers.convolution import Convolution, TransposedConvolution
 from dout.layers.dropout import Dropout, Dropout2d
 from dout.layers.losses import HuberLoss, KLDivergence, MeanAbsoluteError, MeanSquaredError, SmoothL1Loss
 from dout.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
-from dout.layers.piecewise import (
-    Hardshrink,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LeakyRelu,
-    PRelu,
-    Relu6,
-    RRelu,
-    Softshrink,
-    Threshold,
-)
 from dout.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from dout.layers.smooth import Celu, Elu, Gelu, LogSigmoid, Mish, Selu, Silu, Softplus, Softsign, Tanh, Tanhshrink
-from dout.layers.softmaxes import Glu, LogSoftmax, Softmax, Softmin
+from dout.layers.reshaping import Concat, Flatten, MeanLayer, RepeatLayer, Reshape, Residual, Split, SumLayer, Transpose
 
 __all__ = [
-    "AbsLayer", "AdaptiveAvgPool", "AddLayer", "Affine", "AvgPool", "BatchNorm", "Bias", "Celu", "Convolution",
-    "CosLayer", "DivLayer", "Dropout", "Dropout2d", "Elu", "Embedding", "ExpLayer", "FocalLoss", "Gelu",
-    "GlobalAvgPool", "GlobalMaxPool", "Glu", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
-    "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence", "LayerNorm", "LeakyRelu", "LogLayer", "LogSigmoid",
-    "LogSoftmax", "MatMul", "MaxPool", "MaximumLayer", "MeanAbsoluteError", "MeanSquaredError", "MinimumLayer", "Mish",
-    "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6", "RmsNorm", "Selu",
-    "Sigmoid", "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Softmin",
-    "Softplus", "Softshrink", "Softsign", "SqrtLayer", "SquareLayer", "SubLayer", "Tanh", "Tanhshrink", "Threshold",
+    "AbsLayer", "AdaptiveAvgPool", "AddLayer", "Affine", "AvgPool", "BatchNorm", "Bias", "Celu", "Concat",
+    "Convolution", "CosLayer", "DivLayer", "Dropout", "Dropout2d", "Elu", "Embedding", "ExpLayer", "Flatten",
+    "FocalLoss", "Gelu", "GlobalAvgPool", "GlobalMaxPool", "Glu", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish",
+    "Hardtanh", "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence", "LayerNorm", "LeakyRelu", "LogLayer",
+    "LogSigmoid", "LogSoftmax", "MatMul", "MaxPool", "MaximumLayer", "MeanAbsoluteError", "MeanLayer",
+    "MeanSquaredError", "MinimumLayer", "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer",
+    "Relu", "Relu6", "RepeatLayer", "Reshape", "Residual", "RmsNorm", "Selu", "Sigmoid", "SigmoidWithLoss", "Silu",
+    "SinLayer", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Softmin", "Softplus", "Softshrink", "Softsign", "Split",
+    "SqrtLayer", "SquareLayer", "SubLayer", "SumLayer", "Tanh", "Tanhshrink", "Threshold", "Transpose",
     "TransposedConvolution",
 ]  # fmt: skip
