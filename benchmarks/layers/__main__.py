@@ -10,6 +10,7 @@ rounds a constant to float32: those are held against mpmath in tests/layers.
 import argparse
 import sys
 import zlib
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ def beside(case: Case) -> tuple[float, float]:
     gradients = gradients if isinstance(gradients, tuple) else (gradients,) if gradients is not None else ()
     wanted = [x.grad for x in inputs if x.requires_grad and x.grad is not None]
     pairs = list(zip(gradients, wanted, strict=False))
-    pairs += [(getattr(case.layer, mine), of(theirs.grad)) for mine, theirs, of in case.parameters]
+    pairs += [(attrgetter(mine)(case.layer), of(theirs.grad)) for mine, theirs, of in case.parameters]
     return difference(out, right), max((difference(mine, theirs) for mine, theirs in pairs), default=0.0)
 
 

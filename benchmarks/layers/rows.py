@@ -260,6 +260,54 @@ def pooling(generator: Generator, kind: str) -> Case:
     return Case(layers.AdaptiveAvgPool(kernel), adaptive(kernel), (x,))
 
 
+def recurrent(generator: Generator, kind: str) -> Case:
+    """Return a recurrent layer, now and then in both directions, with PyTorch's weights."""
+    n, steps, d, h = shape(generator, 4)
+    both = bool(generator.random() < 0.4)
+    module = getattr(nn, kind.upper())(d, h, batch_first=True, bidirectional=both, dtype=torch.float64)
+    cells, parameters = [], []
+    for suffix in ("", "_reverse")[: 1 + both]:
+        names = [f"{name}_l0{suffix}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        Wx, Wh, bx, bh = (getattr(module, name).detach().numpy().T.copy() for name in names)
+        cells.append(layers.Gru(Wx, Wh, bx, bh) if kind == "Gru" else getattr(layers, kind)(Wx, Wh, bx + bh))
+        own = ("dWx", "dWh", "dbx", "dbh") if kind == "Gru" else ("dWx", "dWh", "db", "db")
+        path = "" if not both else "back." if suffix else "there."
+        pairs_of_names = zip(own, names, strict=True)
+        parameters += [(path + mine, getattr(module, theirs), lambda grad: grad.mT if grad.ndim > 1 else grad)
+                       for mine, theirs in pairs_of_names]  # fmt: skip
+    layer = layers.Bidirectional(*cells) if both else cells[0]
+    return Case(layer, lambda x: module(x)[0], (numbers(generator, (n, steps, d)),), parameters)
+
+
+def attention(generator: Generator) -> Case:
+    """Return a DotProductAttention, now and then causal."""
+    t, s, d, e, n = shape(generator, 5)
+    causal = bool(generator.random() < 0.5)
+    inputs = tuple(generator.normal(size=(n, 2, *size)) for size in ((t, d), (s, d), (s, e)))
+    function = partial(nn.functional.scaled_dot_product_attention, is_causal=causal)
+    return Case(layers.DotProductAttention(causal=causal), function, inputs)
+
+
+def heads(generator: Generator) -> Case:
+    """Return a MultiHeadAttention of words that ask each other, or others."""
+    n, t, s, part = shape(generator, 4)
+    number = int(generator.integers(1, 4))
+    d = part * number
+    module = nn.MultiheadAttention(d, number, bias=False, batch_first=True, dtype=torch.float64)
+    Wq, Wk, Wv = (W.T.copy() for W in np.split(module.in_proj_weight.detach().numpy(), 3))
+    layer = layers.MultiHeadAttention(Wq, Wk, Wv, module.out_proj.weight.detach().numpy().T.copy(), number)
+    each = [(f"dW{name}", module.in_proj_weight, partial(_third, number=i)) for i, name in enumerate("qkv")]
+    parameters = [*each, ("dWo", module.out_proj.weight, lambda grad: grad.T)]
+    x, y = generator.normal(size=(n, t, d)), generator.normal(size=(n, s, d))
+    if generator.random() < 0.5:
+        return Case(layer, lambda x: module(x, x, x)[0], (x,), parameters)
+    return Case(layer, lambda x, y: module(x, y, y)[0], (x, y), parameters)
+
+
+def _third(grad: torch.Tensor, number: int) -> torch.Tensor:
+    return torch.chunk(grad, 3)[number].T
+
+
 ROWS: dict[str, Callable[[Generator], Case]] = {
     "MulLayer": pairs(layers.MulLayer, torch.mul), "AddLayer": pairs(layers.AddLayer, torch.add),
     "SubLayer": pairs(layers.SubLayer, torch.sub), "DivLayer": pairs(layers.DivLayer, torch.div),
@@ -318,5 +366,7 @@ ROWS: dict[str, Callable[[Generator], Case]] = {
         "MaxPool": "max", "AvgPool": "mean", "GlobalAvgPool": "global", "GlobalMaxPool": "global max",
         "AdaptiveAvgPool": "adaptive",
     }.items()},
+    **{kind: partial(recurrent, kind=kind) for kind in ("Rnn", "Lstm", "Gru")},
+    "DotProductAttention": attention, "MultiHeadAttention": heads,
     "LayerNorm": of_last_axes, "RmsNorm": lambda generator: of_last_axes(generator, rms=True),
 }  # fmt: skip

@@ -33,6 +33,7 @@ SHARES = layers.Softmax().forward(GENERATOR.normal(size=(3, 4)))
 T = np.array([3, 0, 1])
 DISTANCES = [layers.MeanSquaredError, layers.MeanAbsoluteError, layers.HuberLoss, layers.SmoothL1Loss]
 CLASSES = [layers.SoftmaxWithLoss, layers.HingeLoss]
+SEQUENCES, SQUARES = GENERATOR.normal(size=(2, 3, 4)), list(GENERATOR.normal(size=(4, 4, 4)))
 FILTERS = GENERATOR.normal(size=(3, 3, 3, 2))
 G3, B3 = GENERATOR.normal(size=3), GENERATOR.normal(size=3)
 
@@ -82,6 +83,13 @@ SETTINGS = [
     (layers.SumLayer(0), X), (layers.SumLayer(-2), IMAGES), (layers.MeanLayer(2), IMAGES),
     (layers.RepeatLayer(3, 1), X), (layers.Split(3, 0), X), (layers.Split(), X),
     (layers.Residual(layers.Tanh()), X), (layers.Residual(layers.Affine(TABLE[:4], TABLE[0])), X),
+    (layers.DotProductAttention(causal=True), SEQUENCES, 2 * SEQUENCES, SEQUENCES[..., :3]),
+    (layers.MultiHeadAttention(*SQUARES, heads=2), SEQUENCES),
+    (layers.MultiHeadAttention(*SQUARES, causal=True), SEQUENCES),
+    (layers.MultiHeadAttention(*SQUARES, heads=4), SEQUENCES, SEQUENCES[:, :2]),
+    (layers.Gru(TABLE[:4, :3], TABLE[4:, :3], B3, G3), SEQUENCES[:, :1]),
+    (layers.Bidirectional(layers.Lstm(SQUARES[0], SQUARES[1][:1], X[0]), layers.Rnn(*SQUARES[2:], X[1])), SEQUENCES),
+    (layers.TimeDistributed(layers.Affine(SQUARES[0], X[0])), SEQUENCES),
     (layers.FocalLoss(0.5, 1.0, "none"), X, (X > 0) * 1.0), (layers.FocalLoss(focus=0.5), X, SHARES),
 ]  # fmt: skip
 

@@ -47,6 +47,7 @@ from dout.layers.arithmetic import (
     SquareLayer,
     SubLayer,
 )
+from dout.layers.attention import DotProductAttention, MultiHeadAttention, PositionalEncoding
 from dout.layers.basic import AddLayer, ExpLayer, MulLayer, ReciprocalLayer, Relu, Sigmoid
 from dout.layers.class_losses import FocalLoss, HingeLoss, SigmoidWithLoss, SoftmaxWithLoss
 from dout.layers.convolution import Convolution, TransposedConvolution
@@ -54,17 +55,18 @@ from dout.layers.dropout import Dropout, Dropout2d
 from dout.layers.losses import HuberLoss, KLDivergence, MeanAbsoluteError, MeanSquaredError, SmoothL1Loss
 from dout.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
 from dout.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from dout.layers.recurrent import Bidirectional, Gru, Lstm, Rnn, TimeDistributed
 from dout.layers.reshaping import Concat, Flatten, MeanLayer, RepeatLayer, Reshape, Residual, Split, SumLayer, Transpose
 
 __all__ = [
-    "AbsLayer", "AdaptiveAvgPool", "AddLayer", "Affine", "AvgPool", "BatchNorm", "Bias", "Celu", "Concat",
-    "Convolution", "CosLayer", "DivLayer", "Dropout", "Dropout2d", "Elu", "Embedding", "ExpLayer", "Flatten",
-    "FocalLoss", "Gelu", "GlobalAvgPool", "GlobalMaxPool", "Glu", "GroupNorm", "Hardshrink", "Hardsigmoid", "Hardswish",
-    "Hardtanh", "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence", "LayerNorm", "LeakyRelu", "LogLayer",
-    "LogSigmoid", "LogSoftmax", "MatMul", "MaxPool", "MaximumLayer", "MeanAbsoluteError", "MeanLayer",
-    "MeanSquaredError", "MinimumLayer", "Mish", "MulLayer", "NegLayer", "PRelu", "PowLayer", "RRelu", "ReciprocalLayer",
-    "Relu", "Relu6", "RepeatLayer", "Reshape", "Residual", "RmsNorm", "Selu", "Sigmoid", "SigmoidWithLoss", "Silu",
-    "SinLayer", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Softmin", "Softplus", "Softshrink", "Softsign", "Split",
-    "SqrtLayer", "SquareLayer", "SubLayer", "SumLayer", "Tanh", "Tanhshrink", "Threshold", "Transpose",
-    "TransposedConvolution",
+    "AbsLayer", "AdaptiveAvgPool", "AddLayer", "Affine", "AvgPool", "BatchNorm", "Bias", "Bidirectional", "Celu",
+    "Concat", "Convolution", "CosLayer", "DivLayer", "DotProductAttention", "Dropout", "Dropout2d", "Elu", "Embedding",
+    "ExpLayer", "Flatten", "FocalLoss", "Gelu", "GlobalAvgPool", "GlobalMaxPool", "Glu", "GroupNorm", "Gru",
+    "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence",
+    "LayerNorm", "LeakyRelu", "LogLayer", "LogSigmoid", "LogSoftmax", "Lstm", "MatMul", "MaxPool", "MaximumLayer",
+    "MeanAbsoluteError", "MeanLayer", "MeanSquaredError", "MinimumLayer", "Mish", "MulLayer", "MultiHeadAttention",
+    "NegLayer", "PRelu", "PositionalEncoding", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6", "RepeatLayer",
+    "Reshape", "Residual", "RmsNorm", "Rnn", "Selu", "Sigmoid", "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss",
+    "Softmax", "SoftmaxWithLoss", "Softmin", "Softplus", "Softshrink", "Softsign", "Split", "SqrtLayer", "SquareLayer",
+    "SubLayer", "SumLayer", "Tanh", "Tanhshrink", "Threshold", "TimeDistributed", "Transpose", "TransposedConvolution",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every layer says of shapes: two lines that a layer can be read, and copied, without.
+"""What layers share. First, two lines that a layer can be read, and copied, without.
 
 `keep_form(self, out)` at the end of `forward` remembers which shape went out, and `arriving(self, dout)` at the
 beginning of `backward` holds what comes back against it. Leave out both, and a layer computes the same.
@@ -57,3 +57,10 @@ def either(condition: Value, x: Value, y: Value) -> Value:
 def fresh(out: Value) -> Value:
     """Return `out` for the caller to keep and write into, while the layer keeps its own."""
     return out.copy() if isinstance(out, np.ndarray) else out
+
+
+def sigmoid(x: Value) -> Value:
+    """Return `1 / (1 + exp(-x))`; exp is taken of numbers that are not positive, and overflows nowhere."""
+    positive = x >= 0
+    small = np.exp(either(positive, -1.0 * x, x))  # both branches have the slope of the curve; abs(x) has none at 0
+    return either(positive, 1, small) / (1 + small)

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dout.layers.form import Value, arriving, either, fresh, keep_form
+from dout.layers.form import Value, arriving, either, fresh, keep_form, sigmoid
 
 
 class Tanh:
@@ -223,7 +223,7 @@ class Silu:
     def forward(self, x: Value) -> Value:
         """Return `x * sigmoid(x)`."""
         self.x = x
-        self.share = _sigmoid(x)
+        self.share = sigmoid(x)
         out = x * self.share
         keep_form(self, out)
 
@@ -255,7 +255,7 @@ class Mish:
     def backward(self, dout: Value) -> Value:
         """Return `dx` by the product rule and the chain rule; the slope of Softplus is the sigmoid."""
         dout = arriving(self, dout)
-        dshare = (1 - self.share * self.share) * _sigmoid(self.x)
+        dshare = (1 - self.share * self.share) * sigmoid(self.x)
 
         return dout * (self.share + self.x * dshare)
 
@@ -290,15 +290,8 @@ class Gelu:
 _ROOT = math.sqrt(2 / math.pi)
 
 
-def _sigmoid(x: Value) -> Value:
-    """Return `1 / (1 + exp(-x))`."""
-    positive = x >= 0
-    small = np.exp(either(positive, -1.0 * x, x))  # both branches have the slope of the curve; abs(x) has none at 0
-    return either(positive, 1, small) / (1 + small)
-
-
 def _softplus(x: Value) -> Value:
     """Return `log(1 + exp(x))`, for a positive x as `x + log(1 + exp(-x))`."""
     positive = x >= 0
-    small = np.exp(either(positive, -1.0 * x, x))
+    small = np.exp(either(positive, -1.0 * x, x))  # both branches have the slope of the curve; abs(x) has none at 0
     return either(positive, x, 0) + np.log1p(small)

@@ -6,7 +6,7 @@ off before `exp`, so nothing overflows.
 
 import numpy as np
 
-from dout.layers.form import Value, arriving, fresh, keep_form
+from dout.layers.form import Value, arriving, fresh, keep_form, sigmoid
 
 
 class Softmax:
@@ -110,8 +110,7 @@ class Glu:
                 "give two halves of one length"
             )
         a, b = np.split(x, 2, axis=self.axis)
-        small = np.exp(-np.abs(b))
-        self.share = np.where(b >= 0, 1, small) / (1 + small)
+        self.share = sigmoid(b)
         self.out = a * self.share
         keep_form(self, self.out)
 
