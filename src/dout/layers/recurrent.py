@@ -230,12 +230,15 @@ def dout_example() -> dict[str, Any]:
     x, Wx, Wh = (np.linspace(-1.0, 1.0, n * m).reshape(n, m) for n, m in ((2 * 3, 4), (4, 6), (2, 6)))
     bx, bh = np.linspace(-0.5, 1.0, 6), np.linspace(1.0, -0.5, 6)
     there, back = Rnn(Wx[:, :2], Wh[:, :2], bx[:2]), Rnn(Wx[:, 2:4], Wh[:, 2:4], bh[:2])
+    four = (np.concatenate([part, part[..., :2]], axis=-1) for part in (Wx, Wh, bx))
     sequence = {"x": x.reshape(2, 3, 4)}
     return {
+        "Rnn": {"init": {"Wx": Wx[:, :2], "Wh": Wh[:, :2], "b": bx[:2]}, "inputs": sequence},
+        "Lstm": {"init": dict(zip(("Wx", "Wh", "b"), four, strict=True)), "inputs": sequence},
         "Gru": {"init": {"Wx": Wx, "Wh": Wh, "bx": bx, "bh": bh}, "inputs": sequence},
         "Bidirectional": {"init": {"there": there, "back": back}, "inputs": sequence},
         "TimeDistributed": {"init": {"layer": MatMul(Wx)}, "inputs": sequence},
-    }
+    }  # fmt: skip
 
 
 def _before(h: Value) -> Value:

@@ -72,13 +72,13 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
 @otherwise(None)
 def _in_a_batch(subject: Subject, judgement: Judgement) -> tuple[Subject, Judgement] | None:
     """Two samples for the one that a layer was judged on, if forward makes of each what it makes of it alone."""
-    right = {verdict.argument for verdict in judgement.verdicts if verdict.role == "parameter"}
-    if not right or not all(is_float_array(x) and x.ndim and not is_label(x) for x in subject.inputs):
+    numbers = all(is_float_array(x) and x.ndim and not is_label(x) for x in subject.inputs)
+    if judgement.examination is None or not numbers:
         return None
     most = max(x.ndim for x in subject.inputs)
-    nodes = [one.node for one in judgement.examination.judged if one.parameter] if judgement.examination else []
-    if not any(len(node.shape) >= most for node in nodes):
-        return None  # it has the axis of a batch
+    own = [one for one in judgement.examination.judged if one.parameter]
+    if any(one.only_axes_of_one for one in own) or not any(len(one.node.shape) >= most for one in own):
+        return None  # it is told already, or the inputs have the axis of a batch
     batch = replace(subject, inputs=tuple(np.stack([x, x * 1.5]) for x in subject.fresh_inputs()))
     run, alone = batch.run(), subject.run()
     each = [alone.outputs, subject.run(tuple(x * 1.5 for x in subject.fresh_inputs())).outputs]
