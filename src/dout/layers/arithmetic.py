@@ -240,9 +240,9 @@ class CosLayer:
 
 
 class MaximumLayer:
-    """Take the larger of two: `dout` goes to the one that was taken, and in halves to both where they are equal.
+    """Take the larger of two: it gets all of `dout`, of two equal ones each a half. PyTorch: `torch.maximum`.
 
-    PyTorch: `torch.maximum`. Arrays broadcast, and each gradient is summed back to the shape of its input.
+    Arrays broadcast, and each gradient is summed back to the shape of its input.
 
     >>> import numpy as np
     >>> layer = MaximumLayer()
@@ -268,9 +268,9 @@ class MaximumLayer:
 
 
 class MinimumLayer:
-    """Take the smaller of two: `dout` goes to the one that was taken, and in halves to both where they are equal.
+    """Take the smaller of two: it gets all of `dout`, of two equal ones each a half. PyTorch: `torch.minimum`.
 
-    PyTorch: `torch.minimum`. Arrays broadcast, and each gradient is summed back to the shape of its input.
+    Arrays broadcast, and each gradient is summed back to the shape of its input.
     """
 
     def forward(self, x: Value, y: Value) -> Value:

@@ -20,7 +20,7 @@ from dout.layers.form import Value, arriving, either, fresh, keep_form, sum_back
 
 
 class MulLayer:
-    """Multiply two values; backward swaps them: `dx = dout * y`, `dy = dout * x`.
+    """Multiply two values; backward swaps them: `dx = dout * y`, `dy = dout * x`. PyTorch: `torch.mul`.
 
     Python numbers stay Python numbers. Arrays broadcast, and each gradient is summed back to the shape of its input.
     The layer keeps `x` and `y` themselves: do not write into them before `backward`.
@@ -55,7 +55,7 @@ class MulLayer:
 
 
 class AddLayer:
-    """Add two values; backward hands `dout` to both: `dx = dout * 1`, `dy = dout * 1`.
+    """Add two values; backward hands `dout` to both: `dx = dout * 1`, `dy = dout * 1`. PyTorch: `torch.add`.
 
     Python numbers stay Python numbers. Arrays broadcast, and each gradient is summed back to the shape of its input.
 
@@ -88,7 +88,7 @@ class AddLayer:
 
 
 class Relu:
-    """Let `x` through where it is above 0, and block it elsewhere: a switch, set by `forward`, that `dout` meets again.
+    """Let `x` through above 0, and block it elsewhere: a switch that `dout` meets again. PyTorch: `torch.nn.ReLU`.
 
     At 0 the switch is off, as in the slides. NaN is not `<= 0`, so NaN passes, and so does the gradient there.
 
@@ -126,7 +126,7 @@ class Relu:
 
 
 class Sigmoid:
-    """Squash `x` into 0 … 1 by `y = 1 / (1 + exp(-x))`; backward needs only `y`: `dx = dout * (1 - y) * y`.
+    """Squash `x` into 0 … 1 by `y = 1 / (1 + exp(-x))`; `dx = dout * (1 - y) * y`. PyTorch: `torch.nn.Sigmoid`.
 
     `exp` is only ever taken of a number that is not positive, so nothing overflows at either end and small results
     keep all their digits. `1 - y` does not: far out on the positive side the gradient is right to about 1e-16, not
@@ -163,7 +163,7 @@ class Sigmoid:
 
 
 class ExpLayer:
-    """The exp node: `y = exp(x)`; backward multiplies by `y` again: `dx = dout * y`.
+    """The exp node: `y = exp(x)`; backward multiplies by `y` again: `dx = dout * y`. PyTorch: `torch.exp`.
 
     Domain: all numbers. Above about 709.78 (float32: 88.7, float16: 11.1) the result is beyond the dtype's largest
     number: NumPy warns of an overflow and returns inf.
@@ -192,7 +192,7 @@ class ExpLayer:
 
 
 class ReciprocalLayer:
-    """The "/" node: `y = 1 / x`; backward needs only `y`: `dx = dout * (-y**2)`.
+    """The "/" node: `y = 1 / x`; backward needs only `y`: `dx = dout * (-y**2)`. PyTorch: `torch.reciprocal`.
 
     Domain: all numbers but 0. There an array gives inf with NumPy's warning, and a Python number raises
     ZeroDivisionError, as `1 / x` does.
