@@ -5,6 +5,7 @@ a shape that broadcasts to (…, T, S). Nothing that comes in is written into, a
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,13 @@ class DotProductAttention:
         dk = dscores.swapaxes(-1, -2) @ self.q
 
         return sum_back(dq, self.q.shape), sum_back(dk, self.k.shape), sum_back(dv, self.v.shape)
+
+
+def dout_example() -> dict[str, Any]:
+    """What `dout check` and `dout show` take for an attention: three words that ask two others."""
+    q = np.array([[[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]]])
+    k, v = np.array([[[1.0, 0.5], [-0.5, 1.25]]]), np.array([[[2.0, -1.0, 0.5], [0.25, 1.5, -2.0]]])
+    return {"DotProductAttention": {"inputs": {"q": q, "k": k, "v": v}}}
 
 
 class MultiHeadAttention:

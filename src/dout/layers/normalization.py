@@ -175,6 +175,13 @@ class InstanceNorm(GroupNorm):
         return super().forward(x)
 
 
+def dout_example() -> dict[str, Any]:
+    """What `dout check` and `dout show` take for a LayerNorm: more than one sample, of more than two numbers."""
+    x = np.array([[0.5, -1.0, 2.0, 0.25], [1.5, 0.75, -0.5, 1.0], [-2.0, 0.0, 1.25, 3.0]])
+    init = {"gamma": np.array([1.0, 0.5, -1.5, 2.0]), "beta": np.array([0.0, 1.0, -0.5, 0.25])}
+    return {"LayerNorm": {"init": init, "inputs": {"x": x}}}
+
+
 def _normalized(x: Value, axes: tuple[int, ...], eps: float) -> tuple[Value, Value]:
     """Return `x̂` and σ over these axes."""
     std = np.sqrt(np.var(x, axis=axes, keepdims=True) + eps)
