@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from contract_findings import X, Y, alarming, found
 
+import dout
+
 WIDE = np.array([[1.0, -0.5, 2.0], [-2.0, 3.0, 0.25], [0.5, 1.5, -1.0], [2.5, -0.25, 0.75]])
 
 
@@ -37,6 +39,49 @@ def test_gradients_of_broadcast_operands_are_summed():
     assert (finding.argument, finding.expected, finding.got) == ("y", (3,), (4, 3))
     assert "D503" not in found(MulSummed, WIDE, WIDE * 2)
     assert "D503" not in found(SameOnly, WIDE, WIDE * 2)
+
+
+class Shift:
+    def __init__(self, b):
+        self.b = b
+
+    def forward(self, x):
+        return x + self.b
+
+    def backward(self, dout):
+        self.db = dout * 1
+        return dout * 1
+
+
+class SummedShift(Shift):
+    def backward(self, dout):
+        self.db = summed(dout, self.b.shape)
+        return dout * 1
+
+
+class FirstOnly(Shift):
+    def backward(self, dout):
+        self.db = dout.reshape(-1, 3)[0]
+        return dout * 1
+
+
+class OneSampleOnly(Shift):
+    def forward(self, x):
+        assert x.ndim == 1
+        return x + self.b
+
+
+def test_a_parameter_that_is_right_for_one_sample_is_judged_on_two():
+    one, b = np.array([1.0, -2.0, 3.0]), np.array([0.5, 0.25, -1.0])
+
+    def about(cls):
+        return {finding.code: finding for finding in dout.check(cls(b), one).findings}
+
+    finding = about(Shift)["D503"]
+    assert (finding.severity, finding.argument, finding.expected, finding.got) == ("warning", "b", (3,), (2, 3))
+    assert "not the sum over both samples" in about(FirstOnly)["D503"].message
+    assert "D503" not in about(SummedShift)
+    assert "D503" not in about(OneSampleOnly)
 
 
 class Abs:

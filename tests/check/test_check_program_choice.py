@@ -100,3 +100,14 @@ def test_of_programs_that_run_side_by_side_the_first_speaks_whichever_ends_first
     found = program_phase.used_layers([Job(file, "file")], GivenArguments(), processes=2, timeout=1)
     assert [one.job.where for one in found.programs] == [str(folder / "a.py"), str(folder / "b.py")]
     assert found.layers[file]["Sum"].used == f"as used in {folder / 'a.py'}"
+
+
+def test_programs_that_had_no_time_are_named_by_the_report(folder, monkeypatch):
+    monkeypatch.setattr(program_phase, "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(program_phase, "near", lambda path: path.rpartition("/")[2])
+    for name, layer in (("a.py", "Dense"), ("b.py", "Relu")):
+        (folder / name).write_text(f"from net.layers import {layer}\nwhile True:\n    {layer}()\n")
+    file = Job(str(folder / "net" / "layers.py"), "file")
+    used = program_phase.used_layers([file], GivenArguments(), processes=1, timeout=9)
+    (outcome,) = used.with_programs([file], [JobOutcome(file)], {file.where})
+    assert outcome.remarks == ["the time for programs (0.2 s of work) was over before the end of a.py, b.py"]

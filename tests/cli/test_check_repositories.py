@@ -253,6 +253,34 @@ def test_a_name_that_numpy_has_removed_is_answered_and_told_once(tmp_path):
     assert layers(shown)["Sorted"]["verdicts"][0]["word"] == "exact"
 
 
+HELPED = (
+    """import numpy as np
+def rounded(x):
+    return x * np.int(3)
+"""
+    + LAYER.format(name="First", base="", forward="x * 3")
+    + LAYER.format(name="Part", base="", forward="rounded(x)")
+    + """
+class Net:
+    def __init__(self):
+        self.first, self.part = First(), Part()
+    def forward(self, x):
+        return self.part.forward(self.first.forward(x))
+    def backward(self, dout):
+        return self.first.backward(self.part.backward(dout))
+"""
+)
+
+
+@pytest.mark.parametrize("run", ["", "net = Net()\nnet.forward(np.ones((2, 3)))\nnet.backward(np.ones((2, 3)))\n"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_old_name_in_a_function_belongs_to_the_layer_that_calls_it_whichever_is_judged_first(tmp_path, run, order):
+    head, *classes = HELPED.split("class ")
+    write(tmp_path, head + "".join(f"class {text}" for text in classes[::order]) + run)
+    shown = layers(document(".", cwd=tmp_path))
+    assert [n for n, layer in shown.items() if any(f["code"] == "D004" for f in layer["findings"])] == ["Part"]
+
+
 def test_code_that_asks_whether_a_name_is_there_is_told_the_truth(tmp_path):
     write(tmp_path, "import numpy as np\nproduct = np.product if hasattr(np, 'product') else np.prod\n" + RIGHT)
     assert "D004" not in json.dumps(document(".", cwd=tmp_path))

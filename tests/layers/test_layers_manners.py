@@ -206,5 +206,6 @@ def test_a_forward_that_fails_leaves_the_layer_as_it_was():
 def test_layers_need_nothing_of_dout_but_their_own_folder():
     code = "import sys, dout; before = set(sys.modules); import dout.layers; print(*sorted(set(sys.modules) - before))"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    added = [name for name in finished.stdout.split() if name.startswith("dout")]
-    assert added == ["dout.layers", "dout.layers.basic"]
+    added = {name for name in finished.stdout.split() if name.startswith("dout")}
+    assert {name for name in added if not name.startswith("dout.layers")} == set()
+    assert "dout.layers.basic" in added

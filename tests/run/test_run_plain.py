@@ -2,10 +2,12 @@
 
 # ruff: noqa: NPY002, T201, PTH109 - users draw from the global generator, print, and ask where they are
 
+import io
 import math
 import os
 import random
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -187,3 +189,53 @@ def test_what_objects_hold_is_put_back_in_the_same_arrays_and_lists():
     assert layer.parts is parts
     assert not hasattr(layer, "new")
     assert [w.tolist(), parts[0].tolist(), inner.tolist()] == [[0, 1, 2], [0, 0], [1]]
+
+
+def test_a_thread_that_was_there_before_prints_while_a_layer_runs_in_silence(capsys):
+    silent, said = threading.Event(), threading.Event()
+
+    def speaks():
+        silent.wait()
+        print("heard")
+        print("this, too", file=sys.stderr, flush=True)
+        said.set()
+
+    speaker = threading.Thread(target=speaks)
+    speaker.start()
+    with quiet():
+        silent.set()
+        said.wait()
+        print("not heard")
+        started = threading.Thread(target=print, args=("nor this",))
+        started.start()
+        started.join()
+        with pytest.raises(io.UnsupportedOperation):
+            sys.stdout.fileno()
+    speaker.join()
+    assert capsys.readouterr() == ("heard\n", "this, too\n")
+
+
+def test_silences_of_two_threads_may_end_in_any_order(capsys):
+    inside, leave, over = threading.Event(), threading.Event(), threading.Event()
+
+    def hushed():
+        with quiet():
+            inside.set()
+            leave.wait()
+        over.set()
+        inside.wait()
+        print("heard")
+
+    for _ in range(3):
+        other = threading.Thread(target=hushed)
+        other.start()
+        inside.wait()
+        with quiet():
+            inside.clear()
+            leave.set()
+            over.wait()
+        inside.set()
+        other.join()
+        for event in (inside, leave, over):
+            event.clear()
+    assert capsys.readouterr().out == "heard\n" * 3

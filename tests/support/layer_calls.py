@@ -2,10 +2,19 @@
 
 import numpy as np
 
-from dout.layers import AddLayer, ExpLayer, MulLayer, ReciprocalLayer, Relu, Sigmoid
+from dout import layers
+from dout.layers import AddLayer, DivLayer, ExpLayer, MaximumLayer, MinimumLayer, MulLayer, ReciprocalLayer, SubLayer
 
-ONE_INPUT = [Relu, Sigmoid, ExpLayer, ReciprocalLayer]
-TWO_INPUTS = [MulLayer, AddLayer]
+ONE_INPUT = [
+    layers.Relu, layers.Sigmoid, ExpLayer, ReciprocalLayer,
+    layers.NegLayer, layers.SquareLayer, layers.PowLayer, layers.AbsLayer,
+    layers.SinLayer, layers.CosLayer,
+    layers.LeakyRelu, layers.Relu6, layers.Hardtanh, layers.Hardsigmoid, layers.Hardswish,
+    layers.Hardshrink, layers.Softshrink, layers.Threshold,
+    layers.Tanh, layers.Tanhshrink, layers.Softsign, layers.Softplus, layers.LogSigmoid, layers.Elu, layers.Celu,
+    layers.Selu, layers.Silu, layers.Mish, layers.Gelu,
+]  # fmt: skip
+TWO_INPUTS = [MulLayer, AddLayer, SubLayer, DivLayer, MaximumLayer, MinimumLayer]
 ALL = ONE_INPUT + TWO_INPUTS
 FLOATS = [np.float16, np.float32, np.float64]
 

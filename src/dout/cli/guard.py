@@ -109,8 +109,8 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
             sys.stdout, sys.stdin, sys.stderr = kept
             os.chdir(folder)
             kept[0].flush()
-            for name, where in removed.take():
-                click.echo(visible(f"{shown_place(where.file, where.line)} {said_of(name)}"), err=True)
+            for use in removed.take():
+                click.echo(visible(f"{shown_place(use.where.file, use.where.line)} {said_of(use.name)}"), err=True)
 
 
 @contextmanager

@@ -14,16 +14,13 @@ one of them keeps these promises:
 A layer keeps what its backward needs from the latest `forward`, so one layer stands for one place in the graph.
 """
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
-# A Python number, a NumPy scalar or an array. NumPy's types cannot say "one of these, and the result likewise".
-Value: TypeAlias = Any
+from dout.layers.form import Value, arriving, either, fresh, keep_form, sum_back
 
 
 class MulLayer:
-    """Multiply two values; backward swaps them: `dx = dout * y`, `dy = dout * x`.
+    """Multiply two values; backward swaps them: `dx = dout * y`, `dy = dout * x`. PyTorch: `torch.mul`.
 
     Python numbers stay Python numbers. Arrays broadcast, and each gradient is summed back to the shape of its input.
     The layer keeps `x` and `y` themselves: do not write into them before `backward`.
@@ -38,29 +35,27 @@ class MulLayer:
     def __init__(self) -> None:
         self.x: Value = None
         self.y: Value = None
-        self.out_shape: tuple[int, ...] | None = None
-        self.out_dtype: Any = None
 
     def forward(self, x: Value, y: Value) -> Value:
         """Return `x * y`."""
         out = x * y
         self.x = x
         self.y = y
-        _remember_form(self, out)
+        keep_form(self, out)
 
         return out
 
     def backward(self, dout: Value) -> tuple[Value, Value]:
         """Return `dx` and `dy`, shaped like `x` and `y`."""
-        dout = _arriving(self, dout)
-        dx = _sum_back(dout * self.y, np.shape(self.x))
-        dy = _sum_back(dout * self.x, np.shape(self.y))
+        dout = arriving(self, dout)
+        dx = sum_back(dout * self.y, np.shape(self.x))
+        dy = sum_back(dout * self.x, np.shape(self.y))
 
         return dx, dy
 
 
 class AddLayer:
-    """Add two values; backward hands `dout` to both: `dx = dout * 1`, `dy = dout * 1`.
+    """Add two values; backward hands `dout` to both: `dx = dout * 1`, `dy = dout * 1`. PyTorch: `torch.add`.
 
     Python numbers stay Python numbers. Arrays broadcast, and each gradient is summed back to the shape of its input.
 
@@ -74,32 +69,26 @@ class AddLayer:
     array([4., 6.])
     """
 
-    def __init__(self) -> None:
-        self.x_shape: tuple[int, ...] | None = None
-        self.y_shape: tuple[int, ...] | None = None
-        self.out_shape: tuple[int, ...] | None = None
-        self.out_dtype: Any = None
-
     def forward(self, x: Value, y: Value) -> Value:
         """Return `x + y`."""
         out = x + y
         self.x_shape = np.shape(x)
         self.y_shape = np.shape(y)
-        _remember_form(self, out)
+        keep_form(self, out)
 
         return out
 
     def backward(self, dout: Value) -> tuple[Value, Value]:
         """Return `dx` and `dy`, shaped like `x` and `y`."""
-        dout = _arriving(self, dout)
-        dx = _sum_back(dout * 1, self.x_shape)
-        dy = _sum_back(dout * 1, self.y_shape)
+        dout = arriving(self, dout)
+        dx = sum_back(dout * 1, self.x_shape)
+        dy = sum_back(dout * 1, self.y_shape)
 
         return dx, dy
 
 
 class Relu:
-    """Let `x` through where it is above 0, and block it elsewhere: a switch, set by `forward`, that `dout` meets again.
+    """Let `x` through above 0, and block it elsewhere: a switch that `dout` meets again. PyTorch: `torch.nn.ReLU`.
 
     At 0 the switch is off, as in the slides. NaN is not `<= 0`, so NaN passes, and so does the gradient there.
 
@@ -119,27 +108,25 @@ class Relu:
 
     def __init__(self) -> None:
         self.mask: Value = None
-        self.out_shape: tuple[int, ...] | None = None
-        self.out_dtype: Any = None
 
     def forward(self, x: Value) -> Value:
         """Return `x` where `x > 0` or NaN, and 0 where `x <= 0`."""
         self.mask = x <= 0
-        out = _block(self.mask, x)
-        _remember_form(self, out)
+        out = either(self.mask, 0, x)
+        keep_form(self, out)
 
         return out
 
     def backward(self, dout: Value) -> Value:
         """Return `dout` where `forward` let `x` through, and 0 elsewhere."""
-        dout = _arriving(self, dout)
-        dx = _block(self.mask, dout)
+        dout = arriving(self, dout)
+        dx = either(self.mask, 0, dout)
 
         return dx
 
 
 class Sigmoid:
-    """Squash `x` into 0 … 1 by `y = 1 / (1 + exp(-x))`; backward needs only `y`: `dx = dout * (1 - y) * y`.
+    """Squash `x` into 0 … 1 by `y = 1 / (1 + exp(-x))`; `dx = dout * (1 - y) * y`. PyTorch: `torch.nn.Sigmoid`.
 
     `exp` is only ever taken of a number that is not positive, so nothing overflows at either end and small results
     keep all their digits. `1 - y` does not: far out on the positive side the gradient is right to about 1e-16, not
@@ -155,8 +142,6 @@ class Sigmoid:
 
     def __init__(self) -> None:
         self.out: Value = None
-        self.out_shape: tuple[int, ...] | None = None
-        self.out_dtype: Any = None
 
     def forward(self, x: Value) -> Value:
         """Return `1 / (1 + exp(-x))`."""
@@ -165,20 +150,20 @@ class Sigmoid:
         positive = x >= 0
         small = np.exp(np.where(positive, -1.0 * x, x))
         self.out = np.where(positive, 1, small) / (1 + small)
-        _remember_form(self, self.out)
+        keep_form(self, self.out)
 
-        return _fresh(self.out)
+        return fresh(self.out)
 
     def backward(self, dout: Value) -> Value:
         """Return `dout * (1 - y) * y`, where `y` is what `forward` returned."""
-        dout = _arriving(self, dout)
+        dout = arriving(self, dout)
         dx = dout * (1.0 - self.out) * self.out
 
         return dx
 
 
 class ExpLayer:
-    """The exp node: `y = exp(x)`; backward multiplies by `y` again: `dx = dout * y`.
+    """The exp node: `y = exp(x)`; backward multiplies by `y` again: `dx = dout * y`. PyTorch: `torch.exp`.
 
     Domain: all numbers. Above about 709.78 (float32: 88.7, float16: 11.1) the result is beyond the dtype's largest
     number: NumPy warns of an overflow and returns inf.
@@ -190,26 +175,24 @@ class ExpLayer:
 
     def __init__(self) -> None:
         self.out: Value = None
-        self.out_shape: tuple[int, ...] | None = None
-        self.out_dtype: Any = None
 
     def forward(self, x: Value) -> Value:
         """Return `exp(x)`."""
         self.out = np.exp(x)
-        _remember_form(self, self.out)
+        keep_form(self, self.out)
 
-        return _fresh(self.out)
+        return fresh(self.out)
 
     def backward(self, dout: Value) -> Value:
         """Return `dout * y`, where `y` is what `forward` returned."""
-        dout = _arriving(self, dout)
+        dout = arriving(self, dout)
         dx = dout * self.out
 
         return dx
 
 
 class ReciprocalLayer:
-    """The "/" node: `y = 1 / x`; backward needs only `y`: `dx = dout * (-y**2)`.
+    """The "/" node: `y = 1 / x`; backward needs only `y`: `dx = dout * (-y**2)`. PyTorch: `torch.reciprocal`.
 
     Domain: all numbers but 0. There an array gives inf with NumPy's warning, and a Python number raises
     ZeroDivisionError, as `1 / x` does.
@@ -223,61 +206,17 @@ class ReciprocalLayer:
 
     def __init__(self) -> None:
         self.out: Value = None
-        self.out_shape: tuple[int, ...] | None = None
-        self.out_dtype: Any = None
 
     def forward(self, x: Value) -> Value:
         """Return `1 / x`."""
         self.out = 1 / x
-        _remember_form(self, self.out)
+        keep_form(self, self.out)
 
-        return _fresh(self.out)
+        return fresh(self.out)
 
     def backward(self, dout: Value) -> Value:
         """Return `dout * (-y**2)`, where `y` is what `forward` returned."""
-        dout = _arriving(self, dout)
+        dout = arriving(self, dout)
         dx = dout * -(self.out * self.out)
 
         return dx
-
-
-def _remember_form(layer: Any, out: Value) -> None:
-    """Keep the shape and dtype of what `forward` returns, for the `dout` that will come back."""
-    layer.out_shape = np.shape(out)
-    layer.out_dtype = getattr(out, "dtype", None)
-
-
-def _arriving(layer: Any, dout: Value) -> Value:
-    """Return `dout` in the shape `forward` returned, or raise and say what does not fit."""
-    name = type(layer).__name__
-    if layer.out_shape is None:
-        raise RuntimeError(f"{name}.backward was called before forward: call forward first")
-    if np.shape(dout) == layer.out_shape:
-        return dout
-    if np.ndim(dout) == 0:
-        return dout * np.ones(layer.out_shape, layer.out_dtype)
-    raise ValueError(
-        f"{name}.backward: dout has shape {np.shape(dout)}, forward returned shape {layer.out_shape}: "
-        "give one gradient for each element, or a single number for all"
-    )
-
-
-def _sum_back(gradient: Value, shape: tuple[int, ...] | None) -> Value:
-    """Add up `gradient` over the axes along which an input of `shape` was repeated by broadcasting."""
-    if shape is None or np.shape(gradient) == shape:
-        return gradient
-    new = np.ndim(gradient) - len(shape)
-    repeated = tuple(axis for axis in range(np.ndim(gradient)) if axis < new or shape[axis - new] == 1)
-    total = np.sum(gradient, axis=repeated)
-    return np.reshape(total, shape) if shape else total
-
-
-def _block(mask: Value, x: Value) -> Value:
-    """Return `x` with 0 where `mask` is True: a fresh array, or a number for a number."""
-    out = np.where(mask, 0, x)
-    return out[()] if np.ndim(out) == 0 else out
-
-
-def _fresh(out: Value) -> Value:
-    """Return `out` for the caller to keep and write into, while the layer keeps its own."""
-    return out.copy() if isinstance(out, np.ndarray) else out

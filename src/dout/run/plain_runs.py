@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import io
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -19,6 +19,7 @@ from dout.errors import TargetError
 from dout.run.held_objects import closures, generators
 from dout.run.nested_values import copied, deep_copy, flat
 from dout.run.random_states import global_states, kept_states, put_state, seed_global, state_of
+from dout.run.silent_stream import SilentStream
 
 Rest = ParamSpec("Rest")
 Found = TypeVar("Found")
@@ -45,19 +46,20 @@ def keeping_random_states() -> Iterator[None]:
 def quiet(seed: int = 0, generators: Iterable[Any] = ()) -> Iterator[None]:
     """Run the user's code from the random state of a seed, silently.
 
-    Nothing is printed, no warning is given, and afterwards the global random states and those of `generators`, NumPy's
-    error state, the filters of warnings and the working directory are as before; within `keeping_random_states` NumPy's
-    global one at the end of that.
+    Nothing is printed but by threads that were there before. No warning is given, and afterwards the global random
+    states and those of `generators`, NumPy's error state, the filters of warnings and the working directory are as
+    before; within `keeping_random_states` NumPy's global one at the end of that.
     """
     put_back, folder = (kept_states if _keeping.get() else global_states)(generators), _folder()
     token = _keeping.set(False)  # code that is in silence itself goes on drawing where it was
-    silent = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
+    out, error = SilentStream(sys.stdout), SilentStream(sys.stderr)
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings(), silent[0], silent[1]:
+        with np.errstate(all="ignore"), warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(error):
             warnings.simplefilter("ignore")
             seed_global(seed)
             yield
     finally:
+        out.is_over = error.is_over = True
         _keeping.reset(token)
         put_back()
         if folder is not None and folder != _folder():

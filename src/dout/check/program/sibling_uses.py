@@ -11,6 +11,7 @@ from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.target import Target
 from dout.check.program.observed_layers import LayerUse
 from dout.run import is_class, names_of
+from dout.trace.model.user_source import TAUGHT
 from dout.trace.session.user_modules import user_modules
 
 _LEAST = 2  # arguments of a constructor: fewer are alike by chance
@@ -40,6 +41,8 @@ def _with_siblings(uses: Mapping[type, Sequence[LayerUse]]) -> Iterator[LayerUse
         if len(built) >= _LEAST:
             known.setdefault((built, given), use)
     for module in user_modules() if known else ():
+        if module.__name__.startswith(TAUGHT):
+            continue  # nobody's own: that the ready-made Affine takes the same says nothing of the program
         for cls in list(names_of(module).values()):
             if not is_class(cls) or cls in uses or cls.__module__ != module.__name__ or not Target(cls).has_both:
                 continue

@@ -11,7 +11,7 @@ from dout.check.report.source_places import class_at
 from dout.check.report.verdicts import Finding, Refuted
 
 
-def told_once(reports: Sequence[Report]) -> list[Report]:
+def of_parts_once(reports: Sequence[Report]) -> list[Report]:
     """The reports, with a warning for each wrong gradient that another wrong layer holds, or makes wrong."""
     wrong = {report.layer for report in reports if not report.ok}
     return [report.with_each(partial(_of_a_part, report, wrong)) for report in reports]

@@ -98,6 +98,7 @@ class JobOutcome:
     went_back: list[str] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
     stands: bool = True
+    cut_short: bool = False  # its time was over
 
 
 class ObjectText(str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,8 @@ from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
-from dout.graph import Where
-from dout.trace.program.removed_numpy_names import Removed, said_of
+from dout.check.worker.jobs import JobOutcome
+from dout.trace.program.removed_numpy_names import OldNameUse, Removed, said_of
 
 
 def excused(report: Report, refused: Sequence[str]) -> Report:
@@ -38,33 +39,56 @@ def patched(report: Report, changed: Sequence[str]) -> Report:
 
 
 class UsesOfOldNames:
-    """Shares out the uses of names that NumPy has removed: each goes to the layer that it stands in, or that ran it."""
+    """Shares out the uses of names that NumPy has removed.
+
+    A use belongs to the layer whose class has the nearest of the lines that led to it. One that no class led to, while
+    a file was loaded, is every layer's: `told_once` leaves it to the first.
+    """
 
     def __init__(self, removed: Removed, layers: Mapping[str, Any]) -> None:
-        self.removed, self.pending = removed, removed.take()
+        self.removed = removed
         self._spans = {name: _span(item) for name, item in layers.items()}
+        self._loading = [(use, self._owner(use)) for use in removed.take()]
 
     def noted(self, report: Report) -> Report:
-        """A report with those of its layer."""
-        mine = [use for use in self.pending if self._home(use[1], report.layer) == report.layer]
-        self.pending = [use for use in self.pending if use not in mine]
-        uses = [*mine, *self.removed.take()]
+        """A report with those of its layer: also those of other layers, that ran inside of it."""
+        uses = [(use, owner) for use, owner in self._loading if owner in ("", report.layer)]
+        uses += [(use, self._owner(use)) for use in self.removed.take()]
         return replace(report, findings=(*report.findings, *(_finding(report.layer, *use) for use in uses)))
 
-    def _home(self, where: Where, layer: str) -> str:
-        """The layer in whose class a line stands; the one at hand for a line outside of all."""
-        inside = [
-            n for n, (file, first, end) in self._spans.items() if file == where.file and first <= where.line < end
-        ]
-        return inside[0] if inside else layer
+    def _owner(self, use: OldNameUse) -> str:
+        for where in (use.where, *use.callers):
+            for name, (file, first, end) in self._spans.items():
+                if file == where.file and first <= where.line < end:
+                    return name
+        return ""
 
-    def left(self) -> Iterator[str]:
-        """Sentences about those of no layer."""
-        return (f"{where} {said_of(name)}" for name, where in self.pending if not self._home(where, ""))
+    def of_no_layer(self) -> Iterator[str]:
+        """Sentences about the uses in a file that has no layers."""
+        return (f"{use.where} {said_of(use.name)}" for use, _ in self._loading if not self._spans)
 
 
-def _finding(layer: str, name: str, where: Where) -> Finding:
-    return REMOVED.finding(f"{layer} {said_of(name)}", where, layer=layer, reason=RemovedName(name))
+def told_once(outcomes: Sequence[JobOutcome]) -> list[JobOutcome]:
+    """Of one old name in one file keep one use: of the first line, by the layer that it stands in, or the first.
+
+    Which process came first has no part in it, nor which other layers one process has judged before.
+    """
+    uses: dict[tuple[str, str], list[tuple[int, bool, int, Finding]]] = {}
+    every = [item for outcome in outcomes for c in outcome.layers for item in c.report.findings]
+    for place, item in enumerate(every):
+        if isinstance(item.reason, RemovedName):
+            rank = (item.line or 0, item.reason.owner != item.layer, place, item)
+            uses.setdefault((os.path.realpath(item.file or ""), item.reason.name), []).append(rank)
+    others = {id(rank[-1]) for ranks in uses.values() for rank in sorted(ranks)[1:]}
+
+    def left(report: Report) -> Report:
+        return replace(report, findings=tuple(item for item in report.findings if id(item) not in others))
+
+    return [replace(o, layers=[replace(c, report=left(c.report)) for c in o.layers]) for o in outcomes]
+
+
+def _finding(layer: str, use: OldNameUse, owner: str) -> Finding:
+    return REMOVED.finding(f"{layer} {said_of(use.name)}", use.where, layer=layer, reason=RemovedName(use.name, owner))
 
 
 def _span(item: object) -> tuple[str, int, int]:

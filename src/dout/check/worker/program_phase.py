@@ -11,9 +11,12 @@ from typing import Any
 
 from dout.check.program.program_choice import is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
+from dout.check.report.report import some
+from dout.check.report.wrong_parts import of_parts_once
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.kept_answers import Question
+from dout.check.worker.post_run import told_once
 from dout.check.worker.runner import run
 from dout.files import near, shown_place
 from dout.judge.outcomes import Word
@@ -28,12 +31,14 @@ PATIENCE = 8.0  # seconds for the work of one program that nobody has named
 class UsedLayers:
     """The layers that programs used, judged: by file, without links, and by name; and what became of each program.
 
-    `data` are the data that were stood for while the layers of a file were used.
+    `data` are the data that were stood for while the layers of a file were used. `late` are the programs for which
+    there was not time enough.
     """
 
     layers: dict[str, dict[str, Checked]] = field(default_factory=dict)
     data: dict[str, list[str]] = field(default_factory=dict)
     programs: list[JobOutcome] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
 
     def is_all_of(self, job: Job) -> bool:
         """Whether nothing else is to do for a job: its layers are judged, or it is a program that defines none."""
@@ -56,7 +61,16 @@ class UsedLayers:
         found = [known.get(job) or self._known(job) for job in jobs]
         every = [replace(one, data=self.data.get(one.job.file, [])) for one in found]
         told = {(one.job.file, c.report.layer) for one in every for c in one.layers}
-        return [self._of_program(one, told) if one.job.where in asked else one for one in every]
+        every = [self._of_program(one, told) if one.job.where in asked else one for one in every]
+        if self.late and every:
+            every[0] = replace(every[0], remarks=[*every[0].remarks, self._said_of_time()])
+        every = told_once(every)
+        reports = iter(of_parts_once([checked.report for one in every for checked in one.layers]))
+        return [replace(one, layers=[replace(c, report=next(reports)) for c in one.layers]) for one in every]
+
+    def _said_of_time(self) -> str:
+        names = some([near(path) for path in self.late], 3)
+        return f"the time for programs ({MOST_SECONDS:g} s of work) was over before the end of {names}"
 
     def _of_program(self, outcome: JobOutcome, told: Container[tuple[str, str]]) -> JobOutcome:
         run = next((one for one in self.programs if _is_same(one.job, outcome.job)), None)
@@ -161,6 +175,7 @@ def used_layers(
         named, given, processes=processes, timeout=limit, isolated=isolated, seconds=MOST_SECONDS, more=next_job,
         done=lambda outcome: ended.update({outcome.job.where: outcome}), waiting=waiting,
     )  # fmt: skip
+    found.late = [path for path in wave if path not in ended or ended[path].cut_short]
     settle()
     choice.keep(chosen, ())
     return found

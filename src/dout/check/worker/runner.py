@@ -28,12 +28,9 @@ from typing import Any
 
 from dout.check.project.discover import Job, line_of_class
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding
-from dout.check.report.wrong_parts import told_once
 from dout.check.rules import modules
 from dout.check.rules.choices.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker import kept_answers
 from dout.check.worker.audit_guard import GuardRules
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome, settle
@@ -119,7 +116,6 @@ def run(
             process.kill()
         shutil.rmtree(scratch, ignore_errors=True)
         kept_answers.read.difference_update([path for path in kept_answers.read if path.startswith(scratch)])
-    _once(outcomes)
     return outcomes
 
 
@@ -144,22 +140,6 @@ def _load() -> None:
     modules()
     importlib.import_module("dout.check.repair.suspected_cause")
     gc.freeze()
-
-
-def _once(outcomes: Sequence[JobOutcome]) -> None:
-    """Say once what many layers tell: of a part that is wrong, and of a helper that uses an old name of NumPy's."""
-    seen: set[tuple[str, int | None, str]] = set()
-
-    def is_new(item: Finding) -> bool:
-        if not isinstance(item.reason, RemovedName):
-            return True
-        key = (os.path.realpath(item.file or ""), item.line, item.reason.name)
-        return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
-
-    every = told_once([checked.report for outcome in outcomes for checked in outcome.layers])
-    reports = iter(replace(report, findings=tuple(filter(is_new, report.findings))) for report in every)
-    for outcome in outcomes:
-        outcome.layers = [replace(checked, report=next(reports)) for checked in outcome.layers]
 
 
 class _Process:
@@ -327,7 +307,7 @@ class _Process:
 
     def is_cut_short(self) -> bool:
         """End it with what it has found; true."""
-        self.outcome.remarks.append(f"{self.outcome.job.where} was stopped: programs have had their time")
+        self.outcome.cut_short = True
         self._finish()
         return True
 

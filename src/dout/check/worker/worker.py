@@ -181,7 +181,7 @@ def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str]
             continue
         send("start", name)
         send("done", _check_one(loading, name, target, given, old_names, send))
-    for remark in () if turns.helps else old_names.left():
+    for remark in () if turns.helps else old_names.of_no_layer():
         send("remark", remark)
 
 

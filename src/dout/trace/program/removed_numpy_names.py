@@ -10,12 +10,14 @@ import linecache
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from dout.graph import Where
-from dout.trace.model.user_source import asking_user, is_ours
+from dout.trace.model.user_source import asking_user, is_ours, is_user_code
 
 INSTEAD = {
     **{name: name for name in ("bool", "int", "float", "complex", "object", "str")},
@@ -59,11 +61,20 @@ def _functions() -> dict[str, Any]:
     return names
 
 
+@dataclass(frozen=True)
+class OldNameUse:
+    """A line that uses a removed name, and the user's lines that led there, the nearest first."""
+
+    name: str
+    where: Where
+    callers: tuple[Where, ...]
+
+
 class Removed:
     """Answers for the removed names in one process, and notes the first line of each file that asks for one."""
 
     def __init__(self) -> None:
-        self.used: list[tuple[str, Where]] = []
+        self.used: list[OldNameUse] = []
         self._seen: set[tuple[str, str]] = set()  # file and name
         self._functions = _functions()
         self._before: Callable[[str], Any] = vars(np)["__getattr__"]
@@ -79,17 +90,20 @@ class Removed:
         vars(np)["__getattr__"], vars(np.lib)["__getattr__"] = self._before, self._before_of_lib
 
     def _answer(self, name: str) -> Any:
-        where = _users_line() if name in INSTEAD else None
-        if where is None or "hasattr(" in (line := linecache.getline(where.file, where.line)) or "getattr(" in line:
+        frame = _users_frame() if name in INSTEAD else None
+        if frame is None:
+            return self._before(name)
+        where = _place(frame)
+        if "hasattr(" in (line := linecache.getline(where.file, where.line)) or "getattr(" in line:
             return self._before(name)
         if (where.file, name) not in self._seen:
             self._seen.add((where.file, name))
-            self.used.append((name, where))
+            self.used.append(OldNameUse(name, where, _callers(frame)))
         return self._meant(name)
 
     def _answer_of_lib(self, name: str) -> Any:
         """Once `np.lib` had many of NumPy's functions, too."""
-        known = name in vars(np) and not name.startswith("_") and _users_line() is not None
+        known = name in vars(np) and not name.startswith("_") and _users_frame() is not None
         return vars(np)[name] if known else self._before_of_lib(name)
 
     def _meant(self, name: str) -> Any:
@@ -101,13 +115,27 @@ class Removed:
             return -item if instead.startswith("-") else item
         return math if instead == "math" else eval(instead, {})
 
-    def take(self) -> list[tuple[str, Where]]:
-        """The names that were asked for since the last time, with their lines."""
+    def take(self) -> list[OldNameUse]:
+        """The uses since the last time; what runs next is noted as if nothing had run before."""
         taken, self.used = self.used, []
+        self._seen.clear()
         return taken
 
 
-def _users_line() -> Where | None:
-    """The line that asks, where it is a user's: libraries look for names of older NumPys themselves."""
-    frame = asking_user(sys._getframe(1), lambda file: is_ours(file) or "importlib" in file)
-    return Where(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+def _users_frame() -> FrameType | None:
+    """The frame that asks, where it is a user's: libraries look for names of older NumPys themselves."""
+    return asking_user(sys._getframe(1), lambda file: is_ours(file) or "importlib" in file)
+
+
+def _place(frame: FrameType) -> Where:
+    return Where(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _callers(frame: FrameType) -> tuple[Where, ...]:
+    """The user's lines that led to a frame, the nearest first."""
+    places, above = [], frame.f_back
+    while above is not None:
+        if is_user_code(above.f_code.co_filename):
+            places.append(_place(above))
+        above = above.f_back
+    return tuple(places)

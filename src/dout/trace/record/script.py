@@ -135,9 +135,9 @@ def run_script(
             removed.remove()
             over()
         on_round(tracer)
-    for name, where in removed.take():
-        message = f"np.{name}, which NumPy has removed, was answered: write {INSTEAD[name]}"
-        tracer.events.setdefault(Event("data", message, where))
+    for use in removed.take():
+        message = f"np.{use.name}, which NumPy has removed, was answered: write {INSTEAD[use.name]}"
+        tracer.events.setdefault(Event("data", message, use.where))
     return run
 
 

@@ -12,6 +12,7 @@ RULE = Rule("D004", "warning", "a name that NumPy has removed")
 
 @dataclass(frozen=True, slots=True)
 class RemovedName(Reason):
-    """The name that was used, without `np.`."""
+    """The name that was used, without `np.`, and the layer in whose class it was used, if any."""
 
     name: str
+    owner: str = ""
