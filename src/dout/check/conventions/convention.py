@@ -293,8 +293,8 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
     interface, ratio = gradient.subject.interface, gradient.likeness.ratio
     if interface is None or interface.rate is None or not gradient.is_of_a_parameter:
         return None
-    if ratio is None or not 0 < ratio < math.inf:
-        return None
+    if ratio is None or not 0 < ratio < math.inf or gradient.constant(_averages(gradient.samples.lengths)):
+        return None  # a factor that goes with the samples is none of a momentum
     return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", STEP)
 
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_evaluation, names_switch
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
-from dout.check.settings.forward_settings import taken_in, told_both
+from dout.check.settings.forward_settings import taken_in, told_both, with_default
 from dout.check.settings.instance_attributes import held_settings
 from dout.check.settings.other_inputs import (
     OtherSubject,
@@ -189,12 +190,19 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
         if there is not None:
             for other in _others_of_forward(subject, parameter.name, parameter.default):
                 yield _at(f"{parameter.name} = {other!r}", _given_at(there, place, other), parameter.default)
+    for parameter in taken_in(subject, "forward"):
+        name, default = parameter.name, parameter.default
+        for word in (
+            _others_of_forward(subject, name, default) if isinstance(default, str) and name not in fixed else ()
+        ):
+            yield _at(f"{name} = {word!r}", with_default(subject, name, word, fixed), default)
 
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
     """Other values of an argument of forward."""
     forward, cls = forward_of(subject)
-    words = source.strings_for(forward, name, cls) if isinstance(value, str) else ()
+    methods = (forward, getattr(cls, (subject.interface or Interface()).backward)) if isinstance(value, str) else ()
+    words = tuple(dict.fromkeys(word for method in methods for word in source.strings_for(method, name, cls)))
     return [] if _is_of_training(name, value) else [*_others(value), *_other_words(value, words)]
 
 
@@ -261,7 +269,9 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, int):
         return [0, 1] if value < 0 else [value + 1, value - 1] if value else [1]
     if isinstance(value, float):
-        share = round(0.6 * value + 0.05, 6) if value < 1 else round(0.375 * value, 6)
+        if value >= 1:  # the smaller one is a limit that numbers pass: the `delta` of a Huber loss
+            return [round(0.375 * value, 6), round(0.05 * value, 6)]
+        share = round(0.6 * value + 0.05, 6)
         return [_SWITCHED_ON] if value == 0 else [share] if value > STABILISER else []
     if isinstance(value, tuple) and value and all(type(item) is int for item in value):
         return [tuple(item + 1 for item in value), *([(*value[:-1], value[-1] + 1)] if len(value) > 1 else [])]

@@ -229,7 +229,8 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
     with quiet():
         run = other.subject.run()
         try:
-            found = confirmed(judge(other.subject.recorded(run.douts), ends=other.subject.ends), other.subject, run)
+            found = judge(other.subject.recorded(run.douts), ends=other.subject.ends).of_used()
+            found = confirmed(found, other.subject, run)
         except DoutError:
             found = judge_numerically(other.subject, run)
         found = _without_scale(by_convention(other.subject, found), judgement)

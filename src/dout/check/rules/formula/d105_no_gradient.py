@@ -32,6 +32,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         return
     layer = subject.again()
     has_none, is_network = has_no_return(type(layer).backward), _is_network(layer)
+    is_network = is_network or (subject.ends and judgement.parameters)
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         _, kept = own_attributes(type(layer).backward)
