@@ -13,6 +13,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_cache, names_error, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
+from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import is_called_in_a_loop, reads_and_writes, required
@@ -84,7 +85,8 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
         given = np.shape(subject.inputs[subject.names.index(role)])
         is_upstream = names_upstream(name)
         if (len(shapes) > 1 and given in shapes) if is_upstream else not (is_residual(name) and is_residual(role)):
-            return None if names_cache(name) and readings and all(map(_is_wrong, readings)) else name
+            is_held = names_cache(name) or hasattr(type(run.layer), PAIR)  # by the caller: it has nothing else to give
+            return None if is_held and readings and all(map(_is_wrong, readings)) else name
     return None
 
 

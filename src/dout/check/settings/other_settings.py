@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -71,10 +72,11 @@ def _of_argument(
     if value is parameter.empty or _is_of_training(name, value):
         return
     words = _words_for(what.cls, name, value) if isinstance(value, str | None) else ()
-    for other in (*_others(value), *_other_words(value, words)):
+    members = [one for one in _members(parameter.default) if value not in (one, one.value)]
+    for other in (*_others(value), *_other_words(value, words), *members[:MOST_STRINGS]):
         make = partial(what.fresh, {**init, name: other})
         at = _at(f"{name} = {other!r}", replace(subject, make=make), value)
-        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str))
+        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str | Enum))
     if value is None:
         return (yield from _instead_of_none(subject, what, init, name))
     for other in _equal(what, init, name, value):
@@ -83,6 +85,11 @@ def _of_argument(
             yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs), value)
     if type(value) is int and value == 1:
         yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
+
+
+def _members(value: Any) -> list[Enum]:
+    """The members of the enumeration that a value is of."""
+    return [*type(value)] if isinstance(value, Enum) else []
 
 
 def _of_several(subject: Subject, name: str, make: Callable[[], Any]) -> Iterator[OtherSubject]:
