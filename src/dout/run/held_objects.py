@@ -148,7 +148,11 @@ def shared_by_language(layer: Any) -> set[int]:
             waiting += [item for item in named if type(item) is FunctionType]
             own += named
         else:
-            inside = [getattr(item, "__func__", item) for name, item in list(vars(code).items()) if name[:2] != "__" or callable(item)]
+            inside = [
+                getattr(item, "__func__", item)
+                for name, item in list(vars(code).items())
+                if name[:2] != "__" or callable(item)
+            ]
             waiting += [item for item in inside if type(item) is FunctionType]
             own += [item for item in inside if type(item) is not FunctionType]
     return {id(place.item) for place in places(own)}

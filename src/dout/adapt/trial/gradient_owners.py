@@ -108,7 +108,9 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
     if all(named) and not inputs.keys() >= {*named}:
         return named
-    order = _of_a_parameter(cls, interface, result, inputs, layer) or _by_shape_or_place(cls, interface, result, inputs, layer)
+    order = _of_a_parameter(cls, interface, result, inputs, layer) or _by_shape_or_place(
+        cls, interface, result, inputs, layer
+    )
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
 
