@@ -2,6 +2,7 @@
 
 import enum
 import sys
+from itertools import pairwise
 
 import numpy as np
 from fair_examples import severities, table
@@ -26,7 +27,7 @@ class LinesOfWeights:
 
     def __init__(self, sizes=(3, 4, 2)):
         draw = np.random.default_rng(2)
-        self.W = [draw.normal(size=pair) for pair in zip(sizes, sizes[1:], strict=False)]
+        self.W = [draw.normal(size=pair) for pair in pairwise(sizes)]
 
     def forward(self, X):
         self.kept = [X]
@@ -426,8 +427,8 @@ def test_a_function_is_given_what_its_caller_has():
 
 def filtered(images, W, b):
     """Images and filters with the channels last; one bias a filter, behind three axes of 1."""
-    n, rows, columns, depth = images.shape
-    f, f, depth, number = W.shape
+    n, rows, columns, _ = images.shape
+    f, f, _, number = W.shape
     out = np.zeros((n, rows - f + 1, columns - f + 1, number))
     for i, j, c in np.ndindex(out.shape[1:]):
         out[:, i, j, c] = (images[:, i : i + f, j : j + f] * W[..., c]).sum((1, 2, 3)) + b[0, 0, 0, c]
@@ -435,7 +436,7 @@ def filtered(images, W, b):
 
 
 def filtered_backward(dout, cache):
-    images, W, b = cache
+    images, W, _ = cache
     f, dimages, dW, db = W.shape[0], np.zeros_like(images), np.zeros_like(W), np.zeros((1, 1, 1, W.shape[3]))
     for i, j, c in np.ndindex(dout.shape[1:]):
         d = dout[:, i, j, c][:, None, None, None]
@@ -506,10 +507,11 @@ def test_what_is_right_for_two_rows_alone_is_an_error():
 
 class Noisy:
     def __init__(self, n=3, m=2):
+        self.draws = np.random.default_rng(1)
         self.W = np.linspace(-1, 1, n * m).reshape(n, m)
 
     def forward(self, x):
-        self.e = np.random.normal(size=(2, *x.shape))
+        self.e = self.draws.normal(size=(2, *x.shape))
         self.x = x
         return (np.tanh(self.e + x) @ self.W).mean(0)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import stands_for, names_gradients, names_label
+from dout.adapt.argument_names import names_gradients, names_label, stands_for
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, is_number, parameters_of
 from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required

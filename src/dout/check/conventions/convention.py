@@ -293,8 +293,10 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
     interface, ratio = gradient.subject.interface, gradient.likeness.ratio
     if interface is None or interface.rate is None or not gradient.is_of_a_parameter:
         return None
-    if ratio is None or not 0 < ratio < math.inf or gradient.constant(_averages(gradient.samples.lengths)):
-        return None  # a factor that goes with the samples is none of a momentum
+    others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
+    averages = 1 in others and gradient.constant(_averages(gradient.samples.lengths)) is not None  # no momentum does
+    if ratio is None or averages or not 0 < ratio < math.inf:
+        return None
     return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", STEP)
 
 

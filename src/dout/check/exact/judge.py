@@ -73,9 +73,9 @@ class Judgement:
     remarks: Mapping[str, str] = field(default_factory=dict)  # by argument: what else is to be said of a refuted one
 
     def of_used(self) -> Judgement:
-        """Without the gradients of parameters that forward makes no use of: away from the layer as given they harm none.
+        """Without the gradients of parameters that forward makes no use of: at another setting they do no harm.
 
-        So is that of a bias that a flag turns off.
+        So it is with a bias that a flag turns off.
         """
         used = {n: o for n, o in self.refuted.items() if not o.judged.is_unused}
         return replace(self, refuted=used) if len(used) < len(self.refuted) else self

@@ -274,13 +274,14 @@ def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
 
 @otherwise(False)
 def _is_of_images(subject: Subject) -> bool:
-    """Whether forward makes of images what it makes of each table in them, and backward is right for images."""
+    """Whether forward makes of images what it makes of each table in them, and backward is right for images alone."""
     (x,) = subject.fresh_inputs()
     images = np.multiply.outer(np.array([[1.0, -0.75], [0.5, 2.0], [-1.5, 1.25]]), x)
-    there = replace(subject, inputs=(images,))
-    each = [subject.run((table,)).outputs for table in images.reshape(-1, *np.shape(x))]
-    parts = [np.reshape(part, (3, 2, *np.shape(part)[1:])) for part in map(np.array, zip(*each, strict=True))]
-    return np.ndim(x) == 2 and same(there.run().outputs, parts) and not _is_wrong(there)
+    there, *tables = (replace(subject, inputs=(x,)) for x in (images, *images.reshape(-1, *np.shape(x))))
+    each = zip(*(table.run().outputs for table in tables), strict=True)
+    parts = [np.reshape(part, (3, 2, *np.shape(part)[1:])) for part in map(np.array, each)]
+    is_alike = np.ndim(x) == 2 and same(there.run().outputs, parts)
+    return is_alike and all(map(_is_wrong, tables)) and not _is_wrong(there)
 
 
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:

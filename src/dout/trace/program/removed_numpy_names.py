@@ -73,13 +73,13 @@ class Removed:
     def install(self) -> None:
         """Be asked for every name that NumPy does not have."""
         vars(np)["__getattr__"] = self._answer
-        np.fromstring = self._of_bytes
+        vars(np)["fromstring"] = self._of_bytes
         vars(np.lib)["__getattr__"] = self._answer_of_lib
 
     def remove(self) -> None:
         """Be asked no more."""
         vars(np)["__getattr__"], vars(np.lib)["__getattr__"] = self._before, self._before_of_lib
-        np.fromstring = self._fromstring
+        vars(np)["fromstring"] = self._fromstring
 
     def _of_bytes(self, string: Any, dtype: Any = float, count: int = -1, *, sep: str = "", **options: Any) -> Any:
         """`np.fromstring`, which reads bytes no more; it did if nothing was said to stand between numbers."""
