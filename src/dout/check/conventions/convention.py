@@ -248,8 +248,7 @@ def _compounds(gradient: RefutedGradient) -> str | None:
     constant = gradient.constant(_averages(gradient.samples.lengths))
     if constant is None:
         return None
-    says = constant.says(gradient.samples.lengths)
-    return f"it is {says}, and with every such layer once more: divide in the loss alone"
+    return f"it is {constant.says(gradient.samples.lengths)}, and with each such layer once more: divide in the loss"
 
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
@@ -279,10 +278,8 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
 
 def _of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
-    if gradient.likeness.ratio is not None:
-        return None  # it is a multiple of the right one: a square has this gradient by itself
-    if gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
-        return None
+    if gradient.likeness.ratio is not None or gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
+        return None  # a multiple of the right one: a square has this gradient by itself
     if not is_of_both(gradient.subject, gradient.name):
         return None
     return Convention(Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
