@@ -422,6 +422,37 @@ def test_a_function_is_given_what_its_caller_has():
     assert "error" in severities(dout.check(pair("shares")))
 
 
+def column(x):
+    y = x.reshape(-1, 1)
+    return y
+
+
+def column_backward(dy, x, y):
+    return dy.reshape(x.shape)
+
+
+def test_an_upstream_gradient_that_is_reshaped_is_no_loss():
+    report = dout.check(pair("column"))
+    assert words(report) == {"x": "exact"}
+    assert not {f.code for f in report.findings if f.severity != "note"}
+
+
+class MeanOfSquares:
+    """Takes the target first, and an upstream gradient; forward divides by all numbers, backward by the samples."""
+
+    def forward(self, y, y_hat):
+        self.r = y_hat - y
+        return (self.r**2).mean()
+
+    def backward(self, dout=1):
+        return dout * 2 * self.r / len(self.r)
+
+
+def test_the_gradient_of_a_loss_is_that_of_the_prediction():
+    report = dout.check(MeanOfSquares)
+    assert {f.argument for f in report.findings if f.code == "D101"} == {"y_hat"}
+
+
 # --- examples, repairs ------------------------------------------------------------------------------------------------
 
 
