@@ -291,10 +291,11 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
     if interface is None or interface.rate is None or not gradient.is_of_a_parameter:
         return None
     others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
-    averages = 1 in others and gradient.constant(_averages(gradient.samples.lengths)) is not None  # no momentum does
-    if ratio is None or averages or not 0 < ratio < math.inf:
+    mean = gradient.constant(_averages(gradient.samples.lengths))
+    if ratio is None or (mean and 1 in others) or not 0 < ratio < math.inf:  # no momentum averages one gradient alone
         return None
-    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", STEP)
+    constant = mean.symbol if mean else STEP
+    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", constant)
 
 
 def _penalised(gradient: RefutedGradient) -> Convention | None:

@@ -30,7 +30,7 @@ from dout.check.project.discover import Job, line_of_class
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding
 from dout.check.rules import modules
-from dout.check.rules.choices.d106_constant_factor import among_siblings
+from dout.check.rules.choices.d106_constant_factor import among_all, among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker import kept_answers
@@ -119,6 +119,10 @@ def run(
         shutil.rmtree(scratch, ignore_errors=True)
         kept_answers.read.difference_update([path for path in kept_answers.read if path.startswith(scratch)])
     _once(outcomes)
+    layers = [checked for outcome in outcomes for checked in outcome.layers]
+    together = iter(among_all([checked.report for checked in layers]))
+    for outcome in outcomes:
+        outcome.layers = [replace(checked, report=next(together)) for checked in outcome.layers]
     return outcomes
 
 
