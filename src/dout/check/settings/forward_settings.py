@@ -24,24 +24,6 @@ def taken_in(subject: Subject, method: str) -> list[inspect.Parameter]:
     return taken if hasattr(layer, PAIR) and [p.name for p in taken[:1]] != ["self"] else taken[1:]
 
 
-def told_both(subject: Subject, place: int, name: str) -> Subject | None:
-    """The layer to which a setting of forward may be given so that backward gets it, too: `f(x, a=1)`, `df(x, a=1)`.
-
-    None where that is not known: it is for pairs of functions, if the setting comes next in both.
-    """
-    interface, layer = subject.interface, type(subject.again())
-    if interface is None or not hasattr(layer, PAIR) or place != len(subject.inputs):
-        return None
-    if not {name, f"{name}="} & {*interface.roles}:
-        taken = [parameter.name for parameter in taken_in(subject, "backward")]
-        if taken[len(interface.roles) :][:1] != [name]:
-            return None
-        interface = replace(interface, roles=(*interface.roles, name))
-    names = (*subject.names[:place], name)
-    make = layer_class(layer.__mro__[1], interface, names)
-    return replace(subject, make=make, names=names)
-
-
 def with_default(subject: Subject, name: str, value: Any, fixed: Mapping[str, Any]) -> Subject:
     """The layer whose forward, and whose backward if it has that argument, too, have another default for one.
 

@@ -18,7 +18,7 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
-from dout.check.settings.forward_settings import taken_in, told_both, with_default
+from dout.check.settings.forward_settings import taken_in, with_default
 from dout.check.settings.instance_attributes import held_settings
 from dout.check.settings.other_inputs import (
     OtherSubject,
@@ -175,11 +175,9 @@ def _shapes_but(held: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
 def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
     """With another value of a setting that forward is given or has by default: a number, a word, or an item of a dict.
 
-    Where an adapter gives some, it knows their places alone. What backward has an argument for it would be told, too.
+    What backward has an argument for is told, too.
     """
     fixed = _fixed(subject)
-    gives = subject.interface is not None and subject.interface.gives  # one function is both
-    told = set() if gives else {parameter.name for parameter in taken_in(subject, "backward")}
     for name, item in fixed.items():
         if not isinstance(item, dict):
             for other in _others_of_forward(subject, name, item):
@@ -189,20 +187,11 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
             for other in () if _is_of_training(str(key), value) else _others(value):
                 changed = {**fixed, name: {**item, key: other}}
                 yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
-    for place, parameter in enumerate(() if fixed else taken_in(subject, "forward")):
-        is_number = isinstance(parameter.default, bool | int | float)  # a word has no place in a recording
-        if place < len(subject.inputs) or not is_number or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
-            continue
-        there = told_both(subject, place, parameter.name) if parameter.name in told else subject
-        if there is not None:
-            for other in _others_of_forward(subject, parameter.name, parameter.default):
-                yield _at(f"{parameter.name} = {other!r}", _given_at(there, place, other), parameter.default)
-    for parameter in taken_in(subject, "forward"):
+    for place, parameter in enumerate(taken_in(subject, "forward")):
         name, default = parameter.name, parameter.default
-        for word in (
-            _others_of_forward(subject, name, default) if isinstance(default, str) and name not in fixed else ()
-        ):
-            yield _at(f"{name} = {word!r}", with_default(subject, name, word, fixed), default)
+        if isinstance(default, bool | int | float | str) and name not in fixed and place >= len(subject.inputs):
+            for other in _others_of_forward(subject, name, default):
+                yield _at(f"{name} = {other!r}", with_default(subject, name, other, fixed), default)
 
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
