@@ -555,3 +555,36 @@ class Noisy:
 
 def test_nobody_asks_for_the_gradient_of_a_draw():
     assert "D108" not in {finding.code for finding in dout.check(Noisy, table(4, 3)).findings}
+
+
+class Accumulating:
+    """Makes its own step, with all gradients that there ever were."""
+
+    def __init__(self, n=3, m=2):
+        self.W = np.linspace(-1, 1, n * m).reshape(n, m)
+        self.dW = np.zeros_like(self.W)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout, lr):
+        self.dW += self.x.T @ dout
+        dx = dout @ self.W.T
+        self.W -= lr * self.dW
+        return dx
+
+
+class Clearing(Accumulating):
+    def backward(self, dout, lr):
+        dx = super().backward(dout, lr)
+        self.clear()
+        return dx
+
+    def clear(self):
+        self.dW = np.zeros_like(self.W)
+
+
+def test_a_step_with_a_sum_that_nothing_clears_is_an_error():
+    assert severities(dout.check(Accumulating, table(4, 3)), "D207") == ["error"]
+    assert "error" not in severities(dout.check(Clearing, table(4, 3)), "D207")
