@@ -239,7 +239,7 @@ def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
     [
         "import numpy as np\nassert np.fromstring(b'\\x01\\x02', dtype=np.uint8).sum() == 3\n"
         "assert np.fromstring('1,2', sep=',').sum() == 3\n",
-        "import idx2numpy\nx = idx2numpy.convert_from_file('train-images-idx3-ubyte')\nassert x.shape[1:] == (28, 28)\n",
+        "import idx2numpy\nassert idx2numpy.convert_from_file('train-images-idx3-ubyte').shape[1:] == (28, 28)\n",
         "from PyQt5.QtWidgets import *\nclass Window(QMainWindow):\n    pass\nWindow().resize(1, Qt.left)\n",
         "import fire\nseen = []\ndef main(rounds, rate=0.1):\n    seen.append(rounds)\n"
         "fire.Fire(main)\nassert seen == [1]\n",
