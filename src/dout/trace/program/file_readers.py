@@ -6,7 +6,7 @@ import contextlib
 import re
 import urllib.request
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,7 +38,7 @@ def _download(url: str, out: str | None = None, *args: Any, **options: Any) -> s
 
 def _idx(file: Any) -> Any:
     """`idx2numpy.convert_from_file`: an array of bytes in the format of MNIST."""
-    with contextlib.nullcontext(file) if hasattr(file, "read") else open(file, "rb") as stream:
+    with contextlib.nullcontext(file) if hasattr(file, "read") else Path(file).open("rb") as stream:
         data = stream.read()
     sizes = np.frombuffer(data, ">u4", data[3], 4)
     return np.frombuffer(data, np.uint8, offset=4 + sizes.nbytes).reshape(sizes)
