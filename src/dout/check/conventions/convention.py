@@ -248,7 +248,7 @@ def _compounds(gradient: RefutedGradient) -> str | None:
     constant = gradient.constant(_averages(gradient.samples.lengths))
     if constant is None:
         return None
-    return f"it is {constant.says(gradient.samples.lengths)}, and with each such layer once more: divide in the loss"
+    return f"it is {constant.says(gradient.samples.lengths)}, and with every such layer once more: divide in the loss"
 
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
-from dout.adapt.source.attribute_reads import attributes_set
+from dout.adapt.source.syntax import read, walk
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
@@ -47,16 +50,24 @@ def _steps_with_the_sum(lab: Lab) -> bool:
     except CrashError:
         return False
     again = arrays(layer)
-    if not once or not all(same(again.get(path), 2 * array) for path, array in once.items()):
+    if not once or any("." in path.removeprefix("self.") for path in once):  # those of parts are told of the parts
         return False
-    names = {path.rpartition(".")[2] for path in once}
-    cls, runs = type(lab.layer), ("__init__", interface.forward, interface.backward)
-    own = (getattr(cls, name) for name in dir(cls) if name not in runs and not name.startswith("__"))
-    if any(names & attributes_set(method) for method in own if inspect.isfunction(method)):
+    if not all(same(again.get(path), 2 * array) for path, array in once.items()):
+        return False
+    names = {re.split(r"\W", path.removeprefix("self."))[0] for path in once}
+    methods = (getattr(type(lab.layer), name) for name in dir(type(lab.layer)) if not name.startswith("__"))
+    if any(map(partial(_sets_one, names), filter(inspect.isfunction, methods))):
         return False
     any_of = "|".join(names)
     clears = re.compile(rf"(?<!self)\.({any_of})\s*=[^=]|\.({any_of})(\[[^\]]*\]\s*=\s*0|\.fill\()")
     return not any(map(clears.search, _texts_below(repository_root(place.file))))
+
+
+def _sets_one(names: Collection[str], method: Callable[..., Any]) -> bool:
+    """Whether a method sets one of these attributes, and does not only add to it: on the first call of a batch, say."""
+    own = read(method)
+    assigned = (node for node in (walk(own.node) if own else ()) if isinstance(node, ast.Assign))
+    return any(isinstance(t, ast.Attribute) and t.attr in names for node in assigned for t in node.targets)
 
 
 def _texts_below(root: Path) -> Iterator[str]:
