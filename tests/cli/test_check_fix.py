@@ -269,3 +269,23 @@ def test_fixes_that_are_left_for_unsafe_fixes_are_named(tmp_path):
     run = dout("mine.py", "--fix", cwd=tmp_path)
     assert path.read_text() == text
     assert run.stderr.startswith("dout: mine.py is not fixed: add --unsafe-fixes for D101 in Cube, and look at")
+
+
+def test_another_file_may_divide_for_a_loss_that_returns_its_gradient(tmp_path):
+    layer, _ = SHARED.split("class MeanSquares")
+    write(tmp_path, layer, "layers.py")
+    loss = """import numpy as np
+
+class Squares:
+    def loss_and_gradient(self, y, t):
+        loss = np.sum((y - t) ** 2) / y.shape[0]
+        gradient = 2 * (y - t)
+        return loss, gradient
+"""
+    write(tmp_path, loss, "losses.py")
+    found = [f for file in document(".", cwd=tmp_path)["files"] for one in file["layers"] for f in one["findings"]]
+    (told,) = [f for f in found if f["code"] == "D106" and f["layer"] == "Squares"]
+    assert (told["severity"], told["message"].endswith("Affine.backward, in layers.py, divides")) == ("note", True)
+    (tmp_path / "layers.py").unlink()
+    alone = [f for file in document(".", cwd=tmp_path)["files"] for one in file["layers"] for f in one["findings"]]
+    assert [f["severity"] for f in alone if f["code"] == "D106"] == ["error"]

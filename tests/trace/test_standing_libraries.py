@@ -234,6 +234,22 @@ def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
     assert set(tmp_path.iterdir()) == before | {tmp_path / "train.py"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import numpy as np\nassert np.fromstring(b'\\x01\\x02', dtype=np.uint8).sum() == 3\n"
+        "assert np.fromstring('1,2', sep=',').sum() == 3\n",
+        "import idx2numpy\nassert idx2numpy.convert_from_file('train-images-idx3-ubyte').shape[1:] == (28, 28)\n",
+        "from PyQt5.QtWidgets import *\nclass Window(QMainWindow):\n    pass\nWindow().resize(1, Qt.left)\n",
+        "import fire\nseen = []\ndef main(rounds, rate=0.1):\n    seen.append(rounds)\n"
+        "fire.Fire(main)\nassert seen == [1]\n",
+    ],
+    ids=["bytes as numbers", "a file of images", "all names of a library", "a function as a command"],
+)
+def test_what_older_programs_use_is_stood_for(tmp_path, text):
+    said(tmp_path, text)
+
+
 def test_settings_are_read(tmp_path):
     settings = """
 # of the training

@@ -90,6 +90,11 @@ class Judged:
     whole: bool = True
 
     @property
+    def is_unused(self) -> bool:
+        """Whether this is the gradient of a parameter that forward makes no use of."""
+        return self.parameter and self.derived is None
+
+    @property
     def only_axes_of_one(self) -> bool:
         """Whether value and gradient have other shapes, but alike to axes of length 1: b (1, 3), db (3,).
 

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,18 +133,34 @@ def users_classes(layer: Any) -> list[type]:
 
 
 def shared_by_language(layer: Any) -> set[int]:
-    """Identities of what instances share by class attribute, mutable default argument or module global."""
+    """Identities of what instances share by class attribute, mutable default argument or a global that methods name."""
     own: list[Any] = []
-    names: dict[int, Any] = {}  # of a module: its methods have the same
-    for cls in users_classes(layer):
-        for name, item in list(vars(cls).items()):
-            if type(item) is FunctionType:
-                function = inspect.unwrap(item)
-                own += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-                names[id(function.__globals__)] = list(function.__globals__.values())
-            elif not name.startswith("__"):
-                own.append(item)
-    return {id(place.item) for holder in (own, *names.values()) for place in places(holder)}
+    waiting: list[Any] = users_classes(layer)
+    met = set[int]()
+    for code in waiting:  # grows: a method may come to a global through a function
+        if id(code) in met:
+            continue
+        met.add(id(code))
+        if type(code) is FunctionType:
+            function = inspect.unwrap(code)
+            own += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+            named = [function.__globals__[name] for name in _names_in(function.__code__) & {*function.__globals__}]
+            waiting += [item for item in named if type(item) is FunctionType]
+            own += named
+        else:
+            inside = [
+                getattr(item, "__func__", item)
+                for name, item in list(vars(code).items())
+                if name[:2] != "__" or callable(item)
+            ]
+            waiting += [item for item in inside if type(item) is FunctionType]
+            own += [item for item in inside if type(item) is not FunctionType]
+    return {id(place.item) for place in places(own)}
+
+
+def _names_in(code: CodeType) -> frozenset[str]:
+    """The names in a function and in those inside it."""
+    return frozenset(code.co_names).union(*(_names_in(part) for part in code.co_consts if type(part) is CodeType))
 
 
 def mutable_parts(layer: Any) -> dict[int, Any]:

@@ -37,6 +37,7 @@ from dout.adapt.interface.learned_gradients import (
     OWN_RATE,
     arrays_in,
     is_float_array,
+    is_number,
     learn,
     owned_by,
     parameters_of,
@@ -272,6 +273,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
+    alone = {name: item for name, item in attributes_of(layer).items() if rate is not None and is_number(item)}
     arguments = list(_arguments(user, layer, interface, douts, handed))
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
@@ -288,8 +290,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     for name in interface.after:
         getattr(user, name)()
     result = _lines(result) if interface.row else result
-    if before:
-        take_updates(layer, before, where, rate, reads_and_writes(type(layer), interface.forward)[0])
+    if before or alone:
+        take_updates(layer, {**alone, **before}, where, rate, reads_and_writes(type(layer), interface.forward)[0])
     take_recorded(layer)
     kept = {parameter: held_at(layer, gradient) for parameter, gradient in interface.stepped}
     learn(layer, {parameter: item[-1] if isinstance(item, list) else item for parameter, item in kept.items()})

@@ -80,6 +80,11 @@ def is_float_array(item: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
 
 
+def is_number(item: Any) -> bool:
+    """Whether something is one float without axes: a bias may be one."""
+    return isinstance(plain(item), float)
+
+
 def take_updates(
     layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any, read: Collection[str]
 ) -> None:
@@ -88,13 +93,14 @@ def take_updates(
     What forward does not read is kept by an optimizer. It is put back too, as if there had been no step.
     """
     found = {}
-    for name, now in list(parameters_of(layer)):
+    numbers = [(name, item) for name, item in attributes_of(layer).items() if name in before and is_number(item)]
+    for name, now in [*parameters_of(layer), *numbers]:
         if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])) or is_named_as_gradient(name):
             continue
-        if not _is_same(plain(now), plain(before[name])):
+        if not _is_same(np.asarray(plain(now)), plain(before[name])):
             if _attribute_with(layer, name) in read:
                 found[name] = (before[name] - now) / rate
-            _put(layer, name, where[name], before[name])
+            _put(layer, name, where.get(name), before[name])
     learn(layer, found)
 
 
@@ -111,7 +117,10 @@ def _attribute_with(layer: Any, name: str) -> str:
 
 
 def _put(layer: Any, name: str, original: Any, value: Any) -> None:
-    """A parameter as it was: the same array, holding the same numbers."""
+    """A parameter as it was: the same array, holding the same numbers; None of a number."""
+    if original is None:
+        attributes_of(layer)[name] = value
+        return
     original[...] = value
     key = _attribute_with(layer, name)
     if key == name:

@@ -132,7 +132,7 @@ class ExampleSearch:
         for name, shape in self._run(one).returned.items():
             if name in one.chosen and name in init and np.ndim(init[name]) == 0:
                 init[name] = array_of(shape, name)
-            elif name in one.chosen and name in inputs and may_mean(np.shape(inputs[name]), shape, name == first):
+            elif name in one.chosen and name in inputs and may_mean(np.shape(inputs[name]), shape, name, name == first):
                 inputs[name] = alike(inputs[name], shape, name)
             else:
                 return None

@@ -170,7 +170,10 @@ def _is_never_made(cls: type, name: str) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _is_made(root: Path, name: str) -> bool:
-    return any(_sets(node, name) for node in _nodes_below(root))
+    """Whether anything sets the attribute, or nothing names it: then its name was made of others, with `getattr`."""
+    nodes = [*_nodes_below(root)]
+    is_named = any(isinstance(node, ast.Attribute) and node.attr == name for node in nodes)
+    return not is_named or any(_sets(node, name) for node in nodes)
 
 
 @functools.lru_cache(maxsize=64)

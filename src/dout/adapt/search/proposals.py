@@ -263,7 +263,8 @@ class _Proposer:
         known = [sizes.of(axes) for axes in (data if data and _is_label(name) else shapes).values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
-            return [self._array(shape, name) for shape in (*((n,) for n in lengths), *((n, 1) for n in lengths))]
+            ones = (1,) * ((least or 1) - 1)  # of `b[0, 0, 0, c]`
+            return [self._array(shape, name) for shape in (*((*ones, n) for n in lengths), *((n, 1) for n in lengths))]
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())

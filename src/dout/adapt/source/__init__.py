@@ -6,7 +6,7 @@ the class whose methods may read it, where it is not the one the function stands
 """
 
 from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
-from dout.adapt.source.argument_kinds import are_items_called, kinds_for
+from dout.adapt.source.argument_kinds import are_items_called, kinds_for, picks_rows
 from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, items_unpacked, own_attributes
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
@@ -37,6 +37,7 @@ __all__ = [
     "own_attributes",
     "parts_given",
     "parts_in",
+    "picks_rows",
     "returned_by",
     "shapes_for",
     "strings_for",

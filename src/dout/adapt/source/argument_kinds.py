@@ -68,6 +68,18 @@ def are_items_called(function: Any, name: str, cls: type | None = None) -> bool:
     return any(isinstance(node, ast.Call) and scope.holds(node.func) for node, scope in nodes)
 
 
+@total(bool)
+def picks_rows(function: Any, name: str, cls: type | None = None) -> bool:
+    """Whether an argument picks a row for each column, `p[y, np.arange(n)]`: the classes are rows there."""
+    for node, scope in nodes_with(function, name, cls):
+        match node:
+            case ast.Subscript(slice=ast.Tuple(elts=[first, ast.Call() | ast.Name() as column])):
+                one = first.value if isinstance(first, ast.Subscript) else first  # in a loop: `p[y[i], i]`
+                if scope.holds(one) and not scope.holds(column):
+                    return True
+    return False
+
+
 def _kinds_annotated(function: Any, name: str) -> list[str]:
     annotation = annotation_of(function, name)
     either = [annotation.left, annotation.right] if isinstance(annotation, ast.BinOp) else [annotation]

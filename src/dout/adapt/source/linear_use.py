@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import numpy as np
+
 from dout.adapt.source.syntax import read, walk
 
 _LINEAR = frozenset({
@@ -24,11 +26,15 @@ def only_multiplied(function: Any, name: str) -> bool:
 
 
 def only_asked(function: Any, name: str) -> bool:
-    """Whether all that is done with an argument is to call it, or a method of it, with something: `loss.d(out, y)`."""
+    """Whether all that is done with an argument is to call it, or a method of it, with something: `loss.d(out, y)`.
+
+    A method that arrays have, `dout.reshape(shape)`, is none of a loss.
+    """
     own = read(function)
     nodes = list(walk(own.node)) if own else []
     uses = [n for n in nodes if isinstance(n, ast.Name) and n.id == name]
     calls = [n for n in nodes if isinstance(n, ast.Call) and n.args]
+    calls = [n for n in calls if not (isinstance(n.func, ast.Attribute) and hasattr(np.ndarray, n.func.attr))]
     asked = [n.func.value if isinstance(n.func, ast.Attribute) else n.func for n in calls]
     return bool(uses) and all(any(use is one for one in asked) for use in uses)
 

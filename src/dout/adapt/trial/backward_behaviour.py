@@ -113,9 +113,10 @@ class Runs:
 
             def loss(way: float, direction: Any = direction) -> float:
                 layer = self.runner.fresh()
-                for other in pairs(attributes_of(_with_parts(layer)[place]), attributes_of(after)):
+                part = _with_parts(layer)[place]
+                for other in pairs(attributes_of(part), attributes_of(after)):
                     if other.name == pair.name:
-                        other.parameter[...] += way * direction
+                        other.put(part, other.parameter + way * direction)
                 with quiet():
                     outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
                 return float(weighed(outputs, self.douts))

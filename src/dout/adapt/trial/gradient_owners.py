@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_gradients, names_label
+from dout.adapt.argument_names import names_gradients, names_label, stands_for
 from dout.adapt.interface.held_values import places_of
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
-from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, parameters_of
+from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, is_number, parameters_of
 from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
@@ -109,7 +109,9 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
     if all(named) and not inputs.keys() >= {*named}:
         return named
-    order = _of_a_parameter(cls, interface, result, inputs, layer) or _by_shape_or_place(result, inputs, layer)
+    order = _of_a_parameter(cls, interface, result, inputs, layer) or _by_shape_or_place(
+        cls, interface, result, inputs, layer
+    )
     contradicts = all(named) and order != named and sorted(order) == sorted(named)
     return () if contradicts else order
 
@@ -260,7 +262,9 @@ def _of_a_parameter(
     return (mine[0],) if len(mine) == 1 and shapes.count(shapes[-1]) == 1 else ()
 
 
-def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+def _by_shape_or_place(
+    cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any
+) -> tuple[str, ...]:
     """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
     known = (*((name, a) for name, a in parameters_of(layer) if not is_residual(name)), *handed)
@@ -283,7 +287,10 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tu
         return tuple(order) if sorted(order) == sorted(floats) else ()
     left = [name for name in parameters if name not in order]
     if any(order) and not any(np.ndim(item) for name, item in zip(order, items, strict=True) if not name):
-        return tuple(order)  # `db = 0` is no gradient of an array
+        read = reads_and_writes(cls, interface.forward)[0]
+        alone = [name for name, item in attributes_of(layer).items() if is_number(item) and name in read]
+        own = alone[0] if len(alone) == order.count("") == 1 else ""  # else `db = 0` is no gradient of an array
+        return tuple(name or own for name in order)
     if not any(order) or order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
         told_apart = len({np.shape(item) for item in items}) > 1
         return () if fits and told_apart else ("",) * len(items)
@@ -321,14 +328,16 @@ def differs(value: Any, gradient: Any) -> bool:
     return is_float and gradient is not None and np.shape(value) != np.shape(gradient)
 
 
-def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
+def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], name: str, first: bool) -> bool:
     """Whether an input of this shape may have been chosen where one as its gradient was meant.
 
     The first input was repeated along an axis of 1, or lacks axes in front, those of a mask; another has rows,
     `(3, 4)` for `(4,)`, or no axes of 1, `(4,)` for `(1, 4)`, or more axes than `h.reshape(N, 1, H)` asks for,
     `(3, 2, 4)` for `(3, 8)`. A gradient with more numbers than its input is one that is not summed, and a number alone
-    one that is summed too much: these are wrong.
+    one that is summed too much: these are wrong. Data whose name is none of a parameter may lack axes in front, too.
     """
+    if not first and not stands_for(name) and 0 < len(shape) < len(returned):
+        return returned[-len(shape) :] == shape
     if first and len(returned) > len(shape):
         return returned[-len(shape) :] == shape or [n for n in returned if n > 1] == [n for n in shape if n > 1]
     if first:

@@ -114,7 +114,7 @@ class Trials:
                 failed.update(one.forward for one in self.interfaces if self.assumes or one is interface)
             if self.unproven and not self._takes_upstream(tried, make, inputs):
                 continue
-            if tried.fit >= Fit.INPUTS and DOUT not in interface.roles:
+            if tried.fit >= Fit.INPUTS and (DOUT not in interface.roles or tried.ends):
                 tried = self._for_other_inputs(tried, make, inputs)
             if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
                 tried = self._for_another_output(tried, tried.interface, make, inputs)

@@ -248,8 +248,7 @@ def _compounds(gradient: RefutedGradient) -> str | None:
     constant = gradient.constant(_averages(gradient.samples.lengths))
     if constant is None:
         return None
-    says = constant.says(gradient.samples.lengths)
-    return f"it is {says}, and with every such layer once more: divide in the loss alone"
+    return f"it is {constant.says(gradient.samples.lengths)}, and with every such layer once more: divide in the loss"
 
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
@@ -279,10 +278,8 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
 
 def _of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
-    if gradient.likeness.ratio is not None:
-        return None  # it is a multiple of the right one: a square has this gradient by itself
-    if gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
-        return None
+    if gradient.likeness.ratio is not None or gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
+        return None  # a multiple of the right one: a square has this gradient by itself
     if not is_of_both(gradient.subject, gradient.name):
         return None
     return Convention(Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
@@ -293,9 +290,12 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
     interface, ratio = gradient.subject.interface, gradient.likeness.ratio
     if interface is None or interface.rate is None or not gradient.is_of_a_parameter:
         return None
-    if ratio is None or not 0 < ratio < math.inf:
+    others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
+    mean = gradient.constant(_averages(gradient.samples.lengths))
+    if ratio is None or (mean and 1 in others) or not 0 < ratio < math.inf:  # no momentum averages one gradient alone
         return None
-    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", STEP)
+    constant = mean.symbol if mean else STEP
+    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", constant)
 
 
 def _penalised(gradient: RefutedGradient) -> Convention | None:

@@ -34,7 +34,8 @@ def under_conditions(
     def right(inputs: Sequence[Any]) -> bool:
         return is_right(inputs)
 
-    for condition, simpler in _of_a_loss(report.layer, inputs, names):
+    is_loss = any(verdict.role.startswith("loss") for verdict in report.verdicts)
+    for condition, simpler in _of_a_loss(report.layer, inputs, names, is_loss):
         if right(simpler):
             return replace(report, findings=tuple(_under(condition, f, wrong, {}, "warning") for f in report.findings))
     for condition, simpler in _simpler(inputs):
@@ -79,16 +80,18 @@ def _simpler(inputs: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
 _TWO_CLASSES = re.compile(r"sigmoid|binary|logistic|bce", re.IGNORECASE)
 
 
-def _of_a_loss(name: str, inputs: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
+def _of_a_loss(
+    name: str, inputs: Sequence[Any], names: Sequence[str], is_loss: bool
+) -> Iterator[tuple[str, list[Any]]]:
     """The same for a loss of scores, or shares, and labels: in a line or a column, or labels that add up down columns.
 
     The labels are the input that is called so, or that of whole numbers or of rows with one 1; else the second, if it
-    is like the first: `forward(logits, y)`.
+    is like the first, and forward gives a loss: `forward(logits, y)`.
     """
     labels = [i for i, called in enumerate(names) if names_label(called)]
     labels = labels or [i for i, item in enumerate(inputs) if np.ndim(item) and np.isin(item, (0, 1)).all()]
     labels = labels or [i for i, item in enumerate(inputs) if getattr(item, "dtype", np.dtype(float)).kind in "iu"]
-    labels = labels or ([1] if len({np.shape(item) for item in inputs}) == 1 else [])
+    labels = labels or ([1] if is_loss and len({np.shape(item) for item in inputs}) == 1 else [])
     if len(inputs) != 2 or len(labels) != 1:
         return
     (place,) = labels

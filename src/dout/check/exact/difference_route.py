@@ -178,7 +178,7 @@ def _of_parameter(subject: Subject, first: PlainRun, name: str, value: Any) -> A
         raise TypeError("a parameter stays real: it is written in place")
     for pair in pairs(attributes_of(layer), _unchanged(first.layer, layer)):
         if pair.name == name:
-            pair.parameter[...] = value
+            pair.put(layer, value)
     return _weighted(subject, layer, subject.fresh_inputs(), first)
 
 

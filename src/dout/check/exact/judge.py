@@ -72,6 +72,14 @@ class Judgement:
     excused: dict[Node, Outcome] = field(default_factory=dict)  # their outcomes, as `refuted` has the others
     remarks: Mapping[str, str] = field(default_factory=dict)  # by argument: what else is to be said of a refuted one
 
+    def of_used(self) -> Judgement:
+        """Without the gradients of parameters that forward makes no use of: at another setting they do no harm.
+
+        So it is with a bias that a flag turns off.
+        """
+        used = {n: o for n, o in self.refuted.items() if not o.judged.is_unused}
+        return replace(self, refuted=used) if len(used) < len(self.refuted) else self
+
     @property
     def says_nothing(self) -> bool:
         """Whether every gradient and its derivative are 0 everywhere: the inputs may be to blame."""

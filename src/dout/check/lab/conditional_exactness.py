@@ -40,7 +40,7 @@ def refuted(
     if found is None or (any(e.kind == "specialised" for e in found.trace.events) and not found.is_steered):
         return None
     for outcome in refuted_here(found):
-        if outcome.index is not None:
+        if outcome.index is not None and not outcome.judged.is_unused:
             return RefutedNumber(_name(lab, outcome.judged.name), *outcome.at(outcome.index), outcome.index)
     return None
 

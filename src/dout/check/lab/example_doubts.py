@@ -13,6 +13,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_cache, names_error, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
+from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import is_called_in_a_loop, reads_and_writes, required
@@ -54,6 +55,8 @@ def doubt_of(subject: Subject) -> str:
         return "other code calls backward for one sample after another, and it is right for one"
     if _takes_one_sample(subject, run):
         return "forward gives a number for one sample alone, and is right there"
+    if _is_of_images(subject):
+        return "it is right for images, of which forward makes what it makes of each table"
     if _are_in_another_order(subject, run):
         return "the gradients come in another order than the arguments of forward"
     if fits_by_chance(subject):
@@ -82,7 +85,8 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
         given = np.shape(subject.inputs[subject.names.index(role)])
         is_upstream = names_upstream(name)
         if (len(shapes) > 1 and given in shapes) if is_upstream else not (is_residual(name) and is_residual(role)):
-            return None if names_cache(name) and readings and all(map(_is_wrong, readings)) else name
+            is_held = names_cache(name) or hasattr(type(run.layer), PAIR)  # by the caller: it has nothing else to give
+            return None if is_held and readings and all(map(_is_wrong, readings)) else name
     return None
 
 
@@ -245,7 +249,8 @@ def _is_of_margins(subject: Subject) -> bool:
     here, there = (subject.run(inputs).outputs for inputs in ((x, y), (x * y, np.ones_like(y))))
     if np.ndim(x) != 2 or np.shape(x) != np.shape(y) or not same(here, there):
         return False
-    return not is_suspicious(replace(subject, inputs=(x[:, :1], y[:, :1])), _ones)
+    signs = np.resize([1.0, -1.0], (len(x), 1))  # a column of noughts has no slope
+    return not is_suspicious(replace(subject, inputs=(x[:, :1], signs)), _ones)
 
 
 @otherwise(False)
@@ -265,6 +270,18 @@ def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
     one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()))
     is_number = all(np.size(output) == 1 for output in one.run().outputs)
     return is_number and not is_suspicious(one, _ones)
+
+
+@otherwise(False)
+def _is_of_images(subject: Subject) -> bool:
+    """Whether forward makes of images what it makes of each table in them, and backward is right for images alone."""
+    (x,) = subject.fresh_inputs()
+    images = np.multiply.outer(np.array([[1.0, -0.75], [0.5, 2.0], [-1.5, 1.25]]), x)
+    there, *tables = (replace(subject, inputs=(x,)) for x in (images, *images.reshape(-1, *np.shape(x))))
+    each = zip(*(table.run().outputs for table in tables), strict=True)
+    parts = [np.reshape(part, (3, 2, *np.shape(part)[1:])) for part in map(np.array, each)]
+    is_alike = np.ndim(x) == 2 and same(there.run().outputs, parts)
+    return is_alike and all(map(_is_wrong, tables)) and not _is_wrong(there)
 
 
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:

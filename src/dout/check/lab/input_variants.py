@@ -154,7 +154,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> Oth
             if not gained and not is_asked:
                 continue
             tried.update(gained)
-            other = judge(variant.subject.recorded(run.douts), ends=subject.ends, far=variant.far)
+            other = judge(variant.subject.recorded(run.douts), ends=subject.ends, far=variant.far).of_used()
         except Exception:  # the layer's own, or there is no rule: it does not take these
             continue
         other.covered.add(found)

@@ -79,7 +79,7 @@ def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], lear
         inputs = [x + step * ways[i] if i in ways else x for i, x in enumerate(subject.fresh_inputs())]
         for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
             if pair.name in inner:
-                pair.parameter[...] += step * inner[pair.name]
+                pair.put(layer, pair.parameter + step * inner[pair.name])
         outputs = subject.runner.forward(layer, inputs)
         sizes.append(float(weighed(map(np.abs, outputs), map(np.abs, run.douts))))
         return float(weighed(outputs, run.douts))

@@ -53,7 +53,8 @@ class Seen:
 
     def _written(self) -> Iterator[tuple[str, Any]]:
         yield from sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
-        for name, value in getattr(self.names.get("self"), "__dict__", {}).items():
+        held = getattr(self.names.get("self"), "__dict__", {})
+        for name, value in ((name, value) for name, value in held.items() if not name.startswith("_dout")):  # is ours
             if isinstance(value, dict):
                 yield from ((f'self.{name}["{k}"]', v) for k, v in value.items() if isinstance(k, str))
             elif isinstance(value, list | tuple):

@@ -16,16 +16,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.check.repair.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
 
-ON, GO, TAP, TURN = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__"
+ON, GO, TAP, TURN, AT = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__", "__dout_at__"
 OF_TRIED_CODE = (Exception, SystemExit)  # what an edit may raise: with another condition code may end its program
 MOST_TURNS = 20_000  # of all `while` loops in one try: an edit may make one endless
 
 
 class _Wrapped(ast.NodeTransformer):
-    """Copies a syntax, with some of its expressions wrapped, and with the turns of its `while` loops counted.
+    """Copies a syntax, with some of its expressions wrapped, its `while` loops counted, and `np.add.at` guarded.
 
     The parsed tree itself stays as it is.
     """
@@ -39,6 +41,9 @@ class _Wrapped(ast.NodeTransformer):
         if isinstance(changed, ast.While):
             turn = ast.Call(ast.Name(TURN, ast.Load()), [], [])
             changed.test = ast.BoolOp(ast.And(), [turn, changed.test])
+        if isinstance(changed, ast.Call) and isinstance(changed.func, ast.Attribute) and changed.func.attr == "at":
+            changed.args[:0] = [changed.func]
+            changed.func = ast.Name(AT, ast.Load())
         ast.copy_location(changed, node)
         number = self.numbers.get(node)
         if number is None or not isinstance(changed, ast.expr):
@@ -49,6 +54,13 @@ class _Wrapped(ast.NodeTransformer):
         if isinstance(value, list):
             return [self._copied(item) for item in value]
         return self.visit(value) if isinstance(value, ast.AST) else value
+
+
+def _at(method: Callable[..., Any], *given: Any) -> Any:
+    """Run `np.add.at(array, index, values)`, which crashes NumPy if the values have more axes than `array[index]`."""
+    if len(given) == 3 and isinstance(given[0], np.ndarray) and np.ndim(given[2]) > np.ndim(given[0][given[1]]):
+        raise ValueError("more axes than the place has")
+    return method(*given)
 
 
 def _switch(expression: ast.expr, i: int) -> ast.expr:
@@ -125,7 +137,7 @@ class Scratch:
     def _space(self, function: ScratchFunction) -> dict[str, Any]:
         names = function.function.__globals__
         if id(names) not in self.spaces:
-            self.spaces[id(names)] = {**names, ON: -1, GO: self._go, TAP: self._tap, TURN: self._turn}
+            self.spaces[id(names)] = {**names, ON: -1, GO: self._go, TAP: self._tap, TURN: self._turn, AT: _at}
         return self.spaces[id(names)]
 
     def _made(self, function: ScratchFunction, code: types.CodeType) -> types.FunctionType:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
+from types import FunctionType
+from typing import Any
 
 from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.adapted_layer import layer_class
+from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
 from dout.adapt.interface.function_pairs import PAIR
+from dout.adapt.interface.interface import Interface
 from dout.check.exact.subject import Subject
 
 
@@ -20,19 +24,34 @@ def taken_in(subject: Subject, method: str) -> list[inspect.Parameter]:
     return taken if hasattr(layer, PAIR) and [p.name for p in taken[:1]] != ["self"] else taken[1:]
 
 
-def told_both(subject: Subject, place: int, name: str) -> Subject | None:
-    """The layer to which a setting of forward may be given so that backward gets it, too: `f(x, a=1)`, `df(x, a=1)`.
+def with_default(subject: Subject, name: str, value: Any, fixed: Mapping[str, Any]) -> Subject:
+    """The layer whose forward, and whose backward if it has that argument, too, have another default for one.
 
-    None where that is not known: it is for pairs of functions, if the setting comes next in both.
+    A recording has no place for a word among the inputs. `fixed` is what an adapter gives to forward, by name.
     """
-    interface, layer = subject.interface, type(subject.again())
-    if interface is None or not hasattr(layer, PAIR) or place != len(subject.inputs):
-        return None
-    if not {name, f"{name}="} & {*interface.roles}:
-        taken = [parameter.name for parameter in taken_in(subject, "backward")]
-        if taken[len(interface.roles) :][:1] != [name]:
-            return None
-        interface = replace(interface, roles=(*interface.roles, name))
-    names = (*subject.names[:place], name)
-    make = layer_class(layer.__mro__[1], interface, names)
-    return replace(subject, make=make, names=names)
+    layer, interface = type(subject.again()), subject.interface or Interface()
+    users = layer.__mro__[1] if is_adapted(layer) else layer
+    made: dict[str, Any] = {"__module__": users.__module__, "__qualname__": users.__qualname__}
+    for method in (interface.forward, interface.backward):
+        written = inspect.getattr_static(users, method)
+        function = getattr(written, "__func__", written)
+        if type(function) is FunctionType and name in inspect.signature(function).parameters:
+            other = _with_default(function, name, value)
+            made[method] = other if written is function else type(written)(other)
+    own: Any = type(users)(users.__name__, (users,), made)
+    if is_adapted(layer):
+        given = {*fixed, *subject.names[: len(subject.inputs)]}
+        own = layer_class(own, interface, [p.name for p in taken_in(subject, "forward") if p.name in given], fixed)
+    return replace(subject, make=lambda: as_layer(subject.make(), own))
+
+
+def _with_default(function: FunctionType, name: str, value: Any) -> FunctionType:
+    """The function with another default for an argument."""
+    places = inspect.getfullargspec(function)
+    last = dict(zip(reversed(places.args), reversed(function.__defaults__ or ()), strict=False))
+    defaults = tuple(value if n == name else last[n] for n in places.args if n in last)
+    other = FunctionType(function.__code__, function.__globals__, function.__name__, defaults, function.__closure__)
+    other.__kwdefaults__ = {n: value if n == name else x for n, x in (function.__kwdefaults__ or {}).items()}
+    other.__dict__.update(function.__dict__)
+    other.__module__, other.__qualname__, other.__doc__ = function.__module__, function.__qualname__, function.__doc__
+    return other

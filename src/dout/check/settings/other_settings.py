@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -13,10 +14,11 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_evaluation, names_switch
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
-from dout.check.settings.forward_settings import taken_in, told_both
+from dout.check.settings.forward_settings import taken_in, with_default
 from dout.check.settings.instance_attributes import held_settings
 from dout.check.settings.other_inputs import (
     OtherSubject,
@@ -70,10 +72,11 @@ def _of_argument(
     if value is parameter.empty or _is_of_training(name, value):
         return
     words = _words_for(what.cls, name, value) if isinstance(value, str | None) else ()
-    for other in (*_others(value), *_other_words(value, words)):
+    members = [one for one in _members(parameter.default) if value not in (one, one.value)]
+    for other in (*_others(value), *_other_words(value, words), *members[:MOST_STRINGS]):
         make = partial(what.fresh, {**init, name: other})
         at = _at(f"{name} = {other!r}", replace(subject, make=make), value)
-        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str))
+        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str | Enum))
     if value is None:
         return (yield from _instead_of_none(subject, what, init, name))
     for other in _equal(what, init, name, value):
@@ -82,6 +85,11 @@ def _of_argument(
             yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs), value)
     if type(value) is int and value == 1:
         yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
+
+
+def _members(value: Any) -> list[Enum]:
+    """The members of the enumeration that a value is of."""
+    return [*type(value)] if isinstance(value, Enum) else []
 
 
 def _of_several(subject: Subject, name: str, make: Callable[[], Any]) -> Iterator[OtherSubject]:
@@ -167,11 +175,9 @@ def _shapes_but(held: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
 def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
     """With another value of a setting that forward is given or has by default: a number, a word, or an item of a dict.
 
-    Where an adapter gives some, it knows their places alone. What backward has an argument for it would be told, too.
+    What backward has an argument for is told, too.
     """
     fixed = _fixed(subject)
-    gives = subject.interface is not None and subject.interface.gives  # one function is both
-    told = set() if gives else {parameter.name for parameter in taken_in(subject, "backward")}
     for name, item in fixed.items():
         if not isinstance(item, dict):
             for other in _others_of_forward(subject, name, item):
@@ -181,20 +187,18 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
             for other in () if _is_of_training(str(key), value) else _others(value):
                 changed = {**fixed, name: {**item, key: other}}
                 yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
-    for place, parameter in enumerate(() if fixed else taken_in(subject, "forward")):
-        is_number = isinstance(parameter.default, bool | int | float)  # a word has no place in a recording
-        if place < len(subject.inputs) or not is_number or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
-            continue
-        there = told_both(subject, place, parameter.name) if parameter.name in told else subject
-        if there is not None:
-            for other in _others_of_forward(subject, parameter.name, parameter.default):
-                yield _at(f"{parameter.name} = {other!r}", _given_at(there, place, other), parameter.default)
+    for place, parameter in enumerate(taken_in(subject, "forward")):
+        name, default = parameter.name, parameter.default
+        if isinstance(default, bool | int | float | str) and name not in fixed and place >= len(subject.inputs):
+            for other in _others_of_forward(subject, name, default):
+                yield _at(f"{name} = {other!r}", with_default(subject, name, other, fixed), default)
 
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
     """Other values of an argument of forward."""
     forward, cls = forward_of(subject)
-    words = source.strings_for(forward, name, cls) if isinstance(value, str) else ()
+    methods = (forward, getattr(cls, (subject.interface or Interface()).backward)) if isinstance(value, str) else ()
+    words = tuple(dict.fromkeys(word for method in methods for word in source.strings_for(method, name, cls)))
     return [] if _is_of_training(name, value) else [*_others(value), *_other_words(value, words)]
 
 
@@ -261,7 +265,9 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, int):
         return [0, 1] if value < 0 else [value + 1, value - 1] if value else [1]
     if isinstance(value, float):
-        share = round(0.6 * value + 0.05, 6) if value < 1 else round(0.375 * value, 6)
+        if value >= 1:  # the smaller one is a limit that numbers pass: the `delta` of a Huber loss
+            return [round(0.375 * value, 6), round(0.05 * value, 6)]
+        share = round(0.6 * value + 0.05, 6)
         return [_SWITCHED_ON] if value == 0 else [share] if value > STABILISER else []
     if isinstance(value, tuple) and value and all(type(item) is int for item in value):
         return [tuple(item + 1 for item in value), *([(*value[:-1], value[-1] + 1)] if len(value) > 1 else [])]

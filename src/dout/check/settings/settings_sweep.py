@@ -23,6 +23,7 @@ from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import confirmed
+from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
 from dout.check.lab.probe import CrashError
 from dout.check.settings.declared_size import DeclaredSizes
@@ -93,7 +94,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
         except BackwardError as error:
-            if isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
+            is_taken = not (other.of_inputs and _reads_no_more(other, subject))
+            if is_taken and isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
                 of_axes = other.of_a_word and "to unpack" in str(error.__cause__)  # a word for tables alone
                 always = not of_axes and _always_raises(other, subject, judgement)
                 raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject)
@@ -101,6 +103,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         except Exception:  # the layer's own: it does not take this
             continue
         if found is None or (found.refuted and (takes_the_target(other.subject) or _repeats_an_input(other, found))):
+            continue
+        if other.of_inputs and _reads_no_more(other, subject):
             continue
         found.covered.add(judgement.covered)
         if not found.refuted:
@@ -205,6 +209,14 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     return other.meant and not (stops or left) and not (other.of_inputs and number == 1 and of_shape)
 
 
+@otherwise(False)
+def _reads_no_more(other: OtherSubject, given: Subject) -> bool:
+    """Whether forward gives the same on longer inputs: it reads no more of them, `b[0, 0, 0, c]` for each filter."""
+    with quiet():
+        longer, own = (s.runner.forward(s.again(), s.fresh_inputs()) for s in (other.subject, given))
+    return same(longer, own)
+
+
 def _repeats_an_input(other: OtherSubject, found: Judgement) -> bool:
     """Whether an axis of 1 of an input is broadcast at a setting that needs it longer: a width without its inputs."""
     wrong = [] if other.of_inputs else [o for o in found.refuted.values() if o.index is None and not o.judged.parameter]
@@ -229,7 +241,8 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
     with quiet():
         run = other.subject.run()
         try:
-            found = confirmed(judge(other.subject.recorded(run.douts), ends=other.subject.ends), other.subject, run)
+            found = judge(other.subject.recorded(run.douts), ends=other.subject.ends).of_used()
+            found = confirmed(found, other.subject, run)
         except DoutError:
             found = judge_numerically(other.subject, run)
         found = _without_scale(by_convention(other.subject, found), judgement)

@@ -6,9 +6,11 @@ import contextlib
 import re
 import urllib.request
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 _Line = tuple[int, str]  # how deep it stands, and its text
 
@@ -32,6 +34,14 @@ def _download(url: str, out: str | None = None, *args: Any, **options: Any) -> s
     name = out or PurePosixPath(url).name
     urllib.request.urlretrieve(url, name)
     return name
+
+
+def _idx(file: Any) -> Any:
+    """`idx2numpy.convert_from_file`: an array of bytes in the format of MNIST."""
+    with contextlib.nullcontext(file) if hasattr(file, "read") else Path(file).open("rb") as stream:
+        data = stream.read()
+    sizes = np.frombuffer(data, ">u4", data[3], 4)
+    return np.frombuffer(data, np.uint8, offset=4 + sizes.nbytes).reshape(sizes)
 
 
 def _load(stream: Any, *args: Any, **options: Any) -> Any:
@@ -106,5 +116,6 @@ _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 NAMES: dict[str, Any] = {
     "requests.get": _get,
     "wget.download": _download,
+    "idx2numpy.convert_from_file": _idx,
     **{f"yaml.{name}": _load for name in ("load", "safe_load", "full_load")},
 }

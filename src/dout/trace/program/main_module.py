@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import inspect
 import linecache
 import os
 import re
@@ -114,6 +115,35 @@ def _with_what_it_needs(parse: Callable[..., Any], said: Callable[[str], None]) 
         return found, rest
 
     return answer
+
+
+def fire(component: Any = dict, *args: Any, **options: Any) -> Any:
+    """What stands for `fire.Fire`: call a function with the arguments of the program, and with 1 for what it needs."""
+    given: list[Any] = []
+    named: dict[str, Any] = {}
+    words = list(sys.argv[1:])
+    while words:
+        name, _, value = words.pop(0).partition("=")
+        if not name.startswith("--"):
+            given.append(_literal(name))
+        else:
+            value = value or (words.pop(0) if words and not words[0].startswith("--") else "True")
+            named[name[2:].replace("-", "_")] = _literal(value)
+    wanted = inspect.signature(component).parameters.values() if inspect.isfunction(component) else ()
+    for parameter in [*wanted][len(given) :]:
+        is_asked = parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if is_asked and parameter.name not in named:
+            named[parameter.name] = _literal(_PLAIN)
+            sys.argv.said(f"{parameter.name} was answered with {_PLAIN}: give arguments after --")  # type: ignore[attr-defined]
+    return component(*given, **named)
+
+
+def _literal(word: str) -> Any:
+    """A word of the command line as the value that it writes; itself if it writes none."""
+    try:
+        return ast.literal_eval(word)
+    except (ValueError, SyntaxError):
+        return word
 
 
 def _answer(action: argparse.Action) -> Any:

@@ -77,17 +77,26 @@ class Removed:
         self.used: list[OldNameUse] = []
         self._seen: set[tuple[str, str]] = set()  # file and name
         self._functions = _functions()
+        self._fromstring = np.fromstring
         self._before: Callable[[str], Any] = vars(np)["__getattr__"]
         self._before_of_lib: Callable[[str], Any] = vars(np.lib)["__getattr__"]
 
     def install(self) -> None:
         """Be asked for every name that NumPy does not have."""
         vars(np)["__getattr__"] = self._answer
+        vars(np)["fromstring"] = self._of_bytes
         vars(np.lib)["__getattr__"] = self._answer_of_lib
 
     def remove(self) -> None:
         """Be asked no more."""
         vars(np)["__getattr__"], vars(np.lib)["__getattr__"] = self._before, self._before_of_lib
+        vars(np)["fromstring"] = self._fromstring
+
+    def _of_bytes(self, string: Any, dtype: Any = float, count: int = -1, *, sep: str = "", **options: Any) -> Any:
+        """`np.fromstring`, which reads bytes no more; it did if nothing was said to stand between numbers."""
+        if sep:
+            return self._fromstring(string, dtype, count, sep=sep, **options)
+        return np.frombuffer(string.encode() if isinstance(string, str) else string, dtype, count).copy()
 
     def _answer(self, name: str) -> Any:
         frame = _users_frame() if name in INSTEAD else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import collections.abc
 import contextlib
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
+from dout.trace.program.main_module import fire
 from dout.trace.program.project_root import folders_above, reach
 from dout.trace.program.stub_modules import KNOWN, NeedsError, Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
@@ -137,11 +139,15 @@ class _StandingModule(ModuleType):
         return stand_in(self.__name__, f"{self.__name__}, which cannot be found").__mro_entries__(bases)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":  # `from PyQt5.QtWidgets import *`
+            return _unbound_names(sys._getframe(1).f_code.co_filename)
         if name.startswith("__"):
             raise AttributeError(name)
         whole = f"{self.__name__}.{name}"
         if whole in sys.modules:
             return sys.modules[whole]
+        if whole == "fire.Fire":
+            return fire
         from dout.trace.program import data_sets  # few programs need it
 
         if self.__name__ in _LIKE_NUMPY:
@@ -156,6 +162,20 @@ class _StandingModule(ModuleType):
             made = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
             found = getattr(made, name)
         return found
+
+
+def _unbound_names(file: str) -> list[str]:
+    """The names that a file uses and does not bind."""
+    try:
+        nodes = [*ast.walk(ast.parse(Path(file).read_text(encoding="utf-8", errors="replace")))]
+    except (OSError, SyntaxError, ValueError):
+        return []
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)} | {*vars(builtins)}
+    bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {(node.asname or node.name).partition(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    return sorted({node.id for node in names} - bound)
 
 
 def standing(module: str, reason: str) -> Any:

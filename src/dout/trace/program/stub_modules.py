@@ -253,7 +253,6 @@ _MAKES: dict[str, Callable[[str], Any]] = {
         **dict.fromkeys(("trange", "tnrange"), lambda *args, **kwargs: _Bar(range(*args))),
     }, Quiet()),
     "progressbar": lambda reason: _Library({}, _Progress()),
-    "fire": lambda reason: _Library({"Fire": lambda component=dict, *args, **kwargs: component()}, Missing(reason)),
     "numba": _numba,
     "nnfs": lambda reason: _Library({"init": Quiet()}, Missing(reason)),  # the book's helper only sets a seed
 }  # fmt: skip

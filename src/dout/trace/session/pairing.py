@@ -19,7 +19,7 @@ from dout.trace.tracer.traced import plain
 GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
 
 _NAMINGS = ("d{}", "d_{}", "g{}", "grad_{}", "{}_grad", "{}_gradient")
-_LISTS = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"))
+_LISTS = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"), ("weights", "gradients"))
 
 
 _AFFIX = re.compile(
@@ -82,6 +82,13 @@ class Pair(NamedTuple):
     gradient: Any
     by: Literal["name", "position", "shape"]
 
+    def put(self, layer: Any, value: Any) -> None:
+        """Give the parameter another value: in place, or as an attribute of the layer if it is one number."""
+        if isinstance(self.parameter, np.ndarray):
+            self.parameter[...] = value
+        else:
+            attributes_of(layer)[self.name] = value
+
 
 def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     """Yield the pairs among a layer's attributes: parameters as forward saw them, gradients as backward left them.
@@ -117,8 +124,8 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
         called = {name: _named(name, every[name], before, after) for name in noted if _is_array(every.get(name))}
         own_words = {n: after[key] for n, key in called.items() if key and _is_another(noted[n], after[key])}
         noted = {**noted, **own_words}  # a step with momentum is another one
-        named = ((name, _held_by(every, name), gradient) for name, gradient in noted.items())
-        yield from (Pair(name, held, gradient, "name") for name, held, gradient in named if _is_array(held))
+        named = (Pair(name, _held_by(every, name), gradient, "name") for name, gradient in noted.items())
+        yield from (pair for pair in named if _is_array(pair.parameter) or isinstance(plain(pair.parameter), float))
         before = {name: item for name, item in before.items() if name not in noted}
         inner = {name: item for name, item in inner.items() if name not in noted}
     before, held = {**inner, **before}, before
@@ -306,6 +313,7 @@ def _by_shape(
         for key, item in after.items()
         if key not in taken and _is_array(item) and (_looks(key) or key in anew)
     ]
+    gradients += _of_all(left, before, after, taken)
     kept = [(name, item) for name, item in left if name not in after or plain(after[name]) is plain(item)]
     parameters = [(name, item) for name, item in kept if name not in taken | anew and not _looks(name)]
     for name, parameter in parameters:
@@ -319,6 +327,22 @@ def _by_shape(
             yield Pair(name, parameter, called[0], "name")
         elif len(looking) == 1 and rivals == [name]:
             yield Pair(name, parameter, looking[0], "shape")
+
+
+def _of_all(
+    left: list[tuple[str, Any]], before: Mapping[str, Any], after: Mapping[str, Any], taken: set[str]
+) -> list[tuple[str, Any]]:
+    """The items of a list of gradients, `self.gradients = [dW, db]`, each of which has one parameter of its shape."""
+    own = [item for name, item in left if name not in taken and plain(after.get(name)) is plain(item)]
+    for key, items in after.items():
+        is_new = isinstance(items, list | tuple) and items and items is not before.get(key)
+        if (
+            is_new
+            and is_named_as_gradient(key)
+            and all(_is_array(item) and sum(_same_shape(one, item) for one in own) == 1 for item in items)
+        ):
+            return [(key, item) for item in items]
+    return []
 
 
 def _looks(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
@@ -46,6 +47,17 @@ def among_siblings(reports: Sequence[Report]) -> tuple[Report, ...]:
     return tuple(report.with_each(partial(_beside, report, reports)) for report in reports)
 
 
+def among_all(reports: Sequence[Report]) -> tuple[Report, ...]:
+    """Return the reports on all layers of a run, with a note for a loss that leaves the division out if one divides."""
+
+    def beside(report: Report) -> Report:
+        return report.with_each(
+            lambda found: _with_what_divides(found, report, reports) if isinstance(found.reason, Undivided) else found
+        )
+
+    return tuple(map(beside, reports))
+
+
 def _beside(report: Report, reports: Sequence[Report], found: Finding) -> Finding:
     if isinstance(found.reason, Undivided):
         return _with_what_divides(found, report, reports)
@@ -62,8 +74,9 @@ def _beside(report: Report, reports: Sequence[Report], found: Finding) -> Findin
 
 
 def _with_what_divides(found: Finding, report: Report, reports: Sequence[Report]) -> Finding:
-    for other in (r for r in reports if r is not report):
+    for other in (r for r in reports if r is not report and found.severity != "note"):
         if any(verdict.word == Word.SCALED and verdict.constant.startswith("1/") for verdict in other.verdicts):
-            message = f"{found.message}; {other.layer}.backward, in the same file, divides"
+            place = "the same file" if other.file == report.file else Path(other.file or "").name
+            message = f"{found.message}; {other.layer}.backward, in {place}, divides"
             return replace(found, severity="note", message=message, fix=None)  # together they are right
     return found

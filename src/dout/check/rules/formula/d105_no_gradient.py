@@ -31,7 +31,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if examination is None or not missing or "" in order:  # it may be among those whose owners are not known
         return
     layer = subject.again()
-    has_none, is_network = has_no_return(type(layer).backward), _is_network(layer)
+    has_none = has_no_return(type(layer).backward)
+    is_network = _is_network(layer) or (subject.ends and bool(judgement.parameters))
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         _, kept = own_attributes(type(layer).backward)

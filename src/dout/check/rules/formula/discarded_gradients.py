@@ -57,7 +57,7 @@ def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:
 def _may_lose(examination: Examination, node: Node) -> bool:
     value = examination.trace.data[node]
     is_array = isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
-    judged = {j.node for j in examination.judged}
+    judged = {j.node for j in examination.judged} | set(examination.trace.draws)  # nobody asks for that of a draw
     return is_array and node in examination.derived and node not in judged
 
 

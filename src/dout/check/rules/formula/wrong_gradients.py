@@ -84,7 +84,7 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
             cause=_remarked(found.get(node), outcome, judgement),
             failing=None if too_slow or budget.is_over() else smallest_failing(subject, examination, outcome),
             ignores_dout=ignores_dout,
-            unused=(unused := outcome.judged.parameter and node not in examination.derived),
+            unused=(unused := outcome.judged.is_unused),
             forgotten=unused and not lacks and _is_never_read(subject, outcome.judged.name),
             only=only,
             not_meant=not_meant,

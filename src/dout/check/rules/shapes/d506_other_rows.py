@@ -101,7 +101,7 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             message = f"with {n} row{'s' * (n > 1)} the gradient of {lab.name(i)} {shapes}: take it from x.shape"
             yield RULE.about(lab.subject, message, argument=lab.name(i), cause="batch")
             return
-    for n in (1, length + 1, max(fine)):
+    for n in (length + 1, 1, max(fine)) if length == 2 else (1, length + 1, max(fine)):  # a factor 2 is seldom a number
         wrong = only_here(lab, fine[n]) if n in fine and _may_be_wrong(lab, fine[n]) else None
         if wrong is not None and _is_wrong_of_the_same(lab, group, length, n) and _means_a_column(lab, fine[n]):
             advice = (
