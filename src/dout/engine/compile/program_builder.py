@@ -88,7 +88,8 @@ def planned(run: Capture, budget: Budget, *, strict: bool = False, threads: bool
     if (name := next(_set_unseen(run), None)) is not None:
         raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
-    graph = transformed(graph, _turned(run, graph), budget, strict=strict)
+    known = {node: run.data[node] for node in run.made}
+    graph = transformed(graph, _turned(run, graph), known, budget, strict=strict)
     budget.check()
     graph = unalias_outputs(run, graph)
     steps, forms = _rehearsed(run, graph, strict)

@@ -15,7 +15,8 @@ class ProductPart(NamedTuple):
     """A product, or a part of one, as the machine code reads it: all numbers have 64 bits.
 
     `x`, `y` and `out` are numbers of arguments. `x_axis` is cut, from `x_from` on. `x_skip` are the axes before
-    those of the matrices of a stack. `x_far` and `out_far` count bytes.
+    those of the matrices of a stack. `x_far` and `out_far` count bytes. The sums are added up in `pieces`, each of
+    which finds its factors in the cache.
     """
 
     x: int
@@ -36,6 +37,7 @@ class ProductPart(NamedTuple):
     y_far: int
     out_far: int
     out_line: int
+    pieces: int
 
 
 # @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
@@ -110,7 +112,7 @@ begin:
   %to = udiv i64 %to.all, %total
   br label %look
 look:
-  %k = phi i64 [ %from, %begin ], [ %more, %work ]
+  %k = phi i64 [ %from, %begin ], [ %more, %added ]
   %over = icmp uge i64 %k, %to
   br i1 %over, label %end, label %work
 work:
@@ -130,8 +132,31 @@ work:
   %columns = call i64 @at(ptr %part, i64 6)
   %inner = call i64 @at(ptr %part, i64 7)
   %out.line = call i64 @at(ptr %part, i64 17)
-  call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %inner, KIND 1.0, ptr %x,
-    i64 %x.line, ptr %y, i64 %y.line, KIND 0.0, ptr %out, i64 %out.line)
+  %pieces = call i64 @at(ptr %part, i64 18)
+  %x.plain = icmp eq i64 %left.64, AS_IT_IS
+  %x.step = select i1 %x.plain, i64 1, i64 %x.line
+  %y.plain = icmp eq i64 %right.64, AS_IT_IS
+  %y.step = select i1 %y.plain, i64 %y.line, i64 1
+  br label %sum
+sum:
+  %piece = phi i64 [ 0, %work ], [ %piece.next, %sum ]
+  %piece.next = add i64 %piece, 1
+  %first.all = mul i64 %piece, %inner
+  %first = udiv i64 %first.all, %pieces
+  %last.all = mul i64 %piece.next, %inner
+  %last = udiv i64 %last.all, %pieces
+  %length = sub i64 %last, %first
+  %x.far = mul i64 %first, %x.step
+  %x.here = getelementptr KIND, ptr %x, i64 %x.far
+  %y.far = mul i64 %first, %y.step
+  %y.here = getelementptr KIND, ptr %y, i64 %y.far
+  %begins = icmp eq i64 %piece, 0
+  %before = select i1 %begins, KIND 0.0, KIND 1.0
+  call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %length, KIND 1.0, ptr %x.here,
+    i64 %x.line, ptr %y.here, i64 %y.line, KIND %before, ptr %out, i64 %out.line)
+  %done = icmp eq i64 %piece.next, %pieces
+  br i1 %done, label %added, label %sum
+added:
   %more = add i64 %k, 1
   br label %look
 end:

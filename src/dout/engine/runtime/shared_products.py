@@ -33,6 +33,8 @@ _EACH = 2  # parts of a large product for one thread: where one is slow, the oth
 _LONG = 4  # times as long as the other sides: then parts of the sums are computed, and added up,
 _MOST = 1 << 16  # if the result has no more elements: memory for the parts is kept
 _SUMS = 2
+_AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not copy, and which find room in a cache
+_THIN = 32  # lengths of parts below which that gains nothing
 _LAYOUTS = 4  # ways to lie that one function plans for
 _STACK = 4096  # matrices that a plan takes, at most
 
@@ -134,7 +136,7 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
     for number, place in enumerate(np.ndindex(*lead)):
         x_far, y_far = (sum(map(operator.mul, place, stack.strides)) for stack in wide)
         sizes = (rows, columns, inner, 0, 0, x.ndim - 2, x_far, 0, 0, y.ndim - 2, y_far)
-        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns)))
+        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1)))
     return _planned(out.dtype, parts)
 
 
@@ -163,6 +165,9 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
     x, y, out = matrices[:3]
     lengths = [*x.shape[:1], *y.shape[1:], *x.shape[1:]]
     many = 1 if side is None else _EACH * threads.number()
+    fitting = _fitting(lengths, hows, _SUMS if side is None else side)
+    pieces = math.ceil(lengths[_SUMS] / many / fitting) if side in (None, _SUMS) else 1
+    many = max(many, math.ceil(lengths[side] / fitting)) if side in (0, 1) else many
     for i in range(many):
         sizes, cuts = list(lengths), (0, 0, 0, 0, 0)
         if side is not None:
@@ -171,7 +176,18 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
             far = (begin * out.strides[0], begin * out.itemsize, i * out.nbytes)[side]
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
-        yield ProductPart._make((k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1]))
+        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces)
+        yield ProductPart._make(numbers)
+
+
+def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:
+    """How long a part may be on a side, so that OpenBLAS takes its factors as they lie; all where that gains nothing.
+
+    It does so slowly where the rows of both factors meet.
+    """
+    fitting = _AT_ONCE * lengths[side] // max(math.prod(lengths), 1)
+    slow = hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
+    return max(lengths[side], 1) if slow or fitting < _THIN else fitting
 
 
 def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., Any]:
