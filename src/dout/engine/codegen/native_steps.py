@@ -232,7 +232,10 @@ def _change_at_places(node: Node, forms: Sequence[BufferLayout], _: bool) -> Nat
     title = f"{'add' if sign == '+=' else 'write'}_at_{len(before)}_{places}_{len(inner)}_{lone}"
     names = ", ".join(f"i{axis}" for axis in slots)
     lines = [f"def {title}(out, value, {names}):", *_nested(opened[:width], inside, 1)]
-    types = (_type(x, "C", written=True), *(_type(i, how.layout) for i, how in zip(node.inputs[1:], forms[1:], strict=True)))
+    types = (
+        _type(x, "C", written=True),
+        *(_type(i, how.layout) for i, how in zip(node.inputs[1:], forms[1:], strict=True)),
+    )
     return NativeText(title, (*lines, "    return True"), types, results=(np.dtype(bool),))
 
 

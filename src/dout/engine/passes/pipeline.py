@@ -12,6 +12,7 @@ from dout.engine.passes.sink_writes import sink_writes
 from dout.engine.passes.stack_products import stack_products
 from dout.engine.windows.borders import borders
 from dout.engine.windows.fold_forms import fold_forms
+from dout.engine.windows.fold_products import fold_products
 from dout.engine.windows.index_windows import index_windows
 from dout.engine.windows.window_extremes import window_extremes
 from dout.graph import Graph, Node
@@ -31,6 +32,7 @@ PASSES: tuple[Pass, ...] = (
     window_forms,
     fold_forms,
     window_extremes,
+    fold_products,
     borders,
     stack_products,
     decompose,
@@ -55,11 +57,17 @@ def transformed(
 ) -> Graph:
     """Return the graph after all passes.
 
-    `orders` says which inputs lie in another order than C, as `untranspose`; `known` are inputs that each call makes alike.
+    `orders` says which inputs lie in another order than C, as `untranspose`; `known` are inputs that are the same at
+    each call.
 
     Raises UnsupportedError when the budget is exceeded.
     """
-    told: dict[Pass, Mapping[Node, Any]] = {decompose: orders, stack_products: orders, plain_copies: orders, index_windows: known}
+    told: dict[Pass, Mapping[Node, Any]] = {
+        decompose: orders,
+        stack_products: orders,
+        plain_copies: orders,
+        index_windows: known,
+    }
     for one in STRICT if strict else PASSES:
         budget.check()
         before, graph = graph, one(graph, told[one]) if one in told else one(graph)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
-
-import numpy as np
 
 from dout.engine.ir.stride_model import StrideModel
 from dout.engine.passes.untranspose import Axes, inverse
 from dout.graph import Graph, Node, rebuild, renewed, with_inputs
 from dout.ops import PRIMITIVES
-from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import applied
 
 _LESS = 4  # times as many elements has a copy of windows: then one more of what they look into is cheap
@@ -53,8 +49,12 @@ def _along_rows(node: Node, lies: StrideModel) -> Node:
     few = math.prod(base.shape) * _LESS <= math.prod(node.shape)
     if not few or not inward or lies[base].strides[order[-1]] == lies[base].itemsize:
         return node
-    source: Any = np.transpose(AbstractRecorder(node.where).wrap(base), order)
-    lying = applied(PRIMITIVES["copy"], (source.node,), {"order": "C"}, node.where)
-    turned = applied(PRIMITIVES["transpose"], (lying,), {"axes": inverse(order)}, node.where)
-    made = with_inputs(windows, [turned])
+    lying = applied(PRIMITIVES["copy"], (_turned(base, order),), {"order": "C"}, node.where)
+    made = with_inputs(windows, [_turned(lying, inverse(order))])
     return made if node is windows else with_inputs(node, [made])
+
+
+def _turned(node: Node, axes: Axes) -> Node:
+    if axes == tuple(sorted(axes)):
+        return node
+    return applied(PRIMITIVES["transpose"], (node,), {"axes": axes}, node.where)

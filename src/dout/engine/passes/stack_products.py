@@ -52,7 +52,8 @@ def _of_rows(node: Node) -> Node | None:
     stack, matrix = _recorded(node)
     *lengths, inner = node.inputs[0].shape
     product: Any = node.primitive(np.reshape(stack, (math.prod(lengths), inner)), matrix, **node.static)
-    return np.reshape(product, node.shape).node  # type: ignore[no-any-return]
+    result: Any = np.reshape(product, node.shape)
+    return result.node  # type: ignore[no-any-return]
 
 
 def _side_by_side(node: Node, lies: StrideModel) -> Node | None:
@@ -66,8 +67,9 @@ def _side_by_side(node: Node, lies: StrideModel) -> Node | None:
             matrix, stack = _recorded(node)
             whole: Any = np.matmul(matrix, np.reshape(np.transpose(stack, axes), (inner, count * columns)))
             lengths = [(count, columns)[k] for k in order]
-            result: Any = np.reshape(whole, (node.shape[1], *lengths))
-            return np.transpose(result, (1 + order.index(0), 0, 1 + order.index(1))).node  # type: ignore[no-any-return]
+            apart: Any = np.reshape(whole, (node.shape[1], *lengths))
+            result: Any = np.transpose(apart, (1 + order.index(0), 0, 1 + order.index(1)))
+            return result.node  # type: ignore[no-any-return]
     return None
 
 
@@ -94,7 +96,8 @@ def _added_up(node: Node, new: Mapping[Node, Node], lies: StrideModel) -> Node |
             one, two = _recorded(product)
             x: Any = np.transpose(np.reshape(np.transpose(one, first), (inner, rows)))
             y: Any = np.reshape(np.transpose(two, second), (inner, columns))
-            return np.matmul(x, y).node  # type: ignore[no-any-return]
+            result: Any = np.matmul(x, y)
+            return result.node  # type: ignore[no-any-return]
     return None
 
 

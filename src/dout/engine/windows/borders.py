@@ -1,9 +1,8 @@
-"""A border of zeros is an array of zeros with the array written into it: `np.pad` takes 0.1 ms of Python for each call."""
+"""A border is an array of zeros with the array written into it: `np.pad` takes 0.1 ms of Python for each call."""
 
 from __future__ import annotations
 
 import math
-
 
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES

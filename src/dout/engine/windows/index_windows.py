@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 class _Digit(NamedTuple):
     """A counter within an axis of the result: how many values it has, and how far a step goes along an axis of `x`."""
 
-    count: int
+    length: int
     axis: int
     step: int
 
@@ -93,10 +93,10 @@ def _places(key: Any, shape: Shape, index: Sequence[Array]) -> _Places | None:
     tables = np.where(tables < 0, tables + lengths, tables)
     if not tables.size or (tables < 0).any() or (tables >= lengths).any():
         return None
-    corner = (0,) * (tables.ndim - 1)
+    corner: Any = (0,) * (tables.ndim - 1)
     total, digits = tables[corner], list[_Digit]()
     for along in range(tables.ndim - 1):
-        line = tables[corner[:along] + (slice(None),) + corner[along + 1 :]] - tables[corner]
+        line = np.moveaxis(tables, along, 0)[(slice(None), *corner[1:])] - tables[corner]
         found = _digits(line, axes)
         if found is None:
             return None
@@ -138,9 +138,9 @@ def _windows(places: _Places, shape: Shape) -> _Windows | None:
     inner: list[tuple[int, int, int]] = []  # which counter goes within a window, its axis, and the step of the other
     for axis, first in zip(places.axes, places.first, strict=True):
         own = [k for k, digit in enumerate(places.digits) if digit.axis == axis]
-        own.sort(key=lambda k: (places.digits[k].step, places.digits[k].count))
+        own.sort(key=lambda k: (places.digits[k].step, places.digits[k].length))
         steps, last = [places.digits[k].step for k in own], first
-        last += sum((places.digits[k].count - 1) * places.digits[k].step for k in own)
+        last += sum((places.digits[k].length - 1) * places.digits[k].step for k in own)
         if len(own) > 2 or (len(own) == 2 and steps[0] != 1):
             return None
         cut[axis] = slice(first, last + 1, steps[0] if len(own) == 1 else 1)
@@ -151,7 +151,7 @@ def _windows(places: _Places, shape: Shape) -> _Windows | None:
     inner.sort()  # as they come, so that sums add up in the order of the places
     for at, (k, _, _) in enumerate(inner):
         order[k] = len(shape) + at
-    window = tuple(places.digits[k].count for k, _, _ in inner)
+    window = tuple(places.digits[k].length for k, _, _ in inner)
     axes, taken = (tuple(one[at] for one in inner) for at in (1, 2))
     return _Windows(tuple(cut), window, axes, taken, order) if inner else None
 
@@ -200,7 +200,7 @@ def _added(node: Node, places: _Places) -> Node | None:
     if not (begins and ends) or value.shape != node.static["selected"] or value.dtype != node.dtype:
         return None
     arranged = _arranged(places, found, len(x.shape))
-    counts = {at: digit.count for at, digit in zip(found.order, places.digits, strict=True)}
+    counts = {at: digit.length for at, digit in zip(found.order, places.digits, strict=True)}
     shape = [counts[axis] if axis in counts else x.shape[axis] for axis in arranged]
     turned = tuple(arranged.index(axis) for axis in range(len(arranged)))
     parts: Any = np.transpose(np.reshape(AbstractRecorder(node.where).wrap(value), shape), turned)
