@@ -34,6 +34,7 @@ _LONG = 4  # times as long as the other sides: then parts of the sums are comput
 _MOST = 1 << 16  # if the result has no more elements: memory for the parts is kept
 _SUMS = 2
 _AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not copy, and which find room in a cache
+_LITTLE = 16  # times as many elements has the other factor: then a copy costs next to nothing
 _THIN = 32  # lengths of parts below which that gains nothing
 _LAYOUTS = 4  # ways to lie that one function plans for
 _STACK = 4096  # matrices that a plan takes, at most
@@ -96,6 +97,8 @@ def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
     if not all(out.flags.c_contiguous for out in given[2::3]):
         return None
     sides = [_side(*given[k : k + 3]) for k in range(0, len(given), 3)]
+    if sides == [0] and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size:
+        return _turned(dtype, given)
     parts = [p for i, side in enumerate(sides) for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side)]
     run = _planned(dtype, parts)
     return run if _SUMS not in sides else _summed(run, len(parts), given[2])
@@ -186,8 +189,29 @@ def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:
     It does so slowly where the rows of both factors meet.
     """
     fitting = _AT_ONCE * lengths[side] // max(math.prod(lengths), 1)
-    slow = hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
-    return max(lengths[side], 1) if slow or fitting < _THIN else fitting
+    return max(lengths[side], 1) if _meet_in_rows(hows) or fitting < _THIN else fitting
+
+
+def _meet_in_rows(hows: Sequence[int]) -> bool:
+    """Whether rows of the first factor are multiplied by rows of the second."""
+    return hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
+
+
+def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
+    """A product by a small second factor, of which a copy in rows is multiplied."""
+    run, spare = _planned(dtype, list(_parts(0, given, (AS_IT_IS, AS_IT_IS, AS_IT_IS), 0))), list[Matrix]()
+
+    def product(x: Matrix, y: Matrix, out: Matrix) -> bool:
+        try:
+            rows = spare.pop()
+        except IndexError:  # another thread has it
+            rows = np.empty(y.shape, y.dtype)
+        rows[...] = y
+        done: bool = run(x, rows, out)
+        spare.append(rows)
+        return done
+
+    return product
 
 
 def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., Any]:
