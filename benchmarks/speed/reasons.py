@@ -47,8 +47,8 @@ WHY_MISSED = {
     ),
     "deep convolutional net": (
         "of 15.2 ms, the least time of each step on a busy machine, the products take 8.4, the patches 3.1, and their "
-        "sums on the way back 1.7. What would close it: products of tiles in the cache, from patches that are never written; "
-        "but the layers keep them in an attribute."
+        "sums on the way back 1.7. What would close it: products of tiles in the cache, from patches that are never "
+        "written; but the layers keep them in an attribute."
     ),
     "LeNet-5": (
         "of 6.7 ms, the least time of each step on a busy machine, the products take 2.3, the copies of windows for "

@@ -36,7 +36,8 @@ def lying(rows, columns, how, dtype):
     return np.asfortranarray(x) if how == "columns" else x
 
 
-LONG = [(30000, 40, 6), (6, 40, 30000), (30, 30000, 20)]  # in many parts, or in pieces of sums
+# In many parts, in pieces of sums, and few rows that meet many.
+LONG = [(30000, 40, 6), (6, 40, 30000), (30, 30000, 20), (20, 400, 100), (4, 33, 65)]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, float])

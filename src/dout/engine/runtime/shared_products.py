@@ -36,6 +36,8 @@ _SUMS = 2
 _AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not copy, and which find room in a cache
 _LITTLE = 16  # times as many elements has the other factor: then a copy costs next to nothing
 _THIN = 32  # lengths of parts below which that gains nothing
+_FEW = 4  # rows, below which nothing is gained by another order
+_ON_STACK = 1 << 14  # numbers of a copy that lives as long as a product
 _LAYOUTS = 4  # ways to lie that one function plans for
 _STACK = 4096  # matrices that a plan takes, at most
 
@@ -139,7 +141,7 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
     for number, place in enumerate(np.ndindex(*lead)):
         x_far, y_far = (sum(map(operator.mul, place, stack.strides)) for stack in wide)
         sizes = (rows, columns, inner, 0, 0, x.ndim - 2, x_far, 0, 0, y.ndim - 2, y_far)
-        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1)))
+        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1, 0)))
     return _planned(out.dtype, parts)
 
 
@@ -179,7 +181,8 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
             far = (begin * out.strides[0], begin * out.itemsize, i * out.nbytes)[side]
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
-        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces)
+        turned = int(side is None and _meet_in_rows(hows) and _is_flat(*lengths))
+        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, turned)
         yield ProductPart._make(numbers)
 
 
@@ -195,6 +198,12 @@ def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:
 def _meet_in_rows(hows: Sequence[int]) -> bool:
     """Whether rows of the first factor are multiplied by rows of the second."""
     return hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
+
+
+def _is_flat(rows: int, columns: int, inner: int) -> bool:
+    """Whether so few rows meet many that copies of the few, and of the result, cost little beside their product."""
+    few = _FEW <= rows <= _THIN <= columns // 2 and inner >= _THIN and rows * (inner + columns) <= _ON_STACK
+    return few and rows * columns * inner <= _AT_ONCE
 
 
 def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
