@@ -27,7 +27,7 @@ Users = Mapping[Node, set[Node | None]]
 
 
 def fold_products(graph: Graph) -> Graph:
-    """Return the graph in which windows of products are added up as they lie, and stand for products of patches."""
+    """Return the graph in which windows of products add up as they lie, and stand for products of patches."""
     users = users_of(graph)
 
     def change(node: Node, new: Mapping[Node, Node]) -> Node:
