@@ -16,7 +16,7 @@ class ProductPart(NamedTuple):
 
     `x`, `y` and `out` are numbers of arguments. `x_axis` is cut, from `x_from` on. `x_skip` are the axes before
     those of the matrices of a stack. `x_far` and `out_far` count bytes. The sums are added up in `pieces`, each of
-    which finds its factors in the cache. Where it is `turned`, the transposed result is computed, of a transposed copy of x.
+    which finds its factors in the cache. If `turned`, the transposed result is computed, of a transposed copy of x.
     """
 
     x: int
