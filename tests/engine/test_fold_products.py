@@ -45,6 +45,25 @@ def test_patches_of_many_channels_are_products_of_elements_added_up_around_their
     assert ("fold(" in text_of(fast)) == around
 
 
+@pytest.mark.parametrize("odd", [np.inf, np.nan, 1e308])
+def test_results_are_finite_where_those_of_patches_are(odd):
+    def convolved(x, filters):
+        return correlated(x, filters, (2, 2))
+
+    x, filters = RNG.normal(size=(6, 24, 9, 8)), RNG.normal(size=(24, 3, 3, 4))
+    fast = dout.compile(convolved)
+    for _ in range(2):
+        fast(x, filters)
+    for place in ((3, 0, 0, 1), (5, 2, 1, 1), (0, 1, 1, 3)):
+        filters[place] = odd
+    with np.errstate(all="ignore"):
+        plain = convolved(x, filters)
+        result = fast(x, filters)
+    np.testing.assert_array_equal(np.isfinite(result), np.isfinite(plain))
+    np.testing.assert_allclose(result[:, ::2], plain[:, ::2], rtol=1e-10, atol=1e-10)
+    assert "fold(" in text_of(fast)
+
+
 def test_patches_that_others_need_stay():
     def convolved(x, filters):
         windows = sliding_window_view(np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2))), (3, 3), axis=(2, 3))

@@ -122,7 +122,8 @@ def _around_elements(node: Node) -> Node | None:
     matrix: Any = np.reshape(record(node.inputs[1]), (*(found.windows.shape[a] for a in inner), results))[turned]
     order = [len(inner), *(inner.index(a) for a in (*range(rank, rank + len(window)), *channels))]
     depth = math.prod(image.shape[a] for a in channels)
-    matrix = np.reshape(np.transpose(matrix, order), (results * math.prod(window), depth))
+    rows = _nowhere_finite(np.reshape(np.transpose(matrix, order), (results, -1)), node)
+    matrix = np.reshape(rows, (results * math.prod(window), depth))
     counts = [[image.shape[a] for a in some] for some in (stacks, places)]
     elements: Any = np.transpose(record(image), (*stacks, *channels, *places))
     each: Any = np.matmul(matrix, np.reshape(elements, (-1, depth, math.prod(counts[1]))))
@@ -138,6 +139,14 @@ def _around_elements(node: Node) -> Node | None:
     made: Any = np.transpose(folded[(..., *inside)], [lying.index(a) for a in (*many, rank)])
     result: Any = np.reshape(made, node.shape)
     return result.node  # type: ignore[no-any-return]
+
+
+def _nowhere_finite(rows: Any, node: Node) -> Any:
+    """The rows, of NaN wherever a row has an infinite element or NaN.
+
+    In patches these meet the zeros of the border. So a result is finite where it is with patches.
+    """
+    return rows + np.sum(rows * 0, axis=1, keepdims=True) if np.dtype(node.dtype).kind in "fc" else rows
 
 
 def _recorded(node: Node) -> list[Any]:
