@@ -172,3 +172,53 @@ def test_random_places_are_copied_to_the_bit_and_added_up_within_rounding(seed):
     for _ in range(2):
         assert pick(x).tobytes() == picked(x).tobytes()
         np.testing.assert_allclose(add(values), added(values), rtol=1e-12, atol=1e-12)
+
+
+class Patched:
+    """Columns of windows that are a stride apart, which the layer holds."""
+
+    def __init__(self, stride):
+        self.stride = stride
+
+    def forward(self, x):
+        count = (x.shape[2] - 3) // self.stride + 1
+        k, i, j = np.indices((x.shape[1], 3, 3)).reshape(3, -1, 1)
+        down, across = np.indices((count, count)).reshape(2, 1, -1)
+        self.columns = x[:, k, i + self.stride * down, j + self.stride * across]
+        return self.columns * 2
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_stride_that_the_layer_holds_is_a_number_of_the_index_as_long_as_it_is_the_same():
+    x = RNG.normal(size=(32, 3, 18, 18))
+    fast, plain = dout.compile(Patched(1)), Patched(1)
+    for stride in (1, 1, 1, 3, 3, 5, 5, 1):
+        fast.stride = plain.stride = stride
+        assert fast.forward(x).tobytes() == plain.forward(x).tobytes()
+        assert fast.columns.tobytes() == plain.columns.tobytes()
+    steps = " ".join(step.text for program in fast.forward.plan().programs for step in program.steps)
+    assert "steps=(1, 1)" in steps
+    assert "steps=(3, 3)" in steps
+
+
+def test_a_place_that_the_layer_counts_up_is_no_condition():
+    class Sliding:
+        def __init__(self):
+            self.start = 0
+
+        def forward(self, x):
+            self.start += 1
+            if self.start > 100:
+                return x
+            return x[:, self.start + np.arange(60)[:, None] + np.arange(8)] * 2
+
+        def backward(self, dout):
+            return dout
+
+    x = RNG.normal(size=(12, 200))
+    fast, plain = dout.compile(Sliding()), Sliding()
+    for _ in range(8):
+        assert fast.forward(x).tobytes() == plain.forward(x).tobytes()
+    assert len(fast.forward.plan().programs) == 1

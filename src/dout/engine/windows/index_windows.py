@@ -44,8 +44,8 @@ class _Places:
 
 
 def index_windows(graph: Graph, known: Mapping[Node, Any]) -> Graph:
-    """Return the graph without index arrays that pick windows; `known` are the arrays that each call makes alike."""
-    values: dict[Node, Any] = {node: value for node, value in known.items() if isinstance(value, np.ndarray)}
+    """Return the graph without index arrays that pick windows; `known` are inputs that are the same at each call."""
+    values = dict(known)
     change = {PRIMITIVES["getitem"]: _picked, PRIMITIVES["add_at"]: _added}
 
     def changed(node: Node, new: Mapping[Node, Node]) -> Node:
