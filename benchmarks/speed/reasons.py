@@ -46,17 +46,19 @@ WHY_MISSED = {
         " shorter trial."
     ),
     "deep convolutional net": (
-        "of 58 ms on a busy machine the products take 38, patches 10, and their sums on the way back 8. What would "
-        "close it: products of tiles in the cache, from patches that are never written."
+        "of 15.2 ms, the least time of each step on a busy machine, the products take 8.4, the patches 3.1, and their "
+        "sums on the way back 1.7. What would close it: products of tiles in the cache, from patches that are never "
+        "written; but the layers keep them in an attribute."
     ),
     "LeNet-5": (
-        "of 54 ms on a busy machine the products take 29, and the copies of windows into rows for them 21. What "
-        "would close it: products of tiles in the cache, from patches that are never written."
+        "of 6.7 ms, the least time of each step on a busy machine, the products take 2.3, the copies of windows for "
+        "them 1.3, and mean pooling there and back 1.0. What would close it: products of tiles in the cache, and "
+        "pooling in the kernel before it."
     ),
     "residual block": (
-        "of 58 ms on a busy machine NumPy's add.at at index arrays takes 38, the products 17, and NumPy's indexing "
-        "2.4: index arrays that pick windows are not seen as windows, nor the way back as their sum. What would "
-        "close it: the steps that loops of slices have."
+        "of 2.9 ms, the least time of each step on a busy machine, the products take 1.5, columns and borders 0.8, "
+        "and sums on the way back 0.2. At the speed of the largest the products would take 0.9. What would close "
+        "it: products of tiles in the cache; but the layers keep the columns in an attribute."
     ),
     "attention block": (
         "the products, 5.2 · 10⁹ operations, take both cores 28 ms at the speed of the largest; a third of plain "

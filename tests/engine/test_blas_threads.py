@@ -36,8 +36,12 @@ def lying(rows, columns, how, dtype):
     return np.asfortranarray(x) if how == "columns" else x
 
 
+# In many parts, in pieces of sums, and few rows that meet many.
+LONG = [(30000, 40, 6), (6, 40, 30000), (30, 30000, 20), (20, 400, 100), (4, 33, 65)]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, float])
-@pytest.mark.parametrize("size", [(300, 40, 50), (7, 9000, 5), (10, 20, 900), (1, 5000, 1), (3, 2, 1)])
+@pytest.mark.parametrize("size", [(300, 40, 50), (7, 9000, 5), (10, 20, 900), (1, 5000, 1), (3, 2, 1), *LONG])
 @pytest.mark.parametrize("how", [("rows", "rows"), ("columns", "part of rows"), ("part of rows", "columns")])
 def test_a_product_in_parts_is_the_product(how, size, dtype):
     (rows, inner, columns), called = size, []

@@ -66,6 +66,13 @@ def pooled(x):
     return rows.max(axis=1), rows.argmax(axis=1)
 
 
+def picked_patches(x):
+    image = x.reshape(4, 40, 40)
+    row, column = np.indices((3, 3)).reshape(2, 9, 1)
+    down, across = np.indices((38, 38)).reshape(2, 1, -1)
+    return image[:, row + down, column + across]
+
+
 def turned(x):
     return np.argmax(x.T.reshape(200, 32), axis=1)
 
@@ -81,27 +88,32 @@ def work(function):
     return by_numpy, program.nbytes, len(program.steps), lines
 
 
-def without(monkeypatch, place):
+def without(monkeypatch, name):
+    """The pipeline without one pass; `simplify` is the second of two, `first simplify` the other."""
+    names = [one.__name__ for one in pipeline.PASSES]
+    first = names.index("simplify")
+    place = first if name == "first simplify" else names.index(name, first + 1)
     monkeypatch.setattr(pipeline, "PASSES", pipeline.PASSES[:place] + pipeline.PASSES[place + 1 :])
 
 
-# The place of each pass in the pipeline, and a function that takes more work without it.
-WORTH = [
-    (0, masked_exponential),
-    (1, relu),
-    (3, patches),
-    (4, image_of_patches),
-    (5, pooled),
-    (7, normalised),
-    (8, softmax_backward),
-    (9, spread),
-]
+# Passes, and for each a function that takes more work without it.
+WORTH = {
+    "first simplify": masked_exponential,
+    "masked_write_to_select": relu,
+    "index_windows": picked_patches,
+    "window_forms": patches,
+    "fold_forms": image_of_patches,
+    "window_extremes": pooled,
+    "decompose": normalised,
+    "sink_writes": softmax_backward,
+    "simplify": spread,
+}
 
 
-@pytest.mark.parametrize(("place", "function"), WORTH)
-def test_without_a_pass_there_is_more_to_do(place, function, monkeypatch):
+@pytest.mark.parametrize(("name", "function"), WORTH.items())
+def test_without_a_pass_there_is_more_to_do(name, function, monkeypatch):
     whole = work(function)
-    without(monkeypatch, place)
+    without(monkeypatch, name)
     assert work(function) > whole
 
 
@@ -112,7 +124,7 @@ def test_without_stable_forms_a_sigmoid_overflows(monkeypatch):
         return "sigmoid(x)" in str(fast.plan())
 
     assert is_stable()
-    without(monkeypatch, 2)
+    without(monkeypatch, "stable_forms")
     assert not is_stable()
 
 
@@ -123,18 +135,18 @@ def test_without_plain_copies_a_reshape_copies_in_silence_and_no_kernel_may_writ
         return [step.how for step in fast.plan().programs[0].steps] == ["view", "kernel", "view", "kernel"]
 
     assert has_kernel()
-    without(monkeypatch, 10)
+    without(monkeypatch, "plain_copies")
     assert not has_kernel()
 
 
-def test_without_flat_products_a_stack_is_multiplied_matrix_by_matrix(monkeypatch):
+def test_without_stack_products_a_stack_is_multiplied_matrix_by_matrix(monkeypatch):
     def is_flat():
         fast = dout.compile(lambda x: x.reshape(4, 16, 100) @ np.ones((100, 30), np.float32))
         fast(X)
         return fast.plan().programs[0].steps[-1].text.startswith("result = reshape(")
 
     assert is_flat()
-    without(monkeypatch, 6)
+    without(monkeypatch, "stack_products")
     assert not is_flat()
 
 
@@ -155,12 +167,46 @@ def test_without_own_fills_a_second_sum_at_places_begins_with_a_copy_of_zeros(mo
         return [bool(re.search(r"\(over \w+\)", line)) for line in lines]
 
     assert in_place() == [True, True]
-    without(monkeypatch, 11)
+    without(monkeypatch, "own_fills")
     assert sorted(in_place()) == [False, True]
 
 
+def texts(function):
+    fast = dout.compile(function)
+    for _ in range(2):
+        np.testing.assert_allclose(fast(X), function(X), rtol=1e-4, atol=1e-4)
+    return [step.text for step in fast.plan().programs[0].steps]
+
+
+def test_without_borders_they_are_made_by_pad(monkeypatch):
+    def bordered(x):
+        return np.pad(x.reshape(4, 40, 40), ((0, 0), (1, 1), (2, 2))) * 2
+
+    assert not any("pad(" in text for text in texts(bordered))
+    without(monkeypatch, "borders")
+    assert any("pad(" in text for text in texts(bordered))
+
+
+def test_without_fold_products_windows_of_sums_are_read_against_their_order(monkeypatch):
+    def image(x):
+        parts = (x[:, :20] @ np.ones((20, 8 * 4), np.float32)).reshape(1, 8, 8, 8, 2, 2).transpose(0, 3, 1, 2, 4, 5)
+        out = np.zeros((1, 8, 9, 9), x.dtype)
+        for i in range(2):
+            for j in range(2):
+                out[:, :, i : i + 8, j : j + 8] += parts[..., i, j]
+        return out
+
+    def channels_last():
+        return any("reshape(" in text and "(1, 8, 8, 2, 2, 8)" in text for text in texts(image))
+
+    assert channels_last()
+    without(monkeypatch, "fold_products")
+    assert not channels_last()
+
+
 def test_every_pass_has_its_case():
-    assert {place for place, _ in WORTH} | {2, 6, 10, 11} == set(range(len(pipeline.PASSES)))
+    others = {"stable_forms", "plain_copies", "stack_products", "own_fills", "borders", "fold_products"}
+    assert {name.removeprefix("first ") for name in WORTH} | others == {one.__name__ for one in pipeline.PASSES}
 
 
 def test_strict_programs_need_a_mask_that_is_one():

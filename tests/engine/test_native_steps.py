@@ -5,7 +5,7 @@ import pytest
 from engine_graphs import graph_of
 
 import dout
-from dout.engine.passes.fold_forms import fold_forms
+from dout.engine.windows.fold_forms import fold_forms
 from dout.ops import PRIMITIVES
 
 RNG = np.random.default_rng(5)

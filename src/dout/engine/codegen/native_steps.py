@@ -40,8 +40,10 @@ class NativeText:
         """The module."""
         parallel = any("prange(" in line for line in self.lines)
         options = 'error_model="numpy"' + (", parallel=True" if parallel else "")
-        imports = f"import numpy as np\nfrom numba import njit{', prange' if parallel else ''}\n\n\n"
-        return imports + "\n".join([f"@njit({options})", *self.lines, ""])
+        imports = f"import numpy as np\nfrom numba import njit{', prange' if parallel else ''}\n"
+        if any("in_row(" in line for line in self.lines):
+            imports += "\nfrom dout.engine.math.row_access import in_row\n"
+        return imports + "\n\n" + "\n".join([f"@njit({options})", *self.lines, ""])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +65,13 @@ def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
         return None
     if any(np.dtype(i.dtype) == np.float16 for i in (*node.inputs, node)):  # which Numba does not compile
         return None
-    layouts = [forms[i].layout for i in node.inputs]
+    given = [forms[i] for i in node.inputs]
     parallel = parallel_pays(math.prod(node.inputs[0].shape), _COST)
-    made = write(node, layouts, parallel)
+    made = write(node, given, parallel)
     if made is None:
         return None
     if not parallel and cores() > 1:  # the function for several threads also serves fewer elements, if it is there
-        wider = write(node, layouts, True)
+        wider = write(node, given, True)
         made = wider if wider and kernel_cache.is_loaded(**_asked(wider), meaning=wider.text) else made
     return Native(made.name, kernel_cache.load(**_asked(made), text=made.text), made.numbers)
 
@@ -117,8 +119,11 @@ def _work(array: str, parallel: bool) -> list[str]:
 # --- sums of windows --------------------------------------------------------------------------------------------------
 
 
-def _fold(node: Node, layouts: Sequence[str], parallel: bool) -> NativeText | None:
-    """Zeros, to which the elements at one place of every window are added, place by place."""
+def _fold(node: Node, forms: Sequence[BufferLayout], parallel: bool) -> NativeText | None:
+    """Zeros, to which the elements at one place of every window are added, place by place.
+
+    The windows are read in the order in which they lie.
+    """
     axes, steps, (x,) = node.static["axes"], node.static["steps"], node.inputs
     rest = len(node.shape)
     if node.dtype not in (np.float32, np.float64) or x.dtype != node.dtype or len(set(axes)) != len(axes):
@@ -126,34 +131,44 @@ def _fold(node: Node, layouts: Sequence[str], parallel: bool) -> NativeText | No
     lead = [] if 0 in axes else [0]
     parallel = parallel and bool(lead)
     at = [f"i{axis}" for axis in range(rest)]
-    places = [f"p{k}" for k in range(len(axes))]
     into = list(at)
     for k, axis in enumerate(axes):
         into[axis] = f"p{k} + i{axis} * s{k}"
-    own = [axis for axis in range(rest) if axis not in lead]
+    (form,), counters = forms, [*at, *(f"p{k}" for k in range(len(axes)))]
+    order = form.order if isinstance(form.order, tuple) else tuple(range(len(counters)))
+    own = [axis for axis in order if axis < rest and axis not in lead]
     outer = [f"for i0 in {'prange' if parallel else 'range'}(x.shape[0]):"] if lead else []
-    zero = [f"for i{axis} in range(out.shape[{axis}]):" for axis in own]
+    zero = [f"for i{axis} in range(out.shape[{axis}]):" for axis in range(rest) if axis not in lead]
     every = [f"for p{k} in range(x.shape[{rest + k}]):" for k in range(len(axes))]
     every += [f"for i{axis} in range(x.shape[{axis}]):" for axis in own]
-    name = f"fold_{rest}_{'_'.join(map(str, axes))}"
+    lies = form.order != "C" and order[-1] == own[-1] and order[-1] != order[0]
+    index = ", ".join(counters[axis] for axis in (order if lies else range(len(counters))))
+    taken = f"in_row(lying, ({index},))" if lies else f"x[{index}]"
+    name = f"fold_{rest}_{'_'.join(map(str, axes))}" + (f"_of_{'_'.join(map(str, order))}" if lies else "")
     lines = [f"def {name}(x, out, {', '.join(f's{k}' for k in range(len(axes)))}):"]
+    lines += [f"    lying = x.transpose({order})"] if lies else []
     lines += _work("x", parallel) + _nested(outer, [], 1)
     depth = 1 + len(outer)
     lines += _nested(zero, [f"out[{', '.join(at)}] = 0"], depth)
-    lines += _nested(every, [f"out[{', '.join(into)}] += x[{', '.join([*at, *places])}]"], depth)
-    types: tuple[KernelType, ...] = (_type(x, layouts[0]), _type(node, "C", written=True), *(_INT for _ in axes))
+    inside = [f"out[{', '.join(into)}] += {taken}"]
+    if own[-1] in axes:  # windows side by side at each place: only then a row is added as vectors
+        step, last = f"s{axes.index(own[-1])}", every.pop()
+        near = inside[0].replace(f" * {step}", "", 1)
+        inside = [f"if {step} == 1:", *_nested([last], [near], 1), "else:", *_nested([last], inside, 1)]
+    lines += _nested(every, inside, depth)
+    types: tuple[KernelType, ...] = (_type(x, form.layout), _type(node, "C", written=True), *(_INT for _ in axes))
     return NativeText(name, tuple(lines), types, tuple(steps))
 
 
 # --- places of extremes -----------------------------------------------------------------------------------------------
 
 
-def _place_of_extreme(node: Node, layouts: Sequence[str], parallel: bool) -> NativeText | None:
+def _place_of_extreme(node: Node, forms: Sequence[BufferLayout], parallel: bool) -> NativeText | None:
     """The first of the largest (or smallest) elements along the last axis; a NaN is the extreme."""
     (x,) = node.inputs
     axis = node.static.get("axis")
     last = isinstance(axis, int) and axis % len(x.shape) == len(x.shape) - 1
-    if not last or layouts[0] != "C" or np.dtype(x.dtype).kind not in "fiu" or node.static.get("keepdims"):
+    if not last or forms[0].layout != "C" or np.dtype(x.dtype).kind not in "fiu" or node.static.get("keepdims"):
         return None
     if len(node.shape) < 1 or not x.shape[-1] or np.dtype(node.dtype) != _INT:
         return None
@@ -182,7 +197,7 @@ def _place_of_extreme(node: Node, layouts: Sequence[str], parallel: bool) -> Nat
 # --- changes at places ------------------------------------------------------------------------------------------------
 
 
-def _change_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText | None:
+def _change_at_places(node: Node, forms: Sequence[BufferLayout], _: bool) -> NativeText | None:
     """One element after the other is set, or added to, at indices along some axes; False where one is out of range."""
     x, value, *index = node.inputs
     key, count = node.static["key"], node.static["selected"]
@@ -192,7 +207,7 @@ def _change_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText
     beside = [axis for axis, part in enumerate(parts) if isinstance(part, slice) and part == slice(None)]
     if len(slots) + len(beside) < len(parts) or [int(parts[axis]) for axis in slots] != list(range(len(index))):
         return None
-    if not slots or slots != list(range(slots[0], slots[-1] + 1)) or layouts[0] != "C":
+    if not slots or slots != list(range(slots[0], slots[-1] + 1)) or forms[0].layout != "C":
         return None
     if value.shape != count or value.dtype != node.dtype or np.dtype(node.dtype).kind not in "fiub":
         return None
@@ -217,11 +232,14 @@ def _change_at_places(node: Node, layouts: Sequence[str], _: bool) -> NativeText
     title = f"{'add' if sign == '+=' else 'write'}_at_{len(before)}_{places}_{len(inner)}_{lone}"
     names = ", ".join(f"i{axis}" for axis in slots)
     lines = [f"def {title}(out, value, {names}):", *_nested(opened[:width], inside, 1)]
-    types = (_type(x, "C", written=True), *(_type(i, how) for i, how in zip(node.inputs[1:], layouts[1:], strict=True)))
+    types = (
+        _type(x, "C", written=True),
+        *(_type(i, how.layout) for i, how in zip(node.inputs[1:], forms[1:], strict=True)),
+    )
     return NativeText(title, (*lines, "    return True"), types, results=(np.dtype(bool),))
 
 
-_TEXTS: Mapping[Primitive, Callable[[Node, Sequence[str], bool], NativeText | None]] = by_primitive(
+_TEXTS: Mapping[Primitive, Callable[[Node, Sequence[BufferLayout], bool], NativeText | None]] = by_primitive(
     {
         "fold": _fold,
         "argmax": _place_of_extreme,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ from dout.engine.passes.pipeline import transformed
 from dout.engine.passes.unalias_outputs import in_order, unalias_outputs
 from dout.engine.runtime.compile_progress import CompileProgress
 from dout.errors import UnsupportedError
-from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
-from dout.ops import PRIMITIVES
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, topological, with_inputs
+from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.raising import may_raise
 from dout.rewrite.node_facts import constant
 from dout.trace.capture.budget import Budget
@@ -40,6 +40,8 @@ from dout.trace.session.attribute_swap import Namespace, identity_of
 _LARGE = 1 << 20  # bytes, from which on a copy takes longer than all that is gained in a small step
 _FEW = 8
 _SIZE = 3  # from which on a plain number may be a size
+_INDEX = by_primitive({"getitem": 1, "add_at": 2})  # where the index begins among the inputs
+_PLACES = "places"
 _COPIES = 2  # of an array that is written into: one to compute in, and back
 
 
@@ -76,8 +78,17 @@ class Planned:
         return {node: place.node for node, place in self.memory.places.items() if isinstance(place, Over)}
 
 
-def planned(run: Capture, budget: Budget, *, strict: bool = False, threads: bool = False) -> Planned:
+def planned(
+    run: Capture,
+    budget: Budget,
+    *,
+    strict: bool = False,
+    threads: bool = False,
+    known: Mapping[Node, Any] = MappingProxyType({}),
+) -> Planned:
     """Decide what a program of a run does; with `threads` they take products side by side.
+
+    `known` are the inputs that have these values at each call of the program.
 
     Raises UnsupportedError where none can stand for it, or when the budget is exceeded.
     """
@@ -88,7 +99,7 @@ def planned(run: Capture, budget: Budget, *, strict: bool = False, threads: bool
     if (name := next(_set_unseen(run), None)) is not None:
         raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
-    graph = transformed(graph, _turned(run, graph), budget, strict=strict)
+    graph = transformed(graph, _turned(run, graph), known, budget, strict=strict)
     budget.check()
     graph = unalias_outputs(run, graph)
     steps, forms = _rehearsed(run, graph, strict)
@@ -113,8 +124,11 @@ def build(run: Capture, pool: Pool, budget: Budget, *, called: str, strict: bool
 
     Raises UnsupportedError where none can stand for it, or when the budget is exceeded.
     """
+    steady = [] if strict else _placing(run)
+    run = _holding_for(run, steady)
+    known = {node: run.data[node] for node in (*run.made, *steady)}
     with budget.spending():
-        plan = planned(run, budget, strict=strict, threads=not strict)
+        plan = planned(run, budget, strict=strict, threads=not strict, known=known)
         budget.check()
     layouts, over = plan.layouts, plan.over
     sizes = _sizes(run.graph)
@@ -154,6 +168,29 @@ def _with_literals(run: Capture, graph: Graph) -> Graph:
     """The graph, with the plain numbers in the user's code as constants."""
     numbers = {n: constant(run.data[n], n.where) for n in run.made if isinstance(n.dtype, type)}
     return rebuild(graph, lambda node, new: with_inputs(node, (numbers.get(i, new[i]) for i in node.inputs)))
+
+
+def _holding_for(run: Capture, numbers: Sequence[Node]) -> Capture:
+    """The run, whose program holds as long as these plain numbers are the same."""
+    outcomes = {(node, _PLACES): run.data[node] for node in numbers}
+    named = {f"{_PLACES} {number}": node for number, node in enumerate(numbers)}
+
+    def wider(graph: Graph) -> Graph:
+        return Graph(graph.nodes, graph.inputs, {**graph.outputs, **named})
+
+    if not numbers:
+        return run
+    better = run.better and wider(run.better)
+    return replace(run, outcomes={**run.outcomes, **outcomes}, graph=wider(run.graph), better=better)
+
+
+def _placing(run: Capture) -> list[Node]:
+    """The whole numbers that index arrays are made of, and that lengths depend on anyway: a stride, and not a place."""
+    index = {i for node in run.graph.nodes for i in node.inputs[_INDEX.get(node.primitive, len(node.inputs)) :]}
+    lengths = dict.fromkeys(node for node, kind in run.outcomes if kind != "branch")
+    both = {*topological(index)} & {*topological(lengths)}
+    inputs = (node for node in run.graph.inputs.values() if node in both and node not in run.made)
+    return [node for node in inputs if node.dtype is int and node in run.data]
 
 
 def _turned(run: Capture, graph: Graph) -> dict[Node, tuple[int, ...]]:

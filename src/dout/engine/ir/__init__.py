@@ -7,4 +7,5 @@ __all__ = [
     "iteration_space",
     "kernel_group",
     "scalar_expressions",
+    "stride_model",
 ]

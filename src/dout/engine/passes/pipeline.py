@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from dout.engine.passes.decompose import decompose
-from dout.engine.passes.flat_products import flat_products
-from dout.engine.passes.fold_forms import fold_forms
 from dout.engine.passes.own_fills import own_fills
 from dout.engine.passes.plain_copies import plain_copies
 from dout.engine.passes.sink_writes import sink_writes
-from dout.engine.passes.window_extremes import window_extremes
+from dout.engine.passes.stack_products import stack_products
+from dout.engine.windows.borders import borders
+from dout.engine.windows.fold_forms import fold_forms
+from dout.engine.windows.fold_products import fold_products
+from dout.engine.windows.index_windows import index_windows
+from dout.engine.windows.window_extremes import window_extremes
 from dout.graph import Graph, Node
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import merge_equal_nodes, simplify
@@ -18,16 +22,19 @@ from dout.rewrite.stable_forms import stable_forms
 from dout.rewrite.window_forms import window_forms
 from dout.trace.capture.budget import Budget
 
-Pass = Callable[[Graph], Graph]
+Pass = Callable[..., Graph]
 
 PASSES: tuple[Pass, ...] = (
     simplify,  # a mask that is written twice becomes one
     masked_write_to_select,
     stable_forms,  # simplifies before it looks for formulas
+    index_windows,
     window_forms,
     fold_forms,
     window_extremes,
-    flat_products,
+    fold_products,
+    borders,
+    stack_products,
     decompose,
     sink_writes,
     simplify,
@@ -40,14 +47,30 @@ STRICT: tuple[Pass, ...] = (merge_equal_nodes, masked_write_to_select, merge_equ
 after_each: list[Callable[[Graph, Graph, Pass], None]] = []  # called after every pass: the tests verify the graph
 
 
-def transformed(graph: Graph, orders: Mapping[Node, tuple[int, ...]], budget: Budget, *, strict: bool = False) -> Graph:
-    """Return the graph after all passes; `orders` says which inputs lie in another order than C, as `untranspose`.
+def transformed(
+    graph: Graph,
+    orders: Mapping[Node, tuple[int, ...]],
+    known: Mapping[Node, Any],
+    budget: Budget,
+    *,
+    strict: bool = False,
+) -> Graph:
+    """Return the graph after all passes.
+
+    `orders` says which inputs lie in another order than C, as `untranspose`; `known` are inputs that are the same at
+    each call.
 
     Raises UnsupportedError when the budget is exceeded.
     """
+    told: dict[Pass, Mapping[Node, Any]] = {
+        decompose: orders,
+        stack_products: orders,
+        plain_copies: orders,
+        index_windows: known,
+    }
     for one in STRICT if strict else PASSES:
         budget.check()
-        before, graph = graph, one(graph, orders) if one in (decompose, plain_copies) else one(graph)
+        before, graph = graph, one(graph, told[one]) if one in told else one(graph)
         for act in after_each:
             act(before, graph, one)
     return graph

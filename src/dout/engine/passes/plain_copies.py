@@ -2,73 +2,59 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
-import numpy as np
-from numpy.lib.stride_tricks import as_strided
-
+from dout.engine.ir.stride_model import StrideModel
 from dout.engine.passes.untranspose import Axes, inverse
-from dout.graph import INPUT, Graph, Node, Shape, rebuild, renewed, with_inputs
-from dout.ops import PRIMITIVES, primitives
-from dout.ops.operators import is_basic
+from dout.graph import Graph, Node, rebuild, renewed, with_inputs
+from dout.ops import PRIMITIVES
 from dout.rewrite.node_facts import applied
 
-_VIEWS = primitives("transpose getitem windows broadcast_to")
+_LESS = 4  # times as many elements has a copy of windows: then one more of what they look into is cheap
 
 
 def plain_copies(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})) -> Graph:
     """Return the graph in which a reshape that cannot be a view is a copy in C order, and a view of that.
 
-    `orders` says which inputs lie in another order than C, as `untranspose`.
+    What windows look into is first copied into their order, if they are copied in another one than it has. `orders`
+    says which inputs lie in another order than C, as `untranspose`.
     """
-    lies: dict[Node, Any] = {}
+    lies, copies = StrideModel(orders), dict[Node, Node]()
 
     def change(node: Node, new: Mapping[Node, Node]) -> Node:
         made = renewed(node, new)
-        if made.primitive is PRIMITIVES["reshape"] and "order" not in made.static and node.inputs[0] in lies:
-            view = _viewed(lies[node.inputs[0]], made.shape)
-            if view is None:
-                made = with_inputs(made, [applied(PRIMITIVES["copy"], made.inputs, {"order": "C"}, node.where)])
-            lies[node] = _in_order(node) if view is None else view
-        elif isinstance(node.dtype, np.dtype):
-            lies[node] = _lying(node, lies, orders)
-        return made
+        if made.primitive is not PRIMITIVES["reshape"] or "order" in made.static or lies.reshaped(made) is not None:
+            return made
+        (source,) = made.inputs
+        if source not in copies:
+            copies[source] = applied(PRIMITIVES["copy"], (_along_rows(source, lies),), {"order": "C"}, node.where)
+        return with_inputs(made, [copies[source]])
 
-    for node in graph.inputs.values():
-        lies[node] = _lying(node, lies, orders)
     return rebuild(graph, change)
 
 
-def _lying(node: Node, lies: Mapping[Node, Any], orders: Mapping[Node, Axes]) -> Any:
-    """An array of no memory with the strides that a value has."""
-    if node.primitive is INPUT:
-        axes = orders.get(node, tuple(range(len(node.shape))))
-        return _strided(tuple(node.shape[a] for a in axes), node.dtype).transpose(inverse(axes))
-    view = node.primitive in _VIEWS and len(node.inputs) == 1 and node.inputs[0] in lies
-    if view and is_basic(node.static.get("key")):
-        return node.primitive.forward(lies[node.inputs[0]], **node.static)
-    return _in_order(node)
+def _along_rows(node: Node, lies: StrideModel) -> Node:
+    """The windows over an array whose elements lie as those of the windows' copy will: then it goes along rows."""
+    windows = node.inputs[0] if node.primitive is PRIMITIVES["transpose"] else node
+    if windows.primitive is not PRIMITIVES["windows"]:
+        return node
+    (base,), placed = windows.inputs, windows.static["axes"]
+    axes = node.static["axes"] if node is not windows else range(len(node.shape))
+    rank = len(base.shape)
+    inward = [a if a < rank else placed[a - rank] for a in axes if node.shape[tuple(axes).index(a)] > 1]
+    order = tuple(dict.fromkeys(inward[::-1]))[::-1]
+    order = (*(a for a in range(rank) if a not in order), *order)
+    few = math.prod(base.shape) * _LESS <= math.prod(node.shape)
+    if not few or not inward or lies[base].strides[order[-1]] == lies[base].itemsize:
+        return node
+    lying = applied(PRIMITIVES["copy"], (_turned(base, order),), {"order": "C"}, node.where)
+    made = with_inputs(windows, [_turned(lying, inverse(order))])
+    return made if node is windows else with_inputs(node, [made])
 
 
-def _in_order(node: Node) -> Any:
-    return _strided(node.shape, node.dtype)
-
-
-def _strided(shape: Shape, dtype: Any) -> Any:
-    """An array in C order, of which only the strides count."""
-    kind = np.dtype(dtype)
-    steps, step = [], kind.itemsize
-    for length in reversed(shape):
-        steps.append(step)
-        step *= max(length, 1)
-    return as_strided(np.empty(1, kind), shape, steps[::-1])
-
-
-def _viewed(array: Any, shape: Shape) -> Any:
-    """The array in another shape; None where that is no view."""
-    try:
-        return np.reshape(array, shape, copy=False)
-    except (ValueError, TypeError):  # NumPy 2.0 cannot say it
-        return None
+def _turned(node: Node, axes: Axes) -> Node:
+    if axes == tuple(sorted(axes)):
+        return node
+    return applied(PRIMITIVES["transpose"], (node,), {"axes": axes}, node.where)

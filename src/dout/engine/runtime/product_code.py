@@ -15,7 +15,8 @@ class ProductPart(NamedTuple):
     """A product, or a part of one, as the machine code reads it: all numbers have 64 bits.
 
     `x`, `y` and `out` are numbers of arguments. `x_axis` is cut, from `x_from` on. `x_skip` are the axes before
-    those of the matrices of a stack. `x_far` and `out_far` count bytes.
+    those of the matrices of a stack. `x_far` and `out_far` count bytes. The sums are added up in `pieces`, each of
+    which finds its factors in the cache. If `turned`, the transposed result is computed, of a transposed copy of x.
     """
 
     x: int
@@ -36,6 +37,8 @@ class ProductPart(NamedTuple):
     y_far: int
     out_far: int
     out_line: int
+    pieces: int
+    turned: int
 
 
 # @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
@@ -99,6 +102,46 @@ define internal i1 @place(ptr %array, i64 %how, ptr %cut, ptr %line.at, ptr %beg
   ret i1 %good
 }
 
+define internal void @across(ptr %to, i64 %to.line, ptr %from, i64 %from.line, i64 %lines, i64 %length) {
+begin:
+  br label %line
+line:
+  %i = phi i64 [ 0, %begin ], [ %i.next, %lined ]
+  %line.far = mul i64 %i, %from.line
+  %line.from = getelementptr KIND, ptr %from, i64 %line.far
+  %line.to = getelementptr KIND, ptr %to, i64 %i
+  br label %element
+element:
+  %k = phi i64 [ 0, %line ], [ %k.next, %element ]
+  %place.from = getelementptr KIND, ptr %line.from, i64 %k
+  %value = load KIND, ptr %place.from
+  %far = mul i64 %k, %to.line
+  %place.to = getelementptr KIND, ptr %line.to, i64 %far
+  store KIND %value, ptr %place.to
+  %k.next = add i64 %k, 1
+  %k.over = icmp uge i64 %k.next, %length
+  br i1 %k.over, label %lined, label %element
+lined:
+  %i.next = add i64 %i, 1
+  %i.over = icmp uge i64 %i.next, %lines
+  br i1 %i.over, label %end, label %line
+end:
+  ret void
+}
+
+define internal void @turned(ptr %gemm, i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, ptr %y, i64 %y.line,
+    ptr %out, i64 %out.line) noinline {
+  %x.size = mul i64 %rows, %inner
+  %x.turned = alloca KIND, i64 %x.size, align 64
+  %out.size = mul i64 %rows, %columns
+  %out.turned = alloca KIND, i64 %out.size, align 64
+  call void @across(ptr %x.turned, i64 %rows, ptr %x, i64 %x.line, i64 %rows, i64 %inner)
+  call void %gemm(i32 ROW_MAJOR, i32 AS_IT_IS, i32 AS_IT_IS, i64 %columns, i64 %rows, i64 %inner, KIND 1.0, ptr %y,
+    i64 %y.line, ptr %x.turned, i64 %rows, KIND 0.0, ptr %out.turned, i64 %rows)
+  call void @across(ptr %out, i64 %out.line, ptr %out.turned, i64 %rows, i64 %columns, i64 %rows)
+  ret void
+}
+
 define internal void @run(ptr %data, i64 %index, i64 %total, i64 %turns) {
 begin:
   %plan = call ptr @to(ptr %data, i64 0)
@@ -110,7 +153,7 @@ begin:
   %to = udiv i64 %to.all, %total
   br label %look
 look:
-  %k = phi i64 [ %from, %begin ], [ %more, %work ]
+  %k = phi i64 [ %from, %begin ], [ %more, %added ]
   %over = icmp uge i64 %k, %to
   br i1 %over, label %end, label %work
 work:
@@ -130,8 +173,39 @@ work:
   %columns = call i64 @at(ptr %part, i64 6)
   %inner = call i64 @at(ptr %part, i64 7)
   %out.line = call i64 @at(ptr %part, i64 17)
-  call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %inner, KIND 1.0, ptr %x,
-    i64 %x.line, ptr %y, i64 %y.line, KIND 0.0, ptr %out, i64 %out.line)
+  %turned.64 = call i64 @at(ptr %part, i64 19)
+  %turned = icmp ne i64 %turned.64, 0
+  br i1 %turned, label %turn, label %plain
+turn:
+  call void @turned(ptr %gemm, i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, ptr %y, i64 %y.line,
+    ptr %out, i64 %out.line)
+  br label %added
+plain:
+  %pieces = call i64 @at(ptr %part, i64 18)
+  %x.plain = icmp eq i64 %left.64, AS_IT_IS
+  %x.step = select i1 %x.plain, i64 1, i64 %x.line
+  %y.plain = icmp eq i64 %right.64, AS_IT_IS
+  %y.step = select i1 %y.plain, i64 %y.line, i64 1
+  br label %sum
+sum:
+  %piece = phi i64 [ 0, %plain ], [ %piece.next, %sum ]
+  %piece.next = add i64 %piece, 1
+  %first.all = mul i64 %piece, %inner
+  %first = udiv i64 %first.all, %pieces
+  %last.all = mul i64 %piece.next, %inner
+  %last = udiv i64 %last.all, %pieces
+  %length = sub i64 %last, %first
+  %x.far = mul i64 %first, %x.step
+  %x.here = getelementptr KIND, ptr %x, i64 %x.far
+  %y.far = mul i64 %first, %y.step
+  %y.here = getelementptr KIND, ptr %y, i64 %y.far
+  %begins = icmp eq i64 %piece, 0
+  %before = select i1 %begins, KIND 0.0, KIND 1.0
+  call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %length, KIND 1.0, ptr %x.here,
+    i64 %x.line, ptr %y.here, i64 %y.line, KIND %before, ptr %out, i64 %out.line)
+  %done = icmp eq i64 %piece.next, %pieces
+  br i1 %done, label %added, label %sum
+added:
   %more = add i64 %k, 1
   br label %look
 end:

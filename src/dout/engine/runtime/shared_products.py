@@ -33,6 +33,11 @@ _EACH = 2  # parts of a large product for one thread: where one is slow, the oth
 _LONG = 4  # times as long as the other sides: then parts of the sums are computed, and added up,
 _MOST = 1 << 16  # if the result has no more elements: memory for the parts is kept
 _SUMS = 2
+_AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not copy, and which find room in a cache
+_LITTLE = 16  # times as many elements has the other factor: then a copy costs next to nothing
+_THIN = 32  # lengths of parts below which that gains nothing
+_FEW = 4  # rows, below which nothing is gained by another order
+_ON_STACK = 1 << 14  # numbers of a copy that lives as long as a product
 _LAYOUTS = 4  # ways to lie that one function plans for
 _STACK = 4096  # matrices that a plan takes, at most
 
@@ -94,6 +99,8 @@ def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
     if not all(out.flags.c_contiguous for out in given[2::3]):
         return None
     sides = [_side(*given[k : k + 3]) for k in range(0, len(given), 3)]
+    if sides == [0] and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size:
+        return _turned(dtype, given)
     parts = [p for i, side in enumerate(sides) for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side)]
     run = _planned(dtype, parts)
     return run if _SUMS not in sides else _summed(run, len(parts), given[2])
@@ -134,7 +141,7 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
     for number, place in enumerate(np.ndindex(*lead)):
         x_far, y_far = (sum(map(operator.mul, place, stack.strides)) for stack in wide)
         sizes = (rows, columns, inner, 0, 0, x.ndim - 2, x_far, 0, 0, y.ndim - 2, y_far)
-        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns)))
+        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1, 0)))
     return _planned(out.dtype, parts)
 
 
@@ -163,6 +170,9 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
     x, y, out = matrices[:3]
     lengths = [*x.shape[:1], *y.shape[1:], *x.shape[1:]]
     many = 1 if side is None else _EACH * threads.number()
+    fitting = _fitting(lengths, hows, _SUMS if side is None else side)
+    pieces = math.ceil(lengths[_SUMS] / many / fitting) if side in (None, _SUMS) else 1
+    many = max(many, math.ceil(lengths[side] / fitting)) if side in (0, 1) else many
     for i in range(many):
         sizes, cuts = list(lengths), (0, 0, 0, 0, 0)
         if side is not None:
@@ -171,7 +181,46 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
             far = (begin * out.strides[0], begin * out.itemsize, i * out.nbytes)[side]
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
-        yield ProductPart._make((k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1]))
+        turned = int(side is None and _meet_in_rows(hows) and _is_flat(*lengths))
+        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, turned)
+        yield ProductPart._make(numbers)
+
+
+def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:
+    """How long a part may be on a side, so that OpenBLAS takes its factors as they lie; all where that gains nothing.
+
+    It does so slowly where the rows of both factors meet.
+    """
+    fitting = _AT_ONCE * lengths[side] // max(math.prod(lengths), 1)
+    return max(lengths[side], 1) if _meet_in_rows(hows) or fitting < _THIN else fitting
+
+
+def _meet_in_rows(hows: Sequence[int]) -> bool:
+    """Whether rows of the first factor are multiplied by rows of the second."""
+    return hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
+
+
+def _is_flat(rows: int, columns: int, inner: int) -> bool:
+    """Whether so few rows meet many that copies of the few, and of the result, cost little beside their product."""
+    few = _FEW <= rows <= _THIN <= columns // 2 and inner >= _THIN and rows * (inner + columns) <= _ON_STACK
+    return few and rows * columns * inner <= _AT_ONCE
+
+
+def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
+    """A product by a small second factor, of which a copy in rows is multiplied."""
+    run, spare = _planned(dtype, list(_parts(0, given, (AS_IT_IS, AS_IT_IS, AS_IT_IS), 0))), list[Matrix]()
+
+    def product(x: Matrix, y: Matrix, out: Matrix) -> bool:
+        try:
+            rows = spare.pop()
+        except IndexError:  # another thread has it
+            rows = np.empty(y.shape, y.dtype)
+        rows[...] = y
+        done: bool = run(x, rows, out)
+        spare.append(rows)
+        return done
+
+    return product
 
 
 def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., Any]:
