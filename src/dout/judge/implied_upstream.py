@@ -59,23 +59,59 @@ def implied_upstream(
                 break
     if best is None or sum(best.right) < max(2, len(best.right) / 2):
         return None
-    return best if all(best.right) else _with_what_is_right_beside(best, data, parameters)
+    return _confirmed(best, nodes, data, parameters)
 
 
-def _with_what_is_right_beside(
-    found: ImpliedUpstream, data: Mapping[Node, Any], parameters: Mapping[Node, Node]
-) -> ImpliedUpstream:
-    """The same, where what is right with all parameters moved a little is right: the run may stand on a kink."""
+def _confirmed(
+    found: ImpliedUpstream, nodes: Sequence[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node]
+) -> ImpliedUpstream | None:
+    """The same with all parameters moved a little; None where backward begins with no gradient of a usual loss.
+
+    What is right there is right: the run may stand on a kink.
+    """
     rng = np.random.default_rng(0)
     moved = {node: data[node] + MOVE * rng.standard_normal(node.shape) for node in parameters}
     point = {node: value for node, value in data.items() if node.primitive is INPUT} | moved
-    wanted = [found.gradient, found.value, *parameters.values()]
+    first = nodes.index(found.value)
+    like = [node for node in nodes[first:] if node.shape == found.gradient.shape and node.kind == "f"]
+    outputs = [node for node in like if node.where != found.gradient.where]  # not what its own line makes of one
+    wanted = [*outputs, found.gradient, found.value, *parameters.values()]
     with suppress(ValueError, IndexError):  # there an index or a mask chooses another number of elements
         known = in_float64(topological(wanted, known=point), point)
+        if not any(_is_usual(found.gradient, output, data, known) for output in outputs):
+            return None
         there = _explained(known, found.value, found.gradient, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
             return replace(found, right=tuple(a or b for a, b in zip(found.right, there.right, strict=True)))
-    return found
+        return found
+    return None
+
+
+def _is_usual(gradient: Node, output: Node, here: Mapping[Node, Any], there: Mapping[Node, Any]) -> bool:
+    """Whether a gradient is that of a usual loss of an output, as far as it changes with that.
+
+    `k (p - y)` changes as p does, where it is not masked; `-y / p` times p does not change; and that of a binary
+    cross-entropy, times `p (1 - p)`, changes as p does.
+    """
+    if output is gradient or output not in here or gradient not in here:
+        return False
+    (d, p), (e, q) = ((as_floats(values[gradient]), as_floats(values[output])) for values in (here, there))
+    if np.all(d == e):
+        return False
+    return _follows(e - d, q - p) or _is_close(e * q, d * p) or _follows(e * q * (1 - q) - d * p * (1 - p), q - p)
+
+
+def _follows(change: Any, other: Any) -> bool:
+    """Whether a change is one multiple of another, or nothing, element by element."""
+    moves = np.abs(change) > 1e-9 * np.max(np.abs(change), initial=0.0)
+    if not np.any(moves & (other != 0)):
+        return False
+    ratio = float(np.median(change[moves & (other != 0)] / other[moves & (other != 0)]))
+    return ratio != 0 and _is_close(change[moves], ratio * other[moves])
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    return bool(np.all(np.abs(one - other) <= 1e-3 * np.max(np.abs(other), initial=0.0)))
 
 
 def _pairs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -44,11 +44,11 @@ class RecordedRound:
         with suppress(Exception), quiet():  # of the user's code, and of what cannot be recorded
             trace = run_script(path, methods_of=methods_of, pairs_of=pairs_of).trace()
             gradients = {p.node: p.gradient for call in trace.calls for p in call.parameters}
-            right = _as_shown(trace, gradients)
-            if not right and (found := implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients)):
-                right, self.begin = dict(zip(gradients, found.right, strict=True)), found.gradient.where
-            for name, row in _rows(trace, right) if right else ():
-                self.rows.setdefault(name, []).append(row)
+            found = implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients)
+            if found is not None:
+                self.begin = found.gradient.where
+                for name, row in _rows(trace, dict(zip(gradients, found.right, strict=True))):
+                    self.rows.setdefault(name, []).append(row)
 
     def report(self, name: str, file: str) -> Report:
         """What the round says of a class, one of `rows`, that is written in a file."""
@@ -67,14 +67,6 @@ class RecordedRound:
             for row in rows.values() if not row.is_right
         ]  # fmt: skip
         return Report(name, tuple(verdicts), tuple(findings), file=file, line=line_of_class(file, name))
-
-
-def _as_shown(trace: Trace, parameters: Collection[Node]) -> dict[Node, bool]:
-    """The parameters whose gradients are right in a picture of the run, if that is true of all of them."""
-    shown = {value.node: value.gradient for value in trace.values if value.node in parameters}
-    known = [gradient for gradient in shown.values() if gradient is not None and gradient.derived is not None]
-    is_right = len(known) == len(parameters) and all(gradient.expected is None for gradient in known)
-    return dict.fromkeys(parameters, True) if is_right else {}
 
 
 def _rows(trace: Trace, right: Mapping[Node, bool]) -> Iterator[tuple[str, _Row]]:
