@@ -277,7 +277,7 @@ def test_strict_counts_warnings(tmp_path):
     ("arguments", "said"),
     [
         (["missing.py"], r"dout: there is no file missing\.py"),
-        (["Nonsense"], r"dout: there is no file, module or ready-made layer Nonsense; .* are AddLayer, "),
+        (["Nonsense"], r"dout: there is no file, module or ready-made layer Nonsense; .* are AbsLayer, "),
         (["right.py:Nope"], r"dout: .*right\.py has no Nope; it has the layers Square"),
         (["broken.py"], r"dout: broken\.py:2 is not valid Python"),
         (["raises.py"], r"line 1, in <module>\n[\s\S]*\ndout: raises\.py raised ZeroDivisionError, at .*raises\.py:1"),

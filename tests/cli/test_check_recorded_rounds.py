@@ -79,4 +79,5 @@ def test_the_text_says_how_it_was_judged(project):
 def test_a_slope_that_is_left_out_is_told_of_what_is_before_it(project):
     net = layers(document("network.py", cwd=project(hidden='delta @ s["W2"].T')))["Perceptron"]
     words = {verdict["argument"]: verdict["word"] for verdict in net["verdicts"]}
-    assert sorted(words.values()) == ["agrees within rounding"] * 2 + ["refuted"] * 2
+    assert sorted(words.values()) == ["agrees within rounding"] * 2 + ["inconclusive"] * 2
+    assert {finding["severity"] for finding in net["findings"]} == {"warning"}

@@ -273,7 +273,7 @@ def test_bad_scripts_get_one_message_with_file_and_line(tmp_path, text, said):
     ("arguments", "said"),
     [
         (["missing.py"], r"there is no file missing\.py"),
-        (["Nonsense"], r"no file, module or ready-made layer Nonsense; the ready-made layers are AddLayer, "),
+        (["Nonsense"], r"no file, module or ready-made layer Nonsense; the ready-made layers are AbsLayer, "),
         (["examples/slide_layers.py:Nope"], r"has no Nope; it has the layers MulLayer, AddLayer, Relu, Sigmoid"),
         (["examples/slide_layers.py:Relu", "--input", "x=[1,"], r"not a Python literal"),
         (["examples/slide_layers.py:Relu", "--input", "z=1"], r"Relu\.forward takes x, not z"),

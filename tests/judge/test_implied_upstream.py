@@ -11,22 +11,22 @@ X, Y = RNG.normal(size=(9, 4)), RNG.normal(size=(9, 2))
 W1, B1, W2, B2 = (RNG.normal(size=shape) for shape in ((4, 3), (3,), (3, 2), (2,)))
 
 
-def step(W1, b1, W2, b2, *, slope=True, penalty=0.0, share=1.0):
+def step(W1, b1, W2, b2, *, slope=True, penalty=0.0, share=1.0, begin=lambda out: (out - Y) * 2.0):
     h = np.tanh(X @ W1 + b1)
     out = h @ W2 + b2
-    delta = (out - Y) * 2.0
+    delta = begin(out)
     hidden = (delta @ W2.T) * (1 - h * h) if slope else delta @ W2.T
     return out, X.T @ hidden / 9 + penalty * W1, hidden.sum(0) / 9, h.T @ delta / 9, share * delta.sum(0) / 9
 
 
-def found(**how):
+def found(descends=False, **how):
     """What is found of a step, and the names of the parameters whose gradients follow from it."""
     run = dout.trace(lambda W1, b1, W2, b2: step(W1, b1, W2, b2, **how), W1, B1, W2, B2)
     names = ("W1", "b1", "W2", "b2")
     out, *gradients = run.graph.outputs.values()
     nodes = list(run.graph.nodes)
     pairs = {run.graph.inputs[name]: gradient for name, gradient in zip(names, gradients, strict=True)}
-    implied = implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs)
+    implied = implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs, descends=descends)
     right = [name for name, is_right in zip(names, implied.right, strict=True) if is_right] if implied else []
     return implied, right
 
@@ -46,6 +46,21 @@ def test_a_penalty_is_no_mistake():
 @pytest.mark.parametrize(("how", "right"), [({"slope": False}, ["W2", "b2"]), ({"share": 0.5}, ["W1", "b1", "W2"])])
 def test_what_does_not_follow_is_told_apart(how, right):
     assert found(**how)[1] == right
+
+
+def logistic(out):
+    p = 1.0 / (1.0 + np.exp(-out))
+    return p - Y
+
+
+@pytest.mark.parametrize("begin", [lambda out: out - Y, logistic], ids=["squares", "a logistic loss"])
+def test_gradients_of_usual_losses_do(begin):
+    assert found(begin=begin)[1] == ["W1", "b1", "W2", "b2"]
+
+
+def test_a_step_that_goes_up_the_loss_is_not_right():
+    assert found(descends=True)[1] == ["W1", "b1", "W2", "b2"]
+    assert found(descends=True, begin=lambda out: Y - out) == (None, [])
 
 
 def test_nothing_is_said_where_less_than_half_follows():

@@ -183,3 +183,9 @@ def test_a_row_that_is_looked_up_twice_gets_both_gradients():
     np.testing.assert_array_equal(layer.forward(np.array([[3, 1], [3, 0]])), [[[6, 7], [2, 3]], [[6, 7], [0, 1]]])
     assert layer.backward(np.array([[[1.0, 2.0], [3.0, 4.0]], [[10.0, 20.0], [5.0, 6.0]]])) is None
     np.testing.assert_array_equal(layer.dW, [[5, 6], [3, 4], [0, 0], [11, 22]])
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_a_class_that_is_not_there_is_an_error_of_the_hinge_loss(wrong):
+    with pytest.raises(IndexError, match=r"not among 0 … 2"):
+        layers.HingeLoss().forward(np.ones((2, 3)), np.array([0, wrong]))

@@ -41,11 +41,17 @@ class ImpliedUpstream:
 
 
 def implied_upstream(
-    nodes: Sequence[Node], backward: Container[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node]
+    nodes: Sequence[Node],
+    backward: Container[Node],
+    data: Mapping[Node, Any],
+    parameters: Mapping[Node, Node],
+    *,
+    descends: bool = False,
 ) -> ImpliedUpstream | None:
     """The upstream gradient from which gradients of parameters follow; None where it explains not even half of them.
 
     `parameters` are nodes of the forward, with those of their gradients; `backward` are the nodes that belong to it.
+    With `descends` the parameters go against these gradients: then the loss has to become smaller by that.
     """
     known, budget = dict(data), WorkBudget(MOST_SECONDS)
     best: ImpliedUpstream | None = None
@@ -53,18 +59,19 @@ def implied_upstream(
         if budget.is_over():
             break
         found = _explained(known, value, gradient, parameters)
-        if found is not None and (best is None or sum(found.right) > sum(best.right)):
-            best = found
-            if all(found.right):
+        if found is None or sum(found.right) < max(2, len(found.right) / 2):
+            continue
+        if best is None or sum(found.right) > sum(best.right):
+            best = _confirmed(found, nodes, data, parameters, descends) or best
+            if best is not None and all(best.right):
                 break
-    if best is None or sum(best.right) < max(2, len(best.right) / 2):
-        return None
-    return _confirmed(best, nodes, data, parameters)
+    return best
 
 
 def _confirmed(
-    found: ImpliedUpstream, nodes: Sequence[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node]
-) -> ImpliedUpstream | None:
+    found: ImpliedUpstream, nodes: Sequence[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node],
+    descends: bool,
+) -> ImpliedUpstream | None:  # fmt: skip
     """The same with all parameters moved a little; None where backward begins with no gradient of a usual loss.
 
     What is right there is right: the run may stand on a kink.
@@ -78,7 +85,8 @@ def _confirmed(
     wanted = [*outputs, found.gradient, found.value, *parameters.values()]
     with suppress(ValueError, IndexError):  # there an index or a mask chooses another number of elements
         known = in_float64(topological(wanted, known=point), point)
-        if not any(_is_usual(found.gradient, output, data, known) for output in outputs):
+        signs = {_usual_sign(found.gradient, output, data, known) for output in outputs} - {0}
+        if not signs or (descends and math.copysign(1, found.factor) not in signs):
             return None
         there = _explained(known, found.value, found.gradient, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
@@ -87,31 +95,33 @@ def _confirmed(
     return None
 
 
-def _is_usual(gradient: Node, output: Node, here: Mapping[Node, Any], there: Mapping[Node, Any]) -> bool:
-    """Whether a gradient is that of a usual loss of an output, as far as it changes with that.
+def _usual_sign(gradient: Node, output: Node, here: Mapping[Node, Any], there: Mapping[Node, Any]) -> int:
+    """1 where a gradient changes with an output as that of a usual loss does, -1 as its negative does, 0 otherwise.
 
     `k (p - y)` changes as p does, where it is not masked; `-y / p` times p does not change; and that of a binary
     cross-entropy, times `p (1 - p)`, changes as p does.
     """
     if output is gradient or output not in here or gradient not in here:
-        return False
+        return 0
     (d, p), (e, q) = ((as_floats(values[gradient]), as_floats(values[output])) for values in (here, there))
-    if np.all(d == e):
-        return False
-    return _follows(e - d, q - p) or _is_close(e * q, d * p) or _follows(e * q * (1 - q) - d * p * (1 - p), q - p)
+    if np.all(d == e) or np.all(p == q):
+        return 0
+    if sign := _sign_of_ratio(e - d, q - p):
+        return sign
+    if np.all(np.abs(e * q - d * p) <= 1e-2 * np.abs(d * (q - p))):
+        return -int(np.sign(np.sum(d * np.abs(p))))
+    return _sign_of_ratio(e * q * (1 - q) - d * p * (1 - p), q - p)
 
 
-def _follows(change: Any, other: Any) -> bool:
-    """Whether a change is one multiple of another, or nothing, element by element."""
+def _sign_of_ratio(change: Any, other: Any) -> int:
+    """The sign of the number by which one change is a multiple of another, or nothing, by element; 0 without one."""
     moves = np.abs(change) > 1e-9 * np.max(np.abs(change), initial=0.0)
-    if not np.any(moves & (other != 0)):
-        return False
-    ratio = float(np.median(change[moves & (other != 0)] / other[moves & (other != 0)]))
-    return ratio != 0 and _is_close(change[moves], ratio * other[moves])
-
-
-def _is_close(one: Any, other: Any) -> bool:
-    return bool(np.all(np.abs(one - other) <= 1e-3 * np.max(np.abs(other), initial=0.0)))
+    both = moves & (other != 0)
+    if not np.any(both):
+        return 0
+    ratio = float(np.median(change[both] / other[both]))
+    is_one = np.all(np.abs(change[moves] - ratio * other[moves]) <= 1e-2 * np.abs(ratio * other[moves]))
+    return int(np.sign(ratio)) if is_one else 0
 
 
 def _pairs(
@@ -170,7 +180,9 @@ def _explained(
     if len(told) < 2:
         return None
     best = max(told, key=lambda one: sum(math.isclose(one, other, rel_tol=1e-4) for other in told))
-    right = (f is not None and (math.isnan(f) or math.isclose(best, f, rel_tol=1e-4)) for f in factors)
+    alike = [f is not None and (math.isnan(f) or math.isclose(best, f, rel_tol=1e-4)) for f in factors]
+    single = [math.prod(parameter.shape) == 1 for parameter in parameters]  # a penalty would make any number of it
+    right = (is_alike or is_single for is_alike, is_single in zip(alike, single, strict=True))
     return ImpliedUpstream(value, gradient, best, tuple(right))
 
 

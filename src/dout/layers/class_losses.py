@@ -141,9 +141,11 @@ class HingeLoss:
             raise ValueError(
                 f"HingeLoss.forward: x has shape {np.shape(x)}, t has shape {np.shape(t)}: give one class for each row"
             )
-        rows = np.arange(len(x))
+        rows, classes = np.arange(len(x)), x.shape[-1]
+        if np.any((np.asarray(t) < 0) | (np.asarray(t) >= classes)):
+            raise IndexError(f"HingeLoss.forward: t has a class that is not among 0 … {classes - 1}")
         excess = self.margin + x - x[rows, t][:, np.newaxis]
-        right = np.arange(x.shape[-1]) == np.asarray(t)[:, np.newaxis]
+        right = np.arange(classes) == np.asarray(t)[:, np.newaxis]
         near = (excess > 0) & ~right
         self.steps = np.where(right, -np.sum(near, axis=-1, keepdims=True), near).astype(excess.dtype)
         return reduced(self, np.sum(np.where(near, excess, 0), axis=-1) / x.shape[-1])

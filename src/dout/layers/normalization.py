@@ -37,7 +37,8 @@ class BatchNorm:
         _check_channels(self, x)
         self.axes = (0, *range(2, x.ndim))
         mean, var = np.mean(x, axis=self.axes, keepdims=True), np.var(x, axis=self.axes, keepdims=True)
-        if self.training:
+        self.by_batch = self.training  # backward goes the way that this forward went
+        if self.by_batch:
             unbiased = var * (x.size / max(x.size - len(self.gamma), 1))
             self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean.ravel()
             self.running_var = (1 - self.momentum) * self.running_var + self.momentum * unbiased.ravel()
@@ -56,7 +57,7 @@ class BatchNorm:
         self.dgamma, self.dbeta = np.sum(dout * self.xn, axis=self.axes), np.sum(dout, axis=self.axes)
         dxn = dout * _over_channels(self.gamma, dout)
 
-        return _through_normalization(dxn, self.xn, self.std, self.axes) if self.training else dxn / self.std
+        return _through_normalization(dxn, self.xn, self.std, self.axes) if self.by_batch else dxn / self.std
 
 
 class LayerNorm:

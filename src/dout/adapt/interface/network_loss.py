@@ -279,6 +279,13 @@ def _classes(target: Any) -> int:
     return -1 if np.ndim(target) < 2 or np.allclose(np.sum(plain(target), axis=-1), 1) else 0
 
 
+def _several(output: Any) -> Any:
+    """Scores of several classes. Raises TypeError for one score: all of it is one class then."""
+    if min(np.shape(output)[-2:], default=0) < 2:
+        raise TypeError("there is one score for each sample")
+    return output
+
+
 def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], int]) -> Callable[..., Any]:
     """A loss that everybody takes, as a sum, or a mean over what is counted of a shape."""
 
@@ -291,7 +298,9 @@ def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], 
 _FORMS: dict[str, Callable[[Any, Any], Any]] = {
     "cross_entropy": lambda a, y: -y * np.log(a),
     "binary_cross_entropy": lambda a, y: -y * np.log(a) - (1 - y) * np.log(1 - a),
-    "softmax_cross_entropy": lambda a, y: -y * (a - np.log(np.sum(np.exp(a), axis=_classes(y), keepdims=True))),
+    "softmax_cross_entropy": lambda a, y: (
+        -y * (a - np.log(np.sum(np.exp(_several(a)), axis=_classes(y), keepdims=True)))
+    ),
     "half_squared_error": lambda a, y: (a - y) ** 2 / 2,
     "squared_error": lambda a, y: (a - y) ** 2,
 }

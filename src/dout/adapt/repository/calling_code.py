@@ -1,17 +1,17 @@
 """The code of a repository that uses a class, read: its files and scopes, and what can be told of its expressions.
 
-No program runs for it. An expression can be told where it holds literals, names that are bound to such, NumPy, and the
-repository's own classes and functions, if they are loaded, or in modules that do nothing but define.
+No program runs for it, no function of the user's is called, and nothing is imported. An expression can be told where it
+holds literals, names that are bound to such, NumPy, and the repository's own classes, if they are loaded; functions are
+handed on as they are.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,12 +89,12 @@ class CallingFile:
         """What a name means here that no scope binds; UNTOLD where that is not known."""
         if name in self.imported:
             module, attribute = self.imported[name]
-            found = _module(module, self.path)
+            found = _module(module)
             item = names_of(found).get(attribute) if attribute and found is not None else found
-            item = _module(attribute, self.path) if item is None and attribute else item  # `from package import module`
+            item = _module(attribute) if item is None and attribute else item  # `from package import module`
             return UNTOLD if item is None else item
         own = next((m for m in user_modules() if _file(m) == os.path.realpath(self.path)), None)
-        stars = (_module(module, self.path) for module, attribute in self.imported.values() if attribute == "*")
+        stars = (_module(module) for module, attribute in self.imported.values() if attribute == "*")
         found = [names_of(m)[name] for m in (own, *stars) if m is not None and name in names_of(m)]
         return found[0] if found else getattr(builtins, name) if name in _PLAIN else UNTOLD
 
@@ -149,7 +149,7 @@ class CodeScope:
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         inner = {n.id for n in names if isinstance(n.ctx, ast.Store)}
         known = {n.id: self._value(n.id, turn) for n in names if n.id not in inner}
-        if any(value is UNTOLD for value in known.values()):
+        if any(value is UNTOLD for value in known.values()) or not _is_harmless(node, known):
             return UNTOLD
         try:
             return eval(
@@ -185,29 +185,31 @@ def _file(module: Any) -> str:
     return os.path.realpath(getattr(module, "__file__", None) or "")
 
 
-def _module(name: str, beside: Path) -> Any:
-    """A module by its name in an import: NumPy, one of the user's that is loaded, or one that only defines."""
+def _module(name: str) -> Any:
+    """A module by its name in an import: NumPy, or one of the user's that is loaded; nothing is imported for this."""
     if name.partition(".")[0] == "numpy":
         return sys.modules.get(name)
     last = name.rpartition(".")[2]
     loaded = [m for m in user_modules() if Path(_file(m)).stem == last or Path(_file(m)).parent.name == last]
-    if loaded:
-        return loaded[0]
-    places = [folder.joinpath(*name.split(".")).with_suffix(".py") for folder in (beside.parent, *beside.parents[1:4])]
-    found = next((place for place in places if name and place.is_file()), None)
-    if found is None or not all(_only_defines(s) for s in parsed(SourceFile.of(found))):
-        return None
-    with suppress(Exception):  # whatever the user's code raises
-        return importlib.import_module(name)
-    return None
+    return loaded[0] if loaded else None
 
 
-def _only_defines(statement: ast.stmt) -> bool:
-    match statement:
-        case ast.ClassDef() | ast.FunctionDef() | ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
-            return True
-        case ast.Assign() | ast.AnnAssign():
-            return not any(isinstance(node, ast.Call) for node in ast.walk(statement))
-        case ast.If(test=test):
-            return "__name__" in ast.unparse(test)
-    return False
+def _is_harmless(node: ast.expr, known: Mapping[str, Any]) -> bool:
+    """Whether an expression calls nothing but classes, NumPy and a few of Python's own, and takes no time by itself."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow | ast.LShift):
+            return False
+        if isinstance(part, ast.Call) and not _is_maker(part.func, known):
+            return False
+    return True
+
+
+def _is_maker(node: ast.expr, known: Mapping[str, Any]) -> bool:
+    """Whether a dotted name is that of a class, of anything of NumPy's, or of one of Python's own."""
+    path = ast.unparse(node).split(".")
+    item = known.get(path[0])
+    if str(getattr(item, "__name__", "")).partition(".")[0] == "numpy":
+        return True
+    for name in path[1:]:
+        item = getattr(item, name, None)
+    return isinstance(item, type) or (item is not None and item is getattr(builtins, path[-1], None))

@@ -37,8 +37,9 @@ def _round(scope: CodeScope, forward: str, backward: str, taken: Sequence[str], 
             **dict(zip(asked, back.args, strict=False)),
             **{one.arg: one.value for one in back.keywords if one.arg},
         }
-        if before and {*asked} <= {*given}:
-            known = _known(scope, before[-1], taken)
+        fitting = [c for c in before if len(c.args) + len(c.keywords) == len(taken)]
+        if fitting and {*asked} == {*given}:
+            known = _known(scope, fitting[-1], taken)
             return {name: known[text] for name in asked if (text := ast.unparse(given[name])) in known}
     return None
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,7 +75,7 @@ def _builds(cls: type, scope: CodeScope) -> Iterator[WrittenBuild]:
             places = taken.bind_partial(*by_place, **by_name).arguments
         except (TypeError, ValueError):
             continue
-        if scope.told(call.func, turn) not in (cls, UNTOLD):  # another of that name
+        if not _is_meant(cls, scope, call):
             continue
         named = {name: item for name, item in places.items() if is_named(taken.parameters[name])}
         init = {name: item for name, item in named.items() if item is not UNTOLD}
@@ -84,6 +86,16 @@ def _builds(cls: type, scope: CodeScope) -> Iterator[WrittenBuild]:
                 layer = made if _is_filled(scope, made, call) or len(named) < len(places) else None
         if init or layer is not None:
             yield WrittenBuild(Where(str(scope.file.path), call.lineno), init, layer)
+
+
+def _is_meant(cls: type, scope: CodeScope, call: ast.Call) -> bool:
+    """Whether a call is one of this class, and not of another of its name."""
+    found = scope.told(call.func, scope.turns[call])
+    if found is not UNTOLD:
+        return found is cls
+    module = scope.file.imported.get(ast.unparse(call.func).partition(".")[0], ("", ""))[0]
+    home = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
+    return not module or module.rpartition(".")[2] in Path(home).with_suffix("").parts
 
 
 def _is_filled(scope: CodeScope, made: Any, call: ast.Call) -> bool:
@@ -111,7 +123,7 @@ def _is_done(scope: CodeScope, statement: ast.stmt, name: str, made: Any, runs: 
             by_place = [scope.told(argument, scope.turns[statement]) for argument in call.args]
             by_name = {one.arg or "": scope.told(one.value, scope.turns[statement]) for one in call.keywords}
             given = [*by_place, *by_name.values()]
-            is_run = method in runs or (code is not None and not runs.isdisjoint(code.co_names))
+            is_run = code is not None and _runs(type(found), method, runs)
             if found is None or is_run or any(item is UNTOLD or np.ndim(item) > 1 for item in given):
                 return False
             getattr(found, method)(*by_place, **by_name)
@@ -132,3 +144,14 @@ def _reached(node: ast.expr, name: str, made: Any) -> Any:
         case ast.Attribute(value=ast.Name(id=own), attr=attribute) if own == name:
             return getattr(made, attribute, None)
     return None
+
+
+def _runs(cls: type, method: str, runs: set[str]) -> bool:
+    """Whether a method leads to a forward or a backward, through others of its class too."""
+    known, waiting = {method}, [method]
+    while waiting:
+        code = getattr(getattr(cls, waiting.pop(), None), "__code__", None)
+        new = set(code.co_names) - known if code is not None else set()
+        known |= new
+        waiting += [name for name in new if hasattr(cls, name)]
+    return not runs.isdisjoint(known)

@@ -8,12 +8,18 @@ from dout.adapt.interface.network_loss import NetworkLoss
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Refuted
 from dout.check.rules.shapes.d506_other_rows import RULE as FIXED_SIZE
-from dout.judge.outcomes import Word
+from dout.judge.outcomes import CLOSE, RIGHT, Word
 
 
 def is_meant_otherwise(report: Report, network: NetworkLoss | None) -> bool:
-    """Whether no gradient is right: then backward may be meant for another loss."""
-    return network is not None and {v.word for v in report.verdicts} - {Word.INCONCLUSIVE} == {Word.REFUTED}
+    """Whether no gradient is right: then backward may be meant for another loss.
+
+    Of a loss that is only assumed one has to be right as it is: a factor and a penalty make much out of another loss.
+    """
+    words = {v.word for v in report.verdicts} - {Word.INCONCLUSIVE}
+    if network is None or Word.REFUTED not in words:
+        return False
+    return words == {Word.REFUTED} or (network.assumed and words.isdisjoint(RIGHT | CLOSE))
 
 
 def of_network(report: Report, network: NetworkLoss | None) -> Report:

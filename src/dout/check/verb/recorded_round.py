@@ -44,7 +44,8 @@ class RecordedRound:
         with suppress(Exception), quiet():  # of the user's code, and of what cannot be recorded
             trace = run_script(path, methods_of=methods_of, pairs_of=pairs_of).trace()
             gradients = {p.node: p.gradient for call in trace.calls for p in call.parameters}
-            found = implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients)
+            descends = all(p.by == "update" for call in trace.calls for p in call.parameters)
+            found = implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients, descends=descends)
             if found is not None:
                 self.begin = found.gradient.where
                 for name, row in _rows(trace, dict(zip(gradients, found.right, strict=True))):
@@ -55,7 +56,7 @@ class RecordedRound:
         rows: dict[str, _Row] = {}
         for row in self.rows[name]:  # of several instances the first that is wrong
             rows[row.name] = row if row.name not in rows or rows[row.name].is_right else rows[row.name]
-        words = {True: Word.AGREES, False: Word.REFUTED}
+        words = {True: Word.AGREES, False: Word.INCONCLUSIVE}  # a rate of its own, say, is no mistake
         verdicts = [Verdict(row.name, words[row.is_right], ROUTE, role="parameter") for row in rows.values()]
         begin = f"{near(self.begin.file)}:{self.begin.line}" if self.begin else "the end of forward"
         findings = [

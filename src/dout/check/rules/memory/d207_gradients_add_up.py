@@ -59,7 +59,10 @@ def _steps_with_the_sum(lab: Lab) -> bool:
     if any(map(partial(_sets_one, names), filter(inspect.isfunction, methods))):
         return False
     any_of = "|".join(names)
-    clears = re.compile(rf"(?<!self)\.({any_of})\s*=[^=]|\.({any_of})(\[[^\]]*\]\s*=\s*0|\.fill\()")
+    clears = re.compile(
+        rf"(?<!self)\.({any_of})\s*=[^=]|\.({any_of})(\[[^\]]*\]\s*=\s*0|\.fill\(|\s*[-*]=)|copyto\(.*\.({any_of})\b"
+        r"|\*=\s*0|\[\.\.\.\]\s*=\s*0"  # of arrays that a loop goes through
+    )
     return not any(map(clears.search, _texts_below(repository_root(place.file))))
 
 
