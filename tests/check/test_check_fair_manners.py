@@ -5,6 +5,7 @@ import pytest
 from fair_examples import severities, table
 
 import dout
+from dout.errors import TargetError
 
 
 class Adam:
@@ -347,3 +348,26 @@ def test_a_slope_of_one_number_may_be_true_or_false():
     report = dout.check(Switch)
     assert [str(verdict.word) for verdict in report.verdicts] == ["exact"]
     assert "D504" not in [f.code for f in report.findings if f.severity == "error"]
+
+
+class TwoSides:
+    """Its backward is given what was wanted and what came out, in words that no name tells apart."""
+
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return 1 / (1 + np.exp(-(x @ self.W + self.b)))
+
+    def backward(self, wanted, guess, rate):
+        delta = (guess - wanted) * guess * (1 - guess)
+        dW, db = self.x.T @ delta, delta.sum(axis=0)
+        self.W = self.W - rate * dW
+        self.b = self.b - rate * db
+
+
+def test_one_side_of_a_difference_is_no_upstream_gradient():
+    draw = np.random.default_rng(5)
+    with pytest.raises(TargetError, match="takes the target itself"):
+        dout.check(TwoSides(draw.normal(size=(4, 3)), draw.normal(size=3)), draw.normal(size=(5, 4)))

@@ -23,6 +23,7 @@ from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_targe
 from dout.adapt.sizes.proposed_arrays import array_of, is_input, upstream_of
 from dout.adapt.target import Target, copies, passed, placed
 from dout.adapt.trial.attribute_inputs import AttributeInputs
+from dout.adapt.trial.trial import Fit
 from dout.errors import TargetError
 from dout.graph import topological
 from dout.run import deep_copy
@@ -178,6 +179,7 @@ def example(
     if network is not None and assumed and network.takes_weights:  # and no program uses it
         raise TargetError(takes_target(target))
     found = trial.first_taken(needed, open_)
+    _refuse_target(trial, target, found)
     if found is None and trial.trials is not None and (trial.trials.unproven or assumed):
         raise TargetError(takes_target(target))
     if found is None and any_number and not named:
@@ -191,6 +193,12 @@ def example(
     if found is None:
         raise nothing_taken(target, needed, open_, trial.last) from trial.last
     return found
+
+
+def _refuse_target(trial: ExampleSearch, target: Target, found: Example | None) -> None:
+    """Raise TargetError where backward takes the target, as runs have shown, and runs through in no other way."""
+    if trial.trials is not None and trial.trials.takes_target and (not found or trial.fits(found) <= Fit.FORWARD):
+        raise TargetError(takes_target(target))
 
 
 def _of_attributes(target: Target, init: Mapping[str, Any], named: Mapping[str, Any]) -> Example | None:
@@ -222,6 +230,7 @@ def _interface(
         return None
     trial = ExampleSearch(target, parameters, dict(init), dict(inputs), given)
     _, found = trial._best([Example(init, inputs)])
+    _refuse_target(trial, target, found)
     if found is None and not (hasattr(target.cls, "forward") and hasattr(target.cls, "backward")):
         raise nothing_taken(target, [], [], trial.last) from trial.last
     return found.interface if found else None

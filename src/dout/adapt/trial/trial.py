@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_output
+from dout.adapt.argument_names import names_label, names_output, names_plain_upstream
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
@@ -28,7 +28,7 @@ from dout.adapt.interface.interface import (
     unproven_candidates,
 )
 from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, owned_by, parameters_of
-from dout.adapt.interface.method_pairs import optional, required
+from dout.adapt.interface.method_pairs import is_static, optional, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
@@ -92,6 +92,7 @@ class Trials:
         self.unproven = not self.interfaces  # whether names say that backward takes the target, and a run must tell
         if self.unproven:
             self.interfaces = list(islice(unproven_candidates(cls), MOST_INTERFACES))
+        self.takes_target = False  # whether a run has shown that backward takes the target
         self.classes: dict[Any, type] = {}
         self.every: list[str] = []  # the inputs that are given, with dicts of arrays: these are the layer's parameters
         self.held: dict[str, Any] = {}
@@ -113,6 +114,9 @@ class Trials:
             if tried.fit == Fit.NOTHING:
                 failed.update(one.forward for one in self.interfaces if self.assumes or one is interface)
             if self.unproven and not self._takes_upstream(tried, make, inputs):
+                continue
+            if self._takes_a_residual(tried, make, inputs):
+                self.takes_target = True
                 continue
             if tried.fit >= Fit.INPUTS and (DOUT not in interface.roles or tried.ends):
                 tried = self._for_other_inputs(tried, make, inputs)
@@ -363,6 +367,24 @@ class Trials:
             return False
         return Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface).is_linear()
 
+    @otherwise(False)
+    def _takes_a_residual(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether what would be the upstream gradient is one side of a difference: `backward(wanted, out)`.
+
+        No gradient doubles with it then: an upstream gradient does nothing but multiply.
+        """
+        interface = tried.interface
+        if interface is None or tried.fit < Fit.INPUTS or interface.local or self.fixed or self.unproven:
+            return False
+        asked = required(getattr(self.cls, interface.backward), bound=not is_static(self.cls, interface.backward))
+        arriving = [name for name, role in zip(asked, interface.roles, strict=False) if role == DOUT]
+        if len(interface.roles) < 2 or len(arriving) != 1 or names_plain_upstream(arriving[0]):
+            return False
+        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
+        found = zip(run.gradients(1.0), run.gradients(2.0), strict=True)
+        moving = [(one, two) for one, two in found if not np.array_equal(one, two)]
+        return bool(moving) and not any(is_twice(two, one) for one, two in moving)
+
     def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the one returned gradient for the input that it is right for, where several are alike.
 
@@ -372,6 +394,8 @@ class Trials:
         interface = tried.interface
         floats = [name for name, x in inputs.items() if is_float_array(x)]
         if interface is None or interface.order or interface.found or interface.local or len(floats) < 2:
+            return tried
+        if hasattr(self.cls, "dout_interface"):  # it is adapted
             return tried
         number = len(Runs(self._class(interface, list(inputs)), make, inputs, interface).gradients(1.0))
         if len({np.shape(inputs[name]) for name in floats}) > 1 or number != 1:
