@@ -369,3 +369,9 @@ def test_a_class_may_derive_from_what_its_package_has_not(tmp_path):
     assert "unbuilt_nets.Base cannot be found" in said(
         tmp_path, "from unbuilt_nets import Part\nassert isinstance(Part, type)\n"
     )
+
+
+def test_what_ready_made_layers_say_of_data_sets_is_not_the_programs(tmp_path):
+    text = "import dout.layers\nfrom datasets import load_dataset\nrow = load_dataset('mnist')['train'][0]\n"
+    text += "assert row['image'].size == 784\n"
+    assert said(tmp_path, text)

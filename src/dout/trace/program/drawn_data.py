@@ -51,7 +51,8 @@ def _rows(most: int) -> int:
 
 def _users_texts() -> Iterator[str]:
     """The texts of the user's files that have been imported."""
-    files = {str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())}
+    theirs = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] != "dout"]
+    files = {str(getattr(module, "__file__", "") or "") for module in theirs}  # ready-made layers name sets, too
     for file in files:
         if file.endswith((".py", ".ipynb")) and is_user_code(file):
             with contextlib.suppress(ValueError, OSError, SyntaxError):
