@@ -280,10 +280,8 @@ def _classes(target: Any) -> int:
 
 
 def _several(output: Any) -> Any:
-    """Scores of several classes. Raises TypeError for one score: all of it is one class then."""
-    if min(np.shape(output)[-2:], default=0) < 2:
-        raise TypeError("there is one score for each sample")
-    return output
+    """Scores of several classes; NaN for one score of each sample, which says nothing beside others."""
+    return output if min(np.shape(output)[-2:], default=0) > 1 else output * np.nan
 
 
 def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], int]) -> Callable[..., Any]:
