@@ -129,18 +129,21 @@ def _network(cls: type) -> NetworkLoss | None:
     open_ = [name for name in arrays if name not in (*taken, *results)]
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
-    written = written_round(_file(cls, back), ahead, back, taken, asked)
+    if not targets or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
+        return None
+    is_open = len(targets) > 1 or not {*asked} <= {*taken, *targets, *settings}  # what is handed on has to be read
+    written = written_round(_file(cls, back), ahead, back, taken, asked) if is_open else None
     if len(targets) > 1 and written is not None:
         targets = [name for name in targets if name not in written]
-    if len(targets) != 1 or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
+    if len(targets) != 1:
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]
     handed = _handed(others, results, _function(cls, ahead))
     if written is not None and {*others} <= {*written}:
         handed = {name: written[name] for name in others}
-    elif len(others) == len(taken) == 1 >= items_returned(_function(cls, ahead)):  # `feedforward(a)`, `backprop(x, y)`
+    elif len(others) == len(taken) == 1 and taken[0] not in asked and items_returned(_function(cls, ahead)) <= 1:
         needs = reads_and_writes(cls, ahead)[1] & reads_and_writes(cls, back)[0]
-        handed = handed if needs else {others[0]: taken[0]}
+        handed = handed if needs else {others[0]: taken[0]}  # `feedforward(a)`, `backprop(x, y)`
     if handed is None or any(only_asked(_function(cls, back), name) for name in others):  # a loss, say
         return None
     makes_outer = "outer" in getattr(behind(_function(cls, back)), "__code__", _joined.__code__).co_names
