@@ -302,6 +302,25 @@ def test_a_notebook_is_one_module(tmp_path):
     assert ":5 raised FileNotFoundError" in outcome.remarks[0]
 
 
+@pytest.mark.parametrize("text", ["[]", "3", '{"cells": [1]}', '{"cells": [{"cell_type": "code", "source": [1]}]}'])
+def test_json_that_is_no_notebook_takes_no_layer_with_it(tmp_path, text):
+    write(tmp_path, text, "odd.ipynb")
+    write(tmp_path, """
+class Scale:
+    def __init__(self, n):
+        self.w = 2.0 * n
+    def forward(self, x):
+        return x * self.w
+    def backward(self, dout):
+        return dout * self.w
+
+class Network(Scale):
+    def backward(self, x, y, out):
+        self.dw = ((out - y) * x).sum()
+""")  # fmt: skip
+    assert judged(file(tmp_path)) == ["Scale", "Network"]
+
+
 @pytest.mark.long
 def test_a_hundred_files_take_less_than_a_minute(tmp_path):
     for number in range(100):

@@ -12,14 +12,13 @@ import builtins
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root, text_of
+from dout.adapt.repository.project_files import files_below, parsed, repository_root, texts_of
 from dout.adapt.source.syntax import bindings
 from dout.run import names_of, quiet
 from dout.trace.session.user_modules import user_modules
@@ -36,11 +35,12 @@ def calling_files(file: str, *words: str, smaller: bool = False) -> Iterator[Cal
 
     With `smaller`, large whole numbers in what is told are small ones, equal where they are: `Dense(784, 100)`.
     """
-    for path in sorted(files_below(repository_root(file)), key=lambda one: str(one) != file):
-        with suppress(OSError, ValueError, RecursionError), quiet():
-            source = SourceFile.of(path)
-            if all(word in text_of(source) for word in words):
-                yield CallingFile(path, parsed(source), {} if smaller else None)
+    paths = sorted(files_below(repository_root(file)), key=lambda one: str(one) != file)
+    for source, text in texts_of(paths):
+        if all(word in text for word in words):
+            with quiet():
+                body = parsed(source)
+            yield CallingFile(Path(source.path), body, {} if smaller else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,24 +110,24 @@ class CodeScope:
     open: set[str] = field(default_factory=set)  # names that are being told
 
     @cached_property
-    def turns(self) -> dict[ast.AST, int]:
-        """The nodes of this scope, each with the place of its statement; without those of functions inside.
+    def numbers(self) -> dict[ast.AST, int]:
+        """The nodes of this scope, each with the number of its statement; without those of functions inside.
 
         Not by lines, which begin anew in each cell of a notebook.
         """
         found: dict[ast.AST, int] = {}
         left: list[tuple[ast.AST, int]] = [(node, 0) for node in reversed(self.body)]
         while left:
-            node, turn = left.pop()
-            found[node] = turn = len(found) + 1 if isinstance(node, ast.stmt) else turn
+            node, number = left.pop()
+            found[node] = number = len(found) + 1 if isinstance(node, ast.stmt) else number
             if not isinstance(node, _INNER):
-                left += [(child, turn) for child in reversed(list(ast.iter_child_nodes(node)))]
+                left += [(child, number) for child in reversed(list(ast.iter_child_nodes(node)))]
         return found
 
     @property
     def nodes(self) -> Iterable[ast.AST]:
         """The nodes of this scope, in the order of the text."""
-        return self.turns
+        return self.numbers
 
     @cached_property
     def bound(self) -> dict[str, list[tuple[int, ast.expr | None]]]:
@@ -138,29 +138,34 @@ class CodeScope:
             values = [*[None] * (len(places) - len(self.arguments.defaults)), *self.arguments.defaults]
             places, values = [*places, *self.arguments.kwonlyargs], [*values, *self.arguments.kw_defaults]
             found = {place.arg: [(0, value)] for place, value in zip(places, values, strict=True)}
-        for node, turn in self.turns.items():
+        for node, number in self.numbers.items():
             for name, value in bindings(node):
                 if isinstance(name, ast.Name):
-                    found.setdefault(name.id, []).append((turn, value))
+                    found.setdefault(name.id, []).append((number, value))
         return found
 
-    def told(self, node: ast.expr, turn: int) -> Any:
+    def told(self, node: ast.expr, number: int) -> Any:
         """What an expression gives in a statement; UNTOLD where that cannot be told."""
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         inner = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-        known = {n.id: self._value(n.id, turn) for n in names if n.id not in inner}
+        known = {n.id: self._value(n.id, number) for n in names if n.id not in inner}
         if any(value is UNTOLD for value in known.values()) or not _is_harmless(node, known):
             return UNTOLD
         try:
-            return eval(
-                self.file.code_of(node), {"__builtins__": {}, **known}
-            )  # the user's own expression, where the user's code runs
+            code = self.file.code_of(node)
+            return eval(code, {"__builtins__": {}, **known})  # the user's own expression, where the user's code runs
         except Exception:  # whatever it raises
             return UNTOLD
 
-    def _value(self, name: str, turn: int) -> Any:
+    def given(self, call: ast.Call) -> tuple[list[Any], dict[str, Any]]:
+        """What a call is given, by place and by name; UNTOLD where that cannot be told."""
+        number = self.numbers[call]
+        by_name = {one.arg or "": self.told(one.value, number) for one in call.keywords}
+        return [self.told(argument, number) for argument in call.args], by_name
+
+    def _value(self, name: str, number: int) -> Any:
         """What a name stands for in a statement: what it was last bound to before."""
-        own = [pair for pair in self.bound.get(name, ()) if pair[0] < turn]
+        own = [pair for pair in self.bound.get(name, ()) if pair[0] < number]
         if not own:
             return self.outer._value(name, sys.maxsize) if self.outer is not None else self.file.known(name)
         at, value = own[-1]
@@ -168,7 +173,7 @@ class CodeScope:
             return UNTOLD
         self.open.add(name)
         try:
-            return self.told(value, at or turn)
+            return self.told(value, at or number)
         finally:
             self.open.discard(name)
 

@@ -8,6 +8,8 @@ import itertools
 import json
 import re
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +87,20 @@ def text_of(source: SourceFile) -> str:
     raw = regular(source.path).read_text(encoding="utf-8", errors="replace")
     if not source.path.endswith(_NOTEBOOK):
         return raw
-    cells = [
-        "".join(cell.get("source", ())) for cell in json.loads(raw).get("cells", []) if cell.get("cell_type") == "code"
-    ]
+    try:
+        code = [cell for cell in json.loads(raw).get("cells", []) if cell.get("cell_type") == "code"]
+        cells = ["".join(cell.get("source", ())) for cell in code]
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{source.path} is JSON, and no notebook") from error
     return _CELL.join(re.sub(r"(?m)^(\s*)[%!?].*$", r"\1pass", cell) for cell in cells)
+
+
+def texts_of(paths: Iterable[Path]) -> Iterator[tuple[SourceFile, str]]:
+    """The files that can be read, each with its Python."""
+    for path in paths:
+        with suppress(OSError, ValueError):
+            source = SourceFile.of(path)
+            yield source, text_of(source)
 
 
 @functools.lru_cache(maxsize=256)
@@ -99,6 +111,13 @@ def parsed(source: SourceFile) -> tuple[ast.stmt, ...]:
     text = text_of(source)
     parts = text.split(_CELL) if source.path.endswith(_NOTEBOOK) else [text]
     return tuple(statement for part in parts for statement in statements_in(part))
+
+
+def statements_of(path: str | Path) -> Sequence[ast.stmt]:
+    """The statements of the file at a path; none where it cannot be read."""
+    with suppress(OSError, ValueError):
+        return parsed(SourceFile.of(Path(path)))
+    return ()
 
 
 def statements_in(text: str) -> list[ast.stmt]:

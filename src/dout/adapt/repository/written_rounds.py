@@ -28,16 +28,9 @@ def written_round(
 def _round(scope: CodeScope, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]) -> Handed | None:
     calls = [node for node in scope.nodes if isinstance(node, ast.Call)]
     for back in (call for call in calls if called(call) == backward):
-        before = [
-            c
-            for c in calls
-            if called(c) == forward and scope.turns[c] <= scope.turns[back] and _owner(c) == _owner(back)
-        ]
-        given = {
-            **dict(zip(asked, back.args, strict=False)),
-            **{one.arg: one.value for one in back.keywords if one.arg},
-        }
-        fitting = [c for c in before if len(c.args) + len(c.keywords) == len(taken)]
+        before = [c for c in calls if called(c) == forward and scope.numbers[c] <= scope.numbers[back]]
+        fitting = [c for c in before if _owner(c) == _owner(back) and len(c.args) + len(c.keywords) == len(taken)]
+        given = dict(zip(asked, back.args, strict=False)) | {one.arg: one.value for one in back.keywords if one.arg}
         if fitting and {*asked} == {*given}:
             known = _known(scope, fitting[-1], taken)
             return {name: known[text] for name in asked if (text := ast.unparse(given[name])) in known}

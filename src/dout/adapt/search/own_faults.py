@@ -7,7 +7,6 @@ size that is a quotient: each counts only where every run comes by, so that no o
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import inspect
 import linecache
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 from dout.adapt.interface.adapted_layer import NoLossError, is_adapted
 from dout.adapt.interface.method_pairs import pairs_of
-from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root
+from dout.adapt.repository.project_files import files_below, repository_root, statements_of
 from dout.adapt.source.attribute_reads import attributes_set
 from dout.adapt.source.syntax import bindings, name_of, written
 from dout.adapt.target import Target
@@ -54,8 +53,8 @@ def not_imported(error: BaseException | None) -> str:
     """The module of which a missing name is, where the file goes on if it cannot be imported; "" of other errors."""
     if not isinstance(error, NameError) or not (steps := _steps(error)):
         return ""
-    path = Path(steps[-1].tb_frame.f_code.co_filename)
-    tries = (node for s in _statements(path) for node in ast.walk(s) if isinstance(node, ast.Try) and node.handlers)
+    code = statements_of(steps[-1].tb_frame.f_code.co_filename)
+    tries = (node for statement in code for node in ast.walk(statement) if isinstance(node, ast.Try) and node.handlers)
     for node in (part for one in tries for statement in one.body for part in ast.walk(statement)):
         match node:
             case ast.Import(names=names) if any(error.name in (one.asname, one.name) for one in names):
@@ -190,7 +189,7 @@ def _is_given(root: Path, name: str) -> bool:
 
 def _nodes_below(root: Path) -> Iterator[ast.AST]:
     """All that the code of a repository consists of."""
-    return (node for path in files_below(root) for statement in _statements(path) for node in ast.walk(statement))
+    return (node for path in files_below(root) for statement in statements_of(path) for node in ast.walk(statement))
 
 
 def _file_of(cls: type) -> str:
@@ -199,12 +198,6 @@ def _file_of(cls: type) -> str:
     except (TypeError, OSError):
         return ""
     return file if is_user_code(file) else ""
-
-
-def _statements(path: Path) -> Sequence[ast.stmt]:
-    with contextlib.suppress(OSError, ValueError):
-        return parsed(SourceFile.of(path))
-    return ()
 
 
 def _sets(node: ast.AST, name: str) -> bool:

@@ -67,9 +67,7 @@ def _numbers(build: WrittenBuild) -> int:
 def _builds(cls: type, scope: CodeScope) -> Iterator[WrittenBuild]:
     """What the calls of a class in a scope build, as far as their arguments can be told."""
     for call in (node for node in scope.nodes if isinstance(node, ast.Call) and called(node) == cls.__name__):
-        turn = scope.turns[call]
-        by_place = [scope.told(argument, turn) for argument in call.args]
-        by_name = {one.arg or "": scope.told(one.value, turn) for one in call.keywords}
+        by_place, by_name = scope.given(call)
         try:
             taken = inspect.signature(cls)
             places = taken.bind_partial(*by_place, **by_name).arguments
@@ -90,7 +88,7 @@ def _builds(cls: type, scope: CodeScope) -> Iterator[WrittenBuild]:
 
 def _is_meant(cls: type, scope: CodeScope, call: ast.Call) -> bool:
     """Whether a call is one of this class, and not of another of its name."""
-    found = scope.told(call.func, scope.turns[call])
+    found = scope.told(call.func, scope.numbers[call])
     if found is not UNTOLD:
         return found is cls
     module = scope.file.imported.get(ast.unparse(call.func).partition(".")[0], ("", ""))[0]
@@ -120,8 +118,7 @@ def _is_done(scope: CodeScope, statement: ast.stmt, name: str, made: Any, runs: 
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=method)) as call):
             found = _reached(owner, name, made)
             code = getattr(getattr(found, method, None), "__code__", None)
-            by_place = [scope.told(argument, scope.turns[statement]) for argument in call.args]
-            by_name = {one.arg or "": scope.told(one.value, scope.turns[statement]) for one in call.keywords}
+            by_place, by_name = scope.given(call)
             given = [*by_place, *by_name.values()]
             is_run = code is not None and _runs(type(found), method, runs)
             if found is None or is_run or any(item is UNTOLD or np.ndim(item) > 1 for item in given):
@@ -129,7 +126,7 @@ def _is_done(scope: CodeScope, statement: ast.stmt, name: str, made: Any, runs: 
             getattr(found, method)(*by_place, **by_name)
             return True
         case ast.Assign(targets=[ast.Attribute(value=owner, attr=attribute)], value=value):
-            found, item = _reached(owner, name, made), scope.told(value, scope.turns[statement])
+            found, item = _reached(owner, name, made), scope.told(value, scope.numbers[statement])
             if found is not None and item is not UNTOLD:
                 setattr(found, attribute, item)
                 return True

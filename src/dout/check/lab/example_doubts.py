@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import is_called_in_a_loop, reads_and_writes, required
 from dout.adapt.interface.network_loss import loss_of
-from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
+from dout.adapt.repository.project_files import files_below, repository_root, texts_of
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
 from dout.adapt.trial.gradient_owners import are_guessed
@@ -141,12 +140,7 @@ def _is_read_by_others(subject: Subject, name: str) -> bool:
     pattern = re.compile(rf"\w\(\s*(?!self\b)\w[\w.\[\]]*\.{name}\s*\)")
     behind = f".{(subject.interface or Interface()).backward}("
     files = files_below(repository_root(place.file)) if place is not None else ()
-    for path in files:
-        with suppress(OSError, ValueError):
-            text = text_of(SourceFile.of(path))
-            if behind in text and pattern.search(text):
-                return True
-    return False
+    return any(behind in text and pattern.search(text) for _, text in texts_of(files))
 
 
 @otherwise(True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root, text_of
+from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root, texts_of
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([\w.,\s*]+|[\w., \t*]+)|import[ \t]+([\w., \t]+))",
@@ -80,14 +80,9 @@ class _Project:
     """The files of a repository, and which imports which."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self.texts: dict[str, str] = {}
+        self.texts = {_real(source.path): text for source, text in texts_of(files)}
         self._words: dict[tuple[str, bool], frozenset[str]] = {}
         self._imported: dict[str, list[str]] = {}
-        for file in files:
-            try:
-                self.texts[_real(file)] = text_of(SourceFile.of(file))
-            except (OSError, ValueError, TypeError, AttributeError):
-                continue
 
     @cached_property
     def by_stem(self) -> dict[str, list[str]]:

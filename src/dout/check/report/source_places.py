@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from dout.adapt.repository.project_files import SourceFile, parsed
+from dout.adapt.repository.project_files import statements_of
 from dout.graph import Where
 from dout.trace.model.user_source import behind, is_ours, user_frame
 
@@ -65,9 +65,6 @@ def users_line() -> Where | None:
 
 def class_at(file: str, line: int) -> str:
     """The name of the class in which a line stands; "" outside of classes."""
-    try:
-        statements = parsed(SourceFile.of(Path(file)))
-    except (OSError, ValueError):
-        return ""
+    statements = statements_of(file)
     holds = (s for s in statements if isinstance(s, ast.ClassDef) and s.lineno <= line <= (s.end_lineno or s.lineno))
     return next((s.name for s in holds), "")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from dout.adapt.repository.project_files import SourceFile, files_below, repository_root, text_of
+from dout.adapt.repository.project_files import files_below, repository_root, texts_of
 from dout.adapt.source.syntax import read, walk
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab
@@ -65,7 +64,7 @@ def _steps_with_the_sum(lab: Lab) -> bool:
     zeros = re.compile(r"\*=\s*0|\[\.\.\.\]\s*=\s*0")  # of arrays that a loop goes through
     if any(zeros.search(_source(cls)) for cls in type(layer).__mro__[:-1]):
         return False
-    return not any(map(clears.search, _texts_below(repository_root(place.file))))
+    return not any(clears.search(text) for _, text in texts_of(files_below(repository_root(place.file))))
 
 
 def _sets_one(names: Collection[str], method: Callable[..., Any]) -> bool:
@@ -73,12 +72,6 @@ def _sets_one(names: Collection[str], method: Callable[..., Any]) -> bool:
     own = read(method)
     assigned = (node for node in (walk(own.node) if own else ()) if isinstance(node, ast.Assign))
     return any(isinstance(t, ast.Attribute) and t.attr in names for node in assigned for t in node.targets)
-
-
-def _texts_below(root: Path) -> Iterator[str]:
-    for path in files_below(root):
-        with suppress(OSError, ValueError):
-            yield text_of(SourceFile.of(path))
 
 
 def _source(cls: type) -> str:
