@@ -80,6 +80,15 @@ class Runs:
         moved = [(a, b) for a, b in made if not np.array_equal(a, b)]
         return bool(moved) and all(is_twice(b, a) for a, b in moved)
 
+    def takes_a_side(self) -> bool:
+        """Whether gradients change with what backward is given, and none doubles: that is one side of a difference.
+
+        An upstream gradient does nothing but multiply.
+        """
+        found = zip(self.gradients(1.0), self.gradients(2.0), strict=True)
+        moved = [(one, two) for one, two in found if not np.array_equal(one, two)]
+        return bool(moved) and not any(is_twice(two, one) for one, two in moved)
+
     @otherwise(0)
     def rightness(self, gradients: list[Any]) -> int:
         """Whether the first gradient is right for its input, along two directions: RIGHT, SCALED, or 0."""

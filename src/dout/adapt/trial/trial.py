@@ -369,10 +369,7 @@ class Trials:
 
     @otherwise(False)
     def _takes_a_residual(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
-        """Whether what would be the upstream gradient is one side of a difference: `backward(wanted, out)`.
-
-        No gradient doubles with it then: an upstream gradient does nothing but multiply.
-        """
+        """Whether what would be the upstream gradient is one side of a difference: `backward(wanted, out)`."""
         interface = tried.interface
         if interface is None or tried.fit < Fit.INPUTS or interface.local or self.fixed or self.unproven:
             return False
@@ -380,10 +377,7 @@ class Trials:
         arriving = [name for name, role in zip(asked, interface.roles, strict=False) if role == DOUT]
         if len(interface.roles) < 2 or len(arriving) != 1 or names_plain_upstream(arriving[0]):
             return False
-        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
-        found = zip(run.gradients(1.0), run.gradients(2.0), strict=True)
-        moving = [(one, two) for one, two in found if not np.array_equal(one, two)]
-        return bool(moving) and not any(is_twice(two, one) for one, two in moving)
+        return Runs(self._class(interface, list(inputs)), make, inputs, interface).takes_a_side()
 
     def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the one returned gradient for the input that it is right for, where several are alike.
