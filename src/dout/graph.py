@@ -165,6 +165,27 @@ def topological(outputs: Iterable[Node], known: Collection[Node] = ()) -> tuple[
     return tuple(order)
 
 
+def computed_from(nodes: Iterable[Node], starts: Iterable[Node]) -> set[Node]:
+    """Those among nodes in topological order that are computed from some others, at any distance."""
+    found, given = set[Node](), set(starts)
+    for node in nodes:
+        if not (found.isdisjoint(node.inputs) and given.isdisjoint(node.inputs)):
+            found.add(node)
+    return found
+
+
+def leading_to_all(nodes: Sequence[Node], ends: Collection[Node]) -> list[Node]:
+    """Those among nodes in topological order that each of some others is computed from, or is."""
+    leads = dict.fromkeys(nodes, 0)  # to which ends, as bits
+    for place, end in enumerate(ends):
+        leads[end] = leads.get(end, 0) | 1 << place
+    for node in reversed(nodes):
+        for given in node.inputs:
+            if given in leads:
+                leads[given] |= leads[node]
+    return [node for node in nodes if leads[node] == (1 << len(ends)) - 1]
+
+
 def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -> Graph:
     """Return the graph with each node replaced by `change(node, new)`; `new` maps earlier nodes to their replacements.
 

@@ -7,7 +7,7 @@ activation was given. Any number of parameters tell which: all their gradients h
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +17,7 @@ import numpy as np
 
 from dout.clock import WorkBudget
 from dout.grad import backpropagate
-from dout.graph import INPUT, Node, topological
+from dout.graph import INPUT, Node, computed_from, leading_to_all, topological
 from dout.judge.float_judge import as_floats, computed, in_float64
 
 MOST_SECONDS, MOST_TRIED = 2.0, 48  # of work, and pairs of a value and a gradient for it
@@ -131,37 +131,19 @@ def _pairs(
 
     First what the last parameter makes: there a backward begins that knows its loss and the last activation together.
     """
-    later = set[Node]()  # of a backward, or computed from that, as the parameters of the next step
-    for node in nodes:
-        if node in backward or not later.isdisjoint(node.inputs):
-            later.add(node)
+    back = {node for node in nodes if node in backward}
+    later = back | computed_from(nodes, back)  # as the parameters of the next step
     forward = [node for node in nodes if node not in later]
     last = next((node for node in reversed(forward) if any(given in learned for given in node.inputs)), None)
     if last is None:
         return
-    made = _leading_to_all(nodes[nodes.index(last) :], learned.values())
-    behind = {last}
-    for node in forward:
-        if not behind.isdisjoint(node.inputs):
-            behind.add(node)
+    made = leading_to_all(nodes[nodes.index(last) :], learned.values())
+    behind = {last} | computed_from(forward, [last])
     values = [node for node in forward if node in behind and node.kind == "f" and math.prod(node.shape) > 1]
     for value in values:
         for gradient in made:
             if gradient.shape == value.shape and gradient.kind == "f" and gradient is not value:
                 yield value, gradient
-
-
-def _leading_to_all(nodes: Sequence[Node], ends: Iterable[Node]) -> list[Node]:
-    """The nodes that all of some others are computed from, among these."""
-    leads = dict.fromkeys(nodes, 0)  # to which ends, as bits
-    for place, end in enumerate(ends):
-        leads[end] = leads.get(end, 0) | 1 << place
-    for node in reversed(nodes):
-        for given in node.inputs:
-            if given in leads:
-                leads[given] |= leads[node]
-    every = max(leads.values()).bit_length()
-    return [node for node in nodes if leads[node] == (1 << every) - 1]
 
 
 def _explained(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, PYTHON_NUMBERS, Node, topological
+from dout.graph import CONSTANT, INPUT, PYTHON_NUMBERS, Node, computed_from, topological
 from dout.judge.outcomes import Judged, Point
 from dout.ops import PRIMITIVES
 
@@ -97,11 +97,7 @@ class JudgedRun:
     @cached_property
     def moving(self) -> frozenset[Node]:
         """The nodes whose values depend on what may take other values."""
-        found = set(self.varying)
-        for node in self.nodes:
-            if not found.isdisjoint(node.inputs):
-                found.add(node)
-        return frozenset(found)
+        return frozenset(self.varying) | computed_from(self.nodes, self.varying)
 
     @cached_property
     def labels(self) -> tuple[Node, ...]:

@@ -74,21 +74,13 @@ def _rows(trace: Trace, right: Mapping[Node, bool]) -> Iterator[tuple[str, _Row]
     """The parameters of each class that has calls in a run; a whole training step is of the class that it stands in."""
     for call in trace.calls:
         times = Counter(parameter.name for parameter in call.parameters)
-        for owner in _around(call):
+        for owner in call.outward():
             name = _class_of(owner)
             for parameter in call.parameters if name else ():
                 own = parameter.name or "parameter"
                 own = own if times[parameter.name] == 1 else f"{own} {parameter.node.shape}"
                 own = own if owner is call else f"{call.name}.{own}"
                 yield name, _Row(own, parameter, right[parameter.node])
-
-
-def _around(call: LayerCall) -> Iterator[LayerCall]:
-    """A call and those that it was made in, from the inside."""
-    one: LayerCall | None = call
-    while one is not None:
-        yield one
-        one = one.parent
 
 
 def _class_of(call: LayerCall) -> str:

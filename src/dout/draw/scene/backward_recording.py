@@ -61,10 +61,7 @@ def _twins(trace: Trace) -> dict[LayerCall, LayerCall]:
         outputs |= dict.fromkeys(p.gradient for p in call.parameters if p.gradient in trace.backward)
         if outputs:
             inputs = dict.fromkeys(d for d in call.douts or () if d is not None)
-            around = call.parent
-            while around is not None and around not in made:
-                around = around.parent
-            parent = None if around is None else made[around]
+            parent = next((made[around] for around in call.outward() if around in made), None)
             made[call] = LayerCall(call.name, call.cls, tuple(inputs), tuple(outputs), parent, call.where)
     return dict([*made.items()][::-1])
 
@@ -73,11 +70,10 @@ def _homes(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, Lay
     """The innermost layer that each node of the backward was made in."""
     homes = {}
     for node in trace.backward:
-        call = trace.call_of.get(node)
-        while call is not None and call not in twins:
-            call = call.parent
-        if call is not None:
-            homes[node] = twins[call]
+        home = trace.call_of.get(node)
+        twin = next((twins[call] for call in home.outward() if call in twins), None) if home else None
+        if twin is not None:
+            homes[node] = twin
     return homes
 
 

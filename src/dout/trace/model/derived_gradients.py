@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from dout.grad import Gradients, backpropagate
-from dout.graph import Node
+from dout.graph import Node, computed_from
 from dout.judge.float_judge import computed
 from dout.ops.elementwise import add
 from dout.trace.model.recorded import LOSSES, LayerCall, RecordedRun
@@ -43,10 +43,9 @@ class Derivation:
         self._into: dict[tuple[Node, LayerCall], list[Edge]] = {}
         for value, edges in self.uses.items():
             for edge in edges:
-                call = None if edge[0] in trace.backward else trace.call_of.get(edge[0])
-                while call is not None:
+                entered = None if edge[0] in trace.backward else trace.call_of.get(edge[0])
+                for call in entered.outward() if entered else ():
                     self._into.setdefault((value, call), []).append(edge)
-                    call = call.parent
         self.upstream = _upstream(trace.calls)
         self._starts = self._ends() or dict(trace.seeds)
         further = self._further_losses()
@@ -118,10 +117,8 @@ class Derivation:
 
         In `dh = loss_gradient(h[t]) + dh` the first term depends on no gradient that backward has begun with.
         """
-        carried = set(self._starts.values())
-        for node in self.trace.graph.nodes:
-            if not carried.isdisjoint(node.inputs):
-                carried.add(node)
+        starts = self._starts.values()
+        carried = {*starts} | computed_from(self.trace.graph.nodes, starts)
         found: dict[Node, list[Node]] = {}
         for value, (dout, call) in self.upstream.items():
             if call is None or call.parent is not None or value in self._starts or dout not in carried:

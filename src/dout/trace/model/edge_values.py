@@ -31,10 +31,8 @@ class _Annotation:
         self.uses = self.derivation.uses
         self.inner: dict[LayerCall, list[LayerCall]] = {}  # each call and those in it, in their order
         for call in trace.calls:
-            around: LayerCall | None = call
-            while around is not None:
+            for around in call.outward():
                 self.inner.setdefault(around, []).append(call)
-                around = around.parent
         self.judged: dict[tuple[Node | None, Place], Judged] = {}  # gradients that are not the derived ones, bit by bit
         self.wrong: frozenset[Judged] = frozenset()
         self.total = cache(lambda *nodes: total(nodes))  # the same node each time

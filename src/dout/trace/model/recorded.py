@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,12 +72,16 @@ class LayerCall:
     def __repr__(self) -> str:
         return f"<{self.cls} {self.name}>"
 
+    def outward(self) -> Iterator[LayerCall]:
+        """This call and those that it was made in, from the inside."""
+        call: LayerCall | None = self
+        while call is not None:
+            yield call
+            call = call.parent
+
     def inside(self, other: LayerCall | None) -> bool:
         """Whether this call was made inside `other`, at any depth, or is `other`; every call is inside None."""
-        call: LayerCall | None = self
-        while call is not None and call is not other:
-            call = call.parent
-        return call is other
+        return other is None or any(call is other for call in self.outward())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError
-from dout.graph import CONSTANT, INPUT, Graph, Node
+from dout.graph import CONSTANT, INPUT, Graph, Node, computed_from
 from dout.ops.create import number
 from dout.run import douts_taken, flat
 from dout.trace.model.recorded import Event, LayerCall
@@ -248,10 +248,7 @@ def _backward_nodes(
     nodes: tuple[Node, ...], in_backward: set[Node], calls: Any, seeds: dict[Node, Node]
 ) -> frozenset[Node]:
     """Nodes of a backward: made inside one, computed from such, or made only to be handed to one."""
-    found = set(in_backward)
-    for node in nodes:
-        if any(i in found for i in node.inputs):
-            found.add(node)
+    found = in_backward | computed_from(nodes, in_backward)
     given = {dout for call in calls for dout in call.douts or () if dout is not None} | set(seeds.values())
     used_forward: set[Node] = {n for call in calls for n in (*call.inputs, *call.outputs)}
     used_backward: set[Node] = set(given)

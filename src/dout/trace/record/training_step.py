@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 
-from dout.graph import Node, Primitive
+from dout.graph import Node, Primitive, computed_from, leading_to_all
 from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Parameter
 from dout.trace.model.user_source import assigned_name
@@ -49,7 +48,7 @@ def _leave_out_evaluations(tracer: ScriptTracer, backs: list[OpenCall]) -> None:
     alone = (call for call in tracer.calls if call.kind == "forward" and call.match is None and call.parent is None)
     idle = [call for call in alone if id(call.instance) in layers]
     gone = {node for call in idle for node in tracer.nodes[slice(*call.span)]}
-    gone |= _ahead(tracer.nodes, gone)
+    gone |= computed_from(tracer.nodes, gone)
     rounds = [call for back in backs for call in (back, back.match) if call is not None]
     if not gone or any(node in gone for call in rounds for node in tracer.nodes[slice(*call.span)]):
         return
@@ -137,24 +136,9 @@ def _made(tracer: ScriptTracer, primitive: Primitive, inputs: tuple[Node, ...], 
 
 def _start(tracer: ScriptTracer, gradients: list[Node]) -> Node | None:
     """The last value that all gradients are computed from, and that is computed from a parameter; None without one."""
-    leads = dict.fromkeys(tracer.nodes, 0)  # to which gradients, as bits
-    for place, gradient in enumerate(gradients):
-        leads[gradient] |= 1 << place
-    for node in reversed(tracer.nodes):
-        for given in node.inputs:
-            leads[given] |= leads[node]
-    ahead = _ahead(tracer.nodes, tracer.updates.first)
-    found = (n for n in reversed(tracer.nodes) if leads[n] == (1 << len(gradients)) - 1 and n in ahead)
+    ahead = computed_from(tracer.nodes, tracer.updates.first)
+    found = (node for node in reversed(leading_to_all(tracer.nodes, gradients)) if node in ahead)
     return next((node for node in found if gradients != [node]), None)
-
-
-def _ahead(nodes: list[Node], starts: Iterable[Node]) -> set[Node]:
-    """The nodes that are computed from some others."""
-    found, given = set(), set(starts)
-    for node in nodes:
-        if any(i in found or i in given for i in node.inputs):
-            found.add(node)
-    return found
 
 
 def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> None:
@@ -170,8 +154,8 @@ def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> No
     nodes = tracer.nodes = [node for node in tracer.nodes if node in whole]  # no sample of what it has learned
     tracer.steered = {node: None for node in tracer.steered if node in whole}
     forward.span = back.span = (0, len(nodes))
-    behind = needed & _ahead(nodes, [start])
-    inside = _ahead(nodes, updates) - behind
+    behind = needed & computed_from(nodes, [start])
+    inside = computed_from(nodes, updates) - behind
     tracer.call_of = {**dict.fromkeys(inside, forward), **dict.fromkeys(behind, back)}
     tracer.calls = [forward, back]
     read = (i for node in nodes if node in inside for i in node.inputs if i not in inside and i not in updates)
