@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, Where
+from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, Where, same_kind
 from dout.ops import PRIMITIVES, by_primitive, kind_of, primitives
 from dout.ops.abstract import AbstractRecorder
 
@@ -35,6 +35,17 @@ def made_by(function: Callable[..., Any], *operands: Any, where: Where | None = 
 
     made = function(*map(wrapped, operands), **{name: wrapped(x) for name, x in named.items()})
     return getattr(made, "node", made)
+
+
+def recorded_operands(node: Node) -> list[Any]:
+    """Stand-ins of a node's operands, which record what plain NumPy makes of them."""
+    return list(map(AbstractRecorder(node.where).wrap, node.inputs))
+
+
+def standing_for(node: Node, made: Node | None) -> Node:
+    """What stands for a node, where it has the node's shape and dtype; otherwise the node."""
+    fits = made is not None and made.shape == node.shape and same_kind(made.dtype, node.dtype)
+    return made if made is not None and fits else node
 
 
 def users_of(graph: Graph) -> dict[Node, set[Node | None]]:

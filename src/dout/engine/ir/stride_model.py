@@ -35,7 +35,7 @@ class StrideModel:
         if node.primitive is INPUT and node in self.orders:
             axes = self.orders[node]
             turned = _in_order(tuple(node.shape[a] for a in axes), node.dtype)
-            return turned.transpose(sorted(range(len(axes)), key=axes.__getitem__))
+            return turned.transpose(np.argsort(axes))
         alone = len(node.inputs) == 1 and isinstance(node.inputs[0].dtype, np.dtype)
         if alone and node.primitive in _VIEWS and is_basic(node.static.get("key")):
             return node.primitive.forward(self[node.inputs[0]], **node.static)

@@ -20,6 +20,7 @@ from dout.graph import Graph, Node, Primitive, rebuild, renewed, same_kind
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.reduce import Axis
+from dout.rewrite.node_facts import recorded_operands, standing_for
 
 
 def decompose(graph: Graph, orders: Mapping[Node, tuple[int, ...]] = MappingProxyType({})) -> Graph:
@@ -37,9 +38,7 @@ def _decomposed(node: Node) -> Node:
     rule = _RULES.get(node.primitive)
     if rule is None or not _is_plain(node):
         return node
-    recorder = AbstractRecorder(node.where)
-    made: Node = rule(recorder.wrap(node.inputs[0]), **node.static).node
-    return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else node
+    return standing_for(node, rule(recorded_operands(node)[0], **node.static).node)
 
 
 def _is_plain(node: Node) -> bool:

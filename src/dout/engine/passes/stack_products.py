@@ -17,8 +17,7 @@ from dout.engine.ir.stride_model import StrideModel, viewed
 from dout.engine.passes.untranspose import Axes
 from dout.graph import Graph, Node, rebuild, renewed, same_kind
 from dout.ops import PRIMITIVES, primitives
-from dout.ops.abstract import AbstractRecorder
-from dout.rewrite.node_facts import users_of
+from dout.rewrite.node_facts import recorded_operands, standing_for, users_of
 
 _OF_TWO = primitives("matmul dot")
 _ORDERS = ((0, 1), (1, 0))  # the axes of a stack before or behind one of each matrix
@@ -39,8 +38,7 @@ def stack_products(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType(
             result = _of_rows(made) or _side_by_side(made, lies)
         elif node.primitive is PRIMITIVES["sum"] and users.get(node.inputs[0]) == {node}:
             result = _added_up(node, new, lies)
-        fits = result is not None and result.shape == node.shape and same_kind(result.dtype, node.dtype)
-        return result if fits and result is not None else made
+        return standing_for(made, result)
 
     return rebuild(graph, change)
 
@@ -49,7 +47,7 @@ def _of_rows(node: Node) -> Node | None:
     """A stack of matrices times one matrix: all rows times that matrix."""
     if len(node.inputs[0].shape) < 3 or len(node.inputs[1].shape) != 2:
         return None
-    stack, matrix = _recorded(node)
+    stack, matrix = recorded_operands(node)
     *lengths, inner = node.inputs[0].shape
     product: Any = node.primitive(np.reshape(stack, (math.prod(lengths), inner)), matrix, **node.static)
     result: Any = np.reshape(product, node.shape)
@@ -64,7 +62,7 @@ def _side_by_side(node: Node, lies: StrideModel) -> Node | None:
     for order in _ORDERS:
         axes = (1, *(2 * k for k in order))
         if count > 1 and viewed(lies[node.inputs[1]].transpose(axes), (inner, count * columns)) is not None:
-            matrix, stack = _recorded(node)
+            matrix, stack = recorded_operands(node)
             whole: Any = np.matmul(matrix, np.reshape(np.transpose(stack, axes), (inner, count * columns)))
             lengths = [(count, columns)[k] for k in order]
             apart: Any = np.reshape(whole, (node.shape[1], *lengths))
@@ -93,14 +91,9 @@ def _added_up(node: Node, new: Mapping[Node, Node], lies: StrideModel) -> Node |
         first, second = (*(2 * k for k in order), 1), (*order, 2)
         lying = lies[large].transpose(first if large is left else second)
         if viewed(lying, (inner, rows if large is left else columns)) is not None:
-            one, two = _recorded(product)
+            one, two = recorded_operands(product)
             x: Any = np.transpose(np.reshape(np.transpose(one, first), (inner, rows)))
             y: Any = np.reshape(np.transpose(two, second), (inner, columns))
             result: Any = np.matmul(x, y)
             return result.node  # type: ignore[no-any-return]
     return None
-
-
-def _recorded(node: Node) -> list[Any]:
-    recorder = AbstractRecorder(node.where)
-    return [recorder.wrap(operand) for operand in node.inputs]

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
-from dout.graph import Graph, Node, Shape, rebuild, renewed, same_kind, with_inputs
+from dout.graph import Graph, Node, Shape, rebuild, renewed, with_inputs
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.identities import cancelled
-from dout.rewrite.node_facts import applied
+from dout.rewrite.node_facts import applied, standing_for
 from dout.rewrite.simplify import is_elementwise
 from dout.rewrite.window_forms import basic_key
 
@@ -55,8 +55,7 @@ def _below(node: Node) -> Node:
     axes = _transposed_by(node) if make else None
     if make is None or axes is None:
         return node
-    made: Node = make(node, axes, AbstractRecorder(node.where)).node
-    return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else node
+    return standing_for(node, make(node, axes, AbstractRecorder(node.where)).node)
 
 
 def _transposed_by(node: Node) -> Axes | None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Graph, Node, rebuild, renewed, same_kind
+from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.abstract import AbstractRecorder
-from dout.rewrite.node_facts import is_reshape, users_of
+from dout.rewrite.node_facts import is_reshape, recorded_operands, standing_for, users_of
 
 _OF_TWO = primitives("matmul dot")
 _VECTOR = 8  # channels from which on a row of them is worth its own order
@@ -37,8 +37,7 @@ def fold_products(graph: Graph) -> Graph:
             result = _channels_last(node, made, users)
         elif node.primitive in _OF_TWO and users[node.inputs[0]] == {node}:
             result = _around_elements(made)
-        fits = result is not None and result.shape == node.shape and same_kind(result.dtype, node.dtype)
-        return result if fits and result is not None else made
+        return standing_for(made, result)
 
     return rebuild(graph, change)
 
@@ -59,13 +58,13 @@ def _channels_last(node: Node, made: Node, users: Users) -> Node | None:
     axes, shape, rest = turned.static["axes"], split.shape, len(node.shape)
     rows = next((k for k in range(len(shape)) if math.prod(shape[:k]) == product.shape[0] and k), len(shape))
     columns = range(rows, len(shape))
-    order = [a for a in axes[rest:] if a in columns] + [a for a in axes[:rest] if a in columns]
     channels = [a for a in axes[:rest] if a in columns]
+    order = [a for a in axes[rest:] if a in columns] + channels
     inner, sound = product.inputs[1].shape[0], math.prod(shape[rows:]) == product.shape[1]
     few = math.prod(shape[a] for a in channels) < _VECTOR or inner * _FEWER > product.shape[0]
     if not sound or few or order == list(columns):
         return None
-    left, right = _recorded(product)
+    left, right = recorded_operands(product)
     parts = np.transpose(np.reshape(right, (inner, *shape[rows:])), (0, *(1 + a - rows for a in order)))
     whole: Any = product.primitive(left, np.reshape(parts, product.inputs[1].shape), **product.static)
     lying = [*range(rows), *order]
@@ -147,8 +146,3 @@ def _nowhere_finite(rows: Any, node: Node) -> Any:
     In patches these meet the zeros of the border. So a result is finite where it is with patches.
     """
     return rows + np.sum(rows * 0, axis=1, keepdims=True) if np.dtype(node.dtype).kind in "fc" else rows
-
-
-def _recorded(node: Node) -> list[Any]:
-    recorder = AbstractRecorder(node.where)
-    return [recorder.wrap(operand) for operand in node.inputs]
