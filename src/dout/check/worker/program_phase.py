@@ -13,6 +13,7 @@ from dout.check.program.program_choice import is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
 from dout.check.report.report import some
 from dout.check.report.wrong_parts import of_parts_once
+from dout.check.rules.choices.d106_constant_factor import among_all
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.kept_answers import Question
@@ -65,7 +66,7 @@ class UsedLayers:
         if self.late and every:
             every[0] = replace(every[0], remarks=[*every[0].remarks, self._said_of_time()])
         every = told_once(every)
-        reports = iter(of_parts_once([checked.report for one in every for checked in one.layers]))
+        reports = iter(of_parts_once(among_all([checked.report for one in every for checked in one.layers])))
         return [replace(one, layers=[replace(c, report=next(reports)) for c in one.layers]) for one in every]
 
     def _said_of_time(self) -> str:

@@ -29,7 +29,7 @@ from typing import Any
 from dout.check.project.discover import Job, line_of_class
 from dout.check.report.report import Report
 from dout.check.rules import modules
-from dout.check.rules.choices.d106_constant_factor import among_all, among_siblings
+from dout.check.rules.choices.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker import kept_answers
 from dout.check.worker.audit_guard import GuardRules
@@ -116,10 +116,6 @@ def run(
             process.kill()
         shutil.rmtree(scratch, ignore_errors=True)
         kept_answers.read.difference_update([path for path in kept_answers.read if path.startswith(scratch)])
-    layers = [checked for outcome in outcomes for checked in outcome.layers]
-    together = iter(among_all([checked.report for checked in layers]))
-    for outcome in outcomes:
-        outcome.layers = [replace(checked, report=next(together)) for checked in outcome.layers]
     return outcomes
 
 
