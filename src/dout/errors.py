@@ -52,6 +52,10 @@ class LimitError(DoutError):
     """The user's code ran for too long or printed too much, and was stopped."""
 
 
+class SheetError(DoutError):
+    """An exercise cannot be made of a class, or a file is no exercise any more."""
+
+
 class EndOfRun(BaseException):
     """Ends the user's code; not an Exception, so that a script's `except Exception` does not keep it alive.
 

@@ -14,6 +14,7 @@ from dout.cli.cache_command import cache
 from dout.cli.check_command import check
 from dout.cli.compile_command import compile
 from dout.cli.derive_command import derive
+from dout.cli.exercise_command import exercise
 from dout.cli.explain_command import explain
 from dout.cli.lsp_command import lsp
 from dout.cli.output.kept_output import replayed
@@ -36,6 +37,7 @@ commands.add_command(show)
 commands.add_command(check)
 commands.add_command(explain)
 commands.add_command(derive)
+commands.add_command(exercise)
 commands.add_command(bench)
 commands.add_command(compile)
 commands.add_command(lsp)

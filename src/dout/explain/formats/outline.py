@@ -99,7 +99,8 @@ def _upstream_row(explanation: Explanation, output: Quantity) -> OutlineRow:
 def _step(explanation: Explanation, step: DerivationStep, numbers: bool, language: Language) -> Iterator[OutlineRow]:
     """The rows of a step: sentences before the formulas that they are about; its number and operator on the first."""
     cells: list[tuple[dict[str, Cell], str]] = []
-    if step.says is not None and step.says.key != "row":  # the words of a row say no more than its derivative
+    derived = any(part.local or part.index for part in step.parts)
+    if step.says is not None and not (step.says.key == "row" and derived):  # its words say no more than its derivative
         cells.append((_saying(step.says, language), step.name))
     inputs = {q.name for q in explanation.forward if q.term is None}
     told = [part for part in step.parts if not only_passes_on(part) or part.of in inputs] or step.parts
@@ -133,7 +134,7 @@ def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) 
         cells: dict[str, Cell] = {"index": equation(*part.index, of=part.of)}
     elif part.local:
         cells = {"local": _local(step, part)}
-        cells["gradient"] = equation(left, part.gradient, of=part.of)
+        cells |= {} if part.gradient == left else {"gradient": equation(left, part.gradient, of=part.of)}
     else:  # a gradient that has no formula stands by its own name
         cells = {} if part.gradient == left else {"index": equation(left, part.gradient, of=part.of)}
     if part.shapes:

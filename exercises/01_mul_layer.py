@@ -1,0 +1,15 @@
+"""Multiply two numbers: z = x · y, the price of some apples."""
+
+import numpy as np
+
+
+class MulLayer:
+    """z = x · y."""
+
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout):
+        """Return the gradients of x and y."""
+        raise NotImplementedError

@@ -1,0 +1,15 @@
+"""The node exp: y = exp(x)."""
+
+import numpy as np
+
+
+class Exp:
+    """y = exp(x). `out` is what forward returned."""
+
+    def forward(self, x):
+        self.out = np.exp(x)
+        return self.out
+
+    def backward(self, dout):
+        """Return the gradient of x."""
+        raise NotImplementedError

@@ -1,0 +1,16 @@
+"""Swish: y = x · sigmoid(x), where x goes two ways."""
+
+import numpy as np
+
+
+class Swish:
+    """y = x · s, with s = 1 / (1 + exp(−x))."""
+
+    def forward(self, x):
+        self.x = x
+        self.s = 1 / (1 + np.exp(-x))
+        return x * self.s
+
+    def backward(self, dout):
+        """Return the gradient of x."""
+        raise NotImplementedError

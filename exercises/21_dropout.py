@@ -1,0 +1,18 @@
+"""Dropout: in training, random elements are set to 0."""
+
+import numpy as np
+
+
+class Dropout:
+    """y = x · mask / (1 − ratio), with a new mask of zeros and ones at each call."""
+
+    def __init__(self, ratio=0.25):
+        self.ratio = ratio
+
+    def forward(self, x):
+        self.mask = np.random.rand(*x.shape) > self.ratio
+        return x * self.mask / (1 - self.ratio)
+
+    def backward(self, dout):
+        """Return the gradient of x."""
+        raise NotImplementedError

@@ -1,0 +1,192 @@
+"""`dout exercise`: a backward to be written, graded without an answer key, with hints that do not give it away."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dout.cli import options
+from dout.cli.cli_target import loaded, split
+from dout.cli.output.printing import has_colours, is_unicode, save
+from dout.errors import SheetError, visible
+
+if TYPE_CHECKING:
+    from dout.exercise.grade import Grade
+    from dout.exercise.sheet import Sheet
+    from dout.styled_lines import Line
+
+
+@click.group(short_help="Write a backward: sheets, grades and hints.")
+def exercise() -> None:
+    """Learn to write a backward: make a sheet of a class, fill it in, and let dout grade it.
+
+    No answer key is needed: the gradients are judged exactly, against the derivative of forward.
+    """
+
+
+@exercise.command("list", short_help="The exercises that dout has.")
+@options.as_json
+def list_(as_json: bool) -> None:
+    """Print the exercises that dout has, in the order of the slides and the book."""
+    from dout.exercise.exercise_set import exercises
+
+    if as_json:
+        rows = [{"number": e.number, "name": e.name, "about": e.about} for e in exercises()]
+        click.echo(json.dumps({"dout": "exercises", "version": 1, "exercises": rows}, ensure_ascii=True))
+        return
+    width = max(len(e.name) for e in exercises())
+    for e in exercises():
+        click.echo(f"{e.number:2}  {e.name:{width}}  {e.about}")
+
+
+def _lines(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise click.BadParameter(f"{text} is no range of lines; write 31-33", context, option)
+    return int(first), int(last or first)
+
+
+@exercise.command(short_help="Make a sheet of a class.")
+@click.argument("target")
+@options.output("FILE.py", "Write the sheet to FILE.py [print it].")
+@click.option("--method", default="backward", help="The method that is to be written [backward].")
+@click.option("--lines", metavar="A-B", callback=_lines, help="Only these lines of the file are to be written.")
+def make(target: str, output: Path | None, force: bool, method: str, lines: tuple[int, int] | None) -> None:
+    """Make an exercise of TARGET: its class, without the lines that are to be written.
+
+    TARGET is a class in a file (file.py:Name), or the number or name of one of dout's exercises. Nothing is executed.
+    """
+    from dout.exercise.exercise_set import exercise_named
+    from dout.exercise.sheet import SHEET
+    from dout.files import refuse
+
+    where, name = split(target)
+    inputs = [] if name is None else [where]
+    if output is not None:
+        refuse(output, SHEET, inputs=inputs, force=force)
+        if not force:
+            _refuse_answers(output)
+    if name is None:
+        if Path(where).suffix:
+            raise SheetError(f"{visible(target)}: name the class in it: {visible(where)}:NAME")
+        sheet = exercise_named(where).sheet
+    else:
+        sheet = _sheet_of(Path(where), name, method, lines)
+    if output is None:
+        click.echo(visible(sheet.text, keep="\n\t"), nl=False)
+        return
+    save(output, sheet.text, SHEET, inputs=inputs, force=force)
+    click.echo(f"write your lines into it, then: dout exercise try {visible(str(output))}", err=True)
+
+
+def _sheet_of(file: Path, name: str, method: str, lines: tuple[int, int] | None) -> Sheet:
+    from dout.exercise.blanks import blanked
+    from dout.files import text_of
+
+    try:
+        text = text_of(file)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise SheetError(f"{visible(str(file))} cannot be read: {visible(str(error))}") from None
+    return blanked(text, name, method=method, lines=lines, where=str(file))
+
+
+def _refuse_answers(output: Path) -> None:
+    """Raise SheetError where a file has answers in it, which would be lost."""
+    from dout.exercise.sheet import Sheet
+
+    try:
+        written = output.exists() and not Sheet.of_file(output).is_blank
+    except SheetError:  # an empty file
+        return
+    if written:
+        raise SheetError(f"{visible(str(output))} has an answer in it, which would be lost; --force replaces it")
+
+
+@exercise.command("try", short_help="Grade what was written into a sheet.")
+@click.argument("file", metavar="SHEET", type=options.PATH)
+@click.option("--sheet", "original", metavar="SHEET", type=options.PATH,
+              help="Take only the lines between the marks, and put them into this sheet.")  # fmt: skip
+@options.as_json
+@options.timeout(10)
+def try_(file: Path, original: Path | None, as_json: bool, timeout: float) -> None:
+    """Grade the lines that were written into SHEET: points, each with its reason.
+
+    What was written runs in a process of its own, which may not write files, start programs or reach the network.
+
+    Exit code: 0 all points, 1 points are missing, 2 the file is no sheet.
+    """
+    options.require("dout exercise", "flint")
+    from dout.exercise.grade import graded
+    from dout.exercise.sheet import Sheet
+
+    sheet = Sheet.of_file(file)
+    if original is not None:
+        sheet = Sheet.of_file(original).with_answers_of(sheet, visible(str(file)))
+    grade = graded(sheet, timeout=timeout)
+    if as_json:
+        click.echo(json.dumps(grade.to_json(), ensure_ascii=True))
+    else:
+        _tell(grade, file)
+    sys.exit(0 if grade.ok else 1)
+
+
+def _tell(grade: Grade, file: Path) -> None:
+    from dout.styled_lines import coloured, plain, wrapped
+
+    lines = [part for line in _grade_lines(grade) for part in wrapped(line, 100)]
+    if has_colours():
+        from rich.console import Console
+
+        Console(highlight=False, soft_wrap=True).print(coloured(lines))
+    else:
+        click.echo(plain(lines))
+    if not grade.ok:
+        click.echo(f"for a hint: dout exercise hint {visible(str(file))}", err=True)
+
+
+def _grade_lines(grade: Grade) -> list[Line]:
+    lines: list[Line] = [[(visible(grade.name), "title"), (f"  {grade.points} of {grade.of} points", "")]]
+    for credit in grade.credits:
+        mark, style = ("✓", "good") if credit.is_full else ("✗", "bad") if not credit.points else ("~", "fair")
+        lines.append([("  ", ""), (f"{mark} ", style), (f"{credit.points}/{credit.of}  {credit.what}", "")])
+        if credit.why:
+            lines.append([("         ", ""), (credit.why, "dim")])
+    if grade.changed:
+        lines.append([("  the lines outside of the marks are not those of the sheet as it was made", "fair")])
+    return lines
+
+
+@exercise.command(short_help="A hint, in three degrees.")
+@click.argument("file", metavar="SHEET", type=options.PATH)
+@click.option("--degree", type=click.IntRange(1, 3), default=1,
+              help="1: what is asked; 2: the steps on the way back; 3: the derivative of each step [1].")  # fmt: skip
+@click.option("--lang", "language", type=click.Choice(["en", "ja"]), default="en", help="The language [en].")
+@options.timeout(60)
+def hint(file: Path, degree: int, language: Any, timeout: float) -> None:
+    """Print a hint for SHEET. No hint shows a line of the backward: to put the steps together is the exercise.
+
+    The file is EXECUTED, with your rights.
+    """
+    for module in ("sympy", "flint"):
+        options.require("dout exercise hint", module)
+    from dout.cli.guard import guarded
+    from dout.exercise.hints import hinted
+    from dout.exercise.sheet import Sheet
+    from dout.explain.derivation.derivation import explained
+    from dout.explain.formats.terminal_lines import render
+    from dout.trace.record.script import run_user_code
+
+    sheet = Sheet.of_file(file)
+    target = f"{file}:{sheet.name}"
+    with guarded(target, timeout=timeout, capture=True):
+        found = loaded(target)
+        made = run_user_code(lambda: hinted(explained(found, {}, {}), degree), target)
+    click.echo(render(made, unicode=is_unicode(sys.stdout), language=language))
+    if degree < 3:
+        click.echo(f"for more: dout exercise hint {visible(str(file))} --degree {degree + 1}", err=True)

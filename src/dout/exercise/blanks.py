@@ -1,0 +1,197 @@
+"""The text of a file in; the sheet of one class in it, without the lines that are to be written, out.
+
+Nothing is executed. Only what the class needs comes along: another class of the file may show what is to be found.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from dout.errors import SheetError, visible
+from dout.exercise.sheet import Sheet, marked
+from dout.files import lines_of
+
+BACKWARD = "backward"
+_NUMPY = "import numpy as np"  # whoever writes a backward has it
+
+
+def blanked(
+    text: str, name: str, *, method: str = BACKWARD, lines: tuple[int, int] | None = None, where: str = "the file"
+) -> Sheet:
+    """Return the sheet of a class: what `method` does is blank, or the statements in `lines`, the first and the last.
+
+    The docstring of the method stays. Raises SheetError where there is no such class, method or statement.
+    """
+    where = visible(where)
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        raise SheetError(f"{where} cannot be read as Python: {visible(str(error))}") from None
+    definition = _class_in(tree, name, where)
+    first, last, label = _span(definition, method, where) if lines is None else _chosen(definition, lines, where)
+    source = lines_of(text)
+    if not source[-1].endswith("\n"):
+        source[-1] += "\n"
+    head, indent = _head_and_indent(source, definition, first)
+    first, last = _with_comments(source, first, last)
+    ask = f'{indent}raise NotImplementedError("{label} is yours to write")\n'
+    # Lines that go leave an empty text behind, so that the numbers of all others stay.
+    blank = [*head, *marked(label, [ask], indent)]
+    source[first - 1 : last] = ["".join(blank), *[""] * (last - first)]
+    for helper in _only_behind(definition, first, last):
+        source[_start(helper) - 1 : helper.end_lineno] = [""] * ((helper.end_lineno or 0) - _start(helper) + 1)
+    kept = [*_needed(tree, source, definition), definition]
+    imports, others = _partition(kept)
+    heads = ["".join(source[_start(item) - 1 : item.end_lineno]).strip("\n") for item in imports]
+    if not any("np" in _binds(item) for item in kept):
+        heads.append(_NUMPY)
+    blocks = ["".join(source[_start(item) - 1 : item.end_lineno]).strip("\n") for item in others]
+    title = f'"""Exercise: write {name}.{label}.\n\nYour lines stand between the two marks.\n"""'
+    return Sheet.made(name, "\n\n\n".join([f"{title}\n\n" + "\n".join(heads), *blocks]) + "\n")
+
+
+def _partition(items: Sequence[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """The imports, which come first, and all else."""
+    imports = [item for item in items if isinstance(item, ast.Import | ast.ImportFrom)]
+    return imports, [item for item in items if item not in imports]
+
+
+def _class_in(tree: ast.Module, name: str, where: str) -> ast.ClassDef:
+    classes = [item for item in tree.body if isinstance(item, ast.ClassDef)]
+    found = [item for item in classes if item.name == name]
+    if not found:
+        there = ", ".join(item.name for item in classes[:8]) or "none"
+        raise SheetError(f"{where} has no class {visible(name)}; its classes are: {there}")
+    return found[-1]
+
+
+def _span(definition: ast.ClassDef, method: str, where: str) -> tuple[int, int, str]:
+    """The first and the last line of what a method does, below its docstring, with the comments there."""
+    methods = [item for item in definition.body if isinstance(item, ast.FunctionDef) and item.name == method]
+    if not methods:
+        names = ", ".join(item.name for item in definition.body if isinstance(item, ast.FunctionDef)) or "none"
+        raise SheetError(
+            f"{where}:{definition.lineno}: {definition.name} has no method {visible(method)}; its methods are: {names}"
+        )
+    function = methods[-1]
+    body = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    if not body:
+        raise SheetError(f"{where}:{function.lineno}: {definition.name}.{method} has nothing but a docstring")
+    return body[0].lineno, function.end_lineno or function.lineno, method
+
+
+def _with_comments(source: Sequence[str], first: int, last: int) -> tuple[int, int]:
+    """The lines with the comments around them, as far as they are indented like them: these tell what stands there."""
+    deep = len(source[first - 1]) - len(source[first - 1].lstrip())
+
+    def is_comment(line: str) -> bool:
+        return not line.strip() or (line.lstrip().startswith("#") and len(line) - len(line.lstrip()) >= deep)
+
+    while first > 1 and is_comment(source[first - 2]):
+        first -= 1
+    while last < len(source) and is_comment(source[last]):
+        last += 1
+    while not source[last - 1].strip():
+        last -= 1
+    return first, last
+
+
+def _chosen(definition: ast.ClassDef, lines: tuple[int, int], where: str) -> tuple[int, int, str]:
+    """Lines that someone chose: whole statements of one method."""
+    first, last = lines
+    for function in definition.body:
+        if isinstance(function, ast.FunctionDef) and function.lineno < first <= last <= (function.end_lineno or 0):
+            for block in _blocks(function):
+                inside = [s for s in block if first <= _start(s) and (s.end_lineno or 0) <= last]
+                if inside and _start(inside[0]) <= first and (inside[-1].end_lineno or 0) >= last:
+                    return first, last, function.name
+    raise SheetError(f"{where}: lines {first}-{last} are not whole statements of one method of {definition.name}")
+
+
+def _blocks(function: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
+    """Every list of statements in a function."""
+    for node in ast.walk(function):
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(node, field, None)
+            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+                yield block
+
+
+def _head_and_indent(source: list[str], definition: ast.ClassDef, first: int) -> tuple[list[str], str]:
+    """How far lines are indented; and where a method stands on one line, its head, which stays."""
+    line = source[first - 1]
+    indent = line[: len(line) - len(line.lstrip())]
+    for item in definition.body:
+        if isinstance(item, ast.FunctionDef) and item.lineno == first:
+            body = item.body[0]
+            return [line.encode()[: body.col_offset].decode().rstrip() + "\n"], indent + "    "
+    return [], indent
+
+
+def _only_behind(definition: ast.ClassDef, first: int, last: int) -> Iterator[ast.FunctionDef]:
+    """The methods that nothing calls but the lines that go: they are a part of what is to be found."""
+    methods = [item for item in definition.body if isinstance(item, ast.FunctionDef)]
+    called = {method.name: _attributes(method, 0, 0) for method in methods}
+    own = next(m for m in methods if m.lineno <= first <= (m.end_lineno or 0))
+    called[own.name] = _attributes(own, first, last)
+    gone = _attributes(own, 0, 0) - called[own.name]
+    for method in methods:
+        others = set().union(*(names for name, names in called.items() if name != method.name))
+        if method.name in gone and method.name not in others and method is not own:
+            yield method
+
+
+def _attributes(function: ast.FunctionDef, first: int, last: int) -> set[str]:
+    """The attributes that a function names, outside of some lines."""
+    return {
+        node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute) and not first <= node.lineno <= last
+    }
+
+
+def _needed(tree: ast.Module, source: list[str], definition: ast.ClassDef) -> list[ast.stmt]:
+    """What else of the file the class needs as it is now, in the order of the file."""
+    found: set[ast.stmt] = set()
+    names = _names("".join(source[_start(definition) - 1 : definition.end_lineno]))
+    while True:
+        more = {
+            item
+            for item in tree.body
+            if item is not definition and item not in found and (_binds(item) & names or _is_always(item))
+        }
+        if not more:
+            return [item for item in tree.body if item in found and item.lineno < definition.lineno] + [
+                item for item in tree.body if item in found and item.lineno > definition.lineno
+            ]
+        found |= more
+        names |= set().union(*(_names("".join(source[_start(item) - 1 : item.end_lineno])) for item in more))
+
+
+def _names(text: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def _binds(item: ast.stmt) -> set[str]:
+    """The names that a statement of a module binds; a block for programs alone binds none."""
+    if isinstance(item, ast.If) and "__name__" in _names(ast.unparse(item.test)):
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(item):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    own = isinstance(item, ast.FunctionDef | ast.ClassDef)
+    return {item.name} if own else found  # type: ignore[attr-defined]
+
+
+def _is_always(item: ast.stmt) -> bool:
+    """Whether a statement comes along whatever is used: imports of all names, and of the future."""
+    return isinstance(item, ast.ImportFrom) and (item.module == "__future__" or item.names[0].name == "*")
+
+
+def _start(item: ast.stmt) -> int:
+    decorators = getattr(item, "decorator_list", [])
+    return min([item.lineno, *(decorator.lineno for decorator in decorators)])

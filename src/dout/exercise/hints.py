@@ -1,0 +1,34 @@
+"""The derivation of a backward in; hints in three degrees out. No hint is a line of the backward, or its formula.
+
+1. What is asked: the formula of forward, the shapes, and which values backward needs.
+2. The steps of forward on the way back, each with what it does to a gradient, in words.
+3. The derivative of each step, as mathematics; to put them together, and to write it in NumPy, is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dout.explain.formats.outline import gradient_name
+from dout.explain.model.explanation import DerivationStep, Explanation, StepPart
+
+DEGREES = (1, 2, 3)
+
+
+def hinted(explanation: Explanation, degree: int) -> Explanation:
+    """Return as much of a derivation as a hint of some degree tells. What a format prints of it gives nothing away."""
+    steps = tuple(_step(explanation, step, degree) for step in explanation.steps) if degree > 1 else ()
+    return replace(explanation, steps=steps, simplified=(), backward=(), definitions=(), not_explained=())
+
+
+def _step(explanation: Explanation, step: DerivationStep, degree: int) -> DerivationStep:
+    return replace(step, parts=tuple(_parts(explanation, step, degree)))
+
+
+def _parts(explanation: Explanation, step: DerivationStep, degree: int) -> Iterator[StepPart]:
+    """The parts of a step without what they come to: the gradient of each stands by its name alone."""
+    for part in step.parts:
+        name = gradient_name(explanation, part.of, part.share)
+        bare = replace(part, gradient=name, value=None, local=(), index=None, code="")
+        yield replace(bare, local=part.local, index=part.index) if degree == DEGREES[-1] else bare
