@@ -8,9 +8,8 @@ class MaxPool:
 
     def forward(self, x):
         n, c, h, w = x.shape
-        self.squares = (
-            x.reshape(n, c, h // 2, 2, w // 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(n, c, h // 2, w // 2, 4)
-        )
+        squares = x.reshape(n, c, h // 2, 2, w // 2, 2).transpose(0, 1, 2, 4, 3, 5)
+        self.squares = squares.reshape(n, c, h // 2, w // 2, 4)
         self.at = self.squares.argmax(axis=-1)
         return self.squares.max(axis=-1)
 

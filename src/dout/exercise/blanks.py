@@ -53,7 +53,7 @@ def blanked(
 
 def _partition(items: Sequence[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
     """The imports, which come first, and all else."""
-    imports = [item for item in items if isinstance(item, ast.Import | ast.ImportFrom)]
+    imports: list[ast.stmt] = [item for item in items if isinstance(item, ast.Import | ast.ImportFrom)]
     return imports, [item for item in items if item not in imports]
 
 
@@ -193,5 +193,5 @@ def _is_always(item: ast.stmt) -> bool:
 
 
 def _start(item: ast.stmt) -> int:
-    decorators = getattr(item, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(item, "decorator_list", [])
     return min([item.lineno, *(decorator.lineno for decorator in decorators)])

@@ -1,4 +1,4 @@
-"""A sheet with answers in; points, each with its reason, out. No answer key is needed: the gradients are judged exactly.
+"""A sheet with answers in; points, each with its reason, out. Gradients are judged exactly: there is no answer key.
 
 What is said of a wrong answer names the kind of mistake and its line. It never shows a line that would be right.
 """

@@ -1,4 +1,4 @@
-"""What a grade says: the kind of a mistake, as the check names it, in words that lead to the answer and never give it."""
+"""What a grade says of a mistake of some kind: words that lead to the answer, and never give it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ CAUSES: Mapping[str, str] = {
     "missing term": "a term is missing: each way from the input to the output adds one",
     "extra term": "a term is one too many",
     "formula": UNKNOWN,
-    "transpose": "a matrix should be transposed, or should not be: write down the shapes of both sides of each product",
-    "broadcast": "forward uses it in several places, once for each row: its gradient adds up what comes from all of them",
+    "transpose": "a matrix should be transposed, or should not be: write down the shapes in each product",
+    "broadcast": "forward uses it in several places, once for each row: its gradient adds up theirs",
     "axis": "a sum or mean goes along another axis",
     "batch": "it is right for one number of rows only",
     "mask": "the mask is missing, or lets the wrong elements through",
@@ -33,9 +33,7 @@ CAUSES: Mapping[str, str] = {
     "dtype": "its dtype is not that of the array that it is the gradient of",
     "random": "random numbers are drawn anew: keep those that forward drew",
     "stabiliser": "forward and backward add different small numbers",
-    str(
-        Word.SCALED
-    ): "it is right but for a constant factor: differentiate what forward returns, its division included",
+    str(Word.SCALED): "it is right but for a constant factor: does forward divide what it returns?",
     str(Word.PENALISED): "a term is added that forward does not have",
     str(Word.CLIPPED): "it is clipped: the derivative is not",
     str(Word.PASSED): "dout is passed on as it came: multiply it by the local derivative",
@@ -60,7 +58,7 @@ CONTRACT = (
     (
         "holds for other numbers of rows",
         frozenset({"D503", "D506"}),
-        "with another number of rows it fails, or is wrong",
+        "with another number of rows it is wrong",
     ),
 )
 
