@@ -25,6 +25,7 @@ html_title = "dout"
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
+    "navigation_depth": 2,  # deeper ones have a button without a name
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": [],
     "footer_end": [],
