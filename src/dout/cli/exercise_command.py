@@ -17,7 +17,6 @@ from dout.errors import SheetError, visible
 if TYPE_CHECKING:
     from dout.exercise.grade import Grade
     from dout.exercise.sheet import Sheet
-    from dout.styled_lines import Line
 
 
 @click.group(short_help="Write a backward: sheets, grades and hints.")
@@ -54,17 +53,26 @@ def _lines(context: click.Context, option: click.Parameter, text: str | None) ->
 
 @exercise.command(short_help="Make a sheet of a class.")
 @click.argument("target")
-@options.output("FILE.py", "Write the sheet to FILE.py [print it].")
+@options.output("FILE", "Write the sheet to FILE.py, or a notebook to FILE.ipynb [print it].")
+@click.option("--format", "style", type=click.Choice(["plain", "nbgrader", "otter"]), default="plain",
+              help="For a notebook: whom it is for [plain: learners].")  # fmt: skip
 @click.option("--method", default="backward", help="The method that is to be written [backward].")
 @click.option("--lines", metavar="A-B", callback=_lines, help="Only these lines of the file are to be written.")
-def make(target: str, output: Path | None, force: bool, method: str, lines: tuple[int, int] | None) -> None:
+def make(
+    target: str, output: Path | None, force: bool, style: Any, method: str, lines: tuple[int, int] | None
+) -> None:
     """Make an exercise of TARGET: its class, without the lines that are to be written.
 
     TARGET is a class in a file (file.py:Name), or the number or name of one of dout's exercises. Nothing is executed.
     """
     from dout.exercise.exercise_set import exercise_named
+    from dout.exercise.notebook_sheets import SUFFIX, notebook_of
     from dout.exercise.sheet import SHEET
     from dout.files import refuse
+
+    is_notebook = output is not None and output.suffix == SUFFIX
+    if style != "plain" and not is_notebook:
+        raise click.UsageError(f"--format {style} writes a notebook: add -o FILE{SUFFIX}")
 
     where, name = split(target)
     inputs = [] if name is None else [where]
@@ -81,7 +89,7 @@ def make(target: str, output: Path | None, force: bool, method: str, lines: tupl
     if output is None:
         click.echo(visible(sheet.text, keep="\n\t"), nl=False)
         return
-    save(output, sheet.text, SHEET, inputs=inputs, force=force)
+    save(output, notebook_of(sheet, style) if is_notebook else sheet.text, SHEET, inputs=inputs, force=force)
     click.echo(f"write your lines into it, then: dout exercise try {visible(str(output))}", err=True)
 
 
@@ -98,10 +106,10 @@ def _sheet_of(file: Path, name: str, method: str, lines: tuple[int, int] | None)
 
 def _refuse_answers(output: Path) -> None:
     """Raise SheetError where a file has answers in it, which would be lost."""
-    from dout.exercise.sheet import Sheet
+    from dout.exercise.notebook_sheets import sheet_of_file
 
     try:
-        written = output.exists() and not Sheet.of_file(output).is_blank
+        written = output.exists() and not sheet_of_file(output).is_blank
     except SheetError:  # an empty file
         return
     if written:
@@ -123,11 +131,11 @@ def try_(file: Path, original: Path | None, as_json: bool, timeout: float) -> No
     """
     options.require("dout exercise", "flint")
     from dout.exercise.grade import graded
-    from dout.exercise.sheet import Sheet
+    from dout.exercise.notebook_sheets import sheet_of_file
 
-    sheet = Sheet.of_file(file)
+    sheet = sheet_of_file(file)
     if original is not None:
-        sheet = Sheet.of_file(original).with_answers_of(sheet, visible(str(file)))
+        sheet = sheet_of_file(original).with_answers_of(sheet, visible(str(file)))
     grade = graded(sheet, timeout=timeout)
     if as_json:
         click.echo(json.dumps(grade.to_json(), ensure_ascii=True))
@@ -137,9 +145,10 @@ def try_(file: Path, original: Path | None, as_json: bool, timeout: float) -> No
 
 
 def _tell(grade: Grade, file: Path) -> None:
-    from dout.styled_lines import coloured, plain, wrapped
+    from dout.exercise.grade_text import grade_lines
+    from dout.styled_lines import coloured, plain
 
-    lines = [part for line in _grade_lines(grade) for part in wrapped(line, 100)]
+    lines = grade_lines(grade)
     if has_colours():
         from rich.console import Console
 
@@ -148,18 +157,6 @@ def _tell(grade: Grade, file: Path) -> None:
         click.echo(plain(lines))
     if not grade.ok:
         click.echo(f"for a hint: dout exercise hint {visible(str(file))}", err=True)
-
-
-def _grade_lines(grade: Grade) -> list[Line]:
-    lines: list[Line] = [[(visible(grade.name), "title"), (f"  {grade.points} of {grade.of} points", "")]]
-    for credit in grade.credits:
-        mark, style = ("✓", "good") if credit.is_full else ("✗", "bad") if not credit.points else ("~", "fair")
-        lines.append([("  ", ""), (f"{mark} ", style), (f"{credit.points}/{credit.of}  {credit.what}", "")])
-        if credit.why:
-            lines.append([("         ", ""), (credit.why, "dim")])
-    if grade.changed:
-        lines.append([("  the lines outside of the marks are not those of the sheet as it was made", "fair")])
-    return lines
 
 
 @exercise.command(short_help="A hint, in three degrees.")
@@ -177,13 +174,12 @@ def hint(file: Path, degree: int, language: Any, timeout: float) -> None:
         options.require("dout exercise hint", module)
     from dout.cli.guard import guarded
     from dout.exercise.hints import hinted
-    from dout.exercise.sheet import Sheet
+    from dout.exercise.notebook_sheets import sheet_of_file
     from dout.explain.derivation.derivation import explained
     from dout.explain.formats.terminal_lines import render
     from dout.trace.record.script import run_user_code
 
-    sheet = Sheet.of_file(file)
-    target = f"{file}:{sheet.name}"
+    target = f"{file}:{sheet_of_file(file).name}"
     with guarded(target, timeout=timeout, capture=True):
         found = loaded(target)
         made = run_user_code(lambda: hinted(explained(found, {}, {}), degree), target)
