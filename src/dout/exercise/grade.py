@@ -27,17 +27,19 @@ from dout.judge.outcomes import CLOSE, RIGHT, Word
 SECONDS = 10.0  # that a sheet may run
 _GIGABYTES = 2.0
 _VALUE, _SHAPE, _HABIT = 3, 1, 1  # points
+PLAIN = "forward, backward(dout)"
 _RIGHT = RIGHT | CLOSE | {Word.BUT_AT_KINKS}
 
 
 @dataclass(frozen=True)
 class Credit:
-    """Points for one thing that was asked, and why some are missing."""
+    """Points for one thing that was asked, and why some are missing: in words, and as a key of `grading_words`."""
 
     what: str
     points: int
     of: int
     why: str = ""
+    kind: str = ""
 
     @property
     def is_full(self) -> bool:
@@ -87,16 +89,16 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
     They run in a process of its own, for at most `timeout` seconds: whatever they do there is told as a reason.
     """
     if why := _unwritten(sheet) or refused(sheet):
-        return _nothing(sheet, why)
+        return _nothing(sheet, why, "refused" if not _unwritten(sheet) else "unwritten")
     checked, problem = _checked(sheet, timeout)
     if checked is None:
-        return _nothing(sheet, problem)
+        return _nothing(sheet, problem, "stopped")
     report = checked.report
     if not report.verdicts and not report.missing:
-        return _nothing(sheet, _unjudged(sheet, report.findings))
+        return _nothing(sheet, *_unjudged(sheet, report.findings))
     findings = [f for f in report.findings if f.severity == "error" and _is_about(sheet, f)]
     values = [credit for verdict in report.verdicts for credit in _of_gradient(sheet, verdict, findings)]
-    lost = [Credit(f"the gradient of {visible(name)}", 0, _VALUE + _SHAPE, WORDS["lost"]) for name in report.missing]
+    lost = [Credit(f"the gradient of {visible(name)}", 0, _VALUE + _SHAPE, WORDS["lost"], "lost") for name in report.missing]
     earned = any(credit.points == _VALUE for credit in values)
     credits = (*values, *lost, *_habits(sheet, report, findings, earned))
     return Grade(sheet.name, credits, sheet.is_changed, None if all(c.is_full for c in credits) else checked.trace)
@@ -107,9 +109,9 @@ def _unwritten(sheet: Sheet) -> str:
     return WORDS["unwritten"].format(label=visible(blank[0])) if blank else ""
 
 
-def _nothing(sheet: Sheet, why: str) -> Grade:
+def _nothing(sheet: Sheet, why: str, kind: str) -> Grade:
     labels = ", ".join(visible(answer.label) for answer in sheet.answers)
-    return Grade(sheet.name, (Credit(f"{labels} gives gradients", 0, 1, why),), sheet.is_changed)
+    return Grade(sheet.name, (Credit(f"{labels} gives gradients", 0, 1, why, kind),), sheet.is_changed)
 
 
 def _checked(sheet: Sheet, timeout: float) -> tuple[Checked | None, str]:
@@ -118,11 +120,22 @@ def _checked(sheet: Sheet, timeout: float) -> tuple[Checked | None, str]:
         file = Path(folder, "sheet.py")
         file.write_text(sheet.text, encoding="utf-8")
         job = Job(str(file), "file", (sheet.name,))
-        given = GivenArguments(memory=_GIGABYTES, pictures=True)
+        given = GivenArguments(memory=_GIGABYTES, pictures=True, kind_alone=True, interface=_interface(sheet))
         (outcome,) = run([job], given, processes=1, timeout=timeout, asked={str(file)}, isolated=True)
         if outcome.layers:
             return outcome.layers[0], ""
         return None, _problem(outcome, f"{file}")
+
+
+def _interface(sheet: Sheet) -> str:
+    """How the class is called, where that is plain to see: else an answer in the wrong order would pass for another."""
+    for item in ast.walk(ast.parse(sheet.text)):
+        if isinstance(item, ast.ClassDef) and item.name == sheet.name:
+            methods = {m.name: m.args for m in item.body if isinstance(m, ast.FunctionDef)}
+            backward = methods.get("backward")
+            if "forward" in methods and backward is not None and len(backward.args) == 2:
+                return PLAIN
+    return ""
 
 
 def _problem(outcome: JobOutcome, file: str) -> str:
@@ -146,14 +159,14 @@ def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
                     yield first, end
 
 
-def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> str:
+def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> tuple[str, str]:
     """Why nothing could be judged, in words that give nothing away."""
     for finding in findings:
         if isinstance(finding.reason, Raised):
-            return f"{_at(sheet, finding)}it raises {visible(finding.reason.text)}"
+            return f"{_at(sheet, finding)}it raises {visible(finding.reason.text)}", "raises"
         if finding.code == "D003":
-            return WORDS["stopped"]
-    return WORDS["no gradient"]
+            return WORDS["stopped"], "stopped"
+    return WORDS["no gradient"], "no gradient"
 
 
 def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) -> Iterator[Credit]:
@@ -167,17 +180,17 @@ def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) 
         why = (
             f"{_at(sheet, misshapen)}{WORDS['shape'].format(got=shown(misshapen.got), right=shown(misshapen.expected))}"
         )
-        yield Credit(what, 0, _VALUE, _cause(misshapen) or WORDS["shape first"])
-        yield Credit(f"{what}: its shape", 0, _SHAPE, why)
+        yield Credit(what, 0, _VALUE, _cause(misshapen) or WORDS["shape first"], misshapen.cause or "shape first")
+        yield Credit(f"{what}: its shape", 0, _SHAPE, why, "shape")
         return
     elsewhere = [f for f in wrong if isinstance(f.reason, Refuted) and f.reason.elsewhere]
     if verdict.word in _RIGHT and not elsewhere:
         yield Credit(what, _VALUE, _VALUE)
     elif verdict.word in _RIGHT:
-        yield Credit(what, _VALUE - 1, _VALUE, f"{WORDS['elsewhere']}{_case(elsewhere[0])}")
+        yield Credit(what, _VALUE - 1, _VALUE, f"{WORDS['elsewhere']}{_case(elsewhere[0])}", "elsewhere")
     else:
         points = _VALUE - 1 if verdict.word is Word.SCALED else 0
-        yield Credit(what, points, _VALUE, _why(sheet, verdict, wrong[0] if wrong else None))
+        yield Credit(what, points, _VALUE, _why(sheet, verdict, wrong[0] if wrong else None), (str(verdict.word) if str(verdict.word) in CAUSES else (wrong[0].cause if wrong else "") or "formula"))
     yield Credit(f"{what}: its shape", _SHAPE, _SHAPE)
 
 
@@ -213,11 +226,11 @@ def _habits(sheet: Sheet, report: Report, findings: Collection[Finding], earned:
     for what, codes, why in CONTRACT:
         broken = next((f for f in told if f.code in codes), None)
         if broken is not None:
-            yield Credit(what, 0, _HABIT, f"{_at(sheet, broken)}{_cause(broken) or why}")
+            yield Credit(what, 0, _HABIT, f"{_at(sheet, broken)}{_cause(broken) or why}", broken.cause or "else")
         else:
-            yield Credit(what, _HABIT if earned else 0, _HABIT, "" if earned else WORDS["not earned"])
+            yield Credit(what, _HABIT if earned else 0, _HABIT, "" if earned else WORDS["not earned"], "" if earned else "not earned")
     known = {code for _, codes, _ in CONTRACT for code in codes}
     named = {verdict.argument for verdict in report.verdicts}
     for finding in told:
         if finding.code not in known and finding.argument not in named:
-            yield Credit(WORDS["else"], 0, _HABIT, f"{_at(sheet, finding)}{_cause(finding) or UNKNOWN}")
+            yield Credit(WORDS["else"], 0, _HABIT, f"{_at(sheet, finding)}{_cause(finding) or UNKNOWN}", finding.cause or "else")

@@ -43,5 +43,6 @@ def _in_another_order(subject: Subject) -> Findings:
         f"{subject.interface.forward} takes {theirs}: "
         "a caller that unpacks them in that order gets the gradient of another input"
     )
-    first = next(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
-    yield RULE.about(subject, message, severity="warning", argument=first, cause="swapped")
+    moved = tuple(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
+    reason = OtherOrder(moved)
+    yield RULE.about(subject, message, severity="warning", argument=moved[0], cause="swapped", reason=reason)
