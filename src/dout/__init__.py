@@ -65,6 +65,11 @@ _HOMES = {
 }
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Give a notebook `%%check` and `%%explain`: IPython calls it for `%load_ext dout`."""
+    importlib.import_module("dout.notebook_magics").load(shell)
+
+
 def _public(name: str) -> property:
     def get(package: ModuleType) -> Any:
         try:

@@ -58,9 +58,7 @@ def _lines(context: click.Context, option: click.Parameter, text: str | None) ->
               help="For a notebook: whom it is for [plain: learners].")  # fmt: skip
 @click.option("--method", default="backward", help="The method that is to be written [backward].")
 @click.option("--lines", metavar="A-B", callback=_lines, help="Only these lines of the file are to be written.")
-def make(
-    target: str, output: Path | None, force: bool, style: Any, method: str, lines: tuple[int, int] | None
-) -> None:
+def make(target: str, output: Path | None, force: bool, style: Any, method: str, lines: tuple[int, int] | None) -> None:
     """Make an exercise of TARGET: its class, without the lines that are to be written.
 
     TARGET is a class in a file (file.py:Name), or the number or name of one of dout's exercises. Nothing is executed.
@@ -186,3 +184,28 @@ def hint(file: Path, degree: int, language: Any, timeout: float) -> None:
     click.echo(render(made, unicode=is_unicode(sys.stdout), language=language))
     if degree < 3:
         click.echo(f"for more: dout exercise hint {visible(str(file))} --degree {degree + 1}", err=True)
+
+
+@exercise.command(short_help="A page to fill in sheets.")
+@click.argument("files", metavar="[SHEET]…", nargs=-1, type=options.PATH)
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port [a free one].")
+def serve(files: tuple[Path, ...], port: int) -> None:
+    """Open exercises on a page: the lines to write, the graph, the grade and hints side by side.
+
+    Without a SHEET these are dout's own. The page is served to this machine alone, and to who has its whole address.
+    """
+    for module in ("sympy", "flint"):
+        options.require("dout exercise serve", module)
+    from dout.exercise.exercise_set import exercises
+    from dout.exercise.notebook_sheets import sheet_of_file
+    from dout.exercise.page.sheet_server import SheetServer
+
+    sheets = [(visible(str(file)), sheet_of_file(file)) for file in files]
+    sheets = sheets or [(f"{e.number}  {e.name}", e.sheet) for e in exercises()]
+    try:
+        server = SheetServer(sheets, port)
+    except OSError as error:
+        raise SheetError(f"port {port} cannot be used: {error.strerror}") from None
+    click.echo(f"open {server.address}\nControl-C ends it", err=True)
+    with server:
+        server.serve_forever()

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from dout.exercise.notebook_grade import expect, grade_of, points
 
 __all__ = [
-    "answer_rules", "blanks", "exercise_set", "expect", "grade", "grade_of", "grade_text", "grading_words", "hints",
-    "notebook_sheets", "points", "sheet",
+    "blanks", "exercise_set", "expect", "grade", "grade_of", "grade_text", "hints", "notebook_sheets", "points",
+    "sheet",
 ]  # fmt: skip
 
 

@@ -19,7 +19,8 @@ DEGREES = (1, 2, 3)
 def hinted(explanation: Explanation, degree: int) -> Explanation:
     """Return as much of a derivation as a hint of some degree tells. What a format prints of it gives nothing away."""
     steps = tuple(_step(explanation, step, degree) for step in explanation.steps) if degree > 1 else ()
-    return replace(explanation, steps=steps, simplified=(), backward=(), definitions=(), not_explained=())
+    told = replace(explanation, steps=steps, simplified=(), backward=(), definitions=(), not_explained=())
+    return replace(told, where=None)
 
 
 def _step(explanation: Explanation, step: DerivationStep, degree: int) -> DerivationStep:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 from dataclasses import fields
+from functools import lru_cache
 
 from dout.errors import SheetError
 from dout.exercise.grade import Grade, graded
@@ -32,10 +33,15 @@ def grade_of(layer: type) -> ShownGrade:
     """
     for item in vars(layer).values():
         if (code := getattr(item, "__code__", None)) is not None:
-            text = "".join(linecache.getlines(code.co_filename))
-            grade = graded(Sheet.read(text, f"the cell of {layer.__name__}"))
-            return ShownGrade(**{field.name: getattr(grade, field.name) for field in fields(Grade)})
+            return _grade_of_text("".join(linecache.getlines(code.co_filename)), f"the cell of {layer.__name__}")
     raise SheetError(f"{layer.__name__} has no method: run the cell with the class")
+
+
+@lru_cache(maxsize=8)
+def _grade_of_text(text: str, where: str) -> ShownGrade:
+    """The grade of a text: graders ask for the same one several times."""
+    grade = graded(Sheet.read(text, where))
+    return ShownGrade(**{field.name: getattr(grade, field.name) for field in fields(Grade)})
 
 
 def points(layer: type, most: float = 1.0) -> float:

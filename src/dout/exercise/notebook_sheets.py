@@ -107,6 +107,4 @@ def _with_solution_marks(sheet: Sheet, mark: str) -> str:
 def _otter_test(name: str, quarter: int) -> str:
     """A test of Otter-Grader: at least so many quarters of the points. Its failure shows the reasons."""
     config = f'""" # BEGIN TEST CONFIG\nname: {quarter} of {_QUARTERS}\npoints: {MOST_POINTS / _QUARTERS:g}\n"""'
-    return (
-        f"{config} # END TEST CONFIG\nimport dout.exercise\ndout.exercise.expect({name}, {quarter} / {_QUARTERS})"
-    )
+    return f"{config} # END TEST CONFIG\nimport dout.exercise\ndout.exercise.expect({name}, {quarter} / {_QUARTERS})"

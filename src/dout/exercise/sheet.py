@@ -15,6 +15,7 @@ from dout.files import Kind, lines_of, text_of
 
 SHEET = Kind("an exercise", (".py", ".ipynb"), rb"# dout exercise, version 1: ")
 UNWRITTEN = "NotImplementedError"
+_NOTHING = ("pass", "...")
 _BEGIN, _END = "# >>> your lines", "# <<< your lines"
 _MARK = re.compile(rf"^[ \t]*({_BEGIN}|{_END}): (.+?)[ \t]*$")
 _FOOT = re.compile(r"^# dout exercise, version (\d+): (\S+); your lines: (.+); ([0-9a-f]{16})[ \t]*$")
@@ -38,7 +39,7 @@ class Answer:
             body = ast.parse(textwrap.dedent(self.text)).body
         except SyntaxError:
             return False
-        return all(isinstance(s, ast.Pass) or (isinstance(s, ast.Raise) and UNWRITTEN in ast.unparse(s)) for s in body)
+        return all(ast.unparse(statement) in _NOTHING or UNWRITTEN in ast.unparse(statement) for statement in body)
 
 
 @dataclass(frozen=True)

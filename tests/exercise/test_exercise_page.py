@@ -1,0 +1,123 @@
+"""`dout exercise serve`: the page, in a browser, and what its server refuses."""
+
+import http.client
+import json
+import subprocess
+import sys
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import browser  # noqa: F401 - a fixture
+
+RIGHT = "        return dout * self.out * (1 - self.out)"
+WRONG = "        return dout * self.out * (1 + self.out)"
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The address of a server of its own."""
+    arguments = [sys.executable, "-m", "dout", "exercise", "serve"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as server:
+        yield server.stderr.readline().split()[1]
+        server.kill()
+
+
+@pytest.fixture
+def page(browser, address):  # noqa: F811
+    """The page at the Sigmoid, and what went wrong on it."""
+    context = browser.new_context()
+    opened = context.new_page()
+    opened.went_wrong = []
+    opened.on("console", lambda message: opened.went_wrong.append(message.text))
+    opened.on("pageerror", lambda error: opened.went_wrong.append(str(error)))
+    opened.goto(address)
+    opened.select_option("#choice", label="7  Sigmoid")
+    yield opened
+    context.close()
+
+
+def graded(page, lines):
+    page.fill("textarea", lines)
+    before = page.inner_text("#grade")
+    page.click("#try")
+    page.wait_for_function("before => document.getElementById('grade').innerText !== before", arg=before)
+    return page.inner_text("#grade")
+
+
+def test_a_right_answer_has_all_points(page):
+    assert "7 of 7 points" in graded(page, RIGHT)
+    assert page.went_wrong == []
+
+
+def test_a_wrong_answer_is_told_its_line_and_kind_and_the_graph_shows_it(page):
+    told = graded(page, WRONG)
+    assert "1 of 7 points" in told
+    assert "line 19" in told
+    assert "a sign is" in told
+    page.wait_for_selector("#graph img[alt*='a gradient is wrong']")
+    assert page.evaluate("document.querySelector('#graph img').naturalWidth") > 100
+    assert page.went_wrong == []
+
+
+def test_hints_come_in_three_degrees(page):
+    for told in ("keep y, forget x", "backward, from the output to the input", "∂y/∂c = −1/c²"):
+        page.click("#hint")
+        page.wait_for_function("told => document.getElementById('hints').innerText.includes(told)", arg=told)
+    assert page.is_disabled("#hint")
+
+
+def test_what_was_written_is_there_again_when_the_page_is_loaded_anew(page):
+    page.fill("textarea", RIGHT)
+    page.reload()
+    page.select_option("#choice", label="7  Sigmoid")
+    assert page.input_value("textarea") == RIGHT
+
+
+def test_names_and_answers_never_become_markup(page):
+    told = graded(page, "        return '<img src=x onerror=alert(1)>' + undefined_name")
+    assert "NameError" in told
+    assert page.query_selector("#grade img") is None
+    assert page.went_wrong == []
+
+
+def test_the_page_can_be_used_by_everyone(page):
+    graded(page, WRONG)
+    found = Axe().run(page)
+    assert found.response["violations"] == []
+
+
+def asked(address, path, body, **headers):
+    place = address.removeprefix("http://").split("/")[0]
+    connection = http.client.HTTPConnection(place, timeout=20)
+    connection.request("POST" if body is not None else "GET", path, body, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/", None), ("/?token=wrong", None), ("/../../etc/passwd", None), ("/grade", "{}")]
+)
+def test_who_has_no_token_gets_nothing(address, path, body):
+    status, text = asked(address, path, body)
+    assert status == 403
+    assert b"Sigmoid" not in text
+
+
+def test_there_is_no_other_page(address):
+    token = address.partition("token=")[2]
+    assert asked(address, f"/../../etc/passwd?token={token}", None)[0] == 404
+
+
+def test_another_name_for_this_machine_is_refused(address):
+    token = address.partition("token=")[2]
+    assert asked(address, f"/?token={token}", None, Host="evil.example")[0] == 403
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"sheet": 99, "answers": [""]}', '{"sheet": 0, "answers": 3}'])
+def test_a_request_that_is_none_is_refused_and_the_server_goes_on(address, body):
+    token = address.partition("token=")[2]
+    assert asked(address, "/grade", body, **{"X-Dout-Token": token})[0] == 400
+    good = json.dumps({"sheet": 1, "answers": ["        return dout, dout"]})
+    status, text = asked(address, "/grade", good, **{"X-Dout-Token": token})
+    assert status == 200
+    assert json.loads(text)["grade"]["exercise"] == "AddLayer"

@@ -1,0 +1,78 @@
+"""The tutorials tell the truth: what they show is what the commands print, one after the other, in one folder.
+
+Run it to print the pages anew: `python tests/test_docs_tutorials.py`.
+"""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dout.cli import commands
+
+HOME = Path(__file__).resolve().parents[1]
+PAGES = sorted((HOME / "docs" / "tutorials").glob("*.md"))
+STEP = re.compile(
+    r"^```python\n# (?P<file>\w+\.py)\n(?P<source>.*?)```$|^```text\n\$ (?P<command>dout [^\n]*)\n(?P<shown>.*?)```$",
+    re.MULTILINE | re.DOTALL,
+)
+SECONDS = re.compile(r"\d+\.\d+ s\b")
+BEGIN, END = "# >>> your lines: backward\n", "        # <<< your lines"
+
+
+def printed(command):
+    """What a command prints on a terminal of 100 columns; stdout first."""
+    result = CliRunner().invoke(commands, shlex.split(command)[1:], env={"COLUMNS": "100"})
+    assert result.exit_code in (0, 1), result.output
+    return f"{result.stdout.rstrip()}\n\n{result.stderr}".strip("\n")
+
+
+def answered(folder, answer):
+    """Put an answer between the marks of the sheet that was made last."""
+    (sheet,) = (file for file in folder.glob("*.py") if BEGIN in file.read_text(encoding="utf-8"))
+    head, _, rest = sheet.read_text(encoding="utf-8").partition(BEGIN)
+    sheet.write_text(head + BEGIN + answer + END + rest.partition(END)[2], encoding="utf-8")
+
+
+def steps(page, folder):
+    """Each command of a page with what it shows and what it prints; files are written on the way."""
+    for found in STEP.finditer(page.read_text(encoding="utf-8")):
+        if found["file"] == "answer.py":
+            answered(folder, found["source"])
+        elif found["file"]:
+            (folder / found["file"]).write_text(found["source"], encoding="utf-8")
+        else:
+            yield found["command"], found["shown"].rstrip("\n"), printed(found["command"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_is_shown_is_what_is_printed(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command, shown, got in steps(page, tmp_path):
+        assert SECONDS.sub("… s", got) == SECONDS.sub("… s", shown), command
+
+
+def test_the_japanese_tutorial_has_the_code_and_the_commands_of_the_english_one():
+    def code(name):
+        text = (HOME / "docs" / "tutorials" / name).read_text(encoding="utf-8")
+        return [m["source"] or m["command"].removesuffix(" --lang ja") for m in STEP.finditer(text)]
+
+    assert code("slides.ja.md") == code("slides.md")
+
+
+if __name__ == "__main__":
+    import os
+    import tempfile
+
+    for page in PAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            text = page.read_text(encoding="utf-8")
+            for command, shown, got in steps(page, Path(folder)):
+                old = f"```text\n$ {command}\n{shown}\n```" if shown else f"```text\n$ {command}\n```"
+                text = text.replace(old, f"```text\n$ {command}\n{got}\n```")
+        page.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{page}\n")

@@ -1,0 +1,66 @@
+"""`%load_ext dout`: `%%check` and `%%explain`, in a real kernel."""
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+RELU = """class Relu:
+    def forward(self, x):
+        self.mask = x <= 0
+        out = x.copy()
+        out[self.mask] = 0
+        return out
+
+    def backward(self, dout):
+        dout[self.mask] = 0
+        return dout
+"""
+CELLS = {
+    "check": f"%%check\n{RELU}",
+    "explain": "%%explain\nclass Square:\n    def forward(self, x):\n        return x * x\n",
+    "named": "%%check Relu\nx = 3\n",
+    "no layer": "%%check\nx = 3\n",
+    "no such name": "%%check Nothing\nx = 3\n",
+    "not taken": "%%check\nclass Open:\n    def forward(self, x):\n        return x * y\n",
+    "no Python": "%%check\nclass Open(:\n    pass\n",
+}
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    """What each cell puts out, in one kernel."""
+    cells = [nbformat.v4.new_code_cell(text) for text in ("import numpy as np\n%load_ext dout", *CELLS.values())]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, allow_errors=True).execute()
+    return dict(zip(CELLS, (cell.outputs for cell in notebook.cells[1:]), strict=True))
+
+
+@pytest.mark.parametrize("key", ["check", "named"])
+def test_check_shows_the_report_of_each_layer(outputs, key):
+    (shown,) = outputs[key]
+    assert "D201" in shown.data["text/plain"]
+    assert "writes into dout" in shown.data["text/html"]
+
+
+def test_explain_shows_the_derivation(outputs):
+    (shown,) = outputs["explain"]
+    assert shown.data["text/plain"] == "<explanation of Square: 1 step>"
+    assert "text/html" in shown.data
+
+
+@pytest.mark.parametrize(("key", "said"), [
+    ("no layer", "no class in this cell has a forward"), ("no such name", "there is no Nothing in this notebook"),
+    ("not taken", "name 'y' is not defined"),
+])  # fmt: skip
+def test_what_cannot_be_done_is_one_line_and_no_traceback(outputs, key, said):
+    (shown,) = outputs[key]
+    assert shown.output_type == "stream"
+    assert shown.text.startswith("dout: ")
+    assert said in shown.text
+    assert "Traceback" not in shown.text
+
+
+def test_an_error_of_the_cell_is_shown_by_its_shell_alone(outputs):
+    (shown,) = outputs["no Python"]
+    assert shown.ename == "SyntaxError"
+    assert "notebook_magics" not in "".join(shown.traceback)
