@@ -24,4 +24,4 @@ class LayerNorm:
 def dout_example():
     """Numbers of the right shapes, to try it on."""
     draw = np.random.default_rng(26).normal
-    return {"init": {"gamma": draw(size=4), "beta": draw(size=4)}, "inputs": {"x": draw(size=(3, 5))}}
+    return {"init": {"gamma": draw(size=5), "beta": draw(size=5)}, "inputs": {"x": draw(size=(3, 5))}}

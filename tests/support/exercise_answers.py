@@ -6,7 +6,7 @@
         the lines of an answer that loses these credits
 
 A credit is a gradient by its name (`x`), its shape (`x shape`), a habit (`memory`, `again`, `rows`) or `all`: there is
-nothing to judge. A kind is a key of `grading_words`, or a word of verdicts in capitals. A shape needs no kind.
+nothing to judge. A kind is a key of `grading_words`. A shape needs no kind.
 """
 
 import textwrap
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from dout.exercise.exercise_set import exercise_named
 from dout.exercise.grading_words import CONTRACT
-from dout.judge.outcomes import Word
 
 FOLDER = Path(__file__).parents[1] / "exercise" / "answers"
 _HABITS = dict(zip((what for what, *_ in CONTRACT), ("memory", "again", "rows"), strict=True))
@@ -70,7 +69,7 @@ def _read(file):
 
 def _labelled(text):
     credit, _, kinds = text.partition(" = ")
-    return credit, frozenset(str(Word[k]) if k.isupper() else k for k in kinds.split(" or ") if k) or {"shape"}
+    return credit, frozenset(kinds.split(" or ")) if kinds else {"shape"}
 
 
 def lost_by(grade):

@@ -23,6 +23,7 @@ from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
+_SECONDS_FOR_KIND = 0.4  # where no repair is shown
 _MOST_SEARCHES = 3  # where repairs are right by chance
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
 
@@ -47,7 +48,7 @@ class CauseSearch:
             stand.expected |= {name: np.negative(stand.got[name]) for name in stand.negated}
         self.recorded = self.stands[0].examination if self.stands else None
         self.named = named_gradients(self.recorded) if self.recorded else []
-        self.budget = WorkBudget(MOST_SECONDS)
+        self.budget = WorkBudget(_SECONDS_FOR_KIND if KIND_ALONE.get() else MOST_SECONDS)
 
     def found(self) -> dict[Node, Cause]:
         """The cause of each wrong gradient, by the node of the value it is for."""
@@ -76,7 +77,7 @@ class CauseSearch:
 
     def _told_by_numbers(self) -> dict[Node, Cause]:
         """The causes that whole gradients tell without a repair."""
-        words = {node: word_of(outcome.judged.name, self.stands) for node, outcome in self.refuted.items()}
+        words = {node: word_of(outcome.judged.name, self.stands, sure=True) for node, outcome in self.refuted.items()}
         return {
             node: Cause(*said, where=self.refuted[node].judged.gradient.where)
             for node, said in words.items()

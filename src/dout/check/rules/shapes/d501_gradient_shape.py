@@ -7,6 +7,7 @@ import numpy as np
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import OtherOrder
 from dout.check.rules.formula.wrong_gradients import is_summed_later, wrong_finding, wrong_gradients
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
