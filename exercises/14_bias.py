@@ -16,3 +16,9 @@ class Bias:
     def backward(self, dout):
         """Return the gradient of x, and set self.db, that of b."""
         raise NotImplementedError
+
+
+def dout_example():
+    """Numbers of the right shapes, to try it on."""
+    draw = np.random.default_rng(14).normal
+    return {"init": {"b": draw(size=4)}, "inputs": {"x": draw(size=(3, 4))}}

@@ -17,3 +17,9 @@ class MatMul:
     def backward(self, dout):
         """Return the gradient of x, and set self.dW, that of W."""
         raise NotImplementedError
+
+
+def dout_example():
+    """Numbers of the right shapes, to try it on."""
+    draw = np.random.default_rng(15).normal
+    return {"init": {"W": draw(size=(4, 5))}, "inputs": {"x": draw(size=(3, 4))}}

@@ -17,3 +17,9 @@ class Affine:
     def backward(self, dout):
         """Return the gradient of x, and set self.dW and self.db, those of W and b."""
         raise NotImplementedError
+
+
+def dout_example():
+    """Numbers of the right shapes, to try it on."""
+    draw = np.random.default_rng(16).normal
+    return {"init": {"W": draw(size=(4, 5)), "b": draw(size=5)}, "inputs": {"x": draw(size=(3, 4))}}

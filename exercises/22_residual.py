@@ -18,3 +18,9 @@ class Residual:
     def backward(self, dout):
         """Return the gradient of x, and set self.dscale, that of scale."""
         raise NotImplementedError
+
+
+def dout_example():
+    """Numbers of the right shapes, to try it on."""
+    draw = np.random.default_rng(22).normal
+    return {"init": {"scale": draw(size=4)}, "inputs": {"x": draw(size=(3, 4))}}

@@ -6,9 +6,8 @@ import numpy as np
 class Convolution:
     """Each filter at each place of an image, plus its bias: x (N, C, H, W), out (N, F, …)."""
 
-    def __init__(self, channels=2, filters=3, size=2):
-        self.W = np.random.randn(filters, channels, size, size)
-        self.b = np.zeros(filters)
+    def __init__(self, W, b):
+        self.W, self.b = W, b
         self.dW, self.db = None, None
 
     def forward(self, x):
@@ -19,3 +18,9 @@ class Convolution:
     def backward(self, dout):
         """Return the gradient of x, and set self.dW and self.db."""
         raise NotImplementedError
+
+
+def dout_example():
+    """Numbers of the right shapes, to try it on."""
+    draw = np.random.default_rng(28).normal
+    return {"init": {"W": draw(size=(3, 2, 2, 3)), "b": draw(size=3)}, "inputs": {"x": draw(size=(2, 2, 4, 5))}}

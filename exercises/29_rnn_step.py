@@ -18,3 +18,9 @@ class RnnStep:
     def backward(self, dout):
         """Return the gradients of x and h, and set self.dWx, self.dWh and self.db."""
         raise NotImplementedError
+
+
+def dout_example():
+    """Numbers of the right shapes, to try it on."""
+    draw = np.random.default_rng(29).normal
+    return {"init": {"Wx": draw(size=(5, 4)), "Wh": draw(size=(4, 4)), "b": draw(size=4)}, "inputs": {"x": draw(size=(3, 5)), "h": draw(size=(3, 4))}}

@@ -16,3 +16,9 @@ class Attention:
     def backward(self, dout):
         """Return the gradients of q, k and v."""
         raise NotImplementedError
+
+
+def dout_example():
+    """Numbers of the right shapes, to try it on."""
+    draw = np.random.default_rng(30).normal
+    return {"inputs": {"q": draw(size=(3, 4)), "k": draw(size=(5, 4)), "v": draw(size=(5, 2))}}

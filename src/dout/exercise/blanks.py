@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from dout.adapt.repository.declared_example import NAME as EXAMPLE
 from dout.errors import SheetError, visible
 from dout.exercise.sheet import Sheet, marked
 from dout.files import lines_of
@@ -188,7 +189,9 @@ def _binds(item: ast.stmt) -> set[str]:
 
 
 def _is_always(item: ast.stmt) -> bool:
-    """Whether a statement comes along whatever is used: imports of all names, and of the future."""
+    """Whether a statement comes along whatever is used: imports of all names, and of the future, and the example."""
+    if isinstance(item, ast.FunctionDef):
+        return item.name == EXAMPLE
     return isinstance(item, ast.ImportFrom) and (item.module == "__future__" or item.names[0].name == "*")
 
 

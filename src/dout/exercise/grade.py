@@ -15,29 +15,32 @@ from typing import Any
 
 from dout.check.project.discover import Job
 from dout.check.report.report import Report, shown
-from dout.check.report.verdicts import Finding, Raised, Refuted, Verdict
+from dout.check.report.verdicts import Finding, OtherOrder, Raised, Refuted, Verdict
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.runner import run
 from dout.errors import visible
 from dout.exercise.answer_rules import line_of_answer, refused
-from dout.exercise.grading_words import CAUSES, CONTRACT, UNKNOWN, WORDS
+from dout.exercise.grading_words import CONTRACT, KINDS, VERDICTS
 from dout.exercise.sheet import Sheet
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 
 SECONDS = 10.0  # that a sheet may run
 _GIGABYTES = 2.0
 _VALUE, _SHAPE, _HABIT = 3, 1, 1  # points
+_SHAPES, _FORGOTTEN, _DRAWS = "D501", "D108", "D602"  # the findings that have credits or kinds of their own
+_PLAIN = "forward, backward(dout)"
 _RIGHT = RIGHT | CLOSE | {Word.BUT_AT_KINKS}
 
 
 @dataclass(frozen=True)
 class Credit:
-    """Points for one thing that was asked, and why some are missing."""
+    """Points for one thing that was asked, and why some are missing: in words, and as a key of `grading_words`."""
 
     what: str
     points: int
     of: int
     why: str = ""
+    kind: str = ""
 
     @property
     def is_full(self) -> bool:
@@ -86,30 +89,28 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
 
     They run in a process of its own, for at most `timeout` seconds: whatever they do there is told as a reason.
     """
-    if why := _unwritten(sheet) or refused(sheet):
-        return _nothing(sheet, why)
+    if (blank := next((answer for answer in sheet.answers if answer.is_blank), None)) is not None:
+        return _nothing(sheet, "unwritten", KINDS["unwritten"].format(label=visible(blank.label)))
+    if why := refused(sheet):
+        return _nothing(sheet, "refused", why)
     checked, problem = _checked(sheet, timeout)
     if checked is None:
-        return _nothing(sheet, problem)
+        return _nothing(sheet, "stopped", problem)
     report = checked.report
-    if not report.verdicts and not report.missing:
-        return _nothing(sheet, _unjudged(sheet, report.findings))
-    findings = [f for f in report.findings if f.severity == "error" and _is_about(sheet, f)]
+    forgotten = any(f.code == _FORGOTTEN for f in report.findings)
+    if not report.verdicts and not forgotten:
+        return _nothing(sheet, *_unjudged(sheet, report.findings))
+    findings = [f for f in report.findings if _is_about(sheet, f)]
     values = [credit for verdict in report.verdicts for credit in _of_gradient(sheet, verdict, findings)]
-    lost = [Credit(f"the gradient of {visible(name)}", 0, _VALUE + _SHAPE, WORDS["lost"]) for name in report.missing]
+    lost = [credit for name in report.missing for credit in _lost(name, findings)]
     earned = any(credit.points == _VALUE for credit in values)
-    credits = (*values, *lost, *_habits(sheet, report, findings, earned))
+    credits = (*values, *lost, *_habits(sheet, findings, earned))
     return Grade(sheet.name, credits, sheet.is_changed, None if all(c.is_full for c in credits) else checked.trace)
 
 
-def _unwritten(sheet: Sheet) -> str:
-    blank = [answer.label for answer in sheet.answers if answer.is_blank]
-    return WORDS["unwritten"].format(label=visible(blank[0])) if blank else ""
-
-
-def _nothing(sheet: Sheet, why: str) -> Grade:
+def _nothing(sheet: Sheet, kind: str, why: str) -> Grade:
     labels = ", ".join(visible(answer.label) for answer in sheet.answers)
-    return Grade(sheet.name, (Credit(f"{labels} gives gradients", 0, 1, why),), sheet.is_changed)
+    return Grade(sheet.name, (Credit(f"{labels} gives gradients", 0, 1, why, kind),), sheet.is_changed)
 
 
 def _checked(sheet: Sheet, timeout: float) -> tuple[Checked | None, str]:
@@ -118,22 +119,32 @@ def _checked(sheet: Sheet, timeout: float) -> tuple[Checked | None, str]:
         file = Path(folder, "sheet.py")
         file.write_text(sheet.text, encoding="utf-8")
         job = Job(str(file), "file", (sheet.name,))
-        given = GivenArguments(memory=_GIGABYTES, pictures=True)
+        given = GivenArguments(memory=_GIGABYTES, pictures=True, kind_alone=True, interface=_interface(sheet))
         (outcome,) = run([job], given, processes=1, timeout=timeout, asked={str(file)}, isolated=True)
         if outcome.layers:
             return outcome.layers[0], ""
         return None, _problem(outcome, f"{file}")
 
 
+def _interface(sheet: Sheet) -> str:
+    """How the class is called, where that is plain to see: else an answer in the wrong order would pass for another."""
+    for item in ast.walk(ast.parse(sheet.text)):
+        if isinstance(item, ast.ClassDef) and item.name == sheet.name:
+            methods = {m.name: m.args for m in item.body if isinstance(m, ast.FunctionDef)}
+            backward = methods.get("backward")
+            if "forward" in methods and backward is not None and len(backward.args) == 2:
+                return _PLAIN
+    return ""
+
+
 def _problem(outcome: JobOutcome, file: str) -> str:
-    told = next(filter(None, (outcome.problem, *outcome.remarks, *outcome.refused, outcome.skipped)), WORDS["silent"])
+    told = next(filter(None, (outcome.problem, *outcome.remarks, *outcome.refused, outcome.skipped)), KINDS["silent"])
     return visible(told.replace(file, "the file").replace(os.path.basename(file), "the file"))  # noqa: PTH119
 
 
 def _is_about(sheet: Sheet, finding: Finding) -> bool:
     """Whether a finding is about the method that the learner writes, and not about what the sheet gives."""
-    spans = list(_spans(sheet))
-    return finding.line is None or any(first <= finding.line <= last for first, last in spans)
+    return finding.line is None or any(first <= finding.line <= last for first, last in _spans(sheet))
 
 
 def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
@@ -146,49 +157,65 @@ def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
                     yield first, end
 
 
-def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> str:
-    """Why nothing could be judged, in words that give nothing away."""
+def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> tuple[str, str]:
+    """Why nothing could be judged, as a kind and in words that give nothing away."""
     for finding in findings:
         if isinstance(finding.reason, Raised):
-            return f"{_at(sheet, finding)}it raises {visible(finding.reason.text)}"
+            return "raises", f"{_at(sheet, finding)}{KINDS['raises'].format(what=visible(finding.reason.text))}"
         if finding.code == "D003":
-            return WORDS["stopped"]
-    return WORDS["no gradient"]
+            return "stopped", KINDS["stopped"]
+    return "no gradient", KINDS["no gradient"]
 
 
 def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) -> Iterator[Credit]:
     """The credits of one gradient: for its numbers, and for its shape."""
-    name = visible(verdict.argument)
-    mine = [f for f in findings if f.argument == verdict.argument]
-    misshapen = next((f for f in mine if f.code == "D501"), None)
-    wrong = [f for f in mine if f is not misshapen]
-    what = f"the gradient of {name}"
-    if misshapen is not None:
-        why = (
-            f"{_at(sheet, misshapen)}{WORDS['shape'].format(got=shown(misshapen.got), right=shown(misshapen.expected))}"
-        )
-        yield Credit(what, 0, _VALUE, _cause(misshapen) or WORDS["shape first"])
-        yield Credit(f"{what}: its shape", 0, _SHAPE, why)
-        return
-    elsewhere = [f for f in wrong if isinstance(f.reason, Refuted) and f.reason.elsewhere]
-    if verdict.word in _RIGHT and not elsewhere:
+    name = verdict.argument
+    mine = [f for f in findings if f.argument == name and (f.severity == "error" or f.code == _SHAPES)]
+    moved = any(isinstance(f.reason, OtherOrder) and name in f.reason.names for f in findings)
+    misshapen = next((f for f in mine if f.code == _SHAPES and f.cause != "swapped"), None)
+    wrong = next((f for f in mine if f is not misshapen and isinstance(f.reason, Refuted)), None)
+    what = f"the gradient of {visible(name)}"
+    if moved:
+        yield Credit(what, 0, _VALUE, KINDS["swapped"], "swapped")
+    elif verdict.word in _RIGHT and wrong is None:
         yield Credit(what, _VALUE, _VALUE)
-    elif verdict.word in _RIGHT:
-        yield Credit(what, _VALUE - 1, _VALUE, f"{WORDS['elsewhere']}{_case(elsewhere[0])}")
+    elif verdict.word in _RIGHT and wrong is not None:
+        yield Credit(what, _VALUE - 1, _VALUE, f"{KINDS['elsewhere']}{_case(wrong)}", "elsewhere")
     else:
+        kind = _kind(verdict, misshapen or wrong, findings)
+        place, case = (_at(sheet, wrong), _case(wrong)) if wrong is not None else ("", "")
         points = _VALUE - 1 if verdict.word is Word.SCALED else 0
-        yield Credit(what, points, _VALUE, _why(sheet, verdict, wrong[0] if wrong else None))
-    yield Credit(f"{what}: its shape", _SHAPE, _SHAPE)
+        yield Credit(what, points, _VALUE, f"{place}{KINDS[kind]}{case}", kind)
+    if misshapen is None and not moved:
+        yield Credit(f"{what}: its shape", _SHAPE, _SHAPE)
+        return
+    why = KINDS["swapped"]
+    if misshapen is not None:
+        got, right = shown(misshapen.got), shown(misshapen.expected)
+        why = f"{_at(sheet, misshapen)}{KINDS['shape'].format(got=got, right=right)}"
+    yield Credit(f"{what}: its shape", 0, _SHAPE, why, "shape")
 
 
-def _why(sheet: Sheet, verdict: Verdict, finding: Finding | None) -> str:
-    """What is wrong with the numbers of a gradient: the kind of mistake, its line, and one number that is wrong."""
-    kind = CAUSES.get(str(verdict.word)) or (_cause(finding) if finding else "") or UNKNOWN
-    return f"{_at(sheet, finding) if finding else ''}{kind}{_case(finding) if finding else ''}"
+def _kind(verdict: Verdict, finding: Finding | None, findings: Collection[Finding]) -> str:
+    """What is wrong with the numbers of a gradient, as a key of the words for it."""
+    cause = (finding.cause if finding else None) or ""
+    if finding is not None and finding.code == _SHAPES and cause == "broadcast" and not _is_spread(verdict, finding):
+        return "shape first"
+    drawn = "random" if any(f.code == _DRAWS for f in findings) else ""
+    return next(kind for kind in (VERDICTS.get(verdict.word), drawn, cause, "formula") if kind in KINDS)
 
 
-def _cause(finding: Finding) -> str:
-    return CAUSES.get(finding.cause or "", "")
+def _is_spread(verdict: Verdict, finding: Finding) -> bool:
+    """Whether a gradient has the right shape once it is summed along some axes: its rows, say."""
+    got, right = finding.got, finding.expected
+    return got[len(got) - len(right) :] == right or (verdict.role == "parameter" and len(right) == 1)
+
+
+def _lost(name: str, findings: Collection[Finding]) -> Iterator[Credit]:
+    """The credits of a gradient that was not found."""
+    forgotten = any(f.code == _FORGOTTEN and f.argument == name for f in findings)
+    kind = "kept nowhere" if forgotten else "lost"
+    yield Credit(f"the gradient of {visible(name)}", 0, _VALUE + _SHAPE, KINDS[kind], kind)
 
 
 def _case(finding: Finding) -> str:
@@ -207,17 +234,13 @@ def _at(sheet: Sheet, finding: Finding) -> str:
     return ""
 
 
-def _habits(sheet: Sheet, report: Report, findings: Collection[Finding], earned: bool) -> Iterator[Credit]:
+def _habits(sheet: Sheet, findings: Collection[Finding], earned: bool) -> Iterator[Credit]:
     """The credits for what a backward owes to those who call it: they count where some gradient is right."""
-    told = [f for f in findings if not isinstance(f.reason, Refuted)]
-    for what, codes, why in CONTRACT:
-        broken = next((f for f in told if f.code in codes), None)
+    for what, codes, otherwise in CONTRACT:
+        broken = next((f for f in findings if f.code in codes), None)
         if broken is not None:
-            yield Credit(what, 0, _HABIT, f"{_at(sheet, broken)}{_cause(broken) or why}")
+            kind = broken.cause if broken.cause in KINDS else otherwise
+            yield Credit(what, 0, _HABIT, f"{_at(sheet, broken)}{KINDS[kind]}", kind)
         else:
-            yield Credit(what, _HABIT if earned else 0, _HABIT, "" if earned else WORDS["not earned"])
-    known = {code for _, codes, _ in CONTRACT for code in codes}
-    named = {verdict.argument for verdict in report.verdicts}
-    for finding in told:
-        if finding.code not in known and finding.argument not in named:
-            yield Credit(WORDS["else"], 0, _HABIT, f"{_at(sheet, finding)}{_cause(finding) or UNKNOWN}")
+            kind = "" if earned else "not earned"
+            yield Credit(what, _HABIT if earned else 0, _HABIT, KINDS.get(kind, ""), kind)

@@ -28,6 +28,7 @@ __all__ = [
     "first_fix",
     "line_repairs",
     "run_repairs",
+    "test_stand",
     "smallest_failing",
 ]
 
@@ -35,9 +36,10 @@ __all__ = [
 def smallest_failing(subject: Subject, examination: Examination, outcome: Outcome) -> Failing | None:
     """The smallest input that a few tries find on which a refuted gradient is wrong."""
     from dout.check.repair.shrink import smallest
+    from dout.check.repair.test_stand import KIND_ALONE
 
     try:
-        return smallest(subject, examination, outcome)
+        return None if KIND_ALONE.get() else smallest(subject, examination, outcome)
     except Exception:  # an example is a convenience: the verdict stands without it
         return None
 
@@ -55,6 +57,7 @@ def causes(
     from dout.check.repair.derived_backward import with_derived_backward
     from dout.check.repair.run_repairs import lines_moved_up, written_in_place
     from dout.check.repair.suspected_cause import CauseSearch
+    from dout.check.repair.test_stand import KIND_ALONE
 
     found: dict[Node, Cause] = {}
     with quiet(), suppress(Exception):  # an explanation is a convenience, too
@@ -71,7 +74,8 @@ def causes(
     with quiet(), suppress(Exception):
         found = CauseSearch(subject, examination, refuted, given).found()
     with quiet(), suppress(Exception):
-        found = with_derived_backward(subject, refuted, found) if given is None else found
+        is_last = given is None and not KIND_ALONE.get()
+        found = with_derived_backward(subject, refuted, found) if is_last else found
     if is_lambda(subject.runner.layer):
         found = {node: cause if cause.fix else _of_lambda(cause) for node, cause in found.items()}
     return found

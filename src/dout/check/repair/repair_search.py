@@ -23,7 +23,7 @@ from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
-from dout.check.repair.test_stand import BackwardRuns, Stand, near
+from dout.check.repair.test_stand import BackwardRuns, KIND_ALONE, Stand, near
 from dout.clock import WorkBudget, count
 from dout.graph import Node, Where
 from dout.run import deep_copy, objects_in, size_of
@@ -69,6 +69,7 @@ class RepairSearch:
         sides = [(self.behind, False), (self.functions, True)]
         if any(not np.any(self.stands[0].expected[name]) for name in self.wrong):
             sides = sides[1:]  # forward does not use it
+        sides = sides[:1] if KIND_ALONE.get() else sides
         for functions, in_forward in sides:
             best = min((hit.cost for hit in self.hits), default=FARTHEST)
             if functions and best > LIKELY and not self.budget.is_over():

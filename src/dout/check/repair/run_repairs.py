@@ -22,7 +22,7 @@ from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.line_repairs import with_text
 from dout.check.repair.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched
-from dout.check.repair.test_stand import shorter
+from dout.check.repair.test_stand import KIND_ALONE, shorter
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause
 from dout.clock import WorkBudget, count
@@ -258,7 +258,7 @@ def lines_that_run(subject: Subject, error: Exception, given: Subject | None = N
     """
     users = _users(error)
     function = function_of(users[-1][0].f_code, objects_in(subject.again())) if users else None
-    if function is None:
+    if function is None or KIND_ALONE.get():
         return None
     with suppress(*OF_TRIED_CODE), quiet():
         outputs = _outputs(subject, lambda layer: None)[1]

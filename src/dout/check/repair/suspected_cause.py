@@ -14,7 +14,7 @@ from dout.check.repair.repair_proof import ProvenRepair, Repair, holds_elsewhere
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
-from dout.check.repair.test_stand import stands
+from dout.check.repair.test_stand import KIND_ALONE, stands
 from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
 from dout.clock import WorkBudget
@@ -23,6 +23,7 @@ from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
+_SECONDS_FOR_KIND = 0.4  # where no repair is shown
 _MOST_SEARCHES = 3  # where repairs are right by chance
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
 
@@ -47,10 +48,12 @@ class CauseSearch:
             stand.expected |= {name: np.negative(stand.got[name]) for name in stand.negated}
         self.recorded = self.stands[0].examination if self.stands else None
         self.named = named_gradients(self.recorded) if self.recorded else []
-        self.budget = WorkBudget(MOST_SECONDS)
+        self.budget = WorkBudget(_SECONDS_FOR_KIND if KIND_ALONE.get() else MOST_SECONDS)
 
     def found(self) -> dict[Node, Cause]:
         """The cause of each wrong gradient, by the node of the value it is for."""
+        if KIND_ALONE.get() and self.stands and len(told := self._told_by_numbers()) == len(self.refuted):
+            return told
         wrong = [stand.wrong(stand.got) for stand in self.stands]
         names: frozenset[str] = frozenset().union(*wrong)
         several = len(names) > 1
@@ -72,6 +75,15 @@ class CauseSearch:
                 found[node] = cause
         return {node: found[node] for node in self.refuted if node in found}
 
+    def _told_by_numbers(self) -> dict[Node, Cause]:
+        """The causes that whole gradients tell without a repair."""
+        words = {node: word_of(outcome.judged.name, self.stands, sure=True) for node, outcome in self.refuted.items()}
+        return {
+            node: Cause(*said, where=self.refuted[node].judged.gradient.where)
+            for node, said in words.items()
+            if said is not None
+        }
+
     @staticmethod
     def _way(item: tuple[Node, Outcome]) -> int:
         """How many steps lead to a gradient: the first mistake is the only one in the shortest."""
@@ -91,7 +103,7 @@ class CauseSearch:
             if len(by_chance) == known:
                 break
             self.budget.leave(MOST_SECONDS / 2)
-        return self._first_proven(derived_lines(search), search, others)
+        return None if KIND_ALONE.get() else self._first_proven(derived_lines(search), search, others)
 
     def _first_proven(
         self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str]

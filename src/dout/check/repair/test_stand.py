@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,6 +25,11 @@ from dout.trace.session.pairing import pairs
 
 CLOSE = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 CLOSE_WITH_STABILISER = 1e-4  # log(y + 1e-7) is meant as log(y)
+
+KIND_ALONE: ContextVar[bool] = ContextVar("kind_alone", default=False)
+"""Whether only the kind of a mistake in backward is asked for, as of an answer to an exercise: forward is given, and no
+repair is shown. Then what the numbers tell comes first, and no repair of forward, line that runs, derived backward or
+smaller input is looked for."""
 
 
 @dataclass(eq=False)

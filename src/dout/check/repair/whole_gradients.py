@@ -14,9 +14,12 @@ Words = tuple[str, str]
 _FACTORS = {2.0: "half the right gradient", 0.5: "twice the right gradient", 4.0: "a quarter of the right gradient"}
 
 
-def word_of(name: str, stands: list[Stand]) -> Words | None:
-    """A word and a sentence for what is wrong with the gradient of `name`, the same at every stand; None if unclear."""
-    rows = [list(_words(name, stand)) for stand in stands if not stand.shortened]
+def word_of(name: str, stands: list[Stand], *, sure: bool = False) -> Words | None:
+    """A word and a sentence for what is wrong with the gradient of `name`, the same at every stand; None if unclear.
+
+    With `sure` nothing is guessed from how many elements are wrong.
+    """
+    rows = [[*_words(name, stand), *(() if sure else _few(name, stand))] for stand in stands if not stand.shortened]
     return next((words for words in rows[0] if all(words in others for others in rows[1:])), None) if rows else None
 
 
@@ -65,6 +68,7 @@ def _words(name: str, stand: Stand) -> Iterator[Words]:
     if not np.any(right) and np.any(got):
         yield "missing term", f"forward gives the same whatever {name} is, so its gradient is 0"
     if got.shape != right.shape:
+        yield from _of_another(name, got, stand, same)
         yield from _of_shape(name, got, right, same)
         return
     ratio = _ratio(got, right)
@@ -72,9 +76,7 @@ def _words(name: str, stand: Stand) -> Iterator[Words]:
         yield from _of_ratio(ratio, stand)
     if not np.any(got):
         yield "missing term", "it is 0"
-    for other, theirs in stand.expected.items():
-        if other != name and same(got, theirs):
-            yield "swapped", f"it is the gradient of {other}"
+    yield from _of_another(name, got, stand, same)
     if got.ndim == 2 and same(got.T):
         yield "transpose", "it is transposed"
     for dout in stand.douts:
@@ -82,19 +84,34 @@ def _words(name: str, stand: Stand) -> Iterator[Words]:
             yield "ignores dout", "it is the local derivative: the factor dout is missing"
     if not same(got):
         yield from _of_places(name, got, right, stand, same)
+    if any(np.ndim(dout) and same(got, dout) for dout in stand.douts):
+        yield "passes dout on", "it is dout as it came: the local derivative is missing"
+
+
+def _of_another(name: str, got: Any, stand: Stand, same: Any) -> Iterator[Words]:
+    """Whether it is the gradient of something else."""
+    for other, theirs in stand.expected.items():
+        if other != name and np.size(theirs) > 1 and same(got, theirs):
+            yield "swapped", f"it is the gradient of {other}"
 
 
 def _of_places(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Iterator[Words]:
     """What the elements tell that are wrong."""
     off = _off(got, right, stand.close)
     yield from _left_at_zero(got, off)
-    if same(np.where(got != 0, right, 0), got) or same(np.where(right != 0, got, 0)):
+    if np.any(off) and not np.any(off & (got != 0) & (right != 0)):
         yield "mask", "the mask is wrong: elements pass that should be 0, or are 0 and should pass"
     for other, theirs in stand.edges_of(name):
         if same(got + theirs):
             yield "missing term", f"the part that comes through {other} is missing"
         if same(got - theirs):
             yield "extra term", f"the part that comes through {other} is counted twice"
+
+
+def _few(name: str, stand: Stand) -> Iterator[Words]:
+    """What the number of wrong elements tells: a guess."""
+    right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got.get(name, np.nan), dtype=float)
+    off = _off(got, right, stand.close) if got.shape == right.shape else np.zeros(0, bool)
     if 0 < 2 * off.sum() <= off.size and np.all(got[off]) and np.all(right[off]):
         yield "missing term", f"only {off.sum()} of its {off.size} elements are wrong"
 

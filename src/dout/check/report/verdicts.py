@@ -83,6 +83,13 @@ class Refuted(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class OtherOrder(Reason):
+    """Backward returns the gradients of these inputs in the places of others."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Undivided(Reason):
     """The backward of a loss leaves out a number that its forward divides by."""
 

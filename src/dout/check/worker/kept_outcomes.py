@@ -13,7 +13,7 @@ import numpy as np
 from dout.check.project.discover import Job
 from dout.check.report.fix import Fix
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding, NothingTaken, Raised, Refuted, Undivided, Verdict
+from dout.check.report.verdicts import Finding, NothingTaken, OtherOrder, Raised, Refuted, Undivided, Verdict
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome, ObjectText
 from dout.check.worker.kept_answers import Question, changed, users
@@ -23,8 +23,8 @@ from dout.judge.outcomes import Word
 _RECORDS = {
     cls.__name__: cls
     for cls in (
-        Job, JobOutcome, Checked, Report, Verdict, Finding, Fix, Raised, NothingTaken, Refuted, Undivided, RemovedName,
-        LayerCode,
+        Job, JobOutcome, Checked, Report, Verdict, Finding, Fix, Raised, NothingTaken, OtherOrder, Refuted, Undivided,
+        RemovedName, LayerCode,
     )
 }  # fmt: skip
 _SEQUENCES = {cls.__name__: cls for cls in (tuple, list, set, frozenset)}
@@ -34,7 +34,7 @@ _TEXTS = {cls.__name__: cls for cls in (ObjectText, Word)}
 def question_of(job: Job, given: GivenArguments, known: Mapping[str, Checked]) -> Question:
     """What decides the outcome of a job: what is given to it, and its layers that are `known` already."""
     known = {name: replace(one, report=replace(one.report, seconds=0.0)) for name, one in known.items()}
-    how = given.rules, given.interface, given.memory, given.pictures, given.unjudged
+    how = given.rules, given.interface, given.memory, given.pictures, given.kind_alone, given.unjudged
     return Question("job", Path.cwd(), to_data(job), *how, *map(to_data, (given.init, given.inputs, known)))
 
 

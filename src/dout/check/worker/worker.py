@@ -37,6 +37,7 @@ from dout.check.program.used_example import Closeness, UsedExample, place_of, us
 from dout.check.project.discover import Job, layers_in, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
+from dout.check.repair.test_stand import KIND_ALONE
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised, Refuted
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
@@ -86,6 +87,7 @@ def work(pipe: Any, job: Job, given: GivenArguments, skipped: frozenset[str], tu
 
 @keeping_random_states()
 def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:
+    KIND_ALONE.set(given.kind_alone)
     loading = Loading(job, given.rules, send)
     try:
         if job.kind == "program":

@@ -7,6 +7,7 @@ import numpy as np
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import OtherOrder
 from dout.check.rules.formula.wrong_gradients import is_summed_later, wrong_finding, wrong_gradients
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
@@ -43,5 +44,6 @@ def _in_another_order(subject: Subject) -> Findings:
         f"{subject.interface.forward} takes {theirs}: "
         "a caller that unpacks them in that order gets the gradient of another input"
     )
-    first = next(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
-    yield RULE.about(subject, message, severity="warning", argument=first, cause="swapped")
+    moved = tuple(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
+    reason = OtherOrder(moved)
+    yield RULE.about(subject, message, severity="warning", argument=moved[0], cause="swapped", reason=reason)
