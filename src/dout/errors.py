@@ -85,6 +85,8 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "numba": ("numba", "fast"),
     "sympy": ("sympy", "explain"),
     "pygls": ("pygls", "lsp"),
+    "onnx": ("onnx", "onnx"),
+    "onnx_ir": ("onnx-ir", "onnx"),
 }
 
 

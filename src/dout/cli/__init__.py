@@ -15,6 +15,7 @@ from dout.cli.check_command import check
 from dout.cli.compile_command import compile
 from dout.cli.derive_command import derive
 from dout.cli.explain_command import explain
+from dout.cli.export_command import export
 from dout.cli.lsp_command import lsp
 from dout.cli.output.kept_output import replayed
 from dout.cli.show_command import show
@@ -38,6 +39,7 @@ commands.add_command(explain)
 commands.add_command(derive)
 commands.add_command(bench)
 commands.add_command(compile)
+commands.add_command(export)
 commands.add_command(lsp)
 commands.add_command(cache)
 

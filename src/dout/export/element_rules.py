@@ -1,0 +1,103 @@
+"""Element by element: what the operators of ONNX do otherwise than NumPy, for conditions, whole numbers and zeros."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from dout.export.onnx_writer import OnnxWriter, Rule
+from dout.graph import DType, Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive, primitives
+
+_BOOL, _DOUBLE = np.dtype(bool), np.dtype(float)
+_TESTS = primitives("less less_equal greater greater_equal equal not_equal isnan isinf")
+_LOGIC = primitives("logical_and logical_or logical_xor logical_not")
+_OF_FLOATS = primitives("isnan isinf")
+_WHOLE = primitives("floor ceil rint trunc")
+_OF_CONDITIONS = by_primitive(  # arithmetic of conditions is logic, as NumPy does it
+    {
+        "add": "Or", "multiply": "And", "maximum": "Or", "minimum": "And", "bitwise_and": "And", "bitwise_or": "Or",
+        "bitwise_xor": "Xor", "invert": "Not",
+    }
+)  # fmt: skip
+
+
+def common(nodes: tuple[Node, ...]) -> DType:
+    """The dtype in which NumPy compares values, where plain numbers follow the arrays."""
+    return np.result_type(*(node.dtype(1) if isinstance(node.dtype, type) else node.dtype for node in nodes))
+
+
+def elementwise(writer: OnnxWriter, node: Node) -> ir.Value:
+    """The operator that stands in the row, of operands of one dtype."""
+    row = node.primitive
+    if row in _LOGIC or (np.dtype(node.dtype) == _BOOL and row in _OF_CONDITIONS):
+        kind = _OF_CONDITIONS.get(row, row.onnx) if row not in _LOGIC else row.onnx
+        return writer.op(kind, *(writer.operand(i, _BOOL) for i in node.inputs), dtype=_BOOL)
+    if row in _TESTS:
+        shared = common(node.inputs)
+        if np.dtype(shared) == _BOOL and row is not PRIMITIVES["equal"]:
+            shared = np.dtype(np.int64)
+        if row in _OF_FLOATS and np.dtype(shared).kind != "f":
+            shared = _DOUBLE
+        return writer.op(row.onnx, *(writer.operand(i, shared) for i in node.inputs), dtype=_BOOL)
+    if row is PRIMITIVES["matmul"] and np.dtype(node.dtype) == _BOOL:
+        return writer.op(row.onnx, *(writer.cast(writer.operand(i, _BOOL), np.dtype(np.int32)) for i in node.inputs))
+    if (row in _WHOLE and np.dtype(node.dtype).kind in "biu") or (row is PRIMITIVES["absolute"] and np.dtype(node.dtype) == _BOOL):
+        return writer.operand(node.inputs[0], node.dtype)
+    return writer.op(row.onnx, *(writer.operand(i, node.dtype) for i in node.inputs), dtype=node.dtype)
+
+
+def _not_equal(writer: OnnxWriter, node: Node) -> ir.Value:
+    shared = common(node.inputs)
+    return writer.op("Not", writer.op("Equal", *(writer.operand(i, shared) for i in node.inputs), dtype=_BOOL))
+
+
+def _where(writer: OnnxWriter, node: Node) -> ir.Value:
+    condition, *sides = node.inputs
+    chosen = [writer.operand(i, node.dtype) for i in sides]
+    return writer.op("Where", writer.operand(condition, _BOOL), *chosen, dtype=node.dtype)
+
+
+def _same(writer: OnnxWriter, node: Node) -> ir.Value:
+    made = writer.operand(node.inputs[0], node.dtype)
+    return made if node.inputs[0].shape == node.shape else writer.op("Reshape", made, writer.shape(node.shape))
+
+
+def _mod(writer: OnnxWriter, node: Node) -> ir.Value:
+    x, y = (writer.operand(i, node.dtype) for i in node.inputs)
+    zero = writer.constant(0, node.dtype)
+    if np.dtype(node.dtype).kind != "f":
+        none = writer.op("Equal", y, zero, dtype=_BOOL)
+        rest = writer.op("Mod", x, writer.op("Where", none, writer.constant(1, node.dtype), y, dtype=node.dtype))
+        return writer.op("Where", none, zero, rest, dtype=node.dtype)
+    rest = writer.op("Mod", x, y, fmod=1)
+    signs = [writer.op("Less", side, zero, dtype=_BOOL) for side in (rest, y)]
+    is_zero = writer.op("Equal", rest, zero, dtype=_BOOL)
+    other = writer.op("And", writer.op("Not", is_zero), writer.op("Xor", *signs))
+    moved = writer.op("Where", other, writer.op("Add", rest, y), rest, dtype=node.dtype)
+    signed = writer.op("Mul", writer.op("Abs", rest), writer.op("Sign", y))  # a zero has the sign of y
+    return writer.op("Where", is_zero, signed, moved, dtype=node.dtype)
+
+
+def whole_quotient(writer: OnnxWriter, node: Node) -> ir.Value:
+    """The quotient of whole numbers, rounded down; 0 where NumPy warns of a division by zero."""
+    x, y = (writer.operand(i, node.dtype) for i in node.inputs)
+    zero, one = (writer.constant(n, node.dtype) for n in (0, 1))
+    none = writer.op("Equal", y, zero, dtype=_BOOL)
+    under = writer.op("Where", none, one, y, dtype=node.dtype)
+    rest = writer.op("Mod", x, under)
+    quotient = writer.op("Div", writer.op("Sub", x, rest), under)
+    return writer.op("Where", none, zero, quotient, dtype=node.dtype)
+
+
+ELEMENT_RULES: dict[Primitive, Rule] = {
+    **{row: elementwise for row in PRIMITIVES.values() if row.onnx},
+    **by_primitive(
+        {
+            "not_equal": _not_equal, "where": _where, "mod": _mod, "floor_divide": whole_quotient,
+            **dict.fromkeys(("positive", "copy", "asarray", "astype", "item", "float"), _same),
+        }
+    ),
+}  # fmt: skip
