@@ -51,16 +51,16 @@ def of_nodes(nodes, data):
     return checked_model(forward).content, list(values.values())
 
 
-def close(got, wanted, digits=None):
-    """Whether two arrays are the same up to rounding: NaN, infinities and the sign of zero included."""
+def close(got, wanted, signed=True, absolute=False):
+    """Whether two arrays are the same up to rounding: NaN and infinities included, and the sign of zero if `signed`."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     if got.shape != wanted.shape:
         return False
     if wanted.dtype.kind != "f":
         return bool(np.array_equal(got, wanted))
-    tolerance = digits or (1e-12 if wanted.dtype == np.float64 else 1e-5)
+    tolerance = 1e-12 if wanted.dtype == np.float64 else 1e-5
     with np.errstate(all="ignore"):
-        near = np.abs(got - wanted) <= tolerance * np.maximum(np.abs(wanted), 1e-30)
+        near = np.abs(got - wanted) <= tolerance * np.maximum(np.abs(wanted), 1 if absolute else 1e-30)
     same = near | (got == wanted) | (np.isnan(got) & np.isnan(wanted))
     zero = (wanted == 0) & (got == 0)
-    return bool(np.all(same & (~zero | (np.signbit(got) == np.signbit(wanted)))))
+    return bool(np.all(same & (~zero | (not signed) | (np.signbit(got) == np.signbit(wanted)))))

@@ -27,11 +27,15 @@ def transposed(writer: OnnxWriter, x: ir.Value, axes: Any) -> ir.Value:
 
 def reshaped(writer: OnnxWriter, x: ir.Value, before: Shape, after: Shape) -> ir.Value:
     """A value in another shape; axes of length one are given and taken by name."""
-    return x if before == after else writer.op("Reshape", x, writer.shape(after))
+    return x if before == after else writer.reshape(x, after)
 
 
 def broadcast(writer: OnnxWriter, x: ir.Value, before: Shape, after: Shape) -> ir.Value:
-    """A value repeated along axes of length one."""
+    """A value repeated along axes of length one; those in front that are too many go."""
+    if len(before) > len(after):
+        x, before = writer.reshape(x, before[len(before) - len(after) :]), before[len(before) - len(after) :]
+    if 0 in after and 0 not in before:
+        return writer.cast(filled(writer, 0, after, np.dtype(np.int64)), x.dtype.numpy())
     return x if before == after else writer.op("Expand", x, writer.numbers(after))
 
 
@@ -46,7 +50,7 @@ def _reshape(writer: OnnxWriter, node: Node) -> ir.Value:
     if order == "C":
         return reshaped(writer, value, before, node.shape)
     if order != "F":  # an order of the axes, of what becomes one axis
-        return reshaped(writer, transposed(writer, value, order), (), node.shape)
+        return writer.reshape(transposed(writer, value, order), node.shape)
     value = transposed(writer, value, backwards(len(before)))
     value = reshaped(writer, value, before[::-1], node.shape[::-1])
     return transposed(writer, value, backwards(len(node.shape)))
@@ -128,9 +132,12 @@ def _reduced(name: str) -> Rule:
             shape = np.broadcast_shapes(x.shape, where[0].shape)
             if name == "mean":
                 return _masked_mean(writer, node, value, shape)
-            neutral = _neutral(name, np.dtype(dtype)) if "initial" not in node.static else node.static["initial"]
-            value = writer.op("Where", writer.operand(where[0], _BOOL), value, writer.constant(neutral, dtype), dtype=dtype)
-        made = along(writer, kind, value, node, shape)
+            neutral = writer.constant(_neutral(name, np.dtype(dtype)), dtype)
+            value = writer.op("Where", writer.operand(where[0], _BOOL), value, neutral, dtype=dtype)
+        if 0 in (shape[axis] for axis in axes_of(node.static.get("axis"), len(shape))):
+            made = filled(writer, math.nan if name == "mean" else _neutral(name, np.dtype(dtype)), node.shape, dtype)
+        else:
+            made = along(writer, kind, value, node, shape)
         initial = node.static.get("initial")
         if initial is not None:
             join = {"sum": "Add", "prod": "Mul", "max": "Max", "min": "Min"}[name]
@@ -170,6 +177,8 @@ def _tested(kind: str) -> Rule:
         if where:
             neutral = writer.constant(int(kind == "ReduceMin"), _INT32)
             value = writer.op("Where", writer.operand(where[0], _BOOL), value, neutral, dtype=_INT32)
+        if 0 in (x.shape[axis] for axis in axes_of(node.static.get("axis"), len(x.shape))):
+            return filled(writer, int(kind == "ReduceMin"), node.shape, _INT32)
         return along(writer, kind, value, node, x.shape)
 
     return rule
@@ -180,11 +189,11 @@ def _place(kind: str) -> Rule:
         (x,) = node.inputs
         dtype = x.dtype if np.dtype(x.dtype) != _BOOL else _INT32
         value, axis = writer.operand(x, dtype), node.static["axis"]
-        if axis is None:
-            value = writer.op("Reshape", value, writer.constant(np.array([-1])))
+        if axis is None or not x.shape:
+            flat = writer.op("Reshape", value, writer.constant(np.array([-1])))
+            return writer.reshape(writer.op(kind, flat, dtype=_INT64, axis=0, keepdims=0), node.shape)
         keep = int(node.static.get("keepdims", False))
-        found = writer.op(kind, value, dtype=_INT64, axis=int(axis or 0), keepdims=keep if axis is not None else 0)
-        return reshaped(writer, found, (), node.shape) if axis is None else found
+        return writer.op(kind, value, dtype=_INT64, axis=int(axis), keepdims=keep)
 
     return rule
 
@@ -216,7 +225,7 @@ def _softmax(kind: str) -> Rule:
         order = [*(a for a in range(len(x.shape)) if a not in axes), *axes]
         rest = tuple(x.shape[a] for a in order[: -len(axes) or None]) if axes else x.shape
         flat = writer.op("Reshape", transposed(writer, value, order), writer.numbers((*rest, -1)))
-        moved = reshaped(writer, writer.op(kind, flat, axis=-1), (), tuple(x.shape[a] for a in order))
+        moved = writer.reshape(writer.op(kind, flat, axis=-1), tuple(x.shape[a] for a in order))
         return transposed(writer, moved, np.argsort(order))
 
     return rule

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.create import asarray, item
 from dout.ops.elementwise import sigmoid, softplus
+from dout.ops.rearrange import concatenate
 from dout.ops.reduce import Axis, axes_of
 from dout.ops.shape import astype
 from dout.rewrite.node_facts import recorded_operands, standing_for
@@ -54,7 +56,7 @@ def _composed(node: Node) -> Node:
 def _log1p(x: Any) -> Any:
     u = 1 + x
     near = np.where(np.equal(u, 1), x, np.log(u) * (x / np.where(np.equal(u, 1), 1, u - 1)))  # Kahan: digits near 0
-    return np.where(np.isinf(u), u, near)
+    return np.where(np.equal(u, np.inf), u, near)
 
 
 def _expm1(x: Any) -> Any:
@@ -93,7 +95,8 @@ def _arcsinh(x: Any) -> Any:
 def _arccosh(x: Any) -> Any:
     big = np.greater(x, 1e8)
     above = np.where(big, 1, x) - 1
-    return np.where(big, np.log(x) + _LOG2, np.log1p(above + np.sqrt(above * (above + 2))))
+    inside = np.log1p(above + np.sqrt(above * (above + 2)))
+    return np.where(big, np.log(x) + _LOG2, np.where(np.less(x, 1), np.nan, inside))
 
 
 def _arctanh(x: Any) -> Any:
@@ -139,15 +142,6 @@ def _logaddexp(x: Any, y: Any) -> Any:
     return np.maximum(x, y) + np.log1p(np.exp(-np.abs(apart)))
 
 
-def _floor_divide(x: Any, y: Any) -> Any:
-    if np.result_type(x.dtype, y.dtype).kind != "f":
-        return None  # of whole numbers there are operators
-    whole = np.floor((x - np.mod(x, y)) / y)
-    quotient = x / y
-    near = np.where(np.greater((x - np.mod(x, y)) / y - whole, 0.5), whole + 1, whole)
-    return np.where(np.logical_or(np.equal(y, 0), np.equal(quotient, 0)), quotient, near)
-
-
 def _around(x: Any, decimals: int = 0) -> Any:
     if np.dtype(x.dtype).kind != "f":
         return x if decimals >= 0 else None
@@ -168,7 +162,7 @@ def _xlogy(x: Any, y: Any, log: Callable[[Any], Any] = np.log) -> Any:
 
 def _entr(x: Any) -> Any:
     inside = np.where(np.greater(x, 0), x, 1)
-    value = np.where(np.greater(x, 0), -x * np.log(inside), np.where(np.equal(x, 0), 0, -np.inf))
+    value = np.where(np.greater(x, 0), -x * np.log(inside), np.where(np.equal(x, 0), x * 0, -np.inf))
     return np.where(np.isnan(x), x, value)
 
 
@@ -186,8 +180,11 @@ def _var(x: Any, *where: Any, axis: Axis = None, keepdims: bool = False, ddof: A
     square = np.square(deviation)
     if not where and ddof == 0:
         return np.mean(square, axis=axis, keepdims=keepdims, **kind)
-    number = np.sum(np.broadcast_to(where[0], x.shape), axis=axis, keepdims=keepdims) if where else _count(x, axis)
-    return np.sum(square, axis=axis, keepdims=keepdims, **kind, **mask) / np.maximum(number - ddof, 0)
+    total = np.sum(square, axis=axis, keepdims=keepdims, **kind, **mask)
+    if not where:
+        return total / max(_count(x, axis) - ddof, 0)
+    number = np.sum(np.broadcast_to(where[0], x.shape), axis=axis, keepdims=keepdims)
+    return total / astype(np.maximum(number - ddof, 0), dtype=total.dtype)
 
 
 def _logsumexp(x: Any, *weights: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -237,14 +234,13 @@ def _cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
 
 def _roll(x: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
-        return np.reshape(np.roll(np.reshape(x, (-1,)), shift, 0), x.shape)
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
-    for at, by in zip(axes * (len(shifts) if len(axes) == 1 else 1), shifts, strict=True):
+        return np.reshape(_roll(np.reshape(x, (-1,)), shift, 0), x.shape)
+    for at, by in zip(*map(np.ravel, np.broadcast_arrays(axis, shift)), strict=True):
+        at, by = int(at) % len(x.shape), int(by)
         n = x.shape[at]
         if n and by % n:
-            front: tuple[Any, ...] = (slice(None),) * (at % len(x.shape))
-            x = np.concatenate((x[(*front, slice(n - by % n, None))], x[(*front, slice(0, n - by % n))]), axis=at)
+            front: tuple[Any, ...] = (slice(None),) * at
+            x = concatenate(x[(*front, slice(n - by % n, None))], x[(*front, slice(0, n - by % n))], axis=at)
     return x
 
 
@@ -260,8 +256,8 @@ def _diag(x: Any, k: int = 0) -> Any:
     n = x.shape[0] + abs(k)
     wide = np.pad(x, (max(k, 0), max(-k, 0)))
     rows = np.broadcast_to(np.reshape(wide, (1, n)), (n, n))
-    line = np.tril(np.triu(np.ones((n, n)), k), k)
-    return np.where(line > 0, rows, 0)
+    line = np.tril(np.triu(np.ones_like(rows), k), k)
+    return astype(np.where(line > 0, rows, 0), dtype=np.dtype(x.dtype))
 
 
 # Functions for which onnxruntime has kernels of 32 bits, and none of 64.
@@ -278,7 +274,7 @@ _ONE: dict[str, Callable[..., Any]] = {
     "log10": lambda x: np.log(x) / _LOG10,
     "exp2": lambda x: np.power(2.0, x),
     "square": lambda x: x * x,
-    "trunc": lambda x: np.where(np.less(x, 0), np.ceil(x), np.floor(x)),
+    "trunc": lambda x: x if np.dtype(x.dtype).kind != "f" else np.where(np.less(x, 0), np.ceil(x), np.floor(x)),
     "isfinite": lambda x: np.logical_not(np.logical_or(np.isnan(x), np.isinf(x))),
     "signbit": lambda x: np.less(np.where(np.equal(x, 0), 1 / x, x), 0),
     "special_expit": sigmoid,
@@ -300,7 +296,7 @@ _MATH = {
     "erfc": PRIMITIVES["special_erfc"], "pow": np.power, "atan2": np.arctan2,
     "degrees": lambda x: x * (180 / math.pi), "radians": lambda x: x * (math.pi / 180),
     "log": lambda x, *base: np.log(x) / np.log(base[0]) if base else np.log(x),
-    "hypot": lambda *inputs: np.sqrt(sum(x * x for x in inputs)),
+    "hypot": lambda *inputs: reduce(np.hypot, inputs) if inputs[1:] else np.abs(inputs[0]),
     "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite,
     **{name: lambda x, step=step: astype(step(x), dtype=np.dtype(np.int64))
        for name, step in {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}.items()},
@@ -314,7 +310,7 @@ def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _IN_DOUBLES = frozenset(by_primitive(_DOUBLES))
-_IN_FLOATS = frozenset(by_primitive({**_ONE, **_DOUBLES, "floor_divide": None}))
+_IN_FLOATS = frozenset(by_primitive({**_ONE, **_DOUBLES}))
 _RULES: Mapping[Primitive, Callable[..., Any]] = by_primitive(
     {
         **_ONE,
@@ -322,7 +318,7 @@ _RULES: Mapping[Primitive, Callable[..., Any]] = by_primitive(
         **{f"math_{name}": _plainly(function) for name, function in _MATH.items()},
         "math_fsum": lambda *numbers: item(sum(asarray(x) for x in numbers)),
         "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
-        "floor_divide": _floor_divide, "around": _around, "var": _var, "inner": _inner, "dot": _dot,
+        "around": _around, "var": _var, "inner": _inner, "dot": _dot,
         "std": lambda x, *where, **options: np.sqrt(_var(x, *where, **options)),
         "special_logsumexp": _logsumexp, "convolve": _convolve, "cumprod": _cumprod, "roll": _roll, "repeat": _repeat,
         "diag": _diag,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import numpy as np
 import onnx_ir as ir
@@ -11,6 +11,7 @@ from dout.export.onnx_writer import OnnxWriter, Rule
 from dout.graph import DType, Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive, primitives
 
+_POINTS = 48
 _BOOL, _DOUBLE = np.dtype(bool), np.dtype(float)
 _TESTS = primitives("less less_equal greater greater_equal equal not_equal isnan isinf")
 _LOGIC = primitives("logical_and logical_or logical_xor logical_not")
@@ -42,6 +43,8 @@ def elementwise(writer: OnnxWriter, node: Node) -> ir.Value:
         if row in _OF_FLOATS and np.dtype(shared).kind != "f":
             shared = _DOUBLE
         return writer.op(row.onnx, *(writer.operand(i, shared) for i in node.inputs), dtype=_BOOL)
+    if row is PRIMITIVES["reciprocal"] and np.dtype(node.dtype).kind != "f":
+        raise writer.refused(node, "the reciprocal of a whole number", "write 1 / x")
     if row is PRIMITIVES["matmul"] and np.dtype(node.dtype) == _BOOL:
         return writer.op(row.onnx, *(writer.cast(writer.operand(i, _BOOL), np.dtype(np.int32)) for i in node.inputs))
     if (row in _WHOLE and np.dtype(node.dtype).kind in "biu") or (row is PRIMITIVES["absolute"] and np.dtype(node.dtype) == _BOOL):
@@ -56,13 +59,16 @@ def _not_equal(writer: OnnxWriter, node: Node) -> ir.Value:
 
 def _where(writer: OnnxWriter, node: Node) -> ir.Value:
     condition, *sides = node.inputs
+    if np.dtype(node.dtype) == _BOOL:  # for which onnxruntime has no kernel
+        chosen, (one, other) = writer.operand(condition, _BOOL), (writer.operand(i, _BOOL) for i in sides)
+        return writer.op("Or", writer.op("And", chosen, one), writer.op("And", writer.op("Not", chosen), other))
     chosen = [writer.operand(i, node.dtype) for i in sides]
     return writer.op("Where", writer.operand(condition, _BOOL), *chosen, dtype=node.dtype)
 
 
 def _same(writer: OnnxWriter, node: Node) -> ir.Value:
     made = writer.operand(node.inputs[0], node.dtype)
-    return made if node.inputs[0].shape == node.shape else writer.op("Reshape", made, writer.shape(node.shape))
+    return made if node.inputs[0].shape == node.shape else writer.reshape(made, node.shape)
 
 
 def _mod(writer: OnnxWriter, node: Node) -> ir.Value:
@@ -81,22 +87,45 @@ def _mod(writer: OnnxWriter, node: Node) -> ir.Value:
     return writer.op("Where", is_zero, signed, moved, dtype=node.dtype)
 
 
-def whole_quotient(writer: OnnxWriter, node: Node) -> ir.Value:
-    """The quotient of whole numbers, rounded down; 0 where NumPy warns of a division by zero."""
+def _whole_quotient(writer: OnnxWriter, node: Node) -> ir.Value:
+    """The quotient rounded down; of whole numbers 0 where NumPy warns of a division by zero."""
     x, y = (writer.operand(i, node.dtype) for i in node.inputs)
     zero, one = (writer.constant(n, node.dtype) for n in (0, 1))
     none = writer.op("Equal", y, zero, dtype=_BOOL)
-    under = writer.op("Where", none, one, y, dtype=node.dtype)
-    rest = writer.op("Mod", x, under)
-    quotient = writer.op("Div", writer.op("Sub", x, rest), under)
-    return writer.op("Where", none, zero, quotient, dtype=node.dtype)
+    if np.dtype(node.dtype).kind != "f":
+        under = writer.op("Where", none, one, y, dtype=node.dtype)
+        quotient = writer.op("Div", writer.op("Sub", x, writer.op("Mod", x, under)), under)
+        return writer.op("Where", none, zero, quotient, dtype=node.dtype)
+    rest = writer.op("Mod", x, y, fmod=1)
+    near = writer.op("Div", writer.op("Sub", x, rest), y)
+    signs = [writer.op("Less", side, zero, dtype=_BOOL) for side in (rest, y)]
+    other = writer.op("And", writer.op("Not", writer.op("Equal", rest, zero, dtype=_BOOL)), writer.op("Xor", *signs))
+    near = writer.op("Where", other, writer.op("Sub", near, one), near, dtype=node.dtype)
+    return writer.op("Where", none, writer.op("Div", x, y), writer.op("Round", near), dtype=node.dtype)
+
+
+def _erf(writer: OnnxWriter, node: Node) -> ir.Value:
+    """The error function; of doubles, for which onnxruntime has none, as the integral that it is.
+
+    Gauss's quadrature with these points has all digits up to 6, where the function has become 1.
+    """
+    x = writer.operand(node.inputs[0], node.dtype)
+    if np.dtype(node.dtype) != _DOUBLE:
+        return writer.op("Erf", x, dtype=node.dtype)
+    points, weights = np.polynomial.legendre.leggauss(_POINTS)
+    places, shares = (points + 1) / 2, weights / math.sqrt(math.pi)
+    x = writer.op("Max", writer.op("Min", x, writer.constant(6.0)), writer.constant(-6.0))
+    along = writer.op("Mul", writer.op("Unsqueeze", x, writer.numbers([-1])), writer.constant(places))
+    bells = writer.op("Exp", writer.op("Neg", writer.op("Mul", along, along)))
+    return writer.op("Mul", x, writer.op("MatMul", bells, writer.constant(shares)))
 
 
 ELEMENT_RULES: dict[Primitive, Rule] = {
     **{row: elementwise for row in PRIMITIVES.values() if row.onnx},
     **by_primitive(
         {
-            "not_equal": _not_equal, "where": _where, "mod": _mod, "floor_divide": whole_quotient,
+            "not_equal": _not_equal, "where": _where, "mod": _mod, "floor_divide": _whole_quotient,
+            "special_erf": _erf,
             **dict.fromkeys(("positive", "copy", "asarray", "astype", "item", "float"), _same),
         }
     ),

@@ -126,6 +126,7 @@ class _Subject:
             self._switch_off(owner)
             named = getattr(owner, named.__name__)
         target = Target.alone(named)
+        inputs = _by_name(target, inputs)
         found = self._in_use(target, example(target, init, inputs), inputs)
         layer, ordered = as_found(target, found)
         if layer is target.named:
@@ -215,6 +216,16 @@ class _Subject:
             raise FixedBatchError(str(error)) from None
         except Exception as error:  # whatever the user's code raises on other inputs
             raise FixedBatchError(f"with another one, forward raises {type(error).__name__}: {error}") from None
+
+
+def _by_name(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs that were given by place, with names where forward takes any number of them."""
+    parameters = target.inputs()
+    rest = next(((i, p.name) for i, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
+    if rest is None:
+        return dict(inputs)
+    first, name = rest
+    return {f"{name}[{int(key) - first}]" if key.isdigit() and int(key) >= first else key: x for key, x in inputs.items()}
 
 
 def _of_outputs(outputs: Mapping[str, Node], arguments: Mapping[Any, Node]) -> Graph:

@@ -320,7 +320,16 @@ def _diagonal(writer: OnnxWriter, node: Node) -> ir.Value:
 
 
 def _einsum(writer: OnnxWriter, node: Node) -> ir.Value:
-    return writer.op("Einsum", *(writer.operand(i, node.dtype) for i in node.inputs), equation=node.static["subscripts"])
+    formula = node.static["subscripts"]
+    terms = formula.partition("->")[0].split(",")
+    lengths: dict[str, int] = {}
+    for term, i in zip(terms, node.inputs, strict=True):
+        lengths |= {letter: n for letter, n in zip(term, i.shape, strict=True) if n != 1 or letter not in lengths}
+    operands = []
+    for term, i in zip(terms, node.inputs, strict=True):
+        wide = tuple(lengths[letter] for letter in term)  # NumPy repeats axes of length one
+        operands.append(broadcast(writer, writer.operand(i, node.dtype), i.shape, wide))
+    return writer.op("Einsum", *operands, equation=formula)
 
 
 INDEX_RULES: dict[Primitive, Rule] = by_primitive(

@@ -41,6 +41,7 @@ class OnnxWriter:
         self._casts: dict[tuple[int, ir.DataType], ir.Value] = {}
         self._known: dict[Node, Any] = {}  # constants that are no parameters
         self._batch: ir.Value | None = None
+        self._plains: dict[tuple[int, int], ir.Value] = {}
         self._node: Node | None = None
 
     # --- values ------------------------------------------------------------------------------------------------------
@@ -90,12 +91,14 @@ class OnnxWriter:
         parts = [self.batch_number(n) if isinstance(n, BatchInt) else self.constant(np.array([n], np.int64)) for n in found]
         return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
 
-    def shape(self, found: Sequence[int]) -> ir.Value:
-        """A shape to reshape to: one length that follows the batch is told by the others."""
+    def reshape(self, value: ir.Value, found: Sequence[int]) -> ir.Value:
+        """A value in another shape; one length that follows the batch is told by the others."""
         open_ = [i for i, n in enumerate(found) if isinstance(n, BatchInt)]
-        if len(open_) == 1 and 0 not in found:
+        if 0 in found:
+            return self.op("Reshape", value, self.numbers(found), allowzero=1)
+        if len(open_) == 1:
             found = [-1 if i == open_[0] else n for i, n in enumerate(found)]
-        return self.numbers(found)
+        return self.op("Reshape", value, self.numbers(found))
 
     def batch_number(self, number: BatchInt) -> ir.Value:
         """A length that follows the batch, in an array of one."""
@@ -106,6 +109,13 @@ class OnnxWriter:
         if number.times != 1:
             made = self.op("Mul", made, self.constant(np.array([number.times])))
         return self.op("Add", made, self.constant(np.array([number.plus]))) if number.plus else made
+
+    def _plain(self, number: BatchInt) -> ir.Value:
+        """A length that follows the batch, as a number."""
+        key = number.times, number.plus
+        if key not in self._plains:
+            self._plains[key] = self.op("Squeeze", self.batch_number(number))
+        return self._plains[key]
 
     def cast(self, value: ir.Value, dtype: DType) -> ir.Value:
         """A value in another dtype; itself where it has that."""
@@ -182,9 +192,9 @@ class OnnxWriter:
         known = node.static["value"] if node.primitive is CONSTANT else self.forward.values.get(node)
         name = self.forward.names.get(node, "") if node.primitive is INPUT else ""
         if isinstance(known, BatchInt):
-            return self.op("Squeeze", self.batch_number(known))
+            return self._plain(known)
         if isinstance(known, BatchNumber):
-            size = self.op("Squeeze", self.batch_number(BatchInt.of(1, 1, 0)))
+            size = self._plain(BatchInt.of(1, 1, 0))
             power = self.op("Pow", self.cast(size, node.dtype), self.constant(known.power, node.dtype))
             return self.op("Mul", power, self.constant(known.scale, node.dtype)) if known.scale != 1 else power
         if isinstance(known, BatchRange):
@@ -196,11 +206,11 @@ class OnnxWriter:
         return self.constant(known, node.dtype, name)
 
     def _range(self, node: Node, known: BatchRange) -> ir.Value:
-        length = self.op("Squeeze", self.batch_number(known.length))
+        length = self._plain(known.length)
         end = self.op("Mul", length, self.constant(known.step)) if known.step != 1 else length
         end = self.op("Add", end, self.constant(known.start)) if known.start else end
         made = self.op("Range", self.constant(known.start), end, self.constant(known.step))
-        made = self.op("Reshape", made, self.shape(node.shape)) if len(node.shape) > 1 else made
+        made = self.reshape(made, node.shape) if len(node.shape) > 1 else made
         return self.cast(made, known.dtype)
 
     def _folded(self, node: Node) -> ir.Value | None:

@@ -118,7 +118,7 @@ for _name, _code, _slope, _latex, _says in SMOOTH:
         latex=_latex,
         says=_says,
         kernel=f"{_code}({{0}})",
-        onnx={"sin": "Sin", "cos": "Cos", "arctan": "Atan", "tanh": "Tanh"}.get(_name),
+        onnx=_code.capitalize() if _code[0] in "scta" and _code != "cbrt" else None,  # as in math
     )
 
 _hypot_backward: Any = lambda dout, out, x, y: (dout * x / out, dout * y / out)  # noqa: E731 - a column of the table
