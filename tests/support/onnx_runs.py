@@ -22,13 +22,13 @@ def ran(content, *inputs, **named):
     runner = session(content)
     kinds = {i.name: i.type for i in runner.get_inputs()}
     feeds = {**dict(zip(kinds, inputs, strict=False)), **named}
-    return runner.run(None, {name: np.asarray(feeds[name], TYPES[kinds[name]]) for name in kinds})
+    return runner.run(None, {name: np.asarray(feeds[name], dtype_of(kinds[name])) for name in kinds})
 
 
-TYPES = {
-    "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(bool)": np.bool_,
-    "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(float16)": np.float16,
-}  # fmt: skip
+def dtype_of(kind):
+    """The dtype that onnxruntime calls `tensor(double)`."""
+    name = kind.removeprefix("tensor(").removesuffix(")")
+    return np.dtype({"float": "float32", "double": "float64"}.get(name, name))
 
 
 def of_nodes(nodes, data):

@@ -17,9 +17,14 @@ POWERS = (1.0, -1.0, 0.5, -0.5)
 class BatchInt(int):
     """A whole number that is `times` the size of the batch, and `plus`; its own value is that of the first recording.
 
+    Nobody computes with it: the result would be a plain number, which holds at one size alone.
+
     >>> rows = BatchInt.of(5, 1, 0)
-    >>> rows, rows.times, rows.plus
-    (5, 1, 0)
+    >>> rows, rows.times, rows.plus, rows.after(2).text
+    (5, 1, 0, 'batch+2')
+    >>> rows + 1
+    Traceback (most recent call last):
+    dout.export.batch_numbers.FixedBatchError: a number is computed from it
     """
 
     times: int
@@ -38,8 +43,16 @@ class BatchInt(int):
         times = "batch" if self.times == 1 else f"{self.times}*batch"
         return f"{times}{self.plus:+}" if self.plus else times
 
-    def __hash__(self) -> int:
-        return int.__hash__(self)
+    def after(self, more: int) -> BatchInt:
+        """The number that is larger by so much, at every size."""
+        return BatchInt.of(int.__add__(self, more), self.times, self.plus + more)
+
+    def _refused(self, *_: Any) -> Any:
+        raise FixedBatchError("a number is computed from it")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = _refused
+    __mod__ = __rmod__ = __neg__ = __int__ = __index__ = _refused
+    __hash__ = int.__hash__
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -12,7 +13,7 @@ from dout.graph import DType, Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive, primitives
 
 _POINTS = 48
-_BOOL, _DOUBLE = np.dtype(bool), np.dtype(float)
+_BOOL, _DOUBLE, _INT32, _INT64 = np.dtype(bool), np.dtype(float), np.dtype(np.int32), np.dtype(np.int64)
 _TESTS = primitives("less less_equal greater greater_equal equal not_equal isnan isinf")
 _LOGIC = primitives("logical_and logical_or logical_xor logical_not")
 _OF_FLOATS = primitives("isnan isinf")
@@ -30,6 +31,12 @@ def common(nodes: tuple[Node, ...]) -> DType:
     return np.result_type(*(node.dtype(1) if isinstance(node.dtype, type) else node.dtype for node in nodes))
 
 
+def wide(dtype: DType) -> np.dtype[Any]:
+    """A dtype in which onnxruntime computes: whole numbers of less than 32 bits take 64."""
+    found = np.dtype(dtype)
+    return _INT64 if found.kind in "iu" and found not in (_INT64, _INT32) else found
+
+
 def elementwise(writer: OnnxWriter, node: Node) -> ir.Value:
     """The operator that stands in the row, of operands of one dtype."""
     row = node.primitive
@@ -39,17 +46,18 @@ def elementwise(writer: OnnxWriter, node: Node) -> ir.Value:
     if row in _TESTS:
         shared = common(node.inputs)
         if np.dtype(shared) == _BOOL and row is not PRIMITIVES["equal"]:
-            shared = np.dtype(np.int64)
+            shared = _INT64
         if row in _OF_FLOATS and np.dtype(shared).kind != "f":
             shared = _DOUBLE
         return writer.op(row.onnx, *(writer.operand(i, shared) for i in node.inputs), dtype=_BOOL)
     if row is PRIMITIVES["reciprocal"] and np.dtype(node.dtype).kind != "f":
         raise writer.refused(node, "the reciprocal of a whole number", "write 1 / x")
     if row is PRIMITIVES["matmul"] and np.dtype(node.dtype) == _BOOL:
-        return writer.op(row.onnx, *(writer.cast(writer.operand(i, _BOOL), np.dtype(np.int32)) for i in node.inputs))
+        return writer.op(row.onnx, *(writer.cast(writer.operand(i, _BOOL), _INT32) for i in node.inputs))
     if (row in _WHOLE and np.dtype(node.dtype).kind in "biu") or (row is PRIMITIVES["absolute"] and np.dtype(node.dtype) == _BOOL):
         return writer.operand(node.inputs[0], node.dtype)
-    return writer.op(row.onnx, *(writer.operand(i, node.dtype) for i in node.inputs), dtype=node.dtype)
+    dtype = node.dtype if np.dtype(node.dtype) == np.uint64 else wide(node.dtype)
+    return writer.op(row.onnx, *(writer.operand(i, dtype) for i in node.inputs), dtype=dtype)
 
 
 def _not_equal(writer: OnnxWriter, node: Node) -> ir.Value:
@@ -62,8 +70,8 @@ def _where(writer: OnnxWriter, node: Node) -> ir.Value:
     if np.dtype(node.dtype) == _BOOL:  # for which onnxruntime has no kernel
         chosen, (one, other) = writer.operand(condition, _BOOL), (writer.operand(i, _BOOL) for i in sides)
         return writer.op("Or", writer.op("And", chosen, one), writer.op("And", writer.op("Not", chosen), other))
-    chosen = [writer.operand(i, node.dtype) for i in sides]
-    return writer.op("Where", writer.operand(condition, _BOOL), *chosen, dtype=node.dtype)
+    kept = [writer.operand(i, wide(node.dtype)) for i in sides]
+    return writer.op("Where", writer.operand(condition, _BOOL), *kept, dtype=wide(node.dtype))
 
 
 def _same(writer: OnnxWriter, node: Node) -> ir.Value:
@@ -72,36 +80,38 @@ def _same(writer: OnnxWriter, node: Node) -> ir.Value:
 
 
 def _mod(writer: OnnxWriter, node: Node) -> ir.Value:
-    x, y = (writer.operand(i, node.dtype) for i in node.inputs)
-    zero = writer.constant(0, node.dtype)
-    if np.dtype(node.dtype).kind != "f":
+    dtype = wide(node.dtype)
+    x, y = (writer.operand(i, dtype) for i in node.inputs)
+    zero = writer.constant(0, dtype)
+    if dtype.kind != "f":
         none = writer.op("Equal", y, zero, dtype=_BOOL)
-        rest = writer.op("Mod", x, writer.op("Where", none, writer.constant(1, node.dtype), y, dtype=node.dtype))
-        return writer.op("Where", none, zero, rest, dtype=node.dtype)
+        rest = writer.op("Mod", x, writer.op("Where", none, writer.constant(1, dtype), y, dtype=dtype))
+        return writer.op("Where", none, zero, rest, dtype=dtype)
     rest = writer.op("Mod", x, y, fmod=1)
     signs = [writer.op("Less", side, zero, dtype=_BOOL) for side in (rest, y)]
     is_zero = writer.op("Equal", rest, zero, dtype=_BOOL)
     other = writer.op("And", writer.op("Not", is_zero), writer.op("Xor", *signs))
-    moved = writer.op("Where", other, writer.op("Add", rest, y), rest, dtype=node.dtype)
+    moved = writer.op("Where", other, writer.op("Add", rest, y), rest, dtype=dtype)
     signed = writer.op("Mul", writer.op("Abs", rest), writer.op("Sign", y))  # a zero has the sign of y
-    return writer.op("Where", is_zero, signed, moved, dtype=node.dtype)
+    return writer.op("Where", is_zero, signed, moved, dtype=dtype)
 
 
 def _whole_quotient(writer: OnnxWriter, node: Node) -> ir.Value:
     """The quotient rounded down; of whole numbers 0 where NumPy warns of a division by zero."""
-    x, y = (writer.operand(i, node.dtype) for i in node.inputs)
-    zero, one = (writer.constant(n, node.dtype) for n in (0, 1))
+    dtype = wide(node.dtype)
+    x, y = (writer.operand(i, dtype) for i in node.inputs)
+    zero, one = (writer.constant(n, dtype) for n in (0, 1))
     none = writer.op("Equal", y, zero, dtype=_BOOL)
-    if np.dtype(node.dtype).kind != "f":
-        under = writer.op("Where", none, one, y, dtype=node.dtype)
+    if dtype.kind != "f":
+        under = writer.op("Where", none, one, y, dtype=dtype)
         quotient = writer.op("Div", writer.op("Sub", x, writer.op("Mod", x, under)), under)
-        return writer.op("Where", none, zero, quotient, dtype=node.dtype)
+        return writer.op("Where", none, zero, quotient, dtype=dtype)
     rest = writer.op("Mod", x, y, fmod=1)
     near = writer.op("Div", writer.op("Sub", x, rest), y)
     signs = [writer.op("Less", side, zero, dtype=_BOOL) for side in (rest, y)]
     other = writer.op("And", writer.op("Not", writer.op("Equal", rest, zero, dtype=_BOOL)), writer.op("Xor", *signs))
-    near = writer.op("Where", other, writer.op("Sub", near, one), near, dtype=node.dtype)
-    return writer.op("Where", none, writer.op("Div", x, y), writer.op("Round", near), dtype=node.dtype)
+    near = writer.op("Where", other, writer.op("Sub", near, one), near, dtype=dtype)
+    return writer.op("Where", none, writer.op("Div", x, y), writer.op("Round", near), dtype=dtype)
 
 
 def _erf(writer: OnnxWriter, node: Node) -> ir.Value:

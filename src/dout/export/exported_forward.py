@@ -88,18 +88,21 @@ class _Run:
 
 
 def exported_forward(
-    named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, dtype: str | None = None, backward: bool = False
-) -> ExportedForward:
+    named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, dtype: str | None = None, backward: bool = False,
+    why_fixed: FixedBatchError | None = None,
+) -> ExportedForward:  # fmt: skip
     """Record the forward of a class, a layer, a net or a function, on inputs that are given or on small ones it takes.
 
     All floats have the `dtype` that is given. With `backward` the gradients of all inputs and parameters are outputs
-    too. Raises as `dout.adapt.example`;
+    too. The batch has the size of the example where `why_fixed` says why. Raises as `dout.adapt.example`;
     UnsupportedError, with its place, for what no model can do.
     """
     subject = _Subject(named, init, inputs, dtype, backward)
     base = subject.recorded(None)
     notes = subject.notes
     try:
+        if why_fixed is not None:
+            raise why_fixed
         runs, sizes = subject.at_other_sizes(base)
         graph, values = joined([run.graph for run in runs], [run.data for run in runs], sizes)
         now = dict(zip(runs[0].graph.nodes, graph.nodes, strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from dout.export.array_rules import broadcast, filled, padded, reshaped, transposed
-from dout.export.batch_numbers import BatchInt
+from dout.export.batch_numbers import BatchInt, FixedBatchError
 from dout.export.onnx_writer import OnnxWriter, Rule
 from dout.graph import Node, Primitive, Shape
 from dout.ops import by_primitive
@@ -32,9 +32,9 @@ class IndexKey:
     layout: tuple[Any, ...]
 
     @classmethod
-    def of(cls, key: Any, ndim: int) -> IndexKey | None:
-        """The parts of a key; None where a condition alone is one, which chooses by its value."""
-        keys = key if isinstance(key, tuple) else (key,)
+    def of(cls, key: Any, shape: Shape) -> IndexKey | None:
+        """The parts of a key of an array; None where a condition alone is one, which chooses by its value."""
+        keys, ndim = key if isinstance(key, tuple) else (key,), len(shape)
         if any(isinstance(part, bool | np.bool_) for part in keys):
             return None
         used = sum(part is not None and part is not Ellipsis for part in keys)
@@ -53,7 +53,8 @@ class IndexKey:
             elif arrays and together and i == chosen[0]:
                 layout.append("index")
             axis += part is not None
-        return cls(tuple(part for part in keys if part is not None), tuple(layout))
+        parts = (part for part in keys if part is not None)
+        return cls(tuple(_ALL if _is_whole(p, n) else p for p, n in zip(parts, shape, strict=True)), tuple(layout))
 
     @property
     def arrays(self) -> list[int]:
@@ -62,9 +63,18 @@ class IndexKey:
         return found if any(isinstance(self.parts[axis], Slot) for axis in found) else []
 
 
-def _key(writer: OnnxWriter, node: Node, axes: int, index: Sequence[Node]) -> IndexKey:
-    """The key of a step into an array of so many axes. Raises UnsupportedError where it chooses by values."""
-    key = IndexKey.of(node.static["key"], axes)
+def _is_whole(part: Any, n: int) -> bool:
+    """Whether a part of a key chooses all along an axis, at every size of the batch."""
+    if not isinstance(part, slice) or part.step not in (None, 1) or part.start not in (None, 0):
+        return False
+    if isinstance(part.stop, BatchInt) and isinstance(n, BatchInt):
+        return part.stop.text == n.text
+    return part.stop is None or (part.stop >= n and not isinstance(part.stop, BatchInt) and not isinstance(n, BatchInt))
+
+
+def _key(writer: OnnxWriter, node: Node, shape: Shape, index: Sequence[Node]) -> IndexKey:
+    """The key of a step into an array of this shape. Raises UnsupportedError where it chooses by values."""
+    key = IndexKey.of(node.static["key"], shape)
     if key is None or any(np.dtype(i.dtype) == _BOOL for i in index):
         raise writer.refused(node, "elements that a condition selects", "write np.where(condition, x, 0)")
     return key
@@ -75,7 +85,7 @@ def _key(writer: OnnxWriter, node: Node, axes: int, index: Sequence[Node]) -> In
 
 def _getitem(writer: OnnxWriter, node: Node) -> ir.Value:
     x, *index = node.inputs
-    key = _key(writer, node, len(x.shape), index)
+    key = _key(writer, node, x.shape, index)
     value, arrays = writer.operand(x), key.arrays
     numbers = [a for a, part in enumerate(key.parts) if not isinstance(part, slice) and a not in arrays]
     value = _sliced(writer, value, key, numbers)
@@ -83,7 +93,8 @@ def _getitem(writer: OnnxWriter, node: Node) -> ir.Value:
         at = arrays[0]
         value = writer.op("Gather", value, writer.operand(index[key.parts[at]], _INT64), axis=at)
     elif arrays:
-        value = _at_several(writer, value, key, [index[p] if isinstance(p, Slot) else int(p) for p in (key.parts[a] for a in arrays)])
+        parts = (key.parts[axis] for axis in arrays)
+        value = _at_several(writer, value, key, [index[p] if isinstance(p, Slot) else int(p) for p in parts])
     new = _new_axes(node, key, index)
     return writer.op("Unsqueeze", value, writer.numbers(new)) if new else value
 
@@ -92,7 +103,7 @@ def _sliced(writer: OnnxWriter, value: ir.Value, key: IndexKey, numbers: Sequenc
     """What slices and plain numbers choose."""
     slices = [a for a, part in enumerate(key.parts) if isinstance(part, slice) and part != _ALL]
     if len(numbers) == 1 and not slices:
-        return writer.op("Gather", value, writer.constant(int(key.parts[numbers[0]]), _INT64), axis=numbers[0])
+        return writer.op("Gather", value, writer.whole(key.parts[numbers[0]]), axis=numbers[0])
     axes = sorted([*slices, *numbers])
     if not axes:
         return value
@@ -105,6 +116,8 @@ def _sliced(writer: OnnxWriter, value: ir.Value, key: IndexKey, numbers: Sequenc
 
 def _bounds(part: Any) -> tuple[int, int, int]:
     """Start, end and step of a slice, or of the one place of a number."""
+    if isinstance(part, BatchInt):
+        return part, part.after(1), 1
     if not isinstance(part, slice):
         return int(part), (int(part) + 1) or _END, 1
     step = 1 if part.step is None else part.step
@@ -128,8 +141,8 @@ def _at_several(writer: OnnxWriter, value: ir.Value, key: IndexKey, chosen: Sequ
 
 def _with_batch(shape: Shape, shapes: Sequence[Shape]) -> Shape:
     """A broadcast shape with the lengths that follow the batch, which broadcasting makes plain numbers of."""
-    known = {int(n): n for one in shapes for n in one if isinstance(n, BatchInt)}
-    return tuple(known.get(int(n), n) for n in shape)
+    known = {n: n for one in shapes for n in one if isinstance(n, BatchInt)}
+    return tuple(known.get(n, n) for n in shape)
 
 
 def stacked(writer: OnnxWriter, chosen: Sequence[Node | int | np.ndarray], shape: Shape) -> ir.Value:
@@ -164,7 +177,7 @@ def _written(
 ) -> ir.Value:
     """`x` with `value` at the places of the node's key, in the place of what was there or added to it."""
     shape = node.shape
-    key = _key(writer, node, len(shape), index)
+    key = _key(writer, node, shape, index)
     touched = [axis for axis, part in enumerate(key.parts) if part != _ALL or isinstance(part, Slot)]
     given = writer.operand(value, node.dtype)
     given = reshaped(writer, given, value.shape, value.shape[max(len(value.shape) - len(selected), 0) :])
@@ -172,7 +185,7 @@ def _written(
     if not touched:
         return writer.op("Add", x, given) if reduction == "add" else given
     if any(isinstance(shape[axis], BatchInt) and not isinstance(key.parts[axis], Slot) for axis in touched):
-        raise writer.refused(node, "a write at places that depend on the size of the batch")
+        raise FixedBatchError("what is written depends on it", node.where)
     arrays = key.arrays
     slices = [axis for axis in touched if isinstance(key.parts[axis], slice)]
     places = [index[key.parts[a]] for a in arrays if isinstance(key.parts[a], Slot)]
@@ -241,7 +254,7 @@ def _add_at(writer: OnnxWriter, node: Node) -> ir.Value:
 
 def _scatter(writer: OnnxWriter, node: Node) -> ir.Value:
     value, *index = node.inputs
-    shape, key = node.shape, IndexKey.of(node.static["key"], len(node.shape))
+    shape, key = node.shape, IndexKey.of(node.static["key"], node.shape)
     if key is not None and not index and all(not isinstance(p, slice) or p.step in (None, 1) for p in key.parts):
         return _bordered(writer, node, value, key)
     zeros = filled(writer, 0, shape, node.dtype)
@@ -256,7 +269,7 @@ def _bordered(writer: OnnxWriter, node: Node, value: Node, key: IndexKey) -> ir.
             spans.append((0, 0))
             continue
         if isinstance(n, BatchInt):
-            raise writer.refused(node, "a part of the batch with zeros around it")
+            raise FixedBatchError("a part of it is written", node.where)
         start, stop, _ = part.indices(n) if isinstance(part, slice) else (part % n, part % n + 1, 1)
         spans.append((start, n - max(stop, start)))
     inner = tuple(n if s == (0, 0) else int(n) - sum(s) for s, n in zip(spans, node.shape, strict=True))
@@ -267,11 +280,17 @@ def _bordered(writer: OnnxWriter, node: Node, value: Node, key: IndexKey) -> ir.
 # --- windows and diagonals --------------------------------------------------------------------------------------------
 
 
+def _check_windows(writer: OnnxWriter, node: Node, lengths: Sequence[int]) -> None:
+    if any(isinstance(n, BatchInt) for n in lengths):
+        raise FixedBatchError("windows lie along it", node.where)
+    if len(set(node.static["axes"])) < len(lengths):
+        raise writer.refused(node, "windows twice along one axis")
+
+
 def _windows(writer: OnnxWriter, node: Node) -> ir.Value:
     (x,), axes, window = node.inputs, node.static["axes"], node.static["window"]
     steps = node.static.get("steps") or (1,) * len(axes)
-    if len(set(axes)) < len(axes) or any(isinstance(x.shape[axis], BatchInt) for axis in axes):
-        raise writer.refused(node, "windows along the batch, or twice along one axis")
+    _check_windows(writer, node, [x.shape[axis] for axis in axes])
     value = writer.operand(x)
     for axis, length, step in sorted(zip(axes, window, steps, strict=True), reverse=True):
         places = np.arange(0, int(x.shape[axis]) - length + 1, step)[:, None] + np.arange(length)
@@ -290,8 +309,7 @@ def _fold(writer: OnnxWriter, node: Node) -> ir.Value:
     """Axis by axis: the places of all windows are added to zeros."""
     (x,), axes, window = node.inputs, node.static["axes"], node.static["window"]
     value, shape = writer.operand(x, node.dtype), list(x.shape)
-    if len(set(axes)) < len(axes) or any(isinstance(node.shape[axis], BatchInt) for axis in axes):
-        raise writer.refused(node, "windows along the batch, or twice along one axis")
+    _check_windows(writer, node, [node.shape[axis] for axis in axes])
     for axis, length, step in reversed(list(zip(axes, window, node.static["steps"], strict=True))):
         rest = [a for a in range(len(shape) - 1) if a != axis]
         value = transposed(writer, value, [axis, len(shape) - 1, *rest])
@@ -308,7 +326,7 @@ def _diagonal(writer: OnnxWriter, node: Node) -> ir.Value:
     (x,), (one, two) = node.inputs, (node.static["axis1"], node.static["axis2"])
     rows, columns, offset = x.shape[one], x.shape[two], node.static["offset"]
     if isinstance(rows, BatchInt) or isinstance(columns, BatchInt):
-        raise writer.refused(node, "a diagonal along the batch")
+        raise FixedBatchError("a diagonal lies along it", node.where)
     rest = [axis for axis in range(len(x.shape)) if axis not in (one, two)]
     count = int(node.shape[-1])
     places = np.stack([np.arange(count) + max(-offset, 0), np.arange(count) + max(offset, 0)], axis=-1)

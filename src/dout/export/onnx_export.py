@@ -14,6 +14,7 @@ import onnx_ir as ir
 from dout import __version__
 from dout.errors import TargetError, UnsupportedError
 from dout.export.array_rules import ARRAY_RULES
+from dout.export.batch_numbers import FixedBatchError
 from dout.export.element_rules import ELEMENT_RULES
 from dout.export.exported_forward import ExportedForward, exported_forward
 from dout.export.index_rules import INDEX_RULES
@@ -78,7 +79,11 @@ def exported_model(
     target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, dtype: str | None = None, backward: bool = False
 ) -> ExportedModel:
     """The model of a target. Raises as `export`."""
-    return checked_model(exported_forward(target, init, inputs, dtype=dtype, backward=backward))
+    try:
+        return checked_model(exported_forward(target, init, inputs, dtype=dtype, backward=backward))
+    except FixedBatchError as error:
+        fixed = exported_forward(target, init, inputs, dtype=dtype, backward=backward, why_fixed=error)
+        return checked_model(fixed)
 
 
 def checked_model(forward: ExportedForward) -> ExportedModel:

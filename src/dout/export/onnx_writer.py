@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from dout.errors import UnsupportedError, visible
-from dout.export.batch_numbers import BatchFill, BatchInt, BatchNumber, BatchRange
+from dout.export.batch_numbers import BatchFill, BatchInt, BatchNumber, BatchRange, FixedBatchError
 from dout.export.exported_forward import ExportedForward
 from dout.export.onnx_names import Names
 from dout.files import near, shown_place
@@ -110,8 +110,10 @@ class OnnxWriter:
             made = self.op("Mul", made, self.constant(np.array([number.times])))
         return self.op("Add", made, self.constant(np.array([number.plus]))) if number.plus else made
 
-    def _plain(self, number: BatchInt) -> ir.Value:
-        """A length that follows the batch, as a number."""
+    def whole(self, number: int) -> ir.Value:
+        """A whole number, which may follow the batch."""
+        if not isinstance(number, BatchInt):
+            return self.constant(number, _INT64)
         key = number.times, number.plus
         if key not in self._plains:
             self._plains[key] = self.op("Squeeze", self.batch_number(number))
@@ -192,9 +194,9 @@ class OnnxWriter:
         known = node.static["value"] if node.primitive is CONSTANT else self.forward.values.get(node)
         name = self.forward.names.get(node, "") if node.primitive is INPUT else ""
         if isinstance(known, BatchInt):
-            return self._plain(known)
+            return self.whole(known)
         if isinstance(known, BatchNumber):
-            size = self._plain(BatchInt.of(1, 1, 0))
+            size = self.whole(BatchInt.of(1, 1, 0))
             power = self.op("Pow", self.cast(size, node.dtype), self.constant(known.power, node.dtype))
             return self.op("Mul", power, self.constant(known.scale, node.dtype)) if known.scale != 1 else power
         if isinstance(known, BatchRange):
@@ -206,7 +208,7 @@ class OnnxWriter:
         return self.constant(known, node.dtype, name)
 
     def _range(self, node: Node, known: BatchRange) -> ir.Value:
-        length = self._plain(known.length)
+        length = self.whole(known.length)
         end = self.op("Mul", length, self.constant(known.step)) if known.step != 1 else length
         end = self.op("Add", end, self.constant(known.start)) if known.start else end
         made = self.op("Range", self.constant(known.start), end, self.constant(known.step))
@@ -241,7 +243,10 @@ class OnnxWriter:
         rule = self.rules.get(node.primitive)
         if rule is None:
             raise self.refused(node, str(node.primitive.symbol if not node.primitive.onnx else node.primitive))
-        return self.cast(rule(self, node), node.dtype)
+        try:
+            return self.cast(rule(self, node), node.dtype)
+        except FixedBatchError as error:
+            raise FixedBatchError(str(error), error.where or node.where) from None
 
     def _output(self, name: str, node: Node) -> ir.Value:
         self._node = node
