@@ -37,8 +37,8 @@ class Primitive:
     NumPy; None means that no gradient flows. `infer(primitive, inputs, static)` gives shape and dtype without values.
     `calls` and `methods` name the NumPy functions and ndarray methods this row answers, each with the function that
     sorts their arguments into inputs and static parameters. A row that may return a view of its first input says in
-    `write_back(base, changed, *rest, **static)` how a changed view changes its base. `onnx` is the operator of ONNX that
-    gives the same, of inputs of one dtype; what it does otherwise, and what takes several, is a rule of `dout.export`.
+    `write_back(base, changed, *rest, **static)` how a changed view changes its base. `onnx` is the operator of ONNX
+    that gives the same, of inputs of one dtype; what needs several is a rule of `dout.export`.
     """
 
     name: str

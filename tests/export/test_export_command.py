@@ -90,7 +90,10 @@ def test_gradients_are_outputs_where_asked(folder):
 
 
 REFUSED = {
-    "a branch": ("if x.sum() > 0:\n            return x * 2\n        return x", r"value of an input, at mine\.py:5.*np\.where"),
+    "a branch": (
+        "if x.sum() > 0:\n            return x * 2\n        return x",
+        r"value of an input, at mine\.py:5.*np\.where",
+    ),
     "random numbers": ("return x * np.random.rand(*x.shape)", r"draws random numbers, at mine\.py:5"),
     "equations": ("return np.linalg.solve(np.eye(3) + x.T @ x, x.T)", r"no operators for solve, at mine\.py:5"),
     "a mask": ("return x[x > 0]", r"elements that a condition selects, at mine\.py:5; write np\.where"),

@@ -11,6 +11,7 @@ from dout import layers
 from dout.adapt import example
 from dout.run import flat
 
+
 def built(cls):
     """A layer as it is used, and inputs that it takes."""
     found = example(cls, {}, {})

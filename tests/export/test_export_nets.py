@@ -110,8 +110,8 @@ class Loss:
 
 IMAGES, SEQUENCES = RANDOM.normal(size=(2, 3, 8, 8)), RANDOM.normal(size=(2, 4, 5))
 NETS = {
-    "two layers": (Net(layers.Affine(weights(6, 5), weights(5)), layers.Relu(), layers.Affine(weights(5, 3), weights(3)),
-                       layers.Softmax()), [RANDOM.normal(size=(4, 6))]),
+    "two layers": (Net(layers.Affine(weights(6, 5), weights(5)), layers.Relu(),
+                       layers.Affine(weights(5, 3), weights(3)), layers.Softmax()), [RANDOM.normal(size=(4, 6))]),
     "patches": (Net(PatchConvolution(weights(4, 3, 3, 3), weights(4)), layers.Relu(), PatchPool(), layers.Flatten(),
                     layers.Affine(weights(36, 2), weights(2))), [IMAGES]),
     "places of a kernel": (Net(layers.Convolution(weights(4, 3, 3, 3), weights(4), pad=1),
@@ -122,8 +122,8 @@ NETS = {
     "a recurrent net": (Net(layers.Lstm(weights(5, 12), weights(3, 12), weights(12)),
                             layers.Gru(weights(3, 6), weights(2, 6), weights(6), weights(6))), [SEQUENCES]),
     "states in an array": (FilledStates(weights(5, 3), weights(3, 3)), [SEQUENCES]),
-    "attention": (Net(layers.PositionalEncoding(), layers.MultiHeadAttention(*(weights(6, 6) for _ in range(4)), heads=2),
-                      layers.LayerNorm(weights(6), weights(6)), layers.Gelu()), [RANDOM.normal(size=(2, 4, 6))]),
+    "attention": (Net(layers.PositionalEncoding(),
+                      layers.MultiHeadAttention(*(weights(6, 6) for _ in range(4)), heads=2), layers.LayerNorm(weights(6), weights(6)), layers.Gelu()), [RANDOM.normal(size=(2, 4, 6))]),
     "a loss": (Loss(weights(5, 3)), [RANDOM.normal(size=(4, 5)), np.array([2, 0, 1, 1])]),
 }  # fmt: skip
 

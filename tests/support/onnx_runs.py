@@ -3,11 +3,10 @@
 import numpy as np
 import onnxruntime
 
-from dout.errors import DoutError
 from dout.export.compositions import composed
 from dout.export.exported_forward import ExportedForward
-from dout.export.onnx_export import RULES, checked_model
-from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, topological, with_inputs
+from dout.export.onnx_export import checked_model
+from dout.graph import CONSTANT, INPUT, Graph, Node, topological, with_inputs
 
 
 def session(content):

@@ -63,7 +63,10 @@ def _exported(
         module, found = load(target)
         if found is None:
             found = _only_one(module, target)
-        return run_user_code(lambda: exported_model(found, init, inputs, dtype=dtype, backward=backward), target)
+        made: ExportedModel = run_user_code(
+            lambda: exported_model(found, init, inputs, dtype=dtype, backward=backward), target
+        )
+    return made
 
 
 def _only_one(module: Any, target: str) -> Any:

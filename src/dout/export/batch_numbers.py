@@ -66,7 +66,7 @@ class BatchNumber:
 
 @dataclass(frozen=True, eq=False)
 class BatchRange:
-    """An array that counts along the one axis that is longer than one: `start`, `start + step` …; as long as a batch."""
+    """An array that counts along its one axis: `start`, `start + step` …, of a length that follows the batch."""
 
     start: int
     step: int
@@ -89,7 +89,9 @@ class FixedBatchError(UnsupportedError):
         self.where = where
 
 
-def joined(graphs: Sequence[Graph], data: Sequence[Mapping[Node, Any]], sizes: Sequence[int]) -> tuple[Graph, dict[Node, Any]]:
+def joined(
+    graphs: Sequence[Graph], data: Sequence[Mapping[Node, Any]], sizes: Sequence[int]
+) -> tuple[Graph, dict[Node, Any]]:
     """One graph that stands for the same forward at several sizes of the batch, and the values of its inputs.
 
     Lengths that follow the size are BatchInt in it. Raises FixedBatchError where the graphs differ in more.
@@ -112,7 +114,9 @@ def joined(graphs: Sequence[Graph], data: Sequence[Mapping[Node, Any]], sizes: S
             if first.primitive is INPUT:
                 values[first] = _followed([known.get(n) for known, n in zip(data, nodes, strict=True)], sizes)
         except _UnknownError:
-            raise FixedBatchError("a number depends on the size of the batch in no way that dout knows", first.where) from None
+            raise FixedBatchError(
+                "a number depends on the size of the batch in no way that dout knows", first.where
+            ) from None
         inputs = tuple(made[i] for i in first.inputs)
         made[first] = replace(first, inputs=inputs, shape=shape, static=static)
     named = {name: made[node] for name, node in graphs[0].inputs.items() if node in made}
@@ -170,7 +174,9 @@ def _number(found: Sequence[Any], sizes: Sequence[int]) -> BatchNumber | BatchIn
         return _whole(found, sizes)
     for power in POWERS:
         scale = float(found[0]) / sizes[0] ** power
-        if all(np.isclose(float(item), scale * n**power, rtol=1e-6, atol=0) for item, n in zip(found, sizes, strict=True)):
+        if all(
+            np.isclose(float(item), scale * n**power, rtol=1e-6, atol=0) for item, n in zip(found, sizes, strict=True)
+        ):
             near = float(round(scale))
             return BatchNumber(near if np.isclose(near, scale, rtol=1e-12, atol=0) else scale, power, found[0])
     raise _UnknownError

@@ -15,7 +15,6 @@ import numpy as np
 
 from dout.graph import Graph, Node, Primitive, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive
-from dout.ops.abstract import AbstractRecorder
 from dout.ops.create import asarray, item
 from dout.ops.elementwise import sigmoid, softplus
 from dout.ops.rearrange import concatenate
@@ -86,9 +85,7 @@ def _arcsinh(x: Any) -> Any:
     size = np.abs(x)
     big = np.greater(size, 1e8)
     plain = np.where(big, 1, size)
-    value = np.where(
-        big, np.log(size) + _LOG2, np.log1p(plain + plain * plain / (1 + np.sqrt(plain * plain + 1)))
-    )
+    value = np.where(big, np.log(size) + _LOG2, np.log1p(plain + plain * plain / (1 + np.sqrt(plain * plain + 1))))
     return np.where(np.less(x, 0), -value, np.where(np.equal(x, 0), x, value))
 
 
@@ -286,9 +283,9 @@ _ONE: dict[str, Callable[..., Any]] = {
     "special_xlog1py": lambda x, y: _xlogy(x, y, np.log1p),
 }  # fmt: skip
 
-# --- functions of Python's math: NumPy's, and the plain number that it gives --------------------------------------------
+# --- functions of Python's math: NumPy's, and the plain number that it gives ------------------------------------------
 
-_MATH = {
+_MATH: dict[str, Callable[..., Any]] = {
     "exp": np.exp, "log1p": np.log1p, "log2": np.log2, "log10": np.log10, "expm1": np.expm1, "exp2": np.exp2,
     "cbrt": np.cbrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos,
     "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,

@@ -20,9 +20,9 @@ from dout.export.written_places import written_places
 from dout.files import shown_place
 from dout.grad import backpropagate
 from dout.graph import INPUT, Graph, Node, Where, computed_from, topological
-from dout.rewrite.node_facts import applied
 from dout.ops import PRIMITIVES
 from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.node_facts import applied
 from dout.rewrite.simplify import merge_equal_nodes, simplify
 from dout.rewrite.softmax_forms import softmax_forms
 from dout.rewrite.stable_forms import stable_forms
@@ -58,7 +58,7 @@ class ExportedForward:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """A recording, its simplified graph, the nodes of the arguments, and what those of the graph are in the recording."""
+    """A recording, its simplified graph, and the nodes of the arguments; `recorded` leads back to the recording."""
 
     trace: Trace
     graph: Graph
@@ -167,13 +167,14 @@ class _Subject:
         def resized(item: Any) -> Any:
             if not isinstance(item, np.ndarray):
                 return item
-            longer = size is not None and item.ndim and len(item) in rows
-            return np.take(item, np.arange(size) % len(item), axis=0) if longer else item.copy("K")
+            if size is None or not item.ndim or len(item) not in rows:
+                return item.copy("K")
+            return np.take(item, np.arange(size) % len(item), axis=0)
 
         layer = self.layer if inspect.isroutine(self.layer) else deep_copy(self.layer)
-        given, keywords = (mapped(item, resized) for item in (self.given, self.keywords))
+        taken, keywords = (mapped(item, resized) for item in (self.given, self.keywords))
         with np.errstate(all="ignore"), quiet():
-            trace, entered = record_function(layer, tuple(given), keywords)
+            trace, entered = record_function(layer, tuple(taken), keywords)
         arguments = dict(self._named(entered))
         arguments |= {name: trace.graph.inputs[name] for name in keywords if name in trace.graph.inputs}
         self.batched = [name for name, node in arguments.items() if node.shape and node.shape[0] == size]
@@ -182,9 +183,9 @@ class _Subject:
             raise TargetError(f"{trace.target} returns no array or number that is computed from its inputs")
         self.notes += _refuse(trace, outputs.values(), arguments)
         now = _in_dtype(topological([*arguments.values(), *outputs.values()]), self.dtype)
-        entered = {name: now[node] for name, node in arguments.items()}
-        graph = _of_outputs({name: now[node] for name, node in outputs.items()}, entered)
-        return _Run(trace, self._simplified(graph, trace, now), entered, {new: old for old, new in now.items()})
+        given = {name: now[node] for name, node in arguments.items()}
+        graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
+        return _Run(trace, self._simplified(graph, trace, now), given, {new: old for old, new in now.items()})
 
     def _arrays(self) -> list[Any]:
         """The arrays among the inputs that may have a batch."""
@@ -228,7 +229,9 @@ def _by_name(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any]:
     if rest is None:
         return dict(inputs)
     first, name = rest
-    return {f"{name}[{int(key) - first}]" if key.isdigit() and int(key) >= first else key: x for key, x in inputs.items()}
+    return {
+        f"{name}[{int(key) - first}]" if key.isdigit() and int(key) >= first else key: x for key, x in inputs.items()
+    }
 
 
 def _of_outputs(outputs: Mapping[str, Node], arguments: Mapping[Any, Node]) -> Graph:
@@ -254,7 +257,9 @@ def _in_dtype(nodes: Sequence[Node], dtype: str | None) -> dict[Node, Node]:
     now: dict[Node, Node] = {}
     for node in nodes:
         static = {name: _other(item, dtype) if name == "dtype" else item for name, item in node.static.items()}
-        changed = replace(node, inputs=tuple(now[i] for i in node.inputs), dtype=_other(node.dtype, dtype), static=static)
+        changed = replace(
+            node, inputs=tuple(now[i] for i in node.inputs), dtype=_other(node.dtype, dtype), static=static
+        )
         now[node] = node if dtype is None else changed
     return now
 
@@ -264,7 +269,7 @@ def _other(dtype: Any, wanted: str | None) -> Any:
 
 
 def _refuse(trace: Trace, outputs: Iterable[Node], arguments: Mapping[str, Node]) -> list[str]:
-    """Raise UnsupportedError where the recording is no function of its inputs alone; return which checks are left out."""
+    """Raise UnsupportedError where the recording is no function of its inputs alone; return notes on checks."""
     nodes = topological(outputs)
     drawn = next((node for node in nodes if node in trace.draws), None)
     if drawn is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,17 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from dout import __version__
 from dout.errors import TargetError, UnsupportedError
-from dout.export.array_rules import ARRAY_RULES
+from dout.export.array_operators import ARRAY_OPERATORS
 from dout.export.batch_numbers import FixedBatchError
-from dout.export.element_rules import ELEMENT_RULES
+from dout.export.elementwise_operators import ELEMENTWISE_OPERATORS
 from dout.export.exported_forward import ExportedForward, exported_forward
-from dout.export.index_rules import INDEX_RULES
+from dout.export.index_operators import INDEX_OPERATORS
 from dout.export.onnx_writer import IR_VERSION, OPSET, OnnxWriter
 from dout.files import Kind, refuse, write
 
 MODEL = Kind("an ONNX model", (".onnx",), rb"\A\x08.\x12\x04dout")  # the version of the format, and who wrote it
-RULES = {**ELEMENT_RULES, **ARRAY_RULES, **INDEX_RULES}
+RULES = {**ELEMENTWISE_OPERATORS, **ARRAY_OPERATORS, **INDEX_OPERATORS}
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def exported_model(
 def checked_model(forward: ExportedForward) -> ExportedModel:
     """The model of a graph, as ONNX's own checker takes it. Raises UnsupportedError and TargetError."""
     graph = OnnxWriter(forward, RULES).write()
-    model = ir.Model(graph, ir_version=IR_VERSION, producer_name="dout", producer_version=__version__)
+    model = ir.Model(graph, ir_version=IR_VERSION, producer_name="dout", producer_version=version("dout"))
     try:
         content = ir.to_proto(model).SerializeToString(deterministic=True)
         onnx.checker.check_model(content, full_check=True)

@@ -88,7 +88,9 @@ class OnnxWriter:
         found = tuple(found)
         if not any(isinstance(n, BatchInt) for n in found):
             return self.constant(np.array(found, np.int64).reshape(-1))
-        parts = [self.batch_number(n) if isinstance(n, BatchInt) else self.constant(np.array([n], np.int64)) for n in found]
+        parts = [
+            self.batch_number(n) if isinstance(n, BatchInt) else self.constant(np.array([n], np.int64)) for n in found
+        ]
         return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
 
     def reshape(self, value: ir.Value, found: Sequence[int]) -> ir.Value:
@@ -129,7 +131,7 @@ class OnnxWriter:
             self._casts[key] = self.op("Cast", value, dtype=dtype, to=wanted.value)
         return self._casts[key]
 
-    # --- operators -----------------------------------------------------------------------------------------------------
+    # --- operators ---------------------------------------------------------------------------------------------------
 
     def op(self, kind: str, *inputs: ir.Value | None, dtype: DType | None = None, name: str = "", outputs: int = 1,
            **attributes: Any) -> ir.Value:  # fmt: skip
@@ -140,7 +142,7 @@ class OnnxWriter:
         made.outputs[0].name = name
         for more in made.outputs[1:]:
             more.name = self.names.unique(f"{name}_more")
-        if inputs and inputs[0] is not None:
+        if inputs and inputs[0] is not None and inputs[0].dtype is not None:
             made.outputs[0].dtype = inputs[0].dtype
         if dtype is not None:
             made.outputs[-1].dtype = data_type(np.dtype(dtype))
@@ -156,7 +158,7 @@ class OnnxWriter:
         file = "/".join(Path(file).parts[-2:]) if Path(file).is_absolute() else file  # nobody else has this folder
         return visible(f"{file}:{where.line}")[-_MOST_TEXT:]
 
-    # --- the graph -----------------------------------------------------------------------------------------------------
+    # --- the graph ---------------------------------------------------------------------------------------------------
 
     def write(self) -> ir.Graph:
         """The whole graph. Raises UnsupportedError, with the place, for a primitive without a rule."""
@@ -262,7 +264,9 @@ class OnnxWriter:
     def refused(self, node: Node, what: str, instead: str = "") -> UnsupportedError:
         """The error that a step has no operators: what, where, and what to write instead."""
         at = f", at {shown_place(node.where.file, node.where.line)}" if node.where is not None else ""
-        return UnsupportedError(f"{self.forward.target}: ONNX has no operators for {what}{at}{instead and '; ' + instead}")
+        return UnsupportedError(
+            f"{self.forward.target}: ONNX has no operators for {what}{at}{instead and '; ' + instead}"
+        )
 
 
 def open_shape(node: Node) -> ir.Shape:

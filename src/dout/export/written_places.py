@@ -70,8 +70,8 @@ def _joined(node: Node) -> Node:
 
 def _place(key: Any, ndim: int) -> tuple[int, int] | None:
     """The axis and the place of a key that chooses one along one axis, and all along the others."""
-    parts = key if isinstance(key, tuple) else (key,)
-    parts = [part for part in parts if part is not Ellipsis] if parts and parts[-1] is Ellipsis else list(parts)
+    parts = list(key) if isinstance(key, tuple) else [key]
+    parts = parts[:-1] if parts and parts[-1] is Ellipsis else parts
     numbers = [axis for axis, part in enumerate(parts) if type(part) is int]
     if len(numbers) != 1 or any(part != slice(None) for part in parts if type(part) is not int) or len(parts) > ndim:
         return None

@@ -21,7 +21,8 @@ _ARITHMETIC: list[tuple[str, Callable[..., Any], Callable[..., Any], str, str, s
     ("multiply", operator.mul, lambda dout, out, x, y: (dout * y, dout * x),
      "×", r"{0} \cdot {1}", "swap the inputs", "{0} * {1}", "Mul"),
     ("divide", operator.truediv, lambda dout, out, x, y: (dout / y, -dout * out / y),
-     "/", r"\frac{{{0}}}{{{1}}}", "divide by the second input; to the second, minus the output over it", "{0} / {1}", "Div"),
+     "/", r"\frac{{{0}}}{{{1}}}", "divide by the second input; to the second, minus the output over it",
+     "{0} / {1}", "Div"),
     ("mod", operator.mod, lambda dout, out, x, y: (dout, -dout * (x // y)),
      "mod", r"{0} \bmod {1}", "pass dout on; to the second input, minus the whole quotient", "{0} % {1}", None),
     ("negative", operator.neg, lambda dout, out, x: -dout, "−", r"-{0}", "negate", "-{0}", "Neg"),
@@ -70,7 +71,8 @@ for _name, _forward, _operator in _POWERS:
 # NumPy's functions of one input: (name, gradient, symbol, LaTeX, how to say it, kernel, ONNX's operator)
 _ONE: list[tuple[str, Callable[..., Any], str, str, str, str, str | None]] = [
     ("square", lambda dout, out, x: dout * (2 * x), "²", r"{{{0}}}^2", "twice the input", "{0} * {0}", None),
-    ("sqrt", lambda dout, out, x: dout / (2 * out), "√", r"\sqrt{{{0}}}", "divide by twice the output", "sqrt({0})", "Sqrt"),
+    ("sqrt", lambda dout, out, x: dout / (2 * out),
+     "√", r"\sqrt{{{0}}}", "divide by twice the output", "sqrt({0})", "Sqrt"),
     ("exp", lambda dout, out, x: dout * out, "exp", r"e^{{{0}}}", "multiply by the output", "exp({0})", "Exp"),
     ("log", lambda dout, out, x: dout / x, "log", r"\log {0}", "divide by the input", "log({0})", "Log"),
     ("reciprocal", lambda dout, out, x: dout * (-out * out),

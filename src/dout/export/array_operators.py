@@ -35,7 +35,8 @@ def broadcast(writer: OnnxWriter, x: ir.Value, before: Shape, after: Shape) -> i
     if len(before) > len(after):
         x, before = writer.reshape(x, before[len(before) - len(after) :]), before[len(before) - len(after) :]
     if 0 in after and 0 not in before:
-        return writer.cast(filled(writer, 0, after, np.dtype(np.int64)), x.dtype.numpy())
+        assert x.dtype is not None
+        return filled(writer, 0, after, x.dtype.numpy())
     return x if before == after else writer.op("Expand", x, writer.numbers(after))
 
 
@@ -90,13 +91,17 @@ def _tile(writer: OnnxWriter, node: Node) -> ir.Value:
     (x,), reps = node.inputs, tuple(max(n, 0) for n in node.static["reps"])
     n = max(len(x.shape), len(reps))
     wide = (1,) * (n - len(x.shape)) + x.shape
-    return writer.op("Tile", reshaped(writer, writer.operand(x), x.shape, wide), writer.numbers((1,) * (n - len(reps)) + reps))
+    return writer.op(
+        "Tile", reshaped(writer, writer.operand(x), x.shape, wide), writer.numbers((1,) * (n - len(reps)) + reps)
+    )
 
 
 def padded(writer: OnnxWriter, x: ir.Value, width: Any, value: Any = 0, dtype: Any = None) -> ir.Value:
     """A value with a border."""
     pads = [before for before, _ in width] + [after for _, after in width]
-    return writer.op("Pad", x, writer.numbers(pads), writer.constant(np.asarray(value).astype(dtype), dtype), mode="constant")
+    return writer.op(
+        "Pad", x, writer.numbers(pads), writer.constant(np.asarray(value).astype(dtype), dtype), mode="constant"
+    )
 
 
 def _pad(writer: OnnxWriter, node: Node) -> ir.Value:
@@ -104,7 +109,9 @@ def _pad(writer: OnnxWriter, node: Node) -> ir.Value:
     if not x.shape:
         return writer.operand(x)
     if np.dtype(node.dtype) == _BOOL:
-        return writer.cast(padded(writer, writer.operand(x, _INT64), node.static["width"], node.static.get("value", 0), _INT64), _BOOL)
+        return writer.cast(
+            padded(writer, writer.operand(x, _INT64), node.static["width"], node.static.get("value", 0), _INT64), _BOOL
+        )
     return padded(writer, writer.operand(x), node.static["width"], node.static.get("value", 0), node.dtype)
 
 
@@ -156,9 +163,13 @@ def _neutral(name: str, dtype: Any) -> Any:
 
 def _masked_mean(writer: OnnxWriter, node: Node, value: ir.Value, shape: Shape) -> ir.Value:
     mask = writer.operand(node.inputs[1], node.dtype)
-    kept = writer.op("Where", writer.operand(node.inputs[1], _BOOL), value, writer.constant(0, node.dtype), dtype=node.dtype)
+    kept = writer.op(
+        "Where", writer.operand(node.inputs[1], _BOOL), value, writer.constant(0, node.dtype), dtype=node.dtype
+    )
     wide = broadcast(writer, mask, node.inputs[1].shape, shape)
-    return writer.op("Div", along(writer, "ReduceSum", kept, node, shape), along(writer, "ReduceSum", wide, node, shape))
+    return writer.op(
+        "Div", along(writer, "ReduceSum", kept, node, shape), along(writer, "ReduceSum", wide, node, shape)
+    )
 
 
 def along(writer: OnnxWriter, kind: str, value: ir.Value, node: Node, shape: Shape) -> ir.Value:
@@ -231,7 +242,7 @@ def _softmax(kind: str) -> Rule:
     return rule
 
 
-ARRAY_RULES: dict[Primitive, Rule] = by_primitive(
+ARRAY_OPERATORS: dict[Primitive, Rule] = by_primitive(
     {
         "reshape": _reshape, "ravel": _reshape, "flatten": _reshape, "transpose": _transpose,
         "broadcast_to": _broadcast_to, "full": _broadcast_to, "zeros": _filled, "ones": _filled, "empty": _filled,

@@ -40,8 +40,9 @@ def wide(dtype: DType) -> np.dtype[Any]:
 def elementwise(writer: OnnxWriter, node: Node) -> ir.Value:
     """The operator that stands in the row, of operands of one dtype."""
     row = node.primitive
+    assert row.onnx is not None
     if row in _LOGIC or (np.dtype(node.dtype) == _BOOL and row in _OF_CONDITIONS):
-        kind = _OF_CONDITIONS.get(row, row.onnx) if row not in _LOGIC else row.onnx
+        kind = row.onnx if row in _LOGIC else _OF_CONDITIONS[row]
         return writer.op(kind, *(writer.operand(i, _BOOL) for i in node.inputs), dtype=_BOOL)
     if row in _TESTS:
         shared = common(node.inputs)
@@ -54,7 +55,9 @@ def elementwise(writer: OnnxWriter, node: Node) -> ir.Value:
         raise writer.refused(node, "the reciprocal of a whole number", "write 1 / x")
     if row is PRIMITIVES["matmul"] and np.dtype(node.dtype) == _BOOL:
         return writer.op(row.onnx, *(writer.cast(writer.operand(i, _BOOL), _INT32) for i in node.inputs))
-    if (row in _WHOLE and np.dtype(node.dtype).kind in "biu") or (row is PRIMITIVES["absolute"] and np.dtype(node.dtype) == _BOOL):
+    if (row in _WHOLE and np.dtype(node.dtype).kind in "biu") or (
+        row is PRIMITIVES["absolute"] and np.dtype(node.dtype) == _BOOL
+    ):
         return writer.operand(node.inputs[0], node.dtype)
     dtype = node.dtype if np.dtype(node.dtype) == np.uint64 else wide(node.dtype)
     return writer.op(row.onnx, *(writer.operand(i, dtype) for i in node.inputs), dtype=dtype)
@@ -130,7 +133,7 @@ def _erf(writer: OnnxWriter, node: Node) -> ir.Value:
     return writer.op("Mul", x, writer.op("MatMul", bells, writer.constant(shares)))
 
 
-ELEMENT_RULES: dict[Primitive, Rule] = {
+ELEMENTWISE_OPERATORS: dict[Primitive, Rule] = {
     **{row: elementwise for row in PRIMITIVES.values() if row.onnx},
     **by_primitive(
         {

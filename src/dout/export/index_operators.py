@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from dout.export.array_rules import broadcast, filled, padded, reshaped, transposed
+from dout.export.array_operators import broadcast, filled, padded, reshaped, transposed
 from dout.export.batch_numbers import BatchInt, FixedBatchError
 from dout.export.onnx_writer import OnnxWriter, Rule
 from dout.graph import Node, Primitive, Shape
@@ -141,7 +141,7 @@ def _at_several(writer: OnnxWriter, value: ir.Value, key: IndexKey, chosen: Sequ
 
 def _with_batch(shape: Shape, shapes: Sequence[Shape]) -> Shape:
     """A broadcast shape with the lengths that follow the batch, which broadcasting makes plain numbers of."""
-    known = {n: n for one in shapes for n in one if isinstance(n, BatchInt)}
+    known: dict[int, int] = {n: n for one in shapes for n in one if isinstance(n, BatchInt)}
     return tuple(known.get(n, n) for n in shape)
 
 
@@ -188,8 +188,8 @@ def _written(
         raise FixedBatchError("what is written depends on it", node.where)
     arrays = key.arrays
     slices = [axis for axis in touched if isinstance(key.parts[axis], slice)]
-    places = [index[key.parts[a]] for a in arrays if isinstance(key.parts[a], Slot)]
-    block = _with_batch(np.broadcast_shapes(*(i.shape for i in places)), [i.shape for i in places])
+    shapes = [index[key.parts[a]].shape for a in arrays if isinstance(key.parts[a], Slot)]
+    block = _with_batch(np.broadcast_shapes(*shapes), shapes)
     rest = [axis for axis in range(len(shape)) if axis not in touched]
     lines = {axis: np.arange(shape[axis])[key.parts[axis]] for axis in slices}
     chosen: list[Any] = []
@@ -207,8 +207,8 @@ def _written(
     given = _in_order(writer, given, selected, key, len(block), [*slices, *rest])
     order = [*touched, *rest]
     data = transposed(writer, x, order)
-    options = {"reduction": reduction} if reduction != "none" else {}
-    made = writer.op("ScatterND", data, stacked(writer, chosen, whole), given, dtype=node.dtype, **options)
+    places = stacked(writer, chosen, whole)
+    made = writer.op("ScatterND", data, places, given, dtype=node.dtype, reduction=reduction)
     return transposed(writer, made, np.argsort(order))
 
 
@@ -222,7 +222,9 @@ def _with_ones(writer: OnnxWriter, index: Node, more: int) -> Node:
     return wide
 
 
-def _in_order(writer: OnnxWriter, given: ir.Value, selected: Shape, key: IndexKey, deep: int, axes: Sequence[int]) -> ir.Value:
+def _in_order(
+    writer: OnnxWriter, given: ir.Value, selected: Shape, key: IndexKey, deep: int, axes: Sequence[int]
+) -> ir.Value:
     """The written values with the axes of index arrays first, then those of these axes of the array."""
     places: dict[Any, list[int]] = {}
     at, kept = 0, 0
@@ -350,7 +352,7 @@ def _einsum(writer: OnnxWriter, node: Node) -> ir.Value:
     return writer.op("Einsum", *operands, equation=formula)
 
 
-INDEX_RULES: dict[Primitive, Rule] = by_primitive(
+INDEX_OPERATORS: dict[Primitive, Rule] = by_primitive(
     {
         "getitem": _getitem, "setitem": _setitem, "add_at": _add_at, "scatter": _scatter, "windows": _windows,
         "fold": _fold, "diagonal": _diagonal, "einsum": _einsum,
