@@ -17,15 +17,15 @@ from dout.files import remove_drafts
 from dout.run import attributes_of, deep_copy, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
 from dout.train.batches import ArrayBatches, Batches, batches_of
-from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
 from dout.train.history import History, Row
 from dout.train.layer_checks import check_layers
-from dout.train.nets.layer_graphs import Sequential
 from dout.train.layer_log import Log, log_to
-from dout.train.state.net_state import Kept, NetState
+from dout.train.nets.layer_graphs import Sequential
+from dout.train.nets.train_step import TrainStep, evaluating, no_parameters
 from dout.train.optimizers import Adam, Optimizer, clipped
 from dout.train.schedules import Schedule
-from dout.train.nets.train_step import TrainStep, evaluating, no_parameters
+from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
+from dout.train.state.net_state import Kept, NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
 Metric = Callable[[Any, Any], float]
@@ -76,22 +76,23 @@ def fit(
 ) -> History:  # fmt: skip
     """Train a net, in place, and return what the training was like.
 
-    `net` is any object with `forward` and `backward`, a list of layers, or one with `params` and `gradient(x, t)`; `loss`
-    a layer whose forward takes the scores and the target, where the net does not have its own. `x` and `t` are arrays,
-    paths of `.npy` files, which are mapped, or, in the place of both, what makes batches `(x, t)`: something to iterate
-    over in each epoch, or a function that returns one. `validation` is a pair `(x, t)`, `metrics` are functions of scores
-    and target. The last batch of an epoch may be smaller.
+    `net` is any object with `forward` and `backward`, a list of layers, or one with `params` and `gradient(x, t)`;
+    `loss` a layer whose forward takes the scores and the target, where the net does not have its own. `x` and `t` are
+    arrays, paths of `.npy` files, which are mapped, or, in the place of both, what makes batches `(x, t)`: something to
+    iterate over in each epoch, or a function that returns one. `validation` is a pair `(x, t)`, `metrics` are functions
+    of scores and target. The last batch of an epoch may be smaller.
 
     `seed` decides the order of the data, the global random states, and those that the net holds; without it the order
     follows from NumPy's global state. `schedule` takes the share of the training that is done, and returns a factor of
     `optimizer.lr`. `clip` is the greatest length of all gradients together. After `patience` epochs without a smaller
-    loss (that of the validation, if there is one) the training stops; `keep="best"` then leaves the parameters of the best
-    epoch in the net.
+    loss (that of the validation, if there is one) the training stops; `keep="best"` then leaves the parameters of the
+    best epoch in the net.
 
     In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
-    `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none yet,
-    from the start. `check=True` checks the backward of every layer of yours before the first step. Steps are compiled
-    where Numba is installed, unless `compiled=False`; with a checkpoint folder in the way that keeps NumPy's bits.
+    `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
+    yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Steps are
+    compiled where Numba is installed, unless `compiled=False`; with a checkpoint folder in the way that keeps NumPy's
+    bits.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
@@ -125,6 +126,7 @@ class Training:
         self.now, self.history = Progressed(), History()
         self.best: Kept | None = None
         self.epoch_states: Any = None
+        self.latest: Any = None  # the batch of the latest step
 
     def take(self, x: Any, t: Any, validation: Any, seed: int | None, shuffle: bool) -> None:
         """Take the data, and seed everything that draws."""
@@ -156,7 +158,8 @@ class Training:
                     if self.plan.save_every and not self.now.step % self.plan.save_every:
                         self.save("last")
                 self._end_epoch()
-        if not self.step.registry and self.now.step:
+                bar.epoch(self.history.rows[-1])
+        if self.latest is not None and not self.step.registry:
             raise no_parameters(self.step)
         if "lr" in self.given:
             self.optimizer.lr = self.given["lr"]
@@ -209,7 +212,7 @@ class Training:
 
     def _end_epoch(self) -> None:
         now = self.now
-        row: Row = {"epoch": now.epoch + 1, **now.means()}
+        row: Row = {"epoch": now.epoch + 1.0, **now.means()}
         if self.validation is not None:
             found = measured(self.step, self.validation, self.plan.metrics)
             row |= {f"validation {name}": value for name, value in found.items()}
@@ -289,9 +292,11 @@ class Training:
         rows = [{str(key): float(value) for key, value in row.items()} for row in training["rows"]]
         now = Progressed(**numbers, sums=sums, best=float(training["best"]))
         given = {str(key): float(value) for key, value in training["given"].items()}
+        self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
+        if self.batches.draws and now.batch:
+            check_global_state(self.epoch_states)
         self.state.put(kept)
         self.now, self.history.rows, self.history.stopped = now, rows, str(training["stopped"])
-        self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
         if isinstance(self.batches, ArrayBatches):
             self.batches.seed = self.seed
         for name, value in self.given.items():

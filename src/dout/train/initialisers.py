@@ -1,7 +1,7 @@
 """First weights: as large as a layer needs so that what goes through it neither dies out nor blows up.
 
-Each takes the shape of the weights: (D, M) of an Affine, or (filters, channels, …) of a convolution. Numbers are drawn from
-`generator`, or from NumPy's global one, as the book draws them.
+Each takes the shape of the weights: (D, M) of an Affine, or (filters, channels, …) of a convolution. Numbers are drawn
+from `generator`, or from NumPy's global one, as the book draws them.
 """
 
 from __future__ import annotations

@@ -14,9 +14,13 @@ _SAMPLES = 4  # of the batch
 _OURS = ("dout.layers", "dout.train")  # tests hold these
 
 
+class WrongLayersError(TrainingError):
+    """Layers whose backward is wrong were to be trained."""
+
+
 @keeping_random_states()
 def check_layers(step: TrainStep, batch: Any) -> None:
-    """Check each class of layers of the user's once, on what reaches it. Raises TrainingError with what is wrong.
+    """Check each class of layers of the user's once, on what reaches it. Raises WrongLayersError with what is wrong.
 
     A layer that holds others is not checked: these are.
     """
@@ -34,7 +38,7 @@ def check_layers(step: TrainStep, batch: Any) -> None:
         if not report.ok:
             wrong.append(f"{called(one.path, one.layer)}\n{report}")
     if wrong:
-        raise TrainingError("\n\n".join(["check: these layers are wrong, and nothing was trained", *wrong]))
+        raise WrongLayersError("\n\n".join(["check: these layers are wrong, and nothing was trained", *wrong]))
 
 
 def _passes(step: TrainStep, x: Any, t: Any) -> list[LayerPass]:

@@ -1,7 +1,7 @@
 """How parameters follow their gradients: plain NumPy in the book's manner, `optimizer.update(params, grads)`.
 
-`params` and `grads` are two dicts with the same keys, or two lists. A parameter is changed in place and keeps its dtype; a
-gradient is only read. What an optimizer remembers of each parameter is `optimizer.state`, by name and key.
+`params` and `grads` are two dicts with the same keys, or two lists. A parameter is changed in place and keeps its
+dtype; a gradient is only read. What an optimizer remembers of each parameter is `optimizer.state`, by name and key.
 
     v ← momentum · v − lr · dW
     W ← W + v

@@ -15,8 +15,8 @@ from dout.run import HeldMemory, keeping_random_states
 from dout.train.batches import batches_of
 from dout.train.fitting import update
 from dout.train.history import curve
-from dout.train.optimizers import Adam, Optimizer
 from dout.train.nets.train_step import TrainStep
+from dout.train.optimizers import Adam, Optimizer
 
 _SMOOTH = 0.9  # of the mean of the losses, what stays
 _LOST = 4.0  # times the smallest loss: it has begun to grow, and goes on

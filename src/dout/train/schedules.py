@@ -1,7 +1,7 @@
 """How the learning rate changes: the share of the training that is done in, a factor of `lr` out.
 
-A schedule is any function of a number in 0 … 1: `schedule=lambda done: 1 - done`. Steps count, not epochs, where their number
-is known.
+A schedule is any function of a number in 0 … 1: `schedule=lambda done: 1 - done`. Steps count, not epochs, where their
+number is known.
 """
 
 from __future__ import annotations

@@ -16,11 +16,12 @@ _PER_SECOND = 10  # how often the bar is drawn anew
 
 
 class TrainingBar:
-    """One bar for the whole training. `shown=None` draws it where stderr is a terminal."""
+    """One bar for the whole training, where stderr is a terminal. `shown` as True prints a line an epoch elsewhere."""
 
     def __init__(self, epochs: int, per_epoch: int | None, done: int = 0, shown: bool | None = None) -> None:
         self.epochs, self.total, self.done = epochs, epochs * per_epoch if per_epoch else None, done
-        self.shown = sys.stderr.isatty() if shown is None else shown
+        self.shown = sys.stderr.isatty() and shown is not False
+        self.lines = bool(shown) and not self.shown
         self.bar: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -48,3 +49,11 @@ class TrainingBar:
             self.done += 1
             told = "  ".join(f"{name} {format_number(value, 3)}" for name, value in means.items())
             self.bar.update(self.task, completed=self.done, description=f"epoch {epoch + 1}/{self.epochs}", told=told)
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """An epoch has ended."""
+        if self.lines:
+            from rich.console import Console
+
+            told = "  ".join(f"{name} {format_number(value, 3)}" for name, value in row.items())
+            Console(stderr=True, highlight=False, soft_wrap=True).print(told, markup=False)

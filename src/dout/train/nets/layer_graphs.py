@@ -5,6 +5,7 @@ A net is itself a layer, so a net may stand in another one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,30 +34,33 @@ class LayerGraph:
         if not values:
             raise TrainingError("a net without layers: give at least one")
         self.layers = list({id(step[0]): step[0] for step in values.values()}.values())  # each once, in forward's order
-        self.steps = [(name, step[0], step[1:]) for name, step in values.items()]
+        places = {id(layer): place for place, layer in enumerate(self.layers)}
+        self.steps = [(name, places[id(step[0])], step[1:]) for name, step in values.items()]
         made = [one for name, _, _ in self.steps for one in _several(name)]
         used = dict.fromkeys(source for _, _, sources in self.steps for source in sources)
         self.inputs = tuple(name for name in used if name not in made)
         known = set(self.inputs)
-        for name, layer, sources in self.steps:
+        for name, place, sources in self.steps:
+            layer = self.layers[place]
             if not all(callable(getattr(layer, way, None)) for way in ("forward", "backward")):
                 raise TrainingError(f"{name!r}: {type(layer).__name__} is no layer: it has no forward and backward")
             if missing := [source for source in sources if source not in known]:
-                raise TrainingError(f"{name!r} uses {missing[0]!r} before it is made: write the layer that makes it above")
+                raise TrainingError(f"{name!r} uses {missing[0]!r} before it is made: write that layer above")
             known.update(_several(name))
         self.output = self.steps[-1][0]
-        count = [id(layer) for _, layer, _ in self.steps]
-        self.shared = {id(layer): SharedLayer(layer) for _, layer, _ in self.steps if count.count(id(layer)) > 1}
+        count = Counter(place for _, place, _ in self.steps)
+        self.shared = {place: SharedLayer(self.layers[place]) for place, uses in count.items() if uses > 1}
 
     def forward(self, *inputs: Any) -> Any:
         """What the layers make of the inputs."""
         if len(inputs) != len(self.inputs):
-            raise TrainingError(f"the net takes {len(self.inputs)} inputs, {', '.join(self.inputs)}; {len(inputs)} were given")
+            names = ", ".join(self.inputs)
+            raise TrainingError(f"the net takes {len(self.inputs)} inputs, {names}; {len(inputs)} were given")
         values: dict[Any, Any] = dict(zip(self.inputs, inputs, strict=True))
         for shared in self.shared.values():
             shared.begin()
-        for name, layer, sources in self.steps:
-            out = self.shared.get(id(layer), layer).forward(*[values[source] for source in sources])
+        for name, place, sources in self.steps:
+            out = self.shared.get(place, self.layers[place]).forward(*[values[source] for source in sources])
             values[name] = out
             if type(name) is tuple:
                 values.update(zip(name, out, strict=True))
@@ -67,11 +71,11 @@ class LayerGraph:
         gradients: dict[Any, Any] = {self.output: dout}
         if type(self.output) is tuple:
             gradients.update(zip(self.output, dout, strict=True))
-        for name, layer, sources in reversed(self.steps):
+        for name, place, sources in reversed(self.steps):
             arriving = gradients.get(name) if type(name) is str else tuple(map(gradients.get, name))
             if arriving is None:  # nothing comes of this value
                 continue
-            back = self.shared.get(id(layer), layer).backward(arriving)
+            back = self.shared.get(place, self.layers[place]).backward(arriving)
             back = back if isinstance(back, tuple | list) else (back,)
             for source, gradient in zip(sources, back, strict=False):
                 if gradient is not None:
@@ -96,7 +100,7 @@ class Sequential(LayerGraph):
         return len(self.steps)
 
     def __getitem__(self, place: int) -> Any:
-        return self.steps[place][1]
+        return self.layers[self.steps[place][1]]
 
 
 class SharedLayer:

@@ -16,7 +16,15 @@ from dout.adapt.argument_names import names_switch
 from dout.errors import TargetError, TrainingError, needs
 from dout.run import attributes_of, flat
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
-from dout.train.nets.layer_watch import LayerPass, called, is_finite, layers_of, raising_layer, shapes_of, watched_layers
+from dout.train.nets.layer_watch import (
+    LayerPass,
+    called,
+    is_finite,
+    layers_of,
+    raising_layer,
+    shapes_of,
+    watched_layers,
+)
 from dout.train.nets.parameters import (
     NAMINGS,
     Array,

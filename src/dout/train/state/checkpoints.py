@@ -1,7 +1,7 @@
 """A training's state in; one file out, and back: arrays as safetensors, all else as JSON in the header of the same file.
 
-A file is whole or not there: it is written beside, synced and renamed. It is read as if somebody hostile had written it:
-nothing in it is unpickled or run, and what does not belong to the net is refused before anything is changed.
+A file is whole or not there: it is written beside, synced and renamed. It is read as if somebody hostile had written
+it: nothing in it is unpickled or run, and what does not belong to the net is refused before anything is changed.
 """
 
 from __future__ import annotations

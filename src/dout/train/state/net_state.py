@@ -1,7 +1,7 @@
 """A net in; everything that its next step depends on out, as plain data; and put back into a net built anew.
 
-An attribute is kept as a tree: numbers, texts and arrays, in lists, tuples and dicts. What is an object in it stands for
-itself: its own attributes are kept, and it has to be there again when they are put back.
+An attribute is kept as a tree: numbers, texts and arrays, in lists, tuples and dicts. What is an object in it stands
+for itself: its own attributes are kept, and it has to be there again when they are put back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import CheckpointError
-from dout.run import attributes_of, deep_copy, global_states
+from dout.run import attributes_of, deep_copy, flat, global_states
 from dout.run.held_objects import generators
 from dout.run.random_states import global_state_written, put_global_state, put_state_written, state_written
 from dout.train.nets.parameters import named_objects
@@ -99,12 +99,15 @@ class NetState:
             put_back()
 
     def taken(self, *, strict: bool = True) -> Kept:
-        """Everything as it is now. Raises CheckpointError for what a file cannot hold."""
+        """Everything as it is now, but for constants: what no step has changed, and what is no array.
+
+        Raises CheckpointError for what a file cannot hold.
+        """
         kept = Kept({"objects": self.objects, "attributes": {}})
         for path, name, holder, item in self._attributes():
             if (type(holder).__qualname__, name) not in self.left_out:
-                tree = _encoded(item, f"{path}.{name}", kept, strict)
-                if tree != {"object": True}:
+                if _has_arrays(item) or not _same(_leaves(item), self.first.get((path, name))):
+                    tree = _encoded(item, f"{path}.{name}", kept, strict)
                     kept.document["attributes"].setdefault(path, {})[name] = tree
         kept.document["generators"] = [state_written(one) for one in self.generators()]
         kept.document["global"] = global_state_written()
@@ -116,11 +119,11 @@ class NetState:
         for path in [*self.objects, *theirs]:
             if theirs.get(path) != self.objects.get(path):
                 said = f"{path} is {theirs.get(path) or 'nothing'} in it, and {self.objects.get(path) or 'nothing'} here"
-                raise CheckpointError(f"it is of another net: {said}")
+                raise CheckpointError(f"it is of something else: {said}")
         here = {path: holder for path, holder in named_objects(**self.roots)}
         for path, attributes in _mapping(kept.document.get("attributes")).items():
             if path not in here:
-                raise CheckpointError(f"it is of another net: {path} is nothing here")
+                raise CheckpointError(f"it is of something else: {path} is nothing here")
             for name, tree in _mapping(attributes).items():
                 known = getattr(type(here[path]), name, None)
                 if not name.isidentifier() or name.startswith("__") or callable(known) or isinstance(known, property):
@@ -132,21 +135,31 @@ class NetState:
         self.fits(kept)
         generators, states = self.generators(), kept.document.get("generators")
         if with_random_states and not (isinstance(states, list) and len(states) == len(generators)):
-            raise CheckpointError("it is of another net: it has the states of other random generators")
+            raise CheckpointError("it is of something else: it has the states of other random generators")
+        if with_random_states:
+            _put_states(generators, kept)
         for path, holder in list(named_objects(**self.roots)):
             attributes = attributes_of(holder)
             for name, tree in kept.document["attributes"].get(path, {}).items():
                 attributes[name] = _decoded(tree, attributes.get(name), f"{path}.{name}", kept.arrays, write=True)
-        if with_random_states:
-            _put_states(generators, kept)
+
+
+def check_global_state(state: Any) -> None:
+    """Raise CheckpointError where this is no state of the global generators."""
+    put_back = global_states()
+    _put_states([], Kept({"generators": [], "global": state}))
+    put_back()
 
 
 def _put_states(generators: list[Any], kept: Kept) -> None:
+    """Bring all random generators where they were, or, where one of the states is none, leave all as they are."""
+    put_back = global_states(generators)
     try:
         for one, state in zip(generators, kept.document["generators"], strict=True):
             put_state_written(one, state)
-        put_global_state(kept.document.get("global"))
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
+        put_global_state(kept.document["global"])
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError, SystemError) as error:
+        put_back()
         raise CheckpointError(f"the state of a random generator in it is none: {error}") from None
 
 
@@ -162,6 +175,19 @@ def _same(one: Any, other: Any) -> bool:
     if type(one) in (list, tuple) and type(one) is type(other):
         return len(one) == len(other) and all(map(_same, one, other))
     return one is other or (type(one) in _PLAIN and type(one) is type(other) and one == other)
+
+
+def _has_arrays(item: Any) -> bool:
+    return any(isinstance(part, np.ndarray | np.generic | set | deque | bytearray) for part in flat(item))
+
+
+def _is_object(item: Any) -> bool:
+    """Whether something is none of the kinds that are kept, but stands for itself."""
+    return not isinstance(item, np.ndarray | np.generic | dict | list | tuple | bool | int | float | str | None)
+
+
+def _holds_objects(item: Any) -> bool:
+    return isinstance(item, dict | list | tuple) and any(map(_is_object, flat(item)))
 
 
 def _mapping(item: Any) -> dict[str, Any]:
@@ -199,11 +225,14 @@ def _encoded(item: Any, path: str, kept: Kept, strict: bool) -> Any:
 def _decoded(tree: Any, here: Any, path: str, arrays: Mapping[str, Any], *, write: bool) -> Any:
     """A tree as it was. Arrays that are there are written into, so that they stay the user's; objects stay.
 
-    Without `write` nothing is changed: it is only asked whether the tree fits. Raises CheckpointError where it does not.
+    Without `write` nothing is changed: it is only asked whether the tree fits. Raises CheckpointError where it does
+    not.
     """
     if not (isinstance(tree, dict) and len(tree) == 1):
         raise CheckpointError(f"{path} is none of the kinds of values that a checkpoint has")
     ((kind, value),) = tree.items()
+    if _is_object(here) != (kind == "object") or (_holds_objects(here) and len(here) != len(value)):
+        raise CheckpointError(f"it is of something else: {path} holds other objects in it than here")
     if kind in ("array", "number"):
         if not isinstance(value, str) or value not in arrays:
             raise CheckpointError(f"the array {path} is missing")
@@ -224,8 +253,6 @@ def _decoded(tree: Any, here: Any, path: str, arrays: Mapping[str, Any], *, writ
         ]
         return tuple(parts) if kind == "tuple" else _filled(here, parts) if write and isinstance(here, list) else parts
     if kind == "object":
-        if here is None:
-            raise CheckpointError(f"{path} was an object, and is none now: it is of another net")
         return here
     raise CheckpointError(f"{path} is none of the kinds of values that a checkpoint has")
 
