@@ -69,7 +69,7 @@ def drawn_batches():
 
 KINDS = {
     "plain": {"data": (x, t), "optimizer": lambda: Adam(0.01), "compiled": False},
-    "compiled": {"data": (x, t), "optimizer": lambda: Adam(0.01)},
+    "compiled": {"data": (x, t), "optimizer": lambda: Adam(0.01), "compiled": True},
     "book": {"data": (x, t), "optimizer": BookAdam, "compiled": False},
     "iterator": {"data": (drawn_batches,), "optimizer": lambda: Momentum(0.05), "compiled": False},
 }

@@ -33,7 +33,17 @@ def taken(content, path):
     layers, state = net(), np.random.get_state()[1].tobytes()
     before = layers[0].W.copy(), layers[1].generator.bit_generator.state
     try:
-        fit(layers, x, t, loss=SoftmaxWithLoss(), epochs=1, batch=10, checkpoint=path.parent, resume=True, compiled=False)
+        fit(
+            layers,
+            x,
+            t,
+            loss=SoftmaxWithLoss(),
+            epochs=1,
+            batch=10,
+            checkpoint=path.parent,
+            resume=True,
+            compiled=False,
+        )
     except CheckpointError as error:
         assert "\n" not in str(error)
         assert np.array_equal(layers[0].W, before[0])
@@ -100,14 +110,20 @@ DOCUMENTS = [
     (setter("objects", "net.other", "Affine"), r"net.other is Affine in it, and nothing here"),
     (setter("objects", "net.layers[0]", "Evil"), r"net.layers\[0\] is Evil in it, and Affine here"),
     (setter("attributes", "net.layers[0]", "forward", {"plain": 1}), "it would set .*forward, which is no attribute"),
-    (setter("attributes", "net.layers[0]", "__class__", {"plain": 1}), "it would set .*__class__, which is no attribute"),
+    (
+        setter("attributes", "net.layers[0]", "__class__", {"plain": 1}),
+        "it would set .*__class__, which is no attribute",
+    ),
     (setter("attributes", "net.layers[0]", "a.b", {"plain": 1}), "it would set .*a.b, which is no attribute"),
     (setter("attributes", "net.other", {}), "net.other is nothing here"),
     (setter("attributes", "net.layers[0]", "W", {"array": "nowhere"}), r"the array net.layers\[0\].W is missing"),
     (setter("attributes", "net.layers[0]", "W", {"array": "net.layers[0].b"}), r"has shape \(2,\) .* and \(3, 2\)"),
     (setter("attributes", "net.layers[0]", "W", {"pickle": "gASV"}), "none of the kinds of values"),
     (setter("attributes", "net.layers[0]", "W", {"float": "1_0__"}), "which is no number"),
-    (lambda document: document["attributes"].update(net={"layers": {"list": []}}), "holds other objects in it than here"),
+    (
+        lambda document: document["attributes"].update(net={"layers": {"list": []}}),
+        "holds other objects in it than here",
+    ),
     (setter("attributes", "net.layers[0]", "new", {"object": True}), "holds other objects in it than here"),
     (setter("generators", 0, "dict", "bit_generator", "MT19937"), "the state of a random generator in it is none"),
     (setter("generators", []), "the states of other random generators"),

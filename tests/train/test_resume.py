@@ -41,7 +41,15 @@ def stopped_at(folder, step, kind, save_every):
 
 @pytest.mark.parametrize(
     ("kind", "step"),
-    [*(("plain", step) for step in (1, 4, 6, 7, 13)), ("compiled", 4), ("book", 1), ("book", 9), ("iterator", 4), ("iterator", 7), ("iterator", 16)],
+    [
+        *(("plain", step) for step in (1, 4, 6, 7, 13)),
+        ("compiled", 4),
+        ("book", 1),
+        ("book", 9),
+        ("iterator", 4),
+        ("iterator", 7),
+        ("iterator", 16),
+    ],
 )
 def test_a_training_that_was_stopped_ends_with_the_same_bits(kind, step, tmp_path):
     whole = bits(*trained(tmp_path / "whole", kind))
@@ -61,7 +69,9 @@ def test_a_checkpoint_leaves_out_what_the_next_step_does_not_read(tmp_path):
     names = set(kept.arrays)
     assert {"net.layers[0].W", "net.layers[1].running_mean", "net.layers[2].mean"} <= names
     assert not {name for name in names if name.endswith((".x", ".xn", ".dW", ".mask", ".scale", "noise']"))}
-    assert kept.document["attributes"]["net.layers[2]"]["turn"] == {"plain": 32}  # 24 steps, and 2 batches of each validation
+    assert kept.document["attributes"]["net.layers[2]"]["turn"] == {
+        "plain": 32
+    }  # 24 steps, and 2 batches of each validation
 
 
 def test_a_finished_training_goes_on_to_more_epochs(tmp_path):
@@ -73,7 +83,16 @@ def test_a_finished_training_goes_on_to_more_epochs(tmp_path):
 def test_another_rate_holds_from_then_on(tmp_path):
     def run(lr, epochs):
         layers = net()
-        fit(layers, x, t, loss=SoftmaxWithLoss(), optimizer=(sgd := SGD(lr)), epochs=epochs, checkpoint=tmp_path, resume=True)
+        fit(
+            layers,
+            x,
+            t,
+            loss=SoftmaxWithLoss(),
+            optimizer=(sgd := SGD(lr)),
+            epochs=epochs,
+            checkpoint=tmp_path,
+            resume=True,
+        )
         return sgd.lr
 
     run(0.1, 1)

@@ -108,7 +108,8 @@ def fit(
     training.take(x, t, validation, seed, shuffle)
     if check:
         check_layers(step, next(iter(training.batches.of(0))))
-    step.compile(compiled, strict=folder is not None)
+    per_epoch = training.batches.per_epoch
+    step.compile(compiled, strict=folder is not None, steps=per_epoch and per_epoch * epochs)
     return training.run()
 
 

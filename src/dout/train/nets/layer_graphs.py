@@ -49,35 +49,36 @@ class LayerGraph:
             known.update(_several(name))
         self.output = self.steps[-1][0]
         count = Counter(place for _, place, _ in self.steps)
-        self.shared = {place: SharedLayer(self.layers[place]) for place, uses in count.items() if uses > 1}
+        self.shared = [SharedLayer(layer) if count[place] > 1 else None for place, layer in enumerate(self.layers)]
 
     def forward(self, *inputs: Any) -> Any:
         """What the layers make of the inputs."""
         if len(inputs) != len(self.inputs):
             names = ", ".join(self.inputs)
             raise TrainingError(f"the net takes {len(self.inputs)} inputs, {names}; {len(inputs)} were given")
-        values: dict[Any, Any] = dict(zip(self.inputs, inputs, strict=True))
-        for shared in self.shared.values():
-            shared.begin()
+        values = {}
+        for name, value in zip(self.inputs, inputs, strict=True):
+            values[name] = value
+        for shared in self.shared:
+            if shared is not None:
+                shared.begin()
         for name, place, sources in self.steps:
-            out = self.shared.get(place, self.layers[place]).forward(*[values[source] for source in sources])
-            values[name] = out
-            if type(name) is tuple:
-                values.update(zip(name, out, strict=True))
-        return values[self.output]
+            out = (self.shared[place] or self.layers[place]).forward(*[values[source] for source in sources])
+            for one, part in zip(name, out, strict=True) if type(name) is tuple else ((name, out),):
+                values[one] = part
+        return values[self.output] if type(self.output) is str else tuple([values[name] for name in self.output])
 
     def backward(self, dout: Any = 1) -> Any:
         """The gradients of the inputs, and those of all parameters in their layers."""
-        gradients: dict[Any, Any] = {self.output: dout}
-        if type(self.output) is tuple:
-            gradients.update(zip(self.output, dout, strict=True))
+        gradients = {}
+        for name, gradient in zip(self.output, dout, strict=True) if type(self.output) is tuple else ((self.output, dout),):
+            gradients[name] = gradient
         for name, place, sources in reversed(self.steps):
-            arriving = gradients.get(name) if type(name) is str else tuple(map(gradients.get, name))
+            arriving = tuple(map(gradients.get, name)) if type(name) is tuple else gradients.get(name)
             if arriving is None:  # nothing comes of this value
                 continue
-            back = self.shared.get(place, self.layers[place]).backward(arriving)
-            back = back if isinstance(back, tuple | list) else (back,)
-            for source, gradient in zip(sources, back, strict=False):
+            back = (self.shared[place] or self.layers[place]).backward(arriving)
+            for source, gradient in zip(sources, back if type(back) in (tuple, list) else (back,), strict=False):
                 if gradient is not None:
                     gradients[source] = gradients[source] + gradient if source in gradients else gradient
         found = [gradients.get(name) for name in self.inputs]
@@ -95,6 +96,23 @@ class Sequential(LayerGraph):
 
     def __init__(self, *layers: Any) -> None:
         super().__init__({f"{i + 1}": (layer, str(i) if i else "x") for i, layer in enumerate(layers)})
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the layers make of the input, one after the other."""
+        if len(self.layers) < len(self.steps) or len(inputs) != 1:
+            return super().forward(*inputs)
+        (x,) = inputs
+        for layer in self.layers:  # as people write it: the engine compiles each turn where the whole is too long
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout: Any = 1) -> Any:
+        """The gradient of the input, and those of all parameters in their layers."""
+        if len(self.layers) < len(self.steps):
+            return super().backward(dout)
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        return dout
 
     def __len__(self) -> int:
         return len(self.steps)

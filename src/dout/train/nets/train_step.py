@@ -25,6 +25,7 @@ from dout.train.nets.layer_watch import (
     shapes_of,
     watched_layers,
 )
+from dout.train.nets.paying_compilation import PayingCompilation
 from dout.train.nets.parameters import (
     NAMINGS,
     Array,
@@ -92,19 +93,21 @@ class TrainStep:
         self.grads = self.net.gradient(x, t)
         return loss, None
 
-    def compile(self, wanted: bool | None, *, strict: bool) -> None:
-        """Let `call` be the compiled step where that is wanted, or, with None, where it can be done.
+    def compile(self, wanted: bool | None, *, strict: bool, steps: int | None = None) -> None:
+        """Let `call` be the compiled step; with None, where so many steps make it worth while, with NumPy's bits.
 
         A layer in several places of a net is asked for its attributes between two calls: then the step runs plainly.
         """
-        shares = any(layer.shared for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
-        if wanted is False or (wanted is None and (shares or importlib.util.find_spec("numba") is None)):
-            return
-        if importlib.util.find_spec("numba") is None:
+        is_there = importlib.util.find_spec("numba") is not None
+        if wanted and not is_there:
             raise TargetError(needs("a compiled step", "numba"))
-        from dout.engine.compile.compiled import compile
+        shares = any(any(layer.shared) for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
+        if wanted:
+            from dout.engine.compile.compiled import compile
 
-        self.call = compile(self.run, strict=strict)
+            self.call = compile(self.run, strict=strict)
+        elif wanted is None and is_there and not shares:
+            self.call = PayingCompilation(self.run, steps)
 
     def scores_of(self, x: Any) -> Any:
         """What the net says of samples; None where only its loss is known."""
