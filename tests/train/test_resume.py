@@ -198,7 +198,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
 
 def test_a_training_does_not_begin_over_another_ones_checkpoint(tmp_path):
     trained(tmp_path, epochs=1)
-    with pytest.raises(TargetError, match=r"last.safetensors is there: resume=True goes on with it"):
+    with pytest.raises(TargetError, match=r"last.safetensors is there: --resume"):
         trained(tmp_path, epochs=1)
 
 

@@ -35,7 +35,7 @@ LOOKED_FOR = (
 
 @click.command(short_help="Train the net that a file defines.")
 @click.argument("target")
-@click.option("--epochs", type=click.IntRange(1), help="How many epochs, with those before it that --resume finds [10].")
+@click.option("--epochs", type=click.IntRange(1), help="How many epochs, those that --resume finds among them [10].")
 @click.option("--set", "changes", metavar="NAME=NUMBER", multiple=True,
               help="A number of the optimizer (lr=0.1), or batch, seed, clip, patience or save_every.")  # fmt: skip
 @click.option("--folder", metavar="FOLDER", type=options.PATH, help="Where the checkpoints are kept [FILE.training].")
@@ -60,6 +60,8 @@ def train(
 
     Exit code: 0 trained, 1 --check found a wrong layer, 2 wrong usage, or it cannot train, 130 interrupted.
     """
+    from dout.run import quiet
+    from dout.train import fit
     from dout.train.layer_checks import WrongLayersError
 
     where, name = split(target)
@@ -67,12 +69,15 @@ def train(
         refuse(output, CHART, inputs=[where], force=force)  # before anything runs
     options.require("dout train", "safetensors")
     folder = folder or Path(f"{Path(where).stem}.training")
-    if force and not resume:
-        for kept in ("last", "best"):
-            (folder / f"{kept}.safetensors").unlink(missing_ok=True)
     more = {"checkpoint": folder, "resume": resume, "check": check, "compiled": False if plain else None}
+    more |= {"progress": None if as_json else True}
     try:
-        history = _trained(where, name or "net", epochs, changes, more, as_json)
+        with quiet() if as_json else nullcontext():
+            net, how = _defined(where, name or "net", epochs, changes)
+            if force and not resume:
+                for kept in ("last", "best"):
+                    (folder / f"{kept}.safetensors").unlink(missing_ok=True)
+            history = fit(net, **how, **more)
     except KeyboardInterrupt:
         if (folder / "last.safetensors").exists():
             click.echo(visible(f"dout: stopped; go on with: dout train {target} --resume"), err=True)
@@ -91,28 +96,24 @@ def train(
         click.echo(visible(f"checkpoints: {folder / 'last.safetensors'}, {folder / 'best.safetensors'}"), err=True)
 
 
-def _trained(
-    where: str, name: str, epochs: int | None, changes: tuple[str, ...], more: dict[str, Any], as_json: bool
-) -> History:
-    from dout.run import quiet
-    from dout.train import Adam, fit
+def _defined(where: str, name: str, epochs: int | None, changes: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+    """The net that a file defines, and the other arguments of `fit`. Raises TargetError where something is missing."""
+    from dout.train import Adam
 
-    with quiet() if as_json else nullcontext():
-        found = vars(_module(where))
-        if name not in found:
-            others = _named(found)
-            hint = f"; or name another one: {where}:{others[0]}" if others else ""
-            raise TargetError(f"{where} has no `{name}`{hint}. Looked for {LOOKED_FOR}")
-        data = _pair(found, PAIRS) or ((found["data"], None) if "data" in found else None)
-        if data is None:
-            raise TargetError(f"{where} has no data. Looked for {LOOKED_FOR}")
-        how = {key: found[key] for key in SETTINGS if key in found and not isinstance(found[key], ModuleType)}
-        how |= {"loss": found.get("loss"), "optimizer": found.get("optimizer") or Adam()}
-        how |= {"metrics": found.get("metrics", ()), "validation": _pair(found, TESTS)}
-        for change in changes:
-            _set(change, how)
-        how |= {"epochs": epochs} if epochs else {}
-        return fit(found[name], *data, **{**how, **more, "progress": None if as_json else True})
+    found = vars(_module(where))
+    if name not in found:
+        others = _named(found)
+        hint = f"; or name another one: {where}:{others[0]}" if others else ""
+        raise TargetError(f"{where} has no `{name}`{hint}. Looked for {LOOKED_FOR}")
+    data = _pair(found, PAIRS) or ((found["data"], None) if "data" in found else None)
+    if data is None:
+        raise TargetError(f"{where} has no data. Looked for {LOOKED_FOR}")
+    how = {key: found[key] for key in SETTINGS if key in found and not isinstance(found[key], ModuleType)}
+    how |= {"x": data[0], "t": data[1], "loss": found.get("loss"), "optimizer": found.get("optimizer") or Adam()}
+    how |= {"metrics": found.get("metrics", ()), "validation": _pair(found, TESTS)}
+    for change in changes:
+        _set(change, how)
+    return found[name], how | ({"epochs": epochs} if epochs else {})
 
 
 def _module(where: str) -> ModuleType:
@@ -154,7 +155,8 @@ def _named(found: dict[str, Any]) -> list[str]:
 def _set(change: str, how: dict[str, Any]) -> None:
     """Change a number of the optimizer, or a setting. Raises TargetError."""
     name, _, text = change.partition("=")
-    numbers = {key: value for key, value in vars(how["optimizer"]).items() if type(value) in (int, float) and key != "t"}
+    held = vars(how["optimizer"])
+    numbers = {key: value for key, value in held.items() if type(value) in (int, float) and key != "t"}
     known = [*numbers, *WHOLE, *PARTS]
     if name not in known:
         raise TargetError(f"--set {change!r}: there is no {name!r}; write one of {', '.join(known)}: --set lr=0.1")
@@ -177,5 +179,8 @@ def _document(target: str, folder: Path, history: History) -> dict[str, Any]:
     return {
         "dout": "training/1", "version": __version__, "target": target, "folder": str(folder),
         "watched": history.watched, "stopped": history.stopped,
-        "epochs": [{key: value if isfinite(value) else None for key, value in row.items()} for row in history.rows],
+        "epochs": [
+            {key: int(value) if key == "epoch" else value if isfinite(value) else None for key, value in row.items()}
+            for row in history.rows
+        ],
     }  # fmt: skip

@@ -273,7 +273,8 @@ class Training:
         if not path.exists():
             return
         if not self.plan.resume:
-            raise TargetError(f"{path} is there: resume=True goes on with it; or give another folder, or remove it")
+            said = "--resume (in Python resume=True) goes on with it; or give another folder, or remove it"
+            raise TargetError(f"{path} is there: {said}")
         kept, training = read_checkpoint(path)
         try:
             self._go_on(kept, training)
