@@ -52,6 +52,10 @@ class TrainingError(DoutError):
     """A net cannot be trained on these data: the message says which layer or batch, and what is wrong with it."""
 
 
+class WrongLayersError(TrainingError):
+    """Layers whose backward is wrong were to be trained."""
+
+
 class CheckpointError(DoutError):
     """A checkpoint cannot be used: it is cut off, of another net or version, or none of dout's."""
 

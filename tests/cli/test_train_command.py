@@ -81,7 +81,8 @@ def test_numbers_can_be_set(place):
 
 
 def test_another_net_of_the_file_can_be_named(place):
-    rows = [json.loads(train(f"line.py{name}", "--json", "--force").stdout)["epochs"] for name in (":net", "", ":other")]
+    told = [train(f"line.py{name}", "--json", "--force").stdout for name in (":net", "", ":other")]
+    rows = [json.loads(text)["epochs"] for text in told]
     assert rows[0] == rows[1] != rows[2]
 
 
@@ -105,8 +106,7 @@ def test_a_module_is_as_good_as_a_file(place):
 
 
 def test_data_may_be_batches(place):
-    (place / "batches.py").write_text(FILE.replace("x_train", "x", 1).replace("x_train @", "x @").replace("t_train", "t")
-                                      + "data = [(x, t)] * 3\n")  # fmt: skip
+    (place / "batches.py").write_text(FILE.replace("x_train", "x").replace("t_train", "t") + "data = [(x, t)] * 3\n")
     assert train("batches.py").exit_code == 0
 
 

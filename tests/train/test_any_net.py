@@ -1,4 +1,4 @@
-"""Any net trains: layers of the user's in whatever manner, unmodified; each parameter is found with its gradient, once."""
+"""Any net trains, unmodified: layers in whatever manner; each parameter is found with its gradient, once."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""A checkpoint that is cut off, of another version, or made by somebody hostile: one clear line, and nothing changes."""
+"""A checkpoint that is cut off, of another version, or hostile: one clear line, and nothing changes."""
 
 import json
 import struct
@@ -45,10 +45,8 @@ def taken(content, path):
             compiled=False,
         )
     except CheckpointError as error:
-        assert "\n" not in str(error)
-        assert np.array_equal(layers[0].W, before[0])
-        assert layers[1].generator.bit_generator.state == before[1]
-        return error
+        is_as_it_was = np.array_equal(layers[0].W, before[0]) and layers[1].generator.bit_generator.state == before[1]
+        return error if is_as_it_was and "\n" not in str(error) else pytest.fail(f"something has changed: {error}")
     except TrainingError:  # what it says of numbers can be true: a layer has to take them
         pass
     finally:

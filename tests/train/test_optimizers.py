@@ -169,7 +169,7 @@ def test_orthogonal_is_at_right_angles(shape):
 
 
 def test_initialisers_draw_from_numpys_global_generator_as_the_book_does():
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(5)
     first = train.he(3, 4)
-    np.random.seed(5)  # noqa: NPY002
-    assert np.array_equal(first, np.sqrt(2 / 3) * np.random.randn(3, 4))  # noqa: NPY002
+    np.random.seed(5)
+    assert np.array_equal(first, np.sqrt(2 / 3) * np.random.randn(3, 4))

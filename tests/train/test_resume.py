@@ -1,4 +1,4 @@
-"""What was stopped goes on with the same bits: order of the data, random states, optimizer, in the middle of an epoch."""
+"""What was stopped goes on with the same bits: the order of the data, random states, the optimizer, mid-epoch too."""
 
 import os
 import random

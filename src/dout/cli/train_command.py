@@ -16,7 +16,7 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import split
 from dout.cli.output.printing import save, tell
-from dout.errors import TargetError, visible
+from dout.errors import TargetError, WrongLayersError, visible
 from dout.files import SVG_MARK, Kind, refuse
 
 if TYPE_CHECKING:
@@ -62,15 +62,14 @@ def train(
     """
     from dout.run import quiet
     from dout.train import fit
-    from dout.train.layer_checks import WrongLayersError
 
     where, name = split(target)
     if output is not None:
         refuse(output, CHART, inputs=[where], force=force)  # before anything runs
     options.require("dout train", "safetensors")
     folder = folder or Path(f"{Path(where).stem}.training")
-    more = {"checkpoint": folder, "resume": resume, "check": check, "compiled": False if plain else None}
-    more |= {"progress": None if as_json else True}
+    more: dict[str, Any] = {"checkpoint": folder, "resume": resume, "check": check}
+    more |= {"compiled": False if plain else None, "progress": None if as_json else True}
     try:
         with quiet() if as_json else nullcontext():
             net, how = _defined(where, name or "net", epochs, changes)

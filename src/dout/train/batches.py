@@ -6,7 +6,7 @@ begin at a number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,14 +57,13 @@ class ArrayBatches:
 
 
 class IteratedBatches:
-    """Batches that somebody else makes: an iterable of pairs `(x, t)`, or a function that returns one for each epoch."""
+    """Batches that somebody else makes: an iterable of pairs `(x, t)`, or a function that returns one an epoch."""
 
     draws = True
 
     def __init__(self, source: Iterable[Batch] | Callable[[], Iterable[Batch]]) -> None:
-        self.source, self.per_epoch = source, None
-        if hasattr(source, "__len__"):
-            self.per_epoch = len(source)
+        self.source = source
+        self.per_epoch: int | None = len(source) if isinstance(source, Sized) else None
 
     def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
         """The batches of an epoch; those before `begin` are made and passed over."""

@@ -25,7 +25,7 @@ from dout.train.nets.train_step import TrainStep, evaluating, no_parameters
 from dout.train.optimizers import Adam, Optimizer, clipped
 from dout.train.schedules import Schedule
 from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
-from dout.train.state.net_state import Kept, NetState, check_global_state
+from dout.train.state.net_state import KeptState, NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
 Metric = Callable[[Any, Any], float]
@@ -33,7 +33,7 @@ _INFINITE = float("inf")
 
 
 @dataclass
-class Plan:
+class FitSettings:
     """How to train: the arguments of `fit`."""
 
     epochs: int = 10
@@ -99,12 +99,12 @@ def fit(
     """
     step = TrainStep(net, loss)
     folder = Path(checkpoint) if checkpoint is not None else None
-    plan = Plan(
+    plan = FitSettings(
         epochs, batch, tuple(metrics), schedule, clip, patience, keep, folder, save_every, resume, progress, log_to(log)
     )
     if keep not in ("last", "best"):
         raise TrainingError(f'keep is {keep!r}: write keep="last" or keep="best"')
-    training = Training(step, Adam() if optimizer is None else optimizer, plan)
+    training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
     training.take(x, t, validation, seed, shuffle)
     if check:
         check_layers(step, next(iter(training.batches.of(0))))
@@ -113,10 +113,10 @@ def fit(
     return training.run()
 
 
-class Training:
+class NetTraining:
     """One training: all that it needs, and how far it is."""
 
-    def __init__(self, step: TrainStep, optimizer: Any, plan: Plan) -> None:
+    def __init__(self, step: TrainStep, optimizer: Any, plan: FitSettings) -> None:
         if not callable(getattr(optimizer, "update", None)):
             raise TrainingError(f"{type(optimizer).__name__} is no optimizer: it has no update(params, grads)")
         self.step, self.optimizer, self.plan = step, optimizer, plan
@@ -125,7 +125,7 @@ class Training:
         self.state = NetState(**step.roots, optimizer=optimizer)
         self.settled = False
         self.now, self.history = Progressed(), History()
-        self.best: Kept | None = None
+        self.best: KeptState | None = None
         self.epoch_states: Any = None
         self.latest: Any = None  # the batch of the latest step
 
@@ -137,8 +137,9 @@ class Training:
         self.batches: Batches = batches_of(x, t, self.plan.batch, seed=self.seed, shuffle=shuffle)
         self.validation: Batches | None = None
         if validation is not None:
-            pair = validation if isinstance(validation, tuple | list) and len(validation) == 2 else (validation, None)
-            self.validation = batches_of(*pair, self.plan.batch, shuffle=False)
+            is_pair = isinstance(validation, tuple | list) and len(validation) == 2
+            inputs, targets = validation if is_pair else (validation, None)
+            self.validation = batches_of(inputs, targets, self.plan.batch, shuffle=False)
             self.history.watched = "validation loss"
 
     # --- the loop ---
@@ -148,16 +149,17 @@ class Training:
         if self.plan.folder is not None:
             self._open_folder(self.plan.folder)
         done = self.now.epoch * (self.batches.per_epoch or 0) + self.now.batch
-        with TrainingBar(self.plan.epochs, self.batches.per_epoch, done, self.plan.progress) as bar, _interrupts() as asked:
+        bar = TrainingBar(self.plan.epochs, self.batches.per_epoch, done, self.plan.progress)
+        with bar, _interrupts() as asked:
             while self.now.epoch < self.plan.epochs and not self.history.stopped:
                 for x, t in self._batches():
                     self._one(x, t)
                     bar.step(self.now.epoch, self.now.means())
                     if asked():
-                        self.save("last")
+                        self.keep("last")
                         raise KeyboardInterrupt
                     if self.plan.save_every and not self.now.step % self.plan.save_every:
-                        self.save("last")
+                        self.keep("last")
                 self._end_epoch()
                 bar.epoch(self.history.rows[-1])
         if self.latest is not None and not self.step.registry:
@@ -228,12 +230,12 @@ class Training:
         if is_best and self.plan.keep == "best":
             self.best = self.state.taken()
         if is_best:
-            self.save("best")
-        self.save("last")
+            self.keep("best")
+        self.keep("last")
 
     # --- checkpoints ---
 
-    def save(self, name: str) -> None:
+    def keep(self, name: str) -> None:
         """Write a checkpoint, if there is a folder for it."""
         if self.plan.folder is None:
             return
@@ -283,7 +285,7 @@ class Training:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise CheckpointError(f"{path} cannot be used: what it says of the training is none of dout's") from None
 
-    def _go_on(self, kept: Kept, training: dict[str, Any]) -> None:
+    def _go_on(self, kept: KeptState, training: dict[str, Any]) -> None:
         if training["data"] != self._data():
             said = f"of {training['data'] or 'an iterator'}, here of {self._data() or 'an iterator'}"
             raise CheckpointError(f"samples and batches are {said}: the order of the data would be another one")
@@ -306,7 +308,9 @@ class Training:
                 setattr(self.optimizer, name, value)
 
 
-def evaluate(net: Any, x: Any, t: Any = None, *, loss: Any = None, metrics: Iterable[Metric] = (), batch: int = 1000) -> Row:
+def evaluate(
+    net: Any, x: Any, t: Any = None, *, loss: Any = None, metrics: Iterable[Metric] = (), batch: int = 1000
+) -> Row:
     """The loss of a net, and its metrics, over all samples; its layers do not behave as they do in training."""
     return measured(TrainStep(net, loss), batches_of(x, t, batch, shuffle=False), tuple(metrics))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,8 @@ class History:
         head += f'height="{height}" class="dout-history" role="img" aria-label="{safe(said)}">'
         dark = f"@media (prefers-color-scheme:dark){{{_colours('dark')}}}"
         style = f"<style>text{{font:12px {family(SANS)}}}path{{fill:none}}{_colours('light')}{dark}</style>"
-        return "\n".join([head, style, f'<rect class="paper" width="{_WIDTH}" height="{height}"/>', *parts, "</svg>", ""])
+        paper = f'<rect class="paper" width="{_WIDTH}" height="{height}"/>'
+        return "\n".join([head, style, paper, *parts, "</svg>", ""])
 
     _repr_svg_ = svg
 
@@ -107,9 +109,10 @@ class History:
             return f"{_LEFT + share * (right - _LEFT):.1f} {top + _HEIGHT * (high - value) / (high - low):.1f}"
 
         for value in (low, high):
-            x, y = at(1, value).split()
+            y = float(at(1, value).split()[1])
             yield f'<path class="grid" d="M{_LEFT} {y}H{right:.0f}"/>'
-            yield f'<text class="quiet" text-anchor="end" x="{_LEFT - 6}" y="{float(y) + 4:.1f}">{_text("", value)}</text>'
+            here = f'x="{_LEFT - 6}" y="{y + 4:.1f}"'
+            yield f'<text class="quiet" text-anchor="end" {here}>{_text("", value)}</text>'
         yield f'<text class="quiet" x="{_LEFT}" y="{top + _HEIGHT + 16}">epoch 1</text>'
         yield f'<text class="quiet" text-anchor="end" x="{right:.0f}" y="{top + _HEIGHT + 16}">{len(self.rows)}</text>'
         for place, name in enumerate(names):
@@ -143,7 +146,7 @@ def curve(values: Iterable[float]) -> str:
     finite = [value for value in values if isfinite(value)]
     count = min(_CURVE, len(finite))
     ends = [len(finite) * i // count for i in range(count + 1)] if count else []
-    means = [sum(finite[a:b]) / (b - a) for a, b in zip(ends, ends[1:], strict=False)]
+    means = [sum(finite[a:b]) / (b - a) for a, b in pairwise(ends)]
     low, high = min(means, default=0.0), max(means, default=0.0)
     return "".join(_BARS[round((mean - low) / ((high - low) or 1) * (len(_BARS) - 1))] for mean in means)
 

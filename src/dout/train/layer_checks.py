@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from dout.check.verb.check_layer import check
-from dout.errors import DoutError, TrainingError
+from dout.errors import DoutError, WrongLayersError
 from dout.run import deep_copy, keeping_random_states, quiet
 from dout.train.nets.layer_watch import LayerPass, called, layers_of, watched_layers
 from dout.train.nets.train_step import TrainStep
 
 _SAMPLES = 4  # of the batch
 _OURS = ("dout.layers", "dout.train")  # tests hold these
-
-
-class WrongLayersError(TrainingError):
-    """Layers whose backward is wrong were to be trained."""
 
 
 @keeping_random_states()

@@ -55,7 +55,7 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Downhill, a step as long as the slope: `W -= lr * dW`. The stochastic gradient descent of the book's first volume.
+    """Downhill, a step as long as the slope: `W -= lr * dW`. Stochastic gradient descent.
 
     >>> W, dW = np.array([1.0, 2.0]), np.array([10.0, -10.0])
     >>> SGD(lr=0.01).update([W], [dW])
@@ -194,9 +194,7 @@ class Lion(Optimizer):
 
     kept = ("m",)
 
-    def __init__(
-        self, lr: float = 0.0001, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0
-    ) -> None:
+    def __init__(self, lr: float = 0.0001, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
         self.beta1, self.beta2 = beta1, beta2
 

@@ -56,23 +56,18 @@ class LayerGraph:
         if len(inputs) != len(self.inputs):
             names = ", ".join(self.inputs)
             raise TrainingError(f"the net takes {len(self.inputs)} inputs, {names}; {len(inputs)} were given")
-        values = {}
-        for name, value in zip(self.inputs, inputs, strict=True):
-            values[name] = value
+        values = {name: value for name, value in zip(self.inputs, inputs, strict=True)}  # noqa: C416 - the engine reads it
         for shared in self.shared:
             if shared is not None:
                 shared.begin()
         for name, place, sources in self.steps:
             out = (self.shared[place] or self.layers[place]).forward(*[values[source] for source in sources])
-            for one, part in zip(name, out, strict=True) if type(name) is tuple else ((name, out),):
-                values[one] = part
+            values |= {one: part for one, part in _named(name, out)}  # noqa: C416
         return values[self.output] if type(self.output) is str else tuple([values[name] for name in self.output])
 
     def backward(self, dout: Any = 1) -> Any:
         """The gradients of the inputs, and those of all parameters in their layers."""
-        gradients = {}
-        for name, gradient in zip(self.output, dout, strict=True) if type(self.output) is tuple else ((self.output, dout),):
-            gradients[name] = gradient
+        gradients = {name: gradient for name, gradient in _named(self.output, dout)}  # noqa: C416
         for name, place, sources in reversed(self.steps):
             arriving = tuple(map(gradients.get, name)) if type(name) is tuple else gradients.get(name)
             if arriving is None:  # nothing comes of this value
@@ -156,6 +151,11 @@ class SharedLayer:
                 self.total[name] = self.total[name] + gradient if name in self.total else gradient.copy()
                 parameter.put_gradient(self.total[name])
         return back
+
+
+def _named(name: Names, item: Any) -> list[tuple[str, Any]]:
+    """The parts of a value with several names, or the value with its only name."""
+    return [(name, item)] if isinstance(name, str) else [(one, part) for one, part in zip(name, item, strict=True)]
 
 
 def _several(name: Names) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A net and a step of it in; what went through each of its layers out: for histograms, for NaN, for errors, for checks."""
+"""A net and a step of it in; what went through each of its layers out: for histograms, NaN, errors and checks."""
 
 from __future__ import annotations
 

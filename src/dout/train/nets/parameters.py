@@ -19,7 +19,7 @@ NAMINGS = "W and dW, b and db, params and grads, W.data and W.grad"
 
 
 @dataclass
-class Parameter:
+class LearnedArray:
     """One array that training changes, the object that holds it, and the places in which its gradient is left."""
 
     name: str
@@ -57,13 +57,13 @@ class Parameter:
 class Registry:
     """All parameters of a net by name, each once, in the order of its layers."""
 
-    def __init__(self, parameters: Mapping[str, Parameter]) -> None:
+    def __init__(self, parameters: Mapping[str, LearnedArray]) -> None:
         self.parameters = dict(parameters)
 
     @classmethod
     def after_a_step(cls, before: Before) -> Registry:
         """What a forward and a backward since `before` have shown."""
-        found: dict[int, Parameter] = {}
+        found: dict[int, LearnedArray] = {}
         claims: dict[int, list[tuple[str, Any, Pair, Mapping[str, Any]]]] = {}
         for path, item, attributes in before:
             for pair in pairs(attributes, attributes_of(item)):
@@ -73,7 +73,7 @@ class Registry:
             outer = [one for one in all_claims if not any(_holds(other[0], one[0]) for other in all_claims)]
             outer = list({(id(one[1])): one for one in outer}.values())
             path, _, pair, _ = outer[0]
-            parameter = Parameter(f"{path}.{pair.name}", np.asarray(pair.parameter), [(o[1], o[2]) for o in outer])
+            parameter = LearnedArray(f"{path}.{pair.name}", np.asarray(pair.parameter), [(o[1], o[2]) for o in outer])
             gradients = {id(one[2].gradient): one for one in outer}  # one array in several places counts once
             parameter.readers = [_reader(item, pair, attributes) for _, item, pair, attributes in gradients.values()]
             found[key] = parameter
@@ -108,7 +108,7 @@ class Registry:
 
 
 def length_of(gradients: Mapping[str, Array]) -> float:
-    """The length of all gradients as one vector; infinite or NaN where a number of them is, or a square is too large."""
+    """The length of all gradients as one vector; infinite or NaN where a number of them, or its square, is."""
     return float(sum(float(np.vdot(gradient, gradient)) for gradient in gradients.values()) ** 0.5)
 
 

@@ -13,9 +13,9 @@ _GAIN = 0.95  # of a plain step's time, what a compiled one may take
 
 
 class PayingCompilation:
-    """Calls that run plainly until they have taken some seconds; then compiled, unless that turns out not to be faster.
+    """Calls that run plainly until they have taken some seconds; then compiled, unless that is not faster.
 
-    `strict=True` gives NumPy's bits, so that results do not depend on the time at which the one takes the other's place.
+    `strict=True` gives NumPy's bits, so that results do not depend on when the one takes the other's place.
     """
 
     def __init__(self, run: Callable[..., Any], calls: int | None) -> None:

@@ -25,16 +25,16 @@ from dout.train.nets.layer_watch import (
     shapes_of,
     watched_layers,
 )
-from dout.train.nets.paying_compilation import PayingCompilation
 from dout.train.nets.parameters import (
     NAMINGS,
     Array,
-    Parameter,
+    LearnedArray,
     Registry,
     before_a_step,
     length_of,
     named_objects,
 )
+from dout.train.nets.paying_compilation import PayingCompilation
 
 HOW = (
     "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t); "
@@ -47,7 +47,7 @@ class TrainStep:
     """Forward, loss and backward of one net; `call` is what runs them, compiled or plain."""
 
     def __init__(self, net: Any, loss: Any = None) -> None:
-        self.net = Sequential(*net) if isinstance(net, list | tuple) else net
+        self.net: Any = Sequential(*net) if isinstance(net, list | tuple) else net
         self.loss = loss() if isinstance(loss, type) else loss
         self.grads: Mapping[Any, Any] = {}  # of a net that returns them
         self.run = self._way()
@@ -152,10 +152,10 @@ class TrainStep:
         return float(loss), scores, gradients, norm
 
     def _find_parameters(self, before: Any) -> None:
-        """Look once more in the second step: layers may make their parameters in the first one, or update themselves."""
+        """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
         if self.run == self._with_own_gradient:
             found = {
-                f"net.params[{key!r}]": Parameter(f"net.params[{key!r}]", array, [], [partial(self._given, key)])
+                f"net.params[{key!r}]": LearnedArray(f"net.params[{key!r}]", array, [], [partial(self._given, key)])
                 for key, array in self.net.params.items()
             }
             new = Registry({name: one for name, one in found.items() if one.gradient() is not None})
@@ -164,7 +164,8 @@ class TrainStep:
         for name, one in self.registry.parameters.items():
             other = new.parameters.get(name, one)
             if other.array is not one.array and not one.is_number:
-                raise TrainingError(f"{name} is another array after each step: the net updates itself; train it by its own loop")
+                said = "the net updates itself; train it by its own loop"
+                raise TrainingError(f"{name} is another array after each step: {said}")
         self.registry = Registry({**new.parameters, **self.registry.parameters})
         self.looks -= 1
         if not self.registry and not self.looks:
@@ -182,7 +183,7 @@ class TrainStep:
         if layer is self.loss and way == "forward":
             check_labels(given, t, self.loss, where)
         held = {name: np.shape(item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray)}
-        own = [name for parameter in self.registry.parameters.values() for name in (parameter.name.rpartition(".")[2],)]
+        own = [name.rpartition(".")[2] for name in self.registry.parameters]
         names = [name for name in held if not self.registry or name in own]
         shapes = ", ".join(f"{name} has shape {held[name]}" for name in names[:4])
         said = f"{where}: {called(path, layer)}.{way} was given {shapes_of((given,))}"
@@ -273,7 +274,8 @@ def check_labels(scores: Any, t: Any, loss: Any, where: str) -> None:
 
 def no_parameters(step: TrainStep) -> TrainingError:
     """What is to say of a net in which nothing can be learned."""
-    names = list(dict.fromkeys(type(layer).__name__ for _, layer in layers_of(**step.roots))) or [type(step.net).__name__]
+    names = [type(layer).__name__ for _, layer in layers_of(**step.roots)]
+    names = list(dict.fromkeys(names or [type(step.net).__name__]))
     return TrainingError(f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}")
 
 

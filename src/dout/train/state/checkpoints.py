@@ -1,4 +1,4 @@
-"""A training's state in; one file out, and back: arrays as safetensors, all else as JSON in the header of the same file.
+"""A training's state in; one file out, and back: arrays as safetensors, all else as JSON in the same file's header.
 
 A file is whole or not there: it is written beside, synced and renamed. It is read as if somebody hostile had written
 it: nothing in it is unpickled or run, and what does not belong to the net is refused before anything is changed.
@@ -13,15 +13,16 @@ from typing import Any
 from dout.errors import CheckpointError, TargetError, needs
 from dout.files import Kind, regular, write
 from dout.train.nets.layer_graphs import Sequential
-from dout.train.state.net_state import Kept, NetState
+from dout.train.state.net_state import KeptState, NetState
 
 VERSION = 1
 SUFFIX = ".safetensors"
 KIND = Kind("a checkpoint", (SUFFIX,), rb'\A.{8}\{"__metadata__":\{"dout":"')
+PARTS = ("objects", "attributes", "generators", "global")
 _MOST_DEPTH = 60  # of lists and dicts inside each other
 
 
-def save_checkpoint(path: Path, kept: Kept, training: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, kept: KeptState, training: dict[str, Any]) -> None:
     """Write a checkpoint in the place of the one there. Raises TargetError where it cannot be written."""
     safetensors = _safetensors()
     document = {"dout": "checkpoint", "version": VERSION, "training": training, **kept.document}
@@ -30,7 +31,7 @@ def save_checkpoint(path: Path, kept: Kept, training: dict[str, Any]) -> None:
     write([path], [content], KIND, durable=True)
 
 
-def read_checkpoint(path: Path) -> tuple[Kept, dict[str, Any]]:
+def read_checkpoint(path: Path) -> tuple[KeptState, dict[str, Any]]:
     """What a checkpoint holds, and how far its training was. Raises CheckpointError."""
     safetensors = _safetensors()
     try:
@@ -44,7 +45,7 @@ def read_checkpoint(path: Path) -> tuple[Kept, dict[str, Any]]:
         raise CheckpointError(f"{path} cannot be used: it is cut off, or no checkpoint ({error})") from None
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be used: {error}") from None
-    return Kept({key: document.get(key) for key in ("objects", "attributes", "generators", "global")}, arrays), document["training"]
+    return KeptState({key: document.get(key) for key in PARTS}, arrays), document["training"]
 
 
 def load(path: str | Path, net: Any, loss: Any = None) -> None:
@@ -54,7 +55,8 @@ def load(path: str | Path, net: Any, loss: Any = None) -> None:
     """
     place = Path(path)
     kept, _ = read_checkpoint(place)
-    roots = {"net": Sequential(*net) if isinstance(net, list | tuple) else net, **({} if loss is None else {"loss": loss})}
+    roots = {"net": Sequential(*net) if isinstance(net, list | tuple) else net}
+    roots |= {} if loss is None else {"loss": loss}
     own = {
         part: {
             key: value for key, value in kept.document[part].items()
@@ -62,7 +64,7 @@ def load(path: str | Path, net: Any, loss: Any = None) -> None:
         } for part in ("objects", "attributes")
     }  # fmt: skip
     try:
-        NetState(**roots).put(Kept(own, kept.arrays), with_random_states=False)
+        NetState(**roots).put(KeptState(own, kept.arrays), with_random_states=False)
     except CheckpointError as error:
         raise CheckpointError(f"{place} cannot be used: {error}") from None
 

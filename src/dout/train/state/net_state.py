@@ -26,7 +26,7 @@ Place = tuple[str, str]  # the class of an object and an attribute of it: alike 
 
 
 @dataclass
-class Kept:
+class KeptState:
     """Plain data: a document, and the arrays that it names."""
 
     document: dict[str, Any] = field(default_factory=dict)
@@ -49,6 +49,10 @@ class NetState:
                 if not name.startswith("_dout_") and not callable(item):
                     yield path, name, holder, item
 
+    def _is_new(self, path: str, name: str, item: Any) -> bool:
+        """Whether an attribute holds something else than at the beginning; an array that was changed does not."""
+        return not _same(_leaves(item), self.first.get((path, name)))
+
     def generators(self) -> list[Any]:
         """The random generators that the objects hold, or that their classes and modules use."""
         one_of_each = {type(item): item for _, item in named_objects(**self.roots)}
@@ -63,7 +67,7 @@ class NetState:
         """
         doubtful = sorted({
             (type(holder).__qualname__, name) for path, name, holder, item in self._attributes()
-            if path.partition(".")[0].partition("[")[0] not in fixed and not _same(_leaves(item), self.first.get((path, name)))
+            if path.partition(".")[0].partition("[")[0] not in fixed and self._is_new(path, name, item)
         })  # fmt: skip
         right = self._after(step, through, ())
         if right is None:  # it cannot be copied: everything is kept
@@ -88,7 +92,8 @@ class NetState:
             roots, through = deep_copy((self.roots, through))
             for _, holder in named_objects(**roots):
                 attributes = attributes_of(holder)
-                for name in [name for kind, name in without if kind == type(holder).__qualname__ and name in attributes]:
+                own = [name for kind, name in without if kind == type(holder).__qualname__]
+                for name in {*own} & {*attributes}:
                     attributes[name] = type(attributes[name])() if type(attributes[name]) in (list, dict) else None
             told = step(through)
             kept = NetState(**roots).taken(strict=False)
@@ -98,29 +103,29 @@ class NetState:
         finally:
             put_back()
 
-    def taken(self, *, strict: bool = True) -> Kept:
+    def taken(self, *, strict: bool = True) -> KeptState:
         """Everything as it is now, but for constants: what no step has changed, and what is no array.
 
         Raises CheckpointError for what a file cannot hold.
         """
-        kept = Kept({"objects": self.objects, "attributes": {}})
+        kept = KeptState({"objects": self.objects, "attributes": {}})
         for path, name, holder, item in self._attributes():
-            if (type(holder).__qualname__, name) not in self.left_out:
-                if _has_arrays(item) or not _same(_leaves(item), self.first.get((path, name))):
-                    tree = _encoded(item, f"{path}.{name}", kept, strict)
-                    kept.document["attributes"].setdefault(path, {})[name] = tree
+            is_left_out = (type(holder).__qualname__, name) in self.left_out
+            if not is_left_out and (_has_arrays(item) or self._is_new(path, name, item)):
+                tree = _encoded(item, f"{path}.{name}", kept, strict)
+                kept.document["attributes"].setdefault(path, {})[name] = tree
         kept.document["generators"] = [state_written(one) for one in self.generators()]
         kept.document["global"] = global_state_written()
         return kept
 
-    def fits(self, kept: Kept) -> None:
+    def fits(self, kept: KeptState) -> None:
         """Raise CheckpointError unless what is kept belongs to these objects: the same arrays in the same places."""
         theirs = _mapping(kept.document.get("objects"))
         for path in [*self.objects, *theirs]:
             if theirs.get(path) != self.objects.get(path):
-                said = f"{path} is {theirs.get(path) or 'nothing'} in it, and {self.objects.get(path) or 'nothing'} here"
-                raise CheckpointError(f"it is of something else: {said}")
-        here = {path: holder for path, holder in named_objects(**self.roots)}
+                both = theirs.get(path) or "nothing", self.objects.get(path) or "nothing"
+                raise CheckpointError(f"it is of something else: {path} is {both[0]} in it, and {both[1]} here")
+        here = dict(named_objects(**self.roots))
         for path, attributes in _mapping(kept.document.get("attributes")).items():
             if path not in here:
                 raise CheckpointError(f"it is of something else: {path} is nothing here")
@@ -130,7 +135,7 @@ class NetState:
                     raise CheckpointError(f"it would set {path}.{name}, which is no attribute that a net keeps")
                 _decoded(tree, attributes_of(here[path]).get(name), f"{path}.{name}", kept.arrays, write=False)
 
-    def put(self, kept: Kept, *, with_random_states: bool = True) -> None:
+    def put(self, kept: KeptState, *, with_random_states: bool = True) -> None:
         """Make everything as it was when it was kept; what does not fit is refused before anything is changed."""
         self.fits(kept)
         generators, states = self.generators(), kept.document.get("generators")
@@ -147,11 +152,11 @@ class NetState:
 def check_global_state(state: Any) -> None:
     """Raise CheckpointError where this is no state of the global generators."""
     put_back = global_states()
-    _put_states([], Kept({"generators": [], "global": state}))
+    _put_states([], KeptState({"generators": [], "global": state}))
     put_back()
 
 
-def _put_states(generators: list[Any], kept: Kept) -> None:
+def _put_states(generators: list[Any], kept: KeptState) -> None:
     """Bring all random generators where they were, or, where one of the states is none, leave all as they are."""
     put_back = global_states(generators)
     try:
@@ -199,7 +204,7 @@ def _mapping(item: Any) -> dict[str, Any]:
 # --- trees ------------------------------------------------------------------------------------------------------------
 
 
-def _encoded(item: Any, path: str, kept: Kept, strict: bool) -> Any:
+def _encoded(item: Any, path: str, kept: KeptState, strict: bool) -> Any:
     """A tree as JSON; its arrays are put beside it by their paths."""
     if isinstance(item, np.ndarray | np.generic):
         array = np.asarray(item)
@@ -246,10 +251,10 @@ def _decoded(tree: Any, here: Any, path: str, arrays: Mapping[str, Any], *, writ
         made = {_key(k, path): _decoded(t, known.get(k), f"{path}[{k!r}]", arrays, write=write) for k, t in value}
         return _filled(here, made) if write and isinstance(here, dict) else made
     if kind in ("list", "tuple") and isinstance(value, list):
-        known = here if isinstance(here, list | tuple) and len(here) == len(value) else [None] * len(value)
+        olds = here if isinstance(here, list | tuple) and len(here) == len(value) else [None] * len(value)
         parts = [
             _decoded(part, old, f"{path}[{i}]", arrays, write=write)
-            for i, (part, old) in enumerate(zip(value, known, strict=True))
+            for i, (part, old) in enumerate(zip(value, olds, strict=True))
         ]
         return tuple(parts) if kind == "tuple" else _filled(here, parts) if write and isinstance(here, list) else parts
     if kind == "object":
