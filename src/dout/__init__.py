@@ -94,12 +94,12 @@ class _Package(ModuleType):
     ) = map(_public, _HOMES)  # fmt: skip
 
     def __getattr__(self, name: str) -> Any:
-        if name == "layers":
+        if name in ("layers", "train"):
             return importlib.import_module(f"dout.{name}")
         raise AttributeError(f"module 'dout' has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_HOMES, "layers"})
+        return sorted({*super().__dir__(), *_HOMES, "layers", "train"})
 
 
 sys.modules[__name__].__class__ = _Package

@@ -19,6 +19,7 @@ from dout.cli.export_command import export
 from dout.cli.lsp_command import lsp
 from dout.cli.output.kept_output import replayed
 from dout.cli.show_command import show
+from dout.cli.train_command import train
 from dout.errors import DoutError, EndOfRun, UserCodeError, visible
 
 _MOST = 20_000  # characters of one message
@@ -40,6 +41,7 @@ commands.add_command(derive)
 commands.add_command(bench)
 commands.add_command(compile)
 commands.add_command(export)
+commands.add_command(train)
 commands.add_command(lsp)
 commands.add_command(cache)
 
