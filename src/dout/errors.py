@@ -101,6 +101,7 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "onnx_ir": ("onnx-ir", "onnx"),
     "safetensors": ("safetensors", "train"),
     "tensorboardX": ("tensorboardX", "train"),
+    "sklearn": ("scikit-learn", "sklearn"),
 }
 
 
