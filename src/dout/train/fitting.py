@@ -239,7 +239,7 @@ class NetTraining:
         """Write a checkpoint, if there is a folder for it."""
         if self.plan.folder is None:
             return
-        if not self.settled:
+        if not self.settled and self.latest is not None:
             with quiet():
                 self.state.settle(self._try, (self.step, self.optimizer))
             self.settled = True
@@ -249,7 +249,7 @@ class NetTraining:
             "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
             "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
             "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
-            "data": self._data(), "epoch states": self.epoch_states,
+            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out),
         }  # fmt: skip
         save_checkpoint(self.plan.folder / f"{name}{SUFFIX}", self.state.taken(), training)
 
@@ -297,6 +297,7 @@ class NetTraining:
         now = Progressed(**numbers, sums=sums, best=float(training["best"]))
         given = {str(key): float(value) for key, value in training["given"].items()}
         self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
+        self.state.left_out, self.settled = {(str(kind), str(name)) for kind, name in training["left out"]}, True
         if self.batches.draws and now.batch:
             check_global_state(self.epoch_states)
         self.state.put(kept)
