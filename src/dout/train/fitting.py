@@ -90,9 +90,9 @@ def fit(
 
     In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
     `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
-    yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Steps are
-    compiled where Numba is installed, unless `compiled=False`; with a checkpoint folder in the way that keeps NumPy's
-    bits.
+    from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is there
+    and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the last
+    place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
@@ -108,8 +108,8 @@ def fit(
     training.take(x, t, validation, seed, shuffle)
     if check:
         check_layers(step, next(iter(training.batches.of(0))))
-    per_epoch = training.batches.per_epoch
-    step.compile(compiled, strict=folder is not None, steps=per_epoch and per_epoch * epochs)
+    samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
+    step.compile(compiled, keeps_bits=folder is not None, samples=samples and samples * epochs)
     return training.run()
 
 
