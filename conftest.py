@@ -14,7 +14,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 OWN = tuple(Path(__file__).parent / folder for folder in ("tests", "benchmarks"))
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], patterns=["README.md", "drawing.md", "compiling.md", "explaining.md"]
+    parsers=[PythonCodeBlockParser()],
+    patterns=["README.md", "drawing.md", "compiling.md", "explaining.md", "training.md"],
 ).pytest()
 
 # What the tests start keeps its bytecode: to compile dout anew takes as long as all else that a command does.

@@ -19,8 +19,8 @@ text = codecs.decode(this.s, "rot13")
 letters = sorted(set(text))
 numbers = np.array([letters.index(letter) for letter in text])
 starts = np.arange(0, len(text) - 25, 3)
-x = np.stack([numbers[start : start + 24] for start in starts])
-t = np.stack([numbers[start + 1 : start + 25] for start in starts])
+x_train = np.stack([numbers[start : start + 24] for start in starts])
+t_train = np.stack([numbers[start + 1 : start + 25] for start in starts])
 
 # Net: a vector for each letter, a state that remembers, and a score for each letter that may follow
 generator = np.random.default_rng(0)
@@ -37,7 +37,7 @@ net = [
 loss = SoftmaxWithLoss()
 optimizer = Adam(lr=0.02)
 metrics = [accuracy]
-epochs, batch, seed = 15, 20, 0
+epochs, batch, seed, clip = 15, 20, 0, 5.0
 
 
 def go_on(beginning, length=60):
@@ -51,7 +51,8 @@ def go_on(beginning, length=60):
 
 if __name__ == "__main__":
     history = fit(
-        net, x, t, loss=loss, optimizer=optimizer, epochs=epochs, batch=batch, seed=seed, metrics=metrics, clip=5.0
+        net, x_train, t_train, loss=loss, optimizer=optimizer, epochs=epochs, batch=batch, seed=seed, metrics=metrics,
+        clip=clip,
     )
     print(history)
     print(go_on("Beautiful is"))

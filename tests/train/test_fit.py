@@ -27,6 +27,7 @@ from dout.train import (
     predict,
     r_squared,
 )  # fmt: skip
+from dout.train.nets import train_step
 
 generator = np.random.default_rng(0)
 x = generator.standard_normal((120, 4))
@@ -116,17 +117,20 @@ def test_a_schedule_moves_the_rate_and_gives_it_back():
     assert optimizer.lr == 0.1
 
 
-def test_a_long_training_is_compiled_and_keeps_its_bits(monkeypatch):
+def test_a_long_training_with_checkpoints_is_compiled_and_keeps_its_bits(monkeypatch, tmp_path):
     plain, _ = trained(epochs=40, seed=0)
     monkeypatch.setattr(paying, "_PLAINLY", 0.0)
-    monkeypatch.setattr(paying, "_AHEAD", 0.0)
-    compiled, _ = trained(epochs=40, seed=0, compiled=None)
+    monkeypatch.setattr(train_step, "_WORTH", 0.0)
+    compiled, _ = trained(epochs=40, seed=0, compiled=None, checkpoint=tmp_path)
     assert [a.tobytes() for a in arrays(compiled)] == [a.tobytes() for a in arrays(plain)]
 
 
-def test_compiled_the_fast_way_differs_by_rounding_alone():
+def test_a_large_training_is_compiled_differs_by_rounding_alone_and_is_the_same_each_time(monkeypatch):
     plain, _ = trained(seed=0)
-    fast, _ = trained(seed=0, compiled=True)
+    monkeypatch.setattr(train_step, "_WORTH", 0.0)
+    fast, _ = trained(seed=0, compiled=None)
+    again, _ = trained(seed=0, compiled=True)
+    assert [a.tobytes() for a in arrays(fast)] == [a.tobytes() for a in arrays(again)]
     for a, b in zip(arrays(fast), arrays(plain), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
 

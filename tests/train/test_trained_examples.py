@@ -11,9 +11,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def trained(name, epochs):
     """The names of an example, and the history of a training of so many epochs."""
     names = runpy.run_path(str(EXAMPLES / name))
-    x, t = (names.get("x_train", names.get("x")), names.get("t_train", names.get("t")))
     choices = {key: names[key] for key in ("loss", "optimizer", "batch", "seed", "metrics")}
-    return names, fit(names["net"], x, t, epochs=epochs, progress=False, compiled=False, **choices)
+    return names, fit(names["net"], names["x_train"], names["t_train"], epochs=epochs, progress=False, compiled=False, **choices)
 
 
 def test_attention_says_a_row_of_digits_backwards():

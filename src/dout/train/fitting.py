@@ -90,9 +90,9 @@ def fit(
 
     In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
     `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
-    yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Steps are
-    compiled where Numba is installed, unless `compiled=False`; with a checkpoint folder in the way that keeps NumPy's
-    bits.
+    from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is there
+    and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the last
+    place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
@@ -108,8 +108,8 @@ def fit(
     training.take(x, t, validation, seed, shuffle)
     if check:
         check_layers(step, next(iter(training.batches.of(0))))
-    per_epoch = training.batches.per_epoch
-    step.compile(compiled, strict=folder is not None, steps=per_epoch and per_epoch * epochs)
+    samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
+    step.compile(compiled, keeps_bits=folder is not None, samples=samples and samples * epochs)
     return training.run()
 
 
@@ -239,7 +239,7 @@ class NetTraining:
         """Write a checkpoint, if there is a folder for it."""
         if self.plan.folder is None:
             return
-        if not self.settled:
+        if not self.settled and self.latest is not None:
             with quiet():
                 self.state.settle(self._try, (self.step, self.optimizer))
             self.settled = True
@@ -249,7 +249,7 @@ class NetTraining:
             "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
             "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
             "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
-            "data": self._data(), "epoch states": self.epoch_states,
+            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out),
         }  # fmt: skip
         save_checkpoint(self.plan.folder / f"{name}{SUFFIX}", self.state.taken(), training)
 
@@ -297,6 +297,7 @@ class NetTraining:
         now = Progressed(**numbers, sums=sums, best=float(training["best"]))
         given = {str(key): float(value) for key, value in training["given"].items()}
         self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
+        self.state.left_out, self.settled = {(str(kind), str(name)) for kind, name in training["left out"]}, True
         if self.batches.draws and now.batch:
             check_global_state(self.epoch_states)
         self.state.put(kept)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_switch
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, flat
+from dout.run import attributes_of, flat, is_float_array, places
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
 from dout.train.nets.layer_watch import (
     LayerPass,
@@ -34,12 +34,14 @@ from dout.train.nets.parameters import (
     length_of,
     named_objects,
 )
-from dout.train.nets.paying_compilation import PayingCompilation
+from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
 
 HOW = (
     "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t); "
     "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
 )
+_FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
+_WORTH = 1e10  # operations: a second of plain steps or two, as long as it takes to compile them
 LOOKS = 2  # steps after which parameters are looked for
 
 
@@ -93,21 +95,22 @@ class TrainStep:
         self.grads = self.net.gradient(x, t)
         return loss, None
 
-    def compile(self, wanted: bool | None, *, strict: bool, steps: int | None = None) -> None:
-        """Let `call` be the compiled step; with None, where so many steps make it worth while, with NumPy's bits.
+    def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None) -> None:
+        """Let `call` be the compiled step; with None, if that pays for so many samples in all.
 
-        A layer in several places of a net is asked for its attributes between two calls: then the step runs plainly.
+        Which way is taken follows from counts, and not from times: two runs of one training give the same bits. A layer
+        in several places of a net is asked for its attributes between two calls: then the step runs plainly.
         """
         is_there = importlib.util.find_spec("numba") is not None
         if wanted and not is_there:
             raise TargetError(needs("a compiled step", "numba"))
         shares = any(any(layer.shared) for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
-        if wanted:
-            from dout.engine.compile.compiled import compile
-
-            self.call = compile(self.run, strict=strict)
-        elif wanted is None and is_there and not shares:
-            self.call = PayingCompilation(self.run, steps)
+        held = sum(place.item.size for place in places(self.net) if is_float_array(place.item))
+        pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
+        if wanted or (wanted is None and pays and not keeps_bits):
+            self.call = compiled_step(self.run, strict=keeps_bits)
+        elif wanted is None and pays:
+            self.call = PayingCompilation(self.run)
 
     def scores_of(self, x: Any) -> Any:
         """What the net says of samples; None where only its loss is known."""

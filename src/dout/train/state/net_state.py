@@ -20,6 +20,7 @@ from dout.run.random_states import global_state_written, put_global_state, put_s
 from dout.train.nets.parameters import named_objects
 
 _PLAIN = (bool, int, float, str, type(None))
+_DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)))
 _CHANGES = (set, deque, bytearray)  # what cannot be kept, and may change
 KINDS = "fiub"  # of the dtypes that a file can hold
 Place = tuple[str, str]  # the class of an object and an attribute of it: alike in all objects of the class
@@ -112,6 +113,9 @@ class NetState:
         for path, name, holder, item in self._attributes():
             is_left_out = (type(holder).__qualname__, name) in self.left_out
             if not is_left_out and (_has_arrays(item) or self._is_new(path, name, item)):
+                if strict and _is_object(item) and self.first.get((path, name)) is None:
+                    said = f"{path}.{name} is a {type(item).__name__} that came with the training"
+                    raise CheckpointError(f"{said}, which a checkpoint cannot hold: make it in the constructor")
                 tree = _encoded(item, f"{path}.{name}", kept, strict)
                 kept.document["attributes"].setdefault(path, {})[name] = tree
         kept.document["generators"] = [state_written(one) for one in self.generators()]
@@ -188,7 +192,8 @@ def _has_arrays(item: Any) -> bool:
 
 def _is_object(item: Any) -> bool:
     """Whether something is none of the kinds that are kept, but stands for itself."""
-    return not isinstance(item, np.ndarray | np.generic | dict | list | tuple | bool | int | float | str | None)
+    kept = np.ndarray | np.generic | np.dtype | dict | list | tuple | bool | int | float | str | None
+    return not isinstance(item, kept)
 
 
 def _holds_objects(item: Any) -> bool:
@@ -222,6 +227,8 @@ def _encoded(item: Any, path: str, kept: KeptState, strict: bool) -> Any:
     if isinstance(item, list) or type(item) is tuple:
         parts = [_encoded(part, f"{path}[{i}]", kept, strict) for i, part in enumerate(item)]
         return {"list" if isinstance(item, list) else "tuple": parts}
+    if isinstance(item, np.dtype) and item.name in _DTYPES:
+        return {"dtype": item.name}
     if strict and isinstance(item, _CHANGES):
         raise CheckpointError(f"{path} is a {type(item).__name__}, which a checkpoint cannot hold: make it a list")
     return {"object": True}
@@ -244,6 +251,8 @@ def _decoded(tree: Any, here: Any, path: str, arrays: Mapping[str, Any], *, writ
         return _array(arrays[value], here, path, write) if kind == "array" else arrays[value][()]
     if kind == "plain" and type(value) in _PLAIN:
         return value
+    if kind == "dtype" and value in _DTYPES:
+        return np.dtype(value)
     if kind == "float" and isinstance(value, str):
         return _float(value, path)
     if kind == "dict" and isinstance(value, list) and all(isinstance(p, list) and len(p) == 2 for p in value):
