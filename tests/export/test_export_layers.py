@@ -36,13 +36,20 @@ def agrees(content, layer, inputs, digits, dtype):
         np.testing.assert_allclose(one, other, rtol=digits, atol=digits)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", layers.__all__)
 def test_a_layer_agrees_with_onnxruntime(name):
     layer, inputs = built(getattr(layers, name))
     model = dout.export(layer, None, *inputs)
     agrees(model.content, layer, inputs, 1e-12, np.float64)
-    single = dout.export(layer, None, *inputs, dtype="float32")
-    agrees(single.content, layer, inputs, 1e-5, np.float32)
     assert "batch" in str(model.model.graph.inputs[0].shape), model.notes
     for rows in (6, 1):
         agrees(model.content, layer, longer(inputs, rows), 1e-12, np.float64)
+
+
+@pytest.mark.one_in(4)
+@pytest.mark.parametrize("name", layers.__all__)
+def test_a_layer_agrees_in_32_bits(name):
+    layer, inputs = built(getattr(layers, name))
+    single = dout.export(layer, None, *inputs, dtype="float32")
+    agrees(single.content, layer, inputs, 1e-5, np.float32)

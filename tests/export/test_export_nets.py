@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from onnx_runs import ran
 from random_programs import FEWER, programs
 
@@ -218,7 +218,7 @@ def test_an_idiom_agrees_with_onnxruntime(name):
 
 
 @given(programs())
-@FEWER
+@settings(FEWER, max_examples=40)
 def test_random_programs_agree_with_onnxruntime(program):
     arguments = program.arguments()
     try:

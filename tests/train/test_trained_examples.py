@@ -12,7 +12,8 @@ def trained(name, epochs):
     """The names of an example, and the history of a training of so many epochs."""
     names = runpy.run_path(str(EXAMPLES / name))
     choices = {key: names[key] for key in ("loss", "optimizer", "batch", "seed", "metrics")}
-    return names, fit(names["net"], names["x_train"], names["t_train"], epochs=epochs, progress=False, compiled=False, **choices)
+    given = names["net"], names["x_train"], names["t_train"]
+    return names, fit(*given, epochs=epochs, progress=False, compiled=False, **choices)
 
 
 def test_attention_says_a_row_of_digits_backwards():

@@ -27,13 +27,13 @@ from dout.rewrite.simplify import merge_equal_nodes, simplify
 from dout.rewrite.softmax_forms import softmax_forms
 from dout.rewrite.stable_forms import stable_forms
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, deep_copy, flat, mapped, objects_in, quiet, seed_global
+from dout.run import attributes_of, deep_copy, flat, mapped, objects_in, places, quiet, seed_global
 from dout.trace.model.recorded import LOSSES
 from dout.trace.record.record import record_function
 from dout.trace.record.trace import Trace
 
 _SIZES = 3  # two to find what follows the size of the batch, and one that has to agree
-_PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
+_PRIMES = (11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)  # larger than most lengths inside a net
 _PASSES = (
     merge_equal_nodes, masked_write_to_select, written_places, softmax_forms, stable_forms, window_forms, simplify,
 )  # fmt: skip
@@ -98,22 +98,21 @@ def exported_forward(
     UnsupportedError, with its place, for what no model can do.
     """
     subject = _Subject(named, init, inputs, dtype, backward)
-    base = subject.recorded(None)
-    notes = subject.notes
     try:
         if why_fixed is not None:
             raise why_fixed
-        runs, sizes = subject.at_other_sizes(base)
+        runs, sizes = subject.at_other_sizes()
         graph, values = joined([run.graph for run in runs], [run.data for run in runs], sizes)
         now = dict(zip(runs[0].graph.nodes, graph.nodes, strict=True))
     except FixedBatchError as error:
-        notes.append(f"the size of the batch is fixed: {error}{_at(error.where)}")
-        runs, graph, values, now = [base], base.graph, base.data, {node: node for node in base.graph.nodes}
+        runs = [subject.recorded(None)]
+        subject.notes.append(f"the size of the batch is fixed: {error}{_at(error.where)}")
+        graph, values, now = runs[0].graph, runs[0].data, {node: node for node in runs[0].graph.nodes}
     run = runs[0]
     arguments = {name: now[node] for name, node in run.arguments.items()}
     names = {now[node]: name for node, name in run.names.items()}
     batch = subject.batched[0] if len(runs) > 1 else ""
-    return ExportedForward(run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(notes)))
+    return ExportedForward(run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(subject.notes)))
 
 
 class _Subject:
@@ -208,11 +207,12 @@ class _Subject:
             graph = simplify(_with_gradients(graph, names))
         return composed(graph)
 
-    def at_other_sizes(self, base: _Run) -> tuple[list[_Run], list[int]]:
+    def at_other_sizes(self) -> tuple[list[_Run], list[int]]:
         """Recordings at several sizes that no other length is. Raises FixedBatchError."""
         if not self._arrays():
             raise FixedBatchError("no input has an axis")
-        lengths = {n for node in base.trace.graph.nodes for n in node.shape}
+        holders = [] if inspect.isroutine(self.layer) else [place.item for place in places(self.layer)]
+        lengths = {n for item in [*self._arrays(), *holders] if isinstance(item, np.ndarray) for n in item.shape}
         sizes = [n for n in _PRIMES if n not in lengths][:_SIZES]
         try:
             return [self.recorded(size) for size in sizes], sizes
