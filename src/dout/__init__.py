@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dout.explain.verb.derive_verb import derive as derive
     from dout.explain.verb.explain_verb import Explained as Explained
     from dout.explain.verb.explain_verb import explain as explain
+    from dout.export.onnx_export import ExportedModel as ExportedModel
+    from dout.export.onnx_export import export as export
     from dout.trace.record.trace import Trace as Trace
     from dout.trace.record.trace_reader import load as load
     from dout.trace.record.trace_verbs import grad as grad
@@ -33,6 +35,7 @@ __all__ = [
     "DerivedLayer",
     "DoutError",
     "Explained",
+    "ExportedModel",
     "Picture",
     "Report",
     "Trace",
@@ -41,6 +44,7 @@ __all__ = [
     "derive",
     "draw",
     "explain",
+    "export",
     "grad",
     "load",
     "trace",
@@ -62,6 +66,8 @@ _HOMES = {
     "Explained": "dout.explain.verb.explain_verb",
     "derive": "dout.explain.verb.derive_verb",
     "DerivedLayer": "dout.explain.verb.derive_verb",
+    "export": "dout.export.onnx_export",
+    "ExportedModel": "dout.export.onnx_export",
 }
 
 
@@ -89,16 +95,16 @@ class _Package(ModuleType):
 
     (
         trace, grad, value_and_grad, load, Trace, check, Report, draw, Picture, compile, explain, Explained, derive,
-        DerivedLayer,
+        DerivedLayer, export, ExportedModel,
     ) = map(_public, _HOMES)  # fmt: skip
 
     def __getattr__(self, name: str) -> Any:
-        if name == "layers":
+        if name in ("layers", "train"):
             return importlib.import_module(f"dout.{name}")
         raise AttributeError(f"module 'dout' has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *_HOMES, "layers"})
+        return sorted({*super().__dir__(), *_HOMES, "layers", "train"})
 
 
 sys.modules[__name__].__class__ = _Package

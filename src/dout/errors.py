@@ -48,6 +48,18 @@ class UserCodeError(DoutError):
         self.traceback = traceback
 
 
+class TrainingError(DoutError):
+    """A net cannot be trained on these data: the message says which layer or batch, and what is wrong with it."""
+
+
+class WrongLayersError(TrainingError):
+    """Layers whose backward is wrong were to be trained."""
+
+
+class CheckpointError(DoutError):
+    """A checkpoint cannot be used: it is cut off, of another net or version, or none of dout's."""
+
+
 class LimitError(DoutError):
     """The user's code ran for too long or printed too much, and was stopped."""
 
@@ -89,6 +101,11 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "numba": ("numba", "fast"),
     "sympy": ("sympy", "explain"),
     "pygls": ("pygls", "lsp"),
+    "onnx": ("onnx", "onnx"),
+    "onnx_ir": ("onnx-ir", "onnx"),
+    "safetensors": ("safetensors", "train"),
+    "tensorboardX": ("tensorboardX", "train"),
+    "sklearn": ("scikit-learn", "sklearn"),
 }
 
 

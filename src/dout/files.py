@@ -154,12 +154,13 @@ def _is_ours(path: Path, kind: Kind) -> bool:
 
 def write(
     files: Sequence[Path], contents: Sequence[bytes], kind: Kind, *,
-    inputs: Iterable[str | Path] = (), force: bool = False,
+    inputs: Iterable[str | Path] = (), force: bool = False, durable: bool = False,
 ) -> None:  # fmt: skip
     """Write all of the files; or, where that is not possible, none, leave what was there, and raise TargetError.
 
     What may not be written over is what `refuse` says. A file is there as a whole or not at all; a link stays a link,
-    and who may read a file stays as it was.
+    and who may read a file stays as it was. `durable` files are on the disk before they take the place of others, so
+    that a machine that stops leaves one or the other.
     """
     inputs = tuple(inputs)
     for file in files:
@@ -172,16 +173,39 @@ def write(
             made.append((draft, place))
             with draft.open("xb") as opened:
                 opened.write(content)
+                if durable:
+                    opened.flush()
+                    os.fsync(opened.fileno())
             if place.exists():
                 _as_it_was(place, draft)
         for draft, place in made:
             draft.replace(place)
+            if durable:
+                _sync_folder(place.parent)
     except OSError as error:
         raise _refused(files[0], error) from None
     finally:
         for draft, _ in made:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a process left that was killed while it wrote here."""
+    for draft in folder.glob(".dout-*"):
+        if re.fullmatch(r"\.dout-[0-9a-f]{16}", draft.name):
+            with suppress(OSError):
+                draft.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _as_it_was(place: Path, draft: Path) -> None:

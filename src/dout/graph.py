@@ -37,7 +37,8 @@ class Primitive:
     NumPy; None means that no gradient flows. `infer(primitive, inputs, static)` gives shape and dtype without values.
     `calls` and `methods` name the NumPy functions and ndarray methods this row answers, each with the function that
     sorts their arguments into inputs and static parameters. A row that may return a view of its first input says in
-    `write_back(base, changed, *rest, **static)` how a changed view changes its base.
+    `write_back(base, changed, *rest, **static)` how a changed view changes its base. `onnx` is the operator of ONNX
+    that gives the same, of inputs of one dtype; what needs several is a rule of `dout.export`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Primitive:
     latex: str = ""
     says: str = ""
     kernel: str | None = None
+    onnx: str | None = None
 
     # Set once by `dout.ops`: how a primitive is applied where an operand is a stand-in that records.
     emit: ClassVar[Callable[..., Any]]

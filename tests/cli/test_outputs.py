@@ -59,6 +59,8 @@ PLACES = {
     "check/worker/sandbox.py: open",  # the null device
     "draw/writers/pdf.py: save",  # into memory
     "draw/writers/pptx.py: save",
+    "train/state/checkpoints.py: save",  # into memory
+    "train/layer_log.py: open",  # lines at the end of a log, which may be ours of before
     "trace/program/data_files.py: save",
     "trace/program/data_files.py: savez",
     "trace/program/tables.py: open",  # what a program saves of a table: where programs may write

@@ -57,6 +57,7 @@ names_samples = _names(r"(mini_?)?batch_?(size|length|len)|((num|n|nb)_?|number_
 names_gradients = _names(r"grads|gradients")
 names_optimizer = _names(r"_*optim\w*|_*opt|updater")
 names_switch = _names(r"(is_?)?train(ing)?(_?(flg|flag|mode|phase))?|update\w*|retain\w*|verbose|debug|mode")
+MODE_FLAGS = ("train_flg", "train_flag", "train", "training", "is_training", "is_train")  # of a layer that trains
 names_evaluation = _names(r"(is_?)?(eval|test|infer|predict|valid)\w*")
 names_random_state = _names(r"\w*(rng|random|generator)\w*")
 names_size = _names(r".*(in|num|prev|size|dim|features|hidden|units|channels|nodes|neurons|shape|n_).*")

@@ -16,9 +16,11 @@ from dout.cli.compile_command import compile
 from dout.cli.derive_command import derive
 from dout.cli.exercise_command import exercise
 from dout.cli.explain_command import explain
+from dout.cli.export_command import export
 from dout.cli.lsp_command import lsp
 from dout.cli.output.kept_output import replayed
 from dout.cli.show_command import show
+from dout.cli.train_command import train
 from dout.errors import DoutError, EndOfRun, UserCodeError, visible
 
 _MOST = 20_000  # characters of one message
@@ -40,6 +42,8 @@ commands.add_command(derive)
 commands.add_command(exercise)
 commands.add_command(bench)
 commands.add_command(compile)
+commands.add_command(export)
+commands.add_command(train)
 commands.add_command(lsp)
 commands.add_command(cache)
 

@@ -9,21 +9,21 @@ import numpy as np
 
 from dout.ops.registry import define
 
-for _name, _forward, _python, _symbol, _latex, _code in [
-    ("less", np.less, operator.lt, "<", "<", "<"),
-    ("less_equal", np.less_equal, operator.le, "≤", r"\le", "<="),
-    ("greater", np.greater, operator.gt, ">", ">", ">"),
-    ("greater_equal", np.greater_equal, operator.ge, "≥", r"\ge", ">="),
-    ("equal", np.equal, operator.eq, "=", "=", "=="),
-    ("not_equal", np.not_equal, operator.ne, "≠", r"\ne", "!="),
-    ("bitwise_and", np.bitwise_and, operator.and_, "&", r"\land", "&"),
-    ("bitwise_or", np.bitwise_or, operator.or_, "|", r"\lor", "|"),
-    ("bitwise_xor", np.bitwise_xor, operator.xor, "⊻", r"\oplus", "^"),
-    ("left_shift", np.left_shift, operator.lshift, "≪", r"\ll", "<<"),
-    ("right_shift", np.right_shift, operator.rshift, "≫", r"\gg", ">>"),
-    ("logical_and", np.logical_and, None, "∧", r"\land", "and"),
-    ("logical_or", np.logical_or, None, "∨", r"\lor", "or"),
-    ("logical_xor", np.logical_xor, None, "⊻", r"\oplus", None),
+for _name, _forward, _python, _symbol, _latex, _code, _onnx in [
+    ("less", np.less, operator.lt, "<", "<", "<", "Less"),
+    ("less_equal", np.less_equal, operator.le, "≤", r"\le", "<=", "LessOrEqual"),
+    ("greater", np.greater, operator.gt, ">", ">", ">", "Greater"),
+    ("greater_equal", np.greater_equal, operator.ge, "≥", r"\ge", ">=", "GreaterOrEqual"),
+    ("equal", np.equal, operator.eq, "=", "=", "==", "Equal"),
+    ("not_equal", np.not_equal, operator.ne, "≠", r"\ne", "!=", None),
+    ("bitwise_and", np.bitwise_and, operator.and_, "&", r"\land", "&", "BitwiseAnd"),
+    ("bitwise_or", np.bitwise_or, operator.or_, "|", r"\lor", "|", "BitwiseOr"),
+    ("bitwise_xor", np.bitwise_xor, operator.xor, "⊻", r"\oplus", "^", "BitwiseXor"),
+    ("left_shift", np.left_shift, operator.lshift, "≪", r"\ll", "<<", None),
+    ("right_shift", np.right_shift, operator.rshift, "≫", r"\gg", ">>", None),
+    ("logical_and", np.logical_and, None, "∧", r"\land", "and", "And"),
+    ("logical_or", np.logical_or, None, "∨", r"\lor", "or", "Or"),
+    ("logical_xor", np.logical_xor, None, "⊻", r"\oplus", None, "Xor"),
 ]:
     define(
         _name,
@@ -33,6 +33,7 @@ for _name, _forward, _python, _symbol, _latex, _code in [
         latex=f"{{0}} {_latex} {{1}}",
         says="no gradient: a condition is not a number",
         kernel=f"{{0}} {_code} {{1}}" if _code else "({0} != 0) != ({1} != 0)",
+        onnx=_onnx,
     )
 
 for _name, _invert, _not in [("invert", np.invert, operator.invert), ("logical_not", np.logical_not, None)]:
@@ -44,13 +45,14 @@ for _name, _invert, _not in [("invert", np.invert, operator.invert), ("logical_n
         latex=r"\lnot {0}",
         says="no gradient: a condition is not a number",
         kernel="not {0}" if _not is None else "~{0}",
+        onnx="Not" if _not is None else "BitwiseNot",
     )
 
-for _name, _test, _code in [
-    ("isnan", np.isnan, "isnan({0})"),
-    ("isinf", np.isinf, "isinf({0})"),
-    ("isfinite", np.isfinite, "isfinite({0})"),
-    ("signbit", np.signbit, "copysign(1, {0}) < 0"),
+for _name, _test, _code, _onnx in [
+    ("isnan", np.isnan, "isnan({0})", "IsNaN"),
+    ("isinf", np.isinf, "isinf({0})", "IsInf"),
+    ("isfinite", np.isfinite, "isfinite({0})", None),
+    ("signbit", np.signbit, "copysign(1, {0}) < 0", None),
 ]:
     define(
         _name,
@@ -58,6 +60,7 @@ for _name, _test, _code in [
         symbol=f"{_name}?",
         says="no gradient: a condition is not a number",
         kernel=_code,
+        onnx=_onnx,
     )
 
 where = define(
@@ -68,6 +71,7 @@ where = define(
     latex=r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
     says="dout goes to the side that was chosen",
     kernel="{1} if {0} else {2}",
+    onnx="Where",
 )
 
 
@@ -77,9 +81,9 @@ def _extremum_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return dout * half * np.equal(out, x), dout * half * np.equal(out, y)
 
 
-for _name, _function, _symbol, _which, _code in [
-    ("maximum", np.maximum, "max", "larger", "{0} if {0} >= {1} or {0} != {0} else {1}"),  # NaN wins
-    ("minimum", np.minimum, "min", "smaller", "{0} if {0} <= {1} or {0} != {0} else {1}"),
+for _name, _function, _symbol, _which, _code, _onnx in [
+    ("maximum", np.maximum, "max", "larger", "{0} if {0} >= {1} or {0} != {0} else {1}", "Max"),  # NaN wins
+    ("minimum", np.minimum, "min", "smaller", "{0} if {0} <= {1} or {0} != {0} else {1}", "Min"),
 ]:
     define(
         _name,
@@ -89,6 +93,7 @@ for _name, _function, _symbol, _which, _code in [
         latex=rf"\{_symbol}({{0}}, {{1}})",
         says=f"dout goes to the {_which} input",
         kernel=_code,
+        onnx=_onnx,
     )
 
 clip = define(

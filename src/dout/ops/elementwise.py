@@ -12,24 +12,25 @@ import numpy as np
 from dout.ops.registry import PRIMITIVES, define
 
 # Python's operators, and NumPy's functions of the same names.
-# (name, operator, gradients of the inputs, symbol, LaTeX, how to say it, kernel)
-_ARITHMETIC: list[tuple[str, Callable[..., Any], Callable[..., Any], str, str, str, str]] = [
+# (name, operator, gradients of the inputs, symbol, LaTeX, how to say it, kernel, ONNX's operator)
+_ARITHMETIC: list[tuple[str, Callable[..., Any], Callable[..., Any], str, str, str, str, str | None]] = [
     ("add", operator.add, lambda dout, out, x, y: (dout, dout),
-     "+", r"{0} + {1}", "pass dout on to both inputs", "{0} + {1}"),
+     "+", r"{0} + {1}", "pass dout on to both inputs", "{0} + {1}", "Add"),
     ("subtract", operator.sub, lambda dout, out, x, y: (dout, -dout),
-     "−", r"{0} - {1}", "pass dout on, negated to the second input", "{0} - {1}"),
+     "−", r"{0} - {1}", "pass dout on, negated to the second input", "{0} - {1}", "Sub"),
     ("multiply", operator.mul, lambda dout, out, x, y: (dout * y, dout * x),
-     "×", r"{0} \cdot {1}", "swap the inputs", "{0} * {1}"),
+     "×", r"{0} \cdot {1}", "swap the inputs", "{0} * {1}", "Mul"),
     ("divide", operator.truediv, lambda dout, out, x, y: (dout / y, -dout * out / y),
-     "/", r"\frac{{{0}}}{{{1}}}", "divide by the second input; to the second, minus the output over it", "{0} / {1}"),
+     "/", r"\frac{{{0}}}{{{1}}}", "divide by the second input; to the second, minus the output over it",
+     "{0} / {1}", "Div"),
     ("mod", operator.mod, lambda dout, out, x, y: (dout, -dout * (x // y)),
-     "mod", r"{0} \bmod {1}", "pass dout on; to the second input, minus the whole quotient", "{0} % {1}"),
-    ("negative", operator.neg, lambda dout, out, x: -dout, "−", r"-{0}", "negate", "-{0}"),
-    ("positive", operator.pos, lambda dout, out, x: dout, "+", r"{0}", "pass dout on", "+{0}"),
+     "mod", r"{0} \bmod {1}", "pass dout on; to the second input, minus the whole quotient", "{0} % {1}", None),
+    ("negative", operator.neg, lambda dout, out, x: -dout, "−", r"-{0}", "negate", "-{0}", "Neg"),
+    ("positive", operator.pos, lambda dout, out, x: dout, "+", r"{0}", "pass dout on", "+{0}", None),
     ("absolute", abs, lambda dout, out, x: dout * np.sign(x),
-     "|·|", r"\left|{0}\right|", "the sign of the input", "abs({0})"),
+     "|·|", r"\left|{0}\right|", "the sign of the input", "abs({0})", "Abs"),
 ]  # fmt: skip
-for _name, _python, _gradient, _symbol, _latex, _says, _code in _ARITHMETIC:
+for _name, _python, _gradient, _symbol, _latex, _says, _code, _onnx in _ARITHMETIC:
     define(
         _name,
         forward=getattr(np, _name),
@@ -39,6 +40,7 @@ for _name, _python, _gradient, _symbol, _latex, _says, _code in _ARITHMETIC:
         latex=_latex,
         says=_says,
         kernel=_code,
+        onnx=_onnx,
     )
 
 add = PRIMITIVES["add"]
@@ -63,18 +65,20 @@ for _name, _forward, _operator in _POWERS:
         latex=r"{{{0}}}^{{{1}}}",
         says="exponent times the power one lower",
         kernel="pow({0}, {1})",
+        onnx="Pow",
     )
 
-# NumPy's functions of one input: (name, gradient, symbol, LaTeX, how to say it, kernel)
-_ONE: list[tuple[str, Callable[..., Any], str, str, str, str]] = [
-    ("square", lambda dout, out, x: dout * (2 * x), "²", r"{{{0}}}^2", "twice the input", "{0} * {0}"),
-    ("sqrt", lambda dout, out, x: dout / (2 * out), "√", r"\sqrt{{{0}}}", "divide by twice the output", "sqrt({0})"),
-    ("exp", lambda dout, out, x: dout * out, "exp", r"e^{{{0}}}", "multiply by the output", "exp({0})"),
-    ("log", lambda dout, out, x: dout / x, "log", r"\log {0}", "divide by the input", "log({0})"),
+# NumPy's functions of one input: (name, gradient, symbol, LaTeX, how to say it, kernel, ONNX's operator)
+_ONE: list[tuple[str, Callable[..., Any], str, str, str, str, str | None]] = [
+    ("square", lambda dout, out, x: dout * (2 * x), "²", r"{{{0}}}^2", "twice the input", "{0} * {0}", None),
+    ("sqrt", lambda dout, out, x: dout / (2 * out),
+     "√", r"\sqrt{{{0}}}", "divide by twice the output", "sqrt({0})", "Sqrt"),
+    ("exp", lambda dout, out, x: dout * out, "exp", r"e^{{{0}}}", "multiply by the output", "exp({0})", "Exp"),
+    ("log", lambda dout, out, x: dout / x, "log", r"\log {0}", "divide by the input", "log({0})", "Log"),
     ("reciprocal", lambda dout, out, x: dout * (-out * out),
-     "1/x", r"\frac{{1}}{{{0}}}", "minus the square of the output", "1 / {0}"),
+     "1/x", r"\frac{{1}}{{{0}}}", "minus the square of the output", "1 / {0}", "Reciprocal"),
 ]  # fmt: skip
-for _name, _gradient, _symbol, _latex, _says, _code in _ONE:
+for _name, _gradient, _symbol, _latex, _says, _code, _onnx in _ONE:
     define(
         _name,
         forward=getattr(np, _name),
@@ -83,6 +87,7 @@ for _name, _gradient, _symbol, _latex, _says, _code in _ONE:
         latex=_latex,
         says=_says,
         kernel=_code,
+        onnx=_onnx,
     )
 
 # Functions of one input that NumPy and Python's math have; `f` stands for the one or the other.
@@ -115,6 +120,7 @@ for _name, _code, _slope, _latex, _says in SMOOTH:
         latex=_latex,
         says=_says,
         kernel=f"{_code}({{0}})",
+        onnx=_code.capitalize() if _code[0] in "scta" and _code != "cbrt" else None,  # as in math
     )
 
 _hypot_backward: Any = lambda dout, out, x, y: (dout * x / out, dout * y / out)  # noqa: E731 - a column of the table
@@ -156,6 +162,7 @@ sigmoid = define(
     latex=r"\sigma({0})",
     says="the output times one minus the output",
     kernel="sigmoid({0})",
+    onnx="Sigmoid",
 )
 
 softplus = define(
@@ -165,6 +172,7 @@ softplus = define(
     latex=r"\log(1 + e^{{{0}}})",
     says="multiply by the sigmoid of the input",
     kernel="softplus({0})",
+    onnx="Softplus",
 )
 
 # Steps: flat wherever they have a derivative, so no gradient flows.
@@ -174,13 +182,14 @@ sign = define(
     forward=np.sign,
     says="no gradient: the sign is flat",
     kernel="1 if {0} > 0 else -1 if {0} < 0 else {0} + 0",  # NaN stays NaN
+    onnx="Sign",
 )
 
-for _name, _function, _latex in [
-    ("floor", np.floor, r"\left\lfloor {0} \right\rfloor"),
-    ("ceil", np.ceil, r"\left\lceil {0} \right\rceil"),
-    ("trunc", np.trunc, r"\operatorname{{trunc}} {0}"),
-    ("rint", np.rint, r"\operatorname{{round}} {0}"),
+for _name, _function, _latex, _onnx in [
+    ("floor", np.floor, r"\left\lfloor {0} \right\rfloor", "Floor"),
+    ("ceil", np.ceil, r"\left\lceil {0} \right\rceil", "Ceil"),
+    ("trunc", np.trunc, r"\operatorname{{trunc}} {0}", None),
+    ("rint", np.rint, r"\operatorname{{round}} {0}", "Round"),
 ]:
     define(
         _name,
@@ -188,6 +197,7 @@ for _name, _function, _latex in [
         latex=_latex,
         says="no gradient: steps are flat",
         kernel=f"{_name}({{0}})",
+        onnx=_onnx,
     )
 
 floor_divide = define(

@@ -42,6 +42,7 @@ matmul = define(
     backward=_matmul_backward,
     infer=shaped(_product),
     symbol="@",
+    onnx="MatMul",
     latex=r"{0} {1}",
     says="dout times the other matrix, transposed",
 )
@@ -154,6 +155,7 @@ determinant = define(
     infer=shaped(lambda x: x[:-2]),
     calls={np.linalg.det: lambda a: ((a,), {})},
     latex=r"\det {0}",
+    onnx="Det",
     says="dout times the determinant and the transposed inverse",
 )
 

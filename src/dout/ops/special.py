@@ -65,6 +65,7 @@ for _name, _slope, _symbol, _latex, _says in _ONE:
         latex=_latex,
         says=_says,
         kernel=_KERNELS.get(_name),
+        onnx="Erf" if _name == "erf" else None,
     )
 
 _define(

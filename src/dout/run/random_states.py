@@ -93,3 +93,66 @@ def kept_states(generators: Iterable[Any]) -> Callable[[], None]:
             put_state(generator, state)
 
     return put_back
+
+
+# --- states as plain data ---------------------------------------------------------------------------------------------
+
+
+def seed_all(seed: int, generators: Iterable[Any] = ()) -> None:
+    """Bring the global generators, Python's and NumPy's, and these into states that follow from one seed."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the state users draw from
+    for place, generator in enumerate(generators):
+        drawn = np.random.SeedSequence([seed, place])
+        if hasattr(generator, "bit_generator"):
+            put_state(generator, type(generator.bit_generator)(drawn).state)
+        else:
+            generator.seed(drawn.generate_state(4))
+
+
+def state_written(generator: Any) -> Any:
+    """The state of a generator of NumPy's as numbers, texts, lists and dicts."""
+    return _written(state_of(generator))
+
+
+def put_state_written(generator: Any, state: Any) -> None:
+    """Bring a generator into a state that `state_written` gave. Raises ValueError, or another error, for none."""
+    read = _read(state)
+    inner = read.get("state", {}) if isinstance(read, dict) else {}
+    places = {"pos": inner.get("pos", 0) if isinstance(inner, dict) else 0}
+    places |= {"buffer_pos": read.get("buffer_pos", 0)} if isinstance(read, dict) else {"pos": read[2]}
+    for name, place in places.items():  # NumPy does not ask, and would read memory beyond the end
+        if type(place) is not int or not 0 <= place <= {"pos": 624, "buffer_pos": 4}[name]:
+            raise ValueError(f"its place {place!r} is none")
+    put_state(generator, read)
+
+
+def global_state_written() -> Any:
+    """The states of Python's and of NumPy's global generator."""
+    return {"numpy": state_written(np.random.random_sample.__self__), "python": _written(random.getstate())}  # type: ignore[attr-defined]
+
+
+def put_global_state(state: Any) -> None:
+    """Bring both into the states that `global_state_written` gave. Raises ValueError, or another error, for none."""
+    put_state_written(np.random.random_sample.__self__, state["numpy"])  # type: ignore[attr-defined]
+    random.setstate(_read(state["python"]))
+
+
+def _written(state: Any) -> Any:
+    if isinstance(state, np.ndarray):
+        return {"array": state.tolist(), "dtype": str(state.dtype)}
+    if isinstance(state, tuple):
+        return {"tuple": [_written(part) for part in state]}
+    if isinstance(state, dict):
+        return {"dict": {key: _written(part) for key, part in state.items()}}
+    return state.item() if isinstance(state, np.generic) else state
+
+
+def _read(state: Any) -> Any:
+    if not isinstance(state, dict):
+        return state
+    if "array" in state:
+        return np.array(state["array"], {"uint32": np.uint32, "uint64": np.uint64}[state["dtype"]])
+    if "tuple" in state:
+        return tuple(_read(part) for part in state["tuple"])
+    return {str(key): _read(part) for key, part in state["dict"].items()}

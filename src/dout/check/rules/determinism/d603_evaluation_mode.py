@@ -6,14 +6,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dout.adapt.argument_names import taken_by
+from dout.adapt.argument_names import MODE_FLAGS, taken_by
 from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.check.report.rule import Findings, Rule
 from dout.run import attributes_of, copied
 
 RULE = Rule("D603", "warning", "fails in evaluation mode", compares=True)
-_FLAGS = ("train_flg", "train_flag", "train", "training", "is_training", "is_train")
 
 
 def check(lab: Lab) -> Findings:
@@ -44,7 +43,7 @@ def _evaluation_mode(lab: Lab) -> Mode | None:
     """How to bring a layer into evaluation mode: the words for it, inputs, keywords, and what to set."""
     inputs = lab.inputs()
     for i, parameter in enumerate(taken_by(lab.layer.forward)):
-        if parameter.name not in _FLAGS:
+        if parameter.name not in MODE_FLAGS:
             continue
         if i < len(inputs):
             if inputs[i] is not True:
@@ -53,7 +52,7 @@ def _evaluation_mode(lab: Lab) -> Mode | None:
         if parameter.default is True:
             return f"{parameter.name}=False", inputs, {parameter.name: False}, lambda layer: None
     held = attributes_of(lab.layer)
-    for name in _FLAGS:
+    for name in MODE_FLAGS:
         if held.get(name) is True:
             return f"{name} = False", inputs, {}, lambda layer, name=name: setattr(layer, name, False)
     if held.get("mode") == "train":

@@ -1,0 +1,297 @@
+"""The forward that is exported: recorded at several sizes of the batch, simplified, and joined into one graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.argument_names import MODE_FLAGS, taken_by
+from dout.adapt.search.example import Example, as_found, example
+from dout.adapt.target import Target, copies
+from dout.errors import DoutError, TargetError, UnsupportedError
+from dout.export.batch_numbers import FixedBatchError, joined
+from dout.export.compositions import composed
+from dout.export.value_checks import is_check
+from dout.export.written_places import written_places
+from dout.files import shown_place
+from dout.grad import backpropagate
+from dout.graph import INPUT, Graph, Node, Where, computed_from, topological
+from dout.ops import PRIMITIVES
+from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.node_facts import applied
+from dout.rewrite.simplify import merge_equal_nodes, simplify
+from dout.rewrite.softmax_forms import softmax_forms
+from dout.rewrite.stable_forms import stable_forms
+from dout.rewrite.window_forms import window_forms
+from dout.run import attributes_of, deep_copy, flat, mapped, objects_in, places, quiet, seed_global
+from dout.trace.model.recorded import LOSSES
+from dout.trace.record.record import record_function
+from dout.trace.record.trace import Trace
+
+_SIZES = 3  # two to find what follows the size of the batch, and one that has to agree
+_PRIMES = (11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53)  # larger than most lengths inside a net
+_PASSES = (
+    merge_equal_nodes, masked_write_to_select, written_places, softmax_forms, stable_forms, window_forms, simplify,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedForward:
+    """One graph of a forward. `arguments` are the inputs of the model, `values` those of all other inputs.
+
+    `names` are what the user calls the nodes; `batch` is the argument whose first axis is the batch, "" where its size
+    is fixed. `notes` say what somebody who exports it should know.
+    """
+
+    target: str
+    graph: Graph
+    arguments: Mapping[str, Node]
+    values: Mapping[Node, Any]
+    names: Mapping[Node, str]
+    batch: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A recording, its simplified graph, and the nodes of the arguments; `recorded` leads back to the recording."""
+
+    trace: Trace
+    graph: Graph
+    arguments: Mapping[str, Node]
+    recorded: Mapping[Node, Node]
+
+    @property
+    def data(self) -> dict[Node, Any]:
+        """The values of the inputs that are no arguments."""
+        given, data = set(self.arguments.values()), self.trace.data
+        inputs = (node for node in self.graph.nodes if node.primitive is INPUT and node not in given)
+        return {node: data[self.recorded[node]] for node in inputs if self.recorded.get(node) in data}
+
+    @property
+    def names(self) -> dict[Node, str]:
+        """What the user calls the nodes; a step that was made anew, by its line and its row, where that is one name."""
+        lines: dict[Any, set[str]] = {}
+        for node in self.trace.graph.nodes:
+            lines.setdefault((node.where, node.primitive, node.shape), set()).add(self.trace.names.get(node) or "")
+        found = {}
+        for node in self.graph.nodes:
+            old = self.recorded.get(node, node)
+            names = {self.trace.names.get(old) or ""} - {""} or lines.get((old.where, old.primitive, old.shape), {""})
+            if len(names) == 1 and (old.where is not None or old in self.trace.names):
+                found[node] = next(iter(names))
+        return {node: name for node, name in found.items() if name}
+
+
+def exported_forward(
+    named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, dtype: str | None = None, backward: bool = False,
+    why_fixed: FixedBatchError | None = None,
+) -> ExportedForward:  # fmt: skip
+    """Record the forward of a class, a layer, a net or a function, on inputs that are given or on small ones it takes.
+
+    All floats have the `dtype` that is given. With `backward` the gradients of all inputs and parameters are outputs
+    too. The batch has the size of the example where `why_fixed` says why. Raises as `dout.adapt.example`;
+    UnsupportedError, with its place, for what no model can do.
+    """
+    subject = _Subject(named, init, inputs, dtype, backward)
+    try:
+        if why_fixed is not None:
+            raise why_fixed
+        runs, sizes = subject.at_other_sizes()
+        graph, values = joined([run.graph for run in runs], [run.data for run in runs], sizes)
+        now = dict(zip(runs[0].graph.nodes, graph.nodes, strict=True))
+    except FixedBatchError as error:
+        runs = [subject.recorded(None)]
+        subject.notes.append(f"the size of the batch is fixed: {error}{_at(error.where)}")
+        graph, values, now = runs[0].graph, runs[0].data, {node: node for node in runs[0].graph.nodes}
+    run = runs[0]
+    arguments = {name: now[node] for name, node in run.arguments.items()}
+    names = {now[node]: name for node, name in run.names.items()}
+    batch = subject.batched[0] if len(runs) > 1 else ""
+    return ExportedForward(run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(subject.notes)))
+
+
+class _Subject:
+    """What is exported, built once, and its inputs; `notes` grow while it is recorded."""
+
+    def __init__(
+        self, named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], dtype: str | None, backward: bool
+    ) -> None:
+        self.notes: list[str] = []
+        self.dtype, self.backward = dtype, backward
+        if inspect.ismethod(named):  # of a net: predict
+            owner = deep_copy(named.__self__)
+            self._switch_off(owner)
+            named = getattr(owner, named.__name__)
+        target = Target.alone(named)
+        inputs = _by_name(target, inputs)
+        found = self._in_use(target, example(target, init, inputs), inputs)
+        layer, ordered = as_found(target, found)
+        if layer is target.named:
+            self.given, self.keywords = target.arguments(copies(found.inputs))
+        else:
+            target, self.given, self.keywords = Target(layer), list(ordered), {}
+        with quiet():
+            seed_global()
+            self.layer = target.fresh(found.init)
+        if not inspect.isroutine(self.layer):
+            self._switch_off(self.layer)
+        self.names = [p.name for p in taken_by(getattr(self.layer, "forward", self.layer)) if p.name != "self"]
+        self.batched: list[str] = []
+
+    def _in_use(self, target: Target, found: Example, inputs: Mapping[str, Any]) -> Example:
+        """The example with flags of forward that say that it trains turned off, where nobody gave them."""
+        flags = [p for p in target.inputs(found.interface) if p.name in MODE_FLAGS and p.name not in inputs]
+        on = {p.name: False for p in flags if found.inputs.get(p.name, p.default) is True}
+        self.notes += [f"exported as it is used: {name}=False" for name in on]
+        return replace(found, inputs={**found.inputs, **on})
+
+    def _switch_off(self, root: Any) -> None:
+        """Take a layer and its parts out of training."""
+        for part in objects_in(root):
+            held = attributes_of(part)
+            for name in MODE_FLAGS:
+                if held.get(name) is True:
+                    held[name] = False
+                    self.notes.append(f"exported as it is used: {type(part).__name__}.{name} = False")
+
+    def recorded(self, size: int | None) -> _Run:
+        """A recording, with another size of the batch where one is given."""
+        rows = {len(item) for item in self._arrays()[:1]} if size is not None else set[int]()
+
+        def resized(item: Any) -> Any:
+            if not isinstance(item, np.ndarray):
+                return item
+            if size is None or not item.ndim or len(item) not in rows:
+                return item.copy("K")
+            return np.take(item, np.arange(size) % len(item), axis=0)
+
+        layer = self.layer if inspect.isroutine(self.layer) else deep_copy(self.layer)
+        taken, keywords = (mapped(item, resized) for item in (self.given, self.keywords))
+        with np.errstate(all="ignore"), quiet():
+            trace, entered = record_function(layer, tuple(taken), keywords)
+        arguments = dict(self._named(entered))
+        arguments |= {name: trace.graph.inputs[name] for name in keywords if name in trace.graph.inputs}
+        self.batched = [name for name, node in arguments.items() if node.shape and node.shape[0] == size]
+        outputs = {name: node for name, node in trace.graph.outputs.items() if node not in trace.backward}
+        if not outputs:
+            raise TargetError(f"{trace.target} returns no array or number that is computed from its inputs")
+        self.notes += _refuse(trace, outputs.values(), arguments)
+        now = _in_dtype(topological([*arguments.values(), *outputs.values()]), self.dtype)
+        given = {name: now[node] for name, node in arguments.items()}
+        graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
+        return _Run(trace, self._simplified(graph, trace, now), given, {new: old for old, new in now.items()})
+
+    def _arrays(self) -> list[Any]:
+        """The arrays among the inputs that may have a batch."""
+        found = flat([*self.given, *self.keywords.values()])
+        return [item for item in found if isinstance(item, np.ndarray) and item.ndim and len(item)]
+
+    def _named(self, entered: Sequence[Any]) -> Any:
+        """The nodes of the arguments, each under its name; numbers of a list are numbered."""
+        for i, item in enumerate(entered):
+            name = self.names[i] if i < len(self.names) else f"input{i}"
+            nodes = [node for node in flat(item) if isinstance(node, Node)]
+            yield from ((name if len(nodes) == 1 else f"{name}_{k}", node) for k, node in enumerate(nodes))
+
+    def _simplified(self, graph: Graph, trace: Trace, now: Mapping[Node, Node]) -> Graph:
+        """The graph in the forms for which there are operators, with the gradients that were asked for."""
+        for step in _PASSES:
+            graph = step(graph)
+        if self.backward:
+            names = {now[node]: name for name, node in trace.graph.inputs.items() if node in now}
+            graph = simplify(_with_gradients(graph, names))
+        return composed(graph)
+
+    def at_other_sizes(self) -> tuple[list[_Run], list[int]]:
+        """Recordings at several sizes that no other length is. Raises FixedBatchError."""
+        if not self._arrays():
+            raise FixedBatchError("no input has an axis")
+        holders = [] if inspect.isroutine(self.layer) else [place.item for place in places(self.layer)]
+        lengths = {n for item in [*self._arrays(), *holders] if isinstance(item, np.ndarray) for n in item.shape}
+        sizes = [n for n in _PRIMES if n not in lengths][:_SIZES]
+        try:
+            return [self.recorded(size) for size in sizes], sizes
+        except DoutError as error:
+            raise FixedBatchError(str(error)) from None
+        except Exception as error:  # whatever the user's code raises on other inputs
+            raise FixedBatchError(f"with another one, forward raises {type(error).__name__}: {error}") from None
+
+
+def _by_name(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs that were given by place, with names where forward takes any number of them."""
+    parameters = target.inputs()
+    rest = next(((i, p.name) for i, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
+    if rest is None:
+        return dict(inputs)
+    first, name = rest
+    return {
+        f"{name}[{int(key) - first}]" if key.isdigit() and int(key) >= first else key: x for key, x in inputs.items()
+    }
+
+
+def _of_outputs(outputs: Mapping[str, Node], arguments: Mapping[Any, Node]) -> Graph:
+    nodes = topological([*arguments.values(), *outputs.values()])
+    inputs = {f"input{i}": node for i, node in enumerate(nodes) if node.primitive is INPUT}
+    return Graph(nodes, inputs, outputs)
+
+
+def _with_gradients(graph: Graph, names: Mapping[Node, str]) -> Graph:
+    """The graph with the gradients of all inputs that have a name and one; the upstream gradient is ones."""
+    ends = [node for node in graph.outputs.values() if np.dtype(node.dtype).kind == "f"]
+    found = backpropagate({end: _ones(end) for end in ends}).of
+    gradients = {f"d{names[node]}": found[node] for node in graph.inputs.values() if node in found and node in names}
+    return _of_outputs({**graph.outputs, **gradients}, dict(enumerate(graph.inputs.values())))
+
+
+def _ones(node: Node) -> Node:
+    return applied(PRIMITIVES["ones"], (), {"shape": node.shape, "dtype": np.dtype(node.dtype)})
+
+
+def _in_dtype(nodes: Sequence[Node], dtype: str | None) -> dict[Node, Node]:
+    """The nodes with all floats of arrays in one dtype, where one is given."""
+    now: dict[Node, Node] = {}
+    for node in nodes:
+        static = {name: _other(item, dtype) if name == "dtype" else item for name, item in node.static.items()}
+        changed = replace(
+            node, inputs=tuple(now[i] for i in node.inputs), dtype=_other(node.dtype, dtype), static=static
+        )
+        now[node] = node if dtype is None else changed
+    return now
+
+
+def _other(dtype: Any, wanted: str | None) -> Any:
+    return np.dtype(wanted) if wanted and isinstance(dtype, np.dtype) and dtype.kind == "f" else dtype
+
+
+def _refuse(trace: Trace, outputs: Iterable[Node], arguments: Mapping[str, Node]) -> list[str]:
+    """Raise UnsupportedError where the recording is no function of its inputs alone; return notes on checks."""
+    nodes = topological(outputs)
+    drawn = next((node for node in nodes if node in trace.draws), None)
+    if drawn is not None:
+        user = next((node for node in nodes if drawn in node.inputs), drawn)
+        raise UnsupportedError(
+            f"{trace.target} draws random numbers{_at(user.where)}: a model gives the same each time; "
+            "turn that off where the net is used (self.training = False)"
+        )
+    lost = next((event for event in trace.events if event.kind in LOSSES), None)
+    if lost is not None:
+        raise UnsupportedError(f"{lost}: compute it with NumPy's functions from what forward is given")
+    decided = computed_from(topological(trace.steered), arguments.values()) | set(arguments.values())
+    notes = []
+    for node in (node for node in trace.graph.nodes if node in trace.steered and node in decided):
+        if node.where is None or not is_check(node.where):
+            raise UnsupportedError(
+                f"{trace.target} takes another way, or another shape, by the value of an input{_at(node.where)}: "
+                "a model has one way; write np.where(condition, a, b)"
+            )
+        notes.append(f"the check of values{_at(node.where)}, which raises, is not part of the model")
+    return notes
+
+
+def _at(where: Where | None) -> str:
+    return f", at {shown_place(where.file, where.line)}" if where is not None else ""

@@ -1,0 +1,106 @@
+"""Arrays, files or iterators in; batches out, in an order that a seed and the number of the epoch decide.
+
+The order has no state: epoch `e` of seed `s` is a permutation drawn from both. To go on in the middle of an epoch is to
+begin at a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from dout.errors import TrainingError
+
+Batch = tuple[Any, Any]
+
+
+class Batches(Protocol):
+    """What training asks of data."""
+
+    per_epoch: int | None  # batches in an epoch, where that is known
+    draws: bool  # whether going through it may draw from random generators
+
+    def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
+        """The batches of an epoch, from the one with this number on; `passed` is called when those before are gone."""
+
+
+class ArrayBatches:
+    """Samples along the first axis of `x`, or of each of several inputs, and of `t`: in memory or in a mapped file."""
+
+    draws = False
+
+    def __init__(self, x: Any, t: Any, batch: int, *, seed: int = 0, shuffle: bool = True) -> None:
+        if batch < 1:
+            raise TrainingError(f"batch is {batch}: it has at least one sample")
+        self.inputs = tuple(map(opened, x)) if isinstance(x, tuple) else (opened(x),)
+        self.several, self.t = isinstance(x, tuple), opened(t)
+        self.batch, self.seed, self.shuffle, self.samples = batch, seed, shuffle, len(self.t)
+        lengths = [len(one) for one in self.inputs]
+        if any(length != self.samples for length in lengths):
+            raise TrainingError(f"x has {lengths[0] if len(lengths) == 1 else lengths} samples, t has {self.samples}")
+        if not self.samples:
+            raise TrainingError("there is no sample: x and t are empty")
+        self.per_epoch: int | None = -(-self.samples // batch)
+
+    def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
+        """The batches of an epoch; the last may have fewer samples."""
+        passed()
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.samples) if self.shuffle else None
+        for start in range(begin * self.batch, self.samples, self.batch):
+            chosen: Any = slice(start, start + self.batch) if order is None else order[start : start + self.batch]
+            x = tuple(np.asarray(one[chosen]) for one in self.inputs)
+            yield (x if self.several else x[0]), np.asarray(self.t[chosen])
+
+
+class IteratedBatches:
+    """Batches that somebody else makes: an iterable of pairs `(x, t)`, or a function that returns one an epoch."""
+
+    draws = True
+
+    def __init__(self, source: Iterable[Batch] | Callable[[], Iterable[Batch]]) -> None:
+        self.source = source
+        self.per_epoch: int | None = len(source) if isinstance(source, Sized) else None
+
+    def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
+        """The batches of an epoch; those before `begin` are made and passed over."""
+        made = iter(self.source() if callable(self.source) else self.source)
+        gone = sum(1 for _ in islice(made, begin))
+        passed()
+        count = gone
+        for count, pair in enumerate(made, gone + 1):
+            if not (isinstance(pair, tuple | list) and len(pair) == 2):
+                raise TrainingError(f"batch {count} is {type(pair).__name__}: each has to be a pair (x, t)")
+            yield pair[0], pair[1]
+        if not count:
+            hint = "; it is used up after one epoch: give a function that makes it anew" if epoch else ""
+            raise TrainingError(f"epoch {epoch + 1} has no batch{hint}")
+
+
+def batches_of(x: Any, t: Any, batch: int, *, seed: int = 0, shuffle: bool = True) -> Batches:
+    """The batches of what a user gives: `x` and `t`, or, without `t`, what makes pairs of both."""
+    if t is not None:
+        return ArrayBatches(x, t, batch, seed=seed, shuffle=shuffle)
+    if isinstance(x, np.ndarray | str | Path) or not (callable(x) or hasattr(x, "__iter__")):
+        raise TrainingError("there are no targets: give x and t, or something that makes pairs (x, t)")
+    if isinstance(x, tuple) and len(x) == 2 and np.ndim(x[0]) and len(x[0]) == len(x[1]):
+        return ArrayBatches(x[0], x[1], batch, seed=seed, shuffle=shuffle)
+    return IteratedBatches(x)
+
+
+def opened(data: Any) -> Any:
+    """Data as an array; a file `.npy` is mapped, and only the samples of a batch are read."""
+    if isinstance(data, str | Path):
+        try:
+            data = np.load(data, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise TrainingError(f"{data} cannot be read as an array of numbers: {error}") from None
+    array = data if isinstance(data, np.ndarray) else np.asarray(data)
+    if array.dtype == object or array.dtype.kind in "USV":
+        raise TrainingError(f"data of dtype {array.dtype}: give numbers, one row of equal shape for each sample")
+    if not array.ndim:
+        raise TrainingError("data has no axes: the first axis counts the samples")
+    return array

@@ -1,0 +1,393 @@
+"""A net, data, a loss and an optimizer in; the trained net and the history of its training out. `fit` is the verb."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dout.errors import CheckpointError, TargetError, TrainingError
+from dout.files import remove_drafts
+from dout.run import attributes_of, deep_copy, quiet
+from dout.run.random_states import global_state_written, put_global_state, seed_all
+from dout.train.batches import ArrayBatches, Batches, batches_of
+from dout.train.history import History, Row
+from dout.train.layer_checks import check_layers
+from dout.train.layer_log import Log, log_to
+from dout.train.nets.layer_graphs import Sequential
+from dout.train.nets.train_step import TrainStep, evaluating, no_parameters
+from dout.train.optimizers import Adam, Optimizer, clipped
+from dout.train.schedules import Schedule
+from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
+from dout.train.state.net_state import KeptState, NetState, check_global_state
+from dout.train.training_bar import TrainingBar
+
+Metric = Callable[[Any, Any], float]
+_INFINITE = float("inf")
+
+
+@dataclass
+class FitSettings:
+    """How to train: the arguments of `fit`."""
+
+    epochs: int = 10
+    batch: int = 100
+    metrics: Sequence[Metric] = ()
+    schedule: Schedule | None = None
+    clip: float | None = None
+    patience: int | None = None
+    keep: str = "last"
+    folder: Path | None = None
+    save_every: int | None = None
+    resume: bool = False
+    progress: bool | None = None
+    log: Log | None = None
+
+
+@dataclass
+class Progressed:
+    """How far a training is: what is next, and what has been measured in this epoch."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    samples: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    best: float = _INFINITE
+    since_best: int = 0
+
+    def means(self) -> Row:
+        """What was measured in this epoch so far, for each sample."""
+        return {name: total / max(self.samples, 1) for name, total in self.sums.items()}
+
+
+def fit(
+    net: Any, x: Any, t: Any = None, *, loss: Any = None, optimizer: Any = None, epochs: int = 10, batch: int = 100,
+    validation: Any = None, metrics: Iterable[Metric] = (), seed: int | None = None, shuffle: bool = True,
+    schedule: Schedule | None = None, clip: float | None = None, patience: int | None = None, keep: str = "last",
+    checkpoint: str | Path | None = None, save_every: int | None = None, resume: bool = False, check: bool = False,
+    compiled: bool | None = None, progress: bool | None = None, log: Any = None,
+) -> History:  # fmt: skip
+    """Train a net, in place, and return what the training was like.
+
+    `net` is any object with `forward` and `backward`, a list of layers, or one with `params` and `gradient(x, t)`;
+    `loss` a layer whose forward takes the scores and the target, where the net does not have its own. `x` and `t` are
+    arrays, paths of `.npy` files, which are mapped, or, in the place of both, what makes batches `(x, t)`: something to
+    iterate over in each epoch, or a function that returns one. `validation` is a pair `(x, t)`, `metrics` are functions
+    of scores and target. The last batch of an epoch may be smaller.
+
+    `seed` decides the order of the data, the global random states, and those that the net holds; without it the order
+    follows from NumPy's global state. `schedule` takes the share of the training that is done, and returns a factor of
+    `optimizer.lr`. `clip` is the greatest length of all gradients together. After `patience` epochs without a smaller
+    loss (that of the validation, if there is one) the training stops; `keep="best"` then leaves the parameters of the
+    best epoch in the net.
+
+    In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
+    `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
+    from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is there
+    and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the last
+    place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits.
+
+    Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
+    CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
+    """
+    step = TrainStep(net, loss)
+    folder = Path(checkpoint) if checkpoint is not None else None
+    plan = FitSettings(
+        epochs, batch, tuple(metrics), schedule, clip, patience, keep, folder, save_every, resume, progress, log_to(log)
+    )
+    if keep not in ("last", "best"):
+        raise TrainingError(f'keep is {keep!r}: write keep="last" or keep="best"')
+    training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
+    training.take(x, t, validation, seed, shuffle)
+    if check:
+        check_layers(step, next(iter(training.batches.of(0))))
+    samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
+    step.compile(compiled, keeps_bits=folder is not None, samples=samples and samples * epochs)
+    return training.run()
+
+
+class NetTraining:
+    """One training: all that it needs, and how far it is."""
+
+    def __init__(self, step: TrainStep, optimizer: Any, plan: FitSettings) -> None:
+        if not callable(getattr(optimizer, "update", None)):
+            raise TrainingError(f"{type(optimizer).__name__} is no optimizer: it has no update(params, grads)")
+        self.step, self.optimizer, self.plan = step, optimizer, plan
+        self.given = {name: v for name, v in attributes_of(optimizer).items() if type(v) in (int, float)}
+        self.takes_dicts = isinstance(optimizer, Optimizer) or _takes_dicts(optimizer)
+        self.state = NetState(**step.roots, optimizer=optimizer)
+        self.settled = False
+        self.now, self.history = Progressed(), History()
+        self.best: KeptState | None = None
+        self.epoch_states: Any = None
+        self.latest: Any = None  # the batch of the latest step
+
+    def take(self, x: Any, t: Any, validation: Any, seed: int | None, shuffle: bool) -> None:
+        """Take the data, and seed everything that draws."""
+        self.seeded, self.seed = seed is not None, seed if seed is not None else int(np.random.randint(2**31))  # noqa: NPY002
+        if seed is not None:
+            seed_all(seed, self.state.generators())
+        self.batches: Batches = batches_of(x, t, self.plan.batch, seed=self.seed, shuffle=shuffle)
+        self.validation: Batches | None = None
+        if validation is not None:
+            is_pair = isinstance(validation, tuple | list) and len(validation) == 2
+            inputs, targets = validation if is_pair else (validation, None)
+            self.validation = batches_of(inputs, targets, self.plan.batch, shuffle=False)
+            self.history.watched = "validation loss"
+
+    # --- the loop ---
+
+    def run(self) -> History:
+        """Train until the epochs are over, nothing gets better, or a person stops it."""
+        if self.plan.folder is not None:
+            self._open_folder(self.plan.folder)
+        done = self.now.epoch * (self.batches.per_epoch or 0) + self.now.batch
+        bar = TrainingBar(self.plan.epochs, self.batches.per_epoch, done, self.plan.progress)
+        with bar, _interrupts() as asked:
+            while self.now.epoch < self.plan.epochs and not self.history.stopped:
+                for x, t in self._batches():
+                    self._one(x, t)
+                    bar.step(self.now.epoch, self.now.means())
+                    if asked():
+                        self.keep("last")
+                        raise KeyboardInterrupt
+                    if self.plan.save_every and not self.now.step % self.plan.save_every:
+                        self.keep("last")
+                self._end_epoch()
+                bar.epoch(self.history.rows[-1])
+        if self.latest is not None and not self.step.registry:
+            raise no_parameters(self.step)
+        if "lr" in self.given:
+            self.optimizer.lr = self.given["lr"]
+        if self.plan.keep == "best" and self.best is not None:
+            self.state.put(self.best, with_random_states=False)
+        return self.history
+
+    def _batches(self) -> Iterator[Any]:
+        """What is left of this epoch."""
+        kept = None
+        if self.batches.draws and self.now.batch:
+            kept = global_state_written()
+            put_global_state(self.epoch_states)
+        elif self.batches.draws:
+            self.epoch_states = global_state_written()
+        passed = (lambda: put_global_state(kept)) if kept is not None else (lambda: None)
+        return self.batches.of(self.now.epoch, self.now.batch, passed)
+
+    def _one(self, x: Any, t: Any) -> None:
+        now = self.now
+        where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
+        if self.plan.schedule is not None:
+            self.optimizer.lr = self.given["lr"] * self.plan.schedule(self._done())
+        if self.plan.log is not None and self.plan.log.wants(now.step):
+            loss, scores, gradients, norm = self.plan.log.watch(self.step, x, t, where, now.step)
+        else:
+            loss, scores, gradients, norm = self.step(x, t, where)
+        if self.plan.clip is not None:
+            gradients = clipped(gradients, self.plan.clip, norm)
+        self._update(self.step.registry.arrays(), gradients)
+        self.step.registry.put_numbers()
+        count = len(t) if np.ndim(t) else 1
+        now.sums["loss"] = now.sums.get("loss", 0.0) + loss * count
+        for metric in self.plan.metrics:
+            if scores is not None:
+                name = metric.__name__
+                now.sums[name] = now.sums.get(name, 0.0) + float(metric(scores, t)) * count
+        now.samples += count
+        now.batch += 1
+        now.step += 1
+        self.latest = x, t
+
+    def _done(self) -> float:
+        """The share of the training that is done."""
+        per_epoch = self.batches.per_epoch
+        return min((self.now.epoch + (self.now.batch / per_epoch if per_epoch else 0)) / self.plan.epochs, 1.0)
+
+    def _update(self, params: Mapping[str, Any], gradients: Mapping[str, Any]) -> None:
+        update(self.optimizer, params, gradients, self.takes_dicts)
+
+    def _end_epoch(self) -> None:
+        now = self.now
+        row: Row = {"epoch": now.epoch + 1.0, **now.means()}
+        if self.validation is not None:
+            found = measured(self.step, self.validation, self.plan.metrics)
+            row |= {f"validation {name}": value for name, value in found.items()}
+        if hasattr(self.optimizer, "lr"):
+            row["lr"] = float(self.optimizer.lr)
+        self.history.rows.append(row)
+        now.epoch, now.batch, now.samples, now.sums = now.epoch + 1, 0, 0, {}
+        is_best = row[self.history.watched] < now.best
+        now.best, now.since_best = (row[self.history.watched], 0) if is_best else (now.best, now.since_best + 1)
+        if self.plan.patience is not None and now.since_best >= self.plan.patience:
+            self.history.stopped = f"stopped: {self.history.watched} was not smaller for {now.since_best} epochs"
+        if is_best and self.plan.keep == "best":
+            self.best = self.state.taken()
+        if is_best:
+            self.keep("best")
+        self.keep("last")
+
+    # --- checkpoints ---
+
+    def keep(self, name: str) -> None:
+        """Write a checkpoint, if there is a folder for it."""
+        if self.plan.folder is None:
+            return
+        if not self.settled and self.latest is not None:
+            with quiet():
+                self.state.settle(self._try, (self.step, self.optimizer))
+            self.settled = True
+        now = self.now
+        training = {
+            **{key: getattr(now, key) for key in ("epoch", "batch", "step", "samples", "since_best")},
+            "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
+            "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
+            "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
+            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out),
+        }  # fmt: skip
+        save_checkpoint(self.plan.folder / f"{name}{SUFFIX}", self.state.taken(), training)
+
+    def _try(self, through: Any) -> Any:
+        """One step more, of copies."""
+        step, optimizer = through
+        loss, _ = step.run(*self.latest)
+        update(optimizer, step.registry.arrays(), step.registry.gradients(), self.takes_dicts)
+        step.registry.put_numbers()
+        return loss
+
+    def _data(self) -> list[int]:
+        """The sizes that decide what the next batch is."""
+        return [self.batches.samples, self.plan.batch] if isinstance(self.batches, ArrayBatches) else []
+
+    def _open_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TargetError(f"{folder} cannot be a folder of checkpoints: {error.strerror}") from None
+        remove_drafts(folder)
+        path = folder / f"last{SUFFIX}"
+        if not path.exists():
+            return
+        if not self.plan.resume:
+            said = "--resume (in Python resume=True) goes on with it; or give another folder, or remove it"
+            raise TargetError(f"{path} is there: {said}")
+        kept, training = read_checkpoint(path)
+        try:
+            self._go_on(kept, training)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} cannot be used: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            raise CheckpointError(f"{path} cannot be used: what it says of the training is none of dout's") from None
+
+    def _go_on(self, kept: KeptState, training: dict[str, Any]) -> None:
+        if training["data"] != self._data():
+            said = f"of {training['data'] or 'an iterator'}, here of {self._data() or 'an iterator'}"
+            raise CheckpointError(f"samples and batches are {said}: the order of the data would be another one")
+        if self.seeded and training["seed"] != self.seed:
+            raise CheckpointError(f"it was made with seed {training['seed']!r}, not {self.seed}")
+        numbers = {key: _whole(training[key]) for key in ("epoch", "batch", "step", "samples", "since_best")}
+        sums = {str(key): float(value) for key, value in training["sums"].items()}
+        rows = [{str(key): float(value) for key, value in row.items()} for row in training["rows"]]
+        now = Progressed(**numbers, sums=sums, best=float(training["best"]))
+        given = {str(key): float(value) for key, value in training["given"].items()}
+        self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
+        self.state.left_out, self.settled = {(str(kind), str(name)) for kind, name in training["left out"]}, True
+        if self.batches.draws and now.batch:
+            check_global_state(self.epoch_states)
+        self.state.put(kept)
+        self.now, self.history.rows, self.history.stopped = now, rows, str(training["stopped"])
+        if isinstance(self.batches, ArrayBatches):
+            self.batches.seed = self.seed
+        for name, value in self.given.items():
+            if value != given.get(name):  # somebody wants another one from now on
+                setattr(self.optimizer, name, value)
+
+
+def evaluate(
+    net: Any, x: Any, t: Any = None, *, loss: Any = None, metrics: Iterable[Metric] = (), batch: int = 1000
+) -> Row:
+    """The loss of a net, and its metrics, over all samples; its layers do not behave as they do in training."""
+    return measured(TrainStep(net, loss), batches_of(x, t, batch, shuffle=False), tuple(metrics))
+
+
+def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
+    """What a net says of samples, batch by batch; its layers do not behave as they do in training."""
+    net = Sequential(*net) if isinstance(net, list | tuple) else net
+    several = x if isinstance(x, tuple) else (x,)
+    call = net.predict if callable(getattr(net, "predict", None)) else net.forward
+    with evaluating(net=net):
+        starts = range(0, len(several[0]), batch)
+        return np.concatenate([call(*(one[start : start + batch] for one in several)) for start in starts])
+
+
+def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Row:
+    """The means over all batches, each by its samples."""
+    sums: dict[str, float] = {}
+    samples = 0
+    with evaluating(**step.roots):
+        for x, t in batches.of(0):
+            count = len(t) if np.ndim(t) else 1
+            loss, scores = step.loss_of(x, t)
+            found = {"loss": float(loss)}
+            if scores is not None:
+                found |= {metric.__name__: float(metric(scores, t)) for metric in metrics}
+            sums = {name: sums.get(name, 0.0) + value * count for name, value in found.items()}
+            samples += count
+    return {name: total / samples for name, total in sums.items()}
+
+
+def update(optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], takes_dicts: bool) -> None:
+    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too."""
+    if isinstance(optimizer, Optimizer):
+        optimizer.update(params, gradients)
+        return
+    names = [name for name in params if name in gradients]
+    own: Any = {name: params[name] for name in names} if takes_dicts else [params[name] for name in names]
+    slopes: Any = {name: gradients[name] for name in names} if takes_dicts else [gradients[name] for name in names]
+    optimizer.update(own, slopes)
+    for place, name in enumerate(names):
+        new = own[name if takes_dicts else place]
+        if new is not params[name]:
+            params[name][...] = new
+
+
+def _takes_dicts(optimizer: Any) -> bool:
+    """Whether an optimizer of the user's takes dicts, and not lists: a copy of it is tried."""
+    params = {"W": np.ones(2)}
+    try:
+        deep_copy(optimizer).update(params, {"W": np.ones(2)})
+    except Exception:
+        return False
+    return not np.array_equal(params["W"], np.ones(2))
+
+
+def _whole(number: Any) -> int:
+    if type(number) is not int or number < 0:
+        raise CheckpointError(f"{str(number)[:40]!r} is no number of steps")
+    return number
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Control-C is a question that is asked after each step; a second one ends at once."""
+    heard: list[int] = []
+
+    def hear(number: int, frame: Any) -> None:
+        if heard:
+            raise KeyboardInterrupt
+        heard.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    kept = signal.signal(signal.SIGINT, hear)
+    try:
+        yield lambda: bool(heard)
+    finally:
+        signal.signal(signal.SIGINT, kept)

@@ -1,0 +1,42 @@
+"""What people read beside the loss: scores and targets in, a number out. A metric is any such function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def accuracy(scores: Any, t: Any) -> float:
+    """The share of rows in which the largest score is that of the right class: a number, or a row with a single 1.
+
+    One score a row says yes above 0.
+
+    >>> accuracy(np.array([[1.0, 3.0], [2.0, 0.0]]), np.array([1, 1]))
+    0.5
+    """
+    scores, t = np.asarray(scores), np.asarray(t)
+    if t.shape == scores.shape and scores.shape[-1:] not in ((), (1,)) and scores.ndim > 1:
+        t = t.argmax(axis=-1)
+    if scores.size == t.size:
+        return float(np.mean((scores.ravel() > 0) == (t.ravel() > 0.5)))
+    return float(np.mean(scores.argmax(axis=-1).ravel() == t.ravel()))
+
+
+def mean_absolute_error(y: Any, t: Any) -> float:
+    """How far off an output is on average.
+
+    >>> mean_absolute_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    1.0
+    """
+    return float(np.mean(np.abs(np.asarray(y) - np.asarray(t).reshape(np.shape(y)))))
+
+
+def r_squared(y: Any, t: Any) -> float:
+    """The share of the variance of `t` that is explained: 1 is perfect, 0 as good as the mean.
+
+    >>> r_squared(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
+    1.0
+    """
+    t = np.asarray(t).reshape(np.shape(y))
+    return float(1 - np.sum((t - y) ** 2) / np.sum((t - np.mean(t)) ** 2))

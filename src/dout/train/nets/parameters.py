@@ -1,0 +1,157 @@
+"""The parameters of a net, and where its backward leaves the gradient of each: found as `dout check` finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.errors import TrainingError
+from dout.run import attributes_of, objects_in, places
+from dout.trace.session.pairing import Pair, pairs
+
+Array = np.ndarray[Any, Any]
+Before = list[tuple[str, Any, dict[str, Any]]]  # the path of each object, the object, and what its attributes were
+NAMINGS = "W and dW, b and db, params and grads, W.data and W.grad"
+
+
+@dataclass
+class LearnedArray:
+    """One array that training changes, the object that holds it, and the places in which its gradient is left."""
+
+    name: str
+    array: Array
+    owners: list[tuple[Any, Pair]]
+    readers: list[Callable[[], Any]] = field(default_factory=list)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it stands in its object as a plain number, and `array` is our copy of it."""
+        return bool(self.owners) and not isinstance(self.owners[0][1].parameter, np.ndarray)
+
+    def gradient(self) -> Array | None:
+        """What the latest backward left: the sum over all places; None where it left nothing."""
+        total = None
+        for read in self.readers:
+            found = read()
+            if found is not None:
+                total = found if total is None else total + found
+        return None if total is None else np.asarray(total)
+
+    def put_gradient(self, gradient: Array) -> None:
+        """Leave another gradient where backward left its own."""
+        for owner, pair in self.owners:
+            found = [place for place in places(owner, "item") if place.item is pair.gradient]
+            for place in found:
+                place.put(gradient)
+            if self.gradient() is not gradient:
+                raise TrainingError(
+                    f"{self.name} is used in several places, and the gradients of these are to add up; "
+                    f"{type(owner).__name__} leaves its own where no sum can be put: leave it in an attribute"
+                )
+
+
+class Registry:
+    """All parameters of a net by name, each once, in the order of its layers."""
+
+    def __init__(self, parameters: Mapping[str, LearnedArray]) -> None:
+        self.parameters = dict(parameters)
+
+    @classmethod
+    def after_a_step(cls, before: Before) -> Registry:
+        """What a forward and a backward since `before` have shown."""
+        found: dict[int, LearnedArray] = {}
+        claims: dict[int, list[tuple[str, Any, Pair, Mapping[str, Any]]]] = {}
+        for path, item, attributes in before:
+            for pair in pairs(attributes, attributes_of(item)):
+                key = id(pair.parameter) if isinstance(pair.parameter, np.ndarray) else hash((id(item), pair.name))
+                claims.setdefault(key, []).append((path, item, pair, attributes))
+        for key, all_claims in claims.items():
+            outer = [one for one in all_claims if not any(_holds(other[0], one[0]) for other in all_claims)]
+            outer = list({(id(one[1])): one for one in outer}.values())
+            path, _, pair, _ = outer[0]
+            parameter = LearnedArray(f"{path}.{pair.name}", np.asarray(pair.parameter), [(o[1], o[2]) for o in outer])
+            gradients = {id(one[2].gradient): one for one in outer}  # one array in several places counts once
+            parameter.readers = [_reader(item, pair, attributes) for _, item, pair, attributes in gradients.values()]
+            found[key] = parameter
+        return cls({parameter.name: parameter for parameter in found.values()})
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def arrays(self) -> dict[str, Array]:
+        """The parameters themselves, to be changed in place; a plain number as an array, see `put_numbers`."""
+        for parameter in self.parameters.values():
+            if parameter.is_number:
+                owner, pair = parameter.owners[0]
+                parameter.array = np.array(attributes_of(owner)[pair.name])
+        return {name: parameter.array for name, parameter in self.parameters.items()}
+
+    def gradients(self) -> dict[str, Array]:
+        """The gradient of each parameter that has one now."""
+        found = ((name, parameter.gradient()) for name, parameter in self.parameters.items())
+        return {name: gradient for name, gradient in found if gradient is not None}
+
+    def put_numbers(self) -> None:
+        """Give parameters that are plain numbers in the net what an update has made of their arrays."""
+        for parameter in self.parameters.values():
+            if parameter.is_number:
+                owner, pair = parameter.owners[0]
+                pair.put(owner, parameter.array[()])
+
+    def size(self) -> int:
+        """How many numbers there are to learn."""
+        return sum(parameter.array.size for parameter in self.parameters.values())
+
+
+def length_of(gradients: Mapping[str, Array]) -> float:
+    """The length of all gradients as one vector; infinite or NaN where a number of them, or its square, is."""
+    return float(sum(float(np.vdot(gradient, gradient)) for gradient in gradients.values()) ** 0.5)
+
+
+def before_a_step(**roots: Any) -> Before:
+    """What every object within reach of these holds now: `before_a_step(net=net)`."""
+    return [(path, item, dict(attributes_of(item))) for path, item in named_objects(**roots)]
+
+
+def named_objects(**roots: Any) -> Iterator[tuple[str, Any]]:
+    """The objects with attributes within reach, each once, with a path that leads there: `net.layers[0]`."""
+    seen = set[int]()
+    for name, root in roots.items():
+        known = {id(item) for item in objects_in(root)}
+        here = [(place.path, place.item) for place in places(root, name)]
+        for path, item in ((name, root), *here):
+            if id(item) in known and id(item) not in seen:
+                seen.add(id(item))
+                yield path, item
+
+
+def _holds(outer: str, inner: str) -> bool:
+    return inner.startswith((f"{outer}.", f"{outer}["))
+
+
+def _reader(item: Any, pair: Pair, before: Mapping[str, Any]) -> Callable[[], Any]:
+    """What reads a gradient where it lies: at its path, or, where it is put together, by pairing anew."""
+    for place in places(item, "item"):
+        if place.item is pair.gradient:
+            try:
+                read = eval(compile(f"lambda item: {place.path}", "<the place of a gradient>", "eval"), {})
+                if read(item) is pair.gradient:
+                    return partial(_read_at, read, item)
+            except Exception:
+                break  # a key that cannot be written
+    return partial(_paired_anew, item, pair.name, before)
+
+
+def _read_at(read: Callable[[Any], Any], item: Any) -> Any:
+    try:
+        return read(item)
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return None
+
+
+def _paired_anew(item: Any, name: str, before: Mapping[str, Any]) -> Any:
+    return next((pair.gradient for pair in pairs(before, attributes_of(item)) if pair.name == name), None)

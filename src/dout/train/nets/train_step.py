@@ -1,0 +1,297 @@
+"""A net, a loss and a batch in; the loss, the scores and the gradients of all parameters out, plain or compiled."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.argument_names import names_switch
+from dout.errors import TargetError, TrainingError, needs
+from dout.run import attributes_of, flat, is_float_array, places
+from dout.train.nets.layer_graphs import LayerGraph, Sequential
+from dout.train.nets.layer_watch import (
+    LayerPass,
+    called,
+    is_finite,
+    layers_of,
+    raising_layer,
+    shapes_of,
+    watched_layers,
+)
+from dout.train.nets.parameters import (
+    NAMINGS,
+    Array,
+    LearnedArray,
+    Registry,
+    before_a_step,
+    length_of,
+    named_objects,
+)
+from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
+
+HOW = (
+    "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t); "
+    "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
+)
+_FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
+_WORTH = 1e10  # operations: a second of plain steps or two, as long as it takes to compile them
+LOOKS = 2  # steps after which parameters are looked for
+
+
+class TrainStep:
+    """Forward, loss and backward of one net; `call` is what runs them, compiled or plain."""
+
+    def __init__(self, net: Any, loss: Any = None) -> None:
+        self.net: Any = Sequential(*net) if isinstance(net, list | tuple) else net
+        self.loss = loss() if isinstance(loss, type) else loss
+        self.grads: Mapping[Any, Any] = {}  # of a net that returns them
+        self.run = self._way()
+        self.call: Callable[[Any, Any], tuple[Any, Any]] = self.run
+        self.registry = Registry({})
+        self.looks = LOOKS
+        self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
+
+    def _way(self) -> Callable[[Any, Any], tuple[Any, Any]]:
+        net, name = self.net, type(self.net).__name__
+        if isinstance(net, type):
+            raise TrainingError(f"{net.__name__} is a class: make an object of it")
+        layered = all(callable(getattr(net, way, None)) for way in ("forward", "backward"))
+        if layered and self.loss is not None:
+            for way in ("forward", "backward"):
+                if not callable(getattr(self.loss, way, None)):
+                    raise TrainingError(f"the loss, {type(self.loss).__name__}, has no {way}: a loss is a layer, too")
+            self.begins = _upstream(self.loss.backward)
+            return self._with_loss
+        if layered and _takes_target(net):
+            self.begins = _upstream(net.backward)
+            return self._with_own_loss
+        if callable(getattr(net, "gradient", None)) and isinstance(getattr(net, "params", None), dict):
+            return self._with_own_gradient
+        if layered:
+            raise TrainingError(f"{name}.forward takes no target, and there is no loss: {HOW}")
+        raise TrainingError(f"{name} cannot be trained: {HOW}")
+
+    def _with_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
+        scores = self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
+        loss = self.loss.forward(scores, t)
+        dout = self.loss.backward(*self.begins)
+        self.net.backward(dout[0] if type(dout) is tuple else dout)
+        return loss, scores
+
+    def _with_own_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
+        loss = self.net.forward(*x, t) if type(x) is tuple else self.net.forward(x, t)
+        self.net.backward(*self.begins)
+        return loss, None
+
+    def _with_own_gradient(self, x: Any, t: Any) -> tuple[Any, Any]:
+        loss = self.net.loss(x, t)
+        self.grads = self.net.gradient(x, t)
+        return loss, None
+
+    def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None) -> None:
+        """Let `call` be the compiled step; with None, if that pays for so many samples in all.
+
+        Which way is taken follows from counts, and not from times: two runs of one training give the same bits. A layer
+        in several places of a net is asked for its attributes between two calls: then the step runs plainly.
+        """
+        is_there = importlib.util.find_spec("numba") is not None
+        if wanted and not is_there:
+            raise TargetError(needs("a compiled step", "numba"))
+        shares = any(any(layer.shared) for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
+        held = sum(place.item.size for place in places(self.net) if is_float_array(place.item))
+        pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
+        if wanted or (wanted is None and pays and not keeps_bits):
+            self.call = compiled_step(self.run, strict=keeps_bits)
+        elif wanted is None and pays:
+            self.call = PayingCompilation(self.run)
+
+    def scores_of(self, x: Any) -> Any:
+        """What the net says of samples; None where only its loss is known."""
+        if self.run == self._with_loss:
+            return self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
+        predict = getattr(self.net, "predict", None)
+        return predict(x) if callable(predict) else None
+
+    def loss_of(self, x: Any, t: Any) -> tuple[Any, Any]:
+        """The loss and the scores, without gradients."""
+        scores = self.scores_of(x)
+        if self.run == self._with_loss:
+            return self.loss.forward(scores, t), scores
+        loss = self.net.loss if self.run == self._with_own_gradient else self.net.forward
+        return (loss(*x, t) if type(x) is tuple else loss(x, t)), scores
+
+    # --- a step that is looked at ---
+
+    def __call__(self, x: Any, t: Any, where: str) -> tuple[float, Any, dict[str, Array], float]:
+        """The loss, the scores, the gradient of each parameter, and the length of all of them.
+
+        Raises TrainingError, before anything is updated, where a layer does not take what it is given, a label is none
+        of a class, the loss is no number, or something is not finite.
+        """
+        before = before_a_step(**self.roots) if self.looks else None
+        try:
+            loss, scores = self.call(x, t)
+        except TrainingError:
+            raise
+        except Exception as error:
+            raise self._explained(error, t, where) from error
+        check_labels(scores, t, self.loss, where)
+        if np.ndim(loss):
+            who = called("loss", self.loss) if self.loss is not None else type(self.net).__name__
+            raise TrainingError(f"{who}: the loss has shape {np.shape(loss)}: it has to be one number; take its mean")
+        if before is not None:
+            self._find_parameters(before)
+        gradients = self.registry.gradients()
+        norm = length_of(gradients)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self._refuse_broken(x, t, where, gradients)
+        return float(loss), scores, gradients, norm
+
+    def _find_parameters(self, before: Any) -> None:
+        """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
+        if self.run == self._with_own_gradient:
+            found = {
+                f"net.params[{key!r}]": LearnedArray(f"net.params[{key!r}]", array, [], [partial(self._given, key)])
+                for key, array in self.net.params.items()
+            }
+            new = Registry({name: one for name, one in found.items() if one.gradient() is not None})
+        else:
+            new = Registry.after_a_step(before)
+        for name, one in self.registry.parameters.items():
+            other = new.parameters.get(name, one)
+            if other.array is not one.array and not one.is_number:
+                said = "the net updates itself; train it by its own loop"
+                raise TrainingError(f"{name} is another array after each step: {said}")
+        self.registry = Registry({**new.parameters, **self.registry.parameters})
+        self.looks -= 1
+        if not self.registry and not self.looks:
+            raise no_parameters(self)
+
+    def _given(self, key: Any) -> Any:
+        return self.grads.get(key)
+
+    def _explained(self, error: Exception, t: Any, where: str) -> TrainingError:
+        """The same error with the layer in which it was raised, and what that was given."""
+        found = raising_layer(error.__traceback__, layers_of(**self.roots))
+        if found is None:
+            return TrainingError(f"{where}: {type(error).__name__}: {error}")
+        path, layer, way, given = found
+        if layer is self.loss and way == "forward":
+            check_labels(given, t, self.loss, where)
+        held = {name: np.shape(item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray)}
+        own = [name.rpartition(".")[2] for name in self.registry.parameters]
+        names = [name for name in held if not self.registry or name in own]
+        shapes = ", ".join(f"{name} has shape {held[name]}" for name in names[:4])
+        said = f"{where}: {called(path, layer)}.{way} was given {shapes_of((given,))}"
+        return TrainingError(f"{said}{f'; its {shapes}' if shapes else ''}: {type(error).__name__}: {error}")
+
+    def _refuse_broken(self, x: Any, t: Any, where: str, gradients: Mapping[str, Array]) -> None:
+        """Raise if the loss or a gradient really is not finite, and say where that begins."""
+        for place, item in enumerate(flat(list(x) if isinstance(x, tuple) else x)):
+            if not is_finite(item):
+                rows = np.argwhere(~np.isfinite(np.asarray(item)).reshape(len(item), -1).all(axis=1)).ravel()
+                raise TrainingError(
+                    f"{where}: x{f' [{place}]' if isinstance(x, tuple) else ''} has NaN or infinity in "
+                    f"{len(rows)} of {len(item)} samples, the first is number {rows[0]} of the batch"
+                    f"{self._first_broken(x, t)}"
+                )
+        wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
+        if wrong:
+            raise TrainingError(f"{where}: the parameter {wrong[0]} is NaN or infinite: take a smaller learning rate")
+        if self._first_broken(x, t) or not all(map(is_finite, gradients.values())):
+            raise TrainingError(f"{where}: NaN or infinity{self._first_broken(x, t) or ' in the gradients'}")
+
+    def _first_broken(self, x: Any, t: Any) -> str:
+        """The first layer whose output, or else gradient, is not finite; nothing where all of them are."""
+        found: list[LayerPass] = []
+
+        def hear(one: LayerPass) -> None:
+            if not found and one.returned is not None and not is_finite(one.returned):
+                found.append(one)
+
+        with watched_layers(layers_of(**self.roots), hear), np.errstate(all="ignore"):
+            self.run(x, t)
+        if not found:
+            return ""
+        return f"; the first layer that shows it is {found[0].name}, in its {found[0].way}"
+
+
+@contextmanager
+def evaluating(**roots: Any) -> Iterator[None]:
+    """Layers that behave otherwise while they train (`training`, `train_flg`) do not while this lasts."""
+    put: list[tuple[dict[str, Any], str, Any]] = []
+    try:
+        for _, item in named_objects(**roots):
+            attributes = attributes_of(item)
+            for name, value in list(attributes.items()):
+                if value is True and _is_training(name):
+                    attributes[name] = False
+                    put.append((attributes, name, True))
+            flags = [name for name in _arguments(getattr(type(item), "forward", None)) if _is_training(name)]
+            if flags and "forward" not in attributes:
+                attributes["forward"] = partial(item.forward, **dict.fromkeys(flags, False))
+                put.append((attributes, "forward", None))
+        yield
+    finally:
+        for attributes, name, value in put:
+            if value is None:
+                attributes.pop(name, None)
+            else:
+                attributes[name] = value
+
+
+def _is_training(name: str) -> bool:
+    return bool(names_switch(name)) and "train" in name.lower()
+
+
+def _arguments(function: Any) -> list[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def check_labels(scores: Any, t: Any, loss: Any, where: str) -> None:
+    """Raise TrainingError where a label is no class of the scores: NumPy takes -1 for the last one, without a word."""
+    labels, rows = np.asarray(t), np.shape(scores)
+    if labels.dtype.kind not in "iu" or not labels.size or len(rows) < 2 or rows[:-1] != labels.shape or rows[-1] < 2:
+        return
+    out = (labels < 0) | (labels >= rows[-1])
+    ignored = getattr(loss, "ignore_index", None)
+    if ignored is not None:
+        out &= labels != ignored
+    if out.any():
+        place = tuple(int(i) for i in np.argwhere(out)[0])
+        raise TrainingError(
+            f"{where}: t is {labels[place]} at {place if len(place) > 1 else place[0]} of the batch; "
+            f"there are {rows[-1]} scores a sample, so classes are 0 … {rows[-1] - 1}"
+        )
+
+
+def no_parameters(step: TrainStep) -> TrainingError:
+    """What is to say of a net in which nothing can be learned."""
+    names = [type(layer).__name__ for _, layer in layers_of(**step.roots)]
+    names = list(dict.fromkeys(names or [type(step.net).__name__]))
+    return TrainingError(f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}")
+
+
+def _takes_target(net: Any) -> bool:
+    if isinstance(net, LayerGraph):
+        return len(net.inputs) > 1
+    required = [
+        parameter for parameter in inspect.signature(net.forward).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind in (0, 1)
+    ]  # fmt: skip
+    return len(required) > 1
+
+
+def _upstream(backward: Callable[..., Any]) -> Sequence[Any]:
+    """What a loss's backward begins with: 1, or nothing where it takes nothing."""
+    return (1,) if _arguments(backward) else ()

@@ -1,0 +1,225 @@
+"""How parameters follow their gradients: plain NumPy in the book's manner, `optimizer.update(params, grads)`.
+
+`params` and `grads` are two dicts with the same keys, or two lists. A parameter is changed in place and keeps its
+dtype; a gradient is only read. What an optimizer remembers of each parameter is `optimizer.state`, by name and key.
+
+    v ← momentum · v − lr · dW
+    W ← W + v
+
+Each class is these lines. `weight_decay` adds `weight_decay · W` to the gradient, which is the slope of a penalty
+`weight_decay / 2 · ΣW²`; AdamW and Lion shrink the parameter instead, by `lr · weight_decay`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Arrays = Mapping[Any, Array] | Sequence[Array]
+
+
+class Optimizer:
+    """What all of them share: their memory, the count of updates `t`, and the loop over the parameters."""
+
+    kept: ClassVar[tuple[str, ...]] = ()  # what is remembered of each parameter
+
+    def __init__(self, lr: float = 0.01, weight_decay: float = 0.0) -> None:
+        if not lr > 0:
+            raise ValueError(f"{type(self).__name__}: lr is {lr}: a learning rate is larger than 0")
+        self.lr, self.weight_decay = lr, weight_decay
+        self.state: dict[str, dict[Any, Array]] = {name: {} for name in self.kept}
+        self.t = 0
+
+    def update(self, params: Arrays, grads: Arrays) -> None:
+        """Change each parameter that has a gradient, in place."""
+        self.t += 1
+        for key in keys_of(params):
+            grad = grads.get(key) if isinstance(grads, Mapping) else grads[key]
+            if grad is not None:
+                param = params[key]
+                if key not in next(iter(self.state.values()), (key,)):
+                    for held in self.state.values():
+                        held[key] = np.zeros_like(param)
+                self.step(param, self.decayed(param, grad), *(held[key] for held in self.state.values()))
+
+    def decayed(self, param: Array, grad: Array) -> Array:
+        """The gradient with that of the penalty on large weights."""
+        return grad + self.weight_decay * param if self.weight_decay else grad
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """The lines of the optimizer, for one parameter."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Downhill, a step as long as the slope: `W -= lr * dW`. Stochastic gradient descent.
+
+    >>> W, dW = np.array([1.0, 2.0]), np.array([10.0, -10.0])
+    >>> SGD(lr=0.01).update([W], [dW])
+    >>> W
+    array([0.9, 2.1])
+    """
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """Go against the gradient."""
+        param -= self.lr * grad
+
+
+class Momentum(Optimizer):
+    """A ball that rolls: `v = momentum * v - lr * dW`, `W += v`."""
+
+    kept = ("v",)
+
+    def __init__(self, lr: float = 0.01, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay)
+        self.momentum = momentum
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """Add to the speed, and go on with it."""
+        (v,) = state
+        v *= self.momentum
+        v -= self.lr * grad
+        param += v
+
+
+class Nesterov(Momentum):
+    """Momentum whose slope is that of the place to which the speed will lead: `W += momentum * v - lr * dW`.
+
+    Source: Nesterov (1983), in the form of Bengio, Boulanger-Lewandowski and Pascanu (2012).
+    """
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """Add to the speed, and look one step ahead."""
+        (v,) = state
+        v *= self.momentum
+        v -= self.lr * grad
+        param += self.momentum * v - self.lr * grad
+
+
+class AdaGrad(Optimizer):
+    """Shorter steps where it has been steep: `h += dW²`, `W -= lr * dW / (√h + eps)`.
+
+    Source: Duchi, Hazan and Singer (2011), "Adaptive subgradient methods".
+    """
+
+    kept = ("h",)
+
+    def __init__(self, lr: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay)
+        self.eps = eps
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """Remember the square of the slope, and divide by the root of all."""
+        (h,) = state
+        h += grad * grad
+        param -= self.lr * grad / (np.sqrt(h) + self.eps)
+
+
+class RMSprop(Optimizer):
+    """AdaGrad that forgets: `h = decay * h + (1 - decay) * dW²`, `W -= lr * dW / (√h + eps)`.
+
+    Source: Tieleman and Hinton (2012), lecture 6.5 of "Neural networks for machine learning".
+    """
+
+    kept = ("h",)
+
+    def __init__(self, lr: float = 0.01, decay: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay)
+        self.decay, self.eps = decay, eps
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """Move the mean of the squares, and divide by its root."""
+        (h,) = state
+        h *= self.decay
+        h += (1 - self.decay) * grad * grad
+        param -= self.lr * grad / (np.sqrt(h) + self.eps)
+
+
+class Adam(Optimizer):
+    """Momentum and RMSprop at once, neither too small at the start.
+
+    `m = beta1 * m + (1 - beta1) * dW`, `v = beta2 * v + (1 - beta2) * dW²`; both begin at 0, and are too small by
+    `1 - beta1ᵗ` and `1 - beta2ᵗ` after t updates. `W -= lr * m̂ / (√v̂ + eps)`.
+    Source: Kingma and Ba (2014), "Adam: a method for stochastic optimization".
+    """
+
+    kept = ("m", "v")
+
+    def __init__(
+        self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(lr, weight_decay)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """Move both means, and divide the first by the root of the second."""
+        m, v = state
+        m *= self.beta1
+        m += (1 - self.beta1) * grad
+        v *= self.beta2
+        v += (1 - self.beta2) * grad * grad
+        rate = self.lr / (1 - self.beta1**self.t)
+        param -= rate * m / (np.sqrt(v) / (1 - self.beta2**self.t) ** 0.5 + self.eps)
+
+
+class AdamW(Adam):
+    """Adam whose weight decay is none of its gradient's business: `W -= lr * weight_decay * W`, then Adam's step.
+
+    Source: Loshchilov and Hutter (2017), "Decoupled weight decay regularization".
+    """
+
+    def __init__(
+        self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:  # fmt: skip
+        super().__init__(lr, beta1, beta2, eps, weight_decay)
+
+    def decayed(self, param: Array, grad: Array) -> Array:
+        """The gradient itself: the parameter is shrunk instead."""
+        if self.weight_decay:
+            param *= 1 - self.lr * self.weight_decay
+        return grad
+
+
+class Lion(Optimizer):
+    """The sign of a moving mean alone: `W -= lr * sign(beta1 * m + (1 - beta1) * dW)`; then the mean moves on by beta2.
+
+    Steps are all of one length: take a learning rate a third to a tenth of Adam's.
+    Source: Chen and others (2023), "Symbolic discovery of optimization algorithms".
+    """
+
+    kept = ("m",)
+
+    def __init__(self, lr: float = 0.0001, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, weight_decay)
+        self.beta1, self.beta2 = beta1, beta2
+
+    def decayed(self, param: Array, grad: Array) -> Array:
+        """The gradient itself: the parameter is shrunk instead."""
+        if self.weight_decay:
+            param *= 1 - self.lr * self.weight_decay
+        return grad
+
+    def step(self, param: Array, grad: Array, *state: Array) -> None:
+        """Go by the sign of the mean, then move it."""
+        (m,) = state
+        param -= self.lr * np.sign(self.beta1 * m + (1 - self.beta1) * grad)
+        m *= self.beta2
+        m += (1 - self.beta2) * grad
+
+
+def keys_of(params: Arrays) -> Iterable[Any]:
+    """The keys of a dict, or the places of a list."""
+    return params if isinstance(params, Mapping) else range(len(params))
+
+
+def clipped(grads: Mapping[Any, Array], most: float, norm: float) -> dict[Any, Array]:
+    """The gradients, made shorter together where their length `norm` is above `most`: the direction stays.
+
+    Source: Pascanu, Mikolov and Bengio (2013), "On the difficulty of training recurrent neural networks".
+    """
+    return {key: grad * (most / norm) for key, grad in grads.items()} if norm > most else dict(grads)

@@ -1,0 +1,133 @@
+"""`dout export`: what it writes and says, and in one line why it cannot."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx_runs import ran
+
+NET = """\
+import numpy as np
+
+
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        return dout @ self.W.T
+
+
+class Net:
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.layers = [Affine(rng.normal(size=(3, 4)), np.ones(4)), Affine(rng.normal(size=(4, 2)), np.zeros(2))]
+
+    def forward(self, x, train_flg=True):
+        for layer in self.layers:
+            x = np.maximum(layer.forward(x), 0)
+        return x * 2 if train_flg else x
+
+    def predict(self, x):
+        return self.forward(x, train_flg=False).argmax(axis=1)
+
+    def backward(self, dout):
+        return dout
+
+
+net = Net()
+"""
+
+
+def run(*arguments, cwd):
+    command = [sys.executable, "-m", "dout", "export", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.py").write_text(NET)
+    return tmp_path
+
+
+def test_a_net_is_written_with_its_names_and_lines(folder):
+    found = run("mine.py:net", "model.onnx", "--input", "x=array(2,3)", cwd=folder)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == "wrote model.onnx\n"
+    assert "inputs: x double[batch, 3]" in found.stdout
+    assert "note: exported as it is used: train_flg=False" in found.stdout
+    model = onnx.load(folder / "model.onnx")
+    assert model.producer_name == "dout"
+    assert [tensor.name for tensor in model.graph.initializer if tensor.dims] == ["W", "b", "W_2", "b_2"]
+    assert {node.doc_string for node in model.graph.node} == {"mine.py:9", "mine.py:22"}
+    names = [output for node in model.graph.node for output in node.output]
+    assert len(set(names)) == len(names) == 6
+    x = np.linspace(-1, 1, 15).reshape(5, 3)
+    scope = {}
+    exec(NET, scope)
+    np.testing.assert_allclose(ran(model.SerializeToString(), x)[0], scope["net"].forward(x, False), rtol=1e-12)
+
+
+def test_a_method_is_exported_and_a_file_with_one_net_needs_no_name(folder):
+    assert run("mine.py:net.predict", "places.onnx", "--input", "x=array(2,3)", cwd=folder).returncode == 0
+    assert onnx.load(folder / "places.onnx").graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.INT64
+    found = run("mine.py", "again.onnx", "--input", "x=array(2,3)", "--dtype", "float32", cwd=folder)
+    assert found.returncode == 0
+    assert "inputs: x float[batch, 3]" in found.stdout
+
+
+def test_gradients_are_outputs_where_asked(folder):
+    found = run("mine.py:net", "both.onnx", "--input", "x=array(2,3)", "--backward", cwd=folder)
+    assert found.returncode == 0, found.stderr
+    outputs = [value.name for value in onnx.load(folder / "both.onnx").graph.output]
+    assert {"dx", "dW", "db"} <= set(outputs)
+
+
+REFUSED = {
+    "a branch": (
+        "if x.sum() > 0:\n            return x * 2\n        return x",
+        r"value of an input, at mine\.py:5.*np\.where",
+    ),
+    "random numbers": ("return x * np.random.rand(*x.shape)", r"draws random numbers, at mine\.py:5"),
+    "equations": ("return np.linalg.solve(np.eye(3) + x.T @ x, x.T)", r"no operators for solve, at mine\.py:5"),
+    "a mask": ("return x[x > 0]", r"elements that a condition selects, at mine\.py:5; write np\.where"),
+    "no result": ("return 'text'", "returns no array"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_exported_is_one_line(what, tmp_path):
+    body, said = REFUSED[what]
+    (tmp_path / "mine.py").write_text(f"import numpy as np\n\nclass Mine:\n    def forward(self, x):\n        {body}\n")
+    found = run("mine.py:Mine", "model.onnx", "--input", "x=array(2,3)", cwd=tmp_path)
+    assert found.returncode == 2
+    assert re.search(f"^dout: .*{said}", found.stderr, re.MULTILINE), found.stderr
+    assert len(found.stderr.splitlines()) == 1
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_wrong_suffix_a_missing_folder_and_a_foreign_file_are_refused_before_anything_runs(folder):
+    (folder / "mine.py").write_text("raise SystemExit('it ran')")
+    (folder / "other.onnx").write_bytes(b"not ours")
+    for output, said in [
+        ("model.pb", "an ONNX model ends in .onnx"),
+        ("nowhere/model.onnx", "there is no folder nowhere"),
+        ("other.onnx", "--force"),
+    ]:
+        found = run("mine.py:net", output, cwd=folder)
+        assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+        assert said in found.stderr
+
+
+def test_a_missing_extra_is_named(folder, monkeypatch):
+    (folder / "sitecustomize.py").write_text("import sys\nsys.modules['onnx'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
+    found = run("mine.py:net", "model.onnx", cwd=folder)
+    assert found.returncode == 2
+    assert "pip install 'dout[onnx]'" in found.stderr
