@@ -187,6 +187,55 @@ def test_numbers_of_the_batch_are_computed_from_it():
         np.testing.assert_allclose(ran(content, x)[0], shares(x), rtol=1e-12)
 
 
+def test_a_list_of_layers_is_a_net_and_keeps_its_dtype():
+    net = [layers.Affine(weights(3, 2).astype("f4"), np.ones(2, "f4")), layers.Relu()]
+    model = dout.export(net)
+    assert model.lines[0] == "inputs: x float[batch, 3]"
+    assert [node.op_type for node in model.model.graph] == ["MatMul", "Add", "LessOrEqual", "Where"]
+    assert [value.name for value in model.model.graph.outputs] == ["out"]
+
+
+def test_numbers_and_conditions_are_inputs():
+    content = dout.export(layers.MulLayer(), None, 100.0, 2).content
+    assert ran(content, 1.5, 4)[0] == 6.0
+    chosen = dout.export(lambda x, mask: np.where(mask, x, 0), None, np.ones((2, 3)), np.ones((2, 3), bool)).content
+    assert np.array_equal(ran(chosen, [[1.0, 2.0, 3.0]], [[True, False, True]])[0], [[1, 0, 3]])
+
+
+def test_what_is_given_is_given_back_under_a_name_of_its_own():
+    model = dout.export(lambda x: (x, x * 2, x), None, np.ones(3))
+    names = [value.name for value in (*model.model.graph.inputs, *model.model.graph.outputs)]
+    assert names == ["x", "out0", "out1", "out2"]
+
+
+def test_names_are_identifiers_whatever_the_user_writes():
+    class Named:
+        def __init__(self):
+            self.params = {"W\x1b[31m 1": np.ones((3, 3)), "ü" * 100: np.ones(3)}
+
+        def forward(self, x):
+            return x @ self.params["W\x1b[31m 1"] + self.params["ü" * 100]
+
+    names = [*dout.export(Named(), None, np.ones((2, 3))).model.graph.initializers]
+    assert all(name.isidentifier() and name.isascii() for name in names)
+
+
+def test_a_net_is_left_as_it_was():
+    class Counting:
+        def __init__(self):
+            self.turns, self.training = 0, True
+
+        def forward(self, x):
+            self.turns += 1
+            return x * 2 if self.training else x + 1
+
+    net = Counting()
+    model = dout.export(net, None, np.ones((2, 3)))
+    assert (net.turns, net.training) == (0, True)
+    assert model.notes == ("exported as it is used: Counting.training = False",)
+    assert np.array_equal(ran(model.content, [[1.0, 2.0, 3.0]])[0], [[2, 3, 4]])
+
+
 FOLDER = Path(__file__).parents[1] / "idioms"
 IDIOMS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 REFUSED = {  # what no model can do, and the words that say so
