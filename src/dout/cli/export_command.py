@@ -10,12 +10,11 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import load, split
 from dout.errors import TargetError, visible
-from dout.files import Kind, refuse
+from dout.export import MODEL
+from dout.files import refuse
 
 if TYPE_CHECKING:
     from dout.export.onnx_export import ExportedModel
-
-_SUFFIX = Kind("an ONNX model", (".onnx",), rb"\A\x08.\x12\x04dout")
 
 
 @click.command(short_help="Write a net as an ONNX model.")
@@ -42,7 +41,7 @@ def export(
     Exit code: 0 written, 2 wrong usage, or it cannot be exported.
     """
     where = split(target)[0]
-    refuse(output, _SUFFIX, inputs=[where], force=force)  # before anything runs
+    refuse(output, MODEL, inputs=[where], force=force)  # before anything runs
     for module in ("onnx", "onnx_ir"):
         options.require("dout export", module)
     made = _exported(target, init, inputs, dtype, backward, timeout)

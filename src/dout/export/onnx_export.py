@@ -13,15 +13,15 @@ import onnx
 import onnx_ir as ir
 
 from dout.errors import TargetError, UnsupportedError
+from dout.export import MODEL
 from dout.export.array_operators import ARRAY_OPERATORS
 from dout.export.batch_numbers import FixedBatchError
 from dout.export.elementwise_operators import ELEMENTWISE_OPERATORS
 from dout.export.exported_forward import ExportedForward, exported_forward
 from dout.export.index_operators import INDEX_OPERATORS
 from dout.export.onnx_writer import IR_VERSION, OPSET, OnnxWriter
-from dout.files import Kind, refuse, write
+from dout.files import refuse, write
 
-MODEL = Kind("an ONNX model", (".onnx",), rb"\A\x08.\x12\x04dout")  # the version of the format, and who wrote it
 RULES = {**ELEMENTWISE_OPERATORS, **ARRAY_OPERATORS, **INDEX_OPERATORS}
 
 
