@@ -11,7 +11,7 @@ from random_programs import FEWER, programs
 
 import dout
 from dout import layers
-from dout.errors import UnsupportedError
+from dout.errors import TargetError, UnsupportedError
 from dout.run import deep_copy, flat
 
 RANDOM = np.random.default_rng(3)
@@ -234,6 +234,24 @@ def test_a_net_is_left_as_it_was():
     assert (net.turns, net.training) == (0, True)
     assert model.notes == ("exported as it is used: Counting.training = False",)
     assert np.array_equal(ran(model.content, [[1.0, 2.0, 3.0]])[0], [[2, 3, 4]])
+
+
+class BookDropout:
+    """A Dropout that is told by an argument whether the net trains, in the manner of the book."""
+
+    def forward(self, x, train_flg=True):
+        return x * (np.random.rand(*x.shape) > 0.5) if train_flg else x * 0.5  # noqa: NPY002
+
+
+def test_a_layer_that_trains_by_default_is_told_that_it_is_used():
+    model = dout.export([layers.Affine(weights(3, 2), weights(2)), BookDropout()], None, np.ones((2, 3)))
+    assert [node.op_type for node in model.model.graph] == ["MatMul", "Add", "Mul"]
+
+
+def test_a_model_that_is_too_large_for_a_file_is_refused(monkeypatch):
+    monkeypatch.setattr("dout.export.onnx_export.MOST_BYTES", 100)
+    with pytest.raises(TargetError, match=r"0\.0 GB of numbers.*export a part of it"):
+        dout.export(*NETS["two layers"][:1], None, *NETS["two layers"][1])
 
 
 FOLDER = Path(__file__).parents[1] / "idioms"

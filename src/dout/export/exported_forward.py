@@ -120,7 +120,7 @@ def exported_forward(
 
 
 class LayerRow:
-    """Layers one after the other, as one."""
+    """Layers one after the other, as one; those that are told by an argument that they train are told that not."""
 
     def __init__(self, layers: Iterable[Any]) -> None:
         self.layers = list(layers)
@@ -128,7 +128,7 @@ class LayerRow:
     def forward(self, x: Any) -> Any:
         """What the last layer gives."""
         for layer in self.layers:
-            x = layer.forward(x)
+            x = layer.forward(x, **{p.name: False for p in taken_by(layer.forward) if p.name in MODE_FLAGS})
         return x
 
 
@@ -303,7 +303,7 @@ def _refuse(trace: Trace, outputs: Iterable[Node], arguments: Mapping[str, Node]
         user = next((node for node in nodes if drawn in node.inputs), drawn)
         raise UnsupportedError(
             f"{trace.target} draws random numbers{_at(user.where)}: a model gives the same each time; "
-            "turn that off where the net is used (self.training = False)"
+            "turn that off where the net is used (self.training = False, or train_flg=False)"
         )
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
     if lost is not None:

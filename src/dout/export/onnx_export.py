@@ -22,6 +22,7 @@ from dout.export.index_operators import INDEX_OPERATORS
 from dout.export.onnx_writer import IR_VERSION, OPSET, OnnxWriter
 from dout.files import refuse, write
 
+MOST_BYTES = 2_000_000_000  # of one message of protobuf
 RULES = {**ELEMENTWISE_OPERATORS, **ARRAY_OPERATORS, **INDEX_OPERATORS}
 
 
@@ -89,12 +90,14 @@ def exported_model(
 def checked_model(forward: ExportedForward) -> ExportedModel:
     """The model of a graph, as ONNX's own checker takes it. Raises UnsupportedError and TargetError."""
     graph = OnnxWriter(forward, RULES).write()
+    size = sum(value.const_value.nbytes for value in graph.initializers.values() if value.const_value is not None)
+    if size > MOST_BYTES:
+        told = f"{size / 1e9:.1f} GB of numbers, and a file of ONNX holds {MOST_BYTES / 1e9:.1f}"
+        raise TargetError(f"{forward.target} has {told}: export a part of it, or give --dtype float32")
     model = ir.Model(graph, ir_version=IR_VERSION, producer_name="dout", producer_version=version("dout"))
+    content = ir.to_proto(model).SerializeToString(deterministic=True)
     try:
-        content = ir.to_proto(model).SerializeToString(deterministic=True)
         onnx.checker.check_model(content, full_check=True)
-    except ValueError as error:  # more than two gigabytes
-        raise TargetError(f"{forward.target} is too large for one file: {error}; export a part of it") from None
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise UnsupportedError(f"{forward.target}: the model that dout wrote is not valid: {error}") from None
     return ExportedModel(content, model, forward.notes)
