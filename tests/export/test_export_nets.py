@@ -1,5 +1,6 @@
 """Whole nets, idioms and random programs give by onnxruntime what NumPy gives, at other sizes of the batch, too."""
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -249,7 +250,7 @@ def test_a_layer_that_trains_by_default_is_told_that_it_is_used():
 
 
 def test_a_model_that_is_too_large_for_a_file_is_refused(monkeypatch):
-    monkeypatch.setattr("dout.export.onnx_export.MOST_BYTES", 100)
+    monkeypatch.setattr(importlib.import_module("dout.export.onnx_export"), "MOST_BYTES", 100)
     with pytest.raises(TargetError, match=r"0\.0 GB of numbers.*export a part of it"):
         dout.export(*NETS["two layers"][:1], None, *NETS["two layers"][1])
 
