@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
-from dout.run import attributes_of, deep_copy, quiet
+from dout.run import attributes_of, deep_copy, global_states, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
 from dout.train.batches import ArrayBatches, Batches, batches_of
 from dout.train.history import History, Row
@@ -30,6 +30,7 @@ from dout.train.training_bar import TrainingBar
 
 Metric = Callable[[Any, Any], float]
 _INFINITE = float("inf")
+_LOOKED_AT = 500  # samples of a validation at once
 
 
 @dataclass
@@ -90,9 +91,9 @@ def fit(
 
     In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
     `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
-    from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is there
-    and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the last
-    place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits.
+    yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is
+    there and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the
+    last place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
@@ -107,7 +108,10 @@ def fit(
     training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
     training.take(x, t, validation, seed, shuffle)
     if check:
-        check_layers(step, next(iter(training.batches.of(0))))
+        put_back = global_states()
+        first = next(iter(training.batches.of(0)))
+        put_back()
+        check_layers(step, first)
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
     step.compile(compiled, keeps_bits=folder is not None, samples=samples and samples * epochs)
     return training.run()
@@ -139,7 +143,7 @@ class NetTraining:
         if validation is not None:
             is_pair = isinstance(validation, tuple | list) and len(validation) == 2
             inputs, targets = validation if is_pair else (validation, None)
-            self.validation = batches_of(inputs, targets, self.plan.batch, shuffle=False)
+            self.validation = batches_of(inputs, targets, max(self.plan.batch, _LOOKED_AT), shuffle=False)
             self.history.watched = "validation loss"
 
     # --- the loop ---
@@ -333,7 +337,7 @@ def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Ro
     with evaluating(**step.roots):
         for x, t in batches.of(0):
             count = len(t) if np.ndim(t) else 1
-            loss, scores = step.loss_of(x, t)
+            loss, scores = step.look(x, t)
             found = {"loss": float(loss)}
             if scores is not None:
                 found |= {metric.__name__: float(metric(scores, t)) for metric in metrics}

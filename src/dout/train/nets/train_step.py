@@ -54,6 +54,7 @@ class TrainStep:
         self.grads: Mapping[Any, Any] = {}  # of a net that returns them
         self.run = self._way()
         self.call: Callable[[Any, Any], tuple[Any, Any]] = self.run
+        self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
         self.looks = LOOKS
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
@@ -109,6 +110,7 @@ class TrainStep:
         pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
         if wanted or (wanted is None and pays and not keeps_bits):
             self.call = compiled_step(self.run, strict=keeps_bits)
+            self.look = compiled_step(self.loss_of, strict=keeps_bits)
         elif wanted is None and pays:
             self.call = PayingCompilation(self.run)
 
