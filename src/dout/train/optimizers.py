@@ -54,6 +54,16 @@ class Optimizer:
         raise NotImplementedError
 
 
+class DecoupledDecay(Optimizer):
+    """Weight decay that is none of the gradient's business: the parameter shrinks by `lr * weight_decay`."""
+
+    def decayed(self, param: Array, grad: Array) -> Array:
+        """The gradient itself: the parameter is shrunk instead."""
+        if self.weight_decay:
+            param *= 1 - self.lr * self.weight_decay
+        return grad
+
+
 class SGD(Optimizer):
     """Downhill, a step as long as the slope: `W -= lr * dW`. Stochastic gradient descent.
 
@@ -166,7 +176,7 @@ class Adam(Optimizer):
         param -= rate * m / (np.sqrt(v) / (1 - self.beta2**self.t) ** 0.5 + self.eps)
 
 
-class AdamW(Adam):
+class AdamW(DecoupledDecay, Adam):
     """Adam whose weight decay is none of its gradient's business: `W -= lr * weight_decay * W`, then Adam's step.
 
     Source: Loshchilov and Hutter (2017), "Decoupled weight decay regularization".
@@ -178,14 +188,8 @@ class AdamW(Adam):
     ) -> None:  # fmt: skip
         super().__init__(lr, beta1, beta2, eps, weight_decay)
 
-    def decayed(self, param: Array, grad: Array) -> Array:
-        """The gradient itself: the parameter is shrunk instead."""
-        if self.weight_decay:
-            param *= 1 - self.lr * self.weight_decay
-        return grad
 
-
-class Lion(Optimizer):
+class Lion(DecoupledDecay):
     """The sign of a moving mean alone: `W -= lr * sign(beta1 * m + (1 - beta1) * dW)`; then the mean moves on by beta2.
 
     Steps are all of one length: take a learning rate a third to a tenth of Adam's.
@@ -197,12 +201,6 @@ class Lion(Optimizer):
     def __init__(self, lr: float = 0.0001, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
         self.beta1, self.beta2 = beta1, beta2
-
-    def decayed(self, param: Array, grad: Array) -> Array:
-        """The gradient itself: the parameter is shrunk instead."""
-        if self.weight_decay:
-            param *= 1 - self.lr * self.weight_decay
-        return grad
 
     def step(self, param: Array, grad: Array, *state: Array) -> None:
         """Go by the sign of the mean, then move it."""
