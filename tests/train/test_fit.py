@@ -337,6 +337,7 @@ BAD = {
     "a loss that is none": ({"loss": np.mean}, "the loss, _ArrayFunctionDispatcher, has no forward"),
     "an optimizer that is none": ({"optimizer": 0.1}, r"float is no optimizer: it has no update\(params, grads\)"),
     "a batch of nothing": ({"batch": 0}, "batch is 0: it has at least one sample"),
+    "no folder": ({"resume": True}, "there is no folder to go on from"),
     "something to keep": ({"keep": "all"}, "keep is 'all': write keep="),
     "a wrong layer": (
         {"layers": [net()[0], Wrong(), net()[2]], "check": True}, r"check: these.*\n\nWrong \(net.layers\[1\]\)",

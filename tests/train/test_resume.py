@@ -122,6 +122,17 @@ def test_early_stopping_leaves_the_best_parameters(tmp_path):
     assert found["loss"] == pytest.approx(history.best["validation loss"], rel=1e-12)
 
 
+def test_the_best_epoch_is_left_in_the_net_though_the_training_went_on_after_it(tmp_path):
+    def run(epochs, rate):
+        layers = [Affine(np.zeros((6, 3)), np.zeros(3))]
+        more = {"validation": (x[30:], t[30:]), "checkpoint": tmp_path, "resume": True, "compiled": False}
+        fit(layers, x[:30], t[:30], loss=SoftmaxWithLoss(), optimizer=SGD(rate), epochs=epochs, keep="best", **more)
+        return layers[0].W
+
+    best = run(3, 0.5)
+    assert np.array_equal(run(5, 1e3), best)  # what comes with such a rate is worse
+
+
 def killed(folder, output, kind, after):
     """Start the program, and kill it so many seconds after it has written a checkpoint; whether it was killed."""
     last = folder / "last.safetensors"

@@ -1,6 +1,7 @@
 """A net, data and a loss in; the trained net, the history of its training and its checkpoints out."""
 
-from dout.train.fitting import evaluate, fit, predict
+from dout.train.evaluation import evaluate, predict
+from dout.train.fitting import fit
 from dout.train.history import History
 from dout.train.initialisers import he, orthogonal, xavier
 from dout.train.layer_log import JsonLines, Log, TensorBoard

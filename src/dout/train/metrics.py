@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+Metric = Callable[[Any, Any], float]
 
 
 def accuracy(scores: Any, t: Any) -> float:

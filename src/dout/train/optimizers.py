@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dout.run import deep_copy
+
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[Any, Array] | Sequence[Array]
 
@@ -221,3 +223,30 @@ def clipped(grads: Mapping[Any, Array], most: float, norm: float) -> dict[Any, A
     Source: Pascanu, Mikolov and Bengio (2013), "On the difficulty of training recurrent neural networks".
     """
     return {key: grad * (most / norm) for key, grad in grads.items()} if norm > most else dict(grads)
+
+
+def update(optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], as_dicts: bool) -> None:
+    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too."""
+    if isinstance(optimizer, Optimizer):
+        optimizer.update(params, gradients)
+        return
+    names = [name for name in params if name in gradients]
+    own: Any = {name: params[name] for name in names} if as_dicts else [params[name] for name in names]
+    slopes: Any = {name: gradients[name] for name in names} if as_dicts else [gradients[name] for name in names]
+    optimizer.update(own, slopes)
+    for place, name in enumerate(names):
+        new = own[name if as_dicts else place]
+        if new is not params[name]:
+            params[name][...] = new
+
+
+def takes_dicts(optimizer: Any) -> bool:
+    """Whether an optimizer takes dicts, and not lists alone: a copy of one of the user's is tried."""
+    if isinstance(optimizer, Optimizer):
+        return True
+    params = {"W": np.ones(2)}
+    try:
+        deep_copy(optimizer).update(params, {"W": np.ones(2)})
+    except Exception:
+        return False
+    return not np.array_equal(params["W"], np.ones(2))
