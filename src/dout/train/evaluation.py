@@ -36,9 +36,12 @@ def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Ro
     sums: dict[str, float] = {}
     samples = 0
     with evaluating(**step.roots):
-        for x, t in batches.of(0):
+        for number, (x, t) in enumerate(batches.of(0), 1):
             count = len(t) if np.ndim(t) else 1
-            loss, scores = step.look(x, t)
+            try:
+                loss, scores = step.look(x, t)
+            except Exception as error:
+                raise step.explained(error, t, f"evaluation, batch {number}") from error
             found = {"loss": float(loss)}
             if scores is not None:
                 found |= {metric.__name__: float(metric(scores, t)) for metric in metrics}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +73,7 @@ def fit(
     validation: Any = None, metrics: Iterable[Metric] = (), seed: int | None = None, shuffle: bool = True,
     schedule: Schedule | None = None, clip: float | None = None, patience: int | None = None, keep: str = "last",
     checkpoint: str | Path | None = None, save_every: int | None = None, resume: bool = False, check: bool = False,
-    compiled: bool | None = None, progress: bool | None = None, log: Any = None,
+    compiled: bool | str | None = None, progress: bool | None = None, log: Any = None,
 ) -> History:  # fmt: skip
     """Train a net, in place, and return what the training was like.
 
@@ -93,7 +93,8 @@ def fit(
     `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
     yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is
     there and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the
-    last place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits.
+    last place. With a checkpoint folder they are
+    compiled in the slower way that gives NumPy's bits, but with `compiled="fast"`.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
@@ -115,7 +116,10 @@ def fit(
         put_back()
         check_layers(step, first)
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
-    step.compile(compiled, keeps_bits=folder is not None, samples=samples and samples * epochs)
+    keeps_bits = folder is not None and compiled != "fast"
+    step.compile(
+        None if compiled is None else bool(compiled), keeps_bits=keeps_bits, samples=samples and samples * epochs
+    )
     return training.run()
 
 
@@ -125,6 +129,8 @@ class NetTraining:
     def __init__(self, step: TrainStep, optimizer: Any, plan: FitSettings) -> None:
         if not callable(getattr(optimizer, "update", None)):
             raise TrainingError(f"{type(optimizer).__name__} is no optimizer: it has no update(params, grads)")
+        if plan.schedule is not None and not hasattr(optimizer, "lr"):
+            raise TrainingError(f"{type(optimizer).__name__} has no lr: a schedule changes that")
         self.step, self.optimizer, self.plan = step, optimizer, plan
         self.given = {name: v for name, v in attributes_of(optimizer).items() if type(v) in (int, float)}
         self.takes_dicts = takes_dicts(optimizer)
@@ -170,7 +176,7 @@ class NetTraining:
                 bar.epoch(self.history.rows[-1])
         if self.latest is not None and not self.step.registry:
             raise no_parameters(self.step)
-        if "lr" in self.given:
+        if self.plan.schedule is not None:
             self.optimizer.lr = self.given["lr"]
         self._leave()
         return self.history
@@ -205,7 +211,7 @@ class NetTraining:
             loss, scores, gradients, norm = self.step(x, t, where)
         if self.plan.clip is not None:
             gradients = clipped(gradients, self.plan.clip, norm)
-        self._update(self.step.registry.arrays(), gradients)
+        update(self.optimizer, self.step.registry.arrays(), gradients, self.takes_dicts)
         self.step.registry.put_numbers()
         count = len(t) if np.ndim(t) else 1
         now.sums["loss"] = now.sums.get("loss", 0.0) + loss * count
@@ -222,9 +228,6 @@ class NetTraining:
         """The share of the training that is done."""
         per_epoch = self.batches.per_epoch
         return min((self.now.epoch + (self.now.batch / per_epoch if per_epoch else 0)) / self.plan.epochs, 1.0)
-
-    def _update(self, params: Mapping[str, Any], gradients: Mapping[str, Any]) -> None:
-        update(self.optimizer, params, gradients, self.takes_dicts)
 
     def _end_epoch(self) -> None:
         now = self.now

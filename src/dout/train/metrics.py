@@ -26,15 +26,6 @@ def accuracy(scores: Any, t: Any) -> float:
     return float(np.mean(scores.argmax(axis=-1).ravel() == t.ravel()))
 
 
-def mean_absolute_error(y: Any, t: Any) -> float:
-    """How far off an output is on average.
-
-    >>> mean_absolute_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
-    1.0
-    """
-    return float(np.mean(np.abs(np.asarray(y) - np.asarray(t).reshape(np.shape(y)))))
-
-
 def r_squared(y: Any, t: Any) -> float:
     """The share of the variance of `t` that is explained: 1 is perfect, 0 as good as the mean.
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from dout.draw.terminal.training_table import curve
 from dout.errors import TrainingError
 from dout.number_text import format_number
 from dout.run import HeldMemory, keeping_random_states
 from dout.train.batches import batches_of
-from dout.train.history import curve
 from dout.train.nets.train_step import TrainStep
 from dout.train.optimizers import Adam, takes_dicts, update
 
