@@ -273,6 +273,11 @@ class RowLoss(SoftmaxWithLoss):
         super().__init__(reduction="none")
 
 
+class Nothing:
+    def update(self, params, grads):
+        """It has no rate."""
+
+
 class Updating:
     """It updates itself, by another array."""
 
@@ -331,12 +336,17 @@ BAD = {
     ),
     "an iterator of something else": ({"data": ([x, t],)}, "batch 1 is ndarray: each has to be a pair"),
     "a file that is none": ({"data": ("none.npy", t)}, "none.npy cannot be read as an array of numbers"),
+    "a validation of another shape": (
+        {"validation": (x[:, :2], t)}, r"evaluation, batch 1: Affine \(net.layers\[0\]\).forward was given \(120, 2\)",
+    ),
+    "a schedule of nothing": ({"schedule": cosine(), "optimizer": Nothing()}, "Nothing has no lr: a schedule chan"),
     "a class": ({"layers": Updating}, "Updating is a class: make an object of it"),
     "no net": ({"layers": 3}, "int cannot be trained: a net is an object with forward and backward"),
     "no loss": ({"loss": None}, "Sequential.forward takes no target, and there is no loss"),
     "a loss that is none": ({"loss": np.mean}, "the loss, _ArrayFunctionDispatcher, has no forward"),
     "an optimizer that is none": ({"optimizer": 0.1}, r"float is no optimizer: it has no update\(params, grads\)"),
     "a batch of nothing": ({"batch": 0}, "batch is 0: it has at least one sample"),
+    "no folder": ({"resume": True}, "there is no folder to go on from"),
     "something to keep": ({"keep": "all"}, "keep is 'all': write keep="),
     "a wrong layer": (
         {"layers": [net()[0], Wrong(), net()[2]], "check": True}, r"check: these.*\n\nWrong \(net.layers\[1\]\)",
@@ -353,7 +363,7 @@ def test_what_does_not_fit_is_one_clear_error_and_changes_nothing(case):
     kept = [layer.W.copy() for layer in layers if hasattr(layer, "W")] if isinstance(layers, list) else []
     with pytest.raises(TrainingError, match=said):
         trained(layers, **how)
-    if "batch 1:" in said:
+    if "epoch 1, batch 1:" in said:
         assert all(np.array_equal(a, b.W) for a, b in zip(kept, (la for la in layers if hasattr(la, "W")), strict=True))
 
 
