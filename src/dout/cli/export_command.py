@@ -44,10 +44,10 @@ def export(
     refuse(output, MODEL, inputs=[where], force=force)  # before anything runs
     for module in ("onnx", "onnx_ir"):
         options.require("dout export", module)
-    made = _exported(target, init, inputs, dtype, backward, timeout)
-    made.save(output, inputs=[where], force=force)
+    model = _exported(target, init, inputs, dtype, backward, timeout)
+    model.save(output, inputs=[where], force=force)
     click.echo(visible(f"wrote {output}"), err=True)
-    for line in (*made.lines, *(f"note: {note}" for note in made.notes)):
+    for line in (*model.lines, *(f"note: {note}" for note in model.notes)):
         click.echo(visible(line))
 
 

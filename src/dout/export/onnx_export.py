@@ -70,10 +70,10 @@ def export(
     if path is not None:
         refuse(Path(path), MODEL, force=force)
     given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
-    made = exported_model(target, init or {}, given, dtype=dtype, backward=backward)
+    model = exported_model(target, init or {}, given, dtype=dtype, backward=backward)
     if path is not None:
-        made.save(path, force=force)
-    return made
+        model.save(path, force=force)
+    return model
 
 
 def exported_model(
