@@ -237,6 +237,14 @@ def test_a_net_is_left_as_it_was():
     assert np.array_equal(ran(model.content, [[1.0, 2.0, 3.0]])[0], [[2, 3, 4]])
 
 
+def test_two_steps_in_a_row_that_only_move_are_one():
+    def moved(x):
+        return x.transpose(2, 0, 1).transpose(1, 2, 0).reshape(3, -1).reshape(len(x), -1) + 1
+
+    model = dout.export(moved, None, np.ones((2, 3, 4)))
+    assert [node.op_type for node in model.model.graph] == ["Reshape", "Add"]
+
+
 class BookDropout:
     """A Dropout that is told by an argument whether the net trains, in the manner of the book."""
 

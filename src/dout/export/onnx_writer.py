@@ -97,6 +97,9 @@ class OnnxWriter:
     def reshape(self, value: ir.Value, found: Sequence[int]) -> ir.Value:
         """A value in another shape; one length that follows the batch is told by the others."""
         open_ = [i for i, n in enumerate(found) if isinstance(n, BatchInt)]
+        before = value.producer()
+        if before is not None and before.op_type == "Reshape" and before.inputs[0] is not None:  # two in a row are one
+            value = before.inputs[0]
         if 0 in found:
             return self.op("Reshape", value, self.numbers(found), allowzero=1)
         if len(open_) == 1:
