@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
@@ -365,6 +366,40 @@ def test_what_does_not_fit_is_one_clear_error_and_changes_nothing(case):
         trained(layers, **how)
     if "epoch 1, batch 1:" in said:
         assert all(np.array_equal(a, b.W) for a, b in zip(kept, (la for la in layers if hasattr(la, "W")), strict=True))
+
+
+PROGRAM = """
+import sys
+for extra in ("flint", "numba", "safetensors", "tensorboardX", "sympy", "resvg_py", "reportlab", "pptx", "fontTools"):
+    sys.modules[extra] = None
+import numpy as np
+from dout.errors import TargetError
+from dout.layers import Affine, SoftmaxWithLoss
+from dout.train import fit
+
+def trained(**more):
+    net = [Affine(np.zeros((3, 2)), np.zeros(2))]
+    return fit(net, np.ones((10, 3)), np.arange(10) % 2, loss=SoftmaxWithLoss(), epochs=2, **more)
+
+print(len(trained()))
+for more in ({"checkpoint": "none"}, {"check": True}, {"compiled": True}, {"log": "none"}):
+    try:
+        trained(**more)
+    except TargetError as error:
+        print(error)
+"""
+
+
+def test_numpy_alone_trains_and_a_missing_extra_is_one_line(tmp_path):
+    command = [sys.executable, "-c", PROGRAM]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path).stdout
+    assert told.splitlines() == [
+        "2",
+        "a checkpoint needs safetensors: pip install 'dout[train]'",
+        "fit(check=True) needs python-flint: pip install 'dout[check]'",
+        "a compiled step needs numba: pip install 'dout[fast]'",
+        "a log for TensorBoard needs tensorboardX: pip install 'dout[train]'",
+    ]
 
 
 def test_the_users_own_error_stands_behind_ours():
