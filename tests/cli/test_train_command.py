@@ -105,6 +105,11 @@ def test_a_module_is_as_good_as_a_file(place):
     assert train("line").exit_code == 0
 
 
+@pytest.mark.parametrize("way", ["--plain", "--fast"])
+def test_how_it_is_compiled_can_be_said(place, way):
+    assert train("line.py", way).exit_code == 0
+
+
 def test_data_may_be_batches(place):
     (place / "batches.py").write_text(FILE.replace("x_train", "x").replace("t_train", "t") + "data = [(x, t)] * 3\n")
     assert train("batches.py").exit_code == 0

@@ -1,5 +1,6 @@
 """Whole nets, idioms and random programs give by onnxruntime what NumPy gives, at other sizes of the batch, too."""
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from random_programs import FEWER, programs
 
 import dout
 from dout import layers
-from dout.errors import UnsupportedError
+from dout.errors import TargetError, UnsupportedError
 from dout.run import deep_copy, flat
 
 RANDOM = np.random.default_rng(3)
@@ -185,6 +186,81 @@ def test_numbers_of_the_batch_are_computed_from_it():
     for rows in (1, 2, 9):
         x = RANDOM.normal(size=(rows, 3))
         np.testing.assert_allclose(ran(content, x)[0], shares(x), rtol=1e-12)
+
+
+def test_a_list_of_layers_is_a_net_and_keeps_its_dtype():
+    net = [layers.Affine(weights(3, 2).astype("f4"), np.ones(2, "f4")), layers.Relu()]
+    model = dout.export(net)
+    assert model.lines[0] == "inputs: x float[batch, 3]"
+    assert [node.op_type for node in model.model.graph] == ["MatMul", "Add", "LessOrEqual", "Where"]
+    assert [value.name for value in model.model.graph.outputs] == ["out"]
+
+
+def test_numbers_and_conditions_are_inputs():
+    content = dout.export(layers.MulLayer(), None, 100.0, 2).content
+    assert ran(content, 1.5, 4)[0] == 6.0
+    chosen = dout.export(lambda x, mask: np.where(mask, x, 0), None, np.ones((2, 3)), np.ones((2, 3), bool)).content
+    assert np.array_equal(ran(chosen, [[1.0, 2.0, 3.0]], [[True, False, True]])[0], [[1, 0, 3]])
+
+
+def test_what_is_given_is_given_back_under_a_name_of_its_own():
+    model = dout.export(lambda x: (x, x * 2, x), None, np.ones(3))
+    names = [value.name for value in (*model.model.graph.inputs, *model.model.graph.outputs)]
+    assert names == ["x", "out0", "out1", "out2"]
+
+
+def test_names_are_identifiers_whatever_the_user_writes():
+    class Named:
+        def __init__(self):
+            self.params = {"W\x1b[31m 1": np.ones((3, 3)), "ü" * 100: np.ones(3)}
+
+        def forward(self, x):
+            return x @ self.params["W\x1b[31m 1"] + self.params["ü" * 100]
+
+    names = [*dout.export(Named(), None, np.ones((2, 3))).model.graph.initializers]
+    assert all(name.isidentifier() and name.isascii() for name in names)
+
+
+def test_a_net_is_left_as_it_was():
+    class Counting:
+        def __init__(self):
+            self.turns, self.training = 0, True
+
+        def forward(self, x):
+            self.turns += 1
+            return x * 2 if self.training else x + 1
+
+    net = Counting()
+    model = dout.export(net, None, np.ones((2, 3)))
+    assert (net.turns, net.training) == (0, True)
+    assert model.notes == ("exported as it is used: Counting.training = False",)
+    assert np.array_equal(ran(model.content, [[1.0, 2.0, 3.0]])[0], [[2, 3, 4]])
+
+
+def test_two_steps_in_a_row_that_only_move_are_one():
+    def moved(x):
+        return x.transpose(2, 0, 1).transpose(1, 2, 0).reshape(3, -1).reshape(len(x), -1) + 1
+
+    model = dout.export(moved, None, np.ones((2, 3, 4)))
+    assert [node.op_type for node in model.model.graph] == ["Reshape", "Add"]
+
+
+class BookDropout:
+    """A Dropout that is told by an argument whether the net trains, in the manner of the book."""
+
+    def forward(self, x, train_flg=True):
+        return x * (np.random.rand(*x.shape) > 0.5) if train_flg else x * 0.5  # noqa: NPY002
+
+
+def test_a_layer_that_trains_by_default_is_told_that_it_is_used():
+    model = dout.export([layers.Affine(weights(3, 2), weights(2)), BookDropout()], None, np.ones((2, 3)))
+    assert [node.op_type for node in model.model.graph] == ["MatMul", "Add", "Mul"]
+
+
+def test_a_model_that_is_too_large_for_a_file_is_refused(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("dout.export.onnx_export"), "MOST_BYTES", 100)
+    with pytest.raises(TargetError, match=r"0\.0 GB of numbers.*export a part of it"):
+        dout.export(*NETS["two layers"][:1], None, *NETS["two layers"][1])
 
 
 FOLDER = Path(__file__).parents[1] / "idioms"

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
@@ -273,6 +274,11 @@ class RowLoss(SoftmaxWithLoss):
         super().__init__(reduction="none")
 
 
+class Nothing:
+    def update(self, params, grads):
+        """It has no rate."""
+
+
 class Updating:
     """It updates itself, by another array."""
 
@@ -331,12 +337,17 @@ BAD = {
     ),
     "an iterator of something else": ({"data": ([x, t],)}, "batch 1 is ndarray: each has to be a pair"),
     "a file that is none": ({"data": ("none.npy", t)}, "none.npy cannot be read as an array of numbers"),
+    "a validation of another shape": (
+        {"validation": (x[:, :2], t)}, r"evaluation, batch 1: Affine \(net.layers\[0\]\).forward was given \(120, 2\)",
+    ),
+    "a schedule of nothing": ({"schedule": cosine(), "optimizer": Nothing()}, "Nothing has no lr: a schedule chan"),
     "a class": ({"layers": Updating}, "Updating is a class: make an object of it"),
     "no net": ({"layers": 3}, "int cannot be trained: a net is an object with forward and backward"),
     "no loss": ({"loss": None}, "Sequential.forward takes no target, and there is no loss"),
     "a loss that is none": ({"loss": np.mean}, "the loss, _ArrayFunctionDispatcher, has no forward"),
     "an optimizer that is none": ({"optimizer": 0.1}, r"float is no optimizer: it has no update\(params, grads\)"),
     "a batch of nothing": ({"batch": 0}, "batch is 0: it has at least one sample"),
+    "no folder": ({"resume": True}, "there is no folder to go on from"),
     "something to keep": ({"keep": "all"}, "keep is 'all': write keep="),
     "a wrong layer": (
         {"layers": [net()[0], Wrong(), net()[2]], "check": True}, r"check: these.*\n\nWrong \(net.layers\[1\]\)",
@@ -353,8 +364,42 @@ def test_what_does_not_fit_is_one_clear_error_and_changes_nothing(case):
     kept = [layer.W.copy() for layer in layers if hasattr(layer, "W")] if isinstance(layers, list) else []
     with pytest.raises(TrainingError, match=said):
         trained(layers, **how)
-    if "batch 1:" in said:
+    if "epoch 1, batch 1:" in said:
         assert all(np.array_equal(a, b.W) for a, b in zip(kept, (la for la in layers if hasattr(la, "W")), strict=True))
+
+
+PROGRAM = """
+import sys
+for extra in ("flint", "numba", "safetensors", "tensorboardX", "sympy", "resvg_py", "reportlab", "pptx", "fontTools"):
+    sys.modules[extra] = None
+import numpy as np
+from dout.errors import TargetError
+from dout.layers import Affine, SoftmaxWithLoss
+from dout.train import fit
+
+def trained(**more):
+    net = [Affine(np.zeros((3, 2)), np.zeros(2))]
+    return fit(net, np.ones((10, 3)), np.arange(10) % 2, loss=SoftmaxWithLoss(), epochs=2, **more)
+
+print(len(trained()))
+for more in ({"checkpoint": "none"}, {"check": True}, {"compiled": True}, {"log": "none"}):
+    try:
+        trained(**more)
+    except TargetError as error:
+        print(error)
+"""
+
+
+def test_numpy_alone_trains_and_a_missing_extra_is_one_line(tmp_path):
+    command = [sys.executable, "-c", PROGRAM]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path).stdout
+    assert told.splitlines() == [
+        "2",
+        "a checkpoint needs safetensors: pip install 'dout[train]'",
+        "fit(check=True) needs python-flint: pip install 'dout[check]'",
+        "a compiled step needs numba: pip install 'dout[fast]'",
+        "a log for TensorBoard needs tensorboardX: pip install 'dout[train]'",
+    ]
 
 
 def test_the_users_own_error_stands_behind_ours():

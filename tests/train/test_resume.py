@@ -69,9 +69,7 @@ def test_a_checkpoint_leaves_out_what_the_next_step_does_not_read(tmp_path):
     names = set(kept.arrays)
     assert {"net.layers[0].W", "net.layers[1].running_mean", "net.layers[2].mean"} <= names
     assert not {name for name in names if name.endswith((".x", ".xn", ".dW", ".mask", ".scale", "noise']"))}
-    assert kept.document["attributes"]["net.layers[2]"]["turn"] == {
-        "plain": 32
-    }  # 24 steps, and 2 batches of each validation
+    assert kept.document["attributes"]["net.layers[2]"]["turn"] == {"plain": 28}  # 24 steps, 4 validations
 
 
 def test_a_finished_training_goes_on_to_more_epochs(tmp_path):
@@ -124,6 +122,17 @@ def test_early_stopping_leaves_the_best_parameters(tmp_path):
     assert found["loss"] == pytest.approx(history.best["validation loss"], rel=1e-12)
 
 
+def test_the_best_epoch_is_left_in_the_net_though_the_training_went_on_after_it(tmp_path):
+    def run(epochs, rate):
+        layers = [Affine(np.zeros((6, 3)), np.zeros(3))]
+        more = {"validation": (x[30:], t[30:]), "checkpoint": tmp_path, "resume": True, "compiled": False}
+        fit(layers, x[:30], t[:30], loss=SoftmaxWithLoss(), optimizer=SGD(rate), epochs=epochs, keep="best", **more)
+        return layers[0].W
+
+    best = run(3, 0.5)
+    assert np.array_equal(run(5, 1e3), best)  # what comes with such a rate is worse
+
+
 def killed(folder, output, kind, after):
     """Start the program, and kill it so many seconds after it has written a checkpoint; whether it was killed."""
     last = folder / "last.safetensors"
@@ -173,7 +182,7 @@ def test_control_c_ends_after_the_step_with_a_checkpoint(tmp_path):
     def accuracy(scores, t):
         nonlocal count
         count += 1
-        if count == 6 + 2 + 3:  # an epoch, its validation, and three batches
+        if count == 6 + 1 + 3:  # an epoch, its validation, and three batches
             os.kill(os.getpid(), signal.SIGINT)
         return float(np.mean(scores.argmax(axis=1) == t))
 

@@ -10,12 +10,11 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import load, split
 from dout.errors import TargetError, visible
-from dout.files import Kind, refuse
+from dout.export import MODEL
+from dout.files import refuse
 
 if TYPE_CHECKING:
     from dout.export.onnx_export import ExportedModel
-
-_SUFFIX = Kind("an ONNX model", (".onnx",), rb"\A\x08.\x12\x04dout")
 
 
 @click.command(short_help="Write a net as an ONNX model.")
@@ -42,13 +41,13 @@ def export(
     Exit code: 0 written, 2 wrong usage, or it cannot be exported.
     """
     where = split(target)[0]
-    refuse(output, _SUFFIX, inputs=[where], force=force)  # before anything runs
+    refuse(output, MODEL, inputs=[where], force=force)  # before anything runs
     for module in ("onnx", "onnx_ir"):
         options.require("dout export", module)
-    made = _exported(target, init, inputs, dtype, backward, timeout)
-    made.save(output, inputs=[where], force=force)
+    model = _exported(target, init, inputs, dtype, backward, timeout)
+    model.save(output, inputs=[where], force=force)
     click.echo(visible(f"wrote {output}"), err=True)
-    for line in (*made.lines, *(f"note: {note}" for note in made.notes)):
+    for line in (*model.lines, *(f"note: {note}" for note in model.notes)):
         click.echo(visible(line))
 
 

@@ -41,12 +41,13 @@ LOOKED_FOR = (
 @click.option("--folder", metavar="FOLDER", type=options.PATH, help="Where the checkpoints are kept [FILE.training].")
 @click.option("--resume", is_flag=True, help="Go on where the last checkpoint was written, if there is one.")
 @click.option("--check", is_flag=True, help="First check the backward of each of your layers.")
-@click.option("--plain", is_flag=True, help="Do not compile.")
+@click.option("--plain", "compiled", flag_value="", help="Do not compile.")
+@click.option("--fast", "compiled", flag_value="fast", help="Compile at once; one that goes on differs by rounding.")
 @options.output("CURVE.svg", "Write the curves to CURVE.svg.")
 @options.as_json
 def train(
     target: str, epochs: int | None, changes: tuple[str, ...], folder: Path | None, resume: bool, check: bool,
-    plain: bool, output: Path | None, force: bool, as_json: bool,
+    compiled: str | None, output: Path | None, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train the net that TARGET defines: a file or module, perhaps with the name of the net (digits.py:net).
 
@@ -69,7 +70,7 @@ def train(
     options.require("dout train", "safetensors")
     folder = folder or Path(f"{Path(where).stem}.training")
     more: dict[str, Any] = {"checkpoint": folder, "resume": resume, "check": check}
-    more |= {"compiled": False if plain else None, "progress": None if as_json else True}
+    more |= {"compiled": compiled, "progress": None if as_json else True}
     try:
         with quiet() if as_json else nullcontext():
             net, how = _defined(where, name or "net", epochs, changes)

@@ -21,7 +21,12 @@ _BOOL, _INT32, _INT64 = np.dtype(bool), np.dtype(np.int32), np.dtype(np.int64)
 
 def transposed(writer: OnnxWriter, x: ir.Value, axes: Any) -> ir.Value:
     """A value with its axes in another order; itself where they are in that."""
-    axes = [int(axis) for axis in axes]
+    axes, before = [int(axis) for axis in axes], x.producer()
+    if before is not None and before.op_type == "Transpose":  # two in a row are one
+        order = before.attributes["perm"].as_ints()
+        axes, first = [order[axis] for axis in axes], before.inputs[0]
+        assert first is not None
+        x = first
     return x if axes == sorted(axes) else writer.op("Transpose", x, perm=axes)
 
 

@@ -27,7 +27,7 @@ from dout.rewrite.simplify import merge_equal_nodes, simplify
 from dout.rewrite.softmax_forms import softmax_forms
 from dout.rewrite.stable_forms import stable_forms
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, deep_copy, flat, mapped, objects_in, places, quiet, seed_global
+from dout.run import attributes_of, deep_copy, flat, is_float_array, mapped, objects_in, places, quiet, seed_global
 from dout.trace.model.recorded import LOSSES
 from dout.trace.record.record import record_function
 from dout.trace.record.trace import Trace
@@ -98,21 +98,38 @@ def exported_forward(
     UnsupportedError, with its place, for what no model can do.
     """
     subject = _Subject(named, init, inputs, dtype, backward)
-    try:
-        if why_fixed is not None:
-            raise why_fixed
-        runs, sizes = subject.at_other_sizes()
-        graph, values = joined([run.graph for run in runs], [run.data for run in runs], sizes)
-        now = dict(zip(runs[0].graph.nodes, graph.nodes, strict=True))
-    except FixedBatchError as error:
-        runs = [subject.recorded(None)]
-        subject.notes.append(f"the size of the batch is fixed: {error}{_at(error.where)}")
-        graph, values, now = runs[0].graph, runs[0].data, {node: node for node in runs[0].graph.nodes}
-    run = runs[0]
+    runs: list[_Run] = []
+    if why_fixed is None and subject.arrays():
+        try:
+            runs, sizes = subject.at_other_sizes()
+            graph, values = joined([run.graph for run in runs], [run.data for run in runs], sizes)
+        except FixedBatchError as error:
+            runs, why_fixed = [], error
+    if why_fixed is not None:
+        subject.notes.append(f"the size of the batch is fixed: {why_fixed}{_at(why_fixed.where)}")
+    run = runs[0] if runs else subject.recorded(None)
+    if not runs:
+        graph, values = run.graph, run.data
+    now = dict(zip(run.graph.nodes, graph.nodes, strict=True))
     arguments = {name: now[node] for name, node in run.arguments.items()}
     names = {now[node]: name for node, name in run.names.items()}
-    batch = subject.batched[0] if len(runs) > 1 else ""
-    return ExportedForward(run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(subject.notes)))
+    batch = subject.batched[0] if runs else ""
+    return ExportedForward(
+        run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(subject.notes))
+    )
+
+
+class LayerRow:
+    """Layers one after the other, as one; those that are told by an argument that they train are told that not."""
+
+    def __init__(self, layers: Iterable[Any]) -> None:
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        """What the last layer gives."""
+        for layer in self.layers:
+            x = layer.forward(x, **{p.name: False for p in taken_by(layer.forward) if p.name in MODE_FLAGS})
+        return x
 
 
 class _Subject:
@@ -123,13 +140,15 @@ class _Subject:
     ) -> None:
         self.notes: list[str] = []
         self.dtype, self.backward = dtype, backward
+        if isinstance(named, list | tuple):
+            named = LayerRow(named)
         if inspect.ismethod(named):  # of a net: predict
             owner = deep_copy(named.__self__)
             self._switch_off(owner)
             named = getattr(owner, named.__name__)
         target = Target.alone(named)
         inputs = _by_name(target, inputs)
-        found = self._in_use(target, example(target, init, inputs), inputs)
+        found = _in_its_dtype(target, self._in_use(target, example(target, init, inputs), inputs))
         layer, ordered = as_found(target, found)
         if layer is target.named:
             self.given, self.keywords = target.arguments(copies(found.inputs))
@@ -161,7 +180,7 @@ class _Subject:
 
     def recorded(self, size: int | None) -> _Run:
         """A recording, with another size of the batch where one is given."""
-        rows = {len(item) for item in self._arrays()[:1]} if size is not None else set[int]()
+        rows = {len(item) for item in self.arrays()[:1]} if size is not None else set[int]()
 
         def resized(item: Any) -> Any:
             if not isinstance(item, np.ndarray):
@@ -186,7 +205,7 @@ class _Subject:
         graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
         return _Run(trace, self._simplified(graph, trace, now), given, {new: old for old, new in now.items()})
 
-    def _arrays(self) -> list[Any]:
+    def arrays(self) -> list[Any]:
         """The arrays among the inputs that may have a batch."""
         found = flat([*self.given, *self.keywords.values()])
         return [item for item in found if isinstance(item, np.ndarray) and item.ndim and len(item)]
@@ -209,10 +228,8 @@ class _Subject:
 
     def at_other_sizes(self) -> tuple[list[_Run], list[int]]:
         """Recordings at several sizes that no other length is. Raises FixedBatchError."""
-        if not self._arrays():
-            raise FixedBatchError("no input has an axis")
         holders = [] if inspect.isroutine(self.layer) else [place.item for place in places(self.layer)]
-        lengths = {n for item in [*self._arrays(), *holders] if isinstance(item, np.ndarray) for n in item.shape}
+        lengths = {n for item in [*self.arrays(), *holders] if isinstance(item, np.ndarray) for n in item.shape}
         sizes = [n for n in _PRIMES if n not in lengths][:_SIZES]
         try:
             return [self.recorded(size) for size in sizes], sizes
@@ -220,6 +237,16 @@ class _Subject:
             raise FixedBatchError(str(error)) from None
         except Exception as error:  # whatever the user's code raises on other inputs
             raise FixedBatchError(f"with another one, forward raises {type(error).__name__}: {error}") from None
+
+
+def _in_its_dtype(target: Target, found: Example) -> Example:
+    """The example with the floats that were chosen in the one dtype of what is held, if that has one."""
+    root = getattr(target.named, "__self__", target.named)
+    held = set() if target.is_class else {place.item.dtype for place in places(root) if is_float_array(place.item)}
+    if len(held) != 1:
+        return found
+    cast = {name: item.astype(*held) for name, item in found.chosen_inputs.items() if is_float_array(item)}
+    return replace(found, inputs={**found.inputs, **cast})
 
 
 def _by_name(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -276,7 +303,7 @@ def _refuse(trace: Trace, outputs: Iterable[Node], arguments: Mapping[str, Node]
         user = next((node for node in nodes if drawn in node.inputs), drawn)
         raise UnsupportedError(
             f"{trace.target} draws random numbers{_at(user.where)}: a model gives the same each time; "
-            "turn that off where the net is used (self.training = False)"
+            "turn that off where the net is used (self.training = False, or train_flg=False)"
         )
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
     if lost is not None:

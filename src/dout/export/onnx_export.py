@@ -13,15 +13,16 @@ import onnx
 import onnx_ir as ir
 
 from dout.errors import TargetError, UnsupportedError
+from dout.export import MODEL
 from dout.export.array_operators import ARRAY_OPERATORS
 from dout.export.batch_numbers import FixedBatchError
 from dout.export.elementwise_operators import ELEMENTWISE_OPERATORS
 from dout.export.exported_forward import ExportedForward, exported_forward
 from dout.export.index_operators import INDEX_OPERATORS
 from dout.export.onnx_writer import IR_VERSION, OPSET, OnnxWriter
-from dout.files import Kind, refuse, write
+from dout.files import refuse, write
 
-MODEL = Kind("an ONNX model", (".onnx",), rb"\A\x08.\x12\x04dout")  # the version of the format, and who wrote it
+MOST_BYTES = 2_000_000_000  # of one message of protobuf
 RULES = {**ELEMENTWISE_OPERATORS, **ARRAY_OPERATORS, **INDEX_OPERATORS}
 
 
@@ -69,10 +70,10 @@ def export(
     if path is not None:
         refuse(Path(path), MODEL, force=force)
     given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
-    made = exported_model(target, init or {}, given, dtype=dtype, backward=backward)
+    model = exported_model(target, init or {}, given, dtype=dtype, backward=backward)
     if path is not None:
-        made.save(path, force=force)
-    return made
+        model.save(path, force=force)
+    return model
 
 
 def exported_model(
@@ -89,12 +90,14 @@ def exported_model(
 def checked_model(forward: ExportedForward) -> ExportedModel:
     """The model of a graph, as ONNX's own checker takes it. Raises UnsupportedError and TargetError."""
     graph = OnnxWriter(forward, RULES).write()
+    size = sum(value.const_value.nbytes for value in graph.initializers.values() if value.const_value is not None)
+    if size > MOST_BYTES:
+        told = f"{size / 1e9:.1f} GB of numbers, and a file of ONNX holds {MOST_BYTES / 1e9:.1f}"
+        raise TargetError(f"{forward.target} has {told}: export a part of it, or give --dtype float32")
     model = ir.Model(graph, ir_version=IR_VERSION, producer_name="dout", producer_version=version("dout"))
+    content = ir.to_proto(model).SerializeToString(deterministic=True)
     try:
-        content = ir.to_proto(model).SerializeToString(deterministic=True)
         onnx.checker.check_model(content, full_check=True)
-    except ValueError as error:  # more than two gigabytes
-        raise TargetError(f"{forward.target} is too large for one file: {error}; export a part of it") from None
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise UnsupportedError(f"{forward.target}: the model that dout wrote is not valid: {error}") from None
     return ExportedModel(content, model, forward.notes)

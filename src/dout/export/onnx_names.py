@@ -12,7 +12,6 @@ class Names:
 
     def __init__(self) -> None:
         self._given: dict[str, int] = {}
-        self.outputs: set[str] = set()
 
     @staticmethod
     def plain(name: str) -> str:

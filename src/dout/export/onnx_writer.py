@@ -42,6 +42,7 @@ class OnnxWriter:
         self._known: dict[Node, Any] = {}  # constants that are no parameters
         self._batch: ir.Value | None = None
         self._plains: dict[tuple[int, int], ir.Value] = {}
+        self._outputs: set[ir.Value] = set()
         self._node: Node | None = None
 
     # --- values ------------------------------------------------------------------------------------------------------
@@ -96,6 +97,9 @@ class OnnxWriter:
     def reshape(self, value: ir.Value, found: Sequence[int]) -> ir.Value:
         """A value in another shape; one length that follows the batch is told by the others."""
         open_ = [i for i, n in enumerate(found) if isinstance(n, BatchInt)]
+        before = value.producer()
+        if before is not None and before.op_type == "Reshape" and before.inputs[0] is not None:  # two in a row are one
+            value = before.inputs[0]
         if 0 in found:
             return self.op("Reshape", value, self.numbers(found), allowzero=1)
         if len(open_) == 1:
@@ -164,6 +168,7 @@ class OnnxWriter:
         """The whole graph. Raises UnsupportedError, with the place, for a primitive without a rule."""
         inputs = [self._argument(name, node) for name, node in self.forward.arguments.items()]
         ends, told = set(self.forward.graph.outputs.values()), set[ir.Value]()
+        results = {name: self._output_name(name, node) for name, node in self.forward.graph.outputs.items()}
         for node in self.forward.graph.nodes:
             if node.primitive in (INPUT, CONSTANT):
                 continue
@@ -177,7 +182,7 @@ class OnnxWriter:
             if own and node not in ends:
                 made.name = self.names.unique(own)
         self._node = None
-        outputs = [self._output(name, node) for name, node in self.forward.graph.outputs.items()]
+        outputs = [self._output(results[name], node) for name, node in self.forward.graph.outputs.items()]
         nodes = _needed(self.nodes, outputs)
         used = {value for node in nodes for value in node.inputs}
         initializers = [value for value in self.initializers if value in used]
@@ -250,14 +255,21 @@ class OnnxWriter:
         except FixedBatchError as error:
             raise FixedBatchError(str(error), error.where or node.where) from None
 
+    def _output_name(self, name: str, node: Node) -> str:
+        own = (
+            self.forward.names.get(node, "")
+            if name.startswith("out") and node.primitive not in (INPUT, CONSTANT)
+            else ""
+        )
+        return self.names.unique(own or name)
+
     def _output(self, name: str, node: Node) -> ir.Value:
         self._node = node
         made = self.value(node)
-        own = self.forward.names.get(node, "") if name.startswith("out") else name
-        if made.producer() is None or made.name in self.names.outputs:  # an input, a constant, or an output twice
+        if made.producer() is None or made in self._outputs:  # an input, a constant, or an output twice
             made = self.op("Identity", made)
-        made.name = self.names.unique(own or name)
-        self.names.outputs.add(made.name)
+        made.name = name
+        self._outputs.add(made)
         made.shape = open_shape(node)
         return made
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dout.errors import TargetError, needs
-from dout.train.fitting import evaluate, fit, predict
+from dout.train.evaluation import evaluate, predict
+from dout.train.fitting import fit
 from dout.train.history import History
 from dout.train.initialisers import he, orthogonal, xavier
 from dout.train.layer_log import JsonLines, Log, TensorBoard
-from dout.train.metrics import accuracy, mean_absolute_error, r_squared
+from dout.train.metrics import accuracy, r_squared
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
 from dout.train.optimizers import SGD, AdaGrad, Adam, AdamW, Lion, Momentum, Nesterov, Optimizer, RMSprop
 from dout.train.rate_finder import RateSearch, find_rate
@@ -24,7 +25,7 @@ __all__ = [
     "SGD", "AdaGrad", "Adam", "AdamW", "Classifier", "History", "JsonLines", "LayerGraph", "Lion", "Log",
     "Momentum", "Nesterov", "Optimizer", "RMSprop", "RateSearch", "Regressor", "Sequential", "TensorBoard",
     "accuracy", "cosine", "evaluate", "exponential", "find_rate", "fit", "he", "linear", "load",
-    "mean_absolute_error", "orthogonal", "predict", "r_squared", "steps", "xavier",
+    "orthogonal", "predict", "r_squared", "steps", "xavier",
 ]  # fmt: skip
 
 

@@ -9,23 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dout.errors import TrainingError
 
 Batch = tuple[Any, Any]
-
-
-class Batches(Protocol):
-    """What training asks of data."""
-
-    per_epoch: int | None  # batches in an epoch, where that is known
-    draws: bool  # whether going through it may draw from random generators
-
-    def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
-        """The batches of an epoch, from the one with this number on; `passed` is called when those before are gone."""
 
 
 class ArrayBatches:
@@ -47,7 +37,7 @@ class ArrayBatches:
         self.per_epoch: int | None = -(-self.samples // batch)
 
     def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
-        """The batches of an epoch; the last may have fewer samples."""
+        """The batches of an epoch from a number on; `passed` is called when those before it are gone."""
         passed()
         order = np.random.default_rng([self.seed, epoch]).permutation(self.samples) if self.shuffle else None
         for start in range(begin * self.batch, self.samples, self.batch):
@@ -78,6 +68,9 @@ class IteratedBatches:
         if not count:
             hint = "; it is used up after one epoch: give a function that makes it anew" if epoch else ""
             raise TrainingError(f"epoch {epoch + 1} has no batch{hint}")
+
+
+Batches = ArrayBatches | IteratedBatches
 
 
 def batches_of(x: Any, t: Any, batch: int, *, seed: int = 0, shuffle: bool = True) -> Batches:

@@ -23,7 +23,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from dout.layers import Affine, MeanSquaredError, Relu, Softmax, SoftmaxWithLoss
 from dout.run import deep_copy, keeping_random_states
 from dout.run.random_states import seed_all
-from dout.train.fitting import fit, predict
+from dout.train.evaluation import predict
+from dout.train.fitting import fit
 from dout.train.initialisers import he
 from dout.train.optimizers import Adam
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,22 +14,23 @@ import numpy as np
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
-from dout.run import attributes_of, deep_copy, quiet
+from dout.run import attributes_of, global_states, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
 from dout.train.batches import ArrayBatches, Batches, batches_of
+from dout.train.evaluation import measured
 from dout.train.history import History, Row
 from dout.train.layer_checks import check_layers
 from dout.train.layer_log import Log, log_to
-from dout.train.nets.layer_graphs import Sequential
-from dout.train.nets.train_step import TrainStep, evaluating, no_parameters
-from dout.train.optimizers import Adam, Optimizer, clipped
+from dout.train.metrics import Metric
+from dout.train.nets.train_step import TrainStep, no_parameters
+from dout.train.optimizers import Adam, clipped, takes_dicts, update
 from dout.train.schedules import Schedule
 from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
 from dout.train.state.net_state import KeptState, NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
-Metric = Callable[[Any, Any], float]
 _INFINITE = float("inf")
+_LOOKED_AT = 500  # samples of a validation at once
 
 
 @dataclass
@@ -72,7 +73,7 @@ def fit(
     validation: Any = None, metrics: Iterable[Metric] = (), seed: int | None = None, shuffle: bool = True,
     schedule: Schedule | None = None, clip: float | None = None, patience: int | None = None, keep: str = "last",
     checkpoint: str | Path | None = None, save_every: int | None = None, resume: bool = False, check: bool = False,
-    compiled: bool | None = None, progress: bool | None = None, log: Any = None,
+    compiled: bool | str | None = None, progress: bool | None = None, log: Any = None,
 ) -> History:  # fmt: skip
     """Train a net, in place, and return what the training was like.
 
@@ -90,9 +91,10 @@ def fit(
 
     In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
     `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
-    from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is there
-    and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the last
-    place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits.
+    yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is
+    there and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the
+    last place. With a checkpoint folder they are
+    compiled in the slower way that gives NumPy's bits, but with `compiled="fast"`.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
@@ -104,12 +106,20 @@ def fit(
     )
     if keep not in ("last", "best"):
         raise TrainingError(f'keep is {keep!r}: write keep="last" or keep="best"')
+    if folder is None and (resume or save_every):
+        raise TrainingError("there is no folder to go on from, or to save in: give checkpoint=FOLDER")
     training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
     training.take(x, t, validation, seed, shuffle)
     if check:
-        check_layers(step, next(iter(training.batches.of(0))))
+        put_back = global_states()
+        first = next(iter(training.batches.of(0)))
+        put_back()
+        check_layers(step, first)
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
-    step.compile(compiled, keeps_bits=folder is not None, samples=samples and samples * epochs)
+    keeps_bits = folder is not None and compiled != "fast"
+    step.compile(
+        None if compiled is None else bool(compiled), keeps_bits=keeps_bits, samples=samples and samples * epochs
+    )
     return training.run()
 
 
@@ -119,9 +129,11 @@ class NetTraining:
     def __init__(self, step: TrainStep, optimizer: Any, plan: FitSettings) -> None:
         if not callable(getattr(optimizer, "update", None)):
             raise TrainingError(f"{type(optimizer).__name__} is no optimizer: it has no update(params, grads)")
+        if plan.schedule is not None and not hasattr(optimizer, "lr"):
+            raise TrainingError(f"{type(optimizer).__name__} has no lr: a schedule changes that")
         self.step, self.optimizer, self.plan = step, optimizer, plan
         self.given = {name: v for name, v in attributes_of(optimizer).items() if type(v) in (int, float)}
-        self.takes_dicts = isinstance(optimizer, Optimizer) or _takes_dicts(optimizer)
+        self.takes_dicts = takes_dicts(optimizer)
         self.state = NetState(**step.roots, optimizer=optimizer)
         self.settled = False
         self.now, self.history = Progressed(), History()
@@ -139,7 +151,7 @@ class NetTraining:
         if validation is not None:
             is_pair = isinstance(validation, tuple | list) and len(validation) == 2
             inputs, targets = validation if is_pair else (validation, None)
-            self.validation = batches_of(inputs, targets, self.plan.batch, shuffle=False)
+            self.validation = batches_of(inputs, targets, max(self.plan.batch, _LOOKED_AT), shuffle=False)
             self.history.watched = "validation loss"
 
     # --- the loop ---
@@ -164,11 +176,18 @@ class NetTraining:
                 bar.epoch(self.history.rows[-1])
         if self.latest is not None and not self.step.registry:
             raise no_parameters(self.step)
-        if "lr" in self.given:
+        if self.plan.schedule is not None:
             self.optimizer.lr = self.given["lr"]
-        if self.plan.keep == "best" and self.best is not None:
-            self.state.put(self.best, with_random_states=False)
+        self._leave()
         return self.history
+
+    def _leave(self) -> None:
+        """Leave in the net what is to be kept; the best epoch may have been before a training went on."""
+        if self.plan.keep == "best":
+            path = self.plan.folder / f"best{SUFFIX}" if self.plan.folder is not None else None
+            best = self.best or (read_checkpoint(path)[0] if path is not None and path.exists() else None)
+            if best is not None:
+                self.state.put(best, with_random_states=False)
 
     def _batches(self) -> Iterator[Any]:
         """What is left of this epoch."""
@@ -192,7 +211,7 @@ class NetTraining:
             loss, scores, gradients, norm = self.step(x, t, where)
         if self.plan.clip is not None:
             gradients = clipped(gradients, self.plan.clip, norm)
-        self._update(self.step.registry.arrays(), gradients)
+        update(self.optimizer, self.step.registry.arrays(), gradients, self.takes_dicts)
         self.step.registry.put_numbers()
         count = len(t) if np.ndim(t) else 1
         now.sums["loss"] = now.sums.get("loss", 0.0) + loss * count
@@ -209,9 +228,6 @@ class NetTraining:
         """The share of the training that is done."""
         per_epoch = self.batches.per_epoch
         return min((self.now.epoch + (self.now.batch / per_epoch if per_epoch else 0)) / self.plan.epochs, 1.0)
-
-    def _update(self, params: Mapping[str, Any], gradients: Mapping[str, Any]) -> None:
-        update(self.optimizer, params, gradients, self.takes_dicts)
 
     def _end_epoch(self) -> None:
         now = self.now
@@ -307,64 +323,6 @@ class NetTraining:
         for name, value in self.given.items():
             if value != given.get(name):  # somebody wants another one from now on
                 setattr(self.optimizer, name, value)
-
-
-def evaluate(
-    net: Any, x: Any, t: Any = None, *, loss: Any = None, metrics: Iterable[Metric] = (), batch: int = 1000
-) -> Row:
-    """The loss of a net, and its metrics, over all samples; its layers do not behave as they do in training."""
-    return measured(TrainStep(net, loss), batches_of(x, t, batch, shuffle=False), tuple(metrics))
-
-
-def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
-    """What a net says of samples, batch by batch; its layers do not behave as they do in training."""
-    net = Sequential(*net) if isinstance(net, list | tuple) else net
-    several = x if isinstance(x, tuple) else (x,)
-    call = net.predict if callable(getattr(net, "predict", None)) else net.forward
-    with evaluating(net=net):
-        starts = range(0, len(several[0]), batch)
-        return np.concatenate([call(*(one[start : start + batch] for one in several)) for start in starts])
-
-
-def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Row:
-    """The means over all batches, each by its samples."""
-    sums: dict[str, float] = {}
-    samples = 0
-    with evaluating(**step.roots):
-        for x, t in batches.of(0):
-            count = len(t) if np.ndim(t) else 1
-            loss, scores = step.loss_of(x, t)
-            found = {"loss": float(loss)}
-            if scores is not None:
-                found |= {metric.__name__: float(metric(scores, t)) for metric in metrics}
-            sums = {name: sums.get(name, 0.0) + value * count for name, value in found.items()}
-            samples += count
-    return {name: total / samples for name, total in sums.items()}
-
-
-def update(optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], takes_dicts: bool) -> None:
-    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too."""
-    if isinstance(optimizer, Optimizer):
-        optimizer.update(params, gradients)
-        return
-    names = [name for name in params if name in gradients]
-    own: Any = {name: params[name] for name in names} if takes_dicts else [params[name] for name in names]
-    slopes: Any = {name: gradients[name] for name in names} if takes_dicts else [gradients[name] for name in names]
-    optimizer.update(own, slopes)
-    for place, name in enumerate(names):
-        new = own[name if takes_dicts else place]
-        if new is not params[name]:
-            params[name][...] = new
-
-
-def _takes_dicts(optimizer: Any) -> bool:
-    """Whether an optimizer of the user's takes dicts, and not lists: a copy of it is tried."""
-    params = {"W": np.ones(2)}
-    try:
-        deep_copy(optimizer).update(params, {"W": np.ones(2)})
-    except Exception:
-        return False
-    return not np.array_equal(params["W"], np.ones(2))
 
 
 def _whole(number: Any) -> int:

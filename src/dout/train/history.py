@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dout.colours import PALETTES, SANS, family
+from dout.draw.terminal.training_table import curve
 from dout.draw.writers.svg import safe
 from dout.files import SVG_MARK, Kind, write
 from dout.number_text import format_number
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Row = dict[str, float]
 CHART = Kind("a chart", (".svg",), SVG_MARK)
 UNDRAWN = ("epoch", "seconds", "lr")
-_BARS = "▁▂▃▄▅▆▇█"
-_CURVE = 40  # columns of a curve in the terminal
 _MOST_ROWS = 12  # of the table
 _WIDTH, _HEIGHT, _LEFT, _TOP = 640, 220, 56, 34
 
@@ -68,7 +66,7 @@ class History:
             yield [(line, "good" if row is best else ""), ("  best" if row is best else "", "good")]
         drawn = [name for name in names if name not in UNDRAWN]
         for name in drawn if len(self.rows) > 1 else ():
-            yield [(f"{name:{max(map(len, drawn))}}  ", ""), (curve(self[name]), "value")]
+            yield [(f"{name:{max(map(len, drawn))}}  ", ""), (curve([*filter(isfinite, self[name])] or [0.0]), "value")]
         if self.stopped:
             yield [(self.stopped, "dim")]
 
@@ -135,20 +133,6 @@ def _text(name: str, value: float | None) -> str:
     if value is None:
         return ""
     return str(int(value)) if name == "epoch" else f"{value:.1f}" if name == "seconds" else format_number(value, 4)
-
-
-def curve(values: Iterable[float]) -> str:
-    """Values as bars, the mean of as many as share one.
-
-    >>> curve([3.0, 2.0, 1.0])
-    '█▅▁'
-    """
-    finite = [value for value in values if isfinite(value)]
-    count = min(_CURVE, len(finite))
-    ends = [len(finite) * i // count for i in range(count + 1)] if count else []
-    means = [sum(finite[a:b]) / (b - a) for a, b in pairwise(ends)]
-    low, high = min(means, default=0.0), max(means, default=0.0)
-    return "".join(_BARS[round((mean - low) / ((high - low) or 1) * (len(_BARS) - 1))] for mean in means)
 
 
 def _colours(theme: str) -> str:

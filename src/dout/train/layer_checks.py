@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dout.check.verb.check_layer import check
-from dout.errors import DoutError, WrongLayersError
+from dout.errors import DoutError, TargetError, WrongLayersError, needs
 from dout.run import deep_copy, keeping_random_states, quiet
 from dout.train.nets.layer_watch import LayerPass, called, layers_of, watched_layers
 from dout.train.nets.train_step import TrainStep
@@ -20,6 +19,10 @@ def check_layers(step: TrainStep, batch: Any) -> None:
 
     A layer that holds others is not checked: these are.
     """
+    try:
+        from dout.check.verb.check_layer import check
+    except ModuleNotFoundError:
+        raise TargetError(needs("fit(check=True)", "flint")) from None
     x, t = batch
     few = tuple(one[:_SAMPLES] for one in x) if isinstance(x, tuple) else x[:_SAMPLES]
     with quiet():

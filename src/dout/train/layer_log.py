@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +15,6 @@ from dout.train.nets.layer_watch import LayerPass, layers_of, watched_layers
 from dout.train.nets.train_step import TrainStep
 
 _BINS = 30
-
-
-class Sink(Protocol):
-    """Where histograms go."""
-
-    def write(self, step: int, name: str, what: str, values: Any) -> None:
-        """Numbers of one layer in one step."""
 
 
 class JsonLines:
@@ -69,9 +62,9 @@ class TensorBoard:
 
 
 class Log:
-    """Looks at every step whose number `every` divides, and hands what it sees to a sink."""
+    """Looks at every step whose number `every` divides, and hands what it sees to JsonLines or TensorBoard."""
 
-    def __init__(self, sink: Sink, every: int = 100) -> None:
+    def __init__(self, sink: JsonLines | TensorBoard, every: int = 100) -> None:
         if every < 1:
             raise TrainingError(f"every is {every}: it is a number of steps, at least 1")
         self.sink, self.every = sink, every

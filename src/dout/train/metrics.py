@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+Metric = Callable[[Any, Any], float]
 
 
 def accuracy(scores: Any, t: Any) -> float:
@@ -21,15 +24,6 @@ def accuracy(scores: Any, t: Any) -> float:
     if scores.size == t.size:
         return float(np.mean((scores.ravel() > 0) == (t.ravel() > 0.5)))
     return float(np.mean(scores.argmax(axis=-1).ravel() == t.ravel()))
-
-
-def mean_absolute_error(y: Any, t: Any) -> float:
-    """How far off an output is on average.
-
-    >>> mean_absolute_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
-    1.0
-    """
-    return float(np.mean(np.abs(np.asarray(y) - np.asarray(t).reshape(np.shape(y)))))
 
 
 def r_squared(y: Any, t: Any) -> float:

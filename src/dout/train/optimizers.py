@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dout.run import deep_copy
+
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[Any, Array] | Sequence[Array]
 
@@ -52,6 +54,16 @@ class Optimizer:
     def step(self, param: Array, grad: Array, *state: Array) -> None:
         """The lines of the optimizer, for one parameter."""
         raise NotImplementedError
+
+
+class DecoupledDecay(Optimizer):
+    """Weight decay that is none of the gradient's business: the parameter shrinks by `lr * weight_decay`."""
+
+    def decayed(self, param: Array, grad: Array) -> Array:
+        """The gradient itself: the parameter is shrunk instead."""
+        if self.weight_decay:
+            param *= 1 - self.lr * self.weight_decay
+        return grad
 
 
 class SGD(Optimizer):
@@ -166,7 +178,7 @@ class Adam(Optimizer):
         param -= rate * m / (np.sqrt(v) / (1 - self.beta2**self.t) ** 0.5 + self.eps)
 
 
-class AdamW(Adam):
+class AdamW(DecoupledDecay, Adam):
     """Adam whose weight decay is none of its gradient's business: `W -= lr * weight_decay * W`, then Adam's step.
 
     Source: Loshchilov and Hutter (2017), "Decoupled weight decay regularization".
@@ -178,14 +190,8 @@ class AdamW(Adam):
     ) -> None:  # fmt: skip
         super().__init__(lr, beta1, beta2, eps, weight_decay)
 
-    def decayed(self, param: Array, grad: Array) -> Array:
-        """The gradient itself: the parameter is shrunk instead."""
-        if self.weight_decay:
-            param *= 1 - self.lr * self.weight_decay
-        return grad
 
-
-class Lion(Optimizer):
+class Lion(DecoupledDecay):
     """The sign of a moving mean alone: `W -= lr * sign(beta1 * m + (1 - beta1) * dW)`; then the mean moves on by beta2.
 
     Steps are all of one length: take a learning rate a third to a tenth of Adam's.
@@ -197,12 +203,6 @@ class Lion(Optimizer):
     def __init__(self, lr: float = 0.0001, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay)
         self.beta1, self.beta2 = beta1, beta2
-
-    def decayed(self, param: Array, grad: Array) -> Array:
-        """The gradient itself: the parameter is shrunk instead."""
-        if self.weight_decay:
-            param *= 1 - self.lr * self.weight_decay
-        return grad
 
     def step(self, param: Array, grad: Array, *state: Array) -> None:
         """Go by the sign of the mean, then move it."""
@@ -223,3 +223,30 @@ def clipped(grads: Mapping[Any, Array], most: float, norm: float) -> dict[Any, A
     Source: Pascanu, Mikolov and Bengio (2013), "On the difficulty of training recurrent neural networks".
     """
     return {key: grad * (most / norm) for key, grad in grads.items()} if norm > most else dict(grads)
+
+
+def update(optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], as_dicts: bool) -> None:
+    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too."""
+    if isinstance(optimizer, Optimizer):
+        optimizer.update(params, gradients)
+        return
+    names = [name for name in params if name in gradients]
+    own: Any = {name: params[name] for name in names} if as_dicts else [params[name] for name in names]
+    slopes: Any = {name: gradients[name] for name in names} if as_dicts else [gradients[name] for name in names]
+    optimizer.update(own, slopes)
+    for place, name in enumerate(names):
+        new = own[name if as_dicts else place]
+        if new is not params[name]:
+            params[name][...] = new
+
+
+def takes_dicts(optimizer: Any) -> bool:
+    """Whether an optimizer takes dicts, and not lists alone: a copy of one of the user's is tried."""
+    if isinstance(optimizer, Optimizer):
+        return True
+    params = {"W": np.ones(2)}
+    try:
+        deep_copy(optimizer).update(params, {"W": np.ones(2)})
+    except Exception:
+        return False
+    return not np.array_equal(params["W"], np.ones(2))

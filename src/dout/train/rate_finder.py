@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from dout.draw.terminal.training_table import curve
 from dout.errors import TrainingError
 from dout.number_text import format_number
 from dout.run import HeldMemory, keeping_random_states
 from dout.train.batches import batches_of
-from dout.train.fitting import update
-from dout.train.history import curve
 from dout.train.nets.train_step import TrainStep
-from dout.train.optimizers import Adam, Optimizer
+from dout.train.optimizers import Adam, takes_dicts, update
 
 _SMOOTH = 0.9  # of the mean of the losses, what stays
 _LOST = 4.0  # times the smallest loss: it has begun to grow, and goes on
@@ -75,7 +74,7 @@ def find_rate(
             losses.append(mean / (1 - _SMOOTH**number))
             if losses[-1] > _LOST * min(losses):
                 break
-            update(optimizer, step.registry.arrays(), gradients, takes_dicts=isinstance(optimizer, Optimizer))
+            update(optimizer, step.registry.arrays(), gradients, takes_dicts(optimizer))
             step.registry.put_numbers()
     finally:
         memory.put_back()

@@ -71,7 +71,7 @@ def _spread(rounds: Sequence[LayerRound | None]) -> Iterator[list[str]]:
 def _below(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[str]:
     losses = [each.loss for each in rounds if each.loss is not None and isfinite(each.loss)]
     if len(losses) > 1:
-        yield f"loss, round 1 to {len(rounds)}: {_curve(losses)}"
+        yield f"loss, round 1 to {len(rounds)}: {curve(losses)}"
     yield from remarks(rounds, wanted)
 
 
@@ -113,7 +113,7 @@ def _far(each: TrainingRound, is_far: Callable[[float], bool]) -> tuple[LayerRou
     return next(((layer, part) for layer, part in parts if is_far(part)), None)
 
 
-def _curve(losses: Sequence[float]) -> str:
+def curve(losses: Sequence[float]) -> str:
     """The losses as bars, the mean of as many rounds as share one."""
     count = min(_CURVE, len(losses))
     ends = [len(losses) * i // count for i in range(count + 1)]

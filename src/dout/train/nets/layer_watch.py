@@ -26,11 +26,6 @@ class LayerPass:
     given: tuple[Any, ...]
     returned: Any
 
-    @property
-    def name(self) -> str:
-        """The layer as a person finds it: `net.layers[2], Affine`."""
-        return called(self.path, self.layer)
-
 
 def called(path: str, layer: Any) -> str:
     """A layer by its place in the net and its class."""

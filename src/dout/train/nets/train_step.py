@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_switch
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, flat, is_float_array, places
+from dout.run import attributes_of, is_float_array, places
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
 from dout.train.nets.layer_watch import (
     LayerPass,
@@ -54,6 +54,7 @@ class TrainStep:
         self.grads: Mapping[Any, Any] = {}  # of a net that returns them
         self.run = self._way()
         self.call: Callable[[Any, Any], tuple[Any, Any]] = self.run
+        self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
         self.looks = LOOKS
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
@@ -109,6 +110,7 @@ class TrainStep:
         pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
         if wanted or (wanted is None and pays and not keeps_bits):
             self.call = compiled_step(self.run, strict=keeps_bits)
+            self.look = compiled_step(self.loss_of, strict=keeps_bits)
         elif wanted is None and pays:
             self.call = PayingCompilation(self.run)
 
@@ -141,7 +143,7 @@ class TrainStep:
         except TrainingError:
             raise
         except Exception as error:
-            raise self._explained(error, t, where) from error
+            raise self.explained(error, t, where) from error
         check_labels(scores, t, self.loss, where)
         if np.ndim(loss):
             who = called("loss", self.loss) if self.loss is not None else type(self.net).__name__
@@ -150,8 +152,8 @@ class TrainStep:
             self._find_parameters(before)
         gradients = self.registry.gradients()
         norm = length_of(gradients)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            self._refuse_broken(x, t, where, gradients)
+        if not math.isfinite(loss) or (not math.isfinite(norm) and not all(map(is_finite, gradients.values()))):
+            self._refuse_broken(x, t, where)
         return float(loss), scores, gradients, norm
 
     def _find_parameters(self, before: Any) -> None:
@@ -177,7 +179,7 @@ class TrainStep:
     def _given(self, key: Any) -> Any:
         return self.grads.get(key)
 
-    def _explained(self, error: Exception, t: Any, where: str) -> TrainingError:
+    def explained(self, error: Exception, t: Any, where: str) -> TrainingError:
         """The same error with the layer in which it was raised, and what that was given."""
         found = raising_layer(error.__traceback__, layers_of(**self.roots))
         if found is None:
@@ -192,21 +194,17 @@ class TrainStep:
         said = f"{where}: {called(path, layer)}.{way} was given {shapes_of((given,))}"
         return TrainingError(f"{said}{f'; its {shapes}' if shapes else ''}: {type(error).__name__}: {error}")
 
-    def _refuse_broken(self, x: Any, t: Any, where: str, gradients: Mapping[str, Array]) -> None:
-        """Raise if the loss or a gradient really is not finite, and say where that begins."""
-        for place, item in enumerate(flat(list(x) if isinstance(x, tuple) else x)):
+    def _refuse_broken(self, x: Any, t: Any, where: str) -> None:
+        """Say what is not finite, and where that begins."""
+        for item in x if isinstance(x, tuple) else (x,):
             if not is_finite(item):
-                rows = np.argwhere(~np.isfinite(np.asarray(item)).reshape(len(item), -1).all(axis=1)).ravel()
-                raise TrainingError(
-                    f"{where}: x{f' [{place}]' if isinstance(x, tuple) else ''} has NaN or infinity in "
-                    f"{len(rows)} of {len(item)} samples, the first is number {rows[0]} of the batch"
-                    f"{self._first_broken(x, t)}"
-                )
+                bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(len(item), -1).all(axis=1))
+                said = f"in {len(bad)} of {len(item)} samples, the first is number {bad[0]} of the batch"
+                raise TrainingError(f"{where}: x has NaN or infinity {said}{self._first_broken(x, t)}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
         if wrong:
             raise TrainingError(f"{where}: the parameter {wrong[0]} is NaN or infinite: take a smaller learning rate")
-        if self._first_broken(x, t) or not all(map(is_finite, gradients.values())):
-            raise TrainingError(f"{where}: NaN or infinity{self._first_broken(x, t) or ' in the gradients'}")
+        raise TrainingError(f"{where}: NaN or infinity{self._first_broken(x, t) or ' in the gradients'}")
 
     def _first_broken(self, x: Any, t: Any) -> str:
         """The first layer whose output, or else gradient, is not finite; nothing where all of them are."""
@@ -220,7 +218,7 @@ class TrainStep:
             self.run(x, t)
         if not found:
             return ""
-        return f"; the first layer that shows it is {found[0].name}, in its {found[0].way}"
+        return f"; the first layer that shows it is {called(found[0].path, found[0].layer)}, in its {found[0].way}"
 
 
 @contextmanager

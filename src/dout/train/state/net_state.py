@@ -192,8 +192,7 @@ def _has_arrays(item: Any) -> bool:
 
 def _is_object(item: Any) -> bool:
     """Whether something is none of the kinds that are kept, but stands for itself."""
-    kept = np.ndarray | np.generic | np.dtype | dict | list | tuple | bool | int | float | str | None
-    return not isinstance(item, kept)
+    return not isinstance(item, (*_PLAIN, np.ndarray, np.generic, np.dtype, dict, list, tuple))
 
 
 def _holds_objects(item: Any) -> bool:

@@ -1,0 +1,58 @@
+"""Time to a test accuracy of 97 %, beside PyTorch: the same nets, data, batches, optimizer and rate, in turns.
+
+    PYTHONPATH=src python -m benchmarks.training [--runs 3] [--threads 2] [TASK …]
+
+PyTorch, scikit-learn and mlxtend have to be there. A line a contender, each run a process of its own: the median
+seconds of training until the accuracy at the end of an epoch is 97 % or more, those of the whole process with all
+imports, and the epochs that it took.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+CONTENDERS = {
+    "digits": ("dout", "dout plain", "torch"),
+    "mnist": ("dout", "dout plain", "dout.layers", "torch"),
+}
+
+
+def once(task: str, contender: str, seed: int, threads: int) -> dict[str, float]:
+    """Run one process."""
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = {**os.environ, **dict.fromkeys(names, str(threads))}
+    command = [sys.executable, str(Path(__file__).with_name("worker.py")), task, contender, str(seed), str(threads)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    return dict(json.loads(told.splitlines()[-1]))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("tasks", nargs="*", default=list(CONTENDERS))
+    asked = parser.parse_args()
+    for task in asked.tasks:
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS[task]}
+        for seed in range(asked.runs):
+            for name, found in runs.items():
+                found.append(once(task, name, seed, asked.threads))
+        torch = statistics.median(run["seconds"] for run in runs["torch"])
+        print(f"\n{task}, {asked.threads} threads, medians of {asked.runs} runs; load {os.getloadavg()[0]:.1f}")
+        print(f"{'':14}{'to 97 %':>10}{'whole':>10}{'epochs':>8}{'accuracy':>10}{'÷ torch':>9}")
+        for name, found in runs.items():
+            seconds, whole, epochs, accuracy = (
+                statistics.median(run[key] for run in found) for key in ("seconds", "whole", "epochs", "accuracy")
+            )
+            print(
+                f"{name:14}{seconds:>8.2f} s{whole:>8.2f} s{epochs:>8.0f}{accuracy:>10.3f}{seconds / torch:>8.2f}×",
+                flush=True,
+            )
+
+
+main()
