@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from dout.adapt.repository.declared_example import NAME as EXAMPLE
 from dout.errors import SheetError, visible
-from dout.exercise.sheet import Sheet, marked
+from dout.exercise.sheet import Sheet, first_line, marked
 from dout.files import lines_of
 
 BACKWARD = "backward"
@@ -41,13 +41,13 @@ def blanked(
     blank = [*head, *marked(label, [ask], indent)]
     source[first - 1 : last] = ["".join(blank), *[""] * (last - first)]
     for helper in _only_behind(definition, first, last):
-        source[_start(helper) - 1 : helper.end_lineno] = [""] * ((helper.end_lineno or 0) - _start(helper) + 1)
+        source[first_line(helper) - 1 : helper.end_lineno] = [""] * ((helper.end_lineno or 0) - first_line(helper) + 1)
     kept = [*_needed(tree, source, definition), definition]
     imports, others = _partition(kept)
-    heads = ["".join(source[_start(item) - 1 : item.end_lineno]).strip("\n") for item in imports]
+    heads = ["".join(source[first_line(item) - 1 : item.end_lineno]).strip("\n") for item in imports]
     if not any("np" in _binds(item) for item in kept):
         heads.append(_NUMPY)
-    blocks = ["".join(source[_start(item) - 1 : item.end_lineno]).strip("\n") for item in others]
+    blocks = ["".join(source[first_line(item) - 1 : item.end_lineno]).strip("\n") for item in others]
     title = f'"""Exercise: write {name}.{label}.\n\nYour lines stand between the two marks.\n"""'
     return Sheet.made(name, "\n\n\n".join([f"{title}\n\n" + "\n".join(heads), *blocks]) + "\n")
 
@@ -104,8 +104,8 @@ def _chosen(definition: ast.ClassDef, lines: tuple[int, int], where: str) -> tup
     for function in definition.body:
         if isinstance(function, ast.FunctionDef) and function.lineno < first <= last <= (function.end_lineno or 0):
             for block in _blocks(function):
-                inside = [s for s in block if first <= _start(s) and (s.end_lineno or 0) <= last]
-                if inside and _start(inside[0]) <= first and (inside[-1].end_lineno or 0) >= last:
+                inside = [s for s in block if first <= first_line(s) and (s.end_lineno or 0) <= last]
+                if inside and first_line(inside[0]) <= first and (inside[-1].end_lineno or 0) >= last:
                     return first, last, function.name
     raise SheetError(f"{where}: lines {first}-{last} are not whole statements of one method of {definition.name}")
 
@@ -153,7 +153,7 @@ def _attributes(function: ast.FunctionDef, first: int, last: int) -> set[str]:
 def _needed(tree: ast.Module, source: list[str], definition: ast.ClassDef) -> list[ast.stmt]:
     """What else of the file the class needs as it is now, in the order of the file."""
     found: set[ast.stmt] = set()
-    names = _names("".join(source[_start(definition) - 1 : definition.end_lineno]))
+    names = _names("".join(source[first_line(definition) - 1 : definition.end_lineno]))
     while True:
         more = {
             item
@@ -165,7 +165,7 @@ def _needed(tree: ast.Module, source: list[str], definition: ast.ClassDef) -> li
                 item for item in tree.body if item in found and item.lineno > definition.lineno
             ]
         found |= more
-        names |= set().union(*(_names("".join(source[_start(item) - 1 : item.end_lineno])) for item in more))
+        names |= set().union(*(_names("".join(source[first_line(item) - 1 : item.end_lineno])) for item in more))
 
 
 def _names(text: str) -> set[str]:
@@ -193,8 +193,3 @@ def _is_always(item: ast.stmt) -> bool:
     if isinstance(item, ast.FunctionDef):
         return item.name == EXAMPLE
     return isinstance(item, ast.ImportFrom) and (item.module == "__future__" or item.names[0].name == "*")
-
-
-def _start(item: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(item, "decorator_list", [])
-    return min([item.lineno, *(decorator.lineno for decorator in decorators)])

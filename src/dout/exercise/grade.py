@@ -21,7 +21,7 @@ from dout.check.worker.runner import run
 from dout.errors import visible
 from dout.exercise.answer_rules import line_of_answer, refused
 from dout.exercise.grading_words import CONTRACT, KINDS, VERDICTS
-from dout.exercise.sheet import Sheet
+from dout.exercise.sheet import Sheet, first_line
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 
 SECONDS = 10.0  # that a sheet may run
@@ -89,10 +89,10 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
 
     They run in a process of its own, for at most `timeout` seconds: whatever they do there is told as a reason.
     """
-    if (blank := next((answer for answer in sheet.answers if answer.is_blank), None)) is not None:
-        return _nothing(sheet, "unwritten", KINDS["unwritten"].format(label=visible(blank.label)))
     if why := refused(sheet):
         return _nothing(sheet, "refused", why)
+    if (blank := next((answer for answer in sheet.answers if answer.is_blank), None)) is not None:
+        return _nothing(sheet, "unwritten", KINDS["unwritten"].format(label=visible(blank.label)))
     checked, problem = _checked(sheet, timeout)
     if checked is None:
         return _nothing(sheet, "stopped", problem)
@@ -100,7 +100,8 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
     forgotten = any(f.code == _FORGOTTEN for f in report.findings)
     if not report.verdicts and not forgotten:
         return _nothing(sheet, *_unjudged(sheet, report.findings))
-    findings = [f for f in report.findings if _is_about(sheet, f)]
+    spans = list(_spans(sheet))
+    findings = [f for f in report.findings if isinstance(f.reason, Refuted) or _is_about(f, spans)]
     values = [credit for verdict in report.verdicts for credit in _of_gradient(sheet, verdict, findings)]
     lost = [credit for name in report.missing for credit in _lost(name, findings)]
     earned = any(credit.points == _VALUE for credit in values)
@@ -142,16 +143,16 @@ def _problem(outcome: JobOutcome, file: str) -> str:
     return visible(told.replace(file, "the file").replace(os.path.basename(file), "the file"))  # noqa: PTH119
 
 
-def _is_about(sheet: Sheet, finding: Finding) -> bool:
+def _is_about(finding: Finding, spans: Collection[tuple[int, int]]) -> bool:
     """Whether a finding is about the method that the learner writes, and not about what the sheet gives."""
-    return finding.line is None or any(first <= finding.line <= last for first, last in _spans(sheet))
+    return finding.line is None or any(first <= finding.line <= last for first, last in spans)
 
 
 def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
     """The lines of the methods with answers in them."""
     for node in ast.walk(ast.parse(sheet.text)):
         if isinstance(node, ast.FunctionDef):
-            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            first = first_line(node)
             for _, start, end in sheet.lines_of_answers():
                 if first < start <= end + 1 and node.lineno <= start and (node.end_lineno or 0) >= end - 1:
                     yield first, end
@@ -172,7 +173,7 @@ def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) 
     name = verdict.argument
     mine = [f for f in findings if f.argument == name and (f.severity == "error" or f.code == _SHAPES)]
     moved = any(isinstance(f.reason, OtherOrder) and name in f.reason.names for f in findings)
-    misshapen = next((f for f in mine if f.code == _SHAPES and f.cause != "swapped"), None)
+    misshapen = next((f for f in mine if f.code == _SHAPES and not isinstance(f.reason, OtherOrder)), None)
     wrong = next((f for f in mine if f is not misshapen and isinstance(f.reason, Refuted)), None)
     what = f"the gradient of {visible(name)}"
     if moved:
