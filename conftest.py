@@ -37,6 +37,11 @@ SLOWEST = (
 )
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One process more than there are cores: each often waits, for a command that it runs or for a limit of time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m "not long"` looks for the mark
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest: the last file has one process, and the other waits for it.

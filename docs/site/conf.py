@@ -25,7 +25,7 @@ html_title = "dout"
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
-    "navigation_depth": 2,  # deeper ones have a button without a name
+    "collapse_navigation": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": [],
     "footer_end": [],
@@ -33,6 +33,7 @@ html_theme_options = {
 html_sidebars = {"index": []}
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "a11y-high-contrast-light"
