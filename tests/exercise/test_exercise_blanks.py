@@ -38,13 +38,18 @@ BACKWARDS = {
         "    def backward(self, dout):\n        def secret(d):\n            def again():\n                return d\n"
         "            return again()\n        return secret(dout)\n"
     ),
-    "text at the margin": '    def backward(self, dout):\n        """Return dx."""\n        s = """\nsecret\n"""\n        return s\n',
+    "text at the margin": (
+        '    def backward(self, dout):\n        """Return dx."""\n        s = """\nsecret\n"""\n        return s\n'
+    ),
     "continued lines": "    def backward(self, dout):\n        return dout * \\\n            secret\n",
     "brackets": "    def backward(self, dout):\n        return (\n    dout\n  * secret\n)\n",
-    "a compound statement": "    def backward(self, dout):\n        if dout is secret: return 1\n        else: return 2\n",
+    "a compound statement": (
+        "    def backward(self, dout):\n        if dout is secret: return 1\n        else: return 2\n"
+    ),
     "wide letters": "    def backward(self, größe): return größe * secret\n",
     "written twice": (
-        "    def backward(self, dout):\n        return secret\n\n    def backward(self, dout):\n        return 2 * secret\n"
+        "    def backward(self, dout):\n        return secret\n\n"
+        "    def backward(self, dout):\n        return 2 * secret\n"
     ),
     "a method of its own": (
         "    def backward(self, dout):\n        return self.helper(dout)\n\n"
@@ -90,7 +95,9 @@ def test_what_stands_below_a_class_does_not_matter(end):
 
 
 def test_only_what_the_class_needs_comes_along():
-    others = "SIZE = 2\nUNUSED = 'secret'\n\n\nclass Secret:\n    def backward(self, dout):\n        return 'secret'\n\n\n"
+    others = (
+        "SIZE = 2\nUNUSED = 'secret'\n\n\nclass Secret:\n    def backward(self, dout):\n        return 'secret'\n\n\n"
+    )
     forward = FORWARD.replace("x * x", "x * SIZE")
     text = f"{HEAD}{others}class Square:\n{forward}\n{BACKWARDS['plain']}"
     sheet = blanked(text, "Square")

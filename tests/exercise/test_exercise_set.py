@@ -39,7 +39,9 @@ def solved(exercise):
         return answered(exercise.number, textwrap.dedent("\n".join(body)))
     marks = "".join(marked("backward", [f"{line}\n" for line in body], " " * 8)).rstrip("\n")
     example = exercise.text[exercise.text.index("def dout_example") :]
-    return Sheet.made(exercise.name, f"import numpy as np\n\n\n{source.replace(chr(10).join(body), marks)}\n\n{example}")
+    return Sheet.made(
+        exercise.name, f"import numpy as np\n\n\n{source.replace(chr(10).join(body), marks)}\n\n{example}"
+    )
 
 
 @pytest.mark.one_in(3)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import ast
 import types
-import warnings
 from collections.abc import Iterator
 
 from dout.errors import visible
-from dout.exercise.sheet import UNREADABLE, Answer, Sheet, first_line
+from dout.exercise.sheet import UNREADABLE, Answer, Sheet, first_line, syntax
 
 PACKAGES = frozenset({"math", "numpy", "scipy"})
 _FORBIDDEN = frozenset({
@@ -40,10 +39,7 @@ def refused(sheet: Sheet) -> str:
     if sheet.text.count("\n") > _MOST_LINES:
         return f"the file has more than {_MOST_LINES} lines"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a text that may be meant otherwise
-            tree = ast.parse(sheet.text)
-            compile(tree, "the file", "exec", dont_inherit=True)
+        tree = syntax(sheet.text)
     except UNREADABLE as error:
         line = getattr(error, "lineno", None)
         what = getattr(error, "msg", None) or str(error) or "it is nested too deeply"
@@ -80,7 +76,7 @@ def _place(sheet: Sheet, line: int) -> str:
 def _is_inside(sheet: Sheet, tree: ast.Module) -> bool:
     """Whether nothing in the file and its classes begins in an answer, or is lost by one."""
     try:
-        there = _outline(ast.parse(sheet.unwritten))
+        there = _outline(syntax(sheet.unwritten))
     except UNREADABLE:
         return False
     outline = _outline(tree)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from dout.adapt.repository.declared_example import NAME as EXAMPLE
 from dout.errors import SheetError, visible
-from dout.exercise.sheet import Sheet, first_line, marked
+from dout.exercise.sheet import UNREADABLE, Sheet, first_line, marked, syntax
 from dout.files import lines_of
 
 BACKWARD = "backward"
@@ -26,8 +26,8 @@ def blanked(
     """
     where = visible(where)
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError) as error:
+        tree = syntax(text)
+    except UNREADABLE as error:
         raise SheetError(f"{where} cannot be read as Python: {visible(str(error))}") from None
     definition = _class_in(tree, name, where)
     first, last, label = _span(definition, method, where) if lines is None else _chosen(definition, lines, where)
@@ -51,9 +51,9 @@ def blanked(
     title = f'"""Exercise: write {name}.{label}.\n\nYour lines stand between the two marks.\n"""'
     made = "\n\n\n".join([f"{title}\n\n" + "\n".join(heads), *blocks]) + "\n"
     try:
-        ast.parse(made)
+        syntax(made)
         return Sheet.made(name, made)
-    except (SyntaxError, SheetError):
+    except (*UNREADABLE, SheetError):
         raise SheetError(
             f"{where}:{first}: no sheet can be made of {name}.{label}: write its statements on lines of their own, and "
             "no line that looks like a mark of a sheet"
@@ -178,7 +178,9 @@ def _needed(tree: ast.Module, source: list[str], definition: ast.ClassDef) -> li
         more = {
             item
             for item in tree.body
-            if item not in found and definition.name not in (binds := _binds(item)) and (binds & names or _is_always(item))
+            if item not in found
+            and definition.name not in (binds := _binds(item))
+            and (binds & names or _is_always(item))
         }
         if not more:
             return [item for item in tree.body if item in found or item is definition]

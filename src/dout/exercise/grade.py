@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from dout.check.project.discover import Job
-from dout.check.report.report import Report, shown
+from dout.check.report.report import shown
 from dout.check.report.verdicts import Finding, OtherOrder, Raised, Refuted, Verdict
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.runner import run
 from dout.errors import visible
 from dout.exercise.answer_rules import line_of_answer, refused
 from dout.exercise.grading_words import CONTRACT, KINDS, VERDICTS
-from dout.exercise.sheet import Sheet, first_line
+from dout.exercise.sheet import Sheet, first_line, syntax
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 
 SECONDS = 10.0  # that a sheet may run
@@ -129,7 +129,7 @@ def _checked(sheet: Sheet, timeout: float) -> tuple[Checked | None, str]:
 
 def _interface(sheet: Sheet) -> str:
     """How the class is called, where that is plain to see: else an answer in the wrong order would pass for another."""
-    for item in ast.walk(ast.parse(sheet.text)):
+    for item in ast.walk(syntax(sheet.text)):
         if isinstance(item, ast.ClassDef) and item.name == sheet.name:
             methods = {m.name: m.args for m in item.body if isinstance(m, ast.FunctionDef)}
             backward = methods.get("backward")
@@ -150,7 +150,7 @@ def _is_about(finding: Finding, spans: Collection[tuple[int, int]]) -> bool:
 
 def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
     """The lines of the methods with answers in them."""
-    for node in ast.walk(ast.parse(sheet.text)):
+    for node in ast.walk(syntax(sheet.text)):
         if isinstance(node, ast.FunctionDef):
             first = first_line(node)
             for _, start, end in sheet.lines_of_answers():
@@ -203,7 +203,7 @@ def _kind(verdict: Verdict, finding: Finding | None, findings: Collection[Findin
     if finding is not None and finding.code == _SHAPES and cause == "broadcast" and not _is_spread(verdict, finding):
         return "shape first"
     drawn = "random" if any(f.code == _DRAWS for f in findings) else ""
-    return next(kind for kind in (VERDICTS.get(verdict.word), drawn, cause, "formula") if kind in KINDS)
+    return next(kind for kind in (VERDICTS.get(verdict.word, ""), drawn, cause, "formula") if kind in KINDS)
 
 
 def _is_spread(verdict: Verdict, finding: Finding) -> bool:
@@ -240,7 +240,7 @@ def _habits(sheet: Sheet, findings: Collection[Finding], earned: bool) -> Iterat
     for what, codes, otherwise in CONTRACT:
         broken = next((f for f in findings if f.code in codes), None)
         if broken is not None:
-            kind = broken.cause if broken.cause in KINDS else otherwise
+            kind = cause if (cause := broken.cause or "") in KINDS else otherwise
             yield Credit(what, 0, _HABIT, f"{_at(sheet, broken)}{KINDS[kind]}", kind)
         else:
             kind = "" if earned else "not earned"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -38,7 +39,7 @@ class Answer:
     def is_blank(self) -> bool:
         """Whether nothing was written yet: no statement, or the one that the sheet came with."""
         try:
-            body = ast.parse(textwrap.dedent(self.text)).body
+            body = syntax(textwrap.dedent(self.text)).body
         except UNREADABLE:
             return False
         return all(_says_nothing(statement) for statement in body)
@@ -143,6 +144,15 @@ class Sheet:
 def marked(label: str, lines: Sequence[str], indent: str) -> list[str]:
     """Lines between their two marks."""
     return [f"{indent}{_BEGIN}: {label}\n", *lines, f"{indent}{_END}: {label}\n"]
+
+
+def syntax(text: str) -> ast.Module:
+    """The syntax of a text. Raises one of UNREADABLE where it is no Python, and warns of nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text)
+        compile(tree, "the file", "exec", dont_inherit=True)  # `return` outside of a function, say
+    return tree
 
 
 def first_line(item: ast.stmt) -> int:
