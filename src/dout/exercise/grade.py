@@ -16,6 +16,10 @@ from typing import Any
 from dout.check.project.discover import Job
 from dout.check.report.report import shown
 from dout.check.report.verdicts import Finding, OtherOrder, Raised, Refuted, Verdict
+from dout.check.rules.determinism.d602_backward_draws import RULE as DRAWS
+from dout.check.rules.formula.d108_gradient_kept_nowhere import RULE as FORGOTTEN
+from dout.check.rules.shapes.d501_gradient_shape import RULE as SHAPES
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.runner import run
 from dout.errors import visible
@@ -27,7 +31,6 @@ from dout.judge.outcomes import CLOSE, RIGHT, Word
 SECONDS = 10.0  # that a sheet may run
 _GIGABYTES = 2.0
 _VALUE, _SHAPE, _HABIT = 3, 1, 1  # points
-_SHAPES, _FORGOTTEN, _DRAWS = "D501", "D108", "D602"  # the findings that have credits or kinds of their own
 _PLAIN = "forward, backward(dout)"
 _RIGHT = RIGHT | CLOSE | {Word.BUT_AT_KINKS}
 
@@ -97,7 +100,7 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
     if checked is None:
         return _nothing(sheet, "stopped", problem)
     report = checked.report
-    forgotten = any(f.code == _FORGOTTEN for f in report.findings)
+    forgotten = any(f.code == FORGOTTEN.code for f in report.findings)
     if not report.verdicts and not forgotten:
         return _nothing(sheet, *_unjudged(sheet, report.findings))
     spans = list(_spans(sheet))
@@ -163,7 +166,7 @@ def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> tuple[str, str]:
     for finding in findings:
         if isinstance(finding.reason, Raised):
             return "raises", f"{_at(sheet, finding)}{KINDS['raises'].format(what=visible(finding.reason.text))}"
-        if finding.code == "D003":
+        if finding.code == STOPPED.code:
             return "stopped", KINDS["stopped"]
     return "no gradient", KINDS["no gradient"]
 
@@ -171,9 +174,9 @@ def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> tuple[str, str]:
 def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) -> Iterator[Credit]:
     """The credits of one gradient: for its numbers, and for its shape."""
     name = verdict.argument
-    mine = [f for f in findings if f.argument == name and (f.severity == "error" or f.code == _SHAPES)]
+    mine = [f for f in findings if f.argument == name and (f.severity == "error" or f.code == SHAPES.code)]
     moved = any(isinstance(f.reason, OtherOrder) and name in f.reason.names for f in findings)
-    misshapen = next((f for f in mine if f.code == _SHAPES and not isinstance(f.reason, OtherOrder)), None)
+    misshapen = next((f for f in mine if f.code == SHAPES.code and not isinstance(f.reason, OtherOrder)), None)
     wrong = next((f for f in mine if f is not misshapen and isinstance(f.reason, Refuted)), None)
     what = f"the gradient of {visible(name)}"
     if moved:
@@ -200,9 +203,14 @@ def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) 
 def _kind(verdict: Verdict, finding: Finding | None, findings: Collection[Finding]) -> str:
     """What is wrong with the numbers of a gradient, as a key of the words for it."""
     cause = (finding.cause if finding else None) or ""
-    if finding is not None and finding.code == _SHAPES and cause == "broadcast" and not _is_spread(verdict, finding):
+    if (
+        finding is not None
+        and finding.code == SHAPES.code
+        and cause == "broadcast"
+        and not _is_spread(verdict, finding)
+    ):
         return "shape first"
-    drawn = "random" if any(f.code == _DRAWS for f in findings) else ""
+    drawn = "random" if any(f.code == DRAWS.code for f in findings) else ""
     return next(kind for kind in (VERDICTS.get(verdict.word, ""), drawn, cause, "formula") if kind in KINDS)
 
 
@@ -214,7 +222,7 @@ def _is_spread(verdict: Verdict, finding: Finding) -> bool:
 
 def _lost(name: str, findings: Collection[Finding]) -> Iterator[Credit]:
     """The credits of a gradient that was not found."""
-    forgotten = any(f.code == _FORGOTTEN and f.argument == name for f in findings)
+    forgotten = any(f.code == FORGOTTEN.code and f.argument == name for f in findings)
     kind = "kept nowhere" if forgotten else "lost"
     yield Credit(f"the gradient of {visible(name)}", 0, _VALUE + _SHAPE, KINDS[kind], kind)
 
@@ -237,7 +245,8 @@ def _at(sheet: Sheet, finding: Finding) -> str:
 
 def _habits(sheet: Sheet, findings: Collection[Finding], earned: bool) -> Iterator[Credit]:
     """The credits for what a backward owes to those who call it: they count where some gradient is right."""
-    for what, codes, otherwise in CONTRACT:
+    for what, rules, otherwise in CONTRACT:
+        codes = {rule.code for rule in rules}
         broken = next((f for f in findings if f.code in codes), None)
         if broken is not None:
             kind = cause if (cause := broken.cause or "") in KINDS else otherwise
