@@ -70,12 +70,12 @@ JUDGED = {
     "returns None": ("return None", "no gradient"),
     "returns rows of several lengths": ("return [[1], [1, 2]]", "no gradient"),
     "says nothing": ("...", "unwritten"),
-    "ends the interpreter": ("raise SystemExit(0)", "stopped"),
-    "interrupts": ("raise KeyboardInterrupt", "stopped"),
-    "needs 10 GB": ("return np.ones(10 * 2**27)", "stopped"),
-    "hangs": ("while True: pass", "stopped"),
-    "prints without end": ("while True: print('x' * 1000)", "stopped"),
-    "takes all memory": ("a = []\nwhile True: a.append('x' * 10**8)", "stopped"),
+    "ends the interpreter": ("raise SystemExit(0)", "died"),
+    "interrupts": ("raise KeyboardInterrupt", "died"),
+    "needs 10 GB": ("return np.ones(10 * 2**27)", "memory"),
+    "hangs": ("while True: pass", "time"),
+    "prints without end": ("while True: print('x' * 1000)", "time"),
+    "takes all memory": ("a = []\nwhile True: a.append(np.empty(10**8))", "memory"),
 }
 
 HARMLESS = {

@@ -142,7 +142,7 @@ def _interface(sheet: Sheet) -> str:
 
 
 def _problem(outcome: JobOutcome, file: str) -> str:
-    told = next(filter(None, (outcome.problem, *outcome.remarks, *outcome.refused, outcome.skipped)), KINDS["silent"])
+    told = next(filter(None, (outcome.problem, *outcome.remarks, *outcome.refused, outcome.skipped)), KINDS["died"])
     return visible(told.replace(file, "the file").replace(os.path.basename(file), "the file"))  # noqa: PTH119
 
 
@@ -167,7 +167,8 @@ def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> tuple[str, str]:
         if isinstance(finding.reason, Raised):
             return "raises", f"{_at(sheet, finding)}{KINDS['raises'].format(what=visible(finding.reason.text))}"
         if finding.code == STOPPED.code:
-            return "stopped", KINDS["stopped"]
+            kind = cause if (cause := finding.cause or "") in KINDS else "stopped"
+            return kind, KINDS[kind]
     return "no gradient", KINDS["no gradient"]
 
 

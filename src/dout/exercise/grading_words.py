@@ -20,8 +20,10 @@ KINDS: Mapping[str, str] = {
     "unwritten": "nothing is written in {label} yet",
     "refused": "it does what an answer may not do",
     "raises": "it raises {what}",
-    "stopped": "it was stopped: it took too long or too much memory, or it ended its process",
-    "silent": "its process ended without a word",
+    "time": "it did not end in time: it was stopped",
+    "memory": "it took too much memory: it was stopped",
+    "died": "it ended its process",
+    "stopped": "it could not be run",
     "no gradient": "no gradient was found: return the gradients of the inputs, and set those of parameters in self",
     # A gradient is lost, or has another shape.
     "lost": "no gradient of it was found: return it, or set it in self",

@@ -262,9 +262,9 @@ def _checked_as_it_is(
         report = only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
         said = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
-        report = only(name, target, STOPPED, said, severity=severity_of_stop(target))
+        report = only(name, target, STOPPED, said, severity=severity_of_stop(target), cause="died")
     except KeyboardInterrupt:
-        report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
+        report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt", cause="died")
     except BaseException as error:
         report = broken(name, target, error)
     report = report.with_each(partial(without_memory, name, target))
