@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from exercise_answers import answered, lost_by
 
 from dout.errors import SheetError
+from dout.exercise.blanks import blanked
 from dout.exercise.exercise_set import exercise_named
 from dout.exercise.grade import graded
 from dout.exercise.sheet import Sheet
@@ -127,6 +129,29 @@ def test_what_does_no_harm_has_all_points(body):
 )
 def test_lines_that_leave_their_method_are_not_run(text):
     assert lost_by(graded(Sheet.read(text, "it"))) == {"all": "refused"}
+
+
+BIAS = """import numpy as np
+
+
+class Bias:
+    def __init__(self, b):
+        self.b = b
+
+    def forward(self, x):
+        return x + self.b
+
+    def backward(self, dout):
+        self.db = dout.sum(axis=0)
+        return dout
+"""
+
+
+@pytest.mark.parametrize(("db", "ok"), [("dout.sum(axis=0)", True), ("dout", False), ("dout.sum(axis=1)", False)])
+def test_an_answer_has_no_say_in_the_numbers_that_it_is_judged_on(db, ok):
+    sheet = blanked(BIAS, "Bias")
+    lines = f"        self.db = {db}\n        return dout\n"
+    assert graded(replace(sheet, answers=(replace(sheet.answers[0], text=lines),))).ok == ok
 
 
 def test_an_answer_does_not_swallow_what_stands_below():
