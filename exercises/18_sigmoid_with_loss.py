@@ -4,7 +4,10 @@ import numpy as np
 
 
 class SigmoidWithLoss:
-    """The mean of −t · log(y) − (1 − t) · log(1 − y), with y = sigmoid(x): x and t have shape (N,), t is 0 or 1."""
+    """The mean of −t · log(y) − (1 − t) · log(1 − y), with y = sigmoid(x): x and t have shape (N,), t is 0 or 1.
+
+    In terms of x that is the mean of log(1 + exp(x)) − t · x.
+    """
 
     def forward(self, x, t):
         self.y, self.t = 1 / (1 + np.exp(-x)), t

@@ -4,7 +4,10 @@ import numpy as np
 
 
 class Softmax:
-    """y = exp(x) / sum(exp(x)) along each row. `out` is what forward returned."""
+    """y = exp(x) / sum(exp(x)) along each row: x has shape (N, C). `out` is what forward returned.
+
+    The largest x of a row is subtracted first, so that exp does not overflow: y stays the same.
+    """
 
     def forward(self, x):
         e = np.exp(x - np.max(x, axis=1, keepdims=True))

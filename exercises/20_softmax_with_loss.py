@@ -4,7 +4,7 @@ import numpy as np
 
 
 class SoftmaxWithLoss:
-    """−sum(t · log(y)) / N, with y = softmax(x): x and t have shape (N, C), a row of t has a single 1."""
+    """−sum(t · log(y)) / N, with y = softmax(x) along rows: x and t have shape (N, C), a row of t has a single 1."""
 
     def forward(self, x, t):
         e = np.exp(x - np.max(x, axis=1, keepdims=True))

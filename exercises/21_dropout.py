@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Dropout:
-    """y = x · mask / (1 − ratio), with a new mask of zeros and ones at each call."""
+    """y = x · mask / (1 − ratio), with a new mask of True and False at each call."""
 
     def __init__(self, ratio=0.25):
         self.ratio = ratio

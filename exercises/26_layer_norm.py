@@ -4,7 +4,10 @@ import numpy as np
 
 
 class LayerNorm:
-    """y = gamma · (x − mean) / std + beta, along the D columns: x has shape (N, D), gamma and beta (D,)."""
+    """y = gamma · (x − mean) / std + beta: x has shape (N, D), gamma and beta (D,).
+
+    Mean and std = sqrt(variance + 1e-7) are those of a row: they have shape (N, 1). `normed` is (x − mean) / std.
+    """
 
     def __init__(self, gamma, beta):
         self.gamma, self.beta = gamma, beta

@@ -4,7 +4,10 @@ import numpy as np
 
 
 class MaxPool:
-    """The largest number of each square of 2 × 2: x has shape (N, C, H, W), H and W are even."""
+    """The largest number of each square of 2 × 2: x has shape (N, C, H, W), H and W are even.
+
+    `squares` has shape (N, C, H/2, W/2, 4), and `at` says which of the 4 is the largest.
+    """
 
     def forward(self, x):
         n, c, h, w = x.shape

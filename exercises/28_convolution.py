@@ -4,7 +4,11 @@ import numpy as np
 
 
 class Convolution:
-    """Each filter at each place of an image, plus its bias: x (N, C, H, W), out (N, F, …)."""
+    """Each filter at each place of an image, plus its bias: x has shape (N, C, H, W), W (F, C, FH, FW), b (F,).
+
+    The output has shape (N, F, OH, OW), with OH = H − FH + 1 and OW = W − FW + 1. `windows` are what the filters see: its
+    shape is (N, C, OH, OW, FH, FW).
+    """
 
     def __init__(self, W, b):
         self.W, self.b = W, b

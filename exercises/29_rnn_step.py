@@ -23,4 +23,7 @@ class RnnStep:
 def dout_example():
     """Numbers of the right shapes, to try it on."""
     draw = np.random.default_rng(29).normal
-    return {"init": {"Wx": draw(size=(5, 4)), "Wh": draw(size=(4, 4)), "b": draw(size=4)}, "inputs": {"x": draw(size=(3, 5)), "h": draw(size=(3, 4))}}
+    return {
+        "init": {"Wx": draw(size=(5, 4)), "Wh": draw(size=(4, 4)), "b": draw(size=4)},
+        "inputs": {"x": draw(size=(3, 5)), "h": draw(size=(3, 4))},
+    }

@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Attention:
-    """a @ v, with a = softmax(q @ kᵀ / sqrt(D)) along rows: q has shape (N, D), k (M, D), v (M, E)."""
+    """a @ v, with a = softmax(q @ kᵀ / sqrt(D)) along rows: q has shape (N, D), k (M, D), v (M, E), a (N, M)."""
 
     def forward(self, q, k, v):
         self.q, self.k, self.v = q, k, v

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from dout.adapt.repository.declared_example import NAME as EXAMPLE
 from dout.errors import SheetError, visible
-from dout.exercise.sheet import Sheet, marked
+from dout.exercise.sheet import UNREADABLE, Sheet, first_line, marked, syntax
 from dout.files import lines_of
 
 BACKWARD = "backward"
@@ -26,8 +26,8 @@ def blanked(
     """
     where = visible(where)
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError) as error:
+        tree = syntax(text)
+    except UNREADABLE as error:
         raise SheetError(f"{where} cannot be read as Python: {visible(str(error))}") from None
     definition = _class_in(tree, name, where)
     first, last, label = _span(definition, method, where) if lines is None else _chosen(definition, lines, where)
@@ -35,21 +35,29 @@ def blanked(
     if not source[-1].endswith("\n"):
         source[-1] += "\n"
     head, indent = _head_and_indent(source, definition, first)
-    first, last = _with_comments(source, first, last)
+    first, last = (first, last) if head else _with_comments(source, first, last)
     ask = f'{indent}raise NotImplementedError("{label} is yours to write")\n'
     # Lines that go leave an empty text behind, so that the numbers of all others stay.
     blank = [*head, *marked(label, [ask], indent)]
     source[first - 1 : last] = ["".join(blank), *[""] * (last - first)]
     for helper in _only_behind(definition, first, last):
-        source[_start(helper) - 1 : helper.end_lineno] = [""] * ((helper.end_lineno or 0) - _start(helper) + 1)
-    kept = [*_needed(tree, source, definition), definition]
+        source[first_line(helper) - 1 : helper.end_lineno] = [""] * ((helper.end_lineno or 0) - first_line(helper) + 1)
+    kept = _needed(tree, source, definition)
     imports, others = _partition(kept)
-    heads = ["".join(source[_start(item) - 1 : item.end_lineno]).strip("\n") for item in imports]
+    heads = ["".join(source[first_line(item) - 1 : item.end_lineno]).strip("\n") for item in imports]
     if not any("np" in _binds(item) for item in kept):
         heads.append(_NUMPY)
-    blocks = ["".join(source[_start(item) - 1 : item.end_lineno]).strip("\n") for item in others]
+    blocks = ["".join(source[first_line(item) - 1 : item.end_lineno]).strip("\n") for item in others]
     title = f'"""Exercise: write {name}.{label}.\n\nYour lines stand between the two marks.\n"""'
-    return Sheet.made(name, "\n\n\n".join([f"{title}\n\n" + "\n".join(heads), *blocks]) + "\n")
+    made = "\n\n\n".join([f"{title}\n\n" + "\n".join(heads), *blocks]) + "\n"
+    try:
+        syntax(made)
+        return Sheet.made(name, made)
+    except (*UNREADABLE, SheetError):
+        raise SheetError(
+            f"{where}:{first}: no sheet can be made of {name}.{label}: write its statements on lines of their own, and "
+            "no line that looks like a mark of a sheet"
+        ) from None
 
 
 def _partition(items: Sequence[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
@@ -69,9 +77,9 @@ def _class_in(tree: ast.Module, name: str, where: str) -> ast.ClassDef:
 
 def _span(definition: ast.ClassDef, method: str, where: str) -> tuple[int, int, str]:
     """The first and the last line of what a method does, below its docstring, with the comments there."""
-    methods = [item for item in definition.body if isinstance(item, ast.FunctionDef) and item.name == method]
+    methods = [item for item in _methods(definition) if item.name == method]
     if not methods:
-        names = ", ".join(item.name for item in definition.body if isinstance(item, ast.FunctionDef)) or "none"
+        names = ", ".join(item.name for item in _methods(definition)) or "none"
         raise SheetError(
             f"{where}:{definition.lineno}: {definition.name} has no method {visible(method)}; its methods are: {names}"
         )
@@ -104,8 +112,8 @@ def _chosen(definition: ast.ClassDef, lines: tuple[int, int], where: str) -> tup
     for function in definition.body:
         if isinstance(function, ast.FunctionDef) and function.lineno < first <= last <= (function.end_lineno or 0):
             for block in _blocks(function):
-                inside = [s for s in block if first <= _start(s) and (s.end_lineno or 0) <= last]
-                if inside and _start(inside[0]) <= first and (inside[-1].end_lineno or 0) >= last:
+                inside = [s for s in block if first <= first_line(s) and (s.end_lineno or 0) <= last]
+                if inside and first_line(inside[0]) <= first and (inside[-1].end_lineno or 0) >= last:
                     return first, last, function.name
     raise SheetError(f"{where}: lines {first}-{last} are not whole statements of one method of {definition.name}")
 
@@ -119,27 +127,39 @@ def _blocks(function: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
                 yield block
 
 
-def _head_and_indent(source: list[str], definition: ast.ClassDef, first: int) -> tuple[list[str], str]:
-    """How far lines are indented; and where a method stands on one line, its head, which stays."""
+def _head_and_indent(source: Sequence[str], definition: ast.ClassDef, first: int) -> tuple[list[str], str]:
+    """How far the lines are indented; and what stands before them on their first line, which stays: `def f(self):`."""
+    function = next(m for m in _methods(definition) if m.lineno <= first <= (m.end_lineno or 0))
     line = source[first - 1]
-    indent = line[: len(line) - len(line.lstrip())]
-    for item in definition.body:
-        if isinstance(item, ast.FunctionDef) and item.lineno == first:
-            body = item.body[0]
-            return [line.encode()[: body.col_offset].decode().rstrip() + "\n"], indent + "    "
-    return [], indent
+    statement = next((s for block in _blocks(function) for s in block if s.lineno == first and not _is_text(s)), None)
+    before = line.encode()[: statement.col_offset].decode() if statement is not None else ""
+    if not before.strip():
+        return [], line[: len(line) - len(line.lstrip())]
+    own = source[function.lineno - 1]
+    indent = own[: len(own) - len(own.lstrip())]
+    return [before.rstrip().rstrip(";") + "\n"], f"{indent}\t" if indent.startswith("\t") else f"{indent}    "
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a string, as a docstring is."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _methods(definition: ast.ClassDef) -> list[ast.FunctionDef]:
+    return [item for item in definition.body if isinstance(item, ast.FunctionDef)]
 
 
 def _only_behind(definition: ast.ClassDef, first: int, last: int) -> Iterator[ast.FunctionDef]:
-    """The methods that nothing calls but the lines that go: they are a part of what is to be found."""
-    methods = [item for item in definition.body if isinstance(item, ast.FunctionDef)]
+    """The methods that nothing calls but the lines that go, and others of their name: they show what is to be found."""
+    methods = _methods(definition)
     called = {method.name: _attributes(method, 0, 0) for method in methods}
     own = next(m for m in methods if m.lineno <= first <= (m.end_lineno or 0))
     called[own.name] = _attributes(own, first, last)
     gone = _attributes(own, 0, 0) - called[own.name]
     for method in methods:
         others = set().union(*(names for name, names in called.items() if name != method.name))
-        if method.name in gone and method.name not in others and method is not own:
+        behind = method.name in gone and method.name not in others
+        if method is not own and (behind or method.name == own.name):
             yield method
 
 
@@ -151,21 +171,21 @@ def _attributes(function: ast.FunctionDef, first: int, last: int) -> set[str]:
 
 
 def _needed(tree: ast.Module, source: list[str], definition: ast.ClassDef) -> list[ast.stmt]:
-    """What else of the file the class needs as it is now, in the order of the file."""
+    """The class and what else of the file it needs as it is now, in the order of the file."""
     found: set[ast.stmt] = set()
-    names = _names("".join(source[_start(definition) - 1 : definition.end_lineno]))
+    names = _names("".join(source[first_line(definition) - 1 : definition.end_lineno]))
     while True:
         more = {
             item
             for item in tree.body
-            if item is not definition and item not in found and (_binds(item) & names or _is_always(item))
+            if item not in found
+            and definition.name not in (binds := _binds(item))
+            and (binds & names or _is_always(item))
         }
         if not more:
-            return [item for item in tree.body if item in found and item.lineno < definition.lineno] + [
-                item for item in tree.body if item in found and item.lineno > definition.lineno
-            ]
+            return [item for item in tree.body if item in found or item is definition]
         found |= more
-        names |= set().union(*(_names("".join(source[_start(item) - 1 : item.end_lineno])) for item in more))
+        names |= set().union(*(_names("".join(source[first_line(item) - 1 : item.end_lineno])) for item in more))
 
 
 def _names(text: str) -> set[str]:
@@ -193,8 +213,3 @@ def _is_always(item: ast.stmt) -> bool:
     if isinstance(item, ast.FunctionDef):
         return item.name == EXAMPLE
     return isinstance(item, ast.ImportFrom) and (item.module == "__future__" or item.names[0].name == "*")
-
-
-def _start(item: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(item, "decorator_list", [])
-    return min([item.lineno, *(decorator.lineno for decorator in decorators)])

@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from dout.check.project.discover import Job
-from dout.check.report.report import Report, shown
+from dout.check.report.report import shown
 from dout.check.report.verdicts import Finding, OtherOrder, Raised, Refuted, Verdict
+from dout.check.rules.determinism.d602_backward_draws import RULE as DRAWS
+from dout.check.rules.formula.d108_gradient_kept_nowhere import RULE as FORGOTTEN
+from dout.check.rules.shapes.d501_gradient_shape import RULE as SHAPES
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.runner import run
 from dout.errors import visible
 from dout.exercise.answer_rules import line_of_answer, refused
 from dout.exercise.grading_words import CONTRACT, KINDS, VERDICTS
-from dout.exercise.sheet import Sheet
+from dout.exercise.sheet import Sheet, first_line, syntax
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 
 SECONDS = 10.0  # that a sheet may run
 _GIGABYTES = 2.0
 _VALUE, _SHAPE, _HABIT = 3, 1, 1  # points
-_SHAPES, _FORGOTTEN, _DRAWS = "D501", "D108", "D602"  # the findings that have credits or kinds of their own
 _PLAIN = "forward, backward(dout)"
 _RIGHT = RIGHT | CLOSE | {Word.BUT_AT_KINKS}
 
@@ -89,18 +92,19 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
 
     They run in a process of its own, for at most `timeout` seconds: whatever they do there is told as a reason.
     """
-    if (blank := next((answer for answer in sheet.answers if answer.is_blank), None)) is not None:
-        return _nothing(sheet, "unwritten", KINDS["unwritten"].format(label=visible(blank.label)))
     if why := refused(sheet):
         return _nothing(sheet, "refused", why)
+    if (blank := next((answer for answer in sheet.answers if answer.is_blank), None)) is not None:
+        return _nothing(sheet, "unwritten", KINDS["unwritten"].format(label=visible(blank.label)))
     checked, problem = _checked(sheet, timeout)
     if checked is None:
         return _nothing(sheet, "stopped", problem)
     report = checked.report
-    forgotten = any(f.code == _FORGOTTEN for f in report.findings)
+    forgotten = any(f.code == FORGOTTEN.code for f in report.findings)
     if not report.verdicts and not forgotten:
         return _nothing(sheet, *_unjudged(sheet, report.findings))
-    findings = [f for f in report.findings if _is_about(sheet, f)]
+    spans = list(_spans(sheet))
+    findings = [f for f in report.findings if isinstance(f.reason, Refuted) or _is_about(f, spans)]
     values = [credit for verdict in report.verdicts for credit in _of_gradient(sheet, verdict, findings)]
     lost = [credit for name in report.missing for credit in _lost(name, findings)]
     earned = any(credit.points == _VALUE for credit in values)
@@ -128,7 +132,7 @@ def _checked(sheet: Sheet, timeout: float) -> tuple[Checked | None, str]:
 
 def _interface(sheet: Sheet) -> str:
     """How the class is called, where that is plain to see: else an answer in the wrong order would pass for another."""
-    for item in ast.walk(ast.parse(sheet.text)):
+    for item in ast.walk(syntax(sheet.text)):
         if isinstance(item, ast.ClassDef) and item.name == sheet.name:
             methods = {m.name: m.args for m in item.body if isinstance(m, ast.FunctionDef)}
             backward = methods.get("backward")
@@ -138,20 +142,20 @@ def _interface(sheet: Sheet) -> str:
 
 
 def _problem(outcome: JobOutcome, file: str) -> str:
-    told = next(filter(None, (outcome.problem, *outcome.remarks, *outcome.refused, outcome.skipped)), KINDS["silent"])
+    told = next(filter(None, (outcome.problem, *outcome.remarks, *outcome.refused, outcome.skipped)), KINDS["died"])
     return visible(told.replace(file, "the file").replace(os.path.basename(file), "the file"))  # noqa: PTH119
 
 
-def _is_about(sheet: Sheet, finding: Finding) -> bool:
+def _is_about(finding: Finding, spans: Collection[tuple[int, int]]) -> bool:
     """Whether a finding is about the method that the learner writes, and not about what the sheet gives."""
-    return finding.line is None or any(first <= finding.line <= last for first, last in _spans(sheet))
+    return finding.line is None or any(first <= finding.line <= last for first, last in spans)
 
 
 def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
     """The lines of the methods with answers in them."""
-    for node in ast.walk(ast.parse(sheet.text)):
+    for node in ast.walk(syntax(sheet.text)):
         if isinstance(node, ast.FunctionDef):
-            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            first = first_line(node)
             for _, start, end in sheet.lines_of_answers():
                 if first < start <= end + 1 and node.lineno <= start and (node.end_lineno or 0) >= end - 1:
                     yield first, end
@@ -162,17 +166,18 @@ def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> tuple[str, str]:
     for finding in findings:
         if isinstance(finding.reason, Raised):
             return "raises", f"{_at(sheet, finding)}{KINDS['raises'].format(what=visible(finding.reason.text))}"
-        if finding.code == "D003":
-            return "stopped", KINDS["stopped"]
+        if finding.code == STOPPED.code:
+            kind = cause if (cause := finding.cause or "") in KINDS else "stopped"
+            return kind, KINDS[kind]
     return "no gradient", KINDS["no gradient"]
 
 
 def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) -> Iterator[Credit]:
     """The credits of one gradient: for its numbers, and for its shape."""
     name = verdict.argument
-    mine = [f for f in findings if f.argument == name and (f.severity == "error" or f.code == _SHAPES)]
+    mine = [f for f in findings if f.argument == name and (f.severity == "error" or f.code == SHAPES.code)]
     moved = any(isinstance(f.reason, OtherOrder) and name in f.reason.names for f in findings)
-    misshapen = next((f for f in mine if f.code == _SHAPES and f.cause != "swapped"), None)
+    misshapen = next((f for f in mine if f.code == SHAPES.code and not isinstance(f.reason, OtherOrder)), None)
     wrong = next((f for f in mine if f is not misshapen and isinstance(f.reason, Refuted)), None)
     what = f"the gradient of {visible(name)}"
     if moved:
@@ -199,10 +204,15 @@ def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) 
 def _kind(verdict: Verdict, finding: Finding | None, findings: Collection[Finding]) -> str:
     """What is wrong with the numbers of a gradient, as a key of the words for it."""
     cause = (finding.cause if finding else None) or ""
-    if finding is not None and finding.code == _SHAPES and cause == "broadcast" and not _is_spread(verdict, finding):
+    if (
+        finding is not None
+        and finding.code == SHAPES.code
+        and cause == "broadcast"
+        and not _is_spread(verdict, finding)
+    ):
         return "shape first"
-    drawn = "random" if any(f.code == _DRAWS for f in findings) else ""
-    return next(kind for kind in (VERDICTS.get(verdict.word), drawn, cause, "formula") if kind in KINDS)
+    drawn = "random" if any(f.code == DRAWS.code for f in findings) else ""
+    return next(kind for kind in (VERDICTS.get(verdict.word, ""), drawn, cause, "formula") if kind in KINDS)
 
 
 def _is_spread(verdict: Verdict, finding: Finding) -> bool:
@@ -213,7 +223,7 @@ def _is_spread(verdict: Verdict, finding: Finding) -> bool:
 
 def _lost(name: str, findings: Collection[Finding]) -> Iterator[Credit]:
     """The credits of a gradient that was not found."""
-    forgotten = any(f.code == _FORGOTTEN and f.argument == name for f in findings)
+    forgotten = any(f.code == FORGOTTEN.code and f.argument == name for f in findings)
     kind = "kept nowhere" if forgotten else "lost"
     yield Credit(f"the gradient of {visible(name)}", 0, _VALUE + _SHAPE, KINDS[kind], kind)
 
@@ -236,10 +246,11 @@ def _at(sheet: Sheet, finding: Finding) -> str:
 
 def _habits(sheet: Sheet, findings: Collection[Finding], earned: bool) -> Iterator[Credit]:
     """The credits for what a backward owes to those who call it: they count where some gradient is right."""
-    for what, codes, otherwise in CONTRACT:
+    for what, rules, otherwise in CONTRACT:
+        codes = {rule.code for rule in rules}
         broken = next((f for f in findings if f.code in codes), None)
         if broken is not None:
-            kind = broken.cause if broken.cause in KINDS else otherwise
+            kind = cause if (cause := broken.cause or "") in KINDS else otherwise
             yield Credit(what, 0, _HABIT, f"{_at(sheet, broken)}{KINDS[kind]}", kind)
         else:
             kind = "" if earned else "not earned"

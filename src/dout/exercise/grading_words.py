@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dout.check.report.rule import Rule
+from dout.check.rules.determinism.d602_backward_draws import RULE as DRAWS
+from dout.check.rules.memory.d201_writes_dout import RULE as WRITES_DOUT
+from dout.check.rules.memory.d202_writes_input import RULE as WRITES_INPUT
+from dout.check.rules.memory.d206_second_backward import RULE as SECOND_BACKWARD
+from dout.check.rules.memory.d207_gradients_add_up import RULE as ADDS_UP
+from dout.check.rules.memory.d209_instances_share import RULE as INSTANCES_SHARE
+from dout.check.rules.memory.d210_backward_changes_parameters import RULE as CHANGES_PARAMETERS
+from dout.check.rules.shapes.d506_other_rows import RULE as OTHER_ROWS
 from dout.judge.outcomes import Word
 
 KINDS: Mapping[str, str] = {
@@ -11,8 +20,10 @@ KINDS: Mapping[str, str] = {
     "unwritten": "nothing is written in {label} yet",
     "refused": "it does what an answer may not do",
     "raises": "it raises {what}",
-    "stopped": "it was stopped: it took too long or too much memory, or it ended its process",
-    "silent": "its process ended without a word",
+    "time": "it did not end in time: it was stopped",
+    "memory": "it took too much memory: it was stopped",
+    "died": "it ended its process",
+    "stopped": "it could not be run",
     "no gradient": "no gradient was found: return the gradients of the inputs, and set those of parameters in self",
     # A gradient is lost, or has another shape.
     "lost": "no gradient of it was found: return it, or set it in self",
@@ -65,9 +76,18 @@ VERDICTS: Mapping[Word, str] = {
     Word.STOPPED: "nothing passed",
 }
 
-# What a backward owes to those who call it: what is said, the findings against it, and a kind where none has words.
-CONTRACT = (
-    ("leaves dout, inputs and parameters as they are", frozenset({"D201", "D202", "D210"}), "writes"),
-    ("gives the same when it is called again", frozenset({"D206", "D207", "D209", "D602"}), "stale"),
-    ("holds for other numbers of rows", frozenset({"D506"}), "batch"),
+# What a backward owes to those who call it: what is said, the rules that find it broken, and a kind where a finding has
+# none.
+CONTRACT: tuple[tuple[str, frozenset[Rule], str], ...] = (
+    (
+        "leaves dout, inputs and parameters as they are",
+        frozenset({WRITES_DOUT, WRITES_INPUT, CHANGES_PARAMETERS}),
+        "writes",
+    ),
+    (
+        "gives the same when it is called again",
+        frozenset({SECOND_BACKWARD, ADDS_UP, INSTANCES_SHARE, DRAWS}),
+        "stale",
+    ),
+    ("holds for other numbers of rows", frozenset({OTHER_ROWS}), "batch"),
 )

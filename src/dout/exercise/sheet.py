@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -14,11 +15,13 @@ from dout.errors import SheetError, visible
 from dout.files import Kind, lines_of, text_of
 
 SHEET = Kind("an exercise", (".py", ".ipynb"), rb"# dout exercise, version 1: ")
+_ANEW = "dout exercise make writes a new one"
 UNWRITTEN = "NotImplementedError"
-_NOTHING = ("pass", "...")
 _BEGIN, _END = "# >>> your lines", "# <<< your lines"
 _MARK = re.compile(rf"^[ \t]*({_BEGIN}|{_END}): (.+?)[ \t]*$")
-_FOOT = re.compile(r"^# dout exercise, version (\d+): (\S+); your lines: (.+); ([0-9a-f]{16})[ \t]*$")
+_FOOT = re.compile(r"^# dout exercise, version (\d+): (.+)$")
+_FOOT_PARTS = re.compile(r"(\S+); your lines: (.+); ([0-9a-f]{16})[ \t]*$")
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what a text that is no Python raises
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,10 @@ class Answer:
     def is_blank(self) -> bool:
         """Whether nothing was written yet: no statement, or the one that the sheet came with."""
         try:
-            body = ast.parse(textwrap.dedent(self.text)).body
-        except SyntaxError:
+            body = syntax(textwrap.dedent(self.text)).body
+        except UNREADABLE:
             return False
-        return all(ast.unparse(statement) in _NOTHING or UNWRITTEN in ast.unparse(statement) for statement in body)
+        return all(_says_nothing(statement) for statement in body)
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,19 @@ class Sheet:
     @classmethod
     def read(cls, text: str, where: str) -> Sheet:
         """A sheet as a learner hands it in. Raises SheetError, which says which line is missing."""
-        lines = lines_of(text)
+        lines = lines_of(text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
         foot = next((found for line in reversed(lines) if (found := _FOOT.match(line.rstrip("\n")))), None)
         if foot is None:
             raise SheetError(
-                f"{where} is no exercise: its last line, `# dout exercise, version 1: …`, is missing; "
-                "dout exercise make CLASS writes one"
+                f"{where} is no exercise: its last line, `# dout exercise, version 1: …`, is missing; {_ANEW}"
             )
-        version, name, labels, digest = foot.groups()
+        version, rest = foot.groups()
         if version != "1":
             raise SheetError(f"{where} is an exercise of version {version}; this dout reads version 1: update dout")
+        parts = _FOOT_PARTS.match(rest)
+        if parts is None:
+            raise SheetError(f"{where}: its last line, `# dout exercise, version 1: …`, was changed: {_ANEW}")
+        name, labels, digest = parts.groups()
         around, answers = _split("".join(line for line in lines if not _FOOT.match(line.rstrip("\n"))), where)
         wanted = labels.split(", ")
         if [answer.label for answer in answers] != wanted:
@@ -138,6 +144,32 @@ class Sheet:
 def marked(label: str, lines: Sequence[str], indent: str) -> list[str]:
     """Lines between their two marks."""
     return [f"{indent}{_BEGIN}: {label}\n", *lines, f"{indent}{_END}: {label}\n"]
+
+
+def syntax(text: str) -> ast.Module:
+    """The syntax of a text. Raises one of UNREADABLE where it is no Python, and warns of nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text)
+        compile(tree, "the file", "exec", dont_inherit=True)  # `return` outside of a function, say
+    return tree
+
+
+def first_line(item: ast.stmt) -> int:
+    """The first line of a statement; that of its decorators, where it has some."""
+    decorators: list[ast.expr] = getattr(item, "decorator_list", [])
+    return min([item.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    """Whether a statement is `pass` or `...`, or raises NotImplementedError."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return statement.value.value is ...
+    if isinstance(statement, ast.Pass):
+        return True
+    raised = statement.exc if isinstance(statement, ast.Raise) else None
+    raised = raised.func if isinstance(raised, ast.Call) else raised
+    return isinstance(raised, ast.Name) and raised.id == UNWRITTEN
 
 
 def _split(text: str, where: str) -> tuple[tuple[str, ...], tuple[Answer, ...]]:

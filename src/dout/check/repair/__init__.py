@@ -28,8 +28,8 @@ __all__ = [
     "first_fix",
     "line_repairs",
     "run_repairs",
-    "test_stand",
     "smallest_failing",
+    "test_stand",
 ]
 
 

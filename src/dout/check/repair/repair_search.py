@@ -23,7 +23,7 @@ from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
-from dout.check.repair.test_stand import BackwardRuns, KIND_ALONE, Stand, near
+from dout.check.repair.test_stand import KIND_ALONE, BackwardRuns, Stand, near
 from dout.clock import WorkBudget, count
 from dout.graph import Node, Where
 from dout.run import deep_copy, objects_in, size_of

@@ -68,8 +68,7 @@ def _words(name: str, stand: Stand) -> Iterator[Words]:
     if not np.any(right) and np.any(got):
         yield "missing term", f"forward gives the same whatever {name} is, so its gradient is 0"
     if got.shape != right.shape:
-        yield from _of_another(name, got, stand, same)
-        yield from _of_shape(name, got, right, same)
+        yield from _of_shape(name, got, right, stand, same)
         return
     ratio = _ratio(got, right)
     if ratio is not None:
@@ -136,12 +135,13 @@ def _span(at: list[int], n: int) -> str:
     return f"{at[0]}:{at[-1] + 1}{f':{step}' if step > 1 else ''}" if even else str(at)
 
 
-def _of_shape(name: str, got: Any, right: Any, same: Any) -> Iterator[Words]:
+def _of_shape(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Iterator[Words]:
     if got.ndim == 2 and same(got.T):
         yield "transpose", "it is transposed"
     for axis in range(got.ndim):
         if same(got.sum(axis=axis)) or same(got.sum(axis=axis, keepdims=True)):
             yield "broadcast", f"it has to be summed over axis {axis}, along which {name} was broadcast"
+    yield from _of_another(name, got, stand, same)
     try:
         if same(np.broadcast_to(got, right.shape)):
             yield "broadcast", f"it has to be repeated to the shape of {name}"

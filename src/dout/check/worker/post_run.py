@@ -109,5 +109,6 @@ def without_memory(name: str, target: Any, item: Finding) -> Finding:
     """The finding, as one of D003 where the layer was out of memory."""
     if isinstance(item.reason, Raised) and item.reason.name == "MemoryError":
         message = f"{name} needs more memory than it may have; it was stopped"
-        return STOPPED.finding(message, layer=name, file=item.file, line=item.line, severity=severity_of_stop(target))
+        severity = severity_of_stop(target)
+        return STOPPED.finding(message, layer=name, file=item.file, line=item.line, severity=severity, cause="memory")
     return item

@@ -296,7 +296,7 @@ class _Process:
         if kind == "time" and self.ran:
             message, severity = f"{name} runs, and could not be judged within {self.timeout:g} s", "warning"
         line = line_of_class(file, name) if file else None
-        stopped = STOPPED.finding(message, layer=name, file=file, line=line, severity=severity)
+        stopped = STOPPED.finding(message, layer=name, file=file, line=line, severity=severity, cause=kind)
         alone = Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)
         self._note(self.kept or Checked(alone))
         if set(self.names or ()) <= set(self.by_name):

@@ -246,6 +246,8 @@ def _checked_as_it_is(
             init, inputs = given.taken_by(target)
             took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
             how = Interface.parse(given.interface) if given.interface else None
+            if given.kind_alone and how is not None and is_class(target):
+                init, inputs = _by_forward_alone(target, init, inputs, how)
             chosen, ordered = _example(name, target, init, inputs, how)
             layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         ran()
@@ -262,9 +264,9 @@ def _checked_as_it_is(
         report = only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
         said = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
-        report = only(name, target, STOPPED, said, severity=severity_of_stop(target))
+        report = only(name, target, STOPPED, said, severity=severity_of_stop(target), cause="died")
     except KeyboardInterrupt:
-        report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
+        report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt", cause="died")
     except BaseException as error:
         report = broken(name, target, error)
     report = report.with_each(partial(without_memory, name, target))
@@ -290,6 +292,22 @@ def _example(
     if keywords:
         raise TargetError(f"{name}.forward takes {', '.join(keywords)} by name only, and inputs are given by place")
     return chosen, ordered
+
+
+def _by_forward_alone(
+    target: Any, init: dict[str, Any], inputs: dict[str, Any], how: Interface
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Constructor arguments and inputs as they are chosen without backward: an answer has no say in its examples.
+
+    A gradient that nobody sums is right, for one, where a bias is as large as the output.
+    """
+    left_out = {how.backward, "__dict__", "__weakref__"}
+    names = {name: item for name, item in vars(target).items() if name not in left_out}
+    try:
+        found = example(type(target)(target.__name__, target.__bases__, names), init, inputs)
+    except DoutError:
+        return init, inputs
+    return dict(found.init), dict(found.inputs)
 
 
 def _doubted(report: Report, chosen: Example, target: Any) -> Report:
