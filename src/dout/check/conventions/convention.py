@@ -141,7 +141,8 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
     scaled = {name: kept for name, kept in found.items() if kept.word == Word.SCALED and kept.constant != STEP}
     ratios = {name: one.ratio for name, one in judgement.likeness.items()}
     compared = judgement.parameters if role != "losses" and judgement.parameters else ratios.keys()
-    right = [name for name, ratio in ratios.items() if ratio == 1 and name in compared and name not in found]
+    told = {n: ratio for n, ratio in ratios.items() if ratio is not None and n in compared and n not in found}
+    right = [name for name, ratio in told.items() if abs(ratio - 1) < _BY_DIFFERENCES]
     constants = dict.fromkeys(kept.because for kept in scaled.values())
     passed = {name: kept.constant for name, kept in found.items() if kept.word == Word.PASSED and kept.constant}
     whole = [name for name, constant in passed.items() if constant == "1" and name in judgement.parameters]

@@ -84,7 +84,10 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
         given = np.shape(subject.inputs[subject.names.index(role)])
         is_upstream = names_upstream(name)
         if (len(shapes) > 1 and given in shapes) if is_upstream else not (is_residual(name) and is_residual(role)):
+            every = {*subject.names, OUTPUT} <= {*interface.roles}  # nothing else is left to be given
             is_held = names_cache(name) or hasattr(type(run.layer), PAIR)  # by the caller: it has nothing else to give
+            if every and not readings:
+                return None
             return None if is_held and readings and all(map(_is_wrong, readings)) else name
     return None
 
@@ -197,7 +200,9 @@ def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
     if ratio < 0 and interface is not None and interface.steps and any(map(names_error, taken)):
         return "backward adds its step, which is right where it is given the target minus the output"
     read = reads_and_writes(type(layer), interface.forward if interface is not None else "forward")[0]
+    lengths = {n for array in arrays(layer).values() for n in array.shape}  # a size is no number of calls
     whole = {n: k for n, k in attributes_of(layer).items() if type(k) is int and k > 1 and n not in read}
+    whole = {n: k for n, k in whole.items() if k not in lengths}
     name = next((name for name, k in whole.items() if np.isclose(ratio * k, 1, rtol=1e-6)), None)
     return f"they are divided by self.{name}, as an average over so many calls is" if name else ""
 

@@ -39,6 +39,7 @@ from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised, Refuted
+from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
@@ -329,7 +330,14 @@ def _raised(item: Finding) -> Raised | None:
 
 
 def _fair(report: Report, used: UsedExample) -> Report:
-    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others."""
+    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
+
+    So for a gradient that backward does not return, where the program does nothing with what that returns.
+    """
+    if used.use.turn >= 0 and not used.use.is_asked:
+        unasked = f"; nothing asks for it where it is used, {used.place}"
+        mine = (NO_GRADIENT.code, "error")
+        report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
     wrong = {
         id(f): str(f.argument)
         for f in report.findings
