@@ -82,9 +82,9 @@ def _confirmed(
     rng = np.random.default_rng(0)
     moved = {node: data[node] + MOVE * rng.standard_normal(node.shape) for node in parameters}
     point = {node: value for node, value in data.items() if node.primitive is INPUT} | moved
-    first = nodes.index(found.value)
+    first, after = nodes.index(found.value), computed_from(nodes, [found.gradient])
     like = [node for node in nodes[first:] if node.shape == found.gradient.shape and node.kind == "f"]
-    outputs = [node for node in like if node.where != found.gradient.where]  # not what its own line makes of one
+    outputs = [n for n in like if n not in after and n.where != found.gradient.where]  # nor what its own line makes
     wanted = [*outputs, *found.every, *found.every.values(), *parameters.values()]
     with suppress(ValueError, IndexError):  # there an index or a mask chooses another number of elements
         known = in_float64(topological(wanted, known=point), point)
