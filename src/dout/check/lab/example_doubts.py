@@ -60,8 +60,6 @@ def doubt_of(subject: Subject) -> str:
         return "the gradients come in another order than the arguments of forward"
     if fits_by_chance(subject):
         return "the lengths of the inputs are alike by chance: with one row more there is an error"
-    if _are_lines_beside_a_square(subject):
-        return "the lengths of the inputs are alike by chance, and those of a matrix"
     return ""
 
 
@@ -291,13 +289,6 @@ def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:
     found = [np.shape(gradient) for gradient in run.gradients]
     wanted = [np.shape(x) for x in flat(subject.inputs)]
     return found != wanted and sorted(found) == sorted(wanted)
-
-
-def _are_lines_beside_a_square(subject: Subject) -> bool:
-    """Whether several inputs are lines as long as a square matrix that the layer holds: whose axis each is, is open."""
-    lines = {np.shape(x) for x in subject.inputs if isinstance(x, np.ndarray)}
-    (shape,) = lines if len(lines) == 1 and len(subject.inputs) > 1 else ((),)
-    return len(shape) == 1 and any(x.shape == 2 * shape for x in arrays(subject.again()).values())
 
 
 def fits_by_chance(subject: Subject) -> bool:
