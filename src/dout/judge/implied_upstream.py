@@ -88,8 +88,9 @@ def _confirmed(
     wanted = [*outputs, *found.every, *found.every.values(), *parameters.values()]
     with suppress(ValueError, IndexError):  # there an index or a mask chooses another number of elements
         known = in_float64(topological(wanted, known=point), point)
-        signs = {_usual_sign(found.gradient, output, data, known) for output in outputs} - {0}
-        if not signs or (descends and math.copysign(1, found.factor) not in signs):
+        signs = filter(None, (_usual_sign(found.gradient, output, data, known) for output in outputs))
+        sign = next(signs, 0)  # of the first: what is made of that and the target comes later
+        if not sign or (descends and math.copysign(1, found.factor) != sign):
             return None
         there = _explained(known, found.every, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):

@@ -1,0 +1,216 @@
+"""Right layers as courses teach them get no error; wrong ones beside them get one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+from fair_examples import severities, table
+
+import dout
+from dout.adapt.search.example import example
+
+
+def errors(report):
+    return [finding.code for finding in report.findings if finding.severity == "error"]
+
+
+def words(report):
+    return {verdict.argument: str(verdict.word) for verdict in report.verdicts}
+
+
+# --- objects that hold gradients --------------------------------------------------------------------------------------
+
+
+class InNamespaces:
+    """Gradients stand beside the weights in objects of no class; a helper writes them there."""
+
+    def __init__(self):
+        self.first = SimpleNamespace(weight=table(4, 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.first.weight
+
+    def backward(self, dout):
+        self._leave(self.first, self.x.T @ dout)
+
+    def _leave(self, part, slope):
+        part.up = slope
+
+
+def test_what_is_left_in_an_object_is_kept():
+    assert errors(dout.check(InNamespaces(), table(5, 4))) == []
+
+
+# --- losses -----------------------------------------------------------------------------------------------------------
+
+
+class Cosine:
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        self.n, self.m = (np.sqrt((v * v).sum(axis=1, keepdims=True)) for v in (a, b))
+        self.cos = (a * b).sum(axis=1, keepdims=True) / (self.n * self.m)
+        return np.sum(1 - self.cos)
+
+    def backward(self):
+        da = self.cos * self.a / self.n**2 - self.b / (self.n * self.m)
+        return da, self.cos * self.b / self.m**2 - self.a / (self.n * self.m)
+
+
+class HalfACosine(Cosine):
+    def backward(self):
+        return -self.b / (self.n * self.m), super().backward()[1]
+
+
+def test_a_loss_that_no_multiple_changes_is_judged():
+    assert words(dout.check(Cosine, table(3, 4), 1 + table(3, 4) ** 2)) == {"a": "exact", "b": "exact"}
+    assert errors(dout.check(HalfACosine, table(3, 4), 1 + table(3, 4) ** 2)) == ["D101"]
+
+
+class Total:
+    """The sum of an array, which is no loss."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return np.sum(x)
+
+    def backward(self, dout):
+        return np.ones(self.shape)
+
+
+def test_a_reduction_that_ignores_what_arrives_is_doubted():
+    assert severities(dout.check(Total, table(3, 4)), "D104") == ["warning"]
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+
+class Cell:
+    """A recurrent cell for one sample: its sizes are alike only by chance."""
+
+    def __init__(self, input_size, hidden_size):
+        draw = np.random.default_rng(3)
+        self.Wx, self.Wh = draw.normal(size=(hidden_size, input_size)), draw.normal(size=(hidden_size, hidden_size))
+        self.dWx, self.dWh = np.zeros_like(self.Wx), np.zeros_like(self.Wh)
+
+    def forward(self, x, h_prev_t):
+        self.x, self.h = x, h_prev_t
+        self.y = np.tanh(self.Wx @ x + self.Wh @ h_prev_t)
+        return self.y
+
+    def backward(self, delta):
+        d = delta * (1 - self.y**2)
+        self.dWx += np.outer(d, self.x)
+        self.dWh += np.outer(d, self.h)
+        return self.Wx.T @ d, self.Wh.T @ d
+
+
+class TurnedCell(Cell):
+    def backward(self, delta):
+        dx, dh = super().backward(delta)
+        return dx, dh + delta
+
+
+def test_sizes_that_are_alike_by_chance_are_set_apart():
+    assert len(set(example(Cell, {}, {}).init.values())) == 2
+    assert set(words(dout.check(Cell)).values()) == {"exact"}
+    assert errors(dout.check(TurnedCell)) == ["D101"]
+
+
+class OverUnits:
+    """Divides by its number of outputs, which is no number of samples."""
+
+    def __init__(self, m, n):
+        self.n = n
+        self.W, self.W0 = np.linspace(-1, 1, m * n).reshape(m, n), np.zeros((n, 1))
+
+    def forward(self, A):
+        self.A = A
+        return self.W.T @ A + self.W0
+
+    def backward(self, dLdZ):
+        self.dW = self.A @ dLdZ.T / self.n
+        self.dW0 = dLdZ.sum(axis=1).reshape((self.n, 1)) / self.n
+        return self.W @ dLdZ
+
+
+def test_a_size_is_no_number_of_samples():
+    assert "D101" in errors(dout.check(OverUnits(4, 3), table(4, 5)))
+
+
+# --- what backward is given -------------------------------------------------------------------------------------------
+
+
+class StepGivenAll:
+    """Backward is handed all that forward was given and gave; `h_prev_l` is what forward calls x."""
+
+    def __init__(self, input_size=4, hidden_size=3):
+        draw = np.random.default_rng(4)
+        self.Wx, self.Wh = draw.normal(size=(hidden_size, input_size)), draw.normal(size=(hidden_size, hidden_size))
+
+    def forward(self, x, h_prev_t):
+        return np.tanh(x @ self.Wx.T + h_prev_t @ self.Wh.T)
+
+    def backward(self, delta, h_t, h_prev_l, h_prev_t):
+        d = delta * (1 - self.slope(h_t, h_prev_t))
+        self.dWx, self.dWh = d.T @ h_prev_l, d.T @ h_prev_t
+        return d @ self.Wx, d @ self.Wh
+
+    def slope(self, h_t, h_prev_t):
+        return h_t**2
+
+
+class StepOfTheOther(StepGivenAll):
+    def slope(self, h_t, h_prev_t):
+        return h_prev_t**2
+
+
+def test_an_argument_that_is_called_as_in_forward_is_that():
+    assert set(words(dout.check(StepGivenAll)).values()) == {"exact"}
+    assert "D101" in errors(dout.check(StepOfTheOther))
+
+
+class ByOptimizer:
+    """Hands its weights to an optimizer, and goes on with what they were."""
+
+    def __init__(self, n_in=4, n_out=3, optimizer=None):
+        self.W, self.optimizer = np.linspace(-1, 1, n_in * n_out).reshape(n_in, n_out), optimizer
+
+    def initialize(self, optimizer):
+        self.optimizer = optimizer
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        before = self.W
+        self.W = self.optimizer.update(self.W, self.x.T @ dout)
+        return dout @ self.chosen(before).T
+
+    def chosen(self, before):
+        return before
+
+
+class ByOptimizerTooLate(ByOptimizer):
+    def chosen(self, before):
+        return self.W
+
+
+def test_what_is_computed_with_weights_after_their_step_is_wrong():
+    assert words(dout.check(ByOptimizer)) == {"x": "exact", "W": "exact"}
+    assert errors(dout.check(ByOptimizerTooLate)) == ["D101"]
+
+
+class Short:
+    """Methods by short names."""
+
+    def fwd(self, x):
+        self.x = x
+        return x * x
+
+    def bwd(self, dout):
+        return 2 * self.x * dout
+
+
+def test_short_names_are_known():
+    assert words(dout.check(Short, table(3, 4))) == {"x": "exact"}

@@ -1,0 +1,175 @@
+"""`dout check` of programs as courses teach them, which say more of their layers than these say themselves."""
+
+from check_commands import document, layers
+
+BASE = """
+import numpy as np
+
+class Operation:
+    def forward(self, x):
+        self.x = x
+        return self._value(x)
+
+    def backward(self, dout):
+        return self._slope() * dout
+
+class Cubed(Operation):
+    def _value(self, x):
+        return x ** 3
+
+    def _slope(self):
+        return 3 * self.x ** 2
+"""
+
+
+def checked(folder, text):
+    (folder / "README.md").write_text("Layers.\n")
+    (folder / "net.py").write_text(text)
+    return layers(document("net.py", cwd=folder))
+
+
+def words(layer):
+    return {verdict["argument"]: verdict["word"] for verdict in layer["verdicts"]}
+
+
+def severities(layer, *codes):
+    return [finding["severity"] for finding in layer["findings"] if finding["code"] in codes]
+
+
+def test_a_base_whose_methods_are_written_below_is_not_complete(tmp_path):
+    found = checked(tmp_path, BASE)
+    assert severities(found["Operation"], "D001", "D002") == ["note"]
+    assert words(found["Cubed"]) == {"x": "exact"}
+
+
+TOLD_LATER = """
+import numpy as np
+
+class SoftmaxLoss:
+    def forward(self, scores):
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
+
+    def get_loss(self, label):
+        self.one = np.zeros_like(self.p)
+        self.one[np.arange(len(label)), label] = 1
+        return -np.sum(self.one * np.log(self.p)) / len(self.p)
+
+    def backward(self):
+        return (self.p - self.one) / len(self.p)
+
+loss = SoftmaxLoss()
+for epoch in range(9):
+    loss.forward(np.random.randn(8, 5))
+    loss.get_loss(np.random.randint(0, 5, 8))
+    loss.backward()
+"""
+
+
+def test_labels_that_a_loss_is_given_after_forward_are_the_targets(tmp_path):
+    (layer,) = checked(tmp_path, TOLD_LATER).values()
+    assert words(layer) == {"scores": "exact"}
+    assert layer["used"].startswith("as used in net.py")
+    (wrong,) = checked(tmp_path, TOLD_LATER.replace("self.p - self.one", "self.p + self.one")).values()
+    assert severities(wrong, "D101") == ["error"]
+
+
+UNASKED = """
+import numpy as np
+
+class First:
+    def __init__(self):
+        self.W = np.random.randn(4, 3)
+
+    def forward(self, z):
+        self.z = z
+        return z @ self.W
+
+    def backward(self, dout):
+        self.dW = self.z.T @ dout
+
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        return 2 * self.x * dout
+
+first, square = First(), Square()
+for epoch in range(9):
+    square.forward(np.random.randn(6, 3))
+    square.backward(np.ones((6, 3)))
+    y = square.forward(first.forward(np.random.randn(6, 4)))
+    BACK
+"""
+
+
+def test_a_gradient_that_a_program_does_not_ask_for_is_no_error(tmp_path):
+    first = checked(tmp_path, UNASKED.replace("BACK", "first.backward(square.backward(y))"))["First"]
+    assert first["used"].startswith("as used in net.py")
+    assert severities(first, "D105") == ["warning"]
+    asked = "print(first.backward(square.backward(y)))"
+    assert severities(checked(tmp_path, UNASKED.replace("BACK", asked))["First"], "D105") == ["error"]
+
+
+FLAT = """
+import numpy as np
+
+def cost_and_slope(theta, X, y, sizes):
+    n, k = sizes
+    W = theta[:n * k].reshape(n, k)
+    out = X @ W
+    grad = X.T @ (out - y) / len(X)
+    return 0.5 * np.sum((out - y) ** 2) / len(X), grad.ravel()
+
+theta, X, y = np.random.randn(12), np.random.randn(20, 4), np.random.randn(20, 3)
+for epoch in range(9):
+    cost, grad = cost_and_slope(theta, X, y, [4, 3])
+    theta = theta - 0.1 * grad
+"""
+
+
+def test_a_loss_that_returns_its_gradients_is_judged_as_a_program_calls_it(tmp_path):
+    (layer,) = checked(tmp_path, FLAT).values()
+    assert words(layer) == {"theta": "exact"}
+    assert layer["used"].startswith("as used in net.py")
+
+
+LISTS = """
+import numpy as np
+
+class Net:
+    def __init__(self, sizes):
+        self.weights = [np.random.randn(o, i) for i, o in zip(sizes, sizes[1:])]
+        self.biases = [np.zeros(o) for o in sizes[1:]]
+
+    def feed(self, x):
+        self.acts, self.zs = [x], []
+        for W, b in zip(self.weights, self.biases):
+            self.zs.append(W @ self.acts[-1] + b)
+            self.acts.append(np.tanh(self.zs[-1]))
+        return self.acts[-1]
+
+    def backprop(self, x, y):
+        d = (self.feed(x) - y) * (1 - np.tanh(self.zs[-1]) ** 2)
+        gw, gb = [None] * len(self.weights), [None] * len(self.weights)
+        for i in range(len(self.weights) - 1, -1, -1):
+            gw[i], gb[i] = np.outer(d, self.acts[i]), d
+            d = (self.weights[i].T @ d) * (1 - self.acts[i] ** 2)
+        return gw, gb
+
+net = Net([3, 5, 6, 2])
+for epoch in range(9):
+    gw, gb = net.backprop(np.random.randn(3), np.random.rand(2))
+    for i in range(3):
+        net.weights[i] -= 0.1 * gw[i]
+        net.biases[i] -= 0.1 * gb[i]
+"""
+
+
+def test_lists_that_forward_makes_are_no_parameters(tmp_path):
+    (layer,) = checked(tmp_path, LISTS).values()
+    assert set(words(layer).values()) == {"exact"}
+    assert len(words(layer)) == 6
