@@ -66,6 +66,21 @@ def test_a_loss_that_no_multiple_changes_is_judged():
     assert errors(dout.check(HalfACosine, table(3, 4), 1 + table(3, 4) ** 2)) == ["D101"]
 
 
+class Columns:
+    """Makes columns of what it is given, and gives gradients of these."""
+
+    def forward(self, y, a):
+        self.d = a.reshape(-1, 1) - y.reshape(-1, 1)
+        return np.sum(self.d**2)
+
+    def backward(self):
+        return -2 * self.d, 2 * self.d
+
+
+def test_a_loss_that_makes_columns_of_its_inputs_may_be_meant_for_columns():
+    assert errors(dout.check(Columns(), table(4, 1), table(4, 1) + 1)) == []
+
+
 class Total:
     """The sum of an array, which is no loss."""
 
@@ -90,30 +105,34 @@ class Cell:
     def __init__(self, input_size, hidden_size):
         draw = np.random.default_rng(3)
         self.Wx, self.Wh = draw.normal(size=(hidden_size, input_size)), draw.normal(size=(hidden_size, hidden_size))
-        self.dWx, self.dWh = np.zeros_like(self.Wx), np.zeros_like(self.Wh)
+        self.b = draw.normal(size=hidden_size)
+        self.dWx, self.dWh, self.db = np.zeros_like(self.Wx), np.zeros_like(self.Wh), np.zeros_like(self.b)
 
     def forward(self, x, h_prev_t):
         self.x, self.h = x, h_prev_t
-        self.y = np.tanh(self.Wx @ x + self.Wh @ h_prev_t)
-        return self.y
+        self.y = np.tanh(self.Wx @ x + self.Wh @ h_prev_t + self.b)
+        return 0.5 * (self.y + h_prev_t)
 
     def backward(self, delta):
-        d = delta * (1 - self.y**2)
+        d = 0.5 * delta * (1 - self.y**2)
         self.dWx += np.outer(d, self.x)
         self.dWh += np.outer(d, self.h)
-        return self.Wx.T @ d, self.Wh.T @ d
+        self.db += d
+        return self.Wx.T @ d, self.Wh.T @ d + self.kept(delta)
+
+    def kept(self, delta):
+        return 0.5 * delta
 
 
-class TurnedCell(Cell):
-    def backward(self, delta):
-        dx, dh = super().backward(delta)
-        return dx, dh + delta
+class ForgettingCell(Cell):
+    def kept(self, delta):
+        return 0 * delta
 
 
 def test_sizes_that_are_alike_by_chance_are_set_apart():
     assert len(set(example(Cell, {}, {}).init.values())) == 2
     assert set(words(dout.check(Cell)).values()) == {"exact"}
-    assert errors(dout.check(TurnedCell)) == ["D101"]
+    assert errors(dout.check(ForgettingCell)) == ["D101"]
 
 
 class OverUnits:

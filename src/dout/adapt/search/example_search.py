@@ -96,8 +96,10 @@ class ExampleSearch:
     def apart(self, one: Example) -> Example | None:
         """The same with one size longer of two that are alike by chance, and the inputs that are as long with it."""
         sizes = {name: n for name, n in one.init.items() if name in one.chosen and type(n) is int and n > 2}
-        for name in [name for name, n in list(sizes.items())[1:] if list(sizes.values()).count(n) > 1]:
-            n, after = sizes[name], list(one.chosen_inputs)[1:]
+        alike = [name for name, n in list(sizes.items())[1:] if list(sizes.values()).count(n) > 1]
+        after = list(one.chosen_inputs)[1:]
+        for name in alike if after and alike and self.fits(one) == Fit.ALL else ():
+            n = sizes[name]
             for longer, axis in product((after, *([key] for key in after[1:])), (-1, 0)):
                 inputs = {key: _longer(x, axis, n, key) if key in longer else x for key, x in one.inputs.items()}
                 choice = replace(one, init={**one.init, name: n + 1}, inputs=inputs)
