@@ -99,40 +99,45 @@ def test_a_reduction_that_ignores_what_arrives_is_doubted():
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 
-class Cell:
+class Gated:
     """A recurrent cell for one sample: its sizes are alike only by chance."""
 
     def __init__(self, input_size, hidden_size):
-        draw = np.random.default_rng(3)
-        self.Wx, self.Wh = draw.normal(size=(hidden_size, input_size)), draw.normal(size=(hidden_size, hidden_size))
-        self.b = draw.normal(size=hidden_size)
-        self.dWx, self.dWh, self.db = np.zeros_like(self.Wx), np.zeros_like(self.Wh), np.zeros_like(self.b)
+        (d, h), draw = (input_size, hidden_size), np.random.default_rng(3).standard_normal
+        self.Wz, self.Wn, self.Uz = draw((h, d)), draw((h, d)), draw((h, h))
+        self.bz, self.bn = draw(h), draw(h)
+        for name in ("Wz", "Wn", "Uz", "bz", "bn"):
+            setattr(self, "d" + name, np.zeros_like(getattr(self, name)))
 
     def forward(self, x, h_prev_t):
         self.x, self.h = x, h_prev_t
-        self.y = np.tanh(self.Wx @ x + self.Wh @ h_prev_t + self.b)
-        return 0.5 * (self.y + h_prev_t)
+        self.z = 1 / (1 + np.exp(-(self.Wz @ x + self.bz + self.Uz @ h_prev_t)))
+        self.n = np.tanh(self.Wn @ x + self.bn)
+        return (1 - self.z) * self.n + self.z * h_prev_t
 
     def backward(self, delta):
-        d = 0.5 * delta * (1 - self.y**2)
-        self.dWx += np.outer(d, self.x)
-        self.dWh += np.outer(d, self.h)
-        self.db += d
-        return self.Wx.T @ d, self.Wh.T @ d + self.kept(delta)
+        dz = delta * (self.h - self.n) * self.z * (1 - self.z)
+        dn = delta * (1 - self.z) * (1 - self.n**2)
+        self.dWz += np.outer(dz, self.x)
+        self.dUz += np.outer(dz, self.h)
+        self.dbz += dz
+        self.dWn += np.outer(dn, self.x)
+        self.dbn += dn
+        return self.Wz.T @ dz + self.Wn.T @ dn, self.Uz.T @ dz + self.kept(delta)
 
     def kept(self, delta):
-        return 0.5 * delta
+        return delta * self.z
 
 
-class ForgettingCell(Cell):
+class Forgetting(Gated):
     def kept(self, delta):
         return 0 * delta
 
 
 def test_sizes_that_are_alike_by_chance_are_set_apart():
-    assert len(set(example(Cell, {}, {}).init.values())) == 2
-    assert set(words(dout.check(Cell)).values()) == {"exact"}
-    assert errors(dout.check(ForgettingCell)) == ["D101"]
+    assert len(set(example(Gated, {}, {}).init.values())) == 2
+    assert set(words(dout.check(Gated)).values()) == {"exact"}
+    assert errors(dout.check(Forgetting)) == ["D101"]
 
 
 class OverUnits:
