@@ -94,7 +94,8 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
     """
     samples = Samples(subject, numerically=judgement.examination is None)
     if subject.interface is not None:  # functions are handed their parameters: `affine_forward(x, w, b)`
-        handed = (name for name in subject.names[1:] if stands_for(name) in _PARAMETERS)
+        names = subject.names[not subject.interface.gives :]  # of a loss with its gradients the first as well
+        handed = (name for name in names if stands_for(name) in _PARAMETERS)
         judgement = replace(judgement, parameters=judgement.parameters | {*handed})
     found: dict[str, Convention] = {}
     remarks: dict[str, str] = {}

@@ -7,7 +7,6 @@ its forward the arguments are copied, and of the layer itself as it stands then,
 from __future__ import annotations
 
 import contextlib
-import dis
 import inspect
 from dataclasses import dataclass, field
 from inspect import CO_VARARGS, CO_VARKEYWORDS
@@ -23,6 +22,7 @@ from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
 from dout.run import attributes_of, copied, deep_copy, is_class, mro_of, otherwise, vars_of
 from dout.trace.model.user_source import behind, is_user_code, users_place
+from dout.trace.program.stub_modules import is_dropped
 from dout.trace.session.side_effects import is_small
 
 MOST_USES = 4  # of one class, with different settings, that are kept
@@ -217,7 +217,7 @@ class Observer:
         use = watch.use
         _take_target(watch, frame)
         turn = self._turns.setdefault(use.target, len(self._turns))
-        if not _is_dropped(frame):
+        if frame.f_back is None or not is_dropped(frame.f_back):
             self._asked.add(use.target)
         for one in self.uses.get(use.target, ()):
             one.turn, one.is_asked = turn, use.target in self._asked
@@ -277,14 +277,6 @@ def _is_reached_by_name(cls: type, code: CodeType) -> bool:
         if item is not None:
             return getattr(behind(inspect.unwrap(item)), "__code__", None) is code
     return False
-
-
-@otherwise(False)
-def _is_dropped(frame: FrameType) -> bool:
-    """Whether a call is a statement of its own, so that nothing is done with what it returns."""
-    above = frame.f_back
-    after = (step for step in dis.get_instructions(above.f_code) if step.offset > above.f_lasti) if above else ()
-    return next(iter(after)).opname == "POP_TOP"
 
 
 def _copy(layer: Any) -> Any:
