@@ -6,6 +6,7 @@ import numpy as np
 from fair_examples import severities, table
 
 import dout
+from dout.adapt.interface.function_pairs import function_pairs
 from dout.adapt.search.example import example
 
 
@@ -103,9 +104,9 @@ class Gated:
     """A recurrent cell for one sample: its sizes are alike only by chance."""
 
     def __init__(self, input_size, hidden_size):
-        (d, h), draw = (input_size, hidden_size), np.random.default_rng(3).standard_normal
-        self.Wz, self.Wn, self.Uz = draw((h, d)), draw((h, d)), draw((h, h))
-        self.bz, self.bn = draw(h), draw(h)
+        d, h = input_size, hidden_size
+        self.Wz, self.Wn, self.Uz = np.ones((h, d)), np.ones((h, d)), np.ones((h, h))
+        self.bz, self.bn = np.ones(h), np.ones(h)
         for name in ("Wz", "Wn", "Uz", "bz", "bn"):
             setattr(self, "d" + name, np.zeros_like(getattr(self, name)))
 
@@ -238,3 +239,141 @@ class Short:
 
 def test_short_names_are_known():
     assert words(dout.check(Short, table(3, 4))) == {"x": "exact"}
+
+
+# --- from a set of repositories ---------------------------------------------------------------------------------------
+
+
+class NegativeOfAll:
+    """Is handed the target minus the output, and keeps gradients that go up the error."""
+
+    def __init__(self):
+        self.W, self.b = table(4, 3), table(3)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, delta):
+        self.dW, self.db = -self.x.T @ delta, -delta.sum(axis=0)
+        return delta @ self.W.T
+
+
+class NegativeOfOne(NegativeOfAll):
+    def backward(self, delta):
+        dx = super().backward(delta)
+        self.db = -self.db
+        return dx
+
+
+def test_the_other_sign_of_all_parameters_may_be_meant_of_one_it_is_wrong():
+    assert severities(dout.check(NegativeOfAll(), table(5, 4))) == ["warning"] * 2
+    assert errors(dout.check(NegativeOfOne(), table(5, 4))) == ["D101"]
+
+
+class AtTheLargest:
+    """Asks the target only where its 1 is."""
+
+    def forward(self, x, y):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.p, self.y = e / e.sum(axis=1, keepdims=True), y
+        return -np.mean(np.log(self.p[np.arange(len(y)), np.argmax(y, axis=1)]))
+
+    def backward(self, dout=1):
+        return (self.p - self.y) / len(self.y)
+
+
+def test_a_target_that_is_asked_for_its_largest_number_has_rows_with_one_1():
+    assert errors(dout.check(AtTheLargest(), table(3, 4), table(3, 4) + 2)) == []
+
+
+def margins_loss(W, X, y, reg):
+    """All margins but those at the labels, which are set to 0 before the maximum with 0 is taken."""
+    scores = X @ W
+    margins = scores - scores[np.arange(len(y)), y][:, None] + 1.0
+    margins[np.arange(len(y)), y] = 0
+    margins = np.maximum(margins, 0)
+    loss = margins.sum() / len(y) + 0.5 * reg * np.sum(W * W)
+    on = (margins > 0) * 1.0
+    on[np.arange(len(y)), y] -= on.sum(axis=1)
+    dW = X.T @ on / len(y) + reg * W
+    return loss, dW
+
+
+def half_margins_loss(W, X, y, reg):
+    loss, dW = margins_loss(W, X, y, reg)
+    return loss, dW - 0.5 * reg * W
+
+
+def test_constants_that_are_equal_are_no_kink():
+    pairs = function_pairs(globals())
+    assert words(dout.check(pairs["margins_loss"])) == {"W": "exact"}
+    assert errors(dout.check(pairs["half_margins_loss"])) == ["D101"]
+
+
+def decayed_loss(W, X, y, reg):
+    """The penalty is in the gradient alone."""
+    loss, dW = np.sum((X @ W - y) ** 2) / 2, X.T @ (X @ W - y) + reg * W
+    return loss, dW
+
+
+def test_the_weights_of_a_loss_with_its_gradient_may_have_a_penalty():
+    report = dout.check(function_pairs(globals())["decayed_loss"], table(4, 2), table(5, 4), 1 + table(5, 2), 0.25)
+    assert words(report) == {"W": "right, with a penalty that forward does not add"}
+
+
+class Overwritten:
+    """Gives 1 for whatever arrives."""
+
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x, 0)
+
+    def backward(self, dout):
+        dx = np.array(dout)
+        dx[self.x <= 0] = 0
+        dx[self.x > 0] = 1
+        return dx
+
+
+def test_what_ignores_dout_is_not_right_for_each_number():
+    assert set(severities(dout.check(Overwritten(), table(3, 4)))) | {"error"} == {"error"}
+    assert not dout.check(Overwritten(), table(3, 4)).ok
+
+
+class StepsAndClears:
+    """Lists of gradients are cleared after the step."""
+
+    def __init__(self):
+        self.lr, self.W, self.grad_W = 0.5, [table(4, 3)], [np.zeros((4, 3))]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W[0]
+
+    def backward(self, dout):
+        self.grad_W[0] = self.x.T @ dout
+        dx = dout @ self.W[0].T
+        self.W[0] -= self.lr * self.grad_W[0]
+        self.grad_W[0] *= 0
+        return dx
+
+
+def test_gradients_that_are_cleared_after_the_step_are_told_by_the_step():
+    report = dout.check(StepsAndClears(), table(5, 4))
+    assert errors(report) == []
+    assert [verdict.argument for verdict in report.verdicts].count("W[0]") == 1
+
+
+class OfScores:
+    """The loss of probabilities; its backward is given scores, and makes probabilities of them by itself."""
+
+    def forward(self, preds, target):
+        return -np.sum(target * np.log(preds) + (1 - target) * np.log(1 - preds))
+
+    def backward(self, preds, target):
+        return 1 / (1 + np.exp(-preds)) - target
+
+
+def test_a_backward_may_make_probabilities_by_itself():
+    assert errors(dout.check(OfScores)) == []

@@ -54,6 +54,8 @@ def doubt_of(subject: Subject) -> str:
         return "other code calls backward for one sample after another, and it is right for one"
     if _takes_one_sample(subject, run):
         return "forward gives a number for one sample alone, and is right there"
+    if (name := _with_one_1(subject, run)) is not None:
+        return f"forward asks {name} only where its largest number is, and it is right for rows with one 1"
     if _is_of_images(subject):
         return "it is right for images, of which forward makes what it makes of each table"
     if _are_in_another_order(subject, run):
@@ -146,7 +148,8 @@ def _is_read_by_others(subject: Subject, name: str) -> bool:
 
 @otherwise(True)
 def _is_wrong(subject: Subject) -> bool:
-    return is_suspicious(subject, _ones if subject.ends else upstream)
+    is_number = all(np.size(output) == 1 for output in subject.run().outputs)  # its backward may take dout to be 1
+    return is_suspicious(subject, _ones if subject.ends or is_number else upstream)
 
 
 def _ones(outputs: list[Any]) -> tuple[float, ...]:
@@ -186,8 +189,8 @@ def _with_all_inputs(subject: Subject, names: tuple[str, ...], inputs: tuple[Any
 def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
     """Why the gradients of parameters that are all one constant times right, beside right ones of inputs, may be meant.
 
-    Where backward adds its step, it may be given the error, target − output. A number that forward does not read may be
-    that of the calls over which the gradients are averaged.
+    Where backward adds its step, or all have the other sign, it may be given the error, target − output. A number that
+    forward does not read may be that of the calls over which the gradients are averaged.
     """
     interface, found = subject.interface, np.array(ratios, dtype=float)
     if not np.allclose(found, ratio := found[0], rtol=1e-6, atol=0):
@@ -195,8 +198,10 @@ def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
     layer = subject.again()
     method = interface.backward if interface is not None else "backward"
     taken = [p.name for p in taken_by(inspect.unwrap(getattr(type(layer), method)))]
-    if ratio < 0 and interface is not None and interface.steps and any(map(names_error, taken)):
-        return "backward adds its step, which is right where it is given the target minus the output"
+    steps, every = interface is not None and interface.steps, len(ratios) > 1 and bool(np.isclose(ratio, -1))
+    if ratio < 0 and (steps or every) and any(names_error(name) or (every and name == "delta") for name in taken):
+        how = "adds its step" if steps else "gives the negative of all of them"
+        return f"backward {how}, which is right where it is given the target minus the output"
     read = reads_and_writes(type(layer), interface.forward if interface is not None else "forward")[0]
     lengths = {n for array in arrays(layer).values() for n in array.shape}  # a size is no number of calls
     whole = {n: k for n, k in attributes_of(layer).items() if type(k) is int and k > 1 and n not in read}
@@ -267,6 +272,19 @@ def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
     one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()))
     is_number = all(np.size(output) == 1 for output in one.run().outputs)
     return is_number and not is_suspicious(one, _ones)
+
+
+@otherwise(None)
+def _with_one_1(subject: Subject, run: PlainRun) -> str | None:
+    """An input of which forward makes what it makes of rows with a 1 in the place of the largest; right for these."""
+    for place, x in enumerate(subject.fresh_inputs()):
+        if np.ndim(x) == 2 and place:
+            inputs = list(subject.fresh_inputs())
+            inputs[place] = np.eye(np.shape(x)[1])[np.argmax(x, axis=1)]
+            other = replace(subject, inputs=tuple(inputs))
+            if same(other.run().outputs, run.outputs) and not np.array_equal(inputs[place], x) and not _is_wrong(other):
+                return subject.names[place]
+    return None
 
 
 @otherwise(False)

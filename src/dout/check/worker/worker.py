@@ -306,12 +306,14 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         return only(what.name, target, NOT_JUDGED, takes_target(what))
     report = of_network(report, network)
 
+    no_parts = any(type(one) is list and not one for one in chosen.chosen_init.values())  # it may be no example
+
     def told(item: Finding) -> Finding:
         reason = _raised(item)
+        if no_parts and item.severity == "error" and isinstance(item.reason, Refuted):
+            return item.doubted("; it was built with an empty list, and may have no parts")
         if reason is None:
             return _perhaps_of_the_example(item, chosen, what.forward)
-        given = chosen.chosen_init.values()
-        no_parts = any(type(one) is list and not one for one in given)  # it may be no example
         shapes = [np.shape(x) for x in chosen.chosen_inputs.values()]
         is_thin = any(
             len(shape) > 3 and 1 in shape[1:] for shape in shapes
