@@ -145,8 +145,8 @@ def take_recorded(layer: Any) -> None:
     for item in [*attributes.values(), *given]:
         if isinstance(item, Collaborator):
             for stepped, parameter in item.stepped:
-                for name in [name for name, array in parameters_of(layer) if array is stepped]:
-                    _hold(layer, name, parameter)
+                for own in [own for own, array in parameters_of(layer) if array is stepped]:
+                    _hold(layer, own, parameter)
             item.stepped.clear()
             for parameter, gradient in item.updates:
                 if any(item is one for one in given) and np.ndim(plain(gradient)) > np.ndim(plain(parameter)) > 0:
