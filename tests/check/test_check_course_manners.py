@@ -194,6 +194,18 @@ def test_an_argument_that_is_called_as_in_forward_is_that():
     assert "D101" in errors(dout.check(StepOfTheOther))
 
 
+def logistic(value):
+    return 1 / (1 + np.exp(-value))
+
+
+def logistic_derivative(value):
+    return value * (1 - value)
+
+
+def test_a_slope_may_call_the_output_as_its_function_calls_the_input():
+    assert words(dout.check(function_pairs(globals())["logistic"])) == {"value": "exact"}
+
+
 class ByOptimizer:
     """Hands its weights to an optimizer, and goes on with what they were."""
 

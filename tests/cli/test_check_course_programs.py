@@ -173,3 +173,36 @@ def test_lists_that_forward_makes_are_no_parameters(tmp_path):
     (layer,) = checked(tmp_path, LISTS).values()
     assert set(words(layer).values()) == {"exact"}
     assert len(words(layer)) == 6
+
+
+SCORES_FIRST = """
+import numpy as np
+
+class Net:
+    def __init__(self, n, k):
+        self.params = {"W": np.random.randn(n, k)}
+
+    def loss(self, X, y=None, reg=0.0):
+        scores = X @ self.params["W"]
+        if y is None:
+            return scores
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        loss = -np.mean(np.log(p[np.arange(len(y)), y])) + reg * np.sum(self.params["W"] ** 2)
+        p[np.arange(len(y)), y] -= 1
+        grads = {"W": X.T @ p / len(y) + 2 * reg * self.params["W"]}
+        return loss, grads
+
+net = Net(4, 3)
+X, y = np.random.randn(20, 4), np.random.randint(0, 3, 20)
+print(net.loss(X).argmax(axis=1))
+for epoch in range(9):
+    loss, grads = net.loss(X, y, 0.1)
+    net.params["W"] -= 0.1 * grads["W"]
+"""
+
+
+def test_a_call_for_the_scores_alone_is_no_use_of_a_loss(tmp_path):
+    (layer,) = checked(tmp_path, SCORES_FIRST).values()
+    assert words(layer) == {"W": "exact"}
+    assert layer["used"].startswith("as used in net.py:22")

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.function_pairs import PAIR, pair_of
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.target import Target
@@ -27,7 +28,7 @@ from dout.trace.session.side_effects import is_small
 
 MOST_USES = 4  # of one class, with different settings, that are kept
 MOST_KEPT = 3  # forwards of one layer before its first backward that are kept, each in place of the one before
-MOST_ROUNDS = 4  # of a layer in which nothing new came, while others have had no backward yet
+MOST_ROUNDS = 3  # of a layer in which nothing new came, while others have had no backward yet
 MOST_FORWARDS = 5_000  # after which nothing new is expected
 _BUILDS, _CALLED = "__init__", "__call__"
 _PLAIN = (bool, str, type(None))
@@ -172,6 +173,8 @@ class Observer:
     def _of_a_layer(self, kind: Kind, layer: Any, frame: FrameType) -> None:
         if kind == "built":
             self._watches[id(layer)] = _LayerWatch(LayerUse(type(layer), _arguments(frame)), layer)
+        elif kind == "both" and any(names_label(n) and item is None for n, item in frame.f_locals.items()):
+            return  # it is asked for the scores alone
         elif kind in ("forward", "both"):
             has_none = getattr(type(layer), _BUILDS) is object.__init__
             unseen = _LayerWatch(LayerUse(type(layer), {} if has_none else None), layer)
