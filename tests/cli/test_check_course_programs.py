@@ -205,4 +205,4 @@ for epoch in range(9):
 def test_a_call_for_the_scores_alone_is_no_use_of_a_loss(tmp_path):
     (layer,) = checked(tmp_path, SCORES_FIRST).values()
     assert words(layer) == {"W": "exact"}
-    assert layer["used"].startswith("as used in net.py:22")
+    assert layer["used"].startswith("as used in net.py:23")
