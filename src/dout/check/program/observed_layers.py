@@ -270,7 +270,8 @@ def _take_target(watch: _LayerWatch, frame: FrameType) -> None:
     joined = loss_of(Target(watch.use.target).cls)
     if joined is not None and watch.forwards == watch.kept_at:
         given = (_arguments(frame) or {}).get(joined.target)
-        watch.use.inputs.setdefault(joined.target, given)
+        if watch.use.inputs.get(joined.target) is None:
+            watch.use.inputs[joined.target] = given
 
 
 def _is_reached_by_name(cls: type, code: CodeType) -> bool:
