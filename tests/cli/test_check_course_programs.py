@@ -206,3 +206,87 @@ def test_a_call_for_the_scores_alone_is_no_use_of_a_loss(tmp_path):
     (layer,) = checked(tmp_path, SCORES_FIRST).values()
     assert words(layer) == {"W": "exact"}
     assert layer["used"].startswith("as used in net.py:23")
+
+
+STOPS = """
+import pdb
+import numpy as np
+
+class Guarded:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        if self.x.size:
+            pdb.set_trace()
+        return 2 * self.x * dout
+"""
+
+
+def test_a_debugger_does_not_wait(tmp_path):
+    (layer,) = checked(tmp_path, STOPS).values()
+    assert words(layer) == {"x": "exact"}
+
+
+KERNEL = """
+import cupy as cp
+
+double = cp.RawKernel("extern C", "double")
+
+class Doubled:
+    def forward(self, x):
+        out = cp.empty(x.shape)
+        double((1,), (32,), (x, out))
+        return out
+
+    def backward(self, dout):
+        out = cp.empty(dout.shape)
+        double((1,), (32,), (dout, out))
+        return out
+"""
+
+
+def test_a_kernel_of_a_library_that_is_not_there_is_not_run(tmp_path):
+    (layer,) = checked(tmp_path, KERNEL).values()
+    assert words(layer) == {}
+    assert severities(layer, "D002") == ["note"]
+
+
+NO_PARTS = """
+import numpy as np
+
+class Part:
+    def __init__(self, n, units):
+        self.W = np.ones((n, units))
+
+    def forward_pass(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward_pass(self, delta):
+        return delta @ self.W.T, self.x.T @ delta
+
+class Network:
+    def __init__(self, n, units_per_layer):
+        self.parts = []
+        for units in units_per_layer:
+            self.parts.append(Part(n, units))
+            n = units
+
+    def forward(self, inp):
+        for part in self.parts:
+            inp = part.forward_pass(inp)
+        return inp
+
+    def backprop(self, delta, grad_net):
+        for i, part in reversed(list(enumerate(self.parts))):
+            delta, grad = part.backward_pass(delta)
+            grad_net[i] = grad_net[i] + grad
+        return grad_net
+"""
+
+
+def test_a_network_without_parts_is_no_error(tmp_path):
+    found = checked(tmp_path, NO_PARTS)["Network"]
+    assert "error" not in severities(found, "D101", "D103", "D501")
