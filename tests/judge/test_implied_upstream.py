@@ -69,3 +69,50 @@ def test_nothing_is_said_where_less_than_half_follows():
     nodes = list(run.graph.nodes)
     pairs = dict(zip((run.graph.inputs["W"], run.graph.inputs["b"]), gradients, strict=True))
     assert implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs) is None
+
+
+def by_sample(W, b, share=1.0):
+    """Gradients that are summed over samples, each of which begins with a residual of its own; the bias is a row."""
+    dW, db = np.zeros((4, 2)), np.zeros(2)
+    for x, y in zip(X[:3], Y[:3], strict=True):
+        out = x @ W + b[0]
+        delta = out - y
+        dW = dW + np.outer(x, delta)
+        db = db + share * delta * delta if share != 1 else db + delta
+    return out, dW, db
+
+
+@pytest.mark.parametrize(("share", "right"), [(1.0, (True, True)), (0.5, None)])
+def test_sums_over_samples_follow_from_one_gradient_each(share, right):
+    run = dout.trace(lambda W, b: by_sample(W, b, share), RNG.normal(size=(4, 2)), np.zeros((1, 2)))
+    out, *gradients = run.graph.outputs.values()
+    nodes = list(run.graph.nodes)
+    pairs = dict(zip((run.graph.inputs["W"], run.graph.inputs["b"]), gradients, strict=True))
+    implied = implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs)
+    assert (implied.right if implied else None) == right
+    assert implied is None or len(implied.every) == 3
+
+
+def turned(out):
+    residual = Y - out
+    return residual * 1.0
+
+
+def test_what_is_made_of_the_residual_says_nothing_of_its_sign():
+    assert found(descends=True, begin=turned) == (None, [])
+
+
+def test_a_penalty_that_the_loss_computes_last_hides_no_gradient():
+    def step_with_loss(W1, b1, W2, b2):
+        h = np.tanh(X @ W1 + b1)
+        out = h @ W2 + b2
+        loss = np.sum((out - Y) ** 2) + 0.25 * np.sum(W1**2)
+        delta = 2.0 * (out - Y)
+        hidden = (delta @ W2.T) * (1 - h * h)
+        return loss, X.T @ hidden + 0.5 * W1, hidden.sum(0), h.T @ delta, delta.sum(0)
+
+    run = dout.trace(step_with_loss, W1, B1, W2, B2)
+    loss, *gradients = run.graph.outputs.values()
+    nodes = list(run.graph.nodes)
+    pairs = dict(zip((run.graph.inputs[name] for name in ("W1", "b1", "W2", "b2")), gradients, strict=True))
+    assert implied_upstream(nodes, set(nodes[nodes.index(loss) + 1 :]), run.data, pairs).right == (True,) * 4

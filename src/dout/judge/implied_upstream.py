@@ -1,7 +1,8 @@
 """The upstream gradient with which a network's backward begins, where no code computes its loss.
 
 A backward that takes the target begins with a gradient of its own making, `p - y`, at the output or at what the last
-activation was given. Any number of parameters tell which: all their gradients have to follow from that one.
+activation was given. Any number of parameters tell which: all their gradients have to follow from that one. Where
+gradients are summed over samples, or over steps, each of these begins with one of its own, made on the same line.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ _NEAR = {False: 1e-7, True: 1e-3}  # of the largest number of a gradient, by whe
 class ImpliedUpstream:
     """A value of the forward, the gradient that backward begins with there, and what follows from it.
 
+    `every` has the values and gradients of all samples or steps, that one among them.
     `factor` is what all gradients of parameters are multiplied by, 1/N for a mean; `right` says of each parameter, in
     their order, whether its gradient follows from it.
     """
 
     value: Node
     gradient: Node
+    every: Mapping[Node, Node]
     factor: float
     right: tuple[bool, ...]
 
@@ -55,10 +58,10 @@ def implied_upstream(
     """
     known, budget = dict(data), WorkBudget(MOST_SECONDS)
     best: ImpliedUpstream | None = None
-    for value, gradient in islice(_pairs(nodes, backward, parameters), MOST_TRIED if len(nodes) <= MOST_NODES else 0):
+    for every in islice(_pairs(nodes, backward, parameters), MOST_TRIED if len(nodes) <= MOST_NODES else 0):
         if budget.is_over():
             break
-        found = _explained(known, value, gradient, parameters)
+        found = _explained(known, every, parameters)
         if found is None or sum(found.right) < max(2, len(found.right) / 2):
             continue
         if best is None or sum(found.right) > sum(best.right):
@@ -79,16 +82,17 @@ def _confirmed(
     rng = np.random.default_rng(0)
     moved = {node: data[node] + MOVE * rng.standard_normal(node.shape) for node in parameters}
     point = {node: value for node, value in data.items() if node.primitive is INPUT} | moved
-    first = nodes.index(found.value)
+    first, after = nodes.index(found.value), computed_from(nodes, [found.gradient])
     like = [node for node in nodes[first:] if node.shape == found.gradient.shape and node.kind == "f"]
-    outputs = [node for node in like if node.where != found.gradient.where]  # not what its own line makes of one
-    wanted = [*outputs, found.gradient, found.value, *parameters.values()]
+    outputs = [n for n in like if n not in after and n.where != found.gradient.where]  # nor what its own line makes
+    wanted = [*outputs, *found.every, *found.every.values(), *parameters.values()]
     with suppress(ValueError, IndexError):  # there an index or a mask chooses another number of elements
         known = in_float64(topological(wanted, known=point), point)
-        signs = {_usual_sign(found.gradient, output, data, known) for output in outputs} - {0}
-        if not signs or (descends and math.copysign(1, found.factor) not in signs):
+        signs = filter(None, (_usual_sign(found.gradient, output, data, known) for output in outputs))
+        sign = next(signs, 0)  # of the first: what is made of that and the target comes later
+        if not sign or (descends and math.copysign(1, found.factor) != sign):
             return None
-        there = _explained(known, found.value, found.gradient, parameters)
+        there = _explained(known, found.every, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
             return replace(found, right=tuple(a or b for a, b in zip(found.right, there.right, strict=True)))
         return found
@@ -126,31 +130,44 @@ def _sign_of_ratio(change: Any, other: Any) -> int:
 
 def _pairs(
     nodes: Sequence[Node], backward: Container[Node], learned: Mapping[Node, Node]
-) -> Iterator[tuple[Node, Node]]:
-    """Values late in the forward with what all gradients are computed from in their shapes.
+) -> Iterator[Mapping[Node, Node]]:
+    """Values late in the forward with what all gradients are computed from in their shapes, and from them.
 
     First what the last parameter makes: there a backward begins that knows its loss and the last activation together.
+    With each come the values that the same line made for other samples or steps.
     """
     back = {node for node in nodes if node in backward}
     later = back | computed_from(nodes, back)  # as the parameters of the next step
     forward = [node for node in nodes if node not in later]
-    last = next((node for node in reversed(forward) if any(given in learned for given in node.inputs)), None)
+    made = leading_to_all(nodes, learned.values())
+    leading = {node for node in made if any(given in learned for given in node.inputs)}  # a penalty leads to none
+    last = next((node for node in reversed(forward) if node in leading), None)
     if last is None:
         return
-    made = leading_to_all(nodes[nodes.index(last) :], learned.values())
     behind = {last} | computed_from(forward, [last])
-    values = [node for node in forward if node in behind and node.kind == "f" and math.prod(node.shape) > 1]
+    values = [node for node in forward if node in behind and node.kind == "f"]
     for value in values:
+        others = [node for node in nodes if node is not value and _is_like(node, value)]
+        if math.prod(value.shape) == 1 and not others:  # any number would do
+            continue
+        after = {node: computed_from(nodes, [node]) for node in (value, *others)}
         for gradient in made:
-            if gradient.shape == value.shape and gradient.kind == "f" and gradient is not value:
-                yield value, gradient
+            if gradient.shape == value.shape and gradient.kind == "f" and gradient in after[value]:
+                alike = [node for node in made if _is_like(node, gradient)]
+                found = ((one, next((node for node in alike if node in after[one]), None)) for one in others)
+                yield {value: gradient, **{one: node for one, node in found if node is not None}}
+
+
+def _is_like(one: Node, other: Node) -> bool:
+    """Whether the same line made both in the same way."""
+    return (one.where, one.primitive, one.shape) == (other.where, other.primitive, other.shape)
 
 
 def _explained(
-    known: dict[Node, Any], value: Node, gradient: Node, parameters: Mapping[Node, Node]
+    known: dict[Node, Any], every: Mapping[Node, Node], parameters: Mapping[Node, Node]
 ) -> ImpliedUpstream | None:
-    """What follows from a gradient at a value; None where it does not reach every parameter, or explains none."""
-    derived = backpropagate({value: gradient}).of
+    """What follows from gradients at values; None where they do not reach every parameter, or explain none."""
+    derived = backpropagate(every).of
     if not parameters.keys() <= derived.keys():
         return None
     expected = [derived[parameter] for parameter in parameters]
@@ -165,7 +182,7 @@ def _explained(
     alike = [f is not None and (math.isnan(f) or math.isclose(best, f, rel_tol=1e-4)) for f in factors]
     single = [math.prod(parameter.shape) == 1 for parameter in parameters]  # a penalty would make any number of it
     right = (is_alike or is_single for is_alike, is_single in zip(alike, single, strict=True))
-    return ImpliedUpstream(value, gradient, best, tuple(right))
+    return ImpliedUpstream(*next(iter(every.items())), every, best, tuple(right))
 
 
 def _factor(gradient: Any, expected: Any, parameter: Any, size: float) -> float | None:
@@ -176,7 +193,7 @@ def _factor(gradient: Any, expected: Any, parameter: Any, size: float) -> float 
     A penalty may be added to it, a multiple of the parameter, or of all of it but a row or column of biases.
     """
     mine, derived = as_floats(gradient), as_floats(expected)
-    if mine.shape != derived.shape or not np.all(np.isfinite(mine)):
+    if np.squeeze(mine).shape != np.squeeze(derived).shape or not np.all(np.isfinite(mine)):
         return None
     if not np.any(derived):
         return None if np.any(mine) else math.nan

@@ -36,22 +36,29 @@ def outcomes_at(run: ExactJudge, point: Point, refuted: Collection[Node] = ()) -
     outcomes, balls = run.outcomes(point, refuted)
     kink = bool(balls.kinks & run.forward & run.moving)  # a label that is what it is compared with is none
     if kink and any(outcome.word not in RIGHT for outcome in outcomes):
-        outcomes = _at_kink(run, outcomes)
+        outcomes, kink = _at_kink(run, outcomes)
     return outcomes, balls, kink
 
 
-def _at_kink(run: ExactJudge, outcomes: list[Outcome]) -> list[Outcome]:
+def _at_kink(run: ExactJudge, outcomes: list[Outcome]) -> tuple[list[Outcome], bool]:
     """Judge the outcomes at a point with a kink anew: right is what lies in the hull of the derivatives around.
 
-    Where more sides meet than were looked at, nothing is said of a gradient outside.
+    Where more sides meet than were looked at, nothing is said of a gradient outside. Where all sides have the same
+    derivatives there is no kink: what is equal are constants, `np.maximum(margins, 0)` of the 0 at each label.
     """
     sides = []
     for seed in range(SIDES):
         with suppress(NoRuleError, ValueError, IndexError):  # a mask may choose another number of elements there
             sides.append(_side(run, outcomes[0].point, seed))
     if len(sides) < SIDES:
-        return [_with(o, Word.INCONCLUSIVE) if o.word not in RIGHT else o for o in outcomes]
-    return [_in_hull(outcome, [side[outcome.judged] for side in sides]) for outcome in outcomes]
+        return [_with(o, Word.INCONCLUSIVE) if o.word not in RIGHT else o for o in outcomes], True
+    if all(_is_alike(np.array([o.expected, *(side[o.judged] for side in sides)], dtype=float)) for o in outcomes):
+        return outcomes, False
+    return [_in_hull(outcome, [side[outcome.judged] for side in sides]) for outcome in outcomes], True
+
+
+def _is_alike(every: np.ndarray[Any, Any]) -> bool:
+    return bool(np.all(np.ptp(every, axis=0) <= _SLACK * (1 + np.max(np.abs(every), initial=0.0))))
 
 
 def _side(run: ExactJudge, point: Point, seed: int) -> dict[Judged, Any]:

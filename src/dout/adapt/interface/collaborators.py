@@ -17,19 +17,21 @@ RATE = 0.5  # a learning rate that we give: exact in binary, so that an update s
 class Collaborator:
     """What a layer is connected to: an optimizer, the layer before it, the network around both.
 
-    It changes nothing, and remembers what it was given: any method takes (parameter, gradient). Of a dict of gradients
-    alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters. Whatever is called a shape is that
-    of what the layer before gives, whatever is called a size its last, and it is in training.
+    It changes nothing, and remembers what it was given: any method takes (parameter, gradient). What is called an
+    update or a step returns the parameter as after one, so that what is computed with that shows. Of a dict of
+    gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters. Whatever is called a
+    shape is that of what the layer before gives, whatever is called a size its last, and it is in training.
 
     >>> one = Collaborator((4, 6))
     >>> float(one.update(np.float64(3.0), np.float64(0.5))), one.updates
-    (3.0, [(np.float64(3.0), np.float64(0.5))])
+    (2.75, [(np.float64(3.0), np.float64(0.5))])
     >>> one.out_shape, one.get_output_shape(), one.units, one.learning_rate, one.training
     ((4, 6), (4, 6), 6, 0.5, True)
     """
 
     def __init__(self, shape: tuple[int, ...] = (), dimension: Any = None) -> None:
         self.updates: list[tuple[Any, Any]] = []
+        self.stepped: list[tuple[Any, Any]] = []  # what was returned, with the parameter that it was made of
         self._shape = shape
         self._dimension = shape[-1] if shape and dimension is None else dimension
 
@@ -40,10 +42,19 @@ class Collaborator:
         return Collaborator(self._shape, self._dimension)
 
     def __call__(self, *items: Any, **named: Any) -> Any:
-        """As `update`."""
-        return self.update(*items, **named)
+        """As `heard`."""
+        return self.heard(*items, **named)
 
     def update(self, *items: Any, **named: Any) -> Any:
+        """Remember a parameter and its gradient; the parameter is returned as after a step."""
+        known = len(self.updates)
+        parameter, pairs = self.heard(*items, **named), self.updates[known:]
+        if len(pairs) != 1 or pairs[0][0] is not parameter or np.shape(parameter) != np.shape(pairs[0][1]):
+            return parameter
+        self.stepped.append((parameter - RATE * pairs[0][1], parameter))
+        return self.stepped[-1][0]
+
+    def heard(self, *items: Any, **named: Any) -> Any:
         """Remember a parameter and its gradient; the parameter is returned as it was."""
         given = [item for item in (*items, *named.values()) if isinstance(item, np.ndarray | np.generic | float)]
         if len(given) >= 2:
@@ -70,7 +81,9 @@ class Collaborator:
             return RATE
         if names_switch(name):
             return True
-        return _Size(self._dimension) if isinstance(self._dimension, int) and _SIZE.search(name) else self.update
+        if isinstance(self._dimension, int) and _SIZE.search(name):
+            return _Size(self._dimension)
+        return self.update if re.search("update|step", name) else self.heard
 
 
 _BACKWARD = re.compile(r"back|b_?prop", re.IGNORECASE)

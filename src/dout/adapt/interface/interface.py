@@ -389,7 +389,11 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     if names_cache(name):
         return [CACHE, *others, OUTPUT] if local else [CACHE]
     if name in taken and (len(taken) > 1 or local) and not names_upstream(name):
-        return [name] if names_label(name) and (loss or len(name) > 1) else [name, DOUT, OUTPUT]
+        return (
+            [name]
+            if names_label(name) and (loss or len(name) > 1)
+            else [name, DOUT, *[OUTPUT][not local and len(name) > 1 :]]
+        )
     if names_label(name) and loss:
         return [*labels, *others]
     if names_upstream(name) and not (local and name in taken):

@@ -122,12 +122,17 @@ def _put(layer: Any, name: str, original: Any, value: Any) -> None:
         attributes_of(layer)[name] = value
         return
     original[...] = value
+    _hold(layer, name, original)
+
+
+def _hold(layer: Any, name: str, array: Any) -> None:
+    """Let a layer hold this array for a parameter."""
     key = _attribute_with(layer, name)
     if key == name:
-        attributes_of(layer)[name] = original
+        attributes_of(layer)[name] = array
     else:
         item, inner = attributes_of(layer)[key], name.removeprefix(f"{key}[").removesuffix("]")
-        item[int(inner) if isinstance(item, list) else next(k for k in item if str(k) == inner)] = original
+        item[int(inner) if isinstance(item, list) else next(k for k in item if str(k) == inner)] = array
 
 
 def take_recorded(layer: Any) -> None:
@@ -139,6 +144,10 @@ def take_recorded(layer: Any) -> None:
     given = list(attributes.get(KEPT, {}).values())
     for item in [*attributes.values(), *given]:
         if isinstance(item, Collaborator):
+            for stepped, parameter in item.stepped:
+                for own in [own for own, array in parameters_of(layer) if array is stepped]:
+                    _hold(layer, own, parameter)
+            item.stepped.clear()
             for parameter, gradient in item.updates:
                 if any(item is one for one in given) and np.ndim(plain(gradient)) > np.ndim(plain(parameter)) > 0:
                     continue

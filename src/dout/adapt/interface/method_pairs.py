@@ -21,14 +21,15 @@ from dout.run import mro_of, vars_of
 from dout.trace.model.user_source import behind
 
 _FORWARD = (
-    r"forward", r"forward_?pass", r"_*forward_?propagat(e|ion)", r"f(orward_?)?prop", r"feed_?forward", r"propagate",
+    r"forward|fwd", r"forward_?pass", r"_*forward_?propagat(e|ion)", r"f(orward_?)?prop", r"feed(_?forward)?",
+    r"propagate",
     r"__call__", r"call", r"function", r"func?|f|fx", r"activat(e|ion)", r"apply",
     r"(compute_?|calc(ulate)?_?)?(loss|cost|error)",
     r"fn|value|evaluate|compute|calculate|calc|output", r"_forward", r"forward_.*|.*_forward",
     r"\w+forward_?(pass|prop\w*)",
 )  # fmt: skip
 _BACKWARD = (
-    r"backward", r"backward_?pass", r"_*back(ward)?s?_?prop(agat(e|ion))?s?", r"back_?pass|b_?prop",
+    r"backward|bwd", r"backward_?pass", r"_*back(ward)?s?_?prop(agat(e|ion))?s?", r"back_?pass|b_?prop|bptt",
     r"(compute|calc(ulate)?|get)_?gradients?", r"gradients?", r"grad", r"(first_)?derivat(ive|e)|deriv|derivada",
     r"f?_?prime|f_prime|.*_prime", r"d|df|diff|dfn?|df?unc|d_?loss|deltas?", r"(input_)?grad(ient)?_?(input)?|dx",
     r"(loss|cost|error|activation|f)?_?(derivat(ive|e)|gradient|grad|deriv|der)", r"_backward",

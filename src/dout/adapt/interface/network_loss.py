@@ -64,7 +64,7 @@ class NetworkLoss:
     settings: Sequence[str]
     loss: str = ""
     assumed: bool = False
-    is_called: bool = False  # by backward itself: then it is meant for this loss
+    is_called: bool = False  # by backward itself, which may read what it keeps: then it is meant for this loss
     one: str = ""  # backward takes one sample: it makes "outer" products, or is called in a "loop"
 
     @property
@@ -196,7 +196,8 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     pairs = [(name, network.backward) for name in names]
     first = next(iter(losses))
     called = getattr(behind(own), "__code__", None)
-    is_called = gives or (called is not None and first in called.co_names)
+    kept = reads_and_writes(cls, first)[1] & reads_and_writes(cls, network.backward)[0]  # by the loss, for backward
+    is_called = gives or bool(kept) or (called is not None and first in called.co_names)
     how = replace(network, loss=first, assumed=losses is _ASSUMED, is_called=is_called)
     new: type = type(cls)(cls.__name__, (cls,), {**made, PAIR: pairs[0], PAIRS: pairs, "dout_loss": how})
     return new

@@ -93,6 +93,20 @@ class ExampleSearch:
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
 
+    def apart(self, one: Example) -> Example | None:
+        """The same with one size longer of two that are alike by chance, and the inputs that are as long with it."""
+        sizes = {name: n for name, n in one.init.items() if name in one.chosen and type(n) is int and n > 2}
+        alike = [name for name, n in list(sizes.items())[1:] if list(sizes.values()).count(n) > 1]
+        after = list(one.chosen_inputs)[1:]
+        for name in alike if after and alike and self.fits(one) == Fit.ALL else ():
+            n = sizes[name]
+            for longer, axis in product((after, *([key] for key in after[1:])), (-1, 0)):
+                inputs = {key: _longer(x, axis, n, key) if key in longer else x for key, x in one.inputs.items()}
+                choice = replace(one, init={**one.init, name: n + 1}, inputs=inputs)
+                if (tried := self._run(choice)).fit == Fit.ALL:
+                    return replace(choice, interface=tried.interface)
+        return None
+
     def _with_targets(self, choices: Iterable[Example]) -> Iterator[Example]:
         """The choices; of a network before each those with a target in the shape of what its forward gives."""
         network, seen = loss_of(self.target.cls), set[tuple[int, ...]]()
@@ -227,6 +241,15 @@ class ExampleSearch:
         names = [p.name for p in self.parameters] + [f"input{i}" for i in range(len(ordered))]
         inputs = dict(zip(names, ordered, strict=False)) | keywords
         return self.trials.run(partial(self.target.instance, choice.init), inputs)
+
+
+def _longer(x: Any, axis: int, length: int, name: str) -> Any:
+    """An input with one more along an axis of this length."""
+    shape = [*np.shape(x)]
+    if not shape or shape[axis] != length:
+        return x
+    shape[axis] += 1
+    return array_of((*shape,), name)
 
 
 def _of_one_sample(choice: Example, network: NetworkLoss | None) -> list[Example]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import itertools
 import linecache
 import re
 from collections.abc import Iterator, Sequence
@@ -160,9 +161,11 @@ def _is_never_bound(error: UnboundLocalError) -> bool:
 
 
 def _is_never_made(cls: type, name: str) -> bool:
-    """Whether nothing in the repository sets the attribute, and no class of the object defines it."""
+    """Whether nothing in the repository sets the attribute, and no class of the object, or below, defines it."""
     files = [_file_of(base) for base in cls.__mro__ if base.__module__ not in ("builtins", "abc", "typing")]
-    if not (files and all(files)):  # a library's object
+    own = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+    below: Iterator[type] = itertools.chain.from_iterable(type.__subclasses__(base) for base in own)
+    if not (files and all(files)) or any(name in vars(sub) for sub in below):  # a library's object, or a base's
         return False
     return not any(_is_made(root, name) for root in dict.fromkeys(map(repository_root, files)))
 

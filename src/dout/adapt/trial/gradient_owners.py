@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from dout.adapt.interface.held_values import places_of
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, is_number, parameters_of
 from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
+from dout.adapt.interface.network_loss import loss_of
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
@@ -100,7 +101,11 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     owners = [*inputs, *dict(parameters_of(layer))]
     if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
-    called = _by_list(returned, result, layer) or _by_parts(result, layer) or _by_name(returned, result, inputs, layer)
+    called = (
+        _by_list(returned, result, layer, _written_by_forward(cls, interface))
+        or _by_parts(result, layer)
+        or _by_name(returned, result, inputs, layer)
+    )
     if called and not set(called) <= set(inputs):
         return called
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
@@ -135,9 +140,16 @@ def _is_called_after(gradient: str, owner: str) -> bool:
     return is_named_as_gradient(gradient) and stem(gradient) == stem(owner.removesuffix("[]"))
 
 
-def _by_list(names: Sequence[str], result: Any, layer: Any) -> tuple[str, ...]:
+def _written_by_forward(cls: type, interface: Interface) -> set[str]:
+    """The attributes that forward makes anew: no parameters."""
+    network = loss_of(cls)
+    return reads_and_writes(cls, network.forward if network is not None else interface.forward)[1]
+
+
+def _by_list(names: Sequence[str], result: Any, layer: Any, written: Collection[str]) -> tuple[str, ...]:
     """The parameters in lists whose gradients are in lists called after them, or of their shapes, one for one."""
-    held = {stem(name): name for name, item in reversed(attributes_of(layer).items()) if isinstance(item, list)}
+    lists = [name for name, item in attributes_of(layer).items() if isinstance(item, list) and name not in written]
+    held = {stem(name): name for name in reversed(lists)}
     owners = [held.get(stem(name), "") for name in names]
     if not all(owners) and isinstance(result, tuple) and all(isinstance(part, list) for part in result):
         shapes = {name: [*map(np.shape, attributes_of(layer)[name])] for name in held.values()}

@@ -93,8 +93,8 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
     A gradient that stays refuted may get a remark, if it would be a convention in another place.
     """
     samples = Samples(subject, numerically=judgement.examination is None)
-    if subject.interface is not None:  # functions are handed their parameters: `affine_forward(x, w, b)`
-        handed = (name for name in subject.names[1:] if stands_for(name) in _PARAMETERS)
+    if subject.interface is not None:  # functions are handed their parameters: `affine_forward(x, w)`, `loss(W, x)`
+        handed = (n for n in subject.names[not subject.interface.gives :] if stands_for(n) in _PARAMETERS)
         judgement = replace(judgement, parameters=judgement.parameters | {*handed})
     found: dict[str, Convention] = {}
     remarks: dict[str, str] = {}
@@ -141,7 +141,8 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
     scaled = {name: kept for name, kept in found.items() if kept.word == Word.SCALED and kept.constant != STEP}
     ratios = {name: one.ratio for name, one in judgement.likeness.items()}
     compared = judgement.parameters if role != "losses" and judgement.parameters else ratios.keys()
-    right = [name for name, ratio in ratios.items() if ratio == 1 and name in compared and name not in found]
+    left = [(n, ratio) for n, ratio in ratios.items() if ratio and n in compared and n not in found]
+    right = [name for name, ratio in left if abs(ratio - 1) < _BY_DIFFERENCES]
     constants = dict.fromkeys(kept.because for kept in scaled.values())
     passed = {name: kept.constant for name, kept in found.items() if kept.word == Word.PASSED and kept.constant}
     whole = [name for name, constant in passed.items() if constant == "1" and name in judgement.parameters]
@@ -216,10 +217,7 @@ def _of_parameters(gradient: RefutedGradient) -> Convention | None:
 
 def _averages(lengths: CountedLengths) -> Iterator[Constant]:
     axes, out = len(lengths.input), len(lengths.output)
-    if axes:
-        yield Constant(1.0, (_SAMPLES,), -1)
-    if axes > 1:
-        yield Constant(1.0, (_LAST,), -1)
+    yield from (Constant(1.0, (where,), -1) for where in (_SAMPLES, _LAST)[:axes])
     if axes > 2:
         yield Constant(1.0, (_SAMPLES, _STEPS), -1)
     for places in (tuple(range(2, out)), tuple(range(1, out - 1))) if out > 2 else ():

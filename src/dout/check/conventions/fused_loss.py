@@ -31,19 +31,20 @@ def is_of_both(subject: Subject, name: str) -> bool:
     place = subject.names.index(name)
     generator = np.random.default_rng(0)
     ratios = [_ratio(subject, place, None), _ratio(subject, place, generator)]
-    return all(r is not None and r > 0 for r in ratios) and _follows(subject, place)
+    return _follows(subject, place, raw=not all(r is not None and r > 0 for r in ratios))
 
 
 @otherwise(False)
-def _follows(subject: Subject, place: int) -> bool:
+def _follows(subject: Subject, place: int, *, raw: bool) -> bool:
     """Whether that is what differentiating loss and activation together gives, up to one positive constant.
 
-    The absolute error of probabilities has another gradient, whatever its backward says.
+    The absolute error of probabilities has another gradient, whatever its backward says. A `raw` one is given what the
+    activation is given, and computes that by itself.
     """
-    return any(_is_derivative(subject, place, activation) for activation in (softmax, _sigmoid))
+    return any(_is_derivative(subject, place, activation, raw) for activation in (softmax, _sigmoid))
 
 
-def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any]) -> bool:
+def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any], raw: bool) -> bool:
     generator = np.random.default_rng(1)
     z = generator.normal(size=np.shape(subject.inputs[place]))
     inputs = [
@@ -54,7 +55,8 @@ def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any
     def run(at: Any) -> PlainRun:
         return subject.run((*inputs[:place], activation(at), *inputs[place + 1 :]))
 
-    first, ratios = run(z), []
+    first = subject.run((*inputs[:place], z, *inputs[place + 1 :])) if raw else run(z)
+    ratios = []
     for _ in range(3):
         way = generator.normal(size=z.shape)
         slope = central_difference(partial(_moved, run, z, way), _STEP)

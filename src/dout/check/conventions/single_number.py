@@ -36,5 +36,6 @@ def is_right_for_one_number(subject: Subject) -> bool:
 def _agrees(subject: Subject, dout: Any, index: tuple[int, ...]) -> bool:
     one = np.zeros_like(dout)
     one[index] = dout[index]
-    verdicts = judge_numerically(subject, subject.run(douts=(one,))).verdicts
-    return bool(verdicts) and all(verdict.word in CLOSE for verdict in verdicts)
+    judgement = judge_numerically(subject, subject.run(douts=(one,)))
+    is_right = all(verdict.word in CLOSE for verdict in judgement.verdicts)
+    return bool(judgement.verdicts) and is_right and not judgement.ignores_dout

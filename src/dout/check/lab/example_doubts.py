@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_cache, names_error, names_upstream, taken_by
+from dout.adapt.argument_names import names_cache, names_error, names_label, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import OUTPUT, Interface
@@ -54,14 +54,14 @@ def doubt_of(subject: Subject) -> str:
         return "other code calls backward for one sample after another, and it is right for one"
     if _takes_one_sample(subject, run):
         return "forward gives a number for one sample alone, and is right there"
+    if (name := _with_one_1(subject, run)) is not None:
+        return f"forward asks {name} only where its largest number is, and it is right for rows with one 1"
     if _is_of_images(subject):
         return "it is right for images, of which forward makes what it makes of each table"
     if _are_in_another_order(subject, run):
         return "the gradients come in another order than the arguments of forward"
     if fits_by_chance(subject):
         return "the lengths of the inputs are alike by chance: with one row more there is an error"
-    if _are_lines_beside_a_square(subject):
-        return "the lengths of the inputs are alike by chance, and those of a matrix"
     return ""
 
 
@@ -84,7 +84,10 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
         given = np.shape(subject.inputs[subject.names.index(role)])
         is_upstream = names_upstream(name)
         if (len(shapes) > 1 and given in shapes) if is_upstream else not (is_residual(name) and is_residual(role)):
+            every = {*subject.names, OUTPUT} <= {*interface.roles}  # nothing else is left to be given
             is_held = names_cache(name) or hasattr(type(run.layer), PAIR)  # by the caller: it has nothing else to give
+            if every and not readings:
+                return None
             return None if is_held and readings and all(map(_is_wrong, readings)) else name
     return None
 
@@ -145,7 +148,8 @@ def _is_read_by_others(subject: Subject, name: str) -> bool:
 
 @otherwise(True)
 def _is_wrong(subject: Subject) -> bool:
-    return is_suspicious(subject, _ones if subject.ends else upstream)
+    is_number = all(np.size(output) == 1 for output in subject.run().outputs)  # its backward may take dout to be 1
+    return is_suspicious(subject, _ones if subject.ends or is_number else upstream)
 
 
 def _ones(outputs: list[Any]) -> tuple[float, ...]:
@@ -185,8 +189,8 @@ def _with_all_inputs(subject: Subject, names: tuple[str, ...], inputs: tuple[Any
 def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
     """Why the gradients of parameters that are all one constant times right, beside right ones of inputs, may be meant.
 
-    Where backward adds its step, it may be given the error, target − output. A number that forward does not read may be
-    that of the calls over which the gradients are averaged.
+    Where backward adds its step, or all have the other sign, it may be given the error, target − output. A number that
+    forward does not read may be that of the calls over which the gradients are averaged.
     """
     interface, found = subject.interface, np.array(ratios, dtype=float)
     if not np.allclose(found, ratio := found[0], rtol=1e-6, atol=0):
@@ -194,10 +198,14 @@ def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
     layer = subject.again()
     method = interface.backward if interface is not None else "backward"
     taken = [p.name for p in taken_by(inspect.unwrap(getattr(type(layer), method)))]
-    if ratio < 0 and interface is not None and interface.steps and any(map(names_error, taken)):
-        return "backward adds its step, which is right where it is given the target minus the output"
+    steps, every = interface is not None and interface.steps, len(ratios) > 1 and bool(np.isclose(ratio, -1))
+    if ratio < 0 and (steps or every) and any(names_error(name) or (every and name == "delta") for name in taken):
+        how = "adds its step" if steps else "gives the negative of all of them"
+        return f"backward {how}, which is right where it is given the target minus the output"
     read = reads_and_writes(type(layer), interface.forward if interface is not None else "forward")[0]
+    lengths = {n for array in arrays(layer).values() for n in array.shape}  # a size is no number of calls
     whole = {n: k for n, k in attributes_of(layer).items() if type(k) is int and k > 1 and n not in read}
+    whole = {n: k for n, k in whole.items() if k not in lengths}
     name = next((name for name, k in whole.items() if np.isclose(ratio * k, 1, rtol=1e-6)), None)
     return f"they are divided by self.{name}, as an average over so many calls is" if name else ""
 
@@ -266,6 +274,20 @@ def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
     return is_number and not is_suspicious(one, _ones)
 
 
+@otherwise(None)
+def _with_one_1(subject: Subject, run: PlainRun) -> str | None:
+    """A target of which a loss makes what it makes of rows with a 1 in the place of the largest; right for these."""
+    is_number = all(np.size(output) == 1 for output in run.outputs)
+    for place, x in enumerate(subject.fresh_inputs()):
+        if is_number and np.ndim(x) == 2 and names_label(subject.names[place]):
+            inputs = list(subject.fresh_inputs())
+            inputs[place] = np.eye(np.shape(x)[1])[np.argmax(x, axis=1)]
+            other = replace(subject, inputs=tuple(inputs))
+            if same(other.run().outputs, run.outputs) and not np.array_equal(inputs[place], x) and not _is_wrong(other):
+                return subject.names[place]
+    return None
+
+
 @otherwise(False)
 def _is_of_images(subject: Subject) -> bool:
     """Whether forward makes of images what it makes of each table in them, and backward is right for images alone."""
@@ -286,13 +308,6 @@ def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:
     found = [np.shape(gradient) for gradient in run.gradients]
     wanted = [np.shape(x) for x in flat(subject.inputs)]
     return found != wanted and sorted(found) == sorted(wanted)
-
-
-def _are_lines_beside_a_square(subject: Subject) -> bool:
-    """Whether several inputs are lines as long as a square matrix that the layer holds: whose axis each is, is open."""
-    lines = {np.shape(x) for x in subject.inputs if isinstance(x, np.ndarray)}
-    (shape,) = lines if len(lines) == 1 and len(subject.inputs) > 1 else ((),)
-    return len(shape) == 1 and any(x.shape == 2 * shape for x in arrays(subject.again()).values())
 
 
 def fits_by_chance(subject: Subject) -> bool:

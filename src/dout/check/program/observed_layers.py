@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.function_pairs import PAIR, pair_of
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.target import Target
@@ -22,14 +23,16 @@ from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
 from dout.run import attributes_of, copied, deep_copy, is_class, mro_of, otherwise, vars_of
 from dout.trace.model.user_source import behind, is_user_code, users_place
+from dout.trace.program.stub_modules import is_dropped
 from dout.trace.session.side_effects import is_small
 
 MOST_USES = 4  # of one class, with different settings, that are kept
 MOST_KEPT = 3  # forwards of one layer before its first backward that are kept, each in place of the one before
+MOST_ROUNDS = 3  # of a layer in which nothing new came, while others have had no backward yet
 MOST_FORWARDS = 5_000  # after which nothing new is expected
 _BUILDS, _CALLED = "__init__", "__call__"
 _PLAIN = (bool, str, type(None))
-Kind = Literal["built", "forward", "backward"]
+Kind = Literal["built", "forward", "told", "backward", "both"]  # both: a loss that returns its gradients
 
 
 @dataclass(eq=False)
@@ -39,7 +42,8 @@ class LayerUse:
     `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
     None of a pair of functions and where there is no copy. `called_at` is the program's line. `turn` says when a
     backward of its class was first called: it counts the classes that had theirs before; it is -1 where none was.
-    `instead_of` is the class that was used, where this one takes the same.
+    `is_asked` says that the program did something with what a backward of its class returned. `instead_of` is the class
+    that was used, where this one takes the same.
     """
 
     target: Any
@@ -49,6 +53,7 @@ class LayerUse:
     forward: str = ""
     called_at: Where | None = None
     turn: int = -1
+    is_asked: bool = False
     instead_of: str = ""
 
     @property
@@ -87,6 +92,7 @@ class _LayerWatch:
     went_back: bool = False
     rests: bool = False  # it had a backward, and no forward since
     news: int | None = None  # how many uses were known when its round began
+    rounds: int = 0  # of its own, in which nothing new came
 
 
 class Observer:
@@ -100,6 +106,7 @@ class Observer:
         self._functions: dict[CodeType, tuple[type, Kind] | None] = {}
         self._watches: dict[int, _LayerWatch] = {}
         self._turns: dict[type, int] = {}
+        self._asked: set[type] = set()
         self._quiet = 0  # forwards since the last new use
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -144,6 +151,10 @@ class Observer:
                 joined = loss_of(target.cls) if target else None
                 for ahead, back in pairs:
                     found.update({joined.forward if joined else ahead: "forward", back: "backward"})
+                    if ahead == back:
+                        found[ahead] = "both"
+                if joined is not None and hasattr(cls, joined.loss):
+                    found.setdefault(joined.loss, "told")
                 if pairs:
                     found[_BUILDS] = "built"
             self._methods[cls] = found
@@ -155,25 +166,30 @@ class Observer:
         function = frame.f_globals.get(code.co_name)
         cls = pair_of(function) if getattr(function, "__code__", None) is code else None
         if cls is not None:
-            self._functions[code] = cls, "forward"
             back = frame.f_globals.get(getattr(cls, PAIR)[1])
             self._functions[getattr(back, "__code__", code)] = cls, "backward"
+            self._functions[code] = cls, "both" if back is function else "forward"
 
     def _of_a_layer(self, kind: Kind, layer: Any, frame: FrameType) -> None:
         if kind == "built":
             self._watches[id(layer)] = _LayerWatch(LayerUse(type(layer), _arguments(frame)), layer)
-        elif kind == "forward":
+        elif kind == "both" and any(names_label(n) and item is None for n, item in frame.f_locals.items()):
+            return  # it is asked for the scores alone
+        elif kind in ("forward", "both"):
             has_none = getattr(type(layer), _BUILDS) is object.__init__
             unseen = _LayerWatch(LayerUse(type(layer), {} if has_none else None), layer)
             self._goes_forward(self._watches.setdefault(id(layer), unseen), frame)
+            if kind == "both":
+                self._goes_back(self._watches[id(layer)], frame)
         elif id(layer) in self._watches:
-            self._goes_back(self._watches[id(layer)], frame)
+            take = _take_target if kind == "told" else self._goes_back
+            take(self._watches[id(layer)], frame)
 
     def _of_a_pair(self, cls: type, kind: Kind, frame: FrameType) -> None:
         watch = self._watches.setdefault(id(cls), _LayerWatch(LayerUse(cls, {})))
-        if kind == "forward":
+        if kind != "backward":
             self._goes_forward(watch, frame)
-        else:
+        if kind != "forward":
             self._goes_back(watch, frame)
 
     def _goes_forward(self, watch: _LayerWatch, frame: FrameType) -> None:
@@ -195,21 +211,19 @@ class Observer:
         is_new = not is_known and use.manner not in [other.manner for other in others]
         use.layer = _copy(watch.layer) if is_new or is_known else None  # of many layers of one manner, the first alone
         if is_new:
-            use.turn = self._turns.get(use.target, -1)
+            use.turn, use.is_asked = self._turns.get(use.target, -1), use.target in self._asked
             others.append(use)
             self._quiet = 0
 
     def _goes_back(self, watch: _LayerWatch, frame: FrameType) -> None:
-        """A backward begins: it is that of the last forward, and the inputs that were kept may be of another.
-
-        The target that a loss is joined to its forward with is what backward is given.
-        """
+        """A backward begins: it is that of the last forward, and the inputs that were kept may be of another."""
         use = watch.use
-        if (joined := loss_of(Target(use.target).cls)) is not None and watch.forwards == watch.kept_at:
-            use.inputs.setdefault(joined.target, (_arguments(frame) or {}).get(joined.target))
+        _take_target(watch, frame)
         turn = self._turns.setdefault(use.target, len(self._turns))
+        if frame.f_back is None or not is_dropped(frame.f_back):
+            self._asked.add(use.target)
         for one in self.uses.get(use.target, ()):
-            one.turn = turn
+            one.turn, one.is_asked = turn, use.target in self._asked
         if not watch.went_back and watch.forwards > watch.kept_at:
             use.forward = ""  # it is kept anew at the next one
         watch.went_back = watch.rests = True
@@ -223,7 +237,9 @@ class Observer:
         elif watch.rests:
             watch.rests = False
             before, watch.news = watch.news, news
-            if before == news and watch.use.forward:
+            watch.rounds = watch.rounds + 1 if before == news and watch.use.forward else 0
+            waits = any(use.target not in self._turns for uses in self.uses.values() for use in uses)
+            if watch.rounds >= (MOST_ROUNDS if waits else 1):
                 raise EndOfRun
         if self._quiet > MOST_FORWARDS and self._turns:
             raise EndOfRun
@@ -247,6 +263,15 @@ class Observer:
         ):
             above = above.f_back
         return users_place(above or frame.f_back)
+
+
+def _take_target(watch: _LayerWatch, frame: FrameType) -> None:
+    """Keep the target that a loss, which is joined to its forward, or its backward is given."""
+    joined = loss_of(Target(watch.use.target).cls)
+    if joined is not None and watch.forwards == watch.kept_at:
+        given = (_arguments(frame) or {}).get(joined.target)
+        if watch.use.inputs.get(joined.target) is None:
+            watch.use.inputs[joined.target] = given
 
 
 def _is_reached_by_name(cls: type, code: CodeType) -> bool:

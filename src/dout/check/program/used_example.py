@@ -194,7 +194,8 @@ def _passed(target: Target, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         return dict(inputs)
     if not set(inputs) <= set(parameters):
         return None
-    shared = {name for _, back in target.pairs[:1] for name in optional(getattr(target.cls, back))}
+    pairs = [(ahead, back) for ahead, back in target.pairs[:1] if ahead != back]  # of one call nothing is said twice
+    shared = {name for _, back in pairs for name in optional(getattr(target.cls, back))}
     shared = {name for name in shared if not names_switch(name)}  # of training backward is told by itself
     return {
         name: item

@@ -199,14 +199,14 @@ def _may_broadcast(subject: Subject, other: OtherSubject) -> bool:
 def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     """Whether the layer is plainly meant for a setting, or for inputs of these shapes.
 
-    If the gradient of the only array has a shape that is wrong, the layer may know one size, or one number of axes. A
-    flag may stop the gradient.
+    If the gradient of the only array, or of a loss, has a shape that is wrong, the layer may know one size, or one
+    number of axes. A flag may stop the gradient.
     """
-    number = sum(isinstance(x, np.ndarray) for x in other.subject.inputs)
+    alone = other.subject.ends or sum(isinstance(x, np.ndarray) for x in other.subject.inputs) == 1
     of_shape = all(outcome.index is None for outcome in found.refuted.values())
     stops = other.of_a_flag and not any(np.any(outcome.got) for outcome in found.refuted.values())
     left = other.of_a_word and passes_a_sigmoid(other.subject)  # one word of several: maybe to its loss, on purpose
-    return other.meant and not (stops or left) and not (other.of_inputs and number == 1 and of_shape)
+    return other.meant and not (stops or left) and not (other.of_inputs and alone and of_shape)
 
 
 @otherwise(False)

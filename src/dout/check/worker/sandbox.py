@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pdb
 import signal
 import sys
 import warnings
@@ -30,6 +31,7 @@ def take_place(memory: float) -> None:
         os.dup2(nothing, descriptor)
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    pdb.set_trace = lambda *_, **__: None  # it would wait for somebody
 
 
 def die_with_the_parent() -> None:

@@ -40,6 +40,7 @@ from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.repair.test_stand import KIND_ALONE
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised, Refuted
+from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
@@ -325,12 +326,14 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         return only(what.name, target, NOT_JUDGED, takes_target(what))
     report = of_network(report, network)
 
+    no_parts = any(type(one) is list and not one for one in chosen.chosen_init.values())  # it may be no example
+
     def told(item: Finding) -> Finding:
         reason = _raised(item)
+        if no_parts and item.severity == "error" and isinstance(item.reason, Refuted):
+            return item.doubted("; it was built with an empty list, and may have no parts")
         if reason is None:
             return _perhaps_of_the_example(item, chosen, what.forward)
-        given = chosen.chosen_init.values()
-        no_parts = any(type(one) is list and not one for one in given)  # it may be no example
         shapes = [np.shape(x) for x in chosen.chosen_inputs.values()]
         is_thin = any(
             len(shape) > 3 and 1 in shape[1:] for shape in shapes
@@ -349,7 +352,14 @@ def _raised(item: Finding) -> Raised | None:
 
 
 def _fair(report: Report, used: UsedExample) -> Report:
-    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others."""
+    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
+
+    So for a gradient that backward does not return, where the program does nothing with what that returns.
+    """
+    if used.use.turn >= 0 and not used.use.is_asked:
+        unasked = f"; nothing asks for it where it is used, {used.place}"
+        mine = (NO_GRADIENT.code, "error")
+        report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
     wrong = {
         id(f): str(f.argument)
         for f in report.findings

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.run import flat
 from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
 from dout.trace.program.main_module import fire
 from dout.trace.program.project_root import folders_above, reach
@@ -210,7 +211,7 @@ class _Settings(Quiet):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Nothing. Raises NeedsError where it is given an array."""
-        if any(isinstance(item, np.ndarray) for item in (*args, *kwargs.values())):
+        if any(isinstance(item, np.ndarray) for item in flat([*args, *kwargs.values()])):
             raise NeedsError("needs a function of a library that is not installed, and that NumPy has not")
         return super().__call__(*args, **kwargs)
 

@@ -55,7 +55,7 @@ class Missing:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refused, or nothing."""
-        return self if self._idle and _is_dropped(sys._getframe(1)) else self._refuse()
+        return self if self._idle and is_dropped(sys._getframe(1)) else self._refuse()
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise NeedsError(f"needs {self._reason}")
@@ -88,7 +88,7 @@ class Missing:
         return self
 
 
-def _is_dropped(frame: FrameType) -> bool:
+def is_dropped(frame: FrameType) -> bool:
     """Whether nobody takes the result of the call that a frame is at."""
     code, at = frame.f_code.co_code, frame.f_lasti + 2
     while at < len(code) and dis.opname[code[at]] == "CACHE":

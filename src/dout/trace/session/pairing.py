@@ -148,7 +148,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     taken.update(key for _, key in synonyms)
     left = [(name, item) for name, item in left if name not in {pair.name for pair, _ in synonyms}]
     yield from (pair for pair, _ in synonyms)
-    known = taken | {pair.name for pair, _ in synonyms}
+    known = taken | {pair.name for pair, _ in synonyms} | noted.keys()
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
     yield from _of_objects(before)
     yield from _by_shape(left, before, after, taken)

@@ -12,12 +12,15 @@ RULE = Rule("D101", "error", "wrong gradient")
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield a finding for each refuted gradient, which says so if it is right for each number of `dout` alone."""
+    """Yield a finding for each refuted gradient; a warning if it is right for each number of `dout` alone.
+
+    Such a `dout` is all that the loss of one label gives.
+    """
     for wrong in wrong_gradients(subject, judgement):
         if wrong.ignores_dout or wrong.has_another_shape:
             continue  # these are D103 and D501
         if not wrong.unused and is_right_for_one_number(subject):
             only = "; only where more than one number in dout is not 0"
-            yield wrong_finding(RULE, subject, wrong, only)
+            yield wrong_finding(RULE, subject, wrong, only, severity="warning")
         else:
             yield wrong_finding(RULE, subject, wrong)

@@ -10,10 +10,12 @@ from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
+from dout.check.lab.other_values import same
 from dout.check.repair.run_repairs import forgotten_return
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients
-from dout.run import attributes_of, mro_of
+from dout.run import attributes_of, mro_of, otherwise, upstream
+from dout.run.held_objects import snapshot
 
 RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
@@ -36,7 +38,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         _, kept = own_attributes(type(layer).backward)
-        kept = frozenset() if discarded_gradients(subject, examination) else kept
+        kept = frozenset() if discarded_gradients(subject, examination) else kept or _left(subject)
         what = f"keeps no gradient in {', '.join(sorted(kept))}" if kept else "keeps nothing"
         message = f"{subject.name}.backward returns nothing and {what}: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
@@ -57,6 +59,17 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
         fix = forgotten_return(subject) if severity == "error" else None
         yield RULE.about(subject, message, argument=name, severity=severity, fix=fix)
+
+
+@otherwise(frozenset())
+def _left(subject: Subject) -> frozenset[str]:
+    """Where backward leaves arrays in objects that the layer holds, as in those of its parameters."""
+    layer = subject.again()
+    outputs = subject.runner.forward(layer, subject.fresh_inputs())
+    before = snapshot(layer)
+    subject.runner.backward(layer, upstream(outputs), seed=0)
+    after = snapshot(layer).items()
+    return frozenset(path.removeprefix("self.") for path, array in after if not same(before.get(path), array))
 
 
 def _is_network(layer: Any) -> bool:

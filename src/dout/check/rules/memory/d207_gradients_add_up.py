@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Collection
-from contextlib import suppress
-from functools import partial
-from typing import Any
+from collections.abc import Collection
 
-from dout.adapt.repository.project_files import files_below, repository_root, texts_of
-from dout.adapt.source.syntax import read, walk
+from dout.adapt.repository.project_files import files_below, repository_root, statements_of
+from dout.adapt.source.attribute_reads import attributes_set
+from dout.adapt.source.syntax import name_of, read, walk
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
@@ -54,27 +52,33 @@ def _steps_with_the_sum(lab: Lab) -> bool:
     if not all(same(again.get(path), 2 * array) for path, array in once.items()):
         return False
     names = {re.split(r"\W", path.removeprefix("self."))[0] for path in once}
-    methods = (getattr(type(lab.layer), name) for name in dir(type(lab.layer)) if not name.startswith("__"))
-    if any(map(partial(_sets_one, names), filter(inspect.isfunction, methods))):
+    every = (getattr(type(lab.layer), name) for name in dir(type(lab.layer)) if not name.startswith("__"))
+    methods = [method for method in every if inspect.isfunction(method)]
+    if any(names & attributes_set(method) for method in methods):
         return False
-    any_of = "|".join(names)
-    clears = re.compile(
-        rf"(?<!self)\.({any_of})\s*=[^=]|\.({any_of})(\[[^\]]*\]\s*=\s*0|\.fill\(|\s*[-*]=)|copyto\(.*\.({any_of})\b"
-    )
-    zeros = re.compile(r"\*=\s*0|\[\.\.\.\]\s*=\s*0")  # of arrays that a loop goes through
-    if any(zeros.search(_source(cls)) for cls in type(layer).__mro__[:-1]):
-        return False
-    return not any(clears.search(text) for _, text in texts_of(files_below(repository_root(place.file))))
+    own = (node for method in map(read, methods) if method for node in walk(method.node))
+    code = (statement for path in files_below(repository_root(place.file)) for statement in statements_of(path))
+    elsewhere = (node for statement in code for node in ast.walk(statement))
+    return not any(_clears(n, names, own=True) for n in own) and not any(_clears(n, names) for n in elsewhere)
 
 
-def _sets_one(names: Collection[str], method: Callable[..., Any]) -> bool:
-    """Whether a method sets one of these attributes, and does not only add to it: on the first call of a batch, say."""
-    own = read(method)
-    assigned = (node for node in (walk(own.node) if own else ()) if isinstance(node, ast.Assign))
-    return any(isinstance(t, ast.Attribute) and t.attr in names for node in assigned for t in node.targets)
+def _clears(node: ast.AST, names: Collection[str], own: bool = False) -> bool:
+    """Whether a statement writes into an attribute of one of these names, or, in the layer's own code, into any array.
 
-
-def _source(cls: type) -> str:
-    with suppress(OSError, TypeError):
-        return inspect.getsource(cls)
-    return ""
+    It does not if it adds to that, or sets it for `self`.
+    """
+    match node:
+        case (
+            ast.Call(func=ast.Attribute(value=item, attr="fill"))
+            | ast.Call(func=ast.Attribute(attr="copyto"), args=[item, *_])
+        ):
+            pass
+        case ast.AugAssign(target=item, op=ast.Mult() | ast.Sub()):
+            pass
+        case ast.Assign(targets=[ast.Subscript(value=item, slice=ast.Constant() | ast.Slice())]):
+            pass
+        case ast.Assign(targets=[ast.Attribute(value=owner) as item]) if name_of(owner) != "self":
+            pass
+        case _:
+            return False
+    return item.attr in names if isinstance(item, ast.Attribute) else own and isinstance(item, ast.Name)
