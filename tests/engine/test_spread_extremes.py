@@ -1,9 +1,9 @@
-"""What pooling passes back: each element of the image chooses, where windows lie side by side; to the bit, but for −0."""
+"""What pooling passes back: elements choose where windows lie side by side; but for −0 to the bit."""
 
 import numpy as np
 import pytest
 
-import dout
+from dout import compile
 
 RNG = np.random.default_rng(17)
 
@@ -58,7 +58,7 @@ def given(shape, window, stride, dtype, channels_last):
 
 
 def check(step, *arrays):
-    fast = dout.compile(step)
+    fast = compile(step)
     for _ in range(3):
         for found, right in zip(fast(*arrays), step(*arrays), strict=True):
             np.testing.assert_array_equal(found, right, strict=True)
@@ -98,7 +98,7 @@ def test_places_that_are_not_of_the_rows_are_looked_up():
     x, dout = given((6, 5, 16, 40), (2, 2), (2, 2), float, True)
     check(pooling(2, 2, (2, 2), backwards), x, dout)
     beyond = pooling(2, 2, (2, 2), lambda rows, axis: np.argmax(np.hstack((rows, rows + 1)), axis=axis))
-    fast = __import__("dout").compile(beyond)
+    fast = compile(beyond)
     for _ in range(3):
         with pytest.raises(IndexError):
             fast(x, dout)

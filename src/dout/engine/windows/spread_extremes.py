@@ -1,9 +1,9 @@
 """The way back through pooling: what arrives at a window goes to the place of its extreme, in one pass over the image.
 
-It is written as zeros, a row for each window, a write at the place of the extreme in each row, and a sum of the windows.
+It is written as zeros, a row for each window, a write at the place of the extreme in each row, and a sum of windows.
 Where the windows lie side by side, each element of the image is what arrived, or zero: a choice, which a kernel makes
-along memory. The place is that of an extreme of just such a row, so it is in range. Every value keeps every bit, but the
-sign of a zero.
+along memory. The place is that of an extreme of just such a row, so it is in range. Every value keeps every bit, but
+the sign of a zero.
 """
 
 from __future__ import annotations
