@@ -21,14 +21,14 @@ def normal(*shape):
     return RNG.normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("shape", [(60, 12, 12, 10), (60 * 144 * 10,), (5, 12, 12, 12, 10)])
+@pytest.mark.parametrize("shape", [(60, 12, 12, 32), (60 * 144 * 32,), (5, 12, 12, 12, 32)])
 def test_a_row_that_is_added_and_the_relu_of_images_behind_it_are_one_kernel(shape):
     def images(x, w, b):
         out = (x @ w + b).reshape(shape)
         mask = out <= 0
         return np.where(mask, 0, out), mask
 
-    assert len(kernels(images, normal(60 * 144, 9), normal(9, 10), normal(10))) == 1
+    assert len(kernels(images, normal(60 * 144, 9), normal(9, 32), normal(32))) == 1
 
 
 def test_an_operand_that_would_be_copied_leaves_the_step_where_it_is():
@@ -63,3 +63,21 @@ def test_what_is_read_several_times_is_copied_into_its_order_first():
 
     first, _ = kernels(repeated, normal(300, 60), normal(60, 8, 300))
     assert "*" not in first.text
+
+
+@pytest.mark.parametrize(("rows", "width", "several"), [(16 * 5000, 6, 16), (8 * 1001, 10, 8), (4 * 2503, 7, 4)])
+def test_what_is_added_to_short_rows_is_added_to_several_at_once(rows, width, several):
+    def shifted(x, b):
+        return np.maximum(x + b, 0), b * x.reshape(2, -1, width)
+
+    fast, x, b = dout.compile(shifted), normal(rows, width), normal(1, width)
+    for _ in range(3):
+        for one, right in zip(fast(x, b), shifted(x, b), strict=True):
+            np.testing.assert_array_equal(one, right, strict=True)
+    assert f"({rows // several}, {several * width})" in fast.plan().programs[0].source
+
+
+@pytest.mark.parametrize(("rows", "width"), [(16 * 500, 6), (16 * 5000, 16), (2 * 40009, 6)])
+def test_few_rows_long_ones_and_those_that_do_not_go_together_stay_as_they_are(rows, width):
+    (kernel,) = kernels(lambda x, b: (np.maximum(x + b, 0),), normal(rows, width), normal(width))
+    assert "b" in kernel.text

@@ -235,7 +235,7 @@ def _elementwise(arrays: Arrays, parallel: bool) -> tuple[list[str], list[str]]:
 
 
 def _short_rows(arrays: Arrays) -> str | None:
-    """The line that moves a row, where a kernel copies rows of a few elements, as those of windows, and does no more."""
+    """The line that moves a row, where a kernel copies rows of a few elements, as those of windows, and no more."""
     (node, *others), given = arrays.group.nodes, arrays.group.inputs
     plain = not others and node.primitive is PRIMITIVES["copy"] and arrays.in_rows.issuperset(given)
     if not plain or len(arrays.loops) < 2 or np.dtype(node.dtype).kind not in "fiu":

@@ -6,6 +6,7 @@ window and each place in it, and a mask of the image: a kernel runs over one sha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,9 +16,14 @@ import numpy as np
 from dout.engine.ir.stride_model import StrideModel, viewed
 from dout.engine.passes.untranspose import Axes
 from dout.graph import Graph, Node, Shape, rebuild, renewed
+from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.identities import cancelled
-from dout.rewrite.node_facts import is_reshape, recorded_operands, standing_for, users_of
+from dout.rewrite.node_facts import is_reshape, standing_for, users_of
 from dout.rewrite.simplify import is_elementwise
+
+_SHORT = 16  # elements of a row, fewer than a register holds or two
+_TOGETHER = (16, 8, 4)  # rows that become one
+_SMALL = 1 << 16  # elements, below which the longer rows cost as much as they gain
 
 
 def before_reshape(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})) -> Graph:
@@ -31,11 +37,31 @@ def before_reshape(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType(
         made = cancelled(renewed(node, new))
         if not is_elementwise(node) or not node.shape:
             return made
+        if (wider := _in_long_rows(made, lies)) is not None:
+            return standing_for(made, wider)
         reshaped = (new[i] for i in node.inputs if all(user and is_elementwise(user) for user in users[i]))
         source = next((i.inputs[0] for i in reshaped if i.shape == node.shape and _is_broadcast(i)), None)
         return standing_for(made, _earlier(made, source.shape, lies) if source else None)
 
     return rebuild(graph, change)
+
+
+def _in_long_rows(node: Node, lies: StrideModel) -> Node | None:
+    """A step that meets each short row with the same row, on rows of several; None where nothing is gained.
+
+    A loop over a few elements takes none of them side by side: six channels with what is added to each.
+    """
+    short = {i for i in node.inputs if i.shape not in ((), node.shape)}
+    rows = math.prod(node.shape[:-1])
+    many = next((k for k in _TOGETHER if rows % k == 0), 0)
+    (row, *others) = short or [node]
+    alone = not others and row.shape[-1] == math.prod(row.shape) == node.shape[-1]
+    if not many or not alone or not 1 < node.shape[-1] < _SHORT or math.prod(node.shape) < _SMALL:
+        return None
+    width = node.shape[-1]
+    several: Any = np.broadcast_to(np.reshape(AbstractRecorder(node.where).wrap(row), (1, width)), (many, width))
+    beside = np.reshape(several, many * width).node
+    return _earlier(node, (rows // many, many * width), lies, {row: beside})
 
 
 def _is_broadcast(node: Node) -> bool:
@@ -45,10 +71,20 @@ def _is_broadcast(node: Node) -> bool:
     return any(i.shape not in ((), node.inputs[0].shape) for i in node.inputs[0].inputs)
 
 
-def _earlier(node: Node, shape: Shape, lies: StrideModel) -> Node | None:
-    """The step on arrays of another shape, reshaped; None where an operand would be copied, or is broadcast."""
+def _earlier(
+    node: Node, shape: Shape, lies: StrideModel, instead: Mapping[Node, Node] = MappingProxyType({})
+) -> Node | None:
+    """The step on arrays of another shape, reshaped; None where an operand would be copied, or is broadcast.
+
+    Some operands have others `instead`, which are as they should be.
+    """
     operands = list[Any]()
-    for value, operand in zip(node.inputs, recorded_operands(node), strict=True):
+    record = AbstractRecorder(node.where).wrap
+    for value in node.inputs:
+        operand: Any = record(instead.get(value, value))
+        if value in instead:
+            operands.append(operand)
+            continue
         if value.shape and (value.shape != node.shape or viewed(lies[value], shape) is None):
             return None
         operands.append(np.reshape(operand, shape) if value.shape else operand)

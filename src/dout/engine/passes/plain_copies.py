@@ -10,7 +10,7 @@ from dout.engine.ir.stride_model import StrideModel
 from dout.engine.passes.untranspose import Axes, inverse
 from dout.graph import Graph, Node, rebuild, renewed, with_inputs
 from dout.ops import PRIMITIVES
-from dout.rewrite.node_facts import applied, is_reshape
+from dout.rewrite.node_facts import applied
 from dout.rewrite.simplify import is_elementwise
 
 _SMALL = 1 << 12  # elements, below which a kernel more costs as much
@@ -60,14 +60,14 @@ def _along_rows(node: Node, lies: StrideModel) -> Node:
 
 
 def _in_rows(user: Node, operand: Node, lies: StrideModel) -> Node:
-    """An operand in the shape in which it is broadcast: a copy if its rows do not lie along memory."""
-    if not is_reshape(operand) or math.prod(operand.shape) * _LESS > math.prod(user.shape):
+    """What a step on elements reads: a copy if it is read several times, and its rows do not lie along memory."""
+    if math.prod(operand.shape) * _LESS > math.prod(user.shape) or math.prod(operand.shape) < _SMALL:
         return operand
-    (source,) = operand.inputs
-    steps = [step for step, length in zip(lies[source].strides, source.shape, strict=True) if length > 1]
-    if not steps or steps[-1] == lies[source].itemsize or math.prod(source.shape) < _SMALL:
+    lying = lies[operand]
+    steps = [step for step, length in zip(lying.strides, lying.shape, strict=True) if length > 1]
+    if steps[-1] == lying.itemsize:
         return operand
-    return with_inputs(operand, [applied(PRIMITIVES["copy"], (source,), {"order": "C"}, user.where)])
+    return applied(PRIMITIVES["copy"], (operand,), {"order": "C"}, user.where)
 
 
 def _turned(node: Node, axes: Axes) -> Node:
