@@ -60,8 +60,8 @@ def _in_long_rows(node: Node, lies: StrideModel) -> Node | None:
         return None
     width = node.shape[-1]
     several: Any = np.broadcast_to(np.reshape(AbstractRecorder(node.where).wrap(row), (1, width)), (many, width))
-    beside = np.reshape(several, many * width).node
-    return _earlier(node, (rows // many, many * width), lies, {row: beside})
+    beside: Any = np.reshape(several, many * width)
+    return _earlier(node, (rows // many, many * width), lies, {row: beside.node})
 
 
 def _is_broadcast(node: Node) -> bool:
