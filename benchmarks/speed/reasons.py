@@ -63,24 +63,24 @@ WHY_MISSED = {
         "the columns written. The three products of 16 rows, at half that speed, take 1.1."
     ),
     "attention block": (
-        "of 62 ms of one thread, the least processor time of each step, the products take 56, at 95 of 105 GFLOP/s, those "
-        "of the heads 5.6 at 55 to 90; a third of plain NumPy's time would be 48. What would close it: fewer "
-        "operations: scores above the diagonal are computed, too."
+        "of 62 ms of one thread, the least processor time of each step, the products take 56, most at full speed, "
+        "those of the heads 5.6 at 55 to 90 of 98 GFLOP/s; a third of plain NumPy's time would be 48. What would "
+        "close it: fewer operations: scores above the diagonal are computed, too."
     ),
     **dict.fromkeys(
         ("RNN of cells", "GRU of cells", "LSTM of cells"),
-        "each turn calls a compiled cell: of 218 µs of one thread for a step of the LSTM, products take 96 in the cache, "
-        "and 22 more where gradients of weights go to memory, three arrays of zeros 20, their sums 13, guards, "
-        "drivers and the loop most of the rest. At full speed all products of 200 steps take 18 ms; PyTorch takes 26.5, "
-        "so 1.5 times as fast is more than this core can do. Of 16 ms for the RNN the products take 5, of 37 for the GRU "
-        "14. What would close it: a loop as one node with a body, and arrays of gradients that are made when they are "
-        "read; but they lie in lists of the cells.",
+        "each turn calls a compiled cell: of 218 µs of one thread for a step of the LSTM, products take 96 in the "
+        "cache, and 22 more where gradients of weights go to memory, three arrays of zeros 20, their sums 13, "
+        "guards, drivers and the loop most of the rest. At full speed all products of 200 steps take 18 ms; PyTorch "
+        "takes 26.5, so 1.5 times as fast is more than this core can do. Of 16 ms for the RNN the products take 5, "
+        "of 37 for the GRU 14. What would close it: a loop as one node with a body, and arrays of gradients that are "
+        "made when they are read; but they lie in lists of the cells.",
     ),
     "convolutional net": (
-        "of 16.6 ms of one thread, the least processor time of each step on a busy machine, the products take 11.7 where "
-        "9 are possible, patches 0.5, pooling there and back 2.2, two transposes 0.9. Of a cold first call, 6 of 8 s "
-        "of a processor are the compilation of kernels, most of that Numba's. What would close it: products of narrow "
-        "matrices in tiles, pooling in the kernel before it, code for LLVM without Numba."
+        "of 16.6 ms of one thread, the least processor time of each step on a busy machine, the products take 11.7 "
+        "where 9 are possible, patches 0.5, pooling there and back 2.2, two transposes 0.9. Of a cold first call, 6 "
+        "of 8 s of a processor are the compilation of kernels, most of that Numba's. What would close it: products "
+        "of narrow matrices in tiles, pooling in the kernel before it, code for LLVM without Numba."
     ),
     "recurrent layer": (
         "of 5.8 ms on two cores, 35 steps, the 210 small products take 2.6, side by side, at seven tenths of what "
