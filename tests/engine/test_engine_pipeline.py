@@ -73,6 +73,19 @@ def picked_patches(x):
     return image[:, row + down, column + across]
 
 
+def pooled_and_back(x):
+    image = x.reshape(4, 40, 40)
+    rows = np.stack([image[:, i:40:2, j:40:2] for i in range(2) for j in range(2)], axis=-1)
+    back = np.zeros((1600, 4), x.dtype)
+    back[np.arange(1600), rows.argmax(axis=-1).ravel()] = 1 + rows.max(axis=-1).ravel()
+    return image_of_patches(back)
+
+
+def rectified_images(x):
+    images = (x + x[0]).reshape(4, 16, 100)
+    return np.where(images <= 0, 0, images)
+
+
 def turned(x):
     return np.argmax(x.T.reshape(200, 32), axis=1)
 
@@ -103,7 +116,9 @@ WORTH = {
     "index_windows": picked_patches,
     "window_forms": patches,
     "fold_forms": image_of_patches,
+    "spread_extremes": pooled_and_back,
     "window_extremes": pooled,
+    "before_reshape": rectified_images,
     "decompose": normalised,
     "sink_writes": softmax_backward,
     "simplify": spread,

@@ -1,5 +1,7 @@
 """Transposes move below what is computed."""
 
+import math
+
 import numpy as np
 import pytest
 from engine_steps import check_group, kernels, names, one_kernel, others, recorded, run, softmax
@@ -123,3 +125,34 @@ def test_any_program_taken_apart_computes_its_values(program):
         eps = np.finfo(plain.dtype).eps if plain.dtype.kind == "f" else 0
         close = 1e3 * eps * (1 + np.max(np.abs(plain), initial=0))
         assert np.allclose(made[name], plain, rtol=1e-4, atol=close, equal_nan=True)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_splits_of_transposed_axes_keep_every_number(seed):
+    rng = np.random.default_rng(seed)
+    rank = int(rng.integers(2, 5))
+    axes = tuple(int(a) for a in rng.permutation(rank))
+    split = [tuple(int(n) for n in rng.integers(1, 5, rng.integers(1, 4))) for _ in range(rank)]
+    shape = tuple(n for part in split for n in part)
+    along = tuple(int(a) for a in rng.permutation(len(shape))[: rng.integers(1, len(shape) + 1)])
+
+    def split_and_summed(x):
+        apart = np.transpose(x * 2, axes).reshape(shape)
+        return apart, apart.max(axis=along), (apart + 1).reshape(-1)
+
+    x = rng.normal(size=tuple(math.prod(split[axes.index(a)]) for a in range(rank)))
+    fast = dout.compile(split_and_summed)
+    for _ in range(3):
+        for found, right in zip(fast(x), split_and_summed(x), strict=True):
+            np.testing.assert_array_equal(found, right, strict=True)
+
+
+def test_means_of_windows_as_axes_run_along_memory():
+    def pooled(x):
+        return np.tanh(x).transpose(0, 3, 1, 2).reshape(20, 6, 14, 2, 14, 2).mean(axis=(3, 5))
+
+    x = np.random.default_rng(1).normal(size=(20, 28, 28, 6))
+    fast = dout.compile(pooled)
+    for _ in range(2):
+        np.testing.assert_allclose(fast(x), pooled(x), rtol=1e-12, atol=1e-15)
+    assert any("axis=(2, 4)" in step.text for step in fast.plan().programs[0].steps)

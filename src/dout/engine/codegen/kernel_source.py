@@ -218,6 +218,9 @@ def _form(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str]
 
 def _elementwise(arrays: Arrays, parallel: bool) -> tuple[list[str], list[str]]:
     group, placed = arrays.group, arrays.placed
+    opened = [arrays.opened(loop, parallel and place == 0) for place, loop in enumerate(arrays.loops)]
+    if (moved := _short_rows(arrays)) is not None:
+        return [line for k, text in enumerate([*opened[:-1], moved]) for line in indented([text], k)], []
     body = LoopBody(arrays, arrays.loops)
     body.expect(group.nodes)
     shaped = [node for node in group.outputs if node.shape]
@@ -228,10 +231,22 @@ def _elementwise(arrays: Arrays, parallel: bool) -> tuple[list[str], list[str]]:
     for node in shaped:
         text = body.value(node, len(body.nest)) if node is direct else body.texts[node]
         body.store(arrays.element(node, placed.own[node]), text)
-    opened = [arrays.opened(loop, parallel and place == 0) for place, loop in enumerate(arrays.loops)]
     return body.render(opened), [body.texts[n] for n in group.outputs if not n.shape]
 
 
+def _short_rows(arrays: Arrays) -> str | None:
+    """The line that moves a row, where a kernel copies rows of a few elements, as those of windows, and no more."""
+    (node, *others), given = arrays.group.nodes, arrays.group.inputs
+    plain = not others and node.primitive is PRIMITIVES["copy"] and arrays.in_rows.issuperset(given)
+    if not plain or len(arrays.loops) < 2 or np.dtype(node.dtype).kind not in "fiu":
+        return None
+    if not 1 < (length := node.shape[-1]) <= _SHORT:
+        return None
+    index = ", ".join(arrays.subscripts(node, arrays.placed.own[node])[:-1])
+    return arrays.use(f"move_row({arrays.called[given[0]]}, {arrays.called[node]}, ({index},), {length})")
+
+
+_SHORT = 16  # elements of a row that are moved as one
 _ACCUMULATE = re.compile("plus|minus|maximum|minimum|larger|smaller|known|add_exactly|settled|indices")
 
 
@@ -239,7 +254,13 @@ def _by_module(functions: Collection[str]) -> dict[str, list[str]]:
     """The functions that a kernel calls, by the module they are in."""
     modules: dict[str, list[str]] = {}
     for name in sorted(functions):
-        module = "row_access" if name == "in_row" else "accumulate" if _ACCUMULATE.match(name) else "vector_math"
+        module = (
+            "row_access"
+            if name in ("in_row", "move_row")
+            else "accumulate"
+            if _ACCUMULATE.match(name)
+            else "vector_math"
+        )
         modules.setdefault(module, []).append(name)
     return modules
 

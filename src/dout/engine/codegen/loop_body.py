@@ -50,10 +50,11 @@ class Arrays:
 
     def element(self, array: Node, dims: Dims) -> str:
         """One element of an array in a loop: x[i, j]."""
-        view, subscripts = self._view(array, dims), ", ".join(self._subscripts(array, dims)) or "0"
+        view, subscripts = self._view(array, dims), ", ".join(self.subscripts(array, dims)) or "0"
         return self.use(f"in_row({view}, ({subscripts}))") if array in self.in_rows else f"{view}[{subscripts}]"
 
-    def _subscripts(self, array: Node, dims: Dims) -> list[str]:
+    def subscripts(self, array: Node, dims: Dims) -> list[str]:
+        """The indices of an element in a loop."""
         own = along(dims, self.loops)
         if any(len(loop.dims) > 1 for loop in own):
             return [self.index[loop] for loop in own]
@@ -102,7 +103,9 @@ class Arrays:
 
     def use(self, text: str) -> str:
         """The text, whose functions are noted."""
-        self.functions.update(re.findall(r"\b(?:[a-z]\w*_f(?:32|64)|add_exactly|settled|indices|in_row)(?=\()", text))
+        self.functions.update(
+            re.findall(r"\b(?:[a-z]\w*_f(?:32|64)|add_exactly|settled|indices|in_row|move_row)(?=\()", text)
+        )
         return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dout.engine.passes.before_reshape import before_reshape
 from dout.engine.passes.decompose import decompose
 from dout.engine.passes.own_fills import own_fills
 from dout.engine.passes.plain_copies import plain_copies
@@ -14,6 +15,7 @@ from dout.engine.windows.borders import borders
 from dout.engine.windows.fold_forms import fold_forms
 from dout.engine.windows.fold_products import fold_products
 from dout.engine.windows.index_windows import index_windows
+from dout.engine.windows.spread_extremes import spread_extremes
 from dout.engine.windows.window_extremes import window_extremes
 from dout.graph import Graph, Node
 from dout.rewrite.masked_writes import masked_write_to_select
@@ -31,11 +33,13 @@ PASSES: tuple[Pass, ...] = (
     index_windows,
     window_forms,
     fold_forms,
+    spread_extremes,  # while it is seen that places are those of extremes
     window_extremes,
     fold_products,
     borders,
     stack_products,
     decompose,
+    before_reshape,
     sink_writes,
     simplify,
     plain_copies,
@@ -64,9 +68,11 @@ def transformed(
     """
     told: dict[Pass, Mapping[Node, Any]] = {
         decompose: orders,
+        before_reshape: orders,
         stack_products: orders,
         plain_copies: orders,
         index_windows: known,
+        spread_extremes: known,
     }
     for one in STRICT if strict else PASSES:
         budget.check()

@@ -11,20 +11,25 @@ from dout.engine.passes.untranspose import Axes, inverse
 from dout.graph import Graph, Node, rebuild, renewed, with_inputs
 from dout.ops import PRIMITIVES
 from dout.rewrite.node_facts import applied
+from dout.rewrite.simplify import is_elementwise
 
+_SMALL = 1 << 12  # elements, below which a kernel more costs as much
 _LESS = 4  # times as many elements has a copy of windows: then one more of what they look into is cheap
 
 
 def plain_copies(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})) -> Graph:
     """Return the graph in which a reshape that cannot be a view is a copy in C order, and a view of that.
 
-    What windows look into is first copied into their order, if they are copied in another one than it has. `orders`
-    says which inputs lie in another order than C, as `untranspose`.
+    What windows look into is first copied into their order, if they are copied in another one than it has, and so is
+    what a step on elements reads several times. `orders` says which inputs lie in another order than C, as
+    `untranspose`.
     """
     lies, copies = StrideModel(orders), dict[Node, Node]()
 
     def change(node: Node, new: Mapping[Node, Node]) -> Node:
         made = renewed(node, new)
+        if is_elementwise(made):
+            return with_inputs(made, [_in_rows(made, i, lies) for i in made.inputs])
         if made.primitive is not PRIMITIVES["reshape"] or "order" in made.static or lies.reshaped(made) is not None:
             return made
         (source,) = made.inputs
@@ -52,6 +57,17 @@ def _along_rows(node: Node, lies: StrideModel) -> Node:
     lying = applied(PRIMITIVES["copy"], (_turned(base, order),), {"order": "C"}, node.where)
     made = with_inputs(windows, [_turned(lying, inverse(order))])
     return made if node is windows else with_inputs(node, [made])
+
+
+def _in_rows(user: Node, operand: Node, lies: StrideModel) -> Node:
+    """What a step on elements reads: a copy if it is read several times, and its rows do not lie along memory."""
+    if math.prod(operand.shape) * _LESS > math.prod(user.shape) or math.prod(operand.shape) < _SMALL:
+        return operand
+    lying = lies[operand]
+    steps = [step for step, length in zip(lying.strides, lying.shape, strict=True) if length > 1]
+    if steps[-1] == lying.itemsize:
+        return operand
+    return applied(PRIMITIVES["copy"], (operand,), {"order": "C"}, user.where)
 
 
 def _turned(node: Node, axes: Axes) -> Node:

@@ -5,7 +5,9 @@ A softmax of x.T over its columns is one of x over its rows, whose result is tra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from itertools import accumulate, chain
 from types import MappingProxyType
 from typing import Any
 
@@ -51,6 +53,8 @@ def _below(node: Node) -> Node:
         return _of_windows(node)
     if node.primitive is PRIMITIVES["getitem"]:
         return _of_slices(node)
+    if node.primitive is PRIMITIVES["reshape"]:
+        return _of_a_split(node)
     make = _of_a_reduction if node.primitive in REDUCTIONS else _of_elements if is_elementwise(node) else None
     axes = _transposed_by(node) if make else None
     if make is None or axes is None:
@@ -118,6 +122,34 @@ def _of_slices(node: Node) -> Node:
     source: Any = AbstractRecorder(node.where).wrap(turned.inputs[0])
     made: Any = np.transpose(source[tuple(key[axis] for axis in inverse(axes))], axes)
     return made.node  # type: ignore[no-any-return]
+
+
+def _of_a_split(node: Node) -> Node:
+    """Axes that are split: pooling as an array of windows, with the axes of each as axes of their own."""
+    (turned,) = node.inputs
+    parts = _split(turned.shape, node.shape)
+    if turned.primitive is not PRIMITIVES["transpose"] or "order" in node.static or parts is None:
+        return node
+    axes = turned.static["axes"]
+    lying = [parts[axis] for axis in inverse(axes)]
+    begins = list(accumulate(map(len, lying), initial=0))
+    source: Any = AbstractRecorder(node.where).wrap(turned.inputs[0])
+    apart = np.reshape(source, tuple(chain.from_iterable(lying)))
+    made: Any = np.transpose(apart, tuple(chain.from_iterable(range(begins[a], begins[a + 1]) for a in axes)))
+    return made.node  # type: ignore[no-any-return]
+
+
+def _split(shape: Shape, wider: Shape) -> list[Shape] | None:
+    """The lengths into which each axis is split; None where a reshape does something else."""
+    rest, found = list(wider), list[Shape]()
+    for length in shape:
+        part = [rest.pop(0)] if rest else [0]
+        while math.prod(part) < length and rest:
+            part.append(rest.pop(0))
+        if math.prod(part) != length:
+            return None
+        found.append(tuple(part))
+    return None if rest else found
 
 
 def _turned(x: Any, lengths: Shape, axes: Axes) -> Any:

@@ -1,3 +1,3 @@
 """A graph in; the graph whose loops and index arrays over windows are single steps out. One module a pass."""
 
-__all__ = ["borders", "fold_forms", "fold_products", "index_windows", "window_extremes"]
+__all__ = ["borders", "fold_forms", "fold_products", "index_windows", "spread_extremes", "window_extremes"]

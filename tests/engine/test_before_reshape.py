@@ -1,0 +1,83 @@
+"""Steps on elements stand before a reshape of what was broadcast: one kernel in the place of two."""
+
+import numpy as np
+import pytest
+
+import dout
+
+RNG = np.random.default_rng(23)
+
+
+def kernels(function, *arrays):
+    fast = dout.compile(function)
+    for _ in range(3):
+        found = fast(*arrays)
+        for one, right in zip(found, function(*arrays), strict=True):
+            np.testing.assert_array_equal(one, right, strict=True)
+    return [step for step in fast.plan().programs[0].steps if step.how == "kernel"]
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(60, 12, 12, 32), (60 * 144 * 32,), (5, 12, 12, 12, 32)])
+def test_a_row_that_is_added_and_the_relu_of_images_behind_it_are_one_kernel(shape):
+    def images(x, w, b):
+        out = (x @ w + b).reshape(shape)
+        mask = out <= 0
+        return np.where(mask, 0, out), mask
+
+    assert len(kernels(images, normal(60 * 144, 9), normal(9, 32), normal(32))) == 1
+
+
+def test_an_operand_that_would_be_copied_leaves_the_step_where_it_is():
+    def turned(x, b, scale):
+        return ((x + b).reshape(40, 30, 20) * scale.transpose(2, 1, 0),)
+
+    kernels(turned, normal(1200, 20), normal(20), normal(20, 30, 40))
+
+
+def test_a_broadcast_operand_leaves_the_step_where_it_is():
+    def scaled(x, b, scale):
+        return ((x + b).reshape(40, 30, 20) * scale,)
+
+    kernels(scaled, normal(1200, 20), normal(20), normal(30, 20))
+
+
+def test_an_array_that_goes_on_in_another_way_is_kept():
+    def both(x, b):
+        image = (x + b).reshape(40, 30, 20)
+        return np.maximum(image, 0), image.sum(axis=1), image
+
+    fast = dout.compile(both)
+    x, b = normal(1200, 20), normal(20)
+    for _ in range(3):
+        for one, right in zip(fast(x, b), both(x, b), strict=True):
+            np.testing.assert_allclose(one, right, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_read_several_times_is_copied_into_its_order_first():
+    def repeated(x, y):
+        return (x.T[:, None, :] * y,)
+
+    first, _ = kernels(repeated, normal(300, 60), normal(60, 8, 300))
+    assert "*" not in first.text
+
+
+@pytest.mark.parametrize(("rows", "width", "several"), [(16 * 5000, 6, 16), (8 * 1001, 10, 8), (4 * 2503, 7, 4)])
+def test_what_is_added_to_short_rows_is_added_to_several_at_once(rows, width, several):
+    def shifted(x, b):
+        return np.maximum(x + b, 0), b * x.reshape(2, -1, width)
+
+    fast, x, b = dout.compile(shifted), normal(rows, width), normal(1, width)
+    for _ in range(3):
+        for one, right in zip(fast(x, b), shifted(x, b), strict=True):
+            np.testing.assert_array_equal(one, right, strict=True)
+    assert f"({rows // several}, {several * width})" in fast.plan().programs[0].source
+
+
+@pytest.mark.parametrize(("rows", "width"), [(16 * 500, 6), (16 * 5000, 16), (2 * 40009, 6)])
+def test_few_rows_long_ones_and_those_that_do_not_go_together_stay_as_they_are(rows, width):
+    (kernel,) = kernels(lambda x, b: (np.maximum(x + b, 0),), normal(rows, width), normal(width))
+    assert "b" in kernel.text
