@@ -81,3 +81,17 @@ def test_what_is_added_to_short_rows_is_added_to_several_at_once(rows, width, se
 def test_few_rows_long_ones_and_those_that_do_not_go_together_stay_as_they_are(rows, width):
     (kernel,) = kernels(lambda x, b: (np.maximum(x + b, 0),), normal(rows, width), normal(width))
     assert "b" in kernel.text
+
+
+@pytest.mark.parametrize("order", ["C", "F", "A", "K"])
+@pytest.mark.parametrize("first", ["C", "F"])
+def test_copies_lie_in_the_order_that_is_asked_for(first, order):
+    def copied(x, b):
+        image = (x + b).reshape(40, 30, 20)
+        return image.copy(order=order), image.astype(np.float64, order=order)
+
+    fast, x, b = dout.compile(copied), np.asarray(normal(1200, 20), order=first), normal(20)
+    for _ in range(3):
+        for one, right in zip(fast(x, b), copied(x, b), strict=True):
+            np.testing.assert_array_equal(one, right, strict=True)
+            assert one.strides == right.strides
