@@ -192,7 +192,8 @@ def example(
         raise TargetError(f"{target.name} returns no number with the gradient of what it takes: it is no gradient")
     if found is None:
         raise nothing_taken(target, needed, open_, trial.last) from trial.last
-    return trial.apart(found) or found
+    found = trial.apart(found) or found
+    return trial.roomy(found) or found
 
 
 def _refuse_target(trial: ExampleSearch, target: Target, found: Example | None) -> None:

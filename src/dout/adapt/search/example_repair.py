@@ -167,6 +167,9 @@ def _sizes(failure: Failure, *found: str) -> Iterator[Change]:
 def _size(failure: Failure, have: int, want: int) -> Iterator[Change]:
     if have == want or not want:
         return
+    for name, item in failure.init.items():  # the bias of a layer, beside weights of another number of filters
+        if name in failure.free and isinstance(item, np.ndarray) and item.shape == (have,):
+            yield {name: alike(item, (want,), name)}
     fitting = {n: x for n, x in failure.arrays.items() if have in x.shape}
     for name, x in fitting.items():
         for place in [i for i, size in enumerate(x.shape) if size == have][::-1]:

@@ -27,6 +27,7 @@ from dout.clock import WorkBudget, count
 from dout.run import copied, counted_lines, flat, quiet
 
 MOST_SECONDS = 1.2  # of trials
+_IMAGES = 4  # axes
 _A_LINE = 0.3e-6  # seconds for a line of Python, as measured
 _NO_NUMBERS = ("W", "Wh", "W2", "b", "b2")
 _ANY_NUMBER = ((3, 4), (3,), (3, 2, 4, 6))  # shapes of each of `*xs`
@@ -105,6 +106,21 @@ class ExampleSearch:
                 choice = replace(one, init={**one.init, name: n + 1}, inputs=inputs)
                 if (tried := self._run(choice)).fit == Fit.ALL:
                     return replace(choice, interface=tried.interface)
+        return None
+
+    def roomy(self, one: Example) -> Example | None:
+        """The same with larger images, where a window that is as large as they are leaves it a single place."""
+        images = [name for name, x in one.chosen_inputs.items() if np.ndim(x) == _IMAGES and 1 not in np.shape(x)]
+        forward = one.interface.forward if one.interface else self.target.forward_name
+        if not images or self.target.is_function or 1 not in (before := self._output_shape(forward, one, "")):
+            return None
+        x = one.inputs[images[0]]
+        for more in ((0, 0, 2, 3), (0, 2, 3, 0)):
+            larger = array_of(tuple(np.add(x.shape, more)), images[0])
+            choice = replace(one, inputs={**one.inputs, images[0]: larger})
+            after = self._output_shape(forward, choice, "")
+            if after.count(1) < before.count(1) and self._run(choice).fit == self._run(one).fit:
+                return choice
         return None
 
     def _with_targets(self, choices: Iterable[Example]) -> Iterator[Example]:
