@@ -49,10 +49,8 @@ def inside(text: str, name: str, docs: Path) -> str:
         place = Path(os.path.normpath(here / target))
         if place.suffix == ".md" and place.is_relative_to(docs) and place.is_file():
             return found[0]
-        if place.is_dir() and (
-            index := {"findings": "../findings/index.md", "decisions": "../decisions/index.md"}.get(place.name)
-        ):
-            return f"[{words}]({os.path.relpath(docs / index.removeprefix('../'), here)})"
+        if place in (docs / "findings", docs / "decisions"):
+            return f"[{words}]({os.path.relpath(docs / 'sections' / f'{place.name}.md', here)})"
         return words
 
     return _LINK.sub(linked, text)
