@@ -47,6 +47,14 @@ REFUSED = {
     "searches frames of an exception": "try:\n    1 / 0\nexcept Exception as e:\n    return e.__traceback__.tb_frame",
     "searches frames by sys": f"import sys\nsys._getframe(1)\n{RIGHT}",
     "searches by getattr": f"getattr(self, '__cl' + 'ass__')\n{RIGHT}",
+    "runs text by numpy.testing": "import numpy.testing as T\nT.runstring('', {})\nreturn dout",
+    "runs text by an attribute": "np.testing.runstring('', {})\nreturn dout",
+    "runs text by another name of numpy": "n = np\nn.linalg\nreturn dout",
+    "runs text by a module in a module": "np.linalg.linalg\nreturn dout",
+    "runs text by a module of scipy": "from scipy import optimize\nreturn dout",
+    "runs text by a private module": "import numpy.lib._utils_impl as u\nreturn dout",
+    "changes how numpy warns": f"np.seterr(all='ignore')\n{RIGHT}",
+    "matches what is inside": "match np.exp:\n    case object(__class__=found): pass\nreturn dout",
     "is no Python": "return dout *",
     "is indented in another way": "  return dout\n return dout",
     "has tabs and spaces": "if True:\n\treturn dout\n        return dout",
@@ -84,6 +92,9 @@ HARMLESS = {
     "prints": f"print(dout)\n{RIGHT}",
     "asserts": f"assert dout.shape == self.out.shape\n{RIGHT}",
     "imports numpy": f"import numpy.linalg\nfrom math import pi\n{RIGHT}",
+    "uses what numpy has in modules": f"np.linalg.norm(dout), np.random.default_rng(0), np.add.at, np.newaxis\n{RIGHT}",
+    "uses windows": f"from numpy.lib.stride_tricks import sliding_window_view as w\nw(dout, 1, 0)\n{RIGHT}",
+    "uses scipy": "from scipy.special import expit\nimport scipy.special as S\nS.erf(0)\n" + RIGHT,
     "has a function": "def local(y):\n    return y * (1 - y)\nreturn dout * local(self.out)",
     "keeps what is private": "self._dx = dout * self.out * (1 - self.out)\nreturn self._dx.copy()",
     "holds a foot": f"# dout exercise, version 1: Relu; your lines: backward; 0123456789abcdef\n{RIGHT}",
@@ -152,6 +163,46 @@ def test_an_answer_has_no_say_in_the_numbers_that_it_is_judged_on(db, ok):
     sheet = blanked(BIAS, "Bias")
     lines = f"        self.db = {db}\n        return dout\n"
     assert graded(replace(sheet, answers=(replace(sheet.answers[0], text=lines),))).ok == ok
+
+
+HOLDER = """import sys
+import numpy as np
+
+
+class Parameter:
+    def __init__(self, data):
+        self.data, self.grad = data, None
+
+
+class Matrix:
+    most = sys.maxsize
+
+    def __init__(self, n=3, m=2):
+        self.W = Parameter(np.arange(6.0).reshape(n, m))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W.data
+
+    def backward(self, dout):
+        self.W.grad = self.x.T @ dout
+        return dout @ self.W.data.T
+"""
+
+
+def holding(*lines):
+    """A layer whose parameter is an object, with lines as its backward."""
+    sheet = blanked(HOLDER, "Matrix")
+    written = "".join(f"        {line}\n" for line in lines)
+    return lost_by(graded(replace(sheet, answers=(replace(sheet.answers[0], text=written),))))
+
+
+def test_an_answer_sets_attributes_of_what_self_holds():
+    assert holding("self.W.grad = self.x.T @ dout", "return dout @ self.W.data.T") == {}
+
+
+def test_an_answer_reaches_no_module_of_python_through_an_import_of_the_sheet():
+    assert holding("sys.modules", "return dout @ self.W.data.T") == {"all": "refused"}
 
 
 def test_an_answer_does_not_swallow_what_stands_below():
