@@ -21,8 +21,9 @@ _MODULES = (  # of which an answer may use something
 _ON_THE_WAY = frozenset({"numpy.lib", "scipy"})  # to one of them: nothing else of these
 _WINDOWS = frozenset({"as_strided", "sliding_window_view"})  # numpy.lib.stride_tricks lists nothing in older versions
 _NO_FUNCTIONS_OF_ARRAYS = frozenset({
-    "fromfile", "fromregex", "genfromtxt", "get_include", "info", "load", "loadtxt", "memmap", "save", "savetxt", "savez",
-    "savez_compressed", "set_printoptions", "setbufsize", "seterr", "seterrcall", "show_config", "show_runtime", "test",
+    "fromfile", "fromregex", "genfromtxt", "get_include", "info", "load", "loadtxt", "memmap", "save", "savetxt",
+    "savez", "savez_compressed", "set_printoptions", "setbufsize", "seterr", "seterrcall", "show_config", "show_runtime",
+    "test",
 })  # fmt: skip
 _ALLOWED = "an answer imports numpy, math and scipy.special alone"
 NUMPY = "np"  # what a star import of a project may bring
@@ -95,7 +96,7 @@ def _is_known(dotted: str) -> bool:
 
 
 def _is_of_python(dotted: str) -> bool:
-    """Whether something comes from a module of Python itself, which may hold all others; a project's own may be used."""
+    """Whether a name is of Python's own modules, which may hold all others; those of a project may be used."""
     return dotted.partition(".")[0] in sys.stdlib_module_names
 
 

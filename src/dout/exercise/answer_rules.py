@@ -1,9 +1,9 @@
 """What an answer may not do, read from its text: what is forbidden is said before anything runs.
 
-An answer computes a gradient from `dout` and from what forward kept. It stays inside its method, uses functions of NumPy,
-`math` and `scipy.special` (`answer_modules` says which), and changes nothing but attributes of its own layer and of what
-these hold. The rules keep honest mistakes apart from wrong gradients. They are no prison: who goes around them finds no
-solution, because none is kept anywhere, but may be given points that are not earned.
+An answer computes a gradient from `dout` and from what forward kept. It stays inside its method, uses functions of
+NumPy, `math` and `scipy.special` (`answer_modules` says which), and changes nothing but attributes of its own layer and
+of what these hold. The rules keep honest mistakes apart from wrong gradients. They are no prison: who goes around them
+finds no solution, because none is kept anywhere, but may be given points that are not earned.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import ast
 import types
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from dout.errors import visible
 from dout.exercise.answer_modules import modules_in, of_import, of_uses
 from dout.exercise.sheet import UNREADABLE, Answer, Sheet, first_line, syntax
 
 _FORBIDDEN = frozenset({
-    "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals", "help", "input", "locals", "open", "quit",
-    "setattr", "vars",
+    "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals", "help", "input", "locals", "open",
+    "quit", "setattr", "vars",
 })  # fmt: skip
 _FILES = frozenset({"dump", "fromfile", "loadtxt", "memmap", "savetxt", "testing", "tofile"})  # of any object
 _RUNNING = (types.FrameType, types.GeneratorType, types.CoroutineType, types.TracebackType, types.CodeType)
@@ -46,10 +47,10 @@ def refused(sheet: Sheet) -> str:
     if not _is_inside(sheet, tree):
         return _OUTSIDE
     methods = {item.name for item in ast.walk(tree) if isinstance(item, ast.FunctionDef)}
-    nodes = [node for node in ast.walk(tree) if hasattr(node, "lineno")]
+    nodes: list[Any] = [node for node in ast.walk(tree) if hasattr(node, "lineno")]
     modules = modules_in(tree)
     for answer, first, last in sheet.lines_of_answers():
-        written = [node for node in nodes if first <= node.lineno <= last]
+        written: list[Any] = [node for node in nodes if first <= node.lineno <= last]
         troubles = ((node, why) for node in written for why in _troubles(node, methods))
         for node, why in chain(troubles, of_uses(written, modules)):
             return f"{line_of_answer(answer, node.lineno - first)}: {why}"
