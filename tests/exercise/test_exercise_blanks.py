@@ -51,6 +51,23 @@ BACKWARDS = {
         "    def backward(self, dout):\n        return secret\n\n"
         "    def backward(self, dout):\n        return 2 * secret\n"
     ),
+    "a comment above": "    # secret\n    def backward(self, dout):\n        return dout * 2 * self.x\n",
+    "a comment below": "    def backward(self, dout):\n        return dout * 2 * self.x\n    # secret\n",
+    "a comment in the signature": (
+        "    def backward(self,  # secret\n                 dout):  # secret\n        return dout * 2 * self.x\n"
+    ),
+    "a comment behind a docstring": (
+        '    def backward(self, dout):\n        """Return dx."""  # secret\n        return dout * 2 * self.x\n'
+    ),
+    "methods behind its method": (
+        "    def backward(self, dout):\n        return self.first(dout)\n\n"
+        "    def first(self, dout):\n        return self.second(dout)\n\n"
+        "    # secret\n    @staticmethod\n    def second(dout):\n        return dout * secret\n"
+    ),
+    "a lambda": (
+        "    def backward(self, dout):\n        return self.local(dout)\n\n    local = lambda self, dout: secret\n"
+        "    other = lambda self, dout: secret\n"
+    ),
     "a method of its own": (
         "    def backward(self, dout):\n        return self.helper(dout)\n\n"
         "    def helper(self, dout):\n        return dout * secret\n"
@@ -111,6 +128,37 @@ def test_an_example_of_the_author_comes_along():
     sheet = blanked(text, "Square")
     holds(text, sheet)
     assert example.rstrip() in sheet.text
+
+
+BASE = """def local(x):
+    return 'secret'
+
+
+class Base:
+    def forward(self, x):
+        return self.function(x)
+
+    def backward(self, dout):
+        return dout * local(self.x)
+
+
+"""
+
+
+def test_a_base_class_does_not_show_what_is_to_be_written():
+    own = "    function = lambda self, x: x * x\n\n"
+    text = f"{HEAD}{BASE}class Square(Base):\n{own}{BACKWARDS['plain']}"
+    sheet = blanked(text, "Square")
+    assert "secret" not in sheet.text
+    assert own.strip() in sheet.text
+    assert "return self.function(x)" in sheet.text
+
+
+def test_a_base_class_keeps_what_the_lines_that_go_call():
+    text = (
+        f"{HEAD}{BASE}class Square(Base):\n    def backward(self, dout):\n        return 2 * super().backward(dout)\n"
+    )
+    assert "dout * local(self.x)" in blanked(text, "Square").text
 
 
 def test_a_class_of_the_same_name_shows_nothing():

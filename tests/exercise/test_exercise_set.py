@@ -73,6 +73,8 @@ def test_neither_sheet_nor_hints_give_a_line_of_the_solution(exercise, tmp_path)
     file.write_text(exercise.sheet.text, encoding="utf-8")
     known = explained(getattr(load_file(str(file), exercise.name), exercise.name), {}, {})
     hints = [render(hinted(known, degree), language=language) for degree in DEGREES for language in ("en", "ja")]
+    asked = "|".join(quantity.name for quantity in known.forward if quantity.term is None)
+    assert not [hint for hint in hints if re.search(rf"\bd({asked})\S*\[.*\] *=", hint)]
     forward = re.sub(r"[\s()]", "", "\n".join(method(exercise.text, "forward")[1]))
     for side in (side for side in solution(exercise.number) if side not in forward):
         for text in (exercise.sheet.text, *hints):

@@ -22,8 +22,8 @@ _ON_THE_WAY = frozenset({"numpy.lib", "scipy"})  # to one of them: nothing else 
 _WINDOWS = frozenset({"as_strided", "sliding_window_view"})  # numpy.lib.stride_tricks lists nothing in older versions
 _NO_FUNCTIONS_OF_ARRAYS = frozenset({
     "fromfile", "fromregex", "genfromtxt", "get_include", "info", "load", "loadtxt", "memmap", "save", "savetxt",
-    "savez", "savez_compressed", "set_printoptions", "setbufsize", "seterr", "seterrcall", "show_config", "show_runtime",
-    "test",
+    "savez", "savez_compressed", "set_printoptions", "setbufsize", "seterr", "seterrcall", "show_config",
+    "show_runtime", "test",
 })  # fmt: skip
 _ALLOWED = "an answer imports numpy, math and scipy.special alone"
 NUMPY = "np"  # what a star import of a project may bring

@@ -1,16 +1,19 @@
 """The text of a file in; the sheet of one class in it, without the lines that are to be written, out.
 
-Nothing is executed. Only what the class needs comes along: another class of the file may show what is to be found.
+Nothing is executed. Only what the class needs comes along: another class of the file may show what is to be found. So
+may what belongs to the lines that go: comments beside them, methods that only they call, and the method of a base class
+that they replace.
 """
 
 from __future__ import annotations
 
 import ast
+import tokenize
 from collections.abc import Iterator, Sequence
 
 from dout.adapt.repository.declared_example import NAME as EXAMPLE
 from dout.errors import SheetError, visible
-from dout.exercise.sheet import UNREADABLE, Sheet, first_line, marked, syntax
+from dout.exercise.sheet import UNREADABLE, UNWRITTEN, Sheet, first_line, marked, syntax
 from dout.files import lines_of
 
 BACKWARD = "backward"
@@ -35,13 +38,17 @@ def blanked(
     if not source[-1].endswith("\n"):
         source[-1] += "\n"
     head, indent = _head_and_indent(source, definition, first)
+    behind = list(_only_behind(tree, definition, first, last))
+    if lines is None:
+        _clear_beside(source, tree, definition, label)
     first, last = (first, last) if head else _with_comments(source, first, last)
     ask = f'{indent}raise NotImplementedError("{label} is yours to write")\n'
     # Lines that go leave an empty text behind, so that the numbers of all others stay.
     blank = [*head, *marked(label, [ask], indent)]
     source[first - 1 : last] = ["".join(blank), *[""] * (last - first)]
-    for helper in _only_behind(definition, first, last):
-        source[first_line(helper) - 1 : helper.end_lineno] = [""] * ((helper.end_lineno or 0) - first_line(helper) + 1)
+    for helper in behind:
+        start, end = _above(source, first_line(helper)), helper.end_lineno or helper.lineno
+        source[start - 1 : end] = [""] * (end - start + 1)
     kept = _needed(tree, source, definition)
     imports, others = _partition(kept)
     heads = ["".join(source[first_line(item) - 1 : item.end_lineno]).strip("\n") for item in imports]
@@ -149,21 +156,107 @@ def _methods(definition: ast.ClassDef) -> list[ast.FunctionDef]:
     return [item for item in definition.body if isinstance(item, ast.FunctionDef)]
 
 
-def _only_behind(definition: ast.ClassDef, first: int, last: int) -> Iterator[ast.FunctionDef]:
-    """The methods that nothing calls but the lines that go, and others of their name: they show what is to be found."""
+def _only_behind(tree: ast.Module, definition: ast.ClassDef, first: int, last: int) -> Iterator[ast.stmt]:
+    """What of a class only the lines that go use, and others of their name: they show what is to be found.
+
+    These are methods that only these lines call, or that only such methods call; and a lambda that nothing else in the
+    class uses.
+    """
     methods = _methods(definition)
-    called = {method.name: _attributes(method, 0, 0) for method in methods}
     own = next(m for m in methods if m.lineno <= first <= (m.end_lineno or 0))
-    called[own.name] = _attributes(own, first, last)
-    gone = _attributes(own, 0, 0) - called[own.name]
-    for method in methods:
-        others = set().union(*(names for name, names in called.items() if name != method.name))
-        behind = method.name in gone and method.name not in others
-        if method is not own and (behind or method.name == own.name):
-            yield method
+    bases = _bases(tree, definition)
+    alone = len(bases) == sum(
+        len(item.bases) for item in (definition, *bases)
+    )  # nobody else uses what nothing here does
+    called: dict[ast.stmt, set[str]] = {method: _attributes(method, 0, 0) for method in methods}
+    called |= {base: _attributes(base, 0, 0) for base in bases}
+    called[own] = _attributes(own, first, last)
+    named = {item: name for item in definition.body if (name := _lambda_name(item))}
+    behind: set[ast.stmt] = {method for method in methods if method is not own and method.name == own.name}
+    while True:
+        gone = _attributes(own, 0, 0).union(*(called.get(item, _attributes(item, 0, 0)) for item in behind))
+        stays = {m: names for m, names in called.items() if m not in behind}
+        names = {item: named.get(item) or getattr(item, "name", "") for item in (*methods, *named) if item is not own}
+        more = {
+            item
+            for item, name in names.items()
+            if item not in behind
+            and (name in gone - called[own] or (alone and item in named))
+            and not any(name in used for other, used in stays.items() if other is not item)
+        }
+        if not more:
+            yield from behind
+            return
+        behind |= more
 
 
-def _attributes(function: ast.FunctionDef, first: int, last: int) -> set[str]:
+def _lambda_name(item: ast.stmt) -> str:
+    """The name that a class gives to a lambda."""
+    is_one = (
+        isinstance(item, ast.Assign) and isinstance(item.value, ast.Lambda) and isinstance(item.targets[0], ast.Name)
+    )
+    return item.targets[0].id if is_one else ""  # type: ignore[attr-defined]
+
+
+def _above(source: Sequence[str], line: int) -> int:
+    """The first of the comment lines that stand right above a line."""
+    while line > 1 and source[line - 2].lstrip().startswith("#"):
+        line -= 1
+    return line
+
+
+def _clear_beside(source: list[str], tree: ast.Module, definition: ast.ClassDef, method: str) -> None:
+    """Take away what stands beside a method and may say what it does: comments, and the method of a base class."""
+    function = next(m for m in reversed(_methods(definition)) if m.name == method)
+    start, end = first_line(function), function.end_lineno or function.lineno
+    docstring = _is_text(function.body[0])
+    head = (function.body[0].end_lineno or 0) if docstring else function.body[0].lineno - 1
+    for line, column in _comments(source):
+        if start <= line <= head:
+            source[line - 1] = source[line - 1][:column].rstrip() + "\n"
+    for at in range(_above(source, start), start):
+        source[at - 1] = ""
+    while end < len(source) and source[end].lstrip().startswith("#"):
+        source[end] = ""
+        end += 1
+    if not _calls_on(function):
+        for base in _bases(tree, definition):
+            for other in (m for m in _methods(base) if m.name == method):
+                _ask_nothing(source, base, other)
+
+
+def _comments(source: Sequence[str]) -> list[tuple[int, int]]:
+    """The line and the column of each comment."""
+    tokens = tokenize.generate_tokens(iter(source).__next__)
+    return [token.start for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _calls_on(function: ast.FunctionDef) -> bool:
+    """Whether a method needs that of a base class: it calls super()."""
+    return any(isinstance(node, ast.Name) and node.id == "super" for node in ast.walk(function))
+
+
+def _bases(tree: ast.Module, definition: ast.ClassDef) -> list[ast.ClassDef]:
+    """The classes of the file that a class inherits from."""
+    classes = {item.name: item for item in tree.body if isinstance(item, ast.ClassDef) and item is not definition}
+    found: list[ast.ClassDef] = []
+    names = [base.id for base in definition.bases if isinstance(base, ast.Name)]
+    while names:
+        base = classes.pop(names.pop(), None)
+        if base is not None:
+            found.append(base)
+            names.extend(item.id for item in base.bases if isinstance(item, ast.Name))
+    return found
+
+
+def _ask_nothing(source: list[str], definition: ast.ClassDef, function: ast.FunctionDef) -> None:
+    """Make a method one that says nothing: its lines would show what another class is to do."""
+    first, last = function.body[0].lineno, function.end_lineno or function.lineno
+    head, indent = _head_and_indent(source, definition, first)
+    source[first - 1 : last] = ["".join([*head, f"{indent}raise {UNWRITTEN}\n"]), *[""] * (last - first)]
+
+
+def _attributes(function: ast.stmt, first: int, last: int) -> set[str]:
     """The attributes that a function names, outside of some lines."""
     return {
         node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute) and not first <= node.lineno <= last

@@ -2,7 +2,8 @@
 
 1. What is asked: the formula of forward, the shapes, and which values backward needs.
 2. The steps of forward on the way back, each with what it does to a gradient, in words.
-3. The derivative of each step, as mathematics; to put them together, and to write it in NumPy, is left.
+3. The derivative of each step, as mathematics; to put them together, and to write it in NumPy, is left. The gradient of
+   an input or a parameter is never there, not even for one element (dW[d, m] = …): words and shapes stand in its place.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ def _step(explanation: Explanation, step: DerivationStep, degree: int) -> Deriva
 
 def _parts(explanation: Explanation, step: DerivationStep, degree: int) -> Iterator[StepPart]:
     """The parts of a step without what they come to: the gradient of each stands by its name alone."""
+    asked = {quantity.name for quantity in explanation.forward if quantity.term is None}
     for part in step.parts:
         name = gradient_name(explanation, part.of, part.share)
         bare = replace(part, gradient=name, value=None, local=(), index=None, code="")
-        yield replace(bare, local=part.local, index=part.index) if degree == DEGREES[-1] else bare
+        if degree < DEGREES[-1]:
+            yield bare
+        elif part.of in asked and part.index is not None:
+            yield replace(bare, local=part.local, shapes=part.shapes and f"d{part.of}: {part.shapes}")
+        else:
+            yield replace(bare, local=part.local, index=part.index)
