@@ -11,7 +11,7 @@ class MeanSquaredError:
         return 0.5 * np.sum((y - t) ** 2) / len(y)
 
     def backward(self, dout):
-        """Return the gradient of y; t needs none."""
+        """Return the gradient of y; t needs none. A loss comes last: dout is 1."""
         raise NotImplementedError
 
 

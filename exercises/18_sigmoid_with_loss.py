@@ -14,7 +14,7 @@ class SigmoidWithLoss:
         return np.mean(np.logaddexp(0, x) - t * x)
 
     def backward(self, dout):
-        """Return the gradient of x; t needs none."""
+        """Return the gradient of x; t needs none. A loss comes last: dout is 1."""
         raise NotImplementedError
 
 

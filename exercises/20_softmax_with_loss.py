@@ -12,7 +12,7 @@ class SoftmaxWithLoss:
         return -np.sum(t * np.log(self.y)) / len(x)
 
     def backward(self, dout):
-        """Return the gradient of x; t needs none."""
+        """Return the gradient of x; t needs none. A loss comes last: dout is 1."""
         raise NotImplementedError
 
 

@@ -6,6 +6,7 @@ What is said of a wrong answer names the kind of mistake and its line. It never 
 from __future__ import annotations
 
 import ast
+import math
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -19,6 +20,8 @@ from dout.check.report.verdicts import Finding, OtherOrder, Raised, Refuted, Ver
 from dout.check.rules.determinism.d602_backward_draws import RULE as DRAWS
 from dout.check.rules.formula.d108_gradient_kept_nowhere import RULE as FORGOTTEN
 from dout.check.rules.shapes.d501_gradient_shape import RULE as SHAPES
+from dout.check.rules.shapes.d502_more_gradients import RULE as COUNT
+from dout.check.rules.shapes.d506_other_rows import RULE as OTHER_ROWS
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.runner import run
@@ -108,7 +111,8 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
     values = [credit for verdict in report.verdicts for credit in _of_gradient(sheet, verdict, findings)]
     lost = [credit for name in report.missing for credit in _lost(name, findings)]
     earned = any(credit.points == _VALUE for credit in values)
-    credits = (*values, *lost, *_habits(sheet, findings, earned))
+    counted = any(credit.kind == "counted" for credit in values)
+    credits = (*values, *lost, *_habits(sheet, findings, earned, counted))
     return Grade(sheet.name, credits, sheet.is_changed, None if all(c.is_full for c in credits) else checked.trace)
 
 
@@ -165,11 +169,14 @@ def _unjudged(sheet: Sheet, findings: Collection[Finding]) -> tuple[str, str]:
     """Why nothing could be judged, as a kind and in words that give nothing away."""
     for finding in findings:
         if isinstance(finding.reason, Raised):
-            return "raises", f"{_at(sheet, finding)}{KINDS['raises'].format(what=visible(finding.reason.text))}"
+            place = _at(sheet, finding)
+            told = KINDS["raises" if place else "raises somewhere"]
+            return "raises", f"{place}{told.format(what=visible(finding.reason.text))}"
         if finding.code == STOPPED.code:
             kind = cause if (cause := finding.cause or "") in KINDS else "stopped"
             return kind, KINDS[kind]
-    return "no gradient", KINDS["no gradient"]
+    kind = "count" if any(f.code == COUNT.code for f in findings) else "no gradient"
+    return kind, KINDS[kind]
 
 
 def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) -> Iterator[Credit]:
@@ -177,7 +184,7 @@ def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) 
     name = verdict.argument
     mine = [f for f in findings if f.argument == name and (f.severity == "error" or f.code == SHAPES.code)]
     moved = any(isinstance(f.reason, OtherOrder) and name in f.reason.names for f in findings)
-    misshapen = next((f for f in mine if f.code == SHAPES.code and not isinstance(f.reason, OtherOrder)), None)
+    misshapen = next((f for f in mine if _is_of_shape(f) and not isinstance(f.reason, OtherOrder)), None)
     wrong = next((f for f in mine if f is not misshapen and isinstance(f.reason, Refuted)), None)
     what = f"the gradient of {visible(name)}"
     if moved:
@@ -189,35 +196,48 @@ def _of_gradient(sheet: Sheet, verdict: Verdict, findings: Collection[Finding]) 
     else:
         kind = _kind(verdict, misshapen or wrong, findings)
         place, case = (_at(sheet, wrong), _case(wrong)) if wrong is not None else ("", "")
-        points = _VALUE - 1 if verdict.word is Word.SCALED else 0
+        points = _VALUE - 1 if kind == "scaled" else 0
         yield Credit(what, points, _VALUE, f"{place}{KINDS[kind]}{case}", kind)
     if misshapen is None and not moved:
         yield Credit(f"{what}: its shape", _SHAPE, _SHAPE)
         return
     why = KINDS["swapped"]
     if misshapen is not None:
-        got, right = shown(misshapen.got), shown(misshapen.expected)
-        why = f"{_at(sheet, misshapen)}{KINDS['shape'].format(got=got, right=right)}"
+        got, right = misshapen.got, misshapen.expected
+        told = KINDS["another shape" if got is None else "shape"].format(got=got, right=right)
+        why = f"{_at(sheet, misshapen)}{told}"
     yield Credit(f"{what}: its shape", 0, _SHAPE, why, "shape")
 
 
 def _kind(verdict: Verdict, finding: Finding | None, findings: Collection[Finding]) -> str:
     """What is wrong with the numbers of a gradient, as a key of the words for it."""
     cause = (finding.cause if finding else None) or ""
-    if (
-        finding is not None
-        and finding.code == SHAPES.code
-        and cause == "broadcast"
-        and not _is_spread(verdict, finding)
-    ):
+    if finding is not None and _is_of_shape(finding) and cause == "broadcast" and not _is_spread(verdict, finding):
         return "shape first"
+    if verdict.word is Word.SCALED and verdict.role in ("input", "parameter") and _counts(verdict.constant):
+        return "counted"
+    if finding is not None and isinstance(finding.got, float) and not math.isfinite(finding.got):
+        return "not finite"
     drawn = "random" if any(f.code == DRAWS.code for f in findings) else ""
     return next(kind for kind in (VERDICTS.get(verdict.word, ""), drawn, cause, "formula") if kind in KINDS)
+
+
+def _counts(constant: str) -> bool:
+    """Whether a factor changes with the size of the arrays: 1/N does, 1/2 does not."""
+    return any(letter.isupper() for letter in constant)
+
+
+def _is_of_shape(finding: Finding) -> bool:
+    """Whether a finding says that a gradient has another shape than what it is the gradient of."""
+    shapes = isinstance(finding.got, tuple) and isinstance(finding.expected, tuple)
+    return finding.code == SHAPES.code or (shapes and finding.got != finding.expected)
 
 
 def _is_spread(verdict: Verdict, finding: Finding) -> bool:
     """Whether a gradient has the right shape once it is summed along some axes: its rows, say."""
     got, right = finding.got, finding.expected
+    if got is None:
+        return False
     return got[len(got) - len(right) :] == right or (verdict.role == "parameter" and len(right) == 1)
 
 
@@ -233,7 +253,22 @@ def _case(finding: Finding) -> str:
     if finding.index is None or finding.expected is None or finding.got is None:
         return ""
     where = f" at {list(finding.index)}" if finding.index else ""
-    return f"; it is {shown(finding.got)}{where}, right: {shown(finding.expected)}"
+    got, right = _apart(finding.got, finding.expected)
+    return f"; it is {got}{where}, right: {right}"
+
+
+def _apart(got: Any, right: Any) -> tuple[str, str]:
+    """Two numbers as text, with as many digits as it takes to tell them apart.
+
+    >>> _apart(0.4375000017, 0.4375)
+    ('0.437500002', '0.4375')
+    """
+    texts = shown(got), shown(right)
+    for digits in (9, 12, 17):
+        if texts[0] != texts[1] or not (isinstance(got, float) and isinstance(right, float)):
+            break
+        texts = f"{got:.{digits}g}", f"{right:.{digits}g}"
+    return texts
 
 
 def _at(sheet: Sheet, finding: Finding) -> str:
@@ -244,14 +279,19 @@ def _at(sheet: Sheet, finding: Finding) -> str:
     return ""
 
 
-def _habits(sheet: Sheet, findings: Collection[Finding], earned: bool) -> Iterator[Credit]:
-    """The credits for what a backward owes to those who call it: they count where some gradient is right."""
+def _habits(sheet: Sheet, findings: Collection[Finding], earned: bool, counted: bool) -> Iterator[Credit]:
+    """The credits for what a backward owes to those who call it: they count where some gradient is right.
+
+    `counted` says that a gradient is right for one number of rows alone.
+    """
     for what, rules, otherwise in CONTRACT:
         codes = {rule.code for rule in rules}
         broken = next((f for f in findings if f.code in codes), None)
         if broken is not None:
             kind = cause if (cause := broken.cause or "") in KINDS else otherwise
             yield Credit(what, 0, _HABIT, f"{_at(sheet, broken)}{KINDS[kind]}", kind)
+        elif counted and OTHER_ROWS in rules:
+            yield Credit(what, 0, _HABIT, KINDS[otherwise], otherwise)
         else:
             kind = "" if earned else "not earned"
             yield Credit(what, _HABIT if earned else 0, _HABIT, KINDS.get(kind, ""), kind)
