@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -88,7 +90,7 @@ def test_the_page_can_be_used_by_everyone(page):
 
 def asked(address, path, body, **headers):
     place = address.removeprefix("http://").split("/")[0]
-    connection = http.client.HTTPConnection(place, timeout=20)
+    connection = http.client.HTTPConnection(place, timeout=60)
     connection.request("POST" if body is not None else "GET", path, body, headers)
     answer = connection.getresponse()
     return answer.status, answer.read()
@@ -106,6 +108,55 @@ def test_who_has_no_token_gets_nothing(address, path, body):
 def test_there_is_no_other_page(address):
     token = address.partition("token=")[2]
     assert asked(address, f"/../../etc/passwd?token={token}", None)[0] == 404
+
+
+def test_a_connection_that_says_nothing_keeps_nobody_waiting(address):
+    host, _, port = address.removeprefix("http://").split("/")[0].partition(":")
+    token = address.partition("token=")[2]
+    with socket.create_connection((host, int(port))):
+        begun = time.monotonic()
+        assert asked(address, f"/?token={token}", None)[0] == 200
+        assert time.monotonic() - begun < 5
+
+
+BRANCHING = """
+class Doubled:
+    def __init__(self):
+        {begin}
+
+    def forward(self, x):
+        {forward}
+
+    def backward(self, dout):
+        return 2 * dout
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "forward"),
+    [
+        ("pass", "while True: pass"),
+        ("open('made.txt', 'w').write('x')", "return 2 * x"),
+        ("pass", "raise ValueError(x)"),
+    ],
+)
+def test_a_sheet_that_is_served_runs_apart_and_its_answer_is_there(tmp_path, begin, forward):
+    (tmp_path / "mine.py").write_text(BRANCHING.format(begin=begin, forward=forward))
+    sheet = str(tmp_path / "sheet.py")
+    made = [sys.executable, "-m", "dout", "exercise", "make", f"{tmp_path / 'mine.py'}:Doubled", "-o", sheet]
+    subprocess.run(made, check=True, capture_output=True)
+    text = (tmp_path / "sheet.py").read_text(encoding="utf-8")
+    written = text.replace('raise NotImplementedError("backward is yours to write")', "return dout + dout")
+    (tmp_path / "sheet.py").write_text(written, encoding="utf-8")
+    arguments = [sys.executable, "-m", "dout", "exercise", "serve", sheet]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as server:
+        address = server.stderr.readline().split()[1]
+        token = {"X-Dout-Token": address.partition("token=")[2]}
+        assert b"return dout + dout" in asked(address, f"/?token={token['X-Dout-Token']}", None)[1]
+        assert asked(address, "/hint", '{"sheet": 0, "degree": 1}', **token)[0] == 200
+        assert asked(address, "/hint", '{"sheet": 0, "degree": Infinity}', **token)[0] == 400
+        server.kill()
+    assert not (tmp_path / "made.txt").exists()
 
 
 def test_another_name_for_this_machine_is_refused(address):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dout.exercise.sheet import Sheet
 
 
+_USUAL_PORT = 8765
+
+
 @click.group(short_help="Write a backward: sheets, grades and hints.")
 def exercise() -> None:
     """Learn to write a backward: make a sheet of a class, fill it in, and let dout grade it.
@@ -188,24 +191,33 @@ def hint(file: Path, degree: int, language: Any, timeout: float) -> None:
 
 @exercise.command(short_help="A page to fill in sheets.")
 @click.argument("files", metavar="[SHEET]…", nargs=-1, type=options.PATH)
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port [a free one].")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The port [8765, or a free one].")
 def serve(files: tuple[Path, ...], port: int) -> None:
     """Open exercises on a page: the lines to write, the graph, the grade and hints side by side.
 
-    Without a SHEET these are dout's own. The page is served to this machine alone, and to who has its whole address.
+    Without a SHEET these are dout's own. A sheet is EXECUTED, in a process of its own, as `dout check` runs code. The
+    page is served to this machine alone, and only with the whole address that is printed.
     """
     for module in ("sympy", "flint"):
         options.require("dout exercise serve", module)
     from dout.exercise.exercise_set import exercises
     from dout.exercise.notebook_sheets import sheet_of_file
-    from dout.exercise.page.sheet_server import SheetServer
 
     sheets = [(visible(str(file)), sheet_of_file(file)) for file in files]
     sheets = sheets or [(f"{e.number}  {e.name}", e.sheet) for e in exercises()]
-    try:
-        server = SheetServer(sheets, port)
-    except OSError as error:
-        raise SheetError(f"port {port} cannot be used: {error.strerror}") from None
+    server = _server(sheets, port)
     click.echo(f"open {server.address}\nControl-C ends it", err=True)
     with server:
-        server.serve_forever()
+        server.serve()
+
+
+def _server(sheets: list[tuple[str, Sheet]], port: int) -> Any:
+    """The server, at the port that was given; else at the usual one: what is written stays with host and port."""
+    from dout.exercise.page.sheet_server import SheetServer
+
+    for one in (port,) if port else (_USUAL_PORT, 0):
+        try:
+            return SheetServer(sheets, one)
+        except OSError as error:
+            why = error.strerror
+    raise SheetError(f"port {port} cannot be used: {why}")

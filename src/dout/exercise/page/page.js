@@ -73,7 +73,7 @@ function show(number) {
     given.textContent = around.replace(/\n$/, "");
     at("sheet").append(given);
     if (place < sheet.around.length - 1) {
-      at("sheet").append(field(place, before[place] ?? indentOf(around), sheet.name));
+      at("sheet").append(field(place, before[place] || sheet.answers[place] || indentOf(around), sheet.name));
     }
   });
   at("grade").textContent = "Write your lines, and let dout grade them.";

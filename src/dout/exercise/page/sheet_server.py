@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from hmac import compare_digest
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.resources import files
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -42,6 +44,21 @@ class SheetServer(HTTPServer):
         self.token = secrets.token_urlsafe(24)
         super().__init__((HOST, port), _Handler)
 
+    def serve(self) -> None:
+        """Answer for ever. A connection is read once something has come: browsers open some ahead of need."""
+        with DefaultSelector() as waiting:
+            waiting.register(self.socket, EVENT_READ)
+            while True:
+                for key, _ in waiting.select():
+                    with suppress(OSError):  # who asked is gone
+                        if key.fileobj is self.socket:
+                            connection, address = self.get_request()
+                            waiting.register(connection, EVENT_READ, address)
+                        else:
+                            asking: Any = key.fileobj
+                            waiting.unregister(asking)
+                            self.process_request(asking, key.data)
+
     @property
     def address(self) -> str:
         """What to open in a browser."""
@@ -50,9 +67,12 @@ class SheetServer(HTTPServer):
     def page(self) -> str:
         """The page, with the sheets as data."""
         sheets = [
-            {"title": title, "name": sheet.name, "around": sheet.around, "key": f"dout-{sheet.name}-{sheet.digest}"}
+            {
+                "title": title, "name": sheet.name, "around": sheet.around, "key": f"dout-{sheet.name}-{sheet.digest}",
+                "answers": ["" if answer.is_blank else answer.text.rstrip("\n") for answer in sheet.answers],
+            }
             for title, sheet in zip(self.titles, self.sheets, strict=True)
-        ]
+        ]  # fmt: skip
         data = json.dumps({"token": self.token, "sheets": sheets}).replace("<", "\\u003c")
         return _PAGE.replace("{{style}}", _STYLE).replace("{{script}}", _SCRIPT).replace("{{data}}", data)
 
@@ -107,7 +127,7 @@ def _policy() -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     server: SheetServer
-    timeout = 30  # seconds that a request may take to arrive
+    timeout = 2  # seconds that the rest of a request may take to arrive
 
     def do_GET(self) -> None:
         """The page, for who has the token."""
@@ -133,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not 0 <= length <= _MOST or self.path not in answers:
                 raise ValueError
             told = answers[self.path](json.loads(self.rfile.read(length)))
-        except (ValueError, LookupError, TypeError, RecursionError):
+        except (ValueError, ArithmeticError, LookupError, TypeError, RecursionError, OSError):
             self._answer(HTTPStatus.BAD_REQUEST, '{"error": "this request cannot be read"}')
         except DoutError as error:
             self._answer(HTTPStatus.OK, json.dumps({"error": str(error)}))
