@@ -174,17 +174,16 @@ def hint(file: Path, degree: int, language: Any, timeout: float) -> None:
     for module in ("sympy", "flint"):
         options.require("dout exercise hint", module)
     from dout.cli.guard import guarded
-    from dout.exercise.hints import hinted
+    from dout.exercise.hints import hint_on
     from dout.exercise.notebook_sheets import sheet_of_file
-    from dout.explain.derivation.derivation import explained
-    from dout.explain.formats.terminal_lines import render
     from dout.trace.record.script import run_user_code
 
     target = f"{file}:{sheet_of_file(file).name}"
+    unicode = is_unicode(sys.stdout)
     with guarded(target, timeout=timeout, capture=True):
         found = loaded(target)
-        made = run_user_code(lambda: hinted(explained(found, {}, {}), degree), target)
-    click.echo(render(made, unicode=is_unicode(sys.stdout), language=language))
+        made = run_user_code(lambda: hint_on(found, degree, unicode=unicode, language=language), target)
+    click.echo(made)
     if degree < 3:
         click.echo(f"for more: dout exercise hint {visible(str(file))} --degree {degree + 1}", err=True)
 

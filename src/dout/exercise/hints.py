@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+from dout.explain.derivation.derivation import explained
 from dout.explain.formats.outline import gradient_name
+from dout.explain.formats.terminal_lines import render
 from dout.explain.model.explanation import DerivationStep, Explanation, StepPart
 
 DEGREES = (1, 2, 3)
@@ -24,6 +27,11 @@ def hinted(explanation: Explanation, degree: int) -> Explanation:
     return replace(told, where=None)
 
 
+def hint_on(found: Any, degree: int, **options: Any) -> str:
+    """A hint for a class as text; the options are those of `terminal_lines.render`."""
+    return render(hinted(explained(found, {}, {}), degree), **options)
+
+
 def _step(explanation: Explanation, step: DerivationStep, degree: int) -> DerivationStep:
     return replace(step, parts=tuple(_parts(explanation, step, degree)))
 
@@ -34,9 +42,7 @@ def _parts(explanation: Explanation, step: DerivationStep, degree: int) -> Itera
     for part in step.parts:
         name = gradient_name(explanation, part.of, part.share)
         bare = replace(part, gradient=name, value=None, local=(), index=None, code="")
-        if degree < DEGREES[-1]:
-            yield bare
-        elif part.of in asked and part.index is not None:
-            yield replace(bare, local=part.local, shapes=part.shapes and f"d{part.of}: {part.shapes}")
-        else:
-            yield replace(bare, local=part.local, index=part.index)
+        tells = degree == DEGREES[-1]
+        index = part.index if tells and part.of not in asked else None
+        shapes = f"d{part.of}: {part.shapes}" if part.shapes and part.index != index else part.shapes
+        yield replace(bare, local=part.local if tells else (), index=index, shapes=shapes)
