@@ -78,7 +78,7 @@ JUDGED = {
     "yields": ("yield dout", "raises"),
     "returns an object": ("return object()", "raises"),
     "returns None": ("return None", "no gradient"),
-    "returns rows of several lengths": ("return [[1], [1, 2]]", "no gradient"),
+    "returns rows of several lengths": ("return [[1], [1, 2]]", "count"),
     "says nothing": ("...", "unwritten"),
     "ends the interpreter": ("raise SystemExit(0)", "died"),
     "interrupts": ("raise KeyboardInterrupt", "died"),
