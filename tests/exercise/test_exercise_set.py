@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -79,3 +81,14 @@ def test_neither_sheet_nor_hints_give_a_line_of_the_solution(exercise, tmp_path)
     for side in (side for side in solution(exercise.number) if side not in forward):
         for text in (exercise.sheet.text, *hints):
             assert side not in re.sub(r"[\s()]", "", text)
+
+
+def test_the_command_prints_a_hint_and_how_to_get_the_next(tmp_path):
+    file = tmp_path / "affine.py"
+    file.write_text(next(e for e in exercises() if e.name == "Affine").sheet.text, encoding="utf-8")
+    command = [sys.executable, "-m", "dout", "exercise", "hint", str(file), "--degree"]
+    second, third = (subprocess.run([*command, n], capture_output=True, text=True, check=True) for n in "23")
+    assert "its gradient is the sum" in second.stdout
+    assert "--degree 3" in second.stderr
+    assert "dW: (D, N)·(N, M)" in third.stdout.replace("\n", " ")
+    assert "dW[" not in third.stdout
