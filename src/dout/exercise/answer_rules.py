@@ -136,4 +136,4 @@ def _of_attribute(name: str, of_self: bool) -> Iterator[str]:
     if name.startswith("__") or name in _INNER or (name.startswith("_") and not of_self):
         yield f"an answer does not use {visible(name)}"
     if name in _FILES and not of_self:
-        yield f"an answer reads and writes no files: {visible(name)}"
+        yield f"an answer reads and writes no files, and runs no text: {visible(name)}"
