@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.train.batches import Batches, batches_of
+from dout.train.batches import Batches, batches_of, owned
 from dout.train.history import Row
 from dout.train.metrics import Metric
 from dout.train.nets.layer_graphs import Sequential
@@ -28,7 +28,7 @@ def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
     call = net.predict if callable(getattr(net, "predict", None)) else net.forward
     with evaluating(net=net):
         starts = range(0, len(several[0]), batch)
-        return np.concatenate([call(*(one[start : start + batch] for one in several)) for start in starts])
+        return np.concatenate([call(*(owned(one[start : start + batch]) for one in several)) for start in starts])
 
 
 def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Row:
@@ -37,6 +37,7 @@ def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Ro
     samples = 0
     with evaluating(**step.roots):
         for number, (x, t) in enumerate(batches.of(0), 1):
+            step.remember(x, t)
             count = len(t) if np.ndim(t) else 1
             try:
                 loss, scores = step.look(x, t)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_switch
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, is_float_array, places
+from dout.run import attributes_of, flat, is_float_array, places
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
 from dout.train.nets.layer_watch import (
     LayerPass,
@@ -57,6 +57,7 @@ class TrainStep:
         self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
         self.looks = LOOKS
+        self.data: list[Any] = []  # what the net was given while parameters are looked for
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
 
     def _way(self) -> Callable[[Any, Any], tuple[Any, Any]]:
@@ -138,6 +139,7 @@ class TrainStep:
         of a class, the loss is no number, or something is not finite.
         """
         before = before_a_step(**self.roots) if self.looks else None
+        self.remember(x, t)
         try:
             loss, scores = self.call(x, t)
         except TrainingError:
@@ -156,6 +158,11 @@ class TrainStep:
             self._refuse_broken(x, t, where)
         return float(loss), scores, gradients, norm
 
+    def remember(self, x: Any, t: Any) -> None:
+        """Remember data while parameters are looked for: a layer may keep it as `self.t`, with a `self.dt` beside it."""
+        if self.looks:
+            self.data += [item for item in flat([x, t]) if isinstance(item, np.ndarray)]
+
     def _find_parameters(self, before: Any) -> None:
         """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
         if self.run == self._with_own_gradient:
@@ -165,7 +172,8 @@ class TrainStep:
             }
             new = Registry({name: one for name, one in found.items() if one.gradient() is not None})
         else:
-            new = Registry.after_a_step(before)
+            found = Registry.after_a_step(before).parameters
+            new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
         for name, one in self.registry.parameters.items():
             other = new.parameters.get(name, one)
             if other.array is not one.array and not one.is_number:
@@ -173,6 +181,8 @@ class TrainStep:
                 raise TrainingError(f"{name} is another array after each step: {said}")
         self.registry = Registry({**new.parameters, **self.registry.parameters})
         self.looks -= 1
+        if not self.looks:
+            self.data.clear()
         if not self.registry and not self.looks:
             raise no_parameters(self)
 
