@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_switch
 from dout.errors import TargetError, TrainingError, needs
 from dout.run import attributes_of, flat, is_float_array, places
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
@@ -32,7 +30,6 @@ from dout.train.nets.parameters import (
     Registry,
     before_a_step,
     length_of,
-    named_objects,
 )
 from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
 
@@ -159,7 +156,7 @@ class TrainStep:
         return float(loss), scores, gradients, norm
 
     def remember(self, x: Any, t: Any) -> None:
-        """Remember data while parameters are looked for: a layer may keep it as `self.t`, with a `self.dt` beside it."""
+        """Remember data while parameters are looked for: a layer may keep it in `self.t`, with a `self.dt` beside."""
         if self.looks:
             self.data += [item for item in flat([x, t]) if isinstance(item, np.ndarray)]
 
@@ -229,34 +226,6 @@ class TrainStep:
         if not found:
             return ""
         return f"; the first layer that shows it is {called(found[0].path, found[0].layer)}, in its {found[0].way}"
-
-
-@contextmanager
-def evaluating(**roots: Any) -> Iterator[None]:
-    """Layers that behave otherwise while they train (`training`, `train_flg`) do not while this lasts."""
-    put: list[tuple[dict[str, Any], str, Any]] = []
-    try:
-        for _, item in named_objects(**roots):
-            attributes = attributes_of(item)
-            for name, value in list(attributes.items()):
-                if value is True and _is_training(name):
-                    attributes[name] = False
-                    put.append((attributes, name, True))
-            flags = [name for name in _arguments(getattr(type(item), "forward", None)) if _is_training(name)]
-            if flags and "forward" not in attributes:
-                attributes["forward"] = partial(item.forward, **dict.fromkeys(flags, False))
-                put.append((attributes, "forward", None))
-        yield
-    finally:
-        for attributes, name, value in put:
-            if value is None:
-                attributes.pop(name, None)
-            else:
-                attributes[name] = value
-
-
-def _is_training(name: str) -> bool:
-    return bool(names_switch(name)) and "train" in name.lower()
 
 
 def _arguments(function: Any) -> list[str]:
