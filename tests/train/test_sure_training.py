@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from dout.errors import TrainingError
 from dout.layers import SoftmaxWithLoss
-from dout.train import SGD, evaluate, find_rate, fit, predict
+from dout.train import SGD, Adam, LayerGraph, accuracy, cosine, evaluate, find_rate, fit, predict
 
 rng = np.random.default_rng(0)
 x = rng.standard_normal((20, 4))
@@ -174,3 +175,107 @@ def test_a_flag_that_the_net_hands_on_by_position_is_its_own_word():
         predict = forward
 
     assert np.array_equal(predict(Loud(), x), 2 * x)
+
+
+# --- gradients that do not fit ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gradient", "shape"), [(lambda dout: dout.sum(), r"\(\)"), (lambda dout: dout, r"\(20, 3\)")]
+)  # fmt: skip
+def test_a_gradient_of_another_shape_is_refused_before_anything_changes(gradient, shape):
+    class Wrong(Dense):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            self.db = gradient(dout)
+            return dx
+
+    layer = Wrong()
+    before = layer.W.copy()
+    with pytest.raises(TrainingError, match=rf"layers\[0\]\.b has shape \(3,\), its gradient has shape {shape}"):
+        fit([layer], x, t, loss=SoftmaxWithLoss(), batch=20)
+    assert np.array_equal(layer.W, before)
+
+
+def test_a_gradient_without_axes_of_one_is_the_same():
+    def after(shape):
+        layer = Dense()
+        layer.b = layer.b.reshape(shape)
+        fit([layer], x, t, loss=SoftmaxWithLoss(), batch=20, seed=0, epochs=3)
+        return layer.b.ravel()
+
+    assert np.array_equal(after((1, 3)), after((3,)))
+
+
+def test_a_missing_gradient_of_a_branch_is_refused():
+    class Product:
+        def forward(self, a, b):
+            self.b = b
+            return a * b
+
+        def backward(self, dout):
+            return dout * self.b
+
+    net = LayerGraph({"h": (Dense(4, 4), "x"), "g": (Dense(4, 4), "x"), "m": (Product(), "h", "g")})
+    with pytest.raises(TrainingError, match=r"Product.backward returns 1 gradient, but forward takes 2 inputs: .*'g'"):
+        fit(net, x, rng.standard_normal((20, 4)), loss=Squares())
+
+
+# --- settings are looked at where they enter --------------------------------------------------------------------------
+
+
+def raises(*_):
+    raise KeyError("W9")
+
+
+class Broken:
+    def __init__(self):
+        self.lr = 0.1
+
+    update = raises
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"clip": -1.0}, "clip is -1.0"), ({"clip": 0}, "clip is 0"), ({"epochs": "3"}, "epochs is '3'"),
+        ({"epochs": 0}, "epochs is 0"), ({"patience": "a"}, "patience is 'a'"), ({"seed": -1}, "seed is -1"),
+        ({"batch": 2.5}, "batch is 2.5"), ({"metrics": accuracy}, r"metrics=\[accuracy\]"),
+        ({"metrics": [raises]}, "epoch 1, batch 1: the metric raises was given .*: KeyError: 'W9'"),
+        ({"schedule": cosine}, r"returns a function .* schedule=cosine\(\)"),
+        ({"schedule": lambda done: -1}, "returns -1"),
+        ({"schedule": raises}, "the schedule raises KeyError"), ({"compiled": "fsat"}, "compiled is 'fsat'"),
+        ({"optimizer": Adam}, r"the class Adam: write optimizer=Adam\(\)"),
+        ({"optimizer": Broken()}, "epoch 1, batch 1: Broken.update raises KeyError: 'W9'"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_does_not_fit_is_told_before_anything_changes(more, said):
+    layer = Dense()
+    before = layer.W.copy()
+    with pytest.raises(TrainingError, match=said):
+        fit([layer], x, t, loss=SoftmaxWithLoss(), **more)
+    assert np.array_equal(layer.W, before)
+
+
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), np.float64(-0.1)])
+def test_a_rate_that_climbs_is_refused(rate):
+    optimizer = SGD(0.1)
+    optimizer.lr = rate
+    with pytest.raises(TrainingError, match="a learning rate is larger than 0"):
+        fit([Dense()], x, t, loss=SoftmaxWithLoss(), optimizer=optimizer)
+
+
+def test_data_that_raises_is_told_with_the_epoch():
+    def made():
+        yield x, t
+        raise KeyError("no row 9")
+
+    with pytest.raises(TrainingError, match="epoch 1: the data raises KeyError: 'no row 9'"):
+        fit([Dense()], made, loss=SoftmaxWithLoss())
+
+
+def test_a_rate_of_numpys_follows_a_schedule(tmp_path):
+    optimizer = SGD(np.float64(0.1))
+    more = {"loss": SoftmaxWithLoss(), "schedule": lambda done: 0.5, "checkpoint": tmp_path}
+    assert fit([Dense()], x, t, optimizer=optimizer, epochs=1, **more)["lr"] == [0.05]
+    assert fit([Dense()], x, t, optimizer=SGD(np.float64(0.1)), epochs=2, resume=True, **more)["lr"] == [0.05, 0.05]

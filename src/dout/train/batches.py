@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.errors import TrainingError
+from dout.errors import DoutError, TrainingError
 
 Batch = tuple[Any, Any]
 
@@ -57,7 +57,7 @@ class IteratedBatches:
 
     def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
         """The batches of an epoch; those before `begin` are made and passed over."""
-        made = iter(self.source() if callable(self.source) else self.source)
+        made = self._made(epoch)
         gone = sum(1 for _ in islice(made, begin))
         passed()
         count = gone
@@ -68,6 +68,15 @@ class IteratedBatches:
         if not count:
             hint = "; it is used up after one epoch: give a function that makes it anew" if epoch else ""
             raise TrainingError(f"epoch {epoch + 1} has no batch{hint}")
+
+    def _made(self, epoch: int) -> Iterator[Any]:
+        try:
+            for pair in self.source() if callable(self.source) else self.source:  # noqa: UP028 - that would close it
+                yield pair
+        except DoutError:
+            raise
+        except Exception as error:
+            raise TrainingError(f"epoch {epoch + 1}: the data raises {type(error).__name__}: {error}") from error
 
 
 Batches = ArrayBatches | IteratedBatches

@@ -9,8 +9,9 @@ import numpy as np
 
 from dout.run import evaluating
 from dout.train.batches import Batches, batches_of, owned
+from dout.train.fit_settings import metrics_of
 from dout.train.history import Row
-from dout.train.metrics import Metric
+from dout.train.metrics import Metric, measures
 from dout.train.nets.layer_graphs import Sequential
 from dout.train.nets.train_step import TrainStep
 
@@ -19,7 +20,7 @@ def evaluate(
     net: Any, x: Any, t: Any = None, *, loss: Any = None, metrics: Iterable[Metric] = (), batch: int = 1000
 ) -> Row:
     """The loss of a net, and its metrics, over all samples; its layers do not behave as they do in training."""
-    return measured(TrainStep(net, loss), batches_of(x, t, batch, shuffle=False), tuple(metrics))
+    return measured(TrainStep(net, loss), batches_of(x, t, batch, shuffle=False), metrics_of(metrics))
 
 
 def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
@@ -45,8 +46,7 @@ def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Ro
             except Exception as error:
                 raise step.explained(error, t, f"evaluation, batch {number}") from error
             found = {"loss": float(loss)}
-            if scores is not None:
-                found |= {metric.__name__: float(metric(scores, t)) for metric in metrics}
+            found |= measures(metrics, scores, t, f"evaluation, batch {number}")
             sums = {name: sums.get(name, 0.0) + value * count for name, value in found.items()}
             samples += count
     return {name: total / samples for name, total in sums.items()}

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dout.errors import TrainingError
 from dout.run import deep_copy
 
 Array = np.ndarray[Any, Any]
@@ -225,15 +226,24 @@ def clipped(grads: Mapping[Any, Array], most: float, norm: float) -> dict[Any, A
     return {key: grad * (most / norm) for key, grad in grads.items()} if norm > most else dict(grads)
 
 
-def update(optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], as_dicts: bool) -> None:
-    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too."""
+def update(
+    optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], as_dicts: bool, where: str = ""
+) -> None:
+    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too.
+
+    Raises TrainingError where the user's own one raises.
+    """
     if isinstance(optimizer, Optimizer):
         optimizer.update(params, gradients)
         return
     names = [name for name in params if name in gradients]
     own: Any = {name: params[name] for name in names} if as_dicts else [params[name] for name in names]
     slopes: Any = {name: gradients[name] for name in names} if as_dicts else [gradients[name] for name in names]
-    optimizer.update(own, slopes)
+    try:
+        optimizer.update(own, slopes)
+    except Exception as error:
+        said = f"{type(optimizer).__name__}.update raises {type(error).__name__}: {error}"
+        raise TrainingError(f"{where}: {said}" if where else said) from error
     for place, name in enumerate(names):
         new = own[name if as_dicts else place]
         if new is not params[name]:

@@ -73,11 +73,25 @@ class LayerGraph:
             if arriving is None:  # nothing comes of this value
                 continue
             back = (self.shared[place] or self.layers[place]).backward(arriving)
-            for source, gradient in zip(sources, back if type(back) in (tuple, list) else (back,), strict=False):
+            parts = back if type(back) in (tuple, list) else (back,)
+            if len(parts) < len(sources):
+                self._refuse_missing(place, sources, len(parts))
+            for source, gradient in zip(sources, parts, strict=False):
                 if gradient is not None:
                     gradients[source] = gradients[source] + gradient if source in gradients else gradient
         found = [gradients.get(name) for name in self.inputs]
         return found[0] if len(found) == 1 else tuple(found)
+
+    def _refuse_missing(self, place: int, sources: tuple[str, ...], count: int) -> None:
+        """Raise TrainingError where a layer has no gradient for what another layer made; a target needs none."""
+        missing = [source for source in sources[count:] if source not in self.inputs]
+        if missing:
+            name, ending = type(self.layers[place]).__name__, "s" * (count != 1)
+            raise TrainingError(
+                f"{name}.backward returns {count} gradient{ending}, but forward "
+                f"takes {len(sources)} inputs: the gradient of {missing[0]!r} is missing; return a tuple, with None "
+                "where there is none"
+            )
 
 
 class Sequential(LayerGraph):

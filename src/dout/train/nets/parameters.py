@@ -95,9 +95,9 @@ class Registry:
         return {name: parameter.array for name, parameter in self.parameters.items()}
 
     def gradients(self) -> dict[str, Array]:
-        """The gradient of each parameter that has one now."""
-        found = ((name, parameter.gradient()) for name, parameter in self.parameters.items())
-        return {name: gradient for name, gradient in found if gradient is not None}
+        """The gradient of each parameter that has one now. Raises TrainingError where one has another shape."""
+        found = ((name, parameter, parameter.gradient()) for name, parameter in self.parameters.items())
+        return {name: _fitting(name, one.array, gradient) for name, one, gradient in found if gradient is not None}
 
     def put_numbers(self) -> None:
         """Give parameters that are plain numbers in the net what an update has made of their arrays."""
@@ -109,6 +109,16 @@ class Registry:
     def size(self) -> int:
         """How many numbers there are to learn."""
         return sum(parameter.array.size for parameter in self.parameters.values())
+
+
+def _fitting(name: str, parameter: Array, gradient: Array) -> Array:
+    """A gradient in the shape of its parameter: (3,) is one for (1, 3), but a number is none for three."""
+    if gradient.shape == parameter.shape:
+        return gradient
+    if [n for n in gradient.shape if n != 1] != [n for n in parameter.shape if n != 1]:
+        said = "backward has to leave one number for each number of the parameter, summed over the samples"
+        raise TrainingError(f"{name} has shape {parameter.shape}, its gradient has shape {gradient.shape}: {said}")
+    return gradient.reshape(parameter.shape)
 
 
 def length_of(gradients: Mapping[str, Array]) -> float:
