@@ -5,7 +5,19 @@ import pytest
 
 from dout.errors import TrainingError
 from dout.layers import SoftmaxWithLoss
-from dout.train import SGD, Adam, LayerGraph, accuracy, cosine, evaluate, find_rate, fit, predict
+from dout.train import (
+    SGD,
+    Adam,
+    AdamW,
+    LayerGraph,
+    Momentum,
+    accuracy,
+    cosine,
+    evaluate,
+    find_rate,
+    fit,
+    predict,
+)  # fmt: skip
 
 rng = np.random.default_rng(0)
 x = rng.standard_normal((20, 4))
@@ -279,3 +291,33 @@ def test_a_rate_of_numpys_follows_a_schedule(tmp_path):
     more = {"loss": SoftmaxWithLoss(), "schedule": lambda done: 0.5, "checkpoint": tmp_path}
     assert fit([Dense()], x, t, optimizer=optimizer, epochs=1, **more)["lr"] == [0.05]
     assert fit([Dense()], x, t, optimizer=SGD(np.float64(0.1)), epochs=2, resume=True, **more)["lr"] == [0.05, 0.05]
+
+
+# --- optimizers remember each parameter -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+def test_the_first_step_of_a_late_parameter_is_as_long_as_any_first_step(kind):
+    optimizer = kind(lr=0.1, weight_decay=0.0)
+    early, late, one = np.zeros(1), np.zeros(1), np.ones(1)
+    for _ in range(10):
+        optimizer.update({"early": early, "late": late}, {"early": one})
+    optimizer.update({"early": early, "late": late}, {"early": one, "late": one})
+    assert late == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize("kind", [Adam, Momentum])
+def test_an_optimizer_begins_anew_with_another_net_and_goes_on_with_the_same(kind):
+    def trained(optimizer, layer, epochs=3):
+        return fit([layer], x, t, loss=SoftmaxWithLoss(), optimizer=optimizer, epochs=epochs, seed=0, shuffle=False)
+
+    used = kind(lr=0.05)
+    first = trained(used, Dense())
+    find_rate([Dense()], x, t, loss=SoftmaxWithLoss(), optimizer=used)
+    assert trained(used, Dense()).rows == first.rows
+    fit([Dense(4, 5), Dense(5, 3)], x, t, loss=SoftmaxWithLoss(), optimizer=used, epochs=1)  # other shapes
+    whole, parts, again = Dense(), Dense(), kind(lr=0.05)
+    trained(kind(lr=0.05), whole, epochs=6)
+    trained(again, parts)
+    trained(again, parts)
+    assert np.array_equal(whole.W, parts.W)

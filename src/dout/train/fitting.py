@@ -24,7 +24,7 @@ from dout.train.layer_checks import check_layers
 from dout.train.layer_log import log_to
 from dout.train.metrics import Metric, measures
 from dout.train.nets.train_step import TrainStep, no_parameters
-from dout.train.optimizers import Adam, clipped, takes_dicts, update
+from dout.train.optimizers import Adam, clipped, forget_other_nets, remember_net, takes_dicts, update
 from dout.train.schedules import Schedule
 from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
 from dout.train.state.net_state import KeptState, NetState, check_global_state
@@ -86,19 +86,9 @@ def fit(
     step = TrainStep(net, loss)
     folder = Path(checkpoint) if checkpoint is not None else None
     plan = FitSettings(
-        epochs,
-        batch,
-        metrics_of(metrics),
-        schedule,
-        clip,
-        patience,
-        keep,
-        folder,
-        save_every,
-        resume,
-        progress,
+        epochs, batch, metrics_of(metrics), schedule, clip, patience, keep, folder, save_every, resume, progress,
         log_to(log),
-    )
+    )  # fmt: skip
     training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
     training.take(x, t, validation, seed, shuffle)
     if check:
@@ -121,6 +111,7 @@ class NetTraining:
         self.given = numbers_of(optimizer, attributes_of(optimizer))
         if plan.schedule is not None and "lr" not in self.given:
             raise TrainingError(f"{type(optimizer).__name__} has no lr: a schedule changes that")
+        forget_other_nets(optimizer, step.net)
         self.step, self.optimizer, self.plan = step, optimizer, plan
         self.takes_dicts = takes_dicts(optimizer)
         self.state = NetState(**step.roots, optimizer=optimizer)
@@ -202,7 +193,9 @@ class NetTraining:
         if self.plan.clip is not None:
             gradients = clipped(gradients, self.plan.clip, norm)
         found = measures(self.plan.metrics, scores, t, where)
-        update(self.optimizer, self.step.registry.arrays(), gradients, self.takes_dicts, where)
+        params = self.step.registry.arrays()
+        update(self.optimizer, params, gradients, self.takes_dicts, where)
+        remember_net(self.optimizer, params)
         self.step.registry.put_numbers()
         count = len(t) if np.ndim(t) else 1
         now.sums["loss"] = now.sums.get("loss", 0.0) + loss * count
