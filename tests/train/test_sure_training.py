@@ -18,6 +18,7 @@ from dout.train import (
     fit,
     predict,
 )  # fmt: skip
+from dout.train.nets.train_step import TrainStep
 
 rng = np.random.default_rng(0)
 x = rng.standard_normal((20, 4))
@@ -79,8 +80,6 @@ def test_one_batch_given_again_and_again_is_not_learned():
 
 
 def test_a_kept_batch_is_no_parameter():
-    from dout.train.nets.train_step import TrainStep
-
     step = TrainStep([Dense()], Squares())
     targets = rng.standard_normal((20, 3))
     for _ in range(2):
@@ -321,3 +320,48 @@ def test_an_optimizer_begins_anew_with_another_net_and_goes_on_with_the_same(kin
     trained(again, parts)
     trained(again, parts)
     assert np.array_equal(whole.W, parts.W)
+
+
+# --- a layer in several places ----------------------------------------------------------------------------------------
+
+
+class Buffered:
+    """Keeps its input, a moving mean and its results in arrays of its own, which it writes into."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(2).standard_normal((4, 4)) / 2
+        self.kept, self.out, self.dx, self.mean = np.zeros((20, 4)), np.zeros((20, 4)), np.zeros((20, 4)), np.zeros(4)
+
+    def forward(self, x):
+        self.kept[...] = x
+        self.mean[...] = 0.5 * self.mean + 0.5 * x.mean(axis=0)
+        return np.matmul(x, self.W, out=self.out)
+
+    def backward(self, dout):
+        self.dW = self.kept.T @ dout
+        return np.matmul(dout, self.W.T, out=self.dx)
+
+
+def test_a_layer_that_writes_into_its_own_arrays_may_stand_in_several_places():
+    first, shared, last = Dense(4, 4), Buffered(), Dense()
+    step = TrainStep([first, shared, Dense(4, 4), shared, last], SoftmaxWithLoss())
+    for _ in range(2):
+        step(x, t, "")
+    gradient = step.registry.gradients()
+    (name,) = [one for one in gradient if gradient[one].shape == (4, 4) and "shared" in one]
+    for place in [(0, 0), (2, 1)]:
+        losses = []
+        for way in (1e-6, -1e-6):
+            shared.W[place] += way
+            losses.append(step.run(x, t)[0])
+            shared.W[place] -= way
+        assert gradient[name][place] == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=1e-5)
+
+
+def test_the_moving_mean_of_a_layer_in_several_places_is_that_of_all():
+    shared = Buffered()
+    net = LayerGraph({"a": (shared, "x"), "b": (shared, "a")})
+    h = x @ shared.W
+    net.forward(x)
+    net.backward(np.ones((20, 4)))
+    assert shared.mean == pytest.approx(0.25 * x.mean(axis=0) + 0.5 * h.mean(axis=0))
