@@ -177,6 +177,7 @@ class TrainStep:
                 said = "the net updates itself; train it by its own loop"
                 raise TrainingError(f"{name} is another array after each step: {said}")
         self.registry = Registry({**new.parameters, **self.registry.parameters})
+        self.registry.check_memory()
         self.looks -= 1
         if not self.looks:
             self.data.clear()
