@@ -20,10 +20,8 @@ from dout.check.worker.runner import METHOD
 from dout.check.worker.sandbox import take_place
 from dout.draw import draw
 from dout.errors import DoutError
-from dout.exercise.hints import hinted
+from dout.exercise.hints import hint_on
 from dout.exercise.sheet import Sheet
-from dout.explain.derivation.derivation import explained
-from dout.explain.formats.terminal_lines import render
 from dout.trace.record.script import load_file
 from dout.trace.record.trace_reader import from_document
 
@@ -88,7 +86,7 @@ def _drawn(text: str) -> str:
 
 
 def _hinted(text: str, degree: int) -> str:
-    return render(hinted(explained(_class_of(text), {}, {}), degree), width=72)
+    return hint_on(_class_of(text), degree, width=72)
 
 
 def _class_of(text: str) -> Any:
