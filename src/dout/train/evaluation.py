@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.train.batches import Batches, batches_of
+from dout.run import evaluating
+from dout.train.batches import Batches, batches_of, owned
 from dout.train.history import Row
 from dout.train.metrics import Metric
 from dout.train.nets.layer_graphs import Sequential
-from dout.train.nets.train_step import TrainStep, evaluating
+from dout.train.nets.train_step import TrainStep
 
 
 def evaluate(
@@ -25,18 +26,19 @@ def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
     """What a net says of samples, batch by batch; its layers do not behave as they do in training."""
     net = Sequential(*net) if isinstance(net, list | tuple) else net
     several = x if isinstance(x, tuple) else (x,)
-    call = net.predict if callable(getattr(net, "predict", None)) else net.forward
-    with evaluating(net=net):
+    with evaluating(net):
+        call = net.predict if callable(getattr(net, "predict", None)) else net.forward
         starts = range(0, len(several[0]), batch)
-        return np.concatenate([call(*(one[start : start + batch] for one in several)) for start in starts])
+        return np.concatenate([call(*(owned(one[start : start + batch]) for one in several)) for start in starts])
 
 
 def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Row:
     """The means over all batches, each by its samples."""
     sums: dict[str, float] = {}
     samples = 0
-    with evaluating(**step.roots):
+    with evaluating(*step.roots.values()):
         for number, (x, t) in enumerate(batches.of(0), 1):
+            step.remember(x, t)
             count = len(t) if np.ndim(t) else 1
             try:
                 loss, scores = step.look(x, t)

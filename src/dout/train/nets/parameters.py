@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -31,6 +31,10 @@ class LearnedArray:
     def is_number(self) -> bool:
         """Whether it stands in its object as a plain number, and `array` is our copy of it."""
         return bool(self.owners) and not isinstance(self.owners[0][1].parameter, np.ndarray)
+
+    def lies_in(self, data: Iterable[Array]) -> bool:
+        """Whether it is, or is a view of, one of these arrays."""
+        return not self.is_number and any(np.may_share_memory(self.array, item) for item in data)
 
     def gradient(self) -> Array | None:
         """What the latest backward left: the sum over all places; None where it left nothing."""
