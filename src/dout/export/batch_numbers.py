@@ -144,10 +144,15 @@ def at_size(graph: Graph, values: Mapping[Node, Any], rows: int) -> tuple[dict[N
     return made, known
 
 
+def length_at(length: int, rows: int) -> int:
+    """A length where the batch has so many rows."""
+    return length.times * rows + length.plus if isinstance(length, BatchInt) else length
+
+
 def _at_size(item: Any, rows: int, shape: tuple[int, ...] | None = None) -> Any:
     """A number, or an array of this shape, or all that are in something, for so many rows."""
     if isinstance(item, BatchInt):
-        return item.times * rows + item.plus
+        return length_at(item, rows)
     if isinstance(item, BatchNumber):
         return type(item.value)(item.scale * float(rows) ** item.power)
     if isinstance(item, BatchRange | BatchFill):
@@ -155,7 +160,7 @@ def _at_size(item: Any, rows: int, shape: tuple[int, ...] | None = None) -> Any:
             raise FixedBatchError("an array depends on the size of the batch")
         if isinstance(item, BatchFill):
             return np.full(shape, item.number)
-        count = np.arange(_at_size(item.length, rows)) * item.step + item.start
+        count = np.arange(length_at(item.length, rows)) * item.step + item.start
         return count.astype(item.dtype).reshape(shape)
     if isinstance(item, slice):
         return slice(*(_at_size(part, rows) for part in (item.start, item.stop, item.step)))

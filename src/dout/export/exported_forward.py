@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from dout.run import (
     attributes_of,
     copied,
     deep_copy,
+    evaluating,
     flat,
     is_float_array,
     mapped,
@@ -162,7 +164,6 @@ class _Subject:
             named = LayerRow(named)
         if inspect.ismethod(named):  # of a net: predict
             owner = deep_copy(named.__self__)
-            self._switch_off(owner)
             named = getattr(owner, named.__name__)
         target = Target.alone(named)
         inputs = _by_name(target, inputs)
@@ -175,31 +176,19 @@ class _Subject:
         with quiet():
             seed_global()
             self.layer = target.fresh(found.init)
-        if not inspect.isroutine(self.layer):
-            self._switch_off(self.layer)
         self.names = [p.name for p in taken_by(getattr(self.layer, "forward", self.layer)) if p.name != "self"]
         self.batched: list[str] = []
 
     def _in_use(self, target: Target, found: Example, inputs: Mapping[str, Any]) -> Example:
         """The example with flags of forward that say that it trains turned off, where nobody gave them."""
         flags = [p for p in target.inputs(found.interface) if p.name in MODE_FLAGS and p.name not in inputs]
-        on = {p.name: False for p in flags if found.inputs.get(p.name, p.default) is True}
+        on = {p.name: False for p in flags if _is_on(p, found)}
         self.notes += [f"exported as it is used: {name}=False" for name in on]
         return replace(found, inputs={**found.inputs, **on})
 
-    def _switch_off(self, root: Any) -> None:
-        """Take a layer and its parts out of training."""
-        for part in objects_in(root):
-            held = attributes_of(part)
-            for name in MODE_FLAGS:
-                if held.get(name) is True:
-                    held[name] = False
-                    self.notes.append(f"exported as it is used: {type(part).__name__}.{name} = False")
-
     def recorded(self, size: int | None) -> _Run:
         """A recording, with another size of the batch where one is given."""
-        layer, taken, keywords = self._ready(size)
-        with np.errstate(all="ignore"), quiet():
+        with self._used(size) as (layer, taken, keywords):
             trace, entered = record_function(layer, tuple(taken), keywords)
         arguments = {name: node for name, node, _ in self._named(entered, taken)}
         arguments |= {name: trace.graph.inputs[name] for name in keywords if name in trace.graph.inputs}
@@ -213,8 +202,9 @@ class _Subject:
         graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
         return _Run(trace, entered, self._simplified(graph, trace, now), given, {new: old for old, new in now.items()})
 
-    def _ready(self, size: int | None) -> tuple[Any, Sequence[Any], Mapping[str, Any]]:
-        """The layer, as it is before a call, and its arguments, with another size of the batch where one is given."""
+    @contextmanager
+    def _used(self, size: int | None) -> Iterator[tuple[Any, Sequence[Any], dict[str, Any]]]:
+        """The layer, silent, as it is before a call and out of training, and its arguments, perhaps of another size."""
         rows = {len(item) for item in self.arrays()[:1]} if size is not None else set[int]()
 
         def resized(item: Any) -> Any:
@@ -225,24 +215,30 @@ class _Subject:
             return np.take(item, np.arange(size) % len(item), axis=0)
 
         layer = self.layer if inspect.isroutine(self.layer) else deep_copy(self.layer)
-        return layer, mapped(self.given, resized), mapped(self.keywords, resized)
+        root = getattr(layer, "__self__", layer)
+        before = [(part, dict(attributes_of(part))) for part in objects_in(root)]
+        with np.errstate(all="ignore"), quiet(), evaluating(root):
+            told = any(note.endswith("=False") for note in self.notes)  # an argument of the layer itself
+            self.notes += _switched(before, root if told else None)
+            if inspect.ismethod(layer):
+                layer = getattr(root, layer.__name__)  # which takes the flags that nobody gives
+            yield layer, mapped(self.given, resized), mapped(self.keywords, resized)
 
     def compare(self, runs: Sequence[_Run], sizes: Sequence[int], graph: Graph, values: Mapping[Node, Any]) -> None:
         """Hold the graph against forward at other sizes of the batch. Raises FixedBatchError where they differ."""
         nodes = dict(zip(runs[0].graph.nodes, graph.nodes, strict=True))
         raising: list[str] = []
         for size in sizes_to_compare(graph, len(self.arrays()[0])):
-            layer, taken, keywords = self._ready(size)
-            kept, kept_by_name = mapped(taken, copied), mapped(keywords, copied)  # forward may write into what it gets
             try:
-                with np.errstate(all="ignore"), quiet():
+                with self._used(size) as (layer, taken, keywords):
+                    kept, more = mapped(taken, copied), mapped(keywords, copied)  # forward may write into what it gets
                     output = getattr(layer, "forward", layer)(*taken, **keywords)
             except Exception as error:  # whatever the user's code raises on other inputs
                 raising.append(
                     f"forward raises {type(error).__name__} where the batch has {_rows(size)}, and the model does not"
                 )
                 continue
-            named = {name: value for name, _, value in self._named(runs[0].entered, kept)} | dict(kept_by_name)
+            named = {name: value for name, _, value in self._named(runs[0].entered, kept)} | more
             known = {nodes[node]: named[name] for name, node in runs[0].arguments.items()}
             if not agrees(graph, values, known, size, [item for item in flat(output) if is_number(item)]):
                 raise self._why_other(runs, sizes, size)
@@ -289,6 +285,23 @@ class _Subject:
             raise FixedBatchError(str(error)) from None
         except Exception as error:  # whatever the user's code raises on other inputs
             raise FixedBatchError(f"with another one, forward raises {type(error).__name__}: {error}") from None
+
+
+def _is_on(parameter: inspect.Parameter, found: Example) -> bool:
+    """Whether a flag says that the layer trains, or has a value that was chosen for want of a default."""
+    value = found.inputs.get(parameter.name, parameter.default)
+    return value is True or (parameter.default is parameter.empty and np.ndim(value) == 0)
+
+
+def _switched(before: Sequence[tuple[Any, dict[str, Any]]], told: Any) -> Iterator[str]:
+    """What was turned off in parts of a net: attributes, and arguments of the forward of each that is not `told`."""
+    for part, held in before:
+        name = type(part).__name__
+        for key, value in attributes_of(part).items():
+            if key in held and held[key] is not value and not callable(value):
+                yield f"exported as it is used: {name}.{key} = {value!r}"
+            elif key == "forward" and key not in held and part is not told:
+                yield f"exported as it is used: {name}.forward is told that it does not train"
 
 
 def _in_its_dtype(target: Target, found: Example) -> Example:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.export.batch_numbers import FixedBatchError, at_size
+from dout.export.batch_numbers import FixedBatchError, at_size, length_at
 from dout.graph import Graph, Node, evaluate
 
 SMALL = (1, 2, 24)
@@ -25,7 +25,7 @@ def sizes_to_compare(graph: Graph, own: int) -> Iterator[int]:
     """The size of the user's own example, small sizes, and a large one that takes little memory."""
     yield from dict.fromkeys((own, *SMALL))
     for rows in LARGE:
-        shapes = ([n if type(n) is int else n.times * rows + n.plus for n in node.shape] for node in graph.nodes)
+        shapes = ([length_at(n, rows) for n in node.shape] for node in graph.nodes)
         if sum(math.prod(shape) for shape in shapes) <= _MOST:
             yield rows
             return
