@@ -1,4 +1,4 @@
-"""What trains by a flag, a word or an argument, alone or inside a net, is exported as it is used, and a note says so."""
+"""What trains, by a flag, a word or an argument, is exported as it is used, inside a net too, and a note says so."""
 
 import numpy as np
 import pytest
