@@ -16,6 +16,7 @@ from dout.adapt.target import Target, copies
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.export.batch_numbers import FixedBatchError, joined
 from dout.export.compositions import composed
+from dout.export.layers_in_use import built_anew, switched_off, trains
 from dout.export.size_comparison import agrees, sizes_to_compare
 from dout.export.value_checks import is_check
 from dout.export.written_places import written_places
@@ -176,13 +177,15 @@ class _Subject:
         with quiet():
             seed_global()
             self.layer = target.fresh(found.init)
+        if target.is_class and any(is_float_array(place.item) for place in places(self.layer)):
+            self.notes.append(built_anew(type(self.layer).__name__, found.chosen_init))
         self.names = [p.name for p in taken_by(getattr(self.layer, "forward", self.layer)) if p.name != "self"]
         self.batched: list[str] = []
 
     def _in_use(self, target: Target, found: Example, inputs: Mapping[str, Any]) -> Example:
         """The example with flags of forward that say that it trains turned off, where nobody gave them."""
         flags = [p for p in target.inputs(found.interface) if p.name in MODE_FLAGS and p.name not in inputs]
-        on = {p.name: False for p in flags if _is_on(p, found)}
+        on = {p.name: False for p in flags if trains(p, found)}
         self.notes += [f"exported as it is used: {name}=False" for name in on]
         return replace(found, inputs={**found.inputs, **on})
 
@@ -219,7 +222,7 @@ class _Subject:
         before = [(part, dict(attributes_of(part))) for part in objects_in(root)]
         with np.errstate(all="ignore"), quiet(), evaluating(root):
             told = any(note.endswith("=False") for note in self.notes)  # an argument of the layer itself
-            self.notes += _switched(before, root if told else None)
+            self.notes += switched_off(before, root if told else None)
             if inspect.ismethod(layer):
                 layer = getattr(root, layer.__name__)  # which takes the flags that nobody gives
             yield layer, mapped(self.given, resized), mapped(self.keywords, resized)
@@ -285,23 +288,6 @@ class _Subject:
             raise FixedBatchError(str(error)) from None
         except Exception as error:  # whatever the user's code raises on other inputs
             raise FixedBatchError(f"with another one, forward raises {type(error).__name__}: {error}") from None
-
-
-def _is_on(parameter: inspect.Parameter, found: Example) -> bool:
-    """Whether a flag says that the layer trains, or has a value that was chosen for want of a default."""
-    value = found.inputs.get(parameter.name, parameter.default)
-    return value is True or (parameter.default is parameter.empty and np.ndim(value) == 0)
-
-
-def _switched(before: Sequence[tuple[Any, dict[str, Any]]], told: Any) -> Iterator[str]:
-    """What was turned off in parts of a net: attributes, and arguments of the forward of each that is not `told`."""
-    for part, held in before:
-        name = type(part).__name__
-        for key, value in attributes_of(part).items():
-            if key in held and held[key] is not value and not callable(value):
-                yield f"exported as it is used: {name}.{key} = {value!r}"
-            elif key == "forward" and key not in held and part is not told:
-                yield f"exported as it is used: {name}.forward is told that it does not train"
 
 
 def _in_its_dtype(target: Target, found: Example) -> Example:
