@@ -52,7 +52,7 @@ def export(
         options.require("dout export", module)
     how = {"init": init, "inputs": inputs, "dtype": dtype, "backward": backward}
     model = _exported(target, checkpoint, how, timeout)
-    read = [where] if checkpoint is None else [where, checkpoint]
+    read: list[str | Path] = [where] if checkpoint is None else [where, checkpoint]
     model.save(output, inputs=read, force=force)
     click.echo(visible(f"wrote {output}"), err=True)
     notes = [*model.notes, *(_trained(where) if checkpoint is None else ())]
