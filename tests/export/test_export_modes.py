@@ -122,3 +122,18 @@ def test_dropout_inside_a_net_hands_on():
 def test_a_flag_that_is_given_is_taken():
     model = dout.export(ByArgument(), None, ROWS, train_flg=True)
     np.testing.assert_allclose(ran(model.content, ROWS)[0], TRAINED, rtol=1e-12, atol=1e-12)
+
+
+NET = Outer(ByArgument())
+
+
+def through_its_module(x):
+    return NET.forward(x)
+
+
+def test_a_net_that_a_function_reads_is_exported_as_it_is_used():
+    net = ByFlag()
+    is_as_used(through_its_module)
+    is_as_used(lambda x: net.forward(x))
+    assert net.train_mode is True
+    np.testing.assert_array_equal(NET.forward(ROWS), TRAINED)

@@ -16,7 +16,7 @@ from dout.adapt.target import Target, copies
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.export.batch_numbers import FixedBatchError, joined
 from dout.export.compositions import composed
-from dout.export.layers_in_use import built_anew, switched_off, trains
+from dout.export.layers_in_use import built_anew, switched_off, trains, within_reach
 from dout.export.size_comparison import agrees, sizes_to_compare
 from dout.export.value_checks import is_check
 from dout.export.written_places import written_places
@@ -219,8 +219,9 @@ class _Subject:
 
         layer = self.layer if inspect.isroutine(self.layer) else deep_copy(self.layer)
         root = getattr(layer, "__self__", layer)
-        before = [(part, dict(attributes_of(part))) for part in objects_in(root)]
-        with np.errstate(all="ignore"), quiet(), evaluating(root):
+        reached = within_reach(root)
+        before = [(part, dict(attributes_of(part))) for one in reached for part in objects_in(one)]
+        with np.errstate(all="ignore"), quiet(), evaluating(*reached):
             told = any(note.endswith("=False") for note in self.notes)  # an argument of the layer itself
             self.notes += switched_off(before, root if told else None)
             if inspect.ismethod(layer):

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.search.example import Example
-from dout.run import attributes_of
+from dout.run import attributes_of, filled_cells
+
+
+def within_reach(root: Any) -> list[Any]:
+    """What may hold layers that run: a net; of a function, also what it closes over and reads from its module."""
+    if type(root) is not FunctionType:
+        return [root]
+    names = [root.__globals__.get(name) for name in root.__code__.co_names]
+    held = [cell.cell_contents for _, cell in filled_cells(root)] + names
+    return [root, *(item for item in held if not isinstance(item, type | ModuleType | FunctionType))]
 
 
 def built_anew(name: str, chosen: Mapping[str, Any]) -> str:
