@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
+import safetensors.numpy
 from onnx_runs import ran
 
 NET = """\
@@ -131,3 +132,70 @@ def test_a_missing_extra_is_named(folder, monkeypatch):
     found = run("mine.py:net", "model.onnx", cwd=folder)
     assert found.returncode == 2
     assert "pip install 'dout[onnx]'" in found.stderr
+
+
+LINE = """\
+import numpy as np
+from dout.layers import Affine, MeanSquaredError
+from dout.train import SGD
+
+random = np.random.default_rng(0)
+x_train = random.standard_normal((40, 3))
+t_train = x_train @ np.array([[1.0], [2.0], [3.0]])
+net = [Affine(np.zeros((3, 1)), np.zeros(1))]
+other = [Affine(np.ones((3, 1)), np.zeros(1))]
+loss = MeanSquaredError()
+optimizer = SGD(lr=0.1)
+epochs, batch, seed = 3, 10, 0
+"""
+
+
+def test_a_checkpoint_gives_the_parameters_that_were_learned(tmp_path):
+    (tmp_path / "line.py").write_text(LINE)
+    where = ["--input", "x=array(2,3)"]
+    before = run("line.py", "plain.onnx", *where, cwd=tmp_path)
+    assert "note" not in before.stdout
+    command = [sys.executable, "-m", "dout", "train", "line.py", "--plain"]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=tmp_path).returncode == 0
+
+    after = run("line.py", "plain.onnx", *where, cwd=tmp_path)
+    assert "the parameters are those of the file" in after.stdout
+    assert "--checkpoint line.training/best.safetensors" in after.stdout
+    learned = run(
+        "line.py", "learned.onnx", *where, "--checkpoint", "line.training/last.safetensors", "--backward", cwd=tmp_path
+    )
+    assert (learned.returncode, "note" in learned.stdout) == (0, False)
+
+    def numbers(name):
+        return ran((tmp_path / name).read_bytes(), np.eye(3))[0]
+
+    arrays = safetensors.numpy.load_file(tmp_path / "line.training" / "last.safetensors")
+    weights = next(array for array in arrays.values() if array.shape == (3, 1))
+    bias = next(array for array in arrays.values() if array.shape == (1,))
+    assert not numbers("plain.onnx").any()
+    np.testing.assert_allclose(numbers("learned.onnx"), weights + bias, rtol=1e-12)
+    assert weights.all()
+
+
+def test_a_checkpoint_of_another_net_or_none_is_refused(folder):
+    for target, said in [("mine.py:net", "cannot be read"), ("mine.py:Net", "no object that was trained")]:
+        found = run(target, "model.onnx", "--checkpoint", "nowhere.safetensors", cwd=folder)
+        assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+        assert said in found.stderr
+
+
+def test_a_class_is_built_anew_and_a_note_says_whose_parameters_those_are(folder):
+    found = run("mine.py:Affine", "model.onnx", cwd=folder)
+    assert "note: Affine is a class: dout built one, and chose W, b" in found.stdout
+    found = run("mine.py:Net", "model.onnx", cwd=folder)
+    assert "note: Net is a class: dout built one, with the parameters that it begins with" in found.stdout
+
+
+def test_a_file_whose_net_is_a_list_needs_no_name(tmp_path):
+    (tmp_path / "line.py").write_text(LINE)  # `other` is one, too
+    assert run("line.py", "model.onnx", cwd=tmp_path).returncode == 0
+    (tmp_path / "two.py").write_text(LINE.replace("net = ", "first = "))
+    found = run("two.py", "model.onnx", cwd=tmp_path)
+    assert "two.py is a file; name what to export: two.py:other" in found.stderr
+    (tmp_path / "one.py").write_text(LINE.replace("net = ", "_ = "))
+    assert run("one.py", "model.onnx", cwd=tmp_path).returncode == 0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from dout.export.elementwise_operators import ordered, wide
 from dout.export.onnx_writer import OnnxWriter, Rule
 from dout.graph import Node, Primitive, Shape
 from dout.ops import PRIMITIVES, by_primitive
@@ -138,7 +139,8 @@ def _reduced(name: str) -> Rule:
 
     def rule(writer: OnnxWriter, node: Node) -> ir.Value:
         x, *where = node.inputs
-        dtype = node.dtype if np.dtype(node.dtype) != _BOOL else _INT32
+        dtype = ordered(node.dtype) if name in ("max", "min") else wide(node.dtype)
+        dtype = dtype if dtype != _BOOL else _INT32
         value, shape = writer.operand(x, dtype), x.shape
         if where:
             shape = np.broadcast_shapes(x.shape, where[0].shape)
@@ -203,7 +205,7 @@ def _tested(kind: str) -> Rule:
 def _place(kind: str) -> Rule:
     def rule(writer: OnnxWriter, node: Node) -> ir.Value:
         (x,) = node.inputs
-        dtype = x.dtype if np.dtype(x.dtype) != _BOOL else _INT32
+        dtype = ordered(x.dtype) if np.dtype(x.dtype) != _BOOL else _INT32
         value, axis = writer.operand(x, dtype), node.static["axis"]
         if axis is None or not x.shape:
             flat = writer.op("Reshape", value, writer.constant(np.array([-1])))
@@ -216,7 +218,7 @@ def _place(kind: str) -> Rule:
 
 def _argsort(writer: OnnxWriter, node: Node) -> ir.Value:
     (x,), axis = node.inputs, node.static["axis"]
-    value = writer.operand(x, x.dtype if np.dtype(x.dtype) != _BOOL else _INT32)
+    value = writer.operand(x, ordered(x.dtype) if np.dtype(x.dtype) != _BOOL else _INT32)
     if axis is None or not x.shape:
         value, axis = writer.op("Reshape", value, writer.constant(np.array([-1]))), 0
     length = writer.numbers([node.shape[axis]])
@@ -226,7 +228,7 @@ def _argsort(writer: OnnxWriter, node: Node) -> ir.Value:
 
 def _cumsum(writer: OnnxWriter, node: Node) -> ir.Value:
     (x,), axis = node.inputs, node.static["axis"]
-    value = writer.operand(x, node.dtype)
+    value = writer.operand(x, wide(node.dtype))
     if axis is None:
         value = reshaped(writer, value, x.shape, node.shape)
     return writer.op("CumSum", value, writer.constant(int(axis or 0), _INT64))

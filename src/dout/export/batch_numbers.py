@@ -99,7 +99,7 @@ def joined(
     columns = list(zip(*(graph.nodes for graph in graphs), strict=False))
     if len({len(graph.nodes) for graph in graphs}) > 1:
         other = next((c for c in columns if len({n.primitive for n in c}) > 1), columns[-1])
-        raise FixedBatchError("the number of steps depends on the size of the batch", other[0].where)
+        raise FixedBatchError("the number of steps depends on the size of the batch", _line(graphs[0], other[0]))
     made: dict[Node, Node] = {}
     values: dict[Node, Any] = {}
     places = [{node: i for i, node in enumerate(graph.nodes)} for graph in graphs]
@@ -107,7 +107,7 @@ def joined(
         first = nodes[0]
         wiring = {tuple(place[i] for i in node.inputs) for node, place in zip(nodes, places, strict=True)}
         if len({node.primitive for node in nodes}) > 1 or len(wiring) > 1:
-            raise FixedBatchError("the steps depend on the size of the batch", first.where)
+            raise FixedBatchError("the steps depend on the size of the batch", _line(graphs[0], first))
         try:
             shape = _followed([node.shape for node in nodes], sizes)
             static = _followed([dict(node.static) for node in nodes], sizes, first.primitive is CONSTANT)
@@ -115,13 +115,58 @@ def joined(
                 values[first] = _followed([known.get(n) for known, n in zip(data, nodes, strict=True)], sizes)
         except _UnknownError:
             raise FixedBatchError(
-                "a number depends on the size of the batch in no way that dout knows", first.where
+                "a number depends on the size of the batch in no way that dout knows", _line(graphs[0], first)
             ) from None
         inputs = tuple(made[i] for i in first.inputs)
         made[first] = replace(first, inputs=inputs, shape=shape, static=static)
     named = {name: made[node] for name, node in graphs[0].inputs.items() if node in made}
     outputs = {name: made[node] for name, node in graphs[0].outputs.items()}
     return Graph(tuple(made.values()), named, outputs), {made[node]: value for node, value in values.items()}
+
+
+def _line(graph: Graph, node: Node) -> Where | None:
+    """Where a node was made; a number, which has no line, where it is read first."""
+    readers = (other.where for other in graph.nodes if node in other.inputs)
+    return node.where or next((where for where in readers if where is not None), None)
+
+
+def at_size(graph: Graph, values: Mapping[Node, Any], rows: int) -> tuple[dict[Node, Node], dict[Node, Any]]:
+    """The nodes of a joined graph, and the values of its inputs, as they are for so many rows.
+
+    Raises FixedBatchError for what has no value there.
+    """
+    made: dict[Node, Node] = {}
+    for node in graph.nodes:
+        inputs = tuple(made[i] for i in node.inputs)
+        shape, static = (_at_size(part, rows) for part in (node.shape, dict(node.static)))
+        made[node] = replace(node, inputs=inputs, shape=shape, static=static)
+    known = {made[node]: _at_size(value, rows, made[node].shape) for node, value in values.items()}
+    return made, known
+
+
+def length_at(length: int, rows: int) -> int:
+    """A length where the batch has so many rows."""
+    return length.times * rows + length.plus if isinstance(length, BatchInt) else length
+
+
+def _at_size(item: Any, rows: int, shape: tuple[int, ...] | None = None) -> Any:
+    """A number, or an array of this shape, or all that are in something, for so many rows."""
+    if isinstance(item, BatchInt):
+        return length_at(item, rows)
+    if isinstance(item, BatchNumber):
+        return type(item.value)(item.scale * float(rows) ** item.power)
+    if isinstance(item, BatchRange | BatchFill):
+        if shape is None or min(shape, default=0) < 0:
+            raise FixedBatchError("an array depends on the size of the batch")
+        if isinstance(item, BatchFill):
+            return np.full(shape, item.number)
+        count = np.arange(length_at(item.length, rows)) * item.step + item.start
+        return count.astype(item.dtype).reshape(shape)
+    if isinstance(item, slice):
+        return slice(*(_at_size(part, rows) for part in (item.start, item.stop, item.step)))
+    if type(item) in (tuple, list):
+        return type(item)(_at_size(part, rows) for part in item)
+    return {key: _at_size(part, rows) for key, part in item.items()} if type(item) is dict else item
 
 
 class _UnknownError(Exception):

@@ -37,6 +37,11 @@ def wide(dtype: DType) -> np.dtype[Any]:
     return _INT64 if found.kind in "iu" and found not in (_INT64, _INT32) else found
 
 
+def ordered(dtype: DType) -> np.dtype[Any]:
+    """A dtype in which onnxruntime compares, in which the numbers have the same order."""
+    return np.dtype(dtype) if np.dtype(dtype) == np.uint64 else wide(dtype)
+
+
 def elementwise(writer: OnnxWriter, node: Node) -> ir.Value:
     """The operator that stands in the row, of operands of one dtype."""
     row = node.primitive

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from dout.adapt.target import Target, copies
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.export.batch_numbers import FixedBatchError, joined
 from dout.export.compositions import composed
+from dout.export.layers_in_use import built_anew, switched_off, trains, within_reach
+from dout.export.size_comparison import agrees, sizes_to_compare
 from dout.export.value_checks import is_check
 from dout.export.written_places import written_places
 from dout.files import shown_place
@@ -27,8 +30,21 @@ from dout.rewrite.simplify import merge_equal_nodes, simplify
 from dout.rewrite.softmax_forms import softmax_forms
 from dout.rewrite.stable_forms import stable_forms
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, deep_copy, flat, is_float_array, mapped, objects_in, places, quiet, seed_global
+from dout.run import (
+    attributes_of,
+    copied,
+    deep_copy,
+    evaluating,
+    flat,
+    is_float_array,
+    mapped,
+    objects_in,
+    places,
+    quiet,
+    seed_global,
+)
 from dout.trace.model.recorded import LOSSES
+from dout.trace.model.replay import is_number
 from dout.trace.record.record import record_function
 from dout.trace.record.trace import Trace
 
@@ -58,9 +74,13 @@ class ExportedForward:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """A recording, its simplified graph, and the nodes of the arguments; `recorded` leads back to the recording."""
+    """A recording, its simplified graph, and the nodes of the arguments; `recorded` leads back to the recording.
+
+    `entered` are the positional arguments, with the nodes of the recording in the places of numbers.
+    """
 
     trace: Trace
+    entered: Sequence[Any]
     graph: Graph
     arguments: Mapping[str, Node]
     recorded: Mapping[Node, Node]
@@ -103,6 +123,7 @@ def exported_forward(
         try:
             runs, sizes = subject.at_other_sizes()
             graph, values = joined([run.graph for run in runs], [run.data for run in runs], sizes)
+            subject.compare(runs, sizes, graph, values)
         except FixedBatchError as error:
             runs, why_fixed = [], error
     if why_fixed is not None:
@@ -144,7 +165,6 @@ class _Subject:
             named = LayerRow(named)
         if inspect.ismethod(named):  # of a net: predict
             owner = deep_copy(named.__self__)
-            self._switch_off(owner)
             named = getattr(owner, named.__name__)
         target = Target.alone(named)
         inputs = _by_name(target, inputs)
@@ -157,29 +177,37 @@ class _Subject:
         with quiet():
             seed_global()
             self.layer = target.fresh(found.init)
-        if not inspect.isroutine(self.layer):
-            self._switch_off(self.layer)
+        if target.is_class and any(is_float_array(place.item) for place in places(self.layer)):
+            self.notes.append(built_anew(type(self.layer).__name__, found.chosen_init))
         self.names = [p.name for p in taken_by(getattr(self.layer, "forward", self.layer)) if p.name != "self"]
         self.batched: list[str] = []
 
     def _in_use(self, target: Target, found: Example, inputs: Mapping[str, Any]) -> Example:
         """The example with flags of forward that say that it trains turned off, where nobody gave them."""
         flags = [p for p in target.inputs(found.interface) if p.name in MODE_FLAGS and p.name not in inputs]
-        on = {p.name: False for p in flags if found.inputs.get(p.name, p.default) is True}
+        on = {p.name: False for p in flags if trains(p, found)}
         self.notes += [f"exported as it is used: {name}=False" for name in on]
         return replace(found, inputs={**found.inputs, **on})
 
-    def _switch_off(self, root: Any) -> None:
-        """Take a layer and its parts out of training."""
-        for part in objects_in(root):
-            held = attributes_of(part)
-            for name in MODE_FLAGS:
-                if held.get(name) is True:
-                    held[name] = False
-                    self.notes.append(f"exported as it is used: {type(part).__name__}.{name} = False")
-
     def recorded(self, size: int | None) -> _Run:
         """A recording, with another size of the batch where one is given."""
+        with self._used(size) as (layer, taken, keywords):
+            trace, entered = record_function(layer, tuple(taken), keywords)
+        arguments = {name: node for name, node, _ in self._named(entered, taken)}
+        arguments |= {name: trace.graph.inputs[name] for name in keywords if name in trace.graph.inputs}
+        self.batched = [name for name, node in arguments.items() if node.shape and node.shape[0] == size]
+        outputs = {name: node for name, node in trace.graph.outputs.items() if node not in trace.backward}
+        if not outputs:
+            raise TargetError(f"{trace.target} returns no array or number that is computed from its inputs")
+        self.notes += _refuse(trace, outputs.values(), arguments)
+        now = _in_dtype(topological([*arguments.values(), *outputs.values()]), self.dtype)
+        given = {name: now[node] for name, node in arguments.items()}
+        graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
+        return _Run(trace, entered, self._simplified(graph, trace, now), given, {new: old for old, new in now.items()})
+
+    @contextmanager
+    def _used(self, size: int | None) -> Iterator[tuple[Any, Sequence[Any], dict[str, Any]]]:
+        """The layer, silent, as it is before a call and out of training, and its arguments, perhaps of another size."""
         rows = {len(item) for item in self.arrays()[:1]} if size is not None else set[int]()
 
         def resized(item: Any) -> Any:
@@ -190,32 +218,56 @@ class _Subject:
             return np.take(item, np.arange(size) % len(item), axis=0)
 
         layer = self.layer if inspect.isroutine(self.layer) else deep_copy(self.layer)
-        taken, keywords = (mapped(item, resized) for item in (self.given, self.keywords))
-        with np.errstate(all="ignore"), quiet():
-            trace, entered = record_function(layer, tuple(taken), keywords)
-        arguments = dict(self._named(entered))
-        arguments |= {name: trace.graph.inputs[name] for name in keywords if name in trace.graph.inputs}
-        self.batched = [name for name, node in arguments.items() if node.shape and node.shape[0] == size]
-        outputs = {name: node for name, node in trace.graph.outputs.items() if node not in trace.backward}
-        if not outputs:
-            raise TargetError(f"{trace.target} returns no array or number that is computed from its inputs")
-        self.notes += _refuse(trace, outputs.values(), arguments)
-        now = _in_dtype(topological([*arguments.values(), *outputs.values()]), self.dtype)
-        given = {name: now[node] for name, node in arguments.items()}
-        graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
-        return _Run(trace, self._simplified(graph, trace, now), given, {new: old for old, new in now.items()})
+        root = getattr(layer, "__self__", layer)
+        reached = within_reach(root)
+        before = [(part, dict(attributes_of(part))) for one in reached for part in objects_in(one)]
+        with np.errstate(all="ignore"), quiet(), evaluating(*reached):
+            told = any(note.endswith("=False") for note in self.notes)  # an argument of the layer itself
+            self.notes += switched_off(before, root if told else None)
+            if inspect.ismethod(layer):
+                layer = getattr(root, layer.__name__)  # which takes the flags that nobody gives
+            yield layer, mapped(self.given, resized), mapped(self.keywords, resized)
+
+    def compare(self, runs: Sequence[_Run], sizes: Sequence[int], graph: Graph, values: Mapping[Node, Any]) -> None:
+        """Hold the graph against forward at other sizes of the batch. Raises FixedBatchError where they differ."""
+        nodes = dict(zip(runs[0].graph.nodes, graph.nodes, strict=True))
+        raising: list[str] = []
+        for size in sizes_to_compare(graph, len(self.arrays()[0])):
+            try:
+                with self._used(size) as (layer, taken, keywords):
+                    kept, more = mapped(taken, copied), mapped(keywords, copied)  # forward may write into what it gets
+                    output = getattr(layer, "forward", layer)(*taken, **keywords)
+            except Exception as error:  # whatever the user's code raises on other inputs
+                raising.append(
+                    f"forward raises {type(error).__name__} where the batch has {_rows(size)}, and the model does not"
+                )
+                continue
+            named = {name: value for name, _, value in self._named(runs[0].entered, kept)} | more
+            known = {nodes[node]: named[name] for name, node in runs[0].arguments.items()}
+            if not agrees(graph, values, known, size, [item for item in flat(output) if is_number(item)]):
+                raise self._why_other(runs, sizes, size)
+        self.notes += raising
+
+    def _why_other(self, runs: Sequence[_Run], sizes: Sequence[int], size: int) -> FixedBatchError:
+        """Why forward gives something else at one size, with its line where its recording shows that."""
+        try:
+            other = self.recorded(size)
+            joined([run.graph for run in (*runs, other)], [run.data for run in (*runs, other)], [*sizes, size])
+        except DoutError as error:
+            return FixedBatchError(f"{error} (seen with {_rows(size)})", getattr(error, "where", None))
+        return FixedBatchError(f"forward gives other numbers where the batch has {_rows(size)}")
 
     def arrays(self) -> list[Any]:
         """The arrays among the inputs that may have a batch."""
         found = flat([*self.given, *self.keywords.values()])
         return [item for item in found if isinstance(item, np.ndarray) and item.ndim and len(item)]
 
-    def _named(self, entered: Sequence[Any]) -> Any:
-        """The nodes of the arguments, each under its name; numbers of a list are numbered."""
+    def _named(self, entered: Sequence[Any], given: Sequence[Any]) -> Iterator[tuple[str, Node, Any]]:
+        """The name, the node and the value of each argument; numbers of a list are numbered."""
         for i, item in enumerate(entered):
             name = self.names[i] if i < len(self.names) else f"input{i}"
-            nodes = [node for node in flat(item) if isinstance(node, Node)]
-            yield from ((name if len(nodes) == 1 else f"{name}_{k}", node) for k, node in enumerate(nodes))
+            pairs = [pair for pair in zip(flat(item), flat(given[i]), strict=True) if isinstance(pair[0], Node)]
+            yield from ((name if len(pairs) == 1 else f"{name}_{k}", *pair) for k, pair in enumerate(pairs))
 
     def _simplified(self, graph: Graph, trace: Trace, now: Mapping[Node, Node]) -> Graph:
         """The graph in the forms for which there are operators, with the gradients that were asked for."""
@@ -318,6 +370,10 @@ def _refuse(trace: Trace, outputs: Iterable[Node], arguments: Mapping[str, Node]
             )
         notes.append(f"the check of values{_at(node.where)}, which raises, is not part of the model")
     return notes
+
+
+def _rows(size: int) -> str:
+    return f"{size} rows" if size != 1 else "1 row"
 
 
 def _at(where: Where | None) -> str:

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from types import FunctionType
 from typing import Any
 
@@ -106,6 +107,7 @@ def _flags_of(method: Any, words: list[str]) -> dict[str, tuple[float, Any]]:
 def _with_flags(method: Callable[..., Any], flags: dict[str, tuple[float, Any]]) -> Callable[..., Any]:
     """A method that takes these values where its caller gives none."""
 
+    @wraps(method)
     def call(*given: Any, **named: Any) -> Any:
         missing = {name: value for name, (place, value) in flags.items() if place >= len(given) and name not in named}
         return method(*given, **missing, **named)
