@@ -25,7 +25,7 @@ from dout.train.metrics import Metric
 from dout.train.nets.train_step import TrainStep, no_parameters
 from dout.train.optimizers import Adam, clipped, takes_dicts, update
 from dout.train.schedules import Schedule
-from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
+from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint
 from dout.train.state.net_state import KeptState, NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
@@ -187,7 +187,7 @@ class NetTraining:
             path = self.plan.folder / f"best{SUFFIX}" if self.plan.folder is not None else None
             best = self.best or (read_checkpoint(path)[0] if path is not None and path.exists() else None)
             if best is not None:
-                self.state.put(best, with_random_states=False)
+                self.state.put(best, with_random_states=False, own=self.best is not None)
 
     def _batches(self) -> Iterator[Any]:
         """What is left of this epoch."""
@@ -244,7 +244,7 @@ class NetTraining:
         if self.plan.patience is not None and now.since_best >= self.plan.patience:
             self.history.stopped = f"stopped: {self.history.watched} was not smaller for {now.since_best} epochs"
         if is_best and self.plan.keep == "best":
-            self.best = self.state.taken()
+            self.best = self.state.taken(strict=False)
         if is_best:
             self.keep("best")
         self.keep("last")
@@ -298,8 +298,8 @@ class NetTraining:
             self._go_on(kept, training)
         except CheckpointError as error:
             raise CheckpointError(f"{path} cannot be used: {error}") from None
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            raise CheckpointError(f"{path} cannot be used: what it says of the training is none of dout's") from None
+        except DAMAGE:
+            raise CheckpointError(f"{path} cannot be used: dout does not write what it says of the training") from None
 
     def _go_on(self, kept: KeptState, training: dict[str, Any]) -> None:
         if training["data"] != self._data():

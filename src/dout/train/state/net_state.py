@@ -1,7 +1,7 @@
 """A net in; everything that its next step depends on out, as plain data; and put back into a net built anew.
 
-An attribute is kept as a tree: numbers, texts and arrays, in lists, tuples and dicts. What is an object in it stands
-for itself: its own attributes are kept, and it has to be there again when they are put back.
+An attribute is kept as a tree: numbers, texts and arrays, in lists, tuples and dicts. An object inside it is not
+written there: its attributes are kept under its own path, and it has to be there again when they are put back.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dout.run import attributes_of, deep_copy, flat, global_states
 from dout.run.held_objects import generators
 from dout.run.random_states import global_state_written, put_global_state, put_state_written, state_written
 from dout.train.nets.parameters import named_objects
+from dout.train.state.set_names import ANY, names_set
 
 _PLAIN = (bool, int, float, str, type(None))
 _DTYPES = ("bool", *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)))
@@ -43,6 +44,7 @@ class NetState:
         self.objects = {path: type(item).__qualname__ for path, item in named_objects(**roots)}
         self.first = {(path, name): _leaves(item) for path, name, _, item in self._attributes()}
         self.left_out: set[Place] = set()
+        self.set_by_code: dict[str, set[str]] = {}
 
     def _attributes(self) -> Iterable[tuple[str, str, Any, Any]]:
         for path, holder in named_objects(**self.roots):
@@ -68,7 +70,7 @@ class NetState:
         """
         doubtful = sorted({
             (type(holder).__qualname__, name) for path, name, holder, item in self._attributes()
-            if path.partition(".")[0].partition("[")[0] not in fixed and self._is_new(path, name, item)
+            if root_of(path) not in fixed and self._is_new(path, name, item)
         })  # fmt: skip
         right = self._after(step, through, ())
         if right is None:  # it cannot be copied: everything is kept
@@ -113,9 +115,12 @@ class NetState:
         for path, name, holder, item in self._attributes():
             is_left_out = (type(holder).__qualname__, name) in self.left_out
             if not is_left_out and (_has_arrays(item) or self._is_new(path, name, item)):
-                if strict and _is_object(item) and self.first.get((path, name)) is None:
+                if strict and self.first.get((path, name)) is None:
                     said = f"{path}.{name} is a {type(item).__name__} that came with the training"
-                    raise CheckpointError(f"{said}, which a checkpoint cannot hold: make it in the constructor")
+                    if _is_object(item):
+                        raise CheckpointError(f"{said}, which a checkpoint cannot hold: make it in the constructor")
+                    if (path, name) not in self.first and not self._may_set(path, name):
+                        raise CheckpointError(f"{said}, and no code of its class sets it: make it in the constructor")
                 tree = _encoded(item, f"{path}.{name}", kept, strict)
                 kept.document["attributes"].setdefault(path, {})[name] = tree
         kept.document["generators"] = [state_written(one) for one in self.generators()]
@@ -128,29 +133,47 @@ class NetState:
         for path in [*self.objects, *theirs]:
             if theirs.get(path) != self.objects.get(path):
                 both = theirs.get(path) or "nothing", self.objects.get(path) or "nothing"
-                raise CheckpointError(f"it is of something else: {path} is {both[0]} in it, and {both[1]} here")
+                raise CheckpointError(f"it is of another net: {path} is {both[0]} in it, and {both[1]} here")
         here = dict(named_objects(**self.roots))
         for path, attributes in _mapping(kept.document.get("attributes")).items():
             if path not in here:
-                raise CheckpointError(f"it is of something else: {path} is nothing here")
+                raise CheckpointError(f"it is of another net: there is no {path} here")
             for name, tree in _mapping(attributes).items():
                 known = getattr(type(here[path]), name, None)
                 if not name.isidentifier() or name.startswith("__") or callable(known) or isinstance(known, property):
                     raise CheckpointError(f"it would set {path}.{name}, which is no attribute that a net keeps")
+                if name not in attributes_of(here[path]) and not self._may_set(path, name):
+                    raise CheckpointError(f"it would set {path}.{name}, which neither the net has nor its code sets")
                 _decoded(tree, attributes_of(here[path]).get(name), f"{path}.{name}", kept.arrays, write=False)
 
-    def put(self, kept: KeptState, *, with_random_states: bool = True) -> None:
-        """Make everything as it was when it was kept; what does not fit is refused before anything is changed."""
-        self.fits(kept)
+    def _may_set(self, path: str, name: str) -> bool:
+        """Whether the code of the net, or of the root that an object belongs to, sets an attribute of this name."""
+        root = root_of(path)
+        if root not in self.set_by_code:
+            self.set_by_code[root] = names_set(item for _, item in named_objects(**{root: self.roots[root]}))
+        return name in self.set_by_code[root] or ANY in self.set_by_code[root]
+
+    def put(self, kept: KeptState, *, with_random_states: bool = True, own: bool = False) -> None:
+        """Make everything as it was when it was kept; what does not fit is refused before anything is changed.
+
+        What these very objects have given, their `own`, is not asked.
+        """
+        if not own:
+            self.fits(kept)
         generators, states = self.generators(), kept.document.get("generators")
         if with_random_states and not (isinstance(states, list) and len(states) == len(generators)):
-            raise CheckpointError("it is of something else: it has the states of other random generators")
+            raise CheckpointError("it is of another net: it has the states of other random generators")
         if with_random_states:
             _put_states(generators, kept)
         for path, holder in list(named_objects(**self.roots)):
             attributes = attributes_of(holder)
             for name, tree in kept.document["attributes"].get(path, {}).items():
                 attributes[name] = _decoded(tree, attributes.get(name), f"{path}.{name}", kept.arrays, write=True)
+
+
+def root_of(path: str) -> str:
+    """The name of the root at which a path begins: `net` of `net.layers[0]`."""
+    return path.partition(".")[0].partition("[")[0]
 
 
 def check_global_state(state: Any) -> None:
@@ -169,7 +192,7 @@ def _put_states(generators: list[Any], kept: KeptState) -> None:
         put_global_state(kept.document["global"])
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError, SystemError) as error:
         put_back()
-        raise CheckpointError(f"the state of a random generator in it is none: {error}") from None
+        raise CheckpointError(f"it holds the state of a random generator that no generator takes: {error}") from None
 
 
 def _leaves(item: Any) -> Any:
@@ -195,8 +218,12 @@ def _is_object(item: Any) -> bool:
     return not isinstance(item, (*_PLAIN, np.ndarray, np.generic, np.dtype, dict, list, tuple))
 
 
-def _holds_objects(item: Any) -> bool:
-    return isinstance(item, dict | list | tuple) and any(map(_is_object, flat(item)))
+def _is_fixed(item: Any) -> bool:
+    """Whether something is an array or an object, or holds one or a container: it is there again, of the same kind."""
+    parts = item.values() if isinstance(item, dict) else item if isinstance(item, list | tuple) else ()
+    if any(isinstance(part, dict | list | tuple) for part in parts):
+        return True
+    return any(isinstance(part, np.ndarray) or _is_object(part) for part in flat(item))
 
 
 def _mapping(item: Any) -> dict[str, Any]:
@@ -230,6 +257,9 @@ def _encoded(item: Any, path: str, kept: KeptState, strict: bool) -> Any:
         return {"dtype": item.name}
     if strict and isinstance(item, _CHANGES):
         raise CheckpointError(f"{path} is a {type(item).__name__}, which a checkpoint cannot hold: make it a list")
+    if strict and isinstance(item, dict | tuple):
+        what = "dict with other keys than texts and whole numbers" if isinstance(item, dict) else type(item).__name__
+        raise CheckpointError(f"{path} is a {what}, which a checkpoint cannot hold")
     return {"object": True}
 
 
@@ -242,11 +272,13 @@ def _decoded(tree: Any, here: Any, path: str, arrays: Mapping[str, Any], *, writ
     if not (isinstance(tree, dict) and len(tree) == 1):
         raise CheckpointError(f"{path} is none of the kinds of values that a checkpoint has")
     ((kind, value),) = tree.items()
-    if _is_object(here) != (kind == "object") or (_holds_objects(here) and len(here) != len(value)):
-        raise CheckpointError(f"it is of something else: {path} holds other objects in it than here")
+    if not write:
+        _check_kind(kind, value, here, path)
     if kind in ("array", "number"):
         if not isinstance(value, str) or value not in arrays:
             raise CheckpointError(f"the array {path} is missing")
+        if kind == "number" and arrays[value].ndim:
+            raise CheckpointError(f"{path} has shape {arrays[value].shape}, and is no number")
         return _array(arrays[value], here, path, write) if kind == "array" else arrays[value][()]
     if kind == "plain" and type(value) in _PLAIN:
         return value
@@ -270,15 +302,62 @@ def _decoded(tree: Any, here: Any, path: str, arrays: Mapping[str, Any], *, writ
     raise CheckpointError(f"{path} is none of the kinds of values that a checkpoint has")
 
 
+def _check_kind(kind: str, value: Any, here: Any, path: str) -> None:
+    """Raise CheckpointError where something of this kind cannot have come from what is here by training.
+
+    Nothing becomes anything, and a number an array; but an array stays an array, and what holds arrays or objects holds
+    them in the same places.
+    """
+    is_nothing = kind == "plain" and value is None
+    if here is None:
+        fits = kind != "object"
+    elif _is_object(here):
+        fits = kind == "object"
+    elif isinstance(here, np.dtype):
+        fits = kind == "dtype"
+    elif isinstance(here, str):
+        fits = kind == "plain" and (value is None or isinstance(value, str))
+    elif isinstance(here, dict | list | tuple):
+        same = "dict" if isinstance(here, dict) else "list" if isinstance(here, list) else "tuple"
+        fits = kind == same and _same_places(value, here) if _is_fixed(here) else kind in (same, "array") or is_nothing
+    elif np.ndim(here):
+        fits = kind == "array"
+    else:
+        fits = kind in ("array", "number", "float") or (kind == "plain" and not isinstance(value, str))
+    if not fits:
+        raise CheckpointError(f"it is of another net: in it, {path} is something else than the {_said(here)} here")
+
+
+def _same_places(value: Any, here: Any) -> bool:
+    """Whether a kept container has an item for each of the arrays, objects and containers here, in the same order."""
+    if not isinstance(value, list):
+        return False
+    if not isinstance(here, dict):
+        return len(value) == len(here)
+    keys = [pair[0] for pair in value if isinstance(pair, list) and pair and type(pair[0]) in (str, int)]
+    common = [key for key in keys if key in here]
+    return common == [key for key in here if key in keys] and all(
+        key in keys for key, item in here.items() if _is_fixed(item) or isinstance(item, dict | list | tuple)
+    )
+
+
+def _said(here: Any) -> str:
+    if isinstance(here, np.ndarray):
+        return f"array of shape {here.shape}"
+    if isinstance(here, dict):
+        return f"dict with the keys {', '.join(map(str, here))[:60]}" if here else "dict"
+    return f"{type(here).__name__} of {len(here)}" if isinstance(here, list | tuple) else type(here).__name__
+
+
 def _array(array: Any, here: Any, path: str, write: bool) -> Any:
     if not isinstance(here, np.ndarray):
         return array.copy()
-    if here.shape != array.shape or here.dtype != array.dtype:
+    if not write and (here.shape != array.shape or here.dtype != array.dtype):
         said = f"{path} has shape {array.shape} and dtype {array.dtype} in it"
         raise CheckpointError(f"{said}, and {here.shape} and {here.dtype} in the net")
     if not write:
         return here
-    if not here.flags.writeable:
+    if not here.flags.writeable or here.shape != array.shape or here.dtype != array.dtype:
         return array.copy()
     here[...] = array
     return here
