@@ -14,7 +14,7 @@ from trained_digits import KINDS, bits, net, t, trained, x
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.layers import Affine, Relu, SoftmaxWithLoss
-from dout.train import SGD, accuracy, evaluate, fit, load
+from dout.train import SGD, accuracy, cosine, evaluate, fit, load
 from dout.train.state.checkpoints import read_checkpoint
 
 PROGRAM = Path(__file__).parents[1] / "support" / "trained_digits.py"
@@ -191,6 +191,44 @@ def test_control_c_ends_after_the_step_with_a_checkpoint(tmp_path):
     _, training = read_checkpoint(tmp_path / "parts" / "last.safetensors")
     assert (training["epoch"], training["batch"]) == (1, 3)
     assert bits(*trained(tmp_path / "parts", resume=True)) == bits(*trained(tmp_path / "whole"))
+
+
+def test_after_control_c_the_same_optimizer_goes_on_from_its_own_rate(tmp_path):
+    def run(folder, optimizer, metrics=()):
+        layers = [Affine(np.ones((6, 3)), np.zeros(3))]
+        fit(
+            layers, x, t, loss=SoftmaxWithLoss(), optimizer=optimizer, epochs=3, batch=40, seed=0, schedule=cosine(),
+            checkpoint=folder, resume=True, compiled=False, metrics=metrics,
+        )  # fmt: skip
+        return layers[0].W
+
+    count, sgd = 0, SGD(0.5)
+
+    def accuracy(scores, t):
+        nonlocal count
+        count += 1
+        if count == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", sgd, [accuracy])
+    assert sgd.lr == 0.5
+    assert np.array_equal(run(tmp_path / "parts", sgd), run(tmp_path / "whole", SGD(0.5)))
+
+
+def test_a_training_that_ran_out_of_patience_goes_on_with_more_of_it(tmp_path):
+    def run(patience, epochs):
+        return fit(
+            [Affine(np.zeros((6, 3)), np.zeros(3))], x, t, loss=SoftmaxWithLoss(), optimizer=SGD(50.0), epochs=epochs,
+            seed=0, patience=patience, checkpoint=tmp_path, resume=True, compiled=False,
+        )  # fmt: skip
+
+    first = run(1, 20)
+    assert len(first) < 20
+    assert first.stopped
+    assert len(run(1, 20)) == len(first)
+    assert len(run(50, 20)) == 20
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):

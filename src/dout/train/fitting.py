@@ -162,7 +162,7 @@ class NetTraining:
             self._open_folder(self.plan.folder)
         done = self.now.epoch * (self.batches.per_epoch or 0) + self.now.batch
         bar = TrainingBar(self.plan.epochs, self.batches.per_epoch, done, self.plan.progress)
-        with bar, _interrupts() as asked:
+        with bar, self._own_rate(), _interrupts() as asked:
             while self.now.epoch < self.plan.epochs and not self.history.stopped:
                 for x, t in self._batches():
                     self._one(x, t)
@@ -176,10 +176,17 @@ class NetTraining:
                 bar.epoch(self.history.rows[-1])
         if self.latest is not None and not self.step.registry:
             raise no_parameters(self.step)
-        if self.plan.schedule is not None:
-            self.optimizer.lr = self.given["lr"]
         self._leave()
         return self.history
+
+    @contextmanager
+    def _own_rate(self) -> Iterator[None]:
+        """The optimizer has its own rate again when this ends, also by Control-C: a schedule has changed it."""
+        try:
+            yield
+        finally:
+            if self.plan.schedule is not None:
+                self.optimizer.lr = self.given["lr"]
 
     def _leave(self) -> None:
         """Leave in the net what is to be kept; the best epoch may have been before a training went on."""
@@ -241,13 +248,18 @@ class NetTraining:
         now.epoch, now.batch, now.samples, now.sums = now.epoch + 1, 0, 0, {}
         is_best = row[self.history.watched] < now.best
         now.best, now.since_best = (row[self.history.watched], 0) if is_best else (now.best, now.since_best + 1)
-        if self.plan.patience is not None and now.since_best >= self.plan.patience:
-            self.history.stopped = f"stopped: {self.history.watched} was not smaller for {now.since_best} epochs"
+        self.history.stopped = self._said_stopped()
         if is_best and self.plan.keep == "best":
             self.best = self.state.taken(strict=False)
         if is_best:
             self.keep("best")
         self.keep("last")
+
+    def _said_stopped(self) -> str:
+        """Why the training ends here; nothing where it goes on."""
+        if self.plan.patience is None or self.now.since_best < self.plan.patience:
+            return ""
+        return f"stopped: {self.history.watched} was not smaller for {self.now.since_best} epochs"
 
     # --- checkpoints ---
 
@@ -317,7 +329,8 @@ class NetTraining:
         if self.batches.draws and now.batch:
             check_global_state(self.epoch_states)
         self.state.put(kept)
-        self.now, self.history.rows, self.history.stopped = now, rows, str(training["stopped"])
+        self.now, self.history.rows = now, rows
+        self.history.stopped = self._said_stopped()  # somebody may have more patience now
         if isinstance(self.batches, ArrayBatches):
             self.batches.seed = self.seed
         for name, value in self.given.items():
