@@ -113,6 +113,7 @@ DOCUMENTS = [
         "it would set .*__class__, which is no attribute",
     ),
     (setter("attributes", "net.layers[0]", "a.b", {"plain": 1}), "it would set .*a.b, which is no attribute"),
+    (setter("attributes", "net.layers[0]", "a\n\x1b[31m", {"plain": 1}), r"would set .*a\\n\\x1b\[31m, which is no"),
     (setter("attributes", "net.other", {}), "there is no net.other here"),
     (setter("attributes", "net.layers[0]", "W", {"array": "nowhere"}), r"the array net.layers\[0\].W is missing"),
     (setter("attributes", "net.layers[0]", "W", {"array": "net.layers[0].b"}), r"has shape \(2,\) .* and \(3, 2\)"),

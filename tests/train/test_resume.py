@@ -14,7 +14,7 @@ from trained_digits import KINDS, bits, net, t, trained, x
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.layers import Affine, Relu, SoftmaxWithLoss
-from dout.train import SGD, accuracy, cosine, evaluate, fit, load
+from dout.train import SGD, accuracy, cosine, evaluate, fit, he, load, predict
 from dout.train.state.checkpoints import read_checkpoint
 
 PROGRAM = Path(__file__).parents[1] / "support" / "trained_digits.py"
@@ -70,6 +70,81 @@ def test_a_checkpoint_leaves_out_what_the_next_step_does_not_read(tmp_path):
     assert {"net.layers[0].W", "net.layers[1].running_mean", "net.layers[2].mean"} <= names
     assert not {name for name in names if name.endswith((".x", ".xn", ".dW", ".mask", ".scale", "noise']"))}
     assert kept.document["attributes"]["net.layers[2]"]["turn"] == {"plain": 28}  # 24 steps, 4 validations
+
+
+class OddMeans:
+    """It remembers the mean in odd steps, and takes it away in even ones."""
+
+    def __init__(self):
+        self.count, self.mean = 0, None
+
+    def forward(self, x):
+        self.count += 1
+        if self.count % 2:
+            self.mean = x.mean(axis=0)
+            return x
+        return x - self.mean
+
+    def backward(self, dout):
+        return dout
+
+
+class Counting:
+    """Its class counts what all its objects do."""
+
+    count = 0
+
+    def forward(self, x):
+        type(self).count += 1
+        self.scale = 1 + 1 / self.count
+        return x * self.scale
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
+class LatestMean:
+    """In an evaluation it takes the mean of the latest step."""
+
+    def __init__(self):
+        self.training, self.mean = True, None
+
+    def forward(self, x):
+        if self.training:
+            self.mean = x.mean(axis=0)
+        return x - self.mean
+
+    def backward(self, dout):
+        return dout
+
+
+def with_layer(layer, folder, epochs, save_every=None):
+    layers = [Affine(he(6, 4, generator=np.random.default_rng(0)), np.zeros(4)), layer, Affine(np.eye(4), np.zeros(4))]
+    fit(
+        layers, x[:50], t[:50], loss=SoftmaxWithLoss(), epochs=epochs, batch=10, seed=3, checkpoint=folder, resume=True,
+        save_every=save_every, compiled=False,
+    )  # fmt: skip
+    return layers
+
+
+def test_what_only_some_steps_read_is_kept_for_these(tmp_path):
+    whole = with_layer(OddMeans(), tmp_path / "whole", 3, 4)
+    with_layer(OddMeans(), tmp_path / "parts", 1, 4)
+    parts = with_layer(OddMeans(), tmp_path / "parts", 3, 4)
+    assert np.array_equal(parts[0].W, whole[0].W)
+
+
+def test_what_an_evaluation_reads_is_kept(tmp_path):
+    trained_layers = with_layer(LatestMean(), tmp_path, 1)
+    again = [Affine(np.zeros((6, 4)), np.zeros(4)), LatestMean(), Affine(np.eye(4), np.zeros(4))]
+    load(tmp_path / "last.safetensors", again)
+    assert np.array_equal(predict(again, x), predict(trained_layers, x))
+
+
+def test_the_trial_steps_of_a_checkpoint_do_not_count_in_the_class(tmp_path):
+    Counting.count = 0
+    with_layer(Counting(), tmp_path, 2, 1)
+    assert Counting.count == 10
 
 
 def test_a_finished_training_goes_on_to_more_epochs(tmp_path):

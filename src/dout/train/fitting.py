@@ -25,8 +25,9 @@ from dout.train.metrics import Metric
 from dout.train.nets.train_step import TrainStep, no_parameters
 from dout.train.optimizers import Adam, clipped, takes_dicts, update
 from dout.train.schedules import Schedule
-from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint
-from dout.train.state.net_state import KeptState, NetState, check_global_state
+from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint, unusable
+from dout.train.state.kept_trees import KeptState
+from dout.train.state.net_state import NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
 _INFINITE = float("inf")
@@ -135,7 +136,7 @@ class NetTraining:
         self.given = {name: v for name, v in attributes_of(optimizer).items() if type(v) in (int, float)}
         self.takes_dicts = takes_dicts(optimizer)
         self.state = NetState(**step.roots, optimizer=optimizer)
-        self.settled = False
+        self.settled_at = -1  # the step after which it was asked what a checkpoint can leave out
         self.now, self.history = Progressed(), History()
         self.best: KeptState | None = None
         self.epoch_states: Any = None
@@ -267,17 +268,17 @@ class NetTraining:
         """Write a checkpoint, if there is a folder for it."""
         if self.plan.folder is None:
             return
-        if not self.settled and self.latest is not None:
+        if self.latest is not None and self.settled_at != self.now.step:
             with quiet():
-                self.state.settle(self._try, (self.step, self.optimizer))
-            self.settled = True
+                self.state.settle(self._try, (self.step, self.optimizer), self._look)
+            self.settled_at = self.now.step
         now = self.now
         training = {
             **{key: getattr(now, key) for key in ("epoch", "batch", "step", "samples", "since_best")},
             "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
             "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
             "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
-            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out),
+            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out or ()),
         }  # fmt: skip
         save_checkpoint(self.plan.folder / f"{name}{SUFFIX}", self.state.taken(), training)
 
@@ -288,6 +289,12 @@ class NetTraining:
         update(optimizer, step.registry.arrays(), step.registry.gradients(), self.takes_dicts)
         step.registry.put_numbers()
         return loss
+
+    def _look(self, through: Any) -> Any:
+        """An evaluation, of copies."""
+        step, _ = through
+        step.look = step.loss_of
+        return measured(step, batches_of([self.latest], None, 1), ())
 
     def _data(self) -> list[int]:
         """The sizes that decide what the next batch is."""
@@ -309,9 +316,9 @@ class NetTraining:
         try:
             self._go_on(kept, training)
         except CheckpointError as error:
-            raise CheckpointError(f"{path} cannot be used: {error}") from None
+            raise unusable(path, error) from None
         except DAMAGE:
-            raise CheckpointError(f"{path} cannot be used: dout does not write what it says of the training") from None
+            raise unusable(path, "dout does not write what it says of the training") from None
 
     def _go_on(self, kept: KeptState, training: dict[str, Any]) -> None:
         if training["data"] != self._data():
@@ -325,7 +332,7 @@ class NetTraining:
         now = Progressed(**numbers, sums=sums, best=float(training["best"]))
         given = {str(key): float(value) for key, value in training["given"].items()}
         self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
-        self.state.left_out, self.settled = {(str(kind), str(name)) for kind, name in training["left out"]}, True
+        self.state.left_out = {(str(kind), str(name)) for kind, name in training["left out"]}
         if self.batches.draws and now.batch:
             check_global_state(self.epoch_states)
         self.state.put(kept)
