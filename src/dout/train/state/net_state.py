@@ -29,13 +29,14 @@ class NetState:
 
     def __init__(self, **roots: Any) -> None:
         self.roots = roots
-        self.objects = {path: type(item).__qualname__ for path, item in named_objects(**roots)}
-        self.first = {(path, name): _leaves(item) for path, name, _, item in self._attributes()}
+        here = list(named_objects(**roots))
+        self.objects = {path: type(item).__qualname__ for path, item in here}
+        self.first = {(path, name): _leaves(item) for path, name, _, item in self._attributes(here)}
         self.left_out: set[Place] | None = None  # not asked yet
         self.set_by_code: dict[str, set[str]] = {}
 
-    def _attributes(self) -> Iterable[tuple[str, str, Any, Any]]:
-        for path, holder in named_objects(**self.roots):
+    def _attributes(self, here: Iterable[tuple[str, Any]] | None = None) -> Iterable[tuple[str, str, Any, Any]]:
+        for path, holder in here or named_objects(**self.roots):
             for name, item in list(attributes_of(holder).items()):
                 if not name.startswith("_dout_") and not callable(item):
                     yield path, name, holder, item
@@ -57,17 +58,18 @@ class NetState:
 
         `step(through)` makes a step, and `look(through)` evaluates; each is given copies, that of `through` among them.
         In doubt is what has changed since the beginning, but for what is below the roots that are `fixed`. Each class
-        is asked about an attribute once. Later calls ask whether what has been left out still can be: a layer may read
-        in even steps what it writes in odd ones.
+        is asked about an attribute once. Later calls ask whether the next step still is the same without what has been
+        left out: a layer may read in even steps what it writes in odd ones.
         """
+        is_first, put_back = self.left_out is None, self._shared_states()
         doubtful = sorted(self.left_out) if self.left_out is not None else sorted({
             (type(holder).__qualname__, name) for path, name, holder, item in self._attributes()
             if root_of(path) not in fixed and self._is_new(path, name, item)
         })  # fmt: skip
 
         def after(without: Iterable[Place]) -> Any:
-            told = self._after(look, through, without)
-            return self._after(step, through, without), told and told[0]
+            told = self._after(look, through, without, put_back) if is_first else None
+            return self._after(step, through, without, put_back), told and told[0]
 
         right = after(())
 
@@ -84,9 +86,8 @@ class NetState:
         # each alone may be left out, and not all together
         self.left_out = left_out if not (found and left_out) or after(left_out) == right else set()
 
-    def _after(self, step: Trial, through: Any, without: Iterable[Place]) -> Any:
+    def _after(self, step: Trial, through: Any, without: Iterable[Place], put_back: Callable[[], None]) -> Any:
         """Everything that a copy holds after a step that begins without some attributes; None where it cannot."""
-        put_back, put_classes_back = global_states(self.generators()), self._class_values()
         try:
             roots, through = deep_copy((self.roots, through))
             for _, holder in named_objects(**roots):
@@ -101,14 +102,15 @@ class NetState:
             return None
         finally:
             put_back()
-            put_classes_back()
 
-    def _class_values(self) -> Callable[[], None]:
-        """What gives the classes of the objects the numbers that they have now: copies count in the same ones."""
+    def _shared_states(self) -> Callable[[], None]:
+        """What puts back what copies share: random states, and numbers in which a class counts."""
+        put_states_back = global_states(self.generators())
         classes = {cls for _, item in named_objects(**self.roots) for cls in users_classes(item)}
         known = [(cls, name, value) for cls in classes for name, value in vars(cls).items() if type(value) in PLAIN]
 
         def put_back() -> None:
+            put_states_back()
             for cls, name, value in known:
                 if vars(cls).get(name) is not value:
                     setattr(cls, name, value)
