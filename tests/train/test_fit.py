@@ -346,7 +346,7 @@ BAD = {
     "no loss": ({"loss": None}, "Sequential.forward takes no target, and there is no loss"),
     "a loss that is none": ({"loss": np.mean}, "the loss, _ArrayFunctionDispatcher, has no forward"),
     "an optimizer that is none": ({"optimizer": 0.1}, r"float is no optimizer: it has no update\(params, grads\)"),
-    "a batch of nothing": ({"batch": 0}, "batch is 0: it has at least one sample"),
+    "a batch of nothing": ({"batch": 0}, "batch is 0: it is a whole number, at least 1"),
     "no folder": ({"resume": True}, "there is no folder to go on from"),
     "something to keep": ({"keep": "all"}, "keep is 'all': write keep="),
     "a wrong layer": (

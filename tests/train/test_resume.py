@@ -20,7 +20,7 @@ from dout.train.state.checkpoints import read_checkpoint
 PROGRAM = Path(__file__).parents[1] / "support" / "trained_digits.py"
 
 
-class StopError(Exception):
+class StopError(BaseException):
     """Somebody pulls the plug."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.errors import TrainingError
+from dout.errors import DoutError, TrainingError
 
 Batch = tuple[Any, Any]
 
@@ -42,8 +42,8 @@ class ArrayBatches:
         order = np.random.default_rng([self.seed, epoch]).permutation(self.samples) if self.shuffle else None
         for start in range(begin * self.batch, self.samples, self.batch):
             chosen: Any = slice(start, start + self.batch) if order is None else order[start : start + self.batch]
-            x = tuple(np.asarray(one[chosen]) for one in self.inputs)
-            yield (x if self.several else x[0]), np.asarray(self.t[chosen])
+            x = tuple(np.array(one[chosen]) for one in self.inputs)  # a copy: layers may write into what they are given
+            yield (x if self.several else x[0]), np.array(self.t[chosen])
 
 
 class IteratedBatches:
@@ -57,17 +57,26 @@ class IteratedBatches:
 
     def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
         """The batches of an epoch; those before `begin` are made and passed over."""
-        made = iter(self.source() if callable(self.source) else self.source)
+        made = self._made(epoch)
         gone = sum(1 for _ in islice(made, begin))
         passed()
         count = gone
         for count, pair in enumerate(made, gone + 1):
             if not (isinstance(pair, tuple | list) and len(pair) == 2):
                 raise TrainingError(f"batch {count} is {type(pair).__name__}: each has to be a pair (x, t)")
-            yield pair[0], pair[1]
+            yield owned(pair[0]), owned(pair[1])
         if not count:
             hint = "; it is used up after one epoch: give a function that makes it anew" if epoch else ""
             raise TrainingError(f"epoch {epoch + 1} has no batch{hint}")
+
+    def _made(self, epoch: int) -> Iterator[Any]:
+        try:
+            for pair in self.source() if callable(self.source) else self.source:  # noqa: UP028 - that would close it
+                yield pair
+        except DoutError:
+            raise
+        except Exception as error:
+            raise TrainingError(f"epoch {epoch + 1}: the data raises {type(error).__name__}: {error}") from error
 
 
 Batches = ArrayBatches | IteratedBatches
@@ -82,6 +91,13 @@ def batches_of(x: Any, t: Any, batch: int, *, seed: int = 0, shuffle: bool = Tru
     if isinstance(x, tuple) and len(x) == 2 and np.ndim(x[0]) and len(x[0]) == len(x[1]):
         return ArrayBatches(x[0], x[1], batch, seed=seed, shuffle=shuffle)
     return IteratedBatches(x)
+
+
+def owned(data: Any) -> Any:
+    """A copy of an array, or of each in a tuple: layers may write into what they are given, and it is the user's."""
+    if isinstance(data, tuple):
+        return tuple(map(owned, data))
+    return np.array(data) if isinstance(data, np.ndarray) else data
 
 
 def opened(data: Any) -> Any:

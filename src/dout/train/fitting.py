@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,13 @@ from dout.run import attributes_of, global_states, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
 from dout.train.batches import ArrayBatches, Batches, batches_of
 from dout.train.evaluation import measured
+from dout.train.fit_settings import FitSettings, check_compiled, metrics_of, numbers_of, whole_number
 from dout.train.history import History, Row
 from dout.train.layer_checks import check_layers
-from dout.train.layer_log import Log, log_to
-from dout.train.metrics import Metric
+from dout.train.layer_log import log_to
+from dout.train.metrics import Metric, measures
 from dout.train.nets.train_step import TrainStep, no_parameters
-from dout.train.optimizers import Adam, clipped, takes_dicts, update
+from dout.train.optimizers import Adam, clipped, forget_other_nets, remember_net, takes_dicts, update
 from dout.train.schedules import Schedule
 from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint, unusable
 from dout.train.state.kept_trees import KeptState
@@ -32,24 +33,6 @@ from dout.train.training_bar import TrainingBar
 
 _INFINITE = float("inf")
 _LOOKED_AT = 500  # samples of a validation at once
-
-
-@dataclass
-class FitSettings:
-    """How to train: the arguments of `fit`."""
-
-    epochs: int = 10
-    batch: int = 100
-    metrics: Sequence[Metric] = ()
-    schedule: Schedule | None = None
-    clip: float | None = None
-    patience: int | None = None
-    keep: str = "last"
-    folder: Path | None = None
-    save_every: int | None = None
-    resume: bool = False
-    progress: bool | None = None
-    log: Log | None = None
 
 
 @dataclass
@@ -100,15 +83,13 @@ def fit(
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
     """
+    check_compiled(compiled)
     step = TrainStep(net, loss)
     folder = Path(checkpoint) if checkpoint is not None else None
     plan = FitSettings(
-        epochs, batch, tuple(metrics), schedule, clip, patience, keep, folder, save_every, resume, progress, log_to(log)
-    )
-    if keep not in ("last", "best"):
-        raise TrainingError(f'keep is {keep!r}: write keep="last" or keep="best"')
-    if folder is None and (resume or save_every):
-        raise TrainingError("there is no folder to go on from, or to save in: give checkpoint=FOLDER")
+        epochs, batch, metrics_of(metrics), schedule, clip, patience, keep, folder, save_every, resume, progress,
+        log_to(log),
+    )  # fmt: skip
     training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
     training.take(x, t, validation, seed, shuffle)
     if check:
@@ -119,7 +100,7 @@ def fit(
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
     keeps_bits = folder is not None and compiled != "fast"
     step.compile(
-        None if compiled is None else bool(compiled), keeps_bits=keeps_bits, samples=samples and samples * epochs
+        None if compiled is None else bool(compiled), keeps_bits=keeps_bits, samples=samples and samples * plan.epochs
     )
     return training.run()
 
@@ -128,12 +109,11 @@ class NetTraining:
     """One training: all that it needs, and how far it is."""
 
     def __init__(self, step: TrainStep, optimizer: Any, plan: FitSettings) -> None:
-        if not callable(getattr(optimizer, "update", None)):
-            raise TrainingError(f"{type(optimizer).__name__} is no optimizer: it has no update(params, grads)")
-        if plan.schedule is not None and not hasattr(optimizer, "lr"):
+        self.given = numbers_of(optimizer, attributes_of(optimizer))
+        if plan.schedule is not None and "lr" not in self.given:
             raise TrainingError(f"{type(optimizer).__name__} has no lr: a schedule changes that")
+        forget_other_nets(optimizer, step.net)
         self.step, self.optimizer, self.plan = step, optimizer, plan
-        self.given = {name: v for name, v in attributes_of(optimizer).items() if type(v) in (int, float)}
         self.takes_dicts = takes_dicts(optimizer)
         self.state = NetState(**step.roots, optimizer=optimizer)
         self.settled_at = -1  # the step after which it was asked what a checkpoint can leave out
@@ -144,6 +124,7 @@ class NetTraining:
 
     def take(self, x: Any, t: Any, validation: Any, seed: int | None, shuffle: bool) -> None:
         """Take the data, and seed everything that draws."""
+        seed = None if seed is None else whole_number("seed", seed, 0, 2**32 - 1)
         self.seeded, self.seed = seed is not None, seed if seed is not None else int(np.random.randint(2**31))  # noqa: NPY002
         if seed is not None:
             seed_all(seed, self.state.generators())
@@ -212,21 +193,22 @@ class NetTraining:
         now = self.now
         where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
         if self.plan.schedule is not None:
-            self.optimizer.lr = self.given["lr"] * self.plan.schedule(self._done())
+            self.optimizer.lr = self.given["lr"] * self.plan.factor(self._done())
         if self.plan.log is not None and self.plan.log.wants(now.step):
             loss, scores, gradients, norm = self.plan.log.watch(self.step, x, t, where, now.step)
         else:
             loss, scores, gradients, norm = self.step(x, t, where)
         if self.plan.clip is not None:
             gradients = clipped(gradients, self.plan.clip, norm)
-        update(self.optimizer, self.step.registry.arrays(), gradients, self.takes_dicts)
+        found = measures(self.plan.metrics, scores, t, where)
+        params = self.step.registry.arrays()
+        update(self.optimizer, params, gradients, self.takes_dicts, where)
+        remember_net(self.optimizer, params)
         self.step.registry.put_numbers()
         count = len(t) if np.ndim(t) else 1
         now.sums["loss"] = now.sums.get("loss", 0.0) + loss * count
-        for metric in self.plan.metrics:
-            if scores is not None:
-                name = metric.__name__
-                now.sums[name] = now.sums.get(name, 0.0) + float(metric(scores, t)) * count
+        for name, value in found.items():
+            now.sums[name] = now.sums.get(name, 0.0) + value * count
         now.samples += count
         now.batch += 1
         now.step += 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from dout.errors import TrainingError
 
 Metric = Callable[[Any, Any], float]
 
@@ -34,3 +36,16 @@ def r_squared(y: Any, t: Any) -> float:
     """
     t = np.asarray(t).reshape(np.shape(y))
     return float(1 - np.sum((t - y) ** 2) / np.sum((t - np.mean(t)) ** 2))
+
+
+def measures(metrics: Sequence[Metric], scores: Any, t: Any, where: str) -> dict[str, float]:
+    """What each metric says, by its name; nothing where only the loss of a net is known. Raises TrainingError."""
+    found = {}
+    for metric in metrics if scores is not None else ():
+        name = getattr(metric, "__name__", type(metric).__name__)
+        try:
+            found[name] = float(metric(scores, t))
+        except Exception as error:
+            said = f"{where}: the metric {name} was given scores {np.shape(scores)} and a target {np.shape(t)}"
+            raise TrainingError(f"{said}: {type(error).__name__}: {error}") from error
+    return found

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from dout.run import deep_copy
+from dout.errors import TrainingError
+from dout.run import deep_copy, places
 
 Array = np.ndarray[Any, Any]
+COUNT = "t"  # in what is remembered of a parameter: how many updates it has had
 Arrays = Mapping[Any, Array] | Sequence[Array]
 
 
@@ -42,9 +45,10 @@ class Optimizer:
             grad = grads.get(key) if isinstance(grads, Mapping) else grads[key]
             if grad is not None:
                 param = params[key]
-                if key not in next(iter(self.state.values()), (key,)):
-                    for held in self.state.values():
-                        held[key] = np.zeros_like(param)
+                first = next(iter(self.state.values()), None)
+                if first is not None and (key not in first or first[key].shape != param.shape):
+                    for name, held in self.state.items():
+                        held[key] = np.zeros((), np.int64) if name == COUNT else np.zeros_like(param)
                 self.step(param, self.decayed(param, grad), *(held[key] for held in self.state.values()))
 
     def decayed(self, param: Array, grad: Array) -> Array:
@@ -154,11 +158,11 @@ class Adam(Optimizer):
     """Momentum and RMSprop at once, neither too small at the start.
 
     `m = beta1 * m + (1 - beta1) * dW`, `v = beta2 * v + (1 - beta2) * dW²`; both begin at 0, and are too small by
-    `1 - beta1ᵗ` and `1 - beta2ᵗ` after t updates. `W -= lr * m̂ / (√v̂ + eps)`.
+    `1 - beta1ᵗ` and `1 - beta2ᵗ` after t updates of the parameter. `W -= lr * m̂ / (√v̂ + eps)`.
     Source: Kingma and Ba (2014), "Adam: a method for stochastic optimization".
     """
 
-    kept = ("m", "v")
+    kept = ("m", "v", COUNT)
 
     def __init__(
         self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
@@ -169,13 +173,15 @@ class Adam(Optimizer):
 
     def step(self, param: Array, grad: Array, *state: Array) -> None:
         """Move both means, and divide the first by the root of the second."""
-        m, v = state
+        m, v, count = state
+        count += 1
+        t = int(count)
         m *= self.beta1
         m += (1 - self.beta1) * grad
         v *= self.beta2
         v += (1 - self.beta2) * grad * grad
-        rate = self.lr / (1 - self.beta1**self.t)
-        param -= rate * m / (np.sqrt(v) / (1 - self.beta2**self.t) ** 0.5 + self.eps)
+        rate = self.lr / (1 - self.beta1**t)
+        param -= rate * m / (np.sqrt(v) / (1 - self.beta2**t) ** 0.5 + self.eps)
 
 
 class AdamW(DecoupledDecay, Adam):
@@ -225,19 +231,53 @@ def clipped(grads: Mapping[Any, Array], most: float, norm: float) -> dict[Any, A
     return {key: grad * (most / norm) for key, grad in grads.items()} if norm > most else dict(grads)
 
 
-def update(optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], as_dicts: bool) -> None:
-    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too."""
+def update(
+    optimizer: Any, params: Mapping[str, Any], gradients: Mapping[str, Any], as_dicts: bool, where: str = ""
+) -> None:
+    """Let an optimizer change the parameters that have a gradient; one that makes new arrays is followed, too.
+
+    Raises TrainingError where the user's own one raises.
+    """
     if isinstance(optimizer, Optimizer):
         optimizer.update(params, gradients)
         return
     names = [name for name in params if name in gradients]
     own: Any = {name: params[name] for name in names} if as_dicts else [params[name] for name in names]
     slopes: Any = {name: gradients[name] for name in names} if as_dicts else [gradients[name] for name in names]
-    optimizer.update(own, slopes)
+    try:
+        optimizer.update(own, slopes)
+    except Exception as error:
+        said = f"{type(optimizer).__name__}.update raises {type(error).__name__}: {error}"
+        raise TrainingError(f"{where}: {said}" if where else said) from error
     for place, name in enumerate(names):
         new = own[name if as_dicts else place]
         if new is not params[name]:
             params[name][...] = new
+
+
+_LEARNED: WeakKeyDictionary[Optimizer, dict[str, ref[Array]]] = WeakKeyDictionary()  # what each was last used for
+
+
+def remember_net(optimizer: Any, params: Mapping[str, Array]) -> None:
+    """Remember which arrays one of our optimizers has moved."""
+    if isinstance(optimizer, Optimizer):
+        known = _LEARNED.setdefault(optimizer, {})
+        for name, array in params.items():
+            if array.ndim and (name not in known or known[name]() is not array):
+                known[name] = ref(array)
+
+
+def forget_other_nets(optimizer: Any, net: Any, *, for_good: bool = True) -> None:
+    """Let one of ours begin anew where it has been used for a net that shares no array with this one.
+
+    Its means are those of other parameters, though their names may be the same. Who puts them back says so.
+    """
+    known = _LEARNED.get(optimizer) if isinstance(optimizer, Optimizer) else None
+    held = {id(place.item) for place in places(net)} if known else set[int]()
+    if known and not any((one := array()) is not None and id(one) in held for array in known.values()):
+        optimizer.state, optimizer.t = {name: {} for name in optimizer.kept}, 0
+        if for_good:
+            known.clear()
 
 
 def takes_dicts(optimizer: Any) -> bool:

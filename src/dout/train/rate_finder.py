@@ -15,7 +15,7 @@ from dout.number_text import format_number
 from dout.run import HeldMemory, keeping_random_states
 from dout.train.batches import batches_of
 from dout.train.nets.train_step import TrainStep
-from dout.train.optimizers import Adam, takes_dicts, update
+from dout.train.optimizers import Adam, forget_other_nets, takes_dicts, update
 
 _SMOOTH = 0.9  # of the mean of the losses, what stays
 _LOST = 4.0  # times the smallest loss: it has begun to grow, and goes on
@@ -58,6 +58,7 @@ def find_rate(
     optimizer = Adam() if optimizer is None else optimizer
     step = TrainStep(net, loss)
     memory = HeldMemory(step, optimizer)
+    forget_other_nets(optimizer, step.net, for_good=False)
     rates, losses, mean = np.geomspace(low, high, steps), [], 0.0
     try:
         batches = _endless(batches_of(x, t, batch, seed=seed))

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from dout.errors import TrainingError
-from dout.run import attributes_of, objects_in, places
+from dout.run import arrays, attributes_of, copied, objects_in, places
 from dout.train.nets.parameters import Registry, before_a_step
 
 Names = str | tuple[str, ...]
@@ -73,11 +75,25 @@ class LayerGraph:
             if arriving is None:  # nothing comes of this value
                 continue
             back = (self.shared[place] or self.layers[place]).backward(arriving)
-            for source, gradient in zip(sources, back if type(back) in (tuple, list) else (back,), strict=False):
+            parts = back if type(back) in (tuple, list) else (back,)
+            if len(parts) < len(sources):
+                self._refuse_missing(place, sources, len(parts))
+            for source, gradient in zip(sources, parts, strict=False):
                 if gradient is not None:
                     gradients[source] = gradients[source] + gradient if source in gradients else gradient
         found = [gradients.get(name) for name in self.inputs]
         return found[0] if len(found) == 1 else tuple(found)
+
+    def _refuse_missing(self, place: int, sources: tuple[str, ...], count: int) -> None:
+        """Raise TrainingError where a layer has no gradient for what another layer made; a target needs none."""
+        missing = [source for source in sources[count:] if source not in self.inputs]
+        if missing:
+            name, ending = type(self.layers[place]).__name__, "s" * (count != 1)
+            raise TrainingError(
+                f"{name}.backward returns {count} gradient{ending}, but forward "
+                f"takes {len(sources)} inputs: the gradient of {missing[0]!r} is missing; return a tuple, with None "
+                "where there is none"
+            )
 
 
 class Sequential(LayerGraph):
@@ -119,38 +135,57 @@ class Sequential(LayerGraph):
 class SharedLayer:
     """A layer in several places of a net. A layer keeps the latest forward alone: here it keeps each.
 
-    What a forward leaves in the layer's attributes, lists and dicts is put back before the backward that belongs to it.
+    What a forward leaves in the layer's attributes, lists, dicts and arrays is put back before the backward that
+    belongs to it, and what comes out is copied: a layer may write into arrays that it keeps.
     """
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
-        self.held: list[list[tuple[Any, Any]]] = []
+        self.held: list[tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]] = []
+        self.written: dict[int, tuple[Any, Any, Any]] = {}  # arrays put back: what they were given, and had before
         self.total: dict[str, Any] = {}
 
     def begin(self) -> None:
         """A new forward of the whole net begins."""
         self.held.clear()
         self.total.clear()
+        self.written.clear()
         self.before = before_a_step(layer=self.layer)
 
     def forward(self, *inputs: Any) -> Any:
         """What the layer makes of them in this place."""
         out = self.layer.forward(*inputs)
-        self.held.append(_held_by(self.layer))
-        return out
+        copies = [(array, array.copy()) for array in arrays(self.layer).values()]
+        self.held.append((_held_by(self.layer), copies))
+        return copied(out)
 
     def backward(self, dout: Any) -> Any:
         """The gradients of this place's inputs; the layer then has the sum of its parameters' gradients so far."""
-        for holder, items in self.held.pop():
+        held, copies = self.held.pop()
+        for holder, items in held:
             _put(holder, items)
+        for array, copy in copies:
+            if array.flags.writeable and not np.array_equal(array, copy):
+                *_, latest = self.written.get(id(array), (array, copy, array.copy()))
+                self.written[id(array)] = array, copy, latest
+                array[...] = copy
         back = self.layer.backward(dout)
+        if not self.held:
+            self._put_latest()
         registry = Registry.after_a_step(self.before)
         for name, parameter in registry.parameters.items():
             gradient = parameter.gradient()
             if gradient is not None:
                 self.total[name] = self.total[name] + gradient if name in self.total else gradient.copy()
                 parameter.put_gradient(self.total[name])
-        return back
+        return copied(back)
+
+    def _put_latest(self) -> None:
+        """Give arrays that backward does not touch, as a moving mean, what the latest forward has made of them."""
+        for array, copy, latest in self.written.values():
+            if np.array_equal(array, copy):
+                array[...] = latest
+        self.written.clear()
 
 
 def _named(name: Names, item: Any) -> list[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -31,6 +31,10 @@ class LearnedArray:
     def is_number(self) -> bool:
         """Whether it stands in its object as a plain number, and `array` is our copy of it."""
         return bool(self.owners) and not isinstance(self.owners[0][1].parameter, np.ndarray)
+
+    def lies_in(self, data: Iterable[Array]) -> bool:
+        """Whether it is, or is a view of, one of these arrays."""
+        return not self.is_number and any(np.may_share_memory(self.array, item) for item in data)
 
     def gradient(self) -> Array | None:
         """What the latest backward left: the sum over all places; None where it left nothing."""
@@ -91,9 +95,9 @@ class Registry:
         return {name: parameter.array for name, parameter in self.parameters.items()}
 
     def gradients(self) -> dict[str, Array]:
-        """The gradient of each parameter that has one now."""
-        found = ((name, parameter.gradient()) for name, parameter in self.parameters.items())
-        return {name: gradient for name, gradient in found if gradient is not None}
+        """The gradient of each parameter that has one now. Raises TrainingError where one has another shape."""
+        found = ((name, parameter, parameter.gradient()) for name, parameter in self.parameters.items())
+        return {name: _fitting(name, one.array, gradient) for name, one, gradient in found if gradient is not None}
 
     def put_numbers(self) -> None:
         """Give parameters that are plain numbers in the net what an update has made of their arrays."""
@@ -105,6 +109,16 @@ class Registry:
     def size(self) -> int:
         """How many numbers there are to learn."""
         return sum(parameter.array.size for parameter in self.parameters.values())
+
+
+def _fitting(name: str, parameter: Array, gradient: Array) -> Array:
+    """A gradient in the shape of its parameter: (3,) is one for (1, 3), but a number is none for three."""
+    if gradient.shape == parameter.shape:
+        return gradient
+    if [n for n in gradient.shape if n != 1] != [n for n in parameter.shape if n != 1]:
+        said = "backward has to leave one number for each number of the parameter, summed over the samples"
+        raise TrainingError(f"{name} has shape {parameter.shape}, its gradient has shape {gradient.shape}: {said}")
+    return gradient.reshape(parameter.shape)
 
 
 def length_of(gradients: Mapping[str, Array]) -> float:

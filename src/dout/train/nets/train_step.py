@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_switch
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, is_float_array, places
+from dout.run import attributes_of, flat, is_float_array, places
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
 from dout.train.nets.layer_watch import (
     LayerPass,
@@ -32,7 +30,6 @@ from dout.train.nets.parameters import (
     Registry,
     before_a_step,
     length_of,
-    named_objects,
 )
 from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
 
@@ -57,6 +54,7 @@ class TrainStep:
         self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
         self.looks = LOOKS
+        self.data: list[Any] = []  # what the net was given while parameters are looked for
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
 
     def _way(self) -> Callable[[Any, Any], tuple[Any, Any]]:
@@ -138,6 +136,7 @@ class TrainStep:
         of a class, the loss is no number, or something is not finite.
         """
         before = before_a_step(**self.roots) if self.looks else None
+        self.remember(x, t)
         try:
             loss, scores = self.call(x, t)
         except TrainingError:
@@ -156,6 +155,11 @@ class TrainStep:
             self._refuse_broken(x, t, where)
         return float(loss), scores, gradients, norm
 
+    def remember(self, x: Any, t: Any) -> None:
+        """Remember data while parameters are looked for: a layer may keep it in `self.t`, with a `self.dt` beside."""
+        if self.looks:
+            self.data += [item for item in flat([x, t]) if isinstance(item, np.ndarray)]
+
     def _find_parameters(self, before: Any) -> None:
         """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
         if self.run == self._with_own_gradient:
@@ -165,7 +169,8 @@ class TrainStep:
             }
             new = Registry({name: one for name, one in found.items() if one.gradient() is not None})
         else:
-            new = Registry.after_a_step(before)
+            found = Registry.after_a_step(before).parameters
+            new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
         for name, one in self.registry.parameters.items():
             other = new.parameters.get(name, one)
             if other.array is not one.array and not one.is_number:
@@ -173,6 +178,8 @@ class TrainStep:
                 raise TrainingError(f"{name} is another array after each step: {said}")
         self.registry = Registry({**new.parameters, **self.registry.parameters})
         self.looks -= 1
+        if not self.looks:
+            self.data.clear()
         if not self.registry and not self.looks:
             raise no_parameters(self)
 
@@ -219,34 +226,6 @@ class TrainStep:
         if not found:
             return ""
         return f"; the first layer that shows it is {called(found[0].path, found[0].layer)}, in its {found[0].way}"
-
-
-@contextmanager
-def evaluating(**roots: Any) -> Iterator[None]:
-    """Layers that behave otherwise while they train (`training`, `train_flg`) do not while this lasts."""
-    put: list[tuple[dict[str, Any], str, Any]] = []
-    try:
-        for _, item in named_objects(**roots):
-            attributes = attributes_of(item)
-            for name, value in list(attributes.items()):
-                if value is True and _is_training(name):
-                    attributes[name] = False
-                    put.append((attributes, name, True))
-            flags = [name for name in _arguments(getattr(type(item), "forward", None)) if _is_training(name)]
-            if flags and "forward" not in attributes:
-                attributes["forward"] = partial(item.forward, **dict.fromkeys(flags, False))
-                put.append((attributes, "forward", None))
-        yield
-    finally:
-        for attributes, name, value in put:
-            if value is None:
-                attributes.pop(name, None)
-            else:
-                attributes[name] = value
-
-
-def _is_training(name: str) -> bool:
-    return bool(names_switch(name)) and "train" in name.lower()
 
 
 def _arguments(function: Any) -> list[str]:

@@ -1,0 +1,367 @@
+"""fit, predict and find_rate: the user's data stays as it is, and each number that is trained is the right one."""
+
+import numpy as np
+import pytest
+
+from dout.errors import TrainingError
+from dout.layers import SoftmaxWithLoss
+from dout.train import (
+    SGD,
+    Adam,
+    AdamW,
+    LayerGraph,
+    Momentum,
+    accuracy,
+    cosine,
+    evaluate,
+    find_rate,
+    fit,
+    predict,
+)  # fmt: skip
+from dout.train.nets.train_step import TrainStep
+
+rng = np.random.default_rng(0)
+x = rng.standard_normal((20, 4))
+t = rng.integers(0, 3, 20)
+
+
+class Dense:
+    """Keeps what it was given, and the gradient of that, as many layers do."""
+
+    def __init__(self, inputs=4, outputs=3):
+        self.W = np.random.default_rng(1).standard_normal((inputs, outputs))
+        self.b = np.zeros(outputs)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db, self.dx = self.x.T @ dout, dout.sum(axis=0), dout @ self.W.T
+        return self.dx
+
+
+class Squares:
+    """A loss that keeps its target, and a gradient of that."""
+
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return np.mean((y - t) ** 2)
+
+    def backward(self, dout=1.0):
+        self.dy = 2 * (self.y - self.t) / self.t.size
+        self.dt = -self.dy
+        return self.dy
+
+
+class CutsInPlace:
+    """Writes into what it is given."""
+
+    def forward(self, x):
+        x[x < 0] = 0
+        return x
+
+    def backward(self, dout):
+        return dout
+
+
+# --- the data is the user's -------------------------------------------------------------------------------------------
+
+
+def test_one_batch_given_again_and_again_is_not_learned():
+    mine, targets = x.copy(), rng.standard_normal((20, 3))
+    kept = targets.copy()
+    for data in ([(mine, targets)], lambda: iter([(mine, targets)])):
+        history = fit([Dense()], data, loss=Squares(), optimizer=SGD(0.1), epochs=5, validation=(mine, targets))
+        assert history["loss"][-1] < history["loss"][0]
+        find_rate([Dense()], data, loss=Squares())
+    assert np.array_equal(mine, x)
+    assert np.array_equal(targets, kept)
+
+
+def test_a_kept_batch_is_no_parameter():
+    step = TrainStep([Dense()], Squares())
+    targets = rng.standard_normal((20, 3))
+    for _ in range(2):
+        step(x, targets, "")
+    assert sorted(step.registry.parameters) == ["net.layers[0].W", "net.layers[0].b"]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_layer_that_writes_into_its_input_leaves_the_data(shuffle):
+    mine, seen = x.copy(), x.copy()
+    net = [CutsInPlace(), Dense()]
+    fit(net, mine, t, loss=SoftmaxWithLoss(), validation=(seen, t), epochs=1, shuffle=shuffle)
+    fit(net, [(mine, t)], loss=SoftmaxWithLoss(), epochs=1)
+    predict(net, mine)
+    evaluate(net, mine, t, loss=SoftmaxWithLoss())
+    assert np.array_equal(mine, x)
+    assert np.array_equal(seen, x)
+
+
+# --- a net that is used is not in training ----------------------------------------------------------------------------
+
+
+class Noisy:
+    """Doubles while it trains; which of these says so is what each case below sets."""
+
+    def __init__(self, **held):
+        vars(self).update(held)
+
+    def forward(self, x):
+        return x * 2 if self.trains() else x
+
+    def backward(self, dout):
+        return dout * 2
+
+
+def by(trains, **held):
+    return type("By", (Noisy,), {"trains": trains})(**held)
+
+
+class ByArgument(Noisy):
+    def forward(self, x, mode="train"):
+        if mode not in ("train", "test"):
+            raise ValueError(mode)
+        return x * 2 if mode == "train" else x
+
+
+class ByRequiredArgument(Noisy):
+    def forward(self, x, train_flg):
+        return x * 2 if train_flg else x
+
+
+class ByMethods(Noisy):
+    def __init__(self):
+        self._loud = True
+
+    def train(self):
+        self._loud = True
+
+    def eval(self):
+        self._loud = False
+
+    def forward(self, x):
+        return x * 2 if self._loud else x
+
+
+class ByClass(Noisy):
+    training = True
+
+    def trains(self):
+        return self.training
+
+
+class ByPosition:
+    """Hands its own flag on by position, as the book's networks do."""
+
+    def __init__(self):
+        self.inner = ByRequiredArgument()
+
+    def predict(self, x, train_flg=True):
+        return self.inner.forward(x, train_flg)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        by(lambda self: self.training, training=True), by(lambda self: self.training, training=1),
+        by(lambda self: self.train_mode, train_mode=True), by(lambda self: not self.eval_mode, eval_mode=False),
+        by(lambda self: self.mode == "train", mode="train"), ByArgument(), ByRequiredArgument(), ByMethods(), ByClass(),
+        ByPosition(),
+    ],
+)  # fmt: skip
+def test_a_net_that_is_used_is_told(layer):
+    held = dict(vars(layer))
+    net = layer if hasattr(layer, "predict") else [layer]
+    assert np.array_equal(predict(net, x), x)
+    assert vars(layer) == held  # and it trains again
+
+
+def test_a_flag_that_the_net_hands_on_by_position_is_its_own_word():
+    class Loud(ByPosition):
+        def forward(self, x):
+            return self.inner.forward(x, True)
+
+        predict = forward
+
+    assert np.array_equal(predict(Loud(), x), 2 * x)
+
+
+# --- gradients that do not fit ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gradient", "shape"), [(lambda dout: dout.sum(), r"\(\)"), (lambda dout: dout, r"\(20, 3\)")]
+)  # fmt: skip
+def test_a_gradient_of_another_shape_is_refused_before_anything_changes(gradient, shape):
+    class Wrong(Dense):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            self.db = gradient(dout)
+            return dx
+
+    layer = Wrong()
+    before = layer.W.copy()
+    with pytest.raises(TrainingError, match=rf"layers\[0\]\.b has shape \(3,\), its gradient has shape {shape}"):
+        fit([layer], x, t, loss=SoftmaxWithLoss(), batch=20)
+    assert np.array_equal(layer.W, before)
+
+
+def test_a_gradient_without_axes_of_one_is_the_same():
+    def after(shape):
+        layer = Dense()
+        layer.b = layer.b.reshape(shape)
+        fit([layer], x, t, loss=SoftmaxWithLoss(), batch=20, seed=0, epochs=3)
+        return layer.b.ravel()
+
+    assert np.array_equal(after((1, 3)), after((3,)))
+
+
+def test_a_missing_gradient_of_a_branch_is_refused():
+    class Product:
+        def forward(self, a, b):
+            self.b = b
+            return a * b
+
+        def backward(self, dout):
+            return dout * self.b
+
+    net = LayerGraph({"h": (Dense(4, 4), "x"), "g": (Dense(4, 4), "x"), "m": (Product(), "h", "g")})
+    with pytest.raises(TrainingError, match=r"Product.backward returns 1 gradient, but forward takes 2 inputs: .*'g'"):
+        fit(net, x, rng.standard_normal((20, 4)), loss=Squares())
+
+
+# --- settings are looked at where they enter --------------------------------------------------------------------------
+
+
+def raises(*_):
+    raise KeyError("W9")
+
+
+class Broken:
+    def __init__(self):
+        self.lr = 0.1
+
+    update = raises
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"clip": -1.0}, "clip is -1.0"), ({"clip": 0}, "clip is 0"), ({"epochs": "3"}, "epochs is '3'"),
+        ({"epochs": 0}, "epochs is 0"), ({"patience": "a"}, "patience is 'a'"), ({"seed": -1}, "seed is -1"),
+        ({"batch": 2.5}, "batch is 2.5"), ({"metrics": accuracy}, r"metrics=\[accuracy\]"),
+        ({"metrics": [raises]}, "epoch 1, batch 1: the metric raises was given .*: KeyError: 'W9'"),
+        ({"schedule": cosine}, r"returns a function .* schedule=cosine\(\)"),
+        ({"schedule": lambda done: -1}, "returns -1"),
+        ({"schedule": raises}, "the schedule raises KeyError"), ({"compiled": "fsat"}, "compiled is 'fsat'"),
+        ({"optimizer": Adam}, r"the class Adam: write optimizer=Adam\(\)"),
+        ({"optimizer": Broken()}, "epoch 1, batch 1: Broken.update raises KeyError: 'W9'"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_does_not_fit_is_told_before_anything_changes(more, said):
+    layer = Dense()
+    before = layer.W.copy()
+    with pytest.raises(TrainingError, match=said):
+        fit([layer], x, t, loss=SoftmaxWithLoss(), **more)
+    assert np.array_equal(layer.W, before)
+
+
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), np.float64(-0.1)])
+def test_a_rate_that_climbs_is_refused(rate):
+    optimizer = SGD(0.1)
+    optimizer.lr = rate
+    with pytest.raises(TrainingError, match="a learning rate is larger than 0"):
+        fit([Dense()], x, t, loss=SoftmaxWithLoss(), optimizer=optimizer)
+
+
+def test_data_that_raises_is_told_with_the_epoch():
+    def made():
+        yield x, t
+        raise KeyError("no row 9")
+
+    with pytest.raises(TrainingError, match="epoch 1: the data raises KeyError: 'no row 9'"):
+        fit([Dense()], made, loss=SoftmaxWithLoss())
+
+
+def test_a_rate_of_numpys_follows_a_schedule(tmp_path):
+    optimizer = SGD(np.float64(0.1))
+    more = {"loss": SoftmaxWithLoss(), "schedule": lambda done: 0.5, "checkpoint": tmp_path}
+    assert fit([Dense()], x, t, optimizer=optimizer, epochs=1, **more)["lr"] == [0.05]
+    assert fit([Dense()], x, t, optimizer=SGD(np.float64(0.1)), epochs=2, resume=True, **more)["lr"] == [0.05, 0.05]
+
+
+# --- optimizers remember each parameter -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+def test_the_first_step_of_a_late_parameter_is_as_long_as_any_first_step(kind):
+    optimizer = kind(lr=0.1, weight_decay=0.0)
+    early, late, one = np.zeros(1), np.zeros(1), np.ones(1)
+    for _ in range(10):
+        optimizer.update({"early": early, "late": late}, {"early": one})
+    optimizer.update({"early": early, "late": late}, {"early": one, "late": one})
+    assert late == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize("kind", [Adam, Momentum])
+def test_an_optimizer_begins_anew_with_another_net_and_goes_on_with_the_same(kind):
+    def trained(optimizer, layer, epochs=3):
+        return fit([layer], x, t, loss=SoftmaxWithLoss(), optimizer=optimizer, epochs=epochs, seed=0, shuffle=False)
+
+    used = kind(lr=0.05)
+    first = trained(used, Dense())
+    find_rate([Dense()], x, t, loss=SoftmaxWithLoss(), optimizer=used)
+    assert trained(used, Dense()).rows == first.rows
+    fit([Dense(4, 5), Dense(5, 3)], x, t, loss=SoftmaxWithLoss(), optimizer=used, epochs=1)  # other shapes
+    whole, parts, again = Dense(), Dense(), kind(lr=0.05)
+    trained(kind(lr=0.05), whole, epochs=6)
+    trained(again, parts)
+    trained(again, parts)
+    assert np.array_equal(whole.W, parts.W)
+
+
+# --- a layer in several places ----------------------------------------------------------------------------------------
+
+
+class Buffered:
+    """Keeps its input, a moving mean and its results in arrays of its own, which it writes into."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(2).standard_normal((4, 4)) / 2
+        self.kept, self.out, self.dx, self.mean = np.zeros((20, 4)), np.zeros((20, 4)), np.zeros((20, 4)), np.zeros(4)
+
+    def forward(self, x):
+        self.kept[...] = x
+        self.mean[...] = 0.5 * self.mean + 0.5 * x.mean(axis=0)
+        return np.matmul(x, self.W, out=self.out)
+
+    def backward(self, dout):
+        self.dW = self.kept.T @ dout
+        return np.matmul(dout, self.W.T, out=self.dx)
+
+
+def test_a_layer_that_writes_into_its_own_arrays_may_stand_in_several_places():
+    first, shared, last = Dense(4, 4), Buffered(), Dense()
+    step = TrainStep([first, shared, Dense(4, 4), shared, last], SoftmaxWithLoss())
+    for _ in range(2):
+        step(x, t, "")
+    gradient = step.registry.gradients()
+    (name,) = [one for one in gradient if gradient[one].shape == (4, 4) and "shared" in one]
+    for place in [(0, 0), (2, 1)]:
+        losses = []
+        for way in (1e-6, -1e-6):
+            shared.W[place] += way
+            losses.append(step.run(x, t)[0])
+            shared.W[place] -= way
+        assert gradient[name][place] == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=1e-5)
+
+
+def test_the_moving_mean_of_a_layer_in_several_places_is_that_of_all():
+    shared = Buffered()
+    net = LayerGraph({"a": (shared, "x"), "b": (shared, "a")})
+    h = x @ shared.W
+    net.forward(x)
+    net.backward(np.ones((20, 4)))
+    assert shared.mean == pytest.approx(0.25 * x.mean(axis=0) + 0.5 * h.mean(axis=0))
