@@ -16,7 +16,7 @@ from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
 from dout.run import attributes_of, global_states, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
-from dout.train.batches import ArrayBatches, Batches, batches_of
+from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of
 from dout.train.evaluation import measured
 from dout.train.fit_settings import FitSettings, check_compiled, metrics_of, numbers_of, whole_number
 from dout.train.history import History, Row
@@ -75,13 +75,14 @@ def fit(
 
     In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
     `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
-    yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is
-    there and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the
-    last place. With a checkpoint folder they are
-    compiled in the slower way that gives NumPy's bits, but with `compiled="fast"`.
+    yet, from the start. `check=True` checks the backward of every layer of yours before the first step.
+
+    Where Numba is there and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some
+    units in the last place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits,
+    except with `compiled="fast"`.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
-    CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
+    CheckpointError where a checkpoint is of another net. Control-C ends after the step, with a checkpoint.
     """
     check_compiled(compiled)
     step = TrainStep(net, loss)
@@ -131,7 +132,7 @@ class NetTraining:
         self.batches: Batches = batches_of(x, t, self.plan.batch, seed=self.seed, shuffle=shuffle)
         self.validation: Batches | None = None
         if validation is not None:
-            is_pair = isinstance(validation, tuple | list) and len(validation) == 2
+            is_pair = isinstance(validation, tuple | list) and len(validation) == 2 and not are_batches(validation)
             inputs, targets = validation if is_pair else (validation, None)
             self.validation = batches_of(inputs, targets, max(self.plan.batch, _LOOKED_AT), shuffle=False)
             self.history.watched = "validation loss"

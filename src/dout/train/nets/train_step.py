@@ -174,8 +174,11 @@ class TrainStep:
         for name, one in self.registry.parameters.items():
             other = new.parameters.get(name, one)
             if other.array is not one.array and not one.is_number:
-                said = "the net updates itself; train it by its own loop"
-                raise TrainingError(f"{name} is another array after each step: {said}")
+                said = (
+                    "a net that updates itself is trained by its own loop; where forward makes this array anew, it is "
+                    "no parameter: keep it, or what backward leaves as its gradient, under another name"
+                )
+                raise TrainingError(f"{name} has a gradient, and is another array after each step: {said}")
         self.registry = Registry({**new.parameters, **self.registry.parameters})
         self.looks -= 1
         if not self.looks:
@@ -256,7 +259,10 @@ def no_parameters(step: TrainStep) -> TrainingError:
     """What is to say of a net in which nothing can be learned."""
     names = [type(layer).__name__ for _, layer in layers_of(**step.roots)]
     names = list(dict.fromkeys(names or [type(step.net).__name__]))
-    return TrainingError(f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}")
+    return TrainingError(
+        f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}, left in the object by "
+        "backward. A gradient that only backward knows, or that has another name or shape, is not found"
+    )
 
 
 def _takes_target(net: Any) -> bool:
