@@ -39,6 +39,9 @@ class Kind:
     mark: bytes
 
 
+CHART = Kind("a chart", (".svg",), SVG_MARK)
+
+
 def regular(path: str | Path) -> Path:
     """The path of a regular file, which can be read to its end. Raises OSError that says what else it is.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dout.errors import TrainingError
+from dout.errors import TrainingError, WrongLayersError
 from dout.layers import SoftmaxWithLoss
 from dout.train import (
     SGD,
@@ -365,3 +365,88 @@ def test_the_moving_mean_of_a_layer_in_several_places_is_that_of_all():
     net.forward(x)
     net.backward(np.ones((20, 4)))
     assert shared.mean == pytest.approx(0.25 * x.mean(axis=0) + 0.5 * h.mean(axis=0))
+
+
+# --- weights that are tied --------------------------------------------------------------------------------------------
+
+
+class Tied:
+    """Two layers of 4 numbers, whose weights are views of one memory."""
+
+    def __init__(self, view):
+        self.one, self.two = Dense(4, 4), Dense(4, 4)
+        self.two.W = view(self.one.W)
+
+    def forward(self, x):
+        return self.two.forward(self.one.forward(x))
+
+    def backward(self, dout):
+        return self.one.backward(self.two.backward(dout))
+
+
+def test_a_transposed_view_is_refused_and_moves_nothing():
+    net = Tied(np.transpose)
+    before = net.one.W.copy()
+    with pytest.raises(TrainingError, match=r"net.two.W and net.one.W are views of the same numbers"):
+        fit(net, x, x, loss=Squares())
+    assert np.array_equal(net.one.W, before)
+
+
+def test_a_view_of_the_whole_array_is_that_array():
+    same, view = Tied(lambda W: W), Tied(lambda W: W[:])
+    for net in (same, view):
+        fit(net, x, x, loss=Squares(), optimizer=SGD(0.1), shuffle=False, epochs=3)
+    assert np.array_equal(same.one.W, view.one.W)
+
+
+def test_parts_of_one_array_that_do_not_overlap_are_parameters_of_their_own():
+    both = np.random.default_rng(3).standard_normal((4, 8))
+    net = Tied(lambda W: both[:, 4:])
+    net.one.W = both[:, :4]
+    assert len(fit(net, x, x, loss=Squares(), epochs=1))
+
+
+# --- optimizers of the user's, and checks of layers -------------------------------------------------------------------
+
+
+def test_a_rate_cannot_be_found_for_an_optimizer_without_one():
+    class Steady:
+        def __init__(self):
+            self.rate = 0.01
+
+        def update(self, params, grads):
+            for key in params:
+                params[key] -= self.rate * grads[key]
+
+    with pytest.raises(TrainingError, match="Steady has no lr: that is the rate which find_rate changes"):
+        find_rate([Dense()], x, t, loss=SoftmaxWithLoss(), optimizer=Steady())
+
+
+@pytest.mark.parametrize("of_lists", [False, True])
+def test_an_optimizer_may_gather_gradients_before_it_moves(of_lists):
+    class Patient:
+        def __init__(self):
+            self.calls, self.sums = 0, {}
+
+        def update(self, params, grads):
+            for key in range(len(params)) if of_lists else params.keys():
+                self.sums[key] = self.sums.get(key, 0.0) + grads[key]
+            self.calls += 1
+            if not self.calls % 4:
+                for key, total in self.sums.items():
+                    params[key] -= 0.1 * total
+                self.sums = {}
+
+    layer = Dense()
+    before = layer.W.copy()
+    fit([layer], x, t, loss=SoftmaxWithLoss(), optimizer=Patient(), epochs=4, batch=20)
+    assert not np.array_equal(layer.W, before)
+
+
+def test_check_looks_at_each_layer_that_is_built_otherwise():
+    class Sometimes(Dense):
+        def backward(self, dout):
+            return super().backward(dout) * (1 if self.W.shape[1] == 4 else 2)
+
+    with pytest.raises(WrongLayersError, match=r"Sometimes \(net.layers\[1\]\)"):
+        fit([Sometimes(4, 4), Sometimes()], x, t, loss=SoftmaxWithLoss(), check=True)

@@ -17,13 +17,12 @@ from dout.cli.cli_target import load, of_numpy, split
 from dout.cli.output.printing import save, tell
 from dout.cli.used_values import with_values
 from dout.errors import TargetError, visible
-from dout.files import SVG_MARK, Kind, refuse
+from dout.files import CHART, refuse
 
 if TYPE_CHECKING:
     from dout.adapt.search.example_search import Example
     from dout.engine.bench.bench import Bench
 
-CHART = Kind("a chart", (".svg",), SVG_MARK)
 _SCALES = {"k": 1e3, "m": 1e6}
 
 

@@ -17,12 +17,11 @@ from dout.cli import options
 from dout.cli.cli_target import split
 from dout.cli.output.printing import save, tell
 from dout.errors import TargetError, WrongLayersError, visible
-from dout.files import SVG_MARK, Kind, refuse
+from dout.files import CHART, refuse
 
 if TYPE_CHECKING:
     from dout.train.history import History
 
-CHART = Kind("a chart", (".svg",), SVG_MARK)
 PAIRS = (("x_train", "t_train"), ("x_train", "y_train"), ("X_train", "y_train"))
 TESTS = (("x_test", "t_test"), ("x_test", "y_test"), ("X_test", "y_test"))
 WHOLE, PARTS = ("epochs", "batch", "seed", "patience", "save_every"), ("clip",)

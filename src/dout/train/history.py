@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dout.colours import PALETTES, SANS, family
 from dout.draw.terminal.training_table import curve
 from dout.draw.writers.svg import safe
-from dout.files import SVG_MARK, Kind, write
+from dout.files import CHART, write
 from dout.number_text import format_number
 from dout.styled_lines import Line, coloured, plain
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Row = dict[str, float]
-CHART = Kind("a chart", (".svg",), SVG_MARK)
 UNDRAWN = ("epoch", "seconds", "lr")
 _MOST_ROWS = 12  # of the table
 _WIDTH, _HEIGHT, _LEFT, _TOP = 640, 220, 56, 34

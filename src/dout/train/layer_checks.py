@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dout.errors import DoutError, TargetError, WrongLayersError, needs
-from dout.run import deep_copy, keeping_random_states, quiet
-from dout.train.nets.layer_watch import LayerPass, called, layers_of, watched_layers
+from dout.run import deep_copy, keeping_random_states, places, quiet
+from dout.train.nets.layer_watch import LayerPass, called, layers_of, shapes_of, watched_layers
 from dout.train.nets.train_step import TrainStep
 
 _SAMPLES = 4  # of the batch
@@ -15,9 +17,10 @@ _OURS = ("dout.layers", "dout.train")  # tests hold these
 
 @keeping_random_states()
 def check_layers(step: TrainStep, batch: Any) -> None:
-    """Check each class of layers of the user's once, on what reaches it. Raises WrongLayersError with what is wrong.
+    """Check each layer of the user's on what reaches it. Raises WrongLayersError with what is wrong.
 
-    A layer that holds others is not checked: these are.
+    Layers of one class with equal shapes and settings are checked once. A layer that holds others is not checked: these
+    are.
     """
     try:
         from dout.check.verb.check_layer import check
@@ -41,18 +44,27 @@ def check_layers(step: TrainStep, batch: Any) -> None:
 
 
 def _passes(step: TrainStep, x: Any, t: Any) -> list[LayerPass]:
-    """The first forward of each class of the user's that holds no other layer."""
+    """The first forward of each layer of the user's that holds no other; of those built alike, of the first."""
     layers = layers_of(**step.roots)
     inner = [
         (path, layer) for path, layer in layers
         if not type(layer).__module__.startswith(_OURS) and len(layers_of(layer=layer)) == 1
     ]  # fmt: skip
-    found: dict[type, LayerPass] = {}
+    found: dict[Any, LayerPass] = {}
+    kinds = {id(layer): _kind(layer) for _, layer in inner}
 
     def hear(one: LayerPass) -> None:
-        if one.way == "forward" and type(one.layer) not in found:
-            found[type(one.layer)] = LayerPass(one.path, one.layer, one.way, deep_copy(one.given), None)
+        kind = (kinds[id(one.layer)], shapes_of(one.given))
+        if one.way == "forward" and kind not in found:
+            found[kind] = LayerPass(one.path, one.layer, one.way, deep_copy(one.given), None)
 
     with watched_layers(inner, hear):
         step.run(x, t)
     return list(found.values())
+
+
+def _kind(layer: Any) -> Any:
+    """What is the same for two layers that are built alike: the class, the settings, and the shapes of the arrays."""
+    held = [place for place in places(layer, "layer") if place.item is not layer]
+    shapes = tuple((place.path, place.item.shape) for place in held if isinstance(place.item, np.ndarray))
+    return type(layer), shapes, tuple((p.path, p.item) for p in held if isinstance(p.item, bool | int | float | str))

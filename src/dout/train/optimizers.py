@@ -22,6 +22,7 @@ from dout.errors import TrainingError
 from dout.run import deep_copy, places
 
 Array = np.ndarray[Any, Any]
+_TRIED = 100  # calls of an optimizer, to see which it takes
 COUNT = "t"  # in what is remembered of a parameter: how many updates it has had
 Arrays = Mapping[Any, Array] | Sequence[Array]
 
@@ -281,12 +282,27 @@ def forget_other_nets(optimizer: Any, net: Any, *, for_good: bool = True) -> Non
 
 
 def takes_dicts(optimizer: Any) -> bool:
-    """Whether an optimizer takes dicts, and not lists alone: a copy of one of the user's is tried."""
+    """Whether an optimizer takes dicts, and not lists alone: copies of one of the user's are tried until they move.
+
+    One may gather gradients for some calls. Where neither moves, the one that raises nothing is right.
+    """
     if isinstance(optimizer, Optimizer):
         return True
-    params = {"W": np.ones(2)}
+    dicts, lists = (
+        _moves(optimizer, {"W": np.ones(2)}, {"W": np.ones(2)}),
+        _moves(optimizer, [np.ones(2)], [np.ones(2)]),
+    )
+    return dicts is True or (dicts is False and lists is None)
+
+
+def _moves(optimizer: Any, params: Any, grads: Any) -> bool | None:
+    """Whether a copy of an optimizer moves a parameter within some calls; None where it raises."""
+    one = deep_copy(optimizer)
     try:
-        deep_copy(optimizer).update(params, {"W": np.ones(2)})
-    except Exception:
-        return False
-    return not np.array_equal(params["W"], np.ones(2))
+        for _ in range(_TRIED):
+            one.update(params, grads)
+            if not np.array_equal(next(iter(params.values() if isinstance(params, dict) else params)), np.ones(2)):
+                return True
+    except Exception:  # the user's own: it does not take this
+        return None
+    return False

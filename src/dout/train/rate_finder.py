@@ -12,8 +12,9 @@ import numpy as np
 from dout.draw.terminal.training_table import curve
 from dout.errors import TrainingError
 from dout.number_text import format_number
-from dout.run import HeldMemory, keeping_random_states
+from dout.run import HeldMemory, attributes_of, keeping_random_states
 from dout.train.batches import batches_of
+from dout.train.fit_settings import numbers_of
 from dout.train.nets.train_step import TrainStep
 from dout.train.optimizers import Adam, forget_other_nets, takes_dicts, update
 
@@ -56,6 +57,8 @@ def find_rate(
     if not (0 < low < high and steps > 1):
         raise TrainingError(f"rates from {low} to {high} in {steps} steps: write low < high and at least two steps")
     optimizer = Adam() if optimizer is None else optimizer
+    if "lr" not in numbers_of(optimizer, attributes_of(optimizer)):
+        raise TrainingError(f"{type(optimizer).__name__} has no lr: that is the rate which find_rate changes")
     step = TrainStep(net, loss)
     memory = HeldMemory(step, optimizer)
     forget_other_nets(optimizer, step.net, for_good=False)

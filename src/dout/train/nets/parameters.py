@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,11 @@ class Registry:
     @classmethod
     def after_a_step(cls, before: Before) -> Registry:
         """What a forward and a backward since `before` have shown."""
-        found: dict[int, LearnedArray] = {}
-        claims: dict[int, list[tuple[str, Any, Pair, Mapping[str, Any]]]] = {}
+        found: dict[Any, LearnedArray] = {}
+        claims: dict[Any, list[tuple[str, Any, Pair, Mapping[str, Any]]]] = {}
         for path, item, attributes in before:
             for pair in pairs(attributes, attributes_of(item)):
-                key = id(pair.parameter) if isinstance(pair.parameter, np.ndarray) else hash((id(item), pair.name))
-                claims.setdefault(key, []).append((path, item, pair, attributes))
+                claims.setdefault(_memory_of(item, pair), []).append((path, item, pair, attributes))
         for key, all_claims in claims.items():
             outer = [one for one in all_claims if not any(_holds(other[0], one[0]) for other in all_claims)]
             outer = list({(id(one[1])): one for one in outer}.values())
@@ -82,6 +82,16 @@ class Registry:
             parameter.readers = [_reader(item, pair, attributes) for _, item, pair, attributes in gradients.values()]
             found[key] = parameter
         return cls({parameter.name: parameter for parameter in found.values()})
+
+    def check_memory(self) -> None:
+        """Raise TrainingError where two parameters are views of the same numbers: these would move twice."""
+        arrays = [(name, one.array) for name, one in self.parameters.items() if not one.is_number]
+        for (name, array), (other, second) in combinations(arrays, 2):
+            if np.may_share_memory(array, second) and _overlap(array, second):
+                raise TrainingError(
+                    f"{other} and {name} are views of the same numbers, and each update would move these twice; "
+                    "give one of them an array of its own, or use one array in both, transposed in forward and backward"
+                )
 
     def __len__(self) -> int:
         return len(self.parameters)
@@ -119,6 +129,22 @@ def _fitting(name: str, parameter: Array, gradient: Array) -> Array:
         said = "backward has to leave one number for each number of the parameter, summed over the samples"
         raise TrainingError(f"{name} has shape {parameter.shape}, its gradient has shape {gradient.shape}: {said}")
     return gradient.reshape(parameter.shape)
+
+
+def _memory_of(item: Any, pair: Pair) -> Any:
+    """What is the same for two names of one array, also where one is a view of the whole other."""
+    array = pair.parameter
+    if not isinstance(array, np.ndarray) or not array.size:
+        return id(item), pair.name
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
+
+
+def _overlap(one: Array, other: Array) -> bool:
+    """Whether two arrays have a number in common; no where NumPy would need long to say."""
+    try:
+        return np.shares_memory(one, other, max_work=10**5)  # type: ignore[arg-type] # the stub knows two numbers
+    except np.exceptions.TooHardError:
+        return False
 
 
 def length_of(gradients: Mapping[str, Array]) -> float:

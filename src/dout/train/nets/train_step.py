@@ -180,6 +180,7 @@ class TrainStep:
                 )
                 raise TrainingError(f"{name} has a gradient, and is another array after each step: {said}")
         self.registry = Registry({**new.parameters, **self.registry.parameters})
+        self.registry.check_memory()
         self.looks -= 1
         if not self.looks:
             self.data.clear()
