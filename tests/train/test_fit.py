@@ -419,38 +419,3 @@ def test_check_passes_layers_that_are_right_and_trains():
     _, history = trained([net()[0], Mine(), net()[2]], check=True)
     assert len(history) == 3
     assert issubclass(WrongLayersError, TrainingError)
-
-
-def test_two_batches_are_two_batches_and_not_x_and_t():
-    two = (x[:60], t[:60]), (x[60:], t[60:])
-    how = {"loss": SoftmaxWithLoss(), "epochs": 2, "compiled": False}
-    expected = fit(net(), lambda: iter(two), validation=lambda: iter(two), **how)
-    for data in (two, list(two)):
-        assert fit(net(), data, validation=data, **how).rows == expected.rows
-
-
-def test_predict_reads_a_file_and_refuses_no_sample(tmp_path):
-    np.save(tmp_path / "x.npy", x)
-    assert np.array_equal(predict(net(), tmp_path / "x.npy"), predict(net(), x))
-    with pytest.raises(TrainingError, match="there is no sample: x is empty"):
-        predict(net(), x[:0])
-
-
-class KeptDeviation:
-    """It keeps the deviation of its batch, and the gradient of that: no parameter, and nothing updates itself."""
-
-    def forward(self, x):
-        self.x, self.std = x, np.sqrt((x**2).mean(axis=0))
-        return x / self.std
-
-    def backward(self, dout):
-        self.dstd = -(dout * self.x / self.std**2).sum(axis=0)
-        return dout / self.std
-
-
-def test_of_an_array_that_is_made_anew_it_does_not_say_that_the_net_updates_itself():
-    layers = [*net()[:1], KeptDeviation(), *net()[2:]]
-    try:
-        fit(layers, x, t, loss=SoftmaxWithLoss(), epochs=2, compiled=False)
-    except TrainingError as error:
-        assert "where forward makes this array anew, it is no parameter" in str(error)  # noqa: PT017

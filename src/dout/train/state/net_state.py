@@ -14,9 +14,9 @@ import numpy as np
 
 from dout.errors import CheckpointError
 from dout.run import attributes_of, deep_copy, flat, global_states
-from dout.run.held_objects import generators, users_classes
+from dout.run.held_objects import users_classes
 from dout.run.random_states import global_state_written, put_global_state, put_state_written, state_written
-from dout.train.nets.parameters import named_objects
+from dout.train.nets.parameters import generators_of, named_objects
 from dout.train.state.kept_trees import PLAIN, KeptState, decoded, encoded, is_object
 from dout.train.state.set_names import ANY, names_set
 
@@ -47,9 +47,7 @@ class NetState:
 
     def generators(self) -> list[Any]:
         """The random generators that the objects hold, or that their classes and modules use."""
-        one_of_each = {type(item): item for _, item in named_objects(**self.roots)}
-        found = [one for item in (*self.roots.values(), *one_of_each.values()) for one in generators(item)]
-        return list({id(one): one for one in found}.values())
+        return generators_of(**self.roots)
 
     def settle(
         self, step: Trial, through: Any, look: Trial = lambda through: None, fixed: Iterable[str] = ("optimizer",)
