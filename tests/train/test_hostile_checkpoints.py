@@ -99,11 +99,11 @@ def setter(*path):
 HUGE = "[" * 100_000 + "]" * 100_000
 DOCUMENTS = [
     (setter("version", 2), "it has version 2; this dout reads version 1"),
-    (setter("dout", "trace"), "its document is none of a checkpoint"),
-    (lambda document: "no JSON", "its document is no JSON"),
-    (lambda document: HUGE, "its document is no(ne|) "),
-    (lambda document: "NaN", "its document is no JSON"),
-    (lambda document: "[" * 70 + "]" * 70, "its document is none of a checkpoint"),
+    (setter("dout", "trace"), "its document does not describe a checkpoint"),
+    (lambda document: "no JSON", "its document is not JSON"),
+    (lambda document: HUGE, "its document (is not JSON|does not describe)"),
+    (lambda document: "NaN", "its document is not JSON"),
+    (lambda document: "[" * 70 + "]" * 70, "its document does not describe a checkpoint"),
     (lambda document: document.pop("attributes") and None, "a part of its document is missing"),
     (setter("objects", "net.other", "Affine"), r"net.other is Affine in it, and nothing here"),
     (setter("objects", "net.layers[0]", "Evil"), r"net.layers\[0\] is Evil in it, and Affine here"),
@@ -113,27 +113,38 @@ DOCUMENTS = [
         "it would set .*__class__, which is no attribute",
     ),
     (setter("attributes", "net.layers[0]", "a.b", {"plain": 1}), "it would set .*a.b, which is no attribute"),
-    (setter("attributes", "net.other", {}), "net.other is nothing here"),
+    (setter("attributes", "net.layers[0]", "a\n\x1b[31m", {"plain": 1}), r"would set .*a\\n\\x1b\[31m, which is no"),
+    (setter("attributes", "net.other", {}), "there is no net.other here"),
     (setter("attributes", "net.layers[0]", "W", {"array": "nowhere"}), r"the array net.layers\[0\].W is missing"),
     (setter("attributes", "net.layers[0]", "W", {"array": "net.layers[0].b"}), r"has shape \(2,\) .* and \(3, 2\)"),
-    (setter("attributes", "net.layers[0]", "W", {"pickle": "gASV"}), "none of the kinds of values"),
-    (setter("attributes", "net.layers[0]", "W", {"float": "1_0__"}), "which is no number"),
+    (setter("attributes", "net.layers[0]", "x", {"pickle": "gASV"}), "none of the kinds of values"),
+    (setter("attributes", "net.layers[0]", "x", {"float": "1_0__"}), "which is no number"),
     (
         lambda document: document["attributes"].update(net={"layers": {"list": []}}),
-        "holds other objects in it than here",
+        "net.layers is something else than the list of 2 here",
     ),
-    (setter("attributes", "net.layers[0]", "new", {"object": True}), "holds other objects in it than here"),
-    (setter("generators", 0, "dict", "bit_generator", "MT19937"), "the state of a random generator in it is none"),
+    (lambda document: document["attributes"].update(net={"layers": {"plain": 5}}), "than the list of 2 here"),
+    (setter("attributes", "net.layers[0]", "new", {"object": True}), "neither the net has nor its code sets"),
+    (setter("attributes", "net.layers[0]", "weight_decay", {"plain": 1}), "neither the net has nor its code sets"),
+    (setter("attributes", "net.layers[0]", "W", {"float": "1.5"}), r"W is something else than the array of shape"),
+    (setter("attributes", "net.layers[0]", "W", {"list": []}), r"W is something else than the array of shape"),
+    (setter("attributes", "net.layers[0]", "W", {"plain": None}), r"W is something else than the array of shape"),
+    (setter("attributes", "net.layers[0]", "W", {"number": "net.layers[0].W"}), "W is something else than the array"),
+    (setter("attributes", "net.layers[1]", {"ratio": {"plain": "half"}}), "ratio is something else than the float"),
+    (setter("attributes", "optimizer", "state", {"plain": 5}), "optimizer.state is something else than the dict"),
+    (setter("attributes", "optimizer", "state", {"dict": []}), "optimizer.state is something else than the dict"),
+    (setter("attributes", "optimizer", "state", "dict", 0, 1, {"plain": 5}), "state.'m'. is something else than the d"),
+    (setter("generators", 0, "dict", "bit_generator", "MT19937"), "state of a random generator that no generator t"),
     (setter("generators", []), "the states of other random generators"),
-    (setter("global", "numpy", "tuple", 2, 10**6), "the state of a random generator in it is none"),
-    (setter("global", "numpy", "tuple", 1, "array", [1, 2]), "the state of a random generator in it is none"),
-    (setter("global", "python", "tuple", 1, "tuple", [1]), "the state of a random generator in it is none"),
-    (setter("global", {}), "the state of a random generator in it is none"),
+    (setter("global", "numpy", "tuple", 2, 10**6), "state of a random generator that no generator t"),
+    (setter("global", "numpy", "tuple", 1, "array", [1, 2]), "state of a random generator that no generator t"),
+    (setter("global", "python", "tuple", 1, "tuple", [1]), "state of a random generator that no generator t"),
+    (setter("global", {}), "state of a random generator that no generator t"),
     (setter("training", "epoch", -1), "-1.* is no number of steps"),
     (setter("training", "epoch", 1e300), "is no number of steps"),
-    (setter("training", {}), "what it says of the training is none of dout's"),
-    (setter("training", "rows", [[1]]), "what it says of the training is none of dout's"),
-    (setter("training", "sums", {"loss": "many"}), "what it says of the training is none of dout's"),
+    (setter("training", {}), "dout does not write what it says of the training"),
+    (setter("training", "rows", [[1]]), "dout does not write what it says of the training"),
+    (setter("training", "sums", {"loss": "many"}), "dout does not write what it says of the training"),
 ]
 
 
@@ -209,7 +220,8 @@ def test_whatever_stands_in_the_document_it_is_taken_or_refused(data, good, tmp_
 
 def test_numbers_texts_and_containers_come_back_as_they_were():
     class Holder:
-        pass
+        def change(self):
+            return changed(self)
 
     def changed(held):
         held.n, held.f, held.name, held.flag, held.none = 3, 0.1, "é", True, None
@@ -223,7 +235,76 @@ def test_numbers_texts_and_containers_come_back_as_they_were():
         held.W, held.n, held.f, held.name, held.flag, held.none = np.ones((2, 2), np.float32), 0, 0.0, "", False, 1.0
         held.nested = {"a": [], 7: {}}
     state, array = NetState(net=one), other.W
-    changed(one)
+    one.change()
     NetState(net=other).put(state.taken())
     assert other.W is array
     assert {name: repr(value) for name, value in vars(other).items()} == {n: repr(v) for n, v in vars(one).items()}
+
+
+class OwnNet:
+    """It keeps its parameters in a dict, its last layer beside it, and makes one parameter in the first forward."""
+
+    def __init__(self):
+        self.params, self.last = {"W1": np.ones((3, 2)), "b1": np.zeros(2)}, SoftmaxWithLoss()
+
+    def forward(self, x, t):
+        if "scale" not in vars(self):
+            self.scale = np.ones(2)
+        self.x, self.out = x, x @ self.params["W1"] + self.params["b1"]
+        return self.last.forward(self.out * self.scale, t)
+
+    def backward(self):
+        dout = self.last.backward(1)
+        self.grads = {"W1": self.x.T @ (dout * self.scale), "b1": (dout * self.scale).sum(axis=0)}
+        self.dscale = (dout * self.out).sum(axis=0)
+
+
+PARAMS = ("attributes", "net", "params", "dict")
+FOREIGN = [
+    lambda document: setter(*PARAMS, 0, 0, "other")(document),  # another key
+    lambda document: setter(*PARAMS, document["attributes"]["net"]["params"]["dict"][::-1])(document),  # another order
+    lambda document: document["attributes"]["net"].update(params={"list": []}),
+    lambda document: setter(*PARAMS, 5)(document),
+    lambda document: setter(*PARAMS, [5])(document),
+    lambda document: setter(*PARAMS, 0, 1, {"float": "15"})(document),
+    lambda document: document["attributes"]["net"].update(last={"plain": 5}),
+    lambda document: document["attributes"]["net"].update(zzz={"plain": 5}),
+    lambda document: document["attributes"]["net"].update(weight_decay={"list": [{"plain": "x"}]}),
+]
+
+
+@pytest.mark.parametrize("change", FOREIGN)
+def test_load_refuses_another_net_in_one_line_and_leaves_this_one_alone(change, tmp_path):
+    fit(OwnNet(), x, t, epochs=1, batch=10, seed=0, checkpoint=tmp_path, compiled=False)
+    path = tmp_path / "last.safetensors"
+    good = OwnNet()
+    load(path, good)
+    assert not np.array_equal(good.scale, np.ones(2))  # made by its forward, and brought to a net that has none yet
+    path.write_bytes(with_document(path.read_bytes(), change))
+    one = OwnNet()
+    with pytest.raises(CheckpointError, match=r"last.safetensors cannot be used: [^\n]*$"):
+        load(path, one)
+    assert sorted(vars(one)) == ["last", "params"]
+    assert [*one.params] == ["W1", "b1"]
+    assert np.array_equal(one.params["W1"], np.ones((3, 2)))
+
+
+class Scaled:
+    """It reads an attribute that others give it."""
+
+    def forward(self, x):
+        return x * getattr(self, "given", 1.0)
+
+    def backward(self, dout):
+        return dout * getattr(self, "given", 1.0)
+
+
+def test_an_attribute_that_nothing_in_the_net_sets_is_told_when_it_is_saved(tmp_path):
+    layers = [*net(), Scaled()]
+
+    def accuracy(scores, t):
+        layers[2].__dict__["given"] = 0.5
+        return 0.0
+
+    with pytest.raises(CheckpointError, match=r"net.layers\[2\].given is a float that came with the training, and no"):
+        fit(layers, x, t, loss=SoftmaxWithLoss(), epochs=1, metrics=[accuracy], checkpoint=tmp_path, compiled=False)

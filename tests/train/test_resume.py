@@ -14,7 +14,7 @@ from trained_digits import KINDS, bits, net, t, trained, x
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.layers import Affine, Relu, SoftmaxWithLoss
-from dout.train import SGD, accuracy, evaluate, fit, load
+from dout.train import SGD, accuracy, cosine, evaluate, fit, he, load, predict
 from dout.train.state.checkpoints import read_checkpoint
 
 PROGRAM = Path(__file__).parents[1] / "support" / "trained_digits.py"
@@ -70,6 +70,81 @@ def test_a_checkpoint_leaves_out_what_the_next_step_does_not_read(tmp_path):
     assert {"net.layers[0].W", "net.layers[1].running_mean", "net.layers[2].mean"} <= names
     assert not {name for name in names if name.endswith((".x", ".xn", ".dW", ".mask", ".scale", "noise']"))}
     assert kept.document["attributes"]["net.layers[2]"]["turn"] == {"plain": 28}  # 24 steps, 4 validations
+
+
+class OddMeans:
+    """It remembers the mean in odd steps, and takes it away in even ones."""
+
+    def __init__(self):
+        self.count, self.mean = 0, None
+
+    def forward(self, x):
+        self.count += 1
+        if self.count % 2:
+            self.mean = x.mean(axis=0)
+            return x
+        return x - self.mean
+
+    def backward(self, dout):
+        return dout
+
+
+class Counting:
+    """Its class counts what all its objects do."""
+
+    count = 0
+
+    def forward(self, x):
+        type(self).count += 1
+        self.scale = 1 + 1 / self.count
+        return x * self.scale
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
+class LatestMean:
+    """In an evaluation it takes the mean of the latest step."""
+
+    def __init__(self):
+        self.training, self.mean = True, None
+
+    def forward(self, x):
+        if self.training:
+            self.mean = x.mean(axis=0)
+        return x - self.mean
+
+    def backward(self, dout):
+        return dout
+
+
+def with_layer(layer, folder, epochs, save_every=None):
+    layers = [Affine(he(6, 4, generator=np.random.default_rng(0)), np.zeros(4)), layer, Affine(np.eye(4), np.zeros(4))]
+    fit(
+        layers, x[:50], t[:50], loss=SoftmaxWithLoss(), epochs=epochs, batch=10, seed=3, checkpoint=folder, resume=True,
+        save_every=save_every, compiled=False,
+    )  # fmt: skip
+    return layers
+
+
+def test_what_only_some_steps_read_is_kept_for_these(tmp_path):
+    whole = with_layer(OddMeans(), tmp_path / "whole", 3, 4)
+    with_layer(OddMeans(), tmp_path / "parts", 1, 4)
+    parts = with_layer(OddMeans(), tmp_path / "parts", 3, 4)
+    assert np.array_equal(parts[0].W, whole[0].W)
+
+
+def test_what_an_evaluation_reads_is_kept(tmp_path):
+    trained_layers = with_layer(LatestMean(), tmp_path, 1)
+    again = [Affine(np.zeros((6, 4)), np.zeros(4)), LatestMean(), Affine(np.eye(4), np.zeros(4))]
+    load(tmp_path / "last.safetensors", again)
+    assert np.array_equal(predict(again, x), predict(trained_layers, x))
+
+
+def test_the_trial_steps_of_a_checkpoint_do_not_count_in_the_class(tmp_path):
+    Counting.count = 0
+    with_layer(Counting(), tmp_path, 2, 1)
+    assert Counting.count == 10
 
 
 def test_a_finished_training_goes_on_to_more_epochs(tmp_path):
@@ -191,6 +266,44 @@ def test_control_c_ends_after_the_step_with_a_checkpoint(tmp_path):
     _, training = read_checkpoint(tmp_path / "parts" / "last.safetensors")
     assert (training["epoch"], training["batch"]) == (1, 3)
     assert bits(*trained(tmp_path / "parts", resume=True)) == bits(*trained(tmp_path / "whole"))
+
+
+def test_after_control_c_the_same_optimizer_goes_on_from_its_own_rate(tmp_path):
+    def run(folder, optimizer, metrics=()):
+        layers = [Affine(np.ones((6, 3)), np.zeros(3))]
+        fit(
+            layers, x, t, loss=SoftmaxWithLoss(), optimizer=optimizer, epochs=3, batch=40, seed=0, schedule=cosine(),
+            checkpoint=folder, resume=True, compiled=False, metrics=metrics,
+        )  # fmt: skip
+        return layers[0].W
+
+    count, sgd = 0, SGD(0.5)
+
+    def accuracy(scores, t):
+        nonlocal count
+        count += 1
+        if count == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", sgd, [accuracy])
+    assert sgd.lr == 0.5
+    assert np.array_equal(run(tmp_path / "parts", sgd), run(tmp_path / "whole", SGD(0.5)))
+
+
+def test_a_training_that_ran_out_of_patience_goes_on_with_more_of_it(tmp_path):
+    def run(patience, epochs):
+        return fit(
+            [Affine(np.zeros((6, 3)), np.zeros(3))], x, t, loss=SoftmaxWithLoss(), optimizer=SGD(50.0), epochs=epochs,
+            seed=0, patience=patience, checkpoint=tmp_path, resume=True, compiled=False,
+        )  # fmt: skip
+
+    first = run(1, 20)
+    assert len(first) < 20
+    assert first.stopped
+    assert len(run(1, 20)) == len(first)
+    assert len(run(50, 20)) == 20
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):

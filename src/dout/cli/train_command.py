@@ -92,7 +92,8 @@ def train(
         from dout.styled_lines import ascii_only
 
         tell(history.lines(), ascii_only)
-        click.echo(visible(f"checkpoints: {folder / 'last.safetensors'}, {folder / 'best.safetensors'}"), err=True)
+        kept_files = [path for name in ("last", "best") if (path := folder / f"{name}.safetensors").exists()]
+        click.echo(visible(f"checkpoints: {', '.join(map(str, kept_files))}"), err=True)
 
 
 def _defined(where: str, name: str, epochs: int | None, changes: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:

@@ -88,9 +88,20 @@ def batches_of(x: Any, t: Any, batch: int, *, seed: int = 0, shuffle: bool = Tru
         return ArrayBatches(x, t, batch, seed=seed, shuffle=shuffle)
     if isinstance(x, np.ndarray | str | Path) or not (callable(x) or hasattr(x, "__iter__")):
         raise TrainingError("there are no targets: give x and t, or something that makes pairs (x, t)")
-    if isinstance(x, tuple) and len(x) == 2 and np.ndim(x[0]) and len(x[0]) == len(x[1]):
+    if isinstance(x, tuple) and len(x) == 2 and not are_batches(x) and np.ndim(x[0]) and len(x[0]) == len(x[1]):
         return ArrayBatches(x[0], x[1], batch, seed=seed, shuffle=shuffle)
     return IteratedBatches(x)
+
+
+def are_batches(data: Any) -> bool:
+    """Whether two things are two batches, each a pair `(x, t)` of arrays, and not `x` and `t`."""
+    return isinstance(data, tuple | list) and all(
+        isinstance(one, tuple | list)
+        and len(one) == 2
+        and isinstance(one[0], np.ndarray | tuple)
+        and isinstance(one[1], np.ndarray)
+        for one in data
+    )
 
 
 def owned(data: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from dout.errors import TrainingError
 from dout.run import evaluating
-from dout.train.batches import Batches, batches_of, owned
+from dout.train.batches import Batches, batches_of, opened, owned
 from dout.train.fit_settings import metrics_of
 from dout.train.history import Row
 from dout.train.metrics import Metric, measures
@@ -26,7 +27,9 @@ def evaluate(
 def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
     """What a net says of samples, batch by batch; its layers do not behave as they do in training."""
     net = Sequential(*net) if isinstance(net, list | tuple) else net
-    several = x if isinstance(x, tuple) else (x,)
+    several = tuple(map(opened, x)) if isinstance(x, tuple) else (opened(x),)
+    if not len(several[0]):
+        raise TrainingError("there is no sample: x is empty")
     with evaluating(net):
         call = net.predict if callable(getattr(net, "predict", None)) else net.forward
         starts = range(0, len(several[0]), batch)

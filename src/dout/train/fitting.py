@@ -16,7 +16,7 @@ from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
 from dout.run import attributes_of, global_states, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
-from dout.train.batches import ArrayBatches, Batches, batches_of
+from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of
 from dout.train.evaluation import measured
 from dout.train.fit_settings import FitSettings, check_compiled, metrics_of, numbers_of, whole_number
 from dout.train.history import History, Row
@@ -26,8 +26,9 @@ from dout.train.metrics import Metric, measures
 from dout.train.nets.train_step import TrainStep, no_parameters
 from dout.train.optimizers import Adam, clipped, forget_other_nets, remember_net, takes_dicts, update
 from dout.train.schedules import Schedule
-from dout.train.state.checkpoints import SUFFIX, read_checkpoint, save_checkpoint
-from dout.train.state.net_state import KeptState, NetState, check_global_state
+from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint, unusable
+from dout.train.state.kept_trees import KeptState
+from dout.train.state.net_state import NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
 _INFINITE = float("inf")
@@ -74,13 +75,14 @@ def fit(
 
     In the folder `checkpoint` it keeps `last.safetensors`, written after each epoch and every `save_every` steps, and
     `best.safetensors`. `resume=True` goes on where the last one was written, with the same bits; where there is none
-    yet, from the start. `check=True` checks the backward of every layer of yours before the first step. Where Numba is
-    there and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some units in the
-    last place. With a checkpoint folder they are
-    compiled in the slower way that gives NumPy's bits, but with `compiled="fast"`.
+    yet, from the start. `check=True` checks the backward of every layer of yours before the first step.
+
+    Where Numba is there and there is enough to do, or with `compiled=True`, steps are compiled: results differ by some
+    units in the last place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits,
+    except with `compiled="fast"`.
 
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
-    CheckpointError where a checkpoint is none of this net. Control-C ends after the step, with a checkpoint.
+    CheckpointError where a checkpoint is of another net. Control-C ends after the step, with a checkpoint.
     """
     check_compiled(compiled)
     step = TrainStep(net, loss)
@@ -115,7 +117,7 @@ class NetTraining:
         self.step, self.optimizer, self.plan = step, optimizer, plan
         self.takes_dicts = takes_dicts(optimizer)
         self.state = NetState(**step.roots, optimizer=optimizer)
-        self.settled = False
+        self.settled_at = -1  # the step after which it was asked what a checkpoint can leave out
         self.now, self.history = Progressed(), History()
         self.best: KeptState | None = None
         self.epoch_states: Any = None
@@ -130,7 +132,7 @@ class NetTraining:
         self.batches: Batches = batches_of(x, t, self.plan.batch, seed=self.seed, shuffle=shuffle)
         self.validation: Batches | None = None
         if validation is not None:
-            is_pair = isinstance(validation, tuple | list) and len(validation) == 2
+            is_pair = isinstance(validation, tuple | list) and len(validation) == 2 and not are_batches(validation)
             inputs, targets = validation if is_pair else (validation, None)
             self.validation = batches_of(inputs, targets, max(self.plan.batch, _LOOKED_AT), shuffle=False)
             self.history.watched = "validation loss"
@@ -143,7 +145,7 @@ class NetTraining:
             self._open_folder(self.plan.folder)
         done = self.now.epoch * (self.batches.per_epoch or 0) + self.now.batch
         bar = TrainingBar(self.plan.epochs, self.batches.per_epoch, done, self.plan.progress)
-        with bar, _interrupts() as asked:
+        with bar, self._own_rate(), _interrupts() as asked:
             while self.now.epoch < self.plan.epochs and not self.history.stopped:
                 for x, t in self._batches():
                     self._one(x, t)
@@ -157,10 +159,17 @@ class NetTraining:
                 bar.epoch(self.history.rows[-1])
         if self.latest is not None and not self.step.registry:
             raise no_parameters(self.step)
-        if self.plan.schedule is not None:
-            self.optimizer.lr = self.given["lr"]
         self._leave()
         return self.history
+
+    @contextmanager
+    def _own_rate(self) -> Iterator[None]:
+        """The optimizer has its own rate again when this ends, also by Control-C: a schedule has changed it."""
+        try:
+            yield
+        finally:
+            if self.plan.schedule is not None:
+                self.optimizer.lr = self.given["lr"]
 
     def _leave(self) -> None:
         """Leave in the net what is to be kept; the best epoch may have been before a training went on."""
@@ -168,7 +177,7 @@ class NetTraining:
             path = self.plan.folder / f"best{SUFFIX}" if self.plan.folder is not None else None
             best = self.best or (read_checkpoint(path)[0] if path is not None and path.exists() else None)
             if best is not None:
-                self.state.put(best, with_random_states=False)
+                self.state.put(best, with_random_states=False, own=self.best is not None)
 
     def _batches(self) -> Iterator[Any]:
         """What is left of this epoch."""
@@ -223,13 +232,18 @@ class NetTraining:
         now.epoch, now.batch, now.samples, now.sums = now.epoch + 1, 0, 0, {}
         is_best = row[self.history.watched] < now.best
         now.best, now.since_best = (row[self.history.watched], 0) if is_best else (now.best, now.since_best + 1)
-        if self.plan.patience is not None and now.since_best >= self.plan.patience:
-            self.history.stopped = f"stopped: {self.history.watched} was not smaller for {now.since_best} epochs"
+        self.history.stopped = self._said_stopped()
         if is_best and self.plan.keep == "best":
-            self.best = self.state.taken()
+            self.best = self.state.taken(strict=False)
         if is_best:
             self.keep("best")
         self.keep("last")
+
+    def _said_stopped(self) -> str:
+        """Why the training ends here; nothing where it goes on."""
+        if self.plan.patience is None or self.now.since_best < self.plan.patience:
+            return ""
+        return f"stopped: {self.history.watched} was not smaller for {self.now.since_best} epochs"
 
     # --- checkpoints ---
 
@@ -237,17 +251,17 @@ class NetTraining:
         """Write a checkpoint, if there is a folder for it."""
         if self.plan.folder is None:
             return
-        if not self.settled and self.latest is not None:
+        if self.latest is not None and self.settled_at != self.now.step:
             with quiet():
-                self.state.settle(self._try, (self.step, self.optimizer))
-            self.settled = True
+                self.state.settle(self._try, (self.step, self.optimizer), self._look)
+            self.settled_at = self.now.step
         now = self.now
         training = {
             **{key: getattr(now, key) for key in ("epoch", "batch", "step", "samples", "since_best")},
             "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
             "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
             "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
-            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out),
+            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out or ()),
         }  # fmt: skip
         save_checkpoint(self.plan.folder / f"{name}{SUFFIX}", self.state.taken(), training)
 
@@ -258,6 +272,12 @@ class NetTraining:
         update(optimizer, step.registry.arrays(), step.registry.gradients(), self.takes_dicts)
         step.registry.put_numbers()
         return loss
+
+    def _look(self, through: Any) -> Any:
+        """An evaluation, of copies."""
+        step, _ = through
+        step.look = step.loss_of
+        return measured(step, batches_of([self.latest], None, 1), ())
 
     def _data(self) -> list[int]:
         """The sizes that decide what the next batch is."""
@@ -279,9 +299,9 @@ class NetTraining:
         try:
             self._go_on(kept, training)
         except CheckpointError as error:
-            raise CheckpointError(f"{path} cannot be used: {error}") from None
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            raise CheckpointError(f"{path} cannot be used: what it says of the training is none of dout's") from None
+            raise unusable(path, error) from None
+        except DAMAGE:
+            raise unusable(path, "dout does not write what it says of the training") from None
 
     def _go_on(self, kept: KeptState, training: dict[str, Any]) -> None:
         if training["data"] != self._data():
@@ -295,11 +315,12 @@ class NetTraining:
         now = Progressed(**numbers, sums=sums, best=float(training["best"]))
         given = {str(key): float(value) for key, value in training["given"].items()}
         self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
-        self.state.left_out, self.settled = {(str(kind), str(name)) for kind, name in training["left out"]}, True
+        self.state.left_out = {(str(kind), str(name)) for kind, name in training["left out"]}
         if self.batches.draws and now.batch:
             check_global_state(self.epoch_states)
         self.state.put(kept)
-        self.now, self.history.rows, self.history.stopped = now, rows, str(training["stopped"])
+        self.now, self.history.rows = now, rows
+        self.history.stopped = self._said_stopped()  # somebody may have more patience now
         if isinstance(self.batches, ArrayBatches):
             self.batches.seed = self.seed
         for name, value in self.given.items():

@@ -12,6 +12,7 @@ import numpy as np
 
 from dout.errors import TrainingError
 from dout.run import attributes_of, objects_in, places
+from dout.run.held_objects import generators
 from dout.trace.session.pairing import Pair, pairs
 
 Array = np.ndarray[Any, Any]
@@ -167,6 +168,13 @@ def named_objects(**roots: Any) -> Iterator[tuple[str, Any]]:
             if id(item) in known and id(item) not in seen:
                 seen.add(id(item))
                 yield path, item
+
+
+def generators_of(**roots: Any) -> list[Any]:
+    """The random generators that the objects within reach hold, or that their classes and modules use."""
+    one_of_each = {type(item): item for _, item in named_objects(**roots)}
+    found = [one for item in (*roots.values(), *one_of_each.values()) for one in generators(item)]
+    return list({id(one): one for one in found}.values())
 
 
 def _holds(outer: str, inner: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, flat, is_float_array, places
+from dout.run import attributes_of, deep_copy, flat, global_states, is_float_array, places, quiet
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
 from dout.train.nets.layer_watch import (
     LayerPass,
@@ -29,6 +29,7 @@ from dout.train.nets.parameters import (
     LearnedArray,
     Registry,
     before_a_step,
+    generators_of,
     length_of,
 )
 from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
@@ -148,7 +149,7 @@ class TrainStep:
             who = called("loss", self.loss) if self.loss is not None else type(self.net).__name__
             raise TrainingError(f"{who}: the loss has shape {np.shape(loss)}: it has to be one number; take its mean")
         if before is not None:
-            self._find_parameters(before)
+            self._find_parameters(before, x, t)
         gradients = self.registry.gradients()
         norm = length_of(gradients)
         if not math.isfinite(loss) or (not math.isfinite(norm) and not all(map(is_finite, gradients.values()))):
@@ -160,7 +161,7 @@ class TrainStep:
         if self.looks:
             self.data += [item for item in flat([x, t]) if isinstance(item, np.ndarray)]
 
-    def _find_parameters(self, before: Any) -> None:
+    def _find_parameters(self, before: Any, x: Any, t: Any) -> None:
         """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
         if self.run == self._with_own_gradient:
             found = {
@@ -171,18 +172,42 @@ class TrainStep:
         else:
             found = Registry.after_a_step(before).parameters
             new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
-        for name, one in self.registry.parameters.items():
-            other = new.parameters.get(name, one)
-            if other.array is not one.array and not one.is_number:
-                said = "the net updates itself; train it by its own loop"
-                raise TrainingError(f"{name} is another array after each step: {said}")
-        self.registry = Registry({**new.parameters, **self.registry.parameters})
+        known = self.registry.parameters
+        others = {
+            name: one for name, one in known.items()
+            if new.parameters.get(name, one).array is not one.array and not one.is_number
+        }  # fmt: skip
+        made = self._made_by_forward(others, x, t) if others else set()
+        for name in others.keys() - made:
+            said = "the net updates itself; train it by its own loop"
+            raise TrainingError(f"{name} is another array after each step: {said}")
+        self.registry = Registry({name: one for name, one in {**new.parameters, **known}.items() if name not in made})
         self.registry.check_memory()
         self.looks -= 1
         if not self.looks:
             self.data.clear()
         if not self.registry and not self.looks:
             raise no_parameters(self)
+
+    def _made_by_forward(self, found: Mapping[str, LearnedArray], x: Any, t: Any) -> set[str]:
+        """What forward makes anew is no parameter, though it has a gradient: `self.std` with its `self.dstd`.
+
+        A forward of copies shows that; where there can be none, nothing is said to be made so.
+        """
+        put_back = global_states(generators_of(**self.roots))
+        try:
+            owners, names = {}, {}
+            for name, one in found.items():
+                owners[name], names[name] = one.owners[0][0], one.owners[0][1].name
+            with quiet():
+                roots, owners, x, t = deep_copy((self.roots, owners, x, t))
+                held = {name: attributes_of(owner).get(names[name]) for name, owner in owners.items()}
+                TrainStep(**roots).loss_of(x, t)
+            return {name for name in owners if attributes_of(owners[name]).get(names[name]) is not held[name]}
+        except Exception:  # the user's code, on what it was not made for
+            return set()
+        finally:
+            put_back()
 
     def _given(self, key: Any) -> Any:
         return self.grads.get(key)
@@ -257,7 +282,10 @@ def no_parameters(step: TrainStep) -> TrainingError:
     """What is to say of a net in which nothing can be learned."""
     names = [type(layer).__name__ for _, layer in layers_of(**step.roots)]
     names = list(dict.fromkeys(names or [type(step.net).__name__]))
-    return TrainingError(f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}")
+    return TrainingError(
+        f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}, left in the object by "
+        "backward. A gradient that only backward knows, or that has another name or shape, is not found"
+    )
 
 
 def _takes_target(net: Any) -> bool:

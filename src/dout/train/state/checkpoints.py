@@ -10,15 +10,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dout.errors import CheckpointError, TargetError, needs
+from dout.errors import CheckpointError, TargetError, needs, visible
 from dout.files import Kind, regular, write
 from dout.train.nets.layer_graphs import Sequential
-from dout.train.state.net_state import KeptState, NetState
+from dout.train.state.kept_trees import KeptState
+from dout.train.state.net_state import NetState, root_of
 
 VERSION = 1
 SUFFIX = ".safetensors"
 KIND = Kind("a checkpoint", (SUFFIX,), rb'\A.{8}\{"__metadata__":\{"dout":"')
 PARTS = ("objects", "attributes", "generators", "global")
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)  # of a document
+_MOST_TOLD = 500  # characters
 _MOST_DEPTH = 60  # of lists and dicts inside each other
 
 
@@ -42,9 +45,9 @@ def read_checkpoint(path: Path) -> tuple[KeptState, dict[str, Any]]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from None
     except (safetensors.SafetensorError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} cannot be used: it is cut off, or no checkpoint ({error})") from None
+        raise unusable(path, f"it is cut off, or no checkpoint ({error})") from None
     except CheckpointError as error:
-        raise CheckpointError(f"{path} cannot be used: {error}") from None
+        raise unusable(path, error) from None
     return KeptState({key: document.get(key) for key in PARTS}, arrays), document["training"]
 
 
@@ -60,13 +63,20 @@ def load(path: str | Path, net: Any, loss: Any = None) -> None:
     own = {
         part: {
             key: value for key, value in kept.document[part].items()
-            if key.partition(".")[0].partition("[")[0] in roots
+            if root_of(key) in roots
         } for part in ("objects", "attributes")
     }  # fmt: skip
     try:
         NetState(**roots).put(KeptState(own, kept.arrays), with_random_states=False)
     except CheckpointError as error:
-        raise CheckpointError(f"{place} cannot be used: {error}") from None
+        raise unusable(place, error) from None
+    except DAMAGE:
+        raise unusable(place, "dout does not write what it says of the net") from None
+
+
+def unusable(path: Path, reason: object) -> CheckpointError:
+    """Why a file is refused, in one line: names that are told may come from the file."""
+    return CheckpointError(f"{path} cannot be used: {visible(str(reason))[:_MOST_TOLD]}")
 
 
 def _document(text: Any) -> dict[str, Any]:
@@ -76,9 +86,9 @@ def _document(text: Any) -> dict[str, Any]:
         document = json.loads(text, parse_constant=_refuse_constant)
         deep = _depth(document) > _MOST_DEPTH
     except (ValueError, RecursionError):
-        raise CheckpointError("its document is no JSON") from None
+        raise CheckpointError("its document is not JSON") from None
     if not isinstance(document, dict) or document.get("dout") != "checkpoint" or deep:
-        raise CheckpointError("its document is none of a checkpoint")
+        raise CheckpointError("its document does not describe a checkpoint of dout")
     if document.get("version") != VERSION:
         said = document.get("version")
         raise CheckpointError(f"it has version {said!r}; this dout reads version {VERSION}")
