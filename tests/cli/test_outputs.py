@@ -61,6 +61,8 @@ PLACES = {
     "draw/writers/pptx.py: save",
     "train/state/checkpoints.py: save",  # into memory
     "train/layer_log.py: open",  # lines at the end of a log, which may be ours of before
+    "exercise/grade.py: write_text",  # a sheet, in a folder of its own, in which it runs
+    "exercise/page/sheet_pictures.py: write_text",  # so, too
     "trace/program/data_files.py: save",
     "trace/program/data_files.py: savez",
     "trace/program/tables.py: open",  # what a program saves of a table: where programs may write
