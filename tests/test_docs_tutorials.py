@@ -3,15 +3,15 @@
 Run it to print the pages anew: `python tests/test_docs_tutorials.py`.
 """
 
+import os
 import re
 import shlex
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
-from dout.cli import commands
 
 HOME = Path(__file__).resolve().parents[1]
 PAGES = sorted((HOME / "docs" / "tutorials").glob("*.md"))
@@ -23,11 +23,13 @@ SECONDS = re.compile(r"\d+\.\d+ s\b")
 BEGIN, END = "# >>> your lines: backward\n", "        # <<< your lines"
 
 
-def printed(command):
-    """What a command prints on a terminal of 100 columns; stdout first."""
-    result = CliRunner().invoke(commands, shlex.split(command)[1:], env={"COLUMNS": "100"})
-    assert result.exit_code in (0, 1), result.output
-    return f"{result.stdout.rstrip()}\n\n{result.stderr}".strip("\n")
+def printed(command, folder):
+    """What a command prints where there are 100 columns; stdout first."""
+    arguments = [sys.executable, "-m", "dout", *shlex.split(command)[1:]]
+    told = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    run = subprocess.run(arguments, cwd=folder, check=False, capture_output=True, encoding="utf-8", env=told)
+    assert run.returncode in (0, 1), run.stderr
+    return f"{run.stdout.rstrip()}\n\n{run.stderr}".strip("\n")
 
 
 def answered(folder, answer):
@@ -45,12 +47,11 @@ def steps(page, folder):
         elif found["file"]:
             (folder / found["file"]).write_text(found["source"], encoding="utf-8")
         else:
-            yield found["command"], found["shown"].rstrip("\n"), printed(found["command"])
+            yield found["command"], found["shown"].rstrip("\n"), printed(found["command"], folder)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_is_shown_is_what_is_printed(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_what_is_shown_is_what_is_printed(page, tmp_path):
     for command, shown, got in steps(page, tmp_path):
         assert SECONDS.sub("… s", got) == SECONDS.sub("… s", shown), command
 
@@ -64,12 +65,8 @@ def test_the_japanese_tutorial_has_the_code_and_the_commands_of_the_english_one(
 
 
 if __name__ == "__main__":
-    import os
-    import tempfile
-
     for page in PAGES:
         with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
             text = page.read_text(encoding="utf-8")
             for command, shown, got in steps(page, Path(folder)):
                 old = f"```text\n$ {command}\n{shown}\n```" if shown else f"```text\n$ {command}\n```"
