@@ -99,8 +99,8 @@ def _upstream_row(explanation: Explanation, output: Quantity) -> OutlineRow:
 def _step(explanation: Explanation, step: DerivationStep, numbers: bool, language: Language) -> Iterator[OutlineRow]:
     """The rows of a step: sentences before the formulas that they are about; its number and operator on the first."""
     cells: list[tuple[dict[str, Cell], str]] = []
-    derived = any(part.local or part.index for part in step.parts)
-    if step.says is not None and not (step.says.key == "row" and derived):  # its words say no more than its derivative
+    derived = any(_part_cells(explanation, step, part).keys() - {"shapes"} for part in step.parts)
+    if step.says is not None and not (step.says.key == "row" and derived):  # its words say no more than its formulas
         cells.append((_saying(step.says, language), step.name))
     inputs = {q.name for q in explanation.forward if q.term is None}
     told = [part for part in step.parts if not only_passes_on(part) or part.of in inputs] or step.parts
