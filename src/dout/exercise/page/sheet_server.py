@@ -100,23 +100,14 @@ class SheetServer(HTTPServer):
     def _written(self, asked: Mapping[str, Any]) -> Sheet:
         """A sheet with the answers that a request has."""
         sheet = self._sheet(asked)
-        texts = [str(text) for text in asked["answers"]]
-        written = zip(sheet.answers, texts, _first_lines(sheet, texts), strict=True)
-        return replace(sheet, answers=tuple(replace(a, text=_lines_of(text), line=n) for a, text, n in written))
+        written = zip(sheet.answers, map(str, asked["answers"]), strict=True)
+        sheet = replace(sheet, answers=tuple(replace(answer, text=_lines_of(text)) for answer, text in written))
+        placed = tuple(replace(answer, line=first) for answer, first, _ in sheet.lines_of_answers())
+        return replace(sheet, answers=placed)
 
 
 def _lines_of(text: str) -> str:
     return text.replace("\r\n", "\n").rstrip("\n") + "\n"
-
-
-def _first_lines(sheet: Sheet, texts: Sequence[str]) -> list[int]:
-    """The number of each answer's first line in the file."""
-    at, found = 1, []
-    for around, text in zip(sheet.around, texts, strict=False):
-        at += around.count("\n")
-        found.append(at)
-        at += _lines_of(text).count("\n")
-    return found
 
 
 @cache
