@@ -96,13 +96,9 @@ def make(target: str, output: Path | None, force: bool, style: Any, method: str,
 
 def _sheet_of(file: Path, name: str, method: str, lines: tuple[int, int] | None) -> Sheet:
     from dout.exercise.blanks import blanked
-    from dout.files import text_of
+    from dout.exercise.sheet import file_text
 
-    try:
-        text = text_of(file)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise SheetError(f"{visible(str(file))} cannot be read: {visible(str(error))}") from None
-    return blanked(text, name, method=method, lines=lines, where=str(file))
+    return blanked(file_text(file), name, method=method, lines=lines, where=str(file))
 
 
 def _refuse_answers(output: Path) -> None:

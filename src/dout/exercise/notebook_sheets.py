@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dout.errors import SheetError, visible
-from dout.exercise.sheet import Sheet
-from dout.files import regular
+from dout.exercise.sheet import Sheet, file_text
 
 NotebookStyle = Literal["plain", "nbgrader", "otter"]
 SUFFIX = ".ipynb"
@@ -58,11 +57,7 @@ def sheet_of_file(path: Path) -> Sheet:
     """Return the sheet in a file, or in a notebook. Raises SheetError where there is none."""
     if path.suffix != SUFFIX:
         return Sheet.of_file(path)
-    try:
-        text = regular(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise SheetError(f"{visible(str(path))} cannot be read: {visible(str(error))}") from None
-    return sheet_in(text, visible(str(path)))
+    return sheet_in(file_text(path), visible(str(path)))
 
 
 def sheet_in(text: str, where: str) -> Sheet:

@@ -90,11 +90,7 @@ class Sheet:
     @classmethod
     def of_file(cls, path: Path) -> Sheet:
         """The sheet in a file. Raises SheetError where it cannot be read, or is none."""
-        try:
-            text = text_of(path)
-        except (OSError, ValueError, SyntaxError) as error:
-            raise SheetError(f"{visible(str(path))} cannot be read: {visible(str(error))}") from None
-        return cls.read(text, visible(str(path)))
+        return cls.read(file_text(path), visible(str(path)))
 
     @property
     def is_changed(self) -> bool:
@@ -139,6 +135,14 @@ class Sheet:
             at += around.count("\n")
             yield answer, at, at + answer.text.count("\n") - 1
             at += answer.text.count("\n")
+
+
+def file_text(path: Path) -> str:
+    """The text of a file. Raises SheetError where it cannot be read."""
+    try:
+        return text_of(path)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise SheetError(f"{visible(str(path))} cannot be read: {visible(str(error))}") from None
 
 
 def marked(label: str, lines: Sequence[str], indent: str) -> list[str]:
