@@ -1,6 +1,7 @@
 """An array under a global name is an input of a recording, by whatever way the code comes to it; and comes back."""
 
 import itertools
+import subprocess
 import sys
 import types
 
@@ -99,3 +100,40 @@ def test_code_that_is_given_as_an_argument_is_followed_in_its_module():
     for trace in (dout.trace(near.f, X, far.g), dout.trace(near.h, X, [far.A()])):
         assert "W" in trace.names.values()
         assert "exp" in [n.primitive.name for n in trace.graph.nodes]
+
+
+COUNTED = """
+import subprocess
+import sys
+import numpy as np
+import dout
+{imports}
+
+def f(x):
+    return getattr(np, "exp")(x)
+
+calls = 0
+def count(frame, event, argument):
+    global calls
+    calls += event == "call"
+
+dout.trace(f, np.ones(3))  # which imports what a recording needs
+sys.setprofile(count)
+dout.trace(f, np.ones(3))
+sys.setprofile(None)
+print(calls)
+"""
+
+
+def test_what_comes_with_dout_costs_nothing_where_no_code_leads_to_it():
+    none, all_of_it = (
+        int(subprocess.check_output([sys.executable, "-c", COUNTED.format(imports=imports)], text=True))
+        for imports in ("", "import dout.layers, dout.train")
+    )
+    assert all_of_it < 1.2 * none
+
+
+@pytest.mark.parametrize("found", ["importlib.import_module('dout.layers')", "sys.modules['dout.layers']"])
+def test_a_ready_made_layer_that_code_finds_by_text_is_recorded(found):
+    function = module(f"import importlib, sys\ndef f(x):\n    return {found}.ExpLayer().forward(x)\n").f
+    assert "exp" in [node.primitive.name for node in dout.trace(function, X).graph.nodes]

@@ -13,7 +13,7 @@ from weakref import ReferenceType
 import numpy as np
 
 from dout.run import attributes_of, filled_cells, mro_of, names_of, vars_of
-from dout.trace.model.user_source import is_user_code
+from dout.trace.model.user_source import TAUGHT, is_user_code
 from dout.trace.session.attribute_swap import CACHE, PLAIN, Namespace, is_special
 from dout.trace.session.user_modules import FINDERS, is_of_user, last_part
 from dout.trace.tracer.traced_modules import BUILTINS
@@ -38,15 +38,17 @@ class ReachedNames:
 
     def __init__(self, loaded: Iterable[ModuleType], is_users: Callable[[type], bool]) -> None:
         self.loaded = list(loaded)
+        self.findable: list[ModuleType] = []  # those that code may come to by a name that does not stand in it
         self.words = {"__getattr__"}  # which Python itself asks a module for
         self.spaces: dict[int, Namespace] = {}  # the global names of modules within reach, by their identity
         self._is_users = is_users
         self._met: dict[int, Any] = {}  # objects whose code is known, by identity; they live as long as this
         self._taken: dict[int, set[str]] = {}  # by identity of a space: what was handed out of it
-        self._loaded = {id(names_of(module)) for module in self.loaded}
+        self._findable: set[int] = set()  # identities of the names of findable modules
         self._called: dict[str, list[dict[str, Any]]] = {}  # the same by the last part of the module's name
-        for names in map(names_of, self.loaded):
-            self._called.setdefault(last_part(str(names.get("__name__"))), []).append(names)
+        # Few programs use the layers that come with dout, and to look through all of them takes long.
+        self._ready_made = [module for module in self.loaded if _is_ready_made(module)]
+        self._find(module for module in self.loaded if not _is_ready_made(module))
 
     @property
     def is_open(self) -> bool:
@@ -79,23 +81,34 @@ class ReachedNames:
             if new:
                 yield space, new
 
+    def _find(self, modules: Iterable[ModuleType]) -> None:
+        """Let code find modules by their names."""
+        for module in modules:
+            names = names_of(module)
+            self.findable.append(module)
+            self._findable.add(id(names))
+            self._called.setdefault(last_part(str(names.get("__name__"))), []).append(names)
+
     def _add(self, names: dict[str, Any]) -> None:
         if id(names) not in self.spaces:
             self.spaces[id(names)] = Namespace(names, self.words)
 
     def _take(self, function: FunctionType) -> None:
         names = function.__globals__
-        if id(names) not in self._loaded and not is_user_code(function.__code__.co_filename):
+        if id(names) not in self._findable and not is_user_code(function.__code__.co_filename):
             return
         self._add(names)
         words = _words(function.__code__)
+        if self._ready_made and any(word.partition(".")[0] == "dout" for word in words):
+            self._find(self._ready_made)
+            self._ready_made = []
         for named in (named for word in words - self.words for named in self._called.get(last_part(word), ())):
             self._add(named)  # an import in the function may name it
         self.words |= words
 
     def _is_module_of_user(self, module: ModuleType) -> bool:
         names = names_of(module)
-        return id(names) in self._loaded or is_of_user(str(names.get("__name__")), module)
+        return id(names) in self._findable or is_of_user(str(names.get("__name__")), module)
 
     def _parts(self, item: Any) -> Iterable[Any]:
         """The objects directly inside an object that may hold code."""
@@ -137,6 +150,10 @@ def _few(whole: Any) -> Iterable[Any]:
                 return ()
             return [*dict.values(whole), *dict.keys(whole)] if base is dict else list(base.__iter__(whole))
     return ()
+
+
+def _is_ready_made(module: ModuleType) -> bool:
+    return str(names_of(module).get("__name__")).startswith(TAUGHT)
 
 
 def functions_of(kind: type) -> Iterator[FunctionType]:

@@ -203,7 +203,7 @@ class Session:
     def _look_at_names(self, names: ReachedNames) -> None:
         """Take the names that code within reach can use, until they lead to no more code."""
         while found := [*names.fresh()]:
-            for module in names.loaded if names.is_open else ():
+            for module in names.findable if names.is_open else ():
                 self.patches.namespace(names_of(module))
             for space, fresh in found:
                 self.patches.namespace(space.__dict__, fresh)
