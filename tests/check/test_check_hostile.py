@@ -125,7 +125,7 @@ def judged(tmp_path_factory):
     for what, name in NAMES.items():
         text = f"{FIRST}\n{BETWEEN[what]}\n{LAST}"
         (folder / name).write_text(text, "utf-8", "surrogatepass")
-    found = document(".", "--timeout", "10", "-j", "2", cwd=folder, timeout=500)
+    found = document(".", "--timeout", "5", "-j", "2", cwd=folder, timeout=500)
     return {entry["file"]: entry for entry in found["files"]}
 
 
@@ -143,7 +143,7 @@ def test_what_stands_between_two_layers_takes_neither_with_it(what, judged):
     ("what", "said"),
     [
         ("a metaclass whose __getattribute__ raises", "Odd cannot be looked at: it raises RuntimeError: meta"),
-        ("a metaclass that never answers", "did not end within 10 s, while it was loaded"),
+        ("a metaclass that never answers", "did not end within 5 s, while it was loaded"),
         ("a metaclass that ends the process", "ended the interpreter, with exit code 0, while it was loaded"),
         ("len replaced", "wanted to replace builtins.len for everyone: refused"),
         ("builtins emptied", "and 15"),
