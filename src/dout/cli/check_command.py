@@ -201,7 +201,7 @@ def _run(
             options.require("dout check --dask", "distributed")
             from dout.cli.session.spread_files import run_spread
 
-            limits = {"timeout": result.settings.timeout, "isolated": isolate}
+            limits: Any = {"timeout": result.settings.timeout, "isolated": isolate}
             outcomes = run_spread(cluster, rest, given, **with_used, **limits)
         else:
             outcomes = run(rest, given, **with_used, waiting=progress.look, **how)

@@ -158,7 +158,7 @@ def _drawing(step: TrainStep, x: Any, t: Any, used: Iterable[str] = ()) -> list[
 
 
 def _near(one: Any, other: Any, error: float) -> bool:
-    return np.shape(one) == np.shape(other) and _largest(np.subtract(one, other)) <= error
+    return bool(np.shape(one) == np.shape(other) and _largest(np.subtract(one, other)) <= error)
 
 
 def _is_joined(whole: Any, parts: Sequence[Any]) -> bool:
