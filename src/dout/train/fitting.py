@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
-from dout.run import attributes_of, global_states, quiet
+from dout.run import attributes_of, global_states, places, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
 from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of
 from dout.train.evaluation import measured
@@ -25,10 +25,10 @@ from dout.train.layer_log import log_to
 from dout.train.metrics import Metric, measures
 from dout.train.nets.spread_step import SpreadStep
 from dout.train.nets.train_step import TrainStep, no_parameters
-from dout.train.optimizers import Adam, clipped, forget_other_nets, remember_net, takes_dicts, update
+from dout.train.optimizers import COUNT, Adam, Optimizer, clipped, forget_other_nets, remember_net, takes_dicts, update
 from dout.train.schedules import Schedule
 from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint, unusable
-from dout.train.state.kept_trees import KeptState
+from dout.train.state.kept_trees import KeptState, decoded
 from dout.train.state.net_state import NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
@@ -200,6 +200,7 @@ class NetTraining:
     def _one(self, x: Any, t: Any) -> None:
         now = self.now
         where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
+        self.step.rows = self.batches.rows
         if self.plan.schedule is not None:
             self.optimizer.lr = self.given["lr"] * self.plan.factor(self._done())
         if self.plan.log is not None and self.plan.log.wants(now.step):
@@ -328,6 +329,7 @@ class NetTraining:
         self.state.left_out = {(str(kind), str(name)) for kind, name in training["left out"]}
         if self.batches.draws and now.batch:
             check_global_state(self.epoch_states)
+        self._check_memory(kept)
         self.state.put(kept)
         self.now, self.history.rows = now, rows
         self.history.stopped = self._said_stopped()  # somebody may have more patience now
@@ -336,6 +338,21 @@ class NetTraining:
         for name, value in self.given.items():
             if value != given.get(name):  # somebody wants another one from now on
                 setattr(self.optimizer, name, value)
+
+
+    def _check_memory(self, kept: KeptState) -> None:
+        """Raise CheckpointError where our optimizer would remember something of another shape than its parameter."""
+        self.state.fits(kept)
+        tree = kept.document["attributes"].get("optimizer", {}).get("state")
+        if tree is None or not isinstance(self.optimizer, Optimizer):
+            return
+        here = {place.path: place.item for name, root in self.step.roots.items() for place in places(root, name)}
+        for name, memory in decoded(tree, None, "optimizer.state", kept.arrays, write=True).items():
+            for key, array in memory.items():
+                shape = () if name == COUNT else np.shape(here.get(key))
+                if key in here and np.shape(array) != shape:
+                    said = f"optimizer.state[{name!r}][{key!r}] has shape {np.shape(array)} in it"
+                    raise CheckpointError(f"{said}, and {shape} here")
 
 
 def _whole(number: Any) -> int:
