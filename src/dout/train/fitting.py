@@ -349,7 +349,7 @@ class NetTraining:
         here = {place.path: place.item for name, root in self.step.roots.items() for place in places(root, name)}
         for name, memory in decoded(tree, None, "optimizer.state", kept.arrays, write=True).items():
             for key, array in memory.items():
-                shape = () if name == COUNT else np.shape(here.get(key))
+                shape = () if name == COUNT or key not in here else np.shape(here[key])
                 if key in here and np.shape(array) != shape:
                     said = f"optimizer.state[{name!r}][{key!r}] has shape {np.shape(array)} in it"
                     raise CheckpointError(f"{said}, and {shape} here")

@@ -7,6 +7,7 @@ shows it first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -177,7 +178,7 @@ def _largest(array: Any) -> float:
 def _rounding(*arrays: Any) -> float:
     """How much of the largest number rounding may change."""
     kinds = [array.dtype for array in map(np.asarray, arrays) if array.dtype.kind == "f"]
-    return float(max((np.finfo(kind).eps for kind in kinds), default=np.finfo(float).eps)) ** 0.5
+    return math.sqrt(max((float(np.finfo(kind).eps) for kind in kinds), default=float(np.finfo(float).eps)))
 
 
 def _refused(step: TrainStep, whole: _Trial, parts: Sequence[_Trial], said: str) -> TrainingError:
