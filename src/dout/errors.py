@@ -106,6 +106,7 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "safetensors": ("safetensors", "train"),
     "tensorboardX": ("tensorboardX", "train"),
     "sklearn": ("scikit-learn", "sklearn"),
+    "distributed": ("distributed", "dask"),
 }
 
 

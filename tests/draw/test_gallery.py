@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from dout.cli import commands
 
 PROJECT = Path(__file__).parents[2]
+EXAMPLES = PROJECT / "examples"
 GALLERY = PROJECT / "docs" / "gallery"
 MAKE = runpy.run_path(str(GALLERY / "make.py"))
+TRAINED = runpy.run_path(str(GALLERY / "trained.py"))["TRAINED"]
 
 
 def written(file: Path) -> list[str]:
@@ -30,7 +32,17 @@ def test_a_figure_is_what_its_command_draws(figure, tmp_path, monkeypatch):
     assert written(tmp_path / f"{figure}.svg") == written(GALLERY / f"{figure}.svg")
 
 
+@pytest.mark.parametrize("figure", TRAINED)
+def test_a_trained_net_is_drawn_with_the_layers_of_its_example(figure):
+    layers = re.findall(
+        r"^(?:net = \[|    |        )\W*([A-Z]\w+)\(", (EXAMPLES / f"{TRAINED[figure]}.py").read_text(), re.MULTILINE
+    )
+    texts = " ".join(written(GALLERY / f"{figure}.svg"))
+    assert layers
+    assert all(layer in texts for layer in layers)
+
+
 def test_the_page_shows_every_figure():
     shown = re.findall(r"\((\S+)\.svg\)", (GALLERY / "README.md").read_text("utf-8"))
-    assert sorted(shown) == sorted(MAKE["FIGURES"])
+    assert sorted(shown) == sorted([*MAKE["FIGURES"], *TRAINED])
     assert {file.stem for file in GALLERY.glob("*.svg")} == set(shown)

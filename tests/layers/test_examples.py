@@ -56,7 +56,13 @@ right: 79%
 """,
 }
 
-TRAINED = {"digits.py", "mnist.py", "reverse.py", "zen.py"}  # by dout.train; tests/train runs some of them
+TRAINED = {
+    "digits.py",
+    "filters.py",
+    "mnist.py",
+    "reverse.py",
+    "zen.py",
+}  # by dout.train; tests/train runs some of them
 
 
 def run(name: str) -> str:

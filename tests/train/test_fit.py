@@ -304,9 +304,10 @@ def with_nan(place):
 BAD = {
     "NaN in the data": (
         {"data": (with_nan((60, 2)), t), "shuffle": False},
-        r"epoch 1, batch 2: x has NaN or infinity in 1 of 50 samples, the first is number 10 of the batch; the first "
+        r"epoch 1, batch 2: x has NaN or infinity in 1 of 50 samples, the first is x\[60\]; the first "
         r"layer that shows it is Affine \(net.layers\[0\]\), in its forward",
     ),
+    "NaN in shuffled data": ({"data": (with_nan((60, 2)), t)}, r"in 1 of 50 samples, the first is x\[60\]; the first "),
     "a layer that makes NaN": (
         {"layers": [*net()[:1], LogLayer(), *net()[2:]]},
         r"batch 1: NaN or infinity; the first layer that shows it is LogLayer \(net.layers\[1\]\), in its forward",
@@ -315,8 +316,8 @@ BAD = {
         {"optimizer": SGD(1e200), "loss": MeanSquaredError(), "data": (x, x[:, :3])},
         r"epoch 1, batch [23]: (the parameter net.layers\[\d\].W is NaN or infinite|NaN or infinity)",
     ),
-    "a label above": ({"data": (x, t + 1)}, r"epoch 1, batch 1: t is 3 at \d+ of the batch; .* classes are 0 … 2"),
-    "a label below": ({"data": (x, t - 1)}, r"t is -1 at \d+ of the batch; there are 3 scores a sample"),
+    "a label above": ({"data": (x, t + 1)}, r"epoch 1, batch 1: t\[\d+\] is 3; .* classes are 0 … 2"),
+    "a label below": ({"data": (x, t - 1)}, r"t\[\d+\] is -1; there are 3 scores a sample"),
     "a shape": (
         {"layers": [*net(6)[:2], *net(5)[2:]]},
         r"batch 1: Affine \(net.layers\[2\]\).forward was given \(50, 6\); its W has shape \(5, 3\), .*ValueError",

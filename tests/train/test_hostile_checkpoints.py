@@ -133,6 +133,10 @@ DOCUMENTS = [
     (setter("attributes", "net.layers[1]", {"ratio": {"plain": "half"}}), "ratio is something else than the float"),
     (setter("attributes", "optimizer", "state", {"plain": 5}), "optimizer.state is something else than the dict"),
     (setter("attributes", "optimizer", "state", {"dict": []}), "optimizer.state is something else than the dict"),
+    (
+        setter("attributes", "optimizer", "state", "dict", 0, 1, "dict", 0, 1, {"array": "net.layers[0].b"}),
+        r"optimizer.state.'m'..'net.layers.0..W'. has shape .2,. in it, and .3, 2. here",
+    ),
     (setter("attributes", "optimizer", "state", "dict", 0, 1, {"plain": 5}), "state.'m'. is something else than the d"),
     (setter("generators", 0, "dict", "bit_generator", "MT19937"), "state of a random generator that no generator t"),
     (setter("generators", []), "the states of other random generators"),

@@ -1,4 +1,4 @@
-"""The examples that train a net of attention and a recurrent one: they run, and they learn."""
+"""The examples that train a convolutional net, one of attention and a recurrent one: they run, and they learn."""
 
 import runpy
 from pathlib import Path
@@ -14,6 +14,11 @@ def trained(name, epochs):
     choices = {key: names[key] for key in ("loss", "optimizer", "batch", "seed", "metrics")}
     given = names["net"], names["x_train"], names["t_train"]
     return names, fit(*given, epochs=epochs, progress=False, compiled=False, **choices)
+
+
+def test_filters_read_digits():
+    names, _ = trained("filters.py", 4)
+    assert accuracy(predict(names["net"], names["x_test"]), names["t_test"]) > 0.9
 
 
 def test_attention_says_a_row_of_digits_backwards():

@@ -60,6 +60,8 @@ _EVERY = "all"  # codes
               help="How the layers are called [found out]: 'forward_pass, backward_pass(dout, rate)'.")  # fmt: skip
 @click.option("-j", "--jobs", "processes", metavar="N", type=click.IntRange(1),
               help="Check N files at a time [one per CPU].")  # fmt: skip
+@click.option("--dask", "cluster", metavar="ADDRESS",
+              help="Let the workers of a Dask cluster check the files: tcp://10.0.0.1:8786.")  # fmt: skip
 @click.option("--select", metavar="CODES", multiple=True, callback=_codes,
               help="Report these codes alone: D201, or D2 for all that begin so.")  # fmt: skip
 @click.option("--ignore", metavar="CODES", multiple=True, callback=_codes, help="Do not report these codes.")
@@ -173,7 +175,7 @@ def _refuse(page: Path | None, baseline: Path | None, targets: tuple[str, ...], 
 
 def _run(
     result: Result, targets: tuple[str, ...], *, init: Values, inputs: Values, processes: int | None, pictures: bool,
-    isolate: bool, interface: str,
+    isolate: bool, interface: str, cluster: str | None,
 ) -> None:  # fmt: skip
     """Run every target."""
     from dout.check.project.discover import find_jobs
@@ -194,10 +196,15 @@ def _run(
         if not (init or inputs or interface):
             used = used_layers(jobs, given, asked=asked, waiting=progress.look, **how)
         rest = [job for job in jobs if not (job.where in asked and used.is_all_of(job))]
-        outcomes = run(
-            rest, given, used=used.layers, asked=asked, done=lambda outcome: progress.advance(), waiting=progress.look,
-            **how,
-        )  # fmt: skip
+        with_used: Any = {"used": used.layers, "asked": asked, "done": lambda outcome: progress.advance()}
+        if cluster is not None:
+            options.require("dout check --dask", "distributed")
+            from dout.cli.session.spread_files import run_spread
+
+            limits: Any = {"timeout": result.settings.timeout, "isolated": isolate}
+            outcomes = run_spread(cluster, rest, given, **with_used, **limits)
+        else:
+            outcomes = run(rest, given, **with_used, waiting=progress.look, **how)
         recorded_layers(used, outcomes, given, waiting=progress.look, **how)
     every = [*used.programs, *outcomes]
     named = {os.path.abspath(where) for where, _ in places}  # noqa: PTH100 - there may be nothing yet

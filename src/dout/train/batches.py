@@ -6,7 +6,7 @@ begin at a number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class ArrayBatches:
         if not self.samples:
             raise TrainingError("there is no sample: x and t are empty")
         self.per_epoch: int | None = -(-self.samples // batch)
+        self.rows: Sequence[int] | None = None  # of the latest batch
 
     def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
         """The batches of an epoch from a number on; `passed` is called when those before it are gone."""
@@ -42,6 +43,7 @@ class ArrayBatches:
         order = np.random.default_rng([self.seed, epoch]).permutation(self.samples) if self.shuffle else None
         for start in range(begin * self.batch, self.samples, self.batch):
             chosen: Any = slice(start, start + self.batch) if order is None else order[start : start + self.batch]
+            self.rows = range(self.samples)[chosen] if order is None else chosen
             x = tuple(np.array(one[chosen]) for one in self.inputs)  # a copy: layers may write into what they are given
             yield (x if self.several else x[0]), np.array(self.t[chosen])
 
@@ -52,7 +54,7 @@ class IteratedBatches:
     draws = True
 
     def __init__(self, source: Iterable[Batch] | Callable[[], Iterable[Batch]]) -> None:
-        self.source = source
+        self.source, self.rows = source, None
         self.per_epoch: int | None = len(source) if isinstance(source, Sized) else None
 
     def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:

@@ -43,6 +43,7 @@ def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Ro
     with evaluating(*step.roots.values()):
         for number, (x, t) in enumerate(batches.of(0), 1):
             step.remember(x, t)
+            step.rows = batches.rows
             count = len(t) if np.ndim(t) else 1
             try:
                 loss, scores = step.look(x, t)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
-from dout.run import attributes_of, global_states, quiet
+from dout.run import attributes_of, global_states, places, quiet
 from dout.run.random_states import global_state_written, put_global_state, seed_all
 from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of
 from dout.train.evaluation import measured
@@ -23,11 +23,12 @@ from dout.train.history import History, Row
 from dout.train.layer_checks import check_layers
 from dout.train.layer_log import log_to
 from dout.train.metrics import Metric, measures
+from dout.train.nets.spread_step import SpreadStep
 from dout.train.nets.train_step import TrainStep, no_parameters
-from dout.train.optimizers import Adam, clipped, forget_other_nets, remember_net, takes_dicts, update
+from dout.train.optimizers import COUNT, Adam, Optimizer, clipped, forget_other_nets, remember_net, takes_dicts, update
 from dout.train.schedules import Schedule
 from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint, unusable
-from dout.train.state.kept_trees import KeptState
+from dout.train.state.kept_trees import KeptState, decoded
 from dout.train.state.net_state import NetState, check_global_state
 from dout.train.training_bar import TrainingBar
 
@@ -57,7 +58,7 @@ def fit(
     validation: Any = None, metrics: Iterable[Metric] = (), seed: int | None = None, shuffle: bool = True,
     schedule: Schedule | None = None, clip: float | None = None, patience: int | None = None, keep: str = "last",
     checkpoint: str | Path | None = None, save_every: int | None = None, resume: bool = False, check: bool = False,
-    compiled: bool | str | None = None, progress: bool | None = None, log: Any = None,
+    compiled: bool | str | None = None, progress: bool | None = None, log: Any = None, client: Any = None,
 ) -> History:  # fmt: skip
     """Train a net, in place, and return what the training was like.
 
@@ -81,6 +82,8 @@ def fit(
     units in the last place. With a checkpoint folder they are compiled in the slower way that gives NumPy's bits,
     except with `compiled="fast"`.
 
+    With a `client` of dask.distributed its workers compute the gradients of each batch, a part each.
+
     Raises TrainingError, before the parameters change, where something does not fit or is not finite, and
     CheckpointError where a checkpoint is of another net. Control-C ends after the step, with a checkpoint.
     """
@@ -100,9 +103,12 @@ def fit(
         check_layers(step, first)
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
     keeps_bits = folder is not None and compiled != "fast"
-    step.compile(
-        None if compiled is None else bool(compiled), keeps_bits=keeps_bits, samples=samples and samples * plan.epochs
-    )
+    how: dict[str, Any] = {"wanted": None if compiled is None else bool(compiled), "keeps_bits": keeps_bits}
+    how |= {"samples": samples and samples * plan.epochs}
+    if client is not None:
+        training.measure = SpreadStep(step, client, how, with_metrics=bool(plan.metrics))
+    else:
+        step.compile(**how)
     return training.run()
 
 
@@ -122,6 +128,7 @@ class NetTraining:
         self.best: KeptState | None = None
         self.epoch_states: Any = None
         self.latest: Any = None  # the batch of the latest step
+        self.measure: TrainStep | SpreadStep = step  # what computes the gradients of a batch
 
     def take(self, x: Any, t: Any, validation: Any, seed: int | None, shuffle: bool) -> None:
         """Take the data, and seed everything that draws."""
@@ -193,12 +200,13 @@ class NetTraining:
     def _one(self, x: Any, t: Any) -> None:
         now = self.now
         where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
+        self.step.rows = self.batches.rows
         if self.plan.schedule is not None:
             self.optimizer.lr = self.given["lr"] * self.plan.factor(self._done())
         if self.plan.log is not None and self.plan.log.wants(now.step):
             loss, scores, gradients, norm = self.plan.log.watch(self.step, x, t, where, now.step)
         else:
-            loss, scores, gradients, norm = self.step(x, t, where)
+            loss, scores, gradients, norm = self.measure(x, t, where)
         if self.plan.clip is not None:
             gradients = clipped(gradients, self.plan.clip, norm)
         found = measures(self.plan.metrics, scores, t, where)
@@ -261,7 +269,8 @@ class NetTraining:
             "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
             "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
             "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
-            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out or ()),
+            "data": self._data(), "parts": getattr(self.measure, "parts", 1), "epoch states": self.epoch_states,
+            "left out": sorted(self.state.left_out or ()),
         }  # fmt: skip
         save_checkpoint(self.plan.folder / f"{name}{SUFFIX}", self.state.taken(), training)
 
@@ -312,12 +321,15 @@ class NetTraining:
         numbers = {key: _whole(training[key]) for key in ("epoch", "batch", "step", "samples", "since_best")}
         sums = {str(key): float(value) for key, value in training["sums"].items()}
         rows = [{str(key): float(value) for key, value in row.items()} for row in training["rows"]]
+        if isinstance(self.measure, SpreadStep) and "parts" in training:
+            self.measure.parts = max(_whole(training["parts"]), 1)  # other parts are other bits
         now = Progressed(**numbers, sums=sums, best=float(training["best"]))
         given = {str(key): float(value) for key, value in training["given"].items()}
         self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
         self.state.left_out = {(str(kind), str(name)) for kind, name in training["left out"]}
         if self.batches.draws and now.batch:
             check_global_state(self.epoch_states)
+        self._check_memory(kept)
         self.state.put(kept)
         self.now, self.history.rows = now, rows
         self.history.stopped = self._said_stopped()  # somebody may have more patience now
@@ -326,6 +338,21 @@ class NetTraining:
         for name, value in self.given.items():
             if value != given.get(name):  # somebody wants another one from now on
                 setattr(self.optimizer, name, value)
+
+
+    def _check_memory(self, kept: KeptState) -> None:
+        """Raise CheckpointError where our optimizer would remember something of another shape than its parameter."""
+        self.state.fits(kept)
+        tree = kept.document["attributes"].get("optimizer", {}).get("state")
+        if tree is None or not isinstance(self.optimizer, Optimizer):
+            return
+        here = {place.path: place.item for name, root in self.step.roots.items() for place in places(root, name)}
+        for name, memory in decoded(tree, None, "optimizer.state", kept.arrays, write=True).items():
+            for key, array in memory.items():
+                shape = () if name == COUNT or key not in here else np.shape(here[key])
+                if key in here and np.shape(array) != shape:
+                    said = f"optimizer.state[{name!r}][{key!r}] has shape {np.shape(array)} in it"
+                    raise CheckpointError(f"{said}, and {shape} here")
 
 
 def _whole(number: Any) -> int:

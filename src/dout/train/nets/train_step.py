@@ -55,6 +55,7 @@ class TrainStep:
         self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
         self.looks = LOOKS
+        self.rows: Sequence[int] | None = None  # which samples of the data the batch has
         self.data: list[Any] = []  # what the net was given while parameters are looked for
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
 
@@ -144,7 +145,7 @@ class TrainStep:
             raise
         except Exception as error:
             raise self.explained(error, t, where) from error
-        check_labels(scores, t, self.loss, where)
+        check_labels(scores, t, self.loss, where, self.rows)
         if np.ndim(loss):
             who = called("loss", self.loss) if self.loss is not None else type(self.net).__name__
             raise TrainingError(f"{who}: the loss has shape {np.shape(loss)}: it has to be one number; take its mean")
@@ -219,7 +220,7 @@ class TrainStep:
             return TrainingError(f"{where}: {type(error).__name__}: {error}")
         path, layer, way, given = found
         if layer is self.loss and way == "forward":
-            check_labels(given, t, self.loss, where)
+            check_labels(given, t, self.loss, where, self.rows)
         held = {name: np.shape(item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray)}
         own = [name.rpartition(".")[2] for name in self.registry.parameters]
         names = [name for name in held if not self.registry or name in own]
@@ -232,7 +233,8 @@ class TrainStep:
         for item in x if isinstance(x, tuple) else (x,):
             if not is_finite(item):
                 bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(len(item), -1).all(axis=1))
-                said = f"in {len(bad)} of {len(item)} samples, the first is number {bad[0]} of the batch"
+                first = f"number {bad[0]} of the batch" if self.rows is None else f"x[{self.rows[bad[0]]}]"
+                said = f"in {len(bad)} of {len(item)} samples, the first is {first}"
                 raise TrainingError(f"{where}: x has NaN or infinity {said}{self._first_broken(x, t)}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
         if wrong:
@@ -261,7 +263,7 @@ def _arguments(function: Any) -> list[str]:
         return []
 
 
-def check_labels(scores: Any, t: Any, loss: Any, where: str) -> None:
+def check_labels(scores: Any, t: Any, loss: Any, where: str, rows: Sequence[int] | None = None) -> None:
     """Raise TrainingError where a label is no class of the scores: NumPy takes -1 for the last one, without a word."""
     labels, rows = np.asarray(t), np.shape(scores)
     if labels.dtype.kind not in "iu" or not labels.size or len(rows) < 2 or rows[:-1] != labels.shape or rows[-1] < 2:
@@ -272,8 +274,9 @@ def check_labels(scores: Any, t: Any, loss: Any, where: str) -> None:
         out &= labels != ignored
     if out.any():
         place = tuple(int(i) for i in np.argwhere(out)[0])
+        there = (place[0] if rows is None else int(rows[place[0]]), *place[1:])
         raise TrainingError(
-            f"{where}: t is {labels[place]} at {place if len(place) > 1 else place[0]} of the batch; "
+            f"{where}: t{list(there)} {'of the batch ' if rows is None else ''}is {labels[place]}; "
             f"there are {rows[-1]} scores a sample, so classes are 0 … {rows[-1] - 1}"
         )
 

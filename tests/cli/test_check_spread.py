@@ -1,0 +1,53 @@
+"""`dout check --dask`: the workers of a cluster check the files, and the report is the one of a check here."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # Dask's own
+
+LAYER = """
+class Tripled:
+    def forward(self, x):
+        return 3 * x
+
+    def backward(self, dout):
+        return {factor} * dout
+"""
+
+
+def checked(folder, *more):
+    command = [sys.executable, "-m", "dout", "check", ".", "--json", *more]
+    environment = {**os.environ, "DOUT_NO_CACHE": "1"}
+    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, env=environment)
+    return told.returncode, told.stdout or told.stderr
+
+
+def without_times(item):
+    if isinstance(item, dict):
+        return {key: without_times(part) for key, part in item.items() if key not in ("seconds", "text", "summary")}
+    return [without_times(part) for part in item] if isinstance(item, list) else item
+
+
+def test_workers_give_the_report_of_a_check_here(tmp_path):
+    for name, factor in (("right", 3), ("wrong", 2)):
+        (tmp_path / f"{name}.py").write_text(LAYER.format(factor=factor))
+    how = {"protocol": "tcp", "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, **how) as cluster:
+        code, spread = checked(tmp_path, "--dask", cluster.scheduler_address)
+    assert code == 1
+    plain_code, plain = checked(tmp_path)
+    assert plain_code == code
+    assert without_times(json.loads(spread)) == without_times(json.loads(plain))
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path):
+    (tmp_path / "right.py").write_text(LAYER.format(factor=3))
+    code, told = checked(tmp_path, "--dask", "nowhere://here")
+    assert code == 2
+    assert told.startswith("dout: --dask nowhere://here: no scheduler answers there")
+    assert told.count("\n") == 1
