@@ -16,6 +16,7 @@ from dout.check.project.discover import Job
 from dout.check.report.report import shown
 from dout.check.report.verdicts import Finding, OtherOrder, Raised, Refuted, Verdict
 from dout.check.rules.determinism.d602_backward_draws import RULE as DRAWS
+from dout.check.rules.formula.d104_loss_assumes_one import RULE as AS_LOSS
 from dout.check.rules.formula.d108_gradient_kept_nowhere import RULE as FORGOTTEN
 from dout.check.rules.shapes.d501_gradient_shape import RULE as SHAPES
 from dout.check.rules.shapes.d502_more_gradients import RULE as COUNT
@@ -131,18 +132,23 @@ def _of_steps(sheet: Sheet, owners: Sequence[str], timeout: float) -> Grade:
         elif name not in found:
             credits.append(Credit(what, 0, _STEP, problem, "stopped"))
         else:
-            credits.append(_of_step(sheet, found[name], what))
+            credits.append(_of_step(sheet, found[name], what, is_last=name in (sheet.name, owners[0])))
     first = next((name for name, credit in zip(owners, credits, strict=True) if not credit.is_full), "")
     trace = found[first].trace if first in found else None
     return Grade(sheet.name, tuple(credits), sheet.is_changed, trace)
 
 
-def _of_step(sheet: Sheet, checked: Checked, what: str) -> Credit:
-    """The credit of one step: its gradients together, with the reason of the first that is wrong."""
+def _of_step(sheet: Sheet, checked: Checked, what: str, is_last: bool) -> Credit:
+    """The credit of one step: its gradients together, with the reason of the first that is wrong.
+
+    Only what `is_last` of forward may take dout to be 1.
+    """
     gradients, _ = _gradients(sheet, checked)
     if not gradients:
         kind, why = _unjudged(sheet, checked.report.findings)
         return Credit(what, 0, _STEP, why, kind)
+    if not is_last and any(f.code == AS_LOSS.code for f in checked.report.findings):
+        return Credit(what, 0, _STEP, KINDS["ignores dout"], "ignores dout")
     points, of = sum(credit.points for credit in gradients), sum(credit.of for credit in gradients)
     wrong = next((credit for credit in gradients if not credit.is_full), None)
     why = f"{wrong.what}: {wrong.why}" if wrong else ""
@@ -333,8 +339,11 @@ def _apart(got: Any, right: Any) -> tuple[str, str]:
 
 
 def _at(sheet: Sheet, finding: Finding) -> str:
-    """The line of an answer that a finding is about."""
-    for answer, first, last in sheet.lines_of_answers():
+    """The line of an answer that a finding is about; none, where it is a line of another class's answer."""
+    owners = _owners(sheet)
+    for (answer, first, last), owner in zip(sheet.lines_of_answers(), owners, strict=True):
+        if finding.layer in owners and owner != finding.layer:
+            continue
         if finding.line is not None and first <= finding.line <= last:
             return f"{line_of_answer(answer, finding.line - first)}: "
     return ""

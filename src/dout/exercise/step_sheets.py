@@ -6,8 +6,9 @@ key is needed. Last comes the class itself: its backward goes through the steps 
 
 from __future__ import annotations
 
+import inspect
 import keyword
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from dout.errors import SheetError, visible
 from dout.exercise.sheet import Sheet, marked
+from dout.explain.derivation.derivation import explained
 from dout.explain.derivation.part_code import step_code
 from dout.explain.model.explanation import Explanation, Quantity
 from dout.graph import topological
@@ -40,14 +42,21 @@ class _Step:
         return f"self.step{self.number}"
 
 
-def step_sheet(explanation: Explanation, title: str = "") -> Sheet:
-    """Return the sheet that asks for each step of a derivation, and for the whole of them.
+def step_sheet(found: type) -> Sheet:
+    """Return the sheet that asks for each step of the derivation of a class, and for the whole of them.
 
-    `title` is what the class says of itself. Raises SheetError where a step has no line of NumPy.
+    The class is run. Raises SheetError where a step has no line of NumPy, and as `dout.explain`.
     """
+    title = (inspect.getdoc(found) or "").partition("\n")[0]
+    return _sheet_of(explained(found, {}, {}, ("all",)), title)
+
+
+def _sheet_of(explanation: Explanation, title: str) -> Sheet:
     name = explanation.name
     if len(explanation.outputs) != 1:
-        raise SheetError(f"{visible(name)} returns {len(explanation.outputs)} values; steps are asked of layers with one")
+        raise SheetError(
+            f"{visible(name)} returns {len(explanation.outputs)} values; steps are asked of layers with one"
+        )
     if len(explanation.steps) > _MOST:
         raise SheetError(
             f"{visible(name)} has {len(explanation.steps)} steps, and a sheet asks for {_MOST} at most: choose a smaller class"
@@ -105,7 +114,9 @@ def _refuse_names(name: str, names: Sequence[str]) -> None:
     reserved = {"self", "np", "dout", BACKWARD, "forward"}
     for one in names:
         if not one.isidentifier() or keyword.iskeyword(one) or one in reserved or names.count(one) > 1:
-            raise SheetError(f"{visible(name)}: no sheet of steps can call a value {visible(one)}: give it another name")
+            raise SheetError(
+                f"{visible(name)}: no sheet of steps can call a value {visible(one)}: give it another name"
+            )
 
 
 def _step_class(step: _Step) -> str:
@@ -130,7 +141,11 @@ def _whole_class(
     asked = [one for one in takes if any(one in step.asked for step in steps)]
     gradients = "gradient" if len(asked) == 1 else "gradients"
     twice = [q.name for q in explanation.forward if sum(q.name in step.asked for step in steps) > 1]
-    adds = [f"{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.", f'{_DEEP}"""'] if twice else []
+    adds = (
+        [f"{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.", f'{_DEEP}"""']
+        if twice
+        else []
+    )
     return "\n".join([
         f"class {explanation.name}:",
         f'    """{visible(title)}"""',

@@ -12,7 +12,7 @@ from typing import Any
 from dout.adapt import example, record_example
 from dout.draw import draw
 from dout.errors import DoutError
-from dout.exercise.hints import hint_on
+from dout.exercise.hints import hint_on, most_degree
 from dout.exercise.sheet import Sheet
 from dout.exercise.sheet_runs import apart
 from dout.trace.record.trace_reader import from_document
@@ -27,7 +27,8 @@ def forward_picture(text: str) -> str:
 @cache
 def hint_text(text: str, degree: int) -> str:
     """A hint for a sheet, as text."""
-    made = apart(_hinted, Sheet.read(text, "the sheet"), degree)
+    sheet = Sheet.read(text, "the sheet")
+    made = apart(_hinted, sheet, min(degree, most_degree(sheet)))
     return made or "There is no hint for this sheet: its forward does not run, or has no formula."
 
 
