@@ -58,9 +58,9 @@ def _lines(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.argument("target")
 @options.output("FILE", "Write the sheet to FILE.py, or a notebook to FILE.ipynb [print it].")
 @click.option("--format", "style", type=click.Choice(["plain", "nbgrader", "otter", "prairielearn"]), default="plain",
-              help="Whom it is for: a notebook for nbgrader or Otter-Grader, a folder for PrairieLearn [plain: learners].")  # fmt: skip
+              help="Whom it is for: a notebook of nbgrader or otter, a question of prairielearn [plain: learners].")  # fmt: skip
 @click.option("--ask", type=click.Choice(["code", "steps"]), default="code",
-              help="code: the method; steps: the derivative of each step of forward, then all of them [code].")  # fmt: skip
+              help="code: the method; steps: each step of forward by itself, then all of them [code].")  # fmt: skip
 @click.option("--method", default="backward", help="The method that is to be written [backward].")
 @click.option("--lines", metavar="A-B", callback=_lines, help="Only these lines of the file are to be written.")
 def make(
@@ -126,7 +126,8 @@ def _steps_of(target: str, *, named: bool) -> Sheet:
             return step_sheet(getattr(load_file(str(file), exercise.name), exercise.name))
     with guarded(target, timeout=60, capture=True):
         found = loaded(target)
-        return run_user_code(lambda: step_sheet(found), target)
+        made: Sheet = run_user_code(lambda: step_sheet(found), target)
+        return made
 
 
 def _sheet_of(file: Path, name: str, method: str, lines: tuple[int, int] | None) -> Sheet:

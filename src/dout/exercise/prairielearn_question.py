@@ -1,7 +1,7 @@
 """A sheet in; the folder of a PrairieLearn question out, and what its external grader says of an answer.
 
-A question is graded in a container (PrairieLearn, "External Grading"): `tests/grade.py` finds the sheet beside it and the
-learner's file in `student/`, and writes `results/results.json`. Neither holds an answer.
+A question is graded in a container (PrairieLearn, "External Grading"): `tests/grade.py` reads the sheet beside it and
+the learner's file in `student/`, and writes `results/results.json`. Neither holds an answer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NOT_GRADABLE = ("unwritten", "refused")  # nothing was run: an attempt is not l
 
 
 def write_question(sheet: Sheet, folder: Path, *, force: bool = False) -> None:
-    """Write the folder of a question. Raises TargetError where other files stand there, unless `force` replaces them."""
+    """Write the folder of a question. Raises TargetError where files of others stand there; `force` replaces them."""
     texts = {
         "info.json": json.dumps(_info(sheet), indent=2) + "\n",
         "question.html": _PANELS.format(name=sheet.name, labels=_labels(sheet), file=SHEET_FILE),
@@ -159,5 +159,5 @@ docker push YOUR-ACCOUNT/grader-dout
 ```
 
 Then write the name of your image into `info.json`. `tests/grade.py` writes the points of each gradient with their
-reason; PrairieLearn shows them, and counts the part of the points that was reached. There is no solution in this folder.
+reason; PrairieLearn shows them, and counts the part of the points that was reached. No solution is in this folder.
 """

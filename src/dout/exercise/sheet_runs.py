@@ -29,7 +29,7 @@ def on_disk(sheet: Sheet) -> Iterator[Path]:
 
 
 def apart(work: Callable[..., str], sheet: Sheet, *arguments: Any) -> str:
-    """What a function makes of the class of a sheet, in a process of its own; nothing where it raises or takes too long.
+    """What a function makes of the class of a sheet, in a process of its own; nothing where it raises or is too slow.
 
     The class is that of a sheet that nobody has written into: it has no method that would say so.
     """

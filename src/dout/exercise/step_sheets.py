@@ -1,4 +1,4 @@
-"""The derivation of a backward in; a sheet that asks for it step by step, out: each step of forward is a layer of its own.
+"""The derivation of a backward in; a sheet that asks for it step by step, out: each step is a layer of its own.
 
 A step is graded as every layer is, by the derivative of its forward. So one that is wrong makes no other wrong, and no
 key is needed. Last comes the class itself: its backward goes through the steps from the last to the first.
@@ -59,7 +59,8 @@ def _sheet_of(explanation: Explanation, title: str) -> Sheet:
         )
     if len(explanation.steps) > _MOST:
         raise SheetError(
-            f"{visible(name)} has {len(explanation.steps)} steps, and a sheet asks for {_MOST} at most: choose a smaller class"
+            f"{visible(name)} has {len(explanation.steps)} steps, and a sheet asks for {_MOST} at most; choose a smaller "
+            "class"
         )
     lines, steps = _forward(explanation)
     taken = [q for q in explanation.forward if q.term is None and any(q.name in uses for _, _, uses in lines)]
@@ -92,10 +93,10 @@ def _forward(explanation: Explanation) -> tuple[list[_Line], list[_Step]]:
         others = {node: name for node, name in known.items() if node is not quantity.node}
         code = step_code(quantity.node, others, values)
         if not code:
-            where = f"{quantity.node.where.line}: " if quantity.node.where else ""
+            where = f"line {quantity.node.where.line}, " if quantity.node.where else ""
             raise SheetError(
-                f"{visible(explanation.name)}: {where}the step {visible(quantity.name)} has no line of NumPy on a sheet; "
-                f"ask for the backward alone: leave out --ask steps"
+                f"{visible(explanation.name)}: {where}the step {visible(quantity.name)} is no single line of NumPy; ask "
+                "for the backward as a whole: leave out --ask steps"
             )
         computed = topological([quantity.node], known=others.keys())
         uses = {others[one] for node in computed for one in node.inputs if one in others}
