@@ -47,7 +47,7 @@ def step_sheet(found: type) -> Sheet:
 
     The class is run. Raises SheetError where a step has no line of NumPy, and as `dout.explain`.
     """
-    title = (inspect.getdoc(found) or "").partition("\n")[0]
+    title = (inspect.getdoc(found) or "").partition("\n")[0].replace("\\", "\\\\").replace('"', "'")
     return _sheet_of(explained(found, {}, {}, ("all",)), title)
 
 
@@ -59,8 +59,8 @@ def _sheet_of(explanation: Explanation, title: str) -> Sheet:
         )
     if len(explanation.steps) > _MOST:
         raise SheetError(
-            f"{visible(name)} has {len(explanation.steps)} steps, and a sheet asks for {_MOST} at most; choose a smaller "
-            "class"
+            f"{visible(name)} has {len(explanation.steps)} steps, and a sheet asks for {_MOST} at most; "
+            "choose a smaller class"
         )
     lines, steps = _forward(explanation)
     taken = [q for q in explanation.forward if q.term is None and any(q.name in uses for _, _, uses in lines)]
@@ -95,8 +95,8 @@ def _forward(explanation: Explanation) -> tuple[list[_Line], list[_Step]]:
         if not code:
             where = f"line {quantity.node.where.line}, " if quantity.node.where else ""
             raise SheetError(
-                f"{visible(explanation.name)}: {where}the step {visible(quantity.name)} is no single line of NumPy; ask "
-                "for the backward as a whole: leave out --ask steps"
+                f"{visible(explanation.name)}: {where}the step {visible(quantity.name)} is no single line of NumPy; "
+                "ask for the backward as a whole: leave out --ask steps"
             )
         computed = topological([quantity.node], known=others.keys())
         uses = {others[one] for node in computed for one in node.inputs if one in others}
@@ -142,11 +142,8 @@ def _whole_class(
     asked = [one for one in takes if any(one in step.asked for step in steps)]
     gradients = "gradient" if len(asked) == 1 else "gradients"
     twice = [q.name for q in explanation.forward if sum(q.name in step.asked for step in steps) > 1]
-    adds = (
-        [f"{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.", f'{_DEEP}"""']
-        if twice
-        else []
-    )
+    told = f"\n\n{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.\n{_DEEP}"
+    ends = told if twice else ""
     return "\n".join([
         f"class {explanation.name}:",
         f'    """{visible(title)}"""',
@@ -159,9 +156,7 @@ def _whole_class(
         f"{_DEEP}return {explanation.outputs[0]}",
         "",
         "    def backward(self, dout):",
-        f'{_DEEP}"""Return the {gradients} of {_listed(asked)}, by calls of self.step1.backward(dout) and so on.'
-        + ("\n" if adds else '"""'),
-        *adds,
+        f'{_DEEP}"""Return the {gradients} of {_listed(asked)}, by calls of self.step1.backward(dout) and so on.{ends}"""',
         _blank(BACKWARD),
     ])  # fmt: skip
 
