@@ -91,3 +91,4 @@ def test_the_site_can_be_searched(site):
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     assert "backward" in index
     assert "stabilis" in index
+    assert "softmax" in index

@@ -58,7 +58,7 @@ def _lines(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.argument("target")
 @options.output("FILE", "Write the sheet to FILE.py, or a notebook to FILE.ipynb [print it].")
 @click.option("--format", "style", type=click.Choice(["plain", "nbgrader", "otter", "prairielearn"]), default="plain",
-              help="A notebook for nbgrader or otter, a question for prairielearn [plain: for learners].")  # fmt: skip
+              help="Whom a notebook, or a folder (prairielearn), is for [plain: learners].")  # fmt: skip
 @click.option("--ask", type=click.Choice(["code", "steps"]), default="code",
               help="code: the method; steps: each step of forward by itself, then all of them [code].")  # fmt: skip
 @click.option("--method", default="backward", help="The method that is to be written [backward].")

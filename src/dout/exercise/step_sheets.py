@@ -142,8 +142,9 @@ def _whole_class(
     asked = [one for one in takes if any(one in step.asked for step in steps)]
     gradients = "gradient" if len(asked) == 1 else "gradients"
     twice = [q.name for q in explanation.forward if sum(q.name in step.asked for step in steps) > 1]
-    told = f"\n\n{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.\n{_DEEP}"
-    ends = told if twice else ""
+    ends = ""
+    if twice:
+        ends = f"\n\n{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.\n{_DEEP}"
     return "\n".join([
         f"class {explanation.name}:",
         f'    """{visible(title)}"""',
@@ -156,7 +157,8 @@ def _whole_class(
         f"{_DEEP}return {explanation.outputs[0]}",
         "",
         "    def backward(self, dout):",
-        f'{_DEEP}"""Return the {gradients} of {_listed(asked)}, by calls of self.step1.backward(dout) and so on.{ends}"""',
+        f'{_DEEP}"""Return the {gradients} of {_listed(asked)}, by calls of self.step1.backward(dout) and so on.'
+        f'{ends}"""',
         _blank(BACKWARD),
     ])  # fmt: skip
 
