@@ -12,11 +12,8 @@ from dout.cli import commands
 from dout.exercise.sheet import Sheet
 
 PAGE = (Path(__file__).parents[2] / "docs" / "classroom.md").read_text(encoding="utf-8")
-SHELL = [
-    line.partition(" #")[0].strip()
-    for block in re.findall(r"```shell\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.splitlines()
-]
+BLOCKS = re.findall(r"```shell\n(.*?)```", PAGE, re.DOTALL)
+SHELL = [line for block in BLOCKS for line in block.splitlines() if not line.startswith("#")]
 SHOWN = dict(re.findall(r"```text\n\$ (dout [^\n]*)\n(.*?)```", PAGE, re.DOTALL))
 ANSWERS = {
     "relu.py": ["dout[self.mask] = 0\nreturn dout"],
