@@ -87,7 +87,16 @@ def test_the_reference_has_every_command_and_every_verb(site):
     assert [name for name in verbs if f"dout.{name}" not in told] == []
 
 
+def test_a_search_finds_pages(browser, site):  # noqa: F811
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(f"{(site / 'search.html').as_uri()}?q=softmax")
+    page.wait_for_selector("#search-results li a:has-text('softmax')")
+    context.close()
+
+
 def test_the_site_can_be_searched(site):
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     assert "backward" in index
     assert "stabilis" in index
+    assert "softmax" in index

@@ -1,5 +1,7 @@
 """`%load_ext dout`: `%%check` and `%%explain`, in a real kernel."""
 
+import re
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -22,6 +24,7 @@ CELLS = {
     "no layer": "%%check\nx = 3\n",
     "no such name": "%%check Nothing\nx = 3\n",
     "not taken": "%%check\nclass Open:\n    def forward(self, x):\n        return x * y\n",
+    "not by a magic": "import dout\nclass Open:\n    def forward(self, x):\n        return x * y\ndout.explain(Open)",
     "no Python": "%%check\nclass Open(:\n    pass\n",
 }
 
@@ -58,6 +61,28 @@ def test_what_cannot_be_done_is_one_line_and_no_traceback(outputs, key, said):
     assert shown.text.startswith("dout: ")
     assert said in shown.text
     assert "Traceback" not in shown.text
+
+
+def test_an_error_of_dout_is_shown_with_the_lines_of_cells_and_without_frames_of_ours(outputs):
+    (shown,) = outputs["not by a magic"]
+    assert shown.ename == "NotTakenError"
+    assert shown.traceback[:2] == ["line 5 of a cell: dout.explain(Open)", "line 4 of a cell: return x * y"]
+    assert len(shown.traceback) == 3
+
+
+def test_a_place_in_a_cell_is_its_line(outputs):
+    (shown,) = outputs["check"]
+    assert "Relu  line 9 of its cell" in re.sub("<[^>]*>", "", shown.data["text/html"])
+    assert "/tmp" not in shown.data["text/html"]
+
+
+@pytest.mark.parametrize("key", ["check", "explain"])
+def test_what_is_shown_needs_nothing_of_one_front_end(outputs, key):
+    """VS Code and others have no style sheet of JupyterLab, and take the text where they show no HTML."""
+    (shown,) = outputs[key]
+    assert {"text/html", "text/plain"} <= shown.data.keys()
+    assert "jp-" not in shown.data["text/html"]
+    assert "://" not in re.sub(r"http://www\.w3\.org\S*", "", shown.data["text/html"])
 
 
 def test_an_error_of_the_cell_is_shown_by_its_shell_alone(outputs):

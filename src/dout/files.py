@@ -226,10 +226,19 @@ def _refused(path: Path, why: str | Exception) -> TargetError:
 
 
 def shown_place(file: str | None, line: int | None) -> str:
-    """`file:line`, the file as seen from the working folder where it lies below."""
+    """`file:line`, the file as seen from the working folder where it lies below; of a cell, its line alone."""
     if not file:
         return ""
+    if line and _is_cell(file):
+        return f"line {line} of its cell"
     return visible(f"{near(file)}:{line}" if line else near(file))
+
+
+def _is_cell(file: str) -> bool:
+    """Whether a name stands for a cell of a notebook: the kernel has its text, and no disk has it."""
+    import linecache
+
+    return file in linecache.cache and file.endswith(".py") and not os.path.exists(file)  # noqa: PTH110
 
 
 def near(file: str) -> str:

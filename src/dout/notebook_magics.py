@@ -27,7 +27,8 @@ def _run(shell: Any, verb: Callable[[Any], Any], line: str, cell: str) -> None:
 
     What the cell itself raises, its shell shows. What dout has to say is one line, without a traceback.
     """
-    if not shell.run_cell(cell).success:
+    magic = "" if cell.startswith("%%") else "# the line of the magic, so that lines count as in the cell\n"
+    if not shell.run_cell(f"{magic}{cell}").success:
         return
     display = importlib.import_module("IPython.display").display  # it is there: its shell called
     named = line.replace(",", " ").split()

@@ -1,8 +1,12 @@
 """What is said of a wrong answer is true of it, and it has no points for what is wrong."""
 
+import textwrap
+from dataclasses import replace
+
 import pytest
 from exercise_answers import answered, lost_by
 
+from dout.exercise.blanks import blanked
 from dout.exercise.exercise_set import exercise_named
 from dout.exercise.grade import graded
 from dout.exercise.grade_text import grade_text
@@ -48,7 +52,7 @@ def test_one_number_has_not_the_shape_of_an_array(value):
 def test_a_shape_that_is_wrong_is_never_none():
     grade, text = of(16, AFFINE.format(**RIGHT | {"db": "dout.sum(axis=0, keepdims=True)"}))
     assert lost_by(grade) == {"b shape": "shape"}
-    assert "None" not in text
+    assert "its shape is (1, 5), right: (5,)" in text
 
 
 def test_two_numbers_that_differ_look_different():
@@ -79,3 +83,40 @@ def test_a_gradient_that_is_one_number_is_not_found_and_the_reason_asks_for_an_a
     grade, text = of(16, AFFINE.format(**RIGHT | {"dW": "1.0"}))
     assert lost_by(grade) == {"W": "lost"}
     assert "set it in self as an array" in text
+
+
+LISTED = """import numpy as np
+
+
+class Listed:
+    def __init__(self, n=3, m=2):
+        self.params = {"W": np.arange(6.0).reshape(n, m), "b": np.zeros(m)}
+        self.grads = [None, None]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"] + self.params["b"]
+
+    def backward(self, dout):
+        return None
+"""
+
+
+@pytest.mark.parametrize(("db", "lost"), [("dout.sum(axis=0)", {}), ("-dout.sum(axis=0)", {"b": "sign"})])
+def test_gradients_in_a_list_are_those_of_parameters_in_a_dict_in_its_order(db, lost):
+    sheet = blanked(LISTED, "Listed")
+    lines = f"self.grads = [self.x.T @ dout, {db}]\nreturn dout @ self.params['W'].T\n"
+    answer = replace(sheet.answers[0], text=textwrap.indent(lines, " " * 8))
+    assert lost_by(graded(replace(sheet, answers=(answer,)))) == lost
+
+
+def test_a_wrong_side_of_a_condition_is_a_mask():
+    on = "on = (self.x > 0).all(axis=1, keepdims=True)\n"
+    assert lost_by(of(11, f"{on}return np.where(on, dout, self.slope * dout)")[0]) == {"x": "mask"}
+
+
+def test_a_grade_keeps_nothing_for_another_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOUT_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("DOUT_NO_CACHE", raising=False)
+    assert of(7, "return dout * self.out * (1 - self.out)")[0].ok
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]

@@ -57,41 +57,77 @@ def _lines(context: click.Context, option: click.Parameter, text: str | None) ->
 @exercise.command(short_help="Make a sheet of a class.")
 @click.argument("target")
 @options.output("FILE", "Write the sheet to FILE.py, or a notebook to FILE.ipynb [print it].")
-@click.option("--format", "style", type=click.Choice(["plain", "nbgrader", "otter"]), default="plain",
-              help="For a notebook: whom it is for [plain: learners].")  # fmt: skip
+@click.option("--format", "style", type=click.Choice(["plain", "nbgrader", "otter", "prairielearn"]), default="plain",
+              help="Whom a notebook, or a folder (prairielearn), is for [plain: learners].")  # fmt: skip
+@click.option("--ask", type=click.Choice(["code", "steps"]), default="code",
+              help="code: the method; steps: each step of forward by itself, then all of them [code].")  # fmt: skip
 @click.option("--method", default="backward", help="The method that is to be written [backward].")
 @click.option("--lines", metavar="A-B", callback=_lines, help="Only these lines of the file are to be written.")
-def make(target: str, output: Path | None, force: bool, style: Any, method: str, lines: tuple[int, int] | None) -> None:
+def make(
+    target: str, output: Path | None, force: bool, style: Any, ask: str, method: str, lines: tuple[int, int] | None
+) -> None:
     """Make an exercise of TARGET: its class, without the lines that are to be written.
 
-    TARGET is a class in a file (file.py:Name), or the number or name of one of dout's exercises. Nothing is executed.
+    TARGET is a class in a file (file.py:Name), or the number or name of one of dout's exercises. Nothing is executed,
+    but with --ask steps: then the file is EXECUTED, with your rights.
     """
     from dout.exercise.exercise_set import exercise_named
     from dout.exercise.notebook_sheets import SUFFIX, notebook_of
     from dout.exercise.sheet import SHEET
     from dout.files import refuse
 
-    is_notebook = output is not None and output.suffix == SUFFIX
-    if style != "plain" and not is_notebook:
+    if style in ("nbgrader", "otter") and (output is None or output.suffix != SUFFIX):
         raise click.UsageError(f"--format {style} writes a notebook: add -o FILE{SUFFIX}")
+    if style == "prairielearn" and output is None:
+        raise click.UsageError("--format prairielearn writes the folder of a question: add -o FOLDER")
+    if ask == "steps" and (method != "backward" or lines is not None):
+        raise click.UsageError("--ask steps asks for every step: leave out --method and --lines")
 
     where, name = split(target)
     inputs = [] if name is None else [where]
-    if output is not None:
+    if output is not None and style != "prairielearn":
         refuse(output, SHEET, inputs=inputs, force=force)
         if not force:
             _refuse_answers(output)
-    if name is None:
-        if Path(where).suffix:
-            raise SheetError(f"{visible(target)}: name the class in it: {visible(where)}:NAME")
-        sheet = exercise_named(where).sheet
+    if name is None and Path(where).suffix:
+        raise SheetError(f"{visible(target)}: name the class in it: {visible(where)}:NAME")
+    if ask == "steps":
+        sheet = _steps_of(target, named=name is not None)
     else:
-        sheet = _sheet_of(Path(where), name, method, lines)
+        sheet = exercise_named(where).sheet if name is None else _sheet_of(Path(where), name, method, lines)
     if output is None:
         click.echo(visible(sheet.text, keep="\n\t"), nl=False)
         return
-    save(output, notebook_of(sheet, style) if is_notebook else sheet.text, SHEET, inputs=inputs, force=force)
+    if style == "prairielearn":
+        from dout.exercise.prairielearn_question import write_question
+
+        write_question(sheet, output, force=force)
+        click.echo(visible(f"wrote {output}"), err=True)
+        click.echo("its README.md says how PrairieLearn gets it, and an image with dout", err=True)
+        return
+    text = notebook_of(sheet, style) if output.suffix == SUFFIX else sheet.text
+    save(output, text, SHEET, inputs=inputs, force=force)
     click.echo(f"write your lines into it, then: dout exercise try {visible(str(output))}", err=True)
+
+
+def _steps_of(target: str, *, named: bool) -> Sheet:
+    """The sheet of the steps of a class, which runs; of an exercise of dout's, or of one in a file."""
+    for module in ("sympy", "flint"):
+        options.require("dout exercise make --ask steps", module)
+    from dout.cli.guard import guarded
+    from dout.exercise.exercise_set import exercise_named
+    from dout.exercise.sheet_runs import on_disk
+    from dout.exercise.step_sheets import step_sheet
+    from dout.trace.record.script import load_file, run_user_code
+
+    if not named:
+        exercise = exercise_named(target)
+        with on_disk(exercise.sheet) as file:
+            return step_sheet(getattr(load_file(str(file), exercise.name), exercise.name))
+    with guarded(target, timeout=60, capture=True):
+        found = loaded(target)
+        made: Sheet = run_user_code(lambda: step_sheet(found), target)
+        return made
 
 
 def _sheet_of(file: Path, name: str, method: str, lines: tuple[int, int] | None) -> Sheet:
@@ -170,17 +206,18 @@ def hint(file: Path, degree: int, language: Any, timeout: float) -> None:
     for module in ("sympy", "flint"):
         options.require("dout exercise hint", module)
     from dout.cli.guard import guarded
-    from dout.exercise.hints import hint_on
+    from dout.exercise.hints import hint_on, most_degree
     from dout.exercise.notebook_sheets import sheet_of_file
     from dout.trace.record.script import run_user_code
 
-    target = f"{file}:{sheet_of_file(file).name}"
+    sheet = sheet_of_file(file)
+    target, most = f"{file}:{sheet.name}", most_degree(sheet)
     unicode = is_unicode(sys.stdout)
     with guarded(target, timeout=timeout, capture=True):
         found = loaded(target)
-        made = run_user_code(lambda: hint_on(found, degree, unicode=unicode, language=language), target)
+        made = run_user_code(lambda: hint_on(found, min(degree, most), unicode=unicode, language=language), target)
     click.echo(made)
-    if degree < 3:
+    if degree < most:
         click.echo(f"for more: dout exercise hint {visible(str(file))} --degree {degree + 1}", err=True)
 
 

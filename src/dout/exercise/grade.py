@@ -8,16 +8,15 @@ from __future__ import annotations
 import ast
 import math
 import os
-import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dout.check.project.discover import Job
 from dout.check.report.report import shown
 from dout.check.report.verdicts import Finding, OtherOrder, Raised, Refuted, Verdict
 from dout.check.rules.determinism.d602_backward_draws import RULE as DRAWS
+from dout.check.rules.formula.d104_loss_assumes_one import RULE as AS_LOSS
 from dout.check.rules.formula.d108_gradient_kept_nowhere import RULE as FORGOTTEN
 from dout.check.rules.shapes.d501_gradient_shape import RULE as SHAPES
 from dout.check.rules.shapes.d502_more_gradients import RULE as COUNT
@@ -29,11 +28,12 @@ from dout.errors import visible
 from dout.exercise.answer_rules import line_of_answer, refused
 from dout.exercise.grading_words import CONTRACT, KINDS, VERDICTS
 from dout.exercise.sheet import Sheet, first_line, syntax
+from dout.exercise.sheet_runs import GIGABYTES, on_disk
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 
 SECONDS = 10.0  # that a sheet may run
-_GIGABYTES = 2.0
 _VALUE, _SHAPE, _HABIT = 3, 1, 1  # points
+_STEP = 4  # points of one step
 _PLAIN = "forward, backward(dout)"
 _RIGHT = RIGHT | CLOSE | {Word.BUT_AT_KINKS}
 
@@ -97,23 +97,73 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
     """
     if why := refused(sheet):
         return _nothing(sheet, "refused", why)
+    owners = _owners(sheet)
+    if len(set(owners)) > 1:
+        return _of_steps(sheet, owners, timeout)
     if (blank := next((answer for answer in sheet.answers if answer.is_blank), None)) is not None:
         return _nothing(sheet, "unwritten", KINDS["unwritten"].format(label=visible(blank.label)))
-    checked, problem = _checked(sheet, timeout)
-    if checked is None:
+    found, problem = _checked(sheet, [sheet.name], timeout)
+    if sheet.name not in found:
         return _nothing(sheet, "stopped", problem)
+    checked = found[sheet.name]
+    gradients, findings = _gradients(sheet, checked)
+    if not gradients:
+        return _nothing(sheet, *_unjudged(sheet, checked.report.findings))
+    earned = any(credit.points == _VALUE for credit in gradients)
+    counted = any(credit.kind == "counted" for credit in gradients)
+    credits = (*gradients, *_habits(sheet, findings, earned, counted))
+    return Grade(sheet.name, credits, sheet.is_changed, None if all(c.is_full for c in credits) else checked.trace)
+
+
+def _of_steps(sheet: Sheet, owners: Sequence[str], timeout: float) -> Grade:
+    """The grade of answers in several classes: each is a step, and the last goes through all of them."""
+    written = [name for name, answer in zip(owners, sheet.answers, strict=True) if not answer.is_blank]
+    found, problem = _checked(sheet, written, timeout) if written else ({}, "")
+    credits: list[Credit] = []
+    for name, answer in zip(owners, sheet.answers, strict=True):
+        wrong = next((credit for credit in credits if not credit.is_full), None)
+        what = f"{visible(answer.label)}: {_forward_line(sheet, name)}"
+        if name == sheet.name:
+            what = f"{visible(answer.label)}: through all steps"
+        if name == sheet.name and wrong is not None:
+            credits.append(Credit(what, 0, _STEP, KINDS["after"].format(first=wrong.what), "after"))
+        elif answer.is_blank:
+            credits.append(Credit(what, 0, _STEP, KINDS["unwritten"].format(label=visible(answer.label)), "unwritten"))
+        elif name not in found:
+            credits.append(Credit(what, 0, _STEP, problem, "stopped"))
+        else:
+            credits.append(_of_step(sheet, found[name], what, is_last=name in (sheet.name, owners[0])))
+    first = next((name for name, credit in zip(owners, credits, strict=True) if not credit.is_full), "")
+    trace = found[first].trace if first in found else None
+    return Grade(sheet.name, tuple(credits), sheet.is_changed, trace)
+
+
+def _of_step(sheet: Sheet, checked: Checked, what: str, is_last: bool) -> Credit:
+    """The credit of one step: its gradients together, with the reason of the first that is wrong.
+
+    Only what `is_last` of forward may take dout to be 1.
+    """
+    gradients, _ = _gradients(sheet, checked)
+    if not gradients:
+        kind, why = _unjudged(sheet, checked.report.findings)
+        return Credit(what, 0, _STEP, why, kind)
+    if not is_last and any(f.code == AS_LOSS.code for f in checked.report.findings):
+        return Credit(what, 0, _STEP, KINDS["ignores dout"], "ignores dout")
+    points, of = sum(credit.points for credit in gradients), sum(credit.of for credit in gradients)
+    wrong = next((credit for credit in gradients if not credit.is_full), None)
+    why = f"{wrong.what}: {wrong.why}" if wrong else ""
+    return Credit(what, _STEP * points // of, _STEP, why, wrong.kind if wrong else "")
+
+
+def _gradients(sheet: Sheet, checked: Checked) -> tuple[list[Credit], list[Finding]]:
+    """The credits of all gradients of a class, and the findings that are about its answer; none, if none was judged."""
     report = checked.report
-    forgotten = any(f.code == FORGOTTEN.code for f in report.findings)
-    if not report.verdicts and not forgotten:
-        return _nothing(sheet, *_unjudged(sheet, report.findings))
+    if not report.verdicts and not any(f.code == FORGOTTEN.code for f in report.findings):
+        return [], []
     spans = list(_spans(sheet))
     findings = [f for f in report.findings if isinstance(f.reason, Refuted) or _is_about(f, spans)]
     values = [credit for verdict in report.verdicts for credit in _of_gradient(sheet, verdict, findings)]
-    lost = [credit for name in report.missing for credit in _lost(name, findings)]
-    earned = any(credit.points == _VALUE for credit in values)
-    counted = any(credit.kind == "counted" for credit in values)
-    credits = (*values, *lost, *_habits(sheet, findings, earned, counted))
-    return Grade(sheet.name, credits, sheet.is_changed, None if all(c.is_full for c in credits) else checked.trace)
+    return [*values, *(credit for name in report.missing for credit in _lost(name, findings))], findings
 
 
 def _nothing(sheet: Sheet, kind: str, why: str) -> Grade:
@@ -121,17 +171,34 @@ def _nothing(sheet: Sheet, kind: str, why: str) -> Grade:
     return Grade(sheet.name, (Credit(f"{labels} gives gradients", 0, 1, why, kind),), sheet.is_changed)
 
 
-def _checked(sheet: Sheet, timeout: float) -> tuple[Checked | None, str]:
-    """What the check of a layer says, from a process of its own; or what became of that process."""
-    with tempfile.TemporaryDirectory(prefix="dout-exercise-") as folder:
-        file = Path(folder, "sheet.py")
-        file.write_text(sheet.text, encoding="utf-8")
-        job = Job(str(file), "file", (sheet.name,))
-        given = GivenArguments(memory=_GIGABYTES, pictures=True, kind_alone=True, interface=_interface(sheet))
+def _checked(sheet: Sheet, names: Sequence[str], timeout: float) -> tuple[dict[str, Checked], str]:
+    """What the check of each class says, from a process of its own; or what became of that process."""
+    with on_disk(sheet) as file:
+        job = Job(str(file), "file", tuple(names))
+        given = GivenArguments(
+            memory=GIGABYTES, pictures=True, kind_alone=True, kept=False, interface=_interface(sheet)
+        )
         (outcome,) = run([job], given, processes=1, timeout=timeout, asked={str(file)}, isolated=True)
-        if outcome.layers:
-            return outcome.layers[0], ""
-        return None, _problem(outcome, f"{file}")
+        return {one.report.layer: one for one in outcome.layers}, _problem(outcome, f"{file}")
+
+
+def _owners(sheet: Sheet) -> list[str]:
+    """The class in which each answer stands."""
+    classes = [item for item in syntax(sheet.text).body if isinstance(item, ast.ClassDef)]
+    return [
+        next(item.name for item in classes if item.lineno < first <= (item.end_lineno or 0) + 1)
+        for _, first, _ in sheet.lines_of_answers()
+    ]
+
+
+def _forward_line(sheet: Sheet, name: str) -> str:
+    """The first line of the forward of a step, which says what it computes."""
+    for item in ast.walk(syntax(sheet.text)):
+        if isinstance(item, ast.ClassDef) and item.name == name:
+            for method in item.body:
+                if isinstance(method, ast.FunctionDef) and method.name == "forward":
+                    return visible(ast.unparse(method.body[0]))
+    return visible(name)
 
 
 def _interface(sheet: Sheet) -> str:
@@ -272,8 +339,11 @@ def _apart(got: Any, right: Any) -> tuple[str, str]:
 
 
 def _at(sheet: Sheet, finding: Finding) -> str:
-    """The line of an answer that a finding is about."""
-    for answer, first, last in sheet.lines_of_answers():
+    """The line of an answer that a finding is about; none, where it is a line of another class's answer."""
+    owners = _owners(sheet)
+    for (answer, first, last), owner in zip(sheet.lines_of_answers(), owners, strict=True):
+        if finding.layer in owners and owner != finding.layer:
+            continue
         if finding.line is not None and first <= finding.line <= last:
             return f"{line_of_answer(answer, finding.line - first)}: "
     return ""

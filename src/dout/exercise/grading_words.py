@@ -67,6 +67,7 @@ KINDS: Mapping[str, str] = {
     "stale": "a second call gives another gradient: it changes, or adds to, what the first one left",
     "shared": "arrays are shared that should be apart",
     "not earned": "counts when a gradient is right",
+    "after": "counts when every step is right; the first that is not is {first}",
 }
 
 # What a verdict says by its word.

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from dout.exercise.sheet import Sheet
 from dout.explain.derivation.derivation import explained
 from dout.explain.formats.outline import gradient_name
 from dout.explain.formats.terminal_lines import render
@@ -25,6 +26,11 @@ def hinted(explanation: Explanation, degree: int) -> Explanation:
     steps = tuple(_step(explanation, step, degree) for step in explanation.steps) if degree > 1 else ()
     told = replace(explanation, steps=steps, simplified=(), backward=(), definitions=(), not_explained=())
     return replace(told, where=None)
+
+
+def most_degree(sheet: Sheet) -> int:
+    """The last hint that a sheet has. Where the steps are asked, their derivatives are the answer."""
+    return DEGREES[-2] if sheet.asks_steps else DEGREES[-1]
 
 
 def hint_on(found: Any, degree: int, **options: Any) -> str:

@@ -103,6 +103,11 @@ class Sheet:
         return all(answer.is_blank for answer in self.answers)
 
     @property
+    def asks_steps(self) -> bool:
+        """Whether it asks for the steps of a derivation, and not for the lines of one class."""
+        return len(self.answers) > 1
+
+    @property
     def text(self) -> str:
         """The whole file, with its last line."""
         labels = ", ".join(answer.label for answer in self.answers)

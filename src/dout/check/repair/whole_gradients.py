@@ -11,6 +11,7 @@ from dout.check.exact.ratio import ratio_of_floats
 from dout.check.repair.test_stand import Stand, near
 
 Words = tuple[str, str]
+_DIGITS, _SIDES = 9, 3  # of local derivatives that are compared; most values of a piecewise linear step
 _FACTORS = {2.0: "half the right gradient", 0.5: "twice the right gradient", 4.0: "a quarter of the right gradient"}
 
 
@@ -100,6 +101,8 @@ def _of_places(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Iter
     yield from _left_at_zero(got, off)
     if np.any(off) and not np.any(off & (got != 0) & (right != 0)):
         yield "mask", "the mask is wrong: elements pass that should be 0, or are 0 and should pass"
+    if np.any(off) and any(_of_other_side(got, right, off, dout) for dout in stand.douts):
+        yield "mask", "the mask is wrong: elements have the local derivative of the other side"
     for other, theirs in stand.edges_of(name):
         if same(got + theirs):
             yield "missing term", f"the part that comes through {other} is missing"
@@ -113,6 +116,14 @@ def _few(name: str, stand: Stand) -> Iterator[Words]:
     off = _off(got, right, stand.close) if got.shape == right.shape else np.zeros(0, bool)
     if 0 < 2 * off.sum() <= off.size and np.all(got[off]) and np.all(right[off]):
         yield "missing term", f"only {off.sum()} of its {off.size} elements are wrong"
+
+
+def _of_other_side(got: Any, right: Any, off: Any, dout: Any) -> bool:
+    """Whether the local derivative has few values, and each wrong element has that of another element."""
+    if np.shape(dout) != got.shape or not np.all(dout):
+        return False
+    local, wrong = np.unique(np.round(right / dout, _DIGITS)), np.round((got / dout)[off], _DIGITS)
+    return 1 < local.size <= _SIDES and bool(np.isin(wrong, local).all())
 
 
 def _left_at_zero(got: Any, off: Any) -> Iterator[Words]:

@@ -32,6 +32,7 @@ class GivenArguments:
     interface: str = ""  # how every layer is called; found out where it is empty
     pictures: bool = False  # whether the recording of a layer with a wrong gradient is wanted
     kind_alone: bool = False  # whether of a mistake only its kind is wanted, and no repair
+    kept: bool = True  # whether an outcome is kept: not of a file that is gone afterwards
     unjudged: bool = False  # whether nothing is wanted but the values that a program gives a layer
 
     def taken_by(self, target: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -125,7 +125,7 @@ def _process_for(
 ) -> _Process | None:  # fmt: skip
     """Begin a job, or the help for the `first` process that has it; None where its outcome was kept and stands."""
     question = first.question if first else question_of(outcome.job, given, known)
-    if first is None:
+    if first is None and given.kept:
         if (still := recalled(outcome, question)) is None:
             return None
         known = {**still, **known}
@@ -333,7 +333,8 @@ class _Process:
         reports = placed if self.is_program else among_siblings(placed)  # a program's layers are of several files
         self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
         settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
-        remember(self.outcome, self.question, self.given.rules.scratch)
+        if self.given.kept:
+            remember(self.outcome, self.question, self.given.rules.scratch)
 
     def _placed(self, report: Report) -> Report:
         """The report with the file called as it was given."""

@@ -3,4 +3,5 @@
 __all__ = [
     "derivation",
     "length_runs",
+    "part_code",
 ]

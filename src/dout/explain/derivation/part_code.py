@@ -1,4 +1,4 @@
-"""The NumPy of one part of a gradient, if it holds at every size: dout @ W.T, np.sum(dout, axis=0)."""
+"""The NumPy of one step: of a part of a gradient, if it holds at every size (dout @ W.T), or of forward."""
 
 from __future__ import annotations
 
@@ -57,7 +57,19 @@ def part_code(
     nodes = topological([gradient], known=names.keys())
     plain = all(n.primitive is CONSTANT or n.primitive in _FREE_OF_SIZES or is_elementwise(n) for n in nodes)
     counted = any(n.primitive is CONSTANT and n.static["value"] in counts for n in nodes)
-    if counted or not plain or len(nodes) > MOST_STEPS or not all(n in names or n.inputs or n.static for n in nodes):
+    return "" if counted or not plain else _written(gradient, nodes, names, values)
+
+
+def step_code(step: Node, names: Mapping[Node, str], values: Mapping[Node, Any]) -> str:
+    """One line of NumPy for a step of forward, from the values with names; "" where there is none.
+
+    Sizes in it are those of the recording: `x.reshape(3, 2)`.
+    """
+    return _written(step, topological([step], known=names.keys()), names, values)
+
+
+def _written(gradient: Node, nodes: Collection[Node], names: Mapping[Node, str], values: Mapping[Node, Any]) -> str:
+    if len(nodes) > MOST_STEPS or not all(n in names or n.inputs or n.static for n in nodes):
         return ""
     spelling, texts = _OneRecording(SizeWords({})), {node: WrittenText(name) for node, name in names.items()}
     try:

@@ -246,9 +246,16 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             found = [(str(key), item, theirs[key]) for key, item in mine.items() if key in theirs]
         elif isinstance(mine, Sequence) and isinstance(theirs, Sequence) and len(mine) == len(theirs):
             found = [(f"{parameters}[{i}]", a, b) for i, (a, b) in enumerate(zip(mine, theirs, strict=True))]
+        elif isinstance(mine, dict) and isinstance(theirs, list) and _fit_in_order(list(mine.values()), theirs):
+            found = [(str(key), a, b) for (key, a), b in zip(mine.items(), theirs, strict=True)]
         else:
             continue
         yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_gradient(b))
+
+
+def _fit_in_order(parameters: Sequence[Any], gradients: Sequence[Any]) -> bool:
+    """Whether each gradient of a list has the shape of the parameter at its place in a dict."""
+    return len(parameters) == len(gradients) and all(map(_same_shape, parameters, gradients))
 
 
 def _holds_the_same(before: Any, after: Any) -> bool:

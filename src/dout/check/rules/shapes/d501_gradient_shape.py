@@ -29,7 +29,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         if judged.only_axes_of_one:
             shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
             message = f"the gradient of {judged.name} {shapes}: the numbers fit, and broadcasting may spread them"
-            yield RULE.about(subject, message, severity="warning", argument=judged.name)
+            got, own = judged.gradient.shape, judged.node.shape
+            yield RULE.about(subject, message, severity="warning", argument=judged.name, got=got, expected=own)
 
 
 def _in_another_order(subject: Subject) -> Findings:
