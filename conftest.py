@@ -15,7 +15,17 @@ OWN = tuple(Path(__file__).parent / folder for folder in ("tests", "benchmarks")
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()],
-    patterns=["README.md", "drawing.md", "compiling.md", "explaining.md", "training.md", "fast.md", "slides.md"],
+    patterns=[
+        "README.md",
+        "drawing.md",
+        "compiling.md",
+        "explaining.md",
+        "training.md",
+        "fast.md",
+        "slides.md",
+        "checking.md",
+        "interfaces.md",
+    ],
 ).pytest()
 
 # What the tests start keeps its bytecode: to compile dout anew takes as long as all else that a command does.

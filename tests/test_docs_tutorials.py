@@ -16,7 +16,8 @@ import pytest
 HOME = Path(__file__).resolve().parents[1]
 PAGES = sorted((HOME / "docs" / "tutorials").glob("*.md"))
 STEP = re.compile(
-    r"^```python\n# (?P<file>\w+\.py)\n(?P<source>.*?)```$|^```text\n\$ (?P<command>dout [^\n]*)\n(?P<shown>.*?)```$",
+    r"^```python\n# (?P<file>\w+\.py)\n(?P<source>.*?)```$|^```text\n\$ (?P<command>dout [^\n]*)\n(?P<shown>.*?)```$"
+    r"|^```sh\n(?P<timed>dout [^\n]*)\n```$",  # whose output is times
     re.MULTILINE | re.DOTALL,
 )
 SECONDS = re.compile(r"\d+\.\d+ s\b")
@@ -46,6 +47,8 @@ def steps(page, folder):
             answered(folder, found["source"])
         elif found["file"]:
             (folder / found["file"]).write_text(found["source"], encoding="utf-8")
+        elif found["timed"]:
+            printed(found["timed"], folder)
         else:
             yield found["command"], found["shown"].rstrip("\n"), printed(found["command"], folder)
 
@@ -59,7 +62,7 @@ def test_what_is_shown_is_what_is_printed(page, tmp_path):
 def test_the_japanese_tutorial_has_the_code_and_the_commands_of_the_english_one():
     def code(name):
         text = (HOME / "docs" / "tutorials" / name).read_text(encoding="utf-8")
-        return [m["source"] or m["command"].removesuffix(" --lang ja") for m in STEP.finditer(text)]
+        return [m["source"] or m["timed"] or m["command"].removesuffix(" --lang ja") for m in STEP.finditer(text)]
 
     assert code("slides.ja.md") == code("slides.md")
 
