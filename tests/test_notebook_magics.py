@@ -25,6 +25,8 @@ CELLS = {
     "no such name": "%%check Nothing\nx = 3\n",
     "not taken": "%%check\nclass Open:\n    def forward(self, x):\n        return x * y\n",
     "not by a magic": "import dout\nclass Open:\n    def forward(self, x):\n        return x * y\ndout.explain(Open)",
+    "derived of another cell": "print(dout.derive(Relu))",
+    "own error": "def broken(x):\n    return x * nowhere\ndout.trace(broken, np.ones(3))",
     "no Python": "%%check\nclass Open(:\n    pass\n",
 }
 
@@ -89,3 +91,17 @@ def test_an_error_of_the_cell_is_shown_by_its_shell_alone(outputs):
     (shown,) = outputs["no Python"]
     assert shown.ename == "SyntaxError"
     assert "notebook_magics" not in "".join(shown.traceback)
+
+
+def test_the_source_of_a_class_is_found_in_the_cell_where_it_is_written(outputs):
+    (shown,) = outputs["derived of another cell"]
+    assert "class Relu:" in shown.text
+    assert "return" in shown.text.partition("def backward")[2]
+
+
+def test_an_error_of_code_that_is_recorded_is_shown_without_frames_of_ours(outputs):
+    (shown,) = outputs["own error"]
+    told = "\n".join(shown.traceback)
+    assert (shown.ename, "nowhere" in told) == ("NameError", True)
+    assert "trace_verbs" not in told
+    assert "record.py" not in told

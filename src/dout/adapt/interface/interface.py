@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ from dout.adapt.source.linear_use import only_asked, only_multiplied
 from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
-from dout.trace.model.user_source import behind
+from dout.trace.model.user_source import behind, class_source
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
@@ -325,7 +324,7 @@ _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "soft
 @functools.lru_cache(maxsize=256)
 def _source(cls: type) -> str:
     try:
-        return inspect.getsource(cls)
+        return class_source(cls)
     except (OSError, TypeError):
         return ""
 

@@ -23,6 +23,7 @@ from dout.explain.derive.verification import Make
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.written_text import indented, wrapped
 from dout.files import dedented
+from dout.trace.model.user_source import class_source
 
 _NUMBER = count(1)
 _UNIT = "    "
@@ -104,7 +105,7 @@ class ClassText:
         return "\n".join(lines).rstrip() + "\n"
 
     def _own(self) -> tuple[list[str], ast.ClassDef]:
-        text = dedented(inspect.getsource(self.subject.target.cls)).expandtabs(4)
+        text = dedented(class_source(self.subject.target.cls)).expandtabs(4)
         tree = ast.parse(text).body[0]
         if not isinstance(tree, ast.ClassDef):
             raise OSError("it is not written as a class of its own")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,18 @@ def users_place(frame: FrameType | None, above: tuple[str, ...] = ()) -> Where |
 def in_user_code(frame: FrameType) -> bool:
     """Whether a frame itself is outside dout and NumPy."""
     return not _is_passed_over(frame.f_code.co_filename)
+
+
+def users_part(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without our frames; the whole one where all of it is ours."""
+    kept, step = [], trace
+    while step is not None:
+        kept += [] if is_ours(step.tb_frame.f_code.co_filename) else [step]
+        step = step.tb_next
+    part: TracebackType | None = None
+    for step in reversed(kept):
+        part = TracebackType(part, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return part or trace
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -276,6 +288,21 @@ def parameters(function: Any, count: int) -> list[str | None]:
     except (TypeError, ValueError):
         names = []
     return [*names[:count], *([None] * (count - len(names)))]
+
+
+def class_source(cls: type) -> str:
+    """The text of a class, also of one in a cell of a notebook. Raises OSError or TypeError where there is none."""
+    try:
+        return inspect.getsource(cls)
+    except (OSError, TypeError):
+        codes = [item.__code__ for item in vars(cls).values() if inspect.isfunction(item)]
+        for code in codes:  # a cell has no file, but the codes of its methods say where its lines are kept
+            for node in ast.walk(_tree(code.co_filename)):
+                named = isinstance(node, ast.ClassDef) and node.name == cls.__name__
+                if named and node.lineno < code.co_firstlineno <= (node.end_lineno or 0):
+                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                    return "".join(linecache.getlines(code.co_filename)[first - 1 : node.end_lineno])
+        raise
 
 
 def behind(function: Any) -> Any:

@@ -13,6 +13,7 @@ from dout.errors import EscapeError, TargetError, UnsupportedError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
 from dout.trace.model.recorded import LOSSES
+from dout.trace.model.user_source import users_part
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 from dout.trace.tracer.traced import Traced, plain
@@ -43,7 +44,11 @@ def trace(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Tr
     >>> recorded["x"].gradient
     Gradient(value=3.0, source='user', expected=6.0)
     """
-    return record(target, *inputs, dout=dout, **keywords)
+    try:
+        return record(target, *inputs, dout=dout, **keywords)
+    except Exception as error:
+        error.__traceback__ = users_part(error.__traceback__)  # the user's own lines alone
+        raise
 
 
 @dataclass(frozen=True)
