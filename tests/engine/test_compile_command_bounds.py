@@ -1,4 +1,4 @@
-"""What `dout compile` may spend on a layer: sizes it tries are near the given ones, and no long run is recorded twice."""
+"""What `dout compile` may spend on a layer: it tries sizes near the given ones, and records no long run twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dout.adapt.search.example import example
 from dout.engine.export import Layer, standalone
 from dout.trace.capture.capture import capture
 
-LAYERS = '''
+LAYERS = """
 import numpy as np
 
 sizes = []
@@ -38,7 +38,7 @@ class Rows:
 
     def backward(self, dout):
         return np.tanh(dout) * 3 * dout
-'''
+"""
 
 
 @pytest.fixture

@@ -183,8 +183,9 @@ class Specimen:
         least = least or (100 if max(axes, default=0) <= _FLAT else 10)
         known, found = set(self._lengths()), dict[int, int]()
         for length in lengths:
-            above = max(length, least, *found.values())
-            found[length] = next(itertools.islice((p for p in primes(above) if p not in known), place, None))
+            begin, last = max(length, least), max(found.values(), default=0)
+            others = (n for n in primes(max(begin, last)) if n not in known)
+            found[length] = next(itertools.islice(others, place if begin > last else 0, None))
         return found
 
     def other_axes(self) -> Iterator[SampleSize]:
