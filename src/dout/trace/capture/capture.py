@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType, FrameType, MethodType
-from typing import Any, ClassVar
-from weakref import WeakSet
+from typing import Any
 
 import numpy as np
 
@@ -100,8 +99,6 @@ def capture(
 
 
 class _Run:
-    careful: ClassVar[WeakSet[CodeType]] = WeakSet()  # functions that came to code by no name: look at all
-
     def __init__(self, function: Any, *, or_plainly: bool = False, budget: Budget | None = None) -> None:
         self.function = function
         self.root = function.__self__ if isinstance(function, MethodType) else function
@@ -128,8 +125,7 @@ class _Run:
     def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function, root = self.tracer, self.function, self.root
         holdings, calls = self.holdings, Calls(CountedTurns(tracer.budget, tracer.nodes) if tracer.budget else None)
-        own = getattr(getattr(function, "__func__", function), "__code__", None)
-        with session(tracer, root, numbers=True, everywhere=True, sparing=own not in self.careful) as state:
+        with session(tracer, root, numbers=True, everywhere=True) as state:
             if root is not function:
                 state.target(function, numbers=True)
             names = parameters(function, len(arguments))
@@ -150,11 +146,6 @@ class _Run:
                 if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
             }
             sized = tracer.sizing, tracer.sized_by
-            assert state.names is not None
-            unknown = next((code for code in calls.codes if not state.names.knows(code)), None)
-            if unknown is not None and own is not None:
-                self.careful.add(own)
-                tracer.effects.append(f"it comes to {unknown.co_name} by no name that its code has")
             wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes, *sized)
         returned = plain_deep(state.outputs[0])
         bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots)

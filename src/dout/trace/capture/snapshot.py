@@ -145,7 +145,6 @@ class Holdings:
                 yield from (Spot(holder, place, self._standing(place.item, new), None) for place, new in known.values())
                 continue
             places = reach.places(holder, numbers=state.swaps.with_numbers[key])
-            places = (place for place in places if not state.swaps.is_unnamed(holder, place.key))
             now = {_key(holder, place): place for place in places if not _is_ours(place)}
             for where, (place, new) in known.items():
                 if _is_ours(place):

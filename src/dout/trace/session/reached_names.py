@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
-from opcode import opmap
-from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
 from weakref import ReferenceType
 
 import numpy as np
@@ -21,7 +20,6 @@ from dout.trace.tracer.traced_modules import BUILTINS
 
 _LONG = 1_000  # parts of a list or dict; more of them are data
 _EXACT = (dict, list, tuple, set, frozenset, deque)
-_WITHOUT = (ModuleType, np.ndarray, GetSetDescriptorType, MemberDescriptorType)  # they hold no code of the user's
 _WRAPPERS = (MethodType, staticmethod, classmethod, property, partial, CACHE)
 # Whoever uses one of these may come to any object, by a name that is made while it runs, or by none.
 _FREE = FINDERS | frozenset({
@@ -29,20 +27,6 @@ _FREE = FINDERS | frozenset({
     "methodcaller", "__dict__", "__globals__", "f_globals", "_getframe", "currentframe", "inspect", "gc",
     "__subclasses__", "load", "loads", "import_module", "runpy", "__builtins__",
 })  # fmt: skip
-# Whoever uses one of these may read or copy all attributes of an object.
-_OF_ALL = frozenset({
-    "hasattr", "format", "format_map", "methodcaller", "asdict", "astuple", "fields", "deepcopy", "dump", "dumps",
-    "Pickler",
-})  # fmt: skip
-_BUILDING = frozenset({"__init__", "__new__", "__post_init__"})  # run when a class is called
-_CLASS_OF = frozenset({"type", "__class__", "replace", *_BUILDING})  # by which code comes to the class of an object
-_MATCHING = opmap["MATCH_CLASS"]  # reads attributes whose names are constants
-
-
-class ClassOf(NamedTuple):
-    """The class of an object: that its methods may be called does not say that another object is made."""
-
-    cls: type
 
 
 class ReachedNames:
@@ -60,8 +44,6 @@ class ReachedNames:
         self._met: dict[int, Any] = {}  # objects whose code is known, by identity; they live as long as this
         self._taken: dict[int, set[str]] = {}  # by identity of a space: what was handed out of it
         self._loaded = {id(names_of(module)) for module in self.loaded}
-        self.sparing = False  # whether attributes and methods count only once the code has their names
-        self._later: dict[str, list[Any]] = {}  # by name: attributes and methods that no code has named yet
         self._called: dict[str, list[dict[str, Any]]] = {}  # the same by the last part of the module's name
         for names in map(names_of, self.loaded):
             self._called.setdefault(last_part(str(names.get("__name__"))), []).append(names)
@@ -71,52 +53,19 @@ class ReachedNames:
         """Whether the code may use names that do not stand in it."""
         return not _FREE.isdisjoint(self.words)
 
-    @property
-    def _names_all(self) -> bool:
-        """Whether the code may use attributes that do not stand in it."""
-        return self.is_open or not _OF_ALL.isdisjoint(self.words)
-
-    def may_name(self, attribute: str) -> bool:
-        """Whether the code can come to an attribute of this name."""
-        return is_special(attribute) or self._can_name(attribute)
-
-    def _can_name(self, *names: str) -> bool:
-        return not self.sparing or not self.words.isdisjoint(names) or self._names_all
-
     def learn(self, item: Any) -> None:
         """Take the names in the code of an object, and of all that it holds and its class."""
         waiting = [item]
-        while waiting or (waiting := self._named_now()):
+        while waiting:
             item = waiting.pop()
-            key = id(item) if type(item) is not ClassOf else ~id(item.cls)
-            if type(item) in PLAIN or key in self._met:
+            if type(item) in PLAIN or id(item) in self._met:
                 continue
-            self._met[key] = item
+            self._met[id(item)] = item
             if type(item) is FunctionType:
                 self._take(item)
             elif issubclass(type(item), ModuleType) and self._is_module_of_user(item):
                 self._add(names_of(item))
             waiting += self._parts(item)
-
-    def _named_now(self) -> list[Any]:
-        """The attributes and methods that waited for their names, and wait no more."""
-        return [part for name in filter(self._can_name, list(self._later)) for part in self._later.pop(name)]
-
-    def _named(self, parts: Mapping[str, Any], *, made: bool = True) -> list[Any]:
-        """The parts that the code has named; the others wait. What builds objects counts if objects are `made`."""
-        found = []
-        for name, part in list(parts.items()):
-            names = (name,) if made or name not in _BUILDING else _CLASS_OF
-            if self._can_name(*names) or (names == (name,) and is_special(str(name))):
-                found.append(part)
-            elif type(part) not in PLAIN:
-                for each in names:
-                    self._later.setdefault(each, []).append(part)
-        return found
-
-    def knows(self, code: CodeType) -> bool:
-        """Whether the names in this code were taken, as far as it matters."""
-        return not self.sparing or self._names_all or _words(code) <= self.words
 
     def fresh(self) -> Iterator[tuple[Namespace, set[str]]]:
         """The spaces in which there are names that were not handed out yet, with these names."""
@@ -154,20 +103,17 @@ class ReachedNames:
         if kind is FunctionType:
             cells = [cell.cell_contents for _, cell in filled_cells(item)]
             return *cells, item.__defaults__, item.__kwdefaults__, item.__dict__
-        if kind is ClassOf:
-            return *self._of_class(item.cls, made=False), type(item.cls)
         if issubclass(kind, type):
-            return *self._of_class(item, made=True), kind
-        if issubclass(kind, _WITHOUT):
+            own = [part for cls in mro_of(item) if self._is_users(cls) for part in list(vars_of(cls).values())]
+            return *own, kind
+        if issubclass(kind, ModuleType | np.ndarray):
             return ()
         if issubclass(kind, _EXACT):
             few = _few(item)
             more = gc.get_referents(item)[:_LONG] if kind not in _EXACT else ()  # a defaultdict's factory
             return *few, *more, kind
         if self._is_users(kind):
-            attributes = attributes_of(item)
-            more = [part for part in gc.get_referents(item) if part is not attributes and part is not kind]
-            return *self._named(attributes), *more, ClassOf(kind)
+            return *attributes_of(item).values(), *gc.get_referents(item), kind
         if issubclass(kind, ReferenceType):
             return (ReferenceType.__call__(item),)
         if issubclass(kind, _WRAPPERS):
@@ -175,11 +121,6 @@ class ReachedNames:
         inside = gc.get_referents(item)  # an object of a library's: it may have been given code of the user's
         deeper = [part for whole in inside if type(whole) in (dict, list, tuple) for part in _few(whole)]
         return [part for part in (*inside, *deeper) if self._is_code(part)]
-
-    def _of_class(self, item: type, *, made: bool) -> list[Any]:
-        """What the user's classes among a class and its bases define; a class method is given the class."""
-        own = [part for cls in mro_of(item) if self._is_users(cls) for part in self._named(vars_of(cls), made=made)]
-        return [*own, item] if any(type(part) is classmethod for part in own) else own
 
     def _is_code(self, part: Any) -> bool:
         kind = type(part)
@@ -209,5 +150,4 @@ def functions_of(kind: type) -> Iterator[FunctionType]:
 def _words(code: CodeType) -> frozenset[str]:
     """The names in a code object and in those inside it; with the texts in it, where it may find modules by them."""
     found = frozenset(code.co_names).union(*(_words(part) for part in code.co_consts if isinstance(part, CodeType)))
-    found |= {"hasattr"} if _MATCHING in code.co_code[::2] else frozenset()
     return found if FINDERS.isdisjoint(found) else found.union(t for t in code.co_consts if isinstance(t, str))

@@ -21,7 +21,7 @@ from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace
 from dout.trace.session.function_layers import PairsOf, function_layer, no_pairs
 from dout.trace.session.layer_calls import KINDS, LayerMethods, MethodsOf, is_layer, plain_methods, recording
-from dout.trace.session.reached_names import ClassOf, ReachedNames, functions_of
+from dout.trace.session.reached_names import ReachedNames, functions_of
 from dout.trace.session.swaps import Swaps
 from dout.trace.session.users_warnings import users_warnings
 from dout.trace.tracer import traced_modules
@@ -156,17 +156,15 @@ class Session:
 
     def _meet(self, found: Any) -> None:
         """Take a class, function or module within reach, or the class of an instance; some modules are not loaded."""
-        instance = not (is_class(found) or isinstance(found, ModuleType) or type(found) is FunctionType)
-        cls = type(found) if instance else found
-        if is_class(cls):
-            self.patches.layer(cls)
+        if is_class(found):
+            self.patches.layer(found)
         if self.names is not None:
-            self.names.learn(ClassOf(cls) if instance else found)
+            self.names.learn(found)
             return
         if isinstance(found, ModuleType):
             self.patches.namespace(vars(found))
             return
-        functions = [found] if type(found) is FunctionType else functions_of(cls)
+        functions = [found] if type(found) is FunctionType else functions_of(found)
         for names in [f.__globals__ for f in functions if user_source.is_user_code(f.__code__.co_filename)]:
             if id(names) not in self.patches.seen:
                 self.patches.namespace(names)
@@ -183,20 +181,18 @@ class Session:
         for module in new:
             self.swaps.swap_in(module, self.tracer.source)
 
-    def begin(self, loaded: Iterable[ModuleType], *, sparing: bool) -> None:
+    def begin(self, loaded: Iterable[ModuleType]) -> None:
         """Look at those names of `loaded` modules alone that the code of a target can use."""
         traced_modules.learn()
         self.names = ReachedNames(loaded, self.swaps.reach.is_users)
         self.swaps.reach.by_names = True
-        self.names.sparing = sparing
-        self.swaps.may_name = self.names.may_name
 
     def target(self, target: Any, *, numbers: bool) -> None:
         """Take the layer or function that will run. With `numbers`, the numbers it holds become inputs too."""
         assert self.names is not None
         own = target.__func__ if inspect.ismethod(target) else target
         functions = [*([own] if isinstance(own, FunctionType) else []), *functions_of(type(own))]
-        for item in (target, *(() if self.names.sparing else functions)):
+        for item in (target, *functions):
             self.names.learn(item)
         for function in functions:
             if id(function.__globals__) not in self.names.spaces:  # not the user's: where their layer is adapted
@@ -206,7 +202,7 @@ class Session:
 
     def _look_at_names(self, names: ReachedNames) -> None:
         """Take the names that code within reach can use, until they lead to no more code."""
-        while (found := [*names.fresh()]) or self.swaps.swap_in_named(self.tracer.source):
+        while found := [*names.fresh()]:
             for module in names.loaded if names.is_open else ():
                 self.patches.namespace(names_of(module))
             for space, fresh in found:
@@ -278,7 +274,6 @@ def session(
     *,
     numbers: bool = False,
     everywhere: bool = False,
-    sparing: bool = False,
     methods_of: MethodsOf = plain_methods,
     pairs_of: PairsOf = no_pairs,
 ) -> Iterator[Session]:
@@ -287,7 +282,7 @@ def session(
     The calls of layers are recorded: of the classes of which `methods_of` knows the names of forward and backward,
     and of the functions that `pairs_of` finds in the user's modules.
     `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
-    close over. If `sparing`, attributes are looked into only if the code has their names.
+    close over.
     """
     home = target.__module__ if inspect.isroutine(target) else module_of(type(target))
     if not home or home.partition(".")[0] in user_modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
@@ -305,7 +300,7 @@ def session(
         ends.callback(_end_recording, state)
         try:
             if target is not None:
-                state.begin(user_modules.user_modules(home), sparing=sparing)
+                state.begin(user_modules.user_modules(home))
                 state.target(target, numbers=numbers)
             _open.append(state)
             with users_warnings():

@@ -31,7 +31,6 @@ from dout.trace.tracer.user_functions import under_way
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
-_PARTED = (list, dict, tuple, set, frozenset, deque, type)  # code reads what is in them by no name
 _LONG = 1_000  # numbers in one list or dict; more of them are data, not parameters
 
 
@@ -41,7 +40,7 @@ class Swaps:
     def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None], tracer: Tracer) -> None:
         self.reach = Reach(is_user_class)
         self.tracer = tracer
-        self.meet = meet  # told of every function, module and class found, and of instances
+        self.meet = meet  # told of every function, module and class found, and of an instance's class
         self.everywhere = False  # whether it also looks into closures of methods, and at numbers in modules
         self.into, self.back = Rebuilder(), Rebuilder()
         self.holders: list[Any] = []  # all objects looked into; the user's code may move them
@@ -50,9 +49,6 @@ class Swaps:
         self.with_numbers: dict[int, bool] = {}  # by identity of a holder: whether numbers in it were swapped
         self.long: dict[int, tuple[Any, ...]] = {}  # contents of lists and dicts whose numbers were not swapped
         self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: a stand-in, and its original
-        self.classes: set[int] = set()  # by identity: those of objects, which no name leads to
-        self.may_name: Callable[[str], bool] = lambda _: True  # whether the code can come to an attribute
-        self.unnamed: dict[str, dict[int, tuple[Any, bool]]] = {}  # by name: holders of attributes not looked into
 
     def swap_in(
         self,
@@ -77,26 +73,21 @@ class Swaps:
             if keys is None or id(holder) not in self.with_numbers:
                 self.holders.append(holder)
             kind = type(holder)
-            code = kind is FunctionType or issubclass(kind, ModuleType | type)
-            if (code and id(holder) not in self.classes) or (self.reach.is_users(kind) and not code):
+            if kind is FunctionType or issubclass(kind, ModuleType | type):
                 self.meet(holder)
+            elif self.reach.is_users(kind):
+                self.meet(kind)
             data = issubclass(kind, list | dict | deque) and (data or len(holder) > _LONG)  # with the rows of a table
             few = numbers and not data
-            own = self.reach.is_users(kind) and not issubclass(kind, _PARTED)
             self.with_numbers[id(holder)] = few
             if numbers and data:
                 self.long[id(holder)] = content(holder)
             for place in self.reach.places(holder, numbers=few):
                 if keys is not None and place.key not in keys:
                     continue
-                if own and type(place.key) is str and not self.may_name(place.key):
-                    self.unnamed.setdefault(place.key, {})[id(holder)] = holder, numbers
-                    continue
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
                 new = self._swapped(place.item, name, wrap, numbers=few)
                 self.visited.append((holder, place, new))
-                if own and place.key == "__class__":
-                    self.classes.add(id(new))
                 if new is not place.item and place.put is not nowhere:
                     place.put(new)
                     self.originals[id(new)] = new, place.item
@@ -105,18 +96,6 @@ class Swaps:
                 if self.reach.holds(new) and not method:
                     within = numbers and (self.everywhere or not isinstance(new, ModuleType))
                     waiting.append((new, name, within, data))
-
-    def swap_in_named(self, wrap: Callable[[Any, str], Any]) -> bool:
-        """Look into attributes that the code can name only now; whether there were any."""
-        named = [name for name in self.unnamed if self.may_name(name)]
-        for name in named:
-            for holder, numbers in self.unnamed.pop(name).values():
-                self.swap_in(holder, wrap, numbers=numbers, only={name})
-        return bool(named)
-
-    def is_unnamed(self, holder: Any, key: Any) -> bool:
-        """Whether this is an attribute that was not looked into, as the code cannot name it."""
-        return type(key) is str and id(holder) in self.unnamed.get(key, ())
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
         if _is_fixed(item):
