@@ -40,11 +40,6 @@ WHY_MISSED = {
         "what it writes into, in case that an index is out of range. What would close it: indices that are proved "
         "to be in range."
     ),
-    "loop of calls": (
-        "each of the two functions is recorded until that has taken 2 s of a processor, beside the 0.2 to 0.3 s of "
-        "its plain run: 2.8 and 2.4 s in all. What would close it: kernels that call the user's own functions, or a"
-        " shorter trial."
-    ),
     "deep convolutional net": (
         "of 20 ms of one thread, the least processor time of each step on a busy machine, the products take 14, 4 of "
         "them those with 16 columns, at half of the speed of the largest; the patches 1.7, and their sums on the way "
@@ -91,7 +86,9 @@ WHY_MISSED = {
     ),
     "net": (
         "matrix products are NumPy's OpenBLAS: each of dout's threads copies its part of them into its own order, "
-        "and where other programs use the processors there is one thread."
+        "and where other programs use the processors there is one thread. On one core the net of 784-512-512-10 takes "
+        "1.09 times its products at batches of 100; JAX takes 1.01 times them. What would close it: faster products "
+        "of 100 rows."
     ),
     **dict.fromkeys(
         ("two-layer net, another batch size", "convolutional net, another batch size"),

@@ -16,8 +16,8 @@ GOAL, MOST = 0.97, 40  # the accuracy, and the most epochs
 SETTINGS = {"digits": {"batch": 50, "lr": 0.005}, "mnist": {"batch": 50, "lr": 0.002}}
 
 
-class ReachedError(BaseException):  # fit tells an Exception of a metric as the user's
-    """The goal is reached."""
+class ReachedError(BaseException):
+    """The goal is reached: no error of a metric, which `fit` would tell as one."""
 
 
 def data_of(task: str) -> tuple[Any, ...]:

@@ -85,7 +85,7 @@ class Study:
         except UnsupportedError as error:
             return str(error).replace(str(self.module.__file__), self.file.path.name)
         if not found:
-            return "it raised an error when it was run"
+            return self.specimen.too_long.get(kind, "it raised an error when it was run")
         self._ways[kind] = found
         return None
 

@@ -20,6 +20,7 @@ from dout.engine.export.size_decisions import Decision, watched
 from dout.engine.guards.loaded_names import Loaded
 from dout.run import attributes_of, copied, douts_taken, objects_in, seed_global
 from dout.trace.capture.capture import Capture, capture
+from dout.trace.capture.lenient_tracer import TooLongError
 from dout.trace.capture.templates import Held, Same, Spot, is_fixed
 from dout.trace.session.attribute_swap import Namespace
 from dout.trace.session.layer_calls import KINDS
@@ -106,6 +107,7 @@ class Specimen:
         self.parameters = {kind: _parameters(getattr(cls, kind)) for kind in KINDS}
         given = {p.name: p.default for p in self.parameters["forward"] if p.default is not p.empty}
         self.inputs = given | dict(example.inputs)
+        self.too_long: dict[str, str] = {}  # of methods of which no run can be recorded: why; none is tried again
         self.has_labels = any(one_hot(self.inputs)[name] is not item for name, item in self.inputs.items())
 
     def ways(self) -> Iterator[Way]:
@@ -145,8 +147,7 @@ class Specimen:
         """
         any_other = False
         for lengths, everywhere in self._free():
-            others = [dict(zip(lengths, self._primes(place), strict=False)) for place in range(_RUNS)]
-            sizes = [_size(found, everywhere) for found in others]
+            sizes = [_size(self._others(lengths, place), everywhere) for place in range(_RUNS)]
             if all(map(self.runs, sizes)):
                 any_other = True
                 yield sizes
@@ -158,13 +159,13 @@ class Specimen:
         yield SAME
         for everywhere in (True, False):
             lengths = list(sizes[0].everywhere if everywhere else sizes[0].first)
-            small = dict(zip(lengths, primes(max([*self._lengths(), 4])), strict=False))
+            small = self._others(lengths, least=4)
             for found in (small, *({**small, n: 1} for n in lengths)) if lengths else ():
                 yield _size(found, everywhere)
 
     def _free(self) -> Iterator[tuple[list[int], bool]]:
         """Lengths that can change, everywhere or in the first axis of what forward is given."""
-        free = [n for n in self._lengths() if self.runs(SampleSize({n: next(self._primes())}))]
+        free = [n for n in self._lengths() if self.runs(SampleSize(self._others([n])))]
         if free:
             yield free, True
         batches = {len(item) for item in self.inputs.values() if isinstance(item, np.ndarray) and item.ndim}
@@ -173,11 +174,19 @@ class Specimen:
     def _lengths(self) -> list[int]:
         return sorted({n for item in (*self.inputs.values(), *self.init.values()) for n in lengths_in(item)})
 
-    def _primes(self, skip: int = 0) -> Iterator[int]:
-        """Lengths for runs: the larger, the fewer axes arrays have."""
-        given = [np.ndim(item) for item in (*self.inputs.values(), *self.init.values())]
-        least = 100 if max(given, default=0) <= _FLAT else 10
-        return itertools.islice(primes(max([*self._lengths(), least])), skip, None)
+    def _others(self, lengths: Sequence[int], place: int = 0, least: int | None = None) -> dict[int, int]:
+        """Other lengths for these, in order: primes that nothing else has, the larger, the fewer axes arrays have.
+
+        Each is above its own length and not above all of them: (600, 6, 11) is not to become (601, 607, 613).
+        """
+        axes = [np.ndim(item) for item in (*self.inputs.values(), *self.init.values())]
+        least = least or (100 if max(axes, default=0) <= _FLAT else 10)
+        known, found = set(self._lengths()), dict[int, int]()
+        for length in lengths:
+            begin, last = max(length, least), max(found.values(), default=0)
+            others = (n for n in primes(max(begin, last)) if n not in known)
+            found[length] = next(itertools.islice(others, place if begin > last else 0, None))
+        return found
 
     def other_axes(self) -> Iterator[SampleSize]:
         """Inputs of other numbers of axes, as far as the layer takes them."""
@@ -201,25 +210,31 @@ class Specimen:
 
     def recorded(self, way: Way, sizes: Sequence[SampleSize]) -> Iterator[tuple[str, tuple[SampleRun, ...]]]:
         """Forward and backward of one way, recorded at all sizes; those that raise are left out."""
-        forward = self._runs([partial(self._forward, way, size) for size in sizes])
-        if forward is None:
+        forward = self._runs("forward", [partial(self._forward, way, size) for size in sizes])
+        if forward is None and "forward" not in self.too_long:
             return
-        yield "forward", forward
-        number = all(isinstance(run.capture.returned, np.generic | float) for run in forward)
-        for seed in (1.0, 1) if number else (None,):  # what people give to the backward of a loss
-            backward = self._runs([partial(self._backward, way, size, seed) for size in sizes])
+        if forward is not None:
+            yield "forward", forward
+        number = all(isinstance(run.capture.returned, np.generic | float) for run in forward or ())
+        for seed in (1.0, 1) if forward and number else (None,):  # what people give to the backward of a loss
+            backward = self._runs("backward", [partial(self._backward, way, size, seed) for size in sizes])
             if backward is not None:
                 yield "backward", backward
 
-    def _runs(self, all_ready: Sequence[Callable[[], Ready]]) -> tuple[SampleRun, ...] | None:
+    def _runs(self, kind: str, all_ready: Sequence[Callable[[], Ready]]) -> tuple[SampleRun, ...] | None:
         """Recorded runs at several sizes; None where one raises: then this is no way in which the layer is used.
 
         Which code runs, and which attributes do not matter, is found out at the first size, and holds for all.
         """
+        if kind in self.too_long:
+            return None
         try:
             method, arguments, keywords = all_ready[0]()
             first = capture(method, arguments, keywords)
             runs = [_disturbed(ready, first.codes) for ready in all_ready]
+        except TooLongError as error:
+            self.too_long[kind] = str(error)
+            return None
         except Exception:
             return None
         new = attributes_of(self.built(self.dtypes[0]))
