@@ -339,7 +339,6 @@ class NetTraining:
             if value != given.get(name):  # somebody wants another one from now on
                 setattr(self.optimizer, name, value)
 
-
     def _check_memory(self, kept: KeptState) -> None:
         """Raise CheckpointError where our optimizer would remember something of another shape than its parameter."""
         self.state.fits(kept)
