@@ -263,7 +263,7 @@ def _arguments(function: Any) -> list[str]:
         return []
 
 
-def check_labels(scores: Any, t: Any, loss: Any, where: str, rows: Sequence[int] | None = None) -> None:
+def check_labels(scores: Any, t: Any, loss: Any, where: str, samples: Sequence[int] | None = None) -> None:
     """Raise TrainingError where a label is no class of the scores: NumPy takes -1 for the last one, without a word."""
     labels, rows = np.asarray(t), np.shape(scores)
     if labels.dtype.kind not in "iu" or not labels.size or len(rows) < 2 or rows[:-1] != labels.shape or rows[-1] < 2:
@@ -274,9 +274,9 @@ def check_labels(scores: Any, t: Any, loss: Any, where: str, rows: Sequence[int]
         out &= labels != ignored
     if out.any():
         place = tuple(int(i) for i in np.argwhere(out)[0])
-        there = (place[0] if rows is None else int(rows[place[0]]), *place[1:])
+        there = (place[0] if samples is None else int(samples[place[0]]), *place[1:])
         raise TrainingError(
-            f"{where}: t{list(there)} {'of the batch ' if rows is None else ''}is {labels[place]}; "
+            f"{where}: t{list(there)} {'of the batch ' if samples is None else ''}is {labels[place]}; "
             f"there are {rows[-1]} scores a sample, so classes are 0 … {rows[-1] - 1}"
         )
 
