@@ -39,6 +39,7 @@ HOW = (
     "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
 )
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
+_FLOPS_OF_A_LOOK = 2
 _WORTH = 1e10  # operations: a second of plain steps or two, as long as it takes to compile them
 LOOKS = 2  # steps after which parameters are looked for
 
@@ -96,8 +97,10 @@ class TrainStep:
         self.grads = self.net.gradient(x, t)
         return loss, None
 
-    def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None) -> None:
+    def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
         """Let `call` be the compiled step; with None, if that pays for so many samples in all.
+
+        So is what evaluates, for as many samples as are `looked_at`: compiling takes about as long as for the step.
 
         Which way is taken follows from counts, and not from times: two runs of one training give the same bits. A layer
         in several places of a net is asked for its attributes between two calls: then the step runs plainly.
@@ -110,7 +113,8 @@ class TrainStep:
         pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
         if wanted or (wanted is None and pays and not keeps_bits):
             self.call = compiled_step(self.run, strict=keeps_bits)
-            self.look = compiled_step(self.loss_of, strict=keeps_bits)
+            if wanted or looked_at * held * _FLOPS_OF_A_LOOK > _WORTH:
+                self.look = compiled_step(self.loss_of, strict=keeps_bits)
         elif wanted is None and pays:
             self.call = PayingCompilation(self.run)
 
