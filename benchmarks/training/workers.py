@@ -4,9 +4,9 @@
 
 It measures three ways to hand out parameters and to add up gradients, the costs that the model is made of, and a
 training beside the same one in a single process. Times are those of the processor, of all processes together: where
-nothing else runs, a round trip takes no longer, and where much runs, they grow less than those of the clock, whose least
-stand beside. With --bandwidth the model takes that of your network (1.25e8 is a gigabit) in the place of what this
-machine needs to hand bytes from one process to another.
+nothing else runs, a round trip takes no longer, and where much runs, they grow less than those of the clock, whose
+least stand beside. With --bandwidth the model takes that of your network (1.25e8 is a gigabit) in the place of what
+this machine needs to hand bytes from one process to another.
 """
 
 import argparse

@@ -316,6 +316,7 @@ BAD = {
         {"optimizer": SGD(1e200), "loss": MeanSquaredError(), "data": (x, x[:, :3])},
         r"epoch 1, batch [23]: (the parameter net.layers\[\d\].W is NaN or infinite|NaN or infinity)",
     ),
+    "one label above": ({"data": (x, np.where(np.arange(len(t)) == 77, 9, t))}, r"t\[77\] is 9; there are 3 scores"),
     "a label above": ({"data": (x, t + 1)}, r"epoch 1, batch 1: t\[\d+\] is 3; .* classes are 0 … 2"),
     "a label below": ({"data": (x, t - 1)}, r"t\[\d+\] is -1; there are 3 scores a sample"),
     "a shape": (

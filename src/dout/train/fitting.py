@@ -102,9 +102,10 @@ def fit(
         put_back()
         check_layers(step, first)
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
+    looked_at = training.validation.samples if isinstance(training.validation, ArrayBatches) else 0
     keeps_bits = folder is not None and compiled != "fast"
     how: dict[str, Any] = {"wanted": None if compiled is None else bool(compiled), "keeps_bits": keeps_bits}
-    how |= {"samples": samples and samples * plan.epochs}
+    how |= {"samples": samples and samples * plan.epochs, "looked_at": looked_at * plan.epochs}
     if client is not None:
         training.measure = SpreadStep(step, client, how, with_metrics=bool(plan.metrics))
     else:

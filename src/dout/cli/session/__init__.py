@@ -1,3 +1,3 @@
-"""Files that change in; what checks find in them out, again and again, in an editor and on a terminal."""
+"""Files in; what checks find in them out: again and again, in an editor, on a terminal, on several machines."""
 
-__all__ = ["editor_server", "watch"]
+__all__ = ["editor_server", "spread_files", "watch"]

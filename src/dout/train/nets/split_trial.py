@@ -25,7 +25,7 @@ _NUDGE = 1.001  # of the parameters: what a worker is sent has to follow its own
 
 
 @dataclass(frozen=True)
-class Split:
+class BatchSplit:
     """How a batch is split: whether its loss is a mean, whether the net draws, whether it gives few scores."""
 
     is_mean: bool
@@ -78,7 +78,7 @@ def part_of(data: Any, chosen: Any) -> Any:
     return mapped(data, lambda one: np.asarray(one)[chosen])
 
 
-def split_of(step: TrainStep, x: Any, t: Any, sent: Callable[[TrainStep], TrainStep], where: str) -> Split | None:
+def split_of(step: TrainStep, x: Any, t: Any, sent: Callable[[TrainStep], TrainStep], where: str) -> BatchSplit | None:
     """How batches of a net are split; None where this one has a single sample. Raises TrainingError where they cannot.
 
     `sent` gives the step as a worker has it: that one computes the parts.
@@ -112,7 +112,7 @@ def split_of(step: TrainStep, x: Any, t: Any, sent: Callable[[TrainStep], TrainS
             said = "keeps something of a step that the next one, or an evaluation, depends on: workers see other steps"
             raise _refused(step, again[0], again[1:], said)
         sent_numbers = step.registry.size() + sum(map(np.size, flat(x)))
-        return Split(is_mean, bool(drawing), np.size(of_all.scores) <= sent_numbers)
+        return BatchSplit(is_mean, bool(drawing), np.size(of_all.scores) <= sent_numbers)
     finally:
         put_back()
 

@@ -22,7 +22,7 @@ from dout.errors import TrainingError
 from dout.run import copied, deep_copy, global_states
 from dout.run.random_states import seed_all
 from dout.train.nets.parameters import Array, generators_of, length_of
-from dout.train.nets.split_trial import Split, part_of, samples_of, split_of
+from dout.train.nets.split_trial import BatchSplit, part_of, samples_of, split_of
 from dout.train.nets.train_step import TrainStep
 
 FAN = 8  # parts whose sum one task computes
@@ -109,7 +109,7 @@ class SpreadStep:
         if not all(callable(getattr(client, name, None)) for name in ("submit", "nthreads")):
             raise TrainingError(f"client is {client!r}: give a Client of dask.distributed: client=Client()")
         self.step, self.client, self.how, self.with_metrics = step, client, how, with_metrics
-        self.split: Split | None = None
+        self.split: BatchSplit | None = None
         self.registry: Any = None  # the one that workers know
         self.sent: Any = None
         self.addresses: list[str] = []

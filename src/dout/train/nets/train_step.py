@@ -39,6 +39,7 @@ HOW = (
     "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
 )
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
+_FLOPS_OF_A_LOOK = 2
 _WORTH = 1e10  # operations: a second of plain steps or two, as long as it takes to compile them
 LOOKS = 2  # steps after which parameters are looked for
 
@@ -96,8 +97,10 @@ class TrainStep:
         self.grads = self.net.gradient(x, t)
         return loss, None
 
-    def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None) -> None:
+    def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
         """Let `call` be the compiled step; with None, if that pays for so many samples in all.
+
+        So is what evaluates, for as many samples as are `looked_at`: compiling takes about as long as for the step.
 
         Which way is taken follows from counts, and not from times: two runs of one training give the same bits. A layer
         in several places of a net is asked for its attributes between two calls: then the step runs plainly.
@@ -110,7 +113,8 @@ class TrainStep:
         pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
         if wanted or (wanted is None and pays and not keeps_bits):
             self.call = compiled_step(self.run, strict=keeps_bits)
-            self.look = compiled_step(self.loss_of, strict=keeps_bits)
+            if wanted or looked_at * held * _FLOPS_OF_A_LOOK > _WORTH:
+                self.look = compiled_step(self.loss_of, strict=keeps_bits)
         elif wanted is None and pays:
             self.call = PayingCompilation(self.run)
 
@@ -263,7 +267,7 @@ def _arguments(function: Any) -> list[str]:
         return []
 
 
-def check_labels(scores: Any, t: Any, loss: Any, where: str, rows: Sequence[int] | None = None) -> None:
+def check_labels(scores: Any, t: Any, loss: Any, where: str, samples: Sequence[int] | None = None) -> None:
     """Raise TrainingError where a label is no class of the scores: NumPy takes -1 for the last one, without a word."""
     labels, rows = np.asarray(t), np.shape(scores)
     if labels.dtype.kind not in "iu" or not labels.size or len(rows) < 2 or rows[:-1] != labels.shape or rows[-1] < 2:
@@ -274,9 +278,9 @@ def check_labels(scores: Any, t: Any, loss: Any, where: str, rows: Sequence[int]
         out &= labels != ignored
     if out.any():
         place = tuple(int(i) for i in np.argwhere(out)[0])
-        there = (place[0] if rows is None else int(rows[place[0]]), *place[1:])
+        there = (place[0] if samples is None else int(samples[place[0]]), *place[1:])
         raise TrainingError(
-            f"{where}: t{list(there)} {'of the batch ' if rows is None else ''}is {labels[place]}; "
+            f"{where}: t{list(there)} {'of the batch ' if samples is None else ''}is {labels[place]}; "
             f"there are {rows[-1]} scores a sample, so classes are 0 … {rows[-1] - 1}"
         )
 
