@@ -6,6 +6,7 @@ A message says what is wrong, where (file and line of the user's code), and what
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 
 class DoutError(Exception):
@@ -14,6 +15,17 @@ class DoutError(Exception):
 
 class TargetError(DoutError):
     """The thing to run cannot be found, read, built or called."""
+
+
+class UnknownLossError(TargetError):
+    """Backward takes the target, and no code computes its loss.
+
+    `round` makes a layer on which both run, and has its inputs; None where none was found.
+    """
+
+    def __init__(self, message: str, round_: tuple[Callable[[], Any], tuple[Any, ...]] | None = None) -> None:
+        super().__init__(message)
+        self.round = round_
 
 
 class NotTakenError(TargetError):

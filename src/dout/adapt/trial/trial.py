@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -93,6 +94,7 @@ class Trials:
         if self.unproven:
             self.interfaces = list(islice(unproven_candidates(cls), MOST_INTERFACES))
         self.takes_target = False  # whether a run has shown that backward takes the target
+        self.unconfirmed: tuple[Callable[[], Any], tuple[Any, ...]] | None = None  # a network that runs, and its inputs
         self.classes: dict[Any, type] = {}
         self.every: list[str] = []  # the inputs that are given, with dicts of arrays: these are the layer's parameters
         self.held: dict[str, Any] = {}
@@ -126,6 +128,9 @@ class Trials:
                 return tried
             rank = (tried.fit, *self._manner(tried, make, inputs, place))
             if self.assumes and not rank[1]:  # a loss that no code computes, and backward is not right for it
+                if tried.fit >= Fit.INPUTS and tried.interface is not None and self.unconfirmed is None:
+                    cls, given = self._class(tried.interface, list(inputs)), tuple(map(copied, inputs.values()))
+                    self.unconfirmed = partial(make, cls), given
                 continue
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank

@@ -47,7 +47,7 @@ from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import agrees, check_adapted, is_right
 from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.network_report import is_meant_otherwise, of_network
-from dout.check.verb.recorded_round import RecordedRound
+from dout.check.verb.recorded_round import RecordedRound, of_unknown_loss
 from dout.check.verb.unjudged_reports import OWN, broken, not_judged, only
 from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
@@ -56,7 +56,7 @@ from dout.check.worker.post_run import UsesOfOldNames, excused, patched, severit
 from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.clock import was_ended_by_the_clock
-from dout.errors import DoutError, TargetError, UserCodeError
+from dout.errors import DoutError, TargetError, UnknownLossError, UserCodeError
 from dout.files import near
 from dout.run import is_class, keeping_random_states, quiet
 from dout.trace.session.side_effects import KeptRuntime
@@ -252,7 +252,8 @@ def _checked_as_it_is(
             chosen, ordered = _example(name, target, init, inputs, how)
             layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         ran()
-        report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
+        ran_on = partial(Target(layer).fresh, chosen.init), tuple(ordered)
+        report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target, ran_on)
         if chosen.chosen_inputs:
             names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
             right = partial(is_right, layer, init=chosen.init)
@@ -260,7 +261,7 @@ def _checked_as_it_is(
             report = _fair(told, used) if told is report and used is not None else told
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
-        report = not_judged(name, target, given.taken_by(target)[0], error)
+        report = of_unknown_loss(name, target, error) or not_judged(name, target, given.taken_by(target)[0], error)
     except DoutError as error:
         report = only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
@@ -311,7 +312,7 @@ def _by_forward_alone(
     return dict(found.init), dict(found.inputs)
 
 
-def _doubted(report: Report, chosen: Example, target: Any) -> Report:
+def _doubted(report: Report, chosen: Example, target: Any, ran_on: Any) -> Report:
     """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
 
     So is a gradient of another shape, where the example was only found by what the layer raised on others. What forward
@@ -323,7 +324,7 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         return only(what.name, target, NOT_JUDGED, takes_target(what))
     network = loss_of(what.cls)
     if network is not None and network.assumed and is_meant_otherwise(report, network):
-        return only(what.name, target, NOT_JUDGED, takes_target(what))
+        raise UnknownLossError(takes_target(what), ran_on)
     report = of_network(report, network)
 
     no_parts = any(type(one) is list and not one for one in chosen.chosen_init.values())  # it may be no example

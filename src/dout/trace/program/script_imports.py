@@ -22,6 +22,7 @@ import numpy as np
 from dout.run import flat
 from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
 from dout.trace.program.main_module import fire
+from dout.trace.program.missing_files import when_imported
 from dout.trace.program.project_root import folders_above, reach
 from dout.trace.program.stub_modules import KNOWN, NeedsError, Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
@@ -53,9 +54,21 @@ def script_imports(said: Callable[[str], None], made_up: Callable[[str], None]) 
     sys.meta_path.append(finder)  # last: what is installed and there is used
     moved = [name for name in collections.abc.__all__ if not hasattr(collections, name)]  # since Python 3.10
     vars(collections).update({name: getattr(collections.abc, name) for name in moved})
+    own: list[tuple[ModuleType, dict[str, Any]]] = []
+
+    def answer_loaders(module: ModuleType) -> None:
+        from dout.trace.program import data_sets  # few programs need it
+
+        own.append((module, dict(vars(module))))
+        vars(module).update(data_sets.of_installed(module, made_up))
+
     try:
-        yield
+        with when_imported("sklearn.datasets", answer_loaders):
+            yield
     finally:
+        for module, names in own:
+            vars(module).clear()
+            vars(module).update(names)
         for name in moved:
             delattr(collections, name)
         sys.meta_path.remove(finder)
