@@ -46,7 +46,7 @@ from dout.adapt.interface.learned_gradients import (
     without_pairs,
 )
 from dout.adapt.interface.method_pairs import optional, reads_and_writes
-from dout.adapt.source import switches_for
+from dout.adapt.source import asked_of_objects, switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, global_states
 from dout.trace.model.user_source import behind
@@ -209,7 +209,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
     again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
-    inputs = in_holders(interface, inputs)
+    bare_ones = [place for place, name in enumerate(names) if interface.slot and not asked_of_objects(method, name)]
+    inputs = in_holders(interface, inputs, bare_ones=bare_ones if len(bare_ones) < len(names) else ())
     for place, item in zip(interface.given, inputs, strict=False):
         give(layer, place, item)
     inputs = () if interface.given else inputs
@@ -232,7 +233,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     known = zip(names, inputs, strict=False)
     kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
     if OUTPUT in interface.roles and OUTPUT not in names:  # a loss may call its input so
-        kept[OUTPUT] = result
+        kept[OUTPUT] = held[1] if held and interface.slot else result
     if cache:
         kept[CACHE] = cache
     if BUFFER in interface.roles:
@@ -278,12 +279,17 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
     seen = arrays_held(kept[HELD][0]) if interface.holder else []
+    if interface.slot:
+        setattr(kept[HELD][1], interface.slot, douts[0])
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
     if (isinstance(result, bool) and not interface.local) or (
         interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))
     ):
         result = None  # it says that it went well, or what the network predicts
-    if interface.holder:
+    if interface.slot:
+        left = [getattr(one, interface.slot, None) for one in kept[HELD][0]]
+        result = left[0] if len(left) == 1 else tuple(left)
+    elif interface.holder:
         result = left_in(kept[HELD][0], seen) if result is None else bare(result)
     if BUFFER in kept:
         result = kept[BUFFER]

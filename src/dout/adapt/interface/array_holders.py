@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -65,14 +65,21 @@ def _holds_an_array(cls: type) -> bool:
     return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in attributes_of(made).values())
 
 
-def in_holders(interface: Interface, items: Sequence[Any], asked: Sequence[str] = ()) -> Sequence[Any]:
+def in_holders(
+    interface: Interface, items: Sequence[Any], asked: Sequence[str] = (), bare_ones: Container[int] = ()
+) -> Sequence[Any]:
     """Arrays in the user's own objects, where they work on such; they have also the attributes that are asked of them.
+
+    Those at the places of `bare_ones` stay as they are.
 
     Each array stands for itself in what an object does not have, or has not filled.
     """
     if interface.holder is None:
         return items
-    made = [wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) else item for item in items]
+    made = [
+        wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) and place not in bare_ones else item
+        for place, item in enumerate(items)
+    ]
     for one, item in zip(made, items, strict=True):
         for name in asked:
             if one is not item and np.size(getattr(one, name, None) or 0) <= 1:
@@ -91,8 +98,9 @@ def bare(item: Any) -> Any:
     if isinstance(item, tuple | list):
         return type(item)(map(bare, item))
     held = list(attributes_of(item).values())
-    for array in filter(_is_array, held):
-        return array
+    for array in held:
+        if isinstance(plain(array), np.ndarray | np.floating):
+            return array
     return next((bare(part) for part in held if type(part) is type(item) and part is not item), item)
 
 

@@ -71,6 +71,7 @@ class Interface:
     `stacked`: it is returned in a list, along the input's first axis. `parted`: those of an input that is a list
     of arrays are returned in one array.
     `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
+    `slot`: the attribute of such objects in which gradients stand: the output's before backward, the inputs' after it.
     `stepped`: places of parameters of parts, each with that of its gradient.
     `asked`: backward is handed a loss, and asks that for the upstream gradient: `criterion.derivative(out, y)`.
     """
@@ -95,6 +96,7 @@ class Interface:
     parted: bool = False
     holder: type | None = None
     bare: bool = False
+    slot: str = ""
     stepped: tuple[tuple[str, str], ...] = ()
     asked: bool = False
 
@@ -135,7 +137,7 @@ class Interface:
     @property
     def ends(self) -> bool:
         """Whether backward takes no upstream gradient and is not the local derivative either."""
-        return DOUT not in self.roles and not self.local and self.upstream is None
+        return DOUT not in self.roles and not self.local and self.upstream is None and not self.slot
 
     def __str__(self) -> str:
         before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
@@ -157,6 +159,7 @@ class Interface:
             says += f", {_listed('gradients', self.found)}"
         says += ", dout as a row" if self.row else ", dout from its loss" if self.asked else ""
         says += f", arrays in a {self.holder.__name__}" if self.holder else ""
+        says += f", gradients in its {self.slot}" if self.slot else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
 
 

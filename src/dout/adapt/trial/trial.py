@@ -22,6 +22,7 @@ from dout.adapt.interface.interface import (
     DOUT,
     GRADS,
     OPTIMIZER,
+    OUTPUT,
     RATE_ROLE,
     ROWS,
     Interface,
@@ -32,6 +33,7 @@ from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, ow
 from dout.adapt.interface.method_pairs import is_static, optional, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
+from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
 from dout.adapt.trial.gradient_owners import (
     differs,
@@ -120,7 +122,7 @@ class Trials:
             if self._takes_a_residual(tried, make, inputs):
                 self.takes_target = True
                 continue
-            if tried.fit >= Fit.INPUTS and (DOUT not in interface.roles or tried.ends):
+            if tried.fit >= Fit.INPUTS and (interface.ends or interface.local or tried.ends):
                 tried = self._for_other_inputs(tried, make, inputs)
             if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
                 tried = self._for_another_output(tried, tried.interface, make, inputs)
@@ -249,8 +251,12 @@ class Trials:
         """With inputs and upstream gradients in objects of this class, or with upstream gradients as they are."""
         if interface.holder is not None:
             return Tried(Fit.NOTHING)
-        ways = [self._try(replace(interface, holder=holder, bare=bare), make, inputs) for bare in (False, True)]
-        return max(ways, key=lambda tried: tried.fit)
+        ways = [replace(interface, holder=holder, bare=bare) for bare in (False, True)]
+        for slot in attributes_given(getattr(self.cls, interface.backward))[:1]:
+            asked = required(getattr(self.cls, interface.backward), bound=True)
+            roles = tuple(name if name in inputs else OUTPUT for name in asked)
+            ways.insert(0, replace(ways[1], slot=slot, local=False, roles=roles))
+        return max((self._try(way, make, inputs) for way in ways), key=lambda tried: tried.fit)
 
     @otherwise(True)
     def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
