@@ -320,6 +320,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"index \d+ is out of bounds for axis \d with size (\d+)", _below),
     (r"not aligned: (\d+) \(dim \d\) != (\d+)", _sizes),
     (r"size (\d+) is different from (\d+)", _sizes),
+    (r"size of axis is (\d+) but size of corresponding boolean axis is (\d+)", _sizes),
     (rf"indexing arrays could not be broadcast together with shapes {_SHAPES}", _indices),
     (rf"could not be broadcast together with (?:remapped )?shapes {_SHAPES}", _broadcast),
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),

@@ -36,7 +36,7 @@ def is_before_loader(name: str) -> bool:
 
 
 def of_installed(module: ModuleType, said: Callable[[str], None]) -> dict[str, Any]:
-    """Loaders for an installed library: those that its release has no more, and those that fetch, if there is no network."""
+    """Loaders for an installed library: those that its release has no more, and those that fetch."""
     found: dict[str, Any] = {}
     for whole in _LOADERS:
         owner, _, name = whole.rpartition(".")
