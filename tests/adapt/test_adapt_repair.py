@@ -243,7 +243,7 @@ def test_a_label_is_given_for_each_step():
 
 
 class Causal:
-    """Scores of steps with each other, but for those that come later: its mask is of the steps that it was built for."""
+    """Scores of steps with each other, but for those that come later: its mask is of a number of steps."""
 
     def __init__(self, embed_dim, head_dim, sequence_length):
         self.Q = np.random.default_rng(0).normal(size=(embed_dim, head_dim))
