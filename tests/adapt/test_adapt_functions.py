@@ -340,3 +340,19 @@ def filled_backward(dout, cache):
 )
 def test_a_template_that_nobody_filled_in_gives_nothing(function, nothing):
     assert gives_nothing(function) == nothing
+
+
+VALLEY = """
+import numpy as np
+
+def valley(x, y):
+    return (1 - x) ** 2 + 5 * (y - x**2) ** 2
+
+
+def valley_grad(x, y):
+    return np.array([-2 * (1 - x) - 20 * x * (y - x**2), 10 * (y - x**2)])
+"""
+
+
+def test_the_gradients_of_several_inputs_may_come_in_one_array(tmp_path):
+    assert words(pair(tmp_path, VALLEY, "valley")) == {"x": Word.EXACT, "y": Word.EXACT}

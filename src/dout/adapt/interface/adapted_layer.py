@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_holders, left_in
+from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator, Context
 from dout.adapt.interface.held_values import Consumer, give, gradients_at, held_at, put_at
 from dout.adapt.interface.interface import (
@@ -270,7 +270,7 @@ def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
     douts = _arriving(layer, interface, douts)
-    douts = douts if interface.bare else in_holders(interface, douts, asked_of(interface, user))
+    douts = douts if interface.bare else in_holders(interface, douts)
     rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}

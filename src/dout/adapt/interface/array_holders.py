@@ -12,8 +12,6 @@ import numpy as np
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.method_pairs import required
-from dout.adapt.source import attributes_read
 from dout.adapt.source.attribute_reads import users_with
 from dout.run import attributes_of, is_class, quiet
 from dout.trace.model.user_source import behind, is_user_code
@@ -66,25 +64,15 @@ def _holds_an_array(cls: type) -> bool:
 
 
 def in_holders(
-    interface: Interface, items: Sequence[Any], asked: Sequence[str] = (), bare_ones: Container[int] = ()
+    interface: Interface, items: Sequence[Any], bare_ones: Container[int] = ()
 ) -> Sequence[Any]:
-    """Arrays in the user's own objects, where they work on such; they have also the attributes that are asked of them.
-
-    Those at the places of `bare_ones` stay as they are.
-
-    Each array stands for itself in what an object does not have, or has not filled.
-    """
+    """Arrays in the user's own objects, where they work on such, but for those at the places of `bare_ones`."""
     if interface.holder is None:
         return items
-    made = [
+    return [
         wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) and place not in bare_ones else item
         for place, item in enumerate(items)
     ]
-    for one, item in zip(made, items, strict=True):
-        for name in asked:
-            if one is not item and np.size(getattr(one, name, None) or 0) <= 1:
-                setattr(one, name, item)
-    return made
 
 
 def wrapped(holder: type, array: Any) -> Any:
@@ -122,10 +110,3 @@ def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
 
 def _is_array(item: Any) -> bool:
     return isinstance(plain(item), np.ndarray)
-
-
-def asked_of(interface: Interface, user: Any) -> list[str]:
-    """The attributes that backward asks of its arguments, and no array has."""
-    backward = getattr(user, interface.backward) if interface.holder else None
-    names = required(backward) if backward is not None else ()
-    return [a for name in names for a in attributes_read(backward, name) if not hasattr(np.ndarray, a)]
