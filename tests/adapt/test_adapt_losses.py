@@ -326,3 +326,27 @@ def test_what_is_handed_on_to_a_backward_is_no_loss(tmp_path: Path) -> None:
     assert words(report) == {"part.W": Word.EXACT}
     wrong = dout.check(loaded(tmp_path, HANDS_ON.replace("self.x.T @ d", "self.x.T @ d**2"), "wrong").Net)
     assert words(wrong) == {"part.W": Word.REFUTED}
+
+
+BASE = """
+class Loss:
+    def average(self, found, wanted):
+        return np.mean(self.forward(found, wanted))
+
+    calculate = average
+
+class SoftmaxLoss(Loss):
+    def forward(self, scores, wanted):
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        self.p, self.wanted = e / e.sum(axis=1, keepdims=True), wanted
+        return -np.log(self.p[range(len(wanted)), wanted])
+
+    def backward(self):
+        d = self.p.copy()
+        d[range(len(d)), self.wanted] -= 1
+        return d / len(d)
+"""
+
+
+def test_a_base_may_call_some_of_the_inputs_otherwise(tmp_path: Path) -> None:
+    assert words(dout.check(loaded(tmp_path, BASE).SoftmaxLoss)) == {"scores": Word.EXACT}

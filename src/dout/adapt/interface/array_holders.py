@@ -63,9 +63,7 @@ def _holds_an_array(cls: type) -> bool:
     return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in attributes_of(made).values())
 
 
-def in_holders(
-    interface: Interface, items: Sequence[Any], bare_ones: Container[int] = ()
-) -> Sequence[Any]:
+def in_holders(interface: Interface, items: Sequence[Any], bare_ones: Container[int] = ()) -> Sequence[Any]:
     """Arrays in the user's own objects, where they work on such, but for those at the places of `bare_ones`."""
     if interface.holder is None:
         return items

@@ -126,7 +126,8 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
     """
     target = Target.of(target)
     parameters = target.inputs(found.interface)
-    if found.inputs and not {p.name for p in parameters} & {*found.inputs}:  # its `__call__` calls them otherwise
+    given = {name.partition("[")[0] for name in found.inputs}
+    if not given <= {p.name for p in parameters}:  # `__call__`, or a base, calls them otherwise
         parameters = target.inputs()
     ordered, _ = passed(parameters, found.inputs)
     names = [p.name for p in parameters][: len(ordered)]
