@@ -350,3 +350,22 @@ class SoftmaxLoss(Loss):
 
 def test_a_base_may_call_some_of_the_inputs_otherwise(tmp_path: Path) -> None:
     assert words(dout.check(loaded(tmp_path, BASE).SoftmaxLoss)) == {"scores": Word.EXACT}
+
+
+PENALTY = """
+class Weighted:
+    def __init__(self, n, m):
+        self.W = np.random.randn(n, m)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, d, l2_lambda):
+        self.dW = self.x.T @ d + l2_lambda * self.W
+        return d @ self.W.T
+"""
+
+
+def test_the_rate_of_a_penalty_that_backward_is_given_is_no_array(tmp_path: Path) -> None:
+    assert words(dout.check(loaded(tmp_path, PENALTY).Weighted)) == {"x": Word.EXACT, "W": Word.EXACT}

@@ -23,6 +23,7 @@ from dout.adapt.argument_names import (
     names_loss,
     names_optimizer,
     names_output,
+    names_penalty,
     names_plain_upstream,
     names_rate,
     names_samples,
@@ -51,10 +52,10 @@ CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer",
 class Interface:
     """How a layer is called: which method is its forward and its backward, and what the arguments of backward are.
 
-    `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
-    `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
-    forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
-    `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
+    `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient), `0.0`
+    (the rate of a penalty), `output` (what forward gave), `self.name` (what it left there), `name=` (forward's
+    default), `cache` (what else forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a
+    dict that it fills), `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
     `buffer` (zeros in the shape of the first input, in which it leaves the gradient), `rows` (the number of samples:
     the length of the first input), or the name of an argument of forward.
 
@@ -176,7 +177,7 @@ def _said(name: str, arguments: tuple[Any, ...]) -> str:
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
 _SETTINGS = (
     (names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"),
-    (names_samples, ROWS),
+    (names_samples, ROWS), (names_penalty, "0.0"),
 )  # fmt: skip
 
 
@@ -319,7 +320,7 @@ def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
     """Whether nothing is given twice, but upstream gradients to arguments that are all called so."""
     twice = {role for role in roles if roles.count(role) > 1}
     called = [name for name, role in zip(names, roles, strict=True) if role == DOUT]
-    return not twice - {DOUT, CACHE, "True"} and (DOUT not in twice or all(map(names_upstream, called)))
+    return not twice - {DOUT, CACHE, "True", "0.0"} and (DOUT not in twice or all(map(names_upstream, called)))
 
 
 _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")
