@@ -252,13 +252,16 @@ def _checked_as_it_is(
             chosen, ordered = _example(name, target, init, inputs, how)
             layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         ran()
-        ran_on = partial(Target(layer).fresh, chosen.init), tuple(ordered)
-        report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target, ran_on)
+        report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
         if chosen.chosen_inputs:
             names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
             right = partial(is_right, layer, init=chosen.init)
             told = under_conditions(report, ordered, right, names)
             report = _fair(told, used) if told is report and used is not None else told
+        network = loss_of(Target(target).cls)
+        if network is not None and network.assumed and not report.verdicts:
+            ran_on = partial(Target(layer).fresh, chosen.init), tuple(ordered)
+            raise UnknownLossError(takes_target(Target(target)), ran_on)
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         report = of_unknown_loss(name, target, error) or not_judged(name, target, given.taken_by(target)[0], error)
@@ -312,7 +315,7 @@ def _by_forward_alone(
     return dict(found.init), dict(found.inputs)
 
 
-def _doubted(report: Report, chosen: Example, target: Any, ran_on: Any) -> Report:
+def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
 
     So is a gradient of another shape, where the example was only found by what the layer raised on others. What forward
@@ -324,7 +327,7 @@ def _doubted(report: Report, chosen: Example, target: Any, ran_on: Any) -> Repor
         return only(what.name, target, NOT_JUDGED, takes_target(what))
     network = loss_of(what.cls)
     if network is not None and network.assumed and is_meant_otherwise(report, network):
-        raise UnknownLossError(takes_target(what), ran_on)
+        return only(what.name, target, NOT_JUDGED, takes_target(what))
     report = of_network(report, network)
 
     no_parts = any(type(one) is list and not one for one in chosen.chosen_init.values())  # it may be no example
