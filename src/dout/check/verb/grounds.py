@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_upstream
+from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
@@ -55,7 +58,7 @@ class Grounds:
             network is not None and network.assumed and _is_meant_otherwise(report, network)
         ):
             return only(what.name, self.target, NOT_JUDGED, takes_target(what))
-        report = _of_network(report, network).with_each(self._of_the_example)
+        report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
         if not self.example.chosen_inputs:
             return report
         names = list(self.example.inputs) if len(self.example.inputs) == len(self.ordered) else []
@@ -81,6 +84,12 @@ class Grounds:
         is_sure = is_own or reason.always or after or not example.chosen
         return item if is_sure else item.doubted(", on inputs that were chosen")
 
+    def _of_its_interface(self, item: Finding) -> Finding:
+        """A refutation that says whether it rests on an interface that was found out by trial."""
+        interface = self.example.interface
+        guessed = interface is not None and not interface.is_plain and not interface.gives
+        return replace(item, reason=replace(item.reason, guessed=guessed)) if isinstance(item.reason, Refuted) else item
+
     def _of_its_shapes(self, item: Finding) -> Finding:
         """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
         name = str(item.argument)
@@ -94,9 +103,28 @@ class Grounds:
             doubt = f"forward unpacks {name}, which may be several inputs, and the gradient that of one"
         elif item.reason.zero:
             doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
+        elif (given := self._given()) and not any(map(names_upstream, given)):
+            doubt = f"{given[0]} of backward may be no upstream gradient"
         else:
             return item
         return item.doubted(f"; {doubt}")
+
+    def _given(self) -> list[str]:
+        """The arguments of backward that are taken for upstream gradients."""
+        interface, cls = self.example.interface or Interface(), Target(self.target).cls
+        names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+        return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
+
+
+def rests_on_a_guess(report: Report) -> bool:
+    """Whether there is no verdict, or nothing but errors that a recorded round of a program may contradict."""
+    errors = [item for item in report.findings if item.severity == "error"]
+    open_ = [
+        (isinstance(item.reason, Refuted) and item.reason.guessed and not item.reason.elsewhere)
+        or (isinstance(item.reason, Raised) and not item.reason.always)
+        for item in errors
+    ]
+    return all(open_) and bool(errors or not report.verdicts)
 
 
 def _raised(item: Finding) -> Raised | None:

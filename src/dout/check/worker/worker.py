@@ -104,11 +104,11 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         use, examples = uses[key][0], _examples_of(uses[key])
         check = partial(_check_one, loading, use.name, given=given, old_names=old_names)
         checked = _first_wrong_of(examples, check) if examples else None
+        if use.turn >= 0:
+            send("went_back", key)
         if checked is not None and (given.unjudged or checked.report.verdicts or not checked.report.ok):
             send("done", checked)
             continue
-        if use.turn >= 0:
-            send("went_back", key)
         if examples is not None and loading.job.names is None:  # nothing else asks for the layers of a named program
             _send_alone(use, check(use.target), send)
 
