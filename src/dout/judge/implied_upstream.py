@@ -47,8 +47,11 @@ class ImpliedUpstream:
 
     @property
     def is_sure(self) -> bool:
-        """Whether several gradients follow from one: what does not is wrong, where a single sample or step began."""
-        return sum(self.right) > 1 and len(self.every) == 1
+        """Whether several gradients follow from one, so that what does not is wrong.
+
+        Of several steps most have to: those that an output belongs to do also where going back through time is cut off.
+        """
+        return sum(self.right) > (1 if len(self.every) == 1 else max(1, len(self.right) / 2))
 
 
 def implied_upstream(

@@ -17,7 +17,7 @@ from dout.adapt.argument_names import names_upstream
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
-from dout.adapt.search.example import as_found
+from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
@@ -35,6 +35,7 @@ from dout.check.verb.check_layer import agrees, is_right
 from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.unjudged_reports import OWN, only
 from dout.judge.outcomes import CLOSE, RIGHT, Word
+from dout.run import otherwise
 
 _IMAGES = 4  # axes
 
@@ -64,7 +65,28 @@ class Grounds:
         names = list(self.example.inputs) if len(self.example.inputs) == len(self.ordered) else []
         right: Callable[..., bool] = partial(is_right, self.layer, init=self.example.init)
         told = under_conditions(report, self.ordered, right, names)
-        return _as_used(told, self.used) if told is report and self.used is not None else told
+        if told is not report:
+            return told
+        if self.used is not None:
+            return _as_used(told, self.used)
+        wrong = [*map(id, _wrong_here(told))]
+        doubt = self._right_with_one() if wrong else ""
+        return told.with_each(lambda item: item.doubted(f"; {doubt}") if doubt and id(item) in wrong else item)
+
+    @otherwise("")
+    def _right_with_one(self) -> str:
+        """The size that was chosen as another is, by chance, and with which it is right where that is 1.
+
+        A layer for one output may take as many as it has inputs, and nothing between.
+        """
+        sizes = {name: n for name, n in self.example.chosen_init.items() if type(n) is int and n > 1}
+        given = {name: item for name, item in self.example.init.items() if name not in self.example.chosen}
+        for name in [name for name, n in sizes.items() if [*sizes.values()].count(n) > 1]:
+            other = example(self.target, {**given, name: 1}, {}, interface=self.example.interface)
+            layer, ordered = as_found(self.target, other)
+            if is_right(layer, ordered, other.init):
+                return f"with {name} = 1 it is right, and {sizes[name]} was chosen for another size, too"
+        return ""
 
     def _of_the_example(self, item: Finding) -> Finding:
         """A warning for an error that may be the fault of what was chosen.
@@ -75,6 +97,9 @@ class Grounds:
         no_parts = any(type(one) is list and not one for one in example.chosen_init.values())  # it may be no example
         if no_parts and item.severity == "error" and isinstance(item.reason, Refuted):
             return item.doubted("; it was built with an empty list, and may have no parts")
+        given = [name for name in self._given() if name in example.inputs and not names_upstream(name)]
+        if given and item.severity == "error" and isinstance(item.reason, Refuted):
+            return item.doubted(f"; {given[0]} of backward may be what forward is given as {given[0]}")
         if reason is None:
             return self._of_its_shapes(item)
         shapes = [np.shape(x) for x in example.chosen_inputs.values()]
@@ -127,6 +152,12 @@ def rests_on_a_guess(report: Report) -> bool:
     return all(open_) and bool(errors or not report.verdicts)
 
 
+def _wrong_here(report: Report) -> list[Finding]:
+    """The errors on gradients that are wrong on the example itself."""
+    errors = [item for item in report.findings if item.severity == "error"]
+    return [item for item in errors if isinstance(item.reason, Refuted) and not item.reason.elsewhere]
+
+
 def _raised(item: Finding) -> Raised | None:
     """What the layer raises on the inputs it was given, and not at another setting alone; None of other findings."""
     is_here = item.code == RAISES.code and item.severity == "error"
@@ -166,11 +197,7 @@ def _as_used(report: Report, used: UsedExample) -> Report:
         unasked = f"; nothing asks for it where it is used, {used.place}"
         mine = (NO_GRADIENT.code, "error")
         report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
-    wrong = {
-        id(f): str(f.argument)
-        for f in report.findings
-        if f.severity == "error" and isinstance(f.reason, Refuted) and not f.reason.elsewhere
-    }
+    wrong = {id(f): str(f.argument) for f in _wrong_here(report)}
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
