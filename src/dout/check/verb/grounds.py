@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from dout.adapt.argument_names import names_upstream
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
-from dout.adapt.search.example import as_found, example
+from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
@@ -80,11 +81,15 @@ class Grounds:
         A layer for one output may take as many as it has inputs, and nothing between.
         """
         sizes = {name: n for name, n in self.example.chosen_init.items() if type(n) is int and n > 1}
-        given = {name: item for name, item in self.example.init.items() if name not in self.example.chosen}
-        for name in [name for name, n in sizes.items() if [*sizes.values()].count(n) > 1]:
-            other = example(self.target, {**given, name: 1}, {}, interface=self.example.interface)
+        alike = [name for name, n in sizes.items() if [*sizes.values()].count(n) > 1]
+        for name, kept in product(alike, (slice(1), 0)):
+            inputs = {
+                key: x[..., kept] if place and np.shape(x)[-1:] == (sizes[name],) else x
+                for place, (key, x) in enumerate(self.example.inputs.items())
+            }
+            other = replace(self.example, init={**self.example.init, name: 1}, inputs=inputs)
             layer, ordered = as_found(self.target, other)
-            if is_right(layer, ordered, other.init):
+            if otherwise(False)(is_right)(layer, ordered, other.init):
                 return f"with {name} = 1 it is right, and {sizes[name]} was chosen for another size, too"
         return ""
 
@@ -150,6 +155,12 @@ def rests_on_a_guess(report: Report) -> bool:
         for item in errors
     ]
     return all(open_) and bool(errors or not report.verdicts)
+
+
+def runs_elsewhere(report: Report, program: str) -> Report:
+    """The report on a layer that a program runs: what it raises here is the fault of what was chosen."""
+    doubt = f", on inputs that were chosen; {program} runs it"
+    return report.with_each(lambda item: item.doubted(doubt) if isinstance(item.reason, Raised) else item)
 
 
 def _wrong_here(report: Report) -> list[Finding]:

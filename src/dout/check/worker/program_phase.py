@@ -15,7 +15,7 @@ from dout.check.report.report import some
 from dout.check.report.wrong_parts import of_parts_once
 from dout.check.rules.choices.d106_constant_factor import among_all
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.verb.grounds import rests_on_a_guess
+from dout.check.verb.grounds import rests_on_a_guess, runs_elsewhere
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.kept_answers import Question
 from dout.check.worker.post_run import told_once
@@ -115,6 +115,9 @@ def recorded_layers(
     for program in used.programs:
         keys = tuple(key for key in program.went_back if key in silent)
         jobs += [Job(program.job.where, "recording", keys)] if keys else []
+        for outcome, place in map(silent.__getitem__, keys):
+            told = runs_elsewhere(outcome.layers[place].report, near(program.job.where))
+            outcome.layers[place] = replace(outcome.layers[place], report=told)
     limit = min(timeout, PATIENCE) if timeout else PATIENCE
     how: Any = {"processes": processes, "timeout": limit, "isolated": isolated, "waiting": waiting}
     for recorded in run(jobs, given, seconds=MOST_SECONDS, **how) if jobs else ():
