@@ -147,20 +147,24 @@ class Grounds:
 
 
 def rests_on_a_guess(report: Report) -> bool:
-    """Whether there is no verdict, or nothing but errors that a recorded round of a program may contradict."""
+    """Whether there is no verdict, or nothing but errors that a recorded round of a program may contradict.
+
+    Beside a right gradient a wrong one is wrong: that the one is right confirms what backward was given.
+    """
     errors = [item for item in report.findings if item.severity == "error"]
     open_ = [
         (isinstance(item.reason, Refuted) and item.reason.guessed and not item.reason.elsewhere)
         or (isinstance(item.reason, Raised) and not item.reason.always)
         for item in errors
     ]
-    return all(open_) and bool(errors or not report.verdicts)
+    confirmed = not (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts)
+    return all(open_) and not confirmed and bool(errors or not report.verdicts)
 
 
 def runs_elsewhere(report: Report, program: str) -> Report:
     """The report on a layer that a program runs: what it raises here is the fault of what was chosen."""
     doubt = f", on inputs that were chosen; {program} runs it"
-    return report.with_each(lambda item: item.doubted(doubt) if isinstance(item.reason, Raised) else item)
+    return report.with_each(lambda item: item.doubted(doubt) if _raised(item) is not None else item)
 
 
 def _wrong_here(report: Report) -> list[Finding]:
