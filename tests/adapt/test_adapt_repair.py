@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dout.adapt import example
-from dout.adapt.search.example_repair import changes
+from dout.adapt.search.example_repair import changes, mended
 from dout.adapt.search.failure import Failure
 from dout.check.verb.check_layer import check
 from dout.judge.outcomes import Word
@@ -264,3 +264,17 @@ class Causal:
 
 def test_steps_are_as_many_as_a_mask_is_made_for():
     assert {v.argument: v.word for v in check(Causal).verdicts} == {"x": Word.EXACT, "Q": Word.EXACT}
+
+
+@pytest.mark.parametrize(("wanted", "tried"), [(900, True), (90_000_000, False)])
+def test_no_size_is_tried_that_outgrows_the_memory(wanted, tried):
+    error = ValueError(f"operands could not be broadcast together with shapes (4,) ({wanted},)")
+    given = Failure({"n": 4, "m": 5}, {"x": np.ones((3, 2))}, error, frozenset({"n", "m", "x"}))
+    seen = []
+
+    def retry(init, inputs):
+        seen.append(init["n"])
+        return given
+
+    list(mended([given], retry))
+    assert (wanted in seen) is tried
