@@ -264,7 +264,8 @@ def _checked_as_it_is(
             raise UnknownLossError(takes_target(Target(target)), ran_on)
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
-        report = of_unknown_loss(name, target, error) or not_judged(name, target, given.taken_by(target)[0], error)
+        found = of_unknown_loss(name, target, error)
+        report = found if found is not None else not_judged(name, target, given.taken_by(target)[0], error)
     except DoutError as error:
         report = only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
