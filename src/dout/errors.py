@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 
 class DoutError(Exception):
@@ -23,6 +24,17 @@ class DoutError(Exception):
 
 class TargetError(DoutError):
     """The thing to run cannot be found, read, built or called."""
+
+
+class UnknownLossError(TargetError):
+    """Backward takes the target, and no code computes its loss.
+
+    `round` makes a layer on which both run, and has its inputs; None where none was found.
+    """
+
+    def __init__(self, message: str, round_: tuple[Callable[[], Any], tuple[Any, ...]] | None = None) -> None:
+        super().__init__(message)
+        self.round = round_
 
 
 class NotTakenError(TargetError):

@@ -6,7 +6,7 @@ import pytest
 
 from dout import check
 from dout.adapt.interface.function_pairs import function_pairs, pair_class
-from dout.adapt.source.empty_methods import gives_nothing
+from dout.adapt.source.empty_methods import gives_nothing, is_stub, is_unwritten
 from dout.judge.outcomes import Word
 
 BAD = {Word.REFUTED, Word.INCONCLUSIVE}
@@ -340,3 +340,26 @@ def filled_backward(dout, cache):
 )
 def test_a_template_that_nobody_filled_in_gives_nothing(function, nothing):
     assert gives_nothing(function) == nothing
+
+
+VALLEY = """
+import numpy as np
+
+def valley(x, y):
+    return (1 - x) ** 2 + 5 * (y - x**2) ** 2
+
+
+def valley_grad(x, y):
+    return np.array([-2 * (1 - x) - 20 * x * (y - x**2), 10 * (y - x**2)])
+"""
+
+
+def test_the_gradients_of_several_inputs_may_come_in_one_array(tmp_path):
+    assert words(pair(tmp_path, VALLEY, "valley")) == {"x": Word.EXACT, "y": Word.EXACT}
+
+
+def test_a_method_that_only_raises_is_not_written(tmp_path):
+    text = "class Base:\n    def forward(self, x):\n        raise Exception('to do')\n\n    backward = forward\n"
+    base = loaded(tmp_path, text).Base
+    assert is_stub(base.forward)
+    assert is_unwritten(base, "backward")

@@ -277,3 +277,95 @@ class WrongSquareLoss(SquareLoss):
 def test_an_input_may_be_called_output():
     assert words(dout.check(SquareLoss)) == {"output": Word.SCALED}
     assert words(dout.check(WrongSquareLoss)) == {"output": Word.REFUTED}
+
+
+HANDS_ON = """
+class Weighted:
+    def __init__(self, n, m):
+        self.W = np.random.randn(n, m)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, d):
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+def cross_entropy_gradient(p, y):
+    d = p.copy()
+    d[np.arange(len(p)), y] -= 1
+    return d / len(p)
+
+
+def cross_entropy_loss(p, y):
+    return -np.mean(np.log(p[np.arange(len(p)), y]))
+
+
+class Net:
+    def __init__(self, n, m):
+        self.part = Weighted(n, m)
+
+    def forward(self, X):
+        z = self.part.forward(X)
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, X, y_true):
+        p = self.forward(X)
+        grad = cross_entropy_gradient(p, y_true)
+        self.part.backward(grad)
+        loss = cross_entropy_loss(p, y_true)
+        return loss
+"""
+
+
+def test_what_is_handed_on_to_a_backward_is_no_loss(tmp_path: Path) -> None:
+    report = dout.check(loaded(tmp_path, HANDS_ON).Net)
+    assert words(report) == {"part.W": Word.EXACT}
+    wrong = dout.check(loaded(tmp_path, HANDS_ON.replace("self.x.T @ d", "self.x.T @ d**2"), "wrong").Net)
+    assert words(wrong) == {"part.W": Word.REFUTED}
+
+
+BASE = """
+class Loss:
+    def average(self, found, wanted):
+        return np.mean(self.forward(found, wanted))
+
+    calculate = average
+
+class SoftmaxLoss(Loss):
+    def forward(self, scores, wanted):
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        self.p, self.wanted = e / e.sum(axis=1, keepdims=True), wanted
+        return -np.log(self.p[range(len(wanted)), wanted])
+
+    def backward(self):
+        d = self.p.copy()
+        d[range(len(d)), self.wanted] -= 1
+        return d / len(d)
+"""
+
+
+def test_a_base_may_call_some_of_the_inputs_otherwise(tmp_path: Path) -> None:
+    assert words(dout.check(loaded(tmp_path, BASE).SoftmaxLoss)) == {"scores": Word.EXACT}
+
+
+PENALTY = """
+class Weighted:
+    def __init__(self, n, m):
+        self.W = np.random.randn(n, m)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, d, l2_lambda):
+        self.dW = self.x.T @ d + l2_lambda * self.W
+        return d @ self.W.T
+"""
+
+
+def test_the_rate_of_a_penalty_that_backward_is_given_is_no_array(tmp_path: Path) -> None:
+    assert words(dout.check(loaded(tmp_path, PENALTY).Weighted)) == {"x": Word.EXACT, "W": Word.EXACT}

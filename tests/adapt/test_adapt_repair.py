@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dout.adapt import example
-from dout.adapt.search.example_repair import changes
+from dout.adapt.search.example_repair import changes, mended
 from dout.adapt.search.failure import Failure
 from dout.check.verb.check_layer import check
 from dout.judge.outcomes import Word
@@ -240,3 +240,41 @@ def test_what_the_caller_gave_stays():
 def test_a_label_is_given_for_each_step():
     failure = _raised(lambda x, t: t.reshape(x.size), x=np.ones((2, 5)), t=np.array([1, 0]))
     assert {"t": (2, 5)} in _shapes(failure)
+
+
+class Causal:
+    """Scores of steps with each other, but for those that come later: its mask is of a number of steps."""
+
+    def __init__(self, embed_dim, head_dim, sequence_length):
+        self.Q = np.random.default_rng(0).normal(size=(embed_dim, head_dim))
+        self.later = np.triu(np.ones((sequence_length, sequence_length), dtype=bool), 1)
+
+    def forward(self, x):
+        self.x, self.q = x, x @ self.Q
+        scores = self.q @ self.q.T
+        scores[self.later] = 0
+        return scores
+
+    def backward(self, dout):
+        d = np.where(self.later, 0, dout)
+        d = (d + d.T) @ self.q
+        self.dQ = self.x.T @ d
+        return d @ self.Q.T
+
+
+def test_steps_are_as_many_as_a_mask_is_made_for():
+    assert {v.argument: v.word for v in check(Causal).verdicts} == {"x": Word.EXACT, "Q": Word.EXACT}
+
+
+@pytest.mark.parametrize(("wanted", "tried"), [(900, True), (90_000_000, False)])
+def test_no_size_is_tried_that_outgrows_the_memory(wanted, tried):
+    error = ValueError(f"operands could not be broadcast together with shapes (4,) ({wanted},)")
+    given = Failure({"n": 4, "m": 5}, {"x": np.ones((3, 2))}, error, frozenset({"n", "m", "x"}))
+    seen = []
+
+    def retry(init, inputs):
+        seen.append(init["n"])
+        return given
+
+    list(mended([given], retry))
+    assert (wanted in seen) is tried

@@ -116,3 +116,48 @@ def test_a_penalty_that_the_loss_computes_last_hides_no_gradient():
     nodes = list(run.graph.nodes)
     pairs = dict(zip((run.graph.inputs[name] for name in ("W1", "b1", "W2", "b2")), gradients, strict=True))
     assert implied_upstream(nodes, set(nodes[nodes.index(loss) + 1 :]), run.data, pairs).right == (True,) * 4
+
+
+def of_names(run, names, out=0):
+    """What is implied by a recorded function that gives its output, of this place, before its gradients."""
+    values = list(run.graph.outputs.values())
+    nodes, gradients = list(run.graph.nodes), values[-len(names) :]
+    pairs = {run.graph.inputs[name]: gradient for name, gradient in zip(names, gradients, strict=True)}
+    return implied_upstream(nodes, set(nodes[nodes.index(values[out]) + 1 :]), run.data, pairs)
+
+
+def one_number(w, U):
+    state = np.tanh(U @ X[0])
+    y = w @ state
+    error = y - 0.5
+    return y, error * state, np.outer(error * w * (1 - state**2), X[0])
+
+
+def test_gradients_of_arrays_tell_the_gradient_of_one_number():
+    implied = of_names(dout.trace(one_number, RNG.normal(size=3), RNG.normal(size=(3, 4))), ("w", "U"))
+    assert implied is not None
+    assert all(implied.right)
+
+
+def with_own_target(W1, W2):
+    """The network says its own target of the next states, as a value network does: that has no gradient."""
+    target = 1.0 + 0.5 * (np.tanh(X[::-1] @ W1) @ W2).max(axis=1)
+    h = np.tanh(X @ W1)
+    q = h @ W2
+    delta = np.zeros_like(q)
+    delta[:, 0] = q[:, 0] - target
+    hidden = (delta @ W2.T) * (1 - h * h)
+    return q, X.T @ hidden, h.T @ delta
+
+
+def test_a_target_that_the_network_itself_computes_has_no_gradient():
+    implied = of_names(dout.trace(with_own_target, W1, W2), ("W1", "W2"))
+    assert implied is not None
+    assert all(implied.right)
+
+
+@pytest.mark.parametrize(("how", "multiple"), [({"slope": False}, False), ({"share": 0.5}, True)])
+def test_a_multiple_may_have_a_rate_of_its_own_and_anything_else_is_wrong(how, multiple):
+    implied, _ = found(**how)
+    assert implied.is_sure
+    assert {m for m, right in zip(implied.multiple, implied.right, strict=True) if not right} == {multiple}

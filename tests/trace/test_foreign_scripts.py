@@ -115,7 +115,40 @@ def test_a_library_that_is_not_there_is_named_where_it_is_used_and_not_before(tm
     unused = "from no_such_helpers import plot_all\n" + SCALE + USED
     assert "no_such_helpers cannot be found" in said(record_script(written(tmp_path, a=unused)))
     with pytest.raises(dout.DoutError, match=r"needs no_such_helpers, which cannot be found, at .*b\.py:"):
-        record_script(written(tmp_path, b=unused.replace(USED, "plot_all()\n")))
+        record_script(written(tmp_path, b=unused.replace(USED, USED + "plot_all(layer)\n")))
+
+
+def test_settings_of_a_library_that_is_not_there_are_no_matter_until_numbers_are_asked_of_them(tmp_path):
+    asks = "from no_such_settings import load\nsettings = load('net.yml', strict=True).training\n" + SCALE
+    assert record_script(written(tmp_path, a=asks + USED)).calls
+    with pytest.raises(dout.DoutError, match=r"needs no_such_settings, which cannot be found, at .*b\.py:"):
+        record_script(written(tmp_path, b=asks + "for i in range(settings.epochs):\n    pass\n" + USED))
+
+
+def test_a_folder_without_code_is_not_the_library_of_its_name(tmp_path, monkeypatch):
+    (tmp_path / "wandb" / "run").mkdir(parents=True)
+    (tmp_path / "wandb" / "run" / "log.txt").write_text("1")
+    text = SCALE + "import wandb\nwandb.init(project='x')\n" + USED
+    assert record_script(written(tmp_path, train=text)).calls
+
+
+def test_loaders_that_an_installed_library_has_no_more_or_cannot_fetch_are_stood_for(tmp_path):
+    pytest.importorskip("sklearn")
+    text = SCALE + (
+        "from sklearn import datasets\n"
+        "assert datasets.load_boston().data.shape == (506, 13)\n"
+        "assert datasets.load_iris().data.shape == (150, 4)\n"
+    )
+    assert "stand-in data for sklearn.datasets.load_boston" in said(record_script(written(tmp_path, a=text + USED)))
+
+
+def test_what_a_plain_array_and_a_recorded_one_give_by_dot_goes_on_in_any_operation(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(6.0).reshape(2, 3))
+    text = SCALE + (
+        "x = np.load('x.npy')\nw = np.random.rand(3, 2)\n"
+        "layer = Scale(np.ones(3))\nout = layer.forward(np.maximum(x.dot(w), 0).dot(w.T))\nlayer.backward(out)\n"
+    )
+    assert record_script(written(tmp_path, train=text)).calls
 
 
 def test_files_are_found_beside_the_script_and_those_of_known_sets_are_made(tmp_path, monkeypatch):

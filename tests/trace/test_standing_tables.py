@@ -54,3 +54,8 @@ def test_numbers_of_a_table_are_those_of_its_columns(flowers):
 def test_other_forms_of_tables_are_read(tmp_path, text, options):
     (tmp_path / "table").write_text(text)
     np.testing.assert_array_equal(tables.read_csv(tmp_path / "table", **options).values, [[1, 2], [3, 4]])
+
+
+def test_items_of_a_whole_table_are_replaced():
+    table = tables.Table({"a": ["yes", "no"], "b": [1.0, 2.0]})
+    assert table.replace({"yes": 1, "no": 0}).values.tolist() == [[1.0, 1.0], [0.0, 2.0]]

@@ -8,9 +8,11 @@ gradients are summed over samples, or over steps, each of these begins with one 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -33,7 +35,7 @@ class ImpliedUpstream:
 
     `every` has the values and gradients of all samples or steps, that one among them.
     `factor` is what all gradients of parameters are multiplied by, 1/N for a mean; `right` says of each parameter, in
-    their order, whether its gradient follows from it.
+    their order, whether its gradient follows from it, `multiple` whether it does up to a factor of its own.
     """
 
     value: Node
@@ -41,6 +43,15 @@ class ImpliedUpstream:
     every: Mapping[Node, Node]
     factor: float
     right: tuple[bool, ...]
+    multiple: tuple[bool, ...]
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether several gradients follow from one, so that what does not is wrong.
+
+        Of several steps most have to: those that an output belongs to do also where going back through time is cut off.
+        """
+        return sum(self.right) > (1 if len(self.every) == 1 else max(1, len(self.right) / 2))
 
 
 def implied_upstream(
@@ -81,7 +92,9 @@ def _confirmed(
     """
     rng = np.random.default_rng(0)
     moved = {node: data[node] + MOVE * rng.standard_normal(node.shape) for node in parameters}
-    point = {node: value for node, value in data.items() if node.primitive is INPUT} | moved
+    own = {*topological(found.every)} | computed_from(nodes, found.every)
+    aside = computed_from(nodes, parameters) - own  # as a target that the same network has computed
+    point = {n: value for n, value in data.items() if n.primitive is INPUT or n in aside} | moved
     first, after = nodes.index(found.value), computed_from(nodes, [found.gradient])
     like = [node for node in nodes[first:] if node.shape == found.gradient.shape and node.kind == "f"]
     outputs = [n for n in like if n not in after and n.where != found.gradient.where]  # nor what its own line makes
@@ -94,7 +107,9 @@ def _confirmed(
             return None
         there = _explained(known, found.every, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
-            return replace(found, right=tuple(a or b for a, b in zip(found.right, there.right, strict=True)))
+            either = partial(map, operator.or_)
+            right, multiple = either(found.right, there.right), either(found.multiple, there.multiple)
+            return replace(found, right=tuple(right), multiple=tuple(multiple))
         return found
     return None
 
@@ -145,17 +160,20 @@ def _pairs(
     if last is None:
         return
     behind = {last} | computed_from(forward, [last])
+    tells = sum(math.prod(node.shape) > 1 for node in learned) > 1  # that they follow from one number
     values = [node for node in forward if node in behind and node.kind == "f"]
     for value in values:
-        others = [node for node in nodes if node is not value and _is_like(node, value)]
-        if math.prod(value.shape) == 1 and not others:  # any number would do
+        others = [node for node in forward if node is not value and _is_like(node, value)]
+        if math.prod(value.shape) == 1 and not others and not tells:  # any number would do
             continue
         after = {node: computed_from(nodes, [node]) for node in (value, *others)}
         for gradient in made:
             if gradient.shape == value.shape and gradient.kind == "f" and gradient in after[value]:
                 alike = [node for node in made if _is_like(node, gradient)]
                 found = ((one, next((node for node in alike if node in after[one]), None)) for one in others)
-                yield {value: gradient, **{one: node for one, node in found if node is not None}}
+                pairs = sorted(((value, gradient), *found), key=lambda pair: nodes.index(pair[0]))
+                owner = {node: one for one, node in pairs if node is not None}  # the last: others ran for a target
+                yield {one: node for node, one in owner.items()}
 
 
 def _is_like(one: Node, other: Node) -> bool:
@@ -182,7 +200,8 @@ def _explained(
     alike = [f is not None and (math.isnan(f) or math.isclose(best, f, rel_tol=1e-4)) for f in factors]
     single = [math.prod(parameter.shape) == 1 for parameter in parameters]  # a penalty would make any number of it
     right = (is_alike or is_single for is_alike, is_single in zip(alike, single, strict=True))
-    return ImpliedUpstream(*next(iter(every.items())), every, best, tuple(right))
+    multiple = tuple(factor is not None for factor in factors)
+    return ImpliedUpstream(*next(iter(every.items())), every, best, tuple(right), multiple)
 
 
 def _factor(gradient: Any, expected: Any, parameter: Any, size: float) -> float | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.array_holders import arrays_held, asked_of, bare, in_holders, left_in
+from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator, Context
 from dout.adapt.interface.held_values import Consumer, give, gradients_at, held_at, put_at
 from dout.adapt.interface.interface import (
@@ -46,7 +46,7 @@ from dout.adapt.interface.learned_gradients import (
     without_pairs,
 )
 from dout.adapt.interface.method_pairs import optional, reads_and_writes
-from dout.adapt.source import switches_for
+from dout.adapt.source import asked_of_objects, switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, global_states
 from dout.trace.model.user_source import behind
@@ -209,7 +209,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
     again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
-    inputs = in_holders(interface, inputs)
+    bare_ones = [place for place, name in enumerate(names) if interface.slot and not asked_of_objects(method, name)]
+    inputs = in_holders(interface, inputs, bare_ones=bare_ones if len(bare_ones) < len(names) else ())
     for place, item in zip(interface.given, inputs, strict=False):
         give(layer, place, item)
     inputs = () if interface.given else inputs
@@ -232,7 +233,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     known = zip(names, inputs, strict=False)
     kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
     if OUTPUT in interface.roles and OUTPUT not in names:  # a loss may call its input so
-        kept[OUTPUT] = result
+        kept[OUTPUT] = held[1] if held and interface.slot else result
     if cache:
         kept[CACHE] = cache
     if BUFFER in interface.roles:
@@ -269,7 +270,7 @@ def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
     douts = _arriving(layer, interface, douts)
-    douts = douts if interface.bare else in_holders(interface, douts, asked_of(interface, user))
+    douts = douts if interface.bare else in_holders(interface, douts)
     rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
@@ -278,12 +279,17 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
     seen = arrays_held(kept[HELD][0]) if interface.holder else []
+    if interface.slot:
+        setattr(kept[HELD][1], interface.slot, douts[0])
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
     if (isinstance(result, bool) and not interface.local) or (
         interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))
     ):
         result = None  # it says that it went well, or what the network predicts
-    if interface.holder:
+    if interface.slot:
+        left = [getattr(one, interface.slot, None) for one in kept[HELD][0]]
+        result = left[0] if len(left) == 1 else tuple(left)
+    elif interface.holder:
         result = left_in(kept[HELD][0], seen) if result is None else bare(result)
     if BUFFER in kept:
         result = kept[BUFFER]
@@ -360,7 +366,7 @@ def _arguments(
     plain_roles: Mapping[str, Callable[[], Any]] = {
         RATE_ROLE: lambda: step_rate(layer, interface), "True": lambda: True, GRADS: lambda: handed,
         CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
-        OUTPUT: lambda: kept.get(OUTPUT),
+        OUTPUT: lambda: kept.get(OUTPUT), "0.0": lambda: 0.0,
     }  # fmt: skip
     shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]
     for role in interface.roles:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -12,8 +12,6 @@ import numpy as np
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.method_pairs import required
-from dout.adapt.source import attributes_read
 from dout.adapt.source.attribute_reads import users_with
 from dout.run import attributes_of, is_class, quiet
 from dout.trace.model.user_source import behind, is_user_code
@@ -65,19 +63,14 @@ def _holds_an_array(cls: type) -> bool:
     return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in attributes_of(made).values())
 
 
-def in_holders(interface: Interface, items: Sequence[Any], asked: Sequence[str] = ()) -> Sequence[Any]:
-    """Arrays in the user's own objects, where they work on such; they have also the attributes that are asked of them.
-
-    Each array stands for itself in what an object does not have, or has not filled.
-    """
+def in_holders(interface: Interface, items: Sequence[Any], bare_ones: Container[int] = ()) -> Sequence[Any]:
+    """Arrays in the user's own objects, where they work on such, but for those at the places of `bare_ones`."""
     if interface.holder is None:
         return items
-    made = [wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) else item for item in items]
-    for one, item in zip(made, items, strict=True):
-        for name in asked:
-            if one is not item and np.size(getattr(one, name, None) or 0) <= 1:
-                setattr(one, name, item)
-    return made
+    return [
+        wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) and place not in bare_ones else item
+        for place, item in enumerate(items)
+    ]
 
 
 def wrapped(holder: type, array: Any) -> Any:
@@ -91,8 +84,9 @@ def bare(item: Any) -> Any:
     if isinstance(item, tuple | list):
         return type(item)(map(bare, item))
     held = list(attributes_of(item).values())
-    for array in filter(_is_array, held):
-        return array
+    for array in held:
+        if isinstance(plain(array), np.ndarray | np.floating):
+            return array
     return next((bare(part) for part in held if type(part) is type(item) and part is not item), item)
 
 
@@ -114,10 +108,3 @@ def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
 
 def _is_array(item: Any) -> bool:
     return isinstance(plain(item), np.ndarray)
-
-
-def asked_of(interface: Interface, user: Any) -> list[str]:
-    """The attributes that backward asks of its arguments, and no array has."""
-    backward = getattr(user, interface.backward) if interface.holder else None
-    names = required(backward) if backward is not None else ()
-    return [a for name in names for a in attributes_read(backward, name) if not hasattr(np.ndarray, a)]

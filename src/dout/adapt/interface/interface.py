@@ -22,6 +22,7 @@ from dout.adapt.argument_names import (
     names_loss,
     names_optimizer,
     names_output,
+    names_penalty,
     names_plain_upstream,
     names_rate,
     names_samples,
@@ -50,10 +51,10 @@ CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer",
 class Interface:
     """How a layer is called: which method is its forward and its backward, and what the arguments of backward are.
 
-    `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
-    `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
-    forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
-    `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
+    `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient), `0.0`
+    (the rate of a penalty), `output` (what forward gave), `self.name` (what it left there), `name=` (forward's
+    default), `cache` (what else forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a
+    dict that it fills), `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
     `buffer` (zeros in the shape of the first input, in which it leaves the gradient), `rows` (the number of samples:
     the length of the first input), or the name of an argument of forward.
 
@@ -70,6 +71,7 @@ class Interface:
     `stacked`: it is returned in a list, along the input's first axis. `parted`: those of an input that is a list
     of arrays are returned in one array.
     `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
+    `slot`: the attribute of such objects in which gradients stand: the output's before backward, the inputs' after it.
     `stepped`: places of parameters of parts, each with that of its gradient.
     `asked`: backward is handed a loss, and asks that for the upstream gradient: `criterion.derivative(out, y)`.
     """
@@ -94,6 +96,7 @@ class Interface:
     parted: bool = False
     holder: type | None = None
     bare: bool = False
+    slot: str = ""
     stepped: tuple[tuple[str, str], ...] = ()
     asked: bool = False
 
@@ -134,7 +137,7 @@ class Interface:
     @property
     def ends(self) -> bool:
         """Whether backward takes no upstream gradient and is not the local derivative either."""
-        return DOUT not in self.roles and not self.local and self.upstream is None
+        return DOUT not in self.roles and not self.local and self.upstream is None and not self.slot
 
     def __str__(self) -> str:
         before = "".join(f"{_said(name, arguments)}, " for name, arguments in self.setup)
@@ -156,6 +159,7 @@ class Interface:
             says += f", {_listed('gradients', self.found)}"
         says += ", dout as a row" if self.row else ", dout from its loss" if self.asked else ""
         says += f", arrays in a {self.holder.__name__}" if self.holder else ""
+        says += f", gradients in its {self.slot}" if self.slot else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
 
 
@@ -172,7 +176,7 @@ def _said(name: str, arguments: tuple[Any, ...]) -> str:
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
 _SETTINGS = (
     (names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"),
-    (names_samples, ROWS),
+    (names_samples, ROWS), (names_penalty, "0.0"),
 )  # fmt: skip
 
 
@@ -315,7 +319,7 @@ def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
     """Whether nothing is given twice, but upstream gradients to arguments that are all called so."""
     twice = {role for role in roles if roles.count(role) > 1}
     called = [name for name, role in zip(names, roles, strict=True) if role == DOUT]
-    return not twice - {DOUT, CACHE, "True"} and (DOUT not in twice or all(map(names_upstream, called)))
+    return not twice - {DOUT, CACHE, "True", "0.0"} and (DOUT not in twice or all(map(names_upstream, called)))
 
 
 _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")

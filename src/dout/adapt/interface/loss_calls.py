@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss
 from dout.adapt.interface.method_pairs import names_backward, reads_and_writes
-from dout.adapt.source.syntax import Function, bindings, literal, read, total, walk
+from dout.adapt.source.syntax import Function, bindings, literal, name_of, read, total, walk
 from dout.trace.tracer.traced import plain
 
 
@@ -92,8 +92,11 @@ def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator
                 return ""
         return "" if _runs(node, own.me, forward) else None
 
+    back = [n for n in nodes if isinstance(n, ast.Call) and any(map(names_backward, _path(n.func)[-1:]))]
+    arriving = {name_of(argument) for call in back for argument in call.args}
+    upstream = [value for name, value in bound if name_of(name) in arriving]  # `layer.backward(d)`: d is no loss
     for node in nodes:
-        if not (isinstance(node, ast.Call) and len(node.args) == 2):
+        if not (isinstance(node, ast.Call) and len(node.args) == 2) or node in upstream:
             continue
         settings = {str(one.arg): literal(one.value, ...) for one in node.keywords}
         if ... in settings.values():

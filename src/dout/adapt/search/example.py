@@ -24,7 +24,7 @@ from dout.adapt.sizes.proposed_arrays import array_of, is_input, upstream_of
 from dout.adapt.target import Target, copies, passed, placed
 from dout.adapt.trial.attribute_inputs import AttributeInputs
 from dout.adapt.trial.trial import Fit
-from dout.errors import TargetError
+from dout.errors import TargetError, UnknownLossError
 from dout.graph import topological
 from dout.run import deep_copy
 from dout.trace.record.record import record
@@ -126,7 +126,8 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
     """
     target = Target.of(target)
     parameters = target.inputs(found.interface)
-    if found.inputs and not {p.name for p in parameters} & {*found.inputs}:  # its `__call__` calls them otherwise
+    given = {name.partition("[")[0] for name in found.inputs}
+    if not given <= {p.name for p in parameters}:  # `__call__`, or a base, calls them otherwise
         parameters = target.inputs()
     ordered, _ = passed(parameters, found.inputs)
     names = [p.name for p in parameters][: len(ordered)]
@@ -181,7 +182,7 @@ def example(
     found = trial.first_taken(needed, open_)
     _refuse_target(trial, target, found)
     if found is None and trial.trials is not None and (trial.trials.unproven or assumed):
-        raise TargetError(takes_target(target))
+        raise UnknownLossError(takes_target(target), trial.trials.unconfirmed)
     if found is None and any_number and not named:
         found = trial.first_taken(needed, open_[:1])
     if found is None and trial.optional and isinstance(trial.last, NoLossError):  # scores alone, `if y is None`

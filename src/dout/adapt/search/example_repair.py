@@ -6,6 +6,7 @@ tried, and its own error mended in turn, within bounds. Nothing here knows a lay
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -25,6 +26,7 @@ MOST_TRIALS = 30  # from one of them
 MOST_FAILURES = 6  # from which a search begins
 DEEPEST = 8  # changes of one example
 MOST_ELEMENTS = 100_000  # of an input
+MOST_IN_A_MATRIX = 10_000_000  # 80 MB: sizes of one error lead to those of the next, and outgrow any memory
 
 _SMALL = (7, 4, 5, 6, 8)  # sizes in place of large ones
 
@@ -48,7 +50,7 @@ def mended(
                 continue
             init = {n: change.get(n, x) for n, x in last.init.items()}
             inputs = {**last.inputs, **{n: x for n, x in change.items() if n not in init}}
-            if (what := _look(init, inputs)) in seen or any(np.size(x) > MOST_ELEMENTS for x in inputs.values()):
+            if (what := _look(init, inputs)) in seen or _is_large(change, init, inputs):
                 continue
             seen.add(what)
             trials += 1
@@ -58,6 +60,15 @@ def mended(
             elif again.key not in keys and len(stack) < DEEPEST:
                 keys.add(again.key)
                 stack.append((again, changes(again)))
+
+
+def _is_large(change: Values, init: Values, inputs: Values) -> bool:
+    """Whether an input has too many elements, or a changed size makes a matrix of the two largest too large."""
+    sizes = sorted(abs(n) for n in init.values() if type(n) is int)[-2:]
+    is_changed = any(type(n) is int and abs(n) in sizes for n in change.values())
+    return any(np.size(x) > MOST_ELEMENTS for x in inputs.values()) or (
+        is_changed and math.prod(sizes) > MOST_IN_A_MATRIX
+    )
 
 
 def changes(failure: Failure) -> Iterator[Change]:
@@ -320,6 +331,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"index \d+ is out of bounds for axis \d with size (\d+)", _below),
     (r"not aligned: (\d+) \(dim \d\) != (\d+)", _sizes),
     (r"size (\d+) is different from (\d+)", _sizes),
+    (r"size of axis is (\d+) but size of corresponding boolean axis is (\d+)", _sizes),
     (rf"indexing arrays could not be broadcast together with shapes {_SHAPES}", _indices),
     (rf"could not be broadcast together with (?:remapped )?shapes {_SHAPES}", _broadcast),
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),

@@ -78,6 +78,14 @@ def attributes_set(function: Any) -> frozenset[str]:
     )
 
 
+@total(tuple)
+def attributes_given(function: Any) -> tuple[str, ...]:
+    """The attributes that a method sets of other objects than its instance: `x.grad = …`, `self.w.grad += …`."""
+    own = read(function)
+    nodes = [n for n in walk(own.node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)] if own else []
+    return tuple(dict.fromkeys(n.attr for n in nodes if own and name_of(n.value) != own.me))
+
+
 @total(bool)
 def users_with(cls: Any, attribute: str) -> bool:
     """Whether this is a class of the user's whose objects have an attribute: nothing is made to see it."""

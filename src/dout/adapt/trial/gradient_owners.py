@@ -83,8 +83,8 @@ def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
 
 
 def of_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
-    """Whether backward returned one array for an only input that is a list of arrays: a gradient for each of them."""
-    given = next(iter(inputs.values())) if len(inputs) == 1 else None
+    """Whether backward returned one array with a gradient for each input, or for each array of one that is a list."""
+    given = next(iter(inputs.values())) if len(inputs) == 1 else list(inputs.values())
     if not isinstance(given, list) or len(given) < 2 or not is_float_array(result):
         return False
     return {(len(given), *np.shape(part)) for part in given} == {np.shape(result)}

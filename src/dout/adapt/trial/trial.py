@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,7 @@ from dout.adapt.interface.interface import (
     DOUT,
     GRADS,
     OPTIMIZER,
+    OUTPUT,
     RATE_ROLE,
     ROWS,
     Interface,
@@ -31,6 +33,7 @@ from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, ow
 from dout.adapt.interface.method_pairs import is_static, optional, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
+from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
 from dout.adapt.trial.gradient_owners import (
     differs,
@@ -51,7 +54,7 @@ from dout.run import arrays, attributes_of, copied, flat, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
-_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True"}
+_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", "0.0"}
 _A_NUMBER = 50e-9  # seconds for a number that the layer holds, which is drawn first
 MOST_INTERFACES, MOST_ASSUMED = 16, 48  # tried on one example; where the loss is one of those that everybody takes
 
@@ -93,6 +96,7 @@ class Trials:
         if self.unproven:
             self.interfaces = list(islice(unproven_candidates(cls), MOST_INTERFACES))
         self.takes_target = False  # whether a run has shown that backward takes the target
+        self.unconfirmed: tuple[Callable[[], Any], tuple[Any, ...]] | None = None  # a network that runs, and its inputs
         self.classes: dict[Any, type] = {}
         self.every: list[str] = []  # the inputs that are given, with dicts of arrays: these are the layer's parameters
         self.held: dict[str, Any] = {}
@@ -118,7 +122,7 @@ class Trials:
             if self._takes_a_residual(tried, make, inputs):
                 self.takes_target = True
                 continue
-            if tried.fit >= Fit.INPUTS and (DOUT not in interface.roles or tried.ends):
+            if tried.fit >= Fit.INPUTS and (interface.ends or interface.local or tried.ends):
                 tried = self._for_other_inputs(tried, make, inputs)
             if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
                 tried = self._for_another_output(tried, tried.interface, make, inputs)
@@ -126,6 +130,9 @@ class Trials:
                 return tried
             rank = (tried.fit, *self._manner(tried, make, inputs, place))
             if self.assumes and not rank[1]:  # a loss that no code computes, and backward is not right for it
+                if tried.fit >= Fit.INPUTS and tried.interface is not None and self.unconfirmed is None:
+                    cls, given = self._class(tried.interface, list(inputs)), tuple(map(copied, inputs.values()))
+                    self.unconfirmed = partial(make, cls), given
                 continue
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank
@@ -244,8 +251,12 @@ class Trials:
         """With inputs and upstream gradients in objects of this class, or with upstream gradients as they are."""
         if interface.holder is not None:
             return Tried(Fit.NOTHING)
-        ways = [self._try(replace(interface, holder=holder, bare=bare), make, inputs) for bare in (False, True)]
-        return max(ways, key=lambda tried: tried.fit)
+        ways = [replace(interface, holder=holder, bare=bare) for bare in (False, True)]
+        for slot in attributes_given(getattr(self.cls, interface.backward))[:1]:
+            asked = required(getattr(self.cls, interface.backward), bound=True)
+            roles = tuple(name if name in inputs else OUTPUT for name in asked)
+            ways.insert(0, replace(ways[1], slot=slot, local=False, roles=roles))
+        return max((self._try(way, make, inputs) for way in ways), key=lambda tried: tried.fit)
 
     @otherwise(True)
     def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:

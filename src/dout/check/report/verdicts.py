@@ -74,12 +74,14 @@ class Refuted(Reason):
     """A gradient is not the derivative of forward, by its numbers or its shape.
 
     `zero`: the derivative is 0. `elsewhere`: it is wrong at other settings or inputs than the given ones. `part` is the
-    class of the part that holds the parameter, where the layer does not hold it itself.
+    class of the part that holds the parameter, where the layer does not hold it itself. `guessed`: what backward is
+    given was found out by trial.
     """
 
     zero: bool = False
     elsewhere: bool = False
     part: str = ""
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

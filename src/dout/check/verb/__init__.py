@@ -3,8 +3,8 @@
 __all__ = [
     "check_layer",
     "excused_gradients",
+    "grounds",
     "missing_dependency",
-    "network_report",
     "recorded_round",
     "unjudged_reports",
 ]

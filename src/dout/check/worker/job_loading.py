@@ -121,7 +121,7 @@ class Loading:
         """Run the file as a program, and record a round of it."""
         self._prepare()
         with put_back(self.kept):
-            return RecordedRound(self.job.where)
+            return RecordedRound.of_program(self.job.where)
 
     def _prepare(self) -> None:
         """From now on the user's code runs: it is answered, watched, leaves nothing, and draws the same each time."""

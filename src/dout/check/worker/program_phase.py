@@ -15,6 +15,7 @@ from dout.check.report.report import some
 from dout.check.report.wrong_parts import of_parts_once
 from dout.check.rules.choices.d106_constant_factor import among_all
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
+from dout.check.verb.grounds import rests_on_a_guess, runs_elsewhere
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.kept_answers import Question
 from dout.check.worker.post_run import told_once
@@ -102,21 +103,28 @@ def recorded_layers(
     used: UsedLayers, outcomes: Sequence[JobOutcome], given: GivenArguments, *, processes: int, timeout: float,
     isolated: bool = False, waiting: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
-    """Put into the outcomes what recorded rounds of programs say of layers of which nothing else says anything."""
+    """Put into the outcomes what recorded rounds of programs say of layers whose reports rest on a guess.
+
+    So where nothing else says anything. A round speaks against an error only where it has nothing wrong.
+    """
     silent = {
         f"{outcome.job.file}:{c.report.layer}": (outcome, place)
-        for outcome in outcomes for place, c in enumerate(outcome.layers) if c.report.ok and not c.report.verdicts
+        for outcome in outcomes for place, c in enumerate(outcome.layers) if rests_on_a_guess(c.report)
     }  # fmt: skip
     jobs = []
     for program in used.programs:
         keys = tuple(key for key in program.went_back if key in silent)
         jobs += [Job(program.job.where, "recording", keys)] if keys else []
+        for outcome, place in map(silent.__getitem__, keys):
+            told = runs_elsewhere(outcome.layers[place].report, near(program.job.where))
+            outcome.layers[place] = replace(outcome.layers[place], report=told)
     limit = min(timeout, PATIENCE) if timeout else PATIENCE
     how: Any = {"processes": processes, "timeout": limit, "isolated": isolated, "waiting": waiting}
     for recorded in run(jobs, given, seconds=MOST_SECONDS, **how) if jobs else ():
         for checked in (one for one in recorded.layers if one.used and one.report.verdicts):
             outcome, place = silent[f"{_file_of(checked)}:{checked.report.layer}"]
-            if not outcome.layers[place].report.verdicts:
+            known = outcome.layers[place].report
+            if not known.verdicts or (not known.ok and not checked.report.findings):
                 outcome.layers[place] = checked
 
 

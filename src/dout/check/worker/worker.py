@@ -18,37 +18,28 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.search.written_builds import written_builds
-from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
-from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.observed_layers import LayerUse, Observer
 from dout.check.program.sibling_uses import uses_by_layer
-from dout.check.program.used_example import Closeness, UsedExample, place_of, used_examples
+from dout.check.program.used_example import UsedExample, place_of, used_examples
 from dout.check.project.discover import Job, layers_in, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.repair.test_stand import KIND_ALONE
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding, Raised, Refuted
-from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
-from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.verb.check_layer import agrees, check_adapted, is_right
-from dout.check.verb.missing_dependency import lacks_target
-from dout.check.verb.network_report import is_meant_otherwise, of_network
-from dout.check.verb.recorded_round import RecordedRound
-from dout.check.verb.unjudged_reports import OWN, broken, not_judged, only
+from dout.check.verb.check_layer import check_adapted
+from dout.check.verb.grounds import Grounds
+from dout.check.verb.recorded_round import RecordedRound, of_unknown_loss
+from dout.check.verb.unjudged_reports import broken, not_judged, only
 from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
@@ -56,7 +47,7 @@ from dout.check.worker.post_run import UsesOfOldNames, excused, patched, severit
 from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.clock import was_ended_by_the_clock
-from dout.errors import DoutError, TargetError, UserCodeError
+from dout.errors import DoutError, TargetError, UnknownLossError, UserCodeError
 from dout.files import near
 from dout.run import is_class, keeping_random_states, quiet
 from dout.trace.session.side_effects import KeptRuntime
@@ -115,11 +106,11 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         use, examples = uses[key][0], _examples_of(uses[key])
         check = partial(_check_one, loading, use.name, given=given, old_names=old_names)
         checked = _first_wrong_of(examples, check) if examples else None
+        if use.turn >= 0:
+            send("went_back", key)
         if checked is not None and (given.unjudged or checked.report.verdicts or not checked.report.ok):
             send("done", checked)
             continue
-        if use.turn >= 0:
-            send("went_back", key)
         if examples is not None and loading.job.names is None:  # nothing else asks for the layers of a named program
             _send_alone(use, check(use.target), send)
 
@@ -252,15 +243,15 @@ def _checked_as_it_is(
             chosen, ordered = _example(name, target, init, inputs, how)
             layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         ran()
-        report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
-        if chosen.chosen_inputs:
-            names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
-            right = partial(is_right, layer, init=chosen.init)
-            told = under_conditions(report, ordered, right, names)
-            report = _fair(told, used) if told is report and used is not None else told
+        report = Grounds(target, layer, ordered, chosen, used).weighed(check_adapted(layer, ordered, chosen.init))
+        network = loss_of(Target(target).cls)
+        if network is not None and network.assumed and not report.verdicts:
+            ran_on = partial(Target(layer).fresh, chosen.init), tuple(ordered)
+            raise UnknownLossError(takes_target(Target(target)), ran_on)
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
-        report = not_judged(name, target, given.taken_by(target)[0], error)
+        found = of_unknown_loss(name, target, error)
+        report = found if found is not None else not_judged(name, target, given.taken_by(target)[0], error)
     except DoutError as error:
         report = only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
@@ -309,84 +300,3 @@ def _by_forward_alone(
     except DoutError:
         return init, inputs
     return dict(found.init), dict(found.inputs)
-
-
-def _doubted(report: Report, chosen: Example, target: Any) -> Report:
-    """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
-
-    So is a gradient of another shape, where the example was only found by what the layer raised on others. What forward
-    takes, a plain backward has to take as well.
-    """
-    what, own = Target(target), {cls.__name__ for cls in OWN}
-    raised = filter(None, map(_raised, report.findings))
-    if any(lacks_target(target, chosen.interface, reason.text) for reason in raised):
-        return only(what.name, target, NOT_JUDGED, takes_target(what))
-    network = loss_of(what.cls)
-    if network is not None and network.assumed and is_meant_otherwise(report, network):
-        return only(what.name, target, NOT_JUDGED, takes_target(what))
-    report = of_network(report, network)
-
-    no_parts = any(type(one) is list and not one for one in chosen.chosen_init.values())  # it may be no example
-
-    def told(item: Finding) -> Finding:
-        reason = _raised(item)
-        if no_parts and item.severity == "error" and isinstance(item.reason, Refuted):
-            return item.doubted("; it was built with an empty list, and may have no parts")
-        if reason is None:
-            return _perhaps_of_the_example(item, chosen, what.forward)
-        shapes = [np.shape(x) for x in chosen.chosen_inputs.values()]
-        is_thin = any(
-            len(shape) > 3 and 1 in shape[1:] for shape in shapes
-        )  # forward may have repeated the one channel
-        after = reason.after_forward and not (no_parts or is_thin)
-        is_own = reason.name in own or reason.always or after or lacks_attribute(reason.text, what)
-        return item if is_own or not chosen.chosen else item.doubted(", on inputs that were chosen")
-
-    return report.with_each(told)
-
-
-def _raised(item: Finding) -> Raised | None:
-    """What the layer raises on the inputs it was given, and not at another setting alone; None of other findings."""
-    is_here = item.code == RAISES.code and item.severity == "error"
-    return item.reason if is_here and isinstance(item.reason, Raised) else None
-
-
-def _fair(report: Report, used: UsedExample) -> Report:
-    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
-
-    So for a gradient that backward does not return, where the program does nothing with what that returns.
-    """
-    if used.use.turn >= 0 and not used.use.is_asked:
-        unasked = f"; nothing asks for it where it is used, {used.place}"
-        mine = (NO_GRADIENT.code, "error")
-        report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
-    wrong = {
-        id(f): str(f.argument)
-        for f in report.findings
-        if f.severity == "error" and isinstance(f.reason, Refuted) and not f.reason.elsewhere
-    }
-    if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
-        return report
-    layer, ordered = as_found(itself.target, itself.example)
-    if not agrees(layer, ordered, itself.example.init, wrong.values()):
-        return report
-    doubt = f"; {itself.said} it is right: it may not be meant for other numbers"
-    return report.with_each(lambda item: item.doubted(doubt) if id(item) in wrong else item)
-
-
-def _perhaps_of_the_example(item: Finding, chosen: Example, forward: Any) -> Finding:
-    """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
-    name = str(item.argument)
-    if not isinstance(item.reason, Refuted) or item.index is not None:
-        return item
-    if item.severity != "error" or name not in chosen.chosen:
-        return item
-    if chosen.mended or len(item.got) > len(item.expected) + 1:
-        doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
-    elif item.got == item.expected[1:] and "tuple" in kinds_for(forward, name):
-        doubt = f"forward unpacks {name}, which may be several inputs, and the gradient that of one"
-    elif item.reason.zero:
-        doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
-    else:
-        return item
-    return item.doubted(f"; {doubt}")

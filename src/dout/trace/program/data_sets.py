@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,30 @@ def loader(name: str, said: Callable[[str], None]) -> Any:
 def is_before_loader(name: str) -> bool:
     """Whether a dotted name is that of a module with a loader in it."""
     return any(known.startswith(f"{_short(name)}.") for known in (*_LOADERS, *_TOOLS))
+
+
+def of_installed(module: ModuleType, said: Callable[[str], None]) -> dict[str, Any]:
+    """Loaders for an installed library: those that its release has no more, and those that fetch."""
+    found: dict[str, Any] = {}
+    for whole in _LOADERS:
+        owner, _, name = whole.rpartition(".")
+        if owner == module.__name__ and name not in vars(module):
+            found[name] = _told(whole, said)
+        elif owner == module.__name__ and name.startswith("fetch"):
+            found[name] = _fetching(vars(module)[name], _told(whole, said))
+    return found
+
+
+def _fetching(own: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+    """A loader that fetches, or what stands for it where nothing can be fetched."""
+
+    def load(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return own(*args, **kwargs)
+        except OSError:
+            return instead(*args, **kwargs)
+
+    return load
 
 
 def _short(name: str) -> str:

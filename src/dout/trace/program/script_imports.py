@@ -14,7 +14,7 @@ from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, spec_from_file_location
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy as np
 from dout.run import flat
 from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
 from dout.trace.program.main_module import fire
+from dout.trace.program.missing_files import when_imported
 from dout.trace.program.project_root import folders_above, reach
 from dout.trace.program.stub_modules import KNOWN, NeedsError, Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
@@ -51,14 +52,29 @@ def script_imports(said: Callable[[str], None], made_up: Callable[[str], None]) 
     """
     finder = _Finder(said, made_up)
     sys.meta_path.append(finder)  # last: what is installed and there is used
+    first: Any = SimpleNamespace(find_spec=finder.instead_of_a_folder)
+    sys.meta_path.insert(0, first)
     moved = [name for name in collections.abc.__all__ if not hasattr(collections, name)]  # since Python 3.10
     vars(collections).update({name: getattr(collections.abc, name) for name in moved})
+    own: list[tuple[ModuleType, dict[str, Any]]] = []
+
+    def answer_loaders(module: ModuleType) -> None:
+        from dout.trace.program import data_sets  # few programs need it
+
+        own.append((module, dict(vars(module))))
+        vars(module).update(data_sets.of_installed(module, made_up))
+
     try:
-        yield
+        with when_imported("sklearn.datasets", answer_loaders):
+            yield
     finally:
+        for module, names in own:
+            vars(module).clear()
+            vars(module).update(names)
         for name in moved:
             delattr(collections, name)
         sys.meta_path.remove(finder)
+        sys.meta_path.remove(first)
         for name in finder.made:
             sys.modules.pop(name, None)
 
@@ -94,6 +110,14 @@ class _Finder(Loader):
         if type(stand_in(top, "")) is not Quiet:
             self.said(f"{top} {why_absent(top)}")
         return self._standing(name)
+
+    def instead_of_a_folder(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """A spec of what stands for a library of whose name is only a folder without code, as `wandb` leaves one."""
+        spec = PathFinder.find_spec(name) if name in KNOWN else None
+        if spec is None or spec.origin is not None or not spec.submodule_search_locations:
+            return None
+        has_code = any(True for folder in spec.submodule_search_locations for _ in Path(folder).rglob("*.py"))
+        return None if has_code else self._standing(name)
 
     def _standing(self, name: str) -> ModuleSpec:
         self.made.append(name)

@@ -42,7 +42,8 @@ class NeedsError(BaseException):
 class Missing:
     """Something that is not there: it can be named, imported from, derived from and annotated with, and no more.
 
-    One that is `idle` can be called, too, if nobody takes the result: `torch.manual_seed(0)` alone does no harm.
+    One that is `idle` can be called, too, if nobody takes the result: `torch.manual_seed(0)` alone does no harm. One
+    that is not can be called with settings alone, `load("config.yml")`: what it gives is not there either.
     """
 
     def __init__(self, reason: str, *, idle: bool = False) -> None:
@@ -55,7 +56,8 @@ class Missing:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refused, or nothing."""
-        return self if self._idle and is_dropped(sys._getframe(1)) else self._refuse()
+        fits = is_dropped(sys._getframe(1)) if self._idle else all(map(_is_setting, (*args, *kwargs.values())))
+        return self if fits else self._refuse()
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise NeedsError(f"needs {self._reason}")
@@ -86,6 +88,13 @@ class Missing:
 
     def __deepcopy__(self, memo: Any) -> Missing:
         return self
+
+
+def _is_setting(item: Any) -> bool:
+    """Whether an argument is a plain setting, or not there: no data and no object of the user's goes in with it."""
+    if type(item) in (list, tuple, dict):
+        return all(map(_is_setting, item.values() if type(item) is dict else item))
+    return type(item) in (str, bytes, bool, int, float, type(None), Missing)
 
 
 def is_dropped(frame: FrameType) -> bool:

@@ -250,6 +250,8 @@ _OF_TABLES: dict[str, Any] = {
     "copy": lambda table, deep=True: table.each(np.copy),
     "fillna": lambda table, item=0, inplace=False, **options: table.become(
         table.each(lambda items: items.fillna(item)), inplace),
+    "replace": lambda table, *args, inplace=False, **options: table.become(
+        table.each(lambda items: items.replace(*args)), inplace),
     **dict.fromkeys(("isnull", "isna"), lambda table: table.each(_isnull)),
     **{name: _reduced_table(name) for name in _REDUCTIONS},
     **{f"__{name}__": _acting(name) for name in ("add", "sub", "mul", "truediv")},

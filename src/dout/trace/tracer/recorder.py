@@ -47,6 +47,7 @@ class Recording(RunRecord):
         check_time()
         first, nodes, values = None, [], []
         for operand in operands:
+            operand = of_product(operand)
             if type(operand) is np.ndarray:
                 operand = self._bare(operand)
             elif isinstance(operand, Traced) and (operand._recorder is not self or operand.epoch != self.epoch):

@@ -1,0 +1,222 @@
+"""What the verdict on a layer rests on: an error stands on facts, and what stands on a guess is a warning.
+
+Facts are what the user gave, what a program does with the layer, and the layer's own code. Guesses are an example that
+was chosen, and the loss of a network whose own code computes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.argument_names import names_upstream
+from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.method_pairs import is_static, required
+from dout.adapt.interface.network_loss import NetworkLoss, loss_of
+from dout.adapt.search.example import as_found
+from dout.adapt.search.example_search import Example
+from dout.adapt.search.own_faults import lacks_attribute
+from dout.adapt.search.refusals import takes_target
+from dout.adapt.source import kinds_for
+from dout.adapt.target import Target
+from dout.check.conventions.stated_conditions import under_conditions
+from dout.check.program.used_example import Closeness, UsedExample
+from dout.check.report.report import Report
+from dout.check.report.verdicts import Finding, Raised, Refuted
+from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
+from dout.check.rules.shapes.d506_other_rows import RULE as FIXED_SIZE
+from dout.check.rules.unjudged.d001_raises import RULE as RAISES
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.verb.check_layer import agrees, is_right
+from dout.check.verb.missing_dependency import lacks_target
+from dout.check.verb.unjudged_reports import OWN, only
+from dout.judge.outcomes import CLOSE, RIGHT, Word
+from dout.run import otherwise
+
+_IMAGES = 4  # axes
+
+
+@dataclass(frozen=True, eq=False)
+class Grounds:
+    """What a report rests on: the layer as it was judged, with its inputs, its example, and a program's use of it."""
+
+    target: Any
+    layer: Any
+    ordered: Sequence[Any]
+    example: Example
+    used: UsedExample | None = None
+
+    def weighed(self, report: Report) -> Report:
+        """The report with each error that rests on a guess as a warning, which says so."""
+        what = Target(self.target)
+        raised = filter(None, map(_raised, report.findings))
+        network = loss_of(what.cls)
+        if any(lacks_target(self.target, self.example.interface, reason.text) for reason in raised) or (
+            network is not None and network.assumed and _is_meant_otherwise(report, network)
+        ):
+            return only(what.name, self.target, NOT_JUDGED, takes_target(what))
+        report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
+        if not self.example.chosen_inputs:
+            return report
+        names = list(self.example.inputs) if len(self.example.inputs) == len(self.ordered) else []
+        right: Callable[..., bool] = partial(is_right, self.layer, init=self.example.init)
+        told = under_conditions(report, self.ordered, right, names)
+        if told is not report:
+            return told
+        if self.used is not None:
+            return _as_used(told, self.used)
+        wrong = [*map(id, _wrong_here(told))]
+        doubt = self._right_with_one() if wrong else ""
+        return told.with_each(lambda item: item.doubted(f"; {doubt}") if doubt and id(item) in wrong else item)
+
+    @otherwise("")
+    def _right_with_one(self) -> str:
+        """The size that was chosen as another is, by chance, and with which it is right where that is 1.
+
+        A layer for one output may take as many as it has inputs, and nothing between.
+        """
+        sizes = {name: n for name, n in self.example.chosen_init.items() if type(n) is int and n > 1}
+        alike = [name for name, n in sizes.items() if [*sizes.values()].count(n) > 1]
+        for name, kept in product(alike, (slice(1), 0)):
+            inputs = {
+                key: x[..., kept] if place and np.shape(x)[-1:] == (sizes[name],) else x
+                for place, (key, x) in enumerate(self.example.inputs.items())
+            }
+            other = replace(self.example, init={**self.example.init, name: 1}, inputs=inputs)
+            layer, ordered = as_found(self.target, other)
+            if otherwise(False)(is_right)(layer, ordered, other.init):
+                return f"with {name} = 1 it is right, and {sizes[name]} was chosen for another size, too"
+        return ""
+
+    def _of_the_example(self, item: Finding) -> Finding:
+        """A warning for an error that may be the fault of what was chosen.
+
+        What forward takes, a plain backward has to take as well.
+        """
+        example, what, reason = self.example, Target(self.target), _raised(item)
+        no_parts = any(type(one) is list and not one for one in example.chosen_init.values())  # it may be no example
+        if no_parts and item.severity == "error" and isinstance(item.reason, Refuted):
+            return item.doubted("; it was built with an empty list, and may have no parts")
+        given = [name for name in self._given() if name in example.inputs and not names_upstream(name)]
+        if given and item.severity == "error" and isinstance(item.reason, Refuted):
+            return item.doubted(f"; {given[0]} of backward may be what forward is given as {given[0]}")
+        if reason is None:
+            return self._of_its_shapes(item)
+        shapes = [np.shape(x) for x in example.chosen_inputs.values()]
+        is_thin = any(len(s) >= _IMAGES and 1 in s[1:] for s in shapes)  # forward may have repeated the one channel
+        after = reason.after_forward and not (no_parts or is_thin)
+        is_own = reason.name in {cls.__name__ for cls in OWN} or lacks_attribute(reason.text, what)
+        is_sure = is_own or reason.always or after or not example.chosen
+        return item if is_sure else item.doubted(", on inputs that were chosen")
+
+    def _of_its_interface(self, item: Finding) -> Finding:
+        """A refutation that says whether it rests on an interface that was found out by trial."""
+        interface = self.example.interface
+        guessed = interface is not None and not interface.is_plain and not interface.gives
+        return replace(item, reason=replace(item.reason, guessed=guessed)) if isinstance(item.reason, Refuted) else item
+
+    def _of_its_shapes(self, item: Finding) -> Finding:
+        """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
+        name = str(item.argument)
+        if not isinstance(item.reason, Refuted) or item.index is not None:
+            return item
+        if item.severity != "error" or name not in self.example.chosen:
+            return item
+        if self.example.mended or len(item.got) > len(item.expected) + 1:
+            doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
+        elif item.got == item.expected[1:] and "tuple" in kinds_for(Target(self.target).forward, name):
+            doubt = f"forward unpacks {name}, which may be several inputs, and the gradient that of one"
+        elif item.reason.zero:
+            doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
+        elif (given := self._given()) and not any(map(names_upstream, given)):
+            doubt = f"{given[0]} of backward may be no upstream gradient"
+        else:
+            return item
+        return item.doubted(f"; {doubt}")
+
+    def _given(self) -> list[str]:
+        """The arguments of backward that are taken for upstream gradients."""
+        interface, cls = self.example.interface or Interface(), Target(self.target).cls
+        names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+        return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
+
+
+def rests_on_a_guess(report: Report) -> bool:
+    """Whether there is no verdict, or nothing but errors that a recorded round of a program may contradict.
+
+    Beside a right gradient a wrong one is wrong: that the one is right confirms what backward was given.
+    """
+    errors = [item for item in report.findings if item.severity == "error"]
+    open_ = [
+        (isinstance(item.reason, Refuted) and item.reason.guessed and not item.reason.elsewhere)
+        or (isinstance(item.reason, Raised) and not item.reason.always)
+        for item in errors
+    ]
+    confirmed = not (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts)
+    return all(open_) and not confirmed and bool(errors or not report.verdicts)
+
+
+def runs_elsewhere(report: Report, program: str) -> Report:
+    """The report on a layer that a program runs: what it raises here is the fault of what was chosen."""
+    doubt = f", on inputs that were chosen; {program} runs it"
+    return report.with_each(lambda item: item.doubted(doubt) if _raised(item) is not None else item)
+
+
+def _wrong_here(report: Report) -> list[Finding]:
+    """The errors on gradients that are wrong on the example itself."""
+    errors = [item for item in report.findings if item.severity == "error"]
+    return [item for item in errors if isinstance(item.reason, Refuted) and not item.reason.elsewhere]
+
+
+def _raised(item: Finding) -> Raised | None:
+    """What the layer raises on the inputs it was given, and not at another setting alone; None of other findings."""
+    is_here = item.code == RAISES.code and item.severity == "error"
+    return item.reason if is_here and isinstance(item.reason, Raised) else None
+
+
+def _is_meant_otherwise(report: Report, network: NetworkLoss) -> bool:
+    """Whether no gradient is right: then backward may be meant for another loss.
+
+    Of a loss that is only assumed one has to be right as it is: a factor and a penalty make much out of another loss.
+    """
+    words = {v.word for v in report.verdicts} - {Word.INCONCLUSIVE}
+    if Word.REFUTED not in words:
+        return False
+    return words == {Word.REFUTED} or (network.assumed and words.isdisjoint(RIGHT | CLOSE))
+
+
+def _of_network(report: Report, network: NetworkLoss | None) -> Report:
+    """A report without what is about a loss that is ours; and a doubt, where backward may be meant for another one."""
+    if network is None:
+        return report
+    ours = {FIXED_SIZE.code} if network.takes_weights else set()  # the first input is a weight: its rows are no samples
+    hidden = (*ours, "D4") if network.assumed else (*ours,)
+    report = replace(report, findings=tuple(f for f in report.findings if not f.code.startswith(hidden)))
+    if _is_meant_otherwise(report, network) and not network.is_called:
+        other = f"; it may be meant for another loss than {network.loss}"
+        return report.with_each(lambda item: item.doubted(other) if isinstance(item.reason, Refuted) else item)
+    return report
+
+
+def _as_used(report: Report, used: UsedExample) -> Report:
+    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
+
+    So for a gradient that backward does not return, where the program does nothing with what that returns.
+    """
+    if used.use.turn >= 0 and not used.use.is_asked:
+        unasked = f"; nothing asks for it where it is used, {used.place}"
+        mine = (NO_GRADIENT.code, "error")
+        report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
+    wrong = {id(f): str(f.argument) for f in _wrong_here(report)}
+    if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
+        return report
+    layer, ordered = as_found(itself.target, itself.example)
+    if not agrees(layer, ordered, itself.example.init, wrong.values()):
+        return report
+    doubt = f"; {itself.said} it is right: it may not be meant for other numbers"
+    return report.with_each(lambda item: item.doubted(doubt) if id(item) in wrong else item)
