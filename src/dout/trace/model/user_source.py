@@ -297,10 +297,10 @@ def class_source(cls: type) -> str:
     except (OSError, TypeError):
         codes = [item.__code__ for item in vars(cls).values() if inspect.isfunction(item)]
         for code in codes:  # a cell has no file, but the codes of its methods say where its lines are kept
-            for node in ast.walk(_tree(code.co_filename)):
-                named = isinstance(node, ast.ClassDef) and node.name == cls.__name__
-                if named and node.lineno < code.co_firstlineno <= (node.end_lineno or 0):
-                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            classes = [node for node in ast.walk(_tree(code.co_filename)) if isinstance(node, ast.ClassDef)]
+            for node in (node for node in classes if node.name == cls.__name__):
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                if first < code.co_firstlineno <= (node.end_lineno or 0):
                     return "".join(linecache.getlines(code.co_filename)[first - 1 : node.end_lineno])
         raise
 
