@@ -1,6 +1,6 @@
-"""The tutorials tell the truth: what they show is what the commands print, one after the other, in one folder.
+"""Tutorials, and the page on models, tell the truth: what they show is what the commands print, one after the other, in one folder.
 
-Run it to print the pages anew: `python tests/test_docs_tutorials.py`.
+Run it to print them anew: `python tests/test_docs_tutorials.py`.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 HOME = Path(__file__).resolve().parents[1]
-PAGES = sorted((HOME / "docs" / "tutorials").glob("*.md"))
+PAGES = [*sorted((HOME / "docs" / "tutorials").glob("*.md")), HOME / "docs" / "exporting.md"]
 STEP = re.compile(
     r"^```python\n# (?P<file>\w+\.py)\n(?P<source>.*?)```$|^```text\n\$ (?P<command>dout [^\n]*)\n(?P<shown>.*?)```$"
     r"|^```sh\n(?P<timed>dout [^\n]*)\n```$",  # whose output is times
