@@ -1,4 +1,4 @@
-"""Tutorials, and the page on models, tell the truth: what they show is what the commands print, one after the other, in one folder.
+"""Tutorials, and the page on models, tell the truth: what they show is what the commands print, in one folder.
 
 Run it to print them anew: `python tests/test_docs_tutorials.py`.
 """
