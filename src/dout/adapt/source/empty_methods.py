@@ -22,7 +22,7 @@ def is_unwritten(cls: type, name: str) -> bool:
 
 
 def is_stub(function: Any) -> bool:
-    """Whether a function's body does nothing, or only raises: `raise Exception("not implemented")`."""
+    """Whether a function's body does nothing, or says that it is not implemented."""
     body = _body(function)
     return bool(body) and all(map(_does_nothing, body))
 
@@ -75,10 +75,12 @@ def _body(function: Any) -> list[ast.stmt]:
 
 def _does_nothing(statement: ast.stmt) -> bool:
     match statement:
-        case ast.Pass() | ast.Expr(value=ast.Constant()) | ast.Raise():
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
-        case ast.Return(value=ast.Name(id="NotImplementedError" | "NotImplemented")):
-            return True
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="Exception"), args=[ast.Constant()]) | ast.Name(id="Exception")):
+            return True  # `raise Exception("to be written")`: an error of its own says more
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)) | ast.Return(value=ast.Name(id=name)):
+            return name in ("NotImplementedError", "NotImplemented")
     return False
 
 
