@@ -5,7 +5,6 @@ A message says what is wrong, where (file and line of the user's code), and what
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +16,10 @@ class DoutError(Exception):
         """What IPython prints in place of a traceback: the lines of cells that led here, and the message."""
         import traceback
 
+        from dout.files import is_cell
+
         frames = [f for e in (self, self.__cause__) if e for f in traceback.extract_tb(e.__traceback__)]
-        cells = dict.fromkeys((f.lineno, f.line) for f in frames if f.line and not os.path.exists(f.filename))  # noqa: PTH110
+        cells = dict.fromkeys((f.lineno, f.line) for f in frames if f.line and is_cell(f.filename))
         return [*(f"line {number} of a cell: {line}" for number, line in cells), f"{type(self).__name__}: {self}"]
 
 

@@ -229,16 +229,18 @@ def shown_place(file: str | None, line: int | None) -> str:
     """`file:line`, the file as seen from the working folder where it lies below; of a cell, its line alone."""
     if not file:
         return ""
-    if line and _is_cell(file):
+    if line and is_cell(file):
         return f"line {line} of its cell"
     return visible(f"{near(file)}:{line}" if line else near(file))
 
 
-def _is_cell(file: str) -> bool:
-    """Whether a name stands for a cell of a notebook: the kernel has its text, and no disk has it."""
+def is_cell(file: str) -> bool:
+    """Whether a name stands for a cell of a notebook: the kernel gave its text, and no file or archive has it."""
     import linecache
 
-    return file in linecache.cache and file.endswith(".py") and not os.path.exists(file)  # noqa: PTH110
+    size_and_time = linecache.cache.get(file, ())[:2]
+    given = len(size_and_time) > 1 and size_and_time[1] is None
+    return given and file.endswith(".py") and not any(map(os.path.isfile, (file, *Path(file).parents)))
 
 
 def near(file: str) -> str:

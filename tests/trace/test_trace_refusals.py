@@ -1,5 +1,9 @@
 """What cannot be recorded is refused with its place; what may leave a trace is an event."""
 
+import re
+import traceback
+from pathlib import Path
+
 import numpy as np
 import pytest
 from traced_layers import kinds, messages
@@ -232,3 +236,31 @@ def test_an_error_of_numpy_that_the_users_code_catches_is_what_numpy_raises():
     compiled = dout.compile(function)
     assert compiled(np.ones((2, 2))).tolist() == [[1.0, 1.0], [1.0, 1.0]]
     assert compiled(np.ones(2)).tolist() == compiled(np.ones(2)).tolist() == [2.0, 2.0]
+
+
+OURS = str(Path(dout.__file__).parent)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: dout.trace(Identity()), "Identity.forward: missing a required argument: 'x'; give it what it takes"),
+        (lambda: dout.grad(lambda x: x)(1.0, 2.0), "too many positional arguments"),
+        (lambda: dout.grad(lambda x: x.nothing)(np.ones(2)), "has no attribute 'nothing'"),
+        (lambda: dout.trace(lambda x: x @ np.ones(3), np.ones(2)), "mismatch"),
+    ],
+)
+def test_an_error_shows_the_users_lines_and_none_of_ours(call, told):
+    with pytest.raises(Exception, match=re.escape(told)) as caught:
+        call()
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(caught.tb)]
+    assert files
+    assert not [file for file in files if file.startswith(OURS)]
+
+
+class Identity:
+    def forward(self, x):
+        return x
+
+    def backward(self, dout):
+        return dout

@@ -86,7 +86,7 @@ def in_user_code(frame: FrameType) -> bool:
 
 
 def users_part(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without our frames; the whole one where all of it is ours."""
+    """A traceback without our frames; None where all of it is ours."""
     kept, step = [], trace
     while step is not None:
         kept += [] if is_ours(step.tb_frame.f_code.co_filename) else [step]
@@ -94,7 +94,7 @@ def users_part(trace: TracebackType | None) -> TracebackType | None:
     part: TracebackType | None = None
     for step in reversed(kept):
         part = TracebackType(part, step.tb_frame, step.tb_lasti, step.tb_lineno)
-    return part or trace
+    return part
 
 
 @dataclass(frozen=True, eq=False, slots=True)

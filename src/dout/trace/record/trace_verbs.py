@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from dout.errors import EscapeError, TargetError, UnsupportedError
+from dout.errors import DoutError, EscapeError, TargetError, UnsupportedError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
 from dout.trace.model.recorded import LOSSES
@@ -20,7 +21,25 @@ from dout.trace.tracer.traced import Traced, plain
 from dout.trace.tracer.tracer import trusting
 from dout.trace.tracer.user_functions import current
 
+P, T = ParamSpec("P"), TypeVar("T")
 
+
+def _in_users_lines(verb: Callable[P, T]) -> Callable[P, T]:
+    """A verb whose errors show the user's own lines alone, and none of ours; a mistake of ours shows its own."""
+
+    @functools.wraps(verb)
+    def called(*given: P.args, **named: P.kwargs) -> T:
+        try:
+            return verb(*given, **named)
+        except Exception as error:
+            users = users_part(error.__traceback__)
+            error.__traceback__ = users if isinstance(error, DoutError) else users or error.__traceback__
+            raise
+
+    return called
+
+
+@_in_users_lines
 def trace(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
     """Run a layer or a function on `inputs` once and return the recording: every value and gradient.
 
@@ -44,11 +63,21 @@ def trace(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Tr
     >>> recorded["x"].gradient
     Gradient(value=3.0, source='user', expected=6.0)
     """
+    if not inspect.isclass(target):
+        _refuse_call(getattr(target, "forward", target), inputs, keywords)
+    return record(target, *inputs, dout=dout, **keywords)
+
+
+def _refuse_call(forward: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    """Raise TargetError where a function does not take so many inputs, or not by these names."""
     try:
-        return record(target, *inputs, dout=dout, **keywords)
-    except Exception as error:
-        error.__traceback__ = users_part(error.__traceback__)  # the user's own lines alone
-        raise
+        inspect.signature(forward).bind(*inputs, **keywords)
+    except ValueError:  # of a function in C
+        return
+    except TypeError as error:
+        if callable(forward):
+            name = getattr(forward, "__qualname__", type(forward).__name__)
+            raise TargetError(f"{name}: {error}; give it what it takes") from None
 
 
 @dataclass(frozen=True)
@@ -76,6 +105,7 @@ def value_and_grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @functools.wraps(forward)
+    @_in_users_lines
     def both(*inputs: Any, **keywords: Any) -> tuple[Any, Any]:
         return _value_and_grad(forward, inputs, keywords, wanted, many=not isinstance(argnums, int))
 
@@ -92,7 +122,7 @@ def grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     np.float64(12.0)
     """
     both = value_and_grad(function, argnums)
-    slope = functools.wraps(both)(lambda *inputs, **keywords: both(*inputs, **keywords)[1])
+    slope = functools.wraps(both)(_in_users_lines(lambda *inputs, **keywords: both(*inputs, **keywords)[1]))
     slope.derives = replace(both.derives, value=False)  # type: ignore[attr-defined]
     return slope
 
@@ -100,6 +130,7 @@ def grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
 def _value_and_grad(
     forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any], wanted: tuple[int, ...], many: bool
 ) -> tuple[Any, Any]:
+    _refuse_call(forward, inputs, keywords)
     given_apart = [item.view() if isinstance(item, np.ndarray) else item for item in map(plain, inputs)]
     recorded, entered = record_function(forward, tuple(given_apart), keywords)  # the same array twice is two inputs
     lost = next((event for event in recorded.events if event.kind in LOSSES), None)
