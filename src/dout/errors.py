@@ -6,6 +6,7 @@ A message says what is wrong, where (file and line of the user's code), and what
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -15,8 +16,6 @@ class DoutError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What IPython prints in place of a traceback: the lines of cells that led here, and the message."""
         import traceback
-
-        from dout.files import is_cell
 
         frames = [f for e in (self, self.__cause__) if e for f in traceback.extract_tb(e.__traceback__)]
         cells = dict.fromkeys((f.lineno, f.line) for f in frames if f.line and is_cell(f.filename))
@@ -140,6 +139,15 @@ def needs(what: str, module: str) -> str:
     """
     package, extra = EXTRAS[module]
     return f"{what} needs {package}: pip install 'dout[{extra}]'"
+
+
+def is_cell(file: str) -> bool:
+    """Whether a name stands for a cell of a notebook: the kernel gave its text, and no file or archive has it."""
+    import linecache
+
+    size_and_time = linecache.cache.get(file, ())[:2]
+    given = len(size_and_time) > 1 and size_and_time[1] is None
+    return given and file.endswith(".py") and not any(path.is_file() for path in (Path(file), *Path(file).parents))
 
 
 def visible(text: str, keep: str = "") -> str:

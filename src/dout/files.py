@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from dout.errors import TargetError, visible
+from dout.errors import TargetError, is_cell, visible
 
 SVG_MARK = rb'\A<svg [^>]*"dout-'  # of pictures and charts: an id or a class of ours
 HTML_MARK = rb'\A<!doctype html>.{,400}<meta name="generator" content="dout">'  # of pages and reports
@@ -232,15 +232,6 @@ def shown_place(file: str | None, line: int | None) -> str:
     if line and is_cell(file):
         return f"line {line} of its cell"
     return visible(f"{near(file)}:{line}" if line else near(file))
-
-
-def is_cell(file: str) -> bool:
-    """Whether a name stands for a cell of a notebook: the kernel gave its text, and no file or archive has it."""
-    import linecache
-
-    size_and_time = linecache.cache.get(file, ())[:2]
-    given = len(size_and_time) > 1 and size_and_time[1] is None
-    return given and file.endswith(".py") and not any(map(os.path.isfile, (file, *Path(file).parents)))
 
 
 def near(file: str) -> str:

@@ -21,7 +21,8 @@ from dout.trace.tracer.traced import Traced, plain
 from dout.trace.tracer.tracer import trusting
 from dout.trace.tracer.user_functions import current
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def _in_users_lines(verb: Callable[P, T]) -> Callable[P, T]:
