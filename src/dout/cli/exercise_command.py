@@ -58,7 +58,8 @@ def _lines(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.argument("target")
 @options.output("FILE", "Write the sheet to FILE.py, or a notebook to FILE.ipynb [print it].")
 @click.option("--format", "style", type=click.Choice(["plain", "nbgrader", "otter", "prairielearn"]), default="plain",
-              help="Make it for: learners (plain), nbgrader, Otter-Grader, or PrairieLearn (writes a folder) [plain].")  # fmt: skip
+              help="Make it for: learners (plain), nbgrader, Otter-Grader, or PrairieLearn (writes a folder) "
+                   "[plain].")  # fmt: skip
 @click.option("--ask", type=click.Choice(["code", "steps"]), default="code",
               help="code: learners write the method. steps: they write the backward of each step, then of the whole "
                    "class [code].")  # fmt: skip
