@@ -10,12 +10,39 @@ from html.parser import HTMLParser
 
 import pytest
 
-from dout.errors import TargetError
+from dout.errors import SheetError, TargetError
 from dout.exercise.exercise_set import exercise_named
 from dout.exercise.prairielearn_question import results_of, write_question
 from dout.exercise.sheet import Sheet
 
 SHEET = exercise_named("Affine").sheet
+STEPS = """import numpy as np
+
+
+class Step1:
+    def forward(self, x):
+        y = x.sum()
+        self.x, self.y = x, y
+        return y
+
+    def backward(self, dout):
+        # >>> your lines: step 1
+        pass
+        # <<< your lines: step 1
+
+
+class Sum:
+    def __init__(self):
+        self.step1 = Step1()
+
+    def forward(self, x):
+        return self.step1.forward(x)
+
+    def backward(self, dout):
+        # >>> your lines: backward
+        pass
+        # <<< your lines: backward
+"""
 RIGHT = "self.dW = self.x.T @ dout\nself.db = dout.sum(axis=0)\nreturn dout @ self.W.T"
 
 
@@ -134,6 +161,31 @@ def test_a_question_is_written_again_and_other_files_stay(tmp_path):
     with pytest.raises(TargetError, match="not a question by dout"):
         write_question(SHEET, tmp_path)
     assert (tmp_path / "question.html").read_text(encoding="utf-8") == "<p>mine</p>"
+
+
+def test_a_question_that_is_written_again_keeps_its_info(tmp_path):
+    write_question(SHEET, tmp_path / "one")
+    file = tmp_path / "one" / "info.json"
+    first = json.loads(file.read_text(encoding="utf-8"))
+    edited = json.dumps(first | {"topic": "Chain rule", "tags": []})
+    file.write_text(edited, encoding="utf-8")
+    write_question(SHEET, tmp_path / "one")
+    assert file.read_text(encoding="utf-8") == edited
+    with pytest.raises(SheetError, match="another question"):
+        write_question(exercise_named("Relu").sheet, tmp_path / "one")
+    write_question(SHEET, tmp_path / "one", force=True)
+    assert json.loads(file.read_text(encoding="utf-8")) == first
+    write_question(SHEET, tmp_path / "two")
+    assert json.loads((tmp_path / "two" / "info.json").read_text(encoding="utf-8"))["uuid"] != first["uuid"]
+
+
+def test_a_blank_sheet_of_steps_takes_no_attempt(tmp_path):
+    sheet = Sheet.made("Sum", STEPS)
+    assert sheet.asks_steps
+    for place in ("tests", "student"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "sheet.py").write_text(sheet.text, encoding="utf-8")
+    assert results_of(tmp_path) == {"gradable": False, "format_errors": ["nothing is written in step 1 yet"]}
 
 
 def test_a_question_wants_a_folder():

@@ -126,7 +126,8 @@ def test_each_exercise_has_its_steps(exercise, tmp_path):
     steps = [f"Step{number}" for number in range(1, len(sheet.answers))]
     assert examples.keys() == {exercise.name, *steps}
     for name, example in examples.items():
-        assert np.all(np.isfinite(names[name]().forward(**example["inputs"])))
+        layer = names[name](**example.get("init", {}))
+        assert np.all(np.isfinite(layer.forward(**example["inputs"])))
 
 
 def test_neither_a_sheet_of_steps_nor_its_hints_tell_a_derivative(steps_of):

@@ -58,9 +58,11 @@ def _lines(context: click.Context, option: click.Parameter, text: str | None) ->
 @click.argument("target")
 @options.output("FILE", "Write the sheet to FILE.py, or a notebook to FILE.ipynb [print it].")
 @click.option("--format", "style", type=click.Choice(["plain", "nbgrader", "otter", "prairielearn"]), default="plain",
-              help="Whom a notebook, or a folder (prairielearn), is for [plain: learners].")  # fmt: skip
+              help="Make it for: learners (plain), nbgrader, Otter-Grader, or PrairieLearn (writes a folder) "
+                   "[plain].")  # fmt: skip
 @click.option("--ask", type=click.Choice(["code", "steps"]), default="code",
-              help="code: the method; steps: each step of forward by itself, then all of them [code].")  # fmt: skip
+              help="code: learners write the method. steps: they write the backward of each step, then of the whole "
+                   "class [code].")  # fmt: skip
 @click.option("--method", default="backward", help="The method that is to be written [backward].")
 @click.option("--lines", metavar="A-B", callback=_lines, help="Only these lines of the file are to be written.")
 def make(

@@ -9,7 +9,7 @@ import ast
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dout.check.project.discover import Job
@@ -97,9 +97,8 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
     """
     if why := refused(sheet):
         return _nothing(sheet, "refused", why)
-    owners = _owners(sheet)
-    if len(set(owners)) > 1:
-        return _of_steps(sheet, owners, timeout)
+    if sheet.asks_steps:
+        return _of_steps(sheet, timeout)
     if (blank := next((answer for answer in sheet.answers if answer.is_blank), None)) is not None:
         return _nothing(sheet, "unwritten", KINDS["unwritten"].format(label=visible(blank.label)))
     found, problem = _checked(sheet, [sheet.name], timeout)
@@ -115,8 +114,9 @@ def graded(sheet: Sheet, *, timeout: float = SECONDS) -> Grade:
     return Grade(sheet.name, credits, sheet.is_changed, None if all(c.is_full for c in credits) else checked.trace)
 
 
-def _of_steps(sheet: Sheet, owners: Sequence[str], timeout: float) -> Grade:
-    """The grade of answers in several classes: each is a step, and the last goes through all of them."""
+def _of_steps(sheet: Sheet, timeout: float) -> Grade:
+    """The grade of answers in several classes: each is a step, and the last is the whole."""
+    owners = sheet.owners
     written = [name for name, answer in zip(owners, sheet.answers, strict=True) if not answer.is_blank]
     found, problem = _checked(sheet, written, timeout) if written else ({}, "")
     credits: list[Credit] = []
@@ -124,7 +124,7 @@ def _of_steps(sheet: Sheet, owners: Sequence[str], timeout: float) -> Grade:
         wrong = next((credit for credit in credits if not credit.is_full), None)
         what = f"{visible(answer.label)}: {_forward_line(sheet, name)}"
         if name == sheet.name:
-            what = f"{visible(answer.label)}: through all steps"
+            what = f"{visible(answer.label)}: the whole"
         if name == sheet.name and wrong is not None:
             credits.append(Credit(what, 0, _STEP, KINDS["after"].format(first=wrong.what), "after"))
         elif answer.is_blank:
@@ -143,7 +143,7 @@ def _of_step(sheet: Sheet, checked: Checked, what: str, is_last: bool) -> Credit
 
     Only what `is_last` of forward may take dout to be 1.
     """
-    gradients, _ = _gradients(sheet, checked)
+    gradients, _ = _gradients(sheet, checked, _asked(sheet, checked.report.layer))
     if not gradients:
         kind, why = _unjudged(sheet, checked.report.findings)
         return Credit(what, 0, _STEP, why, kind)
@@ -155,9 +155,18 @@ def _of_step(sheet: Sheet, checked: Checked, what: str, is_last: bool) -> Credit
     return Credit(what, _STEP * points // of, _STEP, why, wrong.kind if wrong else "")
 
 
-def _gradients(sheet: Sheet, checked: Checked) -> tuple[list[Credit], list[Finding]]:
-    """The credits of all gradients of a class, and the findings that are about its answer; none, if none was judged."""
+def _gradients(
+    sheet: Sheet, checked: Checked, asked: Collection[str] | None = None
+) -> tuple[list[Credit], list[Finding]]:
+    """The credits of the gradients of a class, and the findings that are about its answer; none, if none was judged.
+
+    `asked` names the gradients that count; all do by default.
+    """
     report = checked.report
+    if asked is not None:
+        verdicts = tuple(v for v in report.verdicts if v.argument in asked)
+        missing = tuple(name for name in report.missing if name in asked)
+        report = replace(report, verdicts=verdicts, missing=missing)
     if not report.verdicts and not any(f.code == FORGOTTEN.code for f in report.findings):
         return [], []
     spans = list(_spans(sheet))
@@ -182,13 +191,17 @@ def _checked(sheet: Sheet, names: Sequence[str], timeout: float) -> tuple[dict[s
         return {one.report.layer: one for one in outcome.layers}, _problem(outcome, f"{file}")
 
 
-def _owners(sheet: Sheet) -> list[str]:
-    """The class in which each answer stands."""
-    classes = [item for item in syntax(sheet.text).body if isinstance(item, ast.ClassDef)]
-    return [
-        next(item.name for item in classes if item.lineno < first <= (item.end_lineno or 0) + 1)
-        for _, first, _ in sheet.lines_of_answers()
-    ]
+def _asked(sheet: Sheet, name: str) -> set[str]:
+    """The inputs of a class whose gradients a sheet of steps asks for: those that a step takes."""
+    inputs = {
+        item.name: {one.arg for one in method.args.args[1:]}
+        for item in syntax(sheet.text).body
+        if isinstance(item, ast.ClassDef)
+        for method in item.body
+        if isinstance(method, ast.FunctionDef) and method.name == "forward"
+    }
+    steps = {name} if name != sheet.name else {*sheet.owners} - {name}
+    return inputs.get(name, set()) & set().union(*(inputs.get(step, set()) for step in steps))
 
 
 def _forward_line(sheet: Sheet, name: str) -> str:
@@ -340,7 +353,7 @@ def _apart(got: Any, right: Any) -> tuple[str, str]:
 
 def _at(sheet: Sheet, finding: Finding) -> str:
     """The line of an answer that a finding is about; none, where it is a line of another class's answer."""
-    owners = _owners(sheet)
+    owners = sheet.owners
     for (answer, first, last), owner in zip(sheet.lines_of_answers(), owners, strict=True):
         if finding.layer in owners and owner != finding.layer:
             continue

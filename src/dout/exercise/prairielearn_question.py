@@ -27,9 +27,13 @@ _NOT_GRADABLE = ("unwritten", "refused")  # nothing was run: an attempt is not l
 
 
 def write_question(sheet: Sheet, folder: Path, *, force: bool = False) -> None:
-    """Write the folder of a question. Raises TargetError where files of others stand there; `force` replaces them."""
+    """Write the folder of a question. Raises TargetError where files of others stand there; `force` replaces them.
+
+    An info.json of the same question stays, because a teacher edits it. Raises SheetError where it is of another one.
+    """
+    info = _info(sheet, folder.resolve().name)
     texts = {
-        "info.json": json.dumps(_info(sheet), indent=2) + "\n",
+        "info.json": json.dumps(info, indent=2) + "\n",
         "question.html": _PANELS.format(name=sheet.name, labels=_labels(sheet), file=SHEET_FILE),
         SHEET_FILE: sheet.text,
         f"tests/{SHEET_FILE}": sheet.text,
@@ -40,8 +44,25 @@ def write_question(sheet: Sheet, folder: Path, *, force: bool = False) -> None:
         (folder / "tests").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SheetError(f"{visible(str(folder))} cannot be made: {error.strerror}") from None
+    if not force and _has_info(folder / "info.json", info["uuid"]):
+        del texts["info.json"]
     files = [folder / name for name in texts]
     write(files, [text.encode() for text in texts.values()], QUESTION, force=force)
+
+
+def _has_info(file: Path, uuid: str) -> bool:
+    """Whether a file is the info.json of a question; raises SheetError where it is that of another question."""
+    try:
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("uuid") != uuid:
+        raise SheetError(
+            f"{visible(str(file))} is of another question; write into another folder, or replace it with --force"
+        )
+    return True
 
 
 def grade_job(job: Path) -> None:
@@ -61,7 +82,7 @@ def results_of(job: Path) -> dict[str, Any]:
         told = str(error).replace(f"{job / 'student'}/", "")
         return {"gradable": False, "format_errors": [told]}
     grade = graded(sheet)
-    if all(credit.kind in _NOT_GRADABLE for credit in grade.credits):
+    if sheet.is_blank or all(credit.kind in _NOT_GRADABLE for credit in grade.credits):
         told = grade.credits[0].why
         return {"gradable": False, "format_errors": [told]}
     tests = [{"name": c.what, "points": c.points, "max_points": c.of, "message": c.why} for c in grade.credits]
@@ -85,10 +106,11 @@ def _pictures(grade: Grade) -> list[dict[str, str]]:
     return [{"label": "The first wrong gradient", "url": f"data:image/svg+xml;base64,{picture}"}]
 
 
-def _info(sheet: Sheet) -> dict[str, Any]:
+def _info(sheet: Sheet, folder: str) -> dict[str, Any]:
+    title = f"{sheet.name}: write its {_labels(sheet)}"
     return {
-        "uuid": str(uuid5(NAMESPACE_URL, f"dout exercise {sheet.name} {sheet.digest}")),
-        "title": f"{sheet.name}: write its {_labels(sheet)}",
+        "uuid": str(uuid5(NAMESPACE_URL, f"dout exercise {folder} {title}")),
+        "title": title,
         "topic": "Backpropagation",
         "tags": ["dout exercise"],
         "type": "v3",
@@ -136,7 +158,8 @@ from pathlib import Path
 
 from dout.exercise import grade_job
 
-grade_job(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":
+    grade_job(Path(__file__).resolve().parents[1])
 '''
 
 _README = """\

@@ -105,7 +105,20 @@ class Sheet:
     @property
     def asks_steps(self) -> bool:
         """Whether it asks for the steps of a derivation, and not for the lines of one class."""
-        return len(self.answers) > 1
+        return len(set(self.owners)) > 1
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The class in which each answer stands; "" where it stands in none."""
+        try:
+            classes = [item for item in syntax(self.unwritten).body if isinstance(item, ast.ClassDef)]
+        except UNREADABLE:
+            return ("",) * len(self.answers)
+        found, at = [], 0
+        for around in self.around[:-1]:
+            at += around.count("\n") + 1  # the line that stands for the answer
+            found.append(next((c.name for c in classes if c.lineno < at <= (c.end_lineno or 0)), ""))
+        return tuple(found)
 
     @property
     def text(self) -> str:

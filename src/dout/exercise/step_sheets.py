@@ -6,14 +6,17 @@ key is needed. Last comes the class itself: its backward goes through the steps 
 
 from __future__ import annotations
 
+import ast
 import inspect
 import keyword
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.repository.declared_example import NAME as EXAMPLE
 from dout.errors import SheetError, visible
 from dout.exercise.sheet import Sheet, marked
 from dout.explain.derivation.derivation import explained
@@ -29,17 +32,24 @@ _MOST = 30  # steps of a sheet
 
 @dataclass(frozen=True)
 class _Step:
-    """One step: its class, the name of what it computes, the line for that, what it takes and what is asked of it."""
+    """One step: the name of its output, the line that computes it, its inputs, and its constants.
+
+    The gradients of the inputs are asked. Constants have none (a mask, a size), so the constructor takes them.
+    """
 
     number: int
     made: str
     code: str
-    takes: tuple[str, ...]
     asked: tuple[str, ...]
+    fixed: tuple[str, ...]
 
     @property
     def call(self) -> str:
         return f"self.step{self.number}"
+
+    @property
+    def new(self) -> str:
+        return f"{self.call} = Step{self.number}({', '.join(self.fixed)})"
 
 
 def step_sheet(found: type) -> Sheet:
@@ -64,17 +74,23 @@ def _sheet_of(explanation: Explanation, title: str) -> Sheet:
         )
     lines, steps = _forward(explanation)
     taken = [q for q in explanation.forward if q.term is None and any(q.name in uses for _, _, uses in lines)]
+    asked = [q.name for q in taken if any(q.name in step.asked for step in steps)]
+    if not asked:
+        raise SheetError(f"no input of {visible(name)} has a gradient: choose another class")
+    taken.sort(key=lambda q: q.name not in asked)  # gradients are returned in the order of the inputs
     _refuse_names(name, [q.name for q in explanation.forward])
     classes = [_step_class(step) for step in steps]
     whole = _whole_class(explanation, title or f"{name}, in its steps.", lines, steps, [q.name for q in taken])
     text = "\n\n\n".join([_HEAD.format(name=name), *classes, whole, _example(name, steps, taken)]) + "\n"
+    _try_example(name, text)
     return Sheet.made(name, text)
 
 
 _HEAD = '''"""Exercise: the steps of {name}, from the output to the input.
 
 Each step of forward is a layer with a backward of its own: multiply dout, the gradient of what the step returns, by the
-derivative of this step alone. Last, {name}.backward goes through the steps. Your lines stand between the marks.
+derivative of this step alone. Last comes {name}.backward, the whole. Your lines stand between the marks.
+A step is made with its constants, which have no gradient.
 """
 
 import numpy as np'''
@@ -104,9 +120,10 @@ def _forward(explanation: Explanation) -> tuple[list[_Line], list[_Step]]:
         if quantity.name in numbers:
             gradients = {*parts[quantity.name], *numbers}
             asked = tuple(one for one in takes if one in gradients)
-            step = _Step(numbers[quantity.name], quantity.name, code, takes, asked)
+            fixed = tuple(one for one in takes if one not in gradients)
+            step = _Step(numbers[quantity.name], quantity.name, code, asked, fixed)
             steps.append(step)
-            code = f"{step.call}.forward({', '.join(takes)})"
+            code = f"{step.call}.forward({', '.join(asked)})"
         lines.append((quantity.name, code, takes))
     return lines, sorted(steps, key=lambda step: step.number)
 
@@ -122,18 +139,39 @@ def _refuse_names(name: str, names: Sequence[str]) -> None:
 
 def _step_class(step: _Step) -> str:
     gradients = "gradient" if len(step.asked) == 1 else "gradients"
-    kept = ", ".join(f"self.{name}" for name in (*step.takes, step.made))
+    kept = (*step.asked, step.made)
+    made = (
+        [f"    def __init__(self, {', '.join(step.fixed)}):", f"{_DEEP}{_kept(step.fixed)}", ""] if step.fixed else []
+    )
     return "\n".join([
         f"class Step{step.number}:",
-        f"    def forward(self, {', '.join(step.takes)}):",
-        f"{_DEEP}{step.made} = {step.code}",
-        f"{_DEEP}{kept} = {', '.join((*step.takes, step.made))}",
+        *made,
+        f"    def forward(self, {', '.join(step.asked)}):",
+        f"{_DEEP}{step.made} = {_of_self(step.code, step.fixed)}",
+        f"{_DEEP}{_kept(kept)}",
         f"{_DEEP}return {step.made}",
         "",
         "    def backward(self, dout):",
         f'{_DEEP}"""Return the {gradients} of {_listed(step.asked)}; dout is that of {step.made}."""',
         _blank(f"step {step.number}"),
     ])  # fmt: skip
+
+
+def _kept(names: Sequence[str]) -> str:
+    return f"{', '.join(f'self.{name}' for name in names)} = {', '.join(names)}"
+
+
+def _of_self(code: str, names: Sequence[str]) -> str:
+    """An expression that reads some of its names from self.
+
+    >>> _of_self("alpha * b", ["alpha"])
+    'self.alpha * b'
+    """
+    text = code.encode()  # the offsets of syntax are those of bytes
+    spots = {n.col_offset for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name) and n.id in names}
+    for spot in sorted(spots, reverse=True):
+        text = text[:spot] + b"self." + text[spot:]
+    return text.decode()
 
 
 def _whole_class(
@@ -145,19 +183,23 @@ def _whole_class(
     ends = ""
     if twice:
         ends = f"\n\n{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.\n{_DEEP}"
+    at = {step.made: step for step in steps if step.fixed}
+    plain = [f"{_DEEP}{step.new}" for step in steps if not step.fixed]
     return "\n".join([
         f"class {explanation.name}:",
         f'    """{visible(title)}"""',
         "",
-        "    def __init__(self):",
-        *(f"{_DEEP}{step.call} = Step{step.number}()" for step in steps),
-        "",
+        *(["    def __init__(self):", *plain, ""] if plain else []),
         f"    def forward(self, {', '.join(takes)}):",
-        *(f"{_DEEP}{name} = {code}" for name, code, _ in lines),
+        *(
+            f"{_DEEP}{line}"
+            for name, code, _ in lines
+            for line in (*([at[name].new] if name in at else []), f"{name} = {code}")
+        ),
         f"{_DEEP}return {explanation.outputs[0]}",
         "",
         "    def backward(self, dout):",
-        f'{_DEEP}"""Return the {gradients} of {_listed(asked)}, by calls of self.step1.backward(dout) and so on.'
+        f'{_DEEP}"""Return the {gradients} of {_listed(asked)}, best by calls of self.step1.backward(dout) and so on.'
         f'{ends}"""',
         _blank(BACKWARD),
     ])  # fmt: skip
@@ -175,44 +217,76 @@ def _listed(names: Sequence[str]) -> str:
 
 def _example(name: str, steps: Sequence[_Step], takes: Sequence[Quantity]) -> str:
     """The function that gives numbers for each class: for a step those that forward has on its way."""
-    draws = [f"        {quantity.name!r}: {_number_text(quantity.value)}," for quantity in takes]
-    inner = [
-        f"        'Step{step.number}': {{'inputs': {{"
-        + ", ".join(f"{one!r}: layer.step{step.number}.{one}" for one in step.takes)
-        + "}},"
-        for step in steps
-    ]
     return "\n".join([
         "def dout_example():",
         '    """Numbers of the right shapes, to try the steps on."""',
-        "    draw = np.random.default_rng(0).normal",
+        "    draw = np.random.default_rng(0)",
         "    inputs = {",
-        *draws,
+        *(f'        "{quantity.name}": {_number_text(quantity.value)},' for quantity in takes),
         "    }",
         f"    layer = {name}()",
         "    layer.forward(**inputs)",
         "    return {",
-        f"        {name!r}: {{'inputs': inputs}},",
-        *inner,
+        f'        "{name}": {{"inputs": inputs}},',
+        *(f'        "Step{step.number}": {{{_example_of(step)}}},' for step in steps),
         "    }",
-    ]).replace("'", '"')  # fmt: skip
+    ])  # fmt: skip
+
+
+def _example_of(step: _Step) -> str:
+    init, inputs = (
+        ", ".join(f'"{one}": layer.step{step.number}.{one}' for one in names) for names in (step.fixed, step.asked)
+    )
+    return f'"init": {{{init}}}, "inputs": {{{inputs}}}' if init else f'"inputs": {{{inputs}}}'
+
+
+def _try_example(name: str, text: str) -> None:
+    """Run forward of a sheet on its own numbers. Raises SheetError where its output is not finite."""
+    names: dict[str, Any] = {"__name__": "sheet"}
+    try:
+        with np.errstate(all="ignore"):
+            exec(compile(text, "the sheet", "exec"), names)
+            made = names[name]().forward(**names["dout_example"]()[name]["inputs"])
+            why = "" if np.all(np.isfinite(made)) else "returns a number that is not finite"
+    except Exception as error:
+        why = f"raises {type(error).__name__}: {visible(str(error))}"
+    if why:
+        raise SheetError(
+            f"{visible(name)}: on numbers drawn for the sheet, forward {why}; "
+            f"give {EXAMPLE}() arrays of at most {_MOST_WRITTEN} numbers, which the sheet writes out"
+        )
 
 
 def _number_text(value: Any) -> str:
-    """An input as the sheet writes it: its numbers, or where these are many, as many drawn ones."""
+    """An input as the sheet writes it: its numbers, or where these are many, as many drawn from their range."""
     array = np.asarray(value)
-    if array.dtype.kind == "f" and array.size > _MOST_WRITTEN:
-        drawn = f"draw(size={array.shape})"
-        return f"np.abs({drawn})" if (array > 0).all() else drawn
-    listed = np.array(array.tolist(), dtype=array.dtype)
-    rounded = [float(f"{one:.3g}") for one in listed.ravel()] if array.dtype.kind == "f" else listed.ravel().tolist()
-    if array.ndim == 0:
-        return repr(rounded[0])
-    return f"np.array({_nested(rounded, array.shape)})"
+    if array.size > _MOST_WRITTEN and np.all(np.isfinite(array)):
+        low, high = array.min(), array.max()
+        if array.dtype.kind == "b":
+            return f"draw.random({array.shape}) < {_short(array.mean())}"
+        if array.dtype.kind in "iu":
+            return f"draw.integers({low}, {high + 1}, size={array.shape})"
+        ends = [short if low <= (short := _short(end)) <= high else float(end) for end in (low, high)]
+        return f"draw.uniform({ends[0]!r}, {ends[1]!r}, size={array.shape})"
+    numbers = [_short(one) for one in array.ravel()] if array.dtype.kind == "f" else array.ravel().tolist()
+    return _text_of(numbers[0]) if array.ndim == 0 else f"np.array({_nested(numbers, array.shape)})"
+
+
+def _short(number: Any) -> float:
+    return float(f"{number:.3g}")
+
+
+def _text_of(number: Any) -> str:
+    """A number as Python reads it: `inf` and `nan` are names of NumPy.
+
+    >>> _text_of(-np.inf)
+    '-np.inf'
+    """
+    return re.sub("inf|nan", r"np.\g<0>", repr(number))
 
 
 def _nested(numbers: Sequence[Any], shape: Sequence[int]) -> str:
     if len(shape) == 1:
-        return f"[{', '.join(map(repr, numbers))}]"
+        return f"[{', '.join(map(_text_of, numbers))}]"
     size = len(numbers) // shape[0] if shape[0] else 0
     return f"[{', '.join(_nested(numbers[i * size : (i + 1) * size], shape[1:]) for i in range(shape[0]))}]"
