@@ -1,7 +1,7 @@
 """A step on several machines: the parts of a batch, each computed by a worker of Dask; the sum of their gradients out.
 
 Workers keep nothing that the next step needs: a part is a task that brings its parameters and samples along, and Dask
-gives it to another worker where one ends. So neither the number of workers nor their ends change a single bit.
+gives it to another worker where one ends. On machines of one kind, neither their number nor their ends change a bit.
 """
 
 from __future__ import annotations
