@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from dout.cli.check_command import check
+from dout.errors import TargetError
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Dask's own
@@ -51,3 +55,21 @@ def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path):
     assert code == 2
     assert told.startswith("dout: --dask nowhere://here: no scheduler answers there")
     assert told.count("\n") == 1
+
+
+def test_a_cluster_without_workers_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("dout.cli.session.spread_files._WITHOUT", 0.3)
+    (tmp_path / "right.py").write_text(LAYER.format(factor=3))
+    how = {"protocol": "tcp", "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=0, processes=False, **how) as cluster:
+        told = CliRunner().invoke(check, ["--dask", cluster.scheduler_address, str(tmp_path)])
+    assert isinstance(told.exception, TargetError)
+    assert "the scheduler has had no worker for 0.3 s: start one: dask worker tcp://" in str(told.exception)
+
+
+def test_jobs_beside_a_cluster_are_refused(tmp_path):
+    code, told = checked(tmp_path, "--dask", "nowhere://here", "--jobs", "2")
+    assert code == 2
+    assert "--jobs counts the processes of this machine, and --dask uses others: leave one out" in " ".join(
+        told.split()
+    )

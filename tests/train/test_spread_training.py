@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -58,6 +60,7 @@ def test_a_killed_worker_changes_no_number(runs):
     cluster, client = client_of(processes=True)
     killed = []
     with cluster, client:
+        unkilled, kept = trained(metrics=[accuracy], epochs=4, client=client)
         for run in range(runs):
             steps = []
 
@@ -69,9 +72,11 @@ def test_a_killed_worker_changes_no_number(runs):
                     killed.append(worker.pid)
                 return accuracy(scores, t)
 
-            spread, _ = trained(metrics=[hit], epochs=4, client=client)
+            spread, net = trained(metrics=[hit], epochs=4, client=client)
             np.testing.assert_allclose(spread["loss"], plain["loss"], rtol=0, atol=1e-10)
             assert spread["hit"] == plain["accuracy"]
+            assert spread["loss"] == unkilled["loss"]
+            assert all(np.array_equal(a, b) for a, b in zip(weights(kept), weights(net), strict=True))
             client.wait_for_workers(2)
     assert len(set(killed)) == runs
 
@@ -126,6 +131,94 @@ class Warming:
         return dout * self.share
 
 
+class Later(Warming):
+    """Halves its input from its tenth step on."""
+
+    def forward(self, x):
+        self.count += 1
+        self.share = 1.0 if self.count < 10 else 0.5
+        return x * self.share
+
+
+class Bounded:
+    """Divides a batch by its largest number, if that is above 1."""
+
+    def forward(self, x):
+        self.divisor = max(1.0, np.abs(x).max())
+        return x / self.divisor
+
+    def backward(self, dout):
+        return dout / self.divisor
+
+
+class Mean:
+    """The cross-entropy by hand, its mean over labels that are not −1."""
+
+    def forward(self, x, t):
+        powers = np.exp(x - x.max(axis=1, keepdims=True))
+        self.shares, self.t = powers / powers.sum(axis=1, keepdims=True), t
+        self.weights = (t >= 0) / max((t >= 0).sum(), 1)
+        return -(np.log(self.shares[np.arange(len(t)), t]) * self.weights).sum()
+
+    def backward(self, dout=1):
+        gradient = self.shares.copy()
+        gradient[np.arange(len(self.t)), self.t] -= 1
+        return gradient * self.weights[:, None] * dout
+
+
+class WithLoss:
+    """A net with a loss of its own."""
+
+    def __init__(self):
+        self.layers, self.loss = net_of(), Mean()
+
+    def forward(self, x, t):
+        return self.loss.forward(self.layers.forward(x), t)
+
+    def backward(self):
+        return self.layers.backward(self.loss.backward())
+
+
+def test_what_later_batches_show_is_refused(client):
+    with pytest.raises(TrainingError, match=r"the gradient of net.layers\[0\].W differs by .* counts its steps"):
+        trained(net_of(Later()), epochs=3, client=client)
+    scale = np.concatenate([np.full(40, 0.01), np.full(163, 10.0)])[:, None]
+    with pytest.raises(TrainingError, match=r"Bounded \(net.layers\[0\]\) gives other numbers for two parts"):
+        trained([Bounded(), *net_of().layers], x=X * scale, shuffle=False, client=client)
+    t = T.copy()
+    t[120:140] = -1
+    with pytest.raises(TrainingError, match=r"epoch 1, batch 4: .* the loss weighs samples"):
+        fit(WithLoss(), X, t, epochs=1, batch=40, seed=1, shuffle=False, client=client)
+
+
+def test_the_first_batch_of_an_epoch_is_compared_with_the_whole(client):
+    t = np.concatenate([T[:1], [-1, -1], T[3:8]])
+    epochs = iter([[(X[:8], T[:8])] * 110, [(X[:8], t)]])
+    with pytest.raises(TrainingError, match=r"epoch 2, batch 1: .* the loss weighs samples"):
+        fit(WithLoss(), lambda: next(epochs), epochs=2, seed=1, client=client)
+
+
+def test_a_net_that_has_learned_everything_is_not_refused(client):
+    x, generator = np.tile(np.eye(6, dtype=np.float32), (20, 1)), np.random.default_rng(0)
+    W = [he(*shape, generator=generator, dtype=np.float32) for shape in ((6, 40), (40, 6))]
+    net = [Affine(W[0], np.zeros(40, np.float32)), Relu(), Affine(W[1], np.zeros(6, np.float32))]
+    history = fit(
+        net, x, x.argmax(axis=1), loss=SoftmaxWithLoss(), optimizer=Adam(0.5), batch=120, epochs=33, client=client
+    )
+    assert history["loss"][-1] < 1e-5
+
+
+def test_workers_forget_a_net_when_its_training_ends(client, monkeypatch):
+    held, seen = {}, []
+    monkeypatch.setattr("dout.train.nets.spread_step._HELD", held)
+    trained(metrics=[lambda scores, t: seen.append(len(held)) or 0.0], epochs=1, client=client)
+    assert seen[0] == 1
+    until = time.monotonic() + 20
+    while held and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not held
+
+
 def test_a_layer_that_counts_its_steps_is_refused(client):
     with pytest.raises(TrainingError, match=r"Warming \(net.layers\[2\]\) keeps something of a step"):
         trained(net_of(Warming()), client=client)
@@ -169,6 +262,24 @@ def test_a_resumed_training_has_the_same_bits_with_other_workers(client, tmp_pat
     assert all(np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
 
 
+def test_a_training_of_one_process_goes_on_with_all_workers(client, tmp_path):
+    pytest.importorskip("safetensors")
+    trained(epochs=1, checkpoint=tmp_path)
+    parts = []
+
+    class Counting:
+        """A client that counts the parts of all steps."""
+
+        nthreads = client.nthreads
+
+        def submit(self, function, *given, **how):
+            parts.extend([1] * (function.__name__ == "computed_part"))
+            return client.submit(function, *given, **how)
+
+    trained(client=Counting(), checkpoint=tmp_path, resume=True)
+    assert len(parts) == 2 * 6
+
+
 def test_an_error_on_a_worker_is_told_as_one_here(client):
     told = []
     for how in ({}, {"client": client}):
@@ -179,6 +290,62 @@ def test_an_error_on_a_worker_is_told_as_one_here(client):
         told.append(str(caught.value))
     assert told[0] == told[1]
     assert "there are 3 scores a sample" in told[0]
+
+
+def test_a_label_of_no_class_is_found_in_a_part(client):
+    t = T.copy()
+    t[150] = -1
+    with pytest.raises(TrainingError, match=r"epoch 1, batch 4: t\[150\] is -1; there are 3 scores a sample"):
+        trained(loss=Mean(), t=t, shuffle=False, client=client)
+
+
+class Reading:
+    """Raises an error for large numbers; on workers alone, if it is told so."""
+
+    def __init__(self, error, only_there=False):
+        self.error, self.only_there = error, only_there
+
+    def forward(self, x):
+        here = threading.current_thread() is threading.main_thread()
+        if np.max(x) > 500 and not (self.only_there and here):
+            raise self.error
+        return x * 1
+
+    def backward(self, dout):
+        return dout
+
+
+def test_an_error_of_a_layer_is_not_one_of_the_network(client):
+    x = X.copy()
+    x[150] = 1000
+    with pytest.raises(
+        TrainingError, match=r"batch 4: Reading \(net.layers\[0\]\).*TimeoutError: the sensor is silent"
+    ):
+        trained([Reading(TimeoutError("the sensor is silent")), *net_of().layers], x=x, shuffle=False, client=client)
+    missing = FileNotFoundError(2, "No such file or directory", "/table.txt")
+    with pytest.raises(TrainingError, match=r"batch 4: worker \S+: Reading \(net.layers\[0\]\).*'/table.txt'"):
+        trained([Reading(missing, only_there=True), *net_of().layers], x=x, shuffle=False, client=client)
+
+
+def test_nan_in_one_of_several_inputs_is_told_with_the_input():
+    x = X.copy()
+    x[33, 1] = np.nan
+
+    class Two:
+        """Adds up its inputs."""
+
+        def __init__(self):
+            self.inner = net_of()
+
+        def forward(self, one, other):
+            return self.inner.forward(one + other)
+
+        def backward(self, dout):
+            dout = self.inner.backward(dout)
+            return dout, dout
+
+    with pytest.raises(TrainingError, match=r"in 1 of 40 samples, the first is x\[1\]\[33\]"):
+        trained(Two(), x=(X, x), shuffle=False)
 
 
 def test_nan_is_told_with_its_layer(client):

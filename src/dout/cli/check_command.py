@@ -121,6 +121,8 @@ def check(
     targets = targets or (".",)
     if write_baseline and baseline is None:
         raise click.UsageError("--write-baseline needs a file to write: add --baseline FILE.json")
+    if how["processes"] and how["cluster"]:
+        raise click.UsageError("--jobs counts the processes of this machine, and --dask uses others: leave one out")
     if interface:
         from dout.adapt.interface.interface import Interface
 

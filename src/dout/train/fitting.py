@@ -110,7 +110,11 @@ def fit(
         training.measure = SpreadStep(step, client, how, with_metrics=bool(plan.metrics))
     else:
         step.compile(**how)
-    return training.run()
+    try:
+        return training.run()
+    finally:
+        if isinstance(training.measure, SpreadStep):
+            training.measure.release()
 
 
 class NetTraining:
@@ -201,7 +205,7 @@ class NetTraining:
     def _one(self, x: Any, t: Any) -> None:
         now = self.now
         where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
-        self.step.rows = self.batches.rows
+        self.step.rows, self.step.begins_epoch = self.batches.rows, not now.batch
         if self.plan.schedule is not None:
             self.optimizer.lr = self.given["lr"] * self.plan.factor(self._done())
         if self.plan.log is not None and self.plan.log.wants(now.step):
@@ -270,9 +274,10 @@ class NetTraining:
             "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
             "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
             "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
-            "data": self._data(), "parts": getattr(self.measure, "parts", 1), "epoch states": self.epoch_states,
-            "left out": sorted(self.state.left_out or ()),
+            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out or ()),
         }  # fmt: skip
+        if isinstance(self.measure, SpreadStep):
+            training["parts"] = self.measure.parts
         save_checkpoint(self.plan.folder / f"{name}{SUFFIX}", self.state.taken(), training)
 
     def _try(self, through: Any) -> Any:

@@ -10,8 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dout.check.project.discover import Job
 from dout.check.worker import kept_answers
@@ -22,14 +23,18 @@ from dout.errors import TargetError
 
 _AT_ONCE = 8  # files for one process: that takes a second to begin
 _PATIENCE = 10  # seconds, to reach the scheduler
+_WITHOUT = 60  # seconds without any worker
 
 
 def run_spread(
     address: str, jobs: Sequence[Job], given: GivenArguments, *, used: Mapping[str, Mapping[str, Checked]],
     asked: Iterable[str], timeout: float, isolated: bool, done: Callable[[JobOutcome], None],
 ) -> list[JobOutcome]:  # fmt: skip
-    """Run every job on some worker; the outcomes, in the order of `jobs`. Raises TargetError without a scheduler."""
-    from distributed import Client, as_completed
+    """Run every job on some worker; the outcomes, in the order of `jobs`.
+
+    Raises TargetError without a scheduler, or without workers.
+    """
+    from distributed import Client
 
     how = {"asked": sorted(asked), "timeout": timeout, "isolated": isolated}
     try:
@@ -45,7 +50,7 @@ def run_spread(
             more = [given.init, given.inputs, given.memory, given.interface, given.pictures]
             asking = json.dumps([to_data(list(some)), to_data(more), to_data(known), how])
             futures[client.submit(checked_there, str(Path.cwd()), asking, pure=False)] = begin
-        for future in as_completed(futures):
+        for future in _completed(client, list(futures), address):
             begin = futures[future]
             try:
                 outcomes[begin] = from_data(json.loads(future.result()))
@@ -56,6 +61,26 @@ def run_spread(
             for outcome in outcomes[begin]:
                 done(outcome)
     return [outcome for begin in sorted(outcomes) for outcome in outcomes[begin]]
+
+
+def _completed(client: Any, futures: list[Any], address: str) -> Iterator[Any]:
+    """Each future when it is done. Raises TargetError when there has been no worker for a minute."""
+    from distributed import CancelledError, wait
+
+    while futures:
+        try:
+            client.wait_for_workers(1, timeout=_WITHOUT)
+        except TimeoutError:
+            said = f"the scheduler has had no worker for {_WITHOUT:g} s: start one: dask worker {address}"
+            raise TargetError(f"--dask {address}: {said}") from None
+        try:
+            over, rest = wait(futures, timeout=_PATIENCE, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            continue
+        except CancelledError:  # each result says so
+            over, rest = set(futures), set()
+        futures = list(rest)
+        yield from over
 
 
 def checked_there(folder: str, asking: str) -> str:

@@ -22,6 +22,7 @@ from dout.train.nets.parameters import Array, generators_of
 from dout.train.nets.train_step import TrainStep
 
 _NUDGE = 1.001  # of the parameters: what a worker is sent has to follow its own
+_DIGITS = 16  # of the longest gradient so far: what is left of it in a net that has learned everything is rounding
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class BatchSplit:
         whole = float(loss.forward(copied(scores), copied(t)))
         if not _near(whole, found, abs(whole) * _rounding(scores)):
             said = f"{type(loss).__name__} is {whole:.6g} for the batch, and {found:.6g} put together from its parts"
-            raise TrainingError(f"{where}: {said}: a sample weighs what the others let it; train without a client")
+            why = "the weight of a sample depends on the other samples of the batch, so the batch cannot be split"
+            raise TrainingError(f"{where}: {said}: {why}; train without a client")
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,29 @@ def split_of(step: TrainStep, x: Any, t: Any, sent: Callable[[TrainStep], TrainS
         return BatchSplit(is_mean, bool(drawing), np.size(of_all.scores) <= sent_numbers)
     finally:
         put_back()
+
+
+def check_whole(
+    step: TrainStep, x: Any, t: Any, gradients: Mapping[str, Array], scales: tuple[float, float], where: str
+) -> None:
+    """Raise TrainingError where gradients put together from parts are not those of a copy that has the whole batch.
+
+    `scales` are the lengths of the gradients of the parts, added up, now and at most so far: rounding grows with both.
+    One unit of a ReLU may switch by rounding, hence a bound far above the last digits.
+    """
+    put_back = global_states(generators_of(**step.roots))
+    try:
+        whole = _trial(deep_copy(step), x, t, ()).gradients
+    finally:
+        put_back()
+    digit = _rounding(*whole.values()) ** 2
+    error = digit ** (1 / 3) * scales[0] + _DIGITS * digit * scales[1]
+    for name, gradient in whole.items():
+        found = float(np.linalg.norm(np.subtract(gradient, gradients.get(name, 0.0))))
+        if not found <= error:
+            said = f"the gradient of {name} differs by {found:.2g} from the one put together from parts of the batch"
+            why = "a layer looks at the whole batch or counts its steps, or the loss weighs samples by the others"
+            raise TrainingError(f"{where}: {said}: {why}; train without a client")
 
 
 def _nudged(step: TrainStep) -> TrainStep:

@@ -57,6 +57,7 @@ class TrainStep:
         self.registry = Registry({})
         self.looks = LOOKS
         self.rows: Sequence[int] | None = None  # which samples of the data the batch has
+        self.begins_epoch = False  # whether the batch is the first of its epoch
         self.data: list[Any] = []  # what the net was given while parameters are looked for
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
 
@@ -143,6 +144,17 @@ class TrainStep:
         """
         before = before_a_step(**self.roots) if self.looks else None
         self.remember(x, t)
+        loss, scores = self.checked_call(x, t, where)
+        if before is not None:
+            self._find_parameters(before, x, t)
+        gradients = self.registry.gradients()
+        norm = length_of(gradients)
+        if not math.isfinite(loss) or (not math.isfinite(norm) and not all(map(is_finite, gradients.values()))):
+            self._refuse_broken(x, t, where)
+        return float(loss), scores, gradients, norm
+
+    def checked_call(self, x: Any, t: Any, where: str) -> tuple[Any, Any]:
+        """The loss and the scores of `call`. Raises TrainingError for a layer's error, a wrong label or loss shape."""
         try:
             loss, scores = self.call(x, t)
         except TrainingError:
@@ -153,13 +165,7 @@ class TrainStep:
         if np.ndim(loss):
             who = called("loss", self.loss) if self.loss is not None else type(self.net).__name__
             raise TrainingError(f"{who}: the loss has shape {np.shape(loss)}: it has to be one number; take its mean")
-        if before is not None:
-            self._find_parameters(before, x, t)
-        gradients = self.registry.gradients()
-        norm = length_of(gradients)
-        if not math.isfinite(loss) or (not math.isfinite(norm) and not all(map(is_finite, gradients.values()))):
-            self._refuse_broken(x, t, where)
-        return float(loss), scores, gradients, norm
+        return loss, scores
 
     def remember(self, x: Any, t: Any) -> None:
         """Remember data while parameters are looked for: a layer may keep it in `self.t`, with a `self.dt` beside."""
@@ -234,10 +240,11 @@ class TrainStep:
 
     def _refuse_broken(self, x: Any, t: Any, where: str) -> None:
         """Say what is not finite, and where that begins."""
-        for item in x if isinstance(x, tuple) else (x,):
+        for place, item in enumerate(x if isinstance(x, tuple) else (x,)):
             if not is_finite(item):
                 bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(len(item), -1).all(axis=1))
-                first = f"number {bad[0]} of the batch" if self.rows is None else f"x[{self.rows[bad[0]]}]"
+                name = f"x[{place}]" if isinstance(x, tuple) else "x"
+                first = f"number {bad[0]} of the batch" if self.rows is None else f"{name}[{self.rows[bad[0]]}]"
                 said = f"in {len(bad)} of {len(item)} samples, the first is {first}"
                 raise TrainingError(f"{where}: x has NaN or infinity {said}{self._first_broken(x, t)}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
