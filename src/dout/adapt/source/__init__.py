@@ -7,7 +7,13 @@ the class whose methods may read it, where it is not the one the function stands
 
 from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
 from dout.adapt.source.argument_kinds import are_items_called, kinds_for, picks_rows
-from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, items_unpacked, own_attributes
+from dout.adapt.source.attribute_reads import (
+    asked_of_objects,
+    attributes_read,
+    items_unpacked,
+    keeps_for,
+    own_attributes,
+)
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.linear_use import only_multiplied
@@ -31,6 +37,7 @@ __all__ = [
     "items_for",
     "items_returned",
     "items_unpacked",
+    "keeps_for",
     "keys_for",
     "kinds_for",
     "only_multiplied",

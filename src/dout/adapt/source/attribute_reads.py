@@ -64,6 +64,13 @@ def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
     )
 
 
+@total(bool)
+def keeps_for(first: Any, name: str, second: Any) -> bool:
+    """Whether a method keeps an argument on its instance, and another method reads it there."""
+    kept = {field for scope in scopes_of(first, name) for field in scope.fields}
+    return not kept.isdisjoint(own_attributes(second)[0])
+
+
 @total(frozenset)
 def attributes_set(function: Any) -> frozenset[str]:
     """The attributes of its instance that a method sets, to something else than None."""

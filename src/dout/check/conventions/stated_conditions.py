@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, stands_for
+from dout.adapt.argument_names import names_label
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted, Severity
 from dout.run import otherwise
@@ -36,8 +35,7 @@ def under_conditions(
         return is_right(inputs)
 
     is_loss = any(verdict.role.startswith("loss") for verdict in report.verdicts)
-    of_a_loss = _of_a_loss(report.layer, inputs, names, is_loss)
-    for condition, simpler in chain(_with_numbers(wrong, inputs, names), of_a_loss):
+    for condition, simpler in _of_a_loss(report.layer, inputs, names, is_loss):
         if right(simpler):
             return replace(report, findings=tuple(_under(condition, f, wrong, {}, "warning") for f in report.findings))
     for condition, simpler in _simpler(inputs):
@@ -77,16 +75,6 @@ def _simpler(inputs: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
         yield "more than one sample", one
     if len(inputs) > 1 and len({np.shape(item) for item in inputs}) == 1 and np.ndim(inputs[0]) == 2:
         yield "more than one number a sample", [item[:, 0].copy() for item in inputs]
-
-
-def _with_numbers(
-    wrong: Sequence[Finding], inputs: Sequence[Any], names: Sequence[str]
-) -> Iterator[tuple[str, list[Any]]]:
-    """The same with a number in place of an array whose gradient is one number; of a parameter that is a mistake."""
-    numbers = {f.argument for f in wrong if f.index is None and f.got == () and not stands_for(str(f.argument))}
-    if numbers and numbers <= {*names}:
-        one = [0.75 if name in numbers else item for name, item in zip(names, inputs, strict=True)]
-        yield f"an array in place of a number for {' and '.join(sorted(map(str, numbers)))}", one
 
 
 _TWO_CLASSES = re.compile(r"sigmoid|binary|logistic|bce", re.IGNORECASE)

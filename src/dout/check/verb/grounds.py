@@ -6,7 +6,7 @@ was chosen, and the loss of a network whose own code computes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream
+from dout.adapt.argument_names import names_upstream, stands_for
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
@@ -22,7 +22,7 @@ from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
-from dout.adapt.source import kinds_for
+from dout.adapt.source import keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.used_example import Closeness, UsedExample
@@ -43,13 +43,17 @@ _IMAGES = 4  # axes
 
 @dataclass(frozen=True, eq=False)
 class Grounds:
-    """What a report rests on: the layer as it was judged, with its inputs, its example, and a program's use of it."""
+    """What a report rests on: the layer as it was judged, with its inputs, its example, and a program's use of it.
+
+    `is_told` says that the user gave the interface.
+    """
 
     target: Any
     layer: Any
     ordered: Sequence[Any]
     example: Example
     used: UsedExample | None = None
+    is_told: bool = False
 
     def weighed(self, report: Report) -> Report:
         """The report with each error that rests on a guess as a warning, which says so."""
@@ -70,13 +74,51 @@ class Grounds:
             return told
         if self.used is not None:
             return _as_used(told, self.used)
-        wrong = [*map(id, _wrong_here(told))]
-        doubt = self._right_with_one() if wrong else ""
-        return told.with_each(lambda item: item.doubted(f"; {doubt}") if doubt and id(item) in wrong else item)
+        return report if self.is_told else self._if_meant_otherwise(report)
 
-    @otherwise("")
+    def _if_meant_otherwise(self, report: Report) -> Report:
+        """The report with a warning for each error that is none if the layer is meant otherwise than it was run."""
+        doubt, doubted = next(((why, errors) for why, errors in self._doubts(report) if why and errors), ("", ()))
+        ids = [*map(id, doubted)]
+        return report.with_each(lambda item: item.doubted(f"; {doubt}") if id(item) in ids else item)
+
+    def _doubts(self, report: Report) -> Iterator[tuple[str, Sequence[Finding]]]:
+        """What may be meant otherwise, or "", and the errors that are in doubt then.
+
+        A right gradient confirms what backward was given, and the sizes.
+        """
+        wrong, given = _wrong_here(report), self._given()
+        of_shapes = [item for item in wrong if item.index is None and str(item.argument) in self.example.chosen]
+        yield self._as_number(of_shapes), wrong
+        if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
+            yield self._as_forward_input(given), wrong
+            no_upstream = given and not any(map(names_upstream, given))
+            yield f"{given[0]} of backward may be no upstream gradient" if no_upstream else "", of_shapes
+            yield self._right_with_one() if wrong else "", wrong
+
+    def _as_forward_input(self, given: Sequence[str]) -> str:
+        """The argument of backward that is named as an input of forward, if backward does not read a kept one."""
+        cls, interface = Target(self.target).cls, self.example.interface or Interface()
+        forward, backward = (getattr(cls, name) for name in (interface.forward, interface.backward))
+        for name in given:
+            is_input = name in self.example.chosen_inputs and not names_upstream(name)
+            if is_input and not keeps_for(forward, name, backward):
+                return f"backward's argument {name} may be forward's input, not the upstream gradient"
+        return ""
+
+    def _as_number(self, wrong: Sequence[Finding]) -> str:
+        """The inputs that may be numbers beside an array: their gradients are, and all gradients are right then."""
+        inputs, forward = self.example.inputs, Target(self.target).forward
+        names = {str(item.argument) for item in wrong if item.got == ()}
+        is_array = any(stands_for(name) or "array" in kinds_for(forward, name) for name in names)
+        if not names or is_array or not names < {name for name, x in inputs.items() if np.ndim(x)}:
+            return ""
+        numbers = replace(self.example, inputs={**inputs, **dict.fromkeys(names, 0.75)})
+        said = f"{' and '.join(sorted(names))} {'are numbers' if len(names) > 1 else 'is a number'}"
+        return f"if {said}, it is right" if self._is_right_on(numbers) else ""
+
     def _right_with_one(self) -> str:
-        """The size that was chosen as another is, by chance, and with which it is right where that is 1.
+        """A size that equals another one by chance and for which 1 makes every gradient right, or ''.
 
         A layer for one output may take as many as it has inputs, and nothing between.
         """
@@ -87,11 +129,14 @@ class Grounds:
                 key: x[..., kept] if place and np.shape(x)[-1:] == (sizes[name],) else x
                 for place, (key, x) in enumerate(self.example.inputs.items())
             }
-            other = replace(self.example, init={**self.example.init, name: 1}, inputs=inputs)
-            layer, ordered = as_found(self.target, other)
-            if otherwise(False)(is_right)(layer, ordered, other.init):
+            if self._is_right_on(replace(self.example, init={**self.example.init, name: 1}, inputs=inputs)):
                 return f"with {name} = 1 it is right, and {sizes[name]} was chosen for another size, too"
         return ""
+
+    @otherwise(False)
+    def _is_right_on(self, other: Example) -> bool:
+        layer, ordered = as_found(self.target, other)
+        return is_right(layer, ordered, other.init)
 
     def _of_the_example(self, item: Finding) -> Finding:
         """A warning for an error that may be the fault of what was chosen.
@@ -102,9 +147,6 @@ class Grounds:
         no_parts = any(type(one) is list and not one for one in example.chosen_init.values())  # it may be no example
         if no_parts and item.severity == "error" and isinstance(item.reason, Refuted):
             return item.doubted("; it was built with an empty list, and may have no parts")
-        given = [name for name in self._given() if name in example.inputs and not names_upstream(name)]
-        if given and item.severity == "error" and isinstance(item.reason, Refuted):
-            return item.doubted(f"; {given[0]} of backward may be what forward is given as {given[0]}")
         if reason is None:
             return self._of_its_shapes(item)
         shapes = [np.shape(x) for x in example.chosen_inputs.values()]
@@ -133,8 +175,6 @@ class Grounds:
             doubt = f"forward unpacks {name}, which may be several inputs, and the gradient that of one"
         elif item.reason.zero:
             doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
-        elif (given := self._given()) and not any(map(names_upstream, given)):
-            doubt = f"{given[0]} of backward may be no upstream gradient"
         else:
             return item
         return item.doubted(f"; {doubt}")

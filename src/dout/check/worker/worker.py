@@ -227,7 +227,7 @@ def _checked_as_it_is(
     name: str, target: Any, given: GivenArguments, ran: Callable[[], None], used: UsedExample | None
 ) -> Checked:
     took: frozenset[str] = frozenset()
-    chosen, trace = Example({}, {}), None
+    chosen, trace, in_doubt = Example({}, {}), None, False
     try:
         if used is not None:
             chosen = used.example
@@ -243,7 +243,9 @@ def _checked_as_it_is(
             chosen, ordered = _example(name, target, init, inputs, how)
             layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         ran()
-        report = Grounds(target, layer, ordered, chosen, used).weighed(check_adapted(layer, ordered, chosen.init))
+        judged = check_adapted(layer, ordered, chosen.init)
+        report = Grounds(target, layer, ordered, chosen, used, bool(given.interface)).weighed(judged)
+        in_doubt = [f.severity for f in report.findings] != [f.severity for f in judged.findings]
         network = loss_of(Target(target).cls)
         if network is not None and network.assumed and not report.verdicts:
             ran_on = partial(Target(layer).fresh, chosen.init), tuple(ordered)
@@ -252,6 +254,7 @@ def _checked_as_it_is(
     except TargetError as error:
         found = of_unknown_loss(name, target, error)
         report = found if found is not None else not_judged(name, target, given.taken_by(target)[0], error)
+        chosen = replace(chosen, interface=None)  # a trial found it, and the verdict does not rest on it
     except DoutError as error:
         report = only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
@@ -265,6 +268,7 @@ def _checked_as_it_is(
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
+    checked = replace(checked, in_doubt=in_doubt)
     if used is None:
         return checked
     use = used.use
