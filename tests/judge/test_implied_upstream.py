@@ -160,4 +160,4 @@ def test_a_target_that_the_network_itself_computes_has_no_gradient():
 def test_a_multiple_may_have_a_rate_of_its_own_and_anything_else_is_wrong(how, multiple):
     implied, _ = found(**how)
     assert implied.is_sure
-    assert {m for m, right in zip(implied.multiple, implied.right, strict=True) if not right} == {multiple}
+    assert {m for m, right in zip(implied.excused, implied.right, strict=True) if not right} == {multiple}
