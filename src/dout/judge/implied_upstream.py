@@ -57,7 +57,8 @@ class ImpliedUpstream:
         Of several steps most have to: those that an output belongs to do also where going back through time is cut off.
         A gradient of one number does not count.
         """
-        return sum(map(operator.and_, self.right, self.several)) > (
+        told = sum(right and several for right, several in zip(self.right, self.several, strict=True))
+        return told > (
             1 if len(self.every) == 1 else max(1, len(self.right) / 2)
         )
 
@@ -104,7 +105,8 @@ def _confirmed(
     rng = np.random.default_rng(0)
     moved = {node: data[node] + MOVE * rng.standard_normal(node.shape) for node in parameters}
     own = {*topological(found.every)} | computed_from(nodes, found.every)
-    aside = computed_from(nodes, parameters) - own  # as a target that the same network has computed
+    begins = {*topological(found.every.values())}  # and no transpose of a parameter or an activation
+    aside = (computed_from(nodes, parameters) & begins) - own  # as a target that the same network has computed
     point = {n: value for n, value in data.items() if n.primitive is INPUT or n in aside} | moved
     first, after = nodes.index(found.value), computed_from(nodes, [found.gradient])
     like = [node for node in nodes[first:] if node.shape == found.gradient.shape and node.kind == "f"]
@@ -114,7 +116,7 @@ def _confirmed(
         known = in_float64(topological(wanted, known=point), point)
         signs = filter(None, (_usual_sign(found.gradient, output, data, known) for output in outputs))
         sign = next(signs, 0)  # of the first: what is made of that and the target comes later
-        if not sign or (descends and math.copysign(descends, found.factor) != sign):
+        if not sign or (descends and descends * math.copysign(1, found.factor) != sign):
             return None
         there = _explained(known, found.every, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
@@ -277,7 +279,7 @@ class _Fit(NamedTuple):
             return False
         kept = mine != 0
         limits = (max(float(np.max(mine)), 0.0), min(float(np.min(mine)), 0.0))
-        cut = kept & np.isin(mine, limits) & (mine * whole > 0) & (np.abs(mine) <= np.abs(whole))
+        cut = kept & (np.isclose(mine, limits[0]) | np.isclose(mine, limits[1])) & (mine * whole > 0) & (np.abs(mine) <= np.abs(whole))
         ways = [np.where(kept, whole, 0.0), np.where(cut, mine, whole)]
         sign = np.sign(self.parameter.ravel())
         if np.sum(sign != 0) > 2:

@@ -144,7 +144,9 @@ def _rows(
         times = Counter(parameter.name for parameter in call.parameters)
         for owner in call.outward():
             key = _class_of(owner)
-            for parameter in call.parameters if key is not None else ():
+            if key is None:
+                continue
+            for parameter in call.parameters:
                 own = parameter.name or "parameter"
                 own = own if times[parameter.name] == 1 else f"{own} {parameter.node.shape}"
                 own = own if owner is call else f"{call.name}.{own}"
