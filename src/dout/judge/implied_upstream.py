@@ -58,9 +58,7 @@ class ImpliedUpstream:
         A gradient of one number does not count.
         """
         told = sum(right and several for right, several in zip(self.right, self.several, strict=True))
-        return told > (
-            1 if len(self.every) == 1 else max(1, len(self.right) / 2)
-        )
+        return told > (1 if len(self.every) == 1 else max(1, len(self.right) / 2))
 
 
 def implied_upstream(
@@ -208,7 +206,9 @@ def _explained(
         _Fit(as_floats(values[mine]), as_floats(values[node]), as_floats(values[parameter]), _near(values[mine]))
         for (parameter, mine), node in zip(parameters.items(), expected, strict=True)
     ]
-    size, reach = (max(float(np.max(np.abs(x), initial=0.0)) for x in of) for of in zip(*(f[:2] for f in fits), strict=True))
+    size, reach = (
+        max(float(np.max(np.abs(x), initial=0.0)) for x in of) for of in zip(*(f[:2] for f in fits), strict=True)
+    )
     several = tuple(math.prod(parameter.shape) > 1 for parameter in parameters)
     factors = [fit.factor(size, reach) for fit in fits]
     told = [f for f, tells in zip(factors, several, strict=True) if tells and f and not math.isnan(f)]
@@ -279,7 +279,12 @@ class _Fit(NamedTuple):
             return False
         kept = mine != 0
         limits = (max(float(np.max(mine)), 0.0), min(float(np.min(mine)), 0.0))
-        cut = kept & (np.isclose(mine, limits[0]) | np.isclose(mine, limits[1])) & (mine * whole > 0) & (np.abs(mine) <= np.abs(whole))
+        cut = (
+            kept
+            & (np.isclose(mine, limits[0]) | np.isclose(mine, limits[1]))
+            & (mine * whole > 0)
+            & (np.abs(mine) <= np.abs(whole))
+        )
         ways = [np.where(kept, whole, 0.0), np.where(cut, mine, whole)]
         sign = np.sign(self.parameter.ravel())
         if np.sum(sign != 0) > 2:
