@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from dout.adapt.interface.script_layers import methods_of, pairs_of
 from dout.adapt.target import Target
 from dout.check.project.discover import line_of_class
@@ -23,12 +21,11 @@ from dout.check.report.verdicts import WORDS, Verdict
 from dout.check.rules.formula.d101_wrong_gradient import RULE as WRONG
 from dout.errors import TargetError, UnknownLossError
 from dout.files import near
-from dout.graph import Node, Where, computed_from, leading_to_all
+from dout.graph import Node, Where, leading_to_all
 from dout.judge.implied_upstream import ImpliedUpstream, implied_upstream, times_derived
 from dout.judge.outcomes import Word
-from dout.ops import primitives
 from dout.run import quiet
-from dout.trace.model.recorded import LayerCall, Parameter
+from dout.trace.model.recorded import LayerCall
 from dout.trace.program import notebooks
 from dout.trace.record.record import record
 from dout.trace.record.script import run_script
@@ -53,7 +50,6 @@ class _Row(NamedTuple):
 
 _EXCUSE = "; it may have a rate, a mask, a limit or a penalty of its own"
 _NOTHING_TOLD = "its numbers are 0, or one alone"
-STEPS = primitives("add subtract")
 Key = tuple[str, str]  # the file of a class, without links, and its qualified name
 
 
@@ -170,21 +166,8 @@ def _class_of(call: LayerCall) -> Key | None:
 
 
 def _descends(trace: Trace) -> int:
-    """1 where all parameters go against their gradients, -1 where they go along with them, 0 where nobody can tell."""
-    pairs = [parameter for call in trace.calls for parameter in call.parameters]
-    signs = {1 if parameter.by == "update" else _way(trace, parameter) for parameter in pairs}
-    return signs.pop() if len(signs) == 1 else 0
-
-
-def _way(trace: Trace, parameter: Parameter) -> int:
-    """Whether the first update of a parameter goes against its gradient, 1, or along with it, -1; 0 without one."""
-    node, gradient = parameter.node, parameter.gradient
-    after = computed_from(trace.graph.nodes, [gradient])
-    new = (n for n in trace.graph.nodes if n in after and node in n.inputs and n.shape == node.shape)
-    following = [trace.data[n] for n in new if n in trace.data and n.primitive in STEPS]
-    if not following or gradient not in trace.data:
-        return 0
-    return -int(np.sign(np.sum((following[0] - trace.data[node]) * trace.data[gradient])))
+    """1 where all gradients were told by the updates that go against them, 0 where nobody can tell."""
+    return int(all(parameter.by == "update" for call in trace.calls for parameter in call.parameters))
 
 
 def _scaled_by_themselves(trace: Trace, found: ImpliedUpstream) -> set[Key]:
@@ -198,7 +181,7 @@ def _scaled_by_themselves(trace: Trace, found: ImpliedUpstream) -> set[Key]:
         if call.cls == WHOLE_STEP or not gradients or key is None or len(call.outputs) != 1:
             continue
         (out,) = call.outputs
-        apart = {n for n in trace.backward if n not in trace.call_of or not trace.call_of[n].inside(call)}
+        apart = {n for n in trace.backward if n not in trace.call_of}
         like = [n for n in leading_to_all(trace.graph.nodes, gradients) if n in apart and n.shape == out.shape]
         factors = (times_derived(found, out, given, trace.data) for given in reversed(like))
         given = next((factor for factor in factors if factor is not None), None)
