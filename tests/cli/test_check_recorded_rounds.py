@@ -165,4 +165,48 @@ def test_an_interface_found_by_trial_gives_way_to_the_round_of_a_program(tmp_pat
     (tmp_path / "critic.py").write_text(CRITIC)
     net = layers(document("critic.py", cwd=tmp_path))["Critic"]
     assert net["ok"]
-    assert {verdict["word"] for verdict in net["verdicts"]} == {"agrees within rounding"}
+    words = {verdict["argument"]: verdict["word"] for verdict in net["verdicts"]}
+    assert {words["A"], words["B"]} == {"agrees within rounding"}
+
+
+DENSE = """
+import numpy as np
+
+
+class Dense:
+    def __init__(self, n, m):
+        self.W, self.b = np.random.default_rng(0).normal(size=(n, m)), np.zeros(m)
+
+    def forward(self, x):
+        return x @ self.W + self.b
+
+    def backward(self, x, top):
+        self.dW = FACTOR * x.T @ top
+        self.db = FACTOR * top.sum(0)
+        return RETURNED
+"""
+
+TRAIN_DENSE = """
+import numpy as np
+import right, wrong
+
+rng = np.random.default_rng(1)
+x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+for layer in LAYERS:
+    for _ in range(3):
+        out = layer.forward(x)
+        layer.backward(x, (out - y) / len(x))
+        layer.W -= 0.1 * layer.dW
+        layer.b -= 0.1 * layer.db
+"""
+
+
+@pytest.mark.parametrize("used", ["right.Dense(3, 2), wrong.Dense(3, 2)", "wrong.Dense(3, 2)"])
+def test_a_round_says_nothing_of_a_class_of_the_same_name_or_of_a_factor(tmp_path, used):
+    (tmp_path / "README.md").write_text("Layers.\n")
+    (tmp_path / "right.py").write_text(DENSE.replace("FACTOR", "1").replace("RETURNED", "top @ self.W.T"))
+    (tmp_path / "wrong.py").write_text(DENSE.replace("FACTOR", "2").replace("RETURNED", "np.abs(top @ self.W.T) + 1"))
+    (tmp_path / "train.py").write_text(TRAIN_DENSE.replace("LAYERS", f"[{used}]"))
+    net = layers(document("wrong.py", cwd=tmp_path))["Dense"]
+    assert {verdict["word"] for verdict in net["verdicts"]} == {"refuted"}
+    assert len(net["verdicts"]) == 3

@@ -160,4 +160,65 @@ def test_a_target_that_the_network_itself_computes_has_no_gradient():
 def test_a_multiple_may_have_a_rate_of_its_own_and_anything_else_is_wrong(how, multiple):
     implied, _ = found(**how)
     assert implied.is_sure
-    assert {m for m, right in zip(implied.multiple, implied.right, strict=True) if not right} == {multiple}
+    assert {m for m, right in zip(implied.excused, implied.right, strict=True) if not right} == {multiple}
+
+
+def test_a_limit_or_a_mask_of_the_elements_is_excused_and_another_sign_is_not():
+    def elementwise(change):
+        run = dout.trace(lambda W1, b1, W2, b2: changed(change, *step(W1, b1, W2, b2)), W1, B1, W2, B2)
+        return of_names(run, ("W1", "b1", "W2", "b2"))
+
+    def changed(change, out, dW1, db1, dW2, db2):
+        return out, change(dW1), db1, dW2, db2
+
+    mask = np.arange(3) % 2
+    for change, excused in ((lambda g: g * mask, True), (lambda g: np.clip(g, -0.1, 0.1), True), (lambda g: -g, False)):
+        implied = elementwise(change)
+        assert implied.right == (False, True, True, True)
+        assert implied.excused[0] is excused
+
+
+def test_an_l1_penalty_is_excused():
+    run = dout.trace(lambda W1, b1, W2, b2: with_signs(*step(W1, b1, W2, b2), W1), W1, B1, W2, B2)
+    implied = of_names(run, ("W1", "b1", "W2", "b2"))
+    assert (implied.right[0], implied.excused[0]) == (False, True)
+
+
+def with_signs(out, dW1, db1, dW2, db2, W1):
+    return out, dW1 + 0.05 * np.sign(W1), db1, dW2, db2
+
+
+def one_output(W1, b1, W2, b2):
+    h = np.tanh(X @ W1 + b1)
+    out = h @ W2 + b2
+    delta = out - Y[:, :1]
+    hidden = (delta @ W2.T) * (1 - h * h)
+    return out, X.T @ hidden, hidden.sum(0), h.T @ delta, -delta.sum(0)
+
+
+def test_one_number_of_another_sign_is_neither_right_nor_wrong():
+    implied = of_names(dout.trace(one_output, W1, B1, W2[:, :1], B2[:1]), ("W1", "b1", "W2", "b2"))
+    assert implied.right == (True, True, True, False)
+    assert implied.open == (False, False, False, True)
+
+
+def test_two_numbers_that_do_not_follow_are_wrong():
+    def two(W1, b1, W2, b2):
+        out, dW1, db1, dW2, db2 = step(W1, b1, W2, b2)
+        return out, dW1, db1, dW2, db2 * db2 + 1.0
+
+    implied = of_names(dout.trace(two, W1, B1, W2, B2), ("W1", "b1", "W2", "b2"))
+    assert (implied.right[3], implied.excused[3]) == (False, False)
+
+
+@pytest.mark.parametrize(("slope", "right"), [(True, 4), (False, 2)])
+def test_zeros_tell_nothing_and_the_moved_point_decides(slope, right):
+    run = dout.trace(lambda W1, b1, W2, b2: step(W1, b1, W2, b2, slope=slope), W1, B1, np.zeros((3, 2)), B2)
+    implied = of_names(run, ("W1", "b1", "W2", "b2"))
+    assert sum(implied.right) == right
+    assert not any(implied.open)
+
+
+def test_a_program_that_goes_along_with_its_gradients_goes_up():
+    assert found(descends=-1) == (None, [])
+    assert found(descends=-1, begin=lambda out: Y - out)[1] == ["W1", "b1", "W2", "b2"]

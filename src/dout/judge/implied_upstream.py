@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from dout.judge.float_judge import as_floats, computed, in_float64
 MOST_SECONDS, MOST_TRIED = 2.0, 48  # of work, and pairs of a value and a gradient for it
 MOST_NODES = 5_000  # of a run: longer ones take long
 MOVE = 1e-3  # of each parameter, away from a kink
+_NO_RATE = 1e-6  # a multiple this small, beside the common factor, is no rate
 _NEAR = {False: 1e-7, True: 1e-3}  # of the largest number of a gradient, by whether it is in single precision
 
 
@@ -35,7 +36,9 @@ class ImpliedUpstream:
 
     `every` has the values and gradients of all samples or steps, that one among them.
     `factor` is what all gradients of parameters are multiplied by, 1/N for a mean; `right` says of each parameter, in
-    their order, whether its gradient follows from it, `multiple` whether it does up to a factor of its own.
+    their order, whether its gradient follows from it. `excused` says whether it does up to a positive factor of its
+    own, a mask, a clip or an L1 penalty. `open` says whether its numbers tell nothing: all are 0, or there is one
+    number alone, which is not the expected one. `several` says whether there is more than one number.
     """
 
     value: Node
@@ -43,15 +46,19 @@ class ImpliedUpstream:
     every: Mapping[Node, Node]
     factor: float
     right: tuple[bool, ...]
-    multiple: tuple[bool, ...]
+    excused: tuple[bool, ...]
+    open: tuple[bool, ...]
+    several: tuple[bool, ...]
 
     @property
     def is_sure(self) -> bool:
         """Whether several gradients follow from one, so that what does not is wrong.
 
         Of several steps most have to: those that an output belongs to do also where going back through time is cut off.
+        A gradient of one number does not count.
         """
-        return sum(self.right) > (1 if len(self.every) == 1 else max(1, len(self.right) / 2))
+        told = sum(right and several for right, several in zip(self.right, self.several, strict=True))
+        return told > (1 if len(self.every) == 1 else max(1, len(self.right) / 2))
 
 
 def implied_upstream(
@@ -60,12 +67,13 @@ def implied_upstream(
     data: Mapping[Node, Any],
     parameters: Mapping[Node, Node],
     *,
-    descends: bool = False,
+    descends: int = 0,
 ) -> ImpliedUpstream | None:
     """The upstream gradient from which gradients of parameters follow; None where it explains not even half of them.
 
     `parameters` are nodes of the forward, with those of their gradients; `backward` are the nodes that belong to it.
-    With `descends` the parameters go against these gradients: then the loss has to become smaller by that.
+    `descends` is 1 where the parameters go against these gradients, -1 where they go along with them, 0 where nobody
+    can tell: the loss has to become smaller by that.
     """
     known, budget = dict(data), WorkBudget(MOST_SECONDS)
     best: ImpliedUpstream | None = None
@@ -73,10 +81,12 @@ def implied_upstream(
         if budget.is_over():
             break
         found = _explained(known, every, parameters)
-        if found is None or sum(found.right) < max(2, len(found.right) / 2):
+        if found is None or sum(found.right) < max(2, (len(found.right) - sum(found.open)) / 2):
             continue
-        if best is None or sum(found.right) > sum(best.right):
-            best = _confirmed(found, nodes, data, parameters, descends) or best
+        if best is None or sum(found.right) + sum(found.open) > sum(best.right):
+            confirmed = _confirmed(found, nodes, data, parameters, descends)
+            if confirmed is not None and (best is None or sum(confirmed.right) > sum(best.right)):
+                best = confirmed
             if best is not None and all(best.right):
                 break
     return best
@@ -84,16 +94,17 @@ def implied_upstream(
 
 def _confirmed(
     found: ImpliedUpstream, nodes: Sequence[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node],
-    descends: bool,
+    descends: int,
 ) -> ImpliedUpstream | None:  # fmt: skip
     """The same with all parameters moved a little; None where backward begins with no gradient of a usual loss.
 
-    What is right there is right: the run may stand on a kink.
+    What is right there is right: the run may stand on a kink. What is open here is decided there.
     """
     rng = np.random.default_rng(0)
     moved = {node: data[node] + MOVE * rng.standard_normal(node.shape) for node in parameters}
     own = {*topological(found.every)} | computed_from(nodes, found.every)
-    aside = computed_from(nodes, parameters) - own  # as a target that the same network has computed
+    begins = {*topological(found.every.values())}  # and no transpose of a parameter or an activation
+    aside = (computed_from(nodes, parameters) & begins) - own  # as a target that the same network has computed
     point = {n: value for n, value in data.items() if n.primitive is INPUT or n in aside} | moved
     first, after = nodes.index(found.value), computed_from(nodes, [found.gradient])
     like = [node for node in nodes[first:] if node.shape == found.gradient.shape and node.kind == "f"]
@@ -103,13 +114,14 @@ def _confirmed(
         known = in_float64(topological(wanted, known=point), point)
         signs = filter(None, (_usual_sign(found.gradient, output, data, known) for output in outputs))
         sign = next(signs, 0)  # of the first: what is made of that and the target comes later
-        if not sign or (descends and math.copysign(1, found.factor) != sign):
+        if not sign or (descends and descends * math.copysign(1, found.factor) != sign):
             return None
         there = _explained(known, found.every, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
             either = partial(map, operator.or_)
-            right, multiple = either(found.right, there.right), either(found.multiple, there.multiple)
-            return replace(found, right=tuple(right), multiple=tuple(multiple))
+            right, excused = either(found.right, there.right), either(found.excused, there.excused)
+            open_ = map(operator.and_, found.open, there.open)
+            return replace(found, right=tuple(right), excused=tuple(excused), open=tuple(open_))
         return found
     return None
 
@@ -190,39 +202,94 @@ def _explained(
         return None
     expected = [derived[parameter] for parameter in parameters]
     values = computed(topological([*expected, *parameters.values()], known=known), known)
-    each = zip(parameters.items(), expected, strict=True)
-    size = max(float(np.max(np.abs(as_floats(values[mine])), initial=0.0)) for mine in parameters.values())
-    factors = [_factor(values[mine], values[node], values[parameter], size) for (parameter, mine), node in each]
-    told = [factor for factor in factors if factor and not math.isnan(factor)]
-    if len(told) < 2:
+    fits = [
+        _Fit(as_floats(values[mine]), as_floats(values[node]), as_floats(values[parameter]), _near(values[mine]))
+        for (parameter, mine), node in zip(parameters.items(), expected, strict=True)
+    ]
+    size, reach = (
+        max(float(np.max(np.abs(x), initial=0.0)) for x in of) for of in zip(*(f[:2] for f in fits), strict=True)
+    )
+    several = tuple(math.prod(parameter.shape) > 1 for parameter in parameters)
+    factors = [fit.factor(size, reach) for fit in fits]
+    told = [f for f, tells in zip(factors, several, strict=True) if tells and f and not math.isnan(f)]
+    if not told:
         return None
     best = max(told, key=lambda one: sum(math.isclose(one, other, rel_tol=1e-4) for other in told))
-    alike = [f is not None and (math.isnan(f) or math.isclose(best, f, rel_tol=1e-4)) for f in factors]
-    single = [math.prod(parameter.shape) == 1 for parameter in parameters]  # a penalty would make any number of it
-    right = (is_alike or is_single for is_alike, is_single in zip(alike, single, strict=True))
-    multiple = tuple(factor is not None for factor in factors)
-    return ImpliedUpstream(*next(iter(every.items())), every, best, tuple(right), multiple)
+    right = tuple(f is not None and math.isclose(best, f, rel_tol=1e-4) for f in factors)
+    blank = (f is not None and math.isnan(f) for f in factors)
+    open_ = tuple(b or not (tells or is_right) for b, tells, is_right in zip(blank, several, right, strict=True))
+    rates = (f is not None and f / best > _NO_RATE for f in factors)
+    excused = tuple(rate or fit.is_by_element(best) for rate, fit in zip(rates, fits, strict=True))
+    return ImpliedUpstream(*next(iter(every.items())), every, best, right, excused, open_, several)
 
 
-def _factor(gradient: Any, expected: Any, parameter: Any, size: float) -> float | None:
-    """What the derived gradient is multiplied by to give the user's; None where no number does, NaN where both are 0.
-
-    What is small beside the largest gradients, of this `size`, may be left of larger numbers that cancel.
-
-    A penalty may be added to it, a multiple of the parameter, or of all of it but a row or column of biases.
-    """
-    mine, derived = as_floats(gradient), as_floats(expected)
-    if np.squeeze(mine).shape != np.squeeze(derived).shape or not np.all(np.isfinite(mine)):
+def times_derived(found: ImpliedUpstream, value: Node, gradient: Node, data: Mapping[Node, Any]) -> float | None:
+    """The number by which the derived gradient of a value is multiplied in a gradient; None where there is none."""
+    derived = backpropagate(found.every).of.get(value)
+    if derived is None:
         return None
-    if not np.any(derived):
-        return None if np.any(mine) else math.nan
-    near = _NEAR[np.asarray(gradient).dtype.itemsize < 8] * max(float(np.max(np.abs(mine))), size / 1000)
-    for penalty in (None, *_penalised(as_floats(parameter))):
-        terms = np.stack([derived.ravel()] if penalty is None else [derived.ravel(), penalty.ravel()], axis=1)
-        found = np.linalg.lstsq(terms, mine.ravel(), rcond=None)[0]
-        if np.all(np.abs(mine.ravel() - terms @ found) <= near):
-            return float(found[0])
-    return None
+    known = dict(data)
+    values = computed(topological([derived, gradient], known=known), known)
+    mine, expected = as_floats(values[gradient]), as_floats(values[derived])
+    sizes = (float(np.max(np.abs(x), initial=0.0)) for x in (mine, expected))
+    factor = _Fit(mine, expected, np.zeros(0), _near(values[gradient])).factor(*sizes)
+    return factor if factor and not math.isnan(factor) else None
+
+
+def _near(gradient: Any) -> float:
+    return _NEAR[np.asarray(gradient).dtype.itemsize < 8]
+
+
+class _Fit(NamedTuple):
+    """The user's gradient of a parameter beside the derived one; `near` is the rounding of its numbers."""
+
+    mine: Any
+    derived: Any
+    parameter: Any
+    near: float
+
+    def factor(self, size: float, reach: float) -> float | None:
+        """What the derived gradient is multiplied by to give the user's; None where no number does, NaN where all is 0.
+
+        What is small beside the largest gradients, of this `size`, may be left of larger numbers that cancel; `reach`
+        is the size of the derived ones.
+        A penalty may be added to it, a multiple of the parameter, or of all of it but a row or column of biases. A fit
+        needs more elements than it has unknowns, or one number tells of itself alone.
+        """
+        mine, derived = self.mine, self.derived
+        if np.squeeze(mine).shape != np.squeeze(derived).shape or not np.all(np.isfinite(mine)):
+            return None
+        most, least = float(np.max(np.abs(mine), initial=0.0)), self.near / 1000
+        if np.max(np.abs(derived), initial=0.0) <= least * reach:
+            return math.nan if most <= least * size else None
+        for penalty in (None, *(_penalised(self.parameter) if self.parameter.size > 2 else ())):
+            terms = np.stack([derived.ravel()] if penalty is None else [derived.ravel(), penalty.ravel()], axis=1)
+            found = np.linalg.lstsq(terms, mine.ravel(), rcond=None)[0]
+            if np.all(np.abs(mine.ravel() - terms @ found) <= self.near * max(most, size / 1000)):
+                return float(found[0])
+        return None
+
+    def is_by_element(self, factor: float) -> bool:
+        """Whether a mask, a clip or an L1 penalty makes the user's gradient of the derived one times the factor."""
+        if self.mine.size != self.derived.size or self.mine.size < 2:
+            return False
+        mine, whole = self.mine.ravel(), factor * self.derived.ravel()
+        most = float(np.max(np.abs(whole), initial=0.0))
+        if not np.all(np.isfinite(mine)) or np.max(np.abs(mine)) <= _NO_RATE * most:
+            return False
+        kept = mine != 0
+        limits = (max(float(np.max(mine)), 0.0), min(float(np.min(mine)), 0.0))
+        cut = (
+            kept
+            & (np.isclose(mine, limits[0]) | np.isclose(mine, limits[1]))
+            & (mine * whole > 0)
+            & (np.abs(mine) <= np.abs(whole))
+        )
+        ways = [np.where(kept, whole, 0.0), np.where(cut, mine, whole)]
+        sign = np.sign(self.parameter.ravel())
+        if np.sum(sign != 0) > 2:
+            ways.append(whole + sign * float(np.median(((mine - whole) * sign)[sign != 0])))
+        return any(bool(np.all(np.abs(mine - way) <= self.near * most)) for way in ways)
 
 
 def _penalised(parameter: Any) -> Iterator[Any]:

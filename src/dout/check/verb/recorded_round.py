@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dout.adapt.interface.script_layers import methods_of, pairs_of
 from dout.adapt.target import Target
@@ -18,11 +21,12 @@ from dout.check.report.verdicts import WORDS, Verdict
 from dout.check.rules.formula.d101_wrong_gradient import RULE as WRONG
 from dout.errors import TargetError, UnknownLossError
 from dout.files import near
-from dout.graph import Node, Where
-from dout.judge.implied_upstream import implied_upstream
+from dout.graph import Node, Where, leading_to_all
+from dout.judge.implied_upstream import ImpliedUpstream, implied_upstream, times_derived
 from dout.judge.outcomes import Word
 from dout.run import quiet
-from dout.trace.model.recorded import LayerCall, Parameter
+from dout.trace.model.recorded import LayerCall
+from dout.trace.program import notebooks
 from dout.trace.record.record import record
 from dout.trace.record.script import run_script
 from dout.trace.record.trace import Trace
@@ -30,35 +34,43 @@ from dout.trace.record.training_step import NAME as WHOLE_STEP
 
 
 class _Row(NamedTuple):
-    """A parameter that a class holds, or a part of it, and the verdict on its gradient.
+    """A parameter that a class holds, or a part of it, and the verdict on its gradient; or an input of the class.
 
-    What is a multiple of the right gradient may have a rate of its own, and is no mistake then.
+    `excuse` says why a gradient that does not follow may be no mistake, `because` why nothing is known of it. `where`
+    is the place of the gradient.
     """
 
     name: str
-    parameter: Parameter
+    where: Where | None
     word: Word
+    excuse: str = ""
+    because: str = ""
+    role: Literal["input", "parameter"] = "parameter"
+
+
+_EXCUSE = "; it may have a rate, a mask, a limit or a penalty of its own"
+_NOTHING_TOLD = "its numbers are 0, or one alone"
+Key = tuple[str, str]  # the file of a class, without links, and its qualified name
 
 
 class RecordedRound:
     """A round that `run` records, with the first gradient of its backward, and the classes it has parts of."""
 
     def __init__(self, run: Callable[[], Trace], route: str) -> None:
-        self.rows: dict[str, list[_Row]] = {}
+        self.rows: dict[Key, list[_Row]] = {}
         self.begin: Where | None = None
         self.route = route
         with suppress(Exception), quiet():  # of the user's code, and of what cannot be recorded
             trace = run()
             gradients = {p.node: p.gradient for call in trace.calls for p in call.parameters}
-            descends = all(p.by == "update" for call in trace.calls for p in call.parameters)
+            descends = _descends(trace)
             found = implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients, descends=descends)
             if found is not None:
                 self.begin = found.gradient.where
-                may_be = Word.REFUTED if found.is_sure else Word.INCONCLUSIVE
-                wrong = [Word.INCONCLUSIVE if multiple else may_be for multiple in found.multiple]
-                words = [Word.AGREES if right else word for right, word in zip(found.right, wrong, strict=True)]
-                for name, row in _rows(trace, dict(zip(gradients, words, strict=True))):
-                    self.rows.setdefault(name, []).append(row)
+                for key, row in _rows(trace, found, dict(zip(gradients, _words(found), strict=True))):
+                    self.rows.setdefault(key, []).append(row)
+                for key in _scaled_by_themselves(trace, found):
+                    self.rows.pop(key, None)
 
     @classmethod
     def of_program(cls, path: str | Path) -> RecordedRound:
@@ -68,20 +80,23 @@ class RecordedRound:
 
     def report(self, name: str, file: str | None) -> Report:
         """What the round says of a class, one of `rows`, that is written in a file."""
+        key = key_of(file, name)
         rows: dict[str, _Row] = {}
-        for row in self.rows[name]:  # of several instances the worst
+        for row in self.rows[key]:  # of several instances the worst
             known = rows.setdefault(row.name, row)
             rows[row.name] = max(known, row, key=lambda one: WORDS.index(one.word))
-        verdicts = [Verdict(row.name, row.word, self.route, role="parameter") for row in rows.values()]
+        verdicts = [
+            Verdict(row.name, row.word, self.route, because=row.because, role=row.role) for row in rows.values()
+        ]
         begin = f"{near(self.begin.file)}:{self.begin.line}" if self.begin else "the end of forward"
         findings = [
             WRONG.finding(
                 f"the gradient of {row.name} does not follow from the one that backward begins with, at {begin}; "
-                "those of other parameters do",
-                row.parameter.gradient.where, layer=name, argument=row.name,
+                f"those of other parameters do{row.excuse}",
+                row.where, layer=name, argument=row.name,
                 severity="error" if row.word == Word.REFUTED else "warning",
             )
-            for row in rows.values() if row.word != Word.AGREES
+            for row in rows.values() if row.word != Word.AGREES and not row.because
         ]  # fmt: skip
         line = line_of_class(file, name) if file else None
         return Report(name, tuple(verdicts), tuple(findings), file=file, line=line)
@@ -94,26 +109,83 @@ def of_unknown_loss(name: str, target: Any, error: TargetError) -> Report | None
     make, inputs = error.round
     found = RecordedRound(lambda: record(make(), *inputs), "the gradient that backward begins with")
     what = Target(target)
-    return found.report(what.name, what.file) if what.name in found.rows else None
+    return found.report(what.name, what.file) if key_of(what.file, what.name) in found.rows else None
 
 
-def _rows(trace: Trace, words: Mapping[Node, Word]) -> Iterator[tuple[str, _Row]]:
-    """The parameters of each class that has calls in a run; a whole training step is of the class that it stands in."""
+def key_of(file: str | None, name: str) -> Key:
+    """What a class is found by; of a class in a cell the file is the notebook."""
+    return os.path.realpath(re.sub(rf"({re.escape(notebooks.SUFFIX)}), cell \d+$", r"\1", file)) if file else "", name
+
+
+def _words(found: ImpliedUpstream) -> list[tuple[Word, str, str]]:
+    """The verdict on each gradient, with what excuses it, and why nothing is known of it."""
+    may_be = Word.REFUTED if found.is_sure else Word.INCONCLUSIVE
+    words = []
+    for right, excused, is_open in zip(found.right, found.excused, found.open, strict=True):
+        if right or is_open:
+            words.append((Word.AGREES, "", "") if right else (Word.INCONCLUSIVE, "", _NOTHING_TOLD))
+        else:
+            words.append((Word.INCONCLUSIVE, _EXCUSE, "") if excused else (may_be, "", ""))
+    return words
+
+
+def _rows(
+    trace: Trace, found: ImpliedUpstream, words: Mapping[Node, tuple[Word, str, str]]
+) -> Iterator[tuple[Key, _Row]]:
+    """The parameters of each class that has calls in a run, and an input whose gradient follows.
+
+    A whole training step is of the class that it stands in.
+    """
     for call in trace.calls:
         times = Counter(parameter.name for parameter in call.parameters)
         for owner in call.outward():
-            name = _class_of(owner)
-            for parameter in call.parameters if name else ():
+            key = _class_of(owner)
+            if key is None:
+                continue
+            for parameter in call.parameters:
                 own = parameter.name or "parameter"
                 own = own if times[parameter.name] == 1 else f"{own} {parameter.node.shape}"
                 own = own if owner is call else f"{call.name}.{own}"
-                yield name, _Row(own, parameter, words[parameter.node])
+                yield key, _Row(own, parameter.gradient.where, *words[parameter.node])
+        key, returned = _class_of(call), call.gradients or ()
+        if key is not None and len(returned) == 1 and returned[0] is not None:
+            factor = times_derived(found, call.inputs[0], returned[0], trace.data)
+            if factor is not None and math.isclose(factor, found.factor, rel_tol=1e-4):
+                name = trace.names.get(call.inputs[0]) or "input"
+                yield key, _Row(name, returned[0].where, Word.AGREES, role="input")
 
 
-def _class_of(call: LayerCall) -> str:
+def _class_of(call: LayerCall) -> Key | None:
     """The class of a call; of a whole training step that in which its gradients are written, if it is one."""
     if call.cls != WHOLE_STEP:
-        return call.cls
+        return key_of(*call.defined)
     places = {parameter.gradient.where for parameter in call.parameters}
-    names = {class_at(place.file, place.line) for place in places if place is not None}
-    return names.pop() if len(names) == 1 else ""
+    keys = {key_of(place.file, class_at(place.file, place.line)) for place in places if place is not None}
+    key = keys.pop() if len(keys) == 1 else ("", "")
+    return key if key[1] else None
+
+
+def _descends(trace: Trace) -> int:
+    """1 where all gradients were told by the updates that go against them, 0 where nobody can tell."""
+    return int(all(parameter.by == "update" for call in trace.calls for parameter in call.parameters))
+
+
+def _scaled_by_themselves(trace: Trace, found: ImpliedUpstream) -> set[Key]:
+    """The classes that are given an upstream gradient, and multiply the gradients that follow from it by a number.
+
+    Such a number is a mistake, but for the share of one sample.
+    """
+    scaled = set()
+    for call in trace.calls:
+        gradients, key = [parameter.gradient for parameter in call.parameters], _class_of(call)
+        if call.cls == WHOLE_STEP or not gradients or key is None or len(call.outputs) != 1:
+            continue
+        (out,) = call.outputs
+        apart = {n for n in trace.backward if n not in trace.call_of}
+        like = [n for n in leading_to_all(trace.graph.nodes, gradients) if n in apart and n.shape == out.shape]
+        factors = (times_derived(found, out, given, trace.data) for given in reversed(like))
+        given = next((factor for factor in factors if factor is not None), None)
+        usual = (1.0, *(1.0 / n for n in out.shape if n))
+        if given and not any(math.isclose(found.factor / given, one, rel_tol=1e-4) for one in usual):
+            scaled.add(key)
+    return scaled

@@ -11,7 +11,7 @@ from typing import Any
 
 from dout.check.program.program_choice import is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
-from dout.check.report.report import some
+from dout.check.report.report import Report, some
 from dout.check.report.wrong_parts import of_parts_once
 from dout.check.rules.choices.d106_constant_factor import among_all
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
@@ -125,7 +125,28 @@ def recorded_layers(
             outcome, place = silent[f"{_file_of(checked)}:{checked.report.layer}"]
             known = outcome.layers[place].report
             if not known.verdicts or (not known.ok and not checked.report.findings):
-                outcome.layers[place] = checked
+                outcome.layers[place] = replace(checked, report=_with_the_rest(checked.report, known))
+
+
+def _with_the_rest(recorded: Report, known: Report) -> Report:
+    """The report of a recorded round, with the verdicts that are known on arguments of which the round says nothing.
+
+    The round contradicts the interface that these were judged under: what is refuted there is a warning.
+    """
+    inputs = [verdict.argument for verdict in known.verdicts if verdict.role == "input"]
+    if len(inputs) == 1:  # the program may call it something else
+        named = [replace(v, argument=inputs[0]) if v.role == "input" else v for v in recorded.verdicts]
+        recorded = replace(recorded, verdicts=tuple(named))
+    judged = {verdict.argument for verdict in recorded.verdicts}
+    rest = [verdict for verdict in known.verdicts if verdict.argument not in judged]
+    names = {verdict.argument for verdict in rest}
+    doubt = f"; the recorded round says nothing of {some(sorted(names), 3)}" if names else ""
+    told = [item.doubted(doubt) if item.severity == "error" else item for item in known.findings
+            if item.argument in names]  # fmt: skip
+    missing = tuple(name for name in known.missing if name not in judged)
+    return replace(
+        recorded, verdicts=(*rest, *recorded.verdicts), findings=(*told, *recorded.findings), missing=missing
+    )
 
 
 def used_layers(

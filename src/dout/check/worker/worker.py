@@ -38,7 +38,7 @@ from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import check_adapted
 from dout.check.verb.grounds import Grounds
-from dout.check.verb.recorded_round import RecordedRound, of_unknown_loss
+from dout.check.verb.recorded_round import RecordedRound, key_of, of_unknown_loss
 from dout.check.verb.unjudged_reports import broken, not_judged, only
 from dout.check.worker import kept_answers
 from dout.check.worker.job_loading import Loading, needing
@@ -117,7 +117,7 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
 
 def _as_recorded(job: Job, found: RecordedRound, send: Any) -> None:
     """Tell what a recorded round of a program says of its layers."""
-    keys = [key for key in job.names or () if key.rpartition(":")[2] in found.rows]
+    keys = [key for key in job.names or () if key_of(*key.rpartition(":")[::2]) in found.rows]
     send("layers", keys)
     for key in keys:
         file, _, name = key.rpartition(":")

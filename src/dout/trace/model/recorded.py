@@ -57,6 +57,7 @@ class LayerCall:
     `douts` are the upstream gradients its backward was given, one an output; `gradients` what it returned, one an
     input. Both are None as long as no backward belongs to this forward; an entry is None where nothing came.
     `parameters` pairs the node of each of the layer's own arrays with that of the gradient the backward kept for it.
+    `defined` is the file of the class, and its qualified name; empty in a trace that was read from a document.
     """
 
     name: str
@@ -68,6 +69,7 @@ class LayerCall:
     douts: tuple[Node | None, ...] | None = None
     gradients: tuple[Node | None, ...] | None = None
     parameters: tuple[Parameter, ...] = ()
+    defined: tuple[str, str] = ("", "")
 
     def __repr__(self) -> str:
         return f"<{self.cls} {self.name}>"

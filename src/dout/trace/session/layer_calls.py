@@ -392,9 +392,8 @@ def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, 
                 None if call.match is None or not derive else _douts(tracer, call, call.match),
                 None if call.match is None else _by_input(call, call.match),
                 () if call.match is None else call.match.parameters,
+                call.defined,
             )
     forwards = tuple(frozen.values())
-    for call in calls:
-        if call.kind == "backward" and call.match in frozen:
-            frozen[call] = frozen[call.match]
+    frozen.update({call: frozen[call.match] for call in calls if call.kind == "backward" and call.match in frozen})
     return frozen, forwards

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from dout.graph import Node, Where
 from dout.trace.model.recorded import Parameter
+
+
+def _defined(cls: type) -> tuple[str, str]:
+    """The file in which a class is written, "" where it is not known, and its qualified name."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return file if isinstance(file, str) else "", cls.__qualname__
 
 
 class OpenCall:
@@ -15,6 +22,7 @@ class OpenCall:
         self.kind = kind
         self.instance = instance
         self.cls = type(instance).__name__
+        self.defined = _defined(type(instance))
         self.name = name
         self.parent = parent
         self.where = where
