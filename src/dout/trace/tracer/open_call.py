@@ -6,13 +6,14 @@ import sys
 from typing import Any
 
 from dout.graph import Node, Where
+from dout.run import module_of, names_of, qualname_of
 from dout.trace.model.recorded import Parameter
 
 
 def _defined(cls: type) -> tuple[str, str]:
     """The file in which a class is written, "" where it is not known, and its qualified name."""
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    return file if isinstance(file, str) else "", cls.__qualname__
+    file = names_of(sys.modules.get(module_of(cls))).get("__file__")
+    return file if type(file) is str else "", qualname_of(cls)
 
 
 class OpenCall:
