@@ -6,6 +6,7 @@ minute, and its last digits depend on the machine: tests hold the layers and the
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 import dout
 from dout.train import fit
 
-HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[1] / "examples"
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+EXAMPLES = PROJECT / "examples"
 TRAINED = {"trained-digits": "digits", "trained-filters": "filters", "trained-mnist": "mnist",
            "trained-zen": "zen", "trained-reverse": "reverse"}  # fmt: skip
 HOW = ("loss", "optimizer", "epochs", "batch", "seed", "schedule", "clip")
@@ -54,5 +56,7 @@ def draw(figure: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    folder = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else HERE
+    os.chdir(PROJECT)  # places in a picture are told from the folder in which it is drawn
     for figure in TRAINED:
-        draw(figure, Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else HERE)
+        draw(figure, folder)

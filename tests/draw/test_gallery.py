@@ -46,3 +46,14 @@ def test_the_page_shows_every_figure():
     shown = re.findall(r"\((\S+)\.svg\)", (GALLERY / "README.md").read_text("utf-8"))
     assert sorted(shown) == sorted([*MAKE["FIGURES"], *TRAINED])
     assert {file.stem for file in GALLERY.glob("*.svg")} == set(shown)
+
+
+@pytest.mark.parametrize("file", sorted(GALLERY.glob("*.svg")), ids=lambda file: file.stem)
+def test_a_place_in_a_figure_is_told_from_the_project(file):
+    titles = [
+        line
+        for title in ET.parse(file).iter("{http://www.w3.org/2000/svg}title")
+        for line in (title.text or "").split("\n")
+    ]
+    places = [line for line in titles if re.search(r"\.py:\d+$", line)]
+    assert [place for place in places if Path(place.split()[-1]).is_absolute()] == []
