@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from types import ModuleType
 
 from dout.errors import visible
+from dout.exercise.sheet import listed
 
 _MODULES = (  # of which an answer may use something
     "numpy", "numpy.linalg", "numpy.fft", "numpy.random", "numpy.lib.stride_tricks", "math", "scipy.special",
@@ -74,12 +75,7 @@ def of_uses(nodes: Iterable[ast.AST], modules: Modules) -> Iterator[tuple[ast.AS
                 dotted = ".".join([module, *attributes])
                 if (_is_known(dotted) or _is_of_python(dotted)) and not _computes(dotted.split(".")):
                     used = ".".join([name, *attributes])
-                    yield node, f"an answer does not use {visible(used)}: it uses functions of {_names(_MODULES)}"
-
-
-def _names(names: Collection[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}"
+                    yield node, f"an answer does not use {visible(used)}: it uses functions of {listed(_MODULES)}"
 
 
 def _chain(node: ast.expr) -> tuple[str, list[str]]:

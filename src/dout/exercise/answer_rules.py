@@ -39,7 +39,7 @@ def refused(sheet: Sheet) -> str:
     if sheet.text.count("\n") > _MOST_LINES:
         return f"the file has more than {_MOST_LINES} lines"
     try:
-        tree = syntax(sheet.text)
+        tree = sheet.tree
     except UNREADABLE as error:
         line = getattr(error, "lineno", None)
         what = getattr(error, "msg", None) or str(error) or "it is nested too deeply"

@@ -27,7 +27,7 @@ from dout.check.worker.runner import run
 from dout.errors import visible
 from dout.exercise.answer_rules import line_of_answer, refused
 from dout.exercise.grading_words import CONTRACT, KINDS, VERDICTS
-from dout.exercise.sheet import Sheet, first_line, syntax
+from dout.exercise.sheet import Sheet, first_line
 from dout.exercise.sheet_runs import GIGABYTES, on_disk
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 
@@ -194,11 +194,9 @@ def _checked(sheet: Sheet, names: Sequence[str], timeout: float) -> tuple[dict[s
 def _asked(sheet: Sheet, name: str) -> set[str]:
     """The inputs of a class whose gradients a sheet of steps asks for: those that a step takes."""
     inputs = {
-        item.name: {one.arg for one in method.args.args[1:]}
-        for item in syntax(sheet.text).body
-        if isinstance(item, ast.ClassDef)
-        for method in item.body
-        if isinstance(method, ast.FunctionDef) and method.name == "forward"
+        owner: {one.arg for one in methods["forward"].args.args[1:]}
+        for owner, methods in sheet.methods.items()
+        if "forward" in methods
     }
     steps = {name} if name != sheet.name else {*sheet.owners} - {name}
     return inputs.get(name, set()) & set().union(*(inputs.get(step, set()) for step in steps))
@@ -206,23 +204,15 @@ def _asked(sheet: Sheet, name: str) -> set[str]:
 
 def _forward_line(sheet: Sheet, name: str) -> str:
     """The first line of the forward of a step, which says what it computes."""
-    for item in ast.walk(syntax(sheet.text)):
-        if isinstance(item, ast.ClassDef) and item.name == name:
-            for method in item.body:
-                if isinstance(method, ast.FunctionDef) and method.name == "forward":
-                    return visible(ast.unparse(method.body[0]))
-    return visible(name)
+    forward = sheet.methods.get(name, {}).get("forward")
+    return visible(ast.unparse(forward.body[0]) if forward is not None else name)
 
 
 def _interface(sheet: Sheet) -> str:
     """How the class is called, where that is plain to see: else an answer in the wrong order would pass for another."""
-    for item in ast.walk(syntax(sheet.text)):
-        if isinstance(item, ast.ClassDef) and item.name == sheet.name:
-            methods = {m.name: m.args for m in item.body if isinstance(m, ast.FunctionDef)}
-            backward = methods.get("backward")
-            if "forward" in methods and backward is not None and len(backward.args) == 2:
-                return _PLAIN
-    return ""
+    methods = sheet.methods.get(sheet.name, {})
+    is_plain = "forward" in methods and "backward" in methods and len(methods["backward"].args.args) == 2
+    return _PLAIN if is_plain else ""
 
 
 def _problem(outcome: JobOutcome, file: str) -> str:
@@ -237,7 +227,7 @@ def _is_about(finding: Finding, spans: Collection[tuple[int, int]]) -> bool:
 
 def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
     """The lines of the methods with answers in them."""
-    for node in ast.walk(syntax(sheet.text)):
+    for node in ast.walk(sheet.tree):
         if isinstance(node, ast.FunctionDef):
             first = first_line(node)
             for _, start, end in sheet.lines_of_answers():

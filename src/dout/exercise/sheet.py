@@ -6,8 +6,9 @@ import ast
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -107,7 +108,18 @@ class Sheet:
         """Whether it asks for the steps of a derivation, and not for the lines of one class."""
         return len(set(self.owners)) > 1
 
-    @property
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The syntax of the text. Raises one of UNREADABLE where it is no Python."""
+        return syntax(self.text)
+
+    @cached_property
+    def methods(self) -> dict[str, dict[str, ast.FunctionDef]]:
+        """The methods of each class, by name; of classes with one name those of the first."""
+        classes = [item for item in ast.walk(self.tree) if isinstance(item, ast.ClassDef)]
+        return {c.name: {m.name: m for m in c.body if isinstance(m, ast.FunctionDef)} for c in reversed(classes)}
+
+    @cached_property
     def owners(self) -> tuple[str, ...]:
         """The class in which each answer stands; "" where it stands in none."""
         try:
@@ -175,6 +187,16 @@ def syntax(text: str) -> ast.Module:
         tree = ast.parse(text)
         compile(tree, "the file", "exec", dont_inherit=True)  # `return` outside of a function, say
     return tree
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence lists them.
+
+    >>> listed(["x", "W", "b"])
+    'x, W and b'
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def first_line(item: ast.stmt) -> int:

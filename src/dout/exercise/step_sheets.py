@@ -18,7 +18,7 @@ import numpy as np
 
 from dout.adapt.repository.declared_example import NAME as EXAMPLE
 from dout.errors import SheetError, visible
-from dout.exercise.sheet import Sheet, marked
+from dout.exercise.sheet import Sheet, listed, marked
 from dout.explain.derivation.derivation import explained
 from dout.explain.derivation.part_code import step_code
 from dout.explain.model.explanation import Explanation, Quantity
@@ -152,7 +152,7 @@ def _step_class(step: _Step) -> str:
         f"{_DEEP}return {step.made}",
         "",
         "    def backward(self, dout):",
-        f'{_DEEP}"""Return the {gradients} of {_listed(step.asked)}; dout is that of {step.made}."""',
+        f'{_DEEP}"""Return the {gradients} of {listed(step.asked)}; dout is that of {step.made}."""',
         _blank(f"step {step.number}"),
     ])  # fmt: skip
 
@@ -182,7 +182,7 @@ def _whole_class(
     twice = [q.name for q in explanation.forward if sum(q.name in step.asked for step in steps) > 1]
     ends = ""
     if twice:
-        ends = f"\n\n{_DEEP}The gradients of {_listed(twice)} come from several steps: they add up.\n{_DEEP}"
+        ends = f"\n\n{_DEEP}The gradients of {listed(twice)} come from several steps: they add up.\n{_DEEP}"
     at = {step.made: step for step in steps if step.fixed}
     plain = [f"{_DEEP}{step.new}" for step in steps if not step.fixed]
     return "\n".join([
@@ -199,7 +199,7 @@ def _whole_class(
         f"{_DEEP}return {explanation.outputs[0]}",
         "",
         "    def backward(self, dout):",
-        f'{_DEEP}"""Return the {gradients} of {_listed(asked)}, best by calls of self.step1.backward(dout) and so on.'
+        f'{_DEEP}"""Return the {gradients} of {listed(asked)}, best by calls of self.step1.backward(dout) and so on.'
         f'{ends}"""',
         _blank(BACKWARD),
     ])  # fmt: skip
@@ -208,11 +208,6 @@ def _whole_class(
 def _blank(label: str) -> str:
     ask = f'{_DEEP}raise NotImplementedError("{label} is yours to write")\n'
     return "".join(marked(label, [ask], _DEEP)).rstrip("\n")
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _example(name: str, steps: Sequence[_Step], takes: Sequence[Quantity]) -> str:
