@@ -64,9 +64,12 @@ def trace(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Tr
     >>> recorded["x"].gradient
     Gradient(value=3.0, source='user', expected=6.0)
     """
-    if not inspect.isclass(target):
-        _refuse_call(getattr(target, "forward", target), inputs, keywords)
-    return record(target, *inputs, dout=dout, **keywords)
+    try:
+        return record(target, *inputs, dout=dout, **keywords)
+    except TypeError:
+        if not inspect.isclass(target):
+            _refuse_call(getattr(target, "forward", target), inputs, keywords)
+        raise
 
 
 def _refuse_call(forward: Any, inputs: Sequence[Any], keywords: Mapping[str, Any]) -> None:
@@ -108,7 +111,11 @@ def value_and_grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[
     @functools.wraps(forward)
     @_in_users_lines
     def both(*inputs: Any, **keywords: Any) -> tuple[Any, Any]:
-        return _value_and_grad(forward, inputs, keywords, wanted, many=not isinstance(argnums, int))
+        try:
+            return _value_and_grad(forward, inputs, keywords, wanted, many=not isinstance(argnums, int))
+        except TypeError:
+            _refuse_call(forward, inputs, keywords)
+            raise
 
     both.derives = Derives(forward, wanted, many=not isinstance(argnums, int))  # type: ignore[attr-defined]
     return both
@@ -131,7 +138,6 @@ def grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
 def _value_and_grad(
     forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any], wanted: tuple[int, ...], many: bool
 ) -> tuple[Any, Any]:
-    _refuse_call(forward, inputs, keywords)
     given_apart = [item.view() if isinstance(item, np.ndarray) else item for item in map(plain, inputs)]
     recorded, entered = record_function(forward, tuple(given_apart), keywords)  # the same array twice is two inputs
     lost = next((event for event in recorded.events if event.kind in LOSSES), None)

@@ -23,7 +23,7 @@ class OpenCall:
         self.kind = kind
         self.instance = instance
         self.cls = type(instance).__name__
-        self.defined = _defined(type(instance))
+        self.defined = _defined(type(instance))  # now: a program's modules are gone when its recording ends
         self.name = name
         self.parent = parent
         self.where = where
