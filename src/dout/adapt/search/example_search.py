@@ -109,7 +109,7 @@ class ExampleSearch:
         return None
 
     def in_groups(self, one: Example) -> Example | None:
-        """The same with one of two equal sizes doubled, and the inputs with it: else each group has a single channel."""
+        """The same with one of two equal sizes doubled, and the inputs with it: a group has several channels then."""
         sizes = {name: n for name, n in one.chosen_init.items() if type(n) is int and n > 1}
         for name, n in sizes.items():
             inputs = {key: _doubled(x, n, key) if key in one.chosen else x for key, x in one.inputs.items()}
