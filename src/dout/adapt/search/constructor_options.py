@@ -20,7 +20,6 @@ from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_firs
 from dout.adapt.sizes.proposed_arrays import array_of, numbers
 from dout.adapt.source import MISSING
 from dout.adapt.source.attribute_reads import users_with
-from dout.run import deep_copy
 
 
 def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
@@ -50,7 +49,6 @@ _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
 _KINDS = frozenset({"int", "tuple", "callable", *_OF_KIND})
 
 
-_MANY = 3  # items of a list, one for each of as many layers
 _OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
 
 
@@ -83,11 +81,6 @@ class ClassSettings:
         strings = source.strings_for(function, name, self.owner)
         if strings and not keys and "callable" not in kinds[:1]:
             return [*strings[:4]]
-        if words := source.strings_of_items(function, name, self.owner):
-            return [[word] * _MANY for word in words[:4]]  # the last may be an activation of the output alone
-        if source.are_items_called(function, name, self.owner):
-            known = [one for one in self._activations(name, "callable") if callable(one)]
-            return [[deep_copy(one) for _ in range(_MANY)] for one in known]
         needed = [key for key, default in keys.items() if default is MISSING]
         if name in SETTINGS and set(needed) <= set(SETTINGS[name]):
             return [dict(SETTINGS[name])]
