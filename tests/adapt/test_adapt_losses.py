@@ -46,36 +46,6 @@ def test_an_optimizer_beside_a_target_is_no_loss(tmp_path: Path) -> None:
         dout.check(loaded(tmp_path, text).Bowl)
 
 
-HOLDS = """
-class Chain:
-    def __init__(self):
-        self.parts = []
-    def use(self, cost_fn, optim):
-        self.cost_fn, self.optim = cost_fn, optim
-    def forward(self, x):
-        for part in self.parts:
-            x = part.forward(x)
-        return x
-    def backward(self):
-        g = self.cost_fn.back()
-        for part in self.parts[::-1]:
-            g = part.backward(g)
-        self.optim.step(self)
-        return g
-"""
-
-
-@pytest.mark.parametrize(("walk", "is_right"), [("self.parts[::-1]", True), ("self.parts[:1]", False)])
-def test_a_loss_that_a_network_holds_gives_the_upstream_gradient(tmp_path: Path, walk: str, is_right: bool) -> None:
-    report = dout.check(loaded(tmp_path, HOLDS.replace("self.parts[::-1]", walk)).Chain)
-    assert (words(report)["x"] == Word.EXACT) is is_right
-
-
-def test_a_loss_that_is_none_until_other_code_sets_it_is_asked_too(tmp_path: Path) -> None:
-    text = HOLDS.replace("        self.parts = []", "        self.parts, self.cost_fn, self.optim = [], None, None")
-    assert words(dout.check(loaded(tmp_path, text).Chain))["x"] == Word.EXACT
-
-
 BY_A_METHOD = """
 class Fold:
     def keep(self, x):
