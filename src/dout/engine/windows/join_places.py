@@ -295,6 +295,8 @@ def _written(node: Node, long: int) -> Node | None:
         key = basic_key(now.static["key"], node.shape) if now.primitive is _SETITEM and len(now.inputs) == 2 else None
         if not _at(key, axes) or key is None or now.inputs[1].dtype != node.dtype:
             return None
+        if now.inputs[1].primitive is _GETITEM:  # a copy, and no product
+            return None
         if now.inputs[1].shape != now.static["selected"] or any(
             part != slice(None) for axis, part in enumerate(key) if axis not in axes
         ):
