@@ -46,7 +46,7 @@ def join_places(graph: Graph) -> Graph:
 
 
 @dataclass(frozen=True)
-class Joined:
+class PlacedValue:
     """A value with the axes of the window in it, which begin at axis `at`; none where no turn differs."""
 
     value: Any
@@ -66,11 +66,11 @@ class Places:
     window: Shape
     each: Sequence[Place]
 
-    def join(self, turns: Turns, wish: int) -> Joined | None:
+    def join(self, turns: Turns, wish: int) -> PlacedValue | None:
         """The step of all turns, with the window before axis `wish` where that can be; None for other steps."""
         first = turns[0]
         if all(turn is first for turn in turns):
-            return Joined(AbstractRecorder(first.where).wrap(first), None)
+            return PlacedValue(AbstractRecorder(first.where).wrap(first), None)
         if any(turn.primitive is not first.primitive or turn.shape != first.shape for turn in turns):
             return None
         if math.prod(first.shape) * len(turns) * np.dtype(first.dtype).itemsize > _MOST:
@@ -83,7 +83,7 @@ class Places:
             return self._multiplied(turns)
         return self._rearranged(turns, wish)
 
-    def _taken(self, turns: Turns, wish: int) -> Joined | None:
+    def _taken(self, turns: Turns, wish: int) -> PlacedValue | None:
         """Elements of one array, by whole numbers that are the place, or by slices that move with it."""
         base = turns[0].inputs[0]
         keys = [basic_key(turn.static["key"], base.shape) for turn in turns]
@@ -101,10 +101,10 @@ class Places:
             lengths = tuple(base.shape[axis] for axis in numbers)
             if not is_place or not whole or lengths != self.window:
                 return None
-            return Joined(np.transpose(source, (*rest[:wish], *numbers, *rest[wish:])), wish)
+            return PlacedValue(np.transpose(source, (*rest[:wish], *numbers, *rest[wish:])), wish)
         return self._windows(source, base.shape, own, wish)
 
-    def _windows(self, source: Any, shape: Shape, keys: Sequence[Sequence[Any]], wish: int) -> Joined | None:
+    def _windows(self, source: Any, shape: Shape, keys: Sequence[Sequence[Any]], wish: int) -> PlacedValue | None:
         axes: dict[int, tuple[int, int, int]] = {}  # by axis of the window: which axis moves, its step, and how far
         cut = [slice(None)] * len(shape)
         for axis, (n, own) in enumerate(zip(shape, keys, strict=True)):
@@ -131,8 +131,8 @@ class Places:
             value = value[
                 (..., *(slice(None, None, axes[d][2]) if d in axes else None for d in range(len(self.window))))
             ]
-        joined = Joined(value, len(shape))
-        return Joined(joined.moved(wish, len(self.window)), wish)
+        joined = PlacedValue(value, len(shape))
+        return PlacedValue(joined.moved(wish, len(self.window)), wish)
 
     def _far(self, parts: Sequence[range], number: int) -> int:
         """How far slices move from place to place along one axis of the window, if with nothing else; otherwise 0."""
@@ -144,7 +144,7 @@ class Places:
         moves = all(part == range(at, at + step * length, step) for part, at in zip(parts, ats, strict=True))
         return far if moves else 0
 
-    def _rearranged(self, turns: Turns, wish: int) -> Joined | None:
+    def _rearranged(self, turns: Turns, wish: int) -> PlacedValue | None:
         """Other shapes and orders, and sums over other axes."""
         first, many = turns[0], len(self.window)
         if len(first.inputs) != 1:
@@ -159,7 +159,7 @@ class Places:
             at = axes.index(found.at - 1) + 1 if found.at else 0
             wide = [axis + many * (axis >= found.at) for axis in axes]
             wide[at:at] = range(found.at, found.at + many)
-            return Joined(np.transpose(found.value, wide), at)
+            return PlacedValue(np.transpose(found.value, wide), at)
         if is_reshape(first):
             places = [k for k in range(rank + 1) if math.prod(given.shape[:k]) == math.prod(first.shape[:wish])]
             found = self.join(old, places[-1] if places else rank)
@@ -169,7 +169,7 @@ class Places:
             ends = [k for k in range(len(first.shape) + 1) if math.prod(first.shape[:k]) == before]
             at = wish if wish in ends else ends[-1] if ends else len(first.shape)
             value = found.value if ends else found.moved(rank, many)
-            return Joined(np.reshape(value, (*first.shape[:at], *self.window, *first.shape[at:])), at)
+            return PlacedValue(np.reshape(value, (*first.shape[:at], *self.window, *first.shape[at:])), at)
         if first.primitive is PRIMITIVES["sum"] and first.static.keys() <= {"axis"}:
             out = reduced_axes(first)
             kept = [axis for axis in range(rank) if axis not in out]
@@ -177,10 +177,10 @@ class Places:
             if found is None or found.at is None:
                 return None
             at = sum(axis < found.at for axis in kept)
-            return Joined(np.sum(found.value, axis=tuple(a + many * (a >= found.at) for a in out)), at)
+            return PlacedValue(np.sum(found.value, axis=tuple(a + many * (a >= found.at) for a in out)), at)
         return None
 
-    def _multiplied(self, turns: Turns) -> Joined | None:
+    def _multiplied(self, turns: Turns) -> PlacedValue | None:
         """Products of which one factor is the same in all turns: rows, or columns, for each place."""
         first, many, every = turns[0], len(self.window), math.prod(self.window)
         left = self.join([turn.inputs[0] for turn in turns], len(first.inputs[0].shape) - 1)
@@ -191,10 +191,10 @@ class Places:
         if left.at is not None:
             x = left.moved(len(first.inputs[0].shape) - 1, many)
             x = np.reshape(x, (*first.inputs[0].shape[:-2], rows * every, x.shape[-1]))
-            return Joined(np.reshape(x @ right.value, (*lead, rows, *self.window, columns)), len(first.shape) - 1)
+            return PlacedValue(np.reshape(x @ right.value, (*lead, rows, *self.window, columns)), len(first.shape) - 1)
         y = right.moved(len(first.inputs[1].shape), many)
         y = np.reshape(y, (*first.inputs[1].shape[:-1], columns * every))
-        return Joined(np.reshape(left.value @ y, (*lead, rows, columns, *self.window)), len(first.shape))
+        return PlacedValue(np.reshape(left.value @ y, (*lead, rows, columns, *self.window)), len(first.shape))
 
     def summed(self, turns: Turns) -> Any | None:
         """The sum of products of which both factors differ: one product with longer sums."""
@@ -238,7 +238,9 @@ def places_in(turns: Turns) -> Places | None:
             window = tuple(first.inputs[0].shape[axis] for axis in axes)
             each = [basic_key(turn.static["key"], turn.inputs[0].shape) for turn in now]
             found = [
-                tuple(int(key[a]) % n for a, n in zip(axes, window, strict=True)) for key in each if _at(key, axes)
+                tuple(int(key[a]) % n for a, n in zip(axes, window, strict=True))
+                for key in each
+                if key and _at(key, axes)
             ]
             whole = len(now) == math.prod(window) and set(found) == {*itertools.product(*map(range, window))}
             return Places(window, found) if whole else None
