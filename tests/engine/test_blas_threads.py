@@ -60,6 +60,35 @@ def test_a_product_in_parts_is_the_product(how, size, dtype):
     assert blas_threads.threads() == before
 
 
+# Whole and ragged tiles, sums of one vector and of parts of vectors, and what is too small for a tile.
+SMALL = [(20, 100, 400), (20, 401, 100), (100, 20, 64), (4, 1, 16), (5, 7, 33), (23, 17, 40), (9, 130, 4), (16, 97, 5)]
+SMALL += [(3, 9, 16), (4, 40, 15), (3, 200, 4), (2, 300, 9), (50, 256, 20), (8, 8, 8), (4, 0, 32)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, float])
+@pytest.mark.parametrize("size", SMALL)
+@pytest.mark.parametrize("left", ["rows", "part of rows", "columns"])
+@pytest.mark.parametrize("right", ["rows", "part of rows", "columns"])
+def test_small_products_of_whole_numbers_are_exact(left, right, size, dtype):
+    (rows, inner, columns), product = size, shared_products.together([np.dot])
+    x, y = np.rint(9 * lying(rows, inner, left, dtype)), np.rint(9 * lying(inner, columns, right, dtype))
+    room = np.full((rows + 2, columns), np.nan, dtype)
+    for _ in range(2):
+        product(x, y, room[1:-1])
+    np.testing.assert_array_equal(room[1:-1], x.astype(int) @ y.astype(int))
+    assert np.isnan(room[[0, -1]]).all()
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_small_products_keep_what_is_no_number_to_its_row_and_column(special):
+    x, y, product = drawn(20, 100), drawn(100, 40), shared_products.together([np.dot] * 2)
+    x[3, 99], turned = special, np.asfortranarray(y)
+    first, second = np.empty((20, 40), np.float32), np.empty((20, 40), np.float32)
+    product(x, y, first, x, turned, second)
+    for out in (first, second):
+        np.testing.assert_array_equal(np.isfinite(out), np.arange(20)[:, None] != np.full(40, 3))
+
+
 @pytest.mark.parametrize(
     ("left", "right"), [(np.ones((4, 6))[:, ::2], np.ones((3, 2))), (np.ones((4, 3), "f4"), np.ones((3, 2)))]
 )

@@ -14,16 +14,18 @@ import ctypes
 import math
 import operator
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 
-from dout.engine.runtime import binding, blas_threads, kernel_cache, threads
+from dout.engine.runtime import binding, blas_threads, kernel_cache, product_tiles, threads
 from dout.engine.runtime.parallel_threshold import is_small_product
-from dout.engine.runtime.product_code import AS_IT_IS, TRANSPOSED, ProductPart, text
+from dout.engine.runtime.product_code import ProductPart, text
+from dout.engine.runtime.product_tiles import AS_IT_IS, TRANSPOSED
 from dout.engine.runtime.work_stealing import CODE
 
 Matrix = np.ndarray[Any, Any]
@@ -36,32 +38,43 @@ _SUMS = 2
 _AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not copy, and which find room in a cache
 _LITTLE = 16  # times as many elements has the other factor: then a copy costs next to nothing
 _THIN = 32  # lengths of parts below which that gains nothing
-_FEW = 4  # rows, below which nothing is gained by another order
-_ON_STACK = 1 << 14  # numbers of a copy that lives as long as a product
 _LAYOUTS = 4  # ways to lie that one function plans for
 _STACK = 4096  # matrices that a plan takes, at most
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """The machine code of products of one dtype: its entry, the addresses that a plan begins with, and its tiles."""
+
+    address: Any
+    head: tuple[int, ...]
+    tiles: Mapping[str | None, int]
+
+
+def _entry(dtype: np.dtype[Any]) -> _Entry | None:
+    """The machine code for a dtype; None where the BLAS has none that we can call."""
+    with kernel_cache.lock:  # no fork while LLVM compiles
+        return _compiled(dtype)
+
+
 @cache
-def _entries() -> dict[Any, tuple[Any, tuple[int, ...]]]:
-    """For each dtype the address of its @entry, and the addresses that a plan begins with."""
+def _compiled(dtype: np.dtype[Any]) -> _Entry | None:
     addresses, switch = blas_threads.products(), blas_threads.switch()
-    if not addresses or switch is None or not binding.usable():
-        return {}
+    if dtype not in addresses or switch is None or not binding.usable():
+        return None
     threads.prepare()
-    machine = binding.target().create_target_machine(jit=True, opt=2)
+    machine = binding.target().create_target_machine(cpu=binding.host()[0], features=binding.host()[1], jit=True, opt=2)
     for name in ("PyEval_SaveThread", "PyEval_RestoreThread"):
         llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
     for truth in (True, False):
         llvm.add_symbol(f"dout.{truth}", id(truth))
-    found: dict[Any, tuple[Any, tuple[int, ...]]] = {}
-    for kind, dtype in (("float", np.dtype(np.float32)), ("double", np.dtype(np.float64))):
-        module = llvm.parse_assembly(CODE + text(kind, dtype.itemsize))
-        engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
-        engine.finalize_object()
-        threads.start(engine.get_function_address("dout.worker"))
-        found[dtype] = engine.get_function_address(f"entry.{kind}"), (*switch, addresses[dtype])
-    return found
+    kind = "float" if dtype.itemsize == 4 else "double"
+    module = llvm.parse_assembly(CODE + text(kind, dtype.itemsize, binding.vector()))
+    engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
+    engine.finalize_object()
+    threads.start(engine.get_function_address("dout.worker"))
+    tiles = {None: 0} | {name: engine.get_function_address(name) for name in product_tiles.NAMES}
+    return _Entry(engine.get_function_address("entry"), (*switch, addresses[dtype]), tiles)
 
 
 def together(functions: Sequence[Product]) -> Callable[..., None]:
@@ -85,8 +98,6 @@ def together(functions: Sequence[Product]) -> Callable[..., None]:
         for function, own, x, y, out in zip(functions, alone, given[::3], given[1::3], given[2::3], strict=True):
             (own if _side(x, y, out) is None else function)(x, y, out)
 
-    with kernel_cache.lock:  # no fork while LLVM compiles
-        _entries()
     return products
 
 
@@ -94,7 +105,7 @@ def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
     """The products of matrices that lie as these do; None where the BLAS cannot take them."""
     dtype = given[0].dtype
     hows = [_how(matrix) for matrix in given]
-    if dtype not in _entries() or not all(hows) or any(matrix.dtype != dtype for matrix in given):
+    if not all(hows) or any(matrix.dtype != dtype for matrix in given) or _entry(dtype) is None:
         return None
     if not all(out.flags.c_contiguous for out in given[2::3]):
         return None
@@ -122,15 +133,13 @@ def stacked() -> Callable[..., None]:
         if run is None or not run(x, y, out):
             alone(x, y, out)
 
-    with kernel_cache.lock:
-        _entries()
     return products
 
 
 def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | None:
     """The products of matrices in stacks that lie as these do; None where the BLAS cannot take them."""
     lead, (rows, columns), inner = out.shape[:-2], out.shape[-2:], x.shape[-1]
-    usual = x.dtype == y.dtype == out.dtype and out.dtype in _entries() and out.flags.c_contiguous
+    usual = x.dtype == y.dtype == out.dtype and out.flags.c_contiguous and _entry(out.dtype) is not None
     if not usual or not out.size or not inner or math.prod(lead) > _STACK:
         return None
     wide = [np.broadcast_to(stack, (*lead, *stack.shape[-2:])) for stack in (x, y)]
@@ -147,9 +156,12 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
 
 def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
     """The function that computes all parts, of the arguments that these number."""
-    address, head = _entries()[dtype]
-    plan = struct.pack(f"{len(head) + 1}q", *head, len(parts)) + b"".join(struct.pack(f"{len(p)}q", *p) for p in parts)
-    definition = threads.keep(binding.MethodDef(b"products", address, binding.METH_FASTCALL, None))
+    entry = _entry(dtype)
+    assert entry is not None, "who asks for a plan has asked for that"
+    way = partial(product_tiles.function, size=dtype.itemsize, vector=binding.vector())
+    tiled = [p._replace(tiles=entry.tiles[way(p.rows, p.columns, p.inner, p.left, p.right)]) for p in parts]
+    plan = b"".join(struct.pack(f"{len(one)}q", *one) for one in ((*entry.head, len(parts)), *tiled))
+    definition = threads.keep(binding.MethodDef(b"products", entry.address, binding.METH_FASTCALL, None))
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
         ("PyCFunction_NewEx", ctypes.pythonapi)
     )
@@ -181,8 +193,7 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
             far = (begin * out.strides[0], begin * out.itemsize, i * out.nbytes)[side]
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
-        turned = int(side is None and _meet_in_rows(hows) and _is_flat(*lengths))
-        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, turned)
+        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, 0)
         yield ProductPart._make(numbers)
 
 
@@ -198,12 +209,6 @@ def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:
 def _meet_in_rows(hows: Sequence[int]) -> bool:
     """Whether rows of the first factor are multiplied by rows of the second."""
     return hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
-
-
-def _is_flat(rows: int, columns: int, inner: int) -> bool:
-    """Whether so few rows meet many that copies of the few, and of the result, cost little beside their product."""
-    few = _FEW <= rows <= _THIN <= columns // 2 and inner >= _THIN and rows * (inner + columns) <= _ON_STACK
-    return few and rows * columns * inner <= _AT_ONCE
 
 
 def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
