@@ -1,6 +1,7 @@
 """The text of kernels in; native functions out, their cache, and the threads that run them."""
 
 __all__ = [
+    "array_guard",
     "blas_threads",
     "compile_progress",
     "entry_point",
