@@ -70,12 +70,14 @@ SMALL += [(3, 9, 16), (4, 40, 15), (3, 200, 4), (2, 300, 9), (50, 256, 20), (8, 
 @pytest.mark.parametrize("left", ["rows", "part of rows", "columns"])
 @pytest.mark.parametrize("right", ["rows", "part of rows", "columns"])
 def test_small_products_of_whole_numbers_are_exact(left, right, size, dtype):
-    (rows, inner, columns), product = size, shared_products.together([np.dot])
+    (rows, inner, columns), product = size, shared_products.together([np.dot] * 2, [False, True])
     x, y = np.rint(9 * lying(rows, inner, left, dtype)), np.rint(9 * lying(inner, columns, right, dtype))
-    room = np.full((rows + 2, columns), np.nan, dtype)
+    room, grown = np.full((rows + 2, columns), np.nan, dtype), np.arange(rows * columns, dtype=dtype)
     for _ in range(2):
-        product(x, y, room[1:-1])
-    np.testing.assert_array_equal(room[1:-1], x.astype(int) @ y.astype(int))
+        product(x, y, room[1:-1], x, y, grown.reshape(rows, columns))
+    right = x.astype(int) @ y.astype(int)
+    np.testing.assert_array_equal(room[1:-1], right)
+    np.testing.assert_array_equal(grown, np.arange(rows * columns) + 2 * right.ravel())
     assert np.isnan(room[[0, -1]]).all()
 
 

@@ -17,6 +17,7 @@ class ProductPart(NamedTuple):
     `x`, `y` and `out` are numbers of arguments. `x_axis` is cut, from `x_from` on. `x_skip` are the axes before
     those of the matrices of a stack. `x_far` and `out_far` count bytes. The sums are added up in `pieces`, each of
     which finds its factors in the cache. `tiles` is the address of a function that stands for the BLAS, or 0.
+    What `adds` is added to what is there.
     """
 
     x: int
@@ -39,6 +40,7 @@ class ProductPart(NamedTuple):
     out_line: int
     pieces: int
     tiles: int
+    adds: int
 
 
 # @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
@@ -137,11 +139,13 @@ work:
   %x.row = select i1 %x.plain, i64 %x.line, i64 1
   %x.step = select i1 %x.plain, i64 1, i64 %x.line
   %tiles = call ptr @to(ptr %part, i64 19)
+  %adds.64 = call i64 @at(ptr %part, i64 20)
+  %adds = icmp ne i64 %adds.64, 0
   %blas = icmp eq ptr %tiles, null
   br i1 %blas, label %plain, label %tile
 tile:
   call void %tiles(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.row, i64 %x.step, ptr %y, i64 %y.line,
-    ptr %out, i64 %out.line)
+    ptr %out, i64 %out.line, i1 %adds)
   br label %added
 plain:
   %pieces = call i64 @at(ptr %part, i64 18)
@@ -160,7 +164,9 @@ sum:
   %x.here = getelementptr KIND, ptr %x, i64 %x.far
   %y.far = mul i64 %first, %y.step
   %y.here = getelementptr KIND, ptr %y, i64 %y.far
-  %begins = icmp eq i64 %piece, 0
+  %first.piece = icmp eq i64 %piece, 0
+  %replaces = xor i1 %adds, true
+  %begins = and i1 %first.piece, %replaces
   %before = select i1 %begins, KIND 0.0, KIND 1.0
   call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %length, KIND 1.0, ptr %x.here,
     i64 %x.line, ptr %y.here, i64 %y.line, KIND %before, ptr %out, i64 %out.line)

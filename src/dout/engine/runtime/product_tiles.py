@@ -21,7 +21,7 @@ _WASTE = 1.2  # times as many elements as the result has are computed, at most
 
 _BEGIN = """
 define void @{name}(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.row, i64 %x.step, ptr %y, i64 %y.line,
-    ptr %out, i64 %out.line) {{
+    ptr %out, i64 %out.line, i1 %adds) {{
 begin:
   %rows.last = sub i64 %rows, {height}
   %columns.last = sub i64 %columns, {width}
@@ -68,10 +68,13 @@ def text(kind: str, lanes: int) -> str:
     return "\n".join(lines)
 
 
-def function(rows: int, columns: int, inner: int, left: int, right: int, *, size: int, vector: int) -> str | None:
+def function(
+    rows: int, columns: int, inner: int, left: int, right: int, adds: int, *, size: int, vector: int
+) -> str | None:
     """The function that is faster than the BLAS for a product; None where none is.
 
-    `left` and `right` say how the factors lie, `size` and `vector` are the bytes of a number and of a vector.
+    `left` and `right` say how the factors lie, `size` and `vector` are the bytes of a number and of a vector. Where the
+    product `adds` to what is there, tiles must not overlap.
     """
     lanes = vector // size
     ways = {f"beside.{height}": (height, WIDTH * lanes) for height in HEIGHTS} if right == AS_IT_IS else {}
@@ -85,7 +88,7 @@ def function(rows: int, columns: int, inner: int, left: int, right: int, *, size
         if rows >= height and columns >= width
     }
     least = min(computed, key=lambda name: computed[name], default=None)
-    return least if least and computed[least] <= _WASTE * rows * columns else None
+    return least if least and computed[least] <= (1 if adds else _WASTE) * rows * columns else None
 
 
 def _suffix(kind: str, lanes: int) -> str:
@@ -128,7 +131,7 @@ def _beside(kind: str, lanes: int, height: int) -> Iterator[str]:
     for r, c in tile:
         yield f"%j{r}.{c} = add i64 %j.at, {c * lanes}"
         yield from _place(f"o{r}.{c}", "%out", f"%r{r}", "%out.line", f"%j{r}.{c}", kind)
-        yield f"store {vector} %t{r}.{c}, ptr %o{r}.{c}, align {_align(kind)}"
+        yield from _stored(f"t{r}.{c}", f"o{r}.{c}", kind, lanes)
 
 
 def _across(kind: str, lanes: int) -> Iterator[str]:
@@ -166,7 +169,7 @@ def _across(kind: str, lanes: int) -> Iterator[str]:
     for r in range(height):
         yield from _added_up(f"u{r}", kind, lanes)
         yield from _place(f"o{r}", "%out", f"%x{r}.at", "%out.line", "%j.at", kind)
-        yield f"store <4 x {kind}> %u{r}, ptr %o{r}, align {align}"
+        yield from _stored(f"u{r}", f"o{r}", kind, 4)
 
 
 def _added_up(name: str, kind: str, lanes: int) -> Iterator[str]:
@@ -207,6 +210,15 @@ def _numbers(lanes: Iterable[int]) -> str:
 
 def _align(kind: str) -> int:
     return 4 if kind == "float" else 8
+
+
+def _stored(name: str, place: str, kind: str, lanes: int) -> Iterator[str]:
+    """A vector of the result goes to its place, or is added to what is there."""
+    vector = f"<{lanes} x {kind}>"
+    yield f"%{place}.there = load {vector}, ptr %{place}, align {_align(kind)}"
+    yield f"%{place}.more = fadd {vector} %{place}.there, %{name}"
+    yield f"%{place}.now = select i1 %adds, {vector} %{place}.more, {vector} %{name}"
+    yield f"store {vector} %{place}.now, ptr %{place}, align {_align(kind)}"
 
 
 def _multiplied(name: str, x: str, y: str, before: str, kind: str, lanes: int) -> str:

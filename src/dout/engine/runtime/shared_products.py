@@ -77,8 +77,12 @@ def _compiled(dtype: np.dtype[Any]) -> _Entry | None:
     return _Entry(engine.get_function_address("entry"), (*switch, addresses[dtype]), tiles)
 
 
-def together(functions: Sequence[Product]) -> Callable[..., None]:
-    """A function of x, y and out of every product: `functions` are NumPy's, for matrices that the BLAS cannot take."""
+def together(functions: Sequence[Product], adds: Sequence[bool] = ()) -> Callable[..., None]:
+    """A function of x, y and out of every product: `functions` are NumPy's, for matrices that the BLAS cannot take.
+
+    Those that `adds` says are added to what is in `out`.
+    """
+    onto = tuple(adds) or (False,) * len(functions)
     natives: list[Callable[..., Any]] = []
     refused: set[tuple[tuple[int, ...], ...]] = set()  # strides of matrices that the BLAS cannot take
     alone = [blas_threads.alone(function) for function in functions]
@@ -89,19 +93,23 @@ def together(functions: Sequence[Product]) -> Callable[..., None]:
                 return
         strides = tuple(matrix.strides for matrix in given)
         if len(natives) < _LAYOUTS and strides not in refused:
-            made = _native(given)
+            made = _native(given, onto)
             if made is not None and made(*given):
                 natives.append(made)
                 return
             if len(refused) < _LAYOUTS:
                 refused.add(strides)
-        for function, own, x, y, out in zip(functions, alone, given[::3], given[1::3], given[2::3], strict=True):
-            (own if _side(x, y, out) is None else function)(x, y, out)
+        for i, (function, own) in enumerate(zip(functions, alone, strict=True)):
+            x, y, out = given[3 * i : 3 * i + 3]
+            result = np.empty_like(out) if onto[i] else out
+            (own if _side(x, y, out) is None else function)(x, y, result)
+            if onto[i]:
+                np.add(out, result, out=out)
 
     return products
 
 
-def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
+def _native(given: Sequence[Matrix], onto: Sequence[bool]) -> Callable[..., Any] | None:
     """The products of matrices that lie as these do; None where the BLAS cannot take them."""
     dtype = given[0].dtype
     hows = [_how(matrix) for matrix in given]
@@ -111,10 +119,11 @@ def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
         return None
     sides = [_side(*given[k : k + 3]) for k in range(0, len(given), 3)]
     if sides == [0] and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size:
-        return _turned(dtype, given)
-    parts = [p for i, side in enumerate(sides) for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side)]
+        return _turned(dtype, given, onto)
+    each = enumerate(zip(sides, onto, strict=True))
+    parts = [p for i, (side, adds) in each for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side, adds)]
     run = _planned(dtype, parts)
-    return run if _SUMS not in sides else _summed(run, len(parts), given[2])
+    return run if _SUMS not in sides else _summed(run, len(parts), given[2], onto[0])
 
 
 def stacked() -> Callable[..., None]:
@@ -150,7 +159,9 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
     for number, place in enumerate(np.ndindex(*lead)):
         x_far, y_far = (sum(map(operator.mul, place, stack.strides)) for stack in wide)
         sizes = (rows, columns, inner, 0, 0, x.ndim - 2, x_far, 0, 0, y.ndim - 2, y_far)
-        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1, 0)))
+        parts.append(
+            ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1, 0, 0))
+        )
     return _planned(out.dtype, parts)
 
 
@@ -159,7 +170,8 @@ def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
     entry = _entry(dtype)
     assert entry is not None, "who asks for a plan has asked for that"
     way = partial(product_tiles.function, size=dtype.itemsize, vector=binding.vector())
-    tiled = [p._replace(tiles=entry.tiles[way(p.rows, p.columns, p.inner, p.left, p.right)]) for p in parts]
+    named = (way(p.rows, p.columns, p.inner, p.left, p.right, p.adds) for p in parts)
+    tiled = [part._replace(tiles=entry.tiles[name]) for part, name in zip(parts, named, strict=True)]
     plan = b"".join(struct.pack(f"{len(one)}q", *one) for one in ((*entry.head, len(parts)), *tiled))
     definition = threads.keep(binding.MethodDef(b"products", entry.address, binding.METH_FASTCALL, None))
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
@@ -177,8 +189,11 @@ def _side(x: Matrix, y: Matrix, out: Matrix) -> int | None:
     return _SUMS if inner > _LONG * max(rows, columns) and out.size <= _MOST else int(columns > rows)
 
 
-def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | None) -> Iterator[ProductPart]:
+def _parts(
+    k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | None, adds: bool
+) -> Iterator[ProductPart]:
     """The parts of a product, whose matrices are the arguments from number `k` on."""
+    adds = adds and side != _SUMS
     x, y, out = matrices[:3]
     lengths = [*x.shape[:1], *y.shape[1:], *x.shape[1:]]
     many = 1 if side is None else _EACH * threads.number()
@@ -194,7 +209,7 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
         numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, 0)
-        yield ProductPart._make(numbers)
+        yield ProductPart._make((*numbers, int(adds)))
 
 
 def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:
@@ -211,9 +226,10 @@ def _meet_in_rows(hows: Sequence[int]) -> bool:
     return hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
 
 
-def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
+def _turned(dtype: Any, given: Sequence[Matrix], onto: Sequence[bool]) -> Callable[..., Any]:
     """A product by a small second factor, of which a copy in rows is multiplied."""
-    run, spare = _planned(dtype, list(_parts(0, given, (AS_IT_IS, AS_IT_IS, AS_IT_IS), 0))), list[Matrix]()
+    parts = list(_parts(0, given, (AS_IT_IS, AS_IT_IS, AS_IT_IS), 0, onto[0]))
+    run, spare = _planned(dtype, parts), list[Matrix]()
 
     def product(x: Matrix, y: Matrix, out: Matrix) -> bool:
         try:
@@ -228,7 +244,7 @@ def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
     return product
 
 
-def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., Any]:
+def _summed(run: Callable[..., Any], many: int, like: Matrix, adds: bool) -> Callable[..., Any]:
     """A product from parts of its sums."""
     spare: list[Matrix] = []
 
@@ -238,7 +254,9 @@ def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., A
         except IndexError:  # another thread has it
             parts = np.empty((many, *like.shape), like.dtype)
         done: bool = run(x, y, parts)
-        if done:
+        if done and adds:
+            np.add(out, np.add.reduce(parts, 0), out=out)
+        elif done:
             np.add.reduce(parts, 0, out=out)
         spare.append(parts)
         return done
