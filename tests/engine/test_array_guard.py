@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dout.engine.runtime.array_guard import form_of, guard
+from dout.engine.guards.array_guard import form_of, guard
 
 READ_ONLY = np.arange(12.0).reshape(3, 4)
 READ_ONLY.flags.writeable = False

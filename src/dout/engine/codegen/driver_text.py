@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.kernel_words import UniqueNames
-from dout.engine.runtime.array_guard import ArrayForm, form_of, guard
+from dout.engine.guards.array_guard import GuardedForm, form_of, guard
 from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.trace.capture.templates import Spot
@@ -29,7 +29,7 @@ class DriverText:
         self.containers: dict[int, str] = {}  # expressions of objects that each call may bring anew, by identity
         self.movable: dict[int, Any] = {}  # objects that each call may bring anew: an expression must read them
         self._names: dict[int, tuple[Any, str]] = {}
-        self._guards: dict[ArrayForm, str | None] = {}
+        self._guards: dict[GuardedForm, str | None] = {}
         known = {"np": np, "ndarray": np.ndarray, "may_share_memory": np.may_share_memory}
         self._unique = UniqueNames((*taken, *dir(builtins), *known))
         for name, item in known.items():

@@ -1,7 +1,7 @@
 """The text of kernels in; native functions out, their cache, and the threads that run them."""
 
 __all__ = [
-    "array_guard",
+    "binding",
     "blas_threads",
     "compile_progress",
     "entry_point",
@@ -9,4 +9,5 @@ __all__ = [
     "parallel_threshold",
     "roofline",
     "shared_products",
+    "threads",
 ]

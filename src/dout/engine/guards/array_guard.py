@@ -35,7 +35,7 @@ _F_CONTIGUOUS = 0x2
 _METH_O = 0x8
 
 
-class ArrayForm(NamedTuple):
+class GuardedForm(NamedTuple):
     """What an array must be like. `strides` count unless it is contiguous; the first is any above `beyond`, if that."""
 
     dtype: np.dtype[Any]
@@ -50,7 +50,7 @@ class ArrayForm(NamedTuple):
         return f"{self.dtype.name}_{'x'.join(map(str, self.shape)) or 'single'}"
 
 
-def form_of(value: np.ndarray[Any, Any], *, written: bool) -> ArrayForm:
+def form_of(value: np.ndarray[Any, Any], *, written: bool) -> GuardedForm:
     """The form of an array that may be, where it is, `written` into.
 
     Rows of an array that lie apart may lie any other distance apart.
@@ -59,15 +59,15 @@ def form_of(value: np.ndarray[Any, Any], *, written: bool) -> ArrayForm:
     order = C_CONTIGUOUS if flags.c_contiguous else _F_CONTIGUOUS if flags.f_contiguous else 0
     wanted = order | ALIGNED * flags.aligned | WRITEABLE * written
     if order:
-        return ArrayForm(value.dtype, value.shape, wanted)
+        return GuardedForm(value.dtype, value.shape, wanted)
     first, *inner = value.strides
     end = value.itemsize + sum((length - 1) * stride for length, stride in zip(value.shape[1:], inner, strict=True))
     end = max([end, *(length * stride for length, stride in zip(value.shape[1:2], inner, strict=False))])
     fixed = first <= end or len(value) < 2 or min(inner, default=1) <= 0
-    return ArrayForm(value.dtype, value.shape, wanted, value.strides, 0 if fixed else end)
+    return GuardedForm(value.dtype, value.shape, wanted, value.strides, 0 if fixed else end)
 
 
-def guard(form: ArrayForm) -> Callable[[Any], bool] | None:
+def guard(form: GuardedForm) -> Callable[[Any], bool] | None:
     """The function that tells whether an array has a form; None where that is not told by machine code."""
     bits = numbers(form.dtype) if form.dtype.isnative else 0
     if not bits or not binding.usable():
