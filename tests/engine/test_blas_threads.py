@@ -1,16 +1,13 @@
 """Small products go on one thread of the BLAS, and leave its threads as they were."""
 
-import ctypes
-import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 import dout
-from dout.engine.runtime import binding, blas_threads, narrow_code, shared_products
+from dout.engine.runtime import blas_threads, shared_products
 
 pytestmark = pytest.mark.skipif(blas_threads.threads() is None, reason="this BLAS has no switch that we know")
 
@@ -64,30 +61,35 @@ def test_a_product_in_parts_is_the_product(how, size, dtype):
     assert blas_threads.threads() == before
 
 
-@pytest.mark.parametrize("vector", [16, 32, 64])
-@pytest.mark.parametrize(("kind", "dtype"), [("float", np.float32), ("double", np.float64)])
-def test_a_narrow_product_writes_every_element_of_its_result_and_none_beside(vector, kind, dtype):
-    name, features = binding.host()
-    if "+fma" not in features:
-        pytest.skip("this processor does not multiply and add in one step")
-    machine = binding.target().create_target_machine(name, features, jit=True, opt=2)
-    text = narrow_code.text(kind, np.dtype(dtype).itemsize, vector).replace(
-        "define internal void @narrow", "define void @narrow"
-    )
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), machine)
-    engine.finalize_object()
-    long, place = ctypes.c_int64, ctypes.c_void_p
-    narrow = ctypes.CFUNCTYPE(None, *[long] * 3, place, long, long, place, long, place, long)(
-        engine.get_function_address("narrow")
-    )
-    rng = np.random.default_rng(3)
-    for rows, columns, inner in itertools.product((1, 5, 12, 13, 50), range(1, 36, 3), (1, 128, 130, 300)):
-        x, y = rng.integers(-9, 9, (rows, inner + 2)).astype(dtype), rng.integers(-9, 9, (inner, columns)).astype(dtype)
-        out = np.full((rows + 1, columns + 1), 7, dtype)
-        narrow(rows, columns, inner, x.ctypes.data, inner + 2, 1, y.ctypes.data, columns, out.ctypes.data, columns + 1)
-        right = np.full_like(out, 7)
-        right[:-1, :-1] = x[:, :inner] @ y  # whole numbers: exact
-        np.testing.assert_array_equal(out, right)
+# Whole and ragged tiles, sums of one vector and of parts of vectors, and what is too small for a tile.
+SMALL = [(20, 100, 400), (20, 401, 100), (100, 20, 64), (4, 1, 16), (5, 7, 33), (23, 17, 40), (9, 130, 4), (16, 97, 5)]
+SMALL += [(3, 9, 16), (4, 40, 15), (3, 200, 4), (2, 300, 9), (50, 256, 20), (8, 8, 8), (4, 0, 32)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, float])
+@pytest.mark.parametrize("size", SMALL)
+@pytest.mark.parametrize("left", ["rows", "part of rows", "columns"])
+@pytest.mark.parametrize("right", ["rows", "part of rows", "columns"])
+def test_small_products_of_whole_numbers_are_exact(left, right, size, dtype):
+    (rows, inner, columns), product = size, shared_products.together([np.dot] * 2, [False, True])
+    x, y = np.rint(9 * lying(rows, inner, left, dtype)), np.rint(9 * lying(inner, columns, right, dtype))
+    room, grown = np.full((rows + 2, columns), np.nan, dtype), np.arange(rows * columns, dtype=dtype)
+    for _ in range(2):
+        product(x, y, room[1:-1], x, y, grown.reshape(rows, columns))
+    right = x.astype(int) @ y.astype(int)
+    np.testing.assert_array_equal(room[1:-1], right)
+    np.testing.assert_array_equal(grown, np.arange(rows * columns) + 2 * right.ravel())
+    assert np.isnan(room[[0, -1]]).all()
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_small_products_keep_what_is_no_number_to_its_row_and_column(special):
+    x, y, product = drawn(20, 100), drawn(100, 40), shared_products.together([np.dot] * 2)
+    x[3, 99], turned = special, np.asfortranarray(y)
+    first, second = np.empty((20, 40), np.float32), np.empty((20, 40), np.float32)
+    product(x, y, first, x, turned, second)
+    for out in (first, second):
+        np.testing.assert_array_equal(np.isfinite(out), np.arange(20)[:, None] != np.full(40, 3))
 
 
 @pytest.mark.parametrize(

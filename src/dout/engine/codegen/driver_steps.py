@@ -142,12 +142,16 @@ class StepWriter:
 
     def _products(self, step: Products) -> None:
         given = []
-        for node in step.nodes:
-            place = self._place(node)
+        for number, (node, result) in enumerate(zip(step.nodes, step.outputs, strict=True)):
+            place, onto = self._place(result), step.onto(number)
             assert place is not None  # the plan gives one to every product
-            self.values[node] = place
+            self.values[result] = place
+            if onto is not None and (base := self.value(onto)) != place:
+                self.text.line(f"{place}[...] = {base}")
             given += [*map(self.value, node.inputs), place]
-            if self.compares:
+            if self.compares and onto is not None:
+                self.text.line(f"np.add({place}, {self._call(node, given[-3:-1])}, out={place})")
+            elif self.compares:
                 self.text.line(self._call(node, [*given[-3:-1], f"out={place}"]))
         if not self.compares:
             native = self.means.natives[step]

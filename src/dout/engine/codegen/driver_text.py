@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.kernel_words import UniqueNames
+from dout.engine.guards.array_guard import GuardedForm, form_of, guard
 from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.trace.capture.templates import Spot
@@ -28,6 +29,7 @@ class DriverText:
         self.containers: dict[int, str] = {}  # expressions of objects that each call may bring anew, by identity
         self.movable: dict[int, Any] = {}  # objects that each call may bring anew: an expression must read them
         self._names: dict[int, tuple[Any, str]] = {}
+        self._guards: dict[GuardedForm, str | None] = {}
         known = {"np": np, "ndarray": np.ndarray, "may_share_memory": np.may_share_memory}
         self._unique = UniqueNames((*taken, *dir(builtins), *known))
         for name, item in known.items():
@@ -66,17 +68,20 @@ class DriverText:
             self.namespace[name] = item
         return self._names[id(item)][1]
 
-    def is_dtype(self, array: str, dtype: np.dtype[Any]) -> str:
-        """Whether an array has a dtype; mostly they are the same object."""
-        name = self.constant(dtype, f"{dtype.name}_dtype")
-        return f"({array}.dtype is {name} or {array}.dtype == {name})"
-
-    def lies_as(self, name: str, value: np.ndarray[Any, Any], *, written: bool) -> str:
-        """Whether an array is contiguous and aligned as `value` is; and may be, where it is, `written` into."""
-        flags = value.flags
-        wanted = (1 if flags.c_contiguous else 2 if flags.f_contiguous else 0) | 0x100 * flags.aligned | 0x400 * written
-        layout = "" if flags.c_contiguous or flags.f_contiguous else f" and {_strided_as(name, value)}"
-        return f"{name}.flags.num & {wanted} == {wanted}{layout}"
+    def is_like(self, name: str, value: np.ndarray[Any, Any], *, written: bool) -> str:
+        """Whether an array has the type, dtype, shape and layout of `value`; and may be `written` into, if it is."""
+        form = form_of(value, written=written)
+        if form not in self._guards:
+            self._guards[form] = (run := guard(form)) and self.constant(run, f"is_{form.name}")
+        if self._guards[form]:
+            return f"{self._guards[form]}({name})"
+        dtype = self.constant(form.dtype, f"{form.dtype.name}_dtype")
+        same = f"({name}.dtype is {dtype} or {name}.dtype == {dtype}) and {name}.shape == {form.shape}"
+        flags = f"{name}.flags.num & {form.flags} == {form.flags}"
+        strides = f" and {name}.strides == {form.strides}" if form.strides else ""
+        if form.beyond:
+            strides = f" and {name}.strides[0] > {form.beyond} and {name}.strides[1:] == {form.strides[1:]}"
+        return f"type({name}) is ndarray and {same} and {flags}{strides}"
 
     # --- places -------------------------------------------------------------------------------------------------------
 
@@ -132,13 +137,3 @@ def _called(item: Any) -> str:
     if isinstance(item, type) or (isinstance(name, str) and callable(item)):
         return str(name)
     return type(item).__name__.lower()
-
-
-def _strided_as(name: str, value: np.ndarray[Any, Any]) -> str:
-    """Whether an array has the strides of `value`. Rows of an array that lie apart may lie any other distance apart."""
-    first, *inner = value.strides
-    end = value.itemsize + sum((length - 1) * stride for length, stride in zip(value.shape[1:], inner, strict=True))
-    end = max([end, *(length * stride for length, stride in zip(value.shape[1:2], inner, strict=False))])
-    if first <= end or len(value) < 2 or min(inner, default=1) <= 0:
-        return f"{name}.strides == {value.strides}"
-    return f"{name}.strides[0] > {end}" + (f" and {name}.strides[1:] == {tuple(inner)}" if inner else "")

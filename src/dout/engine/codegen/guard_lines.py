@@ -184,9 +184,7 @@ class Guards:
         self.variables[node] = name
         if isinstance(template, Held):
             value = self.capture.originals[node]
-            flags = self.text.lies_as(name, value, written=node in self.capture.written)
-            self.text.leave_unless(f"type({name}) is ndarray and {self.text.is_dtype(name, value.dtype)}")
-            self.text.leave_unless(f"{name}.shape == {value.shape} and {flags}")
+            self.text.leave_unless(self.text.is_like(name, value, written=node in self.capture.written))
             if node in self.capture.identities:
                 self.text.leave_unless(f"id({name}) == {self.capture.identities[node]}")
         else:

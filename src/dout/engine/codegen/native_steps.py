@@ -81,13 +81,16 @@ def _asked(made: NativeText) -> dict[str, Any]:
     return {"name": made.name, "types": made.types, "results": made.results}
 
 
-def products(*nodes: Node) -> Native | None:
-    """Products of two matrices each, or of two stacks, side by side on dout's own threads; None where one is none."""
+def products(*nodes: Node, adds: Sequence[bool] = ()) -> Native | None:
+    """Products of two matrices each, or of two stacks, side by side on dout's own threads; None where one is none.
+
+    Those that `adds` says are added to what is there.
+    """
     if len(nodes) == 1 and _is_stack(nodes[0]):
         return Native("products", shared_products.stacked(), ())
     if not all(is_matrix_product(node) for node in nodes):
         return None
-    return Native("products", shared_products.together([_PRODUCTS[node.primitive] for node in nodes]), ())
+    return Native("products", shared_products.together([_PRODUCTS[node.primitive] for node in nodes], adds), ())
 
 
 def _is_stack(node: Node) -> bool:

@@ -182,7 +182,9 @@ def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLin
         parallel = built.means.kernels[step].parallel
         return PlanLine(formula(step, texts), "kernel", places(step.nodes), bytes_moved(step), parallel, over)
     if isinstance(step, Products):
-        text = "; ".join(f"{texts[node]} = {_called(node, texts)}" for node in step.nodes)
+        added = [f"{texts[onto]} + " if (onto := step.onto(i)) else "" for i in range(len(step.nodes))]
+        named = zip(step.outputs, added, step.nodes, strict=True)
+        text = "; ".join(f"{texts[result]} = {onto}{_called(node, texts)}" for result, onto, node in named)
         size = np.dtype(step.nodes[0].dtype).itemsize
         moved, where = bytes_moved(step), places(step.nodes)
         return PlanLine(text, "NumPy", where, moved, over=over, products=flops_of(step), itemsize=size)

@@ -22,6 +22,7 @@ from dout.engine.ir.kernel_group import Group, Products, Step
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
 from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, Own, ResultView, makes
 from dout.engine.memory.pool import Pool
+from dout.engine.passes.add_products import add_products
 from dout.engine.passes.fuse import fuse
 from dout.engine.passes.group_products import group_products
 from dout.engine.passes.pipeline import transformed
@@ -107,8 +108,10 @@ def planned(
         graph = ordered
         steps, forms = _rehearsed(run, graph, strict)
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
-    steps = group_products(steps) if threads else steps
-    memory = _memory(run, steps, now, forms)
+    written = {node: now[final] for node, final in run.written.items()}
+    if threads:
+        steps = group_products(add_products(steps, written, {*graph.outputs.values()}))
+    memory = _memory(run, steps, now, forms, written)
     computed = sum(nbytes(n) for n in graph.nodes if n.primitive not in (INPUT, CONSTANT) and not _is_of_another(n))
     for target, node in memory.copies:
         if _is_small_part(node, target) and _COPIES * nbytes(target) > computed:
@@ -139,7 +142,7 @@ def build(run: Capture, pool: Pool, budget: Budget, *, called: str, strict: bool
                 kernels[step] = kernel(step, layouts, run.names, over, sizes)
                 progress.advance()
             elif isinstance(step, Products):
-                natives[step] = products(*step.nodes)
+                natives[step] = products(*step.nodes, adds=[total is not None for total in step.sums])
             elif not isinstance(plan.memory.places.get(step), Own | ResultView):
                 natives[step] = native(step, plan.forms) or (None if strict else products(step))
     means = Means(plan.memory, kernels, plan.forms, run.names, pool, {s: n for s, n in natives.items() if n})
@@ -254,7 +257,13 @@ def _is_small_part(node: Node, target: Node) -> bool:
     return few and nbytes(target) >= _LARGE
 
 
-def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: dict[Node, BufferLayout]) -> Memory:
+def _memory(
+    run: Capture,
+    steps: Sequence[Step],
+    now: dict[Node, Node],
+    forms: dict[Node, BufferLayout],
+    written: dict[Node, Node],
+) -> Memory:
     leaves = [n for template in (run.result, *(spot.after for spot in run.spots)) for n in nodes_in(template)]
     steering = {now[node] for node, _ in run.outcomes}
     ends = [i for i, s in enumerate(steps) if may_leave(s) or not steering.isdisjoint(makes(s))]
@@ -263,7 +272,7 @@ def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: d
         steps,
         outputs=[now[node] for node in leaves],
         held=[node for node in arrays if node not in run.draws],
-        written={node: now[final] for node, final in run.written.items()},
+        written=written,
         guards_end=max(ends, default=-1) + 1,
         contiguous=[node for node in arrays if forms[node].layout == "C"],
         odd=[node for node in arrays if not forms[node].readable],

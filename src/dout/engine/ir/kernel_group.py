@@ -29,19 +29,29 @@ class Group:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Products:
-    """Products of matrices that do not need each other: threads compute them side by side."""
+    """Products of matrices that do not need each other: threads compute them side by side.
+
+    `sums` are the additions that a product goes into as it is computed; None where it stays as it is.
+    """
 
     nodes: tuple[Node, ...]
+    sums: tuple[Node | None, ...]
 
     @property
     def inputs(self) -> tuple[Node, ...]:
-        """The factors."""
-        return tuple(dict.fromkeys(i for node in self.nodes for i in node.inputs))
+        """The factors, and what products are added to."""
+        added = [onto for onto in map(self.onto, range(len(self.nodes))) if onto is not None]
+        return tuple(dict.fromkeys([*(i for node in self.nodes for i in node.inputs), *added]))
 
     @property
     def outputs(self) -> tuple[Node, ...]:
-        """The products."""
-        return self.nodes
+        """The products, and the sums in the place of those that go into one."""
+        return tuple(total or node for node, total in zip(self.nodes, self.sums, strict=True))
+
+    def onto(self, number: int) -> Node | None:
+        """What a product is added to."""
+        total = self.sums[number]
+        return total and next(i for i in total.inputs if i is not self.nodes[number])
 
 
 Step = Group | Products | Node

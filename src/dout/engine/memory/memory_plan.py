@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.aliasing import IN_PLACE, bases, elementwise, into, is_array, is_view, keeps_order, nbytes
-from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.kernel_group import Group, Products, Step
 from dout.graph import CONSTANT, INPUT, Node, Shape
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
@@ -219,12 +219,19 @@ class MemoryPlanner:
         others = [k for k, y in enumerate(step.inputs) if y is not x and storage in self.lies(y)]
         read = x in step.inputs
         if not isinstance(step, Node):
-            over = not read or (isinstance(step, Group) and self.may_overwrite(step, x, node))
+            over = not read or self._may_overwrite(step, x, node)
             return x in self.whole and not others and over
         if step.primitive in IN_PLACE and read:
             return self._fits_write(step, x, others)
         way = into(step, self.contiguous)
         return x in self.whole and not others and bool(way) and (not read or (way == "out" and elementwise(step)))
+
+    def _may_overwrite(self, step: Group | Products, x: Node, node: Node) -> bool:
+        """Whether a step may put a result over one of its inputs: an element is read before it is written."""
+        if isinstance(step, Group):
+            return self.may_overwrite(step, x, node)
+        number = step.outputs.index(node)
+        return step.onto(number) is x and not any(x in product.inputs for product in step.nodes)
 
     def _may_write(self, i: int, storage: _Storage, node: Node, x: Node) -> bool:
         """Whether a value on the way to the final one may be put into the user's array now, and not into a view."""

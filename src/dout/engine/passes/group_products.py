@@ -22,8 +22,8 @@ _AHEAD = 64  # steps: what is computed earlier waits in memory for its use
 
 def group_products(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Return the steps, in which products go with the first one that could run at the same time."""
-    together = {node: products for products in _joined(steps) for node in products.nodes} if cores() > 1 else {}
-    makers = {node: step for step in steps for node in makes(step)} | together
+    together = {step: products for products, parts in _joined(steps) for step in parts} if cores() > 1 else {}
+    makers = {node: together.get(step, step) for step in steps for node in makes(step)}
     done: dict[Step, None] = {}
 
     def put(step: Step) -> None:
@@ -34,33 +34,46 @@ def group_products(steps: Sequence[Step]) -> tuple[Step, ...]:
         done[step] = None
 
     for step in steps:
-        step = together.get(step, step) if isinstance(step, Node) else step
-        if step not in done:
-            put(step)
+        if (joined := together.get(step, step)) not in done:
+            put(joined)
     return tuple(done)
 
 
-def _joined(steps: Sequence[Step]) -> list[Products]:
-    """The products that run together."""
+def _joined(steps: Sequence[Step]) -> list[tuple[Products, list[Step]]]:
+    """The products that run together, and the steps that they were."""
     ready = _ready(steps)
-    waiting = {step: i for i, step in enumerate(steps) if is_matrix_product(step) and _is_small(step)}
-    found: list[Products] = []
+    waiting = {step: i for i, step in enumerate(steps) if _products(step) and _is_small(step)}
+    found: list[tuple[Products, list[Step]]] = []
     while waiting:
         first = next(iter(waiting))
         position = waiting.pop(first)
-        assert isinstance(first, Node)
         near = []
         for step, at in waiting.items():
             if at > position + _AHEAD:
                 break
             near.append(step)
-        fitting = (n for n in near if isinstance(n, Node) and n.dtype == first.dtype)
-        others = [n for n in fitting if max(ready.get(i, -1) for i in n.inputs) < position][: _MOST - 1]
+        fitting = [step for step in near if _dtype(step) == _dtype(first)]
+        others = [step for step in fitting if max(ready.get(i, -1) for i in step.inputs) < position][: _MOST - 1]
         if others and sum(map(flops, [first, *others])) - max(map(flops, [first, *others])) >= _GAIN:
-            found.append(Products((first, *others)))
-            for node in others:
-                del waiting[node]
+            parts = [first, *others]
+            nodes = tuple(node for step in parts for node in _products(step))
+            found.append((Products(nodes, tuple(total for step in parts for total in _sums(step))), parts))
+            for step in others:
+                del waiting[step]
     return found
+
+
+def _products(step: Step) -> tuple[Node, ...]:
+    alone = (step,) if isinstance(step, Node) and is_matrix_product(step) else ()
+    return step.nodes if isinstance(step, Products) else alone
+
+
+def _sums(step: Step) -> tuple[Node | None, ...]:
+    return step.sums if isinstance(step, Products) else (None,)
+
+
+def _dtype(step: Step) -> object:
+    return makes(step)[0].dtype
 
 
 def _is_small(step: Step) -> bool:

@@ -1,6 +1,7 @@
 """The text of kernels in; native functions out, their cache, and the threads that run them."""
 
 __all__ = [
+    "binding",
     "blas_threads",
     "compile_progress",
     "entry_point",
@@ -8,4 +9,5 @@ __all__ = [
     "parallel_threshold",
     "roofline",
     "shared_products",
+    "threads",
 ]

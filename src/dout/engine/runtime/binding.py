@@ -91,6 +91,13 @@ def host() -> tuple[str, str]:
 
 
 @cache
+def vector() -> int:
+    """The bytes of this machine's vectors."""
+    can = host()[1].split(",")
+    return 64 if "+avx512f" in can else 32 if "+avx2" in can else 16
+
+
+@cache
 def target() -> Any:
     """This machine, as LLVM compiles for it; what kernels name of Python is known from now on."""
     llvm.initialize_native_target()

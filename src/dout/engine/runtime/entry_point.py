@@ -161,7 +161,7 @@ class EntryPoint:
         descr = self.member(array, DESCR, "ptr")
         number = self.member(descr, NUMBER, "i32")
         self.need(self.new(f"icmp ult i32 {number}, 32"), bad)
-        bit = self.new(f"and i32 {self.new(f'shl i32 1, {number}')}, {_numbers(kind.dtype)}")
+        bit = self.new(f"and i32 {self.new(f'shl i32 1, {number}')}, {numbers(kind.dtype)}")
         self.need(self.new(f"icmp ne i32 {bit}, 0"), bad)
         self.need(self.new(f"icmp ne i8 {self.member(descr, BYTEORDER, 'i8')}, {SWAPPED}"), bad)
 
@@ -298,6 +298,6 @@ FUNCTIONS = {  # of CPython: what they return and take
 }
 
 
-def _numbers(dtype: np.dtype[Any]) -> int:
+def numbers(dtype: np.dtype[Any]) -> int:
     """A bit for each of NumPy's type numbers of this dtype: it has two 64-bit integers, `long` and `long long`."""
     return sum({1 << np.dtype(char).num for char in np.typecodes["AllInteger"] + "?efd" if np.dtype(char) == dtype})

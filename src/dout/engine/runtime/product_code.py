@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from dout.engine.runtime import narrow_code
+from dout.engine.runtime import product_tiles
 from dout.engine.runtime.entry_point import DATA, SHAPE, STRIDES
 
-AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
 _ROW_MAJOR = 101
 
 
@@ -17,7 +16,8 @@ class ProductPart(NamedTuple):
 
     `x`, `y` and `out` are numbers of arguments. `x_axis` is cut, from `x_from` on. `x_skip` are the axes before
     those of the matrices of a stack. `x_far` and `out_far` count bytes. The sums are added up in `pieces`, each of
-    which finds its factors in the cache. If `turned`, the transposed result is computed, of a transposed copy of x.
+    which finds its factors in the cache. `tiles` is the address of a function that stands for the BLAS, or 0.
+    What `adds` is added to what is there.
     """
 
     x: int
@@ -39,8 +39,8 @@ class ProductPart(NamedTuple):
     out_far: int
     out_line: int
     pieces: int
-    turned: int
-    narrow: int
+    tiles: int
+    adds: int
 
 
 # @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
@@ -104,46 +104,6 @@ define internal i1 @place(ptr %array, i64 %how, ptr %cut, ptr %line.at, ptr %beg
   ret i1 %good
 }
 
-define internal void @across(ptr %to, i64 %to.line, ptr %from, i64 %from.line, i64 %lines, i64 %length) {
-begin:
-  br label %line
-line:
-  %i = phi i64 [ 0, %begin ], [ %i.next, %lined ]
-  %line.far = mul i64 %i, %from.line
-  %line.from = getelementptr KIND, ptr %from, i64 %line.far
-  %line.to = getelementptr KIND, ptr %to, i64 %i
-  br label %element
-element:
-  %k = phi i64 [ 0, %line ], [ %k.next, %element ]
-  %place.from = getelementptr KIND, ptr %line.from, i64 %k
-  %value = load KIND, ptr %place.from
-  %far = mul i64 %k, %to.line
-  %place.to = getelementptr KIND, ptr %line.to, i64 %far
-  store KIND %value, ptr %place.to
-  %k.next = add i64 %k, 1
-  %k.over = icmp uge i64 %k.next, %length
-  br i1 %k.over, label %lined, label %element
-lined:
-  %i.next = add i64 %i, 1
-  %i.over = icmp uge i64 %i.next, %lines
-  br i1 %i.over, label %end, label %line
-end:
-  ret void
-}
-
-define internal void @turned(ptr %gemm, i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, ptr %y, i64 %y.line,
-    ptr %out, i64 %out.line) noinline {
-  %x.size = mul i64 %rows, %inner
-  %x.turned = alloca KIND, i64 %x.size, align 64
-  %out.size = mul i64 %rows, %columns
-  %out.turned = alloca KIND, i64 %out.size, align 64
-  call void @across(ptr %x.turned, i64 %rows, ptr %x, i64 %x.line, i64 %rows, i64 %inner)
-  call void %gemm(i32 ROW_MAJOR, i32 AS_IT_IS, i32 AS_IT_IS, i64 %columns, i64 %rows, i64 %inner, KIND 1.0, ptr %y,
-    i64 %y.line, ptr %x.turned, i64 %rows, KIND 0.0, ptr %out.turned, i64 %rows)
-  call void @across(ptr %out, i64 %out.line, ptr %out.turned, i64 %rows, i64 %columns, i64 %rows)
-  ret void
-}
-
 define internal void @run(ptr %data, i64 %index, i64 %total, i64 %turns) {
 begin:
   %plan = call ptr @to(ptr %data, i64 0)
@@ -175,23 +135,17 @@ work:
   %columns = call i64 @at(ptr %part, i64 6)
   %inner = call i64 @at(ptr %part, i64 7)
   %out.line = call i64 @at(ptr %part, i64 17)
-  %turned.64 = call i64 @at(ptr %part, i64 19)
-  %turned = icmp ne i64 %turned.64, 0
   %x.plain = icmp eq i64 %left.64, AS_IT_IS
+  %x.row = select i1 %x.plain, i64 %x.line, i64 1
   %x.step = select i1 %x.plain, i64 1, i64 %x.line
-  %narrow.64 = call i64 @at(ptr %part, i64 20)
-  %narrow = icmp ne i64 %narrow.64, 0
-  br i1 %narrow, label %own, label %not.own
-own:
-  %x.along = select i1 %x.plain, i64 %x.line, i64 1
-  call void @narrow(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.along, i64 %x.step, ptr %y, i64 %y.line,
-    ptr %out, i64 %out.line)
-  br label %added
-not.own:
-  br i1 %turned, label %turn, label %plain
-turn:
-  call void @turned(ptr %gemm, i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, ptr %y, i64 %y.line,
-    ptr %out, i64 %out.line)
+  %tiles = call ptr @to(ptr %part, i64 19)
+  %adds.64 = call i64 @at(ptr %part, i64 20)
+  %adds = icmp ne i64 %adds.64, 0
+  %blas = icmp eq ptr %tiles, null
+  br i1 %blas, label %plain, label %tile
+tile:
+  call void %tiles(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.row, i64 %x.step, ptr %y, i64 %y.line,
+    ptr %out, i64 %out.line, i1 %adds)
   br label %added
 plain:
   %pieces = call i64 @at(ptr %part, i64 18)
@@ -210,7 +164,9 @@ sum:
   %x.here = getelementptr KIND, ptr %x, i64 %x.far
   %y.far = mul i64 %first, %y.step
   %y.here = getelementptr KIND, ptr %y, i64 %y.far
-  %begins = icmp eq i64 %piece, 0
+  %first.piece = icmp eq i64 %piece, 0
+  %replaces = xor i1 %adds, true
+  %begins = and i1 %first.piece, %replaces
   %before = select i1 %begins, KIND 0.0, KIND 1.0
   call void %gemm(i32 ROW_MAJOR, i32 %left, i32 %right, i64 %rows, i64 %columns, i64 %length, KIND 1.0, ptr %x.here,
     i64 %x.line, ptr %y.here, i64 %y.line, KIND %before, ptr %out, i64 %out.line)
@@ -223,7 +179,7 @@ end:
   ret void
 }
 
-define ptr @entry.KIND(ptr %self, ptr %given, i64 %count) {
+define ptr @entry(ptr %self, ptr %given, i64 %count) {
 begin:
   %plan = getelementptr i8, ptr %self, i64 HEAD
   %turns = call i64 @at(ptr %plan, i64 3)
@@ -294,12 +250,9 @@ end:
 
 
 def text(kind: str, size: int, vector: int) -> str:
-    """The machine code for one dtype, in LLVM's words; its own functions have the kind in their names.
-
-    `vector` is how many bytes a vector has in narrow products; there are none where it is 0.
-    """
+    """The machine code for one dtype, in LLVM's words, where vectors have so many bytes."""
     words = {"FIELDS": len(ProductPart._fields), "HEAD": bytes.__basicsize__ - 1, "SIZE": size, "KIND": kind}
     words |= {"DATA": DATA // 8, "SHAPE": SHAPE // 8, "STRIDES": STRIDES // 8}
-    words |= {"AS_IT_IS": AS_IT_IS, "ROW_MAJOR": _ROW_MAJOR}
+    words |= {"AS_IT_IS": product_tiles.AS_IT_IS, "ROW_MAJOR": _ROW_MAJOR}
     code = re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: str(words[found[0]]), _CODE)
-    return code + (narrow_code.text(kind, size, vector) if vector else narrow_code.NONE)
+    return code + product_tiles.text(kind, vector // size)

@@ -14,16 +14,18 @@ import ctypes
 import math
 import operator
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 
-from dout.engine.runtime import binding, blas_threads, kernel_cache, threads
+from dout.engine.runtime import binding, blas_threads, kernel_cache, product_tiles, threads
 from dout.engine.runtime.parallel_threshold import is_small_product
-from dout.engine.runtime.product_code import AS_IT_IS, TRANSPOSED, ProductPart, text
+from dout.engine.runtime.product_code import ProductPart, text
+from dout.engine.runtime.product_tiles import AS_IT_IS, TRANSPOSED
 from dout.engine.runtime.work_stealing import CODE
 
 Matrix = np.ndarray[Any, Any]
@@ -36,39 +38,51 @@ _SUMS = 2
 _AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not copy, and which find room in a cache
 _LITTLE = 16  # times as many elements has the other factor: then a copy costs next to nothing
 _THIN = 32  # lengths of parts below which that gains nothing
-_FEW = 4  # rows, below which nothing is gained by another order
-_TALL, _NARROW = 96, 32  # rows from which on, and columns up to which, our own code is faster than the BLAS
-_THINNEST, _DEEP = 8, 1024  # so it is for so few rows or columns of long sums
-_ON_STACK = 1 << 14  # numbers of a copy that lives as long as a product
 _LAYOUTS = 4  # ways to lie that one function plans for
 _STACK = 4096  # matrices that a plan takes, at most
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """The machine code of products of one dtype: its entry, the addresses that a plan begins with, and its tiles."""
+
+    address: Any
+    head: tuple[int, ...]
+    tiles: Mapping[str | None, int]
+
+
+def _entry(dtype: np.dtype[Any]) -> _Entry | None:
+    """The machine code for a dtype; None where the BLAS has none that we can call."""
+    with kernel_cache.lock:  # no fork while LLVM compiles
+        return _compiled(dtype)
+
+
 @cache
-def _entries() -> dict[Any, tuple[Any, tuple[int, ...]]]:
-    """For each dtype the address of its @entry, and the addresses that a plan begins with."""
+def _compiled(dtype: np.dtype[Any]) -> _Entry | None:
     addresses, switch = blas_threads.products(), blas_threads.switch()
-    if not addresses or switch is None or not binding.usable():
-        return {}
+    if dtype not in addresses or switch is None or not binding.usable():
+        return None
     threads.prepare()
-    name, features = binding.host()
-    machine = binding.target().create_target_machine(name, features, jit=True, opt=2)
+    machine = binding.target().create_target_machine(cpu=binding.host()[0], features=binding.host()[1], jit=True, opt=2)
     for name in ("PyEval_SaveThread", "PyEval_RestoreThread"):
         llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
     for truth in (True, False):
         llvm.add_symbol(f"dout.{truth}", id(truth))
-    found: dict[Any, tuple[Any, tuple[int, ...]]] = {}
-    for kind, dtype in (("float", np.dtype(np.float32)), ("double", np.dtype(np.float64))):
-        module = llvm.parse_assembly(CODE + text(kind, dtype.itemsize, _vector()))
-        engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
-        engine.finalize_object()
-        threads.start(engine.get_function_address("dout.worker"))
-        found[dtype] = engine.get_function_address(f"entry.{kind}"), (*switch, addresses[dtype])
-    return found
+    kind = "float" if dtype.itemsize == 4 else "double"
+    module = llvm.parse_assembly(CODE + text(kind, dtype.itemsize, binding.vector()))
+    engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
+    engine.finalize_object()
+    threads.start(engine.get_function_address("dout.worker"))
+    tiles = {None: 0} | {name: engine.get_function_address(name) for name in product_tiles.NAMES}
+    return _Entry(engine.get_function_address("entry"), (*switch, addresses[dtype]), tiles)
 
 
-def together(functions: Sequence[Product]) -> Callable[..., None]:
-    """A function of x, y and out of every product: `functions` are NumPy's, for matrices that the BLAS cannot take."""
+def together(functions: Sequence[Product], adds: Sequence[bool] = ()) -> Callable[..., None]:
+    """A function of x, y and out of every product: `functions` are NumPy's, for matrices that the BLAS cannot take.
+
+    Those that `adds` says are added to what is in `out`.
+    """
+    onto = tuple(adds) or (False,) * len(functions)
     natives: list[Callable[..., Any]] = []
     refused: set[tuple[tuple[int, ...], ...]] = set()  # strides of matrices that the BLAS cannot take
     alone = [blas_threads.alone(function) for function in functions]
@@ -79,35 +93,39 @@ def together(functions: Sequence[Product]) -> Callable[..., None]:
                 return
         strides = tuple(matrix.strides for matrix in given)
         if len(natives) < _LAYOUTS and strides not in refused:
-            made = _native(given)
+            made = _native(given, onto)
             if made is not None and made(*given):
                 natives.append(made)
                 return
             if len(refused) < _LAYOUTS:
                 refused.add(strides)
-        for function, own, x, y, out in zip(functions, alone, given[::3], given[1::3], given[2::3], strict=True):
-            (own if _side(x, y, out) is None else function)(x, y, out)
+        for i, (function, own) in enumerate(zip(functions, alone, strict=True)):
+            x, y, out = given[3 * i : 3 * i + 3]
+            result = np.empty_like(out) if onto[i] else out
+            (own if _side(x, y, out) is None else function)(x, y, result)
+            if onto[i]:
+                np.add(out, result, out=out)
 
-    with kernel_cache.lock:  # no fork while LLVM compiles
-        _entries()
     return products
 
 
-def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
+def _native(given: Sequence[Matrix], onto: Sequence[bool]) -> Callable[..., Any] | None:
     """The products of matrices that lie as these do; None where the BLAS cannot take them."""
     dtype = given[0].dtype
     hows = [_how(matrix) for matrix in given]
-    if dtype not in _entries() or not all(hows) or any(matrix.dtype != dtype for matrix in given):
+    if not all(hows) or any(matrix.dtype != dtype for matrix in given) or _entry(dtype) is None:
         return None
     if not all(out.flags.c_contiguous for out in given[2::3]):
         return None
     sides = [_side(*given[k : k + 3]) for k in range(0, len(given), 3)]
-    little = len(sides) == 1 and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size
-    if little and (sides == [0] or _is_narrow(_lengths(given), (AS_IT_IS, AS_IT_IS))):
-        return _turned(dtype, given)
-    parts = [p for i, side in enumerate(sides) for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side)]
+    if len(sides) == 1 and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size:
+        turned = _turned(dtype, given, sides[0], onto[0])
+        if turned is not None:
+            return turned
+    each = enumerate(zip(sides, onto, strict=True))
+    parts = [p for i, (side, adds) in each for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side, adds)]
     run = _planned(dtype, parts)
-    return run if _SUMS not in sides else _summed(run, len(parts), given[2])
+    return run if _SUMS not in sides else _summed(run, len(parts), given[2], onto[0])
 
 
 def stacked() -> Callable[..., None]:
@@ -126,15 +144,13 @@ def stacked() -> Callable[..., None]:
         if run is None or not run(x, y, out):
             alone(x, y, out)
 
-    with kernel_cache.lock:
-        _entries()
     return products
 
 
 def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | None:
     """The products of matrices in stacks that lie as these do; None where the BLAS cannot take them."""
     lead, (rows, columns), inner = out.shape[:-2], out.shape[-2:], x.shape[-1]
-    usual = x.dtype == y.dtype == out.dtype and out.dtype in _entries() and out.flags.c_contiguous
+    usual = x.dtype == y.dtype == out.dtype and out.flags.c_contiguous and _entry(out.dtype) is not None
     if not usual or not out.size or not inner or math.prod(lead) > _STACK:
         return None
     wide = [np.broadcast_to(stack, (*lead, *stack.shape[-2:])) for stack in (x, y)]
@@ -153,9 +169,11 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
 
 def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
     """The function that computes all parts, of the arguments that these number."""
-    address, head = _entries()[dtype]
-    plan = struct.pack(f"{len(head) + 1}q", *head, len(parts)) + b"".join(struct.pack(f"{len(p)}q", *p) for p in parts)
-    definition = threads.keep(binding.MethodDef(b"products", address, binding.METH_FASTCALL, None))
+    entry = _entry(dtype)
+    assert entry is not None, "who asks for a plan has asked for that"
+    tiled = [part._replace(tiles=entry.tiles[_tiles(part, dtype)]) for part in parts]
+    plan = b"".join(struct.pack(f"{len(one)}q", *one) for one in ((*entry.head, len(parts)), *tiled))
+    definition = threads.keep(binding.MethodDef(b"products", entry.address, binding.METH_FASTCALL, None))
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
         ("PyCFunction_NewEx", ctypes.pythonapi)
     )
@@ -171,12 +189,14 @@ def _side(x: Matrix, y: Matrix, out: Matrix) -> int | None:
     return _SUMS if inner > _LONG * max(rows, columns) and out.size <= _MOST else int(columns > rows)
 
 
-def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | None) -> Iterator[ProductPart]:
+def _parts(
+    k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | None, adds: bool
+) -> Iterator[ProductPart]:
     """The parts of a product, whose matrices are the arguments from number `k` on."""
+    adds = adds and side != _SUMS
     out, lengths = matrices[2], _lengths(matrices)
-    narrow = _is_narrow(lengths, hows)
     many = 1 if side is None else _EACH * threads.number()
-    fitting = max(*lengths, 1) if narrow else _fitting(lengths, hows, _SUMS if side is None else side)
+    fitting = _fitting(lengths, hows, _SUMS if side is None else side)
     pieces = math.ceil(lengths[_SUMS] / many / fitting) if side in (None, _SUMS) else 1
     many = max(many, math.ceil(lengths[side] / fitting)) if side in (0, 1) else many
     for i in range(many):
@@ -187,33 +207,14 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
             far = (begin * out.strides[0], begin * out.itemsize, i * out.nbytes)[side]
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
-        turned = side is None and _meet_in_rows(hows) and _is_flat(*lengths)
-        how = pieces, int(turned), int(narrow)
-        yield ProductPart._make(
-            (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], *how)
-        )
+        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, 0)
+        yield ProductPart._make((*numbers, int(adds)))
 
 
 def _lengths(matrices: Sequence[Matrix]) -> list[int]:
     """The rows and columns of a product, and how many products each sum has."""
     x, y = matrices[:2]
     return [*x.shape[:1], *y.shape[1:], *x.shape[1:]]
-
-
-@cache
-def _vector() -> int:
-    """Bytes of a vector of this processor; 0 where our own code for narrow products was not tried."""
-    _, features = binding.host()
-    return 0 if "+fma" not in features else 64 if "+avx512f" in features else 32
-
-
-def _is_narrow(lengths: Sequence[int], hows: Sequence[int]) -> bool:
-    """Whether our own code does a product faster than the BLAS, which copies both factors first."""
-    rows, columns, inner = lengths
-    if not _vector() or hows[1] != AS_IT_IS or not inner:
-        return False
-    tall = hows[0] == AS_IT_IS and rows >= _TALL and min(columns, inner) <= _NARROW
-    return tall or (min(rows, columns) <= _THINNEST and inner >= _DEEP)
 
 
 def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:
@@ -230,15 +231,19 @@ def _meet_in_rows(hows: Sequence[int]) -> bool:
     return hows[0] == AS_IT_IS and hows[1] == TRANSPOSED
 
 
-def _is_flat(rows: int, columns: int, inner: int) -> bool:
-    """Whether so few rows meet many that copies of the few, and of the result, cost little beside their product."""
-    few = _FEW <= rows <= _THIN <= columns // 2 and inner >= _THIN and rows * (inner + columns) <= _ON_STACK
-    return few and rows * columns * inner <= _AT_ONCE
+def _tiles(part: ProductPart, dtype: np.dtype[Any]) -> str | None:
+    """The name of our own code for a part; None where the BLAS is faster."""
+    sizes = part.rows, part.columns, part.inner, part.left, part.right
+    return product_tiles.function(*sizes, adds=bool(part.adds), size=dtype.itemsize, vector=binding.vector())
 
 
-def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
-    """A product by a small second factor, of which a copy in rows is multiplied."""
-    run, spare = _planned(dtype, list(_parts(0, given, (AS_IT_IS, AS_IT_IS, AS_IT_IS), 0))), list[Matrix]()
+def _turned(dtype: Any, given: Sequence[Matrix], side: int | None, adds: bool) -> Callable[..., Any] | None:
+    """A product by a small second factor, of which a copy in rows is multiplied; None where that gains nothing."""
+    cut = None if side is None else 0
+    meeting, parts = (list(_parts(0, given, (AS_IT_IS, how), cut, adds)) for how in (TRANSPOSED, AS_IT_IS))
+    if side != 0 and (_tiles(meeting[0], dtype) is not None or _tiles(parts[0], dtype) is None):
+        return None
+    run, spare = _planned(dtype, parts), list[Matrix]()
 
     def product(x: Matrix, y: Matrix, out: Matrix) -> bool:
         try:
@@ -253,7 +258,7 @@ def _turned(dtype: Any, given: Sequence[Matrix]) -> Callable[..., Any]:
     return product
 
 
-def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., Any]:
+def _summed(run: Callable[..., Any], many: int, like: Matrix, adds: bool) -> Callable[..., Any]:
     """A product from parts of its sums."""
     spare: list[Matrix] = []
 
@@ -263,7 +268,9 @@ def _summed(run: Callable[..., Any], many: int, like: Matrix) -> Callable[..., A
         except IndexError:  # another thread has it
             parts = np.empty((many, *like.shape), like.dtype)
         done: bool = run(x, y, parts)
-        if done:
+        if done and adds:
+            np.add(out, np.add.reduce(parts, 0), out=out)
+        elif done:
             np.add.reduce(parts, 0, out=out)
         spare.append(parts)
         return done
