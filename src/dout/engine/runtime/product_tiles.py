@@ -4,8 +4,8 @@ The BLAS copies both factors into an order of its own, which takes as long as su
 stays in registers while its sums grow, and both factors are read where they lie.
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
-wide and 5 or 6 rows high, or one wide and twice as high; a row that is not there is the last one again, and elements
-that are not there are masked. `across` adds up along rows of both factors. Its tiles at the end overlap those before.
+wide and 5 or 6 rows high, or one wide and 12 high; a row that is not there is the last one again, and elements that
+are not there are masked. `across` adds up along rows of both factors. Its tiles at the end overlap those before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
 HEIGHTS = (6, 5)  # with two vectors a row, two of the second factor and one element, 15 of 16 registers
 ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of both factors
 NAMES = (*(f"beside.{height}" for height in HEIGHTS), "across")
-_BAND, _SUMS = 8, 128  # tiles, and sums: what a block of the first factor has, so that it stays in the first cache
+_WIDE, _TALL = 6, 12  # rows of a tile that is cut, of two vectors and of one
+_BAND, _SUMS = 60, 128  # rows, tiles of each height, and sums: a block of the first factor, which a cache keeps
 _MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
 _MOST = 10**6  # multiplications of a small product, whose factors stay in the cache
 _FEW = 16  # rows of a larger one that are so few that a copy of the second factor would cost more,
@@ -74,7 +75,8 @@ column:
   %last.first = insertelement <WIDTH x i64> poison, i64 %last, i32 0
   %last.all = shufflevector <WIDTH x i64> %last.first, <WIDTH x i64> poison, <WIDTH x i32> zeroinitializer
   %mask = icmp ult <WIDTH x i64> <NUMBERS>, %last.all
-  %tile.high = select i1 %one, i64 TALL, i64 HIGH
+  %cut.high = select i1 %one, i64 TALL, i64 WIDE
+  %tile.high = select i1 %whole, i64 HIGH, i64 %cut.high
   br label %tile
 tile:
   %t = phi i64 [ %i, %column ], [ %t.next, %tiled ]
@@ -93,10 +95,10 @@ tile.whole:
 tile.cut:
   br i1 %one, label %tile.tall, label %tile.wide
 tile.tall:
-  call void @tall.HIGH(ARGUMENTS)
+  call void @tall(ARGUMENTS)
   br label %tiled
 tile.wide:
-  call void @wide.HIGH(ARGUMENTS)
+  call void @wide(ARGUMENTS)
   br label %tiled
 tiled:
   %t.over = icmp uge i64 %t.next, %i.next
@@ -159,11 +161,10 @@ def text(kind: str, lanes: int) -> str:
     numbers = ", ".join(f"i64 {place}" for place in range(lanes))
     words = {"ARGUMENTS": _ARGUMENTS, "MASK": f"<{lanes} x i1>", "VECTOR": f"<{lanes} x {kind}>", "KIND": kind}
     words |= {"SHORT": f"v{lanes}f{8 * size}", "WIDTH": str(lanes), "TWICE": str(2 * lanes), "NUMBERS": numbers}
-    words |= {"SUMS": str(_SUMS), "SIZE": str(size)}
-    code = [_DECLARED]
+    words |= {"BAND": str(_BAND), "SUMS": str(_SUMS), "SIZE": str(size), "WIDE": str(_WIDE), "TALL": str(_TALL)}
+    code = [_DECLARED, _tile("wide", _WIDE, 2, cut=True), _tile("tall", _TALL, 1, cut=True)]
     for height in HEIGHTS:
-        heights = {"HIGH": str(height), "TALL": str(2 * height), "BAND": str(_BAND * height)}
-        code += [_filled(part, heights) for part in (_BESIDE, *_tiles(height))]
+        code += [_filled(_BESIDE, {"HIGH": str(height)}), _tile(f"whole.{height}", height, 2, cut=False)]
     sizes = {"HIGH": str(ACROSS[0]), "BROAD": str(ACROSS[1]), "TILE": "\n".join(_across(lanes))}
     code.append(_filled(_ACROSS, sizes))
     return _filled(_filled("".join(code), words), words)  # twice: the arguments have words in them
@@ -182,9 +183,8 @@ def function(
         return None
     small = multiplications <= _MOST
     if right == AS_IT_IS:
-        twice = 2 if columns <= lanes else 1
-        height = min(HEIGHTS, key=lambda height: _whole(rows, twice * height))
-        computed = _whole(rows, twice * height) * _whole(columns, lanes)
+        height = min(HEIGHTS, key=lambda height: _whole(rows, height))
+        computed = _whole(rows, _TALL if columns <= lanes else height) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
         return f"beside.{height}" if stays and computed <= _MASKED * rows * columns else None
     small &= left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
@@ -201,17 +201,11 @@ def _filled(code: str, words: Mapping[str, str]) -> str:
     return re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: words[found[0]], code)
 
 
-def _tiles(height: int) -> list[str]:
-    """The tiles of `beside`: two whole vectors wide, the second cut, and one that may be cut, twice as high."""
-    whole, wide = _tile("whole", height, 2, cut=False), _tile("wide", height, 2, cut=True)
-    return [whole, wide, _tile("tall", 2 * height, 1, cut=True)]
-
-
 def _tile(name: str, high: int, wide: int, *, cut: bool) -> str:
     """One tile of the result: `wide` vectors of `high` rows, of which the last is masked where the tile is `cut`."""
     rows, vectors = range(high), range(wide)
     every = [(i, v, "MASK %mask" if cut and v == wide - 1 else "") for i in rows for v in vectors]
-    lines = [f"define internal void @{name}.HIGH(ARGUMENTS) noinline {{", "begin:"]
+    lines = [f"define internal void @{name}(ARGUMENTS) noinline {{", "begin:"]
     for i in rows:
         lines += [f"%row{i} = call i64 @llvm.umin.i64(i64 %end.row, i64 {i})", f"%x.far{i} = mul i64 %row{i}, %x.line"]
         lines += [
