@@ -1,6 +1,7 @@
 """The tiles of products, for vectors of every length that machines have."""
 
 import ctypes
+from functools import cache
 from itertools import product
 
 import llvmlite.binding as llvm
@@ -14,6 +15,7 @@ WHOLE, PLACE = ctypes.c_int64, ctypes.c_void_p
 TILES = ctypes.CFUNCTYPE(None, *[WHOLE] * 3, PLACE, WHOLE, WHOLE, *[PLACE, WHOLE] * 2, ctypes.c_bool)
 
 
+@cache
 def compiled(kind, lanes):
     machine = binding.target().create_target_machine(jit=True, opt=2)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(product_tiles.text(kind, lanes)), machine)

@@ -19,7 +19,7 @@ HEIGHTS = (6, 5)  # with two vectors a row, two of the second factor and one ele
 ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of both factors
 NAMES = (*(f"beside.{height}" for height in HEIGHTS), "across")
 _WIDE, _TALL = 6, 12  # rows of a tile that is cut, of two vectors and of one
-_BAND, _SUMS = 60, 128  # rows, tiles of each height, and sums: a block of the first factor, which a cache keeps
+_BAND, _SUMS = 60, 128  # rows, whole tiles of each height, and sums: a block of the first factor, for the cache
 _MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
 _MOST = 10**6  # multiplications of a small product, whose factors stay in the cache
 _FEW = 16  # rows of a larger one that are so few that a copy of the second factor would cost more,
@@ -176,7 +176,7 @@ def function(
     """The function that is faster than the BLAS for a product; None where none is.
 
     `left` and `right` say how the factors lie, `size` and `vector` are the bytes of a number and of a vector. Where the
-    product `adds` to what is there, tiles must not overlap.
+    product `adds` to what is there, tiles of `across` must not overlap.
     """
     lanes, multiplications = vector // size, rows * columns * inner
     if vector < _MASKS or not multiplications:

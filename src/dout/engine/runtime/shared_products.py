@@ -1,4 +1,4 @@
-"""Products of matrices side by side on dout's own threads, each by NumPy's BLAS on one thread.
+"""Products of matrices side by side on dout's own threads, each by NumPy's BLAS on one thread, or by our own code.
 
 The BLAS' own threads wait for each other at each block. On a machine with other programs they wait for the system then:
 (25, 57600) · (57600, 30) took 2.2 ms on one thread and 2.5 on two, but 20 and 1,000 in the mean.
