@@ -32,7 +32,7 @@ from dout.train.nets.parameters import (
     generators_of,
     length_of,
 )
-from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
+from dout.train.nets.paying_compilation import PayingCompilation, compiled_step, counted
 
 HOW = (
     "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t); "
@@ -40,6 +40,7 @@ HOW = (
 )
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
 _FLOPS_OF_A_LOOK = 2
+_PLACES = 1000  # of an image, at which a filter may be used
 _WORTH = 1e10  # operations: a second of plain steps or two, as long as it takes to compile them
 LOOKS = 2  # steps after which parameters are looked for
 
@@ -111,13 +112,25 @@ class TrainStep:
             raise TargetError(needs("a compiled step", "numba"))
         shares = any(any(layer.shared) for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
         held = sum(place.item.size for place in places(self.net) if is_float_array(place.item))
-        pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
-        if wanted or (wanted is None and pays and not keeps_bits):
+        at_once = (samples or 0) * held * _FLOPS
+        may_pay = at_once * _PLACES > _WORTH and is_there and not shares
+        if wanted or (wanted is None and may_pay and at_once > _WORTH and not keeps_bits):
             self.call = compiled_step(self.run, strict=keeps_bits)
             if wanted or looked_at * held * _FLOPS_OF_A_LOOK > _WORTH:
                 self.look = compiled_step(self.loss_of, strict=keeps_bits)
-        elif wanted is None and pays:
-            self.call = PayingCompilation(self.run)
+        elif wanted is None and may_pay:
+            self.call = PayingCompilation(self.run) if keeps_bits else partial(self._counted, samples or 0, looked_at)
+
+    def _counted(self, samples: int, looked_at: int, x: Any, t: Any) -> tuple[Any, Any]:
+        """The first step, whose operations are counted: a filter is used at each place of an image."""
+        result: tuple[Any, Any]
+        result, operations = counted(self.run, x, t)
+        of_each = operations / max(1, len(t))
+        pays = of_each * samples > _WORTH
+        self.call = compiled_step(self.run, strict=False) if pays else self.run
+        if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
+            self.look = compiled_step(self.loss_of, strict=False)
+        return result
 
     def scores_of(self, x: Any) -> Any:
         """What the net says of samples; None where only its loss is known."""
