@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -116,9 +117,20 @@ def of_class(layer: Any) -> dict[str, Any]:
 
 def generators(layer: Any) -> list[Any]:
     """Random generators that a layer holds, or that its class, its module or its methods use."""
-    inside = [item for cls in users_classes(layer) for item in vars(cls).values()]
+    return _generators([*(place.item for place in places(layer))], users_classes(layer))
+
+
+def generators_of(**roots: Any) -> list[Any]:
+    """The random generators that the objects within reach hold, or that their classes and modules use."""
+    objects = [item for _, item in named_objects(**roots)]
+    held = [place.item for root in roots.values() for place in places(root)]
+    return _generators(held, list(dict.fromkeys(cls for item in objects for cls in users_classes(item))))
+
+
+def _generators(held: list[Any], classes: list[type]) -> list[Any]:
+    inside = [item for cls in classes for item in vars(cls).values()]
     methods = [item for item in inside if type(item) is FunctionType]
-    holders = [*(place.item for place in places(layer)), *inside]
+    holders = [*held, *inside]
     for names in {id(method.__globals__): method.__globals__ for method in methods}.values():
         holders += names.values()
     for method in methods:
@@ -191,8 +203,23 @@ def held_by(*holders: Any) -> list[Any]:
 
 def objects_in(layer: Any) -> list[Any]:
     """The layer and the objects it holds."""
+    return [item for item in held_by(layer) if _has_attributes(item)]
+
+
+def named_objects(**roots: Any) -> Iterator[tuple[str, Any]]:
+    """The objects with attributes within reach, each once, with a path that leads there: `net.layers[0]`."""
+    seen = set[int]()
+    for name, root in roots.items():
+        here = chain([(name, root)], ((place.path, place.item) for place in places(root, name)))
+        for path, item in here:
+            if _has_attributes(item) and id(item) not in seen:
+                seen.add(id(item))
+                yield path, item
+
+
+def _has_attributes(item: Any) -> bool:
     closed = (*_NOT_OPENED, list, tuple, dict)
-    return [item for item in held_by(layer) if type(item).__dictoffset__ and not issubclass(type(item), closed)]
+    return bool(type(item).__dictoffset__) and not issubclass(type(item), closed)
 
 
 class HeldMemory:

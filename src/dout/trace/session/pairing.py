@@ -363,8 +363,8 @@ def _is_array(item: Any) -> bool:
 
 
 def _is_float(item: Any) -> bool:
-    """Whether a gradient is a number of NumPy's, as a sum over all axes is."""
-    return isinstance(plain(item), np.floating)
+    """Whether a gradient is one number, as a sum over all axes is."""
+    return isinstance(plain(item), float | np.floating)
 
 
 def _is_gradient(item: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, deep_copy, flat, global_states, is_float_array, places, quiet
+from dout.run import attributes_of, deep_copy, flat, generators_of, global_states, is_float_array, places, quiet
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
 from dout.train.nets.layer_watch import (
     LayerPass,
@@ -29,7 +29,6 @@ from dout.train.nets.parameters import (
     LearnedArray,
     Registry,
     before_a_step,
-    generators_of,
     length_of,
 )
 from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
@@ -240,19 +239,17 @@ class TrainStep:
 
     def _refuse_broken(self, x: Any, t: Any, where: str) -> None:
         """Say what is not finite, and where that begins."""
-        for place, item in enumerate(x if isinstance(x, tuple) else (x,)):
+        named = {f"x[{place}]": item for place, item in enumerate(x)} if isinstance(x, tuple) else {"x": x}
+        for name, item in {**named, "t": t}.items():
             if not is_finite(item):
-                bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(len(item), -1).all(axis=1))
-                name = f"x[{place}]" if isinstance(x, tuple) else "x"
-                first = f"number {bad[0]} of the batch" if self.rows is None else f"{name}[{self.rows[bad[0]]}]"
-                said = f"in {len(bad)} of {len(item)} samples, the first is {first}"
-                raise TrainingError(f"{where}: x has NaN or infinity {said}{self._first_broken(x, t)}")
+                said = f"{name[0]} has NaN or infinity{self._broken_samples(item, len(item), name)}"
+                raise TrainingError(f"{where}: {said}{self._first_broken(x, t, '')}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
         if wrong:
             raise TrainingError(f"{where}: the parameter {wrong[0]} is NaN or infinite: take a smaller learning rate")
         raise TrainingError(f"{where}: NaN or infinity{self._first_broken(x, t) or ' in the gradients'}")
 
-    def _first_broken(self, x: Any, t: Any) -> str:
+    def _first_broken(self, x: Any, t: Any, name: str = "x") -> str:
         """The first layer whose output, or else gradient, is not finite; nothing where all of them are."""
         found: list[LayerPass] = []
 
@@ -264,7 +261,17 @@ class TrainStep:
             self.run(x, t)
         if not found:
             return ""
-        return f"; the first layer that shows it is {called(found[0].path, found[0].layer)}, in its {found[0].way}"
+        (one,) = found
+        samples = self._broken_samples(one.returned, len(t) if name and np.ndim(t) else 0, name)
+        return f"; the first layer that shows it is {called(one.path, one.layer)}, in its {one.way}{samples}"
+
+    def _broken_samples(self, item: Any, count: int, name: str) -> str:
+        """Where something is not finite, if that is in some of so many samples: by their places in the user's data."""
+        if not np.ndim(item) or len(item) != count:
+            return ""
+        bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(count, -1).all(axis=1))
+        first = f"number {bad[0]} of the batch" if self.rows is None else f"{name}[{self.rows[bad[0]]}]"
+        return "" if len(bad) == count > 1 else f" in {len(bad)} of {count} samples, the first is {first}"
 
 
 def _arguments(function: Any) -> list[str]:
