@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,11 @@ from dout.train.nets.parameters import (
     length_of,
 )
 from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
+from dout.train.nets.step_trial import StepTrial
 
 HOW = (
-    "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t); "
+    "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t), or "
+    "with params and a loss(x, t) that returns the loss and a dict of gradients; "
     "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
 )
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
@@ -49,12 +51,12 @@ class TrainStep:
     def __init__(self, net: Any, loss: Any = None) -> None:
         self.net: Any = Sequential(*net) if isinstance(net, list | tuple) else net
         self.loss = loss() if isinstance(loss, type) else loss
-        self.grads: Mapping[Any, Any] = {}  # of a net that returns them
+        self.returned = SimpleNamespace(grads=None)  # gradients of a net that returns them; beside its params
         self.run = self._way()
         self.call: Callable[[Any, Any], tuple[Any, Any]] = self.run
         self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
-        self.looks = LOOKS
+        self.looks, self.accumulates = LOOKS, False
         self.rows: Sequence[int] | None = None  # which samples of the data the batch has
         self.begins_epoch = False  # whether the batch is the first of its epoch
         self.data: list[Any] = []  # what the net was given while parameters are looked for
@@ -76,6 +78,8 @@ class TrainStep:
             return self._with_own_loss
         if callable(getattr(net, "gradient", None)) and isinstance(getattr(net, "params", None), dict):
             return self._with_own_gradient
+        if callable(getattr(net, "loss", None)) and isinstance(getattr(net, "params", None), dict):
+            return self._with_returned_loss
         if layered:
             raise TrainingError(f"{name}.forward takes no target, and there is no loss: {HOW}")
         raise TrainingError(f"{name} cannot be trained: {HOW}")
@@ -84,17 +88,26 @@ class TrainStep:
         scores = self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
         loss = self.loss.forward(scores, t)
         dout = self.loss.backward(*self.begins)
-        self.net.backward(dout[0] if type(dout) is tuple else dout)
+        several = type(scores) is tuple and type(dout) is tuple and type(dout[0]) is not tuple
+        back = self.net.backward(dout[0] if type(dout) is tuple and not several else dout)
+        if type(back) is dict:
+            self.returned.grads = back
         return loss, scores
 
     def _with_own_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
         loss = self.net.forward(*x, t) if type(x) is tuple else self.net.forward(x, t)
-        self.net.backward(*self.begins)
+        back = self.net.backward(*self.begins)
+        if type(back) is dict:
+            self.returned.grads = back
         return loss, None
 
     def _with_own_gradient(self, x: Any, t: Any) -> tuple[Any, Any]:
         loss = self.net.loss(x, t)
-        self.grads = self.net.gradient(x, t)
+        self.returned.grads = self.net.gradient(x, t)
+        return loss, None
+
+    def _with_returned_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
+        loss, self.returned.grads = self.net.loss(x, t)
         return loss, None
 
     def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
@@ -130,8 +143,9 @@ class TrainStep:
         scores = self.scores_of(x)
         if self.run == self._with_loss:
             return self.loss.forward(scores, t), scores
-        loss = self.net.loss if self.run == self._with_own_gradient else self.net.forward
-        return (loss(*x, t) if type(x) is tuple else loss(x, t)), scores
+        loss = self.net.forward if self.run == self._with_own_loss else self.net.loss
+        found = loss(*x, t) if type(x) is tuple else loss(x, t)
+        return (found[0] if self.run == self._with_returned_loss else found), scores
 
     # --- a step that is looked at ---
 
@@ -142,10 +156,14 @@ class TrainStep:
         of a class, the loss is no number, or something is not finite.
         """
         before = before_a_step(**self.roots) if self.looks else None
+        trial = StepTrial(self, x, t) if self.looks and self.registry else None
         self.remember(x, t)
         loss, scores = self.checked_call(x, t, where)
         if before is not None:
             self._find_parameters(before, x, t)
+        if trial is not None:
+            trial.check_parameters(where)
+            self.accumulates = trial.accumulates()
         gradients = self.registry.gradients()
         norm = length_of(gradients)
         if not math.isfinite(loss) or (not math.isfinite(norm) and not all(map(is_finite, gradients.values()))):
@@ -154,6 +172,8 @@ class TrainStep:
 
     def checked_call(self, x: Any, t: Any, where: str) -> tuple[Any, Any]:
         """The loss and the scores of `call`. Raises TrainingError for a layer's error, a wrong label or loss shape."""
+        if self.accumulates:
+            self.registry.clear_gradients()
         try:
             loss, scores = self.call(x, t)
         except TrainingError:
@@ -173,15 +193,12 @@ class TrainStep:
 
     def _find_parameters(self, before: Any, x: Any, t: Any) -> None:
         """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
-        if self.run == self._with_own_gradient:
-            found = {
-                f"net.params[{key!r}]": LearnedArray(f"net.params[{key!r}]", array, [], [partial(self._given, key)])
-                for key, array in self.net.params.items()
-            }
-            new = Registry({name: one for name, one in found.items() if one.gradient() is not None})
-        else:
-            found = Registry.after_a_step(before).parameters
-            new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
+        params = getattr(self.net, "params", None)
+        if self.returned.grads is not None and isinstance(params, dict):
+            self.returned.params = params
+            before = [("net", self.returned, {"params": params})]
+        found = Registry.after_a_step(before).parameters
+        new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
         known = self.registry.parameters
         others = {
             name: one for name, one in known.items()
@@ -218,9 +235,6 @@ class TrainStep:
             return set()
         finally:
             put_back()
-
-    def _given(self, key: Any) -> Any:
-        return self.grads.get(key)
 
     def explained(self, error: Exception, t: Any, where: str) -> TrainingError:
         """The same error with the layer in which it was raised, and what that was given."""
@@ -283,7 +297,9 @@ def _arguments(function: Any) -> list[str]:
 
 def check_labels(scores: Any, t: Any, loss: Any, where: str, samples: Sequence[int] | None = None) -> None:
     """Raise TrainingError where a label is no class of the scores: NumPy takes -1 for the last one, without a word."""
-    labels, rows = np.asarray(t), np.shape(scores)
+    if not isinstance(scores, np.ndarray):
+        return
+    labels, rows = np.asarray(t), scores.shape
     if labels.dtype.kind not in "iu" or not labels.size or len(rows) < 2 or rows[:-1] != labels.shape or rows[-1] < 2:
         return
     out = (labels < 0) | (labels >= rows[-1])
