@@ -23,6 +23,7 @@ from dout.train.history import History, Row
 from dout.train.layer_checks import check_layers
 from dout.train.layer_log import log_to
 from dout.train.metrics import Metric, measures
+from dout.train.nets.shown_round import ShownRound
 from dout.train.nets.spread_step import SpreadStep
 from dout.train.nets.train_step import TrainStep, no_parameters
 from dout.train.optimizers import Adam, clipped, forget_other_nets, remember_net, takes_dicts, update
@@ -131,6 +132,7 @@ class NetTraining:
         self.state = NetState(**step.roots, optimizer=optimizer)
         self.drawn: list[Any] = []  # generators that the data draws from
         self.print = 0  # of the latest batch of an iterator
+        self.shown = ShownRound()
         self.settled_at = -1  # the step after which it was asked what a checkpoint can leave out
         self.now, self.history = Progressed(), History()
         self.best: KeptState | None = None
@@ -161,7 +163,7 @@ class NetTraining:
             self._open_folder(self.plan.folder)
         done = self.now.epoch * (self.batches.per_epoch or 0) + self.now.batch
         bar = TrainingBar(self.plan.epochs, self.batches.per_epoch, done, self.plan.progress)
-        with bar, self._own_rate(), _interrupts() as asked:
+        with bar, self.shown.hidden(), self._own_rate(), _interrupts() as asked:
             while self.now.epoch < self.plan.epochs and not self.history.stopped:
                 for x, t in self._batches():
                     self._one(x, t)
@@ -215,6 +217,7 @@ class NetTraining:
         return self.batches.of(self.now.epoch, self.now.batch, passed)
 
     def _one(self, x: Any, t: Any) -> None:
+        self.shown.next(self.step, x, t)
         now = self.now
         where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
         if self.plan.folder is not None and self.batches.draws:

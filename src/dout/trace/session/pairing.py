@@ -260,7 +260,7 @@ def _fit_in_order(parameters: Sequence[Any], gradients: Sequence[Any]) -> bool:
 
 
 def _of_one_form(mine: Any, theirs: Any) -> bool:
-    """Whether two lists of dicts, or dicts of dicts, have arrays of equal shapes in the same places, and nothing else."""
+    """Whether two lists of dicts, or dicts of dicts, have arrays of equal shapes in the same places, and no more."""
     is_nested = any(isinstance(part, dict) for part in _items(mine)[1:])
     one, two = (list(in_one_place("_", tree, tree)) for tree in (mine, theirs))
     return (
