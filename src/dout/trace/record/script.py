@@ -351,6 +351,8 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         module = builtins.__import__(name, globals, locals, fromlist, level)
         if tracer.live or tracer.paused:
+            if name.partition(".")[0] == "dout":  # its layers may have been loaded before the program
+                before.difference_update([known for known in before if known.startswith(TAUGHT)])
             state.adopt(m for m in user_modules() if m.__name__ not in before)
         return traced_modules.tracing_version(module)
 
@@ -365,7 +367,7 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
         tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
         return _Answer()
 
-    before = {name for name in sys.modules if not name.startswith(TAUGHT)} | {"__main__"}
+    before = {*sys.modules, "__main__"}
     return {
         **vars(builtins),
         "__import__": import_,

@@ -114,7 +114,7 @@ class Registry:
         for parameter in self.parameters.values():
             for read in parameter.readers:
                 gradient = read()
-                if isinstance(gradient, np.ndarray):
+                if isinstance(gradient, np.ndarray) and gradient.flags.writeable:
                     gradient[...] = 0
 
     def put_numbers(self) -> None:

@@ -32,7 +32,6 @@ from dout.train.nets.parameters import (
     length_of,
 )
 from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
-from dout.train.nets.step_trial import StepTrial
 
 HOW = (
     "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t), or "
@@ -56,7 +55,7 @@ class TrainStep:
         self.call: Callable[[Any, Any], tuple[Any, Any]] = self.run
         self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
-        self.looks, self.accumulates = LOOKS, False
+        self.looks = LOOKS
         self.rows: Sequence[int] | None = None  # which samples of the data the batch has
         self.begins_epoch = False  # whether the batch is the first of its epoch
         self.data: list[Any] = []  # what the net was given while parameters are looked for
@@ -156,14 +155,12 @@ class TrainStep:
         of a class, the loss is no number, or something is not finite.
         """
         before = before_a_step(**self.roots) if self.looks else None
-        trial = StepTrial(self, x, t) if self.looks and self.registry else None
+        values = {name: np.array(array) for name, array in self.registry.arrays().items()} if self.looks else {}
         self.remember(x, t)
         loss, scores = self.checked_call(x, t, where)
         if before is not None:
             self._find_parameters(before, x, t)
-        if trial is not None:
-            trial.check_parameters(where)
-            self.accumulates = trial.accumulates()
+            self._refuse_updated(values, x, t, where)
         gradients = self.registry.gradients()
         norm = length_of(gradients)
         if not math.isfinite(loss) or (not math.isfinite(norm) and not all(map(is_finite, gradients.values()))):
@@ -172,8 +169,7 @@ class TrainStep:
 
     def checked_call(self, x: Any, t: Any, where: str) -> tuple[Any, Any]:
         """The loss and the scores of `call`. Raises TrainingError for a layer's error, a wrong label or loss shape."""
-        if self.accumulates:
-            self.registry.clear_gradients()
+        self.registry.clear_gradients()  # as a loop of one's own does it: backward may add to what it finds
         try:
             loss, scores = self.call(x, t)
         except TrainingError:
@@ -215,6 +211,32 @@ class TrainStep:
             self.data.clear()
         if not self.registry and not self.looks:
             raise no_parameters(self)
+
+    def _refuse_updated(self, values: Mapping[str, Array], x: Any, t: Any, where: str) -> None:
+        """Raise TrainingError where backward has changed a parameter; forward may, by a norm or a bound."""
+        now = self.registry.parameters
+        changed = [
+            name for name, value in values.items()
+            if name in now and not now[name].is_number and not np.array_equal(now[name].array, value, equal_nan=True)
+        ]  # fmt: skip
+        if not changed:
+            return
+        put_back = global_states(generators_of(**self.roots))
+        try:
+            with quiet():
+                copy, x, t = deep_copy((self, x, t))
+                for name, array in copy.registry.arrays().items():
+                    array[...] = values.get(name, array)
+                copy.loss_of(x, t)
+            by_forward = copy.registry.arrays()
+        except Exception:  # the user's code, on what it was not made for
+            return
+        finally:
+            put_back()
+        for name in changed:
+            if not np.array_equal(by_forward[name], now[name].array, equal_nan=True):
+                said = "backward changes it: the net updates itself; train it by its own loop"
+                raise TrainingError(f"{where}: {name} is another one after a step, because {said}")
 
     def _made_by_forward(self, found: Mapping[str, LearnedArray], x: Any, t: Any) -> set[str]:
         """What forward makes anew is no parameter, though it has a gradient: `self.std` with its `self.dstd`.
