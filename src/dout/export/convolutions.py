@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution:
+class OnnxConvolution:
     """What a step computes from an `image`: ONNX's Conv. `kernel` is (filters, channels, height, width)."""
 
     image: Node
@@ -37,13 +37,13 @@ class Convolution:
     groups: int = 1
 
 
-def convolutions(graph: Graph, values: Mapping[Node, Any], arguments: Sequence[Node]) -> dict[Node, Convolution]:
+def convolutions(graph: Graph, values: Mapping[Node, Any], arguments: Sequence[Node]) -> dict[Node, OnnxConvolution]:
     """The steps of a graph that are convolutions, in 32 bits: the wider ones have no kernel in onnxruntime."""
     moving = computed_from(graph.nodes, arguments) | set(arguments)
     images = [node for node in graph.nodes if node in moving and _is_image(node)]
     if not images:
         return {}
-    above, left, found = _dominators(graph, moving), _TRIED, dict[Node, Convolution]()
+    above, left, found = _dominators(graph, moving), _TRIED, dict[Node, OnnxConvolution]()
     now, known = at_size(graph, values, _ROWS)
     covered = set[Node]()
     for end in reversed(images):
@@ -139,7 +139,7 @@ class _Pair:
             found.append(np.array(evaluate([self.slope], given)[self.slope])[: len(part)])
         return np.concatenate(found)
 
-    def convolution(self, image: Node) -> Convolution | None:
+    def convolution(self, image: Node) -> OnnxConvolution | None:
         """The convolution that gives the same numbers; None where none does."""
         _, filters, height, width = self.end.shape
         try:
@@ -167,7 +167,7 @@ class _Pair:
             return None
         groups = filters if is_sparse and filters > 1 else 1
         kernel = kernel[np.arange(filters), np.arange(filters)][:, None] if groups > 1 else kernel
-        return Convolution(image, kernel, bias, (rows.step, columns.step), (rows.gap, columns.gap), pads, groups)
+        return OnnxConvolution(image, kernel, bias, (rows.step, columns.step), (rows.gap, columns.gap), pads, groups)
 
 
 @dataclass(frozen=True)

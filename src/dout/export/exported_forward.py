@@ -16,7 +16,7 @@ from dout.adapt.target import Target, copies
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.export.batch_numbers import FixedBatchError, joined
 from dout.export.compositions import composed
-from dout.export.convolutions import Convolution, convolutions
+from dout.export.convolutions import OnnxConvolution, convolutions
 from dout.export.layers_in_use import built_anew, switched_off, trains, within_reach
 from dout.export.size_comparison import agrees, sizes_to_compare
 from dout.export.value_checks import is_check
@@ -71,7 +71,7 @@ class ExportedForward:
     names: Mapping[Node, str]
     batch: str
     notes: tuple[str, ...] = ()
-    convolutions: Mapping[Node, Convolution] = field(default_factory=dict)
+    convolutions: Mapping[Node, OnnxConvolution] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

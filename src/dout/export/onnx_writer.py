@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from dout.errors import UnsupportedError, visible
 from dout.export.batch_numbers import BatchFill, BatchInt, BatchNumber, BatchRange, FixedBatchError
-from dout.export.convolutions import Convolution
+from dout.export.convolutions import OnnxConvolution
 from dout.export.exported_forward import ExportedForward
 from dout.export.onnx_names import Names
 from dout.files import near, shown_place
@@ -267,7 +267,7 @@ class OnnxWriter:
         except FixedBatchError as error:
             raise FixedBatchError(str(error), error.where or node.where) from None
 
-    def _convolution(self, made: Convolution) -> ir.Value:
+    def _convolution(self, made: OnnxConvolution) -> ir.Value:
         kernel, bias = (self._named(array, np.dtype(np.float32)) for array in (made.kernel, made.bias))
         more = [bias] if np.any(made.bias) else []
         return self.op(

@@ -16,8 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from dout.errors import DoutError, TrainingError
-from dout.run import flat
-from dout.run.reached_functions import drawn_from
+from dout.run import drawn_from, flat
 
 Batch = tuple[Any, Any]
 
