@@ -14,6 +14,7 @@ rows = pytest.importorskip("benchmarks.layers.rows")
 table = pytest.importorskip("benchmarks.layers.__main__")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch's advice on reductions
 @pytest.mark.parametrize("name", rows.ROWS)
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
