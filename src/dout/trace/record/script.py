@@ -22,7 +22,7 @@ from dout.graph import Node, Where
 from dout.judge.judged_run import elements
 from dout.ops.create import number
 from dout.trace.model.recorded import Event
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import TAUGHT, is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
 from dout.trace.program.drawn_data import mentions
 from dout.trace.program.main_module import as_main, importing_from
@@ -353,6 +353,8 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         module = builtins.__import__(name, globals, locals, fromlist, level)
         if tracer.live or tracer.paused:
+            if name.partition(".")[0] == "dout":  # its layers may have been loaded before the program
+                before.difference_update([known for known in before if known.startswith(TAUGHT)])
             state.adopt(m for m in user_modules() if m.__name__ not in before)
         return traced_modules.tracing_version(module)
 
