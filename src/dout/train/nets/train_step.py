@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dout.errors import TargetError, TrainingError, needs
 from dout.run import attributes_of, deep_copy, flat, generators_of, global_states, is_float_array, places, quiet
-from dout.train.nets.layer_graphs import LayerGraph, Sequential
+from dout.train.nets.layer_graphs import LayerGraph
 from dout.train.nets.layer_watch import (
     LayerPass,
     called,
@@ -23,6 +22,7 @@ from dout.train.nets.layer_watch import (
     shapes_of,
     watched_layers,
 )
+from dout.train.nets.net_round import NetRound
 from dout.train.nets.parameters import (
     NAMINGS,
     Array,
@@ -33,11 +33,6 @@ from dout.train.nets.parameters import (
 )
 from dout.train.nets.paying_compilation import PayingCompilation, compiled_step, counted
 
-HOW = (
-    "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t), or "
-    "with params and a loss(x, t) that returns the loss and a dict of gradients; "
-    "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
-)
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
 _FLOPS_OF_A_LOOK = 2
 _PLACES = 1000  # of an image, at which a filter may be used
@@ -49,10 +44,9 @@ class TrainStep:
     """Forward, loss and backward of one net; `call` is what runs them, compiled or plain."""
 
     def __init__(self, net: Any, loss: Any = None) -> None:
-        self.net: Any = Sequential(*net) if isinstance(net, list | tuple) else net
-        self.loss = loss() if isinstance(loss, type) else loss
-        self.returned = SimpleNamespace(grads=None)  # gradients of a net that returns them; beside its params
-        self.run = self._way()
+        self.round = NetRound(net, loss)
+        self.net, self.loss, self.returned = self.round.net, self.round.loss, self.round.returned
+        self.run, self.loss_of = self.round.run, self.round.loss_of
         self.call: Callable[[Any, Any], tuple[Any, Any]] = self.run
         self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
@@ -61,54 +55,6 @@ class TrainStep:
         self.begins_epoch = False  # whether the batch is the first of its epoch
         self.data: list[Any] = []  # what the net was given while parameters are looked for
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
-
-    def _way(self) -> Callable[[Any, Any], tuple[Any, Any]]:
-        net, name = self.net, type(self.net).__name__
-        if isinstance(net, type):
-            raise TrainingError(f"{net.__name__} is a class: make an object of it")
-        layered = all(callable(getattr(net, way, None)) for way in ("forward", "backward"))
-        if layered and self.loss is not None:
-            for way in ("forward", "backward"):
-                if not callable(getattr(self.loss, way, None)):
-                    raise TrainingError(f"the loss, {type(self.loss).__name__}, has no {way}: a loss is a layer, too")
-            self.begins = _upstream(self.loss.backward)
-            return self._with_loss
-        if layered and _takes_target(net):
-            self.begins = _upstream(net.backward)
-            return self._with_own_loss
-        if callable(getattr(net, "gradient", None)) and isinstance(getattr(net, "params", None), dict):
-            return self._with_own_gradient
-        if callable(getattr(net, "loss", None)) and isinstance(getattr(net, "params", None), dict):
-            return self._with_returned_loss
-        if layered:
-            raise TrainingError(f"{name}.forward takes no target, and there is no loss: {HOW}")
-        raise TrainingError(f"{name} cannot be trained: {HOW}")
-
-    def _with_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
-        scores = self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
-        loss = self.loss.forward(scores, t)
-        dout = self.loss.backward(*self.begins)
-        several = type(scores) is tuple and type(dout) is tuple and type(dout[0]) is not tuple
-        back = self.net.backward(dout[0] if type(dout) is tuple and not several else dout)
-        if type(back) is dict:
-            self.returned.grads = back
-        return loss, scores
-
-    def _with_own_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
-        loss = self.net.forward(*x, t) if type(x) is tuple else self.net.forward(x, t)
-        back = self.net.backward(*self.begins)
-        if type(back) is dict:
-            self.returned.grads = back
-        return loss, None
-
-    def _with_own_gradient(self, x: Any, t: Any) -> tuple[Any, Any]:
-        loss = self.net.loss(x, t)
-        self.returned.grads = self.net.gradient(x, t)
-        return loss, None
-
-    def _with_returned_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
-        loss, self.returned.grads = self.net.loss(x, t)
-        return loss, None
 
     def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
         """Let `call` be the compiled step; with None, if that pays for so many samples in all.
@@ -142,22 +88,6 @@ class TrainStep:
         if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
             self.look = compiled_step(self.loss_of, strict=False)
         return result
-
-    def scores_of(self, x: Any) -> Any:
-        """What the net says of samples; None where only its loss is known."""
-        if self.run == self._with_loss:
-            return self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
-        predict = getattr(self.net, "predict", None)
-        return predict(x) if callable(predict) else None
-
-    def loss_of(self, x: Any, t: Any) -> tuple[Any, Any]:
-        """The loss and the scores, without gradients."""
-        scores = self.scores_of(x)
-        if self.run == self._with_loss:
-            return self.loss.forward(scores, t), scores
-        loss = self.net.forward if self.run == self._with_own_loss else self.net.loss
-        found = loss(*x, t) if type(x) is tuple else loss(x, t)
-        return (found[0] if self.run == self._with_returned_loss else found), scores
 
     # --- a step that is looked at ---
 
@@ -323,13 +253,6 @@ class TrainStep:
         return "" if len(bad) == count > 1 else f" in {len(bad)} of {count} samples, the first is {first}"
 
 
-def _arguments(function: Any) -> list[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return []
-
-
 def check_labels(scores: Any, t: Any, loss: Any, where: str, samples: Sequence[int] | None = None) -> None:
     """Raise TrainingError where a label is no class of the scores: NumPy takes -1 for the last one, without a word."""
     if not isinstance(scores, np.ndarray):
@@ -358,18 +281,3 @@ def no_parameters(step: TrainStep) -> TrainingError:
         f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}, left in the object by "
         "backward. A gradient that only backward knows, or that has another name or shape, is not found"
     )
-
-
-def _takes_target(net: Any) -> bool:
-    if isinstance(net, LayerGraph):
-        return len(net.inputs) > 1
-    required = [
-        parameter for parameter in inspect.signature(net.forward).parameters.values()
-        if parameter.default is parameter.empty and parameter.kind in (0, 1)
-    ]  # fmt: skip
-    return len(required) > 1
-
-
-def _upstream(backward: Callable[..., Any]) -> Sequence[Any]:
-    """What a loss's backward begins with: 1, or nothing where it takes nothing."""
-    return (1,) if _arguments(backward) else ()
