@@ -24,6 +24,7 @@ def compiled_step(run: Callable[..., Any], *, strict: bool) -> Callable[..., Any
         finally:
             at_once.reset(token)
 
+    step.plan = call.plan  # type: ignore[attr-defined]
     return step
 
 

@@ -79,7 +79,10 @@ class TrainStep:
             self.call = PayingCompilation(self.run) if keeps_bits else partial(self._counted, samples or 0, looked_at)
 
     def _counted(self, samples: int, looked_at: int, x: Any, t: Any) -> tuple[Any, Any]:
-        """The first step, whose operations are counted: a filter is used at each place of an image."""
+        """The first step. Its operations are counted where a number may be used more than once: at places, or steps."""
+        if all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
+            self.call = self.run
+            return self.run(x, t)
         result: tuple[Any, Any]
         result, operations = counted(self.run, x, t)
         of_each = operations / max(1, len(t))
