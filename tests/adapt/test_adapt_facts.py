@@ -194,6 +194,11 @@ def test_a_function_may_return_an_empty_tuple():
     assert not returns_gradients(ast.parse("def f(params, grads):\n    grads = grads[:]\n    return params, grads"))
 
 
+def test_a_part_of_a_backward_that_returns_the_object_it_writes_into_is_no_loss():
+    assert not returns_gradients(ast.parse("def f(cell, di):\n    cell.W.grad += di\n    return cell, di"))
+    assert returns_gradients(ast.parse("def f(loss, x):\n    loss += x.sum()\n    return loss, dx"))
+
+
 class Turns:
     """Its weights are handed over, and it takes one step of a sequence at a time."""
 

@@ -116,6 +116,30 @@ def test_a_forward_that_gives_nothing_is_not_complete(tmp_path):
     assert "not complete by itself" in layer["findings"][0]["message"]
 
 
+BASE = """
+import numpy as np
+class Dense:
+    def __init__(self, size):
+        self.W = np.ones((3, size))
+    def forward(self, x):
+        self.x = x
+        return self.activate(x @ self.W)
+    def backward(self, dout):
+        return (dout * self.slope(self.x @ self.W)) @ self.W.T
+class Squared(Dense):
+    def __init__(self, size):
+        super().__init__(size)
+        self.activate, self.slope = np.square, lambda z: 2 * z
+"""
+
+
+def test_a_class_that_lacks_what_a_derived_one_makes_is_not_complete(tmp_path):
+    write(tmp_path, BASE)
+    found = layers(document(".", cwd=tmp_path))
+    assert "is not complete by itself: Squared" in found["Dense"]["findings"][0]["message"]
+    assert {verdict["word"] for verdict in found["Squared"]["verdicts"] if verdict["argument"] == "x"} == {"exact"}
+
+
 SEVERAL = """
 import numpy as np
 class MeanSquares:

@@ -7,6 +7,7 @@ import pytest
 from recorded_scripts import record_script
 
 from dout.errors import TargetError, UserCodeError
+from dout.layers import Relu
 from dout.trace.record.script import run_script
 
 LINEAR = """
@@ -128,6 +129,34 @@ def test_an_option_that_is_one_of_some_and_has_no_default_is_the_first_of_them(t
 def test_an_error_after_an_argument_was_made_up_says_so(tmp_path):
     error = run_script(script(tmp_path, ASKS + "x = np.ones(3) * 2.0\nassert given.size[-1] == 10\n")).error
     assert "--size was answered with [1]: give arguments after --" in str(error)
+
+
+COMMANDS = """
+import argparse, pathlib
+import numpy as np
+parser = argparse.ArgumentParser()
+commands = parser.add_subparsers(required=True, dest="mode")
+commands.add_parser("train").add_argument("data")
+commands.add_parser("use")
+given = parser.parse_args()
+if not pathlib.Path(given.data).exists():
+    raise SystemExit(1)
+x = np.ones(len(pathlib.Path(given.data).read_text().split())) * 2.0
+assert given.mode == "train" and x.size > 99
+"""
+
+
+def test_a_program_of_several_commands_runs_the_first_with_what_that_needs(tmp_path):
+    events = "\n".join(map(str, record_script(script(tmp_path, COMMANDS)).events))
+    assert "mode was answered with 'train': give arguments after --" in events
+    assert "data was answered with '1'" in events
+    assert "stand-in data for the file 1" in events
+
+
+def test_ready_made_layers_are_layers_of_a_script_also_where_a_command_has_loaded_them(tmp_path):
+    text = "import numpy as np\nfrom dout.layers import Relu\nrelu = Relu()\nrelu.forward(np.ones(3))\n"
+    trace = record_script(script(tmp_path, text + "relu.backward(np.ones(3))\n"))
+    assert [call.cls for call in trace.calls] == [Relu.__name__]
 
 
 @pytest.mark.parametrize("compared", ["sys.argv[1] == 'train'", "mode == 'train'"])

@@ -21,7 +21,7 @@ from dout.graph import Node, Where
 from dout.judge.judged_run import elements
 from dout.ops.create import number
 from dout.trace.model.recorded import Event
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import TAUGHT, is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
 from dout.trace.program.drawn_data import mentions
 from dout.trace.program.main_module import as_main, importing_from
@@ -365,7 +365,7 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
         tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
         return _Answer()
 
-    before = {*sys.modules, "__main__"}
+    before = {"__main__", *(name for name in sys.modules if not name.startswith(TAUGHT))}  # a command may load those
     return {
         **vars(builtins),
         "__import__": import_,
