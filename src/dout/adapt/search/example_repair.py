@@ -250,6 +250,8 @@ def _indices(failure: Failure, found: str) -> Iterator[Change]:
     """Give whole numbers the shape of those beside which they index: one for each row."""
     shapes = [tuple(map(int, re.findall(r"\d+", text))) for text in re.findall(r"\([\d, ]*\)", found)]
     whole = {n: x for n, x in failure.arrays.items() if x.dtype.kind in "iu" and x.shape in shapes}
+    if len(whole) > 1:  # all index side by side: a centre and its context for each sample
+        yield from ({n: alike(x, shape, n) for n, x in whole.items()} for shape in dict.fromkeys(shapes))
     yield from ({n: alike(x, shape, n)} for n, x in whole.items() for shape in shapes if shape != x.shape)
 
 

@@ -142,7 +142,7 @@ def lacks_attribute(message: str, target: Target) -> bool:
 
 
 def completed_by(cls: type, error: Exception | None) -> str:
-    """The class derived from `cls` that makes what an error says an instance lacks, and `cls` never makes; or nothing."""
+    """The class derived from `cls` that makes an attribute which `cls` lacks; empty where it makes it itself."""
     found = re.search(r"'(\w+)' object has no attribute '(\w+)'", str(error))
     if not isinstance(error, AttributeError) or found is None or found[1] != cls.__name__:
         return ""
