@@ -131,6 +131,14 @@ def test_an_error_after_an_argument_was_made_up_says_so(tmp_path):
     assert "--size was answered with [1]: give arguments after --" in str(error)
 
 
+def test_a_class_whose_base_is_missing_says_what_it_needs_where_it_gives_the_base_an_argument(tmp_path):
+    text = "from module import Layer\nclass Own(Layer):\n    def __init__(self, name):\n"
+    text += "        super().__init__({})\nOwn('x')\n"
+    error = run_script(script(tmp_path, text.format("name"))).error
+    assert "needs module, which cannot be found, at " in str(error)
+    assert run_script(script(tmp_path, text.format(""))).error is None
+
+
 COMMANDS = """
 import argparse, pathlib
 import numpy as np
