@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from recorded_scripts import record_script
 
-from dout.errors import TargetError, UserCodeError
+from dout.errors import LimitError, TargetError, UserCodeError
 from dout.layers import Relu
 from dout.trace.record.script import run_script
+from dout.trace.tracer import script_tracer
 
 LINEAR = """
 import numpy as np
@@ -264,3 +265,23 @@ dx = cell.backward(np.array([[0.5]]){given})
     trace = record_script(script(tmp_path, text))
     assert len(trace.calls[0].douts) == 1
     assert not wrong(trace)
+
+
+ENDLESS = """
+import numpy as np
+from dout.errors import EndOfRun
+class Slow:
+    def forward(self, x):
+        for turn in range(400):
+            x = x * 1.01
+        raise EndOfRun("did not end within 1 s")
+    def backward(self, dout):
+        return dout
+Slow().forward(np.ones(3))
+"""
+
+
+def test_a_program_that_is_stopped_in_a_layer_too_long_to_be_recorded_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(script_tracer, "MOST", 100)
+    with pytest.raises(LimitError, match="did not end within 1 s: a layer takes too many steps to be recorded"):
+        run_script(script(tmp_path, ENDLESS))

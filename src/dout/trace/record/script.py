@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from dout.errors import DoutError, EndOfRun, TargetError, UserCodeError
+from dout.errors import DoutError, EndOfRun, LimitError, TargetError, UserCodeError
 from dout.files import is_there, text_of
 from dout.graph import Node, Where
 from dout.judge.judged_run import elements
@@ -79,6 +79,7 @@ class ScriptRun:
 
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+_TOO_MANY = "a layer takes too many steps to be recorded; give it fewer or smaller samples, or draw a layer by itself"
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
 
@@ -128,6 +129,8 @@ def run_script(
         except EndOfRun as end:
             end.arrived()
             if not any(node.inputs for node in tracer.nodes):
+                if tracer.left_out:
+                    raise LimitError(f"{path} {end}: {_TOO_MANY}") from None
                 raise
             if str(end):
                 tracer.events.setdefault(Event("limit", f"the program {end}: what it did until then is shown"))
@@ -194,9 +197,7 @@ def _nothing_recorded(run: ScriptRun) -> str:
     path = run.path
     layers = [name for name, item in vars(run.main).items() if isinstance(item, type) and run.methods_of(item)]
     if run.tracer.left_out:
-        return (
-            f"{path} has no round that can be shown: its forward takes too many steps; give it fewer or smaller samples"
-        )
+        return f"{path} has no round that can be shown: {_TOO_MANY}"
     if answers := "; ".join(_answers(run.tracer)):
         return f"{path} ran without a layer: {answers}"
     if not layers:
