@@ -128,9 +128,9 @@ def run_script(
                 run.error = _told(errors, [files.stood_for, *_answers(tracer)])
         except EndOfRun as end:
             end.arrived()
+            if tracer.left_out and not tracer.calls and str(end):
+                raise LimitError(f"{path} {end}: {_TOO_MANY}") from None
             if not any(node.inputs for node in tracer.nodes):
-                if tracer.left_out:
-                    raise LimitError(f"{path} {end}: {_TOO_MANY}") from None
                 raise
             if str(end):
                 tracer.events.setdefault(Event("limit", f"the program {end}: what it did until then is shown"))
