@@ -285,3 +285,31 @@ def test_a_program_that_is_stopped_in_a_layer_too_long_to_be_recorded_says_so(tm
     monkeypatch.setattr(script_tracer, "MOST", 100)
     with pytest.raises(LimitError, match="did not end within 1 s: a layer takes too many steps to be recorded"):
         run_script(script(tmp_path, ENDLESS))
+
+
+TENSORS = """
+import numpy as np
+class Tensor:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+class Linear:
+    def __init__(self, n, m):
+        self.W = np.random.randn(n, m)
+    def forward(self, x):
+        self.x = x
+        return Tensor(x.data @ self.W)
+    def backward(self, dout):
+        self.dW = self.x.data.T @ dout.data
+        return Tensor(dout.data @ self.W.T)
+one, two = Linear(4, 3), Linear(3, 2)
+y = two.forward(one.forward(Tensor(np.random.randn(5, 4))))
+one.backward(two.backward(Tensor(np.ones((5, 2)))))
+"""
+
+
+def test_layers_that_hand_objects_on_are_connected_by_the_arrays_in_these(tmp_path):
+    trace = record_script(script(tmp_path, TENSORS))
+    one, two = trace.calls
+    assert one.outputs == two.inputs
+    assert [node.shape for node in (*one.gradients, *one.douts)] == [(5, 4), (5, 3)]
+    assert not trace.wrong
