@@ -294,6 +294,8 @@ def _an_array(failure: Failure, *_: str) -> Iterator[Change]:
 def alike(like: Any, shape: Sequence[int], name: str) -> Any:
     """An array of another shape, made of what this one is made of: whole numbers, rows with one 1, shares, numbers."""
     shape = tuple(shape)
+    if math.prod(shape) > MOST_ELEMENTS:
+        return like  # too large to be tried, or to be made
     if like.dtype.kind == "b":
         return whole_numbers(shape, 2) > 0
     if like.dtype.kind in "iu":
