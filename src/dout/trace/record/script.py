@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from dout.errors import DoutError, EndOfRun, TargetError, UserCodeError
+from dout.errors import DoutError, EndOfRun, LimitError, TargetError, UserCodeError
 from dout.files import is_there, text_of
 from dout.graph import Node, Where
 from dout.judge.judged_run import elements
@@ -80,6 +80,7 @@ class ScriptRun:
 
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+_TOO_MANY = "a layer takes too many steps to be recorded; give it fewer or smaller samples, or draw a layer by itself"
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
 
@@ -128,6 +129,8 @@ def run_script(
                 run.error = _told(errors, [files.stood_for, *_answers(tracer)])
         except EndOfRun as end:
             end.arrived()
+            if tracer.left_out and not tracer.calls and str(end):
+                raise LimitError(f"{path} {end}: {_TOO_MANY}") from None
             if not any(node.inputs for node in tracer.nodes):
                 raise
             if str(end):
@@ -195,9 +198,7 @@ def _nothing_recorded(run: ScriptRun) -> str:
     path = run.path
     layers = [name for name, item in vars(run.main).items() if isinstance(item, type) and run.methods_of(item)]
     if run.tracer.left_out:
-        return (
-            f"{path} has no round that can be shown: its forward takes too many steps; give it fewer or smaller samples"
-        )
+        return f"{path} has no round that can be shown: {_TOO_MANY}"
     if answers := "; ".join(_answers(run.tracer)):
         return f"{path} ran without a layer: {answers}"
     if not layers:
@@ -369,7 +370,7 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
         tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
         return _Answer()
 
-    before = {*sys.modules, "__main__"}
+    before = {"__main__", *(name for name in sys.modules if not name.startswith(TAUGHT))}  # a command may load those
     return {
         **vars(builtins),
         "__import__": import_,

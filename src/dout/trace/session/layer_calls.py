@@ -20,6 +20,7 @@ from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
 from dout.trace.session.function_layers import FunctionLayer
+from dout.trace.session.held_arrays import array_of
 from dout.trace.session.layer_places import calling_frame, kept_as
 from dout.trace.session.pairing import pairs
 from dout.trace.session.reused_parts import held_values, of_reused_parts
@@ -223,18 +224,18 @@ def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
 
 def _flat_nodes(tracer: Tracer, items: Iterable[Any]) -> Iterable[Node]:
     """The nodes of the traced values among arguments or results; lists and tuples one level deep."""
-    for item in items:
+    for item in map(array_of, items):
         if isinstance(item, Traced):
             yield tracer.node_of(item)
         elif type(item) in (list, tuple):
-            yield from (tracer.node_of(part) for part in item if isinstance(part, Traced))
+            yield from (tracer.node_of(part) for part in map(array_of, item) if isinstance(part, Traced))
 
 
 def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     if not tracer.live:
         return
     call.span = (call.span[0], len(tracer.nodes))
-    items = result if type(result) in (list, tuple) else (result,)
+    items = tuple(map(array_of, result if type(result) in (list, tuple) else (result,)))
     call.outputs = tuple(tracer.node_of(i) if _is_traceable(i) else None for i in items)
     call.done = True
     names = user_source.assigned_name(site) if user_source.in_user_code(site) else None
@@ -334,7 +335,7 @@ def _by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
         return tuple(kept.get(node) for node in forward.inputs if node is not None)
     if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
         return returned
-    return tuple(itertools.compress(returned, (isinstance(argument, Traced) for argument in given)))
+    return tuple(itertools.compress(returned, (isinstance(array_of(argument), Traced) for argument in given)))
 
 
 def _douts(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
