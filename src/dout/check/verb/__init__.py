@@ -4,6 +4,7 @@ __all__ = [
     "check_layer",
     "excused_gradients",
     "grounds",
+    "judged_layer",
     "recorded_round",
     "unjudged_reports",
 ]

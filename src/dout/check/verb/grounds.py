@@ -6,7 +6,7 @@ was chosen, and the loss of a network whose own code computes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -18,7 +18,7 @@ from dout.adapt.argument_names import names_upstream, stands_for
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
-from dout.adapt.search.example import as_found
+from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
@@ -26,15 +26,16 @@ from dout.adapt.source import keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.used_example import Closeness, UsedExample
+from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised, Refuted
 from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
 from dout.check.rules.shapes.d506_other_rows import RULE as FIXED_SIZE
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
-from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
-from dout.check.verb.check_layer import agrees, is_right
+from dout.check.verb.judged_layer import agrees, is_right
 from dout.check.verb.missing_dependency import lacks_target
-from dout.check.verb.unjudged_reports import OWN, only
+from dout.check.verb.unjudged_reports import OWN
+from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import otherwise
 
@@ -55,15 +56,46 @@ class Grounds:
     used: UsedExample | None = None
     is_told: bool = False
 
+    @classmethod
+    def of(cls, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], how: Interface | None) -> Grounds:
+        """What a check of a target has, with what the user gives and what is chosen for the rest.
+
+        Raises TargetError where nothing is taken.
+        """
+        foreign = foreign_layer(target)
+        if foreign is not None:
+            chosen = Example({}, inputs) if inputs else example(foreign(), {}, {})
+            return cls(target, target, [*chosen.inputs.values()], chosen, is_told=how is not None)
+        chosen, what = example(target, init, inputs, interface=how), Target(target)
+        _, keywords = what.arguments(chosen.inputs, chosen.interface)
+        if keywords:
+            told = f"{', '.join(keywords)} by name only, and inputs are given by place"
+            raise TargetError(f"{what.name}.forward takes {told}")
+        return cls(target, *as_found(target, chosen), chosen, is_told=how is not None)
+
+    @classmethod
+    def of_use(cls, used: UsedExample) -> Grounds:
+        """The same of a layer as a program uses it."""
+        return cls(used.target, *as_found(used.target, used.example), used.example, used)
+
     def weighed(self, report: Report) -> Report:
-        """The report with each error that rests on a guess as a warning, which says so."""
+        """The report with each error that rests on a guess as a warning, which says so.
+
+        Raises UnknownLossError where nothing tells for which loss backward is meant.
+        """
+        weighed = self._weighed(report)
+        changed = [item.severity for item in weighed.findings] != [item.severity for item in report.findings]
+        return replace(weighed, in_doubt=changed)
+
+    def _weighed(self, report: Report) -> Report:
         what = Target(self.target)
         raised = filter(None, map(_raised, report.findings))
         network = loss_of(what.cls)
         if any(lacks_target(self.target, self.example.interface, reason.text) for reason in raised) or (
-            network is not None and network.assumed and _is_meant_otherwise(report, network)
+            network is not None and network.assumed and (not report.verdicts or _is_meant_otherwise(report, network))
         ):
-            return only(what.name, self.target, NOT_JUDGED, takes_target(what))
+            ran_on = partial(Target(self.layer).fresh, self.example.init), tuple(self.ordered)
+            raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
         if not self.example.chosen_inputs:
             return report
