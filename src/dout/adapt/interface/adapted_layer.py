@@ -24,6 +24,7 @@ from dout.adapt.interface.interface import (
     GRADS,
     OPTIMIZER,
     OUTPUT,
+    PENALTY,
     RATE_ROLE,
     ROWS,
     SHARED,
@@ -366,7 +367,7 @@ def _arguments(
     plain_roles: Mapping[str, Callable[[], Any]] = {
         RATE_ROLE: lambda: step_rate(layer, interface), "True": lambda: True, GRADS: lambda: handed,
         CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
-        OUTPUT: lambda: kept.get(OUTPUT), "0.0": lambda: 0.0,
+        OUTPUT: lambda: kept.get(OUTPUT), PENALTY: lambda: float(PENALTY),
     }  # fmt: skip
     shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]
     for role in interface.roles:
