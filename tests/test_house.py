@@ -4,8 +4,10 @@ import ast
 import re
 import tomllib
 from collections import Counter
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -25,9 +27,32 @@ def module_of(file):
 MODULES = {module_of(file): file for file in FILES}
 
 
-def imported(file):
+class Facts(NamedTuple):
+    """What the rules ask of a file: read once, for all of them."""
+
+    imported: frozenset[str]
+    classes: tuple[str, ...]
+    runs: frozenset[str]
+    reads_words: bool
+    codes: tuple[str, ...]
+
+
+@cache
+def facts(file):
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    texts = (n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    return Facts(
+        frozenset(imported(nodes)),
+        tuple(n.name for n in nodes if isinstance(n, ast.ClassDef)),
+        frozenset(ways_to_run(nodes)),
+        any(map(looks_at_words, nodes)),
+        tuple(text for text in texts if re.fullmatch(r"D[0-6]\d\d", text)),
+    )
+
+
+def imported(nodes):
     """The modules of ours that a file imports: at its top, inside functions, and for types alone."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -36,7 +61,7 @@ def imported(file):
 
 
 def test_no_two_modules_import_each_other_not_even_for_types_or_inside_functions():
-    graph = {name: {i for i in imported(file) if i in MODULES and i != name} for name, file in MODULES.items()}
+    graph = {name: {i for i in facts(file).imported if i in MODULES and i != name} for name, file in MODULES.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -54,8 +79,7 @@ def test_a_name_of_a_module_stands_for_one_thing():
 
 
 def test_a_name_of_a_public_class_stands_for_one_thing():
-    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in FILES)
-    found = Counter(n.name for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ClassDef))
+    found = Counter(name for file in FILES for name in facts(file).classes)
     assert {name: n for name, n in found.items() if n > 1 and not name.startswith("_")} == {}
 
 
@@ -69,12 +93,12 @@ RUN_ONLY = {
 }  # fmt: skip
 
 
-def ways_to_run(file):
+def ways_to_run(nodes):
     """The names in a file, used or imported, that copy layers, redirect output, or read and set random states.
 
     Names in texts and in definitions do not count: the tracer answers `seed` and `deepcopy` when users call them.
     """
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Attribute | ast.Name):
             name = node.attr if isinstance(node, ast.Attribute) else node.id
             yield from {name} & RUN_ONLY
@@ -86,7 +110,7 @@ def ways_to_run(file):
 
 def test_only_run_copies_layers_redirects_output_and_sets_random_states():
     others = [file for file in FILES if file.parent != SOURCE / "run"]
-    assert {module_of(file): found for file in others if (found := set(ways_to_run(file)))} == {}
+    assert {module_of(file): found for file in others if (found := facts(file).runs)} == {}
 
 
 WORDED = {"message", "because", "sentence"}  # attributes that are there to be read by people
@@ -128,11 +152,7 @@ def test_looking_at_the_words_of_a_message_is_found(text):
 
 
 def test_no_decision_is_taken_on_the_words_of_a_message():
-    found = {
-        name
-        for name, file in MODULES.items()
-        if any(map(looks_at_words, ast.walk(ast.parse(file.read_text(encoding="utf-8")))))
-    }
+    found = {name for name, file in MODULES.items() if facts(file).reads_words}
     assert found <= MAY_LOOK
 
 
@@ -148,9 +168,7 @@ def test_every_finding_is_one_file_named_by_its_code():
 
 
 def test_a_code_is_written_in_its_own_rule_alone():
-    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in FILES)
-    words = (n.value for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Constant))
-    found = Counter(word for word in words if isinstance(word, str) and re.fullmatch(r"D[0-6]\d\d", word))
+    found = Counter(code for file in FILES for code in facts(file).codes)
     assert {code: n for code, n in found.items() if n > 1} == {}
 
 
@@ -170,7 +188,7 @@ def named_by(room):
 
 def test_a_room_is_entered_through_its_face():
     """Its face: the modules that it names, all of which others use, and those from which it takes names itself."""
-    pairs = {(name, to) for name, file in MODULES.items() for to in imported(file) if to in MODULES}
+    pairs = {(name, to) for name, file in MODULES.items() for to in facts(file).imported if to in MODULES}
     entered = {to for name, to in pairs if room_of(to) != room_of(name) and room_of(to) in ROOMS} - ROOMS
     named = set().union(*map(named_by, ROOMS))
     taken = {to for name, to in pairs if name == room_of(to)}

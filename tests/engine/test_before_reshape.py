@@ -1,9 +1,16 @@
 """Steps on elements stand before a reshape of what was broadcast: one kernel in the place of two."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dout
+
+SHAPES = [shape for n in (1, 2, 3, 4) for shape in itertools.product([1, 2, 3, 4, 6, 8, 12], repeat=n)]
 
 RNG = np.random.default_rng(23)
 
@@ -29,6 +36,32 @@ def test_a_row_that_is_added_and_the_relu_of_images_behind_it_are_one_kernel(sha
         return np.where(mask, 0, out), mask
 
     assert len(kernels(images, normal(60 * 144, 9), normal(9, 32), normal(32))) == 1
+
+
+def test_sums_over_samples_and_time_are_one_kernel_with_what_they_sum():
+    def backward(dout, w, u, v):
+        dh = (dout.reshape(-1, 10) @ w).reshape(64, 20, 30)
+        du, dv = dh * v, dh * u
+        return du, du.reshape(-1, 30).sum(axis=0), dv, dv.reshape(-1, 30).sum(axis=0, keepdims=True)
+
+    shapes = (64, 20, 10), (10, 30), (64, 20, 30), (64, 20, 30)
+    assert len(kernels(backward, *(RNG.integers(-3, 3, shape).astype(np.float32) for shape in shapes))) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_reduction_of_a_reshaped_array_keeps_its_numbers(data):
+    lengths = data.draw(st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, max_size=4))
+    size = math.prod(lengths)
+    after = data.draw(st.sampled_from([s for s in SHAPES if math.prod(s) == size] or [(size,)]))
+    axes = data.draw(st.lists(st.integers(0, len(after) - 1), unique=True, max_size=len(after)))
+    reduce, keepdims = data.draw(st.sampled_from([np.sum, np.max, np.mean])), data.draw(st.booleans())
+
+    def reduced(x, y):
+        return (reduce((x * y).reshape(after), axis=tuple(axes), keepdims=keepdims),)
+
+    x = np.arange(size, dtype=np.float64).reshape(lengths) % 7
+    kernels(reduced, x, 2.0 ** (x % 3))
 
 
 def test_an_operand_that_would_be_copied_leaves_the_step_where_it_is():

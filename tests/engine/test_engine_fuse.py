@@ -98,6 +98,15 @@ def test_the_mask_of_a_relu_and_the_gradient_of_the_bias_are_one_kernel():
     assert others(steps).count("matmul") == 2
 
 
+def test_factors_that_forward_kept_are_one_kernel_with_the_gradient_that_a_product_made():
+    def swish_gated(dout, w, u, v, s):
+        dh = dout @ w
+        return dh * u * s, dh * v * (s + u * s * (1 - s))
+
+    (group,) = kernels(fuse(recorded(swish_gated, (64, 32), (32, 50), (64, 50), (64, 50), (64, 50))))
+    assert len(group.outputs) == 2
+
+
 def test_what_runs_between_does_not_keep_two_kernels_apart():
     def function(x, A, B):
         y = x * 2

@@ -217,6 +217,11 @@ def test_what_has_no_row_is_refused_with_its_name_and_place(code):
         dout.trace(eval(f"lambda x: {code}", {"np": np, "math": math}), np.ones((2, 2)))
 
 
+def test_an_einsum_that_numpy_refuses_is_refused():
+    with pytest.raises(ValueError, match="ellipsis"):  # NumPy's own words
+        dout.trace(lambda x: np.einsum("...i,...j->ij", x, x), np.ones((2, 2, 3)))
+
+
 def test_windows_by_strides_are_recorded_and_written_through():
     def windows(x):
         padded = np.pad(x, ((0, 0), (1, 1)))

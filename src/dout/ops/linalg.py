@@ -214,6 +214,10 @@ def spelled_out(subscripts: str, ndims: list[int]) -> str:
     if min(lengths, default=0) < 0:
         raise TypeError("einsum with more letters than axes")
     whole = "".join(free[: max(lengths, default=0)])  # as in broadcasting, the last axes belong together
+    if whole and arrow and "..." not in right:
+        raise ValueError(
+            f"einsum {subscripts!r}: the axes of ... cannot be summed; write letters, or ... in the result"
+        )
     own = iter(lengths)
     terms = [term.replace("...", whole[len(whole) - next(own) :]) if "..." in term else term for term in terms]
     letters = left.replace(",", "").replace("...", "")

@@ -10,6 +10,7 @@ from dout.run.plain_runs import (
     PlainRun,
     Runner,
     douts_taken,
+    drawing_alike,
     fresh,
     keeping_random_states,
     one_or_all,
@@ -23,8 +24,8 @@ from dout.run.reference_counts import OF_A_LOCAL
 
 __all__ = [
     "OF_A_LOCAL", "EndlessError", "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of",
-    "central_difference", "copied", "counted_lines", "deep_copy", "differs_at", "douts_taken", "evaluating",
-    "filled_cells", "flat", "fresh", "global_states", "is_class", "is_float_array", "is_generator",
+    "central_difference", "copied", "counted_lines", "deep_copy", "differs_at", "douts_taken", "drawing_alike",
+    "evaluating", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_float_array", "is_generator",
     "keeping_random_states", "mapped", "module_of", "mro_of", "names_of", "objects_in", "one_or_all", "other_bits",
     "otherwise", "places", "put_state", "qualname_of", "quiet", "run_backward", "seed_global", "size_of", "state_of",
     "upstream", "vars_of", "weighed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.ops import StandIn
-from dout.run.attributes import attributes_of, filled_cells
+from dout.run.attributes import attributes_of, filled_cells, is_class
 from dout.run.random_states import is_generator
 
 MOST = 10_000  # places looked at
@@ -116,9 +116,18 @@ def of_class(layer: Any) -> dict[str, Any]:
 
 def generators(layer: Any) -> list[Any]:
     """Random generators that a layer holds, or that its class, its module or its methods use."""
-    inside = [item for cls in users_classes(layer) for item in vars(cls).values()]
+    return _generators_among([place.item for place in places(layer)], users_classes(layer))
+
+
+def generators_of_code(code: Any) -> list[Any]:
+    """Random generators that a class or a function uses: of the class, its module, or what its methods close over."""
+    return _generators_among([code], code.__mro__ if is_class(code) else ())
+
+
+def _generators_among(held: Sequence[Any], classes: Sequence[type]) -> list[Any]:
+    inside = [*held, *(item for cls in classes if cls is not object for item in vars(cls).values())]
     methods = [item for item in inside if type(item) is FunctionType]
-    holders = [*(place.item for place in places(layer)), *inside]
+    holders = list(inside)
     for names in {id(method.__globals__): method.__globals__ for method in methods}.values():
         holders += names.values()
     for method in methods:

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from dout.errors import TargetError
-from dout.run.held_objects import closures, generators
+from dout.run.held_objects import closures, generators, generators_of_code
 from dout.run.nested_values import copied, deep_copy, flat
 from dout.run.random_states import global_states, kept_states, put_state, seed_global, state_of
 from dout.run.silent_stream import SilentStream
@@ -42,6 +42,22 @@ def keeping_random_states() -> Iterator[None]:
         put_back()
 
 
+_drawing: ContextVar[tuple[Any, ...]] = ContextVar("drawing", default=())  # generators that each run puts back
+
+
+@contextmanager
+def drawing_alike(code: Any) -> Iterator[None]:
+    """Each run in `quiet` draws the same numbers from the generators that a class or a function uses.
+
+    `rng = np.random.default_rng(0)` at the head of a module goes on otherwise: two layers built alike would differ.
+    """
+    token = _drawing.set(tuple(generators_of_code(code)))
+    try:
+        yield
+    finally:
+        _drawing.reset(token)
+
+
 @contextmanager
 def quiet(seed: int = 0, generators: Iterable[Any] = ()) -> Iterator[None]:
     """Run the user's code from the random state of a seed, silently.
@@ -50,7 +66,7 @@ def quiet(seed: int = 0, generators: Iterable[Any] = ()) -> Iterator[None]:
     states and those of `generators`, NumPy's error state, the filters of warnings and the working directory are as
     before; within `keeping_random_states` NumPy's global one at the end of that.
     """
-    put_back, folder = (kept_states if _keeping.get() else global_states)(generators), _folder()
+    put_back, folder = (kept_states if _keeping.get() else global_states)([*generators, *_drawing.get()]), _folder()
     token = _keeping.set(False)  # code that is in silence itself goes on drawing where it was
     out, error = SilentStream(sys.stdout), SilentStream(sys.stderr)
     try:

@@ -1,18 +1,21 @@
 """Steps on the elements of a reshaped array stand before the reshape, where that was broadcast: one kernel holds both.
 
 What is added to the rows of a product, and the Relu of images behind it; what pooling passes back, chosen for each
-window and each place in it, and a mask of the image: a kernel runs over one shape.
+window and each place in it, and a mask of the image: a kernel runs over one shape. So do sums of what a step makes:
+the gradient of a bias, over samples and time, `dh.reshape(-1, 100).sum(axis=0)`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
 from dout.engine.ir.stride_model import StrideModel, viewed
 from dout.engine.passes.untranspose import Axes
 from dout.graph import Graph, Node, Shape, rebuild, renewed
@@ -35,6 +38,8 @@ def before_reshape(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType(
 
     def change(node: Node, new: Mapping[Node, Node]) -> Node:
         made = cancelled(renewed(node, new))
+        if made.primitive in REDUCTIONS:
+            return standing_for(made, _reduced_earlier(made))
         if not is_elementwise(node) or not node.shape:
             return made
         if (wider := _in_long_rows(made, lies)) is not None:
@@ -69,6 +74,49 @@ def _is_broadcast(node: Node) -> bool:
     if not is_reshape(node) or not node.inputs[0].shape or not is_elementwise(node.inputs[0]):
         return False
     return any(i.shape not in ((), node.inputs[0].shape) for i in node.inputs[0].inputs)
+
+
+def _reduced_earlier(node: Node) -> Node | None:
+    """The reduction of what a step makes, before it is reshaped; None where that is another one.
+
+    A reshape is taken apart into runs of axes that hold the same elements: each is reduced as a whole, or left.
+    """
+    (reshaped, *others) = node.inputs
+    if others or not is_reshape(reshaped) or not is_elementwise(reshaped.inputs[0]) or 0 in reshaped.shape:
+        return None
+    (source,) = reshaped.inputs
+    gone, axes = set(reduced_axes(node)), list[int]()
+    for before, after in _runs_of_axes(source.shape, reshaped.shape):
+        if gone >= set(after):
+            axes += before
+        elif not gone.isdisjoint(after):
+            return None
+    if not axes:
+        return None
+    static = {**node.static, "axis": tuple(axes), "keepdims": False}
+    made: Any = node.primitive(AbstractRecorder(node.where).wrap(source), **static)
+    whole: Any = np.reshape(made, node.shape)
+    return whole.node  # type: ignore[no-any-return]
+
+
+def _runs_of_axes(before: Shape, after: Shape) -> Iterator[tuple[list[int], list[int]]]:
+    """The shortest runs of axes of two shapes of as many elements that hold the same ones.
+
+    >>> list(_runs_of_axes((4, 5, 6), (20, 2, 3)))
+    [([0, 1], [0]), ([2], [1, 2])]
+    """
+    one, other = list[int](), list[int]()
+    waiting = deque(range(len(before)))
+    for k in range(len(after)):
+        other.append(k)
+        total = math.prod(after[a] for a in other)
+        while waiting and math.prod(before[a] for a in one) < total:
+            one.append(waiting.popleft())
+        if math.prod(before[a] for a in one) == total:
+            yield one, other
+            one, other = [], []
+    if waiting:
+        yield [*waiting], []  # axes of length one at the end
 
 
 def _earlier(

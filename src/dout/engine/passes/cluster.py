@@ -187,7 +187,8 @@ class Partition:
         """Whether `early` would wait for a slow step that `late` needs, with more in memory than it has to hand on."""
         if self.ready(early) >= self.ready(late):
             return False
-        ends = [v for v in early.inputs if v in self.home and not is_view(v) and self._is_read_by(early.nodes, v)]
+        held = [v for v in early.inputs if v in self.home and v not in late.nodes and not is_view(v)]
+        ends = [v for v in held if self._is_read_by(early.nodes, v)]
         saved = [v for v in late.inputs if v in early.nodes and self._is_read_by(nodes, v)]
         return holds_more(ends, saved)
 

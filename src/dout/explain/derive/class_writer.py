@@ -52,6 +52,7 @@ from dout.rewrite.factored import factored
 from dout.rewrite.shared_parts import shared_products
 from dout.rewrite.simplify import simplify
 from dout.rewrite.stable_forms import by_exponentials
+from dout.run import drawing_alike
 
 
 class NotDerivedError(DoutError):
@@ -76,7 +77,8 @@ def derived(
     of it does not hold, it is left out. Raises TargetError where no example runs,
     NotDerivedError where nothing can be written that holds.
     """
-    return derived_for(subject_of(target, init, inputs), simplify_elementwise)
+    with drawing_alike(target):
+        return derived_for(subject_of(target, init, inputs), simplify_elementwise)
 
 
 def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> ForwardSubject:

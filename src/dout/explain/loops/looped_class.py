@@ -40,6 +40,7 @@ from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node, topological
+from dout.run import drawing_alike
 from dout.trace.capture.call_watch import is_users
 
 
@@ -53,12 +54,13 @@ def derived(
 
     Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
     """
-    subject = subject_of(target, init, inputs)
-    padded = with_padding(subject, init or {})
-    if padded is not subject:
-        with suppress(NotDerivedError):
-            return _derived_for(padded, simplify_elementwise)
-    return _derived_for(subject, simplify_elementwise)
+    with drawing_alike(target):
+        subject = subject_of(target, init, inputs)
+        padded = with_padding(subject, init or {})
+        if padded is not subject:
+            with suppress(NotDerivedError):
+                return _derived_for(padded, simplify_elementwise)
+        return _derived_for(subject, simplify_elementwise)
 
 
 def _derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None) -> DerivedClass:
