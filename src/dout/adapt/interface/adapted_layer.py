@@ -419,8 +419,9 @@ def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
     Never by their places: a number that tells of an update is no gradient.
     """
     parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
-    owners = {stem(name): name for name in (*parameters, *names)}
-    owned = {owners.get(stem(str(key)), ""): gradient for key, gradient in result.items()}
+    every = (*parameters, *names)
+    owners = {stem(name): name for name in every} | {name: name for name in every}  # `A` and `a`
+    owned = {owners.get(str(key)) or owners.get(stem(str(key)), ""): item for key, item in result.items()}
     if not any(owned):
         arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
         return arrays[0] if len(arrays) == len(names) == 1 else None

@@ -4,7 +4,6 @@ __all__ = [
     "check_layer",
     "excused_gradients",
     "grounds",
-    "judged_layer",
     "recorded_round",
     "unjudged_reports",
 ]

@@ -16,13 +16,14 @@ import numpy as np
 
 from dout.adapt.argument_names import names_upstream, stands_for
 from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
-from dout.adapt.source import keeps_for, kinds_for
+from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.used_example import Closeness, UsedExample
@@ -32,7 +33,8 @@ from dout.check.report.verdicts import Finding, Raised, Refuted
 from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
 from dout.check.rules.shapes.d506_other_rows import RULE as FIXED_SIZE
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
-from dout.check.verb.judged_layer import agrees, is_right
+from dout.check.rules.unjudged.d001_raises import refusing
+from dout.check.verb.judged_layer import agrees, is_right, subject_of
 from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
@@ -85,6 +87,9 @@ class Grounds:
         """
         weighed = self._weighed(report)
         changed = [item.severity for item in weighed.findings] != [item.severity for item in report.findings]
+        if self.example.refused is not None and report.verdicts:
+            found = refusing(weighed.layer, *self.example.refused, names=[*self.example.chosen_inputs])
+            weighed = replace(weighed, findings=(*weighed.findings, found))
         return replace(weighed, in_doubt=changed)
 
     def _weighed(self, report: Report) -> Report:
@@ -122,11 +127,13 @@ class Grounds:
         wrong, given = _wrong_here(report), self._given()
         of_shapes = [item for item in wrong if item.index is None and str(item.argument) in self.example.chosen]
         yield self._as_number(of_shapes), wrong
+        yield self._on_fewer_axes() if wrong else "", wrong
         if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
             yield self._as_forward_input(given), wrong
             no_upstream = given and not any(map(names_upstream, given))
             yield f"{given[0]} of backward may be no upstream gradient" if no_upstream else "", of_shapes
             yield self._right_with_one() if wrong else "", wrong
+            yield self._as_vector() if wrong else "", wrong
 
     def _as_forward_input(self, given: Sequence[str]) -> str:
         """The argument of backward that is named as an input of forward, if backward does not read a kept one."""
@@ -139,15 +146,35 @@ class Grounds:
         return ""
 
     def _as_number(self, wrong: Sequence[Finding]) -> str:
-        """The inputs that may be numbers beside an array: their gradients are, and all gradients are right then."""
+        """The inputs that may be numbers: those whose gradients are, or all, where these have another input's shape.
+
+        All gradients are right then.
+        """
         inputs, forward = self.example.inputs, Target(self.target).forward
+        arrays = {name for name, x in inputs.items() if np.ndim(x)}
         names = {str(item.argument) for item in wrong if item.got == ()}
-        is_array = any(stands_for(name) or "array" in kinds_for(forward, name) for name in names)
-        if not names or is_array or not names < {name for name, x in inputs.items() if np.ndim(x)}:
-            return ""
-        numbers = replace(self.example, inputs={**inputs, **dict.fromkeys(names, 0.75)})
-        said = f"{' and '.join(sorted(names))} {'are numbers' if len(names) > 1 else 'is a number'}"
-        return f"if {said}, it is right" if self._is_right_on(numbers) else ""
+        if any(stands_for(name) or "array" in kinds_for(forward, name) for name in names) or names == arrays:
+            names = set()
+        shapes = {np.shape(x) for x in self.example.chosen_inputs.values()}
+        is_spread = bool(wrong) and all(item.got in shapes for item in wrong)  # one input over another
+        for some in filter(None, (names, arrays if is_spread and len(shapes) > 1 else ())):
+            numbers = {name: 0.75 + place / 4 for place, name in enumerate(sorted(some))}
+            said = f"{' and '.join(numbers)} {'are numbers' if len(numbers) > 1 else 'is a number'}"
+            if self._is_right_on(replace(self.example, inputs={**inputs, **numbers})):
+                return f"if {said}, it is right"
+        return ""
+
+    def _on_fewer_axes(self) -> str:
+        """An input beside the first that has more axes than code and documents tell: with one fewer all is right."""
+        what, inputs = Target(self.target), self.example.inputs
+        for name in [*self.example.chosen_inputs][1:]:
+            axes = np.ndim(inputs[name])
+            is_open = is_float_array(inputs[name]) and axes > max(1, axes_for(what.forward, name, what.cls) or 0)
+            for axis in range(axes) if is_open else ():
+                fewer = replace(self.example, inputs={**inputs, name: np.take(inputs[name], 0, axis=axis)})
+                if self._is_right_on(fewer):
+                    return f"if {name} has {axes - 1} {'axis' if axes == 2 else 'axes'}, it is right"
+        return ""
 
     def _right_with_one(self) -> str:
         """A size that equals another one by chance and for which 1 makes every gradient right, or ''.
@@ -164,6 +191,20 @@ class Grounds:
             if self._is_right_on(replace(self.example, init={**self.example.init, name: 1}, inputs=inputs)):
                 return f"with {name} = 1 it is right, and {sizes[name]} was chosen for another size, too"
         return ""
+
+    @otherwise("")
+    def _as_vector(self) -> str:
+        """The input that may be a vector: forward goes over all of its numbers in a line, and all is right then."""
+        (name, x), *others = self.example.inputs.items()
+        if others or name not in self.example.chosen or np.ndim(x) < 2:
+            return ""
+        line = replace(self.example, inputs={name: np.ravel(x)})
+        tables, lines = (
+            [np.ravel(out) for out in subject_of(*as_found(self.target, one), one.init).run().outputs]
+            for one in (self.example, line)
+        )
+        is_flat = len(tables) == len(lines) and all(map(np.array_equal, tables, lines))
+        return f"if {name} is a vector, it is right" if is_flat and self._is_right_on(line) else ""
 
     @otherwise(False)
     def _is_right_on(self, other: Example) -> bool:
@@ -214,6 +255,8 @@ class Grounds:
     def _given(self) -> list[str]:
         """The arguments of backward that are taken for upstream gradients."""
         interface, cls = self.example.interface or Interface(), Target(self.target).cls
+        if not hasattr(cls, interface.backward):
+            return []
         names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
         return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
 
