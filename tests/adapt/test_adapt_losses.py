@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,36 +46,6 @@ def test_an_optimizer_beside_a_target_is_no_loss(tmp_path: Path) -> None:
         dout.check(loaded(tmp_path, text).Bowl)
 
 
-HOLDS = """
-class Chain:
-    def __init__(self):
-        self.parts = []
-    def use(self, cost_fn, optim):
-        self.cost_fn, self.optim = cost_fn, optim
-    def forward(self, x):
-        for part in self.parts:
-            x = part.forward(x)
-        return x
-    def backward(self):
-        g = self.cost_fn.back()
-        for part in self.parts[::-1]:
-            g = part.backward(g)
-        self.optim.step(self)
-        return g
-"""
-
-
-@pytest.mark.parametrize(("walk", "is_right"), [("self.parts[::-1]", True), ("self.parts[:1]", False)])
-def test_a_loss_that_a_network_holds_gives_the_upstream_gradient(tmp_path: Path, walk: str, is_right: bool) -> None:
-    report = dout.check(loaded(tmp_path, HOLDS.replace("self.parts[::-1]", walk)).Chain)
-    assert (words(report)["x"] == Word.EXACT) is is_right
-
-
-def test_a_loss_that_is_none_until_other_code_sets_it_is_asked_too(tmp_path: Path) -> None:
-    text = HOLDS.replace("        self.parts = []", "        self.parts, self.cost_fn, self.optim = [], None, None")
-    assert words(dout.check(loaded(tmp_path, text).Chain))["x"] == Word.EXACT
-
-
 BY_A_METHOD = """
 class Fold:
     def keep(self, x):
@@ -93,98 +62,6 @@ class Fold:
 def test_a_flag_may_have_a_method_keep_what_backward_reads(tmp_path: Path) -> None:
     report = dout.check(loaded(tmp_path, BY_A_METHOD).Fold)
     assert words(report) == {"x": Word.EXACT}
-
-
-WORDS = """
-class Bend:
-    def __init__(self, way):
-        self.way = way
-    def forward(self, x):
-        self.x = x
-        if self.way == "cube":
-            return x ** 3
-        return np.tanh(x)
-    def backward(self, dout):
-        return dout * (3 * self.x ** 2 if self.way == "cube" else 1 - np.tanh(self.x) ** 2)
-
-class Line:
-    def __init__(self, n, m):
-        self.w = np.linspace(-1.0, 1.0, n * m).reshape(n, m)
-    def forward(self, x):
-        self.x = x
-        return x @ self.w
-    def backward(self, dout):
-        self.dw = self.x.T @ dout
-        return dout @ self.w.T
-
-class Tower:
-    def __init__(self, widths, ways):
-        self.layers = []
-        for i in range(len(widths) - 1):
-            self.layers += [Line(widths[i], widths[i + 1]), Bend(ways[i])]
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
-    def backward(self, dout):
-        for layer in self.layers[::-1]:
-            dout = layer.backward(dout)
-        return dout
-"""
-
-
-def test_the_items_of_a_list_are_words_where_a_part_compares_them(tmp_path: Path) -> None:
-    report = dout.check(loaded(tmp_path, WORDS).Tower)
-    assert words(report)["x"] == Word.EXACT
-    assert report.layer == "Tower"
-
-
-CALLED = """
-class Tanh:
-    def __call__(self, x):
-        self.y = np.tanh(x)
-        return self.y
-    def slope(self):
-        return 1 - self.y ** 2
-
-class SpreadLoss:
-    def __call__(self, out, labels):
-        self.d = out - labels
-        return 0.5 * np.sum(self.d ** 2, axis=1)
-    def slope(self):
-        return self.d
-
-class Stack:
-    def __init__(self, size_in, widths, curves, loss_fn):
-        sizes = [size_in] + [widths[i] for i in range(len(widths))]
-        self.ws = [np.linspace(-1.0, 1.0, a * b).reshape(a, b) for a, b in zip(sizes[:-1], sizes[1:])]
-        self.dws = [np.zeros_like(w) for w in self.ws]
-        self.curves, self.loss_fn = curves, loss_fn
-    def forward(self, x):
-        self.kept = []
-        for i, w in enumerate(self.ws):
-            self.kept.append(x)
-            x = self.curves[i](x @ w)
-        self.out = x
-        return x
-    def backward(self, labels):
-        self.cost = self.loss_fn(self.out, labels)
-        g = self.loss_fn.slope()
-        for i in range(len(self.ws) - 1, -1, -1):
-            g = g * self.curves[i].slope()
-            self.dws[i] = self.kept[i].T @ g
-            g = g @ self.ws[i].T
-        return g
-"""
-
-
-def test_functions_of_a_list_and_a_loss_of_the_users_are_found_by_what_is_done_with_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = loaded(tmp_path, CALLED)
-    monkeypatch.setitem(sys.modules, "strange", module)
-    report = dout.check(module.Stack)
-    assert words(report)["x"] == Word.EXACT
 
 
 COLUMNS = """

@@ -323,6 +323,38 @@ def test_a_script_runs_until_it_asks_its_network_for_gradients(tmp_path):
     assert {"Linear1", "Square1", "outside of layers"} <= {text.text for text in ET.parse(chart).iter() if text.text}
 
 
+def test_a_loss_that_a_network_has_is_its_forward_where_its_backward_begins_with_that(tmp_path):
+    with_loss = """
+    def loss(self, x, t):
+        self.error = self.forward(x) - t
+        return (self.error**2).mean()
+
+    def backward(self):
+        dout = 2 * self.error / self.error.size
+"""
+    network = NETWORK.replace("\n    def backward(self, dout):\n        for", f"{with_loss}        for").partition(
+        "    def gradient(self, x):"
+    )[0]
+    script = "\nnet = Net()\nx, t = np.ones((7, 20)), np.zeros((7, 30))\nfor step in range(3):\n"
+    (tmp_path / "train.py").write_text(f"{network}{script}    net.loss(x, t)\n    net.backward()\n")
+    data = document(str(tmp_path / "train.py"))
+    assert data["name"] == "Net"
+    assert data["sizes"][0]["shapes"] == {"x": [7, 20], "t": [7, 30]}
+    assert [row["layers"] for row in data["layers"]][:3] == [["Linear1"], ["Square1"], ["outside of layers"]]
+
+
+def test_what_a_script_raises_is_told_by_its_own_lines(tmp_path):
+    (tmp_path / "network_of_a_test.py").write_text(NETWORK)
+    (tmp_path / "train.py").write_text("from network_of_a_test import Net\nNet().forward(None)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "dout", "bench", "train.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "contextlib" not in done.stderr
+    assert "network_of_a_test.py" in done.stderr
+
+
 def test_a_file_of_layers_that_also_trains_them_runs_until_it_asks_for_gradients(tmp_path):
     whole = NETWORK.partition("    def backward(self, dout):\n        for layer")[0].replace(
         "class Net:", "class Net2:"

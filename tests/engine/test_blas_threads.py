@@ -1,13 +1,16 @@
 """Small products go on one thread of the BLAS, and leave its threads as they were."""
 
+import ctypes
+import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 import dout
-from dout.engine.runtime import blas_threads, shared_products
+from dout.engine.runtime import binding, blas_threads, narrow_code, shared_products
 
 pytestmark = pytest.mark.skipif(blas_threads.threads() is None, reason="this BLAS has no switch that we know")
 
@@ -36,8 +39,9 @@ def lying(rows, columns, how, dtype):
     return np.asfortranarray(x) if how == "columns" else x
 
 
-# In many parts, in pieces of sums, and few rows that meet many.
+# In many parts, in pieces of sums, few rows that meet many, and many rows with few columns or short sums.
 LONG = [(30000, 40, 6), (6, 40, 30000), (30, 30000, 20), (20, 400, 100), (4, 33, 65)]
+LONG += [(20000, 150, 16), (101, 129, 31), (113, 300, 17), (97, 1, 1), (96, 32, 200), (8, 1300, 27), (150, 1025, 3)]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, float])
@@ -58,6 +62,32 @@ def test_a_product_in_parts_is_the_product(how, size, dtype):
         near = 1e-12 if dtype is float else 1e-4
         np.testing.assert_allclose(out, x.astype(float) @ y.astype(float), rtol=near, atol=near * inner)
     assert blas_threads.threads() == before
+
+
+@pytest.mark.parametrize("vector", [16, 32, 64])
+@pytest.mark.parametrize(("kind", "dtype"), [("float", np.float32), ("double", np.float64)])
+def test_a_narrow_product_writes_every_element_of_its_result_and_none_beside(vector, kind, dtype):
+    name, features = binding.host()
+    if "+fma" not in features:
+        pytest.skip("this processor does not multiply and add in one step")
+    machine = binding.target().create_target_machine(name, features, jit=True, opt=2)
+    text = narrow_code.text(kind, np.dtype(dtype).itemsize, vector).replace(
+        "define internal void @narrow", "define void @narrow"
+    )
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), machine)
+    engine.finalize_object()
+    long, place = ctypes.c_int64, ctypes.c_void_p
+    narrow = ctypes.CFUNCTYPE(None, *[long] * 3, place, long, long, place, long, place, long)(
+        engine.get_function_address("narrow")
+    )
+    rng = np.random.default_rng(3)
+    for rows, columns, inner in itertools.product((1, 5, 12, 13, 50), range(1, 36, 3), (1, 128, 130, 300)):
+        x, y = rng.integers(-9, 9, (rows, inner + 2)).astype(dtype), rng.integers(-9, 9, (inner, columns)).astype(dtype)
+        out = np.full((rows + 1, columns + 1), 7, dtype)
+        narrow(rows, columns, inner, x.ctypes.data, inner + 2, 1, y.ctypes.data, columns, out.ctypes.data, columns + 1)
+        right = np.full_like(out, 7)
+        right[:-1, :-1] = x[:, :inner] @ y  # whole numbers: exact
+        np.testing.assert_array_equal(out, right)
 
 
 @pytest.mark.parametrize(

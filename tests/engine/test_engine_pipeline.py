@@ -90,6 +90,14 @@ def turned(x):
     return np.argmax(x.T.reshape(200, 32), axis=1)
 
 
+KERNEL = np.ones((3, 3, 4, 8), np.float32)
+
+
+def placed(x):
+    images = x.reshape(4, 20, 20, 4)
+    return sum(images[:, i : i + 18, j : j + 18] @ KERNEL[i, j] for i in range(3) for j in range(3))
+
+
 def work(function):
     """The steps that NumPy computes, the bytes that are moved, all steps, and the statements in kernels."""
     fast = dout.compile(function)
@@ -115,6 +123,7 @@ WORTH = {
     "masked_write_to_select": relu,
     "index_windows": picked_patches,
     "window_forms": patches,
+    "join_places": placed,
     "fold_forms": image_of_patches,
     "spread_extremes": pooled_and_back,
     "window_extremes": pooled,

@@ -20,6 +20,7 @@ from dout.errors import TargetError, visible
 from dout.files import CHART, refuse
 
 if TYPE_CHECKING:
+    from dout.adapt.interface.interface import Interface
     from dout.adapt.search.example_search import Example
     from dout.engine.bench.bench import Bench
 
@@ -79,7 +80,7 @@ def bench(
         from dout.cli.output.bench_chart import svg
 
         save(output, svg(measured), CHART, inputs=reads, force=force)
-    chosen = as_options("--init", used.init, init) + as_options("--input", used.inputs, inputs)
+    chosen = as_options("--init", used.chosen_init, init) + as_options("--input", used.chosen_inputs, inputs)
     if as_json:
         click.echo(json.dumps(_document(target, measured, chosen), ensure_ascii=True, allow_nan=False))
     else:
@@ -105,8 +106,8 @@ def _measured(
         if layer is None:
             from dout.engine.bench.script_network import network_of
 
-            named, given = network_of(Path(target))
-            found, used = _with_example(named, init, {**given, **inputs})
+            named, given, interface = network_of(Path(target))
+            found, used = _with_example(named, init, {**given, **inputs}, interface)
             own = tuple(int(np.size(item)) for item in used.inputs.values() if np.ndim(item))[:1]
             return measure(found, used, elements=elements or own, dtype=dtype, done=progress.advance), used
         found, used = _with_example(layer, init, inputs)
@@ -167,7 +168,9 @@ def _network_of(module: Any, layers: Sequence[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Any, Example]:
+def _with_example(
+    found: Any, init: dict[str, Any], inputs: dict[str, Any], interface: Interface | None = None
+) -> tuple[Any, Example]:
     """The target with an example; a function together with its backward, if it has one that runs."""
     from dout.adapt.interface.function_pairs import pair_of
     from dout.adapt.search.example import example
@@ -176,7 +179,7 @@ def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> t
     if pair is not None:
         with suppress(TargetError):
             return pair, example(pair, init, inputs)
-    return found, example(found, init, inputs)
+    return found, example(found, init, inputs, interface)
 
 
 def _tell(target: str, measured: Bench, chosen: list[str], plan: bool) -> None:

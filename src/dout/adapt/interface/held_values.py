@@ -17,7 +17,6 @@ from dout.trace.tracer.traced import plain
 
 _STEP = re.compile(r"\.?([^\W\d]\w*)|\[(\d+)\]|\['([^']*)'\]|\[([^\W\d][\w.]*(?:\[\d+\])?)\]")
 _CONSUMERS = "[]"  # what follows the layer: its upstream gradient is asked of that
-LOSS = "()"  # so is that of a network of its loss
 _DEEPEST = 4
 
 
@@ -67,8 +66,6 @@ def put_at(layer: Any, place: str, value: Any) -> None:
     """Put a value at a place: what holds it must be there. What follows the layer is made anew."""
     if place.endswith(_CONSUMERS):
         place, value = place.removesuffix(_CONSUMERS), [Consumer(value)]
-    elif place.endswith(LOSS):
-        place, value = place.removesuffix(LOSS), Consumer(value)
     last = list(_STEP.finditer(place))[-1]
     name, number, key, other = last.groups()
     holder = held_at(layer, place[: last.start()])

@@ -194,6 +194,7 @@ def example(
     if found is None:
         raise nothing_taken(target, needed, open_, trial.last) from trial.last
     found = trial.apart(found) or found
+    found = trial.in_groups(found) or found
     return trial.roomy(found) or found
 
 

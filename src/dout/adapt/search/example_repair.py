@@ -202,6 +202,23 @@ def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
             yield from ({name: alike(x, shape, name)} for shape in shapes)
 
 
+def _multiples(failure: Failure) -> Iterator[Change]:
+    """Make an axis of an input a multiple of a number that the layer was given, or of its square: `c // r**2` channels.
+
+    A number that was chosen is 2 first: arrays stay small.
+    """
+    held = {name: number for name, number in failure.init.items() if type(number) is int and 1 < number < MANY}
+    ways: list[tuple[Change, int]] = [({name: 2}, 2) for name in held if name in failure.free]
+    ways += [({}, number) for number in dict.fromkeys(held.values())]
+    for change, number in ways:
+        for factor in (number, number**2):
+            for name, x in failure.arrays.items():
+                for place, size in enumerate(x.shape):
+                    if size % factor:
+                        wider = alike(x, (*x.shape[:place], size * factor, *x.shape[place + 1 :]), name)
+                        yield {**change, name: wider}
+
+
 def _numbers_said(failure: Failure) -> Iterator[Change]:
     """Make a size of an input another number that the layer's own error says: "expected 784 features, got 3"."""
     own = failure.line.lstrip().startswith(("raise", "assert"))
@@ -337,6 +354,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
     (r"array of size (\d+) into shape \((\d+),\)", _as_another),
+    (r"array of size \d+ into shape \(\d+,\d", _multiples),
     (
         r"NoneType|unsized object|has no len|missing \d required positional|no number with its gradients|^'\w+'$"
         r"|has no attribute",

@@ -120,6 +120,20 @@ class ExampleSearch:
                     return replace(choice, interface=tried.interface)
         return None
 
+    def in_groups(self, one: Example) -> Example | None:
+        """The same with one of two equal sizes doubled, and the inputs with it: a group has several channels then."""
+        sizes = {name: n for name, n in one.chosen_init.items() if type(n) is int and n > 1}
+        for name, n in sizes.items():
+            inputs = {key: _doubled(x, n, key) if key in one.chosen else x for key, x in one.inputs.items()}
+            if list(sizes.values()).count(n) < 2 or all(inputs[key] is x for key, x in one.inputs.items()):
+                continue
+            alone = replace(one, init={**one.init, name: 2 * n})
+            both = replace(alone, inputs=inputs)
+            fit = self._run(one).fit
+            if self._run(alone).fit < fit and (tried := self._run(both)).fit == fit:
+                return replace(both, interface=tried.interface)
+        return None
+
     def roomy(self, one: Example) -> Example | None:
         """The same with larger images, where a window that is as large as they are leaves it a single place."""
         images = [name for name, x in one.chosen_inputs.items() if np.ndim(x) == _IMAGES and 1 not in np.shape(x)]
@@ -278,6 +292,15 @@ def _longer(x: Any, axis: int, length: int, name: str) -> Any:
     if not shape or shape[axis] != length:
         return x
     shape[axis] += 1
+    return array_of((*shape,), name)
+
+
+def _doubled(x: Any, length: int, name: str) -> Any:
+    """An input with twice as many along the first axis, but that of samples, of this length."""
+    shape = [*np.shape(x)]
+    if length not in shape[1:]:
+        return x
+    shape[shape.index(length, 1)] *= 2
     return array_of((*shape,), name)
 
 

@@ -6,7 +6,7 @@ the class whose methods may read it, where it is not the one the function stands
 """
 
 from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
-from dout.adapt.source.argument_kinds import are_items_called, kinds_for, picks_rows
+from dout.adapt.source.argument_kinds import kinds_for, picks_rows
 from dout.adapt.source.attribute_reads import (
     asked_of_objects,
     attributes_read,
@@ -20,12 +20,11 @@ from dout.adapt.source.linear_use import only_multiplied
 from dout.adapt.source.rank_free import counts_from_the_end
 from dout.adapt.source.returned_names import has_no_return, items_returned, returned_by
 from dout.adapt.source.scopes import parts_given
-from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, keys_for, strings_for, strings_of_items
+from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, keys_for, strings_for
 
 __all__ = [
     "COMPUTED",
     "MISSING",
-    "are_items_called",
     "asked_of_objects",
     "attributes_read",
     "axes_for",
@@ -48,7 +47,6 @@ __all__ = [
     "returned_by",
     "shapes_for",
     "strings_for",
-    "strings_of_items",
     "switches_for",
     "syntax",
 ]

@@ -62,13 +62,6 @@ def kinds_for(function: Any, name: str, cls: type | None = None) -> tuple[str, .
 
 
 @total(bool)
-def are_items_called(function: Any, name: str, cls: type | None = None) -> bool:
-    """Whether the items of an argument are called: `activations[i](z)`."""
-    nodes = nodes_with(function, name, cls, items=True)
-    return any(isinstance(node, ast.Call) and scope.holds(node.func) for node, scope in nodes)
-
-
-@total(bool)
 def picks_rows(function: Any, name: str, cls: type | None = None) -> bool:
     """Whether an argument picks a row for each column, `p[y, np.arange(n)]`: the classes are rows there."""
     for node, scope in nodes_with(function, name, cls):

@@ -17,7 +17,6 @@ _DEEPEST = -4  # how far constructors that call their parent's are followed
 _CARRY_RECEIVER = frozenset({"lower", "upper", "strip", "casefold", "copy", "astype"})
 _CARRY_ARRAY = frozenset({"asarray", "array", "ascontiguousarray", "pad", "copy", "deepcopy"})
 _CARRY_FIRST = _CARRY_ARRAY | {"dict", "list", "tuple", "int", "str"}
-_GO_THROUGH = frozenset({"enumerate", "zip", "reversed", "list"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,6 @@ class Scope:
     function: Function
     texts: frozenset[str]
     until: Mapping[str, int]
-    containers: frozenset[str] = frozenset()  # those of which each item is the argument
 
     def holds(self, node: ast.AST | None) -> bool:
         """Whether an expression is the argument, or the argument in another case, dtype or padding."""
@@ -40,9 +38,6 @@ class Scope:
                 return self.holds(node.value)
             case ast.Call() if (inner := _carried(node)) is not None and text_of(node) not in self.texts:
                 return self.holds(inner)
-            case ast.Subscript(value=value, slice=index) if self.containers:
-                key = isinstance(index, ast.Slice) or (isinstance(index, ast.Constant) and isinstance(index.value, str))
-                return text_of(value) in self.containers and not key
         text = text_of(node)
         return text in self.texts and getattr(node, "lineno", 0) <= self.until.get(_root(text), _ANY_LINE)
 
@@ -81,42 +76,9 @@ def scopes_of(function: Any, name: str, cls: type | None = None, suffix: str = "
     return [scope for scope in found if scope.texts]
 
 
-def scopes_of_items(function: Any, name: str, cls: type | None = None) -> list[Scope]:
-    """Every scope in which an item of an argument is to be found: `sizes[i]`, `size` of `for size in sizes`."""
-    own = read(function)
-    cls = class_of(function, cls) if own else None
-    outer = scopes_of(function, name, cls)
-    found = {id(scope.function.node): _of_items(scope) for scope in outer}
-    return list(_reached(found, methods_of(own, cls), 1).values()) if own else []
-
-
-def _of_items(scope: Scope) -> Scope:
-    """The same function with the items of the argument in place of that."""
-    texts = frozenset(text for node in walk(scope.function.node) for text in _items_named(node, scope))
-    return follow(scope.function, texts, scope.texts)
-
-
-def _items_named(node: ast.AST, scope: Scope) -> Iterator[str]:
-    """What a loop calls the items of the argument: `for size in sizes`, `for i, size in enumerate(sizes)`."""
-    if not isinstance(node, ast.For | ast.comprehension):
-        return
-    waiting: list[tuple[ast.expr, ast.expr]] = [(node.target, node.iter)]
-    for target, through in waiting:  # grows as it is walked
-        if scope.holds(through):
-            yield text_of(target)
-        if not isinstance(through, ast.Call):
-            continue
-        targets = target.elts if isinstance(target, ast.Tuple) else [target]
-        verb = name_of(through.func)
-        waiting += zip(targets[verb == "enumerate" :], through.args, strict=False) if verb in _GO_THROUGH else ()
-
-
-def nodes_with(
-    function: Any, name: str, cls: type | None, suffix: str = "", *, items: bool = False
-) -> Iterator[tuple[Any, Scope]]:
-    """Every node of the functions in which an argument is to be found, in order, each with its scope; or its items."""
-    scopes = scopes_of_items(function, name, cls) if items else scopes_of(function, name, cls, suffix)
-    return ((node, scope) for scope in scopes for node in walk(scope.function.node))
+def nodes_with(function: Any, name: str, cls: type | None, suffix: str = "") -> Iterator[tuple[Any, Scope]]:
+    """Every node of the functions in which an argument is to be found, in order, each with its scope."""
+    return ((node, scope) for scope in scopes_of(function, name, cls, suffix) for node in walk(scope.function.node))
 
 
 @total(list)
@@ -128,13 +90,10 @@ def parts_given(function: Any, name: str, cls: type | None = None) -> list[tuple
     return list(dict.fromkeys((callee.made, parameter) for callee, parameter in passed if callee.made is not None))
 
 
-def follow(function: Function, texts: Iterable[str], containers: frozenset[str] = frozenset()) -> Scope:
-    """The scope of a function in which these texts are the argument, with the other names it gets there.
-
-    So are the items of `containers`.
-    """
-    scope = Scope(function, frozenset(texts), {}, containers)
-    if not (scope.texts or containers):
+def follow(function: Function, texts: Iterable[str]) -> Scope:
+    """The scope of a function in which these texts are the argument, with the other names it gets there."""
+    scope = Scope(function, frozenset(texts), {})
+    if not scope.texts:
         return scope
     for node in walk(function.node):
         for target, value in bindings(node):
@@ -160,7 +119,7 @@ def _spread(starts: list[tuple[Function, frozenset[str]]], methods: list[Functio
 def _reached(scopes: dict[int, Scope], methods: list[Function], depth: int) -> dict[int, Scope]:
     """These scopes, and those of the functions that get the argument there, `depth` calls further."""
     for scope in list(scopes.values()):
-        for callee, parameter in _passed(scope, methods) if scope.texts or scope.containers else ():
+        for callee, parameter in _passed(scope, methods) if scope.texts else ():
             key = id(callee.function.node)
             if key in scopes and scopes[key].texts:
                 continue

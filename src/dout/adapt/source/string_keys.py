@@ -44,13 +44,6 @@ def strings_for(function: Any, name: str, cls: type | None = None, *, key: str |
 
 
 @total(tuple)
-def strings_of_items(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
-    """The strings that the items of an argument are compared with or looked up by."""
-    nodes = nodes_with(function, name, cls, items=True)
-    return tuple(dict.fromkeys(text for node, scope in nodes for text in strings_at(node, scope)))
-
-
-@total(tuple)
 def comparisons_of(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
     """The tests for equality that an argument is in, as they are written: what it is compared with is in them, too."""
     found: dict[str, None] = {}

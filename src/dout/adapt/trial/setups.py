@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_loss, names_optimizer, names_random_state, names_size, stands_for
+from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
 from dout.adapt.interface.collaborators import Collaborator, two_parts
-from dout.adapt.interface.held_values import LOSS
-from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import required, setups_of, writers_for
 from dout.adapt.source import asked_of_objects, attributes_read, kinds_for, parts_in
 from dout.run import attributes_of, flat
@@ -41,7 +40,6 @@ def prepared(
     if parts and parts in held and isinstance(held[parts], list | tuple) and not held[parts]:
         filled = [(parts, (two_parts(interface.forward, interface.backward),))]
         yield replace(interface, setup=(*modes, *filled))
-        yield from _with_a_loss(interface, [*modes, *filled], held, failures)
     if modes:
         yield replace(interface, setup=tuple(modes))
     yield interface
@@ -54,22 +52,8 @@ def prepared(
     more = [n for n in writers_for(cls, interface.forward, interface.backward, held) if n not in names]
     if more:
         yield from _with_calls(cls, interface, [*names, *more], known, inputs)
-    yield from _with_a_loss(interface, modes, held, failures)
     if any(name in failure for name in _MODES for failure in failures):
         yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
-
-
-def _with_a_loss(
-    interface: Interface, known: Sequence[Setup], held: Mapping[str, Any], failures: Sequence[str]
-) -> Iterator[Interface]:
-    """With the loss that a layer was found not to have, of which it asks the upstream gradient; then an optimizer."""
-    none = [name for name, item in held.items() if item is None]
-    losses = [name for name in (*_lacking(failures), *none) if names_loss(name)]
-    for name in losses[:1] if failures and DOUT not in interface.roles else ():
-        yield replace(interface, setup=tuple(known), upstream=f"{name}{LOSS}")
-        steps = [(other, (Collaborator(),)) for other in (*_lacking(failures), *none) if names_optimizer(other)]
-        if steps:
-            yield replace(interface, setup=(*known, *steps), upstream=f"{name}{LOSS}")
 
 
 def _with_calls(

@@ -15,6 +15,7 @@ from dout.engine.windows.borders import borders
 from dout.engine.windows.fold_forms import fold_forms
 from dout.engine.windows.fold_products import fold_products
 from dout.engine.windows.index_windows import index_windows
+from dout.engine.windows.join_places import join_places
 from dout.engine.windows.spread_extremes import spread_extremes
 from dout.engine.windows.window_extremes import window_extremes
 from dout.graph import Graph, Node
@@ -32,6 +33,7 @@ PASSES: tuple[Pass, ...] = (
     stable_forms,  # simplifies before it looks for formulas
     index_windows,
     window_forms,
+    join_places,
     fold_forms,
     spread_extremes,  # while it is seen that places are those of extremes
     window_extremes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from dout.engine.runtime import narrow_code
 from dout.engine.runtime.entry_point import DATA, SHAPE, STRIDES
 
 AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
@@ -39,6 +40,7 @@ class ProductPart(NamedTuple):
     out_line: int
     pieces: int
     turned: int
+    narrow: int
 
 
 # @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
@@ -175,6 +177,17 @@ work:
   %out.line = call i64 @at(ptr %part, i64 17)
   %turned.64 = call i64 @at(ptr %part, i64 19)
   %turned = icmp ne i64 %turned.64, 0
+  %x.plain = icmp eq i64 %left.64, AS_IT_IS
+  %x.step = select i1 %x.plain, i64 1, i64 %x.line
+  %narrow.64 = call i64 @at(ptr %part, i64 20)
+  %narrow = icmp ne i64 %narrow.64, 0
+  br i1 %narrow, label %own, label %not.own
+own:
+  %x.along = select i1 %x.plain, i64 %x.line, i64 1
+  call void @narrow(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.along, i64 %x.step, ptr %y, i64 %y.line,
+    ptr %out, i64 %out.line)
+  br label %added
+not.own:
   br i1 %turned, label %turn, label %plain
 turn:
   call void @turned(ptr %gemm, i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, ptr %y, i64 %y.line,
@@ -182,8 +195,6 @@ turn:
   br label %added
 plain:
   %pieces = call i64 @at(ptr %part, i64 18)
-  %x.plain = icmp eq i64 %left.64, AS_IT_IS
-  %x.step = select i1 %x.plain, i64 1, i64 %x.line
   %y.plain = icmp eq i64 %right.64, AS_IT_IS
   %y.step = select i1 %y.plain, i64 %y.line, i64 1
   br label %sum
@@ -282,9 +293,13 @@ end:
 """
 
 
-def text(kind: str, size: int) -> str:
-    """The machine code for one dtype, in LLVM's words; its own functions have the kind in their names."""
+def text(kind: str, size: int, vector: int) -> str:
+    """The machine code for one dtype, in LLVM's words; its own functions have the kind in their names.
+
+    `vector` is how many bytes a vector has in narrow products; there are none where it is 0.
+    """
     words = {"FIELDS": len(ProductPart._fields), "HEAD": bytes.__basicsize__ - 1, "SIZE": size, "KIND": kind}
     words |= {"DATA": DATA // 8, "SHAPE": SHAPE // 8, "STRIDES": STRIDES // 8}
     words |= {"AS_IT_IS": AS_IT_IS, "ROW_MAJOR": _ROW_MAJOR}
-    return re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: str(words[found[0]]), _CODE)
+    code = re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: str(words[found[0]]), _CODE)
+    return code + (narrow_code.text(kind, size, vector) if vector else narrow_code.NONE)

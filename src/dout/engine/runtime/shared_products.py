@@ -37,6 +37,8 @@ _AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not
 _LITTLE = 16  # times as many elements has the other factor: then a copy costs next to nothing
 _THIN = 32  # lengths of parts below which that gains nothing
 _FEW = 4  # rows, below which nothing is gained by another order
+_TALL, _NARROW = 96, 32  # rows from which on, and columns up to which, our own code is faster than the BLAS
+_THINNEST, _DEEP = 8, 1024  # so it is for so few rows or columns of long sums
 _ON_STACK = 1 << 14  # numbers of a copy that lives as long as a product
 _LAYOUTS = 4  # ways to lie that one function plans for
 _STACK = 4096  # matrices that a plan takes, at most
@@ -49,14 +51,15 @@ def _entries() -> dict[Any, tuple[Any, tuple[int, ...]]]:
     if not addresses or switch is None or not binding.usable():
         return {}
     threads.prepare()
-    machine = binding.target().create_target_machine(jit=True, opt=2)
+    name, features = binding.host()
+    machine = binding.target().create_target_machine(name, features, jit=True, opt=2)
     for name in ("PyEval_SaveThread", "PyEval_RestoreThread"):
         llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
     for truth in (True, False):
         llvm.add_symbol(f"dout.{truth}", id(truth))
     found: dict[Any, tuple[Any, tuple[int, ...]]] = {}
     for kind, dtype in (("float", np.dtype(np.float32)), ("double", np.dtype(np.float64))):
-        module = llvm.parse_assembly(CODE + text(kind, dtype.itemsize))
+        module = llvm.parse_assembly(CODE + text(kind, dtype.itemsize, _vector()))
         engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
         engine.finalize_object()
         threads.start(engine.get_function_address("dout.worker"))
@@ -99,7 +102,8 @@ def _native(given: Sequence[Matrix]) -> Callable[..., Any] | None:
     if not all(out.flags.c_contiguous for out in given[2::3]):
         return None
     sides = [_side(*given[k : k + 3]) for k in range(0, len(given), 3)]
-    if sides == [0] and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size:
+    little = len(sides) == 1 and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size
+    if little and (sides == [0] or _is_narrow(_lengths(given), (AS_IT_IS, AS_IT_IS))):
         return _turned(dtype, given)
     parts = [p for i, side in enumerate(sides) for p in _parts(3 * i, given[3 * i :], hows[3 * i :], side)]
     run = _planned(dtype, parts)
@@ -141,7 +145,9 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
     for number, place in enumerate(np.ndindex(*lead)):
         x_far, y_far = (sum(map(operator.mul, place, stack.strides)) for stack in wide)
         sizes = (rows, columns, inner, 0, 0, x.ndim - 2, x_far, 0, 0, y.ndim - 2, y_far)
-        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1, 0)))
+        parts.append(
+            ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1, 0, 0))
+        )
     return _planned(out.dtype, parts)
 
 
@@ -167,10 +173,10 @@ def _side(x: Matrix, y: Matrix, out: Matrix) -> int | None:
 
 def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | None) -> Iterator[ProductPart]:
     """The parts of a product, whose matrices are the arguments from number `k` on."""
-    x, y, out = matrices[:3]
-    lengths = [*x.shape[:1], *y.shape[1:], *x.shape[1:]]
+    out, lengths = matrices[2], _lengths(matrices)
+    narrow = _is_narrow(lengths, hows)
     many = 1 if side is None else _EACH * threads.number()
-    fitting = _fitting(lengths, hows, _SUMS if side is None else side)
+    fitting = max(*lengths, 1) if narrow else _fitting(lengths, hows, _SUMS if side is None else side)
     pieces = math.ceil(lengths[_SUMS] / many / fitting) if side in (None, _SUMS) else 1
     many = max(many, math.ceil(lengths[side] / fitting)) if side in (0, 1) else many
     for i in range(many):
@@ -181,9 +187,33 @@ def _parts(k: int, matrices: Sequence[Matrix], hows: Sequence[int], side: int | 
             far = (begin * out.strides[0], begin * out.itemsize, i * out.nbytes)[side]
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
-        turned = int(side is None and _meet_in_rows(hows) and _is_flat(*lengths))
-        numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, turned)
-        yield ProductPart._make(numbers)
+        turned = side is None and _meet_in_rows(hows) and _is_flat(*lengths)
+        how = pieces, int(turned), int(narrow)
+        yield ProductPart._make(
+            (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], *how)
+        )
+
+
+def _lengths(matrices: Sequence[Matrix]) -> list[int]:
+    """The rows and columns of a product, and how many products each sum has."""
+    x, y = matrices[:2]
+    return [*x.shape[:1], *y.shape[1:], *x.shape[1:]]
+
+
+@cache
+def _vector() -> int:
+    """Bytes of a vector of this processor; 0 where our own code for narrow products was not tried."""
+    _, features = binding.host()
+    return 0 if "+fma" not in features else 64 if "+avx512f" in features else 32
+
+
+def _is_narrow(lengths: Sequence[int], hows: Sequence[int]) -> bool:
+    """Whether our own code does a product faster than the BLAS, which copies both factors first."""
+    rows, columns, inner = lengths
+    if not _vector() or hows[1] != AS_IT_IS or not inner:
+        return False
+    tall = hows[0] == AS_IT_IS and rows >= _TALL and min(columns, inner) <= _NARROW
+    return tall or (min(rows, columns) <= _THINNEST and inner >= _DEEP)
 
 
 def _fitting(lengths: Sequence[int], hows: Sequence[int], side: int) -> int:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dout.engine.windows.join_places import places_in
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES
 from dout.rewrite.node_facts import applied, number_of
@@ -33,7 +34,7 @@ class _Addition:
     slices: Sequence[slice]
     part: Node
     place: tuple[int, ...]
-    axes: tuple[int, ...]  # of the array of parts, along which the places lie
+    axes: tuple[int, ...]  # of the array of parts, along which the places lie; none where each part is made alone
 
 
 def _folded(node: Node) -> Node:
@@ -49,6 +50,10 @@ def _folded(node: Node) -> Node:
 
 
 def _made(node: Node, turns: Sequence[_Addition]) -> Node | None:
+    if not turns[0].axes:
+        turns = _joined(node, turns)
+    if not all(turn.axes for turn in turns):
+        return None
     parts, along = turns[0].part.inputs[0], turns[0].axes
     window = tuple(parts.shape[axis] for axis in along)
     if [turn.place for turn in turns] != list(itertools.product(*map(range, window))):
@@ -66,6 +71,20 @@ def _made(node: Node, turns: Sequence[_Addition]) -> Node | None:
     turned = applied(PRIMITIVES["transpose"], (parts,), {"axes": (*rest, *along)}, node.where)
     static = {"window": window, "axes": tuple(steps), "steps": tuple(steps.values()), "shape": node.shape}
     return applied(PRIMITIVES["fold"], (turned,), static, node.where)
+
+
+def _joined(node: Node, turns: Sequence[_Addition]) -> Sequence[_Addition]:
+    """The turns, whose parts are taken from one array, if they can be made together."""
+    places = places_in([turn.part for turn in turns])
+    found = places.join([turn.part for turn in turns], len(node.shape)) if places else None
+    if places is None or found is None or found.at is None:
+        return turns
+    rank, many = len(node.shape), len(places.window)
+    value, axes = found.moved(rank, many), tuple(range(rank, rank + many))
+    return [
+        replace(turn, part=value[(..., *place)].node, place=place, axes=axes)
+        for turn, place in zip(turns, places.each, strict=True)
+    ]
 
 
 def _steps(node: Node, window: tuple[int, ...], turns: Sequence[_Addition], counts: list[int]) -> dict[int, int] | None:
@@ -97,8 +116,10 @@ def _addition(node: Node) -> _Addition | None:
     part = next((two for one, two in (value.inputs, value.inputs[::-1]) if _is_taken(one, array, key)), None)
     if part is None or value.shape != node.static["selected"] or value.dtype != node.dtype:
         return None
-    if part.primitive is not _GETITEM or len(part.inputs) != 1 or part.shape != value.shape:
+    if part.shape != value.shape:
         return None
+    if part.primitive is not _GETITEM or len(part.inputs) != 1:
+        return _Addition(key, part, (), ())  # made by a turn of its own
     place = basic_key(part.static["key"], part.inputs[0].shape)
     if place is None or not all(isinstance(one, int) or one == slice(None) for one in place):
         return None

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import dropwhile
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -302,7 +303,8 @@ def users_traceback(error: BaseException) -> str:
     part: traceback.TracebackException | None = report
     while part is not None:
         kept = [f for f in part.stack if not is_ours(f.filename) and not f.filename.startswith("<frozen")]
-        part.stack = traceback.StackSummary.from_list(kept)
+        users = list(dropwhile(lambda f: not is_user_code(f.filename), kept))  # what called it was called by us
+        part.stack = traceback.StackSummary.from_list(users or kept)
         part = part.__cause__ or part.__context__
     return "".join(report.format())
 
