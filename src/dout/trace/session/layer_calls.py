@@ -22,7 +22,7 @@ from dout.trace.model.replay import is_number
 from dout.trace.session.function_layers import FunctionLayer
 from dout.trace.session.held_arrays import array_of
 from dout.trace.session.layer_places import calling_frame, kept_as
-from dout.trace.session.pairing import pairs
+from dout.trace.session.pairing import is_parameter, pairs
 from dout.trace.session.reused_parts import held_values, of_reused_parts
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
@@ -246,7 +246,9 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         if result is None:
             call.outputs = tuple(tracer.nodes[slice(*call.span)][-1:])  # it keeps what it makes
         now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
-        call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
+        left = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
+        filled = {k: dict(v) for k, v in left.items() if type(v) is dict and not is_parameter(v)}  # by backward, maybe
+        call.held = {**left, **filled}
         own = {tracer.node_of(item): name for name, item in call.arguments.items() if isinstance(item, Traced)}
         for key, item in held_values(now):  # `self.cache = (x, h)` says less than the argument's own name
             node = tracer.node_of(item)

@@ -211,11 +211,12 @@ def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: se
         if is_named_as_gradient(name):
             continue
         called = [key for key, item in flat.items() if stem(key) == stem(name) and _is_gradient(item)]
+        called = [key for key in called if key == name] or called  # `A` and `a`
         fitting = [key for key in called if _same_shape(parameter, flat[key])]
         if not fitting and plain(after.get(name)) is plain(parameter):
             fitting = called  # a wrong one
         rivals = [other for other, _ in left if stem(other) == stem(name) and not is_named_as_gradient(other)]
-        if len(fitting) == 1 and len(rivals) == 1:
+        if len(fitting) == 1 and (len(rivals) == 1 or fitting[0] == name):
             yield Pair(name, parameter, flat[fitting[0]], "name"), fitting[0]
 
 
@@ -243,6 +244,9 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
     steady = [name for name in listed if _holds_the_same(before[name], after.get(name))]
     named += [(name, key) for name in steady for key in called if stem(key) == stem(name) and key != name]
     named += [(name, key) for name in listed for key in called if _of_one_form(before[name], after.get(key))]
+    for name in steady:
+        made = [key for key, item in after.items() if key != name and _is_made_for(before[name], item, before.get(key))]
+        named += [(name, made[0])] if len(made) == 1 else []
     for parameters, gradients in dict.fromkeys((*_LISTS, *named)):
         mine, theirs = before.get(parameters), after.get(gradients)
         if any(isinstance(mine, kind) and isinstance(theirs, kind) for kind in (dict, list | tuple)):
@@ -252,6 +256,15 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         else:
             continue
         yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_gradient(b))
+
+
+def _is_made_for(parameters: Any, gradients: Any, earlier: Any) -> bool:
+    """Whether a dict has a new array by the name of each parameter of another dict, in its shape."""
+    if not (isinstance(parameters, dict) and isinstance(gradients, dict) and parameters):
+        return False
+    old = [plain(item) for item in earlier.values()] if isinstance(earlier, dict) else []
+    new = {key: item for key, item in gradients.items() if not any(plain(item) is one for one in old)}
+    return all(_is_array(item) and _same_shape(item, new.get(key)) for key, item in parameters.items())
 
 
 def _fit_in_order(parameters: Sequence[Any], gradients: Sequence[Any]) -> bool:
