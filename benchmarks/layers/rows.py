@@ -36,16 +36,22 @@ def numbers(generator: Generator, size: tuple[int, ...]) -> np.ndarray:
 
 
 def elementwise(
-    layer: Any, function: Callable[..., torch.Tensor], positive: bool = False
+    layer: Any, function: Callable[..., torch.Tensor], positive: bool = False, axes: int = 0
 ) -> Callable[[Generator], Case]:
     """Return the row of a layer of one input; `layer` and `function` are given the generator's options, if any."""
 
     def make(generator: Generator) -> Case:
         options = [float(x) for x in generator.uniform(0.1, 2.0, size=2)]
-        x = numbers(generator, shape(generator))
+        x = numbers(generator, (*(2,) * axes, *shape(generator)))
         return Case(layer(*options), function(*options), (np.abs(x) + 0.01 if positive else x,))
 
     return make
+
+
+def used(layer: Any) -> Any:
+    """Return the layer as it is when it does not train."""
+    layer.training = False
+    return layer
 
 
 def pairs(layer: Any, function: Callable[..., torch.Tensor]) -> Callable[[Generator], Case]:
@@ -326,6 +332,10 @@ ROWS: dict[str, Callable[[Generator], Case]] = {
     "Relu": elementwise(lambda a, b: layers.Relu(), lambda a, b: nn.ReLU()),
     "LeakyRelu": elementwise(lambda a, b: layers.LeakyRelu(a), lambda a, b: nn.LeakyReLU(a)),
     "PRelu": prelu,
+    "RRelu": elementwise(
+        lambda a, b: used(layers.RRelu(min(a, b), max(a, b))), lambda a, b: nn.RReLU(min(a, b), max(a, b)).eval()
+    ),
+    "Flatten": elementwise(lambda a, b: layers.Flatten(), lambda a, b: nn.Flatten(), axes=2),
     "Relu6": elementwise(lambda a, b: layers.Relu6(), lambda a, b: nn.ReLU6()),
     "Hardtanh": elementwise(lambda a, b: layers.Hardtanh(-a, b), lambda a, b: nn.Hardtanh(-a, b)),
     "Hardsigmoid": elementwise(lambda a, b: layers.Hardsigmoid(), lambda a, b: nn.Hardsigmoid()),

@@ -8,6 +8,7 @@ import numpy as np
 from dout.adapt import example
 from dout.adapt.interface.function_pairs import pair_class
 from dout.adapt.interface.method_pairs import pairs_of
+from dout.adapt.search.example_repair import alike
 from dout.adapt.source.returned_names import returns_gradients
 from dout.check.verb.check_layer import check
 from dout.judge.outcomes import Word
@@ -192,6 +193,16 @@ def test_a_function_may_return_an_empty_tuple():
     assert not returns_gradients(ast.parse("def f(x):\n    return ()"))
     assert not returns_gradients(ast.parse("def f(d_y, x, W):\n    return x.T @ d_y, d_x"))
     assert not returns_gradients(ast.parse("def f(params, grads):\n    grads = grads[:]\n    return params, grads"))
+
+
+def test_an_array_that_is_too_large_to_be_made_is_not_tried():
+    x = np.ones((2, 3))
+    assert alike(x, (10**6, 10**6), "x") is x
+
+
+def test_a_part_of_a_backward_that_returns_the_object_it_writes_into_is_no_loss():
+    assert not returns_gradients(ast.parse("def f(cell, di):\n    cell.W.grad += di\n    return cell, di"))
+    assert returns_gradients(ast.parse("def f(loss, x):\n    loss += x.sum()\n    return loss, dx"))
 
 
 class Turns:

@@ -245,4 +245,5 @@ class Weighted:
 
 
 def test_the_rate_of_a_penalty_that_backward_is_given_is_no_array(tmp_path: Path) -> None:
-    assert words(dout.check(loaded(tmp_path, PENALTY).Weighted)) == {"x": Word.EXACT, "W": Word.EXACT}
+    found = words(dout.check(loaded(tmp_path, PENALTY).Weighted))
+    assert found == {"x": Word.EXACT, "W": "right, with a penalty that forward does not add"}

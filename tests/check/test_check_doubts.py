@@ -116,6 +116,70 @@ def test_a_forward_that_gives_nothing_is_not_complete(tmp_path):
     assert "not complete by itself" in layer["findings"][0]["message"]
 
 
+BASE = """
+import numpy as np
+class Dense:
+    def __init__(self, size):
+        self.W = np.ones((3, size))
+    def forward(self, x):
+        self.x = x
+        return self.activate(x @ self.W)
+    def backward(self, dout):
+        return (dout * self.slope(self.x @ self.W)) @ self.W.T
+class Squared(Dense):
+    def __init__(self, size):
+        super().__init__(size)
+        self.activate, self.slope = np.square, lambda z: 2 * z
+"""
+
+
+def test_a_class_that_lacks_what_a_derived_one_makes_is_not_complete(tmp_path):
+    write(tmp_path, BASE)
+    found = layers(document(".", cwd=tmp_path))
+    assert "is not complete by itself: Squared" in found["Dense"]["findings"][0]["message"]
+    assert {verdict["word"] for verdict in found["Squared"]["verdicts"] if verdict["argument"] == "x"} == {"exact"}
+
+
+RECURRENT = """
+import numpy as np
+class RNN:
+    def __init__(self, input_size, hidden_size, learning_rate, output_size):
+        self.hidden_size, self.learning_rate = hidden_size, learning_rate
+        self.Wxh = np.random.randn(input_size, hidden_size) * 0.01
+        self.Whh = np.random.randn(hidden_size, hidden_size) * 0.01
+        self.Why = np.random.randn(hidden_size, output_size) * 0.01
+        self.bx, self.bh = np.zeros((1, hidden_size)), np.zeros((1, hidden_size))
+        self.by = np.zeros((1, output_size))
+
+    def forward(self, inputs, hprev):
+        self.hs = {-1: np.copy(hprev)}
+        for t in range(len(inputs)):
+            self.hs[t] = np.tanh(np.dot(inputs[t], self.Wxh) + self.bx + np.dot(self.hs[t - 1], self.Whh) + self.bh)
+        return np.dot(self.hs[len(inputs) - 1], self.Why) + self.by, self.hs[len(inputs) - 1]
+
+    def backward(self, dout, inputs):
+        dWxh, dWhh = np.zeros_like(self.Wxh), np.zeros_like(self.Whh)
+        dbx, dbh = np.zeros_like(self.bx), np.zeros_like(self.bh)
+        last = self.hs[len(inputs) - 1]
+        dWhy, dby = np.dot(last.T, dout), np.sum(dout, axis=0, keepdims=True)
+        dh = np.dot(dout, self.Why.T)
+        for t in reversed(range(len(inputs))):
+            dhraw = (1 - self.hs[t] * self.hs[t]) * dh
+            dh = np.dot(dhraw, self.Whh.T)
+            dbh += np.sum(dhraw, axis=0, keepdims=True)
+            dbx += np.sum(dhraw, axis=0, keepdims=True)
+            dWxh += np.dot(inputs[t].T, dhraw)
+            dWhh += np.dot(self.hs[t - 1].T, dhraw)
+        return dWxh, dWhh, dWhy, dbh, dby, dbx
+"""
+
+
+def test_a_step_of_one_number_where_a_product_takes_a_row_is_no_example_that_refutes(tmp_path):
+    write(tmp_path, RECURRENT)
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert not [f for f in layer["findings"] if f["severity"] == "error"]
+
+
 SEVERAL = """
 import numpy as np
 class MeanSquares:

@@ -11,7 +11,7 @@ from fair_readings import errors, said, shares
 
 import dout
 from dout.adapt.interface.function_pairs import pair_class
-from dout.check.verb.check_layer import agrees
+from dout.check.verb.judged_layer import agrees
 
 
 class Kept:

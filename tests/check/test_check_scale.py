@@ -30,7 +30,8 @@ import dout
 from benchmarks.checker import corpus
 from dout.adapt.search.example import adapted, example
 from dout.adapt.target import Target
-from dout.check.verb.check_layer import check_adapted
+from dout.check.verb.check_layer import checked_on
+from dout.check.verb.grounds import Grounds
 
 OF_SCALE = ("D401", "D402", "D403")
 POWERS = [k for k in range(-12, 13) if k]
@@ -151,7 +152,7 @@ def of_others(name):
     def check(arrays):
         made, chosen, inputs = prepared(arrays)
         interface = interface_of(made)
-        return interface, check_adapted(made, inputs, chosen.init)
+        return interface, checked_on(Grounds(cls, made, inputs, chosen))
 
     steps = "rate" in str(found.interface) or "steps" in str(found.interface)
     arrays = {n: x for n, x in found.inputs.items() if isinstance(x, np.ndarray) and not steps}

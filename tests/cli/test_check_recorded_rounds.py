@@ -81,6 +81,20 @@ def test_a_slope_that_is_left_out_is_told_of_what_is_before_it(project):
     words = {verdict["argument"]: verdict["word"] for verdict in net["verdicts"]}
     assert sorted(words.values()) == ["agrees within rounding"] * 2 + ["refuted"] * 2
     assert {finding["severity"] for finding in net["findings"]} == {"error"}
+    for finding in net["findings"]:
+        assert finding["line"] > 0
+        assert abs(finding["expected"] - finding["got"]) > 1e-3
+
+
+def test_updates_that_go_up_the_loss_are_told_and_nothing_is_right(project):
+    folder = project()
+    source = (folder / "network.py").read_text()
+    (folder / "network.py").write_text(source.replace("s[name] - rate", "s[name] + rate"))
+    net = layers(document("network.py", cwd=folder))["Perceptron"]
+    assert {verdict["word"] for verdict in net["verdicts"]} == {"inconclusive"}
+    (finding,) = net["findings"]
+    assert (finding["code"], finding["severity"]) == ("D101", "warning")
+    assert "makes the loss larger" in finding["message"]
 
 
 BAG = """
@@ -158,6 +172,53 @@ for step in range(20):
         critic.A -= 0.1 * critic.dA
         critic.B -= 0.1 * critic.dB
 """
+
+
+def test_a_parameter_for_which_a_round_has_no_gradient_is_listed(tmp_path):
+    gained = CRITIC.replace(
+        "np.random.randn(h, 1) * 0.5", "np.random.randn(h, 1) * 0.5\n        self.gain = np.ones(h)"
+    )
+    (tmp_path / "README.md").write_text("A critic.\n")
+    (tmp_path / "critic.py").write_text(gained.replace("self.h @", "(self.gain * self.h) @"))
+    net = layers(document("critic.py", cwd=tmp_path))["Critic"]
+    assert "gain" in net["without_gradient"]
+
+
+WHOLE = """
+import numpy as np
+
+
+class NeuralNetwork:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+        self.first, self.second = np.random.rand(x.shape[1], 4), np.random.rand(4, 1)
+
+    def feedforward(self):
+        self.hidden = 1 / (1 + np.exp(-np.dot(self.x, self.first)))
+        self.output = 1 / (1 + np.exp(-np.dot(self.hidden, self.second)))
+
+    def backprop(self):
+        d = 2 * (self.y - self.output) * self.output * (1 - self.output)
+        step = np.dot(self.hidden.T, d)
+        self.first += np.dot(self.x.T, np.dot(d, self.second.T) * self.hidden * (1 - self.hidden))
+        self.second += step
+
+
+net = NeuralNetwork(np.array([[0.0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]), np.array([[0.0], [1], [1], [0]]))
+for _ in range(200):
+    net.feedforward()
+    net.backprop()
+"""
+
+
+@pytest.mark.parametrize(("way", "word"), [("+=", "agrees within rounding"), ("-=", "inconclusive")])
+def test_a_target_that_each_step_subtracts_from_is_no_parameter(tmp_path, way, word):
+    (tmp_path / "README.md").write_text("A network.\n")
+    (tmp_path / "net.py").write_text(WHOLE.replace("+=", way))
+    net = layers(document("net.py", cwd=tmp_path))["NeuralNetwork"]
+    assert {verdict["argument"]: verdict["word"] for verdict in net["verdicts"]} == dict.fromkeys(
+        ("first", "second"), word
+    )
 
 
 def test_an_interface_found_by_trial_gives_way_to_the_round_of_a_program(tmp_path):

@@ -195,3 +195,59 @@ def test_a_layer_that_cannot_be_checked_excuses_nothing() -> None:
 
     assert with_conventions(found, {"_Averaging": _Averaging}, ask=refuse).wrong  # type: ignore[arg-type]
     assert not with_conventions(found, {"_Averaging": _Averaging}).wrong
+
+
+NETWORK = """
+import numpy as np
+
+
+class Linear:
+    def __init__(self, n, m):
+        self.W = np.random.randn(n, m)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = {dW}
+        return dout @ self.W.T
+
+
+class CrossEntropy:
+    def forward(self, y, t):
+        return -np.mean(np.log(y[np.arange(len(t)), t]))
+
+    def backward(self, y, t):
+        d = y.copy()
+        d[np.arange(len(t)), t] -= 1
+        return d / len(t)
+
+
+class Network:
+    def __init__(self):
+        self.linear = Linear(4, 3)
+
+    def forward(self, x):
+        e = np.exp(self.linear.forward(x))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(self, dout):
+        return self.linear.backward(dout)
+
+
+network, loss = Network(), CrossEntropy()
+x, t = np.random.randn(5, 4), np.array([0, 1, 2, 0, 1])
+y = network.forward(x)
+loss.forward(y, t)
+network.backward(loss.backward(y, t))
+"""
+
+
+@pytest.mark.parametrize(("gradient", "is_red"), [("self.x.T @ dout", False), ("self.x.T @ dout * 2", True)])
+def test_a_network_that_leaves_its_softmax_to_the_loss_is_judged_from_what_the_softmax_is_given(
+    tmp_path, gradient, is_red
+):
+    run = dout("show", str(script(tmp_path, NETWORK.replace("{dW}", gradient))))
+    assert "CrossEntropy: the gradient of y: right for the loss and its activation" in " ".join(run.stdout.split())
+    assert ("✗" in run.stdout) is is_red

@@ -19,14 +19,14 @@ def step(W1, b1, W2, b2, *, slope=True, penalty=0.0, share=1.0, begin=lambda out
     return out, X.T @ hidden / 9 + penalty * W1, hidden.sum(0) / 9, h.T @ delta / 9, share * delta.sum(0) / 9
 
 
-def found(descends=False, **how):
+def found(**how):
     """What is found of a step, and the names of the parameters whose gradients follow from it."""
     run = dout.trace(lambda W1, b1, W2, b2: step(W1, b1, W2, b2, **how), W1, B1, W2, B2)
     names = ("W1", "b1", "W2", "b2")
     out, *gradients = run.graph.outputs.values()
     nodes = list(run.graph.nodes)
     pairs = {run.graph.inputs[name]: gradient for name, gradient in zip(names, gradients, strict=True)}
-    implied = implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs, descends=descends)
+    implied = implied_upstream(nodes, set(nodes[nodes.index(out) + 1 :]), run.data, pairs)
     right = [name for name, is_right in zip(names, implied.right, strict=True) if is_right] if implied else []
     return implied, right
 
@@ -58,9 +58,27 @@ def test_gradients_of_usual_losses_do(begin):
     assert found(begin=begin)[1] == ["W1", "b1", "W2", "b2"]
 
 
-def test_a_step_that_goes_up_the_loss_is_not_right():
-    assert found(descends=True)[1] == ["W1", "b1", "W2", "b2"]
-    assert found(descends=True, begin=lambda out: Y - out) == (None, [])
+@pytest.mark.parametrize(
+    ("begin", "sign"),
+    [(lambda out: out - Y, 1), (lambda out: Y - out, -1), (logistic, 1), (lambda out: -logistic(out), -1)],
+)
+def test_the_sign_says_whether_gradients_are_those_of_a_usual_loss_or_of_its_negative(begin, sign):
+    implied, right = found(begin=begin)
+    assert right == ["W1", "b1", "W2", "b2"]
+    assert implied.sign * implied.factor * sign > 0  # the factor may have the sign, too
+
+
+def test_the_sign_is_that_of_the_value_it_is_the_gradient_at():
+    def negated(W1, b1, W2, b2):
+        h = np.tanh(X @ W1 + b1)
+        p = 1.0 / (1.0 + np.exp(-(h @ W2 + b2)))
+        delta = p - Y
+        hidden = (delta @ W2.T) * (1 - h * h)
+        return p, X.T @ hidden, hidden.sum(0), h.T @ delta, delta.sum(0)
+
+    implied = of_names(dout.trace(negated, W1, B1, W2, B2), ("W1", "b1", "W2", "b2"))
+    assert all(implied.right)
+    assert implied.sign * implied.factor > 0
 
 
 def test_nothing_is_said_where_less_than_half_follows():
@@ -99,7 +117,7 @@ def turned(out):
 
 
 def test_what_is_made_of_the_residual_says_nothing_of_its_sign():
-    assert found(descends=True, begin=turned) == (None, [])
+    assert found(begin=turned)[0].sign == -1
 
 
 def test_a_penalty_that_the_loss_computes_last_hides_no_gradient():
@@ -217,8 +235,3 @@ def test_zeros_tell_nothing_and_the_moved_point_decides(slope, right):
     implied = of_names(run, ("W1", "b1", "W2", "b2"))
     assert sum(implied.right) == right
     assert not any(implied.open)
-
-
-def test_a_program_that_goes_along_with_its_gradients_goes_up():
-    assert found(descends=-1) == (None, [])
-    assert found(descends=-1, begin=lambda out: Y - out)[1] == ["W1", "b1", "W2", "b2"]

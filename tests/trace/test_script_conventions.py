@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from recorded_scripts import record_script
 
-from dout.errors import TargetError, UserCodeError
+from dout.errors import LimitError, TargetError, UserCodeError
+from dout.layers import Relu
 from dout.trace.record.script import run_script
+from dout.trace.tracer import script_tracer
 
 LINEAR = """
 import numpy as np
@@ -130,6 +132,42 @@ def test_an_error_after_an_argument_was_made_up_says_so(tmp_path):
     assert "--size was answered with [1]: give arguments after --" in str(error)
 
 
+def test_a_class_whose_base_is_missing_says_what_it_needs_where_it_gives_the_base_an_argument(tmp_path):
+    text = "from module import Layer\nclass Own(Layer):\n    def __init__(self, name):\n"
+    text += "        super().__init__({})\nOwn('x')\n"
+    error = run_script(script(tmp_path, text.format("name"))).error
+    assert "needs module, which cannot be found, at " in str(error)
+    assert run_script(script(tmp_path, text.format(""))).error is None
+
+
+COMMANDS = """
+import argparse, pathlib
+import numpy as np
+parser = argparse.ArgumentParser()
+commands = parser.add_subparsers(required=True, dest="mode")
+commands.add_parser("train").add_argument("data")
+commands.add_parser("use")
+given = parser.parse_args()
+if not pathlib.Path(given.data).exists():
+    raise SystemExit(1)
+x = np.ones(len(pathlib.Path(given.data).read_text().split())) * 2.0
+assert given.mode == "train" and x.size > 99
+"""
+
+
+def test_a_program_of_several_commands_runs_the_first_with_what_that_needs(tmp_path):
+    events = "\n".join(map(str, record_script(script(tmp_path, COMMANDS)).events))
+    assert "mode was answered with 'train': give arguments after --" in events
+    assert "data was answered with '1'" in events
+    assert "stand-in data for the file 1" in events
+
+
+def test_ready_made_layers_are_layers_of_a_script_also_where_a_command_has_loaded_them(tmp_path):
+    text = "import numpy as np\nfrom dout.layers import Relu\nrelu = Relu()\nrelu.forward(np.ones(3))\n"
+    trace = record_script(script(tmp_path, text + "relu.backward(np.ones(3))\n"))
+    assert [call.cls for call in trace.calls] == [Relu.__name__]
+
+
 @pytest.mark.parametrize("compared", ["sys.argv[1] == 'train'", "mode == 'train'"])
 def test_an_argument_is_what_the_program_compares_it_with_also_under_another_name(tmp_path, compared):
     text = f"import sys\nimport numpy as np\nmode = sys.argv[1].lower()\nif {compared}:\n    y = np.ones(3) * 2.0\n"
@@ -227,3 +265,51 @@ dx = cell.backward(np.array([[0.5]]){given})
     trace = record_script(script(tmp_path, text))
     assert len(trace.calls[0].douts) == 1
     assert not wrong(trace)
+
+
+ENDLESS = """
+import numpy as np
+from dout.errors import EndOfRun
+class Slow:
+    def forward(self, x):
+        for turn in range(400):
+            x = x * 1.01
+        raise EndOfRun("did not end within 1 s")
+    def backward(self, dout):
+        return dout
+Slow().forward(np.ones(3))
+"""
+
+
+def test_a_program_that_is_stopped_in_a_layer_too_long_to_be_recorded_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(script_tracer, "MOST", 100)
+    with pytest.raises(LimitError, match="did not end within 1 s: a layer takes too many steps to be recorded"):
+        run_script(script(tmp_path, ENDLESS))
+
+
+TENSORS = """
+import numpy as np
+class Tensor:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+class Linear:
+    def __init__(self, n, m):
+        self.W = np.random.randn(n, m)
+    def forward(self, x):
+        self.x = x
+        return Tensor(x.data @ self.W)
+    def backward(self, dout):
+        self.dW = self.x.data.T @ dout.data
+        return Tensor(dout.data @ self.W.T)
+one, two = Linear(4, 3), Linear(3, 2)
+y = two.forward(one.forward(Tensor(np.random.randn(5, 4))))
+one.backward(two.backward(Tensor(np.ones((5, 2)))))
+"""
+
+
+def test_layers_that_hand_objects_on_are_connected_by_the_arrays_in_these(tmp_path):
+    trace = record_script(script(tmp_path, TENSORS))
+    one, two = trace.calls
+    assert one.outputs == two.inputs
+    assert [node.shape for node in (*one.gradients, *one.douts)] == [(5, 4), (5, 3)]
+    assert not trace.wrong

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from dout.errors import TrainingError
-from dout.layers import AddLayer, Affine, Embedding, MatMul, MulLayer, Relu, Sigmoid, SoftmaxWithLoss, Split
+from dout.layers import (
+    AddLayer,
+    Affine,
+    Embedding,
+    MatMul,
+    MeanSquaredError,
+    MulLayer,
+    Relu,
+    Sigmoid,
+    SoftmaxWithLoss,
+    Split,
+)
 from dout.train import SGD, LayerGraph, Sequential, fit, predict
 from dout.train.nets.parameters import Registry, before_a_step
 
@@ -348,3 +359,26 @@ def test_a_net_learns_with_affine_layers_of_dout():
     net = [Affine(W1.copy(), np.zeros(5)), Relu(), Affine(W2.copy(), np.zeros(3))]
     history = trained(net, SoftmaxWithLoss(), epochs=30)
     assert history["loss"][-1] < 0.3 * history["loss"][0]
+
+
+class Leaky:
+    """A parameter that is a plain number, and so is its gradient."""
+
+    def __init__(self):
+        self.alpha = 0.1
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+
+    def backward(self, dout):
+        self.dalpha = float((dout * np.where(self.x > 0, 0, self.x)).sum())
+        return dout * np.where(self.x > 0, 1, self.alpha)
+
+
+def test_a_gradient_that_is_a_plain_number_is_seen():
+    layer, rng = Leaky(), np.random.default_rng(0)
+    x = rng.standard_normal((50, 1))
+    t = np.where(x > 0, x, 0.5 * x)
+    fit([layer], x, t, loss=MeanSquaredError(), optimizer=SGD(0.5), epochs=50, batch=50, compiled=False)
+    assert abs(layer.alpha - 0.5) < 0.05

@@ -308,6 +308,14 @@ BAD = {
         r"layer that shows it is Affine \(net.layers\[0\]\), in its forward",
     ),
     "NaN in shuffled data": ({"data": (with_nan((60, 2)), t)}, r"in 1 of 50 samples, the first is x\[60\]; the first "),
+    "NaN in the target": (
+        {"loss": MeanSquaredError(), "data": (x, with_nan((60, 2))[:, :3])},
+        r"t has NaN or infinity in 1 of [25]0 samples, the first is t\[60\]; the first layer that shows it is Mean",
+    ),
+    "numbers that are too large": (
+        {"data": (np.where(np.arange(len(x))[:, None] == 60, 1e308, x), t)},
+        r"NaN or infinity; the first layer that shows it is .*, in its forward in 1 of [25]0 samples, .*x\[60\]",
+    ),
     "a layer that makes NaN": (
         {"layers": [*net()[:1], LogLayer(), *net()[2:]]},
         r"batch 1: NaN or infinity; the first layer that shows it is LogLayer \(net.layers\[1\]\), in its forward",

@@ -160,6 +160,32 @@ def test_a_document_that_lies_is_refused_in_one_line(change, said, good, tmp_pat
         raise error
 
 
+class OwnMomentum:
+    """It makes its memory in the first update, as people write it, a list of arrays beside a stack that grows."""
+
+    def __init__(self):
+        self.v, self.stack = None, None
+
+    def update(self, params, grads):
+        if self.v is None:
+            self.v = [np.zeros_like(param) for param in params]
+        self.stack = grads[0][:1] if self.stack is None else np.concatenate([self.stack, grads[0][:1]])
+        for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
+            self.v[i] = 0.9 * self.v[i] - 0.1 * grad
+            param += self.v[i]
+
+
+def test_memory_of_another_shape_is_refused_also_in_an_optimizer_of_ones_own(tmp_path):
+    how = {"loss": SoftmaxWithLoss(), "batch": 10, "seed": 0, "checkpoint": tmp_path, "compiled": False}
+    fit(net(), x, t, optimizer=OwnMomentum(), epochs=1, **how)
+    fit(net(), x, t, optimizer=OwnMomentum(), epochs=2, resume=True, **how)
+    path = tmp_path / "last.safetensors"
+    other = setter("attributes", "optimizer", "v", "list", 0, {"array": "net.layers[0].b"})
+    path.write_bytes(with_document(path.read_bytes(), other))
+    with pytest.raises(CheckpointError, match=r"used: optimizer.v\[0\] has shape \(2,\) in it, and \(3, 2\) here$"):
+        fit(net(), x, t, optimizer=OwnMomentum(), epochs=3, resume=True, **how)
+
+
 def test_a_header_that_lies_is_refused(good, tmp_path):
     header, rest = split(good)
     for change in (

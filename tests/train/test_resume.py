@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -371,3 +372,92 @@ def test_an_unwritable_folder_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises((TargetError, TrainingError), match="cannot be a folder of checkpoints"):
         trained(tmp_path / "file")
+
+
+TURNS = 0
+
+
+def counting_closure():
+    turns = 0
+
+    def turned():
+        nonlocal turns
+        turns += 1
+        return turns
+
+    return turned
+
+
+class CountingAround:
+    """It counts in a global of the module, and in a closure."""
+
+    def __init__(self):
+        self.turned = counting_closure()
+
+    def forward(self, x):
+        global TURNS
+        TURNS += 1
+        self.scale = 1 + 1 / TURNS + 1 / self.turned()
+        return x * self.scale
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
+def start_anew(kind):
+    global TURNS
+    TURNS, Counting.count = 0, 0
+    return kind()
+
+
+@pytest.mark.parametrize("kind", [Counting, CountingAround])
+def test_numbers_in_classes_modules_and_closures_go_on(kind, tmp_path):
+    whole = with_layer(start_anew(kind), tmp_path / "whole", 3, 2)
+    with_layer(start_anew(kind), tmp_path / "parts", 1, 2)
+    parts = with_layer(start_anew(kind), tmp_path / "parts", 3, 2)
+    assert np.array_equal(parts[0].W, whole[0].W)
+
+
+def drawing_batches(rng):
+    def batches():
+        for _ in range(4):
+            chosen = rng.permutation(len(x))[:20]
+            yield x[chosen], t[chosen]
+
+    return batches
+
+
+def on_batches(batches, folder, epochs, stop=None):
+    layers = [Affine(he(6, 3, generator=np.random.default_rng(0)), np.zeros(3))]
+
+    def share(scores, t):
+        share.steps += 1
+        if share.steps == stop:
+            raise StopError
+        return 0.0
+
+    share.steps = 0
+    with suppress(StopError):
+        fit(layers, batches, loss=SoftmaxWithLoss(), epochs=epochs, seed=3, checkpoint=folder, resume=True,
+            save_every=1, metrics=[share], compiled=False)  # fmt: skip
+    return layers
+
+
+@pytest.mark.parametrize("stop", [None, 2, 5, 7])
+def test_the_generator_of_an_iterator_goes_on(stop, tmp_path):
+    whole = on_batches(drawing_batches(np.random.default_rng(8)), tmp_path / "whole", 3)
+    on_batches(drawing_batches(np.random.default_rng(8)), tmp_path / "parts", 1 if stop is None else 3, stop)
+    parts = on_batches(drawing_batches(np.random.default_rng(99)), tmp_path / "parts", 3)
+    assert np.array_equal(parts[0].W, whole[0].W)
+
+
+def test_batches_that_cannot_be_made_again_are_refused(tmp_path):
+    def batches():
+        rng = np.random.default_rng(int.from_bytes(os.urandom(4)))
+        for _ in range(4):
+            chosen = rng.permutation(len(x))[:20]
+            yield x[chosen], t[chosen]
+
+    on_batches(batches, tmp_path, 3, 6)
+    with pytest.raises(CheckpointError, match="batch 1 of epoch 2 is another one than before the stop: let the data"):
+        on_batches(batches, tmp_path, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from dout.adapt.target import Target, copies
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.export.batch_numbers import FixedBatchError, joined
 from dout.export.compositions import composed
+from dout.export.convolutions import OnnxConvolution, convolutions
 from dout.export.layers_in_use import built_anew, switched_off, trains, within_reach
 from dout.export.size_comparison import agrees, sizes_to_compare
 from dout.export.value_checks import is_check
@@ -70,6 +71,7 @@ class ExportedForward:
     names: Mapping[Node, str]
     batch: str
     notes: tuple[str, ...] = ()
+    convolutions: Mapping[Node, OnnxConvolution] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +137,9 @@ def exported_forward(
     arguments = {name: now[node] for name, node in run.arguments.items()}
     names = {now[node]: name for node, name in run.names.items()}
     batch = subject.batched[0] if runs else ""
+    found = {} if backward else convolutions(graph, values, list(arguments.values()))
     return ExportedForward(
-        run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(subject.notes))
+        run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(subject.notes)), found
     )
 
 

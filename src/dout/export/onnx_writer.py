@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from dout.errors import UnsupportedError, visible
 from dout.export.batch_numbers import BatchFill, BatchInt, BatchNumber, BatchRange, FixedBatchError
+from dout.export.convolutions import OnnxConvolution
 from dout.export.exported_forward import ExportedForward
 from dout.export.onnx_names import Names
 from dout.files import near, shown_place
@@ -169,7 +170,7 @@ class OnnxWriter:
         inputs = [self._argument(name, node) for name, node in self.forward.arguments.items()]
         ends, told = set(self.forward.graph.outputs.values()), set[ir.Value]()
         results = {name: self._output_name(name, node) for name, node in self.forward.graph.outputs.items()}
-        for node in self.forward.graph.nodes:
+        for node in self._steps():
             if node.primitive in (INPUT, CONSTANT):
                 continue
             self._node = node
@@ -189,6 +190,15 @@ class OnnxWriter:
         graph = ir.Graph(inputs, outputs, nodes=nodes, initializers=initializers, opset_imports={"": OPSET},
                          name=self.names.plain(self.forward.target))  # fmt: skip
         return graph
+
+    def _steps(self) -> list[Node]:
+        """The nodes that lead to an output; to a convolution its image does."""
+        wanted = set(self.forward.graph.outputs.values())
+        for node in reversed(self.forward.graph.nodes):
+            if node in wanted:
+                made = self.forward.convolutions.get(node)
+                wanted.update(node.inputs if made is None else [made.image])
+        return [node for node in self.forward.graph.nodes if node in wanted]
 
     def _argument(self, name: str, node: Node) -> ir.Value:
         kind = ir.TensorType(data_type(np.dtype(node.dtype)))
@@ -247,6 +257,8 @@ class OnnxWriter:
     def _made(self, node: Node) -> ir.Value:
         if np.dtype(node.dtype).kind not in "biuf":
             raise self.refused(node, f"a value of dtype {np.dtype(node.dtype)}")
+        if node in self.forward.convolutions:
+            return self._convolution(self.forward.convolutions[node])
         rule = self.rules.get(node.primitive)
         if rule is None:
             raise self.refused(node, str(node.primitive.symbol if not node.primitive.onnx else node.primitive))
@@ -254,6 +266,21 @@ class OnnxWriter:
             return self.cast(rule(self, node), node.dtype)
         except FixedBatchError as error:
             raise FixedBatchError(str(error), error.where or node.where) from None
+
+    def _convolution(self, made: OnnxConvolution) -> ir.Value:
+        kernel, bias = (self._named(array, np.dtype(np.float32)) for array in (made.kernel, made.bias))
+        more = [bias] if np.any(made.bias) else []
+        return self.op(
+            "Conv", self.value(made.image), kernel, *more, kernel_shape=made.kernel.shape[2:], strides=made.steps,
+            dilations=made.gaps, pads=made.pads, group=made.groups,
+        )  # fmt: skip
+
+    def _named(self, array: Any, dtype: DType) -> ir.Value:
+        """An array, by the name of the parameter that has its numbers."""
+        array = array.astype(dtype)
+        held = (n for n, v in self.forward.values.items() if np.size(v) == array.size and not isinstance(v, BatchFill))
+        same = (n for n in held if np.array_equal(np.ravel(self.forward.values[n]).astype(dtype), array.ravel()))
+        return self.constant(array, dtype, next((self.forward.names.get(node, "") for node in same), ""))
 
     def _output_name(self, name: str, node: Node) -> str:
         own = (

@@ -38,7 +38,10 @@ class ImpliedUpstream:
     `factor` is what all gradients of parameters are multiplied by, 1/N for a mean; `right` says of each parameter, in
     their order, whether its gradient follows from it. `excused` says whether it does up to a positive factor of its
     own, a mask, a clip or an L1 penalty. `open` says whether its numbers tell nothing: all are 0, or there is one
-    number alone, which is not the expected one. `several` says whether there is more than one number.
+    number alone, which is not the expected one. `several` says whether there is more than one number. `given` and
+    `derived` are the numbers of the gradients, as they were found and as they follow.
+
+    `sign` is 1 where what follows is the gradient of a usual loss, and -1 where it is its negative.
     """
 
     value: Node
@@ -49,6 +52,9 @@ class ImpliedUpstream:
     excused: tuple[bool, ...]
     open: tuple[bool, ...]
     several: tuple[bool, ...]
+    given: tuple[Any, ...]
+    derived: tuple[Any, ...]
+    sign: int = 0
 
     @property
     def is_sure(self) -> bool:
@@ -66,14 +72,10 @@ def implied_upstream(
     backward: Container[Node],
     data: Mapping[Node, Any],
     parameters: Mapping[Node, Node],
-    *,
-    descends: int = 0,
 ) -> ImpliedUpstream | None:
     """The upstream gradient from which gradients of parameters follow; None where it explains not even half of them.
 
     `parameters` are nodes of the forward, with those of their gradients; `backward` are the nodes that belong to it.
-    `descends` is 1 where the parameters go against these gradients, -1 where they go along with them, 0 where nobody
-    can tell: the loss has to become smaller by that.
     """
     known, budget = dict(data), WorkBudget(MOST_SECONDS)
     best: ImpliedUpstream | None = None
@@ -84,7 +86,7 @@ def implied_upstream(
         if found is None or sum(found.right) < max(2, (len(found.right) - sum(found.open)) / 2):
             continue
         if best is None or sum(found.right) + sum(found.open) > sum(best.right):
-            confirmed = _confirmed(found, nodes, data, parameters, descends)
+            confirmed = _confirmed(found, nodes, data, parameters)
             if confirmed is not None and (best is None or sum(confirmed.right) > sum(best.right)):
                 best = confirmed
             if best is not None and all(best.right):
@@ -93,9 +95,8 @@ def implied_upstream(
 
 
 def _confirmed(
-    found: ImpliedUpstream, nodes: Sequence[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node],
-    descends: int,
-) -> ImpliedUpstream | None:  # fmt: skip
+    found: ImpliedUpstream, nodes: Sequence[Node], data: Mapping[Node, Any], parameters: Mapping[Node, Node]
+) -> ImpliedUpstream | None:
     """The same with all parameters moved a little; None where backward begins with no gradient of a usual loss.
 
     What is right there is right: the run may stand on a kink. What is open here is decided there.
@@ -112,10 +113,13 @@ def _confirmed(
     wanted = [*outputs, *found.every, *found.every.values(), *parameters.values()]
     with suppress(ValueError, IndexError):  # there an index or a mask chooses another number of elements
         known = in_float64(topological(wanted, known=point), point)
-        signs = filter(None, (_usual_sign(found.gradient, output, data, known) for output in outputs))
-        sign = next(signs, 0)  # of the first: what is made of that and the target comes later
-        if not sign or (descends and descends * math.copysign(1, found.factor) != sign):
+        signs = ((_usual_sign(found.gradient, output, data, known), output) for output in outputs)
+        sign, output = next(filter(operator.itemgetter(0), signs), (0, None))  # later come the target and what it makes
+        if output is None:
             return None
+        moved_value, moved_output = (as_floats(known[n]) - as_floats(data[n]) for n in (found.value, output))
+        sign *= int(np.copysign(1, np.sum(moved_value * moved_output)))  # softmax, tanh … go where their input goes
+        found = replace(found, sign=sign)
         there = _explained(known, found.every, parameters)
         if there is not None and math.isclose(there.factor, found.factor, rel_tol=1e-4):
             either = partial(map, operator.or_)
@@ -220,7 +224,8 @@ def _explained(
     open_ = tuple(b or not (tells or is_right) for b, tells, is_right in zip(blank, several, right, strict=True))
     rates = (f is not None and f / best > _NO_RATE for f in factors)
     excused = tuple(rate or fit.is_by_element(best) for rate, fit in zip(rates, fits, strict=True))
-    return ImpliedUpstream(*next(iter(every.items())), every, best, right, excused, open_, several)
+    given, follows = zip(*(fit[:2] for fit in fits), strict=True)
+    return ImpliedUpstream(*next(iter(every.items())), every, best, right, excused, open_, several, given, follows)
 
 
 def times_derived(found: ImpliedUpstream, value: Node, gradient: Node, data: Mapping[Node, Any]) -> float | None:

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -124,6 +125,13 @@ def generators_of_code(code: Any) -> list[Any]:
     return _generators_among([code], code.__mro__ if is_class(code) else ())
 
 
+def generators_of(**roots: Any) -> list[Any]:
+    """The random generators that the objects within reach hold, or that their classes and modules use."""
+    objects = [item for _, item in named_objects(**roots)]
+    held = [place.item for root in roots.values() for place in places(root)]
+    return _generators_among(held, list(dict.fromkeys(cls for item in objects for cls in users_classes(item))))
+
+
 def _generators_among(held: Sequence[Any], classes: Sequence[type]) -> list[Any]:
     inside = [*held, *(item for cls in classes if cls is not object for item in vars(cls).values())]
     methods = [item for item in inside if type(item) is FunctionType]
@@ -200,8 +208,23 @@ def held_by(*holders: Any) -> list[Any]:
 
 def objects_in(layer: Any) -> list[Any]:
     """The layer and the objects it holds."""
+    return [item for item in held_by(layer) if _has_attributes(item)]
+
+
+def named_objects(**roots: Any) -> Iterator[tuple[str, Any]]:
+    """The objects with attributes within reach, each once, with a path that leads there: `net.layers[0]`."""
+    seen = set[int]()
+    for name, root in roots.items():
+        here = chain([(name, root)], ((place.path, place.item) for place in places(root, name)))
+        for path, item in here:
+            if _has_attributes(item) and id(item) not in seen:
+                seen.add(id(item))
+                yield path, item
+
+
+def _has_attributes(item: Any) -> bool:
     closed = (*_NOT_OPENED, list, tuple, dict)
-    return [item for item in held_by(layer) if type(item).__dictoffset__ and not issubclass(type(item), closed)]
+    return bool(type(item).__dictoffset__) and not issubclass(type(item), closed)
 
 
 class HeldMemory:

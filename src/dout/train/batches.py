@@ -7,13 +7,16 @@ begin at a number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from dout.errors import DoutError, TrainingError
+from dout.run import drawn_from, flat
 
 Batch = tuple[Any, Any]
 
@@ -37,7 +40,11 @@ class ArrayBatches:
         self.per_epoch: int | None = -(-self.samples // batch)
         self.rows: Sequence[int] | None = None  # of the latest batch
 
-    def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
+    def generators(self) -> list[Any]:
+        """None: the order follows from numbers."""
+        return []
+
+    def of(self, epoch: int, begin: int = 0, passed: Callable[..., object] = lambda *latest: None) -> Iterator[Batch]:
         """The batches of an epoch from a number on; `passed` is called when those before it are gone."""
         passed()
         order = np.random.default_rng([self.seed, epoch]).permutation(self.samples) if self.shuffle else None
@@ -57,13 +64,18 @@ class IteratedBatches:
         self.source, self.rows = source, None
         self.per_epoch: int | None = len(source) if isinstance(source, Sized) else None
 
-    def of(self, epoch: int, begin: int = 0, passed: Callable[[], object] = lambda: None) -> Iterator[Batch]:
-        """The batches of an epoch; those before `begin` are made and passed over."""
+    def generators(self) -> list[Any]:
+        """Those that the source draws from."""
+        return drawn_from(self.source)
+
+    def of(self, epoch: int, begin: int = 0, passed: Callable[..., object] = lambda *latest: None) -> Iterator[Batch]:
+        """The batches of an epoch; those before `begin` are made, and `passed` is told the latest."""
         made = self._made(epoch)
-        gone = sum(1 for _ in islice(made, begin))
-        passed()
-        count = gone
-        for count, pair in enumerate(made, gone + 1):
+        gone = [*islice(made, begin)][-1:]
+        passed(*gone)
+        count = begin if gone else 0
+        for pair in made:
+            count += 1
             if not (isinstance(pair, tuple | list) and len(pair) == 2):
                 raise TrainingError(f"batch {count} is {type(pair).__name__}: each has to be a pair (x, t)")
             yield owned(pair[0]), owned(pair[1])
@@ -126,3 +138,8 @@ def opened(data: Any) -> Any:
     if not array.ndim:
         raise TrainingError("data has no axes: the first axis counts the samples")
     return array
+
+
+def print_of(batch: Any) -> int:
+    """A number that tells one batch from another."""
+    return reduce(lambda known, item: crc32(np.asarray(item).tobytes(), known), flat(batch), 0)

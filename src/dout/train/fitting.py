@@ -14,22 +14,24 @@ import numpy as np
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
-from dout.run import attributes_of, global_states, places, quiet
-from dout.run.random_states import global_state_written, put_global_state, seed_all
-from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of
+from dout.run import attributes_of, global_states, quiet
+from dout.run.random_states import seed_all, state_written
+from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of, print_of
 from dout.train.evaluation import measured
 from dout.train.fit_settings import FitSettings, check_compiled, metrics_of, numbers_of, whole_number
 from dout.train.history import History, Row
 from dout.train.layer_checks import check_layers
 from dout.train.layer_log import log_to
 from dout.train.metrics import Metric, measures
+from dout.train.nets.shown_round import ShownRound
 from dout.train.nets.spread_step import SpreadStep
 from dout.train.nets.train_step import TrainStep, no_parameters
-from dout.train.optimizers import COUNT, Adam, Optimizer, clipped, forget_other_nets, remember_net, takes_dicts, update
+from dout.train.optimizers import Adam, clipped, forget_other_nets, remember_net, takes_dicts, update
 from dout.train.schedules import Schedule
 from dout.train.state.checkpoints import DAMAGE, SUFFIX, read_checkpoint, save_checkpoint, unusable
-from dout.train.state.kept_trees import KeptState, decoded
-from dout.train.state.net_state import NetState, check_global_state
+from dout.train.state.kept_trees import KeptState
+from dout.train.state.net_state import NetState, check_states, put_states, states_written
+from dout.train.state.optimizer_memory import check_memory
 from dout.train.training_bar import TrainingBar
 
 _INFINITE = float("inf")
@@ -128,6 +130,9 @@ class NetTraining:
         self.step, self.optimizer, self.plan = step, optimizer, plan
         self.takes_dicts = takes_dicts(optimizer)
         self.state = NetState(**step.roots, optimizer=optimizer)
+        self.drawn: list[Any] = []  # generators that the data draws from
+        self.print = 0  # of the latest batch of an iterator
+        self.shown = ShownRound()
         self.settled_at = -1  # the step after which it was asked what a checkpoint can leave out
         self.now, self.history = Progressed(), History()
         self.best: KeptState | None = None
@@ -148,6 +153,7 @@ class NetTraining:
             inputs, targets = validation if is_pair else (validation, None)
             self.validation = batches_of(inputs, targets, max(self.plan.batch, _LOOKED_AT), shuffle=False)
             self.history.watched = "validation loss"
+        self.drawn = self.batches.generators()
 
     # --- the loop ---
 
@@ -157,7 +163,7 @@ class NetTraining:
             self._open_folder(self.plan.folder)
         done = self.now.epoch * (self.batches.per_epoch or 0) + self.now.batch
         bar = TrainingBar(self.plan.epochs, self.batches.per_epoch, done, self.plan.progress)
-        with bar, self._own_rate(), _interrupts() as asked:
+        with bar, self.shown.hidden(), self._own_rate(), _interrupts() as asked:
             while self.now.epoch < self.plan.epochs and not self.history.stopped:
                 for x, t in self._batches():
                     self._one(x, t)
@@ -193,18 +199,29 @@ class NetTraining:
 
     def _batches(self) -> Iterator[Any]:
         """What is left of this epoch."""
-        kept = None
-        if self.batches.draws and self.now.batch:
-            kept = global_state_written()
-            put_global_state(self.epoch_states)
-        elif self.batches.draws:
-            self.epoch_states = global_state_written()
-        passed = (lambda: put_global_state(kept)) if kept is not None else (lambda: None)
+        if not self.batches.draws or not self.now.batch:
+            self.epoch_states = states_written(self.drawn) if self.batches.draws else None
+            return self.batches.of(self.now.epoch, self.now.batch)
+        kept, known = states_written(self.state.generators()), self.print
+        put_states(self.drawn, self.epoch_states)
+
+        def passed(latest: Any = None) -> None:
+            shares = states_written([])["global"] != self.epoch_states["global"]  # its draws lay between the net's
+            put_states(self.state.generators(), kept)  # those of the data are where the passed batches leave them
+            if not shares and print_of(latest) != known:
+                said = f"batch {self.now.batch} of epoch {self.now.epoch + 1} is another one than before the stop"
+                raise CheckpointError(
+                    f"{said}: let the data draw from NumPy's global state, or from a seeded generator"
+                )
+
         return self.batches.of(self.now.epoch, self.now.batch, passed)
 
     def _one(self, x: Any, t: Any) -> None:
+        self.shown.next(self.step, x, t)
         now = self.now
         where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
+        if self.plan.folder is not None and self.batches.draws:
+            self.print = print_of((x, t))
         self.step.rows, self.step.begins_epoch = self.batches.rows, not now.batch
         if self.plan.schedule is not None:
             self.optimizer.lr = self.given["lr"] * self.plan.factor(self._done())
@@ -274,7 +291,9 @@ class NetTraining:
             "sums": {key: repr(value) for key, value in now.sums.items()}, "best": repr(now.best),
             "rows": [{key: repr(value) for key, value in row.items()} for row in self.history.rows],
             "stopped": self.history.stopped, "seed": self.seed, "given": {k: repr(v) for k, v in self.given.items()},
-            "data": self._data(), "epoch states": self.epoch_states, "left out": sorted(self.state.left_out or ()),
+            "data": self._data(), "epoch states": self.epoch_states, "print": self.print,
+            "parameters": list(self.step.registry.parameters),
+            "data states": [state_written(one) for one in self.drawn], "left out": sorted(self.state.left_out or ()),
         }  # fmt: skip
         if isinstance(self.measure, SpreadStep):
             training["parts"] = self.measure.parts
@@ -332,10 +351,13 @@ class NetTraining:
         now = Progressed(**numbers, sums=sums, best=float(training["best"]))
         given = {str(key): float(value) for key, value in training["given"].items()}
         self.epoch_states, self.seed = training["epoch states"], _whole(training["seed"])
+        self.print = _whole(training["print"])
         self.state.left_out = {(str(kind), str(name)) for kind, name in training["left out"]}
         if self.batches.draws and now.batch:
-            check_global_state(self.epoch_states)
-        self._check_memory(kept)
+            check_states(self.drawn, self.epoch_states)
+        self.state.fits(kept)
+        check_memory(kept, self.optimizer, self.step.roots, training["parameters"], self.takes_dicts)
+        put_states(self.drawn, {"generators": training["data states"], "global": kept.document["global"]})
         self.state.put(kept)
         self.now, self.history.rows = now, rows
         self.history.stopped = self._said_stopped()  # somebody may have more patience now
@@ -344,20 +366,6 @@ class NetTraining:
         for name, value in self.given.items():
             if value != given.get(name):  # somebody wants another one from now on
                 setattr(self.optimizer, name, value)
-
-    def _check_memory(self, kept: KeptState) -> None:
-        """Raise CheckpointError where our optimizer would remember something of another shape than its parameter."""
-        self.state.fits(kept)
-        tree = kept.document["attributes"].get("optimizer", {}).get("state")
-        if tree is None or not isinstance(self.optimizer, Optimizer):
-            return
-        here = {place.path: place.item for name, root in self.step.roots.items() for place in places(root, name)}
-        for name, memory in decoded(tree, None, "optimizer.state", kept.arrays, write=True).items():
-            for key, array in memory.items():
-                shape = () if name == COUNT or key not in here else np.shape(here[key])
-                if key in here and np.shape(array) != shape:
-                    said = f"optimizer.state[{name!r}][{key!r}] has shape {np.shape(array)} in it"
-                    raise CheckpointError(f"{said}, and {shape} here")
 
 
 def _whole(number: Any) -> int:

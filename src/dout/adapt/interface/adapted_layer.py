@@ -24,6 +24,7 @@ from dout.adapt.interface.interface import (
     GRADS,
     OPTIMIZER,
     OUTPUT,
+    PENALTY,
     RATE_ROLE,
     ROWS,
     SHARED,
@@ -366,7 +367,7 @@ def _arguments(
     plain_roles: Mapping[str, Callable[[], Any]] = {
         RATE_ROLE: lambda: step_rate(layer, interface), "True": lambda: True, GRADS: lambda: handed,
         CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
-        OUTPUT: lambda: kept.get(OUTPUT), "0.0": lambda: 0.0,
+        OUTPUT: lambda: kept.get(OUTPUT), PENALTY: lambda: float(PENALTY),
     }  # fmt: skip
     shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]
     for role in interface.roles:
@@ -418,8 +419,9 @@ def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
     Never by their places: a number that tells of an update is no gradient.
     """
     parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
-    owners = {stem(name): name for name in (*parameters, *names)}
-    owned = {owners.get(stem(str(key)), ""): gradient for key, gradient in result.items()}
+    every = (*parameters, *names)
+    owners = {stem(name): name for name in every} | {name: name for name in every}  # `A` and `a`
+    owned = {owners.get(str(key)) or owners.get(stem(str(key)), ""): item for key, item in result.items()}
     if not any(owned):
         arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
         return arrays[0] if len(arrays) == len(names) == 1 else None

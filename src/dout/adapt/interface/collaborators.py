@@ -170,6 +170,9 @@ class Context:
     >>> ctx.save_for_backward(1, 2)
     >>> ctx.saved_tensors, ctx.get_saved()
     ((1, 2), (1, 2))
+    >>> ctx["mask"] = 3
+    >>> ctx["mask"], ctx.mask
+    (3, 3)
     """
 
     needs_input_grad = (True,) * 16
@@ -183,6 +186,12 @@ class Context:
         kept = _Kept(self._items)
         kept.context = self
         return kept
+
+    def __setitem__(self, name: Any, item: Any) -> None:
+        self.__dict__[name] = item
+
+    def __getitem__(self, name: Any) -> Any:
+        return self.__dict__[name]
 
 
 class _Kept(tuple[Any, ...]):

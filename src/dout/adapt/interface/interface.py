@@ -45,6 +45,7 @@ MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer", "rows"
+PENALTY = "0.125"  # its strength; at 0 a wrong penalty would be right
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _said(name: str, arguments: tuple[Any, ...]) -> str:
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
 _SETTINGS = (
     (names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"),
-    (names_samples, ROWS), (names_penalty, "0.0"),
+    (names_samples, ROWS), (names_penalty, PENALTY),
 )  # fmt: skip
 
 
@@ -319,7 +320,7 @@ def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
     """Whether nothing is given twice, but upstream gradients to arguments that are all called so."""
     twice = {role for role in roles if roles.count(role) > 1}
     called = [name for name, role in zip(names, roles, strict=True) if role == DOUT]
-    return not twice - {DOUT, CACHE, "True", "0.0"} and (DOUT not in twice or all(map(names_upstream, called)))
+    return not twice - {DOUT, CACHE, "True", PENALTY} and (DOUT not in twice or all(map(names_upstream, called)))
 
 
 _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")

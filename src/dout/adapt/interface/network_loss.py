@@ -24,7 +24,7 @@ from dout.adapt.argument_names import (
     stands_for,
 )
 from dout.adapt.interface.function_pairs import PAIR
-from dout.adapt.interface.interface import setting_role
+from dout.adapt.interface.interface import PENALTY, setting_role
 from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
 from dout.adapt.interface.loss_calls import has_residual, loss_call
 from dout.adapt.interface.method_pairs import (
@@ -99,13 +99,16 @@ def _joined(cls: type) -> type | None:
     if gives_gradients(_function(cls, network.backward)):
         return _class_with(cls, network, {"loss": None})
     for name in loss_names(cls):
-        places = _required(cls, name)
+        asked = _required(cls, name)
+        places = [one for one in asked if setting_role(one, "") != PENALTY]
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
             return None  # it runs forward by itself: `loss(X, Y)` is whole as it is
         named = [place for place in places if names_label(place) and not names_output(place)]
         labels = [network.target] if network.target in places else named
         if len(labels) == 1 and len(places) <= 2:
-            return _class_with(cls, network, {name: _loss(name, alone=len(places) == 1, first=places[0] == labels[0])})
+            strength = dict.fromkeys([one for one in asked if one not in places], float(PENALTY))
+            loss = _loss(name, alone=len(places) == 1, first=places[0] == labels[0], strength=strength)
+            return _class_with(cls, network, {name: loss})
     if (called := loss_call(cls, network.forward, network.target)) is not None:
         return _class_with(cls, network, {called.name: called})
     if network.handed or has_residual(_function(cls, network.backward), network.target):
@@ -262,10 +265,10 @@ def _without_loss(function: Any) -> Any:
     return backward
 
 
-def _loss(name: str, *, alone: bool, first: bool) -> Callable[..., Any]:
-    """The user's loss, of the target `alone`, or with that `first` or last."""
+def _loss(name: str, *, alone: bool, first: bool, strength: Mapping[str, float]) -> Callable[..., Any]:
+    """The user's loss, of the target `alone`, or with that `first` or last; and with the `strength` of its penalty."""
     return lambda self, output, target: getattr(self, name)(
-        *((target,) if alone else (target, output) if first else (output, target))
+        *((target,) if alone else (target, output) if first else (output, target)), **strength
     )
 
 

@@ -116,6 +116,8 @@ def as_object(failed: Failed, attribute: str = "__call__") -> Iterator[Change]:
     """What has the attribute: a list, an array, or an object that the user's module makes."""
     for name in failed.names:
         value = failed.init[name]
+        if attribute == "__call__" and hasattr(value, "__dict__") and not callable(value):
+            yield {name: type(value)}  # it makes its own: `self.activation = activation()`
         yield from ({name: made} for made in (list(_SIZES[:2]), dict[str, Any]()) if hasattr(made, attribute))
         for made in _made_with(attribute, failed.known):
             yield {name: [deep_copy(made) for _ in value] if isinstance(value, list | tuple) else made}

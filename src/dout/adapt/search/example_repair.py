@@ -267,6 +267,8 @@ def _indices(failure: Failure, found: str) -> Iterator[Change]:
     """Give whole numbers the shape of those beside which they index: one for each row."""
     shapes = [tuple(map(int, re.findall(r"\d+", text))) for text in re.findall(r"\([\d, ]*\)", found)]
     whole = {n: x for n, x in failure.arrays.items() if x.dtype.kind in "iu" and x.shape in shapes}
+    if len(whole) > 1:  # all index side by side: a centre and its context for each sample
+        yield from ({n: alike(x, shape, n) for n, x in whole.items()} for shape in dict.fromkeys(shapes))
     yield from ({n: alike(x, shape, n)} for n, x in whole.items() for shape in shapes if shape != x.shape)
 
 
@@ -309,6 +311,8 @@ def _an_array(failure: Failure, *_: str) -> Iterator[Change]:
 def alike(like: Any, shape: Sequence[int], name: str) -> Any:
     """An array of another shape, made of what this one is made of: whole numbers, rows with one 1, shares, numbers."""
     shape = tuple(shape)
+    if math.prod(shape) > MOST_ELEMENTS:
+        return like  # too large to be tried, or to be made
     if like.dtype.kind == "b":
         return whole_numbers(shape, 2) > 0
     if like.dtype.kind in "iu":

@@ -35,13 +35,17 @@ _ANY_NUMBER = ((3, 4), (3,), (3, 2, 4, 6))  # shapes of each of `*xs`
 
 @dataclass(frozen=True)
 class Example:
-    """Constructor arguments and inputs that a layer takes; `chosen` names those that nobody gave."""
+    """Constructor arguments and inputs that a layer takes; `chosen` names those that nobody gave.
+
+    `refused` are inputs with more axes that forward takes, and what a backward raises that takes `dout` alone.
+    """
 
     init: Mapping[str, Any]
     inputs: Mapping[str, Any]
     chosen: frozenset[str] = field(default_factory=frozenset)
     interface: Interface | None = None
     mended: bool = False  # whether it was found by the errors that a layer raised, or is one sample alone
+    refused: tuple[Mapping[str, Any], Exception] | None = None
 
     @property
     def chosen_init(self) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class ExampleSearch:
         self.failures: dict[tuple[str, ...], Failure] = {}
         self.quiet = False  # whether one ran through, and gave no gradient
         self.empty = False  # whether one ran forward, and gave nothing
+        self.refused: list[tuple[Example, Exception]] = []  # by backward: forward gave finite numbers
         self.turn, self.seconds = 0, 0.0  # examples that were tried, and about how long one takes
         self.budget = WorkBudget(MOST_SECONDS)
         self.defaults = {
@@ -77,8 +82,8 @@ class ExampleSearch:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
         self.budget = WorkBudget(MOST_SECONDS)
         fit, one = self._best(self._with_targets(self._proposed(needed, open_)))
-        if fit == Fit.ALL:
-            return one
+        if fit == Fit.ALL and one is not None:
+            return replace(one, refused=self._refused_with_more_axes(one))
         if fit in (Fit.SHAPES, Fit.INPUTS) and one is not None:
             one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
@@ -93,6 +98,13 @@ class ExampleSearch:
             one = other if fit >= Fit.INPUTS else one
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+
+    def _refused_with_more_axes(self, one: Example) -> tuple[Mapping[str, Any], Exception] | None:
+        if one.interface is None or one.interface.is_plain:
+            for choice, error in self.refused:
+                if any(np.ndim(x) > np.ndim(one.inputs[name]) for name, x in choice.chosen_inputs.items()):
+                    return choice.inputs, error
+        return None
 
     def apart(self, one: Example) -> Example | None:
         """The same with one size longer of two that are alike by chance, and the inputs that are as long with it."""
@@ -243,6 +255,7 @@ class ExampleSearch:
             if tried.error is not None:
                 failure = self._failure(choice, tried)
                 self.failures.setdefault(failure.key, failure)
+                self.refused += [(choice, tried.error)] if tried.fit == Fit.FORWARD else []
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, replace(choice, interface=tried.interface)
             if tried.fit == Fit.ALL or self.budget.is_over():

@@ -141,6 +141,24 @@ def lacks_attribute(message: str, target: Target) -> bool:
     return _is_never_made(target.cls, found[2])
 
 
+def completed_by(cls: type, error: BaseException | None) -> str:
+    """The class derived from `cls` that makes an attribute which `cls` lacks; empty where it makes it itself."""
+    found = re.search(r"'(\w+)' object has no attribute '(\w+)'", str(error))
+    if not isinstance(error, AttributeError) or found is None or found[1] != cls.__name__:
+        return ""
+    if any(_makes(base, found[2]) for base in cls.__mro__):
+        return ""
+    below: list[type] = type.__subclasses__(cls)
+    for one in below:
+        below += type.__subclasses__(one)
+    return next((one.__qualname__ for one in below if not is_adapted(one) and _makes(one, found[2])), "")
+
+
+def _makes(cls: type, name: str) -> bool:
+    """Whether a class defines an attribute, or one of its methods sets it."""
+    return name in vars(cls) or any(name in attributes_set(item) for item in vars(cls).values() if callable(item))
+
+
 def has_chosen_parts(values: Sequence[Any]) -> bool:
     """Whether something among chosen values decides what a layer is made of: a name, a function, an object."""
     items = ([*v.values()] if isinstance(v, dict) else v for v in values)

@@ -51,11 +51,12 @@ def gives_gradients(function: Any) -> bool:
 def returns_gradients(function: ast.AST) -> bool:
     """The same of a function's syntax: all items but the first are called as gradients, or made of such.
 
-    What a function was given is not what it makes: `def merged(params, grads): … return params, grads`. One that is
-    given an upstream gradient is a backward.
+    What a function was given is not what it makes: `def merged(params, grads): … return params, grads`, nor is the
+    object that it only writes into, `return neuron, dv`. One that is given an upstream gradient is a backward.
     """
     nodes = walk(function)
     arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     if any(name.startswith(("d_", "grad_")) and is_named_as_gradient(name) for name in arguments):
         return False
 
@@ -68,6 +69,9 @@ def returns_gradients(function: ast.AST) -> bool:
 
     for node in nodes:
         items = node.value.elts if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) else []
+        first = items[0].id if items and isinstance(items[0], ast.Name) else ""
+        if first in arguments - bound:
+            continue
         if len(items) > 1 and not is_gradient(items[0]) and all(map(is_gradient, items[1:])):
             return True
     return False

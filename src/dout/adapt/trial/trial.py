@@ -23,6 +23,7 @@ from dout.adapt.interface.interface import (
     GRADS,
     OPTIMIZER,
     OUTPUT,
+    PENALTY,
     RATE_ROLE,
     ROWS,
     Interface,
@@ -54,7 +55,7 @@ from dout.run import arrays, attributes_of, copied, flat, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
-_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", "0.0"}
+_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
 _A_NUMBER = 50e-9  # seconds for a number that the layer holds, which is drawn first
 MOST_INTERFACES, MOST_ASSUMED = 16, 48  # tried on one example; where the loss is one of those that everybody takes
 

@@ -29,10 +29,11 @@ CONVENTIONS = frozenset({Word.SCALED, Word.PASSED, Word.JOINED, Word.DIAGONAL, W
 
 def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report] = check) -> Trace:
     """Return the run with its wrong gradients excused where their layer keeps a convention; `layers` by class name."""
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    trace = _joined(trace, layers, ask, verdicts)
     wrong = {id(gradient) for gradient in trace.wrong}
     excused: dict[Node, str] = {}
     factors: dict[float, str] = {}  # of losses: every gradient before them has the same
-    verdicts: dict[str, dict[str, Verdict]] = {}
     for call in trace.calls if wrong else ():
         suspects = {name: one for name, one in _gradients(trace, call, layers) if id(one) in wrong}
         if suspects and call.cls not in verdicts:
@@ -47,8 +48,32 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
         fits = [said for factor, said in factors.items() if is_near(gradient.value, factor * gradient.expected)]
         if gradient.node is not None and fits:
             excused.setdefault(gradient.node, fits[0])
-    notes = tuple(Event("convention", said) for said in dict.fromkeys(excused.values()))
-    return replace(trace, conventions=excused, events=(*trace.events, *notes)) if excused else trace
+    notes = dict.fromkeys(Event("convention", said) for said in excused.values())
+    events = tuple(dict.fromkeys((*trace.events, *notes)))
+    return replace(trace, conventions=excused, events=events) if excused else trace
+
+
+def _joined(
+    trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report], verdicts: dict[str, dict[str, Verdict]]
+) -> Trace:
+    """The run with what it says of activations whose backward their loss computes: a network passes over these."""
+    outputs = {
+        output for call in trace.calls for output, given in zip(call.outputs, call.douts or (), strict=False) if given
+    }
+    notes: dict[Node, str] = {}
+    for call in trace.calls if trace.wrong else ():
+        for place, gradient in enumerate(call.gradients or ()):
+            value = call.inputs[place]
+            if gradient is None or value not in outputs or call.cls not in layers:
+                continue
+            if call.cls not in verdicts:
+                verdicts[call.cls] = _kept(layers[call.cls], ask)
+            names = _argument_names(layers[call.cls], [trace.by_node.get(node) for node in call.inputs])
+            verdict = verdicts[call.cls].get(names[place]) if place < len(names) else None
+            if verdict is not None and verdict.word == Word.JOINED:
+                notes[value] = _said(call.cls, verdict)
+    events = tuple(Event("convention", said) for said in dict.fromkeys(notes.values()))
+    return replace(trace, joined=frozenset(notes), events=(*trace.events, *events)) if notes else trace
 
 
 def _is_kept_here(verdict: Verdict, gradient: Gradient) -> bool:

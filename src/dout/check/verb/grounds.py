@@ -6,7 +6,7 @@ was chosen, and the loss of a network whose own code computes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -16,25 +16,28 @@ import numpy as np
 
 from dout.adapt.argument_names import names_upstream, stands_for
 from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
-from dout.adapt.search.example import as_found
+from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
-from dout.adapt.source import keeps_for, kinds_for
+from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.program.used_example import Closeness, UsedExample
+from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised, Refuted
 from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
 from dout.check.rules.shapes.d506_other_rows import RULE as FIXED_SIZE
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
-from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
-from dout.check.verb.check_layer import agrees, is_right
+from dout.check.rules.unjudged.d001_raises import refusing
+from dout.check.verb.judged_layer import agrees, is_right, subject_of
 from dout.check.verb.missing_dependency import lacks_target
-from dout.check.verb.unjudged_reports import OWN, only
+from dout.check.verb.unjudged_reports import OWN
+from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import otherwise
 
@@ -55,15 +58,49 @@ class Grounds:
     used: UsedExample | None = None
     is_told: bool = False
 
+    @classmethod
+    def of(cls, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], how: Interface | None) -> Grounds:
+        """What a check of a target has, with what the user gives and what is chosen for the rest.
+
+        Raises TargetError where nothing is taken.
+        """
+        foreign = foreign_layer(target)
+        if foreign is not None:
+            chosen = Example({}, inputs) if inputs else example(foreign(), {}, {})
+            return cls(target, target, [*chosen.inputs.values()], chosen, is_told=how is not None)
+        chosen, what = example(target, init, inputs, interface=how), Target(target)
+        _, keywords = what.arguments(chosen.inputs, chosen.interface)
+        if keywords:
+            told = f"{', '.join(keywords)} by name only, and inputs are given by place"
+            raise TargetError(f"{what.name}.forward takes {told}")
+        return cls(target, *as_found(target, chosen), chosen, is_told=how is not None)
+
+    @classmethod
+    def of_use(cls, used: UsedExample) -> Grounds:
+        """The same of a layer as a program uses it."""
+        return cls(used.target, *as_found(used.target, used.example), used.example, used)
+
     def weighed(self, report: Report) -> Report:
-        """The report with each error that rests on a guess as a warning, which says so."""
+        """The report with each error that rests on a guess as a warning, which says so.
+
+        Raises UnknownLossError where nothing tells for which loss backward is meant.
+        """
+        weighed = self._weighed(report)
+        changed = [item.severity for item in weighed.findings] != [item.severity for item in report.findings]
+        if self.example.refused is not None and report.verdicts:
+            found = refusing(weighed.layer, *self.example.refused, names=[*self.example.chosen_inputs])
+            weighed = replace(weighed, findings=(*weighed.findings, found))
+        return replace(weighed, in_doubt=changed)
+
+    def _weighed(self, report: Report) -> Report:
         what = Target(self.target)
         raised = filter(None, map(_raised, report.findings))
         network = loss_of(what.cls)
         if any(lacks_target(self.target, self.example.interface, reason.text) for reason in raised) or (
-            network is not None and network.assumed and _is_meant_otherwise(report, network)
+            network is not None and network.assumed and (not report.verdicts or _is_meant_otherwise(report, network))
         ):
-            return only(what.name, self.target, NOT_JUDGED, takes_target(what))
+            ran_on = partial(Target(self.layer).fresh, self.example.init), tuple(self.ordered)
+            raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
         if not self.example.chosen_inputs:
             return report
@@ -90,11 +127,13 @@ class Grounds:
         wrong, given = _wrong_here(report), self._given()
         of_shapes = [item for item in wrong if item.index is None and str(item.argument) in self.example.chosen]
         yield self._as_number(of_shapes), wrong
+        yield self._on_fewer_axes() if wrong else "", wrong
         if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
             yield self._as_forward_input(given), wrong
             no_upstream = given and not any(map(names_upstream, given))
             yield f"{given[0]} of backward may be no upstream gradient" if no_upstream else "", of_shapes
             yield self._right_with_one() if wrong else "", wrong
+            yield self._as_vector() if wrong else "", wrong
 
     def _as_forward_input(self, given: Sequence[str]) -> str:
         """The argument of backward that is named as an input of forward, if backward does not read a kept one."""
@@ -107,15 +146,35 @@ class Grounds:
         return ""
 
     def _as_number(self, wrong: Sequence[Finding]) -> str:
-        """The inputs that may be numbers beside an array: their gradients are, and all gradients are right then."""
+        """The inputs that may be numbers: those whose gradients are, or all, where these have another input's shape.
+
+        All gradients are right then.
+        """
         inputs, forward = self.example.inputs, Target(self.target).forward
+        arrays = {name for name, x in inputs.items() if np.ndim(x)}
         names = {str(item.argument) for item in wrong if item.got == ()}
-        is_array = any(stands_for(name) or "array" in kinds_for(forward, name) for name in names)
-        if not names or is_array or not names < {name for name, x in inputs.items() if np.ndim(x)}:
-            return ""
-        numbers = replace(self.example, inputs={**inputs, **dict.fromkeys(names, 0.75)})
-        said = f"{' and '.join(sorted(names))} {'are numbers' if len(names) > 1 else 'is a number'}"
-        return f"if {said}, it is right" if self._is_right_on(numbers) else ""
+        if any(stands_for(name) or "array" in kinds_for(forward, name) for name in names) or names == arrays:
+            names = set()
+        shapes = {np.shape(x) for x in self.example.chosen_inputs.values()}
+        is_spread = bool(wrong) and all(item.got in shapes for item in wrong)  # one input over another
+        for some in filter(None, (names, arrays if is_spread and len(shapes) > 1 else ())):
+            numbers = {name: 0.75 + place / 4 for place, name in enumerate(sorted(some))}
+            said = f"{' and '.join(numbers)} {'are numbers' if len(numbers) > 1 else 'is a number'}"
+            if self._is_right_on(replace(self.example, inputs={**inputs, **numbers})):
+                return f"if {said}, it is right"
+        return ""
+
+    def _on_fewer_axes(self) -> str:
+        """An input beside the first that has more axes than code and documents tell: with one fewer all is right."""
+        what, inputs = Target(self.target), self.example.inputs
+        for name in [*self.example.chosen_inputs][1:]:
+            axes = np.ndim(inputs[name])
+            is_open = is_float_array(inputs[name]) and axes > max(1, axes_for(what.forward, name, what.cls) or 0)
+            for axis in range(axes) if is_open else ():
+                fewer = replace(self.example, inputs={**inputs, name: np.take(inputs[name], 0, axis=axis)})
+                if self._is_right_on(fewer):
+                    return f"if {name} has {axes - 1} {'axis' if axes == 2 else 'axes'}, it is right"
+        return ""
 
     def _right_with_one(self) -> str:
         """A size that equals another one by chance and for which 1 makes every gradient right, or ''.
@@ -132,6 +191,20 @@ class Grounds:
             if self._is_right_on(replace(self.example, init={**self.example.init, name: 1}, inputs=inputs)):
                 return f"with {name} = 1 it is right, and {sizes[name]} was chosen for another size, too"
         return ""
+
+    @otherwise("")
+    def _as_vector(self) -> str:
+        """The input that may be a vector: forward goes over all of its numbers in a line, and all is right then."""
+        (name, x), *others = self.example.inputs.items()
+        if others or name not in self.example.chosen or np.ndim(x) < 2:
+            return ""
+        line = replace(self.example, inputs={name: np.ravel(x)})
+        tables, lines = (
+            [np.ravel(out) for out in subject_of(*as_found(self.target, one), one.init).run().outputs]
+            for one in (self.example, line)
+        )
+        is_flat = len(tables) == len(lines) and all(map(np.array_equal, tables, lines))
+        return f"if {name} is a vector, it is right" if is_flat and self._is_right_on(line) else ""
 
     @otherwise(False)
     def _is_right_on(self, other: Example) -> bool:
@@ -182,6 +255,8 @@ class Grounds:
     def _given(self) -> list[str]:
         """The arguments of backward that are taken for upstream gradients."""
         interface, cls = self.example.interface or Interface(), Target(self.target).cls
+        if not hasattr(cls, interface.backward):
+            return []
         names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
         return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
 

@@ -6,11 +6,14 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from dout.adapt.interface.script_layers import methods_of, pairs_of
 from dout.adapt.target import Target
@@ -19,13 +22,14 @@ from dout.check.report.report import Report
 from dout.check.report.source_places import class_at
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.check.rules.formula.d101_wrong_gradient import RULE as WRONG
-from dout.errors import TargetError, UnknownLossError
+from dout.errors import UnknownLossError
 from dout.files import near
-from dout.graph import Node, Where, leading_to_all
+from dout.graph import Node, Where, computed_from, leading_to_all
 from dout.judge.implied_upstream import ImpliedUpstream, implied_upstream, times_derived
 from dout.judge.outcomes import Word
-from dout.run import quiet
+from dout.run import differs_at, quiet
 from dout.trace.model.recorded import LayerCall
+from dout.trace.model.updates import Updates
 from dout.trace.program import notebooks
 from dout.trace.record.record import record
 from dout.trace.record.script import run_script
@@ -37,7 +41,7 @@ class _Row(NamedTuple):
     """A parameter that a class holds, or a part of it, and the verdict on its gradient; or an input of the class.
 
     `excuse` says why a gradient that does not follow may be no mistake, `because` why nothing is known of it. `where`
-    is the place of the gradient.
+    is the place of the gradient, `given` and `follows` are its numbers: as they are, and as they follow.
     """
 
     name: str
@@ -46,9 +50,20 @@ class _Row(NamedTuple):
     excuse: str = ""
     because: str = ""
     role: Literal["input", "parameter"] = "parameter"
+    given: Any = None
+    follows: Any = None
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Of a finding: the first place where the gradient is another than the one that follows, and both numbers."""
+        if np.shape(self.given) != np.shape(self.follows):
+            return {"expected": np.shape(self.follows), "got": np.shape(self.given)}
+        index = differs_at(*(np.round(one / np.max(np.abs(self.follows)), 6) for one in (self.given, self.follows)))
+        return {"index": index, "expected": float(self.follows[index]), "got": float(self.given[index])}
 
 
 _EXCUSE = "; it may have a rate, a mask, a limit or a penalty of its own"
+_CLIMBS = "the update makes the loss larger"
 _NOTHING_TOLD = "its numbers are 0, or one alone"
 Key = tuple[str, str]  # the file of a class, without links, and its qualified name
 
@@ -58,19 +73,22 @@ class RecordedRound:
 
     def __init__(self, run: Callable[[], Trace], route: str) -> None:
         self.rows: dict[Key, list[_Row]] = {}
+        self.missing: dict[Key, dict[str, None]] = {}  # the parameters for which it has no gradient, by name
         self.begin: Where | None = None
+        self.climbs: Where | None = None  # an update that makes the loss larger, where all do
         self.route = route
         with suppress(Exception), quiet():  # of the user's code, and of what cannot be recorded
             trace = run()
             gradients = {p.node: p.gradient for call in trace.calls for p in call.parameters}
-            descends = _descends(trace)
-            found = implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients, descends=descends)
+            found = implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients)
             if found is not None:
-                self.begin = found.gradient.where
-                for key, row in _rows(trace, found, dict(zip(gradients, _words(found), strict=True))):
+                self.begin, self.climbs = found.gradient.where, _where_it_climbs(trace, found, gradients)
+                for key, row in _rows(trace, found, dict(zip(gradients, _judged(found), strict=True))):
                     self.rows.setdefault(key, []).append(row)
                 for key in _scaled_by_themselves(trace, found):
                     self.rows.pop(key, None)
+                for key, name in _without_gradient(trace):
+                    self.missing.setdefault(key, {})[name] = None
 
     @classmethod
     def of_program(cls, path: str | Path) -> RecordedRound:
@@ -93,18 +111,25 @@ class RecordedRound:
             WRONG.finding(
                 f"the gradient of {row.name} does not follow from the one that backward begins with, at {begin}; "
                 f"those of other parameters do{row.excuse}",
-                row.where, layer=name, argument=row.name,
+                row.where, layer=name, argument=row.name, **row.details,
                 severity="error" if row.word == Word.REFUTED else "warning",
             )
             for row in rows.values() if row.word != Word.AGREES and not row.because
         ]  # fmt: skip
+        if self.climbs is not None:
+            right = Word.AGREES
+            verdicts = [replace(v, word=Word.INCONCLUSIVE, because=_CLIMBS) if v.word == right else v for v in verdicts]
+            told = f"{_CLIMBS}: each parameter is moved along its gradient, and the one that backward begins with, at"
+            told = f"{told} {begin}, is that of a usual loss"
+            findings.append(WRONG.finding(told, self.climbs, layer=name, severity="warning"))
         line = line_of_class(file, name) if file else None
-        return Report(name, tuple(verdicts), tuple(findings), file=file, line=line)
+        missing = tuple(name for name in self.missing.get(key, ()) if name not in rows)
+        return Report(name, tuple(verdicts), tuple(findings), missing, file=file, line=line)
 
 
-def of_unknown_loss(name: str, target: Any, error: TargetError) -> Report | None:
+def of_unknown_loss(target: Any, error: UnknownLossError) -> Report | None:
     """What a round on chosen inputs says of a network whose loss is not known; None where it says nothing."""
-    if not isinstance(error, UnknownLossError) or error.round is None:
+    if error.round is None:
         return None
     make, inputs = error.round
     found = RecordedRound(lambda: record(make(), *inputs), "the gradient that backward begins with")
@@ -117,21 +142,35 @@ def key_of(file: str | None, name: str) -> Key:
     return os.path.realpath(re.sub(rf"({re.escape(notebooks.SUFFIX)}), cell \d+$", r"\1", file)) if file else "", name
 
 
-def _words(found: ImpliedUpstream) -> list[tuple[Word, str, str]]:
-    """The verdict on each gradient, with what excuses it, and why nothing is known of it."""
+def _judged(found: ImpliedUpstream) -> Iterator[_Row]:
+    """What is said of each gradient, without names and places."""
     may_be = Word.REFUTED if found.is_sure else Word.INCONCLUSIVE
-    words = []
-    for right, excused, is_open in zip(found.right, found.excused, found.open, strict=True):
-        if right or is_open:
-            words.append((Word.AGREES, "", "") if right else (Word.INCONCLUSIVE, "", _NOTHING_TOLD))
-        else:
-            words.append((Word.INCONCLUSIVE, _EXCUSE, "") if excused else (may_be, "", ""))
-    return words
+    for right, excused, is_open, given, derived in zip(
+        found.right, found.excused, found.open, found.given, found.derived, strict=True
+    ):
+        row = _Row("", None, Word.AGREES if right else may_be, given=given, follows=found.factor * derived)
+        if is_open and not right:
+            row = row._replace(word=Word.INCONCLUSIVE, because=_NOTHING_TOLD)
+        elif excused and not right:
+            row = row._replace(word=Word.INCONCLUSIVE, excuse=_EXCUSE)
+        yield row
 
 
-def _rows(
-    trace: Trace, found: ImpliedUpstream, words: Mapping[Node, tuple[Word, str, str]]
-) -> Iterator[tuple[Key, _Row]]:
+def _where_it_climbs(trace: Trace, found: ImpliedUpstream, parameters: Iterable[Node]) -> Where | None:
+    """The place of an update, where every element of every parameter goes along the gradient of a usual loss."""
+    updates, ways, place = Updates(), set(), None
+    for node in trace.graph.nodes:
+        updates.met(node)
+    for parameter, derived, right in zip(parameters, found.derived, found.right, strict=True):
+        after = updates.first.get(parameter)
+        if right and after is not None and after in trace.data:
+            along = (trace.data[after] - trace.data[parameter]) * found.sign * derived
+            ways.update(np.sign(along[along != 0]))
+            place = after.where
+    return place if ways == {1.0} else None
+
+
+def _rows(trace: Trace, found: ImpliedUpstream, judged: Mapping[Node, _Row]) -> Iterator[tuple[Key, _Row]]:
     """The parameters of each class that has calls in a run, and an input whose gradient follows.
 
     A whole training step is of the class that it stands in.
@@ -146,13 +185,27 @@ def _rows(
                 own = parameter.name or "parameter"
                 own = own if times[parameter.name] == 1 else f"{own} {parameter.node.shape}"
                 own = own if owner is call else f"{call.name}.{own}"
-                yield key, _Row(own, parameter.gradient.where, *words[parameter.node])
+                yield key, judged[parameter.node]._replace(name=own, where=parameter.gradient.where)
         key, returned = _class_of(call), call.gradients or ()
         if key is not None and len(returned) == 1 and returned[0] is not None:
             factor = times_derived(found, call.inputs[0], returned[0], trace.data)
             if factor is not None and math.isclose(factor, found.factor, rel_tol=1e-4):
                 name = trace.names.get(call.inputs[0]) or "input"
                 yield key, _Row(name, returned[0].where, Word.AGREES, role="input")
+
+
+def _without_gradient(trace: Trace) -> Iterator[tuple[Key, str]]:
+    """The arrays that each class reads in its forward besides its inputs, and for which no gradient is known."""
+    known = {parameter.node for call in trace.calls for parameter in call.parameters}
+    given = [node for call in trace.calls for node in call.inputs]
+    known |= {*given} | computed_from(trace.graph.nodes, given)
+    for node in trace.graph.nodes:
+        call = trace.call_of.get(node)
+        key = _class_of(call) if call is not None and call.cls != WHOLE_STEP and node not in trace.backward else None
+        for read in node.inputs if key is not None else ():
+            name = trace.names.get(read)
+            if key is not None and name and read not in known and read.shape and read.kind == "f":
+                yield key, name
 
 
 def _class_of(call: LayerCall) -> Key | None:
@@ -163,11 +216,6 @@ def _class_of(call: LayerCall) -> Key | None:
     keys = {key_of(place.file, class_at(place.file, place.line)) for place in places if place is not None}
     key = keys.pop() if len(keys) == 1 else ("", "")
     return key if key[1] else None
-
-
-def _descends(trace: Trace) -> int:
-    """1 where all gradients were told by the updates that go against them, 0 where nobody can tell."""
-    return int(all(parameter.by == "update" for call in trace.calls for parameter in call.parameters))
 
 
 def _scaled_by_themselves(trace: Trace, found: ImpliedUpstream) -> set[Key]:

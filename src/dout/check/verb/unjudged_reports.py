@@ -9,7 +9,7 @@ from typing import Any
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.search.example import constructor_arguments
-from dout.adapt.search.own_faults import has_chosen_parts, is_own_fault, lacks_attribute, not_imported
+from dout.adapt.search.own_faults import completed_by, has_chosen_parts, is_own_fault, lacks_attribute, not_imported
 from dout.adapt.source import asked_of_objects
 from dout.adapt.target import Target
 from dout.check.project.discover import line_of_class
@@ -45,6 +45,9 @@ def not_judged(name: str, target: Any, init: Mapping[str, Any], error: TargetErr
         return only(name, target, NOT_JUDGED, f"{name} needs {needed} ({type(cause).__name__}: {cause})")
     if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
         return only(name, target, NOT_JUDGED, f"{name} is not complete by itself: it raises NotImplementedError")
+    if whole := completed_by(what.cls, cause):
+        said = f"{name} is not complete by itself: {whole}, which derives from it, makes what it lacks"
+        return only(name, target, NOT_JUDGED, f"{said} ({cause})")
     if cause is None or not own:
         return only(name, target, NOT_JUDGED, str(error), reason=_reason(error))
     reason = Raised.of(cause)

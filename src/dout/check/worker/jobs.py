@@ -60,8 +60,7 @@ class Checked:
     the document of a recording that shows a wrong gradient, where pictures are wanted. `used` says which program uses
     the layer so, "as used in train.py:41", `file` is where the class is written then, and `turn` the place of its
     backward among those that the program called, -1 where it called none. `of_one_sample` says that the program
-    gives it a single sample: another that gives several shows more. `in_doubt` says that an error is a warning because
-    dout chose the values.
+    gives it a single sample: another that gives several shows more.
     """
 
     report: Report
@@ -74,7 +73,6 @@ class Checked:
     file: str = ""
     turn: int = -1
     of_one_sample: bool = False
-    in_doubt: bool = False
 
 
 @dataclass

@@ -126,6 +126,8 @@ def recorded_layers(
             known = outcome.layers[place].report
             if not known.verdicts or (not known.ok and not checked.report.findings):
                 outcome.layers[place] = replace(checked, report=_with_the_rest(checked.report, known))
+                for one in used.programs:  # it is not the first wrong one there
+                    one.layers = [c for c in one.layers if (_file_of(c), c.report.layer) != (checked.file, known.layer)]
 
 
 def _with_the_rest(recorded: Report, known: Report) -> Report:

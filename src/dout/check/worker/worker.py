@@ -13,17 +13,15 @@ import contextlib
 import importlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.repository.declared_example import given_beside
-from dout.adapt.search.example import as_found, example
+from dout.adapt.search.example import example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.refusals import takes_target
 from dout.adapt.search.written_builds import written_builds
 from dout.adapt.target import Target
 from dout.check.program.observed_layers import LayerUse, Observer
@@ -31,12 +29,11 @@ from dout.check.program.sibling_uses import uses_by_layer
 from dout.check.program.used_example import UsedExample, place_of, used_examples
 from dout.check.project.discover import Job, layers_in, named
 from dout.check.project.finding_pictures import picture
-from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.repair.test_stand import KIND_ALONE
 from dout.check.report.report import Report
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.verb.check_layer import check_adapted
+from dout.check.verb.check_layer import checked_on
 from dout.check.verb.grounds import Grounds
 from dout.check.verb.recorded_round import RecordedRound, key_of, of_unknown_loss
 from dout.check.verb.unjudged_reports import broken, not_judged, only
@@ -227,32 +224,25 @@ def _checked_as_it_is(
     name: str, target: Any, given: GivenArguments, ran: Callable[[], None], used: UsedExample | None
 ) -> Checked:
     took: frozenset[str] = frozenset()
-    chosen, trace, in_doubt = Example({}, {}), None, False
+    chosen, trace = Example({}, {}), None
     try:
         if used is not None:
-            chosen = used.example
             if given.unjudged:
-                return Checked(Report(name), chosen.init, chosen.inputs, used=used.said, file=used.use.file)
-            layer, ordered = as_found(target, chosen)
+                return Checked(Report(name), used.example.init, used.example.inputs, used=used.said, file=used.use.file)
+            grounds = Grounds.of_use(used)
         else:
             init, inputs = given.taken_by(target)
             took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
             how = Interface.parse(given.interface) if given.interface else None
             if given.kind_alone and how is not None and is_class(target):
                 init, inputs = _by_forward_alone(target, init, inputs, how)
-            chosen, ordered = _example(name, target, init, inputs, how)
-            layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
+            grounds = Grounds.of(target, init, inputs, how)
+        chosen = grounds.example
         ran()
-        judged = check_adapted(layer, ordered, chosen.init)
-        report = Grounds(target, layer, ordered, chosen, used, bool(given.interface)).weighed(judged)
-        in_doubt = [f.severity for f in report.findings] != [f.severity for f in judged.findings]
-        network = loss_of(Target(target).cls)
-        if network is not None and network.assumed and not report.verdicts:
-            ran_on = partial(Target(layer).fresh, chosen.init), tuple(ordered)
-            raise UnknownLossError(takes_target(Target(target)), ran_on)
-        trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
+        report = checked_on(grounds)
+        trace = picture(report, grounds.layer, grounds.ordered, chosen.init) if given.pictures else None
     except TargetError as error:
-        found = of_unknown_loss(name, target, error)
+        found = of_unknown_loss(target, error) if isinstance(error, UnknownLossError) else None
         report = found if found is not None else not_judged(name, target, given.taken_by(target)[0], error)
         chosen = replace(chosen, interface=None)  # a trial found it, and the verdict does not rest on it
     except DoutError as error:
@@ -268,26 +258,10 @@ def _checked_as_it_is(
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
-    checked = replace(checked, in_doubt=in_doubt)
     if used is None:
         return checked
     use = used.use
     return replace(checked, used=used.said, turn=use.turn, file=use.file, of_one_sample=use.of_one_sample)
-
-
-def _example(
-    name: str, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], how: Interface | None
-) -> tuple[Example, list[Any]]:
-    """What to build a layer with and to run it on, and its inputs by place."""
-    foreign = foreign_layer(target)
-    if foreign is not None:
-        chosen = example(foreign(), {}, {}) if not inputs else Example({}, inputs)
-        return chosen, list(chosen.inputs.values())
-    chosen = example(target, init, inputs, interface=how)
-    ordered, keywords = Target(target).arguments(chosen.inputs, chosen.interface)
-    if keywords:
-        raise TargetError(f"{name}.forward takes {', '.join(keywords)} by name only, and inputs are given by place")
-    return chosen, ordered
 
 
 def _by_forward_alone(

@@ -48,7 +48,7 @@ class Again:
         self.parts: list[tuple[str, ...]] = [("dout", "check", _target(job, checked))]
         self.unwritten: list[str] = []
         self.parts += [(key.split()[0], text) for key, text in (given or {}).items() if key in checked.took]
-        if not (checked.used or checked.in_doubt):  # else the program, or dout, gives the same again
+        if not (checked.used or checked.report.in_doubt):  # else the program, or dout, gives the same again
             for option, values in (("--init", checked.init), ("--input", checked.inputs)):
                 for name, value in values.items():
                     self._add(option, name, value)

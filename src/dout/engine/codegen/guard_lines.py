@@ -39,6 +39,7 @@ from dout.trace.capture.templates import (
     is_fixed,
     made_anew,
 )
+from dout.trace.model.user_source import is_ours
 from dout.trace.session.attribute_swap import CACHE, MOST, Namespace, is_special, remembered
 
 _LARGE_SET = 100
@@ -342,7 +343,7 @@ class Guards:
     def _function(self, function: FunctionType) -> None:
         """Guard the code of a function; of a method what it closes over and its defaults, which are no inputs."""
         name = self.text.constant(function)
-        if id(function) in self.at:
+        if id(function) in self.at or is_ours(function.__code__.co_filename):  # nobody changes defaults of ours
             self.text.leave_unless(f"{name}.__code__ is {self.text.constant(function.__code__, 'code')}")
             return
         for cell in function.__closure__ or ():

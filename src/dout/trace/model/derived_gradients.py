@@ -46,7 +46,7 @@ class Derivation:
                 entered = None if edge[0] in trace.backward else trace.call_of.get(edge[0])
                 for call in entered.outward() if entered else ():
                     self._into.setdefault((value, call), []).append(edge)
-        self.upstream = _upstream(trace.calls)
+        self.upstream = {node: g for node, g in _upstream(trace.calls).items() if node not in trace.joined}
         self._starts = self._ends() or dict(trace.seeds)
         further = self._further_losses()
         self._unknown = {value for value, terms in further.items() if len(terms) > 1 or terms[0].shape != value.shape}

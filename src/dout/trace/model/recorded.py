@@ -164,8 +164,9 @@ class RecordedRun:
     `seeds` the upstream gradient of each output where no hand-written backward was given one; `steered` the values that
     the program took for a branch or an index; `draws` how the inputs that are random were drawn; `sites` the
     instructions that made the nodes, where it was recorded here; `conventions` the gradients that are right by a
-    convention of their layer, with what it is; `stored` gives the values with their gradients where
-    they were read from a document, else they are derived.
+    convention of their layer, with what it is; `joined` the outputs of an activation whose backward its loss computes,
+    too: the upstream gradient there is that of what the activation was given; `stored` gives the values with their
+    gradients where they were read from a document, else they are derived.
     """
 
     target: str
@@ -183,6 +184,7 @@ class RecordedRun:
     draws: Mapping[Node, Draw] = field(default_factory=dict)
     sites: Mapping[Node, Site] = field(default_factory=dict)
     conventions: Mapping[Node, str] = field(default_factory=dict)
+    joined: frozenset[Node] = frozenset()
     stored: Callable[[], Annotated] | None = None
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dout.graph import Node
+from dout.graph import Node, Where
 from dout.ops import primitives
 
 _STEPS = primitives("add subtract")
@@ -15,13 +15,15 @@ _CASTS = primitives("astype")  # `W -= …` in float32
 class Updates:
     """The updates of parameters in a recording: `W - step` or `W + step`, where the step was computed from W.
 
-    Both are arrays of one shape, and W was not computed from several arrays, as what goes through a network is.
+    Both are arrays of one shape, and W was not computed from several arrays, as what goes through a network is. A line
+    that has W twice updates nothing, as `y - output` in each step: what it updates it would not have again.
     """
 
     def __init__(self) -> None:
         self.first: dict[Node, Node] = {}  # by parameter, in the order of the run: the node of its first next value
         self._of: dict[Node, Node] = {}  # by next value: the parameter
         self._at: dict[Node, int] = {}
+        self._met: set[tuple[Node, Where | None]] = set()
 
     def met(self, node: Node) -> bool | None:
         """Take the next node of the recording: whether it updates a parameter anew; None where it updates none."""
@@ -31,6 +33,10 @@ class Updates:
         if node.primitive not in _STEPS or not node.shape or any(i.shape != node.shape for i in node.inputs):
             return None
         old, step = node.inputs
+        place = (old, node.where)
+        if place in self._met:
+            return None
+        self._met.add(place)
         starts = node.kind == "f" and (old in self._of or _comes_of_one_array(old))
         if not starts or _comes_of_one_array(step) or not self.leads(old, step):
             return None

@@ -23,7 +23,7 @@ from dout.run import filled_cells
 
 _OURS = str(Path(__file__).resolve().parents[2])
 _NUMPY = str(Path(np.__file__).resolve().parent)
-TAUGHT = ("dout.layers", "dout.train.nets.layer_graphs")  # layers that are read and traced like a user's
+TAUGHT = ("dout.layers", "dout.train.nets.layer_graphs", "dout.train.nets.net_round")  # traced like a user's code
 _TAUGHT = tuple(f"{_OURS}/{name.partition('.')[2].replace('.', '/')}" for name in TAUGHT)
 _ADAPTERS = f"{_OURS}/adapt"
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

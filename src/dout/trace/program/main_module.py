@@ -101,8 +101,12 @@ def _with_what_it_needs(parse: Callable[..., Any], said: Callable[[str], None]) 
     def answer(parser: argparse.ArgumentParser, *args: Any, **options: Any) -> Any:
         needed = [a for a in parser._actions if a.required or (a.choices and a.default is None)]  # one of them is meant
         needed = [a for a in needed if a.nargs not in _NOT_NEEDED]
-        asking = asking_user(sys._getframe(1), lambda file: file == argparse.__file__)  # and no library for itself
-        needed = needed if asking is not None else []
+        if asking_user(sys._getframe(1), lambda file: file in (argparse.__file__, __file__)) is None:
+            return parse(parser, *args, **options)  # a library asks, for itself
+        command = next((a for a in parser._actions if a.required and a.nargs == argparse.PARSER), None)
+        if command is not None and args[:1] in ((), (None,)) and len(sys.argv) == 1:
+            args = ([next(iter(command.choices or ()), _PLAIN)], *args[1:])
+            said(f"{command.dest} was answered with {args[0][0]!r}: give arguments after --")
         for action in needed:
             action.required, action.default = False, _answer(action)
             if not action.option_strings:

@@ -223,7 +223,10 @@ class _Files:
         reads = sys._getframe(2).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
         if self._elsewhere(file) is not None:
             return True
-        return (reads or is_demanded(frame)) and self._stand_in(file, None if reads else False) is not None
+        if not reads and not is_demanded(frame):
+            return False
+        is_bare = not reads and not Path(file).suffix  # nothing says what it holds: lines of words, unless it is named
+        return bool(self._stand_in(file, None if reads else False) or (is_bare and self._stand_in(file, True)))
 
     def urlopen(self, url: Any, *args: Any, **kwargs: Any) -> Any:
         """As `urllib.request.urlopen`, also inside of `urlretrieve`; what cannot be fetched is stood for."""

@@ -110,6 +110,10 @@ class _Base:
 
     _needs = ""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args or kwargs:
+            raise NeedsError(f"needs {self._needs}")
+
 
 def needed_by(item: Any) -> str:
     """What a class, or the thing itself, stands on that is not there; nothing where all is."""

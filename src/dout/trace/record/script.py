@@ -16,13 +16,13 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from dout.errors import DoutError, EndOfRun, TargetError, UserCodeError
+from dout.errors import DoutError, EndOfRun, LimitError, TargetError, UserCodeError
 from dout.files import is_there, text_of
 from dout.graph import Node, Where
 from dout.judge.judged_run import elements
 from dout.ops.create import number
 from dout.trace.model.recorded import Event
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import TAUGHT, is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
 from dout.trace.program.drawn_data import mentions
 from dout.trace.program.main_module import as_main, importing_from
@@ -80,6 +80,7 @@ class ScriptRun:
 
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+_TOO_MANY = "a layer takes too many steps to be recorded; give it fewer or smaller samples, or draw a layer by itself"
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
 
@@ -128,6 +129,8 @@ def run_script(
                 run.error = _told(errors, [files.stood_for, *_answers(tracer)])
         except EndOfRun as end:
             end.arrived()
+            if tracer.left_out and not tracer.calls and str(end):
+                raise LimitError(f"{path} {end}: {_TOO_MANY}") from None
             if not any(node.inputs for node in tracer.nodes):
                 raise
             if str(end):
@@ -195,9 +198,7 @@ def _nothing_recorded(run: ScriptRun) -> str:
     path = run.path
     layers = [name for name, item in vars(run.main).items() if isinstance(item, type) and run.methods_of(item)]
     if run.tracer.left_out:
-        return (
-            f"{path} has no round that can be shown: its forward takes too many steps; give it fewer or smaller samples"
-        )
+        return f"{path} has no round that can be shown: {_TOO_MANY}"
     if answers := "; ".join(_answers(run.tracer)):
         return f"{path} ran without a layer: {answers}"
     if not layers:
@@ -353,6 +354,8 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         module = builtins.__import__(name, globals, locals, fromlist, level)
         if tracer.live or tracer.paused:
+            if name.partition(".")[0] == "dout":  # its layers may have been loaded before the program
+                before.difference_update([known for known in before if known.startswith(TAUGHT)])
             state.adopt(m for m in user_modules() if m.__name__ not in before)
         return traced_modules.tracing_version(module)
 
@@ -367,7 +370,7 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
         tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
         return _Answer()
 
-    before = {*sys.modules, "__main__"}
+    before = {"__main__", *(name for name in sys.modules if not name.startswith(TAUGHT))}  # a command may load those
     return {
         **vars(builtins),
         "__import__": import_,

@@ -20,8 +20,9 @@ from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
 from dout.trace.session.function_layers import FunctionLayer
+from dout.trace.session.held_arrays import array_of
 from dout.trace.session.layer_places import calling_frame, kept_as
-from dout.trace.session.pairing import pairs
+from dout.trace.session.pairing import is_parameter, pairs
 from dout.trace.session.reused_parts import held_values, of_reused_parts
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
@@ -223,18 +224,18 @@ def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
 
 def _flat_nodes(tracer: Tracer, items: Iterable[Any]) -> Iterable[Node]:
     """The nodes of the traced values among arguments or results; lists and tuples one level deep."""
-    for item in items:
+    for item in map(array_of, items):
         if isinstance(item, Traced):
             yield tracer.node_of(item)
         elif type(item) in (list, tuple):
-            yield from (tracer.node_of(part) for part in item if isinstance(part, Traced))
+            yield from (tracer.node_of(part) for part in map(array_of, item) if isinstance(part, Traced))
 
 
 def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     if not tracer.live:
         return
     call.span = (call.span[0], len(tracer.nodes))
-    items = result if type(result) in (list, tuple) else (result,)
+    items = tuple(map(array_of, result if type(result) in (list, tuple) else (result,)))
     call.outputs = tuple(tracer.node_of(i) if _is_traceable(i) else None for i in items)
     call.done = True
     names = user_source.assigned_name(site) if user_source.in_user_code(site) else None
@@ -245,7 +246,9 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         if result is None:
             call.outputs = tuple(tracer.nodes[slice(*call.span)][-1:])  # it keeps what it makes
         now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
-        call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
+        left = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
+        filled = {k: dict(v) for k, v in left.items() if type(v) is dict and not is_parameter(v)}  # by backward, maybe
+        call.held = {**left, **filled}
         own = {tracer.node_of(item): name for name, item in call.arguments.items() if isinstance(item, Traced)}
         for key, item in held_values(now):  # `self.cache = (x, h)` says less than the argument's own name
             node = tracer.node_of(item)
@@ -334,7 +337,7 @@ def _by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
         return tuple(kept.get(node) for node in forward.inputs if node is not None)
     if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
         return returned
-    return tuple(itertools.compress(returned, (isinstance(argument, Traced) for argument in given)))
+    return tuple(itertools.compress(returned, (isinstance(array_of(argument), Traced) for argument in given)))
 
 
 def _douts(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from dout.run import attributes_of
+from dout.trace.session.paired_trees import in_one_place
 from dout.trace.tracer.traced import plain
 
 GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
@@ -151,6 +152,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     known = taken | {pair.name for pair, _ in synonyms} | noted.keys()
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
     yield from _of_objects(before)
+    yield from _of_dicts(before)
     yield from _by_shape(left, before, after, taken)
 
 
@@ -209,11 +211,12 @@ def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: se
         if is_named_as_gradient(name):
             continue
         called = [key for key, item in flat.items() if stem(key) == stem(name) and _is_gradient(item)]
+        called = [key for key in called if key == name] or called  # `A` and `a`
         fitting = [key for key in called if _same_shape(parameter, flat[key])]
         if not fitting and plain(after.get(name)) is plain(parameter):
             fitting = called  # a wrong one
         rivals = [other for other, _ in left if stem(other) == stem(name) and not is_named_as_gradient(other)]
-        if len(fitting) == 1 and len(rivals) == 1:
+        if len(fitting) == 1 and (len(rivals) == 1 or fitting[0] == name):
             yield Pair(name, parameter, flat[fitting[0]], "name"), fitting[0]
 
 
@@ -240,12 +243,14 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
     called = [key for key in after if is_named_as_gradient(key)]
     steady = [name for name in listed if _holds_the_same(before[name], after.get(name))]
     named += [(name, key) for name in steady for key in called if stem(key) == stem(name) and key != name]
-    for parameters, gradients in (*_LISTS, *named):
+    named += [(name, key) for name in listed for key in called if _of_one_form(before[name], after.get(key))]
+    for name in steady:
+        made = [key for key, item in after.items() if key != name and _is_made_for(before[name], item, before.get(key))]
+        named += [(name, made[0])] if len(made) == 1 else []
+    for parameters, gradients in dict.fromkeys((*_LISTS, *named)):
         mine, theirs = before.get(parameters), after.get(gradients)
-        if isinstance(mine, dict) and isinstance(theirs, dict):
-            found = [(str(key), item, theirs[key]) for key, item in mine.items() if key in theirs]
-        elif isinstance(mine, Sequence) and isinstance(theirs, Sequence) and len(mine) == len(theirs):
-            found = [(f"{parameters}[{i}]", a, b) for i, (a, b) in enumerate(zip(mine, theirs, strict=True))]
+        if any(isinstance(mine, kind) and isinstance(theirs, kind) for kind in (dict, list | tuple)):
+            found = list(in_one_place("" if isinstance(mine, dict) else parameters, mine, theirs))
         elif isinstance(mine, dict) and isinstance(theirs, list) and _fit_in_order(list(mine.values()), theirs):
             found = [(str(key), a, b) for (key, a), b in zip(mine.items(), theirs, strict=True)]
         else:
@@ -253,9 +258,30 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_gradient(b))
 
 
+def _is_made_for(parameters: Any, gradients: Any, earlier: Any) -> bool:
+    """Whether a dict has a new array by the name of each parameter of another dict, in its shape."""
+    if not (isinstance(parameters, dict) and isinstance(gradients, dict) and parameters):
+        return False
+    old = [plain(item) for item in earlier.values()] if isinstance(earlier, dict) else []
+    new = {key: item for key, item in gradients.items() if not any(plain(item) is one for one in old)}
+    return all(_is_array(item) and _same_shape(item, new.get(key)) for key, item in parameters.items())
+
+
 def _fit_in_order(parameters: Sequence[Any], gradients: Sequence[Any]) -> bool:
     """Whether each gradient of a list has the shape of the parameter at its place in a dict."""
     return len(parameters) == len(gradients) and all(map(_same_shape, parameters, gradients))
+
+
+def _of_one_form(mine: Any, theirs: Any) -> bool:
+    """Whether two lists of dicts, or dicts of dicts, have arrays of equal shapes in the same places, and no more."""
+    is_nested = any(isinstance(part, dict) for part in _items(mine)[1:])
+    one, two = (list(in_one_place("_", tree, tree)) for tree in (mine, theirs))
+    return (
+        is_nested
+        and mine is not theirs
+        and [path for path, *_ in one] == [path for path, *_ in two]
+        and all(_is_array(a) and _same_shape(a, b) for (_, a, _), (_, b, _) in zip(one, two, strict=True))
+    )
 
 
 def _holds_the_same(before: Any, after: Any) -> bool:
@@ -308,6 +334,17 @@ def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
             value = value_of(inside)
             if value is not None and slope is not None:
                 yield Pair(called, value, slope, "name")
+
+
+def _of_dicts(before: Mapping[str, Any]) -> Iterator[Pair]:
+    """Parameters and gradients side by side in the dicts of a list, or of a dict: `self.layers[0]["dW"]`."""
+    for name, held in before.items():
+        inside = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list | tuple) else ()
+        for key, item in inside:
+            for inner, array in item.items() if isinstance(item, dict) else ():
+                called = _named(inner, array, {}, item) if isinstance(inner, str) and _is_array(array) else None
+                if called and _is_gradient(item[called]):
+                    yield Pair(f"{name}[{key!r}][{inner!r}]", array, item[called], "name")
 
 
 def _by_shape(
@@ -363,8 +400,8 @@ def _is_array(item: Any) -> bool:
 
 
 def _is_float(item: Any) -> bool:
-    """Whether a gradient is a number of NumPy's, as a sum over all axes is."""
-    return isinstance(plain(item), np.floating)
+    """Whether a gradient is one number, as a sum over all axes is."""
+    return isinstance(plain(item), float | np.floating)
 
 
 def _is_gradient(item: Any) -> bool:

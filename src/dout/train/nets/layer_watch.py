@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.run import attributes_of, flat
-from dout.train.nets.parameters import named_objects
+from dout.run import attributes_of, flat, named_objects
 
 Heard = Callable[["LayerPass"], object]
 

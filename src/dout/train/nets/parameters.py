@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TrainingError
-from dout.run import attributes_of, objects_in, places
-from dout.run.held_objects import generators
+from dout.run import attributes_of, named_objects, places
 from dout.trace.session.pairing import Pair, pairs
 
 Array = np.ndarray[Any, Any]
@@ -110,6 +109,14 @@ class Registry:
         found = ((name, parameter, parameter.gradient()) for name, parameter in self.parameters.items())
         return {name: _fitting(name, one.array, gradient) for name, one, gradient in found if gradient is not None}
 
+    def clear_gradients(self) -> None:
+        """Set the gradients to 0, for a backward that adds to what it finds."""
+        for parameter in self.parameters.values():
+            for read in parameter.readers:
+                gradient = read()
+                if isinstance(gradient, np.ndarray) and gradient.flags.writeable:
+                    gradient[...] = 0
+
     def put_numbers(self) -> None:
         """Give parameters that are plain numbers in the net what an update has made of their arrays."""
         for parameter in self.parameters.values():
@@ -156,25 +163,6 @@ def length_of(gradients: Mapping[str, Array]) -> float:
 def before_a_step(**roots: Any) -> Before:
     """What every object within reach of these holds now: `before_a_step(net=net)`."""
     return [(path, item, dict(attributes_of(item))) for path, item in named_objects(**roots)]
-
-
-def named_objects(**roots: Any) -> Iterator[tuple[str, Any]]:
-    """The objects with attributes within reach, each once, with a path that leads there: `net.layers[0]`."""
-    seen = set[int]()
-    for name, root in roots.items():
-        known = {id(item) for item in objects_in(root)}
-        here = [(place.path, place.item) for place in places(root, name)]
-        for path, item in ((name, root), *here):
-            if id(item) in known and id(item) not in seen:
-                seen.add(id(item))
-                yield path, item
-
-
-def generators_of(**roots: Any) -> list[Any]:
-    """The random generators that the objects within reach hold, or that their classes and modules use."""
-    one_of_each = {type(item): item for _, item in named_objects(**roots)}
-    found = [one for item in (*roots.values(), *one_of_each.values()) for one in generators(item)]
-    return list({id(one): one for one in found}.values())
 
 
 def _holds(outer: str, inner: str) -> bool:

@@ -1,4 +1,4 @@
-"""A step in; the same step compiled out, or compiled once that pays, with the same bits."""
+"""A step in; the same step compiled out, or compiled once that pays with the same bits, or its operations counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,22 @@ def compiled_step(run: Callable[..., Any], *, strict: bool) -> Callable[..., Any
         finally:
             at_once.reset(token)
 
+    step.plan = call.plan  # type: ignore[attr-defined]
     return step
+
+
+def counted(run: Callable[..., Any], *given: Any) -> tuple[Any, int]:
+    """What a call gives, and how many operations on numbers it takes; 0 where it cannot be recorded."""
+    from dout.engine.ir.cost_model import flops
+    from dout.trace.capture.budget import Budget
+    from dout.trace.capture.capture import capture
+    from dout.trace.capture.lenient_tracer import TooLongError
+
+    try:
+        recorded = capture(run, given, {}, budget=Budget())
+    except TooLongError:  # it has not run
+        return run(*given), 0
+    return recorded.returned, 0 if recorded.why_not else sum(map(flops, recorded.graph.nodes))
 
 
 class PayingCompilation:

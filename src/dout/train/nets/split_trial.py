@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TrainingError
-from dout.run import copied, deep_copy, evaluating, flat, global_states, mapped
+from dout.run import copied, deep_copy, evaluating, flat, generators_of, global_states, mapped
 from dout.run.random_states import all_states
 from dout.train.nets.layer_watch import LayerPass, called, layers_of, watched_layers
-from dout.train.nets.parameters import Array, generators_of
+from dout.train.nets.parameters import Array
 from dout.train.nets.train_step import TrainStep
 
 _NUDGE = 1.001  # of the parameters: what a worker is sent has to follow its own

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TrainingError
-from dout.run import copied, deep_copy, global_states
+from dout.run import copied, deep_copy, generators_of, global_states
 from dout.run.random_states import seed_all
-from dout.train.nets.parameters import Array, generators_of, length_of
+from dout.train.nets.parameters import Array, length_of
 from dout.train.nets.split_trial import BatchSplit, check_whole, part_of, samples_of, split_of
 from dout.train.nets.train_step import TrainStep
 

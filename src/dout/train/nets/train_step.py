@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, deep_copy, flat, global_states, is_float_array, places, quiet
-from dout.train.nets.layer_graphs import LayerGraph, Sequential
+from dout.run import attributes_of, deep_copy, flat, generators_of, global_states, is_float_array, places, quiet
+from dout.train.nets.layer_graphs import LayerGraph
 from dout.train.nets.layer_watch import (
     LayerPass,
     called,
@@ -23,23 +22,20 @@ from dout.train.nets.layer_watch import (
     shapes_of,
     watched_layers,
 )
+from dout.train.nets.net_round import NetRound
 from dout.train.nets.parameters import (
     NAMINGS,
     Array,
     LearnedArray,
     Registry,
     before_a_step,
-    generators_of,
     length_of,
 )
-from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
+from dout.train.nets.paying_compilation import PayingCompilation, compiled_step, counted
 
-HOW = (
-    "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t); "
-    "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
-)
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
 _FLOPS_OF_A_LOOK = 2
+_PLACES = 1000  # of an image, at which a filter may be used
 _WORTH = 1e10  # operations: a second of plain steps or two, as long as it takes to compile them
 LOOKS = 2  # steps after which parameters are looked for
 
@@ -48,10 +44,9 @@ class TrainStep:
     """Forward, loss and backward of one net; `call` is what runs them, compiled or plain."""
 
     def __init__(self, net: Any, loss: Any = None) -> None:
-        self.net: Any = Sequential(*net) if isinstance(net, list | tuple) else net
-        self.loss = loss() if isinstance(loss, type) else loss
-        self.grads: Mapping[Any, Any] = {}  # of a net that returns them
-        self.run = self._way()
+        self.round = NetRound(net, loss)
+        self.net, self.loss, self.returned = self.round.net, self.round.loss, self.round.returned
+        self.run, self.loss_of = self.round.run, self.round.loss_of
         self.call: Callable[[Any, Any], tuple[Any, Any]] = self.run
         self.look: Callable[[Any, Any], tuple[Any, Any]] = self.loss_of
         self.registry = Registry({})
@@ -60,43 +55,6 @@ class TrainStep:
         self.begins_epoch = False  # whether the batch is the first of its epoch
         self.data: list[Any] = []  # what the net was given while parameters are looked for
         self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
-
-    def _way(self) -> Callable[[Any, Any], tuple[Any, Any]]:
-        net, name = self.net, type(self.net).__name__
-        if isinstance(net, type):
-            raise TrainingError(f"{net.__name__} is a class: make an object of it")
-        layered = all(callable(getattr(net, way, None)) for way in ("forward", "backward"))
-        if layered and self.loss is not None:
-            for way in ("forward", "backward"):
-                if not callable(getattr(self.loss, way, None)):
-                    raise TrainingError(f"the loss, {type(self.loss).__name__}, has no {way}: a loss is a layer, too")
-            self.begins = _upstream(self.loss.backward)
-            return self._with_loss
-        if layered and _takes_target(net):
-            self.begins = _upstream(net.backward)
-            return self._with_own_loss
-        if callable(getattr(net, "gradient", None)) and isinstance(getattr(net, "params", None), dict):
-            return self._with_own_gradient
-        if layered:
-            raise TrainingError(f"{name}.forward takes no target, and there is no loss: {HOW}")
-        raise TrainingError(f"{name} cannot be trained: {HOW}")
-
-    def _with_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
-        scores = self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
-        loss = self.loss.forward(scores, t)
-        dout = self.loss.backward(*self.begins)
-        self.net.backward(dout[0] if type(dout) is tuple else dout)
-        return loss, scores
-
-    def _with_own_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
-        loss = self.net.forward(*x, t) if type(x) is tuple else self.net.forward(x, t)
-        self.net.backward(*self.begins)
-        return loss, None
-
-    def _with_own_gradient(self, x: Any, t: Any) -> tuple[Any, Any]:
-        loss = self.net.loss(x, t)
-        self.grads = self.net.gradient(x, t)
-        return loss, None
 
     def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
         """Let `call` be the compiled step; with None, if that pays for so many samples in all.
@@ -111,28 +69,28 @@ class TrainStep:
             raise TargetError(needs("a compiled step", "numba"))
         shares = any(any(layer.shared) for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
         held = sum(place.item.size for place in places(self.net) if is_float_array(place.item))
-        pays = (samples or 0) * held * _FLOPS > _WORTH and is_there and not shares
-        if wanted or (wanted is None and pays and not keeps_bits):
+        at_once = (samples or 0) * held * _FLOPS
+        may_pay = at_once * _PLACES > _WORTH and is_there and not shares
+        if wanted or (wanted is None and may_pay and at_once > _WORTH and not keeps_bits):
             self.call = compiled_step(self.run, strict=keeps_bits)
             if wanted or looked_at * held * _FLOPS_OF_A_LOOK > _WORTH:
                 self.look = compiled_step(self.loss_of, strict=keeps_bits)
-        elif wanted is None and pays:
-            self.call = PayingCompilation(self.run)
+        elif wanted is None and may_pay:
+            self.call = PayingCompilation(self.run) if keeps_bits else partial(self._counted, samples or 0, looked_at)
 
-    def scores_of(self, x: Any) -> Any:
-        """What the net says of samples; None where only its loss is known."""
-        if self.run == self._with_loss:
-            return self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
-        predict = getattr(self.net, "predict", None)
-        return predict(x) if callable(predict) else None
-
-    def loss_of(self, x: Any, t: Any) -> tuple[Any, Any]:
-        """The loss and the scores, without gradients."""
-        scores = self.scores_of(x)
-        if self.run == self._with_loss:
-            return self.loss.forward(scores, t), scores
-        loss = self.net.loss if self.run == self._with_own_gradient else self.net.forward
-        return (loss(*x, t) if type(x) is tuple else loss(x, t)), scores
+    def _counted(self, samples: int, looked_at: int, x: Any, t: Any) -> tuple[Any, Any]:
+        """The first step. Its operations are counted where a number may be used more than once: at places, or steps."""
+        if all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
+            self.call = self.run
+            return self.run(x, t)
+        result: tuple[Any, Any]
+        result, operations = counted(self.run, x, t)
+        of_each = operations / max(1, len(t))
+        pays = of_each * samples > _WORTH
+        self.call = compiled_step(self.run, strict=False) if pays else self.run
+        if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
+            self.look = compiled_step(self.loss_of, strict=False)
+        return result
 
     # --- a step that is looked at ---
 
@@ -143,10 +101,12 @@ class TrainStep:
         of a class, the loss is no number, or something is not finite.
         """
         before = before_a_step(**self.roots) if self.looks else None
+        values = {name: np.array(array) for name, array in self.registry.arrays().items()} if self.looks else {}
         self.remember(x, t)
         loss, scores = self.checked_call(x, t, where)
         if before is not None:
             self._find_parameters(before, x, t)
+            self._refuse_updated(values, x, t, where)
         gradients = self.registry.gradients()
         norm = length_of(gradients)
         if not math.isfinite(loss) or (not math.isfinite(norm) and not all(map(is_finite, gradients.values()))):
@@ -155,6 +115,7 @@ class TrainStep:
 
     def checked_call(self, x: Any, t: Any, where: str) -> tuple[Any, Any]:
         """The loss and the scores of `call`. Raises TrainingError for a layer's error, a wrong label or loss shape."""
+        self.registry.clear_gradients()  # as a loop of one's own does it: backward may add to what it finds
         try:
             loss, scores = self.call(x, t)
         except TrainingError:
@@ -174,15 +135,12 @@ class TrainStep:
 
     def _find_parameters(self, before: Any, x: Any, t: Any) -> None:
         """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
-        if self.run == self._with_own_gradient:
-            found = {
-                f"net.params[{key!r}]": LearnedArray(f"net.params[{key!r}]", array, [], [partial(self._given, key)])
-                for key, array in self.net.params.items()
-            }
-            new = Registry({name: one for name, one in found.items() if one.gradient() is not None})
-        else:
-            found = Registry.after_a_step(before).parameters
-            new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
+        params = getattr(self.net, "params", None)
+        if self.returned.grads is not None and isinstance(params, dict):
+            self.returned.params = params
+            before = [("net", self.returned, {"params": params})]
+        found = Registry.after_a_step(before).parameters
+        new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
         known = self.registry.parameters
         others = {
             name: one for name, one in known.items()
@@ -199,6 +157,32 @@ class TrainStep:
             self.data.clear()
         if not self.registry and not self.looks:
             raise no_parameters(self)
+
+    def _refuse_updated(self, values: Mapping[str, Array], x: Any, t: Any, where: str) -> None:
+        """Raise TrainingError where backward has changed a parameter; forward may, by a norm or a bound."""
+        now = self.registry.parameters
+        changed = [
+            name for name, value in values.items()
+            if name in now and not now[name].is_number and not np.array_equal(now[name].array, value, equal_nan=True)
+        ]  # fmt: skip
+        if not changed:
+            return
+        put_back = global_states(generators_of(**self.roots))
+        try:
+            with quiet():
+                copy, x, t = deep_copy((self, x, t))
+                for name, array in copy.registry.arrays().items():
+                    array[...] = values.get(name, array)
+                copy.loss_of(x, t)
+            by_forward = copy.registry.arrays()
+        except Exception:  # the user's code, on what it was not made for
+            return
+        finally:
+            put_back()
+        for name in changed:
+            if not np.array_equal(by_forward[name], now[name].array, equal_nan=True):
+                said = "backward changes it: the net updates itself; train it by its own loop"
+                raise TrainingError(f"{where}: {name} is another one after a step, because {said}")
 
     def _made_by_forward(self, found: Mapping[str, LearnedArray], x: Any, t: Any) -> set[str]:
         """What forward makes anew is no parameter, though it has a gradient: `self.std` with its `self.dstd`.
@@ -220,9 +204,6 @@ class TrainStep:
         finally:
             put_back()
 
-    def _given(self, key: Any) -> Any:
-        return self.grads.get(key)
-
     def explained(self, error: Exception, t: Any, where: str) -> TrainingError:
         """The same error with the layer in which it was raised, and what that was given."""
         found = raising_layer(error.__traceback__, layers_of(**self.roots))
@@ -240,19 +221,17 @@ class TrainStep:
 
     def _refuse_broken(self, x: Any, t: Any, where: str) -> None:
         """Say what is not finite, and where that begins."""
-        for place, item in enumerate(x if isinstance(x, tuple) else (x,)):
+        named = {f"x[{place}]": item for place, item in enumerate(x)} if isinstance(x, tuple) else {"x": x}
+        for name, item in {**named, "t": t}.items():
             if not is_finite(item):
-                bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(len(item), -1).all(axis=1))
-                name = f"x[{place}]" if isinstance(x, tuple) else "x"
-                first = f"number {bad[0]} of the batch" if self.rows is None else f"{name}[{self.rows[bad[0]]}]"
-                said = f"in {len(bad)} of {len(item)} samples, the first is {first}"
-                raise TrainingError(f"{where}: x has NaN or infinity {said}{self._first_broken(x, t)}")
+                said = f"{name[0]} has NaN or infinity{self._broken_samples(item, len(item), name)}"
+                raise TrainingError(f"{where}: {said}{self._first_broken(x, t, '')}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
         if wrong:
             raise TrainingError(f"{where}: the parameter {wrong[0]} is NaN or infinite: take a smaller learning rate")
         raise TrainingError(f"{where}: NaN or infinity{self._first_broken(x, t) or ' in the gradients'}")
 
-    def _first_broken(self, x: Any, t: Any) -> str:
+    def _first_broken(self, x: Any, t: Any, name: str = "x") -> str:
         """The first layer whose output, or else gradient, is not finite; nothing where all of them are."""
         found: list[LayerPass] = []
 
@@ -264,19 +243,24 @@ class TrainStep:
             self.run(x, t)
         if not found:
             return ""
-        return f"; the first layer that shows it is {called(found[0].path, found[0].layer)}, in its {found[0].way}"
+        (one,) = found
+        samples = self._broken_samples(one.returned, len(t) if name and np.ndim(t) else 0, name)
+        return f"; the first layer that shows it is {called(one.path, one.layer)}, in its {one.way}{samples}"
 
-
-def _arguments(function: Any) -> list[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return []
+    def _broken_samples(self, item: Any, count: int, name: str) -> str:
+        """Where something is not finite, if that is in some of so many samples: by their places in the user's data."""
+        if not np.ndim(item) or len(item) != count:
+            return ""
+        bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(count, -1).all(axis=1))
+        first = f"number {bad[0]} of the batch" if self.rows is None else f"{name}[{self.rows[bad[0]]}]"
+        return "" if len(bad) == count > 1 else f" in {len(bad)} of {count} samples, the first is {first}"
 
 
 def check_labels(scores: Any, t: Any, loss: Any, where: str, samples: Sequence[int] | None = None) -> None:
     """Raise TrainingError where a label is no class of the scores: NumPy takes -1 for the last one, without a word."""
-    labels, rows = np.asarray(t), np.shape(scores)
+    if not isinstance(scores, np.ndarray):
+        return
+    labels, rows = np.asarray(t), scores.shape
     if labels.dtype.kind not in "iu" or not labels.size or len(rows) < 2 or rows[:-1] != labels.shape or rows[-1] < 2:
         return
     out = (labels < 0) | (labels >= rows[-1])
@@ -300,18 +284,3 @@ def no_parameters(step: TrainStep) -> TrainingError:
         f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}, left in the object by "
         "backward. A gradient that only backward knows, or that has another name or shape, is not found"
     )
-
-
-def _takes_target(net: Any) -> bool:
-    if isinstance(net, LayerGraph):
-        return len(net.inputs) > 1
-    required = [
-        parameter for parameter in inspect.signature(net.forward).parameters.values()
-        if parameter.default is parameter.empty and parameter.kind in (0, 1)
-    ]  # fmt: skip
-    return len(required) > 1
-
-
-def _upstream(backward: Callable[..., Any]) -> Sequence[Any]:
-    """What a loss's backward begins with: 1, or nothing where it takes nothing."""
-    return (1,) if _arguments(backward) else ()

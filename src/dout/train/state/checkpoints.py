@@ -19,7 +19,7 @@ from dout.train.state.net_state import NetState, root_of
 VERSION = 1
 SUFFIX = ".safetensors"
 KIND = Kind("a checkpoint", (SUFFIX,), rb'\A.{8}\{"__metadata__":\{"dout":"')
-PARTS = ("objects", "attributes", "generators", "global")
+PARTS = ("objects", "attributes", "shared", "generators", "global")
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)  # of a document
 _MOST_TOLD = 500  # characters
 _MOST_DEPTH = 60  # of lists and dicts inside each other
@@ -92,7 +92,9 @@ def _document(text: Any) -> dict[str, Any]:
     if document.get("version") != VERSION:
         said = document.get("version")
         raise CheckpointError(f"it has version {said!r}; this dout reads version {VERSION}")
-    if not all(isinstance(document.get(key), dict) for key in ("objects", "attributes", "global", "training")):
+    if not all(
+        isinstance(document.get(key), dict) for key in ("objects", "attributes", "shared", "global", "training")
+    ):
         raise CheckpointError("a part of its document is missing")
     return document
 

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from dout.errors import CheckpointError
-from dout.run import attributes_of, deep_copy, flat, global_states
-from dout.run.held_objects import users_classes
-from dout.run.random_states import global_state_written, put_global_state, put_state_written, state_written
-from dout.train.nets.parameters import generators_of, named_objects
+from dout.run import attributes_of, deep_copy, flat, generators_of, global_states, named_objects
+from dout.run.random_states import all_states, global_state_written, put_global_state, put_state_written, state_written
 from dout.train.state.kept_trees import PLAIN, KeptState, decoded, encoded, is_object
-from dout.train.state.set_names import ANY, names_set
+from dout.train.state.set_names import ANY, SharedNumber, names_set, shared_numbers
 
 Trial = Callable[[Any], Any]
 Place = tuple[str, str]  # the class of an object and an attribute of it: alike in all objects of the class
@@ -34,6 +32,7 @@ class NetState:
         self.first = {(path, name): _leaves(item) for path, name, _, item in self._attributes(here)}
         self.left_out: set[Place] | None = None  # not asked yet
         self.set_by_code: dict[str, set[str]] = {}
+        self.shared = {path: one.item for path, one in self._shared_numbers().items()}
 
     def _attributes(self, here: Iterable[tuple[str, Any]] | None = None) -> Iterable[tuple[str, str, Any, Any]]:
         for path, holder in here or named_objects(**self.roots):
@@ -44,6 +43,9 @@ class NetState:
     def _is_new(self, path: str, name: str, item: Any) -> bool:
         """Whether an attribute holds something else than at the beginning; an array that was changed does not."""
         return not _same(_leaves(item), self.first.get((path, name)))
+
+    def _shared_numbers(self) -> dict[str, SharedNumber]:
+        return shared_numbers(item for _, item in named_objects(**self.roots))
 
     def generators(self) -> list[Any]:
         """The random generators that the objects hold, or that their classes and modules use."""
@@ -93,25 +95,20 @@ class NetState:
                 own = [name for kind, name in without if kind == type(holder).__qualname__]
                 for name in {*own} & {*attributes}:
                     attributes[name] = type(attributes[name])() if type(attributes[name]) in (list, dict) else None
-            told = step(through)
-            kept = NetState(**roots).taken(strict=False)
-            return repr(told), kept.document, {key: (a.dtype, a.shape, a.tobytes()) for key, a in kept.arrays.items()}
+            return repr(step(through)), _written(roots)
         except Exception:  # the user's code, on what it was not made for
             return None
         finally:
             put_back()
 
     def _shared_states(self) -> Callable[[], None]:
-        """What puts back what copies share: random states, and numbers in which a class counts."""
-        put_states_back = global_states(self.generators())
-        classes = {cls for _, item in named_objects(**self.roots) for cls in users_classes(item)}
-        known = [(cls, name, value) for cls in classes for name, value in vars(cls).items() if type(value) in PLAIN]
+        """What puts back what copies share: random states, and numbers in classes, modules and closures."""
+        put_states_back, known = global_states(self.generators()), self._shared_numbers().values()
 
         def put_back() -> None:
             put_states_back()
-            for cls, name, value in known:
-                if vars(cls).get(name) is not value:
-                    setattr(cls, name, value)
+            for number in known:
+                number.put(number.item)
 
         return put_back
 
@@ -132,8 +129,11 @@ class NetState:
                         raise CheckpointError(f"{said}, and no code of its class sets it: make it in the constructor")
                 tree = encoded(item, f"{path}.{name}", kept, strict)
                 kept.document["attributes"].setdefault(path, {})[name] = tree
-        kept.document["generators"] = [state_written(one) for one in self.generators()]
-        kept.document["global"] = global_state_written()
+        kept.document["shared"] = {
+            path: encoded(one.item, path, kept, strict) for path, one in self._shared_numbers().items()
+            if not _same(one.item, self.shared.get(path))
+        }  # fmt: skip
+        kept.document |= states_written(self.generators())
         return kept
 
     def fits(self, kept: KeptState) -> None:
@@ -155,6 +155,12 @@ class NetState:
                     raise CheckpointError(f"it would set {path}.{name}, which neither the net has nor its code sets")
                 decoded(tree, attributes_of(here[path]).get(name), f"{path}.{name}", kept.arrays, write=False)
 
+        shared = self._shared_numbers()
+        for path, tree in _mapping(kept.document.get("shared", {})).items():
+            if path not in shared:
+                raise CheckpointError(f"it would set {path}, which no code of the net counts in")
+            decoded(tree, shared[path].item, path, kept.arrays, write=False)
+
     def _may_set(self, path: str, name: str) -> bool:
         """Whether the code of the net, or of the root that an object belongs to, sets an attribute of this name."""
         root = root_of(path)
@@ -173,11 +179,14 @@ class NetState:
         if with_random_states and not (isinstance(states, list) and len(states) == len(generators)):
             raise CheckpointError("it is of another net: it has the states of other random generators")
         if with_random_states:
-            _put_states(generators, kept)
+            put_states(generators, kept.document)
         for path, holder in list(named_objects(**self.roots)):
             attributes = attributes_of(holder)
             for name, tree in kept.document["attributes"].get(path, {}).items():
                 attributes[name] = decoded(tree, attributes.get(name), f"{path}.{name}", kept.arrays, write=True)
+        shared = self._shared_numbers()
+        for path, tree in kept.document.get("shared", {}).items():
+            shared[path].put(decoded(tree, shared[path].item, path, kept.arrays, write=True))
 
 
 def root_of(path: str) -> str:
@@ -185,23 +194,39 @@ def root_of(path: str) -> str:
     return path.partition(".")[0].partition("[")[0]
 
 
-def check_global_state(state: Any) -> None:
-    """Raise CheckpointError where this is no state of the global generators."""
-    put_back = global_states()
-    _put_states([], KeptState({"generators": [], "global": state}))
+def states_written(generators: list[Any]) -> dict[str, Any]:
+    """The states of some generators, and of the global ones, as plain data."""
+    return {"generators": [state_written(one) for one in generators], "global": global_state_written()}
+
+
+def check_states(generators: list[Any], states: dict[str, Any]) -> None:
+    """Raise CheckpointError where these are no states of the generators, or of the global ones."""
+    put_back = global_states(generators)
+    put_states(generators, states)
     put_back()
 
 
-def _put_states(generators: list[Any], kept: KeptState) -> None:
+def put_states(generators: list[Any], states: dict[str, Any]) -> None:
     """Bring all random generators where they were, or, where one of the states is none, leave all as they are."""
     put_back = global_states(generators)
     try:
-        for one, state in zip(generators, kept.document["generators"], strict=True):
+        for one, state in zip(generators, states["generators"], strict=True):
             put_state_written(one, state)
-        put_global_state(kept.document["global"])
+        put_global_state(states["global"])
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError, SystemError) as error:
         put_back()
         raise CheckpointError(f"it holds the state of a random generator that no generator takes: {error}") from None
+
+
+def _written(roots: Any) -> Any:
+    """All that some roots hold, and random states, as what can be compared."""
+    kept = KeptState()
+    trees = {
+        (path, name): encoded(item, f"{path}.{name}", kept, strict=False)
+        for path, holder in named_objects(**roots) for name, item in attributes_of(holder).items()
+    }  # fmt: skip
+    states = all_states(generators_of(**roots))
+    return trees, states, {key: (a.dtype, a.shape, a.tobytes()) for key, a in kept.arrays.items()}
 
 
 def _leaves(item: Any) -> Any:

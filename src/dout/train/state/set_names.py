@@ -1,59 +1,65 @@
-"""Objects in; the names of the attributes that their code sets out: what a checkpoint may bring to a net built anew."""
+"""Objects in; what their code sets out: names of attributes, and numbers in classes, modules and closures."""
 
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
-from dout.run import filled_cells, names_of
+import numpy as np
+
+from dout.run import attributes_of, filled_cells
 from dout.run.held_objects import users_classes
+from dout.run.reached_functions import codes_in, functions_in, reached_functions, stored_names
 
 ANY = "*"  # code that sets attributes by a computed name may set each
+NUMBERS = (bool, int, float, np.number, np.bool_, type(None))
+
+
+class SharedNumber(NamedTuple):
+    """A number that stands in a class, a module or a closure, and what puts another one in its place."""
+
+    item: Any
+    put: Callable[[Any], None]
 
 
 def names_set(objects: Iterable[Any]) -> set[str]:
     """The attributes that the methods of these objects set, or the functions that these call."""
-    names: set[str] = set()
-    methods = [item for cls in {cls for item in objects for cls in users_classes(item)} for item in vars(cls).values()]
-    for code in (code for method in _functions(methods) for code in _codes(method.__code__)):
-        names |= {ANY} if _sets_computed(code) else set()
-    waiting, met = list(_functions(methods)), set[int]()
-    for function in waiting:  # grows
-        if id(function) not in met and not str(function.__module__).startswith("numpy"):
-            met.add(id(function))
-            for code in _codes(function.__code__):
-                names |= _stored(code)
-                waiting += _functions(_named(code, function.__globals__))
-            waiting += _functions(cell.cell_contents for _, cell in filled_cells(function))
-    return names
+    methods = _methods(_classes(objects))
+    reached = [code for function in reached_functions(methods) for code in codes_in(function.__code__)]
+    names = {name for code in reached for name in stored_names(code, "STORE_ATTR")}
+    return names | {ANY for method in methods for code in codes_in(method.__code__) if _sets_computed(code)}
 
 
-def _functions(items: Iterable[Any]) -> Iterator[FunctionType]:
-    """The functions among some items, also those of properties and inside decorators."""
-    for item in items:
-        for part in (item.fget, item.fset) if type(item) is property else (item,):
-            function = getattr(part, "__func__", part) if type(part) in (classmethod, staticmethod) else part
-            while type(function) is FunctionType:
-                yield function
-                function = vars(function).get("__wrapped__")
+def shared_numbers(objects: Iterable[Any]) -> dict[str, SharedNumber]:
+    """The numbers in the classes of these objects, and those that their methods set in modules and closures."""
+    objects, found = list(objects), dict[str, SharedNumber]()
+    classes, held = _classes(objects), [item for one in objects for item in attributes_of(one).values()]
+    for cls in classes:
+        for name, item in vars(cls).items():
+            if isinstance(item, NUMBERS) and not name.startswith("__"):
+                found[f"class {cls.__qualname__}.{name}"] = SharedNumber(item, partial(setattr, cls, name))
+    for function in reached_functions([*_methods(classes), *functions_in(held)]):
+        names = function.__globals__
+        for name in {name for code in codes_in(function.__code__) for name in stored_names(code, "STORE_GLOBAL")}:
+            if isinstance(names.get(name, ""), NUMBERS):
+                put = partial(names.__setitem__, name)
+                found[f"module {function.__module__}.{name}"] = SharedNumber(names[name], put)
+        for name, cell in filled_cells(function):
+            if isinstance(cell.cell_contents, NUMBERS) and name in stored_names(function.__code__, "STORE_DEREF"):
+                put = partial(setattr, cell, "cell_contents")
+                found[f"closure {function.__qualname__}.{name}"] = SharedNumber(cell.cell_contents, put)
+    return found
 
 
-def _named(code: CodeType, names: dict[str, Any]) -> Iterator[Any]:
-    """What a code names: of its module, or of a module that it names."""
-    own = [names[name] for name in code.co_names if name in names]
-    yield from own
-    for module in own:
-        known = names_of(module)
-        yield from (known[name] for name in code.co_names if name in known)
+def _classes(objects: Iterable[Any]) -> list[type]:
+    return list(dict.fromkeys(cls for item in objects for cls in users_classes(item)))
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for part in code.co_consts:
-        if type(part) is CodeType:
-            yield from _codes(part)
+def _methods(classes: Iterable[type]) -> list[FunctionType]:
+    return list(functions_in(item for cls in classes for item in vars(cls).values()))
 
 
 def _sets_computed(code: CodeType) -> bool:
@@ -61,7 +67,3 @@ def _sets_computed(code: CodeType) -> bool:
     named = {*code.co_names}
     writes = "update" in named or any(one.opname == "STORE_SUBSCR" for one in dis.get_instructions(code))
     return bool(named & {"setattr", "__setattr__"}) or (bool(named & {"vars", "__dict__"}) and writes)
-
-
-def _stored(code: CodeType) -> set[str]:
-    return {str(one.argval) for one in dis.get_instructions(code) if one.opname == "STORE_ATTR"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +59,13 @@ def raising_elsewhere(subject: Subject, error: Exception, words: str, always: bo
     found = RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
     mended = lines_that_run(there, error, subject)
     return replace(found, fix=mended.fix, because=mended.sentence) if mended else found
+
+
+def refusing(layer: str, inputs: Mapping[str, Any], error: Exception, names: Sequence[str]) -> Finding:
+    """Return the finding on what backward raises on inputs that forward takes, with more axes than the judged ones."""
+    said = ", ".join(f"{name} {np.shape(inputs[name])}" for name in names if name in inputs)
+    message = f"{layer}.backward raises {type(error).__name__}: {error}; on {said}, which forward takes"
+    return RULE.finding(message, raised_at(error), layer=layer, severity="warning", reason=Raised.of(error))
 
 
 def _refuses_to_be_built(error: Exception) -> bool:
