@@ -47,7 +47,7 @@ def sizes(name, lanes):
             yield height, width, inner, True
         return
     height = int(name[-1])
-    rows = (1, height - 1, height, 2 * height + 1, 61, 123)
+    rows = (1, height - 1, height, 2 * height + 1, 51, 101)
     columns = (1, lanes - 1, lanes, lanes + 1, 2 * lanes, 5 * lanes - 1)
     yield from product(rows, columns, (1, 128, 130, 300), (False, True))
 

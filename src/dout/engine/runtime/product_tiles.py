@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
-HEIGHTS = (6, 5)  # with two vectors a row, two of the second factor and one element, 15 of 16 registers
+HEIGHTS = {6: 48, 5: 50}  # of tiles, two vectors wide: 15 of 16 registers; and of blocks of the first factor
 ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of both factors
 NAMES = (*(f"beside.{height}" for height in HEIGHTS), "across")
 _WIDE, _TALL = 6, 12  # rows of a tile that is cut, of two vectors and of one
-_BAND, _SUMS = 60, 128  # rows, whole tiles of each height, and sums: a block of the first factor, for the cache
+_SUMS = 128  # of a block of the first factor, so that it stays in the first cache
 _MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
 _MOST = 10**6  # multiplications of a small product, whose factors stay in the cache
-_FEW = 16  # rows of a larger one that are so few that a copy of the second factor would cost more,
+_FEW = 8  # rows of a larger one that are so few that a copy of the second factor would cost more,
 _BLOCK = 1 << 13  # or numbers of the second factor, in a block of sums, which the first cache keeps for all rows
 _MASKED = 1.7  # times as many elements as the result has are computed, at most, where the others are masked
 _LONG = 12  # vectors of a sum along rows, below which it takes too long to add up their lanes
@@ -161,10 +161,13 @@ def text(kind: str, lanes: int) -> str:
     numbers = ", ".join(f"i64 {place}" for place in range(lanes))
     words = {"ARGUMENTS": _ARGUMENTS, "MASK": f"<{lanes} x i1>", "VECTOR": f"<{lanes} x {kind}>", "KIND": kind}
     words |= {"SHORT": f"v{lanes}f{8 * size}", "WIDTH": str(lanes), "TWICE": str(2 * lanes), "NUMBERS": numbers}
-    words |= {"BAND": str(_BAND), "SUMS": str(_SUMS), "SIZE": str(size), "WIDE": str(_WIDE), "TALL": str(_TALL)}
+    words |= {"SUMS": str(_SUMS), "SIZE": str(size), "WIDE": str(_WIDE), "TALL": str(_TALL)}
     code = [_DECLARED, _tile("wide", _WIDE, 2, cut=True), _tile("tall", _TALL, 1, cut=True)]
-    for height in HEIGHTS:
-        code += [_filled(_BESIDE, {"HIGH": str(height)}), _tile(f"whole.{height}", height, 2, cut=False)]
+    for height, band in HEIGHTS.items():
+        code += [
+            _filled(_BESIDE, {"HIGH": str(height), "BAND": str(band)}),
+            _tile(f"whole.{height}", height, 2, cut=False),
+        ]
     sizes = {"HIGH": str(ACROSS[0]), "BROAD": str(ACROSS[1]), "TILE": "\n".join(_across(lanes))}
     code.append(_filled(_ACROSS, sizes))
     return _filled(_filled("".join(code), words), words)  # twice: the arguments have words in them
@@ -183,7 +186,7 @@ def function(
         return None
     small = multiplications <= _MOST
     if right == AS_IT_IS:
-        height = min(HEIGHTS, key=lambda height: _whole(rows, height))
+        height = _WIDE if columns <= lanes else min(HEIGHTS, key=lambda height: _whole(rows, height))
         computed = _whole(rows, _TALL if columns <= lanes else height) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
         return f"beside.{height}" if stays and computed <= _MASKED * rows * columns else None
