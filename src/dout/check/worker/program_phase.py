@@ -222,7 +222,7 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
     told = of_parts_once([checked.report for checked in layers])
     own = [c for c, report in zip(layers, told, strict=True) if c.report.ok or not report.ok]
     for checked in sorted(
-        (c for c in own if c.turn >= 0 and not c.report.file.startswith(_DOUT)), key=lambda c: c.turn
+        (c for c in own if c.turn >= 0 and not (c.report.file or "").startswith(_DOUT)), key=lambda c: c.turn
     ):
         wrong = [str(v.argument) for v in checked.report.verdicts if v.word == Word.REFUTED]
         if wrong:
