@@ -1,6 +1,6 @@
 """Layers that a program uses in parts, and pairs of functions, as they are called."""
 
-from check_commands import document, layers
+from check_commands import document, dout, layers
 
 
 def test_pairs_of_functions_are_judged_as_they_are_called(tmp_path):
@@ -72,3 +72,31 @@ for epoch in range(9):
     assert found["Sum"]["used"] == "as used in train.py:7, at smaller sizes"
     assert found["Net"]["used"] == "used in train.py:7, and judged on inputs that were chosen"
     assert [finding["code"] for finding in found["Net"]["findings"]] == ["D002"]
+
+
+FITTED = """
+import numpy as np
+from dout import train
+from dout.layers import Affine, SoftmaxWithLoss
+
+
+class Doubled:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        return dout * self.x
+
+
+r = np.random.default_rng(0)
+net = [Affine(r.normal(size=(4, 5)), np.zeros(5)), Doubled(), Affine(r.normal(size=(5, 3)), np.zeros(3))]
+x, t = r.normal(size=(12, 4)), r.integers(0, 3, 12)
+train.fit(net, x, t, loss=SoftmaxWithLoss(), epochs=1, batch=4, progress=False)
+"""
+
+
+def test_the_first_wrong_layer_of_a_list_is_the_users(tmp_path):
+    (tmp_path / "fit.py").write_text(FITTED)
+    said = " ".join(dout("fit.py", cwd=tmp_path).stdout.split())
+    assert "the first wrong gradient on the way back is that of x in Doubled (fit.py:12)" in said

@@ -74,6 +74,26 @@ def test_gradients_are_found_behind_momentum_and_adam(tmp_path):
     assert_are_gradients(record_script(script(tmp_path, DATA + "state = {}\n" + LOOP + adam)))
 
 
+def test_an_update_may_read_its_parameter_twice_in_its_line(tmp_path):
+    drawn = "    W2 = W2 - 0.1 * (0.5 * (W2 - A2) + a.T @ error)\n    W1 = W1 - 0.1 * (0.5 * (W1 - A1) + X.T @ back)\n"
+    drawn += "    b1 = b1 - 0.1 * (0.5 * (b1 - c1) + back.sum(0, keepdims=True))\n"  # back to where they began
+    begun = "A1, c1, A2 = W1.copy(), b1.copy(), W2.copy()\n"
+    assert_are_gradients(record_script(script(tmp_path, DATA + begun + LOOP + STEP + drawn)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "W -= 0.1 * X.T @ (X @ W - Y)",
+        "W += 0.1 * X.T @ (Y - X @ W)",
+        "d = (Y - X @ W) + (Y - X @ W); W += 0.1 * X.T @ d",
+    ],
+)
+def test_a_target_that_stands_in_each_step_is_no_parameter(tmp_path, line):
+    trace = record_script(script(tmp_path, DATA + "W = rng.normal(size=(3, 1))\n" + LOOP + f"    {line}\n"))
+    assert {parameter.node.shape for call in trace.calls for parameter in call.parameters} == {(3, 1)}
+
+
 def test_what_is_added_is_the_negative_of_the_gradient(tmp_path):
     climbs = DESCENT.replace("error = 2 * (out - Y)", "error = 2 * (Y - out)").replace("-= 0.1", "+= 0.1")
     assert_are_gradients(record_script(script(tmp_path, DATA + LOOP + climbs)))

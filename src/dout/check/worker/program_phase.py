@@ -26,6 +26,7 @@ from dout.trace.program import notebooks
 
 MOST_SECONDS = 30.0  # of work, for all programs of a check
 MOST_PROGRAMS = 8
+_DOUT = f"{Path(__file__).parents[2]}{os.sep}"
 PATIENCE = 8.0  # seconds for the work of one program that nobody has named
 
 
@@ -214,8 +215,15 @@ def used_layers(
 
 
 def _first_wrong(layers: Sequence[Checked]) -> str:
-    """Where the gradients of a program are wrong first, on their way back; nothing where they are right."""
-    for checked in sorted((c for c in layers if c.turn >= 0), key=lambda c: c.turn):
+    """Where the gradients of a program are wrong first, on their way back; nothing where they are right.
+
+    A layer that holds a wrong one is not meant, nor is one of dout's own.
+    """
+    told = of_parts_once([checked.report for checked in layers])
+    own = [c for c, report in zip(layers, told, strict=True) if c.report.ok or not report.ok]
+    for checked in sorted(
+        (c for c in own if c.turn >= 0 and not (c.report.file or "").startswith(_DOUT)), key=lambda c: c.turn
+    ):
         wrong = [str(v.argument) for v in checked.report.verdicts if v.word == Word.REFUTED]
         if wrong:
             place = shown_place(checked.report.file, checked.report.line)

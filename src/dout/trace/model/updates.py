@@ -16,33 +16,37 @@ class Updates:
     """The updates of parameters in a recording: `W - step` or `W + step`, where the step was computed from W.
 
     Both are arrays of one shape, and W was not computed from several arrays, as what goes through a network is. A line
-    that has W twice updates nothing, as `y - output` in each step: what it updates it would not have again.
+    that comes to W again updates nothing, as `y - output` in each step: what it updates it would not have again.
     """
 
     def __init__(self) -> None:
         self.first: dict[Node, Node] = {}  # by parameter, in the order of the run: the node of its first next value
         self._of: dict[Node, Node] = {}  # by next value: the parameter
         self._at: dict[Node, int] = {}
-        self._met: set[tuple[Node, Where | None]] = set()
+        self._met: dict[tuple[Node, Where | None], int] = {}  # the turn of its line
+        self._line: Where | None = None
+        self._turn = 0  # of lines that ran: one ends with its update
 
     def met(self, node: Node) -> bool | None:
         """Take the next node of the recording: whether it updates a parameter anew; None where it updates none."""
         self._at[node] = len(self._at)
+        if node.inputs and node.where != self._line:  # a constant has no line
+            self._line, self._turn = node.where, self._turn + 1
         if node.primitive in _CASTS and node.inputs[0] in self._of:
             self._of[node] = self._of[node.inputs[0]]
         if node.primitive not in _STEPS or not node.shape or any(i.shape != node.shape for i in node.inputs):
             return None
         old, step = node.inputs
         place = (old, node.where)
-        if place in self._met:
+        if self._met.setdefault(place, self._turn) != self._turn:
             return None
-        self._met.add(place)
         starts = node.kind == "f" and (old in self._of or _comes_of_one_array(old))
         if not starts or _comes_of_one_array(step) or not self.leads(old, step):
             return None
         parameter = self._of[node] = self._of.get(old, old)
         anew = parameter in self.first
         self.first.setdefault(parameter, node)
+        self._turn += 1
         return anew
 
     @property

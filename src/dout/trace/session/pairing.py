@@ -138,14 +138,14 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
         if not (is_number or _is_array(parameter)):
             continue
         key = _named(name, parameter, held, after)
-        if is_number and (key is None or not _is_float(after[key])):
+        if is_number and (key is None or _is_array(after[key])):
             continue
         if key is None:
             left.append((name, parameter))
         else:
             taken |= {name, key}
             yield Pair(name, parameter, after[key], "name")
-    synonyms = list(_by_synonym(left, after, taken))
+    synonyms = list(_by_synonym(left, held, after, taken))
     taken.update(key for _, key in synonyms)
     left = [(name, item) for name, item in left if name not in {pair.name for pair, _ in synonyms}]
     yield from (pair for pair, _ in synonyms)
@@ -184,22 +184,30 @@ def _named(name: str, parameter: Any, before: Mapping[str, Any], after: Mapping[
     """The attribute that is called as the gradient of this one; of another shape, it is a wrong gradient.
 
     That is said only of an array that the layer still holds: `x` and `dx` may be left over from other calls. A gradient
-    that is a number has to be a new one: `dt = 0.01` is a step.
+    that is a number has to be a new one, and one of NumPy's for an array: `dt = 0.01` is a step.
     """
     keys = [naming.format(name) for naming in _NAMINGS]
     fitting = [key for key in keys if _same_shape(parameter, after.get(key))]
     if not fitting and plain(after.get(name)) is plain(parameter):
-        new = [key for key in keys if _is_float(after.get(key)) and after[key] is not before.get(key)]
+        number = float | np.floating if isinstance(plain(parameter), float) else np.floating
+        new = [key for key in keys if isinstance(plain(after.get(key)), number) and _is_new(key, before, after)]
         fitting = [key for key in keys if _is_array(after.get(key)) or key in new]
     return fitting[0] if fitting else None
 
 
-def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[Pair, str]]:
+def _is_new(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether an attribute is another object than before."""
+    return after[key] is not before.get(key)
+
+
+def _by_synonym(
+    left: list[tuple[str, Any]], before: Mapping[str, Any], after: Mapping[str, Any], taken: set[str]
+) -> Iterator[tuple[Pair, str]]:
     """Pairs by a synonym of the parameter's name, also in a dict, or as the only item of a list: `grads["dW1"]`."""
     flat = {
         key: item[0] if isinstance(item, list) and len(item) == 1 else item
         for key, item in after.items()
-        if is_named_as_gradient(key) and key not in taken
+        if is_named_as_gradient(key) and key not in taken and (not _is_float(item) or _is_new(key, before, after))
     }
     for key, held in after.items():
         if isinstance(held, dict) and (
@@ -259,12 +267,17 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
 
 
 def _is_made_for(parameters: Any, gradients: Any, earlier: Any) -> bool:
-    """Whether a dict has a new array by the name of each parameter of another dict, in its shape."""
+    """Whether a dict has got an array by the name of each parameter of another dict, in its shape.
+
+    A dict that held such arrays before may be the state of an optimiser: its next values.
+    """
     if not (isinstance(parameters, dict) and isinstance(gradients, dict) and parameters):
         return False
-    old = [plain(item) for item in earlier.values()] if isinstance(earlier, dict) else []
-    new = {key: item for key, item in gradients.items() if not any(plain(item) is one for one in old)}
-    return all(_is_array(item) and _same_shape(item, new.get(key)) for key, item in parameters.items())
+    held = earlier if isinstance(earlier, dict) else {}
+    return all(
+        _is_array(item) and _same_shape(item, gradients.get(key)) and not _same_shape(item, held.get(key))
+        for key, item in parameters.items()
+    )
 
 
 def _fit_in_order(parameters: Sequence[Any], gradients: Sequence[Any]) -> bool:
@@ -400,8 +413,8 @@ def _is_array(item: Any) -> bool:
 
 
 def _is_float(item: Any) -> bool:
-    """Whether a gradient is one number, as a sum over all axes is."""
-    return isinstance(plain(item), float | np.floating)
+    """Whether a gradient is a number of NumPy's, as a sum over all axes is."""
+    return isinstance(plain(item), np.floating)
 
 
 def _is_gradient(item: Any) -> bool:
