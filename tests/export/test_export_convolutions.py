@@ -166,6 +166,37 @@ def test_what_is_a_convolution_is_seen_and_nothing_else(layer, wanted):
         assert all(is_near(model, layer, count) for count in (1, 2, 9))
 
 
+ENDINGS = {
+    "a clip": lambda y: np.clip(y, -255, 255),
+    "a bound": lambda y: np.minimum(y, 255),
+    "a choice": lambda y: np.where(np.abs(y) > 1000, 0, y),
+    "a test for NaN": lambda y: np.nan_to_num(y),
+    "a bend": lambda y: y / (1 + 1e-7 * np.abs(y)),
+}
+
+
+class Ended(Shifts):
+    def __init__(self, ending):
+        super().__init__()
+        self.ending = ending
+
+    def forward(self, x):
+        return ENDINGS[self.ending](super().forward(x))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_bends_large_numbers_alone_or_takes_nan_away_is_kept_behind_its_convolution(ending):
+    layer = Ended(ending)
+    model = dout.export(layer, None, x, dtype="float32")
+    found = operators(model)
+    assert found.count("Conv") == 1
+    assert found[-1] != "Conv"
+    large = (1e4 * x).astype(np.float32)
+    large[0, 0, 4, 4] = np.nan
+    (out,) = ran(model.content, large)
+    np.testing.assert_allclose(out, layer.forward(large), rtol=1e-4, atol=0.5)  # of numbers up to 10**5
+
+
 def test_in_64_bits_there_is_no_conv_because_onnxruntime_has_no_kernel_for_it():
     model = dout.export(Patches(), None, x)
     assert "Conv" not in operators(model)

@@ -1,7 +1,8 @@
 """A graph in; the steps of it that are convolutions out, found by what they compute: however they are written.
 
-A step is one if it follows from one image alone, and gives the numbers of a convolution whose kernel is its gradient at
-one place. Loops, index arrays and patches with a product all show that; so do the norms and sums that follow.
+A step is one if it follows from one image alone, by affine rows, and gives the numbers of a convolution whose kernel
+is its gradient at one place. Loops, index arrays and patches with a product all show that; so do the norms and sums
+that follow.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import DoutError
+from dout.export.affine_steps import last_bends
 from dout.export.batch_numbers import at_size
 from dout.grad import backpropagate
 from dout.graph import INPUT, Graph, Node, computed_from, evaluate
@@ -45,12 +47,15 @@ def convolutions(graph: Graph, values: Mapping[Node, Any], arguments: Sequence[N
         return {}
     above, left, found = _dominators(graph, moving), _TRIED, dict[Node, OnnxConvolution]()
     now, known = at_size(graph, values, _ROWS)
+    at, bends = {node: i for i, node in enumerate(graph.nodes)}, last_bends(graph, moving)
     covered = set[Node]()
     for end in reversed(images):
         if end in covered:
             continue
         best = None
         for image in _images_above(end, above):
+            if bends[end] > at[image]:
+                break
             left -= 1
             one = _Pair(now[image], now[end], known) if left > 0 else None
             if one is None or not one.is_affine():
