@@ -34,9 +34,25 @@ _SMALL = (7, 4, 5, 6, 8)  # sizes in place of large ones
 def mended(
     failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]
 ) -> Iterator[tuple[Values, Values]]:
-    """Change the examples that raised until they are taken, within bounds; `retry` gives None where one is."""
+    """Change the examples that raised until they are taken, within bounds; `retry` gives None where one is.
+
+    Where nothing that an error says helps, axes are made multiples of numbers that the layer has.
+    """
+    begin, found = sorted(failures, key=lambda f: -f.progress)[:MOST_FAILURES], False
+    for way in (changes, _with_multiples):
+        for example in _searched(begin, retry, way):
+            found = True
+            yield example
+        if found:
+            return
+
+
+def _searched(
+    begin: Sequence[Failure],
+    retry: Callable[[Values, Values], Failure | None],
+    changes: Callable[[Failure], Iterator[Change]],
+) -> Iterator[tuple[Values, Values]]:
     budget = WorkBudget(MOST_SECONDS)
-    begin = sorted(failures, key=lambda f: -f.progress)[:MOST_FAILURES]
     keys, seen = set[tuple[str, ...]](), set[str]()
     for failure in begin:
         keys.add(failure.key)
@@ -82,6 +98,11 @@ def changes(failure: Failure) -> Iterator[Change]:
             yield from change(failure, *match.groups())
     yield from failure.of_arguments() if not failure.building else ()
     yield from _numbers_said(failure)
+
+
+def _with_multiples(failure: Failure) -> Iterator[Change]:
+    yield from _multiples(failure) if _RESHAPES.search(str(failure.error)) else ()
+    yield from changes(failure)
 
 
 def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:
@@ -335,6 +356,7 @@ def _look(init: Values, inputs: Values) -> str:
                  for n, x in (*init.items(), *inputs.items())])  # fmt: skip
 
 
+_RESHAPES = re.compile(r"array of size \d+ into shape \(\d+,\d")
 _SHAPES = r"((?:\([\d, ]*\) ?)+)"
 _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (r"unpack \(expected ([1-5])\b", _axes),
@@ -358,7 +380,6 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
     (r"array of size (\d+) into shape \((\d+),\)", _as_another),
-    (r"array of size \d+ into shape \(\d+,\d", _multiples),
     (
         r"NoneType|unsized object|has no len|missing \d required positional|no number with its gradients|^'\w+'$"
         r"|has no attribute",
