@@ -15,23 +15,98 @@ def told(report, severity):
     return [finding.message for finding in report.findings if finding.severity == severity]
 
 
-class Neuron:
-    """All are numbers, and no code says so."""
+class Scale:
+    """Each column has a number of its own; nothing in the code says that they are no numbers alone."""
 
-    def __init__(self, first, second):
-        self.first, self.second = first, second
-
-    def forward(self, a, b):
-        return self.first * a + self.second * b
+    def forward(self, x, gamma, beta):
+        self.x, self.gamma = x, gamma
+        return x * gamma + beta
 
     def backward(self, dout):
-        return dout * self.first, dout * self.second
+        return dout * self.gamma, dout * self.x, dout  # wrong: not summed over the rows
 
 
-def test_a_gradient_in_the_shape_of_another_chosen_input_may_be_that_of_a_number():
-    report = dout.check(Neuron)
-    assert report.ok
-    assert not told(report, "warning") or any("are numbers, it is right" in text for text in told(report, "warning"))
+def test_a_gradient_that_is_not_summed_over_the_rows_is_an_error():
+    report = dout.check(Scale)
+    assert len(told(report, "error")) == 2
+    assert all("sum(axis=0)" in text for text in told(report, "error"))
+
+
+class MeanOfAll:
+    def forward(self, x):
+        self.x = x
+        return np.mean(x**2)
+
+    def backward(self, dout=1):
+        return dout * 2 * self.x / len(self.x)  # wrong: right on a vector
+
+
+class NormOfAll(MeanOfAll):
+    def forward(self, x):
+        self.x = x
+        return np.sqrt(np.sum(x**2))
+
+    def backward(self, dout=1):
+        return dout * self.x / np.sqrt(np.sum(self.x**2, axis=0))  # wrong: right on a vector
+
+
+class ShareOfAll:
+    def forward(self, x):
+        e = np.exp(x - x.max())
+        self.y = e / e.sum()
+        return self.y
+
+    def backward(self, dout):
+        return self.y * (dout - (dout * self.y).sum(axis=0))  # wrong: right on a vector
+
+
+@pytest.mark.parametrize("cls", [MeanOfAll, NormOfAll, ShareOfAll])
+def test_wrong_numbers_for_a_table_are_an_error_where_backward_takes_tables(cls):
+    assert any("should be" in text for text in told(dout.check(cls), "error"))
+
+
+class Averaged:
+    """A product with a number has nothing to do with what is wrong."""
+
+    def __init__(self, n, m):
+        self.W, self.b = np.random.default_rng(0).normal(size=(n, m)), np.zeros((1, m))
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W) + self.b
+
+    def backward(self, dout):
+        m = len(dout)
+        self.dW = np.dot(1.0 / m, np.dot(self.x.T, dout))
+        self.db = np.dot(1.0 / m, dout.sum(axis=0, keepdims=True))
+        return np.dot(dout, self.W)  # wrong: .T is missing
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_product_with_a_number_is_no_excuse(given):
+    x = np.random.default_rng(1).normal(size=(5, 4))
+    report = dout.check(Averaged(4, 4), x) if given else dout.check(Averaged)
+    assert len(told(report, "error")) == 3
+
+
+def cube_forward(x):
+    return x**3, x
+
+
+def cube_backward(dout, cache):
+    return dout * 2 * cache**2  # wrong
+
+
+def lone(x):
+    return x**3
+
+
+def test_a_function_is_judged_with_its_backward_beside_it():
+    report = dout.check(cube_forward)
+    assert words(report) == {"x": "refuted"}
+    assert not report.ok
+    with pytest.raises(dout.errors.TargetError, match="no backward"):
+        dout.check(lone)
 
 
 class SoftmaxOfAll:

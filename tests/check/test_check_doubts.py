@@ -180,6 +180,44 @@ def test_a_step_of_one_number_where_a_product_takes_a_row_is_no_example_that_ref
     assert not [f for f in layer["findings"] if f["severity"] == "error"]
 
 
+LACKS_MASK = """
+import numpy as np
+class {name}({base}):
+    def forward(self, x):
+        return x * (x > 0)
+
+    def backward(self, dout):
+        return dout * self.mask
+"""
+OTHERS = """
+import numpy as np
+class Layer:
+    pass
+
+class Dropout(Layer):
+    def forward(self, x):
+        self.mask = np.ones(x.shape)
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+class Masked:
+    def make(self, x):
+        self.mask = x > 0
+"""
+
+
+def test_what_another_class_sets_of_itself_excuses_no_missing_attribute(tmp_path):
+    write(tmp_path, "from others import Layer, Masked\n" + LACKS_MASK.format(name="Relu", base="Layer"))
+    write(tmp_path, OTHERS, "others.py")
+    relu = layers(document("mine.py", cwd=tmp_path))["Relu"]
+    assert [f["severity"] for f in relu["findings"] if "has no attribute 'mask'" in f["message"]] == ["error"]
+    write(tmp_path, "from others import Layer, Masked\n" + LACKS_MASK.format(name="Relu", base="Layer, Masked"))
+    relu = layers(document("mine.py", cwd=tmp_path))["Relu"]
+    assert not [f for f in relu["findings"] if f["severity"] == "error"]
+
+
 SEVERAL = """
 import numpy as np
 class MeanSquares:

@@ -51,6 +51,10 @@ def test_a_wrong_torch_function_is_refuted(torch):
     assert report.file == __file__
 
 
+def test_a_wrong_torch_function_is_an_error_on_chosen_inputs(torch):
+    assert not check(square(torch, 1)).ok
+
+
 def test_a_torch_function_that_writes_into_dout_is_an_error(torch):
     assert "D201" in {f.code for f in check(square(torch, 2, writes=True), X.copy()).findings}
 

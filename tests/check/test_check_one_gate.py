@@ -1,7 +1,10 @@
 """What a verdict rests on is weighed in one place: `dout.check` says what the command says."""
 
+import inspect
+
 import numpy as np
 import pytest
+from check_commands import document, layers, write
 
 import dout
 from dout.errors import TargetError
@@ -56,6 +59,24 @@ def test_an_error_that_rests_on_a_guess_is_a_warning():
     report = dout.check(Penalty)
     assert report.ok
     assert "warning" in {finding.severity for finding in report.findings}
+
+
+def triple_forward(x):
+    return x**3, x
+
+
+def triple_backward(dout, cache):
+    return dout * 2 * cache**2  # wrong
+
+
+def test_the_command_says_the_same(tmp_path):
+    written = [*map(inspect.getsource, (Penalty, triple_forward, triple_backward))]
+    write(tmp_path, "import numpy as np\n\n\n" + "\n\n".join(written))
+    found = layers(document("mine.py", cwd=tmp_path))
+    assert {name: layer["ok"] for name, layer in found.items()} == {"Penalty": True, "triple_forward": False}
+    for name, target in (("Penalty", Penalty), ("triple_forward", triple_forward)):
+        here = [(finding.code, finding.severity) for finding in dout.check(target).findings]
+        assert [(finding["code"], finding["severity"]) for finding in found[name]["findings"]] == here
 
 
 def test_it_is_an_error_on_inputs_that_were_given():

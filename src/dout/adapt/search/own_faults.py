@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import itertools
 import linecache
 import re
 from collections.abc import Iterator, Sequence
@@ -179,21 +178,46 @@ def _is_never_bound(error: UnboundLocalError) -> bool:
 
 
 def _is_never_made(cls: type, name: str) -> bool:
-    """Whether nothing in the repository sets the attribute, and no class of the object, or below, defines it."""
+    """Whether nothing in the repository may set it of such an object, and no class of the object, or below, has it."""
     files = [_file_of(base) for base in cls.__mro__ if base.__module__ not in ("builtins", "abc", "typing")]
     own = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
-    below: Iterator[type] = itertools.chain.from_iterable(type.__subclasses__(base) for base in own)
+    below: list[type] = type.__subclasses__(own[0]) if own else []
     if not (files and all(files)) or any(name in vars(sub) for sub in below):  # a library's object, or a base's
         return False
-    return not any(_is_made(root, name) for root in dict.fromkeys(map(repository_root, files)))
+    names = tuple(base.__name__ for base in own)
+    return not any(_is_made(root, name, names) for root in dict.fromkeys(map(repository_root, files)))
 
 
 @functools.lru_cache(maxsize=64)
-def _is_made(root: Path, name: str) -> bool:
-    """Whether anything sets the attribute, or nothing names it: then its name was made of others, with `getattr`."""
+def _is_made(root: Path, name: str, classes: tuple[str, ...]) -> bool:
+    """Whether anything may set it on an object of a class, or nothing names it: then `getattr` made its name of others.
+
+    `classes` are those of the object, its own first. What another class sets of itself says nothing of these.
+    """
+    others = {id(node) for node in _of_other_classes(root, classes)}
     nodes = [*_nodes_below(root)]
     is_named = any(isinstance(node, ast.Attribute) and node.attr == name for node in nodes)
-    return not is_named or any(_sets(node, name) for node in nodes)
+    return not is_named or any(_sets(node, name) for node in nodes if id(node) not in others)
+
+
+def _of_other_classes(root: Path, classes: tuple[str, ...]) -> Iterator[ast.AST]:
+    """What other classes do with `self`: none of these, nor one derived from the first, nor a base of one."""
+    written = [node for node in _nodes_below(root) if isinstance(node, ast.ClassDef)]
+    bases: dict[str, set[str]] = {}
+    for node in written:
+        bases.setdefault(node.name, set()).update(map(name_of, node.bases))
+    below = {classes[0]}
+    while more := {name for name, theirs in bases.items() if theirs & below} - below:
+        below |= more
+    family = below | {*classes}
+    while more := {base for name in family for base in bases.get(name, ())} - family:
+        family |= more
+    for part in (part for one in written if one.name not in family for part in ast.walk(one)):
+        match part:
+            case ast.Attribute(value=ast.Name(id="self")) | ast.FunctionDef(name="__getattr__"):
+                yield part
+            case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id="self"), *_]):
+                yield part
 
 
 @functools.lru_cache(maxsize=64)

@@ -27,13 +27,9 @@ from dout.check.lab.batch_axis import resized_along
 from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
-from dout.check.lab.shared_recording import recorded_of
 from dout.judge.outcomes import Outcome
-from dout.ops import PRIMITIVES
 from dout.run import PlainRun, arrays, attributes_of, flat, mro_of, otherwise, quiet, upstream
 from dout.trace.session.pairing import GRADIENTS, is_residual, stem
-
-_DOT = PRIMITIVES["dot"]
 
 
 def doubt_of(subject: Subject) -> str:
@@ -64,20 +60,9 @@ def doubt_of(subject: Subject) -> str:
         return "it is right for images, of which forward makes what it makes of each table"
     if _are_in_another_order(subject, run):
         return "the gradients come in another order than the arguments of forward"
-    if _multiplies_a_matrix_by_one_number(subject):
-        return "a product of matrices was given one number, which fits by chance"
     if fits_by_chance(subject):
         return "the lengths of the inputs are alike by chance: with one row more there is an error"
     return ""
-
-
-def _multiplies_a_matrix_by_one_number(subject: Subject) -> bool:
-    """Whether `np.dot` was given a number and a matrix: `np.dot(x[t], W)`, where each step of `x` is to be a row."""
-    recorded = recorded_of(Lab(subject)).base
-    shapes = (
-        [[len(i.shape) for i in node.inputs] for node in recorded.nodes if node.primitive is _DOT] if recorded else []
-    )
-    return any(0 in pair and max(pair) > 1 for pair in shapes)
 
 
 def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:

@@ -149,7 +149,7 @@ class ReportData:
     nothing to judge.
     `branches` lists conditions of which a side was not seen at any input tried: nothing is known of that side.
     `branching` says whether there are conditions at all, or may be. `timed` says that the clock ended a search, so that
-    another run may find something else. `in_doubt` says that an error is a warning because it rests on a guess.
+    another run may find something else. `in_doubt` says that at least one error was reported as a warning.
     """
 
     layer: str

@@ -43,9 +43,9 @@ def check(
 ) -> Report:
     """Examine a layer: is its backward the derivative of its forward, and does it keep to the contract of a layer?
 
-    `target` is a layer (any object with `forward(*inputs)` and `backward(dout)`) or a class of one, built with the
-    arguments in `init`. Inputs that are not given, by position or by name, are chosen. The layer itself is not changed:
-    copies of it run, many times, in silence.
+    `target` is a layer (any object with `forward(*inputs)` and `backward(dout)`), a class of one, built with the
+    arguments in `init`, or a function whose module has its backward beside it. Inputs that are not given, by position
+    or by name, are chosen. The layer itself is not changed: copies of it run, many times, in silence.
 
     The interface may be another one, `forward_pass` and `backward_pass(accum_grad)`, a loss, a pair of a function and
     its derivative: which it is, is found out by running it, or given as `interface="f, f_prime(x), local"`.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_upstream, stands_for
+from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import is_static, required
@@ -26,6 +27,8 @@ from dout.adapt.search.refusals import takes_target
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
+from dout.check.lab.probe import Lab
+from dout.check.lab.shared_recording import recorded_of
 from dout.check.program.used_example import Closeness, UsedExample
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
@@ -39,9 +42,11 @@ from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
+from dout.ops import PRIMITIVES
 from dout.run import otherwise
 
 _IMAGES = 4  # axes
+_DOT = PRIMITIVES["dot"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +73,9 @@ class Grounds:
         if foreign is not None:
             chosen = Example({}, inputs) if inputs else example(foreign(), {}, {})
             return cls(target, target, [*chosen.inputs.values()], chosen, is_told=how is not None)
+        target = pair_of(target) or target
+        if Target(target).is_function:
+            raise TargetError(f"{Target(target).name} is a function, and no backward stands beside it")
         chosen, what = example(target, init, inputs, interface=how), Target(target)
         _, keywords = what.arguments(chosen.inputs, chosen.interface)
         if keywords:
@@ -111,7 +119,8 @@ class Grounds:
             return told
         if self.used is not None:
             return _as_used(told, self.used)
-        return report if self.is_told else self._if_meant_otherwise(report)
+        is_sure = self.is_told or foreign_layer(self.target) is not None
+        return report if is_sure else self._if_meant_otherwise(report)
 
     def _if_meant_otherwise(self, report: Report) -> Report:
         """The report with a warning for each error that is none if the layer is meant otherwise than it was run."""
@@ -128,6 +137,7 @@ class Grounds:
         of_shapes = [item for item in wrong if item.index is None and str(item.argument) in self.example.chosen]
         yield self._as_number(of_shapes), wrong
         yield self._on_fewer_axes() if wrong else "", wrong
+        yield self._with_steps_of_rows() if wrong else "", wrong
         if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
             yield self._as_forward_input(given), wrong
             no_upstream = given and not any(map(names_upstream, given))
@@ -138,6 +148,8 @@ class Grounds:
     def _as_forward_input(self, given: Sequence[str]) -> str:
         """The argument of backward that is named as an input of forward, if backward does not read a kept one."""
         cls, interface = Target(self.target).cls, self.example.interface or Interface()
+        if not given:
+            return ""
         forward, backward = (getattr(cls, name) for name in (interface.forward, interface.backward))
         for name in given:
             is_input = name in self.example.chosen_inputs and not names_upstream(name)
@@ -146,23 +158,18 @@ class Grounds:
         return ""
 
     def _as_number(self, wrong: Sequence[Finding]) -> str:
-        """The inputs that may be numbers: those whose gradients are, or all, where these have another input's shape.
-
-        All gradients are right then.
-        """
+        """The inputs whose gradients are numbers, if they may be numbers themselves; all gradients are right then."""
         inputs, forward = self.example.inputs, Target(self.target).forward
         arrays = {name for name, x in inputs.items() if np.ndim(x)}
         names = {str(item.argument) for item in wrong if item.got == ()}
-        if any(stands_for(name) or "array" in kinds_for(forward, name) for name in names) or names == arrays:
-            names = set()
-        shapes = {np.shape(x) for x in self.example.chosen_inputs.values()}
-        is_spread = bool(wrong) and all(item.got in shapes for item in wrong)  # one input over another
-        for some in filter(None, (names, arrays if is_spread and len(shapes) > 1 else ())):
-            numbers = {name: 0.75 + place / 4 for place, name in enumerate(sorted(some))}
-            said = f"{' and '.join(numbers)} {'are numbers' if len(numbers) > 1 else 'is a number'}"
-            if self._is_right_on(replace(self.example, inputs={**inputs, **numbers})):
-                return f"if {said}, it is right"
-        return ""
+        if not names or names == arrays:
+            return ""
+        if any(stands_for(name) or "array" in kinds_for(forward, name) for name in names):
+            return ""
+        numbers = {name: 0.75 + place / 4 for place, name in enumerate(sorted(names))}
+        said = f"{' and '.join(numbers)} {'are numbers' if len(numbers) > 1 else 'is a number'}"
+        is_right_so = self._is_right_on(replace(self.example, inputs={**inputs, **numbers}))
+        return f"if {said}, it is right" if is_right_so else ""
 
     def _on_fewer_axes(self) -> str:
         """An input beside the first that has more axes than code and documents tell: with one fewer all is right."""
@@ -174,6 +181,20 @@ class Grounds:
                 fewer = replace(self.example, inputs={**inputs, name: np.take(inputs[name], 0, axis=axis)})
                 if self._is_right_on(fewer):
                     return f"if {name} has {axes - 1} {'axis' if axes == 2 else 'axes'}, it is right"
+        return ""
+
+    @otherwise("")
+    def _with_steps_of_rows(self) -> str:
+        """A vector whose numbers may be rows: `np.dot(x[t], W)` takes both, and with rows all is right."""
+        recorded = recorded_of(Lab(subject_of(self.layer, self.ordered, self.example.init))).base
+        products = [node.inputs for node in recorded.nodes if node.primitive is _DOT] if recorded else []
+        lengths = {two.shape[0] for one, two in products if one.shape == () and len(two.shape) > 1}
+        vectors = [name for name, x in self.example.chosen_inputs.items() if is_float_array(x) and np.ndim(x) == 1]
+        for name, length in product(vectors, sorted(lengths)):
+            rows = {other: self.example.inputs[other][None] for other in vectors}
+            rows[name] = np.cos(np.arange(3.0 * length)).reshape(3, 1, length)
+            if self._is_right_on(replace(self.example, inputs={**self.example.inputs, **rows})):
+                return f"if {name} has a row for each step, it is right"
         return ""
 
     def _right_with_one(self) -> str:
@@ -194,9 +215,12 @@ class Grounds:
 
     @otherwise("")
     def _as_vector(self) -> str:
-        """The input that may be a vector: forward goes over all of its numbers in a line, and all is right then."""
+        """The input that may be a vector: forward goes over all of its numbers in a line, and all is right then.
+
+        Not where backward takes tables and gives their shape: there it is meant for them, and wrong.
+        """
         (name, x), *others = self.example.inputs.items()
-        if others or name not in self.example.chosen or np.ndim(x) < 2:
+        if others or name not in self.example.chosen or np.ndim(x) < 2 or self._has_gradient_of_table(name):
             return ""
         line = replace(self.example, inputs={name: np.ravel(x)})
         tables, lines = (
@@ -205,6 +229,14 @@ class Grounds:
         )
         is_flat = len(tables) == len(lines) and all(map(np.array_equal, tables, lines))
         return f"if {name} is a vector, it is right" if is_flat and self._is_right_on(line) else ""
+
+    @otherwise(False)
+    def _has_gradient_of_table(self, name: str) -> bool:
+        """Whether backward takes what forward made of a table without an axis of one, and gives its shape."""
+        table = np.resize(self.example.inputs[name], (3, 4))
+        other = replace(self.example, inputs={name: table})
+        run = subject_of(*as_found(self.target, other), other.init).run()
+        return [np.shape(gradient) for gradient in run.gradients] == [table.shape]
 
     @otherwise(False)
     def _is_right_on(self, other: Example) -> bool:
