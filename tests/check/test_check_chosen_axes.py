@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import dout
-from dout.adapt.source import shapes_for
 
 
 def words(report):
@@ -219,15 +218,6 @@ class Logarithm:
 
 def test_a_context_may_be_used_as_a_dict():
     assert words(dout.check(Logarithm)) == {"x": "exact"}
-
-
-def windows_forward(x, w):
-    """Valid. x (N, H, W, C), w (2, 2, C)."""
-    return x[:, 1:, 1:] * w[1, 1] + x[:, :-1, :-1] * w[0, 0]
-
-
-def test_shapes_that_stand_beside_each_other_in_a_line_are_read():
-    assert shapes_for(windows_forward) == {"x": ("N", "H", "W", "C"), "w": ("2", "2", "C")}
 
 
 class Decayed:

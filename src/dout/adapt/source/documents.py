@@ -51,10 +51,7 @@ _MOST_LINES = 8  # of an entry
 @total(str)
 def told(function: Any, name: str, cls: type | None) -> str:
     """What the documents say about an argument, in one line; nothing where they do not name it."""
-    documents = _documents(function, cls)
-    beside = re.compile(rf"(?:^|[,;.:]\s*|\s(?:and|with)\s+)[`*]*{name}[`*]*\s*(?P<shape>[(\[][^()]*[)\]])")
-    found = (match["shape"] for lines in documents for line in lines if (match := beside.search(line)))
-    return next(filter(None, (_entry(lines, name) for lines in documents)), "") or next(found, "")
+    return next((entry for lines in _documents(function, cls) if (entry := _entry(lines, name))), "")
 
 
 @total(list)
