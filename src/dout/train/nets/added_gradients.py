@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.run import deep_copy, generators_of, global_states, named_objects, places, quiet
+from dout.trace.session.pairing import is_named_as_gradient
 from dout.train.nets.net_round import NetRound
 from dout.train.nets.parameters import Array, Registry, before_a_step
 from dout.train.state.set_names import ANY, names_read, shared_numbers
@@ -71,10 +72,12 @@ def _is_read(net_round: NetRound, known: Registry) -> bool:
     roots = net_round.roots()
     here = Registry.after_a_step(before_a_step(**roots)).parameters
     gradients = {id(pair.gradient) for one in (*here.values(), *known.parameters.values()) for _, pair in one.owners}
-    if not gradients:
-        return False
-    paths = (place.path for name, root in roots.items() for place in places(root, name) if id(place.item) in gradients)
-    names = {_SUBSCRIPTS.sub("", path).rpartition(".")[2] for path in paths}
+    names = set()
+    for place in (place for name, root in roots.items() for place in places(root, name)):
+        attribute = _SUBSCRIPTS.sub("", place.path).rpartition(".")[2]
+        is_number = isinstance(place.item, float | np.floating)  # paired once a step has changed it
+        if id(place.item) in gradients or (is_number and is_named_as_gradient(attribute)):
+            names.add(attribute)
     read = names_read(item for _, item in named_objects(**roots))
     return bool(names) and (ANY in read or bool(names & read))
 
