@@ -102,6 +102,27 @@ class AddingAnew(Plain):
             setattr(self, name, getattr(self, name, 0) + gradient)
 
 
+class Shift(Plain):
+    """One more parameter, which is a plain number, and so is its gradient."""
+
+    def start(self, *arrays):
+        super().start(*arrays)
+        self.b, self.db = 0.5, 0.0
+
+    def forward(self, x):
+        return super().forward(x) + self.b * np.arange(3.0)
+
+    def backward(self, dout):
+        self.db = float((dout * np.arange(3.0)).sum())
+        return super().backward(dout)
+
+
+class AddingShift(Shift):
+    def backward(self, dout):
+        self.db += float((dout * np.arange(3.0)).sum())
+        return super(Shift, self).backward(dout)
+
+
 class LossAndGradients(ReturnsGradients):
     """Its loss returns both, the loss and the gradients; without a target, the scores."""
 
@@ -134,12 +155,108 @@ def test_a_net_of_another_manner_ends_with_the_same_bits(kind):
     assert all(map(np.array_equal, arrays, expected))
 
 
+def test_a_gradient_that_is_a_number_and_adds_up_is_cleared():
+    nets = [kind() for kind in (Shift, AddingShift)]
+    for net in nets:
+        fit(net, x, t, loss=SoftmaxWithLoss(), optimizer=SGD(0.5), epochs=5, batch=20, seed=0, compiled=False)
+    assert nets[0].b == nets[1].b != 0.5
+    assert np.array_equal(nets[0].W1, nets[1].W1)
+
+
+@pytest.mark.parametrize("kind", [Adding, AddingAnew, AddingShift])
+def test_what_an_earlier_backward_has_left_is_not_added(kind):
+    nets = [kind(), kind()]
+    loss = SoftmaxWithLoss()
+    loss.forward(nets[0].forward(x), t)
+    nets[0].backward(loss.backward(1))
+    losses = [fit(net, x, t, loss=loss, epochs=2, batch=20, seed=0, compiled=False)["loss"] for net in nets]
+    assert losses[0] == losses[1]
+
+
+class LooksAhead:
+    """Its forward reads the gradient of the step before, and its backward leaves a part of that."""
+
+    def __init__(self, left):
+        self.W, self.dW, self.left = np.ones((6, 3)), np.zeros((6, 3)), left
+
+    def forward(self, x):
+        self.x = x
+        return x @ (self.W - 0.1 * self.dW)
+
+    def backward(self, dout):
+        self.dW = self.left * self.dW + self.x.T @ dout
+        return dout @ self.W.T
+
+
+@pytest.mark.parametrize("left", [0.0, 0.9])
+def test_a_gradient_that_the_next_step_needs_is_left_alone(left):
+    net, own, loss = LooksAhead(left), LooksAhead(left), SoftmaxWithLoss()
+    fit(net, x, t, loss=SoftmaxWithLoss(), optimizer=SGD(0.1), epochs=4, batch=60, shuffle=False, compiled=False)
+    for _ in range(4):
+        loss.forward(own.forward(x), t)
+        own.backward(loss.backward(1))
+        own.W -= 0.1 * own.dW
+    assert np.array_equal(net.W, own.W)
+
+
+class WithAttention(Affine):
+    def forward(self, x):
+        scores = super().forward(x)
+        return scores, np.abs(scores)
+
+
+class LossOfScores(SoftmaxWithLoss):
+    def forward(self, both, t):
+        return super().forward(both[0], t)
+
+    def backward(self, dout=1):
+        return super().backward(dout), None
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_net_that_also_returns_what_needs_no_gradient_trains(compiled):
+    start = first()
+    nets = [kind(start[0][:, :3].copy(), np.zeros(3)) for kind in (Affine, WithAttention)]
+    for net, loss in zip(nets, (SoftmaxWithLoss(), LossOfScores()), strict=True):
+        fit(net, x, t, loss=loss, epochs=3, batch=20, seed=0, compiled=compiled)
+    assert np.allclose(nets[0].W, nets[1].W, rtol=1e-9)
+
+
 class Normed(Plain):
     """Its forward changes a parameter: that is no update."""
 
     def forward(self, x):
         self.W1 /= np.linalg.norm(self.W1, axis=0)
         return super().forward(x)
+
+
+class Bounded(Plain):
+    """Each forward changes the parameter once more, by what the compiled one rounds otherwise; it draws, too."""
+
+    def forward(self, x):
+        self.W1 /= np.sqrt((self.W1**2).sum(axis=0))
+        self.W1 *= np.exp(np.tanh(self.W1).mean())
+        return super().forward(x + 0.01 * np.random.standard_normal(x.shape))
+
+
+class BoundedWithLoss(Bounded):
+    """Its forward takes the target, and `predict` none."""
+
+    def predict(self, x):
+        return super().forward(x)
+
+    def forward(self, x, t):
+        self.last = SoftmaxWithLoss()
+        return self.last.forward(super().forward(x), t)
+
+    def backward(self):
+        return super().backward(self.last.backward(1))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("kind", "loss"), [(Bounded, SoftmaxWithLoss), (BoundedWithLoss, None)])
+def test_a_forward_that_bounds_its_weights_is_no_update(kind, loss, compiled):
+    fit(kind(), x, t, loss=loss and loss(), epochs=3, batch=20, seed=0, compiled=compiled)
 
 
 class UpdatesItself(Plain):

@@ -461,3 +461,72 @@ def test_batches_that_cannot_be_made_again_are_refused(tmp_path):
     on_batches(batches, tmp_path, 3, 6)
     with pytest.raises(CheckpointError, match="batch 1 of epoch 2 is another one than before the stop: let the data"):
         on_batches(batches, tmp_path, 3)
+
+
+class Bags:
+    """The mean of each bag of vectors, times a matrix."""
+
+    def __init__(self):
+        self.W = np.ones((3, 2))
+
+    def forward(self, bags):
+        self.means = np.stack([np.asarray(bag).mean(axis=0) for bag in bags])
+        return self.means @ self.W
+
+    def backward(self, dout):
+        self.dW = self.means.T @ dout
+
+
+def bags_of(seed, stop=None):
+    made = 0
+
+    def batches():
+        nonlocal made
+        rng = np.random.default_rng(seed)
+        for _ in range(4):
+            made += 1
+            if made == stop:
+                raise StopError
+            bags = np.empty(2, object)
+            bags[:] = [rng.standard_normal((n, 3)) for n in (2, 4)]
+            yield bags, np.array([0, 1])
+
+    return batches
+
+
+def test_batches_of_object_arrays_are_told_apart_by_what_is_in_them(tmp_path):
+    how = {"loss": SoftmaxWithLoss(), "epochs": 3, "seed": 0, "compiled": False}
+    with pytest.raises(StopError):
+        fit(Bags(), bags_of(0, stop=7), checkpoint=tmp_path, save_every=1, **how)
+    with pytest.raises(CheckpointError, match="is another one than before the stop"):
+        fit(Bags(), bags_of(1), checkpoint=tmp_path, resume=True, **how)
+    whole, parts = Bags(), Bags()
+    fit(whole, bags_of(0), **how)
+    fit(parts, bags_of(0), checkpoint=tmp_path, resume=True, **how)
+    assert np.array_equal(parts.W, whole.W)
+
+
+def counting(module, every):
+    class Counting(Affine):
+        count = 0
+
+        def forward(self, x):
+            type(self).count += 1
+            return super().forward(x) * (1 + 0.1 * (type(self).count % every))
+
+    Counting.__module__ = module
+    return Counting
+
+
+def test_classes_of_one_name_in_two_modules_count_apart(tmp_path):
+    kinds = counting("one", 3), counting("two", 4)
+
+    def through(epochs, **how):
+        kinds[0].count, kinds[1].count = 0, 2
+        layers = [kinds[0](np.eye(6), np.zeros(6)), kinds[1](he(6, 3, generator=np.random.default_rng(0)), np.zeros(3))]
+        fit(layers, x[:, :6], t % 3, loss=SoftmaxWithLoss(), epochs=epochs, batch=7, seed=0, compiled=False, **how)
+        return layers[1].W
+
+    whole = through(4, checkpoint=tmp_path / "whole")
+    through(2, checkpoint=tmp_path / "parts")
+    assert np.array_equal(through(4, checkpoint=tmp_path / "parts", resume=True), whole)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dout.errors import TrainingError, WrongLayersError
-from dout.layers import SoftmaxWithLoss
+from dout.layers import Affine, SoftmaxWithLoss
 from dout.train import (
     SGD,
     Adam,
@@ -450,3 +450,31 @@ def test_check_looks_at_each_layer_that_is_built_otherwise():
 
     with pytest.raises(WrongLayersError, match=r"Sometimes \(net.layers\[1\]\)"):
         fit([Sometimes(4, 4), Sometimes()], x, t, loss=SoftmaxWithLoss(), check=True)
+
+
+class Distance:
+    """From a target that is a number, or a pair of a target and weights."""
+
+    def forward(self, scores, t):
+        target, weights = t if isinstance(t, tuple) else (t, 1.0)
+        self.slopes = weights * (scores - target)
+        return float((weights * (scores - target) ** 2).sum() / 2)
+
+    def backward(self, dout=1):
+        return self.slopes * dout
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (float("nan"), r"t has NaN or infinity; the first layer that shows it is Distance \(loss\)"),
+        (
+            (np.array([[1.0], [2.0], [np.nan]]), np.ones((3, 1))),
+            r"t has NaN or infinity in 1 of 3 samples, the first is number 2 of the batch",
+        ),
+    ],
+)
+def test_nan_in_a_target_that_is_no_array_is_told(target, said):
+    layers = [Affine(np.ones((2, 1)), np.zeros(1))]
+    with pytest.raises(TrainingError, match=said):
+        fit(layers, [(np.ones((3, 2)), target)], loss=Distance(), epochs=1)

@@ -47,7 +47,7 @@ def codes_in(code: CodeType) -> Iterator[CodeType]:
 
 @lru_cache(10_000)
 def stored_names(code: CodeType, instruction: str) -> frozenset[str]:
-    """The names that a code stores by an instruction: `STORE_ATTR`."""
+    """The names that a code stores, or reads, by an instruction: `STORE_ATTR`."""
     return frozenset(str(one.argval) for one in dis.get_instructions(code) if one.opname == instruction)
 
 

@@ -16,7 +16,7 @@ from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
 from dout.run import attributes_of, global_states, quiet
 from dout.run.random_states import seed_all, state_written
-from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of, print_of
+from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of, fingerprint
 from dout.train.evaluation import measured
 from dout.train.fit_settings import FitSettings, check_compiled, metrics_of, numbers_of, whole_number
 from dout.train.history import History, Row
@@ -208,10 +208,10 @@ class NetTraining:
         def passed(latest: Any = None) -> None:
             shares = states_written([])["global"] != self.epoch_states["global"]  # its draws lay between the net's
             put_states(self.state.generators(), kept)  # those of the data are where the passed batches leave them
-            if not shares and print_of(latest) != known:
+            if known and not shares and fingerprint(latest) != known:
                 said = f"batch {self.now.batch} of epoch {self.now.epoch + 1} is another one than before the stop"
                 raise CheckpointError(
-                    f"{said}: let the data draw from NumPy's global state, or from a seeded generator"
+                    f"{said}: let the data draw from NumPy's global state, or from a seeded generator of its own"
                 )
 
         return self.batches.of(self.now.epoch, self.now.batch, passed)
@@ -221,7 +221,7 @@ class NetTraining:
         now = self.now
         where = f"epoch {now.epoch + 1}, batch {now.batch + 1}"
         if self.plan.folder is not None and self.batches.draws:
-            self.print = print_of((x, t))
+            self.print = fingerprint((x, t))
         self.step.rows, self.step.begins_epoch = self.batches.rows, not now.batch
         if self.plan.schedule is not None:
             self.optimizer.lr = self.given["lr"] * self.plan.factor(self._done())

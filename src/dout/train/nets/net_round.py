@@ -57,12 +57,14 @@ class NetRound:
     def _with_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
         scores = self.net.forward(*x) if type(x) is tuple else self.net.forward(x)
         loss = self.loss.forward(scores, t)
+        self._back_through_loss(scores)
+        return loss, scores
+
+    def _back_through_loss(self, scores: Any) -> None:
         dout = self.loss.backward(*self.begins)
-        several = type(scores) is tuple and type(dout) is tuple and type(dout[0]) is not tuple
-        back = self.net.backward(dout[0] if type(dout) is tuple and not several else dout)
+        back = self.net.backward(dout[0] if type(dout) is tuple and not _one_for_each(dout, scores) else dout)
         if type(back) is dict:
             self.returned.grads = back
-        return loss, scores
 
     def _with_own_loss(self, x: Any, t: Any) -> tuple[Any, Any]:
         loss = self.net.forward(*x, t) if type(x) is tuple else self.net.forward(x, t)
@@ -80,6 +82,37 @@ class NetRound:
         loss, self.returned.grads = self.net.loss(x, t)
         return loss, None
 
+    # A round in two parts, where something is to be seen between them:
+
+    @property
+    def is_in_two(self) -> bool:
+        """Whether backward is a call of its own, with nothing of forward in it."""
+        return self.run in (self._with_loss, self._with_own_loss)
+
+    def front(self, x: Any, t: Any) -> tuple[Any, Any]:
+        """The loss and the scores, as before a backward."""
+        if self.run == self._with_loss:
+            return self.loss_of(x, t)
+        if self.run == self._with_own_loss:
+            return (self.net.forward(*x, t) if type(x) is tuple else self.net.forward(x, t)), None
+        return (self.net.loss(x, t) if self.run == self._with_own_gradient else None), None
+
+    def back(self, x: Any, t: Any, scores: Any) -> None:
+        """The rest of a round after `front`."""
+        if self.run == self._with_loss:
+            self._back_through_loss(scores)
+        elif self.run == self._with_own_loss:
+            back = self.net.backward(*self.begins)
+            self.returned.grads = back if type(back) is dict else self.returned.grads
+        elif self.run == self._with_own_gradient:
+            self.returned.grads = self.net.gradient(x, t)
+        else:
+            _, self.returned.grads = self.net.loss(x, t)
+
+    def roots(self) -> dict[str, Any]:
+        """The net, and the loss where there is one."""
+        return {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
+
     def scores_of(self, x: Any) -> Any:
         """What the net says of samples; None where only its loss is known."""
         if self.run == self._with_loss:
@@ -95,6 +128,16 @@ class NetRound:
         loss = self.net.forward if self.run == self._with_own_loss else self.net.loss
         found = loss(*x, t) if type(x) is tuple else loss(x, t)
         return (found[0] if self.run == self._with_returned_loss else found), scores
+
+
+def _one_for_each(dout: Any, scores: Any) -> bool:
+    """Whether a loss has returned one gradient for each of several scores, and not some for its other arguments."""
+    if type(scores) is not tuple or len(dout) != len(scores):
+        return False
+    return all(
+        type(one) is not tuple and one is not None and getattr(one, "shape", ()) == getattr(score, "shape", ())
+        for one, score in zip(dout, scores, strict=True)
+    )
 
 
 def _takes_target(net: Any) -> bool:

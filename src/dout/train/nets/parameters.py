@@ -109,14 +109,6 @@ class Registry:
         found = ((name, parameter, parameter.gradient()) for name, parameter in self.parameters.items())
         return {name: _fitting(name, one.array, gradient) for name, one, gradient in found if gradient is not None}
 
-    def clear_gradients(self) -> None:
-        """Set the gradients to 0, for a backward that adds to what it finds."""
-        for parameter in self.parameters.values():
-            for read in parameter.readers:
-                gradient = read()
-                if isinstance(gradient, np.ndarray) and gradient.flags.writeable:
-                    gradient[...] = 0
-
     def put_numbers(self) -> None:
         """Give parameters that are plain numbers in the net what an update has made of their arrays."""
         for parameter in self.parameters.values():

@@ -12,6 +12,7 @@ import numpy as np
 
 from dout.errors import TargetError, TrainingError, needs
 from dout.run import attributes_of, deep_copy, flat, generators_of, global_states, is_float_array, places, quiet
+from dout.train.nets.added_gradients import AddedGradients
 from dout.train.nets.layer_graphs import LayerGraph
 from dout.train.nets.layer_watch import (
     LayerPass,
@@ -54,7 +55,8 @@ class TrainStep:
         self.rows: Sequence[int] | None = None  # which samples of the data the batch has
         self.begins_epoch = False  # whether the batch is the first of its epoch
         self.data: list[Any] = []  # what the net was given while parameters are looked for
-        self.roots = {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
+        self.roots = self.round.roots()
+        self.added = AddedGradients({})
 
     def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
         """Let `call` be the compiled step; with None, if that pays for so many samples in all.
@@ -103,9 +105,13 @@ class TrainStep:
         before = before_a_step(**self.roots) if self.looks else None
         values = {name: np.array(array) for name, array in self.registry.arrays().items()} if self.looks else {}
         self.remember(x, t)
+        if self.looks:
+            self.added = AddedGradients.of(self.round, self.registry, x, t)
+            self.added.look(self.round)
         loss, scores = self.checked_call(x, t, where)
         if before is not None:
             self._find_parameters(before, x, t)
+            self.added.look(self.round)
             self._refuse_updated(values, x, t, where)
         gradients = self.registry.gradients()
         norm = length_of(gradients)
@@ -115,7 +121,7 @@ class TrainStep:
 
     def checked_call(self, x: Any, t: Any, where: str) -> tuple[Any, Any]:
         """The loss and the scores of `call`. Raises TrainingError for a layer's error, a wrong label or loss shape."""
-        self.registry.clear_gradients()  # as a loop of one's own does it: backward may add to what it finds
+        self.added.clear()  # as a loop of one's own does it
         try:
             loss, scores = self.call(x, t)
         except TrainingError:
@@ -159,7 +165,11 @@ class TrainStep:
             raise no_parameters(self)
 
     def _refuse_updated(self, values: Mapping[str, Array], x: Any, t: Any, where: str) -> None:
-        """Raise TrainingError where backward has changed a parameter; forward may, by a norm or a bound."""
+        """Raise TrainingError where backward has changed a parameter; forward may, by a norm or a bound.
+
+        A round of a copy is looked at between its forward and its backward. A `gradient(x, t)` has a forward in it:
+        there forward alone has to leave the parameter as it is.
+        """
         now = self.registry.parameters
         changed = [
             name for name, value in values.items()
@@ -173,14 +183,17 @@ class TrainStep:
                 copy, x, t = deep_copy((self, x, t))
                 for name, array in copy.registry.arrays().items():
                     array[...] = values.get(name, array)
-                copy.loss_of(x, t)
-            by_forward = copy.registry.arrays()
+                _, scores = copy.round.front(x, t)
+                between = {name: np.array(array) for name, array in copy.registry.arrays().items()}
+                copy.round.back(x, t, scores)
+            after = copy.registry.arrays()
         except Exception:  # the user's code, on what it was not made for
             return
         finally:
             put_back()
         for name in changed:
-            if not np.array_equal(by_forward[name], now[name].array, equal_nan=True):
+            by_back = not np.array_equal(between[name], after[name], equal_nan=True)
+            if by_back and (self.round.is_in_two or np.array_equal(between[name], values[name], equal_nan=True)):
                 said = "backward changes it: the net updates itself; train it by its own loop"
                 raise TrainingError(f"{where}: {name} is another one after a step, because {said}")
 
@@ -221,10 +234,10 @@ class TrainStep:
 
     def _refuse_broken(self, x: Any, t: Any, where: str) -> None:
         """Say what is not finite, and where that begins."""
-        named = {f"x[{place}]": item for place, item in enumerate(x)} if isinstance(x, tuple) else {"x": x}
-        for name, item in {**named, "t": t}.items():
+        for name, item in {**_parts("x", x), **_parts("t", t)}.items():
             if not is_finite(item):
-                said = f"{name[0]} has NaN or infinity{self._broken_samples(item, len(item), name)}"
+                count = len(item) if isinstance(item, np.ndarray) and item.ndim else 0
+                said = f"{name[0]} has NaN or infinity{self._broken_samples(item, count, name)}"
                 raise TrainingError(f"{where}: {said}{self._first_broken(x, t, '')}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
         if wrong:
@@ -254,6 +267,11 @@ class TrainStep:
         bad = np.flatnonzero(~np.isfinite(np.asarray(item)).reshape(count, -1).all(axis=1))
         first = f"number {bad[0]} of the batch" if self.rows is None else f"{name}[{self.rows[bad[0]]}]"
         return "" if len(bad) == count > 1 else f" in {len(bad)} of {count} samples, the first is {first}"
+
+
+def _parts(name: str, data: Any) -> dict[str, Any]:
+    """Data by name; each of several in a tuple by its own."""
+    return {f"{name}[{place}]": item for place, item in enumerate(data)} if isinstance(data, tuple) else {name: data}
 
 
 def check_labels(scores: Any, t: Any, loss: Any, where: str, samples: Sequence[int] | None = None) -> None:

@@ -15,6 +15,8 @@ from dout.run.held_objects import users_classes
 from dout.run.reached_functions import codes_in, functions_in, reached_functions, stored_names
 
 ANY = "*"  # code that sets attributes by a computed name may set each
+_READING = ("LOAD_ATTR", "LOAD_METHOD")
+_COMPUTED = {"getattr", "vars", "__dict__", "__getattribute__", "attrgetter"}
 NUMBERS = (bool, int, float, np.number, np.bool_, type(None))
 
 
@@ -33,6 +35,15 @@ def names_set(objects: Iterable[Any]) -> set[str]:
     return names | {ANY for method in methods for code in codes_in(method.__code__) if _sets_computed(code)}
 
 
+def names_read(objects: Iterable[Any]) -> set[str]:
+    """The attributes that the methods of these objects read, or the functions that these call; dout's are left out."""
+    functions = reached_functions(_methods(_classes(objects)))
+    own = [function for function in functions if not str(function.__module__).startswith("dout.")]
+    every = [code for function in own for code in codes_in(function.__code__)]
+    names = {name for code in every for way in _READING for name in stored_names(code, way)}
+    return names | {ANY for code in every if _COMPUTED & {*code.co_names}}
+
+
 def shared_numbers(objects: Iterable[Any]) -> dict[str, SharedNumber]:
     """The numbers in the classes of these objects, and those that their methods set in modules and closures."""
     objects, found = list(objects), dict[str, SharedNumber]()
@@ -40,7 +51,9 @@ def shared_numbers(objects: Iterable[Any]) -> dict[str, SharedNumber]:
     for cls in classes:
         for name, item in vars(cls).items():
             if isinstance(item, NUMBERS) and not name.startswith("__"):
-                found[f"class {cls.__qualname__}.{name}"] = SharedNumber(item, partial(setattr, cls, name))
+                found[f"class {cls.__module__}.{cls.__qualname__}.{name}"] = SharedNumber(
+                    item, partial(setattr, cls, name)
+                )
     for function in reached_functions([*_methods(classes), *functions_in(held)]):
         names = function.__globals__
         for name in {name for code in codes_in(function.__code__) for name in stored_names(code, "STORE_GLOBAL")}:
@@ -50,7 +63,9 @@ def shared_numbers(objects: Iterable[Any]) -> dict[str, SharedNumber]:
         for name, cell in filled_cells(function):
             if isinstance(cell.cell_contents, NUMBERS) and name in stored_names(function.__code__, "STORE_DEREF"):
                 put = partial(setattr, cell, "cell_contents")
-                found[f"closure {function.__qualname__}.{name}"] = SharedNumber(cell.cell_contents, put)
+                found[f"closure {function.__module__}.{function.__qualname__}.{name}"] = SharedNumber(
+                    cell.cell_contents, put
+                )
     return found
 
 
