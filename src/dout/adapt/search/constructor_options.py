@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
+from dout.adapt.argument_names import is_named, names_loss, names_rate, stands_for, taken_by
 from dout.adapt.interface.collaborators import Collaborator, two_parts
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.proposed_arrays import array_of, numbers
 from dout.adapt.source import MISSING
+from dout.adapt.source.attribute_reads import users_with
 
 
 def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
@@ -72,6 +74,8 @@ class ClassSettings:
         if function is self.cls and source.fills_parts(self.cls, name):
             forward, backward = next(iter(pairs_of(self.cls)), ("forward", "backward"))
             return [two_parts(forward, backward)]
+        if function is self.cls and names_loss(name) and (made := self._losses(name)):
+            return made
         kinds = source.kinds_for(function, name, self.owner)
         keys = source.keys_for(function, name, self.owner)
         strings = source.strings_for(function, name, self.owner)
@@ -86,6 +90,18 @@ class ClassSettings:
             )
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
         return self._of_kind(function, name, kinds)
+
+    def _losses(self, name: str) -> list[Any]:
+        """The user's own losses that have what is read of an argument: `criterion.derivative()`."""
+        read = source.asked_of_objects(self.cls, name, self.owner)
+        known = [c for c in self.globals.values() if inspect.isclass(c) and c is not self.cls] if read else []
+        known = [c for c in known if names_loss(c.__name__) and all(users_with(c, attribute) for attribute in read)]
+        known = [c for c in known if not any(c in other.__mro__[1:] for other in known)]  # a base may have no code
+        made = []
+        for cls in (c for c in known if not wanted(c)):
+            with suppress(Exception):  # whatever the user's code raises
+                made.append(cls())
+        return made
 
     def _key(self, function: Any, name: str, key: str) -> list[Any]:
         strings = source.strings_for(function, name, self.owner, key=key)
@@ -158,6 +174,14 @@ class ClassSettings:
         if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
+
+
+def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
+    """The optional derivatives of functions that a constructor must be given: `f_prime=None` beside `f`."""
+    if not names:
+        return []
+    absent = [p for p in taken_by(cls) if p.default is None]
+    return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
 
 
 def wanted(function: Any, asked: Collection[str] = ()) -> list[inspect.Parameter]:

@@ -20,7 +20,7 @@ from dout.adapt.argument_names import names_array, names_indices, names_label, n
 from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.search.buildings import built
-from dout.adapt.search.constructor_options import ClassSettings, wanted
+from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
     OF_AXES,
     SETTINGS,
@@ -73,6 +73,7 @@ class _Proposer:
         self.first = next((p.name for p in self.arguments), "")
         own = target.is_class and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
         self.constructor = wanted(self.cls) if own else []
+        self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
         called = [self.cls.__qualname__, target.forward_name]  # a class, or its method: `net.loss(x, y)`
         self.loss = any(map(names_loss, called)) or any(
