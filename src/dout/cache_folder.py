@@ -123,7 +123,8 @@ def kept() -> list[CacheEntry]:
     found: dict[str, list[tuple[Path, os.stat_result]]] = {}
     for path in _files(root()):
         with suppress(OSError):
-            found.setdefault(path.stem, []).append((path, path.stat()))
+            file = path, path.stat()  # before there is a place for it: it may be gone
+            found.setdefault(path.stem, []).append(file)
     entries = [
         CacheEntry(
             name,
