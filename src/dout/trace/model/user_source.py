@@ -8,7 +8,7 @@ import linecache
 import re
 import sysconfig
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -326,11 +326,28 @@ def is_guarded(frame: FrameType, errors: frozenset[str]) -> bool:
 
 
 def is_demanded(frame: FrameType) -> bool:
-    """Whether the line that runs in a frame is the condition of an `if` that ends in an error, or in an exit."""
+    """Whether a call in the line that runs in a frame must not answer False: an error, or an exit, follows.
+
+    So it is in `if not exists(path): sys.exit()` and in `assert exists(path)`, but not in `assert not exists(path)`.
+    """
     ifs = (node for node in ast.walk(_tree(frame.f_code.co_filename)) if isinstance(node, ast.If | ast.Assert))
     here = (node for node in ifs if node.test.lineno <= frame.f_lineno <= (node.test.end_lineno or 0))
-    lasts = (ast.unparse(node.body[-1] if isinstance(node, ast.If) else node) for node in here)
-    return any(re.match(r"raise|assert|(sys\.)?(exit|quit)\(", last) for last in lasts)
+    return any(
+        isinstance(node, ast.If) in _negations(node.test)
+        for node in here
+        if isinstance(node, ast.Assert) or re.match(r"raise|assert|(sys\.)?(exit|quit)\(", ast.unparse(node.body[-1]))
+    )
+
+
+def _negations(test: ast.expr, negated: bool = False) -> Iterator[bool]:
+    """Whether each call that a condition is made of stands behind an odd number of `not`."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from _negations(test.operand, not negated)
+    elif isinstance(test, ast.BoolOp):
+        for part in test.values:
+            yield from _negations(part, negated)
+    else:
+        yield negated
 
 
 @lru_cache(maxsize=64)
