@@ -370,7 +370,7 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
         tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
         return _Answer()
 
-    before = {"__main__", *(name for name in sys.modules if not name.startswith(TAUGHT))}  # a command may load those
+    before = {*sys.modules, "__main__"}
     return {
         **vars(builtins),
         "__import__": import_,
