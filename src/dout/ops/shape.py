@@ -36,6 +36,32 @@ def asked_shape(shape: Any) -> Shape:
     return tuple(operator.index(n) for n in shape) if several else (operator.index(shape),)
 
 
+def axis_groups(one: Sequence[int], other: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+    """The smallest groups of axes that a reshape keeps together: those of `one` shape and those of the `other`.
+
+    Raises ShapeError where the two have other numbers of elements, or there are none.
+
+    >>> axis_groups((2, 3, 4), (6, 2, 2))
+    [([0, 1], [0]), ([2], [1, 2])]
+    """
+    found: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    while i < len(one) or j < len(other):
+        left, right = one[i : i + 1], other[j : j + 1]
+        a, b = math.prod(left), math.prod(right)
+        m, n = len(left), len(right)
+        while a != b:
+            if a < b and i + m < len(one):
+                a, m = a * one[i + m], m + 1
+            elif b < a and j + n < len(other):
+                b, n = b * other[j + n], n + 1
+            else:
+                raise ShapeError("an empty array")
+        found.append((list(range(i, i + m)), list(range(j, j + n))))
+        i, j = i + m, j + n
+    return found
+
+
 def read_order(x: Any, order: str) -> Any:
     """The order in which the elements of `x` are read, C, F or an order of its axes; "A" and "K" look at its memory."""
     order = order.upper()

@@ -8,8 +8,7 @@ the gradient of a bias, over samples and time, `dh.reshape(-1, 100).sum(axis=0)`
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +19,7 @@ from dout.engine.ir.stride_model import StrideModel, viewed
 from dout.engine.passes.untranspose import Axes
 from dout.graph import Graph, Node, Shape, rebuild, renewed
 from dout.ops.abstract import AbstractRecorder
+from dout.ops.shape import axis_groups
 from dout.rewrite.identities import cancelled
 from dout.rewrite.node_facts import is_reshape, standing_for, users_of
 from dout.rewrite.simplify import is_elementwise
@@ -79,17 +79,18 @@ def _is_broadcast(node: Node) -> bool:
 def _reduced_earlier(node: Node) -> Node | None:
     """The reduction of what a step makes, before it is reshaped; None where that is another one.
 
-    A reshape is taken apart into runs of axes that hold the same elements: each is reduced as a whole, or left.
+    Each group of axes that the reshape keeps together is reduced as a whole, or left.
     """
     (reshaped, *others) = node.inputs
     if others or not is_reshape(reshaped) or not is_elementwise(reshaped.inputs[0]) or 0 in reshaped.shape:
         return None
     (source,) = reshaped.inputs
     gone, axes = set(reduced_axes(node)), list[int]()
-    for before, after in _runs_of_axes(source.shape, reshaped.shape):
-        if gone >= set(after):
+    for before, after in axis_groups(source.shape, reshaped.shape):
+        long = {axis for axis in after if reshaped.shape[axis] > 1}
+        if gone >= long:
             axes += before
-        elif not gone.isdisjoint(after):
+        elif not gone.isdisjoint(long):
             return None
     if not axes:
         return None
@@ -97,26 +98,6 @@ def _reduced_earlier(node: Node) -> Node | None:
     made: Any = node.primitive(AbstractRecorder(node.where).wrap(source), **static)
     whole: Any = np.reshape(made, node.shape)
     return whole.node  # type: ignore[no-any-return]
-
-
-def _runs_of_axes(before: Shape, after: Shape) -> Iterator[tuple[list[int], list[int]]]:
-    """The shortest runs of axes of two shapes of as many elements that hold the same ones.
-
-    >>> list(_runs_of_axes((4, 5, 6), (20, 2, 3)))
-    [([0, 1], [0]), ([2], [1, 2])]
-    """
-    one, other = list[int](), list[int]()
-    waiting = deque(range(len(before)))
-    for k in range(len(after)):
-        other.append(k)
-        total = math.prod(after[a] for a in other)
-        while waiting and math.prod(before[a] for a in one) < total:
-            one.append(waiting.popleft())
-        if math.prod(before[a] for a in one) == total:
-            yield one, other
-            one, other = [], []
-    if waiting:
-        yield [*waiting], []  # axes of length one at the end
 
 
 def _earlier(

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from dout.errors import ShapeError
 from dout.explain.terms.terms import ZERO, Number, Symbol, Term, product, total
+from dout.ops.shape import axis_groups
 
 
 @dataclass(frozen=True)
@@ -101,27 +103,11 @@ class NotReadableError(Exception):
 
 
 def groups(one: Sequence[int], other: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """The smallest groups of axes that a reshape keeps together: those of `one` shape and those of the `other`.
-
-    >>> groups((2, 3, 4), (6, 2, 2))
-    [([0, 1], [0]), ([2], [1, 2])]
-    """
-    found: list[tuple[list[int], list[int]]] = []
-    i = j = 0
-    while i < len(one) or j < len(other):
-        left, right = one[i : i + 1], other[j : j + 1]
-        a, b = math.prod(left), math.prod(right)
-        m, n = len(left), len(right)
-        while a != b:
-            if a < b and i + m < len(one):
-                a, m = a * one[i + m], m + 1
-            elif b < a and j + n < len(other):
-                b, n = b * other[j + n], n + 1
-            else:
-                raise NotReadableError("an empty array")
-        found.append((list(range(i, i + m)), list(range(j, j + n))))
-        i, j = i + m, j + n
-    return found
+    """As `axis_groups`. Raises NotReadableError for an empty array."""
+    try:
+        return axis_groups(one, other)
+    except ShapeError as error:
+        raise NotReadableError(str(error)) from None
 
 
 def explicit(index: Term) -> Term:
