@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.run import deep_copy, generators_of, global_states, named_objects, places, quiet
+from dout.run import deep_copy, named_objects, places, quiet
 from dout.trace.session.pairing import is_named_as_gradient
 from dout.train.nets.net_round import NetRound
 from dout.train.nets.parameters import Array, Registry, before_a_step
-from dout.train.state.set_names import ANY, names_read, shared_numbers
+from dout.train.state.set_names import ANY, names_read, shared_states
 
 _SUBSCRIPTS = re.compile(r"(\[[^\]]*\])+$")
 _CLOSE = 1e-3  # of what was there before: one copy of backward is given it, the other one 0
@@ -46,7 +46,7 @@ class AddedGradients:
         """
         if not _is_read(net_round, known):
             return cls({})
-        put_back = _shared_states(net_round)
+        put_back = shared_states(**net_round.roots())
         try:
             with quiet():
                 return cls(_tried(net_round, x, t, put_back))
@@ -107,11 +107,7 @@ def _registry_after(net_round: NetRound, x: Any, t: Any) -> Registry:
     """The parameters that one round shows."""
     before = before_a_step(**net_round.roots())
     net_round.run(x, t)
-    params = getattr(net_round.net, "params", None)
-    if net_round.returned.grads is not None and isinstance(params, dict):
-        net_round.returned.params = params
-        before = [("returned", net_round.returned, {"params": params})]
-    return Registry.after_a_step(before)
+    return Registry.after_a_step(net_round.with_returned(before))
 
 
 def _places_of(net_round: NetRound, registry: Registry) -> dict[str, list[GradientPlace]]:
@@ -164,17 +160,3 @@ def _fill(owner: Any, path: str, read: Callable[[Any], Any], value: float) -> No
             if place.path == path:
                 kind: Any = type(item)
                 place.put(kind(value))
-
-
-def _shared_states(net_round: NetRound) -> Callable[[], None]:
-    """What puts back what copies share with the net: random states, and numbers in classes, modules and closures."""
-    roots = net_round.roots()
-    states_back = global_states(generators_of(**roots))
-    known = shared_numbers(item for _, item in named_objects(**roots)).values()
-
-    def put_back() -> None:
-        states_back()
-        for number in known:
-            number.put(number.item)
-
-    return put_back

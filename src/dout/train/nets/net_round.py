@@ -113,6 +113,14 @@ class NetRound:
         """The net, and the loss where there is one."""
         return {"net": self.net} if self.loss is None else {"net": self.net, "loss": self.loss}
 
+    def with_returned(self, before: Any) -> Any:
+        """What was seen before a round; of a net that returns its gradients, these beside its params."""
+        params = getattr(self.net, "params", None)
+        if self.returned.grads is None or not isinstance(params, dict):
+            return before
+        self.returned.params = params
+        return [("net", self.returned, {"params": params})]
+
     def scores_of(self, x: Any) -> Any:
         """What the net says of samples; None where only its loss is known."""
         if self.run == self._with_loss:

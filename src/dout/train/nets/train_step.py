@@ -141,11 +141,7 @@ class TrainStep:
 
     def _find_parameters(self, before: Any, x: Any, t: Any) -> None:
         """Look again in the second step: layers may make their parameters in the first one, or update themselves."""
-        params = getattr(self.net, "params", None)
-        if self.returned.grads is not None and isinstance(params, dict):
-            self.returned.params = params
-            before = [("net", self.returned, {"params": params})]
-        found = Registry.after_a_step(before).parameters
+        found = Registry.after_a_step(self.round.with_returned(before)).parameters
         new = Registry({name: one for name, one in found.items() if not one.lies_in(self.data)})
         known = self.registry.parameters
         others = {

@@ -16,7 +16,7 @@ from dout.errors import CheckpointError
 from dout.run import attributes_of, deep_copy, flat, generators_of, global_states, named_objects
 from dout.run.random_states import all_states, global_state_written, put_global_state, put_state_written, state_written
 from dout.train.state.kept_trees import PLAIN, KeptState, decoded, encoded, is_object
-from dout.train.state.set_names import ANY, SharedNumber, names_set, shared_numbers
+from dout.train.state.set_names import ANY, SharedNumber, names_set, shared_numbers, shared_states
 
 Trial = Callable[[Any], Any]
 Place = tuple[str, str]  # the class of an object and an attribute of it: alike in all objects of the class
@@ -61,7 +61,7 @@ class NetState:
         is asked about an attribute once. Later calls ask whether the next step still is the same without what has been
         left out: a layer may read in even steps what it writes in odd ones.
         """
-        is_first, put_back = self.left_out is None, self._shared_states()
+        is_first, put_back = self.left_out is None, shared_states(**self.roots)
         doubtful = sorted(self.left_out) if self.left_out is not None else sorted({
             (type(holder).__qualname__, name) for path, name, holder, item in self._attributes()
             if root_of(path) not in fixed and self._is_new(path, name, item)
@@ -100,17 +100,6 @@ class NetState:
             return None
         finally:
             put_back()
-
-    def _shared_states(self) -> Callable[[], None]:
-        """What puts back what copies share: random states, and numbers in classes, modules and closures."""
-        put_states_back, known = global_states(self.generators()), self._shared_numbers().values()
-
-        def put_back() -> None:
-            put_states_back()
-            for number in known:
-                number.put(number.item)
-
-        return put_back
 
     def taken(self, *, strict: bool = True) -> KeptState:
         """Everything as it is now, but for constants: what no step has changed, and what is no array.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.run import attributes_of, filled_cells
+from dout.run import attributes_of, filled_cells, generators_of, global_states, named_objects
 from dout.run.held_objects import users_classes
 from dout.run.reached_functions import codes_in, functions_in, reached_functions, stored_names
 
@@ -67,6 +67,19 @@ def shared_numbers(objects: Iterable[Any]) -> dict[str, SharedNumber]:
                     cell.cell_contents, put
                 )
     return found
+
+
+def shared_states(**roots: Any) -> Callable[[], None]:
+    """What puts back what copies share with what is within reach: random states and shared numbers, as they are now."""
+    put_states_back = global_states(generators_of(**roots))
+    known = shared_numbers(item for _, item in named_objects(**roots)).values()
+
+    def put_back() -> None:
+        put_states_back()
+        for number in known:
+            number.put(number.item)
+
+    return put_back
 
 
 def _classes(objects: Iterable[Any]) -> list[type]:
