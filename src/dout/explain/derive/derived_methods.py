@@ -21,7 +21,7 @@ from dout.explain.model.explanation import Phrase
 from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
-from dout.explain.spelling.softmax_text import WrittenLine
+from dout.explain.spelling.spelling_needs import WrittenLine
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.run import attributes_of

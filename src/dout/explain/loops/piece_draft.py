@@ -16,7 +16,7 @@ from dout.explain.loops.forward_pieces import Store
 from dout.explain.loops.piece_runs import PieceRuns
 from dout.explain.spelling.memory_text import added
 from dout.explain.spelling.size_words import UnspelledError
-from dout.explain.spelling.softmax_text import WrittenLine
+from dout.explain.spelling.spelling_needs import WrittenLine
 from dout.explain.spelling.written_text import WrittenText
 from dout.graph import Node
 

@@ -10,5 +10,6 @@ __all__ = [
     "size_words",
     "softmax_text",
     "spare_names",
+    "spelling_needs",
     "written_text",
 ]
