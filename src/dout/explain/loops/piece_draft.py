@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dout.explain.derive.backward_graph import BackwardGraph, Twins
+from dout.explain.derive.backward_graph import BackwardGraph, Twins, WritingWay
 from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.derived_methods import Drafting
 from dout.explain.derive.forward_source import SourcePlace
@@ -29,12 +29,12 @@ class PieceDraft(Drafting):
         flow: BackwardFlow,
         runs: PieceRuns,
         graphs: Mapping[BackwardGraph, int],
-        keeps: Mapping[str, bool],
+        way: WritingWay,
         upstream: Sequence[Sequence[str]],
     ) -> None:
         """`graphs` are of the recordings by their places; `upstream` are the gradients of each output, to be added."""
         self.flow, self.runs, self.piece, self.places, self.upstream = flow, runs, runs.piece, graphs, upstream
-        super().__init__(Twins.paired(list(graphs)), **keeps)
+        super().__init__(Twins.paired(list(graphs)), way)
         self.kept_depths: dict[str, tuple[int, bool]] = {}
         self.stored: dict[str, Store] = {}  # values that are kept where the user writes them
 
