@@ -17,6 +17,7 @@ from dout.explain.loops.piece_runs import PieceRuns
 from dout.explain.spelling.memory_text import added
 from dout.explain.spelling.size_words import UnspelledError
 from dout.explain.spelling.spelling_needs import WrittenLine
+from dout.explain.spelling.syntax_trees import names_of
 from dout.explain.spelling.written_text import WrittenText
 from dout.graph import Node
 
@@ -96,7 +97,7 @@ class PieceDraft(Drafting):
         words = {n: self._number_text(n, sizes) for n, sizes in numbers.items()}
         found = {words[n]: sizes for n, sizes in numbers.items()}
         for tree, sizes in self.runs.indices(mine):
-            names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {"self"}
+            names = names_of(tree) - {"self"}
             if len(set(sizes)) > 1 and not names & set(self.runs.parameters):
                 for name in names & self.runs.whole - words.keys():
                     words[name] = self._number_text(name, ())

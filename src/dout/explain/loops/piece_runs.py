@@ -18,6 +18,7 @@ from dout.adapt.target import Target
 from dout.clock import check_time
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, recorded
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces
+from dout.explain.spelling.syntax_trees import items_of
 from dout.run import deep_copy, filled_cells, quiet
 
 _HOOK = "__dout_loop_hook__"
@@ -169,7 +170,7 @@ class PieceRuns:
 def _bounds(node: ast.AST) -> Sequence[ast.expr | None]:
     """What an index picks, and what a slice goes from and to: of `a[i + j]`, `a[low:high]` and `slice(low, high)`."""
     if isinstance(node, ast.Subscript):
-        return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return items_of(node.slice)
     if isinstance(node, ast.Slice):
         return node.lower, node.upper
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "slice":

@@ -11,5 +11,6 @@ __all__ = [
     "softmax_text",
     "spare_names",
     "spelling_needs",
+    "syntax_trees",
     "written_text",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from dout.explain.spelling.syntax_trees import names_of
 from dout.explain.spelling.written_text import indented
 from dout.explain.styles.function_parts import FunctionParts, Saved
 from dout.explain.styles.jax_translator import JaxTranslator
@@ -118,7 +119,7 @@ class _Writing:
         names = self.parts.backward_names
         if path in names:
             return names[path]
-        used = {n.id for n in ast.walk(self.parts.layer.backward) if isinstance(n, ast.Name)} | set(names.values())
+        used = names_of(self.parts.layer.backward) | set(names.values())
         return f"kept_{name}" if name in used else name
 
     def _arguments_of(self, value: ast.expr) -> list[str]:

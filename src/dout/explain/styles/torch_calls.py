@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
+from dout.explain.spelling.syntax_trees import items_of, parsed
 from dout.explain.styles.call_rows import CallRow, rows
 from dout.explain.styles.seen_kinds import SeenKind, kind, with_kind
-from dout.explain.styles.translator import Special, Translator, is_number, parsed
+from dout.explain.styles.translator import Special, Translator, is_number
 
 _SAME = (
     "exp log sqrt sin cos tan tanh sinh cosh arctan arcsin arccos arcsinh arccosh arctanh log1p expm1 log2 log10 exp2 "
@@ -286,10 +287,10 @@ def _add_at(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywo
     if len(arguments) != 3 or keywords:
         return None
     owner, index, value = arguments
-    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    parts = items_of(index)
     if not all(kind(p).is_tensor and kind(p).dtype in "ib" for p in parts):
         return None
-    where = ast.Tuple(list(parts), ast.Load())
+    where = ast.Tuple(parts, ast.Load())
     made = ast.Call(ast.Attribute(owner, "index_put_", ast.Load()), [where, as_tensor(t, value)], [])
     made.keywords = [ast.keyword("accumulate", ast.Constant(True))]
     return made
