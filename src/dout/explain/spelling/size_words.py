@@ -101,7 +101,7 @@ class SizeWords:
             whole = self._shape_of(name)
             yield from ((f"{whole}[{axis}]", sizes) for axis, sizes in enumerate(zip(*found, strict=True)))
             if len(found[0]) > 1 and whole != name:
-                yield f"{name}.size", tuple(_size(shape) for shape in found)
+                yield f"{name}.size", tuple(map(math.prod, found))
 
     def _shape_of(self, name: str) -> str:
         return name if name in self.tuples or name.endswith(_SHAPE) else f"{name}.shape"
@@ -126,13 +126,6 @@ class SizeWords:
 
 
 _SHAPE = "_shape"
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
 
 
 def _product(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from dout.explain.spelling.numpy_text import axis_text
 from dout.explain.spelling.spelling_needs import Writing, WrittenLine
-from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, tupled
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, one_or_tuple
 from dout.graph import Node, Primitive
 from dout.ops import by_primitive
 
@@ -45,7 +45,7 @@ def _axis(text: Writing, node: Node) -> str:
     if axis is None:
         return ""
     axes = [axis_text(text, a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
-    return f"axis={axes[0] if len(axes) == 1 else tupled(axes)}, "
+    return f"axis={one_or_tuple(axes)}, "
 
 
 SOFTMAX: Mapping[Primitive, Callable[[Writing, Node], WrittenText]] = by_primitive({
