@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.graph import CONSTANT, Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES
-from dout.rewrite.patterns import replaced
+from dout.rewrite.node_facts import made_by, standing_for
 
 _SIGMOID, _NEGATIVE, _EXP, _ADD = (PRIMITIVES[name] for name in ("sigmoid", "negative", "exp", "add"))
 
@@ -56,7 +56,7 @@ def _bounded_of_minus(u: Any) -> Any:
 
 
 def _of(node: Node, function: Callable[..., Any], **operands: Node) -> Node:
-    return replaced(node, function, operands) or node
+    return standing_for(node, made_by(function, where=node.where, **operands))
 
 
 def _signed(node: Node) -> tuple[Node, int]:
