@@ -16,10 +16,9 @@ from dout.explain.algebra.known_constants import in_numbers
 from dout.explain.algebra.pieces import Piece, Pointwise, pieces, solutions
 from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
-from dout.explain.axes.indices import parts_of
 from dout.explain.axes.term_values import constants_meant
 from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, between, negated, product
-from dout.explain.terms.walk import length
+from dout.explain.terms.walk import length, names_in
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
@@ -89,16 +88,12 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     if shared:
         free = {graph.output, *graph.numbers}
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
-        given = {names[node] for node in (*graph.inputs, *graph.numbers) if node in names}
-        by_inputs = next((f.term for f in shared if _symbols(f.term) <= given), None)
+        given = names_in([names[node] for node in (*graph.inputs, *graph.numbers) if node in names])
+        by_inputs = next((f.term for f in shared if names_in(f.term) <= given), None)
         return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression, by_inputs)
     found = _by_cases(graph, called, regions, by_output if alone else ())
     right = [one for one in found if all(checked.holds(one.term, region.places) for region in regions)]
     return next(iter(_most_general(right, graph, of, names)), None)
-
-
-def _symbols(item: Term) -> set[Term]:
-    return {part for part in parts_of(item) if isinstance(part, Symbol)}
 
 
 def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations, combinations_with_replacement
 
+from dout.explain.spelling.written_text import tupled
 from dout.graph import Shape
 
 Sizes = tuple[int, ...]  # a length in each of the recordings
@@ -61,7 +62,7 @@ class SizeWords:
             if found == shapes and shapes[0]:
                 return self._shape_of(name)
         lengths = [self._length(sizes) for sizes in zip(*shapes, strict=True)]
-        return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+        return tupled(lengths)
 
     def _length(self, sizes: Sizes) -> str:
         """The length of an axis. Where not all lengths vary, a number may be one, and has to be that of one array."""
