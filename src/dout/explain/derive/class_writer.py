@@ -249,7 +249,8 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
     fixed: list[Phrase] = []
     for name, value in runs[0].subject.settings.items():
         if is_numbers(value):
-            tried = [(run, more) for run in runs[:2] for more in _renumbered(run, name)]
+            pairs = ((run, _tried_once(other)) for run in runs[:2] for other in renumbered(run.subject, name))
+            tried = [(run, more) for run, more in pairs if more is not None]
             more = next((more for run, more in tried if not _differ(run, more)), None)
             if more is not None:
                 found[name] = more
@@ -261,11 +262,6 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
 def _differ(one: ForwardRun, other: ForwardRun) -> bool:
     """Whether two recordings take other steps, or other axes have the length 1."""
     return same_structure(one.graph, other.graph) is not None or _is_accident(one.graph, other.graph)
-
-
-def _renumbered(run: ForwardRun, name: str) -> Iterator[ForwardRun]:
-    """Recordings with another number for one argument of the constructor."""
-    yield from filter(None, map(_tried_once, renumbered(run.subject, name)))
 
 
 def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:

@@ -172,28 +172,12 @@ def _einsum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     return FunctionCall("einsum", (Symbol(str(node.static["subscripts"]).replace("->", " → ")), *inputs))
 
 
+_REDUCTIONS = "sum mean var std prod max min any all argmax argmin cumsum cumprod"
 AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
     {
         **dict.fromkeys(("reshape", "ravel", "flatten", "broadcast_to", "copy", "asarray", "item", "full"), _same),
         **dict.fromkeys(("astype", "float"), _converted),
-        **{
-            name: _reduced(name)
-            for name in (
-                "sum",
-                "mean",
-                "var",
-                "std",
-                "prod",
-                "max",
-                "min",
-                "any",
-                "all",
-                "argmax",
-                "argmin",
-                "cumsum",
-                "cumprod",
-            )
-        },
+        **{name: _reduced(name) for name in _REDUCTIONS.split()},
         "special_softmax": _softmax,
         "special_log_softmax": lambda node, inputs, letters: log(_softmax(node, inputs, letters)),
         "special_logsumexp": _log_sum,
