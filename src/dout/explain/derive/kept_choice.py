@@ -250,18 +250,17 @@ class KeptChoice:
         ):
             if is_same(holder.get(name), data[node]):
                 return text
-        values = [
-            graph.run.trace.data.get(twin) for graph, twin in zip(self.twins.graphs, self.twins.of[node], strict=True)
-        ]
-        return repr(data[node]) if all(is_same(v, data[node]) for v in values) else None
+        return repr(data[node]) if all(is_same(v, data[node]) for v in self._recorded(node)) else None
+
+    def _recorded(self, node: Node) -> list[Any]:
+        """The value of an input, in each of the recordings."""
+        pairs = zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)
+        return [graph.run.trace.data.get(twin) for graph, twin in pairs]
 
     def _range(self, node: Node) -> str | None:
         if node.primitive is not INPUT or node in self.run.arguments:
             return None
-        values: list[Any] = [
-            graph.run.trace.data.get(twin)
-            for graph, twin in zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)
-        ]
+        values = self._recorded(node)
         if not values or not all(_counts(v) for v in values):
             return None
         index = [":" if axis == _longest(values) else "np.newaxis" for axis in range(values[0].ndim)]
