@@ -37,15 +37,14 @@ MORE = 2  # symbols that a formula by the output may have more than another
 class Derivative:
     """The derivative of an elementwise layer with respect to one input: the factor that meets the upstream gradient.
 
-    `uses` are the nodes that it is made of. `by_output` says that the output alone is enough, `from_output` that this
-    formula is made of it. `expression` is the formula for SymPy, in the symbols of the graph; None where it has cases.
-    `by_inputs` is one made of the inputs alone, if there is one.
+    `uses` are the nodes that it is made of. `by_output` says that the output alone is enough. `expression` is the
+    formula for SymPy, in the symbols of the graph; None where it has cases. `by_inputs` is one made of the inputs
+    alone, if there is one.
     """
 
     term: Term
     uses: tuple[Node, ...]
     by_output: bool
-    from_output: bool
     expression: Any = None
     by_inputs: Term | None = None
 
@@ -90,7 +89,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
         given = names_in([names[node] for node in (*graph.inputs, *graph.numbers) if node in names])
         by_inputs = next((f.term for f in shared if names_in(f.term) <= given), None)
-        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression, by_inputs)
+        return Derivative(best.term, best.uses, alone, best.expression, by_inputs)
     found = _by_cases(graph, called, regions, by_output if alone else ())
     right = [one for one in found if all(checked.holds(one.term, region.places) for region in regions)]
     return next(iter(_most_general(right, graph, of, names)), None)
@@ -190,7 +189,7 @@ def _by_cases(
     made = [_on_intervals(graph, called, regions, terms)] if len(graph.inputs) == 1 else []
     made.append(_by_the_switch(graph, called, regions, terms))
     uses = tuple(dict.fromkeys(node for form in chosen for node in form.uses))
-    return [Derivative(term, uses, bool(others), chosen is others) for term in made if term is not None]
+    return [Derivative(term, uses, bool(others)) for term in made if term is not None]
 
 
 def _told_apart(

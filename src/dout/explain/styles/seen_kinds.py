@@ -51,7 +51,6 @@ class SeenKind:
 
 _N = TypeVar("_N", bound=ast.AST)
 UNKNOWN = SeenKind()
-FLOAT = SeenKind("tensor", "f", None)
 
 
 def kind_of(value: Any) -> SeenKind:
