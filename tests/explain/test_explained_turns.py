@@ -1,8 +1,10 @@
 """Loops in `dout explain`: one turn is told, and of the others that they go like it."""
 
 import numpy as np
+import pytest
 
 import dout
+from dout.explain.derive.class_writer import NotDerivedError
 from dout.explain.formats.markdown import to_markdown
 
 
@@ -155,7 +157,7 @@ class Correlated:
 
 
 def test_a_padding_that_is_0_as_it_stands_is_cut_off_where_it_is_not():
-    made = dout.derive(Correlated).layer
+    made = dout.derive(Correlated, _drawn(2, 6), init={"w": _drawn(3)}).layer
     for pad in (0, 2):
         layer = made(_drawn(3), pad)
         x = _drawn(2, 5)
@@ -167,6 +169,11 @@ def test_a_padding_that_is_0_as_it_stands_is_cut_off_where_it_is_not():
         slope = np.sum(weights * (layer.forward(x + step) - layer.forward(x - step))) / 2e-6
         assert dx.shape == x.shape
         assert np.isclose(dx[1, 2], slope, rtol=1e-6)
+
+
+def test_a_loop_without_a_turn_in_any_example_is_refused():
+    with pytest.raises(NotDerivedError, match="without elements"):
+        dout.derive(Correlated)
 
 
 class MadeConv:
