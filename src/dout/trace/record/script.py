@@ -368,7 +368,7 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
     def answer(prompt: object = "") -> str:
         sys.stdout.write(f"{prompt}\n")
         tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
-        return _Answer()
+        return _Answer("1" if re.search(r"(?<![\w.])1(?![\w.]*\w)", str(prompt)) else "")  # the first of a menu
 
     before = {*sys.modules, "__main__"}
     return {
