@@ -2,8 +2,10 @@
 
 import math
 
+import pytest
 from recorded_scripts import record_script
 
+from dout.errors import TargetError, UserCodeError
 from dout.graph import topological
 
 LAYERS = """
@@ -71,3 +73,13 @@ def test_the_first_of_a_menu_is_chosen_where_a_question_lists_it(tmp_path, capsy
     script.write_text(LAYERS + asks + "Affine().forward(np.ones((2, 3)), np.ones((3, 1)))\n", encoding="utf-8")
     record_script(script)
     assert capsys.readouterr().out.endswith("['1', '', '']\n")
+
+
+def test_of_a_program_that_calls_none_of_its_layers_the_preparation_is_not_shown(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(LAYERS + "x = np.arange(6.) / 255\n", encoding="utf-8")
+    with pytest.raises(TargetError, match=r"calls none of its layers \(Affine, Loss\)"):
+        record_script(script)
+    script.write_text(LAYERS + "x = np.arange(6.) / 255\nx.missing\n", encoding="utf-8")
+    with pytest.raises(UserCodeError, match="AttributeError"):
+        record_script(script)
