@@ -7,6 +7,7 @@ from recorded_scripts import record_script
 
 from dout.errors import TargetError, UserCodeError
 from dout.graph import topological
+from dout.trace.tracer import script_tracer
 
 LAYERS = """
 import numpy as np
@@ -83,3 +84,30 @@ def test_of_a_program_that_calls_none_of_its_layers_the_preparation_is_not_shown
     script.write_text(LAYERS + "x = np.arange(6.) / 255\nx.missing\n", encoding="utf-8")
     with pytest.raises(UserCodeError, match="AttributeError"):
         record_script(script)
+
+
+def test_of_a_backward_that_goes_on_and_on_the_forward_is_shown(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(script_tracer, "MOST", 100)
+    script = tmp_path / "train.py"
+    script.write_text(
+        """
+import numpy as np
+class Net:
+    def forward(self, x):
+        self.x = x
+        return x * 2
+    def backward(self, dout):
+        for _ in range(1000):
+            dout = dout + 1
+        return dout
+net = Net()
+for i in range(9):
+    net.backward(net.forward(np.ones(3)))
+    print(i)
+""",
+        encoding="utf-8",
+    )
+    trace = record_script(script)
+    assert [call.cls for call in trace.calls] == ["Net"]
+    assert [event.kind for event in trace.events] == ["limit"]
+    assert not capsys.readouterr().out

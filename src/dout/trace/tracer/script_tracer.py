@@ -136,7 +136,12 @@ class ScriptTracer(Tracer):
         self.paused = True
 
     def _leave_out(self) -> None:
-        """Forget a call that goes on and on, and record no more until it has ended."""
+        """Forget a call that goes on and on, and record no more until it has ended; a backward ends the program."""
+        if self.stack[0].kind == "backward":  # it would be as long in the next round: its forward is shown alone
+            self.keep_first(self.stack[0].span[0])
+            self.note("limit", _LONG_CALL.format(_WIDER * MOST))
+            self._ends()
+            return
         under_way, self.left_out = self.stack, True
         self._forget(_LONG_CALL.format(_WIDER * MOST))
         self.stack, self.recording, self.paused = under_way, False, True
