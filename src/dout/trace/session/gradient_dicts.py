@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.session.paired_trees import in_one_place
 from dout.trace.tracer.traced import plain
 
 _VALUES = ("data", "value", "array", "values", "val", "w", "params", "param")
@@ -74,6 +73,20 @@ def is_made_for(parameters: Any, gradients: Any, earlier: Any) -> bool:
         is_array(item) and same_shape(item, gradients.get(key)) and not same_shape(item, held.get(key))
         for key, item in parameters.items()
     )
+
+
+def in_one_place(path: str, mine: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Each place that both trees have, by its path, with what stands there in the one and in the other."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for key in mine:
+            if key in theirs:
+                yield from in_one_place(f"{path}[{key!r}]" if path else str(key), mine[key], theirs[key])
+    elif isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
+        if len(mine) == len(theirs):
+            for i, (one, other) in enumerate(zip(mine, theirs, strict=True)):
+                yield from in_one_place(f"{path}[{i}]", one, other)
+    else:
+        yield path, mine, theirs
 
 
 def is_of_one_form(mine: Any, theirs: Any) -> bool:

@@ -18,6 +18,7 @@ from dout.trace.session.gradient_dicts import (
     gradients_for,
     holds_the_same,
     in_objects,
+    in_one_place,
     is_array,
     is_float,
     is_gradient,
@@ -28,7 +29,6 @@ from dout.trace.session.gradient_dicts import (
 )
 from dout.trace.session.gradient_dicts import is_parameter as is_parameter
 from dout.trace.session.gradient_dicts import value_of as value_of
-from dout.trace.session.paired_trees import in_one_place
 from dout.trace.tracer.traced import plain
 
 GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
