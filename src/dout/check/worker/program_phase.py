@@ -14,6 +14,7 @@ from dout.check.project.discover import Job, may_define_layers
 from dout.check.report.report import Report, some
 from dout.check.report.wrong_parts import of_parts_once
 from dout.check.rules.choices.d106_constant_factor import among_all
+from dout.check.rules.choices.d107_passes_dout_on import left_to_nobody
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.grounds import rests_on_a_guess, runs_elsewhere
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
@@ -68,7 +69,10 @@ class UsedLayers:
         if self.late and every:
             every[0] = replace(every[0], remarks=[*every[0].remarks, self._said_of_time()])
         every = told_once(every)
-        reports = iter(of_parts_once(among_all([checked.report for one in every for checked in one.layers])))
+        layers = [checked for one in every for checked in one.layers]
+        givers = {checked.report.layer: checked.report for checked in layers}
+        told_of = [left_to_nobody(checked.report, givers.get(checked.dout_of)) for checked in layers]
+        reports = iter(of_parts_once(among_all(told_of)))
         return [replace(one, layers=[replace(c, report=next(reports)) for c in one.layers]) for one in every]
 
     def _said_of_time(self) -> str:
