@@ -51,7 +51,7 @@ def told(folder, verb, gradient):
 def test_a_softmax_may_pass_dout_on_only_where_its_loss_does_the_work(tmp_path, gradient, errors):
     (file,) = json.loads(told(tmp_path, "check", gradient))["files"]
     found = [
-        (layer["name"], f["code"]) for layer in file["layers"] for f in layer["findings"] if f["severity"] == "error"
+        (layer["layer"], f["code"]) for layer in file["layers"] for f in layer["findings"] if f["severity"] == "error"
     ]
     assert found == errors
 
@@ -115,3 +115,79 @@ def test_functions_that_keep_their_state_in_the_module_have_no_instances_that_sh
     report = check(forward)
     assert words(report) == {"x": "exact"}
     assert report.ok
+
+
+# --- what students write ----------------------------------------------------------------------------------------------
+
+
+def tanh_fwd(x):
+    t = np.tanh(x)
+    return t, t
+
+
+def tanh_bwd(g, t):
+    return g * (1 - t**2)
+
+
+def test_what_forward_returns_beside_its_output_is_no_target():
+    assert words(check(tanh_fwd)) == {"x": "exact"}
+
+
+class Columns:
+    """X has a column for each sample."""
+
+    def __init__(self):
+        self.params = {"W": np.random.default_rng(0).normal(size=(5, 3)), "b": np.zeros((5, 1))}
+        self.grads = {}
+
+    def forward(self, X):
+        self.X = X
+        return self.params["W"] @ X + self.params["b"]
+
+    def backward(self, dZ):
+        self.grads["W"] = dZ @ self.X.T
+        self.grads["b"] = dZ.sum(axis=1)
+        return self.params["W"].T @ dZ
+
+
+class KeptColumns(Columns):
+    def backward(self, dZ):
+        dX = super().backward(dZ)
+        self.grads["b"] = dZ.sum(axis=1, keepdims=True)
+        return dX
+
+
+def test_a_gradient_that_a_step_would_spread_over_its_parameter_is_an_error():
+    X = np.random.default_rng(1).normal(size=(3, 4))
+    assert [(f.code, f.argument) for f in check(Columns(), X).findings if f.severity == "error"] == [("D501", "b")]
+    assert check(KeptColumns(), X).ok
+
+
+class Steps:
+    def __init__(self):
+        self.weights = np.random.default_rng(0).normal(size=(3, 2))
+        self.bias = np.zeros((1, 2))
+        self.learning_rate = 0.1
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights + self.bias
+
+    def backward(self, output_error):
+        input_error = output_error @ self.weights.T
+        self.weights += self.learning_rate * self.x.T @ output_error
+        self.bias -= self.learning_rate * output_error.sum(axis=0, keepdims=True)
+        return input_error
+
+
+class StepsUp(Steps):
+    def backward(self, output_error):
+        input_error = output_error @ self.weights.T
+        self.weights += self.learning_rate * self.x.T @ output_error
+        self.bias += self.learning_rate * output_error.sum(axis=0, keepdims=True)
+        return input_error
+
+
+def test_a_step_with_another_sign_than_that_of_another_parameter_is_an_error():
+    assert [f.argument for f in check(Steps).findings if f.severity == "error"] == ["weights"]
+    assert check(StepsUp).ok  # it may be given the target minus the output

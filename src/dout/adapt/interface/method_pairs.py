@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from types import FunctionType
 from typing import Any
 
@@ -47,6 +48,11 @@ _PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
 
 def methods(cls: type, patterns: Sequence[str]) -> list[str]:
     """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
+    return list(_methods(cls, tuple(patterns)))
+
+
+@functools.lru_cache(maxsize=64)
+def _methods(cls: type, patterns: tuple[str, ...]) -> tuple[str, ...]:
     order = {name: i for i, name in enumerate(_written_order(cls))}
     names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
     found: dict[str, None] = {}
@@ -54,7 +60,7 @@ def methods(cls: type, patterns: Sequence[str]) -> list[str]:
         fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
         ranks = {n: (not required(getattr(cls, n), bound=True), _is_private(n), order[n]) for n in fitting}
         found.update(dict.fromkeys(sorted(fitting, key=ranks.__getitem__)))
-    return [name for name in found if not is_unwritten(cls, name)]
+    return tuple(name for name in found if not is_unwritten(cls, name))
 
 
 def _is_private(name: str) -> bool:
@@ -89,8 +95,13 @@ def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any])
     return [name for name in methods if name in found]
 
 
-def reads_and_writes(cls: type, method: str) -> tuple[set[str], set[str]]:
+def reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
     """The attributes that a method reads and writes: itself, above it, and in the methods of its own that it calls."""
+    return _reads_and_writes(cls, method)
+
+
+@functools.lru_cache(maxsize=256)
+def _reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
     reads, writes, left = set[str](), set[str](), [method]
     while left:
         name = left.pop()
