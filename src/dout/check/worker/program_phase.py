@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,10 +70,8 @@ class UsedLayers:
         if self.late and every:
             every[0] = replace(every[0], remarks=[*every[0].remarks, self._said_of_time()])
         every = told_once(every)
-        layers = [checked for one in every for checked in one.layers]
-        givers = {checked.report.layer: checked.report for checked in layers}
-        told_of = [left_to_nobody(checked.report, givers.get(checked.dout_of)) for checked in layers]
-        reports = iter(of_parts_once(among_all(told_of)))
+        layers = _beside_each_other([checked for one in every for checked in one.layers])
+        reports = iter(of_parts_once(among_all([checked.report for checked in layers])))
         return [replace(one, layers=[replace(c, report=next(reports)) for c in one.layers]) for one in every]
 
     def _said_of_time(self) -> str:
@@ -223,6 +222,7 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
 
     A layer that holds a wrong one is not meant, nor is one of dout's own.
     """
+    layers = _beside_each_other(layers)
     told = of_parts_once([checked.report for checked in layers])
     own = [c for c, report in zip(layers, told, strict=True) if c.report.ok or not report.ok]
     for checked in sorted(
@@ -233,6 +233,13 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
             place = shown_place(checked.report.file, checked.report.line)
             return f"the first wrong gradient on the way back is that of {wrong[0]} in {checked.report.layer} ({place})"
     return ""
+
+
+def _beside_each_other(layers: Sequence[Checked]) -> list[Checked]:
+    """The layers, with an error for each that leaves its derivative to a layer that does not give it."""
+    names = Counter(checked.report.layer for checked in layers)
+    givers = {checked.report.layer: checked.report for checked in layers if names[checked.report.layer] == 1}
+    return [replace(c, report=left_to_nobody(c.report, givers.get(c.dout_of))) for c in layers]
 
 
 def _file_of(checked: Checked) -> str:
