@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream, taken_by
+from dout.adapt.argument_names import names_loss, names_upstream, taken_by
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
@@ -177,8 +177,10 @@ def _renamed(cls: type) -> list[tuple[str, str]]:
     """The pairs of methods of which one is called after the other, as pairs of functions are: `calc_dloss`."""
     functions = {n: _static(cls, n) for n in methods(cls, (r"\w+",)) if inspect.isfunction(_static(cls, n))}
     bound = {n: not isinstance(inspect.getattr_static(cls, n), staticmethod) for n in functions}
-    own = [n for n, f in functions.items() if len(taken_by(f)) > bound[n] and not has_no_return(f)]  # not `go_back()`
-    return [(ahead, name) for name in own for ahead in forward_names(name) if ahead in own and ahead != name]
+    takes = {n for n, f in functions.items() if len(taken_by(f)) > bound[n]}  # not `go_back()`, but that of a loss
+    own = [n for n, f in functions.items() if not has_no_return(f)]
+    found = [(a, name) for name in own for a in forward_names(name) if a in own and a in takes and a != name]
+    return [(ahead, name) for ahead, name in found if name in takes or names_loss(ahead)]
 
 
 def pair_classes(cls: type) -> dict[str, type]:
