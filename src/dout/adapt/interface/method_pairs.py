@@ -220,6 +220,7 @@ def loss_names(cls: type) -> list[str]:
     return [name for name in methods(cls, (pattern,)) if not names_backward(name)]
 
 
+@functools.lru_cache(maxsize=256)
 def forwards_of(cls: type) -> list[str]:
     """The methods that may be the forward of a class, the likeliest first."""
     return methods(cls, _FORWARD)
