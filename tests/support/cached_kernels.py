@@ -13,7 +13,7 @@ pytest.importorskip("numba")
 
 from dout import cache_folder
 from dout.engine.runtime import compiler, kernel_cache
-from dout.engine.runtime.entry_point import ArrayType
+from dout.engine.lowering.entry_point import ArrayType
 from dout.engine.runtime.kernel_cache import load
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")

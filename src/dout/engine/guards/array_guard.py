@@ -15,7 +15,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from dout.engine.runtime import binding, kernel_cache, threads
-from dout.engine.runtime.entry_point import (
+from dout.engine.lowering.entry_point import (
     ALIGNED,
     BYTEORDER,
     C_CONTIGUOUS,

@@ -13,7 +13,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from dout.engine.runtime import threads
-from dout.engine.runtime.entry_point import (
+from dout.engine.lowering.entry_point import (
     BYTEORDER,
     DATA,
     DESCR,

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from dout.engine.runtime import product_tiles
-from dout.engine.runtime.entry_point import DATA, SHAPE, STRIDES
+from dout.engine.lowering.entry_point import DATA, SHAPE, STRIDES
 
 _ROW_MAJOR = 101
 

@@ -1,0 +1,91 @@
+"""The text of a kernel → LLVM's code: its parameters, its body, and the numbers that it returns."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+
+from dout.engine.lowering.function_syntax import changing
+from dout.engine.lowering.routine import Routine
+from dout.engine.lowering.statements import Body
+from dout.engine.lowering.typed_values import I64, Array, Number, llvm_type, memory_type, number, store
+from dout.engine.lowering.entry_point import ArrayType, KernelType
+
+
+def kernel_code(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> ir.Module:
+    """The module with the function `name` of a text: int32(place of what it returns, its arguments one by one)."""
+    tree = ast.parse(text)
+    definition: Any = next(one for one in tree.body if isinstance(one, ast.FunctionDef))
+    module = ir.Module(name)
+    returned = ir.LiteralStructType([memory_type(dtype) for dtype in results])
+    kinds = [kind for one in types for kind in _kinds(one)]
+    routine = Routine(module, f"{name}.native", [returned.as_pointer(), *kinds])
+    body = _Kernel(routine, _imported(tree), changing(definition), _rounding(definition))
+    body.out, body.results = routine.function.args[0], results
+    routine.builder.rounding = body.rounding
+    given = list(routine.function.args[1:])
+    for parameter, kind in zip(definition.args.args, types, strict=True):
+        many = len(list(_kinds(kind)))
+        body.set(parameter.arg, _parameter(routine, kind, given[:many]))
+        given = given[many:]
+    body.run(definition.body)
+    routine.finish()
+    return module
+
+
+class _Kernel(Body):
+    """The body of a kernel, which returns numbers through memory."""
+
+    out: Any
+    results: Sequence[np.dtype[Any]]
+
+    def _return(self, statement: ast.Return) -> None:
+        found = () if statement.value is None else self.value(statement.value)
+        numbers = found if isinstance(found, tuple) else (found,)
+        for place, (one, dtype) in enumerate(zip(numbers, self.results, strict=True)):
+            if (kind := number(one).kind) != dtype.name:
+                raise TypeError(f"a kernel returns {kind}, not {dtype}")
+            store(self.builder, number(one), self.builder.gep(self.out, [ir.IntType(32)(0), ir.IntType(32)(place)]), dtype)
+        self.routine.leave()
+
+
+def _kinds(kind: KernelType) -> list[Any]:
+    """LLVM's types of an argument: of an array where it begins, its lengths, and its strides."""
+    if isinstance(kind, ArrayType):
+        return [memory_type(kind.dtype).as_pointer(), *[I64] * (2 * kind.ndim)]
+    return [memory_type(kind)]
+
+
+def _parameter(routine: Routine, kind: KernelType, given: Sequence[Any]) -> Any:
+    if not isinstance(kind, ArrayType):
+        value = given[0]
+        if kind == np.bool_:
+            value = routine.builder.icmp_unsigned("!=", value, value.type(0))
+        return Number(value, kind.name)
+    shape, strides = tuple(given[1 : 1 + kind.ndim]), tuple(given[1 + kind.ndim :])
+    return Array(kind.dtype, given[0], shape, None if kind.layout == "C" else strides)
+
+
+def _imported(tree: ast.Module) -> Mapping[str, Any]:
+    """What the names that a text imports mean."""
+    names: dict[str, Any] = {}
+    for one in tree.body:
+        if isinstance(one, ast.Import):
+            names.update({alias.asname or alias.name: import_module(alias.name) for alias in one.names})
+        elif isinstance(one, ast.ImportFrom):
+            module = import_module(str(one.module))
+            names.update({alias.name: getattr(module, alias.name) for alias in one.names})
+    return names
+
+
+def _rounding(definition: Any) -> tuple[str, ...]:
+    """How far LLVM may round otherwise: what the text says as `fastmath`."""
+    options = definition.decorator_list[0]
+    given = {key.arg: key.value for key in getattr(options, "keywords", ())}
+    return tuple(sorted(ast.literal_eval(given["fastmath"]))) if "fastmath" in given else ()
