@@ -1,3 +1,3 @@
-"""The text of a kernel in; its object code out: types and LLVM code in one walk over the syntax tree, without Numba."""
+"""The text of a kernel in; LLVM's code of it, and of the door from Python into it, out."""
 
-__all__ = ["kernel_object"]
+__all__ = ["entry_point", "kernel_code", "parallel_loop"]

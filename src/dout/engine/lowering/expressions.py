@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from dout.engine.lowering.function_sources import Inlined, Instruction
 from dout.engine.lowering.functions import ANSWERS, instruction
 from dout.engine.lowering.routine import Routine, Slot
 from dout.engine.lowering.typed_values import (
@@ -280,11 +281,11 @@ class Expressions:
             return cast(self.builder, number(given), np.dtype(function).name)
         if function in ANSWERS:
             return ANSWERS[function](self, *arguments)
-        if hasattr(function, "_defn"):  # an instruction
+        if isinstance(function, Instruction):
             return instruction(self, function, arguments)
-        if hasattr(function, "py_func"):
-            flags = function.targetoptions.get("fastmath")
-            return self.called(function.py_func, arguments, self.rounding if flags is None else tuple(flags or ()))
+        if isinstance(function, Inlined):
+            own = function.rounding
+            return self.called(function.function, arguments, self.rounding if own is None else own)
         if isinstance(function, FunctionType):
             return self.called(function, arguments, self.rounding)
         return function(*arguments)

@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
-from numba import types as nt
 
+from dout.engine.lowering.function_sources import Kind, TupleKind, module, prange
 from dout.engine.lowering.routine import Routine
 from dout.engine.lowering.typed_values import Array, Number, Range, cast, element, llvm_type, load, number, together
-from dout.engine.math import loop_helpers, row_access, vector_math
 from dout.engine.math.pairwise_sum import pairwise_sum
 
 
@@ -67,12 +65,12 @@ def _by_ours(name: str) -> Callable[..., Any]:
     def function(of: Any, given: Any) -> Any:
         one = number(given)
         one = one if one.is_float else cast(of.builder, one, "float64")
-        return of.call(vector_math.FUNCTIONS[name][getattr(np, one.kind)], [one])
+        return of.call(module("dout.engine.math.vector_math").FUNCTIONS[name][getattr(np, one.kind)], [one])
 
     return function
 
 
-def _empty(of: Any, shape: Any, dtype: Any) -> Array:
+def _empty(of: Any, shape: Any, dtype: Any = float) -> Array:
     lengths = shape if isinstance(shape, tuple) else (shape,)
     return of.routine.empty(np.dtype(dtype), tuple(map(number, lengths)))
 
@@ -97,7 +95,7 @@ def _summed(of: Any, x: Array, count: Any) -> Number:
 
 ANSWERS: dict[Any, Callable[..., Any]] = {
     range: _range,
-    numba.prange: lambda of, count: _range(of, count, parallel=True),
+    prange: lambda of, count: _range(of, count, parallel=True),
     min: _extreme("<"),
     max: _extreme(">"),
     abs: _absolute,
@@ -105,43 +103,35 @@ ANSWERS: dict[Any, Callable[..., Any]] = {
     np.rint: _by_intrinsic("rint"),
     **{getattr(np, name): _by_intrinsic(name) for name in ("sqrt", "floor", "ceil", "trunc")},
     **{getattr(np, name): _by_ours(name) for name in ("exp", "log", "tanh", "sin", "cos")},
-    row_access.in_row: _in_row,
-    row_access.move_row: _move_row,
-    loop_helpers.summed: _summed,
 }
+_OVER_ARRAYS = {"in_row": _in_row, "move_row": _move_row, "summed": _summed}
 
 
 def instruction(of: Any, function: Any, arguments: Sequence[Any]) -> Any:
     """What an instruction of `engine.math` gives, by the code that it writes."""
-    kinds, values = [], []
+    if (name := function.build.__name__.strip("_")) in _OVER_ARRAYS:
+        return _OVER_ARRAYS[name](of, *arguments)
+    kinds, values = list[Any](), list[Any]()
     for argument in arguments:
         if isinstance(argument, tuple):
             numbers = [number(one) for one in argument]
-            kinds.append(nt.UniTuple(_numbas(numbers[0].kind), len(numbers)))
+            kinds.append([Kind(one.kind) for one in numbers])
             values.append(ir.Constant.literal_array([one.value for one in numbers]))
         else:
-            kinds.append(_numbas(number(argument).kind))
+            kinds.append(Kind(number(argument).kind))
             values.append(number(argument).value)
-    signature, generate = function._defn(None, *kinds)
-    found = generate(_surroundings(of), of.builder, signature, values)
-    if isinstance(signature.return_type, nt.BaseTuple):
-        return tuple(Number(one, _ours(kind)) for one, kind in zip(found, signature.return_type, strict=True))
-    return Number(found, _ours(signature.return_type))
-
-
-def _numbas(kind: str) -> Any:
-    return nt.boolean if kind == "bool" else getattr(nt, kind)
-
-
-def _ours(kind: Any) -> str:
-    return "bool" if kind == nt.boolean else str(kind)
+    kind, generate = function.build(None, *kinds)
+    found = generate(_surroundings(of), of.builder, kind, values)
+    if isinstance(kind, TupleKind):
+        return tuple(Number(one, each.name) for one, each in zip(found, kind, strict=True))
+    return Number(found, kind.name)
 
 
 def _surroundings(of: Any) -> Any:
     """What instructions ask of the compiler that calls them."""
 
     def subroutine(builder: Any, function: Any, signature: Any) -> Any:
-        kind = _ours(signature.return_type)
+        kind = signature.name
         routine = Routine(of.routine.module, f"dout.slow.{len(of.routine.module.globals)}",
                           [llvm_type(kind).as_pointer(), llvm_type(kind)])  # fmt: skip
         routine.function.linkage = "internal"
@@ -158,7 +148,7 @@ def _surroundings(of: Any) -> Any:
         return None, builder.load(place)
 
     return SimpleNamespace(
-        get_value_type=lambda kind: llvm_type(_ours(kind)),
+        get_value_type=lambda kind: llvm_type(kind.name),
         make_tuple=lambda builder, kind, values: tuple(values),
         compile_subroutine=subroutine,
         declare_function=lambda module, made: made,

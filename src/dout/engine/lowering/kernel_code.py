@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 
+from dout.engine.lowering.entry_point import ArrayType, KernelType
+from dout.engine.lowering.function_sources import module
 from dout.engine.lowering.function_syntax import changing
 from dout.engine.lowering.routine import Routine
 from dout.engine.lowering.statements import Body
-from dout.engine.lowering.typed_values import I64, Array, Number, llvm_type, memory_type, number, store
-from dout.engine.lowering.entry_point import ArrayType, KernelType
+from dout.engine.lowering.typed_values import I32, I64, Array, Number, memory_type, number, store
 
 
 def kernel_code(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> ir.Module:
     """The module with the function `name` of a text: int32(place of what it returns, its arguments one by one)."""
     tree = ast.parse(text)
     definition: Any = next(one for one in tree.body if isinstance(one, ast.FunctionDef))
-    module = ir.Module(name)
+    code = ir.Module(name)
     returned = ir.LiteralStructType([memory_type(dtype) for dtype in results])
     kinds = [kind for one in types for kind in _kinds(one)]
-    routine = Routine(module, f"{name}.native", [returned.as_pointer(), *kinds])
+    routine = Routine(code, f"{name}.native", [returned.as_pointer(), *kinds])
     body = _Kernel(routine, _imported(tree), changing(definition), _rounding(definition))
     body.out, body.results = routine.function.args[0], results
     routine.builder.rounding = body.rounding
@@ -36,7 +35,7 @@ def kernel_code(name: str, text: str, types: Sequence[KernelType], results: Sequ
         given = given[many:]
     body.run(definition.body)
     routine.finish()
-    return module
+    return code
 
 
 class _Kernel(Body):
@@ -47,11 +46,12 @@ class _Kernel(Body):
 
     def _return(self, statement: ast.Return) -> None:
         found = () if statement.value is None else self.value(statement.value)
-        numbers = found if isinstance(found, tuple) else (found,)
+        numbers = [number(one) for one in (found if isinstance(found, tuple) else (found,))]
+        kinds, wanted = [one.kind for one in numbers], [dtype.name for dtype in self.results]
+        if kinds != wanted:
+            raise TypeError(f"{self.routine.module.name} returns {kinds}, not {wanted}")
         for place, (one, dtype) in enumerate(zip(numbers, self.results, strict=True)):
-            if (kind := number(one).kind) != dtype.name:
-                raise TypeError(f"a kernel returns {kind}, not {dtype}")
-            store(self.builder, number(one), self.builder.gep(self.out, [ir.IntType(32)(0), ir.IntType(32)(place)]), dtype)
+            store(self.builder, one, self.builder.gep(self.out, [I32(0), I32(place)]), dtype)
         self.routine.leave()
 
 
@@ -77,10 +77,9 @@ def _imported(tree: ast.Module) -> Mapping[str, Any]:
     names: dict[str, Any] = {}
     for one in tree.body:
         if isinstance(one, ast.Import):
-            names.update({alias.asname or alias.name: import_module(alias.name) for alias in one.names})
+            names.update({alias.asname or alias.name: module(alias.name) for alias in one.names})
         elif isinstance(one, ast.ImportFrom):
-            module = import_module(str(one.module))
-            names.update({alias.name: getattr(module, alias.name) for alias in one.names})
+            names.update({alias.name: getattr(module(str(one.module)), alias.name) for alias in one.names})
     return names
 
 

@@ -1,4 +1,4 @@
-"""Parallel loops of kernels: each becomes a function of some of its turns, which threads call for parts of their own."""
+"""Parallel loops of kernels: each becomes a function of some of its turns, which threads call for their parts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from dout.engine.lowering.entry_point import WORK
 from dout.engine.lowering.routine import Routine, Slot, parts_of, with_parts
 from dout.engine.lowering.typed_values import (
     I32,
@@ -19,7 +20,6 @@ from dout.engine.lowering.typed_values import (
     is_symbolic,
     number,
 )
-from dout.engine.lowering.entry_point import WORK
 
 SHARE = "dout.share"  # void(chunk, data, turns, work), where a chunk is void(data, its number, their number, turns)
 

@@ -1,7 +1,7 @@
 """What names and expressions of a kernel stand for while its code is written: numbers and arrays in LLVM's values.
 
-Numbers meet as Numba has them meet: whole numbers in 64 bits, floats of two sizes in the larger, and a whole number with
-a float in float64.
+Numbers meet as Numba has them meet: whole numbers in 64 bits, floats of two sizes in the larger, a whole number and a
+float in float64.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from llvmlite import ir
 I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 POINTER = I8.as_pointer()
 _FLOATS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
-_CASTS = {(True, True): "fptrunc", (True, False): "fpext"}
 
 
 class FloatBuilder(ir.IRBuilder):
@@ -161,6 +160,8 @@ def store(builder: ir.IRBuilder, given: Number, place: Any, dtype: np.dtype[Any]
 
 def element(builder: ir.IRBuilder, array: Array, index: tuple[Number, ...], *, in_row: bool = False) -> Any:
     """Where an element is; no index is negative. The elements of a row lie one after the other, if that is said."""
+    if not array.shape:
+        return array.data
     places = [cast(builder, one, "int64").value for one in index]
     if array.strides is None:
         at = places[0]

@@ -12,7 +12,6 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from dout.engine.runtime import threads
 from dout.engine.lowering.entry_point import (
     BYTEORDER,
     DATA,
@@ -27,6 +26,7 @@ from dout.engine.lowering.entry_point import (
     STRIDES,
     SWAPPED,
 )
+from dout.engine.runtime import threads
 
 METH_FASTCALL = 0x80
 NUMBERS = [*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64"]

@@ -20,6 +20,19 @@ from dout.engine.runtime.work_stealing import CODE
 
 def compiled(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> bytes:
     """The kernel `name` of a text and its door, as `binding.link` takes them."""
+    module = optimised(name, text, types, results)
+    made: bytes = _machine().emit_object(module)
+    return " ".join(_undefined(module, made)).encode() + b"\n" + made
+
+
+def assembly(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]] = ()) -> str:
+    """The same, to read."""
+    written: str = _machine().emit_assembly(optimised(name, text, types, results))
+    return written
+
+
+def optimised(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> Any:
+    """The module of a kernel and its door, as LLVM makes machine code of it."""
     code = kernel_code(name, text, types, results)
     door = EntryPoint(name, f"{name}.native", types, results, len(results) == 1).text()
     module = _parsed(str(code))
@@ -31,8 +44,7 @@ def compiled(name: str, text: str, types: Sequence[KernelType], results: Sequenc
             function.linkage = "internal"
     module.verify()
     _optimise(module)
-    made: bytes = _machine().emit_object(module)
-    return " ".join(_undefined(module, made)).encode() + b"\n" + made
+    return module
 
 
 @cache

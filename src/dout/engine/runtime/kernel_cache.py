@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import re
@@ -77,7 +76,9 @@ def _find(
             return function
     from dout.engine.runtime import numba_dispatcher
 
-    dispatcher = numba_dispatcher.function(name, f"dout_kernels.{title}", text, str(cache_folder.root() / f"{title}.py"))
+    dispatcher = numba_dispatcher.function(
+        name, f"dout_kernels.{title}", text, str(cache_folder.root() / f"{title}.py")
+    )
     if not hasattr(dispatcher, "py_func"):  # NUMBA_DISABLE_JIT: someone wants to step through it
         return cast(Callable[..., Any], dispatcher)
     return numba_dispatcher.dispatched(dispatcher, types, results)
@@ -95,29 +96,13 @@ def _key(name: str, meaning: str, types: Sequence[KernelType], results: Sequence
 
 @cache
 def _surroundings() -> str:
-    """All that machine code depends on, beside its text: the processor, versions, settings, and our own code in it."""
+    """All that machine code depends on, beside its text: the processor, versions, and our own code in it."""
     import llvmlite
 
     from dout.engine.runtime import binding
 
-    settings = sorted(
-        (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and "THREAD" not in name
-    )
     own = [path for room in ("math", "lowering") for path in sorted((Path(__file__).parents[1] / room).glob("*.py"))]
     own += [Path(__file__).with_name(f"{part}.py") for part in ("work_stealing", "compiler", "binding")]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]
-    versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__, _numba())
-    return repr((versions, binding.host(), settings, sources))
-
-
-def _numba() -> str:
-    """Numba's version, without loading it, nor `importlib.metadata`, which takes 12 ms."""
-    spec = importlib.util.find_spec("numba")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("No module named 'numba'")
-    version = Path(spec.origin).with_name("_version.py")
-    if version.exists():
-        return sha256(version.read_bytes()).hexdigest()
-    from importlib.metadata import version as installed
-
-    return installed("numba")
+    versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__)
+    return repr((versions, binding.host(), sources))
