@@ -102,12 +102,11 @@ def module(name: str) -> Any:
         return _module(name)
     if not name.startswith(_OURS):
         return importlib.import_module(name)
-    spec = importlib.util.find_spec(name)
-    loader: Any = spec and spec.loader
+    spec: Any = importlib.util.find_spec(name)
     made = ModuleType(name)
-    made.__file__ = spec and spec.origin
+    made.__file__ = spec.origin
     vars(made)["__builtins__"] = {**vars(builtins), "__import__": _import}
-    exec(loader.get_code(name), vars(made))
+    exec(spec.loader.get_code(name), vars(made))
     return made
 
 

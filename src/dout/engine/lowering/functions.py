@@ -72,7 +72,8 @@ def _by_ours(name: str) -> Callable[..., Any]:
 
 def _empty(of: Any, shape: Any, dtype: Any = float) -> Array:
     lengths = shape if isinstance(shape, tuple) else (shape,)
-    return of.routine.empty(np.dtype(dtype), tuple(map(number, lengths)))
+    made: Array = of.routine.empty(np.dtype(dtype), tuple(map(number, lengths)))
+    return made
 
 
 def _in_row(of: Any, x: Array, index: Sequence[Any]) -> Number:
@@ -111,7 +112,8 @@ def instruction(of: Any, function: Any, arguments: Sequence[Any]) -> Any:
     """What an instruction of `engine.math` gives, by the code that it writes."""
     if (name := function.build.__name__.strip("_")) in _OVER_ARRAYS:
         return _OVER_ARRAYS[name](of, *arguments)
-    kinds, values = list[Any](), list[Any]()
+    kinds: list[Any] = []
+    values: list[Any] = []
     for argument in arguments:
         if isinstance(argument, tuple):
             numbers = [number(one) for one in argument]

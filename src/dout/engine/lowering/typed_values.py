@@ -17,7 +17,7 @@ POINTER = I8.as_pointer()
 _FLOATS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 
 
-class FloatBuilder(ir.IRBuilder):
+class FloatBuilder(ir.IRBuilder):  # type: ignore[misc]
     """LLVM's builder; what it computes with floats may be rounded as `rounding` allows."""
 
     rounding: tuple[str, ...] = ()

@@ -50,6 +50,16 @@ def load(
         raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
 
 
+def object_code(name: str, text: str, make: Callable[[], bytes]) -> bytes:
+    """The object code of a text of LLVM's, from the cache folder, or else made."""
+    title = f"{name}_{_key(name, text, (), ())}.bin"
+    code = cache_folder.read(title)
+    if code is None:
+        code = make()
+        cache_folder.write(title, code)
+    return code
+
+
 def is_loaded(name: str, types: Sequence[KernelType], *, results: Sequence[np.dtype[Any]] = (), meaning: str) -> bool:
     """Whether this process has the function already."""
     return _key(name, meaning, types, results) in _loaded
