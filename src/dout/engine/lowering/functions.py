@@ -105,7 +105,7 @@ ANSWERS: dict[Any, Callable[..., Any]] = {
     **{getattr(np, name): _by_intrinsic(name) for name in ("sqrt", "floor", "ceil", "trunc")},
     **{getattr(np, name): _by_ours(name) for name in ("exp", "log", "tanh", "sin", "cos")},
 }
-_OVER_ARRAYS = {"in_row": _in_row, "move_row": _move_row, "summed": _summed}
+_OVER_ARRAYS: dict[str, Callable[..., Any]] = {"in_row": _in_row, "move_row": _move_row, "summed": _summed}
 
 
 def instruction(of: Any, function: Any, arguments: Sequence[Any]) -> Any:

@@ -169,10 +169,10 @@ def element(builder: ir.IRBuilder, array: Array, index: tuple[Number, ...], *, i
             at = builder.add(builder.mul(at, length, flags=["nsw"]), place, flags=["nsw"])
         return builder.gep(array.data, [at], inbounds=True)
     strided = places[:-1] if in_row else places
-    far = I64(0)
-    for place, stride in zip(strided, array.strides, strict=False):
-        part = builder.mul(place, stride, flags=["nsw"])
-        far = part if far.__class__ is ir.Constant else builder.add(far, part, flags=["nsw"])
+    parts = [builder.mul(place, stride, flags=["nsw"]) for place, stride in zip(strided, array.strides, strict=False)]
+    far, *others = parts or (I64(0),)
+    for part in others:
+        far = builder.add(far, part, flags=["nsw"])
     kind = array.data.type
     row = builder.bitcast(builder.gep(builder.bitcast(array.data, POINTER), [far], inbounds=True), kind)
     return builder.gep(row, places[-1:], inbounds=True) if in_row else row
@@ -180,7 +180,7 @@ def element(builder: ir.IRBuilder, array: Array, index: tuple[Number, ...], *, i
 
 def size(builder: ir.IRBuilder, shape: tuple[Any, ...]) -> Any:
     """How many elements an array of a shape has."""
-    many = I64(1)
-    for length in shape:
-        many = length if isinstance(many, ir.Constant) else builder.mul(many, length, flags=["nsw"])
+    many, *others = shape or (I64(1),)
+    for length in others:
+        many = builder.mul(many, length, flags=["nsw"])
     return many
