@@ -6,6 +6,7 @@ import ast
 import builtins
 import dis
 import inspect
+import linecache
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ def _rewritten(function: Any, parts: CompiledParts, writer: Callable[..., _Write
 
 def _source(function: FunctionType) -> ast.FunctionDef | None:
     """The syntax of a function, if it is what the function runs: a tree of its own at each call."""
+    linecache.lazycache(function.__code__.co_filename, function.__globals__)  # for files in archives
     text = _text(function.__code__)
     return None if text is None else _definition(text, function.__code__)
 
@@ -112,7 +114,7 @@ def _definition(text: str, code: CodeType) -> ast.FunctionDef | None:
     with warnings.catch_warnings(action="ignore"):  # Python gave them when it read the file
         tree = ast.parse(text)
     ast.increment_lineno(tree, code.co_firstlineno - 1)
-    found = tree.body[0]
+    found = tree.body[0] if tree.body else None
     if not isinstance(found, ast.FunctionDef) or found.name != code.co_name:
         return None
     found.decorator_list = []
@@ -123,7 +125,9 @@ def _definition(text: str, code: CodeType) -> ast.FunctionDef | None:
 def _text(code: CodeType) -> str | None:
     """The lines of a function, if they are what its code runs, and can be written anew."""
     try:
-        text = dedented("".join(inspect.getsourcelines(code)[0]))
+        linecache.checkcache(code.co_filename)
+        lines = linecache.getlines(code.co_filename)  # `inspect` would look for the module among all that are loaded
+        text = dedented("".join(inspect.getblock(lines[code.co_firstlineno - 1 :])))
         found = _definition(text, code)
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
