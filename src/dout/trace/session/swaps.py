@@ -91,6 +91,8 @@ class Swaps:
                 if new is not place.item and place.put is not nowhere:
                     place.put(new)
                     self.originals[id(new)] = new, place.item
+                if issubclass(type(new), Traced):
+                    continue  # most that there is, and nothing in it
                 # The closure of a method is no state of the layer's.
                 method = issubclass(kind, type) and callable(new) and not (self.everywhere and _may_keep(new))
                 if self.reach.holds(new) and not method:
@@ -137,6 +139,8 @@ class Swaps:
                 real = self._real(place.item)
                 if real is not place.item:
                     _put(holder, place, real)
+                if type(real) is np.ndarray and real.dtype != object:
+                    continue  # most that there is, and nothing in it
                 if self.reach.is_library_object(real):
                     of_libraries += [real] if is_users else []
                 elif self.reach.holds(real, anyone=True):
