@@ -100,10 +100,10 @@ class Swaps:
                     waiting.append((new, name, within, data))
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
-        if _is_fixed(item):
-            return self.into.rebuilt(item, lambda part, i: self._swapped(part, f"{name}[{i}]", wrap))
         if _is_value(item, numbers=numbers):
             return wrap(item, name)
+        if _is_fixed(item):
+            return self.into.rebuilt(item, lambda part, i: self._swapped(part, f"{name}[{i}]", wrap))
         return self.tracer.generator(item) if is_generator(item) else tracing_version(item)
 
     def swap_out(self, *others: Any) -> None:
