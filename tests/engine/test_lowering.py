@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -113,3 +115,13 @@ def test_what_a_kernel_cannot_compute_is_named() -> None:
     kind = ArrayType(np.dtype(float), 1)
     with pytest.raises(TypeError, match="go over x"):
         load("run", HEAD + text_of("for one in x:\n    out[0] = one"), [kind, kind])
+
+
+def test_a_first_call_does_not_load_numba(place: object) -> None:
+    program = """
+import sys, numpy as np, dout
+layer = dout.compile(lambda x: 1 / (1 + np.exp(-x)) + np.sin(x).sum(axis=0))
+layer(np.ones((3, 4), np.float32)), layer(np.ones((3, 4), np.float32))
+assert layer.plan().functions[0].programs and "numba" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

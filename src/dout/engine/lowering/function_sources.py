@@ -17,7 +17,7 @@ _OURS = "dout.engine.math"
 
 
 @dataclass(frozen=True)
-class Kind:
+class NumberType:
     """The type of a number; a call of it says what an instruction returns."""
 
     name: str
@@ -33,17 +33,17 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class TupleKind:
+class TupleType:
     """The type of a tuple of numbers that are alike."""
 
-    kind: Kind
+    kind: NumberType
     count: int
 
     def __call__(self, *arguments: Any) -> Any:
         """As for one number."""
         return self
 
-    def __iter__(self) -> Iterator[Kind]:
+    def __iter__(self) -> Iterator[NumberType]:
         return iter([self.kind] * self.count)
 
 
@@ -76,13 +76,13 @@ def _intrinsic(build: Any = None, **options: Any) -> Any:
     return Instruction if build is None else Instruction(build)
 
 
-_KINDS = {name: Kind(name) for name in ("int32", "int64", "uint64", "float32", "float64", "intp", "void")}
+_KINDS = {name: NumberType(name) for name in ("int32", "int64", "uint64", "float32", "float64", "intp", "void")}
 _NUMBA = {
     "njit": _njit,
     "prange": prange,
     "intrinsic": _intrinsic,
     "register_jitable": _njit,
-    "UniTuple": TupleKind,
+    "UniTuple": TupleType,
     **_KINDS,
 }
 

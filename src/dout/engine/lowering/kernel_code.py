@@ -12,9 +12,9 @@ from llvmlite import ir
 from dout.engine.lowering.entry_point import ArrayType, KernelType
 from dout.engine.lowering.function_sources import module
 from dout.engine.lowering.function_syntax import changing
+from dout.engine.lowering.kernel_statements import Body
 from dout.engine.lowering.routine import Routine
-from dout.engine.lowering.statements import Body
-from dout.engine.lowering.typed_values import I32, I64, Array, Number, memory_type, number, store
+from dout.engine.lowering.typed_values import I32, I64, TypedArray, TypedNumber, memory_type, number, store
 
 
 def kernel_code(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> ir.Module:
@@ -67,9 +67,9 @@ def _parameter(routine: Routine, kind: KernelType, given: Sequence[Any]) -> Any:
         value = given[0]
         if kind == np.bool_:
             value = routine.builder.icmp_unsigned("!=", value, value.type(0))
-        return Number(value, kind.name)
+        return TypedNumber(value, kind.name)
     shape, strides = tuple(given[1 : 1 + kind.ndim]), tuple(given[1 + kind.ndim :])
-    return Array(kind.dtype, given[0], shape, None if kind.layout == "C" else strides)
+    return TypedArray(kind.dtype, given[0], shape, None if kind.layout == "C" else strides)
 
 
 def _imported(tree: ast.Module) -> Mapping[str, Any]:

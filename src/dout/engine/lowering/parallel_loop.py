@@ -8,14 +8,14 @@ from typing import Any
 from llvmlite import ir
 
 from dout.engine.lowering.entry_point import WORK
-from dout.engine.lowering.routine import Routine, Slot, parts_of, with_parts
+from dout.engine.lowering.routine import Routine, StackVariable, parts_of, with_parts
 from dout.engine.lowering.typed_values import (
     I32,
     I64,
     POINTER,
     FloatBuilder,
-    Number,
     Range,
+    TypedNumber,
     cast,
     is_symbolic,
     number,
@@ -29,7 +29,7 @@ def shared(body: Any, loop: ast.For, turns: Range) -> None:
     routine, builder = body.routine, body.builder
     own, read = (_names(loop, context) for context in (ast.Store, ast.Load))
     held = {name: body.values[name] for name in sorted(read - own) if name in body.values}
-    given = {name: value.load() if isinstance(value, Slot) else value for name, value in held.items()}
+    given = {name: value.load() if isinstance(value, StackVariable) else value for name, value in held.items()}
     symbolic = {name: value for name, value in given.items() if is_symbolic(value)}
     flat = parts_of(tuple(symbolic.values()))
     part = _part(body, loop, given, symbolic, [one.type for one in flat])
@@ -67,7 +67,7 @@ def _part(body: Any, loop: ast.For, given: dict[str, Any], symbolic: dict[str, A
     for name, value in symbolic.items():
         many = len(parts_of(value))
         inner.values[name], flat = with_parts(value, flat[:many]), flat[many:]
-    inner.loop(loop, Range(Number(first, "int64"), Number(last, "int64")))
+    inner.loop(loop, Range(TypedNumber(first, "int64"), TypedNumber(last, "int64")))
     routine.finish()
     return routine.function
 

@@ -10,9 +10,9 @@ from dout.engine.lowering.typed_values import (
     I32,
     I64,
     POINTER,
-    Array,
     FloatBuilder,
-    Number,
+    TypedArray,
+    TypedNumber,
     cast,
     llvm_type,
     memory_type,
@@ -73,7 +73,7 @@ class Routine:
             return self.module.globals[name]
         return ir.Function(self.module, ir.FunctionType(returned, arguments), name)
 
-    def empty(self, dtype: Any, shape: tuple[Number, ...]) -> Array:
+    def empty(self, dtype: Any, shape: tuple[TypedNumber, ...]) -> TypedArray:
         """A new array, in place of the one that was made here before."""
         builder, free = self.builder, self.outside("PyMem_RawFree", ir.VoidType(), [POINTER])
         lengths = tuple(cast(builder, one, "int64").value for one in shape)
@@ -88,25 +88,25 @@ class Routine:
         self.leave_if(builder.icmp_unsigned("==", memory, POINTER(None)))
         address = builder.add(builder.ptrtoint(memory, I64), I64(_ALIGNED - 1))
         data = builder.inttoptr(builder.and_(address, I64(-_ALIGNED)), memory_type(dtype).as_pointer())
-        return Array(dtype, data, lengths)
+        return TypedArray(dtype, data, lengths)
 
-    def reshaped(self, array: Array, shape: tuple[Number, ...]) -> Array:
+    def reshaped(self, array: TypedArray, shape: tuple[TypedNumber, ...]) -> TypedArray:
         """A contiguous array with other axes."""
         if array.strides is not None:
             raise TypeError("only contiguous arrays take another shape")
         lengths = tuple(cast(self.builder, one, "int64").value for one in shape)
         same = [size(self.builder, one) for one in (lengths, array.shape)]
         self.leave_if(self.builder.icmp_unsigned("!=", *same))
-        return Array(array.dtype, array.data, lengths)
+        return TypedArray(array.dtype, array.data, lengths)
 
 
-class Slot:
+class StackVariable:
     """A variable that changes: the places of the numbers that it is made of, each on the stack."""
 
     def __init__(self, routine: Routine, like: Any) -> None:
         self.routine = routine
-        self.parts = [Slot(routine, one) for one in like] if isinstance(like, tuple) else []
-        self.array = like if isinstance(like, Array) else None
+        self.parts = [StackVariable(routine, one) for one in like] if isinstance(like, tuple) else []
+        self.array = like if isinstance(like, TypedArray) else None
         if self.array:
             self.places = [routine.place(one.type) for one in parts_of(self.array)]
         elif not self.parts:
@@ -134,21 +134,23 @@ class Slot:
         if self.parts:
             return tuple(part.load() for part in self.parts)
         values = [builder.load(place) for place in self.places]
-        return with_parts(self.array, values) if self.array else Number(values[0], self.kind)
+        return with_parts(self.array, values) if self.array else TypedNumber(values[0], self.kind)
 
 
 def parts_of(value: Any) -> list[Any]:
     """The values of LLVM's that a number, an array or a tuple of these is made of."""
     if isinstance(value, tuple):
         return [part for one in value for part in parts_of(one)]
-    if isinstance(value, Array):
+    if isinstance(value, TypedArray):
         return [value.data, *value.shape, *(value.strides or ())]
     return [number(value).value]
 
 
 def with_parts(like: Any, parts: list[Any]) -> Any:
     """A number or an array like another, made of other values."""
-    if not isinstance(like, Array):
-        return Number(parts[0], number(like).kind)
+    if not isinstance(like, TypedArray):
+        return TypedNumber(parts[0], number(like).kind)
     axes = len(like.shape)
-    return Array(like.dtype, parts[0], tuple(parts[1 : 1 + axes]), tuple(parts[1 + axes :]) if like.strides else None)
+    return TypedArray(
+        like.dtype, parts[0], tuple(parts[1 : 1 + axes]), tuple(parts[1 + axes :]) if like.strides else None
+    )

@@ -40,7 +40,7 @@ class FloatBuilder(ir.IRBuilder):  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Number:
+class TypedNumber:
     """A number of the dtype that NumPy calls `kind`; a truth value has one bit."""
 
     value: Any
@@ -58,7 +58,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Array:
+class TypedArray:
     """An array: where its elements begin, and its lengths; strides in bytes, but none of one in C order."""
 
     dtype: np.dtype[Any]
@@ -71,8 +71,8 @@ class Array:
 class Range:
     """The whole numbers from first to last, which is not among them; a parallel one is shared among threads."""
 
-    first: Number
-    last: Number
+    first: TypedNumber
+    last: TypedNumber
     step: int = 1
     parallel: bool = False
 
@@ -91,25 +91,27 @@ def memory_type(dtype: np.dtype[Any]) -> Any:
 
 def is_symbolic(value: Any) -> bool:
     """Whether a value is known only when the kernel runs."""
-    return isinstance(value, Number | Array | Range) or (isinstance(value, tuple) and any(map(is_symbolic, value)))
+    return isinstance(value, TypedNumber | TypedArray | Range) or (
+        isinstance(value, tuple) and any(map(is_symbolic, value))
+    )
 
 
-def number(value: Any) -> Number:
+def number(value: Any) -> TypedNumber:
     """A number; one of Python's, or of NumPy's, as a constant."""
-    if isinstance(value, Number):
+    if isinstance(value, TypedNumber):
         return value
     if isinstance(value, bool | np.bool_):
-        return Number(I1(int(value)), "bool")
+        return TypedNumber(I1(int(value)), "bool")
     if isinstance(value, int):
-        return Number(I64(value), "int64")
+        return TypedNumber(I64(value), "int64")
     if isinstance(value, float) and type(value) is float:
-        return Number(_FLOATS["float64"](value), "float64")
+        return TypedNumber(_FLOATS["float64"](value), "float64")
     if isinstance(value, np.generic):
-        return Number(llvm_type(value.dtype.name)(value.item()), value.dtype.name)
+        return TypedNumber(llvm_type(value.dtype.name)(value.item()), value.dtype.name)
     raise TypeError(f"a kernel has no number {value!r}")
 
 
-def together(*numbers: Number) -> str:
+def together(*numbers: TypedNumber) -> str:
     """The kind in which numbers meet."""
     kinds = {one.kind for one in numbers}
     if len(kinds) == 1 and kinds <= {"float32", "float64"}:
@@ -119,7 +121,7 @@ def together(*numbers: Number) -> str:
     return "uint64" if all(kind.startswith("uint") for kind in kinds) else "int64"
 
 
-def cast(builder: ir.IRBuilder, given: Number, kind: str) -> Number:
+def cast(builder: ir.IRBuilder, given: TypedNumber, kind: str) -> TypedNumber:
     """A number as one of another kind."""
     if given.kind == kind:
         return given
@@ -127,7 +129,7 @@ def cast(builder: ir.IRBuilder, given: Number, kind: str) -> Number:
     if kind == "bool":
         zero = value.type(0)
         test = builder.fcmp_unordered if given.is_float else builder.icmp_unsigned
-        return Number(test("!=", value, zero), kind)
+        return TypedNumber(test("!=", value, zero), kind)
     if given.is_float:
         if kind in _FLOATS:
             name = "fpext" if kind == "float64" else "fptrunc"
@@ -136,29 +138,29 @@ def cast(builder: ir.IRBuilder, given: Number, kind: str) -> Number:
     elif kind in _FLOATS:
         name = "sitofp" if given.is_signed else "uitofp"
     elif value.type.width == target.width:
-        return Number(value, kind)
+        return TypedNumber(value, kind)
     elif value.type.width > target.width:
         name = "trunc"
     else:
         name = "sext" if given.is_signed else "zext"
-    return Number(getattr(builder, name)(value, target), kind)
+    return TypedNumber(getattr(builder, name)(value, target), kind)
 
 
-def load(builder: ir.IRBuilder, place: Any, dtype: np.dtype[Any]) -> Number:
+def load(builder: ir.IRBuilder, place: Any, dtype: np.dtype[Any]) -> TypedNumber:
     """The element at a place."""
     value = builder.load(place)
     if dtype == np.bool_:
-        return Number(builder.icmp_unsigned("!=", value, I8(0)), "bool")
-    return Number(value, dtype.name)
+        return TypedNumber(builder.icmp_unsigned("!=", value, I8(0)), "bool")
+    return TypedNumber(value, dtype.name)
 
 
-def store(builder: ir.IRBuilder, given: Number, place: Any, dtype: np.dtype[Any]) -> None:
+def store(builder: ir.IRBuilder, given: TypedNumber, place: Any, dtype: np.dtype[Any]) -> None:
     """Write an element."""
     value = cast(builder, given, dtype.name).value
     builder.store(builder.zext(value, I8) if dtype == np.bool_ else value, place)
 
 
-def element(builder: ir.IRBuilder, array: Array, index: tuple[Number, ...], *, in_row: bool = False) -> Any:
+def element(builder: ir.IRBuilder, array: TypedArray, index: tuple[TypedNumber, ...], *, in_row: bool = False) -> Any:
     """Where an element is; no index is negative. The elements of a row lie one after the other, if that is said."""
     if not array.shape:
         return array.data

@@ -6,21 +6,21 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dout.engine.lowering.expressions import Expressions
 from dout.engine.lowering.function_syntax import changing, surroundings, syntax_of
+from dout.engine.lowering.kernel_expressions import KernelExpressions
 from dout.engine.lowering.parallel_loop import shared
-from dout.engine.lowering.routine import Routine, Slot
-from dout.engine.lowering.typed_values import Array, Number, Range, cast, element, is_symbolic, number, store
+from dout.engine.lowering.routine import Routine, StackVariable
+from dout.engine.lowering.typed_values import Range, TypedArray, TypedNumber, cast, element, is_symbolic, number, store
 
 
-class Body(Expressions):
+class Body(KernelExpressions):
     """The body of one function, written into a routine: `names` are those around it, `changing` those that change."""
 
     def __init__(self, routine: Routine, names: Mapping[str, Any], changing: frozenset[str], rounding: Any) -> None:
         super().__init__(routine, names, rounding)
         self.changing = changing
         self.loops: list[tuple[Any, Any]] = []  # where a turn and where the loop ends
-        self.result: Slot | None = None
+        self.result: StackVariable | None = None
         self.end: Any = None  # where a function ends that returns early
 
     def run(self, body: Sequence[ast.stmt]) -> None:
@@ -36,7 +36,7 @@ class Body(Expressions):
             self.values[name] = value
             return
         if name not in self.values:
-            self.values[name] = Slot(self.routine, value)
+            self.values[name] = StackVariable(self.routine, value)
         self.values[name].store(value)
 
     def called(self, function: Any, arguments: Sequence[Any], rounding: Any) -> Any:
@@ -69,7 +69,7 @@ class Body(Expressions):
     def _return(self, statement: ast.Return) -> None:
         value = None if statement.value is None else self.value(statement.value)
         if value is not None:
-            self.result = self.result or Slot(self.routine, value)
+            self.result = self.result or StackVariable(self.routine, value)
             self.result.store(value)
         self.builder.branch(self.end)
 
@@ -98,7 +98,7 @@ class Body(Expressions):
                 self._bind(one, part)
         elif isinstance(target, ast.Subscript):
             array = self.value(target.value)
-            if not isinstance(array, Array):
+            if not isinstance(array, TypedArray):
                 raise TypeError(f"a kernel cannot write into {ast.unparse(target.value)}")
             store(self.builder, number(value), element(self.builder, array, self.index(target.slice)), array.dtype)
         else:
@@ -144,7 +144,7 @@ class Body(Expressions):
         builder.cbranch(compare("<" if turns.step > 0 else ">", place, last), inside, after)
         builder.position_at_end(inside)
         self.loops.append((latch, after))
-        self._bind(statement.target, Number(place, kind))
+        self._bind(statement.target, TypedNumber(place, kind))
         self.run(statement.body)
         self.loops.pop()
         if not builder.block.is_terminated:

@@ -1,4 +1,4 @@
-"""Expressions of a kernel: what is known now is computed now, by Python; everything else becomes LLVM's code."""
+"""KernelExpressions of a kernel: what is known now is computed now, by Python; everything else becomes LLVM's code."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy as np
 from llvmlite import ir
 
 from dout.engine.lowering.function_sources import Inlined, Instruction
-from dout.engine.lowering.functions import ANSWERS, instruction
-from dout.engine.lowering.routine import Routine, Slot
+from dout.engine.lowering.kernel_calls import ANSWERS, instruction
+from dout.engine.lowering.routine import Routine, StackVariable
 from dout.engine.lowering.typed_values import (
     I1,
     I64,
-    Array,
-    Number,
+    TypedArray,
+    TypedNumber,
     cast,
     element,
     is_symbolic,
@@ -45,7 +45,7 @@ _WHOLE = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul"}
 _BITS = {ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "xor", ast.LShift: "shl"}
 
 
-class Expressions:
+class KernelExpressions:
     """The values of expressions; `names` are those of the surroundings, `values` those that statements have set."""
 
     def __init__(self, routine: Routine, names: Mapping[str, Any], rounding: Any) -> None:
@@ -78,7 +78,7 @@ class Expressions:
     def _name(self, node: ast.Name) -> Any:
         if node.id in self.values:
             held = self.values[node.id]
-            return held.load() if isinstance(held, Slot) else held
+            return held.load() if isinstance(held, StackVariable) else held
         if node.id in self.names:
             return self.names[node.id]
         return getattr(builtins, node.id)
@@ -92,15 +92,15 @@ class Expressions:
 
     def _attribute(self, node: ast.Attribute) -> Any:
         owner = self.value(node.value)
-        if isinstance(owner, Array):
+        if isinstance(owner, TypedArray):
             return self._of_array(owner, node.attr)
         return getattr(owner, node.attr)
 
-    def _of_array(self, array: Array, name: str) -> Any:
+    def _of_array(self, array: TypedArray, name: str) -> Any:
         if name == "shape":
-            return tuple(Number(length, "int64") for length in array.shape)
+            return tuple(TypedNumber(length, "int64") for length in array.shape)
         if name == "size":
-            return Number(size(self.builder, array.shape), "int64")
+            return TypedNumber(size(self.builder, array.shape), "int64")
         if name == "dtype":
             return array.dtype
         if name == "reshape":
@@ -109,32 +109,32 @@ class Expressions:
             return partial(self._turned, array)
         raise TypeError(f"a kernel has no {name} of an array")
 
-    def _reshaped(self, array: Array, *shape: Any) -> Array:
+    def _reshaped(self, array: TypedArray, *shape: Any) -> TypedArray:
         return self.routine.reshaped(array, tuple(map(number, shape[0] if isinstance(shape[0], tuple) else shape)))
 
-    def _turned(self, array: Array, axes: Sequence[int]) -> Array:
+    def _turned(self, array: TypedArray, axes: Sequence[int]) -> TypedArray:
         strides = list(array.strides or ())
         step = I64(array.dtype.itemsize)
         for length in reversed(array.shape if array.strides is None else ()):
             strides.insert(0, step)
             step = self.builder.mul(step, length)
-        return Array(array.dtype, array.data, *(tuple(of[a] for a in axes) for of in (array.shape, strides)))
+        return TypedArray(array.dtype, array.data, *(tuple(of[a] for a in axes) for of in (array.shape, strides)))
 
-    def index(self, node: ast.expr) -> tuple[Number, ...]:
+    def index(self, node: ast.expr) -> tuple[TypedNumber, ...]:
         """The numbers in brackets."""
         found = self.value(node)
         return tuple(map(number, found if isinstance(found, tuple) else (found,)))
 
     def _subscript(self, node: ast.Subscript) -> Any:
         owner = self.value(node.value)
-        if isinstance(owner, Array):
+        if isinstance(owner, TypedArray):
             return load(self.builder, element(self.builder, owner, self.index(node.slice)), owner.dtype)
         key = self.value(node.slice)
         if isinstance(owner, np.ndarray) and is_symbolic(key):
             return self._of_table(owner, number(key))
         return owner[key]
 
-    def _of_table(self, table: Any, at: Number) -> Number:
+    def _of_table(self, table: Any, at: TypedNumber) -> TypedNumber:
         """An element of an array that is known now."""
         name, kind = f"dout.table.{id(table)}", ir.ArrayType(memory_type(table.dtype), len(table))
         module = self.routine.module
@@ -155,20 +155,20 @@ class Expressions:
             return _PYTHON[type(sign)](left, right)
         one, other, builder = number(left), number(right), self.builder
         if isinstance(sign, ast.BitAnd | ast.BitOr | ast.BitXor) and one.kind == other.kind == "bool":
-            return Number(getattr(builder, _BITS[type(sign)])(one.value, other.value), "bool")
+            return TypedNumber(getattr(builder, _BITS[type(sign)])(one.value, other.value), "bool")
         kind = "float64" if isinstance(sign, ast.Div) and not (one.is_float or other.is_float) else together(one, other)
         both = [cast(builder, each, kind).value for each in (one, other)]
         if kind.startswith("float"):
             if type(sign) not in _FLOAT:
                 raise TypeError("a kernel has no such operator of floats")
-            return Number(getattr(builder, _FLOAT[type(sign)])(*both), kind)
+            return TypedNumber(getattr(builder, _FLOAT[type(sign)])(*both), kind)
         if isinstance(sign, ast.RShift):
-            return Number((builder.ashr if kind == "int64" else builder.lshr)(*both), kind)
+            return TypedNumber((builder.ashr if kind == "int64" else builder.lshr)(*both), kind)
         if isinstance(sign, ast.FloorDiv | ast.Mod):
             return self._divided(sign, kind, *both)
-        return Number(getattr(builder, (_WHOLE | _BITS)[type(sign)])(*both), kind)
+        return TypedNumber(getattr(builder, (_WHOLE | _BITS)[type(sign)])(*both), kind)
 
-    def _divided(self, sign: ast.operator, kind: str, one: Any, other: Any) -> Number:
+    def _divided(self, sign: ast.operator, kind: str, one: Any, other: Any) -> TypedNumber:
         """A whole quotient, rounded down, or what it leaves; 0 where the divisor is."""
         builder = self.builder
         nothing = builder.icmp_unsigned("==", other, other.type(0))
@@ -183,7 +183,7 @@ class Expressions:
                 found = builder.sub(builder.sdiv(one, divisor), builder.zext(down, rest.type))
             else:
                 found = builder.add(rest, builder.select(down, divisor, rest.type(0)))
-        return Number(builder.select(nothing, other.type(0), found), kind)
+        return TypedNumber(builder.select(nothing, other.type(0), found), kind)
 
     def _unaryop(self, node: ast.UnaryOp) -> Any:
         operand = self.value(node.operand)
@@ -191,13 +191,13 @@ class Expressions:
             return _PYTHON[type(node.op)](operand)
         builder = self.builder
         if isinstance(node.op, ast.Not):
-            return Number(builder.not_(self.truth(operand)), "bool")
+            return TypedNumber(builder.not_(self.truth(operand)), "bool")
         if isinstance(node.op, ast.Invert):
-            return Number(builder.not_(operand.value), operand.kind)
+            return TypedNumber(builder.not_(operand.value), operand.kind)
         if operand.is_float:
-            return Number(builder.fneg(operand.value), operand.kind)
+            return TypedNumber(builder.fneg(operand.value), operand.kind)
         kind = together(operand)
-        return Number(builder.neg(cast(builder, operand, kind).value), kind)
+        return TypedNumber(builder.neg(cast(builder, operand, kind).value), kind)
 
     def _compare(self, node: ast.Compare) -> Any:
         found: Any = None
@@ -216,8 +216,8 @@ class Expressions:
         kind = "bool" if one.kind == other.kind == "bool" else together(one, other)
         both = [cast(builder, each, kind).value for each in (one, other)]
         if kind.startswith("float"):
-            return Number((builder.fcmp_unordered if word == "!=" else builder.fcmp_ordered)(word, *both), "bool")
-        return Number((builder.icmp_signed if kind == "int64" else builder.icmp_unsigned)(word, *both), "bool")
+            return TypedNumber((builder.fcmp_unordered if word == "!=" else builder.fcmp_ordered)(word, *both), "bool")
+        return TypedNumber((builder.icmp_signed if kind == "int64" else builder.icmp_unsigned)(word, *both), "bool")
 
     def _boolop(self, node: ast.BoolOp) -> Any:
         """One after the other: what comes later may not be looked at where it is not asked for."""
@@ -229,7 +229,7 @@ class Expressions:
             with self.builder.if_then(asked):
                 self.builder.store(self.truth(self.value(part)), place)
             found = self.builder.load(place)
-        return Number(found, "bool")
+        return TypedNumber(found, "bool")
 
     def _ifexp(self, node: ast.IfExp) -> Any:
         condition = self.value(node.test)
@@ -247,7 +247,7 @@ class Expressions:
         one, other = number(left), number(right)
         kind = one.kind if one.kind == other.kind else together(one, other)
         both = [cast(self.builder, each, kind).value for each in (one, other)]
-        return Number(self.builder.select(truth, *both), kind)
+        return TypedNumber(self.builder.select(truth, *both), kind)
 
     def _one_of(self, truth: Any, body: ast.expr, orelse: ast.expr) -> Any:
         """One of two values, of which the other is not looked at."""
@@ -263,7 +263,7 @@ class Expressions:
         chosen = builder.phi(llvm_type(ends[0][0].kind))
         for one, block in ends:
             chosen.add_incoming(one.value, block)
-        return Number(chosen, ends[0][0].kind)
+        return TypedNumber(chosen, ends[0][0].kind)
 
     # --- calls --------------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from dout.engine.lowering.function_sources import Kind, TupleKind, module, prange
+from dout.engine.lowering.function_sources import NumberType, TupleType, module, prange
 from dout.engine.lowering.routine import Routine
-from dout.engine.lowering.typed_values import Array, Number, Range, cast, element, llvm_type, load, number, together
+from dout.engine.lowering.typed_values import (
+    Range,
+    TypedArray,
+    TypedNumber,
+    cast,
+    element,
+    llvm_type,
+    load,
+    number,
+    together,
+)
 from dout.engine.math.pairwise_sum import pairwise_sum
 
 
@@ -20,41 +30,41 @@ def _range(of: Any, *given: Any, parallel: bool = False) -> Range:
     return Range(number(first), number(last), step, parallel)
 
 
-def _extreme(sign: str) -> Callable[..., Number]:
+def _extreme(sign: str) -> Callable[..., TypedNumber]:
     """The first of whole numbers to which none of the others is preferred."""
 
-    def extreme(of: Any, *given: Any) -> Number:
+    def extreme(of: Any, *given: Any) -> TypedNumber:
         found = number(given[0])
         for other in map(number, given[1:]):
             kind = together(found, other)
             one, two = (cast(of.builder, each, kind).value for each in (found, other))
             compare = of.builder.icmp_signed if kind == "int64" else of.builder.icmp_unsigned
-            found = Number(of.builder.select(compare(sign, two, one), two, one), kind)
+            found = TypedNumber(of.builder.select(compare(sign, two, one), two, one), kind)
         return found
 
     return extreme
 
 
-def _absolute(of: Any, given: Any) -> Number:
+def _absolute(of: Any, given: Any) -> TypedNumber:
     one, builder = number(given), of.builder
     if one.is_float:
         return _by_intrinsic("fabs")(of, one)
     kind = together(one)
     value = cast(builder, one, kind).value
     if kind == "uint64":
-        return Number(value, kind)
-    return Number(builder.select(builder.icmp_signed("<", value, value.type(0)), builder.neg(value), value), kind)
+        return TypedNumber(value, kind)
+    return TypedNumber(builder.select(builder.icmp_signed("<", value, value.type(0)), builder.neg(value), value), kind)
 
 
-def _by_intrinsic(name: str) -> Callable[..., Number]:
+def _by_intrinsic(name: str) -> Callable[..., TypedNumber]:
     """A function of one float that LLVM has an instruction for."""
 
-    def function(of: Any, given: Any) -> Number:
+    def function(of: Any, given: Any) -> TypedNumber:
         one = number(given)
         one = one if one.is_float else cast(of.builder, one, "float64")
         kind = one.value.type
         declared = of.routine.module.declare_intrinsic(f"llvm.{name}", [kind], ir.FunctionType(kind, [kind]))
-        return Number(of.builder.call(declared, [one.value]), one.kind)
+        return TypedNumber(of.builder.call(declared, [one.value]), one.kind)
 
     return function
 
@@ -70,17 +80,17 @@ def _by_ours(name: str) -> Callable[..., Any]:
     return function
 
 
-def _empty(of: Any, shape: Any, dtype: Any = float) -> Array:
+def _empty(of: Any, shape: Any, dtype: Any = float) -> TypedArray:
     lengths = shape if isinstance(shape, tuple) else (shape,)
-    made: Array = of.routine.empty(np.dtype(dtype), tuple(map(number, lengths)))
+    made: TypedArray = of.routine.empty(np.dtype(dtype), tuple(map(number, lengths)))
     return made
 
 
-def _in_row(of: Any, x: Array, index: Sequence[Any]) -> Number:
+def _in_row(of: Any, x: TypedArray, index: Sequence[Any]) -> TypedNumber:
     return load(of.builder, element(of.builder, x, tuple(map(number, index)), in_row=True), x.dtype)
 
 
-def _move_row(of: Any, x: Array, out: Array, index: Sequence[Any], length: int) -> None:
+def _move_row(of: Any, x: TypedArray, out: TypedArray, index: Sequence[Any], length: int) -> None:
     """Rows of a few elements move as one vector."""
     builder, start = of.builder, (*map(number, index), number(0))
     kind = ir.VectorType(x.data.type.pointee, length).as_pointer()
@@ -88,10 +98,10 @@ def _move_row(of: Any, x: Array, out: Array, index: Sequence[Any], length: int) 
     builder.store(builder.load(here, align=x.dtype.itemsize), there, align=x.dtype.itemsize)
 
 
-def _summed(of: Any, x: Array, count: Any) -> Number:
+def _summed(of: Any, x: TypedArray, count: Any) -> TypedNumber:
     kind = x.data.type.pointee
     total = of.builder.call(pairwise_sum(of.routine.module, kind), [x.data, number(count).value])
-    return Number(of.builder.fadd(kind(0.0), total), x.dtype.name)
+    return TypedNumber(of.builder.fadd(kind(0.0), total), x.dtype.name)
 
 
 ANSWERS: dict[Any, Callable[..., Any]] = {
@@ -117,16 +127,16 @@ def instruction(of: Any, function: Any, arguments: Sequence[Any]) -> Any:
     for argument in arguments:
         if isinstance(argument, tuple):
             numbers = [number(one) for one in argument]
-            kinds.append([Kind(one.kind) for one in numbers])
+            kinds.append([NumberType(one.kind) for one in numbers])
             values.append(ir.Constant.literal_array([one.value for one in numbers]))
         else:
-            kinds.append(Kind(number(argument).kind))
+            kinds.append(NumberType(number(argument).kind))
             values.append(number(argument).value)
     kind, generate = function.build(None, *kinds)
     found = generate(_surroundings(of), of.builder, kind, values)
-    if isinstance(kind, TupleKind):
-        return tuple(Number(one, each.name) for one, each in zip(found, kind, strict=True))
-    return Number(found, kind.name)
+    if isinstance(kind, TupleType):
+        return tuple(TypedNumber(one, each.name) for one, each in zip(found, kind, strict=True))
+    return TypedNumber(found, kind.name)
 
 
 def _surroundings(of: Any) -> Any:
@@ -139,7 +149,7 @@ def _surroundings(of: Any) -> Any:
         routine.function.linkage = "internal"
         out, given = routine.function.args
         inner = type(of)(routine, {}, frozenset(), of.rounding)
-        found = inner.called(function, [Number(given, kind)], of.rounding)
+        found = inner.called(function, [TypedNumber(given, kind)], of.rounding)
         routine.builder.store(number(found).value, out)
         routine.finish()
         return SimpleNamespace(fndesc=routine.function)
