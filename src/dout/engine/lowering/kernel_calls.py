@@ -22,7 +22,6 @@ from dout.engine.lowering.typed_values import (
     number,
     together,
 )
-from dout.engine.math.pairwise_sum import pairwise_sum
 
 
 def _range(of: Any, *given: Any, parallel: bool = False) -> Range:
@@ -100,6 +99,7 @@ def _move_row(of: Any, x: TypedArray, out: TypedArray, index: Sequence[Any], len
 
 def _summed(of: Any, x: TypedArray, count: Any) -> TypedNumber:
     kind = x.data.type.pointee
+    pairwise_sum = module("dout.engine.math.pairwise_sum").pairwise_sum
     total = of.builder.call(pairwise_sum(of.routine.module, kind), [x.data, number(count).value])
     return TypedNumber(of.builder.fadd(kind(0.0), total), x.dtype.name)
 
