@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 from collections.abc import Mapping, Sequence
@@ -207,6 +208,7 @@ def loss_names(cls: type) -> list[str]:
     return [name for name in methods(cls, (pattern,)) if not names_backward(name)]
 
 
+@functools.lru_cache(maxsize=256)
 def forwards_of(cls: type) -> list[str]:
     """The methods that may be the forward of a class, the likeliest first."""
     return methods(cls, _FORWARD)
