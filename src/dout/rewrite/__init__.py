@@ -6,7 +6,6 @@ __all__ = [
     "identities",
     "masked_writes",
     "node_facts",
-    "patterns",
     "scatter_forms",
     "shared_parts",
     "sigmoid_forms",
