@@ -18,7 +18,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from dout.adapt.repository.project_files import files_below, parsed, repository_root, texts_of
+from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root, texts_of
 from dout.adapt.source.syntax import bindings
 from dout.run import names_of, quiet
 from dout.trace.session.user_modules import user_modules
@@ -35,12 +35,14 @@ def calling_files(file: str, *words: str, smaller: bool = False) -> Iterator[Cal
 
     With `smaller`, large whole numbers in what is told are small ones, equal where they are: `Dense(784, 100)`.
     """
+    for source in sources_with(file, *words):
+        yield CallingFile.of(source, smaller=smaller)
+
+
+def sources_with(file: str, *words: str) -> Iterator[SourceFile]:
+    """The same files, not read as Python."""
     paths = sorted(files_below(repository_root(file)), key=lambda one: str(one) != file)
-    for source, text in texts_of(paths):
-        if all(word in text for word in words):
-            with quiet():
-                body = parsed(source)
-            yield CallingFile(Path(source.path), body, {} if smaller else None)
+    return (source for source, text in texts_of(paths) if all(word in text for word in words))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,13 @@ class CallingFile:
     path: Path
     body: Sequence[ast.stmt]
     sizes: dict[int, int] | None = None  # what large numbers are in what is told; None where they stay
+
+    @classmethod
+    def of(cls, source: SourceFile, *, smaller: bool = False) -> CallingFile:
+        """The file, read as Python."""
+        with quiet():
+            body = parsed(source)
+        return cls(Path(source.path), body, {} if smaller else None)
 
     def code_of(self, node: ast.expr) -> CodeType:
         """An expression, compiled, at the sizes that are wanted."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping, Sequence
 
-from dout.adapt.repository.calling_code import CodeScope, called, calling_files
+from dout.adapt.repository.calling_code import CallingFile, CodeScope, called, sources_with
+from dout.adapt.repository.project_files import SourceFile
 from dout.adapt.source.syntax import items_of
 
 Handed = Mapping[str, int | str]
@@ -18,11 +20,18 @@ def written_round(
 
     By the argument of backward: the place of what forward returned, or the name of what that was given.
     """
-    for code in calling_files(file, f"{forward}(", f"{backward}(") if file is not None else ():
-        for scope in code.scopes:
+    for source in sources_with(file, f"{forward}(", f"{backward}(") if file is not None else ():
+        for scope in _scopes(source, forward, backward):
             if (found := _round(scope, forward, backward, taken, asked)) is not None:
                 return found
     return None
+
+
+@functools.lru_cache(maxsize=1024)  # every network of a repository asks all its files
+def _scopes(source: SourceFile, *names: str) -> tuple[CodeScope, ...]:
+    """The scopes of a file that call functions or methods of all these names."""
+    scopes = CallingFile.of(source).scopes
+    return tuple(s for s in scopes if {*names} <= {called(node) for node in s.nodes if isinstance(node, ast.Call)})
 
 
 def _round(scope: CodeScope, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]) -> Handed | None:
