@@ -84,6 +84,23 @@ def test_a_parameter_that_is_right_for_one_sample_is_judged_on_two():
     assert "D503" not in about(OneSampleOnly)
 
 
+class Dense:
+    def __init__(self):
+        self.W, self.b = WIDE[:3] * 0.5, np.array([0.5, 0.25, -1.0])
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W) + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = np.dot(self.x.T, dout), dout.sum(axis=0)
+        return np.dot(dout, self.W.T)
+
+
+def test_rows_of_a_table_are_the_samples_already():
+    assert "D503" not in found(Dense, WIDE)
+
+
 class Abs:
     def forward(self, x):
         self.negative = x < 0

@@ -140,6 +140,34 @@ def test_a_loss_may_average_ignore_dout_and_have_a_stabiliser_at_once():
     assert words(report) == {"x": SCALED}
 
 
+class OnceMore(CrossEntropy):
+    """The cross entropy times a number that its forward does not have: there is no square to drop a 2 of."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def backward(self, dout=1):
+        return self.factor * super().backward(dout) * len(self.t)
+
+
+@pytest.mark.parametrize("factor", [2, 0.5])
+def test_a_2_is_no_convention_of_a_loss_without_a_square(factor):
+    assert [code for code in formula(check(OnceMore(factor), X, LABELS)) if code != "D104"] == ["D101"]
+
+
+class SquaresOfSigmoids:
+    def forward(self, x, t):
+        self.y, self.t = 1 / (1 + np.exp(-x)), t
+        return np.sum((self.y - t) ** 2)
+
+    def backward(self):
+        return (self.y - self.t) * self.y * (1 - self.y)
+
+
+def test_a_2_is_dropped_by_convention_where_every_way_to_the_loss_passes_a_square():
+    assert words(check(SquaresOfSigmoids(), X, X[::-1].copy())) == {"x": SCALED}
+
+
 class Untraceable(CrossEntropy):
     def forward(self, x, t):
         x = np.array([[float(repr(float(v))) for v in row] for row in x])

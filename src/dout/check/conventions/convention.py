@@ -20,6 +20,7 @@ from dout.check.conventions.clipping import is_limited, right_by_differences, ri
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
+from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import freezes_rows, goes_straight_through, stops_the_gradient
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Convention, Judgement
@@ -191,16 +192,17 @@ def _of_a_loss(gradient: RefutedGradient) -> Convention | None:
     """Averaged over the samples or the elements where forward sums, or the other way; ½ or 2 of a square dropped."""
     if not gradient.is_of_a_loss:
         return None
-    guesses = _factors_of_a_loss(len(gradient.samples.shape))
+    squared = depends_by_squares(gradient.judgement.examination, gradient.outcome.judged.node)
+    guesses = _factors_of_a_loss(len(gradient.samples.shape), (1.0, 0.5, 2.0) if squared else (1.0,))
     return _scaled(gradient, filter(gradient.samples.may_count, guesses))
 
 
-def _factors_of_a_loss(axes: int) -> Iterator[Constant]:
+def _factors_of_a_loss(axes: int, numbers: Iterable[float]) -> Iterator[Constant]:
     rest = Axes("C", tuple(range(1, axes)), "numbers a sample")
     counted: list[tuple[Axes, ...]] = [(_SAMPLES,), (_LAST,)] if axes == 2 else [(_SAMPLES,)]
     counted += [(_SAMPLES, _STEPS)] if axes > 2 else []
     counted += [(_SAMPLES, rest), (rest,)] if axes > 1 else []
-    for number in (1.0, 0.5, 2.0):
+    for number in numbers:
         yield from (Constant(number, these, power) for these, power in product(counted, (-1, 1)))
         if number != 1:
             yield Constant(number)

@@ -18,7 +18,18 @@ from dout.grad import backpropagate
 from dout.graph import Node, evaluate
 from dout.judge.judging_points import generic, upstream
 from dout.judge.outcomes import Point
-from dout.run import HeldMemory, central_difference, deep_copy, flat, one_or_all, quiet, run_backward, size_of, weighed
+from dout.run import (
+    HeldMemory,
+    central_difference,
+    copied,
+    deep_copy,
+    flat,
+    one_or_all,
+    quiet,
+    run_backward,
+    size_of,
+    weighed,
+)
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import pairs
@@ -117,7 +128,7 @@ class Stand:
         before = _attributes(layer)
         inputs = deep_copy(self.inputs)
         with quiet():
-            outputs = list(flat(layer.forward(*inputs)))
+            outputs = [*map(copied, flat(layer.forward(*inputs)))]  # backward may write into them
         return BackwardRuns(self, layer, before, outputs, HeldMemory(layer, *inputs))
 
     def wrong(self, gradients: Mapping[str, Any], expected: Mapping[str, Any] | None = None) -> frozenset[str]:

@@ -79,6 +79,8 @@ def _in_a_batch(subject: Subject, judgement: Judgement) -> tuple[Subject, Judgem
     own = [one for one in judgement.examination.judged if one.parameter]
     if any(one.only_axes_of_one for one in own) or not any(len(one.node.shape) >= most for one in own):
         return None  # it is told already, or the inputs have the axis of a batch
+    if _has_rows(subject):
+        return None
     batch = replace(subject, inputs=tuple(np.stack([x, x * 1.5]) for x in subject.fresh_inputs()))
     run, alone = batch.run(), subject.run()
     each = [alone.outputs, subject.run(tuple(x * 1.5 for x in subject.fresh_inputs())).outputs]
@@ -86,3 +88,11 @@ def _in_a_batch(subject: Subject, judgement: Judgement) -> tuple[Subject, Judgem
     if not all(np.shape(out) == (2, *np.shape(a)) and np.allclose(out, [a, b]) for out, a, b in pairs):
         return None
     return batch, judge(batch.recorded(run.douts), ends=subject.ends)
+
+
+@otherwise(False)
+def _has_rows(subject: Subject) -> bool:
+    """Whether forward makes of the first row what it makes of it among all: the first axis is that of a batch."""
+    firsts = subject.run(tuple(x[:1].copy() for x in subject.fresh_inputs())).outputs
+    pairs = zip(firsts, subject.run().outputs, strict=True)
+    return all(np.shape(first) == np.shape(out[:1]) and np.allclose(first, out[:1]) for first, out in pairs)
