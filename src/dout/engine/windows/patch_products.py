@@ -48,7 +48,8 @@ def patch_products(graph: Graph, orders: Mapping[Node, tuple[int, ...]] = Mappin
 
     def change(node: Node, new: Mapping[Node, Node]) -> Node:
         made, result = renewed(node, new), None
-        if node.primitive in _OF_TWO and [len(i.shape) for i in node.inputs] == [2, 2]:
+        flat = [len(i.shape) for i in node.inputs] == [2, 2]
+        if flat or (node.primitive is PRIMITIVES["matmul"] and min(len(i.shape) for i in node.inputs) > 1):
             for number, factor in enumerate(node.inputs):
                 if result is None and (found := _patches(made.inputs[number])) is not None:
                     result = _multiplied(made, number, found, lies, alone=_serve_products(factor, users))
@@ -90,19 +91,23 @@ def _ends(node: Node) -> list[tuple[int, int]] | None:
 
 @dataclass(frozen=True)
 class _Patches:
-    """A matrix of patches: the windows, and which axes of these go along its rows and its columns."""
+    """A matrix of patches: the windows, and which axes of these go along its rows and its columns.
+
+    Of a stack of matrices the axes in front of the windows' places are those of the `stack`, which count so far.
+    """
 
     windows: Node
     rows: Sequence[int]
     columns: Sequence[int]
+    stack: int = 1
 
 
 def _patches(node: Node) -> _Patches | None:
-    """The windows along two axes whose elements are a matrix; None for other matrices."""
-    if node.primitive is PRIMITIVES["transpose"]:
+    """The windows along two axes whose elements are a matrix, or a stack of matrices; None for others."""
+    if node.primitive is PRIMITIVES["transpose"] and len(node.shape) == 2:
         turned = _patches(node.inputs[0])
         return turned and _Patches(turned.windows, turned.columns, turned.rows)
-    if not is_reshape(node):
+    if not is_reshape(node) or len(node.shape) < 2:
         return None
     (lying,) = node.inputs
     windows = lying.inputs[0] if lying.primitive is PRIMITIVES["transpose"] else lying
@@ -110,15 +115,15 @@ def _patches(node: Node) -> _Patches | None:
         return None
     axes, rank = windows.static["axes"], len(windows.inputs[0].shape)
     order = lying.static["axes"] if lying is not windows else tuple(range(len(lying.shape)))
-    cut = _at(lying.shape, node.shape[0])
-    if cut is None or len(axes) != 2 or len({*axes}) != 2:
+    count = math.prod(node.shape[:-2])
+    first, cut = 0 if count == 1 else _at(lying.shape, count), _at(lying.shape, count * node.shape[-2])
+    if first is None or cut is None or len(axes) != 2 or len({*axes}) != 2:
         return None
-    found = _Patches(windows, order[:cut], order[cut:])
-    apart = any(
-        {*axes} <= {*one} and {rank, rank + 1} <= {*other}
-        for one, other in ((order[:cut], order[cut:]), (order[cut:], order[:cut]))
-    )
-    return found if apart else None
+    lead, rows, columns = order[:first], order[first:cut], order[cut:]
+    if {*axes} <= {*rows} and {rank, rank + 1} <= {*columns}:
+        return _Patches(windows, (*lead, *rows), columns, count)
+    apart = {*axes} <= {*columns} and {rank, rank + 1} <= {*rows}
+    return _Patches(windows, rows, (*lead, *columns), count) if apart else None
 
 
 def _serve_products(factor: Node, users: Users) -> bool:
@@ -138,11 +143,14 @@ def _multiplied(node: Node, number: int, found: _Patches, lies: StrideModel, *, 
     windows, (base,) = found.windows, found.windows.inputs
     axes, window, rank = windows.static["axes"], windows.static["window"], len(base.shape)
     ours, sums = (found.rows, found.columns) if number == 0 else (found.columns, found.rows)
-    along_places = {*axes} <= {*ours}
+    along_places, left = {*axes} <= {*ours}, node.inputs[1 - number].shape[:-2]
+    if math.prod(left) != 1 or (number == 0 and left) or not (along_places or len(node.shape) == 2):
+        return None
     many, inside = (ours, sums) if along_places else (sums, ours)
     stacks, channels = [a for a in many if a not in axes], [a for a in inside if a < rank]
     lying = [*stacks, *axes, *channels]
     factor: Any = AbstractRecorder(node.where).wrap(node.inputs[1 - number])
+    factor = np.reshape(factor, factor.shape[-2:]) if left else factor
     results = factor.shape[0 if number else 1]
     lengths = [math.prod(base.shape[a] for a in stacks), *(base.shape[a] for a in axes)]
     shape = (*lengths, math.prod(base.shape[a] for a in channels))
@@ -158,6 +166,9 @@ def _multiplied(node: Node, number: int, found: _Patches, lies: StrideModel, *, 
     value = product_of_patches(image, window, factor, transposed=not along_places)
     result = _arranged(value, places if along_places else patch, ours, windows.shape)
     made: Any = np.transpose(result) if number else result
+    if len(node.shape) > 2:
+        apart = np.reshape(result, (found.stack, -1, results))
+        made = np.reshape(np.transpose(apart, (0, 2, 1)) if number else apart, node.shape)
     return made.node  # type: ignore[no-any-return]
 
 
@@ -329,14 +340,16 @@ def _product(fold: Node) -> _Product | None:
     whole = len(chain) == 2 + (turned is not None) and is_reshape(split)
     if not whole or product.primitive not in _OF_TWO or product.dtype != fold.dtype:
         return None
-    ranks = [len(i.shape) for i in product.inputs]
-    if min(ranks) < 2 or ranks[0] > 2 or (ranks[1] > 2 and product.primitive is not PRIMITIVES["matmul"]):
+    ranks, alone = [len(i.shape) for i in product.inputs], {*product.inputs[0].shape[:-2]} <= {1}
+    if min(ranks) < 2 or not alone or (max(ranks) > 2 and product.primitive is not PRIMITIVES["matmul"]):
         return None
     axes = turned.static["axes"] if turned else tuple(range(len(split.shape)))
     bounds = [k for length in _bounds(product.shape) if (k := _at(split.shape, length)) is not None]
     if len(bounds) != len(product.shape) - 1:
         return None
-    left, right = map(AbstractRecorder(fold.where).wrap, product.inputs)
+    wrap = AbstractRecorder(fold.where).wrap
+    left: Any = np.reshape(wrap(product.inputs[0]), product.inputs[0].shape[-2:])
+    right = wrap(product.inputs[1])
     named = [axes.index(k) for k in range(len(split.shape))]  # of each axis of the product, which one of the windows
     last = len(named)
     if len(product.shape) == 2:
