@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layers_in_a_row import InARow
 from picture_problems import problems
 
 import dout
@@ -49,21 +50,6 @@ class Squash:
 
     def backward(self, dout: Any) -> Any:
         return dout * (1.0 - self.out)
-
-
-class Twice:
-    def __init__(self, *layers: Any) -> None:
-        self.layers = layers
-
-    def forward(self, x: Any) -> Any:
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
-
-    def backward(self, dout: Any) -> Any:
-        for layer in reversed(self.layers):
-            dout = layer.backward(dout)
-        return dout
 
 
 class Both:
@@ -176,9 +162,9 @@ def test_a_write_in_place_is_drawn_as_it_was_recorded() -> None:
 
 @pytest.mark.parametrize("opened", ["all", "none"])
 def test_layers_stand_in_reverse_order_and_open_the_same_way(opened: str) -> None:
-    picture = backward_of(Twice(linear(), Switch(), linear()), X, open=opened)
+    picture = backward_of(InARow(linear(), Switch(), linear()), X, open=opened)
     boxes = [item.text for item in items(picture, "open" if opened == "all" else "layer")]
-    assert boxes == (["Twice", "Linear", "Switch", "Linear"] if opened == "all" else ["Twice"])
+    assert boxes == (["InARow", "Linear", "Switch", "Linear"] if opened == "all" else ["InARow"])
     assert sorted(t.text for t in texts(picture.drawing, "result")) == ["dW", "dW", "db", "db", "dx"]
 
 
@@ -243,7 +229,7 @@ def test_an_output_that_is_used_as_well_is_a_result_too() -> None:
 
 
 def test_what_layers_inside_a_closed_one_hand_to_each_other_is_no_result() -> None:
-    picture = dout.trace(Twice(linear(), linear()), X).draw(open="none")
+    picture = dout.trace(InARow(linear(), linear()), X).draw(open="none")
     assert len(texts(picture.drawing, "result")) == 1
 
 
@@ -271,15 +257,15 @@ def test_a_step_of_learning_is_no_part_of_the_backward(tmp_path: Any) -> None:
     assert {"dw", "dx"} == ends(record_script(str(file)).draw(backward=True))
 
 
-@pytest.mark.parametrize("opened", ["all", "none", "Twice"])
+@pytest.mark.parametrize("opened", ["all", "none", "InARow"])
 def test_nothing_overlaps_in_a_backward(opened: str) -> None:
-    net = Twice(linear(wrong=True), Switch(), linear())
+    net = InARow(linear(wrong=True), Switch(), linear())
     assert problems(backward_of(net, X, open=opened).drawing) == []
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".html", ".txt", ".tex"])
 def test_every_face_draws_a_backward(suffix: str, tmp_path: Any) -> None:
-    (file,) = backward_of(Twice(linear(), Switch(), linear(wrong=True)), X).save(tmp_path / f"net{suffix}")
+    (file,) = backward_of(InARow(linear(), Switch(), linear(wrong=True)), X).save(tmp_path / f"net{suffix}")
     assert "dW" in file.read_text()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layers_in_a_row import InARow
 
 import dout
 from dout.draw.scene.scene import Item
@@ -182,23 +183,7 @@ def test_layers_called_in_turn_are_one_box_named_by_their_classes() -> None:
         def backward(self, dout: np.ndarray) -> np.ndarray:
             return dout * 2 * self.x
 
-    class Both:
-        """One after the other, many times."""
-
-        def __init__(self) -> None:
-            self.layers = [layer() for _ in range(20) for layer in (Double, Square)]
-
-        def forward(self, x: np.ndarray) -> np.ndarray:
-            for layer in self.layers:
-                x = layer.forward(x)
-            return x
-
-        def backward(self, dout: np.ndarray) -> np.ndarray:
-            for layer in self.layers[::-1]:
-                dout = layer.backward(dout)
-            return dout
-
-    trace = dout.trace(Both(), np.full(3, 0.25))
+    trace = dout.trace(InARow(*(layer() for _ in range(20) for layer in (Double, Square))), np.full(3, 0.25))
     assert [item.text for item in layers(trace)] == ["Double, Square ×20"]
     assert [item.text for item in layers(trace, backward=True)] == ["Square, Double ×20"]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from draw_traces import constant, given, made, random_trace, trace_of, user
+from layers_in_a_row import InARow
 from picture_problems import problems
 
 import dout
@@ -106,21 +107,7 @@ class Rectified:
 
 
 def test_how_many_values_a_mask_selects_makes_no_difference() -> None:
-    class Net:
-        def __init__(self) -> None:
-            self.layers = [Rectified() for _ in range(5)]
-
-        def forward(self, x: np.ndarray) -> np.ndarray:
-            for layer in self.layers:
-                x = layer.forward(x)
-            return x
-
-        def backward(self, dout: np.ndarray) -> np.ndarray:
-            for layer in self.layers[::-1]:
-                dout = layer.backward(dout)
-            return dout
-
-    trace = dout.trace(Net(), np.array([[1.5, 2.5], [-0.5, 9.5]]))
+    trace = dout.trace(InARow(*(Rectified() for _ in range(5))), np.array([[1.5, 2.5], [-0.5, 9.5]]))
     assert "Rectified ×5" in shown(trace)
     assert "Rectified ×5" in [i.text for i in trace.draw(backward=True).scene.level.everything()]
 

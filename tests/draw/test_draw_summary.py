@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from layers_in_a_row import InARow
 
 import dout
 from dout.draw.scene.layer_summary import LayerCost, LayerCosts
@@ -45,24 +46,12 @@ class Relu:
         return dout
 
 
-class Net:
+class Net(InARow):
     """Affine, Relu, Affine, Relu … Affine."""
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
-        self.layers: list[Affine | Relu] = []
-        for size, hidden in itertools.pairwise(sizes):
-            self.layers += [Affine(size, hidden), Relu()]
+        super().__init__(*(layer for pair in itertools.pairwise(sizes) for layer in (Affine(*pair), Relu())))
         self.layers.pop()
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
-
-    def backward(self, dout: np.ndarray) -> np.ndarray:
-        for layer in self.layers[::-1]:
-            dout = layer.backward(dout)
-        return dout
 
 
 def costs(trace: Trace, *, unfold: bool = False) -> LayerCosts:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layers_in_a_row import InARow
 
 import dout
 from dout.draw.paint.display_list import Text
@@ -81,20 +82,6 @@ def test_where_wrong_and_right_are_shown_alike_more_digits_are_shown() -> None:
 
 
 def test_of_very_many_wrong_gradients_the_first_ones_are_told_and_the_others_counted() -> None:
-    class Deep:
-        def __init__(self) -> None:
-            self.layers = [Scale(0.5) for _ in range(30)]
-
-        def forward(self, x: Any) -> Any:
-            for layer in self.layers:
-                x = layer.forward(x)
-            return x
-
-        def backward(self, dout: Any) -> Any:
-            for layer in reversed(self.layers):
-                dout = layer.backward(dout)
-            return dout
-
-    notes = dout.trace(Deep(), X / 9).draw(open="none").scene.wrong
+    notes = dout.trace(InARow(*(Scale(0.5) for _ in range(30))), X / 9).draw(open="none").scene.wrong
     assert notes[0].endswith("the first wrong edge")
     assert notes[-1] == "and 10 more wrong gradients"

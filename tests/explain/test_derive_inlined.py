@@ -43,21 +43,22 @@ class AsMethod:
         return 2 * self.convolved(x, self.W)
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(("cls", "factor"), [(Convolution, 1), (AsMethod, 2)])
-def test_a_loop_in_a_function_that_forward_calls_runs_in_reverse(cls, factor, stride):
+def test_a_loop_in_a_function_that_forward_calls_runs_in_reverse(cls, factor):
     W, x = np.array([1.0, -2.0, 0.5]), np.random.default_rng(0).normal(size=(2, 9))
-    layer = derived(cls, {"W": np.array([1.0, 2.0, 3.0])}, [x]).layer(W, stride)
-    out = layer.forward(x)
-    np.testing.assert_array_equal(out, cls(W, stride).forward(x))
-    dout = np.random.default_rng(1).normal(size=out.shape)
-    dx, dW = np.zeros_like(x), np.zeros_like(W)
-    for n, i in np.ndindex(dout.shape):
-        place = slice(i * stride, i * stride + 3)
-        dx[n, place] += factor * dout[n, i] * W
-        dW += factor * dout[n, i] * x[n, place]
-    np.testing.assert_allclose(layer.backward(dout), dx, rtol=1e-13)
-    np.testing.assert_allclose(layer.dW, dW, rtol=1e-13)
+    made = derived(cls, {"W": np.array([1.0, 2.0, 3.0])}, [x]).layer
+    for stride in (1, 2, 3):
+        layer = made(W, stride)
+        out = layer.forward(x)
+        np.testing.assert_array_equal(out, cls(W, stride).forward(x))
+        dout = np.random.default_rng(1).normal(size=out.shape)
+        dx, dW = np.zeros_like(x), np.zeros_like(W)
+        for n, i in np.ndindex(dout.shape):
+            place = slice(i * stride, i * stride + 3)
+            dx[n, place] += factor * dout[n, i] * W
+            dW += factor * dout[n, i] * x[n, place]
+        np.testing.assert_allclose(layer.backward(dout), dx, rtol=1e-13)
+        np.testing.assert_allclose(layer.dW, dW, rtol=1e-13)
 
 
 def block_means(data, kernel, stride):

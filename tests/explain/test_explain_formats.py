@@ -262,7 +262,7 @@ def test_lists_in_a_reason_are_spoken():
 
 def test_a_reason_in_a_reason_is_spoken_in_the_same_language():
     inner = Phrase("line.step", {"step": 2})
-    assert said_reason(Phrase("strategy", {"why": inner}), "ja") == ("手順 2 です",)
+    assert said_reason(Phrase("row", {"says": inner}), "ja") == ("手順 2 です",)
 
 
 def test_a_list_of_one_has_no_and():

@@ -129,14 +129,14 @@ def test_the_term_of_a_program_has_its_value(program, values):
 # --- how programs read ------------------------------------------------------------------------------------------------
 
 
-def written(function, *shapes, names=NAMES, dtypes=(), **letters):
+def written(function, *shapes, names=NAMES, dtypes=()):
     """What a function of stand-ins computes, as text."""
     recorder = AbstractRecorder()
     nodes = [Node(INPUT, (), {}, shape, np.dtype(dtype)) for shape, dtype in zip(
         shapes, [*dtypes, *[float] * len(shapes)], strict=False)]  # fmt: skip
     made = function(*map(recorder.wrap, nodes)).node
     named = dict(zip(nodes, map(Symbol, names), strict=False))
-    return text(term_of(made, named, {n: tuple(letters[t.name]) for n, t in named.items() if t.name in letters}))
+    return text(term_of(made, named))
 
 
 @pytest.mark.parametrize(
@@ -176,19 +176,17 @@ def test_a_function_of_elements_reads_as_mathematics(function, line):
         (lambda x, y: x @ y, "x @ y"),
         (lambda x, y: np.dot(y.T, x.T), "yᵀ @ xᵀ"),
         (lambda x, y: np.transpose(x.T) @ y, "x @ y"),
-        (lambda x, y: np.sum(x, axis=0), "Σₙ x"),
-        (lambda x, y: np.sum(x), "Σₙ Σ_d x"),
         (lambda x, y: np.sum(y, axis=0), "sum(y, axis=0)"),
         (lambda x, y: np.mean(y), "mean(y)"),
-        (lambda x, y: np.mean(x, axis=-1, keepdims=True), "mean_d(x)"),
-        (lambda x, y: np.max(x, axis=1), "max_d(x)"),
-        (lambda x, y: np.var(x, axis=1, ddof=1), "var_d(x, ddof = 1)"),
-        (lambda x, y: np.mean(x > 0, axis=1), "mean_d(1 where x > 0, else 0)"),
+        (lambda x, y: np.mean(x, axis=-1, keepdims=True), "mean(x, axis=-1)"),
+        (lambda x, y: np.max(x, axis=1), "max(x, axis=1)"),
+        (lambda x, y: np.var(x, axis=1, ddof=1), "var(x, ddof = 1, axis=1)"),
+        (lambda x, y: np.mean(x > 0, axis=1), "mean(1 where x > 0, else 0, axis=1)"),
         (lambda x, y: np.einsum("ij,jk->ik", x, y), "einsum(ij,jk → ik, x, y)"),
     ],
 )
 def test_a_function_along_axes_reads_as_mathematics(function, line):
-    assert written(function, (2, 3), (3, 4), x="nd") == line
+    assert written(function, (2, 3), (3, 4)) == line
 
 
 def test_a_gradient_reads_as_mathematics():

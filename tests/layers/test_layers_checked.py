@@ -17,6 +17,10 @@ def checked(tmp_path_factory):
     return {layer["layer"]: layer for file in files for layer in file["layers"]}
 
 
+def test_the_package_has_the_layers_that_it_exports(checked):
+    assert sorted(checked) == sorted(layers.__all__)
+
+
 @pytest.mark.parametrize("name", layers.__all__)
 def test_a_layer_is_exact_as_it_comes(name, checked):
     verdicts = checked[name]["verdicts"]

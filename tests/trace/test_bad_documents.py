@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from layers_in_a_row import InARow
 from traced_layers import Affine, MulLayer, Relu
 
 import dout
@@ -27,21 +28,6 @@ class Dropout:
         return dout * self.mask
 
 
-class Net:
-    def __init__(self):
-        self.layers = [Affine(np.arange(6.0).reshape(3, 2), np.zeros(2)), Relu(), Dropout()]
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
-
-    def backward(self, dout):
-        for layer in self.layers[::-1]:
-            dout = layer.backward(dout)
-        return dout
-
-
 def moved(x):
     sides = np.tile(np.pad(np.unique(x)[1:], 1), 2)
     pair = np.concatenate([x, x])[np.array([0, 1])].reshape(1, 2)
@@ -55,7 +41,7 @@ def documents():
         dout.trace(lambda apple, count: apple * count + 2, 100, 3),
         dout.trace(MulLayer(), np.float32([1, np.nan]), np.float32([2.0, 3.0])),
         dout.trace(moved, np.array([1.0, -2.0, 3.0])),
-        dout.trace(Net(), np.ones((2, 3))),
+        dout.trace(InARow(Affine(np.arange(6.0).reshape(3, 2), np.zeros(2)), Relu(), Dropout()), np.ones((2, 3))),
     ]
     return [json.loads(json.dumps(to_document(trace, None))) for trace in traces]
 

@@ -279,7 +279,7 @@ def compare(spec, program):
     assert outcome(spec, program, dout.trace) == outcome(spec, program, plainly)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(states, programs)
 def test_everything_is_as_after_a_plain_run(state, program):
     compare(state, program)

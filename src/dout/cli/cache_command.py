@@ -53,7 +53,7 @@ def cache(clear: bool, as_json: bool) -> None:
         )
         return
     head = [(f"{visible(str(place))} ", ""), (f"{total} of at most {size(most)} (DOUT_CACHE_SIZE)", "bold")]
-    tell([head, *(_line(name, found) for name, found in kinds.items() if found)], list)
+    tell([head, *(_line(name, found) for name, found in kinds.items() if found)])
 
 
 def _by_kind(entries: Sequence[CacheEntry]) -> dict[str, list[CacheEntry]]:

@@ -23,6 +23,7 @@ from dout.errors import visible
 
 if TYPE_CHECKING:
     from dout.check.report.verdicts import Finding
+    from dout.check.worker.jobs import JobOutcome
     from dout.cli.output.cli_values import Values
 
 
@@ -241,23 +242,18 @@ def _tell_once(result: Result) -> None:
 
     once = {code for code, rule in rules().items() if rule.once_a_file}
     for outcome in result.outcomes:
-        counts = Counter(f.code for checked in outcome.layers for f in checked.report.findings if f.code in once)
-        waiting = set(counts)
+        untold = Counter(f.code for checked in outcome.layers for f in checked.report.findings)
 
-        def told(finding: Finding, counts: Counter[str] = counts, waiting: set[str] = waiting) -> Finding | None:
-            if finding.code not in counts:
+        def told(finding: Finding, untold: Counter[str] = untold) -> Finding | None:
+            if finding.code not in once:
                 return finding
-            if finding.code not in waiting:
+            if finding.code not in untold:
                 return None
-            waiting.remove(finding.code)
-            others = counts[finding.code] - 1
+            others = untold.pop(finding.code) - 1
             more = f"; so {'has' if others == 1 else 'have'} {counted_noun(others, 'other layer')} of this file"
             return replace(finding, message=finding.message + more) if others else finding
 
-        outcome.layers = [
-            replace(c, report=replace(c.report, findings=tuple(filter(None, map(told, c.report.findings)))))
-            for c in outcome.layers
-        ]
+        _change(outcome, told)
 
 
 def _write(baseline: Path, findings: list[Finding], force: bool) -> None:
@@ -271,7 +267,12 @@ def _write(baseline: Path, findings: list[Finding], force: bool) -> None:
 
 def _keep(result: Result, wanted: Callable[[Finding], bool]) -> None:
     for outcome in result.outcomes:
-        outcome.layers = [
-            replace(c, report=replace(c.report, findings=tuple(filter(wanted, c.report.findings))))
-            for c in outcome.layers
-        ]
+        _change(outcome, lambda finding: finding if wanted(finding) else None)
+
+
+def _change(outcome: JobOutcome, change: Callable[[Finding], Finding | None]) -> None:
+    """Put what `change` returns in the place of each finding; None drops it."""
+    outcome.layers = [
+        replace(c, report=replace(c.report, findings=tuple(filter(None, map(change, c.report.findings)))))
+        for c in outcome.layers
+    ]

@@ -62,8 +62,7 @@ def derive(
         raise click.UsageError("--in-place writes NumPy into your file; leave --style out")
     if output is not None:
         refuse(output, MODULE, inputs=[where], force=force)
-    for module in ("sympy", "flint"):
-        options.require("dout derive", module)
+    options.require("dout derive", "sympy", "flint")
     from dout.explain.formats.plain_spelling import in_ascii
 
     made, report = with_values(target, (init, inputs), partial(_derived, target, style, timeout), timeout)

@@ -11,7 +11,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import loaded, split
-from dout.cli.output.printing import has_colours, is_unicode, save
+from dout.cli.output.printing import is_unicode, save, tell
 from dout.errors import SheetError, visible
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def make(
 
 def _steps_of(target: str, *, named: bool) -> Sheet:
     """The sheet of the steps of a class, which runs; of an exercise of dout's, or of one in a file."""
-    for module in ("sympy", "flint"):
-        options.require("dout exercise make --ask steps", module)
+    options.require("dout exercise make --ask steps", "sympy", "flint")
     from dout.cli.guard import guarded
     from dout.exercise.exercise_set import exercise_named
     from dout.exercise.sheet_runs import on_disk
@@ -181,15 +180,8 @@ def try_(file: Path, original: Path | None, as_json: bool, timeout: float) -> No
 
 def _tell(grade: Grade, file: Path) -> None:
     from dout.exercise.grade_text import grade_lines
-    from dout.styled_lines import coloured, plain
 
-    lines = grade_lines(grade)
-    if has_colours():
-        from rich.console import Console
-
-        Console(highlight=False, soft_wrap=True).print(coloured(lines))
-    else:
-        click.echo(plain(lines))
+    tell(grade_lines(grade))
     if not grade.ok:
         click.echo(f"for a hint: dout exercise hint {visible(str(file))}", err=True)
 
@@ -205,8 +197,7 @@ def hint(file: Path, degree: int, language: Any, timeout: float) -> None:
 
     The file is EXECUTED, with your rights.
     """
-    for module in ("sympy", "flint"):
-        options.require("dout exercise hint", module)
+    options.require("dout exercise hint", "sympy", "flint")
     from dout.cli.guard import guarded
     from dout.exercise.hints import hint_on, most_degree
     from dout.exercise.notebook_sheets import sheet_of_file
@@ -232,8 +223,7 @@ def serve(files: tuple[Path, ...], port: int) -> None:
     Without a SHEET these are dout's own. A sheet is EXECUTED, in a process of its own, as `dout check` runs code. The
     page is served to this machine alone, and only with the whole address that is printed.
     """
-    for module in ("sympy", "flint"):
-        options.require("dout exercise serve", module)
+    options.require("dout exercise serve", "sympy", "flint")
     from dout.exercise.exercise_set import exercises
     from dout.exercise.notebook_sheets import sheet_of_file
 

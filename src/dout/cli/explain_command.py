@@ -14,7 +14,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import loaded, split
-from dout.cli.output.printing import has_colours, is_unicode, save
+from dout.cli.output.printing import is_unicode, save, tell
 from dout.cli.used_values import with_values
 from dout.errors import TargetError
 
@@ -63,8 +63,7 @@ def explain(
     if as_json and format_ not in (None, "json"):
         raise click.UsageError("--json prints a JSON document; leave --format out")
     form = _refused(output, format_, target, force)
-    for module in ("sympy", "flint"):
-        options.require("dout explain", module)
+    options.require("dout explain", "sympy", "flint")
     from dout.explain.verb.explanation_files import FORMATS as BY_WORD
     from dout.explain.verb.explanation_files import Wanted
 
@@ -164,13 +163,7 @@ def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any], recorded:
 def _tell(made: Any, language: Any, numbers: bool, brief: bool) -> None:
     """Print the explanation on a terminal, as wide as that is."""
     from dout.explain.formats.terminal_lines import to_lines
-    from dout.styled_lines import coloured, plain
 
     width = shutil.get_terminal_size((100, 24)).columns
-    lines = to_lines(made, width=width, unicode=is_unicode(sys.stdout), language=language, numbers=numbers, short=brief)
-    if has_colours():
-        from rich.console import Console
-
-        Console(highlight=False, soft_wrap=True).print(coloured(lines))
-    else:
-        click.echo(plain(lines))
+    unicode = is_unicode(sys.stdout)
+    tell(to_lines(made, width=width, unicode=unicode, language=language, numbers=numbers, short=brief))

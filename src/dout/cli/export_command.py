@@ -48,8 +48,7 @@ def export(
     """
     where = split(target)[0]
     refuse(output, MODEL, inputs=[where], force=force)  # before anything runs
-    for module in ("onnx", "onnx_ir"):
-        options.require("dout export", module)
+    options.require("dout export", "onnx", "onnx_ir")
     how = {"init": init, "inputs": inputs, "dtype": dtype, "backward": backward}
     model = _exported(target, checkpoint, how, timeout)
     read: list[str | Path] = [where] if checkpoint is None else [where, checkpoint]

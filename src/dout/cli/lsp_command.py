@@ -14,8 +14,7 @@ def lsp() -> None:
     A file is checked when it is opened and when it is saved; each fix that dout check --fix knows is a quick fix; the
     derivation of a layer shows over the name of its backward. The files are EXECUTED, as dout check executes them.
     """
-    for module in ("pygls", "flint"):
-        options.require("dout lsp", module)
+    options.require("dout lsp", "pygls", "flint")
     from dout.cli.session.editor_server import serve
 
     serve()

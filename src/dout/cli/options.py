@@ -52,7 +52,8 @@ def timeout(seconds: float) -> Decorator:
                         help=f"Stop after this time [{seconds:g}]; 0: no limit.")  # fmt: skip
 
 
-def require(command: str, module: str) -> None:
-    """Raise TargetError where the package that a command needs is not installed."""
-    if importlib.util.find_spec(module) is None:
-        raise TargetError(needs(command, module))
+def require(command: str, *modules: str) -> None:
+    """Raise TargetError where a package that a command needs is not installed."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise TargetError(needs(command, module))

@@ -17,7 +17,7 @@ import numpy as np
 from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import axes_of
-from dout.rewrite.node_facts import is_constant, is_reshape, made_by, over, users_of
+from dout.rewrite.node_facts import is_constant, is_reshape, made_by, over, standing_for, users_of
 from dout.rewrite.products import (
     PRODUCTS,
     NodeProduct,
@@ -79,9 +79,7 @@ class _Factoring:
         made = renewed(node, new)
         rule = _RULES.get(node.primitive)
         if rule is not None and is_float(node):
-            shorter = rule(self, made)
-            if shorter is not None and shorter.shape == node.shape and shorter.dtype == node.dtype:
-                made = shorter
+            made = standing_for(made, rule(self, made))
         if is_reshape(made):
             self.reshapes.setdefault((made.inputs[0], made.shape), made)
         self.single[made] = self.single.get(made, True) and len(self.users.get(node, ())) <= 1
@@ -182,21 +180,15 @@ class _Factoring:
         product = self.product_of(x)
         keeps = bool(node.static.get("keepdims"))
         along = axes_of(node.static.get("axis"), len(x.shape))
-        out = {
-            f: p
-            for f, p in product.powers.items()
-            if not f.shape or (keeps and all(over(f.shape, x.shape)[a] == 1 for a in along))
-        }
-        inside = Counter({f: p for f, p in product.powers.items() if f not in out})
-        if (not out and product.number == 1) or not any(power > 0 for power in inside.values()):
+        outer, inner = product.split(
+            lambda f: not f.shape or (keeps and all(over(f.shape, x.shape)[a] == 1 for a in along))
+        )
+        if (not outer.powers and outer.number == 1) or not any(power > 0 for power in inner.powers.values()):
             return None
-        rest = built(NodeProduct(1, inside), x)
+        rest = built(inner, x)
         if rest.shape != x.shape:
             return None
-        outer = NodeProduct(product.number, Counter(out))
-        small = Node(node.primitive, (rest,), node.static, node.shape, node.dtype, node.where)
-        outer.take(small, 1)
-        return built(outer, node)
+        return built(outer.times(Node(node.primitive, (rest,), node.static, node.shape, node.dtype, node.where)), node)
 
     # --- sums ---------------------------------------------------------------------------------------------------------
 
@@ -221,12 +213,7 @@ class _Factoring:
         inner = sum_of(short, root)
         if inner is None:
             return None
-        outer = NodeProduct(1, Counter(common))
-        if not isinstance(inner, Node):
-            outer.number = inner
-        else:
-            outer.take(inner, 1)
-        return built(outer, root)
+        return built(NodeProduct(1, Counter(common)).times(inner), root)
 
     def open_terms(self, node: Node) -> list[NodeProduct] | None:
         """The terms of a sum that only one product reads."""
@@ -236,11 +223,7 @@ class _Factoring:
 
     def _products(self, signed: Iterable[tuple[Node, int]], whole: Node) -> list[NodeProduct]:
         """The terms of a sum as products."""
-        terms = []
-        for node, sign in signed:
-            terms.append(self._term(node, whole))
-            terms[-1].number = terms[-1].number * sign
-        return terms
+        return [self._term(node, whole).times(sign) for node, sign in signed]
 
     def terms_of(self, root: Node) -> Iterator[tuple[Node, int]]:
         """The terms of a sum, through sums that only it reads, each with its sign."""
@@ -257,12 +240,7 @@ class _Factoring:
         opens = node.primitive is _NEGATIVE or self.single.get(node, True)
         if node.primitive in PRODUCTS and opens and is_float(node):
             return self.product_of(node, whole)
-        found = NodeProduct()
-        if is_literal(node):
-            found.number = node.static["value"]
-        else:
-            found.take(node, 1)
-        return found
+        return NodeProduct().times(node.static["value"] if is_literal(node) else node)
 
 
 def _are_sinh_and_cosh(one: Node, other: Node) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Node, Where, same_kind
+from dout.graph import CONSTANT, INPUT, Node, same_kind
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import made_by
@@ -75,11 +75,5 @@ def _is_number(node: Node) -> bool:
 
 def replaced(node: Node, function: Callable[..., Any], operands: Mapping[str, Any]) -> Node | None:
     """What `function`, plain NumPy too, makes of some operands; None where it is not of the node's shape and dtype."""
-    made = computed(function, where=node.where, **operands)
+    made: Node = made_by(function, where=node.where, **operands)
     return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else None
-
-
-def computed(function: Callable[..., Any], *operands: Any, where: Where | None = None, **named: Any) -> Node:
-    """The node that `function`, plain NumPy, computes of nodes and numbers."""
-    made: Node = made_by(function, *operands, where=where, **named)
-    return made

@@ -31,6 +31,20 @@ class NodeProduct:
         """Multiply by a node to a power."""
         self.powers[node] = self.powers.get(node, 0) + power
 
+    def times(self, item: Any) -> NodeProduct:
+        """Itself, multiplied by a node or a number."""
+        if isinstance(item, Node):
+            self.take(item, 1)
+        else:
+            self.number = self.number * item
+        return self
+
+    def split(self, is_outer: Callable[[Node], bool]) -> tuple[NodeProduct, NodeProduct]:
+        """The number with some of the factors, and the other factors."""
+        outer = {n: p for n, p in self.powers.items() if is_outer(n)}
+        inner = {n: p for n, p in self.powers.items() if n not in outer}
+        return NodeProduct(self.number, Counter(outer)), NodeProduct(1, Counter(inner))
+
     @property
     def above(self) -> list[Node]:
         """The factors, each as often as its power."""
@@ -196,12 +210,7 @@ def with_shared_factor(terms: list[NodeProduct], like: Node) -> list[NodeProduct
     shared = [term for term in terms if term.powers.get(factor, 0) > 0]
     for term in shared:
         term.take(factor, -1)
-    inner = sum_of(shared, like)
-    joined = NodeProduct(1, Counter({factor: 1}))
-    if isinstance(inner, Node):
-        joined.take(inner, 1)
-    else:
-        joined.number = inner
+    joined = NodeProduct(1, Counter({factor: 1})).times(sum_of(shared, like))
     place = next(i for i, term in enumerate(terms) if term in shared)
     rest = [term for term in terms if term not in shared]
     return [*rest[:place], joined, *rest[place:]]

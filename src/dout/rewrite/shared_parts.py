@@ -11,7 +11,7 @@ from itertools import combinations
 from dout.graph import Graph, Node, Shape, rebuild, renewed, topological
 from dout.ops import PRIMITIVES
 from dout.ops.reduce import axes_of
-from dout.rewrite.node_facts import applied, constant, over, users_of
+from dout.rewrite.node_facts import applied, constant, over, standing_for, users_of
 from dout.rewrite.products import PRODUCTS, NodeProduct, built, is_float, product_of
 from dout.rewrite.simplify import simplify
 
@@ -30,9 +30,7 @@ def shared_sums(graph: Graph) -> Graph:
     shared = {one.node: one for one in found if counts[one.key] > 1}
 
     def written(node: Node, new: Mapping[Node, Node]) -> Node:
-        made = shared[node].written(new) if node in shared else None
-        fits = made is not None and made.shape == node.shape and made.dtype == node.dtype
-        return made if made is not None and fits else renewed(node, new)
+        return standing_for(renewed(node, new), shared[node].written(new) if node in shared else None)
 
     return simplify(rebuild(graph, written)) if shared else graph
 
@@ -59,8 +57,7 @@ class _SummedProduct:
         if inner.shape != x.shape:
             return None
         whole = applied(_SUM, [inner], {"axis": self.axes}, node.where)
-        product = NodeProduct(self.outer.number)
-        product.take(_shaped(whole, node.shape), 1)
+        product = NodeProduct(self.outer.number).times(_shaped(whole, node.shape))
         for factor, power in self.outer.powers.items():
             product.take(self._outside(new.get(factor, factor)), power)
         if node.primitive is _MEAN:
@@ -89,9 +86,7 @@ def _summed(node: Node, forward: Collection[Node]) -> _SummedProduct | None:
     else:
         product = NodeProduct(1, Counter({x: 1}))
     product = product.cleared()
-    is_outer = {n: all(over(n.shape, x.shape)[a] == 1 for a in axes) for n in product.powers}
-    outer = NodeProduct(product.number, Counter({n: p for n, p in product.powers.items() if is_outer[n]}))
-    inner = NodeProduct(1, Counter({n: p for n, p in product.powers.items() if not is_outer[n]}))
+    outer, inner = product.split(lambda n: all(over(n.shape, x.shape)[a] == 1 for a in axes))
     return _SummedProduct(node, axes, outer, inner) if any(p > 0 for p in inner.powers.values()) else None
 
 
@@ -169,12 +164,10 @@ def _with(graph: Graph, roots: Mapping[Node, NodeProduct], common: _Factors) -> 
         if product is None or _common(product, NodeProduct(1, common)) != common:
             return renewed(node, new)
         shared = built(NodeProduct(1, Counter({new.get(n, n): p for n, p in common.items()})), node)
-        rest = NodeProduct(product.number)
-        rest.take(shared, 1)
+        rest = NodeProduct(product.number).times(shared)
         for factor, power in product.powers.items():
             rest.take(new.get(factor, factor), power - common.get(factor, 0))
-        made = built(rest.cleared(), node)
-        return made if made.shape == node.shape and made.dtype == node.dtype else renewed(node, new)
+        return standing_for(renewed(node, new), built(rest.cleared(), node))
 
     return rebuild(graph, written)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Graph, Node, rebuild, renewed
+from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES
-from dout.rewrite.patterns import replaced
+from dout.rewrite.node_facts import is_constant, made_by, standing_for
 
 _SIGMOID, _NEGATIVE, _EXP, _ADD = (PRIMITIVES[name] for name in ("sigmoid", "negative", "exp", "add"))
 
@@ -56,7 +56,7 @@ def _bounded_of_minus(u: Any) -> Any:
 
 
 def _of(node: Node, function: Callable[..., Any], **operands: Node) -> Node:
-    return replaced(node, function, operands) or node
+    return standing_for(node, made_by(function, where=node.where, **operands))
 
 
 def _signed(node: Node) -> tuple[Node, int]:
@@ -71,5 +71,5 @@ def _power_and_one(node: Node) -> Node | None:
     """The exponential in 1 + exp(u)."""
     if node.primitive is not _ADD:
         return None
-    one = any(i.primitive is CONSTANT and i.static["value"] == 1 for i in node.inputs)
+    one = any(is_constant(i, 1) for i in node.inputs)
     return next((i for i in node.inputs if i.primitive is _EXP), None) if one else None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, with_inputs
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, topological, with_inputs
 from dout.ops import PRIMITIVES, kind_of, primitives
 from dout.ops.registry import broadcast
 from dout.rewrite.identities import cancelled
@@ -36,6 +36,11 @@ def simplify(graph: Graph) -> Graph:
         if after is graph:
             return graph
         graph = after
+
+
+def simplified(node: Node) -> Node:
+    """The same value without constant arithmetic, steps that do nothing, and steps done twice."""
+    return simplify(Graph(topological([node]), {}, {"": node})).outputs[""]
 
 
 def merge_equal_nodes(graph: Graph) -> Graph:

@@ -15,7 +15,7 @@ import numpy as np
 from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.reduce import axes_of
-from dout.rewrite.node_facts import applied, behind, over
+from dout.rewrite.node_facts import applied, behind, over, standing_for
 
 _EXP, _LOG, _SUM, _SUBTRACT = (PRIMITIVES[name] for name in ("exp", "log", "sum", "subtract"))
 _SOFTMAX, _LOG_SOFTMAX, _LOG_SUM_EXP = (
@@ -65,8 +65,7 @@ def log_softmax_by_sums(graph: Graph, known: Iterable[Node]) -> Graph:
 def _rewritten(node: Node, new: Mapping[Node, Node]) -> Node:
     node = renewed(node, new)
     rule = _RULES.get(node.primitive)
-    made = rule(node) if rule is not None and not isinstance(node.dtype, type) else None
-    return made if made is not None and made.shape == node.shape and made.dtype == node.dtype else node
+    return standing_for(node, rule(node) if rule is not None and not isinstance(node.dtype, type) else None)
 
 
 def _divide(node: Node) -> Node | None:

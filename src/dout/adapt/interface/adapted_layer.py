@@ -46,7 +46,7 @@ from dout.adapt.interface.learned_gradients import (
     take_updates,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import optional, reads_and_writes
+from dout.adapt.interface.method_pairs import is_static, optional, reads_and_writes
 from dout.adapt.source import asked_of_objects, switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, global_states
@@ -65,7 +65,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     instance gives them in the same way (a dict of settings, the name of an activation). A dict of parameters among
     them is an attribute of the instance, as if the layer held it.
     """
-    if interface.is_plain and not fixed:
+    if interface.is_plain and not fixed and not is_static(cls, "forward"):
         return cls
     every, names = tuple(names), tuple(name for name in names if name not in (fixed or {}))
     held = {name: item for name, item in (fixed or {}).items() if any(True for _ in arrays_in(name, item))}

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from types import FunctionType
+from functools import partialmethod
+from types import CellType, FunctionType
 from typing import Any
 
 from dout.adapt.argument_names import names_loss
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
-from dout.run import names_of
+from dout.run import deep_copy, filled_cells, names_of
 
 PAIR = "dout_pair"
 
@@ -61,8 +62,30 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
     return found | {n: pair_class(f, f, (), (n, n)) for n, f in alone.items()}
 
 
+def given_pair(forward: FunctionType, backward: FunctionType) -> type:
+    """The class of a function and its backward; each instance has what they close over for itself."""
+    made_in = forward.__qualname__.partition(".<locals>")[0] if forward.__closure__ else "pair"
+    is_named = not forward.__closure__ and forward.__name__ != backward.__name__  # two lambdas have one name
+    cls = pair_class(forward, backward, called=None if is_named else (made_in, f"{made_in}_backward"))
+    if forward.__closure__ and backward.__closure__:
+        functions = dict(zip(getattr(cls, PAIR), (forward, backward), strict=True))
+        cls.__init__ = partialmethod(_close_over_copies, functions)  # type: ignore[misc]
+    return cls
+
+
+def _close_over_copies(layer: Any, functions: Mapping[str, FunctionType]) -> None:
+    """Give a layer functions that share copies of the cells that the given ones share."""
+    held = {id(cell): cell for f in functions.values() for _, cell in filled_cells(f)}
+    cells = {key: CellType(deep_copy(cell.cell_contents)) for key, cell in held.items()}
+    for name, f in functions.items():
+        own = tuple(cells.get(id(cell), cell) for cell in f.__closure__ or ())
+        setattr(layer, name, FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, own))
+
+
 def pair_of(forward: Any) -> type | None:
-    """The class of a function and its backward, which its module has beside it; None where there is none."""
+    """The class of a function and its backward, where its module has that beside it, or of two; else None."""
+    if isinstance(forward, tuple) and [type(item) for item in forward] == [FunctionType] * 2:
+        return given_pair(*forward)
     module = sys.modules.get(forward.__module__) if isinstance(forward, FunctionType) else None
     known = names_of(module)
     name = next((name for name, item in known.items() if item is forward), None)

@@ -174,7 +174,7 @@ def _said(name: str, arguments: tuple[Any, ...]) -> str:
     return f"{len(parts)} parts in self.{name}" if parts and isinstance(parts[0], ContainedPart) else f"{name}(…)"
 
 
-_LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
+_LOCAL = re.compile(r"back|b_?prop|bwd", re.IGNORECASE)
 _SETTINGS = (
     (names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"),
     (names_samples, ROWS), (names_penalty, PENALTY),
@@ -404,4 +404,4 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
         return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
     if names_output(name):
         return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
-    return [*others, *labels, *keeps, OUTPUT, DOUT] if local else [DOUT, *others, *labels, OUTPUT, CACHE]
+    return [*others, *labels, *keeps, OUTPUT, DOUT] if local else [DOUT, *keeps, *others, *labels, OUTPUT, CACHE]

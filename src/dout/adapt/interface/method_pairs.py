@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream, taken_by
+from dout.adapt.argument_names import names_loss, names_upstream, taken_by
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
@@ -47,6 +48,11 @@ _PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
 
 def methods(cls: type, patterns: Sequence[str]) -> list[str]:
     """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
+    return list(_methods(cls, tuple(patterns)))
+
+
+@functools.lru_cache(maxsize=64)
+def _methods(cls: type, patterns: tuple[str, ...]) -> tuple[str, ...]:
     order = {name: i for i, name in enumerate(_written_order(cls))}
     names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
     found: dict[str, None] = {}
@@ -54,7 +60,7 @@ def methods(cls: type, patterns: Sequence[str]) -> list[str]:
         fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
         ranks = {n: (not required(getattr(cls, n), bound=True), _is_private(n), order[n]) for n in fitting}
         found.update(dict.fromkeys(sorted(fitting, key=ranks.__getitem__)))
-    return [name for name in found if not is_unwritten(cls, name)]
+    return tuple(name for name in found if not is_unwritten(cls, name))
 
 
 def _is_private(name: str) -> bool:
@@ -89,8 +95,13 @@ def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any])
     return [name for name in methods if name in found]
 
 
-def reads_and_writes(cls: type, method: str) -> tuple[set[str], set[str]]:
+def reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
     """The attributes that a method reads and writes: itself, above it, and in the methods of its own that it calls."""
+    return _reads_and_writes(cls, method)
+
+
+@functools.lru_cache(maxsize=256)
+def _reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
     reads, writes, left = set[str](), set[str](), [method]
     while left:
         name = left.pop()
@@ -166,8 +177,10 @@ def _renamed(cls: type) -> list[tuple[str, str]]:
     """The pairs of methods of which one is called after the other, as pairs of functions are: `calc_dloss`."""
     functions = {n: _static(cls, n) for n in methods(cls, (r"\w+",)) if inspect.isfunction(_static(cls, n))}
     bound = {n: not isinstance(inspect.getattr_static(cls, n), staticmethod) for n in functions}
-    own = [n for n, f in functions.items() if len(taken_by(f)) > bound[n] and not has_no_return(f)]  # not `go_back()`
-    return [(ahead, name) for name in own for ahead in forward_names(name) if ahead in own and ahead != name]
+    takes = {n for n, f in functions.items() if len(taken_by(f)) > bound[n]}  # not `go_back()`, but that of a loss
+    own = [n for n, f in functions.items() if not has_no_return(f)]
+    found = [(a, name) for name in own for a in forward_names(name) if a in own and a in takes and a != name]
+    return [(ahead, name) for ahead, name in found if name in takes or names_loss(ahead)]
 
 
 def pair_classes(cls: type) -> dict[str, type]:
@@ -207,6 +220,7 @@ def loss_names(cls: type) -> list[str]:
     return [name for name in methods(cls, (pattern,)) if not names_backward(name)]
 
 
+@functools.lru_cache(maxsize=256)
 def forwards_of(cls: type) -> list[str]:
     """The methods that may be the forward of a class, the likeliest first."""
     return methods(cls, _FORWARD)

@@ -32,10 +32,11 @@ class Failure:
     optional: tuple[str, ...] = ()  # inputs with a default of None
 
     @property
-    def key(self) -> tuple[str, ...]:
+    def key(self) -> tuple[Any, ...]:
         """Where it raised and what it said: a change of inputs after which this is the same has changed nothing."""
         frame, line = self._frames[-1] if self._frames else (None, 0)
-        return (frame.f_code.co_filename if frame else "", str(line), str(self.error), repr(self.init))
+        init = [item.tobytes() if isinstance(item, np.ndarray) else repr(item) for item in self.init.values()]
+        return (frame.f_code.co_filename if frame else "", line, str(self.error), *init)
 
     @cached_property
     def _steps(self) -> list[TracebackType]:

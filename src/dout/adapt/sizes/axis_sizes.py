@@ -254,7 +254,7 @@ def image_size(item: str) -> int:
 def alike_first(choices: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     """Every combination; first those that choose in the same place everywhere, as a square kernel."""
     most = max(map(len, choices), default=1)
-    first = [tuple(c[min(i, len(c) - 1)] for c in choices) for i in range(most)]
-    yield from first
-    seen = set(map(repr, first))
-    yield from (chosen for chosen in islice(product(*choices), MOST_COMBINATIONS) if repr(chosen) not in seen)
+    alike = [tuple(min(i, len(c) - 1) for c in choices) for i in range(most)]
+    others = islice(product(*map(range, map(len, choices))), MOST_COMBINATIONS)
+    for places in dict.fromkeys((*alike, *others)):
+        yield tuple(choice[place] for choice, place in zip(choices, places, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from types import FunctionType
 from typing import Any
@@ -50,6 +51,7 @@ def _is_named(node: ast.AST, names: set[str]) -> bool:
 
 
 @total(lambda: (frozenset(), frozenset()))
+@functools.lru_cache(maxsize=1024)
 def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
     """The attributes of its instance that a method reads, and those that it writes, or writes into."""
     own = read(function)

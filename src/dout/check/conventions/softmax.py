@@ -68,17 +68,19 @@ def handed_on(subject: Subject) -> dict[str, float]:
             return {}
         (given,) = first.douts
         dout = given - given.mean(axis=_axes_to_one(y)[0], keepdims=True)
-        likeness = judge_numerically(subject, replace(subject.run(douts=(dout,)), douts=(dout / y,))).likeness
-        ratios = {name: one.ratio for name, one in likeness.items() if one.ratio is not None}
-        ratios = ratios or _of_parts(subject, dout, y)
+        ratios = _of_derived(subject, dout, y)
+        if not ratios:
+            likeness = judge_numerically(subject, replace(subject.run(douts=(dout,)), douts=(dout / y,))).likeness
+            ratios = {name: one.ratio for name, one in likeness.items() if one.ratio is not None}
     except Exception:  # the user's code, on another upstream gradient
         return {}
     told = any(map(math.isfinite, ratios.values()))  # a gradient of 0, as behind weights of 0, fits whatever they say
     return {name: 1.0 if told and math.isnan(ratio) else ratio for name, ratio in ratios.items()}
 
 
-def _of_parts(subject: Subject, dout: Any, y: Any) -> dict[str, float]:
-    """The same of the parameters of layers in the layer, which plain runs do not know."""
+@otherwise({})
+def _of_derived(subject: Subject, dout: Any, y: Any) -> dict[str, float]:
+    """The same by the derived gradients of a recording; nothing where it cannot be recorded."""
     here = Examination(subject.recorded((dout,)))
     (seed,) = here.seeds.values()
     derived = {j.name: (j.gradient, j.derived) for j in here.judged if j.derived is not None}

@@ -21,7 +21,18 @@ from dout.errors import TargetError
 from dout.graph import INPUT, Node
 from dout.judge.float_judge import outcomes_in_float64
 from dout.judge.outcomes import Judged, Outcome, Word
-from dout.run import Line, PlainRun, attributes_of, central_difference, copied, quiet, size_of, upstream, weighed
+from dout.run import (
+    Line,
+    PlainRun,
+    attributes_of,
+    central_difference,
+    copied,
+    places,
+    quiet,
+    size_of,
+    upstream,
+    weighed,
+)
 from dout.run.numerical_difference import GOOD
 from dout.trace.session.pairing import pairs
 
@@ -143,7 +154,7 @@ def _places(subject: Subject, first: PlainRun) -> Iterator[_Place]:
             yield _Place(name, value, gradient, loss, parameter=False, natural=output / size_of(value))
     rate = step_rate(first.layer, subject.interface) if subject.interface else None
     for pair in pairs(_unchanged(subject.again(), first.layer), attributes_of(first.layer)):
-        loss = partial(_of_parameter, subject, first, pair.name)
+        loss = partial(_of_parameter, subject, first, pair.name, [])
         size = size_of(pair.parameter)
         lost = 4 * np.finfo(float).eps * size / abs(rate) if rate else 0.0
         yield _Place(pair.name, pair.parameter, pair.gradient, loss, True, natural=output / size, lost=lost)
@@ -172,12 +183,18 @@ def _of_input(subject: Subject, first: PlainRun, number: int, value: Any) -> Any
     return _weighted(subject, subject.again(), inputs, first)
 
 
-def _of_parameter(subject: Subject, first: PlainRun, name: str, value: Any) -> Any:
+def _of_parameter(subject: Subject, first: PlainRun, name: str, found: list[str], value: Any) -> Any:
+    """The loss with another value of a parameter; where it stands in the layer is `found` the first time."""
     layer = subject.again()
     if np.iscomplexobj(value):
         raise TypeError("a parameter stays real: it is written in place")
+    for place in places(layer) if found else ():
+        if place.path in found and isinstance(place.item, np.ndarray):
+            place.item[...] = value
+            return _weighted(subject, layer, subject.fresh_inputs(), first)
     for pair in pairs(attributes_of(layer), _unchanged(first.layer, layer)):
         if pair.name == name:
+            found += [place.path for place in places(layer) if place.item is pair.parameter][:1]
             pair.put(layer, value)
     return _weighted(subject, layer, subject.fresh_inputs(), first)
 

@@ -42,8 +42,8 @@ class LayerUse:
     `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
     None of a pair of functions and where there is no copy. `called_at` is the program's line. `turn` says when a
     backward of its class was first called: it counts the classes that had theirs before; it is -1 where none was.
-    `is_asked` says that the program did something with what a backward of its class returned. `instead_of` is the class
-    that was used, where this one takes the same.
+    `is_asked` says that the program did something with what a backward of its class returned, and `dout_of` whose
+    backward returned what its own was given. `instead_of` is the class that was used, where this one takes the same.
     """
 
     target: Any
@@ -54,6 +54,7 @@ class LayerUse:
     called_at: Where | None = None
     turn: int = -1
     is_asked: bool = False
+    dout_of: str = ""
     instead_of: str = ""
 
     @property
@@ -107,10 +108,15 @@ class Observer:
         self._watches: dict[int, _LayerWatch] = {}
         self._turns: dict[type, int] = {}
         self._asked: set[type] = set()
+        self._going_back: dict[FrameType, type] = {}
+        self._returned: dict[str, tuple[Any, ...]] = {}  # by the class whose backward did, the last at the end
         self._quiet = 0  # forwards since the last new use
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
         """Be told of a call, as by `sys.setprofile`. Raises EndOfRun where the program has shown enough."""
+        if event == "return" and (cls := self._going_back.pop(frame, None)) is not None:
+            self._returned.pop(cls.__qualname__, None)
+            self._returned[cls.__qualname__] = argument if isinstance(argument, tuple) else (argument,)
         if event != "call":
             return
         code = frame.f_code
@@ -222,8 +228,12 @@ class Observer:
         turn = self._turns.setdefault(use.target, len(self._turns))
         if frame.f_back is None or not is_dropped(frame.f_back):
             self._asked.add(use.target)
+        self._going_back[frame] = use.target
+        given = [item for item in frame.f_locals.values() if isinstance(item, np.ndarray)]
+        from_ = [name for name, items in self._returned.items() if any(a is b for a in items for b in given)]
         for one in self.uses.get(use.target, ()):
             one.turn, one.is_asked = turn, use.target in self._asked
+            one.dout_of = from_[-1] if from_ else ""
         if not watch.went_back and watch.forwards > watch.kept_at:
             use.forward = ""  # it is kept anew at the next one
         watch.went_back = watch.rests = True

@@ -264,7 +264,7 @@ def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
         source = function.source
         for node in ast.walk(function.node):
             parts = [node.left, node.right] if isinstance(node, ast.BinOp) else []
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) != "type":  # `type(x).copy()` ends Python 3.11
                 parts = node.args[:1]
             word = _WORDS.get(type(node.op), "") if isinstance(node, ast.BinOp) else "formula"
             for operand in parts if word else ():

@@ -134,6 +134,8 @@ KINDS: tuple[RepairKind, ...] = (
     # A factor or a term is missing.
     RepairKind(1.5, "factor", WHOLE, "{p} * {t}", FITS, lost="t"),
     RepairKind(1.65, "factor", WHOLE, "{p} / {t}", FITS),
+    RepairKind(1.7, "factor", WHOLE, "{p} / np.sqrt({t})", SCALAR),
+    RepairKind(1.75, "factor", WHOLE, "{p} / np.sqrt({n})"),
     *_each(1.6, "factor", WHOLE, "{p} / {t}**2", "{p} / (1 - {t})", needs=SCALAR),
     RepairKind(1.8, "factor", WHOLE, "{p} * (1 - {t})", FITS),
     *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),

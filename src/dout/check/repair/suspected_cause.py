@@ -135,6 +135,9 @@ class CauseSearch:
         wrong = (n for n in self.named if not n.right)  # on the line of the repair the patched source has no names
         first = next((n for n in wrong if n.name in mended or (n.where and n.where.line == line)), None)
         where = Where(function.source.file, line)
+        if proof.another_forward and _is_number(edit.written) and not _is_number(edit.old):
+            sentence = f"backward takes `{edit.old}` (line {line}) for a constant: the gradient through it is missing"
+            return Cause("missing term", sentence, first_wrong=_said(first))
         if proof.another_forward:
             sentence = (
                 f"backward belongs to another forward. Every gradient is right with `{edit.written}` instead of "
@@ -178,3 +181,7 @@ class CauseSearch:
 
 def _said(first: NamedGradient | None) -> str | None:
     return f"{first.name}, at {first.where}" if first else None
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,9 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
     names = {outcome.judged.name for outcome in judgement.refuted.values()}
     if names and not doubt and not judgement.elsewhere and names <= {*judgement.parameters}:
-        doubt = doubt_of_constant(subject, [judgement.likeness.get(name, Likeness()).ratio for name in names])
+        ratios = {name: judgement.likeness.get(name, Likeness()).ratio for name in judgement.parameters}
+        all_used = [ratio for name, ratio in ratios.items() if name in names or ratio is None or not isnan(ratio)]
+        doubt = doubt_of_constant(subject, all_used)
     if judgement.refuted and not doubt and steps_by_another(subject, judgement.refuted.values()):
         doubt = "backward steps it by its right gradient, and its part keeps another one, as that of one turn"
     if doubt:

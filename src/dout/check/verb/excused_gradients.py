@@ -40,7 +40,12 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
             verdicts[call.cls] = _kept(layers[call.cls], ask)
         for name, gradient in suspects.items():
             verdict = verdicts[call.cls].get(name)
-            if verdict is not None and gradient.node is not None and _is_kept_here(verdict, gradient):
+            kept = (
+                verdict is not None
+                and _is_kept_here(verdict, gradient)
+                and not _is_left_to_nobody(trace, call, verdict)
+            )
+            if kept and verdict is not None and gradient.node is not None:
                 excused[gradient.node] = _said(call.cls, verdict)
                 if verdict.word == Word.SCALED and verdict.role in ("loss", "losses"):
                     factors[_ratio(gradient)] = excused[gradient.node]
@@ -84,6 +89,17 @@ def _is_kept_here(verdict: Verdict, gradient: Gradient) -> bool:
     known = re.fullmatch(r"-?[\d.]+(e-?\d+)?", verdict.constant)  # else 1/N
     fits = is_near(np.float64(ratio), np.float64(verdict.constant)) if known else ratio > 0
     return bool(fits) and is_near(gradient.value, ratio * np.asarray(gradient.expected))
+
+
+def _is_left_to_nobody(trace: Trace, call: LayerCall, verdict: Verdict) -> bool:
+    """Whether a layer that leaves its derivative to its loss is given the right gradient of another layer's input."""
+    if verdict.word != Word.PASSED:
+        return False
+    wrong = {id(gradient) for gradient in trace.wrong}
+    uses = (use.gradient for other in trace.calls if other is not call for use in trace.arguments[other])
+    return any(
+        g.node in (call.douts or ()) and id(g) not in wrong for g in uses if g is not None and g.node is not None
+    )
 
 
 def _ratio(gradient: Gradient) -> float:

@@ -59,8 +59,9 @@ class Checked:
     `interface` says how the layer was called, where that is not the plain `forward(x)` and `backward(dout)`; `trace` is
     the document of a recording that shows a wrong gradient, where pictures are wanted. `used` says which program uses
     the layer so, "as used in train.py:41", `file` is where the class is written then, and `turn` the place of its
-    backward among those that the program called, -1 where it called none. `of_one_sample` says that the program
-    gives it a single sample: another that gives several shows more.
+    backward among those that the program called, -1 where it called none, and `dout_of` the class whose backward gave
+    it its upstream gradient. `of_one_sample` says that the program gives it a single sample: another that gives several
+    shows more.
     """
 
     report: Report
@@ -72,6 +73,7 @@ class Checked:
     used: str = ""
     file: str = ""
     turn: int = -1
+    dout_of: str = ""
     of_one_sample: bool = False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from dout.check.project.discover import Job, may_define_layers
 from dout.check.report.report import Report, some
 from dout.check.report.wrong_parts import of_parts_once
 from dout.check.rules.choices.d106_constant_factor import among_all
+from dout.check.rules.choices.d107_passes_dout_on import left_to_nobody
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.grounds import rests_on_a_guess, runs_elsewhere
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
@@ -68,7 +70,8 @@ class UsedLayers:
         if self.late and every:
             every[0] = replace(every[0], remarks=[*every[0].remarks, self._said_of_time()])
         every = told_once(every)
-        reports = iter(of_parts_once(among_all([checked.report for one in every for checked in one.layers])))
+        layers = _beside_each_other([checked for one in every for checked in one.layers])
+        reports = iter(of_parts_once(among_all([checked.report for checked in layers])))
         return [replace(one, layers=[replace(c, report=next(reports)) for c in one.layers]) for one in every]
 
     def _said_of_time(self) -> str:
@@ -219,6 +222,7 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
 
     A layer that holds a wrong one is not meant, nor is one of dout's own.
     """
+    layers = _beside_each_other(layers)
     told = of_parts_once([checked.report for checked in layers])
     own = [c for c, report in zip(layers, told, strict=True) if c.report.ok or not report.ok]
     for checked in sorted(
@@ -229,6 +233,13 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
             place = shown_place(checked.report.file, checked.report.line)
             return f"the first wrong gradient on the way back is that of {wrong[0]} in {checked.report.layer} ({place})"
     return ""
+
+
+def _beside_each_other(layers: Sequence[Checked]) -> list[Checked]:
+    """The layers, with an error for each that leaves its derivative to a layer that does not give it."""
+    names = Counter(checked.report.layer for checked in layers)
+    givers = {checked.report.layer: checked.report for checked in layers if names[checked.report.layer] == 1}
+    return [replace(c, report=left_to_nobody(c.report, givers.get(c.dout_of))) for c in layers]
 
 
 def _file_of(checked: Checked) -> str:

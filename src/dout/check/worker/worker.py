@@ -261,7 +261,9 @@ def _checked_as_it_is(
     if used is None:
         return checked
     use = used.use
-    return replace(checked, used=used.said, turn=use.turn, file=use.file, of_one_sample=use.of_one_sample)
+    return replace(
+        checked, used=used.said, turn=use.turn, dout_of=use.dout_of, file=use.file, of_one_sample=use.of_one_sample
+    )
 
 
 def _by_forward_alone(

@@ -27,8 +27,8 @@ def has_colours() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def tell(lines: Iterable[Line], in_ascii: Callable[[Iterable[Line]], Iterable[Line]]) -> None:
-    """Print lines on stdout; `in_ascii` spells them for a terminal that knows ASCII alone."""
+def tell(lines: Iterable[Line], in_ascii: Callable[[Iterable[Line]], Iterable[Line]] = list) -> None:
+    """Print lines on stdout; `in_ascii` spells them for a terminal that knows ASCII alone, if they are not yet."""
     from dout.styled_lines import coloured, plain
 
     if not is_unicode(sys.stdout):

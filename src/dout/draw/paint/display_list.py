@@ -163,6 +163,17 @@ def meet(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
+def holds(outer: Box, inner: Box) -> bool:
+    """Whether a box lies in another one."""
+    return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+
+
+def around(shapes: Iterable[Shape]) -> Box:
+    """The box around shapes; without shapes that of the origin."""
+    left, top, right, low = zip(*([shape.box for shape in shapes] or [(0.0,) * 4]), strict=True)
+    return min(left), min(top), max(right), max(low)
+
+
 def line(*points: tuple[float, float], style: str, title: str = "", about: Node | None = None) -> Path:
     """A straight line through points."""
     return Path(tuple(("L" if i else "M", point) for i, point in enumerate(points)), style, title, about=about)

@@ -11,7 +11,7 @@ from math import inf, sqrt
 
 from dout.draw.layout.arrangement import Arranged, spread
 from dout.draw.layout.layout import Bend, Block, Spacing
-from dout.draw.paint.display_list import Rect, Shape, Text, line, moved, width_of
+from dout.draw.paint.display_list import Rect, Shape, Text, around, line, moved, width_of
 from dout.draw.paint.edge_labels import Composed, compose
 from dout.draw.paint.paint import FOOT, HEADER, PAD, RADIUS, RIM, ItemBody, Painter, PaintSizes, title_width
 from dout.draw.scene.scene import Item, Label, Stem
@@ -36,12 +36,9 @@ class DownSizes(PaintSizes):
         """The shapes of a label, made once: how long it is along its edge, and how far it reaches left and right."""
         if id(label) not in self._composed:
             value, gradient = compose(replace(label, gradient=None)), compose(replace(label, value=None))
-            left, right = _beside(value.shapes, -1), _beside(gradient.shapes, 1)
-            boxes = [shape.box for shape in (*left, *right)]
-            high = 2 * max((max(-box[1], box[3]) for box in boxes), default=0.0)
-            up = max((-box[0] for box in boxes), default=0.0) + 2
-            down = max((box[2] for box in boxes), default=0.0) + 2
-            self._composed[id(label)] = Composed((*left, *right), high, up, down)
+            shapes = (*_beside(value.shapes, -1), *_beside(gradient.shapes, 1))
+            left, top, right, low = around(shapes)
+            self._composed[id(label)] = Composed(shapes, 2 * max(low, -top), 2 - left, right + 2)
         return self._composed[id(label)]
 
     def body(self, item: Item, inside: Arranged | None) -> DownBody:
@@ -69,10 +66,7 @@ class DownSizes(PaintSizes):
 
 def _beside(shapes: Sequence[Shape], side: int) -> list[Shape]:
     """Shapes left (-1) or right (1) of an upright edge, halfway up."""
-    boxes = [shape.box for shape in shapes]
-    if not boxes:
-        return []
-    left, top, right, low = (pick(box[i] for box in boxes) for i, pick in enumerate((min, min, max, max)))
+    left, top, right, low = around(shapes)
     dx, dy = -_SIDE - right if side < 0 else _SIDE - left, -(top + low) / 2
     turned = (replace(s, text=s.text.replace("◂", "▴")) if isinstance(s, Text) else s for s in shapes)
     return moved(turned, dx, dy)

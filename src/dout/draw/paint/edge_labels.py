@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from dout.draw.paint.display_list import Command, Path, Rect, Shape, Text, line, moved, since, width_of
+from dout.draw.paint.display_list import Command, Path, Rect, Shape, Text, around, line, moved, since, width_of
 from dout.draw.scene.scene import Label, Mark
 from dout.draw.words.readable_numbers import Shown
 
@@ -37,12 +37,10 @@ def compose(label: Label) -> Composed:
     if label.gradient is not None:
         marked = _gradient(label.gradient, label.hover)
         if label.gradient.along:
-            marked = moved(marked, 0, -2 - max(s.box[3] for s in marked))
+            marked = moved(marked, 0, -2 - around(marked)[3])
         shapes += [since(s, label.gradient_since, label.node) for s in marked]
-    boxes = [s.box for s in shapes]
-    width = 2 * max((max(-b[0], b[2]) for b in boxes), default=0.0)
-    up = max((-b[1] for b in boxes), default=0.0) + 2
-    return Composed(tuple(shapes), width, up, max((b[3] for b in boxes), default=0.0) + 2)
+    left, top, right, low = around(shapes)
+    return Composed(tuple(shapes), 2 * max(right, -left), 2 - top, low + 2)
 
 
 def _value(shown: Shown, title: str) -> list[Shape]:
@@ -98,7 +96,7 @@ def _block(
         return [Text(0, top + 12, lead + shown.text, style, "middle", title)], top + 16
     kind = {"derived": "derived-cell", "wrong": "gradient-cell"}.get(style, "gradient-cell")
     grid = cells(shown, kind, title, other)
-    left, words = min(s.box[0] for s in grid), lead.rstrip()
+    left, words = around(grid)[0], lead.rstrip()
     if len(shown.cells) > 1 and width_of(words, style) > _BEFORE:
         shapes = [Text(left, top + 11, words, style, "start", title), *moved(grid, 0, top + _WORDS)]
         return shapes, top + _WORDS + len(shown.cells) * CELL

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import product
 from math import cos, hypot, pi, sin
 
-from dout.draw.paint.display_list import Box, Circle, Path, Rect, Shape, Text, line, meet
+from dout.draw.paint.display_list import Box, Circle, Path, Rect, Shape, Text, holds, line, meet
 
 _CLEAR = 2.0  # between the line and what it passes
 _STARTS = [i / 8 - 0.5 for i in range(9)]  # along the lower edge of the card
@@ -25,7 +25,7 @@ def pointer(card: Box, ring: Rect, shapes: Iterable[Shape], style: str) -> Path:
     xs = [x for x, _ in (*starts, *ends)]
     within = min(xs), bottom, max(xs), ring.box[3]
     things = [_grown(shape.box) for shape in shapes if _stands_in_the_way(shape) and meet(shape.box, within)]
-    things = [box for box in things if not _holds(ring.box, box)]
+    things = [box for box in things if not holds(ring.box, box)]
 
     def cost(pair: tuple[Point, Point]) -> float:
         start, end = pair
@@ -50,10 +50,6 @@ def _stands_in_the_way(shape: Shape) -> bool:
 
 def _grown(box: Box) -> Box:
     return box[0] - _CLEAR, box[1] - _CLEAR, box[2] + _CLEAR, box[3] + _CLEAR
-
-
-def _holds(outer: Box, inner: Box) -> bool:
-    return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
 
 def _crosses(start: Point, end: Point, box: Box) -> bool:

@@ -13,7 +13,7 @@ from itertools import chain, groupby, pairwise
 from math import inf, sqrt
 
 from dout.draw.paint.closing import Heights, Interval, closed_up, moved_up, taken_by
-from dout.draw.paint.display_list import Box, Command, Path, Rect, Shape, Text, line
+from dout.draw.paint.display_list import Box, Command, Path, Rect, Shape, Text, around, holds, line
 from dout.draw.paint.style import TEXTS
 from dout.draw.words.safe_text import circled
 
@@ -62,8 +62,7 @@ class PageRows:
     @property
     def size(self) -> tuple[float, float]:
         """How far the shapes reach to the right, and down."""
-        boxes = [shape.box for shape in self.shapes]
-        return max(box[2] for box in boxes), max(box[3] for box in boxes)
+        return around(self.shapes)[2:]
 
     def shrunk(self) -> float:
         """How many pixels go on a point of a page, upright or not."""
@@ -158,11 +157,10 @@ def _emptied(shapes: Sequence[Shape]) -> Iterator[tuple[float, float]]:
     yield max((s.box[2] for s in things if s.style != "result"), default=0.0), max(s.box[2] for s in things)
     solid = sorted((shape.box for shape in things), key=lambda box: box[2])
     ends = [box[2] for box in solid] if layers else []
-    for left, top, right, low in layers:
-        for box in reversed(solid[: bisect_right(ends, right)]):
-            if left <= box[0] and top <= box[1] and box[3] <= low:
-                yield box[2], right
-                break
+    for layer in layers:
+        last = next((box for box in reversed(solid[: bisect_right(ends, layer[2])]) if holds(layer, box)), None)
+        if last is not None:
+            yield last[2], layer[2]
 
 
 def _in_the_way(thing: Sequence[Shape]) -> Iterator[tuple[float, float]]:
@@ -238,14 +236,9 @@ def _drawn(row: _PageRow) -> list[Rect]:
     for layer in row.layers[::-1]:
         passes = layer.box[0] < row.left and layer.box[2] > row.right
         inner = found[-1].box if found else (inf, inf, -inf, -inf)
-        if not (passes and _is_within(inner, layer.box) and all(_is_within(s.box, inner) for s in row.shapes)):
+        if not (passes and holds(layer.box, inner) and all(holds(inner, s.box) for s in row.shapes)):
             found.append(layer)
     return found[::-1]
-
-
-def _is_within(box: Box, other: Box) -> bool:
-    """True if a box is not wider than another one, and from top to bottom in it."""
-    return other[1] <= box[1] and box[3] <= other[3] and other[0] <= box[0] and box[2] <= other[2]
 
 
 def _borders(row: _PageRow) -> list[Shape]:
@@ -323,7 +316,7 @@ def _stacked(rows: Sequence[_PageRow]) -> PageRows:
     """The rows one below the other, each as high as it is."""
     shapes: list[Shape] = []
     places = []
-    down = min((shape.box[1] for row in rows for shape in row.shapes), default=0.0)
+    down = around(shape for row in rows for shape in row.shapes)[1]
     numbers: dict[int, int] = {}
     for row in rows:
         row.layers = _drawn(row)
@@ -331,9 +324,8 @@ def _stacked(rows: Sequence[_PageRow]) -> PageRows:
         row.close(heights)
         row.shapes[:0] = _borders(row)
         row.shapes += _marked(row, numbers)
-        boxes = [shape.box for shape in row.shapes]
-        top, low = min((box[1] for box in boxes), default=0.0), max((box[3] for box in boxes), default=0.0)
-        dx, dy = _MARGIN - min((box[0] for box in boxes), default=0.0), down - top
+        left, top, _, low = around(row.shapes)
+        dx, dy = _MARGIN - left, down - top
         shapes += [shape.moved(dx, dy) for shape in row.shapes]
         places.append(((row.left, top, row.right, low), dx, dy, heights))
         down += low - top + _GAP

@@ -42,11 +42,7 @@ class EdgeGradients:
             return strand.use.gradient
         if strand.target.kind == "result":
             return self._given_back(strand.wire[0])
-        if strand.target.kind == "exit" and strand.target.level.parent is not None:
-            return self.on_stem(strand.target.level.parent, strand.wire)
-        if strand.target.inside is not None:
-            return self.on_stem(strand.target.inside, strand.wire)
-        return None
+        return None if strand.beyond is None else self.on_stem(strand.beyond, strand.wire)
 
     def _given_back(self, output: Node) -> Gradient | None:
         """What the program gave the backward for an output, besides what comes from its other uses."""

@@ -59,17 +59,15 @@ class LayerCosts:
         calls = list(calls)
         learned = {parameter.node for call in calls for parameter in call.parameters}
         kept = {node for call in calls for node in self._kept.get(call, ())} - learned
+        size = sum(math.prod(node.shape) * np.dtype(node.dtype).itemsize for node in kept)
         return LayerCost(
             depth,
             name,
             tuple(node.shape for node in outputs),
             sum(math.prod(node.shape) for node in learned),
-            sum(math.prod(node.shape) * _bytes(node) for node in kept) if self._has_backward(calls) else None,
+            size if any(call.gradients is not None for call in calls) else None,
             sum(map(multiply_adds, nodes)),
         )
-
-    def _has_backward(self, calls: Iterable[LayerCall]) -> bool:
-        return any(call.gradients is not None for call in calls)
 
     @cached_property
     def _kept(self) -> dict[LayerCall, set[Node]]:
@@ -81,7 +79,3 @@ class LayerCosts:
                 given = (g for g in node.inputs if g not in self._trace.backward and g.primitive is not CONSTANT)
                 found.setdefault(home, set()).update(g for g in given if g.shape)
         return found
-
-
-def _bytes(node: Node) -> int:
-    return np.dtype(node.dtype).itemsize

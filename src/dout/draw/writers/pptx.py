@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from io import BytesIO
 from itertools import count, groupby
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
-from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Shape, Text, around
 from dout.draw.paint.style import STYLES, TEXTS, palette_of
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import printable
+from dout.draw.writers.svg import safe
 
 if TYPE_CHECKING:
     from pptx.presentation import Presentation
@@ -139,7 +139,7 @@ class _Shapes:
         for _, run in groupby(_with_words(shapes), lambda pair: _thing(pair[0])):
             pairs = list(run)
             written = [self._once(*pair) for pair in pairs]
-            yield written[0] if len(pairs) == 1 else self._group(pairs[0][0], [s.box for s, _ in pairs], written)
+            yield written[0] if len(pairs) == 1 else self._group(pairs[0][0], around(s for s, _ in pairs), written)
 
     def _once(self, shape: Shape, words: Text | None) -> str:
         key = id(shape), id(words)  # the drawings keep them all alive
@@ -147,9 +147,8 @@ class _Shapes:
             self._written[key] = self._one(shape, words)
         return self._written[key]
 
-    def _group(self, first: Shape, boxes: Iterable[Box], inside: list[str]) -> str:
-        left, top, right, bottom = zip(*boxes, strict=True)
-        at = self._place((min(left), min(top), max(right), max(bottom)))
+    def _group(self, first: Shape, box: Box, inside: list[str]) -> str:
+        at = self._place(box)
         head = f"<p:nvGrpSpPr>{self._named(first, None)}<p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr>"
         inner = at.replace("a:off", "a:chOff").replace("a:ext", "a:chExt")
         return f"<p:grpSp>{head}<p:grpSpPr><a:xfrm>{at}{inner}</a:xfrm></p:grpSpPr>{''.join(inside)}</p:grpSp>"
@@ -286,4 +285,4 @@ def _flag(name: str, value: bool) -> str:
 
 def _safe(text: str) -> str:
     """Text that cannot become markup; in an attribute too, where a plain line feed would be lost."""
-    return escape(printable(text), quote=True).replace("\n", "&#10;")
+    return safe(text).replace("\n", "&#10;")

@@ -16,10 +16,9 @@ from dout.explain.algebra.known_constants import in_numbers
 from dout.explain.algebra.pieces import Piece, Pointwise, pieces, solutions
 from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
-from dout.explain.axes.indices import parts_of
 from dout.explain.axes.term_values import constants_meant
 from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, between, negated, product
-from dout.explain.terms.walk import length
+from dout.explain.terms.walk import length, names_in
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
@@ -38,15 +37,14 @@ MORE = 2  # symbols that a formula by the output may have more than another
 class Derivative:
     """The derivative of an elementwise layer with respect to one input: the factor that meets the upstream gradient.
 
-    `uses` are the nodes that it is made of. `by_output` says that the output alone is enough, `from_output` that this
-    formula is made of it. `expression` is the formula for SymPy, in the symbols of the graph; None where it has cases.
-    `by_inputs` is one made of the inputs alone, if there is one.
+    `uses` are the nodes that it is made of. `by_output` says that the output alone is enough. `expression` is the
+    formula for SymPy, in the symbols of the graph; None where it has cases. `by_inputs` is one made of the inputs
+    alone, if there is one.
     """
 
     term: Term
     uses: tuple[Node, ...]
     by_output: bool
-    from_output: bool
     expression: Any = None
     by_inputs: Term | None = None
 
@@ -89,16 +87,12 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     if shared:
         free = {graph.output, *graph.numbers}
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
-        given = {names[node] for node in (*graph.inputs, *graph.numbers) if node in names}
-        by_inputs = next((f.term for f in shared if _symbols(f.term) <= given), None)
-        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression, by_inputs)
+        given = names_in([names[node] for node in (*graph.inputs, *graph.numbers) if node in names])
+        by_inputs = next((f.term for f in shared if names_in(f.term) <= given), None)
+        return Derivative(best.term, best.uses, alone, best.expression, by_inputs)
     found = _by_cases(graph, called, regions, by_output if alone else ())
     right = [one for one in found if all(checked.holds(one.term, region.places) for region in regions)]
     return next(iter(_most_general(right, graph, of, names)), None)
-
-
-def _symbols(item: Term) -> set[Term]:
-    return {part for part in parts_of(item) if isinstance(part, Symbol)}
 
 
 def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
@@ -195,7 +189,7 @@ def _by_cases(
     made = [_on_intervals(graph, called, regions, terms)] if len(graph.inputs) == 1 else []
     made.append(_by_the_switch(graph, called, regions, terms))
     uses = tuple(dict.fromkeys(node for form in chosen for node in form.uses))
-    return [Derivative(term, uses, bool(others), chosen is others) for term in made if term is not None]
+    return [Derivative(term, uses, bool(others)) for term in made if term is not None]
 
 
 def _told_apart(

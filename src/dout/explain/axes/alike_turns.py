@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dout.explain.axes.axis_classes import Axis
 from dout.graph import Node, with_inputs
@@ -146,8 +145,4 @@ def _turns(forms: Sequence[Hashable], start: int, length: int) -> int:
 def _form(node: Node) -> Hashable:
     """What is the same in every turn: the step, its line, and the shape that it makes."""
     fixed = {} if node.primitive in _PLACED else node.static
-    return (node.primitive, node.where, node.shape, _frozen(fixed), tuple(i.shape for i in node.inputs))
-
-
-def _frozen(static: Mapping[str, Any]) -> str:
-    return repr(sorted(static.items()))
+    return (node.primitive, node.where, node.shape, repr(sorted(fixed.items())), tuple(i.shape for i in node.inputs))

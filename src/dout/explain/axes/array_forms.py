@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from dout.explain.axes.axis_letters import Letters
 from dout.explain.axes.element_arithmetic import combine
-from dout.explain.axes.element_rules import number_term, reduced_axes
+from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import constant_term, size_term
 from dout.explain.axes.indices import NotReadableError
 from dout.explain.model.explanation import Phrase
 from dout.explain.terms.terms import (
+    ONE,
+    ZERO,
     FunctionCall,
     MatrixProduct,
     Symbol,
@@ -166,10 +168,6 @@ def _quiet(arrays: _Arrays, node: Node) -> Term:
     return term
 
 
-def _number(value: int) -> Callable[[_Arrays, Node], Term]:
-    return lambda arrays, node: number_term(value)
-
-
 _ROWS: dict[str, Callable[[_Arrays, Node], Term]] = {
     "matmul": _matmul,
     "dot": _matmul,
@@ -177,7 +175,7 @@ _ROWS: dict[str, Callable[[_Arrays, Node], Term]] = {
     "transpose": _transpose,
     **dict.fromkeys(["sum", "mean", "max", "min", "prod", "var", "std"], _reduction),
     **dict.fromkeys(["reshape", "ravel", "flatten", "broadcast_to", "full", "item", "float"], _quiet),
-    "zeros": _number(0),
-    "ones": _number(1),
+    "zeros": lambda arrays, node: ZERO,
+    "ones": lambda arrays, node: ONE,
 }
 _RULES = by_primitive(_ROWS)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.element_rules import rule_of
-from dout.explain.axes.indices import Digit, JoinedIndex, NotReadableError, named_indices
+from dout.explain.axes.indices import Digit, JoinedIndex, NotReadableError
 from dout.explain.terms.terms import ONE, Symbol, Term
+from dout.explain.terms.walk import names_in
 from dout.graph import INPUT, Node
 from dout.ops import primitives
 
@@ -117,7 +118,7 @@ class _Probe:
         split: dict[Term, list[Axis]] = {}
         for axis, index in enumerate(indices):
             if isinstance(index, JoinedIndex):
-                parts = [self.seen[name] for part in index.parts for name in named_indices([part]) if name in self.seen]
+                parts = [self.seen[name] for part in index.parts for name in names_in(part) if name in self.seen]
                 if len(parts) == len(index.parts):
                     self.classes.joined.append(((source, axis), tuple(parts)))
             elif isinstance(index, Digit):
@@ -130,7 +131,7 @@ class _Probe:
         return Symbol("·") if rows is None else rows
 
     def _same(self, index: Term, axis: Axis) -> None:
-        within = named_indices([index])
+        within = names_in(index)
         if len(within) == 1:
             (name,) = within
             if name in self.seen:
@@ -139,7 +140,7 @@ class _Probe:
                 self.seen[name] = axis
 
     def _split(self, index: Term, axes: list[Axis]) -> None:
-        for name in named_indices([index]):
+        for name in names_in(index):
             if name in self.seen:
                 self.classes.joined.append((self.seen[name], tuple(axes)))
 

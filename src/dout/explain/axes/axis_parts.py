@@ -18,10 +18,10 @@ from dout.explain.axes.term_values import equal_values, holds, sources
 from dout.explain.model.explanation import Phrase
 from dout.explain.terms.length_numbers import Length, LengthFormula
 from dout.explain.terms.terms import Symbol, Term
-from dout.graph import CONSTANT, INPUT, Graph, Node, renewed, topological
+from dout.graph import CONSTANT, INPUT, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.node_facts import applied, constant
-from dout.rewrite.simplify import is_elementwise, simplify
+from dout.rewrite.simplify import is_elementwise, simplified
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _plain_forms(
     cut = new[gradient]
     count = _from_the_length_before(node, argument, letters) or _count(node, letters, also)
     for change in (*_WITHOUT.get(node.primitive, ()), _as_it_is):
-        yield _simplified(_replaced(cut, lambda n, change=change: change(count(n)))), also  # type: ignore[misc]
+        yield simplified(_replaced(cut, lambda n, change=change: change(count(n)))), also  # type: ignore[misc]
     yield cut, also
 
 
@@ -133,12 +133,6 @@ def _replaced(gradient: Node, change: Callable[[Node], Node]) -> Node:
     for node in topological([gradient]):
         new[node] = node if not node.inputs else change(renewed(node, new))
     return new[gradient]
-
-
-def _simplified(gradient: Node) -> Node:
-    nodes = topological([gradient])
-    inputs = {str(i): n for i, n in enumerate(nodes) if n.primitive is INPUT}
-    return simplify(Graph(nodes, inputs, {"": gradient})).outputs[""]
 
 
 def _as_it_is(node: Node) -> Node:

@@ -12,6 +12,7 @@ from dout.explain.axes.element_arithmetic import combine, scaled
 from dout.explain.axes.indices import NotReadableError, groups, joined, split
 from dout.explain.axes.selections import place_conditions, places_of, solved
 from dout.explain.terms.terms import (
+    ONE,
     TWO,
     ZERO,
     Cases,
@@ -21,12 +22,14 @@ from dout.explain.terms.terms import (
     Power,
     Term,
     negated,
+    number,
     product,
     total,
 )
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.linalg import spelled_out
+from dout.ops.reduce import axes_of
 from dout.rewrite.simplify import is_elementwise
 
 
@@ -110,9 +113,7 @@ def _einsum(view: ElementView) -> Term:
 
 def reduced_axes(node: Node) -> list[int]:
     """The axes of its input that a reduction goes over."""
-    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    return sorted(a % ndim for a in axes)
+    return sorted(axes_of(node.static.get("axis"), len(node.inputs[0].shape)))
 
 
 def gone_over(view: ElementView, besides: Sequence[Term] = ()) -> tuple[list[Term], tuple[Term, ...]]:
@@ -268,8 +269,7 @@ def _pad(view: ElementView) -> Term:
 
 def number_term(value: Any) -> Term:
     """A plain number of any sign as a term."""
-    value = value.item() if hasattr(value, "item") else value
-    return negated(Number(-value)) if value < 0 else Number(value)
+    return number(value.item() if hasattr(value, "item") else value)
 
 
 def _array(view: ElementView) -> Term:
@@ -307,10 +307,6 @@ def _windows(view: ElementView) -> Term:
     return view.read(0, indices)
 
 
-def _filled(value: int) -> Rule:
-    return lambda view: Number(value)
-
-
 _ROWS: dict[str, Rule] = {
     "matmul": _matmul,
     "dot": _dot,
@@ -332,9 +328,9 @@ _ROWS: dict[str, Rule] = {
     "transpose": _transpose,
     "broadcast_to": _same,
     "full": _same,
-    "zeros": _filled(0),
-    "empty": _filled(0),
-    "ones": _filled(1),
+    "zeros": lambda view: ZERO,
+    "empty": lambda view: ZERO,
+    "ones": lambda view: ONE,
     "getitem": _getitem,
     "scatter": _scatter,
     "setitem": _setitem,

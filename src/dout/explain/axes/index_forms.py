@@ -20,11 +20,10 @@ from dout.explain.axes.indices import (
     exchanged,
     explicit,
     joined,
-    named_indices,
-    parts_of,
 )
 from dout.explain.terms.notation import COUNTER
 from dout.explain.terms.terms import ONE, ZERO, Product, SumOver, Symbol, Term, negated, product
+from dout.explain.terms.walk import names_in, parts_of
 from dout.graph import CONSTANT, INPUT, Node
 
 LONGEST = 60  # terms in a formula that is still read
@@ -64,7 +63,7 @@ def index_form(
     for index in indices:
         digits = {p for p in parts_of(right) if isinstance(p, Digit) and p.index == index}
         if digits:
-            places = _digit_places(digits, index, reader, named_indices([left, right]))
+            places = _digit_places(digits, index, reader, names_in([left, right]))
             if places is None:
                 return None
             left, right = exchanged(left, places), exchanged(right, places)
@@ -149,7 +148,7 @@ class _View:
 
     def __init__(self, reader: _Reader, node: Node, at: tuple[Term, ...], scope: frozenset[str]) -> None:
         self.reader, self.node, self.at = reader, node, at
-        self.scope = scope | named_indices(at)
+        self.scope = scope | names_in(at)
 
     def element(self) -> Term:
         """Its formula."""
@@ -180,7 +179,7 @@ class _View:
         length, letter = source.shape[axis], self.reader.letters[source][axis]
         if length == 1:
             return ZERO
-        used = self.scope | named_indices(besides) | self.reader.called
+        used = self.scope | names_in(besides) | self.reader.called
         parts: list[Term] = []
         split = letter.split(JOIN)
         lengths = [self.reader.lengths[part] for part in split] if len(split) > 1 else [length]
@@ -188,7 +187,7 @@ class _View:
             raise NotReadableError("an axis of which only a part is taken")
         for part in split:
             parts.append(Symbol(_free_name(part, used, self.reader.others)))
-            used = used | named_indices(parts)
+            used = used | names_in(parts)
         return joined(parts, lengths, [Symbol(part) for part in split])
 
     def size(self, argument: int, axis: int) -> Term:
@@ -228,7 +227,7 @@ def _digit_places(digits: set[Digit], index: Term, reader: _Reader, used: set[st
     new: list[Term] = []
     for digit in order:
         letter = digit.size.name if isinstance(digit.size, Symbol) else "K"
-        new.append(Symbol(_free_name(letter, {*used, *reader.called, *named_indices(new)}, reader.others)))
+        new.append(Symbol(_free_name(letter, {*used, *reader.called, *names_in(new)}, reader.others)))
     whole = explicit(joined(new, [d.length for d in order], [d.size for d in order]))
     return {**dict(zip(order, new, strict=True)), index: whole}
 
@@ -249,7 +248,7 @@ def gone_over_by(names: tuple[str, ...], body: Term, symbol: str) -> Term:
 
 def _apart(factors: tuple[Term, ...], names: tuple[str, ...]) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """The factors that have one of the indices in them, and the others."""
-    has = [not named_indices([factor]).isdisjoint(names) for factor in factors]
+    has = [not names_in(factor).isdisjoint(names) for factor in factors]
     return (
         tuple(f for f, within in zip(factors, has, strict=True) if within),
         tuple(f for f, within in zip(factors, has, strict=True) if not within),

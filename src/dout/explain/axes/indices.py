@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from dout.errors import ShapeError
-from dout.explain.terms.terms import ZERO, Number, Symbol, Term, product, total
+from dout.explain.terms.terms import ZERO, Number, Term, product, total
 from dout.ops.shape import axis_groups
 
 
@@ -138,22 +138,6 @@ def _within(item: Any, change: Callable[[Term], Term | None]) -> Any:
         after = tuple(_within(part, change) for part in item)
         return item if all(a is b for a, b in zip(after, item, strict=True)) else after
     return item
-
-
-def parts_of(term: Any) -> Iterator[Term]:
-    """A term and all terms in it."""
-    if isinstance(term, Term):
-        yield term
-        for part in fields(term):
-            yield from parts_of(getattr(term, part.name))
-    elif isinstance(term, tuple):
-        for item in term:
-            yield from parts_of(item)
-
-
-def named_indices(terms: Sequence[Term]) -> set[str]:
-    """The names of the symbols in some indices."""
-    return {part.name for term in terms for part in parts_of(term) if isinstance(part, Symbol)}
 
 
 def exchanged(term: Term, places: Mapping[Term, Term]) -> Term:

@@ -15,7 +15,6 @@ import numpy as np
 from flint import arb, ctx
 
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
-from dout.explain.axes.indices import parts_of
 from dout.explain.terms.known_numbers import known_number, shortest_float
 from dout.explain.terms.terms import (
     ORDER,
@@ -30,6 +29,7 @@ from dout.explain.terms.terms import (
     Symbol,
     Term,
 )
+from dout.explain.terms.walk import names_in, parts_of
 from dout.graph import CONSTANT, INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact, is_exact, middle
 from dout.judge.ball_values import PRECISION, Balls
@@ -94,7 +94,7 @@ def holds(
     `left` is the element that `right` is: dx[n, d]. All elements are compared, or 20 of many; of large arrays within
     rounding. False also where that cannot be decided: a value is missing, or two of them have one name.
     """
-    used = {part.name for part in parts_of(right) if isinstance(part, Symbol)}
+    used = names_in(right)
     own = node.inputs and names.get(node, left.name) == left.name
     named = {n for n in names if n in values and not (own and n is node)}
     needed = {*sources(node, named), *(n for n in named if names[n] in used)}
@@ -166,7 +166,7 @@ def sources(node: Node, known: Collection[Node]) -> Iterator[Node]:
 
 
 def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, Any], right: Term) -> Meanings:
-    used = {part.name for part in parts_of(right) if isinstance(part, Symbol)}
+    used = names_in(right)
     found: dict[str, Any] = {}
     for node, name in names.items():
         if name in used and node in given and node in letters:
@@ -189,7 +189,7 @@ def _indexed(value: Any, letters: tuple[str, ...]) -> Any:
 
 def _places(left: Symbol, found: Any, setting: Meanings) -> Iterator[dict[str, int]]:
     """The places of the element on the left: each, or some of many."""
-    free = sorted({part.name for index in left.indices for part in parts_of(index) if isinstance(part, Symbol)})
+    free = sorted(names_in(left.indices))
     free = [name for name in free if name not in setting.lengths]
     own = Meanings({left.name: found}, setting.lengths)
     every = list(itertools.product(*(own.range_of(name, left) for name in free)))

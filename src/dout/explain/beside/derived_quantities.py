@@ -51,6 +51,7 @@ class DerivedQuantities:
         self.data = {**trace.data, **{dout: np.ones(dout.shape)[()] for dout in fresh.values()}}
         self.gradients: Gradients = backpropagate(self.seeds)
         self.lines = tuple(dict.fromkeys(lines))
+        self._ancestors: dict[Node, frozenset[Node]] = {}
 
     # ------------------------------------------------------------------------------------------------------ nodes
 
@@ -109,10 +110,6 @@ class DerivedQuantities:
         if node not in self._ancestors:
             self._ancestors[node] = frozenset(topological([node]))
         return self._ancestors[node]
-
-    @cached_property
-    def _ancestors(self) -> dict[Node, frozenset[Node]]:
-        return {}
 
     def is_of_dout(self, node: Node) -> bool:
         """Whether a node depends on an upstream gradient."""

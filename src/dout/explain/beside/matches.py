@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ _LEAST_RATIO = 1e-6
 _MOST_PAIRS = 4000  # of values whose local derivative may be meant
 _MOVES = primitives("reshape ravel flatten transpose getitem copy astype broadcast_to")
 _SCALES = primitives("multiply divide negative")
+_T = TypeVar("_T")
 
 
 class MatchKind(Enum):
@@ -87,33 +89,28 @@ class Matcher:
 
     @cached_property
     def _uses(self) -> tuple[tuple[Edge, Numbers], ...]:
-        every = self.quantities.values
-        return tuple((edge, n) for edge, node in self.quantities.edges.items() if (n := every[node]) is not None)
+        return tuple(self._valued(self.quantities.edges.items()))
 
     @cached_property
     def _values(self) -> tuple[tuple[Node, Numbers], ...]:
         return tuple(self._valued((node, node) for node in self.quantities.forward))
 
-    def _valued(self, pairs: Iterable[tuple[Node, Node]]) -> Iterator[tuple[Node, Numbers]]:
+    def _valued(self, pairs: Iterable[tuple[_T, Node]]) -> Iterator[tuple[_T, Numbers]]:
         for value, node in pairs:
             numbers = self.quantities.values[node]
             if numbers is not None:
                 yield value, numbers
 
     def _gradient(self, numbers: Numbers) -> Match | None:
-        equal = tuple(v for v, g in self._gradients if same(numbers, g))
-        equal = equal or tuple(v for v, g in self._gradients if alike(numbers, g))
+        equal = _equal(numbers, self._gradients)
         return Match(MatchKind.GRADIENT, equal) if equal else None
 
     def _use(self, numbers: Numbers) -> Match | None:
-        equal = tuple(e for e, g in self._uses if same(numbers, g))
-        equal = equal or tuple(e for e, g in self._uses if alike(numbers, g))
+        equal = _equal(numbers, self._uses)
         return Match(MatchKind.USE, tuple(user.inputs[i] for user, i in equal), equal) if equal else None
 
     def _value(self, numbers: Numbers) -> Match | None:
-        equal = tuple(v for v, n in self._values if same(numbers, n)) or tuple(
-            v for v, n in self._values if alike(numbers, n)
-        )
+        equal = _equal(numbers, self._values)
         return Match(MatchKind.VALUE, equal) if equal else None
 
     def _local(self, numbers: Numbers) -> Match | None:
@@ -159,6 +156,12 @@ class Matcher:
             if on_the_way.primitive is not CONSTANT and alike(numbers, self.quantities.values[on_the_way]):
                 return Match(MatchKind.PRODUCT)
         return None
+
+
+def _equal(numbers: Numbers, known: Iterable[tuple[_T, Numbers]]) -> tuple[_T, ...]:
+    """What is the same as some numbers; else what is alike."""
+    found = tuple(one for one, other in known if same(numbers, other))
+    return found or tuple(one for one, other in known if alike(numbers, other))
 
 
 def _is_multiple(one: Numbers, other: Numbers) -> bool:

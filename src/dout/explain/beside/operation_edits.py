@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,10 @@ def _swapped(node: Node, quantities: DerivedQuantities, values: PointValues, mea
         named = meaning.term(mine) if mine in quantities.forward else None
         if named is None:
             continue
-        squared = _operand(node, place, lambda x: x * x, values)
-        yield squared, Phrase("beside_swapped", {"mine": named, "right": Power(named, TWO)})
+        yield (
+            _of(partial(_with_square, node, place), node, values),
+            Phrase("beside_swapped", {"mine": named, "right": Power(named, TWO)}),
+        )
         for other in quantities.forward:
             term = meaning.term(other)
             if other is not mine and other.shape == mine.shape and term not in (None, named):
@@ -84,18 +87,9 @@ def _swapped(node: Node, quantities: DerivedQuantities, values: PointValues, mea
                 yield values.applied(node, inputs), Phrase("beside_swapped", {"mine": named, "right": term})
 
 
-def _operand(node: Node, place: int, change: Callable[[Any], Any], values: PointValues) -> Numbers | None:
-    """What a node would be with one operand changed."""
-    numbers = values[node.inputs[place]]
-    made = numbers and numbers.made(change)
-    if made is None:
-        return None
-    operands = [values[i] if at != place else made for at, i in enumerate(node.inputs)]
-    if None in operands:
-        return None
-    first, *others = operands
-    assert first is not None
-    return first.made(lambda *row: node.primitive(*row, **node.static), *(o for o in others if o is not None))
+def _with_square(node: Node, place: int, *row: Any) -> Any:
+    """What a node computes with the square of one operand."""
+    return node.primitive(*row[:place], row[place] * row[place], *row[place + 1 :], **node.static)
 
 
 def _of(function: Callable[..., Any], node: Node, values: PointValues) -> Numbers | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import islice
 
+from dout.explain.spelling.syntax_trees import items_of
 from dout.graph import CONSTANT, INPUT, Node, Where
 from dout.trace.model.recorded import LayerCall, RecordedRun
 
@@ -293,10 +294,7 @@ def _method(tree: ast.Module, cls: str) -> Function | None:
 
 def _values(syntax: _Simple) -> list[ast.expr]:
     """The expressions whose values a statement gives on: of a tuple, each."""
-    value = syntax.value
-    if value is None:
-        return []
-    return list(value.elts) if isinstance(value, ast.Tuple) else [value]
+    return items_of(syntax.value) if syntax.value is not None else []
 
 
 def _targets(syntax: _Simple) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
 from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.rewrite.simplify import is_elementwise, simplify
+from dout.rewrite.simplify import is_elementwise, simplified, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul dot pow power square")
 _MEANS = primitives("mean var std")
@@ -285,9 +285,3 @@ class AxisSteps:
         """Whether every part of a gradient has a formula."""
         unknown = Symbol(f"d{self.forward.names[of]}")
         return all(part.gradient != unknown for part in self.shares[of])
-
-
-def simplified(gradient: Node) -> Node:
-    """The same gradient without steps that change nothing."""
-    graph = Graph(topological([gradient]), {}, {"d": gradient})
-    return simplify(graph).outputs["d"]

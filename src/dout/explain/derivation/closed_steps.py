@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from dout.graph import CONSTANT, Graph, Node, rebuild, renewed
+from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
-from dout.rewrite.node_facts import applied
+from dout.rewrite.node_facts import applied, is_constant
 from dout.rewrite.softmax_forms import softmax_forms
 
 SOFTMAX = ("softmax", "log_softmax", "logsumexp")
@@ -30,7 +30,7 @@ def closed_steps(graph: Graph, outputs: Collection[Node], opened: Collection[str
 def _sigmoid(node: Node, new: Mapping[Node, Node], outputs: Collection[Node], turned: dict[Node, Node]) -> Node:
     """1 / (1 + exp(−u)) as one step."""
     made = renewed(node, new)
-    if node in outputs or made.primitive not in _DIVIDE or not _is_one(made.inputs[0]):
+    if node in outputs or made.primitive not in _DIVIDE or not is_constant(made.inputs[0], 1):
         return made
     u = _behind(made, turned)
     if u is None or u.shape != node.shape or u.dtype != node.dtype:
@@ -41,7 +41,7 @@ def _sigmoid(node: Node, new: Mapping[Node, Node], outputs: Collection[Node], tu
 def _behind(quotient: Node, turned: dict[Node, Node]) -> Node | None:
     """The u of 1 / (1 + exp(−u)), also where a factor of it is negated."""
     bottom = quotient.inputs[1]
-    terms = [i for i in bottom.inputs if not _is_one(i)] if bottom.primitive in _ADD else []
+    terms = [i for i in bottom.inputs if not is_constant(i, 1)] if bottom.primitive in _ADD else []
     if len(terms) != 1 or terms[0].primitive not in _EXP:
         return None
     (inside,) = terms[0].inputs
@@ -55,7 +55,3 @@ def _behind(quotient: Node, turned: dict[Node, Node]) -> Node | None:
             factors[place] = factor.inputs[0]
             return turned.setdefault(inside, applied(inside.primitive, factors, inside.static, inside.where))
     return None
-
-
-def _is_one(node: Node) -> bool:
-    return node.primitive is CONSTANT and node.static["value"] == 1

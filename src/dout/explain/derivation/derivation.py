@@ -10,7 +10,6 @@ import numpy as np
 from dout.errors import TargetError
 from dout.explain.axes.axis_letters import index_name
 from dout.explain.axes.index_forms import size_term
-from dout.explain.axes.indices import parts_of
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
@@ -30,7 +29,7 @@ from dout.explain.model.explanation import (
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.notation import PUTTING
 from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, FunctionCall, Symbol, Term, negated, product, total
-from dout.explain.terms.walk import calls_in, length
+from dout.explain.terms.walk import calls_in, length, parts_of
 from dout.graph import Node, Where, topological
 from dout.ops import primitives
 from dout.trace.model.recorded import LOSSES
@@ -225,7 +224,7 @@ def _definitions(
         if name in used - known:
             yield FunctionCall(name, (x,)), definition
     if ONE_HOT in used:
-        calls = {one for term in terms for one in parts_of(term) if isinstance(one, FunctionCall)}
+        calls = {one for one in parts_of(terms) if isinstance(one, FunctionCall)}
         for call in (one for one in calls if one.function == ONE_HOT):
             (label,) = (n for n in forward.inputs if Symbol(forward.names[n]) in call.arguments)
             rows = [Symbol(index_name(letter)) for letter in letters[label]]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from dout.explain.algebra.exact_values import equal, upstream_name, value
-from dout.explain.axes.indices import parts_of
 from dout.explain.axes.term_values import NoValueError, constants_meant
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.terms.terms import Partial, Symbol, Term
+from dout.explain.terms.walk import names_in, parts_of
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact
 from dout.judge.ball_values import Balls
@@ -125,7 +125,7 @@ class ExactPoints:
     def _given(
         self, term: Term, names: Mapping[str, Node], shape: tuple[int, ...], most: int | None
     ) -> dict[str, list[Any]]:
-        used = {part.name for part in parts_of(term) if isinstance(part, Symbol)}
+        used = names_in(term)
         used |= {upstream_name(part.of) for part in parts_of(term) if isinstance(part, Partial)}
         return {name: self._column(names[name], shape, most) for name in used & names.keys()}
 

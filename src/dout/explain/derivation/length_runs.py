@@ -13,6 +13,8 @@ import numpy as np
 from dout.adapt.search.example import Example
 from dout.adapt.target import Target
 from dout.clock import spent
+from dout.explain.axes.axis_classes import Axis
+from dout.explain.axes.axis_letters import Letters
 from dout.explain.terms.length_numbers import Length, LengthFormula, formula_of, length_text
 from dout.graph import CONSTANT, INPUT, Node, same_kind
 from dout.ops import PRIMITIVES
@@ -22,9 +24,6 @@ from dout.trace.record.trace import Trace
 
 MOST_RUNS, MOST_SECONDS = 100, 3.0
 _OTHERS: tuple[Callable[[int], int], ...] = (lambda n: n + 1, lambda n: 2 * n, lambda n: 3 * n, lambda n: n + 2)
-
-Letters = Mapping[Node, tuple[str, ...]]
-Axis = tuple[Node, int]
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from dout.graph import CONSTANT, INPUT, Node, evaluate
 from dout.judge.judged_run import STABILISER
 from dout.judge.judging_points import ACROSS, BOUNDS
 from dout.ops import PRIMITIVES, primitives
-from dout.rewrite.node_facts import applied
-from dout.rewrite.patterns import computed
+from dout.rewrite.node_facts import applied, made_by
 
 MOST_VALUES = 12  # of forward, that a formula may be made of
 ONE_HOT = "onehot"  # of labels: rows of zeros and a one
@@ -139,7 +138,7 @@ class LossForms:
                     made = form(*(numbers[n] for n in chosen)) * point.given[seed]
                 ratio = _ratio(wanted, made)
                 for sizes in self._sizes if ratio and (ratio < 0) == negative else ():
-                    node = self._scaled(computed(form, *chosen), seed, ratio, sizes, point)
+                    node = self._scaled(made_by(form, *chosen), seed, ratio, sizes, point)
                     if node is not None:
                         yield node, {**{n: values[n] for n in chosen}, **self._letters}
 
@@ -173,7 +172,8 @@ class LossForms:
         simple = Fraction(number).limit_denominator(4)
         if not simple or simple.numerator not in (1, -1, 2, -2) or abs(number - simple) > NEAR * abs(number):
             return None
-        return computed(_times(simple), shape, seed, *sizes)
+        made: Node = made_by(_times(simple), shape, seed, *sizes)
+        return made
 
     # --- points -------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Symbol, Term
 from dout.graph import Node, evaluate
 from dout.ops import primitives
-from dout.rewrite.patterns import computed
+from dout.rewrite.node_facts import made_by
 
 SHORT = 8  # symbols of a scale without a name
 NEAR = 1e-9
@@ -64,7 +64,7 @@ class NormForms:
                 names = {**called, normal: Symbol(forward.names[normal]), scale: word, gradient: Symbol(name)}
                 along = {"axis": axes[0] if len(axes) == 1 else axes, "keepdims": True}
                 for form in _FORMS:
-                    yield computed(partial(_scaled, form, divides, along), gradient, normal, scale), names
+                    yield made_by(partial(_scaled, form, divides, along), gradient, normal, scale), names
 
 
 Along = Mapping[str, Any]  # the axes of a row, which stay as axes of length 1

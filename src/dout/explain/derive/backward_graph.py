@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,14 @@ from dout.judge.judged_run import is_label
 from dout.judge.judging_points import BOUNDS, far
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.easier_steps import with_easier_steps
+from dout.rewrite.factored import factored
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.scatter_forms import scatter_additions, scatter_sums
+from dout.rewrite.shared_parts import shared_products
 from dout.rewrite.sigmoid_forms import sigmoid_forms
 from dout.rewrite.simplify import is_elementwise, simplify, with_known_reductions
 from dout.rewrite.softmax_forms import PLAIN, log_softmax_by_sums, softmax_forms
-from dout.rewrite.stable_forms import stable_forms
+from dout.rewrite.stable_forms import by_exponentials, stable_forms
 
 Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
@@ -42,6 +44,37 @@ class DerivedDiffersError(DoutError):
     def __init__(self, where: str) -> None:
         self.where = where
         super().__init__(where)
+
+
+@dataclass(frozen=True)
+class WritingWay:
+    """A way to write a backward; `steps` simplifies its gradients.
+
+    `stable`: formulas that overflow give way to better ones. `finite_only`: what forward computes is used where it
+    stays finite and right at large inputs; `given_only`: it is not used. `recompute`: also what is costly is computed
+    again.
+    """
+
+    steps: Callable[[Graph], Graph]
+    stable: bool = True
+    finite_only: bool = False
+    given_only: bool = False
+    recompute: bool = False
+
+
+def _shared(graph: Graph) -> Graph:
+    """The graph in short forms, with common parts computed once."""
+    return shared_products(factored(graph))
+
+
+WAYS = (  # the first that holds is taken
+    WritingWay(_shared), WritingWay(factored), WritingWay(simplify), WritingWay(_shared, finite_only=True),
+    WritingWay(factored, recompute=True), WritingWay(factored, given_only=True, recompute=True),
+    WritingWay(partial(factored, one_power=True), given_only=True, recompute=True),
+    WritingWay(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
+    WritingWay(simplify, given_only=True, recompute=True), WritingWay(simplify, stable=False),
+    WritingWay(simplify, stable=False, recompute=True),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,27 +110,22 @@ def _is_real(node: Node) -> bool:
 
 
 def backward_graph(
-    run: ForwardRun,
-    *,
-    stable: bool = True,
-    steps: Callable[[Graph], Graph] = simplify,
-    simplify_elementwise: Callable[[Node], Node] | None = None,
+    run: ForwardRun, way: WritingWay, simplify_elementwise: Callable[[Node], Node] | None = None
 ) -> BackwardGraph:
-    """Derive the gradients of a recorded forward; `steps` simplifies them. Not `stable`: of its formulas as they are.
+    """Derive the gradients of a recorded forward.
 
     `simplify_elementwise` gives a shorter node for a gradient that acts on each element by itself.
     """
-    wanted = wanted_inputs(run)
-    return BackwardGraph(run, *gradients_of(run.graph, wanted, _counts(run), stable, steps, simplify_elementwise))
+    return BackwardGraph(run, *gradients_of(run.graph, wanted_inputs(run), _counts(run), way, simplify_elementwise))
 
 
 def gradients_of(
     graph: Graph,
     inputs: Mapping[str, Node],
     counts: Mapping[Node, Any],
-    stable: bool = True,
-    steps: Callable[[Graph], Graph] = simplify,
+    way: WritingWay,
     simplify_elementwise: Callable[[Node], Node] | None = None,
+    *,
     at_one: bool = False,
 ) -> tuple[tuple[Node, ...], Mapping[str, Node], tuple[Node, ...], Gradients, tuple[Node, ...]]:
     """The fields of a `BackwardGraph` after its run: the gradients of a graph's outputs by some of its `inputs`.
@@ -107,7 +135,7 @@ def gradients_of(
     given = graph.inputs
     graph = masked_write_to_select(simplify(graph))
     known = {f"known {i}": node for i, node in enumerate(graph.nodes) if node.primitive in _KNOWN}
-    if stable:
+    if way.stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
     graph = with_easier_steps(graph)
     outputs = tuple(graph.outputs.values())
@@ -120,12 +148,13 @@ def gradients_of(
     whole = {**dict(graph.outputs), **found, **known}
     nodes = topological(whole.values())
     inputs_ = {**dict(given), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}
-    after = scatter_additions(steps(scatter_sums(Graph(nodes, inputs_, whole), counts)))
+    after = scatter_additions(way.steps(scatter_sums(Graph(nodes, inputs_, whole), counts)))
     near = [after.outputs[name] for name in known]
     after = log_softmax_by_sums(with_known_reductions(sigmoid_forms(after, near), near), near)
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
     if simplify_elementwise is not None:
-        wanted = {name: simplify_elementwise(node) if _acts_on_each(node) else node for name, node in wanted.items()}
+        each = {name for name, node in wanted.items() if act_on_each(topological([node]))}
+        wanted = {name: simplify_elementwise(node) if name in each else node for name, node in wanted.items()}
     order = topological([*(after.outputs[name] for name in graph.outputs), *wanted.values()])
     last = tuple(after.outputs[name] for name in graph.outputs)
     return order, wanted, tuple(seeds.values()), raw, last
@@ -146,9 +175,9 @@ def _counts(run: ForwardRun) -> dict[Node, Any]:
 _KNOWN = primitives("exp add sum mean max min")  # that a gradient may read in another form
 
 
-def _acts_on_each(root: Node) -> bool:
-    """Whether a value comes of its inputs element by element."""
-    return all(node.primitive in (INPUT, CONSTANT) or is_elementwise(node) for node in topological([root]))
+def act_on_each(nodes: Iterable[Node]) -> bool:
+    """Whether steps act on each element by itself: nothing moves, nothing is summed."""
+    return all(node.primitive in (INPUT, CONSTANT) or is_elementwise(node) for node in nodes)
 
 
 # --- several sizes ----------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from dout.explain.spelling.memory_text import repeated
 from dout.explain.spelling.numpy_text import scipy_name, spelled
 from dout.explain.spelling.part_text import STATEMENTS
 from dout.explain.spelling.size_words import Shapes, SizeWords
-from dout.explain.spelling.softmax_text import SOFTMAX, WrittenLine
+from dout.explain.spelling.softmax_text import SOFTMAX
 from dout.explain.spelling.spare_names import word_for
+from dout.explain.spelling.spelling_needs import WrittenLine
 from dout.explain.spelling.written_text import (
     ADDED,
     ATOM,

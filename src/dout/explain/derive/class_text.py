@@ -21,6 +21,7 @@ from dout.explain.derive.example_subjects import is_numbers
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.derive.verification import Make
 from dout.explain.model.explanation import Phrase
+from dout.explain.spelling.syntax_trees import names_of
 from dout.explain.spelling.written_text import indented, wrapped
 from dout.files import dedented
 from dout.trace.model.user_source import class_source
@@ -138,7 +139,7 @@ class ClassText:
     def module(self) -> str:
         """The class with what it imports."""
         function = self.draft.source.function
-        used = {node.id for node in ast.walk(ast.parse(self.source)) if isinstance(node, ast.Name)}
+        used = names_of(ast.parse(self.source))
         lines = ["import numpy as np"]
         for name in sorted(used & set(function.__globals__)):
             item = function.__globals__[name]

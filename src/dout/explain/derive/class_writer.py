@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from dout.clock import check_time
 from dout.errors import DoutError, TargetError
-from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
+from dout.explain.derive.backward_graph import (
+    WAYS,
+    DerivedDiffersError,
+    Twins,
+    WritingWay,
+    backward_graph,
+    wanted_inputs,
+)
 from dout.explain.derive.class_text import ClassText, DerivedClass
-from dout.explain.derive.derived_methods import BackwardDraft, drafted
+from dout.explain.derive.derived_methods import BackwardDraft, Drafting
 from dout.explain.derive.example_subjects import (
     axes_of,
     found_subject,
@@ -48,10 +54,6 @@ from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES
-from dout.rewrite.factored import factored
-from dout.rewrite.shared_parts import shared_products
-from dout.rewrite.simplify import simplify
-from dout.rewrite.stable_forms import by_exponentials
 from dout.run import drawing_alike
 
 
@@ -142,12 +144,10 @@ def _written(
     for way, shorter in [(WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
         check_time()
         try:
-            graphs = [
-                backward_graph(run, stable=way.stable, steps=way.steps, simplify_elementwise=shorter) for run in runs
-            ]
+            graphs = [backward_graph(run, way, shorter) for run in runs]
             if not graphs[0].wanted:
                 raise NotDerivedError([why_flat(runs[0])])
-            draft = drafted(Twins.paired(graphs), **way.keeps)
+            draft = Drafting(Twins.paired(graphs), way).draft()
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in every], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
@@ -183,42 +183,6 @@ def _why(error: Exception) -> Phrase:
     if isinstance(error, DerivedDiffersError):
         return Phrase("derive unrolled gradient", {"where": error.where})
     return Phrase("derive no source", {"why": str(error)})
-
-
-@dataclass(frozen=True)
-class WritingWay:
-    """A way to write a backward.
-
-    `stable`: formulas that overflow give way to better ones. `finite_only`: what forward computes is used where it
-    stays finite and right at large inputs; `given_only`: it is not used. `recompute`: also what is costly is computed
-    again.
-    """
-
-    steps: Callable[[Graph], Graph]
-    stable: bool = True
-    finite_only: bool = False
-    given_only: bool = False
-    recompute: bool = False
-
-    @property
-    def keeps(self) -> dict[str, bool]:
-        """What decides on the values that forward keeps."""
-        return {"finite_only": self.finite_only, "given_only": self.given_only, "recompute": self.recompute}
-
-
-def _shared(graph: Graph) -> Graph:
-    """The graph in short forms, with common parts computed once."""
-    return shared_products(factored(graph))
-
-
-WAYS = (  # the first that holds is taken
-    WritingWay(_shared), WritingWay(factored), WritingWay(simplify), WritingWay(_shared, finite_only=True),
-    WritingWay(factored, recompute=True), WritingWay(factored, given_only=True, recompute=True),
-    WritingWay(partial(factored, one_power=True), given_only=True, recompute=True),
-    WritingWay(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
-    WritingWay(simplify, given_only=True, recompute=True), WritingWay(simplify, stable=False),
-    WritingWay(simplify, stable=False, recompute=True),
-)  # fmt: skip
 
 
 def made_class(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequence[Phrase]) -> DerivedClass:
@@ -285,7 +249,8 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
     fixed: list[Phrase] = []
     for name, value in runs[0].subject.settings.items():
         if is_numbers(value):
-            tried = [(run, more) for run in runs[:2] for more in _renumbered(run, name)]
+            pairs = ((run, _tried_once(other)) for run in runs[:2] for other in renumbered(run.subject, name))
+            tried = [(run, more) for run, more in pairs if more is not None]
             more = next((more for run, more in tried if not _differ(run, more)), None)
             if more is not None:
                 found[name] = more
@@ -297,11 +262,6 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
 def _differ(one: ForwardRun, other: ForwardRun) -> bool:
     """Whether two recordings take other steps, or other axes have the length 1."""
     return same_structure(one.graph, other.graph) is not None or _is_accident(one.graph, other.graph)
-
-
-def _renumbered(run: ForwardRun, name: str) -> Iterator[ForwardRun]:
-    """Recordings with another number for one argument of the constructor."""
-    yield from filter(None, map(_tried_once, renumbered(run.subject, name)))
 
 
 def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues
 from dout.explain.spelling.written_text import WIDTH
-from dout.graph import CONSTANT, INPUT, Node
+from dout.graph import CONSTANT, Node
 from dout.ops import by_primitive, primitives
 
 _LONGEST = WIDTH - 16
@@ -91,10 +91,3 @@ def slope_comment(formula: str, gradient: str, leaves: Mapping[str, str]) -> str
     if letters == {"y"}:
         comment += ": the output is all that is needed"
     return comment if len(comment) <= _LONGEST else None
-
-
-def is_elementwise(nodes: Sequence[Node]) -> bool:
-    """Whether values act on each element by itself: nothing moves, nothing is summed."""
-    from dout.rewrite.simplify import is_elementwise as each
-
-    return all(node.primitive in (INPUT, CONSTANT) or each(node) for node in nodes)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.backward_graph import Twins, wanted_inputs
+from dout.explain.derive.backward_graph import act_on_each, wanted_inputs
 from dout.explain.derive.backward_text import BackwardText
-from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
+from dout.explain.derive.comments import Rules, slope_comment
 from dout.explain.derive.forward_source import ForwardSource, MadeValue, SourcePlace
 from dout.explain.derive.forward_watch import digest
 from dout.explain.derive.kept_choice import KeptChoice
@@ -21,7 +21,7 @@ from dout.explain.model.explanation import Phrase
 from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
-from dout.explain.spelling.softmax_text import WrittenLine
+from dout.explain.spelling.spelling_needs import WrittenLine
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.run import attributes_of
@@ -41,18 +41,11 @@ class BackwardDraft:
     notes: tuple[Phrase, ...] = ()
 
 
-def drafted(
-    twins: Twins, *, given_only: bool = False, finite_only: bool = False, recompute: bool = False
-) -> BackwardDraft:
-    """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
-    return Drafting(twins, given_only, finite_only, recompute).draft()
-
-
 class Drafting(KeptChoice):
     """Writes the methods: one that is written otherwise overrides a part."""
 
     def draft(self) -> BackwardDraft:
-        """Both methods."""
+        """Both methods. Raises UnspelledError."""
         wanted = self._wanted_order()
         text, lines = None, list[str]()
         nodes = [self.same(self.graph.wanted[name]) for name in wanted]
@@ -331,7 +324,7 @@ class Drafting(KeptChoice):
             return None
         forward = [n for n in self.run.graph.nodes if n.primitive is not CONSTANT]
         given = [n for n in forward if n.primitive is INPUT]
-        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or given != [*self.run.arguments]:
+        if not act_on_each(forward) or len({n.shape for n in forward}) != 1 or given != [*self.run.arguments]:
             return None
         (x,), (name,) = self.run.arguments, self.run.arguments.values()
         plain = BackwardText(

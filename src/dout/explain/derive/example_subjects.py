@@ -197,7 +197,8 @@ def _other_numbers(item: Any) -> Iterator[Any]:
 
 def with_rows(subject: ForwardSubject) -> ForwardSubject:
     """The subject with more rows in what forward is given."""
-    return _with(subject, {}, first=True)
+    firsts = [len(item) for item in subject.inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
+    return replace(subject, inputs={name: _longer_batch(item, firsts) for name, item in subject.inputs.items()})
 
 
 def with_lengths_reversed(subject: ForwardSubject) -> ForwardSubject:
@@ -248,13 +249,8 @@ def _lengths_held(layer: Any) -> set[int]:
     return _lengths_in(items) | {item for item in items if type(item) is int}
 
 
-def _with(
-    subject: ForwardSubject, lengths: Mapping[int, int], *, first: bool = False, whole: bool = True
-) -> ForwardSubject:
+def _with(subject: ForwardSubject, lengths: Mapping[int, int], *, whole: bool = True) -> ForwardSubject:
     inputs = {name: _resized(item, lengths) for name, item in subject.inputs.items()}
-    if first:
-        firsts = [len(item) for item in inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
-        inputs = {name: _longer_batch(item, firsts) for name, item in inputs.items()}
     init = {name: _resized(item, lengths, whole=whole) for name, item in subject.init.items()}
     setup = tuple((name, _resized(given, lengths, whole=True)) for name, given in subject.interface.setup)
     return replace(subject, init=init, inputs=inputs, interface=replace(subject.interface, setup=setup))

@@ -143,6 +143,12 @@ class ForwardSubject:
         """The forward of the target itself: the function, or the method of a fresh layer."""
         return self.with_defaults(self.target.named) if self.target.is_function else self.bare().forward
 
+    def run(self, seed: int = 0) -> Any:
+        """What forward returns on the example, from a random state. Raises what the user's code raises."""
+        with quiet(seed):
+            ordered, keywords = self.arguments
+            return self.forward()(*ordered, **keywords)
+
     def made(self, cls: type) -> Any:
         """A fresh layer of a class that was written, which has forward and backward by these names, too."""
         own = zip(("forward", "backward"), (inspect.getattr_static(cls, name) for name in self.methods), strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.forward_watch import Watch, digest, span_of, watching
+from dout.explain.spelling.syntax_trees import is_text
 from dout.files import dedented
 from dout.run import copied, filled_cells, quiet
 
@@ -346,8 +347,7 @@ class _Edits:
 
     def _body_line(self) -> int:
         body = self.source.definition.body
-        is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and len(body) > 1
-        return body[1 if is_doc else 0].lineno
+        return body[is_text(body[0]) and len(body) > 1].lineno
 
     def _statement_of(self, expression: ast.expr) -> ast.stmt:
         return next(

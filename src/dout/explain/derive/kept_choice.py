@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
+from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, WritingWay, wanted_inputs
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded, same_structure
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace
 from dout.explain.derive.forward_watch import Watch, digest, span_of
@@ -64,8 +64,9 @@ class _OtherRun:
 class KeptChoice:
     """What is known of the values of a forward: which are equal, at hand, costly, and what they are called."""
 
-    def __init__(self, twins: Twins, given_only: bool, finite_only: bool, recompute: bool) -> None:
-        self.twins, self.given_only, self.finite_only, self.recompute = twins, given_only, finite_only, recompute
+    def __init__(self, twins: Twins, way: WritingWay) -> None:
+        """Raises OSError where there is no source."""
+        self.twins, self.way = twins, way
         self.graph: BackwardGraph = twins.graphs[0]
         self.run: ForwardRun = self.graph.run
         self.equal = EqualValues(twins)
@@ -170,7 +171,7 @@ class KeptChoice:
 
     def _is_trusted(self, member: Node, node: Node) -> bool:
         """Whether a value that forward computes is used for a node."""
-        return not self.given_only and (not self.finite_only or self.equal.holds_far_out(member, node))
+        return not self.way.given_only and (not self.way.finite_only or self.equal.holds_far_out(member, node))
 
     def _attributes(self) -> dict[str, Any]:
         """What forward itself keeps, by attribute."""
@@ -249,18 +250,17 @@ class KeptChoice:
         ):
             if is_same(holder.get(name), data[node]):
                 return text
-        values = [
-            graph.run.trace.data.get(twin) for graph, twin in zip(self.twins.graphs, self.twins.of[node], strict=True)
-        ]
-        return repr(data[node]) if all(is_same(v, data[node]) for v in values) else None
+        return repr(data[node]) if all(is_same(v, data[node]) for v in self._recorded(node)) else None
+
+    def _recorded(self, node: Node) -> list[Any]:
+        """The value of an input, in each of the recordings."""
+        pairs = zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)
+        return [graph.run.trace.data.get(twin) for graph, twin in pairs]
 
     def _range(self, node: Node) -> str | None:
         if node.primitive is not INPUT or node in self.run.arguments:
             return None
-        values: list[Any] = [
-            graph.run.trace.data.get(twin)
-            for graph, twin in zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)
-        ]
+        values = self._recorded(node)
         if not values or not all(_counts(v) for v in values):
             return None
         index = [":" if axis == _longest(values) else "np.newaxis" for axis in range(values[0].ndim)]
@@ -271,11 +271,11 @@ class KeptChoice:
         if node.primitive is PART:  # it would forget what it kept
             return False
         members = self.members.get(node, ())
-        if self.finite_only:
+        if self.way.finite_only:
             members = [member for member in members if self._is_trusted(member, node)]
         computed = bool(members) and node.primitive in COSTLY
         dear = computed or (node.primitive in SLOW and self.place(node) is not None)
-        return self.recompute or not dear
+        return self.way.recompute or not dear
 
     def _wanted_order(self) -> list[str]:
         return [name for name in wanted_inputs(self.run) if name in self.graph.wanted]

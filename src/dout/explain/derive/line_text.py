@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.backward_graph import Twins, gradients_of
+from dout.explain.derive.backward_graph import WAYS, Twins, WritingWay, gradients_of
 from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.forward_runs import same_structure
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.graph import CONSTANT, INPUT, Graph, Node, compute, rebuild, renewed, topological
-from dout.rewrite.factored import factored
-from dout.rewrite.shared_parts import shared_products
-from dout.rewrite.simplify import simplify
 from dout.rewrite.softmax_forms import PLAIN
 
 _CLOSE = 1e-6
@@ -26,7 +23,6 @@ _AXIS = re.compile(r"\baxis=(-?\d+|\([^)]*\))")
 _SETTING = re.compile(r"self\.\w+")
 _MOST_STEPS = 300  # of the forward
 _MOST_NODES = 80  # of a gradient: a person would not write a longer one in one place
-_WAYS: tuple[Callable[[Graph], Graph], ...] = (lambda graph: shared_products(factored(graph)), factored, simplify)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +52,7 @@ def gradient_text(scenes: Sequence[LineScene], literals: Collection[float], axes
     cannot be written.
     """
     found = []
-    for way in _WAYS:
+    for way in WAYS[:3]:
         with suppress(UnspelledError):
             found.append(_LineText([_gradient(scene, way) for scene in scenes], scenes, literals, dot).written())
     if not found:
@@ -79,7 +75,7 @@ def _with_axes(found: Lines, axes: Collection[str], terms: Mapping[str, Any]) ->
 Gradient = tuple[Graph, dict[Node, Any]]  # its steps, and the values of all nodes
 
 
-def _gradient(scene: LineScene, way: Callable[[Graph], Graph]) -> Gradient:
+def _gradient(scene: LineScene, way: WritingWay) -> Gradient:
     """The steps of the gradient from what it reads, in one run."""
     value = scene.value
     cut = value if value.primitive is INPUT else Node(INPUT, (), {}, value.shape, value.dtype)
@@ -91,7 +87,7 @@ def _gradient(scene: LineScene, way: Callable[[Graph], Graph]) -> Gradient:
         Graph(nodes, {}, outputs),
         lambda node, new: cut if node is value else renewed(node, new),
     )
-    _, wanted, douts, *_ = gradients_of(whole, {"": cut}, {}, True, way, at_one=scene.at_one)
+    _, wanted, douts, *_ = gradients_of(whole, {"": cut}, {}, way, at_one=scene.at_one)
     if not wanted or len(douts) != len(scene.seeds):
         raise UnspelledError("derive nowhere", where="")
     nodes = topological(wanted.values())

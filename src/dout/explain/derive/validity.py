@@ -256,9 +256,8 @@ def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
 
 def _output_shape(subject: ForwardSubject) -> tuple[int, ...]:
     """The shape of what forward returns; (0,) where it raises."""
-    with suppress(Exception), quiet():  # the user's own
-        ordered, keywords = subject.arguments
-        return np.shape(subject.forward()(*ordered, **keywords))
+    with suppress(Exception):  # the user's own
+        return np.shape(subject.run())
     return (0,)
 
 
@@ -289,9 +288,7 @@ def _pads(subject: ForwardSubject) -> bool:
 
 def _runs(subject: ForwardSubject) -> bool:
     try:
-        with quiet():
-            ordered, keywords = subject.arguments
-            subject.forward()(*ordered, **keywords)
+        subject.run()
     except Exception:  # the user's own
         return False
     return True
@@ -340,12 +337,7 @@ def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
         return False
     other[name][(slice(None),) * place + (-1,)] += 0.25
     both = (subject, replace(subject, **{given: other}))
-    outputs = []
-    for one in both:
-        ordered, keywords = one.arguments
-        with quiet(subject.seed):
-            outputs.append(list(flat(one.forward()(*ordered, **keywords))))
-    return all(map(is_same, *outputs))
+    return all(map(is_same, *(list(flat(one.run(subject.seed))) for one in both)))
 
 
 def _is_number(item: Any) -> bool:
@@ -385,10 +377,7 @@ def _holds_at(subject: ForwardSubject, make: Make, ways: Sequence[dict[str, Any]
         init, inputs = ({n: arrays.get(n, x) for n, x in given.items()} for given in (subject.init, subject.inputs))
         other = replace(subject, init=init, inputs=inputs)
         try:
-            with quiet():
-                ordered, keywords = other.arguments
-                outputs = list(flat(other.forward()(*ordered, **keywords)))
-            runs = all(np.all(np.isfinite(out)) for out in outputs)
+            runs = all(np.all(np.isfinite(out)) for out in flat(other.run()))
         except Exception:  # forward does not take them
             continue
         if runs and judged_again(other, make) is not None:

@@ -18,6 +18,7 @@ from dout.graph import CONSTANT, Node, topological
 from dout.judge.ball_numbers import middle
 from dout.judge.exact_judge import ExactJudge
 from dout.judge.float_judge import outcomes_in_float64
+from dout.judge.judged_run import is_label
 from dout.judge.judging_points import beyond, generic, spread_out
 from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Judged, NoRuleError, Point, Word
@@ -124,9 +125,7 @@ def _lost(subject: ForwardSubject, wanted: Sequence[str]) -> Phrase | None:
 
 def _outputs(subject: ForwardSubject) -> list[Any]:
     """The arrays of floats that forward gives."""
-    ordered, keywords = subject.arguments
-    with quiet(subject.seed):
-        found = [np.asarray(item) for item in flat(subject.forward()(*ordered, **keywords))]
+    found = [np.asarray(item) for item in flat(subject.run(subject.seed))]
     return [item for item in found if item.dtype.kind == "f"]
 
 
@@ -141,8 +140,7 @@ def _runs_alike(subject: ForwardSubject, make: Make) -> Phrase | None:
     ordered, keywords = subject.arguments
     mine, keyed = subject.arguments
     layer = make(subject)
-    with quiet():
-        expected = list(flat(subject.forward()(*ordered, **keywords)))
+    expected = list(flat(subject.run()))
     with quiet():
         outputs = list(flat(layer.forward(*mine, **keyed)))
         if len(outputs) != len(expected) or not all(is_same(a, b) for a, b in zip(outputs, expected, strict=True)):
@@ -172,11 +170,8 @@ def _second_call(subject: ForwardSubject, make: Make) -> Phrase | None:
 
 def judged_again(subject: ForwardSubject, make: Make) -> Phrase | None:
     """Why a written class does not hold for a subject; None where it does."""
-    ordered, keywords = subject.arguments
     try:
-        with quiet():
-            trace = record(make(subject), *ordered, **keywords)
-        judge = judge_of(trace, subject.argument_names(len(trace.calls[0].inputs)))
+        judge = judge_of(_recorded(subject, make), subject)
         is_large = _balls_of(judge) > _LARGE  # other steps differ by more than by rounding
         outcomes = outcomes_in_float64(judge, judge.base)[0] if is_large else outcomes_at(judge, judge.base)[0]
     except NoRuleError:
@@ -185,6 +180,13 @@ def judged_again(subject: ForwardSubject, make: Make) -> Phrase | None:
         return Phrase("derive raises", {"error": f"{type(error).__name__}: {error}"})
     wrong = [outcome.judged.name for outcome in outcomes if outcome.word == Word.REFUTED]
     return Phrase("derive refuted", {"name": wrong[0]}) if wrong else None
+
+
+def _recorded(subject: ForwardSubject, make: Make) -> Trace:
+    """The recording of a written class on the subject's example."""
+    with quiet():
+        ordered, keywords = subject.arguments
+        return record(make(subject), *ordered, **keywords)
 
 
 def _same_item(a: Any, b: Any) -> bool:
@@ -201,10 +203,7 @@ def _judged(
     *,
     thorough: bool,
 ) -> Phrase | None:
-    with quiet():
-        ordered, keywords = subject.arguments
-        trace = record(make(subject), *ordered, **keywords)
-    judge = judge_of(trace, subject.argument_names(len(trace.calls[0].inputs)))
+    judge = judge_of(_recorded(subject, make), subject)
     found = {j.name for j in judge.judged}
     plain = {name.replace("'", '"') for name in found}
     paths = [name.removeprefix("self.") for name in wanted]
@@ -267,9 +266,10 @@ def _names_of(path: str, paths: Sequence[str]) -> set[str]:
     return found | {one.rpartition("[")[2].removesuffix("]").strip('"') for one in found}
 
 
-def judge_of(trace: Trace, arguments: Sequence[str]) -> ExactJudge:
-    """The exact judge of a recorded layer call; `arguments` are the names of what forward was given."""
+def judge_of(trace: Trace, subject: ForwardSubject) -> ExactJudge:
+    """The exact judge of a recorded layer call, with the subject's names for what forward is given."""
     call = trace.calls[0]
+    arguments = subject.argument_names(len(call.inputs))
     pairs = zip(call.outputs, call.douts or (), strict=False)
     seeds = {output: dout for output, dout in pairs if dout is not None}
     derived = backpropagate(seeds).of if seeds else {}
@@ -313,23 +313,20 @@ def _single_in(item: Any) -> Any:
 
 def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
     """Whether gradients are finite at ±1000 wherever the derivative is, if forward takes the same steps there."""
-    with quiet():
-        ordered, keywords = subject.arguments
-        near = record(make(subject), *ordered, **keywords)
+    near = _recorded(subject, make)
     for signs in (1.0, -1.0, (-1.0, 1.0), (1.0, -1.0)):
         far = replace(subject, inputs={n: _far(v, signs) for n, v in subject.inputs.items()})
-        with quiet():
-            ordered, keywords = far.arguments
-            try:
-                trace = record(make(far), *ordered, **keywords)
-                if same_structure(near.graph, trace.graph) is not None:
-                    continue
-                judge = judge_of(trace, far.argument_names(len(trace.calls[0].inputs)))
-                if _balls_of(judge) > _LARGE and signs != (-1.0, 1.0):
-                    continue
-                balls = judge.balls(judge.recorded)
-            except (NoRuleError, ValueError, IndexError, TypeError, ArithmeticError):
+        try:
+            trace = _recorded(far, make)
+            if same_structure(near.graph, trace.graph) is not None:
                 continue
+            judge = judge_of(trace, far)
+            if _balls_of(judge) > _LARGE and signs != (-1.0, 1.0):
+                continue
+            with quiet():
+                balls = judge.balls(judge.recorded)
+        except (NoRuleError, ValueError, IndexError, TypeError, ArithmeticError):
+            continue
         for judged in judge.judged:
             expected = np.asarray(middle(judge.expected(balls, judged)), dtype=float)
             got = np.asarray(trace.data[judged.gradient], dtype=float)
@@ -342,13 +339,7 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
 
 def _far(value: Any, signs: float | tuple[float, float]) -> Any:
     """Numbers about a thousand: of one sign, or of two in turn."""
-    if not is_float_array(value) or _is_share(value):
+    if not is_float_array(value) or is_label(value):
         return value
     size = np.abs(value) / (np.max(np.abs(value), initial=0.0) or 1.0) * _FAR
     return np.resize(signs, value.shape) * size
-
-
-def _is_share(value: Any) -> bool:
-    from dout.judge.judged_run import is_label
-
-    return is_label(value)

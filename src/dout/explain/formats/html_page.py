@@ -172,7 +172,8 @@ class Unseen(Term):
 def _cell(cell: Cell, block: bool = False) -> str:
     if isinstance(cell, Equation):
         left = _inner(cell.left) if cell.left is not None else ""
-        return _math("<mrow>" + left + "".join(f"<mo>=</mo>{_inner(side)}" for side in cell.sides) + "</mrow>", block)
+        sides = "".join(f"<mo>=</mo>{_inner(side)}" for side in cell.sides)
+        return mathml_printer.framed(f"<mrow>{left}{sides}</mrow>", block=block)
     if isinstance(cell, Figure):
         return _text(format_number(cell.value))
     if isinstance(cell, Listing):
@@ -183,12 +184,7 @@ def _cell(cell: Cell, block: bool = False) -> str:
 
 
 def _sentence(sentence: Sentence) -> str:
-    return "".join(_text(part) if isinstance(part, str) else _math(_inner(part)) for part in sentence)
-
-
-def _math(inside: str, block: bool = False) -> str:
-    display = ' display="block"' if block else ""
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML"{display}>{inside}</math>'
+    return "".join(_text(p) if isinstance(p, str) else mathml_printer.framed(_inner(p)) for p in sentence)
 
 
 def _inner(term: Term) -> str:
@@ -199,7 +195,7 @@ def _inner(term: Term) -> str:
         return f"<mfrac><mrow>{sign}{of}</mrow><mrow>{sign}{by}</mrow></mfrac>"
     if isinstance(term, Unseen):
         return f'<mphantom aria-hidden="true">{_inner(term.term)}</mphantom>'
-    return re.sub(r"^<math[^>]*>|</math>$", "", mathml_printer.mathml(term))
+    return mathml_printer.inner(term)
 
 
 def _place(place: str) -> str:

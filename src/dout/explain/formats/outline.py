@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from dout.explain.model.explanation import BackwardLine, DerivationStep, Explana
 from dout.explain.terms.notation import numbered
 from dout.explain.terms.row_terms import as_number
 from dout.explain.terms.terms import ONE, Partial, Symbol, Term
-from dout.explain.terms.walk import calls_in
+from dout.explain.terms.walk import calls_in, names_in
 
 DOUT = Symbol("dout")
 
@@ -57,7 +56,7 @@ def _forward(explanation: Explanation, numbers: bool, language: Language) -> Out
     """The steps of forward, where backward speaks of them, or they have numbers to show."""
     made = [q for q in explanation.forward if q.term is not None]
     inner = {q.name for q in made} - set(explanation.outputs)
-    spoken = set().union(*map(names_in, _terms_behind(explanation)), *(_locals(s) for s in explanation.steps))
+    spoken = names_in([*_terms_behind(explanation)]).union(*map(_locals, explanation.steps))
     rows = []
     told = {part.of for step in explanation.steps for part in step.parts}
     if numbers or explanation.formula is None or inner & (spoken | told):
@@ -309,7 +308,7 @@ def final_forms(explanation: Explanation) -> dict[str, Term]:
 def speaks_of_dout(explanation: Explanation) -> bool:
     """Whether the steps call the gradient of the output `dout`, and others dx, dW; else these are ∂L/∂y, ∂L/∂x."""
     known = {quantity.name for quantity in explanation.forward}
-    named = frozenset().union(*map(names_in, _terms_behind(explanation))) - known
+    named = names_in([*_terms_behind(explanation)]) - known
     return any(name.startswith("d") for name in named)
 
 
@@ -337,17 +336,6 @@ def _named(explanation: Explanation) -> list[Quantity]:
     """The inputs and parameters, then the outputs."""
     given = [q for q in explanation.forward if q.term is None]
     return given + [q for q in explanation.forward if q.term is not None and q.name in explanation.outputs]
-
-
-def names_in(term: Any) -> frozenset[str]:
-    """The names of the values that a term has."""
-    if isinstance(term, Symbol):
-        return frozenset({term.name}).union(*map(names_in, term.indices))
-    if isinstance(term, tuple):
-        return frozenset().union(*map(names_in, term))
-    if is_dataclass(term):
-        return frozenset().union(*(names_in(getattr(term, field.name)) for field in fields(term)))
-    return frozenset()
 
 
 def is_scalar(explanation: Explanation) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dout.errors import visible
 from dout.explain.formats.words import Sentence
+from dout.explain.spelling.written_text import tupled
 from dout.explain.terms.terms import Term
 from dout.graph import Where
 
@@ -108,7 +109,7 @@ def shape_text(axes: tuple[str, ...]) -> str:
     >>> shape_text(("N", "D")), shape_text(("M",)), shape_text(())
     ('(N, D)', '(M,)', '')
     """
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else ""
+    return tupled(list(axes)) if axes else ""
 
 
 def place_text(where: Where | None) -> str:

@@ -11,7 +11,6 @@ from dout.explain.formats.outline import (
     formula_of,
     gradient_name,
     keeping_sentence,
-    names_in,
     only_passes_on,
 )
 from dout.explain.formats.outline_cells import Cell, Equation, LocalDerivative
@@ -19,7 +18,7 @@ from dout.explain.formats.words import Language, said_reason
 from dout.explain.model.explanation import Explanation, Quantity, StepPart
 from dout.explain.terms.notation import PUTTING
 from dout.explain.terms.terms import ONE, Partial, Product, Sum, Symbol, Term, negated, product, total
-from dout.explain.terms.walk import calls_in
+from dout.explain.terms.walk import calls_in, names_in
 
 
 def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ...]:
@@ -29,7 +28,7 @@ def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ..
     gradients that it speaks of.
     """
     formula, derivatives = formula_of(explanation), _derivatives(explanation)
-    spoken = frozenset(one.of for one in derivatives).union(*(names_in(one.sides) for one in derivatives))
+    spoken = {one.of for one in derivatives} | names_in([one.sides for one in derivatives])
     inner = {q.name for q in explanation.forward if q.term is not None} - set(explanation.outputs)
     lines: list[Cell] = [formula] if formula is not None else []
     if formula is None or spoken & inner:

@@ -54,7 +54,6 @@ ENGLISH: Mapping[str, str] = {
     "line.wrong": "wrong",
     "line.instead": "{reason}: {instead}",
     # why no backward is written
-    "strategy": "{why}",
     "style_not_run": "written for {library} from a NumPy class that was verified; this text was not run",
     # lists
     "list.comma": ", ",

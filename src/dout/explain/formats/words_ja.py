@@ -75,7 +75,6 @@ _OUTLINE = {
     "items": "len({name}) = {count} のときの導出です",
     "same_lengths": "{names} の長さが等しいときの導出です。長い方の余りを順伝播は使いません",
     "not_repeated": "{names} にブロードキャストがないときの導出です。繰り返された場合、勾配は足し合わされません",
-    "strategy": "{why}",
     "style_not_run": "検証済みの NumPy のクラスから {library} 用に書きました。このコードは実行していません",
     "list.comma": "、",
     "list.and": " と ",

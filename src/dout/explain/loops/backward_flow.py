@@ -12,6 +12,7 @@ import numpy as np
 
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError, Store
 from dout.explain.loops.piece_runs import Captures, is_counted
+from dout.explain.spelling.syntax_trees import parsed
 from dout.run import deep_copy
 
 
@@ -182,14 +183,14 @@ class _Kept(ast.NodeTransformer):
         name = ast.unparse(node.value)
         if node.attr == "shape" and isinstance(self.there.get(name), np.ndarray):
             self.flow._line(self.outer, f"self.{name}_shape = {name}.shape")
-            return ast.parse(f"self.{name}_shape", mode="eval").body
+            return parsed(f"self.{name}_shape")
         return node if name == "self" else self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> Any:
         name = ast.unparse(node.args[0]) if node.args else ""
         if ast.unparse(node.func) == "len" and isinstance(self.there.get(name), np.ndarray):
             self.flow._line(self.outer, f"self.{name}_shape = {name}.shape")
-            return ast.parse(f"self.{name}_shape[0]", mode="eval").body
+            return parsed(f"self.{name}_shape[0]")
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> Any:
@@ -198,7 +199,7 @@ class _Kept(ast.NodeTransformer):
         if type(self.there[node.id]) not in (int, bool, float) and not is_counted(self.there[node.id]):
             raise NoLoopError("loop value", name=node.id)
         self.flow._line(self.outer, f"self.{node.id} = {node.id}")
-        return ast.parse(f"self.{node.id}", mode="eval").body
+        return parsed(f"self.{node.id}")
 
 
 def names_in(lines: Sequence[str]) -> set[str]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource
 from dout.explain.loops.inlined_calls import with_inlined_call
-from dout.explain.loops.plain_loops import called, kept_values, own_attribute, stored, with_plain_loop
+from dout.explain.loops.plain_loops import called, kept_values, stored, with_plain_loop
 from dout.explain.model.explanation import Phrase
+from dout.explain.spelling.syntax_trees import is_text, items_of, names_of, own_attribute
 
 
 class NoLoopError(Exception):
@@ -121,7 +122,7 @@ class ForwardPiece:
     def named_in_indices(self) -> set[str]:
         """The names that it reads in an index."""
         indices = [n.slice for tree in self.statements for n in ast.walk(tree) if isinstance(n, ast.Subscript)]
-        return {n.id for index in indices for n in ast.walk(index) if isinstance(n, ast.Name)}
+        return set().union(*map(names_of, indices))
 
     @cached_property
     def writes(self) -> list[str]:
@@ -147,10 +148,10 @@ class ForwardPieces:
         self.source = source
         while (text := with_plain_loop(source, owner) or with_inlined_call(source, owner)) is not None:
             source.rewritten(text)
-        self.names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
+        self.names = names_of(source.tree) | set(source.parameters)
         self._count = 0
         body = source.definition.body
-        is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+        is_doc = is_text(body[0])
         self.head = (body[0].end_lineno or 1) if is_doc else body[0].lineno - 1  # the lines before the first statement
         self.top = self._split(body[1:] if is_doc else body, (), self.head + 1)
         self.all = list(in_order(self.top))
@@ -310,8 +311,7 @@ def _place(target: ast.expr | None) -> tuple[str, ast.expr | None]:
     """The array and the index of `a[i, j]`; `a[i][j]` is the same place, where i is a number."""
     keys = list[ast.expr]()
     while isinstance(target, ast.Subscript):
-        parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
-        keys[:0] = parts
+        keys[:0] = items_of(target.slice)
         target = target.value
         if isinstance(target, ast.Subscript) and any(isinstance(n, ast.Slice) for n in ast.walk(target.slice)):
             return "", None

@@ -16,6 +16,7 @@ from dout.explain.derive.forward_source import ForwardSource, has_gradient
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
 from dout.explain.loops.piece_runs import Captures, PieceRuns, recorded_piece
 from dout.explain.spelling.size_words import UnspelledError
+from dout.explain.spelling.syntax_trees import items_of
 from dout.graph import Node, topological
 from dout.run import arrays
 
@@ -176,6 +177,6 @@ def _has_new_ones(subject: ForwardSubject, other: ForwardSubject) -> bool:
 def plain_return(piece: ForwardPiece) -> list[str] | None:
     """The names that a function returns, and nothing else."""
     value = piece.statements[-1].value if isinstance(piece.statements[-1], ast.Return) else None
-    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    parts = items_of(value) if value is not None else [None]
     names = [part.id for part in parts if isinstance(part, ast.Name)]
     return names if len(names) == len(parts) and len(piece.statements) == 1 else None

@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource, always_evaluated
 from dout.explain.loops.plain_loops import replaced, stored
+from dout.explain.spelling.syntax_trees import filled_tree, is_text, items_of, names_of, parsed
 from dout.files import dedented
 from dout.trace.model.user_source import is_user_code
 
@@ -46,8 +47,7 @@ class _Helper:
     ):
         self.source, self.definition, self.call, self.given = source, definition, call, given
         body = definition.body
-        is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
-        self.body, self.end = body[is_doc:-1], body[-1]
+        self.body, self.end = body[is_text(body[0]) : -1], body[-1]
 
     @classmethod
     def called(cls, source: ForwardSource, owner: type | None, call: ast.Call) -> _Helper | None:
@@ -86,10 +86,10 @@ class _Helper:
         is_whole = getattr(statement, "value", None) is self.call and not isinstance(statement, ast.AugAssign)
         target = targets[0] if targets and is_whole else None
         names = self._names(value, target)
-        renamed = _Renamed(names)
+        renamed = {n: ast.Name(x, ast.Load()) if isinstance(x, str) else x for n, x in names.items()}
         begin = [f"{names[n]} = {ast.unparse(item)}" for n, item in self.given.items() if isinstance(names[n], str)]
-        body = [line for one in self.body for line in ast.unparse(renamed.visit(one)).splitlines()]
-        value = renamed.visit(value)
+        body = [line for one in self.body for line in ast.unparse(filled_tree(one, renamed)).splitlines()]
+        value = filled_tree(value, renamed)
         if not is_whole:
             end = self._inside(statement, value)
         else:
@@ -105,12 +105,12 @@ class _Helper:
 
     def _names(self, value: ast.expr, target: ast.expr | None) -> dict[str, str | ast.expr]:
         """What the function's names are in forward: what is given, the names that the result gets, or free ones."""
-        used = {n.id for n in ast.walk(self.source.tree) if isinstance(n, ast.Name)} | set(self.source.parameters)
+        used = names_of(self.source.tree) | set(self.source.parameters)
         own = set(stored(self.body))
         plain = {n: item for n, item in self.given.items() if n not in own and _is_plain(item)}
         names: dict[str, str | ast.expr] = {**plain}
-        read = {n.id for item in self.given.values() for n in ast.walk(item) if isinstance(n, ast.Name)}
-        for one, wish in zip(_parts(value), _parts(target), strict=False):
+        read = set[str]().union(*map(names_of, self.given.values()))
+        for one, wish in zip(items_of(value), items_of(target) if target is not None else (), strict=False):
             if not isinstance(one, ast.Name) or not isinstance(wish, ast.Name) or one.id not in own - set(self.given):
                 continue
             if wish.id not in read | (own - {one.id}):
@@ -127,8 +127,8 @@ class _Helper:
 
 def _assigned(target: ast.expr, value: ast.expr) -> list[str]:
     """The lines that give a target what is returned: several names one by one; none where it is that name already."""
-    pairs = list(zip(_parts(target), _parts(value), strict=False))
-    if len(_parts(target)) != len(_parts(value)) or not all(isinstance(one, ast.Name) for _, one in pairs):
+    pairs = list(zip(items_of(target), items_of(value), strict=False))
+    if len(items_of(target)) != len(items_of(value)) or not all(isinstance(one, ast.Name) for _, one in pairs):
         pairs = [(target, value)]
     texts = [(ast.unparse(wish).strip("()"), ast.unparse(one)) for wish, one in pairs]
     return [f"{wish} = {one}" for wish, one in texts if wish != one.strip("()")]
@@ -137,13 +137,8 @@ def _assigned(target: ast.expr, value: ast.expr) -> list[str]:
 def _is_plain(item: ast.expr) -> bool:
     """Whether an argument may stand in the place of its name: a name, a number, or one place of an array."""
     if isinstance(item, ast.Subscript):
-        parts = item.slice.elts if isinstance(item.slice, ast.Tuple) else [item.slice]
-        return isinstance(item.value, _PLAIN) and all(isinstance(part, _PLAIN) for part in parts)
+        return isinstance(item.value, _PLAIN) and all(isinstance(part, _PLAIN) for part in items_of(item.slice))
     return isinstance(item, _PLAIN)
-
-
-def _parts(value: ast.expr | None) -> Sequence[ast.expr]:
-    return value.elts if isinstance(value, ast.Tuple) else [value] if value is not None else []
 
 
 def _function(source: ForwardSource, owner: type | None, called: ast.expr) -> tuple[FunctionType | None, bool]:
@@ -176,16 +171,5 @@ def _given(function: FunctionType, call: ast.Call, *, is_method: bool) -> dict[s
     defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty and n not in bound}
     if not all(item is None or type(item) in (bool, int, float, str, tuple) for item in defaults.values()):
         raise ValueError("a default is an object")
-    made = {name: ast.parse(repr(item), mode="eval").body for name, item in defaults.items()}
+    made = {name: parsed(repr(item)) for name, item in defaults.items()}
     return {name: item for name, item in {**bound, **made}.items() if not (is_method and name == "self")}
-
-
-class _Renamed(ast.NodeTransformer):
-    """The names of a function as those of another, and its arguments as what they are given."""
-
-    def __init__(self, names: Mapping[str, str | ast.expr]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> Any:
-        found = self.names.get(node.id, node.id)
-        return ast.Name(found, node.ctx) if isinstance(found, str) else found

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from dout.explain.spelling.syntax_trees import items_of, names_of
+
 Loops = tuple[ast.For, ...]
 _FEW = 2  # sizes of one array that are read where they are
 
@@ -19,7 +21,7 @@ def written_once(lines: Sequence[str]) -> list[str]:
             continue
         buffer = ast.unparse(statement.target.value)
         inner = _since_zeros(buffer, loops, statements)
-        places = _items(statement.target.slice)
+        places = items_of(statement.target.slice)
         is_first = next((one for one, _ in statements if _adds_to(one, buffer)), None) is statement
         if is_first and inner and all(any(_counts(place, loop) for place in places) for loop in inner):
             at = statement.lineno - 1
@@ -80,7 +82,7 @@ def with_sizes_named(lines: Sequence[str], forward: Sequence[ast.stmt]) -> list[
             continue
         shape, names = ast.unparse(statement.value), [ast.unparse(one) for one in target.elts]
         uses = [int(n) for n in re.findall(rf"(?<![\w.]){re.escape(shape)}\[(\d+)\]", text)]
-        taken = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+        taken = names_of(ast.parse(text))
         named = [name if i in uses else "_" for i, name in enumerate(names)]
         is_known = re.fullmatch(r"self\.\w+\.shape", shape) and all(map(str.isidentifier, names))
         if is_known and len(uses) > _FEW and max(uses) < len(names) and taken.isdisjoint(named):
@@ -109,7 +111,7 @@ def _constant(statements: Sequence[tuple[ast.stmt, Loops]]) -> tuple[ast.stmt, a
 def _targets(statement: ast.stmt) -> list[str]:
     """What a statement gives a value, or a value in: `a`, `self.a` and `a[i]`."""
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    parts = [part for t in targets for part in (t.elts if isinstance(t, ast.Tuple) else [t]) if part is not None]
+    parts = [part for t in targets if t is not None for part in items_of(t)]
     return [ast.unparse(part.value if isinstance(part, ast.Subscript) else part) for part in parts]
 
 
@@ -145,17 +147,12 @@ def _since_zeros(name: str, loops: Loops, statements: Sequence[tuple[ast.stmt, L
     return inner if len(named) == 1 else ()
 
 
-def _items(index: ast.expr) -> list[ast.expr]:
-    return list(index.elts) if isinstance(index, ast.Tuple) else [index]
-
-
 def _counts(place: ast.expr, loop: ast.For) -> bool:
     """Whether a place is another one at each turn: the number of the turn, or some places after it."""
     if isinstance(place, ast.BinOp) and isinstance(place.op, ast.Add):
         place = place.left if isinstance(place.right, ast.Constant) else place
         place = place.right if isinstance(place, ast.BinOp) and isinstance(place.left, ast.Constant) else place
-    targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-    return isinstance(place, ast.Name) and place.id in targets
+    return isinstance(place, ast.Name) and place.id in names_of(loop.target)
 
 
 def _goes_over_all(loop: ast.For, key: Sequence[ast.expr], dout: str, outputs: Collection[str]) -> bool:
@@ -180,7 +177,7 @@ def _summed(
         part = made[0].value if len(made) == 1 else part
     if not isinstance(part, ast.Subscript) or ast.unparse(part.value) != dout:
         return [], None
-    key = _items(part.slice)
+    key = items_of(part.slice)
     try:
         axis = ast.literal_eval(axes)
     except ValueError:

@@ -15,16 +15,9 @@ import numpy as np
 
 from dout.clock import check_time
 from dout.errors import DoutError
-from dout.explain.derive.backward_graph import BackwardGraph, backward_graph
+from dout.explain.derive.backward_graph import WAYS, BackwardGraph, WritingWay, backward_graph
 from dout.explain.derive.class_text import ClassText, DerivedClass
-from dout.explain.derive.class_writer import (
-    WAYS,
-    NotDerivedError,
-    WritingWay,
-    derived_for,
-    made_class,
-    subject_of,
-)
+from dout.explain.derive.class_writer import NotDerivedError, derived_for, made_class, subject_of
 from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import ForwardSubject, recorded
 from dout.explain.derive.validity import notes_on, one_side, other_shapes, with_padding
@@ -279,7 +272,7 @@ class _LoopedClass:
         if not graphs:
             return []
         flow.given = {f"d{name}" for name in owned}
-        draft = PieceDraft(flow, runs, graphs, self.way.keeps, [[t for j, t in pairs if j == i] for i in places])
+        draft = PieceDraft(flow, runs, graphs, self.way, [[t for j, t in pairs if j == i] for i in places])
         made = draft.draft()
         self.new[piece] = draft.forward_lines(made.forward)
         self._keep_numbers(piece, runs, made.backward)
@@ -311,7 +304,7 @@ class _LoopedClass:
             ends = list(run.graph.outputs.values())
             outputs = {f"out{i}": ends[i] for i in places}
             graph = replace(run, graph=Graph(run.graph.nodes, run.graph.inputs, outputs))
-            made = backward_graph(graph, stable=self.way.stable, steps=self.way.steps)
+            made = backward_graph(graph, self.way)
             known = {n for n in self.recording.wanted(run) if n in self.active or n.startswith("self.")}
             known |= {*run.parts.values()}
             wanted = {n: g for n, g in made.wanted.items() if n in known}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dout.explain.derive.backward_graph import BackwardGraph, Twins
+from dout.explain.derive.backward_graph import BackwardGraph, Twins, WritingWay
 from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.derived_methods import Drafting
 from dout.explain.derive.forward_source import SourcePlace
@@ -16,7 +16,8 @@ from dout.explain.loops.forward_pieces import Store
 from dout.explain.loops.piece_runs import PieceRuns
 from dout.explain.spelling.memory_text import added
 from dout.explain.spelling.size_words import UnspelledError
-from dout.explain.spelling.softmax_text import WrittenLine
+from dout.explain.spelling.spelling_needs import WrittenLine
+from dout.explain.spelling.syntax_trees import names_of
 from dout.explain.spelling.written_text import WrittenText
 from dout.graph import Node
 
@@ -29,12 +30,12 @@ class PieceDraft(Drafting):
         flow: BackwardFlow,
         runs: PieceRuns,
         graphs: Mapping[BackwardGraph, int],
-        keeps: Mapping[str, bool],
+        way: WritingWay,
         upstream: Sequence[Sequence[str]],
     ) -> None:
         """`graphs` are of the recordings by their places; `upstream` are the gradients of each output, to be added."""
         self.flow, self.runs, self.piece, self.places, self.upstream = flow, runs, runs.piece, graphs, upstream
-        super().__init__(Twins.paired(list(graphs)), **keeps)
+        super().__init__(Twins.paired(list(graphs)), way)
         self.kept_depths: dict[str, tuple[int, bool]] = {}
         self.stored: dict[str, Store] = {}  # values that are kept where the user writes them
 
@@ -96,7 +97,7 @@ class PieceDraft(Drafting):
         words = {n: self._number_text(n, sizes) for n, sizes in numbers.items()}
         found = {words[n]: sizes for n, sizes in numbers.items()}
         for tree, sizes in self.runs.indices(mine):
-            names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {"self"}
+            names = names_of(tree) - {"self"}
             if len(set(sizes)) > 1 and not names & set(self.runs.parameters):
                 for name in names & self.runs.whole - words.keys():
                     words[name] = self._number_text(name, ())

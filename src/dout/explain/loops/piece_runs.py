@@ -17,7 +17,8 @@ import numpy as np
 from dout.adapt.target import Target
 from dout.clock import check_time
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, recorded
-from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces
+from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
+from dout.explain.spelling.syntax_trees import items_of
 from dout.run import deep_copy, filled_cells, quiet
 
 _HOOK = "__dout_loop_hook__"
@@ -169,7 +170,7 @@ class PieceRuns:
 def _bounds(node: ast.AST) -> Sequence[ast.expr | None]:
     """What an index picks, and what a slice goes from and to: of `a[i + j]`, `a[low:high]` and `slice(low, high)`."""
     if isinstance(node, ast.Subscript):
-        return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return items_of(node.slice)
     if isinstance(node, ast.Slice):
         return node.lower, node.upper
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "slice":
@@ -186,10 +187,12 @@ def recorded_piece(
     captured: Sequence[tuple[ForwardSubject, Captures]],
     returned: Sequence[str],
 ) -> PieceRuns:
-    """Record a piece on what it was given. Raises what the recording raises."""
+    """Record a piece on what it was given. Raises NoLoopError where it never ran, and what the recording raises."""
     lines = pieces.lines[piece]
     turns = [_begun(all_.of[piece], piece)[-_TURNS if i < _MANY else -1 :] for i, (_, all_) in enumerate(captured)]
     chosen = [(subject, one) for (subject, _), some in zip(captured, turns, strict=True) for one in some]
+    if not chosen:  # its loop takes no turn in any example
+        raise NoLoopError("empty")
     first = chosen[0][1]
     written = {s.buffer for s in piece.stores if not pieces.reads_back(piece, s.buffer)}  # np.empty has any numbers
     lists = {store.buffer for store in piece.stores if store.key is None}

@@ -13,9 +13,9 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
-from typing import Any
 
 from dout.explain.derive.forward_source import ForwardSource
+from dout.explain.spelling.syntax_trees import filled_tree, is_text, items_of, names_of, own_attribute, parsed
 from dout.files import dedented
 
 
@@ -80,7 +80,7 @@ def _of_while(source: ForwardSource) -> str | None:
         assert isinstance(loop, ast.While)
         name, step, changed = test.left.id, _step_of(loop.body[-1]), set(stored(loop.body))
         end = ast.unparse(test.comparators[0])
-        bound = {n.id for n in ast.walk(test.comparators[0]) if isinstance(n, ast.Name)}
+        bound = names_of(test.comparators[0])
         if step is None or step[0] != name or name in stored(loop.body[:-1]) or bound & changed or len(loop.body) < 2:
             continue
         if isinstance(test.ops[0], ast.LtE):
@@ -185,7 +185,7 @@ def _of_attribute(source: ForwardSource, owner: type) -> str | None:
         return None
     loops = [node for node in ast.walk(source.definition) if isinstance(node, ast.For | ast.While)]
     written = {name for loop in loops for node in ast.walk(loop) if (name := _written_attribute(node))}
-    names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)} | set(source.parameters)
+    names = names_of(source.tree) | set(source.parameters)
     hidden = [n for n in ast.walk(source.definition) if isinstance(n, ast.Lambda | ast.FunctionDef)][1:]
     written -= {n.attr for one in hidden for n in ast.walk(one) if isinstance(n, ast.Attribute)}
     written = {name for name in written if _is_own_matter(source, owner, name)}
@@ -224,12 +224,6 @@ def _is_own_matter(source: ForwardSource, owner: type, attribute: str) -> bool:
 _WATCHING = ("__setattr__", "__getattribute__")
 
 
-def own_attribute(node: ast.AST) -> str | None:
-    """The name of an attribute of self."""
-    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
-    return node.attr if is_own else None  # type: ignore[attr-defined]
-
-
 def _written_attribute(node: ast.AST) -> str | None:
     """The attribute of self that a node writes: as a whole, at an index, or at the end of a list."""
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -258,8 +252,7 @@ def _with_local(source: ForwardSource, attribute: str, name: str) -> str:
             behind[statement.end_lineno or 0] = " " * statement.col_offset + f"self.{attribute} = {name}"
             stores = [n for n in stores if id(n) not in inner]
     body = source.definition.body
-    is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and len(body) > 1
-    begin = body[is_doc].lineno
+    begin = body[is_text(body[0]) and len(body) > 1].lineno
     found = list[str]()
     for number, line in enumerate(lines, 1):
         if number == begin and reads:
@@ -311,23 +304,22 @@ def _inlined(
         return None
     if not {*names}.isdisjoint(stored(tree.body)):  # it goes on with something else than it was given
         return None
-    renamed = dict(zip(names, given, strict=True))
-    is_doc = isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant)
-    statements = [_Renamed(renamed).visit(one) for one in tree.body[is_doc:]]
+    renamed = dict(zip(names, map(parsed, given), strict=True))
+    statements = [filled_tree(one, renamed) for one in tree.body[is_text(tree.body[0]) :]]
     whole = "\n".join(map(ast.unparse, statements))
-    found = ast.unparse(yields[0].value) if yields[0].value is not None else "None"
+    values = next(n.value for one in statements for n in ast.walk(one) if isinstance(n, ast.Yield))
+    found = ast.unparse(values) if values is not None else "None"
     if not _means_the_same(source, loop, statements):
         return None
     line = next((one for one in whole.splitlines() if one.strip() in (f"yield {found}", f"yield ({found})")), None)
     if line is None or not all(isinstance(one, ast.Assign | ast.For) for one in statements):
         return None
     indent = line[: len(line) - len(line.lstrip())]
-    values = yields[0].value
-    targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
-    parts = values.elts if isinstance(values, ast.Tuple) else [values]
+    targets = items_of(loop.target)
+    parts = items_of(values) if values is not None else targets
     if len(parts) != len(targets):
         return None
-    pairs = [(ast.unparse(t), ast.unparse(v)) for t, v in zip(targets, parts, strict=True) if v is not None]
+    pairs = [(ast.unparse(t), ast.unparse(v)) for t, v in zip(targets, parts, strict=True)]
     assigned = [f"{target} = {value}" for target, value in pairs if target != value]
 
     def with_body(lines: list[str]) -> list[str]:
@@ -346,17 +338,6 @@ def _means_the_same(source: ForwardSource, loop: ast.For, statements: Sequence[a
     alike = {ast.unparse(one) for one in source.statements()}
     targets = set(stored([loop.target]))
     return all(ast.unparse(one) in alike or names.isdisjoint({*stored([one])} - targets) for one in statements)
-
-
-class _Renamed(ast.NodeTransformer):
-    """Names of arguments as what they are given."""
-
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> Any:
-        text = self.names.get(node.id)
-        return ast.parse(text, mode="eval").body if text is not None and isinstance(node.ctx, ast.Load) else node
 
 
 # --- text -------------------------------------------------------------------------------------------------------------

@@ -10,5 +10,7 @@ __all__ = [
     "size_words",
     "softmax_text",
     "spare_names",
+    "spelling_needs",
+    "syntax_trees",
     "written_text",
 ]

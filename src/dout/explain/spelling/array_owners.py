@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
-from dout.explain.spelling.spelling_needs import Spelling
-from dout.explain.spelling.written_text import WrittenText
+from dout.explain.spelling.spelling_needs import Writing
 from dout.graph import CONSTANT, Node, Shape
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
@@ -15,24 +14,13 @@ Places = Sequence[Sequence[range]]  # the elements that are taken along each axi
 _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
 
 
-class NamedValues(Spelling, Protocol):
-    """The text that is being written: values at hand, and those that have a name or a text by now."""
-
-    leaves: dict[Node, str]
-    texts: dict[Node, WrittenText]
-
-    @property
-    def same(self) -> Callable[[Node], Node]:
-        """For each node the first one of the same value."""
-
-
 class ArrayOwners:
     """What is known of the memory of values while a text is written.
 
     `given` was assigned to a target, and belongs to the caller now; `parts` are the parts of an array that do.
     """
 
-    def __init__(self, values: NamedValues) -> None:
+    def __init__(self, values: Writing) -> None:
         self.values = values
         self.given: set[Node] = set()
         self.parts: dict[Node, list[Places]] = {}

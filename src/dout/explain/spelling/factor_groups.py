@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Node
+from dout.graph import Node
 from dout.ops import PRIMITIVES
+from dout.rewrite.node_facts import is_constant
 
 
 def grouped(root: Node, above: Sequence[Node], below: Sequence[Node]) -> tuple[list[Node], list[Node]]:
@@ -54,7 +55,7 @@ def is_masked(node: Node) -> bool:
         return False
     test, side, other = node.inputs
     is_mask = test.dtype == np.bool_ and test.shape == side.shape == node.shape != ()
-    return is_mask and other.primitive is CONSTANT and bool(other.static["value"] == 0)
+    return is_mask and is_constant(other, 0)
 
 
 def literal(node: Node) -> Any:

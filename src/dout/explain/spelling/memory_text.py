@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dout.explain.spelling.index_text import key_text
-from dout.explain.spelling.softmax_text import WrittenLine
-from dout.explain.spelling.spelling_needs import Spelling
+from dout.explain.spelling.spelling_needs import Writing, WrittenLine
 from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, called, infix
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.shape import may_repeat
 
 
-class MemoryLines(Spelling, Protocol):
-    """What a row asks of the text that it stands in."""
-
-    lines: list[WrittenLine]
-    taken: set[str]
-
-    def same(self, node: Node) -> Node:
-        """The first node of the same value."""
-
-    def text(self, node: Node) -> WrittenText:
-        """The text of a value."""
-
-    def statement(self, node: Node, text: WrittenText) -> WrittenText:
-        """Give a value a name."""
-
-    def unframed(self, node: Node, *, repeated: bool = False) -> Node:
-        """A value without the axes that broadcasting adds."""
-
-    def is_fresh(self, node: Node) -> bool:
-        """Whether a value is made in the statement that it is written in."""
-
-    def name_for(self, node: Node) -> str:
-        """A free name for a value."""
-
-    def like(self, node: Node) -> str | None:
-        """An array at hand of a node's shape and dtype."""
-
-
-def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
+def _written(writing: Writing, node: Node, name: str | None) -> str:
     """`dx = np.zeros_like(x)`, `dx[index] = …`, or `+=` where nothing is chosen twice."""
     is_scatter = node.primitive is PRIMITIVES["scatter"]
     index, value = _index_and_value(writing, node)
@@ -63,7 +34,7 @@ def _places(node: Node) -> Sequence[Node]:
     return node.inputs[1 if node.primitive is PRIMITIVES["scatter"] else 2 :]
 
 
-def _index_and_value(writing: MemoryLines, node: Node) -> tuple[list[WrittenText], WrittenText]:
+def _index_and_value(writing: Writing, node: Node) -> tuple[list[WrittenText], WrittenText]:
     """The texts of what a write chooses, and of what it writes."""
     index = [writing.text(i) for i in _places(node)]
     value = node.inputs[0 if node.primitive is PRIMITIVES["scatter"] else 1]
@@ -71,7 +42,7 @@ def _index_and_value(writing: MemoryLines, node: Node) -> tuple[list[WrittenText
 
 
 def _placed(
-    writing: MemoryLines, node: Node, name: str, index: Sequence[WrittenText], value: WrittenText, *, adds: bool
+    writing: Writing, node: Node, name: str, index: Sequence[WrittenText], value: WrittenText, *, adds: bool
 ) -> None:
     """`dx[index] = …`, or `+=` where it `adds`."""
     places = _places(node)
@@ -95,7 +66,7 @@ def _increased(target: str, value: WrittenText) -> str:
     return f"{target} += {value}"
 
 
-def added(writing: MemoryLines, node: Node, name: str) -> None:
+def added(writing: Writing, node: Node, name: str) -> None:
     """Add a value to an array at hand; of one that is 0 but for some places, what stands there."""
     node = writing.same(node)
     if node.primitive is PRIMITIVES["add_at"] and writing.is_fresh(node):
@@ -110,33 +81,33 @@ def added(writing: MemoryLines, node: Node, name: str) -> None:
         _placed(writing, node, name, *_index_and_value(writing, node), adds=True)
 
 
-def _owned(writing: MemoryLines, node: Node) -> str:
+def _owned(writing: Writing, node: Node) -> str:
     """The text of a value that may be written into."""
     is_fresh, text = writing.is_fresh(node), writing.text(node)
     return str(text if is_fresh and not text.text.isidentifier() else f"{text.within(ATOM)}.copy()")
 
 
-def _counts_all(writing: MemoryLines, rows: Node, places: Sequence[Node]) -> bool:
+def _counts_all(writing: Writing, rows: Node, places: Sequence[Node]) -> bool:
     """Whether every place of an index has a row of its own, so that none is there twice."""
     every = zip(writing.shapes(rows), *map(writing.shapes, places), strict=True)
     return all(math.prod(mine) == math.prod(np.broadcast_shapes(*shapes)) for mine, *shapes in every)
 
 
-def _zeros(writing: MemoryLines, node: Node) -> str:
+def _zeros(writing: Writing, node: Node) -> str:
     like = writing.like(node)
     if like is not None:
         return f"np.zeros_like({like})"
     return f"np.zeros({writing.sizes.shape(writing.shapes(node))}, dtype={writing.dtype(node.dtype)})"
 
 
-def _started(writing: MemoryLines, node: Node, name: str | None, made: str) -> str:
+def _started(writing: Writing, node: Node, name: str | None, made: str) -> str:
     name = name or writing.name_for(node)
     writing.taken.add(name)
     writing.lines.append(WrittenLine(f"{name} = {made}", node))
     return name
 
 
-def repeated(writing: MemoryLines, node: Node) -> WrittenText:
+def repeated(writing: Writing, node: Node) -> WrittenText:
     """A value that is repeated along axes, as an array of its own: `np.repeat` along one axis, else `np.full`."""
     (x,) = node.inputs
     longer = [axis for axis, (n, m) in enumerate(zip(x.shape, node.shape, strict=False)) if n != m]
@@ -154,7 +125,7 @@ _LETTERS = ("i", "j", "k", "l")
 _NUMBERS = ("h", "w", "d", *(f"n{i}" for i in range(32)))
 
 
-def _folded(writing: MemoryLines, node: Node, name: str | None) -> str:
+def _folded(writing: Writing, node: Node, name: str | None) -> str:
     """`for i in range(FH): dx[:, i:i + H] += dwindows[..., i]`: a loop over the places of a window."""
     (windows,) = node.inputs
     value = writing.text(windows)
@@ -185,7 +156,7 @@ def _folded(writing: MemoryLines, node: Node, name: str | None) -> str:
 
 
 def _parts(
-    writing: MemoryLines, letters: Sequence[str], counts: Sequence[str], steps: Sequence[tuple[int, ...]]
+    writing: Writing, letters: Sequence[str], counts: Sequence[str], steps: Sequence[tuple[int, ...]]
 ) -> Iterator[tuple[str, WrittenLine | None]]:
     """The elements at one place of all windows, `i:i + n`; with steps, the line that gives their number a name, too."""
     names = [n for n in _NUMBERS if n not in writing.taken]
@@ -201,12 +172,12 @@ def _parts(
             yield f"{letter}:{letter} + {name}:{text}", line
 
 
-def _length(writing: MemoryLines, sizes: tuple[int, ...], otherwise: str) -> str:
+def _length(writing: Writing, sizes: tuple[int, ...], otherwise: str) -> str:
     """A length by an array at hand that has it."""
     return writing.sizes.known(sizes) or otherwise
 
 
-def _letters(writing: MemoryLines, count: int) -> list[str]:
+def _letters(writing: Writing, count: int) -> list[str]:
     free = [letter for letter in (*_LETTERS, *(f"i{n}" for n in range(count))) if letter not in writing.taken]
     return free[:count]
 

@@ -27,6 +27,7 @@ from dout.explain.spelling.written_text import (
     method,
     negated,
     numeral,
+    one_or_tuple,
     powered,
     tupled,
 )
@@ -44,14 +45,15 @@ _INFIX: dict[Primitive, tuple[str, int, bool]] = by_primitive({
     "bitwise_and": ("&", AND, True), "bitwise_or": ("|", OR, True), "bitwise_xor": ("^", XOR, True),
     "left_shift": ("<<", SHIFTED, False), "right_shift": (">>", SHIFTED, False),
 })  # fmt: skip
-_FUNCTIONS = primitives(
+_OF_ITS_NAME = (
     "sqrt exp log log1p log2 log10 expm1 exp2 cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
     "arctanh hypot arctan2 logaddexp sign floor ceil trunc rint logical_and logical_or logical_xor logical_not isnan "
     "isinf isfinite signbit where maximum minimum clip convolve inner reciprocal"
 )
-_LINEAR: dict[Primitive, str] = by_primitive(
-    {"inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det"}
-)
+_FUNCTIONS: dict[Primitive, str] = by_primitive({
+    **{name: f"np.{name}" for name in _OF_ITS_NAME.split()}, "absolute": "np.abs",
+    "inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det",
+})  # fmt: skip
 _LONG = 48  # characters of an operand that stands better inside the parentheses of a function
 _REDUCTIONS = primitives("sum mean var std prod max min any all argmax argmin")
 COSTLY = primitives(
@@ -84,9 +86,7 @@ def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
         symbol, binds, associative = _INFIX[row]
         return infix(operands[0], symbol, operands[1], binds, associative=associative)
     if row in _FUNCTIONS:
-        return called(f"np.{row}", *map(str, operands))
-    if row in _LINEAR:
-        return called(_LINEAR[row], *map(str, operands))
+        return called(_FUNCTIONS[row], *map(str, operands))
     if row in _REDUCTIONS:
         options = [*_axis_options(spelling, node), *(f"where={mask}" for mask in operands[1:])]
         if node.inputs[0].shape and len(operands[0].text) < _LONG:
@@ -150,21 +150,13 @@ def _axis_options(spelling: Spelling, node: Node) -> list[str]:
     axes = None if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     if (axes is not None and len(axes) < ndim) or (axes and node.primitive in primitives("argmax argmin")):
         texts = [axis_text(spelling, a, ndim) for a in axes or ()]
-        options.append(f"axis={texts[0] if len(texts) == 1 else tupled(texts)}")
+        options.append(f"axis={one_or_tuple(texts)}")
     if node.static.get("keepdims"):
         options.append("keepdims=True")
     return [*options, *(f"{key}={node.static[key]!r}" for key in ("ddof", "initial") if key in node.static)]
 
 
 # --- rows that need more than their name ------------------------------------------------------------------------------
-
-
-def _power(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return powered(*operands)
-
-
-def _square(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return powered(operands[0], WrittenText("2"))
 
 
 def _product(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
@@ -178,14 +170,6 @@ def _product(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
 def _sigmoid(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     """The exponential of −softplus(−x): it never overflows, and keeps its digits on both sides."""
     return called("np.exp", f"-np.logaddexp(0, {negated(operands[0])})")
-
-
-def _softplus(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return called("np.logaddexp", "0", str(operands[0]))
-
-
-def _absolute(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return called("np.abs", str(operands[0]))
 
 
 def _transpose(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
@@ -249,7 +233,7 @@ def _dropped(before: Shapes, after: Shapes) -> str | None:
             axes.append(axis)
         else:
             return None
-    return None if two or not axes else str(axes[0]) if len(axes) == 1 else tupled(list(map(str, axes)))
+    return None if two or not axes else one_or_tuple(list(map(str, axes)))
 
 
 def _broadcast_to(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
@@ -325,9 +309,8 @@ def _tile(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
 def _windows(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     axes = node.static["axes"]
     lengths = [spelling.sizes.number(one) for one in zip(*spelling.statics(node, "window"), strict=True)]
-    axis = str(axes[0]) if len(axes) == 1 else tupled(list(map(str, axes)))
-    window = lengths[0] if len(axes) == 1 else tupled(lengths)
-    made = called("np.lib.stride_tricks.sliding_window_view", str(operands[0]), window, f"axis={axis}")
+    axis = one_or_tuple(list(map(str, axes)))
+    made = called("np.lib.stride_tricks.sliding_window_view", str(operands[0]), one_or_tuple(lengths), f"axis={axis}")
     steps = list(zip(*spelling.statics(node, "steps", (1,) * len(axes)), strict=True))
     if all(set(step) == {1} for step in steps):
         return made
@@ -366,23 +349,18 @@ def _around(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called("np.round", str(operands[0]), *([str(decimals)] if decimals else []))
 
 
-def _item(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return method(operands[0], "item")
-
-
-def _through(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    return operands[0]
-
-
 _ROWS: Mapping[Primitive, Row] = by_primitive({
-    "power": _power, "pow": _power, "square": _square, "absolute": _absolute, "sigmoid": _sigmoid,
-    "softplus": _softplus, "matmul": _product, "dot": _product, "transpose": _transpose, "reshape": _reshape,
+    "sigmoid": _sigmoid, "matmul": _product, "dot": _product, "transpose": _transpose, "reshape": _reshape,
     "ravel": _reshape, "flatten": _reshape, "broadcast_to": _broadcast_to, "astype": _astype, "einsum": _einsum,
     "concatenate": _concatenate, "array": _array, "cumsum": _running, "cumprod": _running, "argsort": _running,
     "zeros": _filled, "empty": _filled, "ones": _filled, "full": _filled, "getitem": _getitem, "roll": _roll,
     "pad": _pad, "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle,
-    "item": _item, "around": _around, "nonzero": _nonzero, "places": _places, "windows": _windows,
-    "asarray": _through, "copy": _through, "positive": _through, "float": _through,
+    "around": _around, "nonzero": _nonzero, "places": _places, "windows": _windows,
+    **dict.fromkeys(("asarray", "copy", "positive", "float"), lambda spelling, node, operands: operands[0]),
+    **dict.fromkeys(("power", "pow"), lambda spelling, node, operands: powered(*operands)),
+    "square": lambda spelling, node, operands: powered(operands[0], WrittenText("2")),
+    "softplus": lambda spelling, node, operands: called("np.logaddexp", "0", str(operands[0])),
+    "item": lambda spelling, node, operands: method(operands[0], "item"),
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from dout.explain.parts.part_calls import PART_GRADIENT, PartCall
-from dout.explain.spelling.memory_text import MEMORY, MemoryLines
-from dout.explain.spelling.softmax_text import WrittenLine
+from dout.explain.spelling.memory_text import MEMORY
+from dout.explain.spelling.spelling_needs import Writing, WrittenLine
 from dout.explain.spelling.written_text import ATOM, WrittenText
 from dout.graph import Node, Primitive
 
 
-class PartLines(MemoryLines, Protocol):
-    """What a call of a part asks of the text that it stands in."""
-
-    texts: dict[Node, WrittenText]
-    uses: dict[Node, int]
-
-
-def part_called(writing: PartLines, node: Node, name: str | None) -> str:
+def part_called(writing: Writing, node: Node, name: str | None) -> str:
     """`dx, dh = self.cell.backward(dout)`: all gradients of one call at once."""
     call: PartCall = node.static["call"]
     found = {n.static["index"]: n for n in writing.uses if n.primitive is PART_GRADIENT and n.static["call"] is call}
@@ -41,7 +34,7 @@ def part_called(writing: PartLines, node: Node, name: str | None) -> str:
     return names.get(node.static["index"], targets[0])
 
 
-def _path(writing: PartLines, node: Node) -> str:
+def _path(writing: Writing, node: Node) -> str:
     """The part: of one that is another at each turn of a loop, `self.layers[t]`."""
     paths = [re.split(r"(\d+)(?=\])", call.path) for call in writing.statics(node, "call")]
     columns = list(zip(*paths, strict=False))
@@ -50,13 +43,13 @@ def _path(writing: PartLines, node: Node) -> str:
     )
 
 
-def _given(writing: PartLines, dout: Node, call: PartCall) -> str:
+def _given(writing: Writing, dout: Node, call: PartCall) -> str:
     """The upstream gradient of a part: a copy, where its backward writes into it and somebody else has it."""
     is_fresh, text = writing.is_fresh(dout), writing.text(dout)
     return f"{text.within(ATOM)}.copy()" if call.writes and not is_fresh else str(text)
 
 
-def _looped(writing: PartLines, node: Node, call: PartCall, name: str | None) -> str:
+def _looped(writing: Writing, node: Node, call: PartCall, name: str | None) -> str:
     """`for layer in reversed(self.layers): dx = layer.backward(dx)`."""
     name = name or writing.name_for(node)
     dout = writing.same(node.inputs[0])

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import combinations, combinations_with_replacement
 
+from dout.explain.spelling.written_text import tupled
 from dout.graph import Shape
 
 Sizes = tuple[int, ...]  # a length in each of the recordings
@@ -61,7 +62,7 @@ class SizeWords:
             if found == shapes and shapes[0]:
                 return self._shape_of(name)
         lengths = [self._length(sizes) for sizes in zip(*shapes, strict=True)]
-        return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+        return tupled(lengths)
 
     def _length(self, sizes: Sizes) -> str:
         """The length of an axis. Where not all lengths vary, a number may be one, and has to be that of one array."""
@@ -101,7 +102,7 @@ class SizeWords:
             whole = self._shape_of(name)
             yield from ((f"{whole}[{axis}]", sizes) for axis, sizes in enumerate(zip(*found, strict=True)))
             if len(found[0]) > 1 and whole != name:
-                yield f"{name}.size", tuple(_size(shape) for shape in found)
+                yield f"{name}.size", tuple(map(math.prod, found))
 
     def _shape_of(self, name: str) -> str:
         return name if name in self.tuples or name.endswith(_SHAPE) else f"{name}.shape"
@@ -126,13 +127,6 @@ class SizeWords:
 
 
 _SHAPE = "_shape"
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
 
 
 def _product(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
 from dout.explain.spelling.numpy_text import axis_text
-from dout.explain.spelling.spelling_needs import Spelling
-from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, tupled
+from dout.explain.spelling.spelling_needs import Writing, WrittenLine
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, one_or_tuple
 from dout.graph import Node, Primitive
 from dout.ops import by_primitive
 
 
-@dataclass(frozen=True)
-class WrittenLine:
-    """A statement, with the node that it computes."""
-
-    text: str
-    node: Node | None = None
-
-
-class SoftmaxWriter(Spelling, Protocol):
-    """What these rows ask of the text they stand in."""
-
-    lines: list[WrittenLine]
-
-    def text(self, node: Node, *, root: bool = False) -> WrittenText:
-        """The text of a value."""
-
-    def name_for(self, node: Node) -> str:
-        """A free name for a value."""
-
-
-def _soft(text: SoftmaxWriter, node: Node) -> WrittenText:
+def _soft(text: Writing, node: Node) -> WrittenText:
     """softmax(x), in two lines."""
     x = text.text(node.inputs[0])
     axes = _axis(text, node)
@@ -42,14 +20,14 @@ def _soft(text: SoftmaxWriter, node: Node) -> WrittenText:
     return WrittenText(f"{name} / np.sum({name}, {axes}keepdims=True)", MULTIPLIED)
 
 
-def _log_soft(text: SoftmaxWriter, node: Node) -> WrittenText:
+def _log_soft(text: Writing, node: Node) -> WrittenText:
     x, axes = text.text(node.inputs[0]), _axis(text, node)
     name = text.name_for(node)
     text.lines.append(WrittenLine(f"{name} = {x} - np.max({x}, {axes}keepdims=True)", node))
     return WrittenText(f"{name} - np.log(np.sum(np.exp({name}), {axes}keepdims=True))", ADDED)
 
 
-def _log_sum(text: SoftmaxWriter, node: Node) -> WrittenText:
+def _log_sum(text: Writing, node: Node) -> WrittenText:
     x, axes = text.text(node.inputs[0]), _axis(text, node)
     name = text.name_for(node)
     text.lines.append(WrittenLine(f"{name} = np.max({x}, {axes}keepdims=True)", node))
@@ -62,14 +40,14 @@ def _log_sum(text: SoftmaxWriter, node: Node) -> WrittenText:
     return WrittenText(f"np.squeeze({whole}, {axes.removesuffix(', ')})")
 
 
-def _axis(text: SoftmaxWriter, node: Node) -> str:
+def _axis(text: Writing, node: Node) -> str:
     axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
     if axis is None:
         return ""
     axes = [axis_text(text, a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
-    return f"axis={axes[0] if len(axes) == 1 else tupled(axes)}, "
+    return f"axis={one_or_tuple(axes)}, "
 
 
-SOFTMAX: Mapping[Primitive, Callable[[SoftmaxWriter, Node], WrittenText]] = by_primitive({
+SOFTMAX: Mapping[Primitive, Callable[[Writing, Node], WrittenText]] = by_primitive({
     "special_softmax": _soft, "special_log_softmax": _log_soft, "special_logsumexp": _log_sum,
 })  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dout.explain.spelling.size_words import Shapes, SizeWords
@@ -28,6 +29,45 @@ class Spelling(Protocol):
 
     def special(self, name: str) -> str:
         """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+
+
+@dataclass(frozen=True)
+class WrittenLine:
+    """A statement, with the node that it computes."""
+
+    text: str
+    node: Node | None = None
+
+
+class Writing(Spelling, Protocol):
+    """What a row asks that takes lines of its own: values at hand, those with a name or text by now, and the lines."""
+
+    leaves: dict[Node, str]
+    texts: dict[Node, WrittenText]
+    uses: dict[Node, int]
+    lines: list[WrittenLine]
+    taken: set[str]
+
+    def same(self, node: Node) -> Node:
+        """The first node of the same value."""
+
+    def text(self, node: Node, *, root: bool = False) -> WrittenText:
+        """The text of a value."""
+
+    def statement(self, node: Node, text: WrittenText) -> WrittenText:
+        """Give a value a name."""
+
+    def unframed(self, node: Node, *, repeated: bool = False) -> Node:
+        """A value without the axes that broadcasting adds."""
+
+    def is_fresh(self, node: Node) -> bool:
+        """Whether a value is made in the statement that it is written in."""
+
+    def name_for(self, node: Node) -> str:
+        """A free name for a value."""
+
+    def like(self, node: Node) -> str | None:
+        """An array at hand of a node's shape and dtype."""
 
 
 Operands = Sequence[WrittenText]

@@ -76,6 +76,11 @@ def tupled(parts: list[str]) -> str:
     return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
+def one_or_tuple(parts: list[str]) -> str:
+    """Several as a tuple; one alone as it is."""
+    return parts[0] if len(parts) == 1 else tupled(parts)
+
+
 def wrapped(line: str, indent: str) -> Iterator[str]:
     """A statement as lines of at most WIDTH characters, broken at commas, else at operators, of its outer brackets."""
     if len(indent) + len(line) <= WIDTH:

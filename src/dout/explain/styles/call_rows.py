@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dout.explain.styles.filled_tree import filled_tree
+from dout.explain.spelling.syntax_trees import filled_tree, parsed
 from dout.explain.styles.seen_kinds import kind
 from dout.run import deep_copy
 
@@ -65,9 +65,9 @@ def rows(text: str) -> dict[str, CallRow]:
     found = {}
     for line in text.strip().splitlines():
         left, _, right = line.partition("->")
-        head = ast.parse(left.strip(), mode="eval").body
+        head = parsed(left.strip())
         assert isinstance(head, ast.Call)
         parameters: dict[str, ast.expr | None] = {a.id: None for a in head.args if isinstance(a, ast.Name)}
         parameters |= {k.arg: k.value for k in head.keywords if k.arg}
-        found[ast.unparse(head.func)] = CallRow(parameters, ast.parse(right.strip(), mode="eval").body)
+        found[ast.unparse(head.func)] = CallRow(parameters, parsed(right.strip()))
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from dout.explain.spelling.syntax_trees import items_of
 from dout.explain.styles.layer_parts import Given, LayerParts, NoStyleError
 from dout.explain.styles.local_names import local_names
 from dout.explain.styles.seen_kinds import SeenKind
@@ -74,7 +75,7 @@ class FunctionParts:
 
     def gradients(self, value: ast.expr, names: Mapping[str, str]) -> Iterator[str]:
         """What backward returns: of `value`, in order, and of what is held; None where there is no gradient."""
-        returned = value.elts if isinstance(value, ast.Tuple) else [value]
+        returned = items_of(value)
         for given in self.given:
             if given.gradient is None:
                 yield "None"

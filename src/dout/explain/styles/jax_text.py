@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dout.explain.spelling.written_text import indented
+from dout.explain.spelling.syntax_trees import names_of
+from dout.explain.spelling.written_text import indented, tupled
 from dout.explain.styles.function_parts import FunctionParts, Saved
 from dout.explain.styles.jax_translator import JaxTranslator
 from dout.explain.styles.layer_parts import NoStyleError, said
@@ -49,7 +50,7 @@ class _Writing:
         names = self.parts.forward_names
         call = ", ".join(names.get(g.path, g.path) for g in self.parts.given)
         plain = self._plain
-        places = f"({', '.join(map(str, plain))}{',' if len(plain) == 1 else ''})"
+        places = tupled(list(map(str, plain)))
         yield f"@partial(jax.custom_vjp, nondiff_argnums={places})" if plain else "@jax.custom_vjp"
         yield f"def {self.name}({self._head()}):"
         yield from indented(self.parts.docstring[:1])
@@ -118,7 +119,7 @@ class _Writing:
         names = self.parts.backward_names
         if path in names:
             return names[path]
-        used = {n.id for n in ast.walk(self.parts.layer.backward) if isinstance(n, ast.Name)} | set(names.values())
+        used = names_of(self.parts.layer.backward) | set(names.values())
         return f"kept_{name}" if name in used else name
 
     def _arguments_of(self, value: ast.expr) -> list[str]:
@@ -128,7 +129,7 @@ class _Writing:
     def _forward(self) -> list[str]:
         translator = JaxTranslator(self.parts.layer, self.parts.forward_names, self.parts.like)
         kept = [name for _, name in self._residuals]
-        residuals = f"({', '.join(kept)}{',' if len(kept) == 1 else ''})"
+        residuals = tupled(kept)
 
         def at_return(value: ast.expr) -> list[str]:
             return [f"return {ast.unparse(value)}, {residuals}"]

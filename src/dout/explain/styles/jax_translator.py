@@ -6,8 +6,9 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+from dout.explain.spelling.syntax_trees import items_of, parsed
 from dout.explain.styles.seen_kinds import kind, shares_memory
-from dout.explain.styles.translator import Special, Translator, parsed
+from dout.explain.styles.translator import Special, Translator
 from dout.run import deep_copy
 
 _SAME = """
@@ -48,7 +49,7 @@ class JaxTranslator(Translator):
 
     def index(self, node: ast.Subscript) -> ast.expr:
         """An index; where truth values choose, the size is not known."""
-        if isinstance(node.ctx, ast.Load) and any(_is_mask(part) for part in _index_parts(node)):
+        if isinstance(node.ctx, ast.Load) and any(_is_mask(part) for part in items_of(node.slice)):
             raise self.refused("a choice by truth values", node)
         return node
 
@@ -86,7 +87,7 @@ class JaxTranslator(Translator):
         if not isinstance(made, ast.Assign) or not isinstance(made.targets[0], ast.Subscript):
             return made
         target = made.targets[0]
-        if any(_is_mask(part) for part in _index_parts(target)):
+        if any(_is_mask(part) for part in items_of(target.slice)):
             return self._chosen(node, target, made.value, made.value, shares)
         return self._written(node, target, "set", made.value, shares)
 
@@ -98,7 +99,7 @@ class JaxTranslator(Translator):
             if shares:
                 raise self.refused("writing into an array that has another name", node)
             return node
-        parts = _index_parts(node.target)
+        parts = items_of(node.target.slice)
         unique = any(ast.unparse(part).startswith("jnp.arange(") for part in parts)
         if not unique and any(kind(part).is_tensor and kind(part).dtype == "i" for part in parts):
             raise self.refused("an index that may name a place twice", node)
@@ -142,10 +143,6 @@ class JaxTranslator(Translator):
         at = ast.Subscript(ast.Attribute(owner, "at", ast.Load()), target.slice, ast.Load())
         call = ast.Call(ast.Attribute(at, how, ast.Load()), [value], [])
         return ast.Assign([ast.Name(ast.unparse(target.value), ast.Store())], call, lineno=node.lineno)
-
-
-def _index_parts(node: ast.Subscript) -> list[ast.expr]:
-    return list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
 
 
 def _is_mask(node: ast.expr) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dout.explain.spelling.syntax_trees import items_of, own_attribute
 from dout.explain.styles.seen_kinds import SeenClass, SeenKind, kind, kind_of
 
 
@@ -51,8 +52,8 @@ class LayerParts:
 
     def path_of(self, node: ast.AST) -> str | None:
         """`self.W`, or `self.params["W"]` of a container; None where it is no value of the layer."""
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-            return f"self.{node.attr}"
+        if (name := own_attribute(node)) is not None:
+            return f"self.{name}"
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
             holder = self.path_of(node.value)
             if holder and "[" not in holder and isinstance(node.slice.value, str | int) and self._contains(holder):
@@ -160,7 +161,8 @@ class LayerParts:
         seen = kind_of(value)
         if not (seen.is_tensor or seen.is_plain):
             raise NoStyleError(f"{path} is a {type(value).__name__}: only arrays and numbers can be passed on")
-        gradient = next((g for g in gradient_paths(path) if g in self.gradients), None)
+        place = gradient_path(path)
+        gradient = place if place in self.gradients else None
         is_own = seen.is_plain and path.removeprefix("self.") not in self._asked_for
         return Given(path, seen, gradient, value if is_own else None)
 
@@ -198,7 +200,7 @@ class LayerParts:
         last = self.backward.body[-1]
         if not isinstance(last, ast.Return) or last.value is None:
             raise NoStyleError("backward returns nothing")
-        return last.value.elts if isinstance(last.value, ast.Tuple) else [last.value]
+        return items_of(last.value)
 
     @cached_property
     def kept(self) -> dict[str, SeenKind]:
@@ -213,11 +215,11 @@ class LayerParts:
         return found
 
 
-def gradient_paths(path: str) -> tuple[str, ...]:
-    """What the gradient of a path may be called."""
+def gradient_path(path: str) -> str:
+    """What the gradient of a path is called."""
     attribute, bracket, key = path.removeprefix("self.").partition("[")
     holder = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return (f"self.{holder}{bracket}{key}",)
+    return f"self.{holder}{bracket}{key}"
 
 
 def wanted_names(source: str) -> set[str]:
@@ -227,9 +229,8 @@ def wanted_names(source: str) -> set[str]:
     methods = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef)}
     names = [a.arg for a in methods["forward"].args.args][1:]
     last = methods["backward"].body[-1]
-    value = last.value if isinstance(last, ast.Return) else None
-    returned = value.elts if isinstance(value, ast.Tuple) else [value]
-    found = {n for n, item in zip(names, returned, strict=False) if item is not None and not _is_none(item)}
+    returned = items_of(last.value) if isinstance(last, ast.Return) and last.value is not None else []
+    found = {n for n, item in zip(names, returned, strict=False) if not _is_none(item)}
     for node in ast.walk(methods["backward"]):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr.startswith("d"):
             found.add(f"self.{node.attr[1:]}")

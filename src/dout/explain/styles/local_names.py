@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
+from dout.explain.spelling.syntax_trees import names_of
 from dout.explain.styles.layer_parts import LayerParts
 
 _RESERVED = {"ctx", "torch", "jax", "jnp", "math", "residuals", "partial", "once_differentiable"}
@@ -18,7 +19,7 @@ def local_names(
     Forward's `self.x = x` needs no second name, when x is bound once.
     """
     bound = _bindings(method)
-    taken = set(bound) | _RESERVED | {n.id for n in ast.walk(method) if isinstance(n, ast.Name)}
+    taken = set(bound) | _RESERVED | names_of(method)
     found: dict[str, str] = {}
     for path in dict.fromkeys(paths):
         wish = (wishes or {}).get(path) or _wish(path)

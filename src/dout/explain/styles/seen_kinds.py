@@ -51,7 +51,6 @@ class SeenKind:
 
 _N = TypeVar("_N", bound=ast.AST)
 UNKNOWN = SeenKind()
-FLOAT = SeenKind("tensor", "f", None)
 
 
 def kind_of(value: Any) -> SeenKind:
@@ -114,14 +113,14 @@ class SeenClass:
         seen = self.kinds.get(place, set())
         return bool(seen) and all(one.is_plain or one.what == "module" for one in seen)
 
-    def writes(self, place: int, base: Any, names: Mapping[str, Any], own: int) -> None:
+    def writes(self, place: int, base: Any, names: Mapping[str, Any]) -> None:
         """Note whether memory that is written into has another name."""
         if not isinstance(base, np.ndarray):
             return
         layer = names.get("self")
         others = [*names.values(), *(vars(layer).values() if layer is not None else ())]
         alike = [o for item in others for o in flat(item) if isinstance(o, np.ndarray) and np.shares_memory(o, base)]
-        if len(alike) > own:
+        if len(alike) > 1:
             self.sharing.add(place)
 
 
@@ -200,11 +199,11 @@ class _Watching(ast.NodeTransformer):
         for statement in body:
             place = ast.Constant(statement.place)  # type: ignore[attr-defined]
             hooks = [_call(_RAN, place)]
-            base, own = written_base(statement)
+            base = written_base(statement)
             if base is not None:
                 read: ast.expr = deep_copy(base)
                 read.ctx = ast.Load()  # type: ignore[attr-defined]
-                hooks.append(_call(_WRITES, place, read, ast.Call(ast.Name("locals", ast.Load()), [], []), own))
+                hooks.append(_call(_WRITES, place, read, ast.Call(ast.Name("locals", ast.Load()), [], [])))
             for name in ("body", "orelse", "finalbody"):
                 if isinstance(getattr(statement, name, None), list):
                     setattr(statement, name, self._statements(getattr(statement, name)))
@@ -236,8 +235,8 @@ class _Watching(ast.NodeTransformer):
         return _call(_KIND, place, made, ast.Tuple(parts, ast.Load()))
 
 
-def written_base(statement: ast.stmt) -> tuple[ast.expr | None, ast.Constant]:
-    """The name or attribute that a statement writes into in place, and how many names it has itself."""
+def written_base(statement: ast.stmt) -> ast.expr | None:
+    """The name or attribute that a statement writes into in place."""
     target: ast.expr | None = None
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
         target = statement.targets[0]
@@ -250,7 +249,7 @@ def written_base(statement: ast.stmt) -> tuple[ast.expr | None, ast.Constant]:
             target = statement.value.args[0] if is_at else function.value
     while isinstance(target, ast.Subscript):
         target = target.value
-    return (target if isinstance(target, ast.Name | ast.Attribute) else None), ast.Constant(1)
+    return target if isinstance(target, ast.Name | ast.Attribute) else None
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
+from dout.explain.spelling.syntax_trees import items_of, parsed
 from dout.explain.styles.call_rows import CallRow, rows
 from dout.explain.styles.seen_kinds import SeenKind, kind, with_kind
-from dout.explain.styles.translator import Special, Translator, is_number, parsed
+from dout.explain.styles.translator import Special, Translator, is_number
 
 _SAME = (
     "exp log sqrt sin cos tan tanh sinh cosh arctan arcsin arccos arcsinh arccosh arctanh log1p expm1 log2 log10 exp2 "
@@ -69,6 +70,7 @@ broadcast_to(a, shape) -> torch.broadcast_to(a, shape)
 tile(a, reps) -> torch.tile(a, reps)
 repeat(a, repeats, axis=None) -> torch.repeat_interleave(a, repeats, dim=axis)
 roll(a, shift, axis=None) -> torch.roll(a, shift, dims=axis)
+fliplr(m) -> torch.fliplr(m)
 cbrt(x) -> torch.copysign(torch.abs(x) ** (1 / 3), x)
 take_along_axis(a, indices, axis) -> torch.take_along_dim(a, indices, dim=axis)
 triu(a, k=0) -> torch.triu(a, diagonal=k)
@@ -82,7 +84,6 @@ ones_like(a) -> torch.ones_like(a)
 empty_like(a) -> torch.empty_like(a)
 full_like(a, value) -> torch.full_like(a, value)
 diff(a, n=1, axis=-1) -> torch.diff(a, n=n, dim=axis)
-sort(a, axis=-1) -> torch.msort(a, dim=axis)
 argsort(a, axis=-1) -> torch.argsort(a, dim=axis)
 copy(a) -> torch.clone(a)
 array(a) -> torch.clone(a)
@@ -179,10 +180,6 @@ def reversed_axes(owner: ast.expr, ndim: int | None) -> ast.expr | None:
     return _method(owner, "permute", *map(str, range(ndim)[::-1]))
 
 
-def _reshape(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
-    return None if keywords else ast.Call(ast.Attribute(arguments[0], "reshape", ast.Load()), arguments[1:], [])
-
-
 def _dtype(t: Translator, dtype: ast.expr | None, seen: SeenKind) -> str:
     """The dtype of a new tensor: of floats it is that of the input, so that float32 stays."""
     if dtype is not None and isinstance(dtype, ast.Attribute) and dtype.attr == "dtype":
@@ -215,11 +212,15 @@ def writes_in_place(t: Translator) -> bool:
     return False
 
 
+def _device(t: Translator) -> ast.keyword:
+    return ast.keyword("device", parsed(f"{t.like}.device"))
+
+
 def _new(name: str, names: str) -> Special:
     def write(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
         given = _bound(f"{names} dtype=", arguments, keywords)
         dtype = _dtype(t, given.pop("dtype", None), kind(node))
-        options = [ast.keyword("dtype", parsed(dtype)), ast.keyword("device", parsed(f"{t.like}.device"))]
+        options = [ast.keyword("dtype", parsed(dtype)), _device(t)]
         return ast.Call(parsed(f"torch.{name}"), list(given.values()), options)
 
     return write
@@ -236,7 +237,7 @@ def _full(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keyword
 def _arange(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
     if keywords or not all(kind(a).is_plain for a in arguments):
         return None
-    options = [ast.keyword("device", parsed(f"{t.like}.device"))]
+    options = [_device(t)]
     if kind(node).dtype == "f":
         options.insert(0, ast.keyword("dtype", parsed(f"{t.like}.dtype")))
     return ast.Call(parsed("torch.arange"), arguments, options)
@@ -252,10 +253,6 @@ def _array(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywor
     if isinstance(first, ast.List | ast.Tuple) and all(kind(e).is_float for e in first.elts) and not rest:
         return None if keywords else ast.Call(parsed("torch.stack"), [first], [])
     return None
-
-
-def _device(t: Translator) -> ast.keyword:
-    return ast.keyword("device", parsed(f"{t.like}.device"))
 
 
 def _asarray(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
@@ -286,10 +283,10 @@ def _add_at(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywo
     if len(arguments) != 3 or keywords:
         return None
     owner, index, value = arguments
-    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    parts = items_of(index)
     if not all(kind(p).is_tensor and kind(p).dtype in "ib" for p in parts):
         return None
-    where = ast.Tuple(list(parts), ast.Load())
+    where = ast.Tuple(parts, ast.Load())
     made = ast.Call(ast.Attribute(owner, "index_put_", ast.Load()), [where, as_tensor(t, value)], [])
     made.keywords = [ast.keyword("accumulate", ast.Constant(True))]
     return made
@@ -328,10 +325,6 @@ def _ptp(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords
     return ast.BinOp(high, ast.Sub(), ROWS["min"].filled(ROWS["min"].bind(arguments, keywords)))
 
 
-def _fliplr(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
-    return ast.Call(parsed("torch.fliplr"), arguments, [])
-
-
 def _flatten(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
     if keywords or len(arguments) > 1:
         return None
@@ -347,9 +340,9 @@ def _shape(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywor
     return ast.Attribute(arguments[0], "shape", ast.Load()) if kind(arguments[0]).is_tensor else None
 
 
-def _plain_method(name: str, of: str) -> Special:
+def _plain_method(name: str) -> Special:
     def write(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
-        return None if keywords else _method(arguments[0], of, *arguments[1:])
+        return None if keywords else _method(arguments[0], name, *arguments[1:])
 
     return write
 
@@ -390,11 +383,11 @@ SPECIAL: Mapping[str, Special] = {
     "transpose": _transpose, "zeros": _new("zeros", "shape"), "ones": _new("ones", "shape"), "dot": _dot,
     "empty": _new("empty", "shape"), "full": _full, "eye": _new("eye", "n m="),
     "identity": _new("eye", "n"), "arange": _arange, "array": _array, "asarray": _asarray, "pad": _pad,
-    "add.at": _add_at, "einsum": _einsum, "sort": _sort, "ptp": _ptp, "fliplr": _fliplr, "size": _size, "shape": _shape,
+    "add.at": _add_at, "einsum": _einsum, "sort": _sort, "ptp": _ptp, "size": _size, "shape": _shape,
     "flip": _flip,
 }  # fmt: skip
 METHODS: Mapping[str, Special] = {
-    "reshape": _reshape, "transpose": _transpose, "astype": _astype, "flatten": _flatten,
-    "dot": _dot, "copy": _plain_method("copy", "clone"), "item": _plain_method("item", "item"),
-    "fill": _plain_method("fill", "fill_"), "ptp": _ptp,
+    "reshape": _plain_method("reshape"), "transpose": _transpose, "astype": _astype, "flatten": _flatten,
+    "dot": _dot, "copy": _plain_method("clone"), "item": _plain_method("item"),
+    "fill": _plain_method("fill_"), "ptp": _ptp,
 }  # fmt: skip

@@ -6,11 +6,12 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+from dout.explain.spelling.syntax_trees import items_of, parsed
 from dout.explain.styles import torch_calls
 from dout.explain.styles.call_rows import CallRow, CannotBindError
 from dout.explain.styles.seen_kinds import SeenKind, kind, with_kind
 from dout.explain.styles.torch_calls import ALL_TENSORS, REDUCTIONS, as_tensor, reversed_axes
-from dout.explain.styles.translator import Translator, parsed
+from dout.explain.styles.translator import Translator
 
 _ATTRIBUTES = {"shape", "dtype", "ndim"}
 _ONE_AXIS = {"prod", "any", "all", "argmax", "argmin", "cumsum", "cumprod", "expand_dims"}
@@ -110,7 +111,7 @@ class TorchTranslator(Translator):
 
     def index(self, node: ast.Subscript) -> ast.expr:
         """An index; steps backwards become a flip."""
-        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        parts = items_of(node.slice)
         backward = [i for i, part in enumerate(parts) if _step(part) is not None and _step(part) != 1]
         unclear = [i for i in backward if (_step(parts[i]) or 0) < 1]
         if not unclear:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.explain.spelling.syntax_trees import is_text, parsed
 from dout.explain.spelling.written_text import indented, wrapped
 from dout.explain.styles.call_rows import CallRow, CannotBindError
 from dout.explain.styles.layer_parts import LayerParts, NoStyleError, said
@@ -123,7 +124,7 @@ class Translator(ast.NodeTransformer):
             if not items:
                 raise self.refused(path, node)
             text = f"({', '.join(items)},)"
-        made = ast.parse(text, mode="eval").body
+        made = parsed(text)
         if hasattr(made, "ctx"):
             made.ctx = getattr(node, "ctx", ast.Load())
         return with_kind(ast.copy_location(made, node), kind(node))
@@ -262,7 +263,7 @@ class StatementLines:
         for statement in body:
             between = [line.strip() for line in self.lines[first : statement.lineno - 1]]
             first = statement.end_lineno or statement.lineno
-            if _is_text(statement):
+            if is_text(statement):
                 continue
             lines = self._statement(statement)
             made += [line for line in between if not line or line.startswith("#")] if lines else []
@@ -316,18 +317,9 @@ def listed(node: ast.expr) -> str:
     return ast.unparse(node)
 
 
-def parsed(text: str) -> ast.expr:
-    """A text as an expression."""
-    return ast.parse(text, mode="eval").body
-
-
 def is_number(node: ast.expr) -> bool:
     """Whether an expression is a number of Python's."""
     return kind(node).what == "number"
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _name_of(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from dout.explain.styles.filled_tree import filled_tree
+from dout.explain.spelling.syntax_trees import filled_tree, is_text, names_of, own_attribute
 from dout.files import dedented
 from dout.run import deep_copy
 
@@ -41,7 +41,7 @@ class _Calls(ast.NodeTransformer):
         body = getattr(definition, "body", None)
         if not isinstance(definition, ast.FunctionDef) or not isinstance(body, list):
             return node
-        body = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+        body = [s for s in body if not is_text(s)]
         names = [a.arg for a in definition.args.args][skipped:]
         if len(body) != 1 or not isinstance(body[0], ast.Return) or len(names) != len(node.args):
             return node
@@ -52,7 +52,7 @@ class _Calls(ast.NodeTransformer):
         if skipped:
             given["self"] = ast.Name("self", ast.Load())
         filled = filled_tree(value, given)
-        inside = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)} - set(names) - {"self"}
+        inside = names_of(value) - set(names) - {"self"}
         if any(function.__globals__.get(n) is not self.space.get(n) for n in inside):
             return node
         for part in ast.walk(filled):
@@ -63,8 +63,8 @@ class _Calls(ast.NodeTransformer):
         if isinstance(node, ast.Name) and node.id not in self.own:
             found = self.space.get(node.id)
             return (found, 0) if isinstance(found, FunctionType) and not _is_library(found) else (None, 0)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-            found = inspect.getattr_static(self.cls, node.attr, None)
+        if (name := own_attribute(node)) is not None:
+            found = inspect.getattr_static(self.cls, name, None)
             if isinstance(found, staticmethod):
                 return found.__func__, 0  # type: ignore[return-value]
             return (found, 1) if isinstance(found, FunctionType) else (None, 0)
@@ -91,7 +91,6 @@ def _containers(method: ast.FunctionDef) -> None:
         if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
             continue
         name, value = statement.targets[0].id, statement.value
-        is_own = isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == "self"
         reads = [
             n for n in ast.walk(method) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
         ]
@@ -99,6 +98,6 @@ def _containers(method: ast.FunctionDef) -> None:
             n.value for n in ast.walk(method)
             if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant) and isinstance(n.slice.value, str)
         ]  # fmt: skip
-        if is_own and stores.count(name) == 1 and reads and all(read in keyed for read in reads):
+        if own_attribute(value) and stores.count(name) == 1 and reads and all(read in keyed for read in reads):
             method.body.remove(statement)
             method.body = [filled_tree(statement, {name: value}) for statement in method.body]

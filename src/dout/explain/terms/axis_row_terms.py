@@ -26,16 +26,15 @@ from dout.graph import Node, Primitive
 from dout.ops import by_primitive
 from dout.ops.operators import Slot
 
-Axes = tuple[str, ...]
-AxisForm = Callable[[Node, tuple[Term, ...], Axes], Term]  # of a node, the terms of its inputs, its input's letters
+AxisForm = Callable[[Node, tuple[Term, ...]], Term]  # of a node, and the terms of its inputs
 
 
-def _same(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _same(node: Node, inputs: tuple[Term, ...]) -> Term:
     """Elements that only move."""
     return inputs[0]
 
 
-def _converted(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _converted(node: Node, inputs: tuple[Term, ...]) -> Term:
     """Another dtype: whole numbers lose what is behind the point, conditions are 1 or 0."""
     kind, before = node.dtype, node.inputs[0].dtype
     if is_condition(kind):
@@ -50,22 +49,16 @@ def is_condition(dtype: Any) -> bool:
     return dtype is bool or (not isinstance(dtype, type) and dtype.kind == "b")
 
 
-def axes_of(node: Node, letters: Axes) -> Axes:
-    """The axes that a row goes along, by the letters of its input or, for lack of them, by their numbers.
-
-    Empty where it goes along all of them and they have no letters.
-    """
-    axis, count = node.static.get("axis"), len(node.inputs[0].shape)
-    if axis is None:
-        return letters
-    found = (axis,) if isinstance(axis, int) else tuple(axis)
-    return tuple(letters[a] if len(letters) == count else str(a) for a in found)
+def axes_of(node: Node) -> tuple[str, ...]:
+    """The axes that a row goes along, by their numbers; empty where it goes along all of them."""
+    axis = node.static.get("axis")
+    return () if axis is None else tuple(map(str, (axis,) if isinstance(axis, int) else axis))
 
 
 def _reduced(name: str) -> AxisForm:
     """A reduction, of those elements alone that a mask chooses."""
 
-    def form(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    def form(node: Node, inputs: tuple[Term, ...]) -> Term:
         values = inputs[0] if name in ("any", "all") else as_number(inputs[0])
         arguments: tuple[Term, ...] = (values,)
         if node.static.get("axis") == ():
@@ -74,7 +67,7 @@ def _reduced(name: str) -> AxisForm:
             arguments = (Cases(((values, inputs[1]),), ZERO),) if name == "sum" else (values, inputs[1])
         if "ddof" in node.static:
             arguments += (Compare(Symbol("ddof"), "=", term_of_number(node.static["ddof"])),)
-        made: Term = FunctionCall(name, arguments, axes_of(node, letters))
+        made: Term = FunctionCall(name, arguments, axes_of(node))
         if "initial" not in node.static:
             return made
         start = term_of_number(node.static["initial"])
@@ -84,31 +77,31 @@ def _reduced(name: str) -> AxisForm:
     return form
 
 
-def _softmax(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
-    return FunctionCall("softmax", inputs, axes_of(node, letters))
+def _softmax(node: Node, inputs: tuple[Term, ...]) -> Term:
+    return FunctionCall("softmax", inputs, axes_of(node))
 
 
-def _log_sum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _log_sum(node: Node, inputs: tuple[Term, ...]) -> Term:
     powers = exp(inputs[0])
-    return log(FunctionCall("sum", (product(*inputs[1:], powers),), axes_of(node, letters)))
+    return log(FunctionCall("sum", (product(*inputs[1:], powers),), axes_of(node)))
 
 
-def _matrices(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _matrices(node: Node, inputs: tuple[Term, ...]) -> Term:
     """A product of matrices; with a number, np.dot and np.inner multiply."""
     numbers = not all(i.shape for i in node.inputs)
     return product(*inputs) if numbers else MatrixProduct(inputs[0], inputs[1])
 
 
-def _inner(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _inner(node: Node, inputs: tuple[Term, ...]) -> Term:
     turned = _turned(inputs[1]) if len(node.inputs[1].shape) > 1 else inputs[1]
-    return _matrices(node, (inputs[0], turned), letters)
+    return _matrices(node, (inputs[0], turned))
 
 
 def _turned(matrix: Term) -> Term:
     return matrix.matrix if isinstance(matrix, Transposed) else Transposed(matrix)
 
 
-def _transposed(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _transposed(node: Node, inputs: tuple[Term, ...]) -> Term:
     axes = tuple(node.static["axes"])
     count = len(axes)
     if axes == tuple(range(count)):
@@ -117,7 +110,7 @@ def _transposed(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     return _turned(inputs[0]) if axes == swapped else FunctionCall("transpose", inputs)
 
 
-def _elements(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _elements(node: Node, inputs: tuple[Term, ...]) -> Term:
     """Some elements: x[n, d], or all of them if the key only adds axes."""
     key = node.static["key"]
     keys = key if isinstance(key, tuple) else (key,)
@@ -137,7 +130,7 @@ def _at(base: Term, indices: tuple[Term, ...]) -> Term:
     return FunctionCall("getitem", (base, *indices))
 
 
-def _written(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _written(node: Node, inputs: tuple[Term, ...]) -> Term:
     """An array with other elements at some places: x with x[:, 0] ← v."""
     base, value, *arrays = inputs
     base = Symbol("zeros") if base == ZERO else base
@@ -162,40 +155,24 @@ def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
     return term_of_number(part)
 
 
-def _places(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _places(node: Node, inputs: tuple[Term, ...]) -> Term:
     """A function that gives places, or the places among its results."""
     return FunctionCall(node.static["function"] + ("_places" if "part" in node.static else ""), inputs)
 
 
-def _einsum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+def _einsum(node: Node, inputs: tuple[Term, ...]) -> Term:
     """A sum of products, with its letters."""
     return FunctionCall("einsum", (Symbol(str(node.static["subscripts"]).replace("->", " → ")), *inputs))
 
 
+_REDUCTIONS = "sum mean var std prod max min any all argmax argmin cumsum cumprod"
 AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
     {
         **dict.fromkeys(("reshape", "ravel", "flatten", "broadcast_to", "copy", "asarray", "item", "full"), _same),
         **dict.fromkeys(("astype", "float"), _converted),
-        **{
-            name: _reduced(name)
-            for name in (
-                "sum",
-                "mean",
-                "var",
-                "std",
-                "prod",
-                "max",
-                "min",
-                "any",
-                "all",
-                "argmax",
-                "argmin",
-                "cumsum",
-                "cumprod",
-            )
-        },
+        **{name: _reduced(name) for name in _REDUCTIONS.split()},
         "special_softmax": _softmax,
-        "special_log_softmax": lambda node, inputs, letters: log(_softmax(node, inputs, letters)),
+        "special_log_softmax": lambda node, inputs: log(_softmax(node, inputs)),
         "special_logsumexp": _log_sum,
         **dict.fromkeys(("matmul", "dot"), _matrices),
         "inner": _inner,
@@ -203,10 +180,10 @@ AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
         "getitem": _elements,
         "setitem": _written,
         "add_at": _written,
-        "scatter": lambda node, inputs, letters: _written(node, (ZERO, *inputs), letters),
+        "scatter": lambda node, inputs: _written(node, (ZERO, *inputs)),
         "einsum": _einsum,
         "places": _places,
-        **dict.fromkeys(("zeros", "empty"), lambda node, inputs, letters: ZERO),
-        "ones": lambda node, inputs, letters: ONE,
+        **dict.fromkeys(("zeros", "empty"), lambda node, inputs: ZERO),
+        "ones": lambda node, inputs: ONE,
     }
 )

@@ -24,8 +24,18 @@ def mathml(term: Term, *, block: bool = False) -> str:
 
     Names are in `data-name`: that of a value as it is, of a gradient as ∂L/∂y.
     """
+    return framed(inner(term), block=block)
+
+
+def inner(term: Term) -> str:
+    """A formula as elements of MathML, without the `math` around them."""
+    return _PRINTER.print(term)
+
+
+def framed(inside: str, *, block: bool = False) -> str:
+    """Elements of MathML in a `math` element."""
     display = ' display="block"' if block else ""
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML"{display}>{_PRINTER.print(term)}</math>'
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML"{display}>{inside}</math>'
 
 
 def _safe(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import overload
 
 import numpy as np
 
-from dout.explain.terms.axis_row_terms import AXIS_FORMS, Axes, is_condition
+from dout.explain.terms.axis_row_terms import AXIS_FORMS, is_condition
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, WHOLE, as_condition, as_number
 from dout.explain.terms.terms import FunctionCall, Symbol, Term
@@ -19,32 +19,25 @@ _UNKNOWN = Symbol("?")
 
 
 @overload
-def term_of(node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] = ..., *, short: None = None) -> Term: ...
+def term_of(node: Node, names: Mapping[Node, Term], *, short: None = None) -> Term: ...
 
 
 @overload
-def term_of(node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] = ..., *, short: int) -> Term | None: ...
+def term_of(node: Node, names: Mapping[Node, Term], *, short: int) -> Term | None: ...
 
 
-def term_of(
-    node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] | None = None, *, short: int | None = None
-) -> Term | None:
+def term_of(node: Node, names: Mapping[Node, Term], *, short: int | None = None) -> Term | None:
     """What a node computes from the nodes in `names`, which stand by their terms.
 
-    `axes` has letters for the axes of nodes, which their elements keep; an axis without one is a number. With `short`,
-    None where the formula would have more parts than that. A row without a form is a function by its name, and an
-    input without a name is "?". Constants are not computed with, and masked writes stay writes: `dout.rewrite` goes
-    before.
+    With `short`, None where the formula would have more parts than that. A row without a form is a function by its
+    name, and an input without a name is "?". Constants are not computed with, and masked writes stay writes:
+    `dout.rewrite` goes before.
     """
     done: dict[Node, Term] = dict(names)
-    letters = dict(axes or {})
     size: dict[Node, int] = {}
     for one in topological([node], known=names.keys()):
         inputs = tuple(done[i] for i in one.inputs)
-        done[one] = _made(one, inputs, letters)
-        kept = next((i for i in one.inputs if i in letters and i.shape == one.shape and one.primitive in FORMS), None)
-        if kept is not None:
-            letters.setdefault(one, letters[kept])  # each element from the one in the same place
+        done[one] = _made(one, inputs)
         moved = bool(inputs) and done[one] is inputs[0]
         size[one] = sum(size.get(i, 1) for i in one.inputs) + (not moved)
         if short is not None and size[one] > short:
@@ -52,16 +45,14 @@ def term_of(
     return done[node]
 
 
-def _made(node: Node, inputs: tuple[Term, ...], axes: Mapping[Node, Axes]) -> Term:
+def _made(node: Node, inputs: tuple[Term, ...]) -> Term:
     """One node, from the terms of its inputs."""
     row = node.primitive
     if row is CONSTANT:
         return term_of_number(node.static["value"])
     if row is INPUT:
         return _UNKNOWN
-    if row in AXIS_FORMS:
-        return AXIS_FORMS[row](node, inputs, axes.get(node.inputs[0], ()) if node.inputs else ())
-    return row_term(node, inputs)
+    return AXIS_FORMS[row](node, inputs) if row in AXIS_FORMS else row_term(node, inputs)
 
 
 def row_term(node: Node, inputs: Sequence[Term]) -> Term:

@@ -115,10 +115,6 @@ def _logit(x: Term) -> Term:
     return log(product(x, over=(total(ONE, negated(x)),)))
 
 
-def _sigmoid(x: Term) -> Term:
-    return FunctionCall("sigmoid", (x,))
-
-
 _SMOOTH: dict[str, Form] = {
     "exp": exp,
     "log1p": lambda x: log(total(ONE, x)),
@@ -146,7 +142,7 @@ _NUMPY: dict[str, Form] = {
     "hypot": _hypot,
     "arctan2": call("arctan2"),
     "logaddexp": lambda x, y: log(total(exp(x), exp(y))),
-    "sigmoid": _sigmoid,
+    "sigmoid": call("sigmoid"),
     "softplus": lambda x: log(total(ONE, exp(x))),
     **{name: call(name) for name in ("sign", "floor", "ceil", "trunc", "mod", "clip")},
     "rint": call("round"),
@@ -185,9 +181,9 @@ _MATH: dict[str, Form] = {
 }
 
 _SPECIAL: dict[str, Form] = {
-    "expit": _sigmoid,
+    "expit": call("sigmoid"),
     "logit": _logit,
-    "log_expit": lambda x: log(_sigmoid(x)),
+    "log_expit": lambda x: log(FunctionCall("sigmoid", (x,))),
     "erf": call("erf"),
     "erfc": call("erfc"),
     "entr": lambda x: negated(product(x, log(x))),

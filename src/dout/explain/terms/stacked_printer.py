@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from dout.explain.terms import notation, terms
+from dout.explain.terms import notation
 from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
 from dout.explain.terms.terms import FunctionCall, Number, Partial, Power, Product, SumOver, Symbol
 
@@ -43,14 +43,6 @@ class StackedPrinter(TermPrinter):
     @abstractmethod
     def under(self, sign: str, indices: str) -> str:
         """A big sign with what it runs over."""
-
-    @abstractmethod
-    def beside(self, left: str, right: str) -> str:
-        """Two matrices side by side."""
-
-    @abstractmethod
-    def turned(self, matrix: str) -> str:
-        """A transposed matrix."""
 
     @abstractmethod
     def function(self, term: FunctionCall, parts: Parts) -> Printed:
@@ -136,13 +128,3 @@ class StackedPrinter(TermPrinter):
         return Printed(
             self.row(self.under(self.word(sign), indices) + self.fit(part, Strength.PREFIX)), Strength.PREFIX
         )
-
-    def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
-        """Two matrices side by side, without a dot: that is the product of elements."""
-        chain = isinstance(term.left, terms.MatrixProduct)
-        left = self.fit(parts[0], Strength.PREFIX if chain else Strength.FACTOR)
-        return Printed(self.beside(left, self.fit(parts[1], Strength.FACTOR)), Strength.PREFIX)
-
-    def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
-        """A matrix with a T above it."""
-        return Printed(self.turned(self.fit(parts[0], Strength.ATOM)), Strength.POWER)

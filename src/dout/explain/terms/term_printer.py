@@ -192,9 +192,19 @@ class TermPrinter(ABC):
         """A term added up over indices."""
 
     @abstractmethod
-    def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
-        """A product of matrices."""
+    def beside(self, left: str, right: str) -> str:
+        """Two matrices side by side."""
 
     @abstractmethod
+    def turned(self, matrix: str) -> str:
+        """A transposed matrix."""
+
+    def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
+        """A product of matrices, which has no dot: that is the product of elements."""
+        chain = isinstance(term.left, terms.MatrixProduct)
+        left = self.fit(parts[0], Strength.PREFIX if chain else Strength.FACTOR)
+        return Printed(self.beside(left, self.fit(parts[1], Strength.FACTOR)), Strength.PREFIX)
+
     def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
         """A matrix with its axes swapped."""
+        return Printed(self.turned(self.fit(parts[0], Strength.ATOM)), Strength.POWER)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from dout.explain.terms import notation, terms
+from dout.explain.terms import notation
 from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
 from dout.explain.terms.terms import Cases, FunctionCall, Number, Partial, Power, Product, SumOver, Symbol, Term
 
@@ -135,15 +135,13 @@ class TextPrinter(TermPrinter):
         signs = " ".join(f"{sign}{_below(index)}" for index in indices) or sign
         return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}", Strength.PREFIX)
 
-    def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
-        """Two matrices with NumPy's sign: dout @ Wᵀ; a dot is the product of elements."""
-        chain = isinstance(term.left, terms.MatrixProduct)
-        left = self.fit(parts[0], Strength.PREFIX if chain else Strength.FACTOR)
-        return Printed(f"{left} @ {self.fit(parts[1], Strength.FACTOR)}", Strength.PREFIX)
+    def beside(self, left: str, right: str) -> str:
+        """Two matrices with NumPy's sign: dout @ Wᵀ."""
+        return f"{left} @ {right}"
 
-    def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
+    def turned(self, matrix: str) -> str:
         """Wᵀ."""
-        return Printed(self.fit(parts[0], Strength.ATOM) + "ᵀ", Strength.POWER)
+        return f"{matrix}ᵀ"
 
 
 _PRINTER = TextPrinter()

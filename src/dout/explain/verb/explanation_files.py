@@ -26,6 +26,11 @@ class Wanted:
     short: bool = False
     picture: str = ""
 
+    @property
+    def words(self) -> dict[str, Any]:
+        """What all formats but JSON are told."""
+        return {"language": self.language, "numbers": self.numbers, "short": self.short}
+
 
 @dataclass(frozen=True)
 class ExplanationFormat:
@@ -35,36 +40,18 @@ class ExplanationFormat:
     kind: Kind
 
 
-def _words(wanted: Wanted) -> dict[str, Any]:
-    return {"language": wanted.language, "numbers": wanted.numbers, "short": wanted.short}
-
-
-def _text(explanation: Explanation, wanted: Wanted) -> str:
-    return f"{terminal_lines.render(explanation, width=80, **_words(wanted))}\n\n{_TEXT_END}"
-
-
-def _markdown(explanation: Explanation, wanted: Wanted) -> str:
-    return markdown.document(explanation, **_words(wanted))
-
-
-def _html(explanation: Explanation, wanted: Wanted) -> str:
-    return html_page.to_page(explanation, picture=wanted.picture, **_words(wanted))
-
-
-def _latex(explanation: Explanation, wanted: Wanted) -> str:
-    return latex_slide.to_latex(explanation, **_words(wanted))
-
-
-def _json(explanation: Explanation, wanted: Wanted) -> str:
-    return json_document.to_json(explanation, language=wanted.language)
-
-
 FORMATS: Mapping[str, ExplanationFormat] = {
-    "terminal": ExplanationFormat(_text, TEXT),
-    "markdown": ExplanationFormat(_markdown, markdown.MARKDOWN),
-    "html": ExplanationFormat(_html, html_page.PAGE),
-    "latex": ExplanationFormat(_latex, latex_slide.LATEX),
-    "json": ExplanationFormat(_json, json_document.DOCUMENT),
+    "terminal": ExplanationFormat(
+        lambda made, wanted: f"{terminal_lines.render(made, width=80, **wanted.words)}\n\n{_TEXT_END}", TEXT
+    ),
+    "markdown": ExplanationFormat(lambda made, wanted: markdown.document(made, **wanted.words), markdown.MARKDOWN),
+    "html": ExplanationFormat(
+        lambda made, wanted: html_page.to_page(made, picture=wanted.picture, **wanted.words), html_page.PAGE
+    ),
+    "latex": ExplanationFormat(lambda made, wanted: latex_slide.to_latex(made, **wanted.words), latex_slide.LATEX),
+    "json": ExplanationFormat(
+        lambda made, wanted: json_document.to_json(made, language=wanted.language), json_document.DOCUMENT
+    ),
 }
 
 

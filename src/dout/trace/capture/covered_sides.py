@@ -5,16 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice
 from types import CodeType
 
 from dout.files import shown_place
+from dout.trace.model.user_source import Span, expressions, span_of
 
 TRUE, FALSE = "True", "False"
 FIRST, SECOND = "its first argument", "its second argument"
 _LONGEST = 70  # characters of a condition that is told
-Span = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -28,13 +26,12 @@ class ConditionPlace:
     @classmethod
     def of(cls, code: CodeType, instruction: int, part: int | str = 0) -> ConditionPlace:
         """The place of an instruction."""
-        first, last, start, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
-        return cls(code.co_filename, (first or code.co_firstlineno, last or 0, start or 0, end or 0), part)
+        return cls(code.co_filename, span_of(code, instruction), part)
 
     @property
     def expression(self) -> ast.expr | None:
         """The expression that stands here; None where the source is not to be had."""
-        return _spans(self.file).get(self.span)
+        return expressions(self.file).get(self.span)
 
     @property
     def condition(self) -> ast.expr | None:
@@ -118,7 +115,7 @@ class Covered:
         for code in self.codes:
             last = max((line for _, _, line in code.co_lines() if line), default=0)
             known = {place.span for place in self.sides if place.file == code.co_filename}
-            for span, node in _spans(code.co_filename).items():
+            for span, node in expressions(code.co_filename).items():
                 here = code.co_firstlineno <= span[0] <= last and span not in known
                 if here and _is_of_arrays(node) and not decides_nothing(node):
                     self.note(ConditionPlace(code.co_filename, span), (TRUE, FALSE), ())
@@ -138,35 +135,12 @@ class Covered:
 # --- the source -------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
-def _parsed(file: str, text: str) -> dict[Span, ast.expr]:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return {}
-    found: dict[Span, ast.expr] = {}
-    for node in ast.walk(tree):
-        for child in ast.iter_child_nodes(node):
-            child.parent = node  # type: ignore[attr-defined]
-        if isinstance(node, ast.Assert) and node.end_lineno is not None and node.end_col_offset is not None:
-            found[node.lineno, node.end_lineno, node.col_offset, node.end_col_offset] = node.test  # pytest rewrites it
-        if isinstance(node, ast.expr) and node.end_lineno is not None and node.end_col_offset is not None:
-            found.setdefault((node.lineno, node.end_lineno, node.col_offset, node.end_col_offset), node)
-    return found
-
-
 def _goes_on(node: ast.If) -> bool:
     if isinstance(node.body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break):
         return False  # the code behind it is for the other case
     return not node.orelse or (
         isinstance(node.orelse[0], ast.If) and len(node.orelse) == 1 and _goes_on(node.orelse[0])
     )
-
-
-def _spans(file: str) -> Mapping[Span, ast.expr]:
-    import linecache
-
-    return _parsed(file, "".join(linecache.getlines(file)))
 
 
 _CHOOSING = frozenset({

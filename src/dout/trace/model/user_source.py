@@ -28,6 +28,7 @@ _TAUGHT = tuple(f"{_OURS}/{name.partition('.')[2].replace('.', '/')}" for name i
 _ADAPTERS = f"{_OURS}/adapt"
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _LONGEST_NAME = 60
+Span = tuple[int, int, int, int]  # first and last line, start and end in these
 
 
 @cache
@@ -119,7 +120,8 @@ def _node(site: Any) -> Any:
     try:
         _read_quietly(site)
         node = Source.executing(site).node
-        return node if node is not None else _by_position(Source.for_frame(site).tree, site.f_code, site.f_lasti)
+        # Where bytecode was specialised in a hot loop, the position says of which expression an instruction is part.
+        return node or expressions(site.f_code.co_filename).get(span_of(site.f_code, site.f_lasti))
     except Exception:  # whatever goes wrong in reading source, a name is a convenience
         return None
 
@@ -139,19 +141,36 @@ def _read_quietly(site: Any) -> None:
             Source.for_frame(site)
 
 
-def _by_position(tree: Any, code: CodeType, instruction: int) -> Any:
-    """The expression of which an instruction is part, by its position: where bytecode was specialised in a hot loop."""
-    return _expressions(tree).get(next(islice(code.co_positions(), instruction // 2, None)))
+def span_of(code: CodeType, instruction: int) -> Span:
+    """The position of the expression of which an instruction is part."""
+    first, last, start, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    return first or code.co_firstlineno, last or 0, start or 0, end or 0
 
 
-@lru_cache(maxsize=16)
-def _expressions(tree: Any) -> dict[tuple[int | None, ...], ast.expr]:
-    """The expressions of a file by their positions; of several in one place the outermost."""
-    found: dict[tuple[int | None, ...], ast.expr] = {}
+def expressions(file: str) -> Mapping[Span, ast.expr]:
+    """The expressions of a file by their positions, with `.parent` links; of several in one place the outermost."""
+    return _parsed("".join(linecache.getlines(file)))[1]
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[ast.Module, dict[Span, ast.expr]]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ast.Module([], []), {}
+    found: dict[Span, ast.expr] = {}
     for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            child.parent = node  # type: ignore[attr-defined]
+        if isinstance(node, ast.Assert):
+            found[_span(node)] = node.test  # pytest rewrites it
         if isinstance(node, ast.expr):
-            found.setdefault((node.lineno, node.end_lineno, node.col_offset, node.end_col_offset), node)
-    return found
+            found.setdefault(_span(node), node)
+    return tree, found
+
+
+def _span(node: ast.expr | ast.stmt) -> Span:
+    return node.lineno, node.end_lineno or 0, node.col_offset, node.end_col_offset or 0
 
 
 def is_called(site: Any) -> bool:
@@ -350,12 +369,8 @@ def _negations(test: ast.expr, negated: bool = False) -> Iterator[bool]:
         yield negated
 
 
-@lru_cache(maxsize=64)
 def _tree(file: str) -> ast.Module:
-    try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])
+    return _parsed("".join(linecache.getlines(file)))[0]
 
 
 @lru_cache(maxsize=64)

@@ -241,6 +241,7 @@ _OF_TABLES: dict[str, Any] = {
     "rows": lambda table: list(map(tuple, table.values.tolist())),
     "head": lambda table, count=5: table.of_rows(slice(count)),
     "tail": lambda table, count=5: table.of_rows(slice(-count, None)),
+    "take": lambda table, rows, axis=0, **options: table.of_rows(rows),
     **_SHOWN,
     "dropna": lambda table, inplace=False, **options: table.become(
         table.of_rows(~np.any([items.isnull() for _, items in table.items()], 0)), inplace),

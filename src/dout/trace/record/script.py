@@ -54,6 +54,16 @@ class ScriptRun:
     methods_of: MethodsOf
     error: UserCodeError | None = None
 
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layer classes that the script has."""
+        return [name for name, item in vars(self.main).items() if isinstance(item, type) and self.methods_of(item)]
+
+    def shows(self) -> bool:
+        """Whether there is something to draw: of a program with layers, what prepares their data is nothing."""
+        computes = any(node.inputs for node in self.tracer.nodes)
+        return computes and bool(self.tracer.calls or self.tracer.updates.first or not self.layers)
+
     def trace(self) -> Trace:
         """The trace of what was recorded. Raises TargetError where there is nothing to show, UnsupportedError …"""
         tracer = self.tracer
@@ -62,7 +72,7 @@ class ScriptRun:
         if tracer.rounds is not None and tracer.rounds > 1:
             had = self.rounds - tracer.rounds + 1
             raise self.error or TargetError(f"{self.path} has {had} forward–backward rounds, not {self.rounds}")
-        if not any(node.inputs for node in tracer.nodes):
+        if not self.shows():
             raise self.error or TargetError(_nothing_recorded(self))
         if tracer.before and not (tracer.updates.first or tracer.calls):  # no training step was found
             tracer.before["events"].update(tracer.events)
@@ -131,7 +141,7 @@ def run_script(
             end.arrived()
             if tracer.left_out and not tracer.calls and str(end):
                 raise LimitError(f"{path} {end}: {_TOO_MANY}") from None
-            if not any(node.inputs for node in tracer.nodes):
+            if not run.shows():
                 raise
             if str(end):
                 tracer.events.setdefault(Event("limit", f"the program {end}: what it did until then is shown"))
@@ -196,14 +206,13 @@ def _loss_of(tracer: ScriptTracer) -> list[Node]:
 def _nothing_recorded(run: ScriptRun) -> str:
     """Why there is nothing to show, and what to write instead."""
     path = run.path
-    layers = [name for name, item in vars(run.main).items() if isinstance(item, type) and run.methods_of(item)]
     if run.tracer.left_out:
         return f"{path} has no round that can be shown: {_TOO_MANY}"
     if answers := "; ".join(_answers(run.tracer)):
         return f"{path} ran without a layer: {answers}"
-    if not layers:
+    if not run.layers:
         return f"{path} has no layer in it: no class with forward and backward, and no operation on NumPy arrays"
-    return f"{path} calls none of its layers ({', '.join(layers)}); name one: dout show {path}:{layers[-1]}"
+    return f"{path} calls none of its layers ({', '.join(run.layers)}); name one: dout show {path}:{run.layers[-1]}"
 
 
 def load_file(path: str | Path, name: str = "") -> ModuleType:
@@ -368,7 +377,7 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
     def answer(prompt: object = "") -> str:
         sys.stdout.write(f"{prompt}\n")
         tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
-        return _Answer()
+        return _Answer("1" if re.search(r"(?<![\w.])1(?![\w.]*\w)", str(prompt)) else "")  # the first of a menu
 
     before = {*sys.modules, "__main__"}
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from dout.graph import Node, Primitive, computed_from, leading_to_all
+from dout.graph import Node, Primitive, computed_from, leading_to_all, topological
 from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Parameter
 from dout.trace.model.user_source import assigned_name
@@ -150,7 +150,7 @@ def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> No
     told = {*updates.values(), *(parameter.gradient for parameter in parameters)}
     used = {i for node in tracer.nodes for i in node.inputs}
     losses = [n for n in tracer.nodes if n not in used and n.shape == () and n.kind == "f"]
-    whole, needed = _behind(tracer.nodes, {*told, *losses}), _behind(tracer.nodes, told)
+    whole, needed = set(topological({*told, *losses})), set(topological(told))
     nodes = tracer.nodes = [node for node in tracer.nodes if node in whole]  # no sample of what it has learned
     tracer.steered = {node: None for node in tracer.steered if node in whole}
     forward.span = back.span = (0, len(nodes))
@@ -162,12 +162,3 @@ def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> No
     forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
     forward.outputs = (start, *(n for n in losses if n in inside))
     back.parameters = tuple(parameters)
-
-
-def _behind(nodes: list[Node], ends: set[Node]) -> set[Node]:
-    """Some nodes and those that they are computed from."""
-    found = set(ends)
-    for node in reversed(nodes):
-        if node in found:
-            found.update(node.inputs)
-    return found

@@ -72,7 +72,7 @@ def recording(
             return original(self, *args, **kwargs)
         if tracer.stack and tracer.stack[-1].instance is self and tracer.stack[-1].kind == kind:  # it calls its super's
             return original(self, *args, **kwargs)
-        if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
+        if not (tracer.begins(self, args) if kind == "forward" else tracer.goes_back(self)):
             return original(self, *args, **kwargs)
         inner = sys._getframe(1)
         site = calling_frame(inner, self)
@@ -110,27 +110,6 @@ def _with_self(signature: inspect.Signature) -> inspect.Signature:
     if parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
         parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
     return signature.replace(parameters=parameters)
-
-
-def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
-    """Whether a script begins another forward–backward round: the instance had its forward and its backward."""
-    if tracer.rounds is None or tracer.stack:
-        return False
-    tracer.begins(instance)
-    mine = [call for call in tracer.calls if call.instance is instance and call.kind == "forward"]
-    return bool(mine) and mine[-1].match is not None
-
-
-def _next_round(tracer: Tracer) -> bool:
-    """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
-    assert tracer.rounds is not None
-    tracer.on_round(tracer)
-    tracer.rounds -= 1
-    if tracer.rounds > 0:
-        tracer.begin_again()
-        return True
-    tracer.round_ends()
-    return False
 
 
 def _open(

@@ -6,7 +6,7 @@ Never by value: that would hide a layer that swaps `dWx` and `dWh`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from operator import add
 from typing import Any, Literal, NamedTuple
@@ -14,14 +14,27 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from dout.run import attributes_of
-from dout.trace.session.paired_trees import in_one_place
+from dout.trace.session.gradient_dicts import (
+    gradients_for,
+    holds_the_same,
+    in_objects,
+    in_one_place,
+    is_array,
+    is_float,
+    is_gradient,
+    is_made_for,
+    is_of_one_form,
+    parts_of,
+    same_shape,
+)
+from dout.trace.session.gradient_dicts import is_parameter as is_parameter
+from dout.trace.session.gradient_dicts import value_of as value_of
 from dout.trace.tracer.traced import plain
 
 GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
 
 _NAMINGS = ("d{}", "d_{}", "g{}", "grad_{}", "{}_grad", "{}_gradient")
 _LISTS = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"), ("weights", "gradients"))
-
 
 _AFFIX = re.compile(
     r"^(d_?l_?_?d_?|d_?loss_?d?_?|d_?j_?d_?|d_?e_?d_?y?|grad(ient)?s?_?(of_?)?|g_|delta_?|nabla_?|d_|d(?=[a-zA-Z]))(?=\w)"
@@ -96,14 +109,10 @@ def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]
 
     None where every gradient is the array of zeros that was there before: then another method computes them.
     """
-    held = [item for value in before.values() for item in _items(value)]
+    held = [item for value in before.values() for item in (value, *parts_of(value))]
     found = list(_pairs(before, after))
     if not all(any(pair.gradient is item for item in held) and not np.any(plain(pair.gradient)) for pair in found):
         yield from found
-
-
-def _items(value: Any) -> list[Any]:
-    return [value, *(value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ())]
 
 
 def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
@@ -115,18 +124,18 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
         held for name, held in before.items()
         if isinstance(held, dict) and "grad" not in name.lower() and not is_parameter(held)
     ]  # fmt: skip
-    inner = {str(key): item for held in reversed(dicts) for key, item in held.items() if _is_array(item)}
+    inner = {str(key): item for held in reversed(dicts) for key, item in held.items() if is_array(item)}
     listed = {
         f"{key}[{i}]": item for key, held in before.items() if isinstance(held, list) for i, item in enumerate(held)
     }
     if noted:
         own = {n: value_of(held) for n, held in before.items() if isinstance(held, dict) and is_parameter(held)}
         every = {**listed, **inner, **before, **own}
-        called = {name: _named(name, every[name], before, after) for name in noted if _is_array(every.get(name))}
+        called = {name: _named(name, every[name], before, after) for name in noted if is_array(every.get(name))}
         own_words = {n: after[key] for n, key in called.items() if key and _is_another(noted[n], after[key])}
         noted = {**noted, **own_words}  # a step with momentum is another one
         named = (Pair(name, _held_by(every, name), gradient, "name") for name, gradient in noted.items())
-        yield from (pair for pair in named if _is_array(pair.parameter) or isinstance(plain(pair.parameter), float))
+        yield from (pair for pair in named if is_array(pair.parameter) or isinstance(plain(pair.parameter), float))
         before = {name: item for name, item in before.items() if name not in noted}
         inner = {name: item for name, item in inner.items() if name not in noted}
     before, held = {**inner, **before}, before
@@ -135,10 +144,10 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     left: list[tuple[str, Any]] = []
     for name, parameter in before.items():
         is_number = isinstance(plain(parameter), float)
-        if not (is_number or _is_array(parameter)):
+        if not (is_number or is_array(parameter)):
             continue
         key = _named(name, parameter, held, after)
-        if is_number and (key is None or _is_array(after[key])):
+        if is_number and (key is None or is_array(after[key])):
             continue
         if key is None:
             left.append((name, parameter))
@@ -151,7 +160,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from (pair for pair, _ in synonyms)
     known = taken | {pair.name for pair, _ in synonyms} | noted.keys()
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
-    yield from _of_objects(before)
+    yield from (Pair(*found, "name") for found in in_objects(before))
     yield from _of_dicts(before)
     yield from _by_shape(left, before, after, taken)
 
@@ -187,17 +196,12 @@ def _named(name: str, parameter: Any, before: Mapping[str, Any], after: Mapping[
     that is a number has to be a new one, and one of NumPy's for an array: `dt = 0.01` is a step.
     """
     keys = [naming.format(name) for naming in _NAMINGS]
-    fitting = [key for key in keys if _same_shape(parameter, after.get(key))]
+    fitting = [key for key in keys if same_shape(parameter, after.get(key))]
     if not fitting and plain(after.get(name)) is plain(parameter):
         number = float | np.floating if isinstance(plain(parameter), float) else np.floating
-        new = [key for key in keys if isinstance(plain(after.get(key)), number) and _is_new(key, before, after)]
-        fitting = [key for key in keys if _is_array(after.get(key)) or key in new]
+        new = [key for key in keys if isinstance(plain(after.get(key)), number) and after[key] is not before.get(key)]
+        fitting = [key for key in keys if is_array(after.get(key)) or key in new]
     return fitting[0] if fitting else None
-
-
-def _is_new(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Whether an attribute is another object than before."""
-    return after[key] is not before.get(key)
 
 
 def _by_synonym(
@@ -207,20 +211,20 @@ def _by_synonym(
     flat = {
         key: item[0] if isinstance(item, list) and len(item) == 1 else item
         for key, item in after.items()
-        if is_named_as_gradient(key) and key not in taken and (not _is_float(item) or _is_new(key, before, after))
+        if is_named_as_gradient(key) and key not in taken and (not is_float(item) or item is not before.get(key))
     }
     for key, held in after.items():
         if isinstance(held, dict) and (
             any(word in key.lower() for word in ("grad", "update"))
             or (key == "g" and all(map(is_named_as_gradient, map(str, held))))
         ):
-            flat.update({str(inner): item for inner, item in _of_parameters(held, left, after).items()})
+            flat.update({str(inner): item for inner, item in gradients_for(held, left, after).items()})
     for name, parameter in left:
         if is_named_as_gradient(name):
             continue
-        called = [key for key, item in flat.items() if stem(key) == stem(name) and _is_gradient(item)]
+        called = [key for key, item in flat.items() if stem(key) == stem(name) and is_gradient(item)]
         called = [key for key in called if key == name] or called  # `A` and `a`
-        fitting = [key for key in called if _same_shape(parameter, flat[key])]
+        fitting = [key for key in called if same_shape(parameter, flat[key])]
         if not fitting and plain(after.get(name)) is plain(parameter):
             fitting = called  # a wrong one
         rivals = [other for other, _ in left if stem(other) == stem(name) and not is_named_as_gradient(other)]
@@ -228,80 +232,30 @@ def _by_synonym(
             yield Pair(name, parameter, flat[fitting[0]], "name"), fitting[0]
 
 
-def _of_parameters(held: dict[Any, Any], left: list[tuple[str, Any]], after: Mapping[str, Any]) -> dict[Any, Any]:
-    """A dict of gradients; where some have other shapes than their parameters, another of these keys that fits them.
-
-    Local derivatives may be called so: `self.grad["W"]` is x, and `self.weight_update["W"]` the gradient.
-    """
-
-    def fits(found: dict[Any, Any], named: Mapping[str, Any]) -> bool:
-        return all(_same_shape(a, found[name]) and plain(found[name]) is not plain(a) for name, a in named.items())
-
-    for other in after.values():
-        if isinstance(other, dict) and other is not held:
-            named = {name: parameter for name, parameter in left if name in held and name in other}
-            if named and fits(other, named) and not fits(held, named):
-                return other
-    return held
-
-
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     listed = [name for name, held in before.items() if isinstance(held, list | dict)]
     named = [(name, naming.format(name)) for name in listed for naming in _NAMINGS]
     called = [key for key in after if is_named_as_gradient(key)]
-    steady = [name for name in listed if _holds_the_same(before[name], after.get(name))]
+    steady = [name for name in listed if holds_the_same(before[name], after.get(name))]
     named += [(name, key) for name in steady for key in called if stem(key) == stem(name) and key != name]
-    named += [(name, key) for name in listed for key in called if _of_one_form(before[name], after.get(key))]
+    named += [(name, key) for name in listed for key in called if is_of_one_form(before[name], after.get(key))]
     for name in steady:
-        made = [key for key, item in after.items() if key != name and _is_made_for(before[name], item, before.get(key))]
+        made = [key for key, item in after.items() if key != name and is_made_for(before[name], item, before.get(key))]
         named += [(name, made[0])] if len(made) == 1 else []
     for parameters, gradients in dict.fromkeys((*_LISTS, *named)):
         mine, theirs = before.get(parameters), after.get(gradients)
         if any(isinstance(mine, kind) and isinstance(theirs, kind) for kind in (dict, list | tuple)):
             found = list(in_one_place("" if isinstance(mine, dict) else parameters, mine, theirs))
-        elif isinstance(mine, dict) and isinstance(theirs, list) and _fit_in_order(list(mine.values()), theirs):
+        elif isinstance(mine, dict) and isinstance(theirs, list) and _fit(mine, theirs):
             found = [(str(key), a, b) for (key, a), b in zip(mine.items(), theirs, strict=True)]
         else:
             continue
-        yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_gradient(b))
+        yield from _joined(Pair(name, a, b, "position") for name, a, b in found if is_array(a) and is_gradient(b))
 
 
-def _is_made_for(parameters: Any, gradients: Any, earlier: Any) -> bool:
-    """Whether a dict has got an array by the name of each parameter of another dict, in its shape.
-
-    A dict that held such arrays before may be the state of an optimiser: its next values.
-    """
-    if not (isinstance(parameters, dict) and isinstance(gradients, dict) and parameters):
-        return False
-    held = earlier if isinstance(earlier, dict) else {}
-    return all(
-        _is_array(item) and _same_shape(item, gradients.get(key)) and not _same_shape(item, held.get(key))
-        for key, item in parameters.items()
-    )
-
-
-def _fit_in_order(parameters: Sequence[Any], gradients: Sequence[Any]) -> bool:
+def _fit(parameters: dict[Any, Any], gradients: list[Any]) -> bool:
     """Whether each gradient of a list has the shape of the parameter at its place in a dict."""
-    return len(parameters) == len(gradients) and all(map(_same_shape, parameters, gradients))
-
-
-def _of_one_form(mine: Any, theirs: Any) -> bool:
-    """Whether two lists of dicts, or dicts of dicts, have arrays of equal shapes in the same places, and no more."""
-    is_nested = any(isinstance(part, dict) for part in _items(mine)[1:])
-    one, two = (list(in_one_place("_", tree, tree)) for tree in (mine, theirs))
-    return (
-        is_nested
-        and mine is not theirs
-        and [path for path, *_ in one] == [path for path, *_ in two]
-        and all(_is_array(a) and _same_shape(a, b) for (_, a, _), (_, b, _) in zip(one, two, strict=True))
-    )
-
-
-def _holds_the_same(before: Any, after: Any) -> bool:
-    """Whether a list or dict has the same arrays of floats as before: what forward makes anew are no parameters."""
-    one, two = (_items(value)[1:] for value in (before, after))
-    pairs = zip(one, two, strict=False)
-    return len(one) == len(two) and all(_same_shape(a, b) and np.array_equal(plain(a), plain(b)) for a, b in pairs)
+    return len(parameters) == len(gradients) and all(map(same_shape, parameters.values(), gradients))
 
 
 def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
@@ -314,49 +268,14 @@ def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
         yield first._replace(gradient=reduce(add, parts.values()))
 
 
-_VALUES = ("data", "value", "array", "values", "val", "w", "params", "param")
-_SLOPES = ("grad", "gradient", "grads", "dvalue", "dw", "d")
-
-
-def is_parameter(held: Mapping[Any, Any]) -> bool:
-    """Whether a dict is a parameter itself, with its value and its gradient: `{"val": W, "grad": dW}`."""
-    return bool({*_VALUES[:5]} & {*held} and {*_SLOPES[:2]} & {*held})
-
-
-def value_of(held: Mapping[Any, Any]) -> Any:
-    """The array of a parameter that is an object or a dict; None where there is none."""
-    return next((held[key] for key in _VALUES if _is_array(held.get(key))), None)
-
-
-def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
-    """Parameters that are objects, or dicts, with an array and its gradient: `self.W.data` and `self.W.grad`."""
-    for name, held in before.items():
-        if isinstance(held, dict) and not is_parameter(held):
-            items = [(str(key), item) for key, item in held.items()]
-        elif isinstance(held, list | tuple):
-            items = [(f"{name}[{i}]", item) for i, item in enumerate(held)]
-        else:
-            items = [(name, held)]
-        for called, item in items:
-            inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
-            if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
-                continue
-            slope = next((inside[key] for key in _SLOPES if _is_array(inside.get(key))), None)
-            if slope is None:
-                slope = next((inside[key] for key in _SLOPES[:2] if _is_float(inside.get(key))), None)
-            value = value_of(inside)
-            if value is not None and slope is not None:
-                yield Pair(called, value, slope, "name")
-
-
 def _of_dicts(before: Mapping[str, Any]) -> Iterator[Pair]:
     """Parameters and gradients side by side in the dicts of a list, or of a dict: `self.layers[0]["dW"]`."""
     for name, held in before.items():
         inside = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list | tuple) else ()
         for key, item in inside:
             for inner, array in item.items() if isinstance(item, dict) else ():
-                called = _named(inner, array, {}, item) if isinstance(inner, str) and _is_array(array) else None
-                if called and _is_gradient(item[called]):
+                called = _named(inner, array, {}, item) if isinstance(inner, str) and is_array(array) else None
+                if called and is_gradient(item[called]):
                     yield Pair(f"{name}[{key!r}][{inner!r}]", array, item[called], "name")
 
 
@@ -368,18 +287,18 @@ def _by_shape(
     gradients = [
         (key, item)
         for key, item in after.items()
-        if key not in taken and _is_array(item) and (_looks(key) or key in anew)
+        if key not in taken and is_array(item) and (_looks(key) or key in anew)
     ]
     gradients += _of_all(left, before, after, taken)
     kept = [(name, item) for name, item in left if name not in after or plain(after[name]) is plain(item)]
     parameters = [(name, item) for name, item in kept if name not in taken | anew and not _looks(name)]
     for name, parameter in parameters:
-        mine = [(key, item) for key, item in gradients if _same_shape(parameter, item)]
+        mine = [(key, item) for key, item in gradients if same_shape(parameter, item)]
         words = [_AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower() for key, _ in mine]  # dW_curr, dW2: w
         own = _bare(name).lower()
         called = [i for word, (_, i) in zip(words, mine, strict=True) if own in (word, word.rstrip("0123456789"))]
         looking = [item for key, item in mine if _looks(key)]
-        rivals = [other for other, item in parameters if _same_shape(parameter, item)]
+        rivals = [other for other, item in parameters if same_shape(parameter, item)]
         if len(called) == 1:
             yield Pair(name, parameter, called[0], "name")
         elif len(looking) == 1 and rivals == [name]:
@@ -396,7 +315,7 @@ def _of_all(
         if (
             is_new
             and is_named_as_gradient(key)
-            and all(_is_array(item) and sum(_same_shape(one, item) for one in own) == 1 for item in items)
+            and all(is_array(item) and sum(same_shape(one, item) for one in own) == 1 for item in items)
         ):
             return [(key, item) for item in items]
     return []
@@ -405,21 +324,3 @@ def _of_all(
 def _looks(name: str) -> bool:
     """Whether a name is one for a gradient."""
     return "grad" in name.lower() or (name[:1] == "d" and name[1:2].isupper()) or name.startswith("d_")
-
-
-def _is_array(item: Any) -> bool:
-    value = plain(item)
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
-
-
-def _is_float(item: Any) -> bool:
-    """Whether a gradient is a number of NumPy's, as a sum over all axes is."""
-    return isinstance(plain(item), np.floating)
-
-
-def _is_gradient(item: Any) -> bool:
-    return _is_array(item) or _is_float(item)
-
-
-def _same_shape(parameter: Any, gradient: Any) -> bool:
-    return _is_array(gradient) and plain(gradient).shape == np.shape(plain(parameter))

@@ -217,8 +217,13 @@ class RunRecord(Recorder):
     def leave(self) -> None:
         """Told in a forked child, whose part of the program is its own."""
 
-    def begins(self, instance: Any) -> None:
-        """Told when a layer's forward begins in a script, and no other is under way."""
+    def begins(self, instance: Any, given: Any) -> bool:
+        """Told when a layer's forward begins; whether it is recorded."""
+        return True
+
+    def goes_back(self, instance: Any) -> bool:
+        """Told when a layer's backward begins; whether it is recorded as a call of it."""
+        return True
 
     def round_ends(self) -> None:
         """Told when the round that was asked for is recorded."""

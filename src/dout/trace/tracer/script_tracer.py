@@ -5,23 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from math import prod
 from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
-from dout.graph import Node, Where
-from dout.ops import StandIn
+from dout.graph import Node, Where, topological
+from dout.ops import PRIMITIVES, StandIn
 from dout.run import flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
-from dout.trace.tracer.traced import TracedArray, plain
+from dout.trace.tracer.open_call import OpenCall
+from dout.trace.tracer.traced import Traced, TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
+_PART = PRIMITIVES["getitem"]
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
 MOST_SEARCHED = 15  # recordings of that length in which a training step is looked for
@@ -133,7 +136,12 @@ class ScriptTracer(Tracer):
         self.paused = True
 
     def _leave_out(self) -> None:
-        """Forget a call that goes on and on, and record no more until it has ended."""
+        """Forget a call that goes on and on, and record no more until it has ended; a backward ends the program."""
+        if self.stack[0].kind == "backward":  # it would be as long in the next round: its forward is shown alone
+            self.keep_first(self.stack[0].span[0])
+            self.note("limit", _LONG_CALL.format(_WIDER * MOST))
+            self._ends()
+            return
         under_way, self.left_out = self.stack, True
         self._forget(_LONG_CALL.format(_WIDER * MOST))
         self.stack, self.recording, self.paused = under_way, False, True
@@ -146,10 +154,48 @@ class ScriptTracer(Tracer):
         self._forget("what ran before the first layer is not shown: it is long, and no layer is in it")
         return True
 
-    def begins(self, instance: Any) -> None:
-        """A layer's forward begins, and no other is under way: a long evaluation goes through a layer once more."""
+    def begins(self, instance: Any, given: Any) -> bool:
+        """A layer's forward begins. Return whether it is recorded: not where the next round begins with it.
+
+        A long evaluation goes through a layer once more. A round begins with its batch: if the first layer is given a
+        part of an array, what ran before prepared data.
+        """
+        if self.stack:
+            return True
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
+        elif not self.calls:
+            nodes = [self.node_of(item) for item in flat(given) if isinstance(item, Traced)]
+            if any(
+                node.primitive is _PART and prod(node.shape) < prod(node.inputs[0].shape) for node in topological(nodes)
+            ):
+                self.begin_again()
+        forwards = [call for call in self.calls if call.instance is instance and call.kind == "forward"]
+        return not forwards or self._waits(forwards[-1]) or self._next_round()
+
+    def goes_back(self, instance: Any) -> bool:
+        """A layer's backward begins. Return whether one of its forwards waits for it; else it goes forward itself.
+
+        Such a training step is no call of a layer: those that it calls are shown.
+        """
+        forwards = [c for c in self.calls if c.instance is instance and c.kind == "forward" and c.done]
+        return any(self._waits(call) for call in forwards if not call.in_backward())
+
+    def _waits(self, forward: OpenCall) -> bool:
+        """Whether no backward of a call, or of one inside it, has run."""
+        inside = [call for call in self.calls if call.match is not None]
+        return not any(call is forward or call.is_inside(forward) for call in inside)
+
+    def _next_round(self) -> bool:
+        """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
+        assert self.rounds is not None
+        self.on_round(self)
+        self.rounds -= 1
+        if self.rounds > 0:
+            self.begin_again()
+        else:
+            self.round_ends()
+        return self.rounds > 0
 
     def _forget(self, why: str) -> None:
         self._evaluates = False

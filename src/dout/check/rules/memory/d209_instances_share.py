@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.interface.function_pairs import PAIR
+from dout.adapt.interface.method_pairs import is_static
 from dout.check.lab.other_values import difference, opposite, other, same
 from dout.check.lab.probe import CrashError, Lab, Ran, learned, users_code
 from dout.check.report.rule import Findings, Rule
@@ -19,13 +21,18 @@ RULE = Rule("D209", "error", "instances share state")
 
 
 def check(lab: Lab) -> Findings:
-    """Yield a finding if an instance trains the class's own array, or running one instance changes another."""
+    """Yield a finding if an instance trains the class's own array, or running one instance changes another.
+
+    Functions have no instances.
+    """
     own = _own_parameters_of_class(lab)
     if own is not None:
         message = f"{own} is the array of the class: every instance trains the same one; make it in __init__"
         yield RULE.about(lab.subject, message, argument=own.split(".")[-1], cause="shared")
         return
     cls = type(lab.layer)
+    if any(is_static(base, getattr(base, PAIR, ("",))[0]) for base in cls.__mro__):
+        return
     makers: list[Callable[[], Any]] = [lab.subject.make, *([cls] if _needs_nothing(cls) else [])]
     for make in makers:
         try:

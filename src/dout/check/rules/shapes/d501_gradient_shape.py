@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dout.check.exact.judge import Judgement
@@ -9,6 +11,7 @@ from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import OtherOrder
 from dout.check.rules.formula.wrong_gradients import is_summed_later, wrong_finding, wrong_gradients
+from dout.graph import Shape
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
 
@@ -16,7 +19,8 @@ RULE = Rule("D501", "error", "a gradient's shape is not its input's")
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient of another shape.
 
-    It is a warning if only axes of length 1 are too many or missing, or if the gradients come in another order.
+    It is a warning if only axes of length 1 are too many or missing, and a step spreads no parameter over more numbers,
+    or if the gradients come in another order.
     """
     yield from _in_another_order(subject)
     for wrong in wrong_gradients(subject, judgement):
@@ -28,9 +32,20 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     for judged in judgement.examination.judged if judgement.examination else ():
         if judged.only_axes_of_one:
             shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
-            message = f"the gradient of {judged.name} {shapes}: the numbers fit, and broadcasting may spread them"
             got, own = judged.gradient.shape, judged.node.shape
-            yield RULE.about(subject, message, severity="warning", argument=judged.name, got=got, expected=own)
+            is_error = judged.parameter and not _may_be_subtracted(got, own)
+            said = "subtracting it gives another shape" if is_error else "broadcasting may spread them"
+            message = f"the gradient of {judged.name} {shapes}: the numbers fit, and {said}"
+            severity = "error" if is_error else "warning"
+            yield RULE.about(subject, message, severity=severity, argument=judged.name, got=got, expected=own)
+
+
+def _may_be_subtracted(gradient: Shape, parameter: Shape) -> bool:
+    """Whether a parameter has as many numbers after a step as before."""
+    try:
+        return math.prod(np.broadcast_shapes(gradient, parameter)) == math.prod(parameter)
+    except ValueError:
+        return False
 
 
 def _in_another_order(subject: Subject) -> Findings:

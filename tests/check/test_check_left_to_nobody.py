@@ -1,0 +1,193 @@
+"""A softmax whose loss differentiates itself alone, and layers that are two functions."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from report_findings import words
+
+from dout.check.verb.check_layer import check
+
+PROGRAM = """
+import numpy as np
+
+
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        return dout
+
+
+class CrossEntropy:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.sum(t * np.log(y)) / len(y)
+
+    def backward(self, dout=1.0):
+        return GRADIENT
+
+
+softmax, loss = Softmax(), CrossEntropy()
+x = np.random.default_rng(0).normal(size=(4, 3))
+value = loss.forward(softmax.forward(x), np.eye(3)[[0, 1, 2, 1]])
+dx = softmax.backward(loss.backward())
+"""
+OF_THE_LOSS, OF_BOTH = "-dout * self.t / self.y / len(self.y)", "dout * (self.y - self.t) / len(self.y)"
+
+
+def told(folder, verb, gradient):
+    (folder / "program.py").write_text(PROGRAM.replace("GRADIENT", gradient), encoding="utf-8")
+    command = [sys.executable, "-m", "dout", verb, "program.py", *(["--json"] if verb == "check" else [])]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False).stdout
+
+
+@pytest.mark.parametrize(("gradient", "errors"), [(OF_THE_LOSS, [("Softmax", "D107")]), (OF_BOTH, [])])
+def test_a_softmax_may_pass_dout_on_only_where_its_loss_does_the_work(tmp_path, gradient, errors):
+    (file,) = json.loads(told(tmp_path, "check", gradient))["files"]
+    found = [
+        (layer["layer"], f["code"]) for layer in file["layers"] for f in layer["findings"] if f["severity"] == "error"
+    ]
+    assert found == errors
+
+
+@pytest.mark.parametrize(("gradient", "red"), [(OF_THE_LOSS, True), (OF_BOTH, False)])
+def test_a_picture_excuses_it_there_alone(tmp_path, gradient, red):
+    assert ("the first wrong edge" in told(tmp_path, "show", gradient)) is red
+
+
+# --- two functions ----------------------------------------------------------------------------------------------------
+
+
+def made_softplus(beta, factor=1.0):
+    kept = {}
+
+    def forward(x):
+        kept["x"] = x
+        return np.log1p(np.exp(beta * x)) / beta
+
+    def backward(dout):
+        return factor * dout / (1 + np.exp(-beta * kept["x"]))
+
+    return forward, backward
+
+
+def affine(x, w):
+    return x @ w, (x, w)
+
+
+def gradients_of_affine(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout
+
+
+def test_two_functions_are_given_as_a_pair():
+    assert words(check((affine, gradients_of_affine))) == {"x": "exact", "w": "exact"}
+    assert words(check((lambda x: x**3, lambda dout, x: 3 * dout * x**2))) == {"x": "exact"}
+    assert words(check((lambda x: x**3, lambda dout, x: 2 * dout * x**2))) == {"x": "refuted"}
+
+
+def test_closures_are_given_as_a_pair_and_share_nothing_between_runs():
+    report = check(made_softplus(2.0))
+    assert words(report) == {"x": "exact"}
+    assert report.ok
+    assert words(check(made_softplus(2.0, factor=2.0))) == {"x": "refuted"}
+
+
+last = {}
+
+
+def forward(x):
+    last["y"] = np.tanh(x)
+    return last["y"]
+
+
+def backward(dout):
+    return dout * (1 - last["y"] ** 2)
+
+
+def test_functions_that_keep_their_state_in_the_module_have_no_instances_that_share_it():
+    report = check(forward)
+    assert words(report) == {"x": "exact"}
+    assert report.ok
+
+
+# --- what students write ----------------------------------------------------------------------------------------------
+
+
+def tanh_fwd(x):
+    t = np.tanh(x)
+    return t, t
+
+
+def tanh_bwd(g, t):
+    return g * (1 - t**2)
+
+
+def test_what_forward_returns_beside_its_output_is_no_target():
+    assert words(check(tanh_fwd)) == {"x": "exact"}
+
+
+class Columns:
+    """X has a column for each sample."""
+
+    def __init__(self):
+        self.params = {"W": np.random.default_rng(0).normal(size=(5, 3)), "b": np.zeros((5, 1))}
+        self.grads = {}
+
+    def forward(self, X):
+        self.X = X
+        return self.params["W"] @ X + self.params["b"]
+
+    def backward(self, dZ):
+        self.grads["W"] = dZ @ self.X.T
+        self.grads["b"] = dZ.sum(axis=1)
+        return self.params["W"].T @ dZ
+
+
+class KeptColumns(Columns):
+    def backward(self, dZ):
+        dX = super().backward(dZ)
+        self.grads["b"] = dZ.sum(axis=1, keepdims=True)
+        return dX
+
+
+def test_a_gradient_that_a_step_would_spread_over_its_parameter_is_an_error():
+    X = np.random.default_rng(1).normal(size=(3, 4))
+    assert [(f.code, f.argument) for f in check(Columns(), X).findings if f.severity == "error"] == [("D501", "b")]
+    assert check(KeptColumns(), X).ok
+
+
+class Steps:
+    def __init__(self):
+        self.weights = np.random.default_rng(0).normal(size=(3, 2))
+        self.bias = np.zeros((1, 2))
+        self.learning_rate = 0.1
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights + self.bias
+
+    def backward(self, output_error):
+        input_error = output_error @ self.weights.T
+        self.weights += self.learning_rate * self.x.T @ output_error
+        self.bias -= self.learning_rate * output_error.sum(axis=0, keepdims=True)
+        return input_error
+
+
+class StepsUp(Steps):
+    def backward(self, output_error):
+        input_error = output_error @ self.weights.T
+        self.weights += self.learning_rate * self.x.T @ output_error
+        self.bias += self.learning_rate * output_error.sum(axis=0, keepdims=True)
+        return input_error
+
+
+def test_a_step_with_another_sign_than_that_of_another_parameter_is_an_error():
+    assert [f.argument for f in check(Steps).findings if f.severity == "error"] == ["weights"]
+    assert check(StepsUp).ok  # it may be given the target minus the output
