@@ -15,8 +15,8 @@ from cached_kernels import DOUBLE, F4, F8, I8, IN, LAST, OUT, again, compiled, d
 
 pytest.importorskip("numba")
 
+from dout.engine.lowering.entry_point import ArrayType
 from dout.engine.runtime import binding
-from dout.engine.runtime.entry_point import ArrayType
 from dout.engine.runtime.kernel_cache import load
 
 __all__ = ["compiled", "new_process", "place"]  # fixtures

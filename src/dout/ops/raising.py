@@ -15,6 +15,8 @@ _DIVIDING = primitives("divide floor_divide mod pow round left_shift right_shift
 def may_raise(node: Node) -> bool:
     """Whether it depends on values whether a row gives anything: a place that is not there, a division by zero."""
     row = node.primitive
+    if not node.inputs:
+        return False
     if row in primitives("getitem setitem add_at"):
         first = 1 if row is PRIMITIVES["getitem"] else 2
         return any(i.kind in "iu" for i in node.inputs[first:])

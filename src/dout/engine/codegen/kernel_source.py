@@ -26,10 +26,10 @@ from dout.engine.codegen.row_kernels import Rows
 from dout.engine.ir.array_placement import accesses, loops_over, place
 from dout.engine.ir.cost_model import flops
 from dout.engine.ir.kernel_group import Group
+from dout.engine.lowering.entry_point import WORK, ArrayType, KernelType
 from dout.engine.memory.buffer_layout import Layout
 from dout.engine.runtime import kernel_cache
-from dout.engine.runtime.entry_point import ArrayType, KernelType
-from dout.engine.runtime.parallel_threshold import OVERHEAD, WORK, cores, parallel_pays
+from dout.engine.runtime.parallel_threshold import OVERHEAD, cores, parallel_pays
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from dout.engine.ir.cost_model import flops, is_matrix_product
 from dout.engine.ir.kernel_group import PatchProduct
+from dout.engine.lowering.entry_point import WORK, ArrayType, KernelType
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.runtime import kernel_cache, shared_products
-from dout.engine.runtime.entry_point import ArrayType, KernelType
-from dout.engine.runtime.parallel_threshold import OVERHEAD, WORK, cores, parallel_pays
+from dout.engine.runtime.parallel_threshold import OVERHEAD, cores, parallel_pays
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.operators import Slot

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-from dout.engine.runtime import binding, kernel_cache, threads
-from dout.engine.runtime.entry_point import (
+from dout.engine.lowering.entry_point import (
     ALIGNED,
     BYTEORDER,
     C_CONTIGUOUS,
@@ -30,6 +29,7 @@ from dout.engine.runtime.entry_point import (
     WRITEABLE,
     numbers,
 )
+from dout.engine.runtime import binding, kernel_cache, threads
 
 _F_CONTIGUOUS = 0x2
 _METH_O = 0x8

@@ -6,9 +6,11 @@ import ast
 import builtins
 import dis
 import inspect
+import linecache
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -102,25 +104,41 @@ def _rewritten(function: Any, parts: CompiledParts, writer: Callable[..., _Write
 
 
 def _source(function: FunctionType) -> ast.FunctionDef | None:
-    """The syntax of a function, if it is what the function runs."""
-    code = function.__code__
-    try:
-        lines, first = inspect.getsourcelines(code)
-        with warnings.catch_warnings(action="ignore"):  # Python gave them when it read the file
-            tree = ast.parse(dedented("".join(lines)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return None
-    ast.increment_lineno(tree, first - 1)
-    found = tree.body[0]
+    """The syntax of a function, if it is what the function runs: a tree of its own at each call."""
+    linecache.lazycache(function.__code__.co_filename, function.__globals__)  # for files in archives
+    text = _text(function.__code__)
+    return None if text is None else _definition(text, function.__code__)
+
+
+def _definition(text: str, code: CodeType) -> ast.FunctionDef | None:
+    with warnings.catch_warnings(action="ignore"):  # Python gave them when it read the file
+        tree = ast.parse(text)
+    ast.increment_lineno(tree, code.co_firstlineno - 1)
+    found = tree.body[0] if tree.body else None
     if not isinstance(found, ast.FunctionDef) or found.name != code.co_name:
         return None
     found.decorator_list = []
+    return found
+
+
+@lru_cache(64)
+def _text(code: CodeType) -> str | None:
+    """The lines of a function, if they are what its code runs, and can be written anew."""
+    try:
+        linecache.checkcache(code.co_filename)
+        lines = linecache.getlines(code.co_filename)  # `inspect` would look for the module among all that are loaded
+        text = dedented("".join(inspect.getblock(lines[code.co_firstlineno - 1 :])))
+        found = _definition(text, code)
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return None
+    if found is None:
+        return None
     names = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
     private = any(n.startswith("__") and not n.endswith("__") for n in _all_names(found))
     if names & _WATCHING or private or any(name.startswith(PREFIX) for name in names):
         return None
-    again = _compiled(found, function, ())
-    return found if again is not None and _steps(again) == _steps(code) else None
+    again = _compiled(found, code, ())
+    return text if again is not None and _steps(again) == _steps(code) else None
 
 
 def _steps(code: CodeType) -> list[tuple[str, Any]]:
@@ -140,17 +158,17 @@ def _all_names(tree: ast.AST) -> set[str]:
     }
 
 
-def _compiled(tree: ast.FunctionDef, function: FunctionType, more: tuple[str, ...]) -> CodeType | None:
+def _compiled(tree: ast.FunctionDef, code: CodeType, more: tuple[str, ...]) -> CodeType | None:
     """The code of a function, in which the names of its surroundings are free."""
-    free = (*function.__code__.co_freevars, *more)
+    free = (*code.co_freevars, *more)
     body: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
     arguments = ast.arguments([], [], None, [], [], None, [])
     around = ast.copy_location(ast.FunctionDef("around", arguments, [*body, tree], []), tree)
     module = ast.fix_missing_locations(ast.Module([around], []))
     try:
-        flags = function.__code__.co_flags & annotations.compiler_flag
+        flags = code.co_flags & annotations.compiler_flag
         with warnings.catch_warnings(action="ignore"):
-            compiled = compile(module, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
+            compiled = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
     outer = next(one for one in compiled.co_consts if isinstance(one, CodeType))
@@ -186,7 +204,7 @@ class _Writer(ast.NodeTransformer):
         means = {"attribute": attribute, "entry": entry, "errors": _ERRORS, "unset": UNSET, "locals": locals}
         means["called"] = self.parts.called
         self.cells |= {PREFIX + name: CellType(item) for name, item in means.items()}
-        return _compiled(self.tree, self.function, tuple(self.cells))
+        return _compiled(self.tree, self.function.__code__, tuple(self.cells))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Functions inside stay as they are."""
@@ -263,7 +281,7 @@ class _TurnWriter(_Writer):
         cutter = TurnCutter(self.local, self.hidden, self.twins, self.liveness.after)
         cutter.cut(self.tree)
         for tree in cutter.functions:
-            code = _compiled(tree, self.function, ())
+            code = _compiled(tree, self.function.__code__, ())
             assert code is not None, "it is made of the user's own statements"
             turn = FunctionType(code, self.function.__globals__, tree.name)
             turn.__qualname__ = f"{self.function.__qualname__}, a turn at line {tree.lineno}"

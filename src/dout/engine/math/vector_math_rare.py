@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
 
 from dout.engine.math.vector_math_base import instruction
 
@@ -79,10 +78,18 @@ def _one_by_one(one: Any, lanes: int) -> Any:
     """The function of one number over several in memory; a call, as what stood in the loop would take its registers."""
     function = _function(one.module, f"{one.name}.{lanes}.each", ir.VoidType(), one.args[0].type.as_pointer())
     _attribute(function, "noinline", "cold")
-    builder = ir.IRBuilder(function.append_basic_block())
-    with cgutils.for_range(builder, ir.IntType(32)(lanes)) as loop:
-        at = [builder.gep(start, [loop.index]) for start in function.args]
-        builder.store(builder.call(one, [builder.load(number) for number in at]), at[1])
+    begin, turn, end = (function.append_basic_block() for _ in range(3))
+    builder = ir.IRBuilder(begin)
+    builder.branch(turn)
+    builder.position_at_end(turn)
+    place = builder.phi(ir.IntType(32))
+    at = [builder.gep(start, [place]) for start in function.args]
+    builder.store(builder.call(one, [builder.load(number) for number in at]), at[1])
+    after = builder.add(place, place.type(1))
+    place.add_incoming(place.type(0), begin)
+    place.add_incoming(after, turn)
+    builder.cbranch(builder.icmp_unsigned("<", after, place.type(lanes)), turn, end)
+    builder.position_at_end(end)
     builder.ret_void()
     return function
 

@@ -4,7 +4,6 @@ __all__ = [
     "binding",
     "blas_threads",
     "compile_progress",
-    "entry_point",
     "kernel_cache",
     "parallel_threshold",
     "roofline",

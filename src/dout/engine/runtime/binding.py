@@ -12,8 +12,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from dout.engine.runtime import threads
-from dout.engine.runtime.entry_point import (
+from dout.engine.lowering.entry_point import (
     BYTEORDER,
     DATA,
     DESCR,
@@ -27,6 +26,7 @@ from dout.engine.runtime.entry_point import (
     STRIDES,
     SWAPPED,
 )
+from dout.engine.runtime import threads
 
 METH_FASTCALL = 0x80
 NUMBERS = [*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64"]
@@ -109,6 +109,14 @@ def target() -> Any:
     return llvm.Target.from_triple(llvm.get_process_triple())
 
 
+def empty_engine() -> Any:
+    """What machine code is loaded into, one for each file of it: their names never meet.
+
+    Making one also shows LLVM the symbols of this process.
+    """
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target().create_target_machine(jit=True))
+
+
 def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
     """The function in a compiled kernel; None where it needs something that this process does not have.
 
@@ -117,8 +125,7 @@ def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
     """
     line, _, code = kernel.partition(b"\n")
     wanted = line.decode().split()
-    # One engine a kernel: their names never meet. Making one also shows LLVM the symbols of this process.
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target().create_target_machine(jit=True))
+    engine = empty_engine()
     if threads.POOL in wanted:
         threads.prepare()
     if any(not _allowed(symbol) or llvm.address_of_symbol(symbol) is None for symbol in wanted):

@@ -1,109 +1,78 @@
-"""The text of a kernel → object code, by Numba; loaded only where something has to be compiled."""
+"""LLVM's code of a kernel → object code; loaded only where something has to be compiled."""
 
 from __future__ import annotations
 
-import re
 import struct
 import sys
-from collections.abc import Callable, Sequence
-from types import ModuleType
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import types as nt
-from numba.core import compiler
-from numba.core.registry import cpu_target
-from numba.core.runtime.nrtdynmod import _meminfo_struct_type
-from numba.np.numpy_support import as_dtype, from_dtype
 
-from dout.engine.runtime.entry_point import ArrayType, EntryPoint, KernelType, native_types
-from dout.engine.runtime.numba_stubs import RECORD, SUPPORT
-from dout.engine.runtime.parallel_parts import in_parts_text
+from dout.engine.lowering.entry_point import EntryPoint, KernelType
+from dout.engine.lowering.kernel_code import kernel_code
+from dout.engine.lowering.parallel_loop import SHARE
+from dout.engine.runtime import binding
+from dout.engine.runtime.work_stealing import CODE
 
 
-def function(name: str, module: str, text: str, file: str) -> Any:
-    """The decorated function `name` of a kernel's text. Python knows its module before it runs: Numba looks for it."""
-    made = ModuleType(module)
-    made.__file__ = file
-    sys.modules[module] = made
-    exec(compile(text, file, "exec"), made.__dict__)
-    return getattr(made, name)
+def compiled(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> bytes:
+    """The kernel `name` of a text and its door, as `binding.link` takes them."""
+    module = optimised(name, text, types, results)
+    made: bytes = _machine().emit_object(module)
+    return " ".join(_undefined(module, made)).encode() + b"\n" + made
 
 
-def signature(types: Sequence[KernelType]) -> tuple[Any, ...]:
-    """The types, as Numba names them."""
-    return tuple(
-        nt.Array(from_dtype(kind.dtype), kind.ndim, "C" if kind.layout == "C" else "A")
-        if isinstance(kind, ArrayType)
-        else from_dtype(kind)
-        for kind in types
-    )
+def assembly(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]] = ()) -> str:
+    """The same, to read."""
+    written: str = _machine().emit_assembly(optimised(name, text, types, results))
+    return written
 
 
-def compiled(dispatcher: Any, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> bytes | None:
-    """The kernel and its wrapper as `binding.link` takes them; None where Numba calls it in another way.
-
-    `text` is that of the dispatcher: a parallel loop in it is shared among our own threads.
-    """
-    if "prange(" in text:
-        made = dispatcher.py_func
-        dispatcher = function(
-            made.__name__, f"{made.__module__}_in_parts", in_parts_text(text), made.__code__.co_filename
-        )
-    flags = compiler.Flags()
-    dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
-    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True  # ours takes their place
-    result = compiler.compile_extra(
-        cpu_target.typing_context,
-        cpu_target.target_context,
-        dispatcher.py_func,
-        args=signature(types),
-        return_type=None,
-        flags=flags,
-        locals={},
-    )
-    module = _optimised(result.library)
-    native = module.get_function(result.fndesc.llvm_func_name)
-    record = [str(one) for one in _meminfo_struct_type.elements]
-    if record != [re.sub("ptr", "i8*", one) for one in RECORD] or (
-        [str(argument.type) for argument in native.arguments] != ["ptr", "ptr", *native_types(types)]
-    ):
-        return None
-    returned, single = _returned(result.fndesc.restype)
-    name = dispatcher.py_func.__name__
-    if returned != list(results):
-        raise TypeError(f"{name} returns {[str(one) for one in returned]}, not {[str(one) for one in results]}")
-    text = EntryPoint(name, native.name, types, returned, single).text()
-    declared = {one.name for one in module.functions if one.is_declaration}
-    text += "".join(code for name, code in SUPPORT.items() if name in declared)
-    door = llvm.parse_assembly(text)
-    door.triple, door.data_layout = module.triple, module.data_layout
-    module.link_in(door)
+def optimised(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> Any:
+    """The module of a kernel and its door, as LLVM makes machine code of it."""
+    code = kernel_code(name, text, types, results)
+    door = EntryPoint(name, f"{name}.native", types, results, len(results) == 1).text()
+    module = _parsed(str(code))
+    module.link_in(_parsed(door))
+    if SHARE in code.globals:
+        module.link_in(_parsed(CODE))
+    for function in module.functions:
+        if function.name == f"{name}.native":
+            function.linkage = "internal"
     module.verify()
-    _inline(module)
-    code: bytes = cpu_target.target_context.codegen()._tm.emit_object(module)
-    return " ".join(_undefined(module, code)).encode() + b"\n" + code
+    _optimise(module)
+    return module
 
 
-def _optimised(library: Any) -> Any:
-    """The module of a library that was not finished: with what it calls, but not compiled a first time by Numba."""
-    for called in dict.fromkeys(library._linking_libraries):
-        library._final_module.link_in(called._get_module_for_linking(), preserve=True)
-    library._optimize_final_module()
-    return library._final_module
+@cache
+def _machine() -> Any:
+    """This machine, as LLVM compiles for it."""
+    name, features = binding.host()
+    return binding.target().create_target_machine(cpu=name, features=features, opt=3, jit=True)
 
 
-def _inline(module: Any) -> None:
-    """Take in what loops call since they became vector code (`vector_math_rare`), and drop what nothing calls now."""
+def _parsed(text: str) -> Any:
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = _machine().triple, str(_machine().target_data)
+    return module
+
+
+def _optimise(module: Any) -> None:
+    """Take in what loops call once they are vector code (`vector_math_rare`), and drop what nothing calls then."""
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization, options.slp_vectorization = True, False
+    builder = llvm.create_pass_builder(_machine(), options)
+    builder.getModulePassManager().run(module, builder)
     for function in module.functions:
         if function.linkage == llvm.Linkage.weak_odr:
             function.linkage = "internal"
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
-    passes.add_global_dead_code_eliminate_pass()
-    target = cpu_target.target_context.codegen()._tm
-    passes.run(module, llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options()))
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_always_inliner_pass()
+    manager.add_global_dead_code_eliminate_pass()
+    manager.run(module, llvm.create_pass_builder(_machine(), llvm.create_pipeline_tuning_options()))
 
 
 def _undefined(module: Any, code: bytes) -> list[str]:
@@ -122,44 +91,3 @@ def _undefined(module: Any, code: bytes) -> list[str]:
         for start, _, _, section, _, _ in table
         if start and not section
     ]
-
-
-def _returned(kind: Any) -> tuple[list[np.dtype[Any]], bool]:
-    """The dtypes that a kernel returns, and whether it is one number and not a tuple."""
-    if isinstance(kind, nt.NoneType):
-        return [], False
-    many = isinstance(kind, nt.BaseTuple)
-    return [as_dtype(one) for one in (kind if many else [kind])], not many
-
-
-def dispatched(dispatcher: Any, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> Callable[..., Any]:
-    """The kernel by Numba's own dispatcher: slower to call, and compiled anew by each process."""
-    dispatcher.compile(signature(types))
-    dispatcher.disable_compile()
-    if any(isinstance(kind, ArrayType) and kind.layout == "rows" for kind in types):
-        dispatcher = _with_rows(dispatcher, types)
-    if not results:
-        run: Callable[..., Any] = dispatcher
-        return run
-
-    def call(*arguments: Any) -> Any:
-        out = dispatcher(*arguments)
-        if isinstance(out, tuple):
-            return tuple(dtype.type(value) for dtype, value in zip(results, out, strict=True))
-        return results[0].type(out)
-
-    return call
-
-
-def _with_rows(dispatcher: Any, types: Sequence[KernelType]) -> Callable[..., Any]:
-    """Numba does not look whether rows are contiguous."""
-
-    def run(*arguments: Any) -> Any:
-        for place, (kind, given) in enumerate(zip(types, arguments, strict=False)):
-            if not isinstance(kind, ArrayType) or kind.layout != "rows":
-                continue
-            if getattr(given, "strides", ())[-1:] != (kind.dtype.itemsize,):
-                raise TypeError(f"{dispatcher.__name__}: argument {place + 1} is not {kind}")
-        return dispatcher(*arguments)
-
-    return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import re
@@ -17,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from dout import cache_folder, errors
-from dout.engine.runtime.entry_point import ArrayType, KernelType
+from dout.engine.lowering.entry_point import ArrayType, KernelType
 
 __all__ = ["ArrayType", "KernelType", "load"]
 
@@ -51,6 +50,16 @@ def load(
         raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
 
 
+def object_code(name: str, text: str, make: Callable[[], bytes]) -> bytes:
+    """The object code of a text of LLVM's, from the cache folder, or else made."""
+    title = f"{name}_{_key(name, text, (), ())}.bin"
+    code = cache_folder.read(title)
+    if code is None:
+        code = make()
+        cache_folder.write(title, code)
+    return code
+
+
 def is_loaded(name: str, types: Sequence[KernelType], *, results: Sequence[np.dtype[Any]] = (), meaning: str) -> bool:
     """Whether this process has the function already."""
     return _key(name, meaning, types, results) in _loaded
@@ -66,18 +75,23 @@ def _find(
     kept = cache_folder.read(f"{title}.bin") if native else None
     if kept is not None and (found := binding.link(name, kept)) is not None:
         return found
-    from dout.engine.runtime import compiler
-
     cache_folder.write(f"{title}.py", text.encode(), plain=True)  # to read, and for tracebacks; nothing reads it back
-    dispatcher = compiler.function(name, f"dout_kernels.{title}", text, str(cache_folder.root() / f"{title}.py"))
+    if native and not os.environ.get("NUMBA_DISABLE_JIT"):
+        from dout.engine.runtime import compiler
+
+        kernel = compiler.compiled(name, text, types, results)
+        function = binding.link(name, kernel)
+        if function is not None:
+            cache_folder.write(f"{title}.bin", kernel)
+            return function
+    from dout.engine.runtime import numba_dispatcher
+
+    dispatcher = numba_dispatcher.function(
+        name, f"dout_kernels.{title}", text, str(cache_folder.root() / f"{title}.py")
+    )
     if not hasattr(dispatcher, "py_func"):  # NUMBA_DISABLE_JIT: someone wants to step through it
         return cast(Callable[..., Any], dispatcher)
-    kernel = compiler.compiled(dispatcher, text, types, results) if native else None
-    function = None if kernel is None else binding.link(name, kernel)
-    if kernel is None or function is None:
-        return compiler.dispatched(dispatcher, types, results)
-    cache_folder.write(f"{title}.bin", kernel)
-    return function
+    return numba_dispatcher.dispatched(dispatcher, types, results)
 
 
 def _readable(name: str) -> str:
@@ -92,30 +106,13 @@ def _key(name: str, meaning: str, types: Sequence[KernelType], results: Sequence
 
 @cache
 def _surroundings() -> str:
-    """All that machine code depends on, beside its text: the processor, versions, settings, and our own code in it."""
+    """All that machine code depends on, beside its text: the processor, versions, and our own code in it."""
     import llvmlite
 
     from dout.engine.runtime import binding
 
-    settings = sorted(
-        (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and "THREAD" not in name
-    )
-    parts = ("entry_point", "work_stealing", "parallel_parts", "numba_stubs", "compiler", "binding")
-    own = sorted((Path(__file__).parents[1] / "math").glob("*.py"))
-    own += [Path(__file__).with_name(f"{part}.py") for part in parts]
+    own = [path for room in ("math", "lowering") for path in sorted((Path(__file__).parents[1] / room).glob("*.py"))]
+    own += [Path(__file__).with_name(f"{part}.py") for part in ("work_stealing", "compiler", "binding")]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]
-    versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__, _numba())
-    return repr((versions, binding.host(), settings, sources))
-
-
-def _numba() -> str:
-    """Numba's version, without loading it, nor `importlib.metadata`, which takes 12 ms."""
-    spec = importlib.util.find_spec("numba")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("No module named 'numba'")
-    version = Path(spec.origin).with_name("_version.py")
-    if version.exists():
-        return sha256(version.read_bytes()).hexdigest()
-    from importlib.metadata import version as installed
-
-    return installed("numba")
+    versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__)
+    return repr((versions, binding.host(), sources))

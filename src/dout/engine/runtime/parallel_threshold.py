@@ -14,7 +14,6 @@ from pathlib import Path
 OVERHEAD = 8  # operations in whose time one element of a kernel's arrays comes and goes
 _SMALL_PRODUCT = 1e7  # operations of float32: on one thread they take about 100 µs, and to wake another what it gains
 ENOUGH = 2_400_000  # operations that take about 30 µs
-WORK = "work"  # the name of the number of its operations in the text of a parallel kernel
 
 
 def parallel_pays(elements: int, cost: float) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from dout.engine.lowering.entry_point import DATA, SHAPE, STRIDES
 from dout.engine.runtime import product_tiles
-from dout.engine.runtime.entry_point import DATA, SHAPE, STRIDES
 
 _ROW_MAJOR = 101
 

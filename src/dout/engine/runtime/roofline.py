@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout import cache_folder
-from dout.engine.runtime.entry_point import ArrayType
+from dout.engine.lowering.entry_point import ArrayType
 from dout.engine.runtime.kernel_cache import load
 from dout.engine.runtime.parallel_threshold import cores
 

@@ -63,18 +63,26 @@ def _compiled(dtype: np.dtype[Any]) -> _Entry | None:
     if dtype not in addresses or switch is None or not binding.usable():
         return None
     threads.prepare()
-    machine = binding.target().create_target_machine(cpu=binding.host()[0], features=binding.host()[1], jit=True, opt=2)
     for name in ("PyEval_SaveThread", "PyEval_RestoreThread"):
         llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
     for truth in (True, False):
         llvm.add_symbol(f"dout.{truth}", id(truth))
     kind = "float" if dtype.itemsize == 4 else "double"
-    module = llvm.parse_assembly(CODE + text(kind, dtype.itemsize, binding.vector()))
-    engine = threads.keep(llvm.create_mcjit_compiler(module, machine))
+    source = CODE + text(kind, dtype.itemsize, binding.vector())
+    engine = threads.keep(binding.empty_engine())
+    code = kernel_cache.object_code("products", source, lambda: _object(source))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     threads.start(engine.get_function_address("dout.worker"))
     tiles = {None: 0} | {name: engine.get_function_address(name) for name in product_tiles.NAMES}
     return _Entry(engine.get_function_address("entry"), (*switch, addresses[dtype]), tiles)
+
+
+def _object(source: str) -> bytes:
+    name, features = binding.host()
+    machine = binding.target().create_target_machine(cpu=name, features=features, jit=True, opt=2)
+    code: bytes = machine.emit_object(llvm.parse_assembly(source))
+    return code
 
 
 def together(functions: Sequence[Product], adds: Sequence[bool] = ()) -> Callable[..., None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import CodeType, FrameType, MethodType
 from typing import Any
 
@@ -21,6 +21,7 @@ from dout.trace.capture.templates import Same, Spot, Template, outputs
 from dout.trace.model.recorded import LOSSES, Draw
 from dout.trace.model.replay import Data, first_difference
 from dout.trace.model.user_source import parameters
+from dout.trace.session.attribute_swap import Place
 from dout.trace.session.session import Session, session
 from dout.trace.session.value_names import ValueNames
 from dout.trace.tracer.recorder import described, is_strange
@@ -148,7 +149,7 @@ class _Run:
             sized = tracer.sizing, tracer.sized_by
             wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes, *sized)
         returned = plain_deep(state.outputs[0])
-        bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots)
+        bare = tuple(Spot(spot.holder, _emptied(spot.place), spot.before, spot.after) for spot in spots)
         run = self._frozen(
             wanted, calls, arguments=taken, keywords=taken_by_name, result=result, returned=returned, spots=bare,
             written=written,
@@ -257,3 +258,8 @@ class _Run:
             state.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
         self.holdings.enter(taken)
         return taken
+
+
+def _emptied(place: Place) -> Place:
+    """The place without what stood there, which a program would keep alive."""
+    return Place(place.key, place.name, None, place.put)

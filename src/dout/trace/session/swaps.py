@@ -91,6 +91,8 @@ class Swaps:
                 if new is not place.item and place.put is not nowhere:
                     place.put(new)
                     self.originals[id(new)] = new, place.item
+                if issubclass(type(new), Traced):
+                    continue  # most that there is, and nothing in it
                 # The closure of a method is no state of the layer's.
                 method = issubclass(kind, type) and callable(new) and not (self.everywhere and _may_keep(new))
                 if self.reach.holds(new) and not method:
@@ -98,10 +100,10 @@ class Swaps:
                     waiting.append((new, name, within, data))
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
-        if _is_fixed(item):
-            return self.into.rebuilt(item, lambda part, i: self._swapped(part, f"{name}[{i}]", wrap))
         if _is_value(item, numbers=numbers):
             return wrap(item, name)
+        if _is_fixed(item):
+            return self.into.rebuilt(item, lambda part, i: self._swapped(part, f"{name}[{i}]", wrap))
         return self.tracer.generator(item) if is_generator(item) else tracing_version(item)
 
     def swap_out(self, *others: Any) -> None:
@@ -137,6 +139,8 @@ class Swaps:
                 real = self._real(place.item)
                 if real is not place.item:
                     _put(holder, place, real)
+                if type(real) is np.ndarray and real.dtype != object:
+                    continue  # most that there is, and nothing in it
                 if self.reach.is_library_object(real):
                     of_libraries += [real] if is_users else []
                 elif self.reach.holds(real, anyone=True):

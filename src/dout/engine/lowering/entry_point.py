@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 ENTRY = "dout.entry"
+WORK = "work"  # the name of the number of its operations in the text of a parallel kernel
 HEAD = object.__basicsize__  # the reference count and the type, before the fields of every object
 POINTER = 8
 # Where the fields of an array and of a dtype are: PyArrayObject_fields and _PyArray_Descr of NumPy 2.
@@ -55,15 +56,15 @@ def llvm_type(dtype: np.dtype[Any]) -> str:
 
 
 def native_types(types: Sequence[KernelType]) -> list[str]:
-    """The arguments of the compiled function itself, as Numba flattens them.
+    """The arguments of the compiled function itself.
 
     >>> native_types([np.dtype("f4"), ArrayType(np.dtype("f8"), 1)])
-    ['float', 'ptr', 'ptr', 'i64', 'i64', 'ptr', 'i64', 'i64']
+    ['float', 'ptr', 'i64', 'i64']
     """
     flat = []
     for kind in types:
-        if isinstance(kind, ArrayType):  # memory record, its object, size, itemsize, data, shape, strides
-            flat += ["ptr", "ptr", "i64", "i64", "ptr"] + ["i64"] * (2 * kind.ndim)
+        if isinstance(kind, ArrayType):  # where it begins, its lengths, its strides
+            flat += ["ptr"] + ["i64"] * (2 * kind.ndim)
         else:
             flat.append(llvm_type(kind))
     return flat
@@ -136,7 +137,6 @@ class EntryPoint:
         self.lines = [
             f'define ptr @"{ENTRY}"(ptr %self, ptr %arguments, i64 %count) {{',
             f"  %returned = alloca {{{structure}}}",
-            "  %exception = alloca ptr",
             f"  %right = icmp eq i64 %count, {len(self.types)}",
             f"  br i1 %right, label %begin, label %{self.fail(f'{self.name} takes {len(self.types)} arguments')}",
             "begin:",
@@ -170,11 +170,7 @@ class EntryPoint:
         data = self.member(array, DATA, "ptr")
         lists = [self.member(array, offset, "ptr") if kind.ndim else "" for offset in (SHAPE, STRIDES)]
         shape, strides = ([self.member(where, 8 * axis, "i64") for axis in range(kind.ndim)] for where in lists)
-        size = "1"
-        for extent in shape:
-            size = self.new(f"mul i64 {size}, {extent}")
-        parts = ["ptr null", "ptr null", f"i64 {size}", f"i64 {kind.dtype.itemsize}", f"ptr {data}"]
-        return ", ".join(parts + [f"i64 {extent}" for extent in (*shape, *strides)])
+        return ", ".join([f"ptr {data}", *(f"i64 {extent}" for extent in (*shape, *strides))])
 
     def _number(self, index: int, dtype: np.dtype[Any]) -> str:
         value = self._object(index)
@@ -216,11 +212,9 @@ class EntryPoint:
         self.lines += [f"  br i1 {none}, label %{go}, label %leave", f"{go}:"]
 
     def _call(self, arguments: Sequence[str]) -> None:
-        given = ", ".join(["ptr %returned", "ptr %exception", *arguments])
+        given = ", ".join(["ptr %returned", *arguments])
         status = self.new(f'call i32 @"{self.native}"({given})')
-        returned = self.new(f"icmp eq i32 {status}, 0")
-        nothing = self.new(f"icmp eq i32 {status}, -2")  # Numba's way to return None
-        good = self.new(f"or i1 {returned}, {nothing}")
+        good = self.new(f"icmp eq i32 {status}, 0")
         self.need(good, self.fail(f"{self.name} failed: shapes that do not fit, or no memory", "RuntimeError"))
 
     def _return(self) -> None:
@@ -264,7 +258,7 @@ class EntryPoint:
         return lines
 
     def _declarations(self) -> list[str]:
-        native = ", ".join(["ptr", "ptr", *native_types(self.types)])
+        native = ", ".join(["ptr", *native_types(self.types)])
         lines = [f'declare i32 @"{self.native}"({native})']
         for name in sorted(self.symbols):
             if name.startswith("dout."):
