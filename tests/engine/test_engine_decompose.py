@@ -127,6 +127,17 @@ def gradient(x, t, W1, b1, W2, b2):
     return loss, first.dW, first.db, second.dW, second.db
 
 
+def test_repeats_along_two_axes_are_one_kernel_with_what_is_done_to_them():
+    def spread(x, y):
+        return np.repeat(np.repeat(x / 4, 2, axis=2), 2, axis=3) * y
+
+    x, y = np.random.default_rng(0).normal(size=(4, 3, 16, 16)), np.random.default_rng(1).normal(size=(4, 3, 32, 32))
+    fast = dout.compile(spread)
+    for _ in range(3):
+        assert np.array_equal(fast(x, y), spread(x, y))
+    assert "repeat(" not in str(fast.plan())
+
+
 def test_the_gradient_of_a_two_layer_net_is_its_products_and_five_kernels():
     rng = np.random.default_rng(0)
     shapes = [(100, 784), (100, 10), (784, 50), (50,), (50, 10), (10,)]

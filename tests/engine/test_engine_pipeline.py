@@ -229,7 +229,15 @@ def test_without_fold_products_windows_of_sums_are_read_against_their_order(monk
 
 
 def test_every_pass_has_its_case():
-    others = {"stable_forms", "plain_copies", "stack_products", "own_fills", "borders", "fold_products"}
+    others = {
+        "stable_forms",
+        "plain_copies",
+        "stack_products",
+        "own_fills",
+        "borders",
+        "fold_products",
+        "patch_products",
+    }
     assert {name.removeprefix("first ") for name in WORTH} | others == {one.__name__ for one in pipeline.PASSES}
 
 

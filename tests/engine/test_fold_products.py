@@ -25,7 +25,7 @@ IMAGES = {
     "many channels": ((6, 24, 9, 8), (24, 3, 3, 4), (2, 2), True),
     "a border on one side": ((6, 24, 9, 8), (24, 3, 3, 4), (2, 1), True),
     "no window of its own at the border": ((6, 24, 9, 8), (24, 4, 2, 3), (1, 0), True),
-    "one image": ((1, 24, 19, 18), (24, 3, 3, 4), (1, 1), True),
+    "lines that are long enough to be read": ((1, 24, 19, 18), (24, 3, 3, 4), (1, 1), False),
     "few channels": ((6, 4, 16, 18), (4, 3, 3, 8), (2, 2), False),
     "a border wider than a window": ((6, 24, 9, 8), (24, 2, 2, 4), (2, 2), False),
 }
@@ -93,7 +93,7 @@ def test_windows_of_a_product_add_up_as_they_lie(channels, step):
     fast = dout.compile(image)
     for _ in range(3):
         np.testing.assert_allclose(fast(*given), image(*given), rtol=1e-4, atol=1e-5)
-    assert "fold(" in text_of(fast)
+    assert ("fold(" in text_of(fast)) == (step == 2 or channels == 2)  # others are products of patches
 
 
 def columns_of(x, last):

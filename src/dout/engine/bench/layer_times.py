@@ -21,7 +21,7 @@ from dout.engine.codegen.driver_steps import Leave, Means, StepWriter
 from dout.engine.codegen.driver_text import DriverText
 from dout.engine.compile.program_builder import build
 from dout.engine.compile.recording_lock import turn
-from dout.engine.ir.kernel_group import Group, Products, Step
+from dout.engine.ir.kernel_group import Step
 from dout.engine.memory.pool import Pool
 from dout.errors import UnsupportedError
 from dout.graph import CallPlace, Node
@@ -273,7 +273,7 @@ class _TimedWriter(StepWriter):
     def step(self, step: Step, leave: Leave | None) -> None:
         """Write a step."""
         super().step(step, leave)
-        nodes = step.nodes if isinstance(step, Group | Products) else (step,)
+        nodes = (step,) if isinstance(step, Node) else step.nodes
         found = dict.fromkeys(node.where.layer for node in nodes if isinstance(node.where, CallPlace))
         self.layers.append(tuple(found) or (OUTSIDE,))
         self.text.line(self.mark)

@@ -14,7 +14,7 @@ from dout.engine.codegen.native_steps import Native
 from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
 from dout.engine.ir.aliasing import IN_PLACE, way
 from dout.engine.ir.cost_model import is_product
-from dout.engine.ir.kernel_group import Group, Products, Step
+from dout.engine.ir.kernel_group import Group, PatchProduct, Products, Step
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import Fresh, Memory, MemorySlot, Over
 from dout.engine.memory.pool import Pool, scratch
@@ -83,6 +83,8 @@ class StepWriter:
             self._kernel(step)
         elif isinstance(step, Products):
             self._products(step)
+        elif isinstance(step, PatchProduct):
+            self._patches(step)
         elif step.primitive is not INPUT and step.primitive is not CONSTANT:
             if leave and may_raise(step):
                 self._trying(step, leave)
@@ -156,6 +158,13 @@ class StepWriter:
         if not self.compares:
             native = self.means.natives[step]
             self.text.line(f"{self.text.constant(native.run, native.name)}({', '.join(given)})")
+
+    def _patches(self, step: PatchProduct) -> None:
+        place = self.values[step.node] = self._place(step.node) or ""
+        given = ", ".join([*map(self.value, step.inputs), place])
+        native = self.means.natives[step]
+        run = native.plain if self.compares else native.run
+        self.text.line(f"{self.text.constant(run, native.name)}({given})")
 
     def _placed(self, group: Group) -> list[str]:
         """Name where the results of a group go; return the variables of those that are numbers."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.cost_model import flops, is_matrix_product
+from dout.engine.ir.kernel_group import PatchProduct
 from dout.engine.lowering.entry_point import WORK, ArrayType, KernelType
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.runtime import kernel_cache, shared_products
@@ -52,7 +53,8 @@ class Native:
 
     name: str
     run: Callable[..., Any]
-    numbers: tuple[int, ...]
+    numbers: tuple[int, ...] = ()
+    plain: Callable[..., Any] | None = None  # the same by NumPy, to the bit; None where the node's row says it
 
 
 def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
@@ -91,6 +93,12 @@ def products(*nodes: Node, adds: Sequence[bool] = ()) -> Native | None:
     if not all(is_matrix_product(node) for node in nodes):
         return None
     return Native("products", shared_products.together([_PRODUCTS[node.primitive] for node in nodes], adds), ())
+
+
+def patches(step: PatchProduct) -> Native:
+    """A product of patches, which are read where the images lie."""
+    given = step.window, step.transposed
+    return Native("patches", shared_products.of_patches(*given), plain=shared_products.by_numpy(*given))
 
 
 def _is_stack(node: Node) -> bool:

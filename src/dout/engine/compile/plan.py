@@ -18,7 +18,7 @@ from dout.engine.compile.program_builder import BuiltProgram
 from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.cost_model import bytes_moved, is_product
 from dout.engine.ir.cost_model import flops as flops_of
-from dout.engine.ir.kernel_group import Group, Products, Step
+from dout.engine.ir.kernel_group import Group, PatchProduct, Products, Step
 from dout.engine.loops.looped_function import LoopedFunction
 from dout.engine.memory.memory_plan import Over, ResultView, makes
 from dout.graph import CONSTANT, Node, dtype_name
@@ -188,6 +188,13 @@ def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLin
         size = np.dtype(step.nodes[0].dtype).itemsize
         moved, where = bytes_moved(step), places(step.nodes)
         return PlanLine(text, "NumPy", where, moved, over=over, products=flops_of(step), itemsize=size)
+    if isinstance(step, PatchProduct):
+        mark = ".T" if step.transposed else ""
+        text = (
+            f"{texts[step.node]} = patches({texts[step.image]}, window={step.window}){mark} @ {texts[step.inputs[1]]}"
+        )
+        size = np.dtype(step.node.dtype).itemsize
+        return PlanLine(text, "NumPy", places(step.nodes), bytes_moved(step), products=flops_of(step), itemsize=size)
     text = f"{texts[step]} = {_called(step, texts)}"
     view = isinstance(built.means.memory.places[step], ResultView)
     products = flops_of(step) if is_product(step) else 0

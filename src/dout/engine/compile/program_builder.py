@@ -15,10 +15,10 @@ import numpy as np
 from dout.engine.codegen.driver import Program, write
 from dout.engine.codegen.driver_steps import Means, StepWriter, may_leave
 from dout.engine.codegen.kernel_source import Kernel, kernel, may_overwrite
-from dout.engine.codegen.native_steps import Native, native, products
+from dout.engine.codegen.native_steps import Native, native, patches, products
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
-from dout.engine.ir.kernel_group import Group, Products, Step
+from dout.engine.ir.kernel_group import Group, PatchProduct, Products, Step
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
 from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, Own, ResultView, makes
 from dout.engine.memory.pool import Pool
@@ -26,6 +26,7 @@ from dout.engine.passes.add_products import add_products
 from dout.engine.passes.fuse import fuse
 from dout.engine.passes.group_products import group_products
 from dout.engine.passes.pipeline import transformed
+from dout.engine.passes.read_patches import read_patches
 from dout.engine.passes.unalias_outputs import in_order, unalias_outputs
 from dout.engine.runtime.compile_progress import CompileProgress
 from dout.errors import UnsupportedError
@@ -110,7 +111,8 @@ def planned(
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
     written = {node: now[final] for node, final in run.written.items()}
     if threads:
-        steps = group_products(add_products(steps, written, {*graph.outputs.values()}))
+        kept = {*graph.outputs.values()}
+        steps = group_products(add_products(read_patches(steps, forms, kept), written, kept))
     memory = _memory(run, steps, now, forms, written)
     computed = sum(nbytes(n) for n in graph.nodes if n.primitive not in (INPUT, CONSTANT) and not _is_of_another(n))
     for target, node in memory.copies:
@@ -143,6 +145,8 @@ def build(run: Capture, pool: Pool, budget: Budget, *, called: str, strict: bool
                 progress.advance()
             elif isinstance(step, Products):
                 natives[step] = products(*step.nodes, adds=[total is not None for total in step.sums])
+            elif isinstance(step, PatchProduct):
+                natives[step] = patches(step)
             elif not isinstance(plan.memory.places.get(step), Own | ResultView):
                 natives[step] = native(step, plan.forms) or (None if strict else products(step))
     means = Means(plan.memory, kernels, plan.forms, run.names, pool, {s: n for s, n in natives.items() if n})

@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.iteration_space import FREE
-from dout.engine.ir.kernel_group import Products, Step
+from dout.engine.ir.kernel_group import PatchProduct, Products, Step
 from dout.engine.ir.scalar_expressions import REDUCTIONS, functions_of
 from dout.graph import Node
 from dout.ops import PRIMITIVES, primitives
@@ -89,7 +89,7 @@ def holds_more(values: Iterable[Node], others: Iterable[Node]) -> bool:
 
 def is_product(step: Step) -> bool:
     """Whether a step is a product of matrices: what counts there are the operations."""
-    return isinstance(step, Products) or (isinstance(step, Node) and step.primitive in _PRODUCTS)
+    return isinstance(step, Products | PatchProduct) or (isinstance(step, Node) and step.primitive in _PRODUCTS)
 
 
 def is_view(node: Node) -> bool:

@@ -1,4 +1,4 @@
-"""What is computed in one go: nodes fused over one iteration space, and products side by side."""
+"""What is computed in one go: nodes fused over one iteration space, products side by side, and those of patches."""
 
 from __future__ import annotations
 
@@ -54,4 +54,33 @@ class Products:
         return total and next(i for i in total.inputs if i is not self.nodes[number])
 
 
-Step = Group | Products | Node
+@dataclass(frozen=True, eq=False, slots=True)
+class PatchProduct:
+    """A product of a matrix by patches of images, or by their transpose, that reads the patches where the images lie.
+
+    `image` has the shape (N, H, W, C) and lies in C order; the rows of the patches are those of `node`, a product of
+    two matrices, and go along (N, H, W), their columns along (window, C).
+    """
+
+    node: Node
+    image: Node
+    window: Shape
+    transposed: bool
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The product that this stands for."""
+        return (self.node,)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The images and the matrix."""
+        return self.image, self.node.inputs[1]
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """The product."""
+        return (self.node,)
+
+
+Step = Group | Products | PatchProduct | Node

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.aliasing import IN_PLACE, bases, elementwise, into, is_array, is_view, keeps_order, nbytes
-from dout.engine.ir.kernel_group import Group, Products, Step
+from dout.engine.ir.kernel_group import Group, PatchProduct, Products, Step
 from dout.graph import CONSTANT, INPUT, Node, Shape
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
@@ -226,10 +226,12 @@ class MemoryPlanner:
         way = into(step, self.contiguous)
         return x in self.whole and not others and bool(way) and (not read or (way == "out" and elementwise(step)))
 
-    def _may_overwrite(self, step: Group | Products, x: Node, node: Node) -> bool:
+    def _may_overwrite(self, step: Group | Products | PatchProduct, x: Node, node: Node) -> bool:
         """Whether a step may put a result over one of its inputs: an element is read before it is written."""
         if isinstance(step, Group):
             return self.may_overwrite(step, x, node)
+        if isinstance(step, PatchProduct):
+            return False
         number = step.outputs.index(node)
         return step.onto(number) is x and not any(x in product.inputs for product in step.nodes)
 

@@ -1,4 +1,4 @@
-"""Mean, variance and softmax as the simpler rows they are made of, so that they share the passes of one kernel.
+"""Mean, variance, softmax and repeats as the simpler rows they are made of, so that they share passes of one kernel.
 
 Written in plain NumPy, which records itself. Each gives what the row's own function computes, in the same order of
 arithmetic; whole sums over what was computed row by row are added up in another order.
@@ -24,21 +24,46 @@ from dout.rewrite.node_facts import recorded_operands, standing_for
 
 
 def decompose(graph: Graph, orders: Mapping[Node, tuple[int, ...]] = MappingProxyType({})) -> Graph:
-    """Return the graph in which mean, var, std and softmax of floats are made of sums and what goes between them.
+    """Return the graph in which mean, var, std, softmax and repeats are made of sums, broadcasts and what goes between.
 
     A variance takes two passes, as in NumPy. Computation on transposed arrays moves to the arrays themselves; `orders`
     says which inputs are transposed. A sum over everything that was computed row by row (the loss after a softmax)
     becomes the sum of the rows' sums, which belong to the kernel of the rows.
     """
-    parts = rebuild(graph, lambda node, new: _decomposed(renewed(node, new)))
+    parts = rebuild(graph, _decomposed)
     return _by_rows(untranspose(parts, orders))
 
 
-def _decomposed(node: Node) -> Node:
+def _decomposed(old: Node, new: Mapping[Node, Node]) -> Node:
+    node = renewed(old, new)
+    if _repeats(old):
+        return standing_for(node, _repeated(old, new))
     rule = _RULES.get(node.primitive)
     if rule is None or not _is_plain(node):
         return node
     return standing_for(node, rule(recorded_operands(node)[0], **node.static).node)
+
+
+def _repeats(node: Node) -> bool:
+    """Whether each element comes as often as the others, one after the other along an axis."""
+    known = type(node.static.get("repeats")) is int and type(node.static.get("axis")) is int
+    return (
+        node.primitive is PRIMITIVES["repeat"] and known and len(node.inputs) == 1 and math.prod(node.shape) >= _SMALL
+    )
+
+
+def _repeated(node: Node, new: Mapping[Node, Node]) -> Node:
+    """Repeats, one after the other, as a broadcast along axes of their own."""
+    times = [1] * len(node.shape)
+    while _repeats(node):
+        times[node.static["axis"]] *= node.static["repeats"]
+        (node,) = node.inputs
+    x: Any = AbstractRecorder(node.where).wrap(new[node])
+    some = list(zip(node.shape, times, strict=True))
+    apart = [part for n, many in some for part in ((n,) if many == 1 else (n, 1))]
+    wide = [part for n, many in some for part in ((n,) if many == 1 else (n, many))]
+    result: Any = np.reshape(np.broadcast_to(np.reshape(x, apart), wide), [n * many for n, many in some])
+    return result.node  # type: ignore[no-any-return]
 
 
 def _is_plain(node: Node) -> bool:
@@ -47,6 +72,7 @@ def _is_plain(node: Node) -> bool:
     return floats and not where and not node.static.keys() - _OPTIONS and math.prod(x.shape) > 0 and x.shape != ()
 
 
+_SMALL = 1 << 12  # elements, below which NumPy's call takes as long as a kernel's
 _OPTIONS = frozenset({"axis", "keepdims", "ddof"})
 
 

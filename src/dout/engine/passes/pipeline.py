@@ -16,6 +16,7 @@ from dout.engine.windows.fold_forms import fold_forms
 from dout.engine.windows.fold_products import fold_products
 from dout.engine.windows.index_windows import index_windows
 from dout.engine.windows.join_places import join_places
+from dout.engine.windows.patch_products import patch_products
 from dout.engine.windows.spread_extremes import spread_extremes
 from dout.engine.windows.window_extremes import window_extremes
 from dout.graph import Graph, Node
@@ -37,6 +38,7 @@ PASSES: tuple[Pass, ...] = (
     fold_forms,
     spread_extremes,  # while it is seen that places are those of extremes
     window_extremes,
+    patch_products,
     fold_products,
     borders,
     stack_products,
@@ -71,6 +73,7 @@ def transformed(
     told: dict[Pass, Mapping[Node, Any]] = {
         decompose: orders,
         before_reshape: orders,
+        patch_products: orders,
         stack_products: orders,
         plain_copies: orders,
         index_windows: known,

@@ -18,6 +18,9 @@ class ProductPart(NamedTuple):
     those of the matrices of a stack. `x_far` and `out_far` count bytes. The sums are added up in `pieces`, each of
     which finds its factors in the cache. `tiles` is the address of a function that stands for the BLAS, or 0.
     What `adds` is added to what is there.
+
+    Tiles take `turns` products, each of `pieces` whose sums have the length `inner`. From turn to turn and from piece
+    to piece the factors and the result begin so many elements later.
     """
 
     x: int
@@ -41,7 +44,15 @@ class ProductPart(NamedTuple):
     pieces: int
     tiles: int
     adds: int
+    turns: int
+    x_turn: int
+    y_turn: int
+    out_turn: int
+    x_jump: int
+    y_jump: int
 
+
+ONE_TURN = 1, 0, 0, 0, 0, 0
 
 # @entry takes x, y and out of every product. Its `self` is a plan: what tells and sets the number of the BLAS' threads,
 # its product, how many parts there are, and the parts. What @place finds is on the stack: lines of x and y, and where
@@ -141,14 +152,48 @@ work:
   %tiles = call ptr @to(ptr %part, i64 19)
   %adds.64 = call i64 @at(ptr %part, i64 20)
   %adds = icmp ne i64 %adds.64, 0
-  %blas = icmp eq ptr %tiles, null
-  br i1 %blas, label %plain, label %tile
-tile:
-  call void %tiles(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.row, i64 %x.step, ptr %y, i64 %y.line,
-    ptr %out, i64 %out.line, i1 %adds)
-  br label %added
-plain:
   %pieces = call i64 @at(ptr %part, i64 18)
+  %blas = icmp eq ptr %tiles, null
+  br i1 %blas, label %plain, label %several
+several:
+  %many = call i64 @at(ptr %part, i64 21)
+  %x.turn = call i64 @at(ptr %part, i64 22)
+  %y.turn = call i64 @at(ptr %part, i64 23)
+  %out.turn = call i64 @at(ptr %part, i64 24)
+  %x.jump = call i64 @at(ptr %part, i64 25)
+  %y.jump = call i64 @at(ptr %part, i64 26)
+  %stays = icmp eq i64 %out.turn, 0
+  br label %turn
+turn:
+  %t = phi i64 [ 0, %several ], [ %t.next, %turned ]
+  %x.t = mul i64 %t, %x.turn
+  %y.t = mul i64 %t, %y.turn
+  %out.t = mul i64 %t, %out.turn
+  %out.tile = getelementptr KIND, ptr %out, i64 %out.t
+  %later.turn = icmp ne i64 %t, 0
+  %later.same = and i1 %later.turn, %stays
+  %adds.turn = or i1 %later.same, %adds
+  br label %tile
+tile:
+  %p = phi i64 [ 0, %turn ], [ %p.next, %tile ]
+  %x.p = mul i64 %p, %x.jump
+  %y.p = mul i64 %p, %y.jump
+  %x.off = add i64 %x.t, %x.p
+  %y.off = add i64 %y.t, %y.p
+  %x.tile = getelementptr KIND, ptr %x, i64 %x.off
+  %y.tile = getelementptr KIND, ptr %y, i64 %y.off
+  %later.piece = icmp ne i64 %p, 0
+  %grows = or i1 %later.piece, %adds.turn
+  call void %tiles(i64 %rows, i64 %columns, i64 %inner, ptr %x.tile, i64 %x.row, i64 %x.step, ptr %y.tile,
+    i64 %y.line, ptr %out.tile, i64 %out.line, i1 %grows)
+  %p.next = add i64 %p, 1
+  %p.over = icmp uge i64 %p.next, %pieces
+  br i1 %p.over, label %turned, label %tile
+turned:
+  %t.next = add i64 %t, 1
+  %t.over = icmp uge i64 %t.next, %many
+  br i1 %t.over, label %added, label %turn
+plain:
   %y.plain = icmp eq i64 %right.64, AS_IT_IS
   %y.step = select i1 %y.plain, i64 %y.line, i64 1
   br label %sum

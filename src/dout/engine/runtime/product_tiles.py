@@ -20,7 +20,7 @@ ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of bo
 NAMES = (*(f"beside.{height}" for height in HEIGHTS), "across")
 _WIDE, _TALL = 6, 12  # rows of a tile that is cut, of two vectors and of one
 _SUMS = 128  # of a block of the first factor, so that it stays in the first cache
-_MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
+MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
 _MOST = 10**6  # multiplications of a small product, whose factors stay in the cache
 _FEW = 8  # rows of a larger one that are so few that a copy of the second factor would cost more,
 _BLOCK = 1 << 12  # or numbers of the second factor, in a block of sums, which the first cache keeps for all rows
@@ -182,17 +182,27 @@ def function(
     product `adds` to what is there, tiles of `across` must not overlap.
     """
     lanes, multiplications = vector // size, rows * columns * inner
-    if vector < _MASKS or not multiplications:
+    if vector < MASKS or not multiplications:
         return None
     small = multiplications <= _MOST
     if right == AS_IT_IS:
-        height = _WIDE if columns <= lanes else min(HEIGHTS, key=lambda height: _whole(rows, height))
+        height = _height(rows, columns, lanes)
         computed = _whole(rows, _TALL if columns <= lanes else height) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
-        return f"beside.{height}" if stays and computed <= _MASKED * rows * columns else None
+        return beside(rows, columns, lanes) if stays and computed <= _MASKED * rows * columns else None
     small &= left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
     computed = _whole(rows, ACROSS[0]) * _whole(columns, ACROSS[1])
     return "across" if small and computed <= (1 if adds else _TWICE) * rows * columns else None
+
+
+def beside(rows: int, columns: int, lanes: int) -> str:
+    """The function for factors of which rows of the second are read, with so many numbers in a vector."""
+    return f"beside.{_height(rows, columns, lanes)}"
+
+
+def _height(rows: int, columns: int, lanes: int) -> int:
+    """The height of tiles with which the fewest rows are computed twice."""
+    return _WIDE if columns <= lanes else min(HEIGHTS, key=lambda height: _whole(rows, height))
 
 
 def _whole(length: int, unit: int) -> int:

@@ -24,7 +24,7 @@ import numpy as np
 
 from dout.engine.runtime import binding, blas_threads, kernel_cache, product_tiles, threads
 from dout.engine.runtime.parallel_threshold import is_small_product
-from dout.engine.runtime.product_code import ProductPart, text
+from dout.engine.runtime.product_code import ONE_TURN, ProductPart, text
 from dout.engine.runtime.product_tiles import AS_IT_IS, TRANSPOSED
 from dout.engine.runtime.work_stealing import CODE
 
@@ -169,17 +169,83 @@ def _native_stack(x: Matrix, y: Matrix, out: Matrix) -> Callable[..., Any] | Non
     for number, place in enumerate(np.ndindex(*lead)):
         x_far, y_far = (sum(map(operator.mul, place, stack.strides)) for stack in wide)
         sizes = (rows, columns, inner, 0, 0, x.ndim - 2, x_far, 0, 0, y.ndim - 2, y_far)
-        parts.append(
-            ProductPart._make((0, 1, 2, *hows, *sizes, number * rows * columns * out.itemsize, columns, 1, 0, 0))
-        )
+        far = number * rows * columns * out.itemsize
+        parts.append(ProductPart._make((0, 1, 2, *hows, *sizes, far, columns, 1, 0, 0, *ONE_TURN)))
     return _planned(out.dtype, parts)
+
+
+def takes_patches(dtype: Any) -> bool:
+    """Whether this machine has products of patches of a dtype."""
+    return binding.vector() >= product_tiles.MASKS and _entry(np.dtype(dtype)) is not None
+
+
+def of_patches(window: Sequence[int], transposed: bool) -> Callable[..., None]:
+    """A function of images (N, H, W, C) in C order, a matrix and an array for the product of the images' patches by it.
+
+    The patches of this window are rows, which go along (window, C); their transpose is multiplied if it is
+    `transposed`. They are not written: each line of a window lies in the image.
+    """
+    natives, plain = dict[tuple[int, ...], Callable[..., Any]](), by_numpy(window, transposed)
+
+    def product(image: Matrix, matrix: Matrix, out: Matrix) -> None:
+        image, matrix = np.ascontiguousarray(image), np.ascontiguousarray(matrix)  # as they are, almost always
+        run = natives.get(image.shape)
+        if run is None:
+            if len(natives) == _LAYOUTS:
+                natives.clear()
+            natives[image.shape] = run = _planned(out.dtype, list(_patches(image, matrix, window, transposed)))
+        if not run(image.swapaxes(2, 3) if transposed else image, matrix, out):
+            plain(image, matrix, out)
+
+    return product
+
+
+def by_numpy(window: Sequence[int], transposed: bool) -> Callable[..., None]:
+    """The same function by NumPy, which writes the patches."""
+
+    def product(image: Matrix, matrix: Matrix, out: Matrix) -> None:
+        patches = np.lib.stride_tricks.sliding_window_view(image, tuple(window), (1, 2)).transpose(0, 1, 2, 4, 5, 3)
+        rows = patches.reshape(math.prod(patches.shape[:3]), -1)
+        np.dot(rows.T if transposed else rows, matrix, out=out)
+
+    return product
+
+
+def _patches(image: Matrix, matrix: Matrix, window: Sequence[int], transposed: bool) -> Iterator[ProductPart]:
+    """The parts of a product of patches: lines of results, or for their transpose lines of the window."""
+    entry = _entry(image.dtype)
+    assert entry is not None, "who asks for a plan has asked for that"
+    (count, height, width, depth), columns = image.shape, matrix.shape[1]
+    (high, wide), size, lanes = window, image.itemsize, binding.vector() // image.itemsize
+    down, across, line = height - high + 1, width - wide + 1, width * depth
+    if transposed:
+        parts = _EACH if threads.number() > 1 else 1
+        for place in range(high):
+            for part in range(parts):
+                begin, end = (wide * depth * i // parts for i in (part, part + 1))
+                sizes = (TRANSPOSED, AS_IT_IS, end - begin, columns, across)
+                far = (place * line + begin) * size, 0, 0, 0, 0, (place * wide * depth + begin) * columns * size
+                tiles = entry.tiles[product_tiles.beside(end - begin, columns, lanes)]
+                jumps = count, height * line, down * across * columns, 0, line, across * columns
+                yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, down, tiles, 0, *jumps)
+        return
+    parts = max(1, -(-_EACH * threads.number() // count)) if threads.number() > 1 else 1
+    tiles = entry.tiles[product_tiles.beside(across, columns, lanes)]
+    for number in range(count):
+        for part in range(parts):
+            begin, end = (down * i // parts for i in (part, part + 1))
+            sizes = (AS_IT_IS, AS_IT_IS, across, columns, wide * depth)
+            far = (number * height + begin) * line * size, 0, 0, 0, 0, (number * down + begin) * across * columns * size
+            jumps = end - begin, line, 0, across * columns, line, wide * depth * columns
+            if end > begin:
+                yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, high, tiles, 0, *jumps)
 
 
 def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
     """The function that computes all parts, of the arguments that these number."""
     entry = _entry(dtype)
     assert entry is not None, "who asks for a plan has asked for that"
-    tiled = [part._replace(tiles=entry.tiles[_tiles(part, dtype)]) for part in parts]
+    tiled = [_with_tiles(part, dtype, entry) for part in parts]
     plan = b"".join(struct.pack(f"{len(one)}q", *one) for one in ((*entry.head, len(parts)), *tiled))
     definition = threads.keep(binding.MethodDef(b"products", entry.address, binding.METH_FASTCALL, None))
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
@@ -187,6 +253,13 @@ def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
     )
     run: Callable[..., Any] = make(ctypes.addressof(definition), plan, None)
     return run
+
+
+def _with_tiles(part: ProductPart, dtype: Any, entry: _Entry) -> ProductPart:
+    """A part with the address of what stands for the BLAS, if anything does; that takes the sums in one piece."""
+    if part.tiles or (name := _tiles(part, dtype)) is None:
+        return part
+    return part._replace(tiles=entry.tiles[name], pieces=1)
 
 
 def _side(x: Matrix, y: Matrix, out: Matrix) -> int | None:
@@ -216,7 +289,7 @@ def _parts(
             cuts = ((0, begin, 0, 0, far), (0, 0, 1, begin, far), (1, begin, 0, begin, far))[side]
         x_cut, y_cut = cuts[:2], cuts[2:4]
         numbers = (k, k + 1, k + 2, *hows[:2], *sizes, *x_cut, 0, 0, *y_cut, 0, 0, cuts[4], lengths[1], pieces, 0)
-        yield ProductPart._make((*numbers, int(adds)))
+        yield ProductPart._make((*numbers, int(adds), *ONE_TURN))
 
 
 def _lengths(matrices: Sequence[Matrix]) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.windows.patch_products import patches_in
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.abstract import AbstractRecorder
@@ -35,7 +36,7 @@ def fold_products(graph: Graph) -> Graph:
         result = None
         if node.primitive is PRIMITIVES["fold"]:
             result = _channels_last(node, made, users)
-        elif node.primitive in _OF_TWO and users[node.inputs[0]] == {node}:
+        elif node.primitive in _OF_TWO and users[node.inputs[0]] == {node} and not patches_in(node.inputs[0]):
             result = _around_elements(made)
         return standing_for(made, result)
 

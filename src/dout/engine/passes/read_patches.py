@@ -1,0 +1,60 @@
+"""Products of patches that are read where the images lie: patches that nobody else needs are not written.
+
+`windows(image)`, its axes in the order of the products' sums, and a product of them are one step then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from dout.engine.ir.cost_model import is_matrix_product
+from dout.engine.ir.kernel_group import PatchProduct, Step
+from dout.engine.memory.buffer_layout import BufferLayout
+from dout.engine.memory.memory_plan import makes
+from dout.engine.runtime.shared_products import takes_patches
+from dout.engine.windows.patch_products import patches_in
+from dout.graph import Node
+from dout.ops import PRIMITIVES
+
+
+def read_patches(steps: Sequence[Step], forms: Mapping[Node, BufferLayout], kept: Collection[Node]) -> tuple[Step, ...]:
+    """Return the steps, in which products read patches where their image lies; `kept` is needed after the steps."""
+    joined = {step: found for step in steps if (found := _read(step, forms)) is not None}
+    if not joined:
+        return tuple(steps)
+    needed, left = {*kept}, list[Step]()
+    for step in reversed([joined.get(step, step) for step in steps]):
+        if isinstance(step, PatchProduct) or not _is_of_patches(step, joined) or not needed.isdisjoint(makes(step)):
+            needed.update(step.inputs)
+            left.append(step)
+    return tuple(left[::-1])
+
+
+def _is_of_patches(step: Step, joined: Mapping[Step, PatchProduct]) -> bool:
+    """Whether a step does nothing but arrange windows."""
+    return all(any(node in _chain(other.node.inputs[0]) for other in joined.values()) for node in makes(step))
+
+
+def _chain(node: Node) -> list[Node]:
+    """A factor, and what it is made of without arithmetic."""
+    chain = [node]
+    while chain[-1].primitive in _ARRANGED:
+        chain.append(chain[-1].inputs[0])
+    return chain
+
+
+_ARRANGED = {PRIMITIVES[name] for name in ("transpose", "reshape", "copy", "windows")}
+
+
+def _read(step: Step, forms: Mapping[Node, BufferLayout]) -> PatchProduct | None:
+    """The product of patches that a step is; None for other steps."""
+    if not isinstance(step, Node) or not is_matrix_product(step):
+        return None
+    rows, matrix = step.inputs
+    transposed = rows.primitive is PRIMITIVES["transpose"]
+    found = patches_in(rows.inputs[0] if transposed else rows)
+    if found is None or not takes_patches(step.dtype):
+        return None
+    image, window = found
+    usual = all(forms[node].array and forms[node].readable and node.dtype == step.dtype for node in (image, matrix))
+    return PatchProduct(step, image, window, transposed) if usual else None
